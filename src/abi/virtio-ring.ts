@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Split virtqueues, VIRTIO 1.2 section 2.7. Feature bits that are not of one device type, section 6.
+import { at, type Layout } from './layout.ts';
+
+export const VRING_DESC = {
+  name: 'vring_desc',
+  source: 'VIRTIO 1.2, 2.7.5',
+  size: 16,
+  fields: { addr: at(0, 'u64'), len: at(8, 'u32'), flags: at(12, 'u16'), next: at(14, 'u16') },
+} as const satisfies Layout;
+
+export const VRING_DESC_F_NEXT = 1;
+export const VRING_DESC_F_WRITE = 2;
+export const VRING_DESC_F_INDIRECT = 4;
+
+/** The available ring's head; le16 ring[queue size] follows, then le16 used_event with EVENT_IDX. */
+export const VRING_AVAIL = {
+  name: 'vring_avail',
+  source: 'VIRTIO 1.2, 2.7.6',
+  size: 4,
+  fields: { flags: at(0, 'u16'), idx: at(2, 'u16') },
+} as const satisfies Layout;
+
+export const VRING_AVAIL_F_NO_INTERRUPT = 1;
+
+/** The used ring's head; 8-byte elements follow, then le16 avail_event with EVENT_IDX. */
+export const VRING_USED = {
+  name: 'vring_used',
+  source: 'VIRTIO 1.2, 2.7.8',
+  size: 4,
+  fields: { flags: at(0, 'u16', 'ro'), idx: at(2, 'u16', 'ro') },
+} as const satisfies Layout;
+
+export const VRING_USED_ELEM = {
+  name: 'vring_used_elem',
+  source: 'VIRTIO 1.2, 2.7.8',
+  size: 8,
+  fields: { id: at(0, 'u32', 'ro'), len: at(4, 'u32', 'ro') },
+} as const satisfies Layout;
+
+export const VRING_USED_F_NO_NOTIFY = 1;
+
+/** Alignment of the three parts, VIRTIO 1.2 section 2.7. */
+export const VRING_DESC_ALIGN = 16;
+export const VRING_AVAIL_ALIGN = 2;
+export const VRING_USED_ALIGN = 4;
+export const VRING_MAX_SIZE = 32768;
+
+/** Bytes of each part of a split ring of `size` entries, the event words included. */
+export const vringDescBytes = (size: number): number => VRING_DESC.size * size;
+export const vringAvailBytes = (size: number): number => VRING_AVAIL.size + 2 * size + 2;
+export const vringUsedBytes = (size: number): number => VRING_USED.size + VRING_USED_ELEM.size * size + 2;
+
+/** Feature bit numbers, VIRTIO 1.2 section 6. */
+export const VIRTIO_F_RING_INDIRECT_DESC = 28;
+export const VIRTIO_F_RING_EVENT_IDX = 29;
+export const VIRTIO_F_VERSION_1 = 32;
+export const VIRTIO_F_ACCESS_PLATFORM = 33;
+export const VIRTIO_F_RING_PACKED = 34;
+export const VIRTIO_F_IN_ORDER = 35;
+export const VIRTIO_F_ORDER_PLATFORM = 36;
+export const VIRTIO_F_NOTIFICATION_DATA = 38;
+export const VIRTIO_F_RING_RESET = 40;

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a bus gives: one PCI function, whatever road leads to it. Nothing above the bus knows which it is.
+import type { MappingHandle } from '../native.ts';
+
+/** A region (BAR or configuration space) read and written by registers; offsets and widths in bytes. */
+export interface Registers {
+  read8(offset: number): number;
+  read16(offset: number): number;
+  read32(offset: number): number;
+  write8(offset: number, value: number): void;
+  write16(offset: number, value: number): void;
+  write32(offset: number, value: number): void;
+  /** As two 32-bit writes, low half first (VIRTIO 1.2, 4.1.3.1). */
+  write64(offset: number, value: bigint): void;
+}
+
+/** A part of a BAR that is mapped into this process. */
+export interface MappedArea {
+  readonly mapping: MappingHandle;
+  /** Byte offset of the area in the BAR. */
+  readonly barOffset: number;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** Memory of this process that the device may reach. */
+export interface DmaMemory {
+  readonly mapping: MappingHandle;
+  readonly buffer: ArrayBuffer;
+  /** Address of its first byte as the device sees it. */
+  readonly iova: bigint;
+  readonly size: number;
+}
+
+export interface PciDevice {
+  /** "0000:00:04.0", or the socket's path. */
+  readonly name: string;
+  /** "vfio-user", "vfio-pci", "uio_pci_generic". */
+  readonly busName: string;
+  readonly config: Registers;
+  /** Registers of BAR `index`; throws VPCI_NO_BAR when the device lacks it. */
+  bar(index: number): Registers;
+  /** True when a memory BAR may be mapped again after the device says that it changed (vfio-user only). */
+  readonly canRemap: boolean;
+  /** Maps the mappable areas of BAR `index` as they are now; empty when the BAR has none. The caller unmaps. */
+  mapBar(index: number): MappedArea[];
+  /** MSI-X vectors of the device. */
+  readonly vectors: number;
+  /** Calls back on this thread's event loop at each interrupt of `vector`. */
+  onInterrupt(vector: number, handler: () => void): void;
+  /** Arms all vectors that have a handler; call once, after the last onInterrupt. */
+  enableInterrupts(): void;
+  /**
+   * A descriptor whose signal equals a 16-bit write of `value` to `offset` of BAR `bar`, usable from any thread;
+   * -1 when this road has none.
+   */
+  doorbell(bar: number, offset: number, value: number): number;
+  allocateDma(bytes: number): DmaMemory;
+  reset(): void;
+  /** Calls back once if the device goes away. */
+  onRemoved(handler: (reason: string) => void): void;
+  /** Gives everything back: interrupts, DMA memory, connection. Idempotent. */
+  close(): void;
+}

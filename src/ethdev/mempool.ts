@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// mbufs are numbers; what they mean is in typed arrays over the pool's memory. Nothing here allocates after set-up.
+import { native, type PoolHandle, type VectorHandle } from '../native.ts';
+
+export const MBUF_DEFAULT_HEADROOM = 128;
+export const MBUF_DEFAULT_DATA_ROOM = 2048;
+
+export interface MempoolOptions {
+  /** mbufs, 1 to 2^20; 8192 when left out. */
+  readonly count?: number;
+  /** Bytes of packet data an mbuf holds, 64 to 65407; 2048 when left out. */
+  readonly dataRoom?: number;
+  /** Bytes before the data; 128 when left out. */
+  readonly headroom?: number;
+  /** Try hugepages first; true when left out. */
+  readonly hugepages?: boolean;
+}
+
+/** A burst of packets: up to `capacity` mbuf numbers in memory that the ring engine shares. */
+export class MbufVector {
+  readonly handle: VectorHandle;
+  readonly ids: Uint32Array;
+  readonly capacity: number;
+
+  constructor(handle: VectorHandle, ids: Uint32Array) {
+    this.handle = handle;
+    this.ids = ids;
+    this.capacity = ids.length;
+  }
+}
+
+/** A pool of mbufs for one thread. */
+export class Mempool {
+  readonly handle: PoolHandle;
+  readonly count: number;
+  readonly stride: number;
+  readonly headroom: number;
+  readonly dataRoom: number;
+  /** All packet data: mbuf m starts at `m * stride`, its packet at `m * stride + dataOff[m]`. */
+  readonly bytes: Uint8Array;
+  /** The same memory in 32-bit words (stride and headroom are multiples of 64). */
+  readonly words: Uint32Array;
+  readonly dataOff: Uint16Array;
+  readonly dataLen: Uint16Array;
+  readonly pktLen: Uint32Array;
+  readonly next: Uint32Array;
+  readonly #buffer: ArrayBuffer;
+
+  constructor(options: MempoolOptions = {}) {
+    this.handle = native.poolCreate({
+      count: options.count ?? 8192,
+      dataRoom: options.dataRoom ?? MBUF_DEFAULT_DATA_ROOM,
+      headroom: options.headroom ?? MBUF_DEFAULT_HEADROOM,
+      hugepages: options.hugepages ?? true,
+    });
+    const layout = native.poolLayout(this.handle);
+    this.#buffer = native.poolBuffer(this.handle);
+    this.count = layout.count;
+    this.stride = layout.stride;
+    this.headroom = layout.headroom;
+    this.dataRoom = layout.dataRoom;
+    this.bytes = new Uint8Array(this.#buffer, layout.data, layout.count * layout.stride);
+    this.words = new Uint32Array(this.#buffer, layout.data, (layout.count * layout.stride) / 4);
+    this.dataOff = new Uint16Array(this.#buffer, layout.dataOff, layout.count);
+    this.dataLen = new Uint16Array(this.#buffer, layout.dataLen, layout.count);
+    this.pktLen = new Uint32Array(this.#buffer, layout.pktLen, layout.count);
+    this.next = new Uint32Array(this.#buffer, layout.next, layout.count);
+  }
+
+  vector(capacity: number): MbufVector {
+    const handle = native.vectorCreate(this.handle, capacity);
+    return new MbufVector(handle, new Uint32Array(this.#buffer, native.vectorOffset(handle), capacity));
+  }
+
+  /** HOT. `n` empty mbufs into `pkts.ids[0..n)`, all or none; returns `n` or 0. */
+  alloc(pkts: MbufVector, n: number): number {
+    return native.poolAlloc(pkts.handle, n);
+  }
+
+  /** HOT. Gives back `pkts.ids[from..to)`. */
+  free(pkts: MbufVector, from: number, to: number): void {
+    native.poolFree(pkts.handle, from, to);
+  }
+
+  /** mbufs that are free now. */
+  get available(): number {
+    return native.poolAvailable(this.handle);
+  }
+
+  /** Frees the memory; vectors and views of this pool are dead after it. */
+  close(): void {
+    native.poolDestroy(this.handle);
+  }
+}

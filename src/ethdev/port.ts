@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The port: what every driver gives to an application, in DPDK's words.
+import type { MbufVector } from './mempool.ts';
+
+/** HOT. One receive queue, used by one thread. */
+export interface RxQueue {
+  /** Receives up to `n` packets into `pkts.ids[0..)`; returns how many. The caller owns them. */
+  burst(pkts: MbufVector, n: number): number;
+}
+
+/** HOT. One transmit queue, used by one thread. */
+export interface TxQueue {
+  /** Sends `pkts.ids[from..to)` in order; owns and frees those it took, and returns how many. */
+  burst(pkts: MbufVector, from: number, to: number): number;
+}
+
+/** How another thread opens the same queue: plain data that survives postMessage. */
+export interface QueueSpec {
+  readonly driver: string;
+  readonly role: 'rx' | 'tx';
+  readonly port: number;
+  readonly queue: number;
+  /** The driver's own, e.g. the addon's queue handle. */
+  readonly data: Readonly<Record<string, number | string>>;
+}
+
+export interface PortLink {
+  readonly up: boolean;
+  /** Mbit/s. */
+  readonly speed: number;
+}
+
+export interface PortStats {
+  readonly ipackets: number;
+  readonly opackets: number;
+  readonly ibytes: number;
+  readonly obytes: number;
+  readonly imissed: number;
+  readonly ierrors: number;
+  readonly oerrors: number;
+  readonly rxNombuf: number;
+}
+
+export interface PortInfo {
+  /** Device name: "net_vhost_pci0", "0000:00:04.0". */
+  readonly name: string;
+  /** Driver name as DPDK prints it: "net_vhost_pci", "net_null". */
+  readonly driver: string;
+  readonly devargs: string;
+  readonly mac: string;
+  readonly mtu: number;
+  readonly minMtu: number;
+  readonly maxMtu: number;
+  readonly maxRxQueues: number;
+  readonly maxTxQueues: number;
+  readonly minRxBufSize: number;
+  readonly maxRxPktLen: number;
+  /** Descriptors a ring may have; the peer chooses. */
+  readonly minDescriptors: number;
+  readonly maxDescriptors: number;
+  /** Lines for "show device info" and "Device private info". */
+  readonly details: Readonly<Record<string, string | number>>;
+}
+
+export interface PortConfig {
+  readonly rxQueues: number;
+  readonly txQueues: number;
+}
+
+export type PortEvent = 'link' | 'removed';
+
+export interface Port {
+  readonly id: number;
+  readonly info: PortInfo;
+  readonly config: PortConfig;
+  /** Throws VPCI_QUEUE_COUNT when the device has fewer queues, naming both numbers. Before start(). */
+  configure(config: PortConfig): void;
+  start(): void;
+  stop(): void;
+  close(): void;
+  readonly started: boolean;
+  link(): PortLink;
+  stats(): PortStats;
+  /** In DPDK's order and names. */
+  xstats(): ReadonlyMap<string, number>;
+  /** Makes stats() and xstats() count from zero. */
+  clearStats(): void;
+  rxQueueSpec(queue: number): QueueSpec;
+  txQueueSpec(queue: number): QueueSpec;
+  /** Descriptors of the ring behind a queue; 0 while there is none. */
+  descriptors(role: 'rx' | 'tx', queue: number): number;
+  on(event: PortEvent, listener: () => void): void;
+}
+
+/** What a port driver registers: how to probe a device and how a thread opens a queue. */
+export interface PortDriver {
+  /** "net_vhost_pci". */
+  readonly name: string;
+  /** Keys that devargs may hold; any other is an error that names it. */
+  readonly keys: readonly string[];
+  probe(id: number, name: string, devargs: ReadonlyMap<string, string>): Port;
+  openRxQueue(spec: QueueSpec): RxQueue;
+  openTxQueue(spec: QueueSpec): TxQueue;
+}

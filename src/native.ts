@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The typed contract of the addon, and the only importer of the .node file.
+//
+// Handles are small integers that stand for objects in the addon; they are valid in every worker thread of the process.
+// Functions throw an Error with `.code` (an errno name) and `.syscall` when a system call fails, a TypeError or
+// RangeError on a programmer's mistake. File descriptors are plain numbers that the caller owns.
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export type MappingHandle = number & { readonly mapping: unique symbol };
+export type MemoryHandle = number & { readonly memory: unique symbol };
+export type QueueHandle = number & { readonly queue: unique symbol };
+export type PoolHandle = number & { readonly pool: unique symbol };
+export type VectorHandle = number & { readonly vector: unique symbol };
+export type DriverQueueHandle = number & { readonly driverQueue: unique symbol };
+
+export interface ReceivedMessage {
+  /** Bytes read; 0 means that the other side closed. */
+  readonly bytes: number;
+  /** Descriptors that came with them, close-on-exec; the caller owns them. */
+  readonly fds: number[];
+  /** More descriptors came than `maxFds`; the surplus was closed. */
+  readonly fdsTruncated: boolean;
+}
+
+export interface FdWatcher {
+  /** Stops watching; the descriptor stays open. Safe to call twice. */
+  close(): void;
+}
+
+export interface MemoryRegion {
+  /** Guest-physical address of the first byte. */
+  readonly gpa: bigint;
+  /** Bytes. */
+  readonly size: bigint;
+  readonly mapping: MappingHandle;
+  /** Byte offset of the region in the mapping. */
+  readonly offset: number;
+}
+
+/** Where a split ring lies (guest-physical) and how to work it. */
+export interface RingSetup {
+  readonly memory: MemoryHandle;
+  readonly desc: bigint;
+  readonly avail: bigint;
+  readonly used: bigint;
+  /** Entries, a power of two, 1 to 32768. */
+  readonly size: number;
+  /** Index of the next available entry to take. */
+  readonly lastAvailIdx: number;
+  /** Negotiated virtio-net features. */
+  readonly features: bigint;
+  /** Eventfd that is written when the peer wants a notification; -1 for none. */
+  readonly notifyFd: number;
+}
+
+export interface PoolLayout {
+  /** mbufs in the pool. */
+  readonly count: number;
+  /** Bytes from one mbuf's buffer to the next. */
+  readonly stride: number;
+  /** Bytes of headroom before packet data. */
+  readonly headroom: number;
+  /** Bytes of data that one mbuf holds after its headroom. */
+  readonly dataRoom: number;
+  /** Byte offsets in the pool's memory. */
+  readonly data: number;
+  /** Uint16Array(count): offset of the packet's first byte in its buffer. */
+  readonly dataOff: number;
+  /** Uint16Array(count): bytes in this segment. */
+  readonly dataLen: number;
+  /** Uint32Array(count): bytes of the whole packet, valid in its first segment. */
+  readonly pktLen: number;
+  /** Uint32Array(count): index of the next segment, 0xffffffff for none. */
+  readonly next: number;
+}
+
+/** Order of the counters in a queue's statistics (BigUint64Array). */
+export const QUEUE_COUNTERS = [
+  'good_packets',
+  'good_bytes',
+  'errors',
+  'multicast_packets',
+  'broadcast_packets',
+  'undersize_packets',
+  'size_64_packets',
+  'size_65_127_packets',
+  'size_128_255_packets',
+  'size_256_511_packets',
+  'size_512_1023_packets',
+  'size_1024_1518_packets',
+  'size_1519_max_packets',
+  'mbuf_alloc_failed',
+  'guest_notifications',
+  'guest_notifications_suppressed',
+  'invalid_desc',
+  'bursts',
+  'empty_bursts',
+] as const;
+
+/** Ring states, as `queueState` tells them. */
+export const QUEUE_STOPPED = 0;
+export const QUEUE_RUNNING = 1;
+/** The peer broke the rules; nothing but a new `queueStart` wakes the queue. */
+export const QUEUE_BROKEN = 2;
+
+/** Order of the counters of a driver-role queue (BigUint64Array), see `driverQueueStats`. */
+export const DRIVER_QUEUE_COUNTERS = [
+  'packets',
+  'bytes',
+  'bad_checksum',
+  'out_of_sequence',
+  'bad_frame',
+  'ring_errors',
+  'kicks',
+] as const;
+
+export interface DriverQueueSetup {
+  /** Mapping of the memory that holds ring and buffers. */
+  readonly mapping: MappingHandle;
+  /** Byte offsets of the ring's parts and of the buffers in the mapping. */
+  readonly desc: number;
+  readonly avail: number;
+  readonly used: number;
+  readonly buffers: number;
+  /** Guest-physical address of the mapping's first byte, as told to the back-end. */
+  readonly gpa: bigint;
+  readonly size: number;
+  /** Bytes of each buffer, virtio-net header included. */
+  readonly bufferSize: number;
+  readonly features: bigint;
+  /** Eventfd written when the back-end wants a kick; -1 for none. */
+  readonly kickFd: number;
+}
+
+export interface Native {
+  // --- os: memory ---------------------------------------------------------------------------------------------------
+  /** Anonymous file of `size` bytes; with `hugepages`, of 2 MiB pages, else ENOMEM. Sealed against shrinking. */
+  memfdCreate(name: string, size: number, hugepages: boolean): number;
+  /** Maps `length` bytes of a file, shared. */
+  mapFd(fd: number, offset: number, length: number, writable: boolean): MappingHandle;
+  /** Maps anonymous private memory, hugepages when `hugepages` and there are any (no error when there are none). */
+  mapAnonymous(length: number, hugepages: boolean): MappingHandle;
+  /** One ArrayBuffer a mapping and thread, cached; it is detached by `unmap` in the thread that unmaps. */
+  mappingBuffer(mapping: MappingHandle): ArrayBuffer;
+  /** Unmaps. The caller has made sure that no queue and no other thread uses the mapping. */
+  unmap(mapping: MappingHandle): void;
+
+  // --- os: sockets, events ------------------------------------------------------------------------------------------
+  /** Unix stream socket, listening, non-blocking, close-on-exec. A stale socket file is replaced, a live one is EADDRINUSE. */
+  unixListen(path: string): number;
+  /** Connected unix stream socket, non-blocking, close-on-exec. */
+  unixConnect(path: string): number;
+  /** A connected pair, non-blocking: for tests. */
+  socketPair(): [number, number];
+  /** The next connection, non-blocking; -1 when there is none. */
+  unixAccept(fd: number): number;
+  /**
+   * Sends bytes and descriptors in one sendmsg. Returns the bytes taken, 0 when the socket is full (nothing was sent).
+   * Descriptors travel with the first byte. Never raises SIGPIPE: EPIPE is thrown.
+   */
+  sendMessage(fd: number, data: Uint8Array, fds: readonly number[]): number;
+  /** Receives up to `into.length` bytes and up to `maxFds` descriptors; null when nothing is there yet. */
+  receiveMessage(fd: number, into: Uint8Array, maxFds: number): ReceivedMessage | null;
+  /** Waits until `fd` is readable (or writable); false on time-out. For the synchronous control path only. */
+  pollFd(fd: number, events: 'in' | 'out', timeoutMs: number): boolean;
+  /** Calls back on the event loop whenever `fd` is readable (level-triggered; hang-up counts as readable). Keeps the loop alive. */
+  watchFd(fd: number, onReadable: () => void): FdWatcher;
+  /** Non-blocking eventfd, close-on-exec. */
+  eventfd(): number;
+  /** Adds 1. False when it would block or `fd` is no eventfd that can be written: never blocks, never throws for a bad peer's fd. */
+  eventfdSignal(fd: number): boolean;
+  /** Reads and clears; 0n when nothing was pending. */
+  eventfdDrain(fd: number): bigint;
+  close(fd: number): void;
+  dup(fd: number): number;
+  /** True for a regular file or memfd; with its size and identity. */
+  fileInfo(fd: number): { readonly regular: boolean; readonly size: number; readonly device: bigint; readonly inode: bigint };
+  /** Block size of the file system: the hugepage size for hugetlb files. */
+  filePageSize(fd: number): number;
+
+  // --- os: threads and time -----------------------------------------------------------------------------------------
+  /** Pins the calling thread. */
+  setAffinity(cpus: readonly number[]): void;
+  /** CPUs that the calling thread may run on. */
+  getAffinity(): number[];
+  /** Names the calling thread (15 bytes). */
+  setThreadName(name: string): void;
+  /** Time-stamp counter, as a double: exact up to 2^53. */
+  rdtsc(): number;
+  tscHz(): number;
+
+  // --- ring: guest memory -------------------------------------------------------------------------------------------
+  /** An immutable table. Regions must not overlap and must lie inside their mappings. */
+  memoryCreate(regions: readonly MemoryRegion[]): MemoryHandle;
+  /** Frees the table. EBUSY when a running queue uses it. */
+  memoryDestroy(memory: MemoryHandle): void;
+
+  // --- ring: mbuf pools ---------------------------------------------------------------------------------------------
+  /** A pool for one thread. `dataRoom` 64 to 65535 - headroom; `count` 1 to 2^20. */
+  poolCreate(options: { count: number; dataRoom: number; headroom: number; hugepages: boolean }): PoolHandle;
+  poolLayout(pool: PoolHandle): PoolLayout;
+  /** The pool's memory (see PoolLayout), for the calling thread. */
+  poolBuffer(pool: PoolHandle): ArrayBuffer;
+  /** mbufs that are free. */
+  poolAvailable(pool: PoolHandle): number;
+  poolDestroy(pool: PoolHandle): void;
+  /** A vector of up to `capacity` mbuf numbers in the pool's memory: Uint32Array(poolBuffer, vectorOffset, capacity). */
+  vectorCreate(pool: PoolHandle, capacity: number): VectorHandle;
+  vectorOffset(vector: VectorHandle): number;
+  /** HOT. Allocates `n` single-segment mbufs (data at the headroom, lengths 0) into vector[0..n): all or none; returns n or 0. */
+  poolAlloc(vector: VectorHandle, n: number): number;
+  /** HOT. Frees the packets vector[from..to), all their segments. */
+  poolFree(vector: VectorHandle, from: number, to: number): void;
+
+  // --- ring: device role (the exotic rings) -------------------------------------------------------------------------
+  /** A queue slot, stopped. 'rx' takes from the peer's TX ring, 'tx' gives to the peer's RX ring. */
+  queueCreate(role: 'rx' | 'tx'): QueueHandle;
+  /** Joins the slot to a ring of the peer. Throws ERANGE when a part of the ring lies outside the memory, EINVAL on a bad size. */
+  queueStart(queue: QueueHandle, setup: RingSetup): void;
+  /**
+   * Makes the queue stop and waits until no burst runs on it in any thread. Returns the index of the next available
+   * entry that was not taken. Idempotent.
+   */
+  queueQuiesce(queue: QueueHandle): number;
+  queueState(queue: QueueHandle): number;
+  /** Live counters in the order of QUEUE_COUNTERS: BigUint64Array over the addon's memory, for the calling thread. */
+  queueStats(queue: QueueHandle): ArrayBuffer;
+  /** Quiesces and frees the slot. */
+  queueDestroy(queue: QueueHandle): void;
+  /** HOT. Receives up to `n` packets into vector[0..), returns how many. */
+  rxBurst(queue: QueueHandle, vector: VectorHandle, n: number): number;
+  /** HOT. Sends vector[from..to); frees those it took and returns how many (in order from `from`). */
+  txBurst(queue: QueueHandle, vector: VectorHandle, from: number, to: number): number;
+  /** HOT, benchmarks only: returns up to `n` available descriptors untouched (used length `length`); returns how many. */
+  returnBurst(queue: QueueHandle, n: number, length: number): number;
+
+  // --- ring: device role for messages (control queues of the device model) ------------------------------------------
+  /**
+   * Takes the next chain: its head and its segments as {offset in the mapping of the region, mapping, length, writable}.
+   * Null when there is none. Throws EPROTO when the ring breaks the rules. The queue is one of `queueCreate`.
+   */
+  chainTake(queue: QueueHandle): {
+    readonly head: number;
+    readonly segments: readonly { mapping: MappingHandle; offset: number; length: number; writable: boolean }[];
+  } | null;
+  /** Returns a chain with `written` bytes; true when the driver wants to be interrupted. */
+  chainReturn(queue: QueueHandle, head: number, written: number): boolean;
+
+  // --- ring: driver role (the built-in peer) ------------------------------------------------------------------------
+  /** 'rx' posts all its buffers at once; 'tx' starts empty. */
+  driverQueueCreate(role: 'rx' | 'tx', setup: DriverQueueSetup): DriverQueueHandle;
+  driverQueueDestroy(queue: DriverQueueHandle): void;
+  driverQueueStats(queue: DriverQueueHandle): ArrayBuffer;
+  /** Template of the frames that `driverGenerate` sends: bytes 0..length of the frame, without sequence number and checksum. */
+  driverTemplate(queue: DriverQueueHandle, frame: Uint8Array): void;
+  /** HOT. Reclaims, then sends up to `n` generated frames; returns how many. */
+  driverGenerate(tx: DriverQueueHandle, n: number): number;
+  /** HOT. Takes up to `n` received frames, checks sequence and checksum when `check`, posts the buffers again; returns how many. */
+  driverReceive(rx: DriverQueueHandle, n: number, check: boolean): number;
+  /** HOT. Sends up to `n` received frames back with source and destination MAC exchanged; returns how many. */
+  driverEcho(rx: DriverQueueHandle, tx: DriverQueueHandle, n: number): number;
+
+  // --- checks -------------------------------------------------------------------------------------------------------
+  /** sizeof and offsetof of every C++ layout, e.g. {"vring_desc": 16, "vring_desc.addr": 0}: compared with src/abi by a test. */
+  layouts(): Record<string, number>;
+}
+
+export const NO_NEXT = 0xffff_ffff;
+
+function addonPath(): string {
+  const override = process.env.VHOST_PCI_ADDON;
+  if (override) return override;
+  // This file is in src/ or, compiled, in dist/src/: the package's root is the first folder above with a binding.gyp.
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'binding.gyp')) && dirname(folder) !== folder) folder = dirname(folder);
+  return join(folder, 'build', 'Release', 'vhost_pci.node');
+}
+
+function load(): Native {
+  const path = addonPath();
+  if (!existsSync(path)) throw new Error(`The addon is not built (${path} is missing): run 'npm ci' or 'npm run build:addon'`);
+  return createRequire(import.meta.url)(path) as Native;
+}
+
+export const native: Native = load();
