@@ -17,9 +17,14 @@ export class PmdError extends Error {
 
 /** Wraps whatever `cause` is (an addon's errno error, as a rule) into a PmdError that names what was being done. */
 export function failedTo(action: string, cause: unknown): PmdError {
-  if (cause instanceof PmdError) return new PmdError(cause.code, `Failed to ${action}: ${cause.message}`, { cause });
+  if (cause instanceof PmdError)
+    return new PmdError(cause.code, `Failed to ${action}: ${cause.message}`, { cause });
   const error = cause as NodeJS.ErrnoException;
-  return new PmdError(error.code ?? 'VPCI_INTERNAL', `Failed to ${action}: ${error.message ?? String(cause)}`, {
-    cause,
-  });
+  return new PmdError(
+    error.code ?? 'VPCI_INTERNAL',
+    `Failed to ${action}: ${error.message ?? String(cause)}`,
+    {
+      cause,
+    },
+  );
 }

@@ -61,9 +61,14 @@ export function writeField<T extends FieldType>(
 }
 
 /** Decodes a whole structure. */
-export function decode<F extends Record<string, Field>>(layout: Layout<F>, view: DataView, base = 0): Values<F> {
+export function decode<F extends Record<string, Field>>(
+  layout: Layout<F>,
+  view: DataView,
+  base = 0,
+): Values<F> {
   const out: Record<string, number | bigint> = {};
-  for (const [name, field] of Object.entries(layout.fields)) out[name] = readRaw(view, field.type, base + field.offset);
+  for (const [name, field] of Object.entries(layout.fields))
+    out[name] = readRaw(view, field.type, base + field.offset);
   return out as Values<F>;
 }
 

@@ -6,7 +6,13 @@ export const VFIO_USER_HEADER = {
   name: 'vfio_user_header',
   source: 'vfio-user.rst, Header',
   size: 16,
-  fields: { id: at(0, 'u16'), command: at(2, 'u16'), size: at(4, 'u32'), flags: at(8, 'u32'), error: at(12, 'u32') },
+  fields: {
+    id: at(0, 'u16'),
+    command: at(2, 'u16'),
+    size: at(4, 'u32'),
+    flags: at(8, 'u32'),
+    error: at(12, 'u32'),
+  },
 } as const satisfies Layout;
 
 export const VFIO_USER_F_TYPE_MASK = 0xf;

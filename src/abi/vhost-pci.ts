@@ -57,7 +57,13 @@ export const VHOST_PCI_REMOTE_MEM_PLACED_ENTRY = {
   name: 'vhost_pci_remote_mem_placed',
   source: 'docs/device-abi.md, SESSION',
   size: 32,
-  fields: { gpa: at(0, 'u64'), size: at(8, 'u64'), offset: at(16, 'u64'), bar: at(24, 'u32'), padding: at(28, 'u32') },
+  fields: {
+    gpa: at(0, 'u64'),
+    size: at(8, 'u64'),
+    offset: at(16, 'u64'),
+    bar: at(24, 'u32'),
+    padding: at(28, 'u32'),
+  },
 } as const satisfies Layout;
 
 /** Record 2i is the peer's RX queue i (our TX engine), record 2i+1 its TX queue i (our RX engine). */

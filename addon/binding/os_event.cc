@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Eventfds and waiting for JavaScript.
+#include <poll.h>
+
+#include "binding/arguments.h"
+#include "binding/error.h"
+#include "binding/os.h"
+#include "os/event.h"
+
+namespace vpci {
+namespace {
+
+Napi::Value Poll(const Napi::CallbackInfo& info) {
+  const int fd = arg::Fd(info[0], "fd");
+  const std::string events = arg::String(info[1], "events");
+  const int timeout_ms = arg::Int32(info[2], "timeoutMs", 0);
+  if (events != "in" && events != "out") throw arg::OutOfRange(info.Env(), "events", "'in' or 'out'");
+  const int ready = PollFd(fd, events == "in" ? POLLIN : POLLOUT, timeout_ms);
+  return Napi::Boolean::New(info.Env(), Check(info.Env(), ready, "poll") > 0);
+}
+
+Napi::Value Create(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), Check(info.Env(), EventfdCreate(), "eventfd"));
+}
+
+Napi::Value IsOne(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), IsEventfd(arg::Fd(info[0], "fd")));
+}
+
+Napi::Value Signal(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), EventfdSignal(arg::Fd(info[0], "fd")));
+}
+
+Napi::Value Drain(const Napi::CallbackInfo& info) {
+  uint64_t count = 0;
+  Check(info.Env(), EventfdDrain(arg::Fd(info[0], "fd"), &count), "read");
+  return Napi::BigInt::New(info.Env(), count);
+}
+
+}  // namespace
+
+void InitOsEvent(Napi::Object exports) {
+  Export<Poll>(exports, "pollFd");
+  Export<WatchFd>(exports, "watchFd");
+  Export<Create>(exports, "eventfd");
+  Export<IsOne>(exports, "isEventfd");
+  Export<Signal>(exports, "eventfdSignal");
+  Export<Drain>(exports, "eventfdDrain");
+}
+
+}  // namespace vpci

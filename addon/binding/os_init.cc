@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "binding/module.h"
+#include "binding/os.h"
+
+namespace vpci {
+
+void InitOs(Napi::Env, Napi::Object exports) {
+  InitOsMemory(exports);
+  InitOsSocket(exports);
+  InitOsEvent(exports);
+  InitOsThread(exports);
+}
+
+}  // namespace vpci

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Memory files, mappings and descriptors for JavaScript.
+#include <errno.h>
+
+#include "binding/arguments.h"
+#include "binding/buffers.h"
+#include "binding/error.h"
+#include "binding/os.h"
+#include "os/file.h"
+#include "os/mapping.h"
+
+namespace vpci {
+namespace {
+
+Napi::Value MemfdCreateJs(const Napi::CallbackInfo& info) {
+  const std::string name = arg::String(info[0], "name");
+  const uint64_t size = arg::Size(info[1], "size", 1);
+  const bool hugepages = arg::Bool(info[2], "hugepages");
+  const int fd = Check(info.Env(), MemfdCreate(name.c_str(), size, hugepages), "memfd_create");
+  return Napi::Number::New(info.Env(), fd);
+}
+
+Napi::Value MapFd(const Napi::CallbackInfo& info) {
+  const int fd = arg::Fd(info[0], "fd");
+  const uint64_t offset = arg::Size(info[1], "offset");
+  const uint64_t length = arg::Size(info[2], "length", 1);
+  const bool writable = arg::Bool(info[3], "writable");
+  uint32_t handle = 0;
+  Check(info.Env(), MappingAddFd(fd, offset, length, writable, &handle), "mmap");
+  return Napi::Number::New(info.Env(), handle);
+}
+
+Napi::Value MapAnonymous(const Napi::CallbackInfo& info) {
+  const uint64_t length = arg::Size(info[0], "length", 1);
+  const bool hugepages = arg::Bool(info[1], "hugepages");
+  uint32_t handle = 0;
+  Check(info.Env(), MappingAddAnonymous(length, hugepages, &handle), "mmap");
+  return Napi::Number::New(info.Env(), handle);
+}
+
+Napi::RangeError Unknown(Napi::Env env, uint32_t handle) {
+  return Napi::RangeError::New(env, "mapping " + std::to_string(handle) + " does not exist");
+}
+
+Napi::Value MappingBuffer(const Napi::CallbackInfo& info) {
+  const uint32_t handle = arg::Uint32(info[0], "mapping");
+  Mapping mapping;
+  if (MappingGet(handle, &mapping) < 0) {
+    // Another thread has unmapped it: what this one still holds must not be touched.
+    DropBuffer(info.Env(), BufferOf::kMapping, handle);
+    throw Unknown(info.Env(), handle);
+  }
+  return CachedBuffer(info.Env(), BufferOf::kMapping, handle, mapping.base, mapping.length);
+}
+
+Napi::Value Unmap(const Napi::CallbackInfo& info) {
+  const uint32_t handle = arg::Uint32(info[0], "mapping");
+  DropBuffer(info.Env(), BufferOf::kMapping, handle);
+  const int error = MappingRemove(handle);
+  if (error == -EBADF) throw Unknown(info.Env(), handle);
+  Check(info.Env(), error, "munmap");
+  return info.Env().Undefined();
+}
+
+Napi::Value Close(const Napi::CallbackInfo& info) {
+  Check(info.Env(), CloseFd(arg::Fd(info[0], "fd")), "close");
+  return info.Env().Undefined();
+}
+
+Napi::Value Dup(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), Check(info.Env(), DupFd(arg::Fd(info[0], "fd")), "dup"));
+}
+
+Napi::Value FileInfoJs(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  FileInfo file;
+  Check(env, FileStat(arg::Fd(info[0], "fd"), &file), "fstat");
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("regular", Napi::Boolean::New(env, file.regular));
+  result.Set("size", Napi::Number::New(env, static_cast<double>(file.size)));
+  result.Set("device", Napi::BigInt::New(env, file.device));
+  result.Set("inode", Napi::BigInt::New(env, file.inode));
+  return result;
+}
+
+Napi::Value FilePageSizeJs(const Napi::CallbackInfo& info) {
+  const int64_t size = FilePageSize(arg::Fd(info[0], "fd"));
+  if (size < 0) throw ErrnoError(info.Env(), static_cast<int>(size), "fstatfs");
+  return Napi::Number::New(info.Env(), static_cast<double>(size));
+}
+
+}  // namespace
+
+void InitOsMemory(Napi::Object exports) {
+  Export<MemfdCreateJs>(exports, "memfdCreate");
+  Export<MapFd>(exports, "mapFd");
+  Export<MapAnonymous>(exports, "mapAnonymous");
+  Export<MappingBuffer>(exports, "mappingBuffer");
+  Export<Unmap>(exports, "unmap");
+  Export<Close>(exports, "close");
+  Export<Dup>(exports, "dup");
+  Export<FileInfoJs>(exports, "fileInfo");
+  Export<FilePageSizeJs>(exports, "filePageSize");
+}
+
+}  // namespace vpci

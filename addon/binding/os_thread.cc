@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The calling thread and the time-stamp counter for JavaScript.
+#include "binding/arguments.h"
+#include "binding/error.h"
+#include "binding/os.h"
+#include "os/thread.h"
+#include "os/tsc.h"
+
+namespace vpci {
+namespace {
+
+Napi::Value SetAffinityJs(const Napi::CallbackInfo& info) {
+  const std::vector<int> cpus = arg::Ints(info[0], "cpus", 0, kMaxCpus - 1, kMaxCpus);
+  Check(info.Env(), SetAffinity(cpus), "sched_setaffinity");
+  return info.Env().Undefined();
+}
+
+Napi::Value GetAffinityJs(const Napi::CallbackInfo& info) {
+  std::vector<int> cpus;
+  Check(info.Env(), GetAffinity(&cpus), "sched_getaffinity");
+  Napi::Array result = Napi::Array::New(info.Env(), cpus.size());
+  for (uint32_t i = 0; i < cpus.size(); i++) result.Set(i, Napi::Number::New(info.Env(), cpus[i]));
+  return result;
+}
+
+Napi::Value SetThreadNameJs(const Napi::CallbackInfo& info) {
+  Check(info.Env(), SetThreadName(arg::String(info[0], "name").c_str()), "prctl");
+  return info.Env().Undefined();
+}
+
+// Read in poll loops, hence without the wrapper's cost.
+napi_value Rdtsc(napi_env env, napi_callback_info) {
+  napi_value result = nullptr;
+  napi_create_double(env, static_cast<double>(ReadTsc()), &result);
+  return result;
+}
+
+Napi::Value TscHzJs(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), TscHz()); }
+
+}  // namespace
+
+void InitOsThread(Napi::Object exports) {
+  Export<SetAffinityJs>(exports, "setAffinity");
+  Export<GetAffinityJs>(exports, "getAffinity");
+  Export<SetThreadNameJs>(exports, "setThreadName");
+  Export<TscHzJs>(exports, "tscHz");
+
+  const Napi::Env env = exports.Env();
+  napi_value rdtsc;
+  NAPI_THROW_IF_FAILED_VOID(env,
+                            napi_create_function(env, "rdtsc", NAPI_AUTO_LENGTH, Rdtsc, nullptr, &rdtsc));
+  exports.Set("rdtsc", rdtsc);
+}
+
+}  // namespace vpci

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Tables of guest memory.
+#include <errno.h>
+
+#include "binding/arguments.h"
+#include "binding/error.h"
+#include "binding/ring_registry.h"
+#include "os/mapping.h"
+
+namespace vpci {
+namespace {
+
+MemoryRegion RegionArg(const Napi::Value& value) {
+  const Napi::Object region = arg::Object(value, "region");
+  const auto handle = arg::Uint32(region.Get("mapping"), "region.mapping");
+  const uint64_t offset = arg::Size(region.Get("offset"), "region.offset");
+  const uint64_t size = arg::BigUint64(region.Get("size"), "region.size");
+  Mapping mapping;
+  Check(value.Env(), MappingGet(handle, &mapping), "memoryCreate");
+  if (offset > mapping.length || size > mapping.length - offset)
+    throw Napi::RangeError::New(value.Env(), "region must lie inside its mapping");
+  return {arg::BigUint64(region.Get("gpa"), "region.gpa"), size, mapping.base + offset, handle, offset};
+}
+
+Napi::Value MemoryCreate(const Napi::CallbackInfo& info) {
+  const Napi::Array array = arg::Array(info[0], "regions");
+  std::vector<MemoryRegion> regions;
+  for (uint32_t i = 0; i < array.Length(); i++) regions.push_back(RegionArg(array.Get(i)));
+  auto table = std::make_unique<MemoryTable>();
+  if (!table->Build(std::move(regions)))
+    throw Napi::RangeError::New(info.Env(), "regions must not be empty, overlap or wrap around");
+  const int64_t handle = TheRegistry().memories.Add(std::move(table));
+  if (handle < 0) throw ErrnoError(info.Env(), ENOSPC, "memoryCreate");
+  return Napi::Number::New(info.Env(), static_cast<double>(handle));
+}
+
+Napi::Value MemoryDestroy(const Napi::CallbackInfo& info) {
+  if (MemoryArg(info[0]).users.load() != 0) throw ErrnoError(info.Env(), EBUSY, "memoryDestroy");
+  TheRegistry().memories.Remove(arg::Uint32(info[0], "memory"));
+  return info.Env().Undefined();
+}
+
+}  // namespace
+
+void InitRingMemory(Napi::Env env, Napi::Object exports) {
+  Export(env, exports, "memoryCreate", MemoryCreate);
+  Export(env, exports, "memoryDestroy", MemoryDestroy);
+}
+
+}  // namespace vpci

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Queues in the device role: control path, and chains of messages for the device model's control queue.
+#include <errno.h>
+
+#include <vector>
+
+#include "binding/arguments.h"
+#include "binding/buffers.h"
+#include "binding/error.h"
+#include "binding/ring_registry.h"
+#include "ring/chain.h"
+
+namespace vpci {
+namespace {
+
+QueueRole RoleArg(const Napi::Value& value) {
+  const std::string role = arg::String(value, "role");
+  if (role == "rx") return QueueRole::kRx;
+  if (role == "tx") return QueueRole::kTx;
+  throw arg::OutOfRange(value.Env(), "role", "'rx' or 'tx'");
+}
+
+// A slot that was used before, or a new one.
+uint32_t TakeSlot(Napi::Env env) {
+  Registry& registry = TheRegistry();
+  for (uint32_t handle = 0; handle < kMaxQueues; handle++) {
+    QueueSlot* slot = registry.queues.Get(handle);
+    bool expected = false;
+    if (slot && slot->in_use.compare_exchange_strong(expected, true)) return handle;
+  }
+  auto slot = std::make_unique<QueueSlot>();
+  slot->in_use = true;
+  const int64_t handle = registry.queues.Add(std::move(slot));
+  if (handle < 0) throw ErrnoError(env, ENOSPC, "queueCreate");
+  return static_cast<uint32_t>(handle);
+}
+
+Napi::Value QueueCreate(const Napi::CallbackInfo& info) {
+  const QueueRole role = RoleArg(info[0]);
+  const uint32_t handle = TakeSlot(info.Env());
+  DeviceQueue& q = *TheRegistry().Queue(handle);
+  q.role = role;
+  q.last_avail_idx = 0;
+  q.mask = 0;
+  q.counters = QueueCounters{};
+  return Napi::Number::New(info.Env(), handle);
+}
+
+Napi::Value QueueStart(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  DeviceQueue& q = QueueArg(info[0]);
+  const Napi::Object o = arg::Object(info[1], "setup");
+  RingSetup setup;
+  setup.memory = &MemoryArg(o.Get("memory"));
+  setup.desc = arg::BigUint64(o.Get("desc"), "desc");
+  setup.avail = arg::BigUint64(o.Get("avail"), "avail");
+  setup.used = arg::BigUint64(o.Get("used"), "used");
+  setup.size = arg::Uint32(o.Get("size"), "size");
+  setup.last_avail_idx = static_cast<uint16_t>(arg::Uint32(o.Get("lastAvailIdx"), "lastAvailIdx", 0, 0xffff));
+  setup.features = arg::BigUint64(o.Get("features"), "features");
+  setup.notify_fd = arg::Int32(o.Get("notifyFd"), "notifyFd", -1);
+  switch (q.Start(setup)) {
+    case StartError::kNone:
+      return env.Undefined();
+    case StartError::kBadSize:
+      throw ErrnoError(env, EINVAL, "queueStart: the ring's size is no power of two from 1 to 32768");
+    case StartError::kMisaligned:
+      throw ErrnoError(env, EINVAL, "queueStart: a part of the ring is misaligned");
+    case StartError::kOutsideMemory:
+      throw ErrnoError(env, ERANGE, "queueStart: a part of the ring lies outside the peer's memory");
+    case StartError::kRunning:
+      throw ErrnoError(env, EBUSY, "queueStart: the queue is running");
+  }
+  return env.Undefined();
+}
+
+Napi::Value QueueQuiesce(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), QueueArg(info[0]).Quiesce());
+}
+
+Napi::Value QueueStateOf(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<uint32_t>(QueueArg(info[0]).state.load()));
+}
+
+Napi::Value QueueStats(const Napi::CallbackInfo& info) {
+  QueueCounters& counters = QueueArg(info[0]).counters;
+  return CachedBuffer(info.Env(), BufferOf::kQueueStats, arg::Uint32(info[0], "queue"), &counters,
+                      QueueCounters::kCount * sizeof(uint64_t));
+}
+
+Napi::Value QueueDestroy(const Napi::CallbackInfo& info) {
+  QueueArg(info[0]).Quiesce();
+  TheRegistry().queues.Get(arg::Uint32(info[0], "queue"))->in_use = false;
+  return info.Env().Undefined();
+}
+
+Napi::Object SegmentObject(Napi::Env env, const MemoryTable& memory, const Segment& s) {
+  for (const MemoryRegion& r : memory.regions()) {
+    if (s.base < r.base || s.base >= r.base + r.size) continue;
+    Napi::Object o = Napi::Object::New(env);
+    o.Set("mapping", Napi::Number::New(env, r.mapping));
+    o.Set("offset", Napi::Number::New(env, static_cast<double>(r.mapping_offset + static_cast<uint64_t>(s.base - r.base))));
+    o.Set("length", Napi::Number::New(env, s.len));
+    o.Set("writable", Napi::Boolean::New(env, s.writable));
+    return o;
+  }
+  throw ErrnoError(env, EPROTO, "chainTake");
+}
+
+// Everything that a chain holds, or EPROTO and a broken queue.
+Napi::Value TakeLocked(Napi::Env env, DeviceQueue& q) {
+  if (q.Available() == 0) {
+    if (q.state.load() == QueueState::kBroken) throw ErrnoError(env, EPROTO, "chainTake");
+    return env.Null();
+  }
+  const int32_t head = q.Head(q.last_avail_idx);
+  Napi::Array segments = Napi::Array::New(env);
+  Segment s;
+  bool bad = head < 0;
+  if (!bad) {
+    ChainWalker chain(q, static_cast<uint16_t>(head));
+    WalkResult r;
+    while ((r = chain.Next(&s)) == WalkResult::kSegment)
+      segments.Set(segments.Length(), SegmentObject(env, *q.memory, s));
+    bad = r == WalkResult::kBad;
+  }
+  if (bad) {
+    q.Break();
+    throw ErrnoError(env, EPROTO, "chainTake");
+  }
+  q.last_avail_idx++;
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("head", Napi::Number::New(env, head));
+  result.Set("segments", segments);
+  return result;
+}
+
+struct GateGuard {
+  DeviceQueue& q;
+  ~GateGuard() { q.Leave(); }
+};
+
+Napi::Value ChainTake(const Napi::CallbackInfo& info) {
+  DeviceQueue& q = QueueArg(info[0]);
+  if (!q.Enter()) {
+    if (q.state.load() == QueueState::kBroken) throw ErrnoError(info.Env(), EPROTO, "chainTake");
+    return info.Env().Null();
+  }
+  GateGuard guard{q};
+  return TakeLocked(info.Env(), q);
+}
+
+Napi::Value ChainReturn(const Napi::CallbackInfo& info) {
+  DeviceQueue& q = QueueArg(info[0]);
+  const uint32_t head = arg::Uint32(info[1], "head", 0, 0xffff);
+  const uint32_t written = arg::Uint32(info[2], "written");
+  if (!q.Enter()) return Napi::Boolean::New(info.Env(), false);
+  GateGuard guard{q};
+  const uint16_t index = q.message_used_idx;
+  StoreUsed(&q.used->ring[index & q.mask], head, written);
+  q.message_used_idx = static_cast<uint16_t>(index + 1);
+  StoreRelease(&q.used->idx, q.message_used_idx);
+  FullFence();
+  return Napi::Boolean::New(info.Env(), (LoadOnce(&q.avail->flags) & VRING_AVAIL_F_NO_INTERRUPT) == 0);
+}
+
+}  // namespace
+
+void InitRingQueues(Napi::Env env, Napi::Object exports) {
+  Export(env, exports, "queueCreate", QueueCreate);
+  Export(env, exports, "queueStart", QueueStart);
+  Export(env, exports, "queueQuiesce", QueueQuiesce);
+  Export(env, exports, "queueState", QueueStateOf);
+  Export(env, exports, "queueStats", QueueStats);
+  Export(env, exports, "queueDestroy", QueueDestroy);
+  Export(env, exports, "chainTake", ChainTake);
+  Export(env, exports, "chainReturn", ChainReturn);
+}
+
+}  // namespace vpci

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "os/event.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <string_view>
+
+namespace vpci {
+namespace {
+
+int64_t NowMs() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * int64_t{1000} + now.tv_nsec / 1'000'000;
+}
+
+ssize_t ReadNoWait(int fd, uint64_t* count) {
+  iovec into{count, sizeof *count};
+  const ssize_t got = preadv2(fd, &into, 1, -1, RWF_NOWAIT);
+  if (got >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS)) return got;
+  // Kernels before 5.8 know no RWF_NOWAIT for eventfds.
+  pollfd poll_fd{fd, POLLIN, 0};
+  const int ready = poll(&poll_fd, 1, 0);
+  if (ready < 0) return -1;
+  if (ready == 0) {
+    errno = EAGAIN;
+    return -1;
+  }
+  return read(fd, count, sizeof *count);
+}
+
+}  // namespace
+
+int PollFd(int fd, short events, int timeout_ms) {
+  pollfd poll_fd{fd, events, 0};
+  const int64_t deadline = NowMs() + timeout_ms;
+  for (int64_t left = timeout_ms;; left = deadline - NowMs()) {
+    const int ready = poll(&poll_fd, 1, left > 0 ? static_cast<int>(left) : 0);
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready < 0) return -errno;
+    return poll_fd.revents & POLLNVAL ? -EBADF : ready;
+  }
+}
+
+int EventfdCreate() {
+  const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  return fd < 0 ? -errno : fd;
+}
+
+// The kernel's own name for the file; a path, which a peer could choose, always starts with a slash.
+bool IsEventfd(int fd) {
+  char path[32];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  char target[64];
+  const ssize_t length = readlink(path, target, sizeof target);
+  return length > 0 && std::string_view(target, static_cast<size_t>(length)) == "anon_inode:[eventfd]";
+}
+
+// O_NONBLOCK belongs to the open file, so the peer can clear it, and setting it could break a peer that reads
+// its own eventfd blocking. The poll makes the flag irrelevant: a counter at its maximum is not writable.
+// What is left is a peer that fills its counter between the two calls; it then holds this thread until it
+// reads, and Linux has no write to an eventfd that excludes this. Anything but plain writability (a pipe
+// without reader: POLLERR) is a refusal.
+bool EventfdSignal(int fd) {
+  pollfd poll_fd{fd, POLLOUT, 0};
+  if (poll(&poll_fd, 1, 0) != 1 || poll_fd.revents != POLLOUT) return false;
+  const uint64_t one = 1;
+  return write(fd, &one, sizeof one) == sizeof one;
+}
+
+int EventfdDrain(int fd, uint64_t* count) {
+  ssize_t got;
+  do {
+    got = ReadNoWait(fd, count);
+  } while (got < 0 && errno == EINTR);
+  if (got == sizeof *count) return 0;
+  *count = 0;
+  if (got >= 0) return -EINVAL;
+  return errno == EAGAIN ? 0 : -errno;
+}
+
+}  // namespace vpci

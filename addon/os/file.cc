@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "os/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/memfd.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+namespace vpci {
+namespace {
+
+// A shared hugetlb mapping reserves its pages for the file, and the reservation outlives the mapping: a
+// shortage shows here as an error and not as a SIGBUS on first touch.
+int ReserveHugePages(int fd, size_t size) {
+  void* base = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (base == MAP_FAILED) return -errno;
+  munmap(base, size);
+  return 0;
+}
+
+int SizeAndSeal(int fd, size_t size, bool hugepages) {
+  if (ftruncate(fd, static_cast<off_t>(size)) < 0) return -errno;
+  if (hugepages) {
+    if (const int error = ReserveHugePages(fd, size)) return error;
+  }
+  if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0) return -errno;
+  return 0;
+}
+
+}  // namespace
+
+bool RoundUp(size_t value, size_t unit, size_t* out) {
+  size_t sum;
+  if (__builtin_add_overflow(value, unit - 1, &sum)) return false;
+  *out = sum / unit * unit;
+  return true;
+}
+
+int MemfdCreate(const char* name, size_t size, bool hugepages) {
+  const size_t page = hugepages ? kHugePage : static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  size_t rounded;
+  if (!RoundUp(size, page, &rounded)) return -EINVAL;
+  const unsigned huge = hugepages ? MFD_HUGETLB | MFD_HUGE_2MB : 0;
+  const int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | huge);
+  if (fd < 0) {
+    // A kernel without 2 MiB pages says ENOENT, ENODEV, EINVAL or ENOSYS: to the caller there are none.
+    const bool none = hugepages && errno != EMFILE && errno != ENFILE;
+    return none ? -ENOMEM : -errno;
+  }
+  if (const int error = SizeAndSeal(fd, rounded, hugepages)) {
+    close(fd);
+    return error;
+  }
+  return fd;
+}
+
+int FileStat(int fd, FileInfo* out) {
+  struct stat status;
+  if (fstat(fd, &status) < 0) return -errno;
+  *out = {S_ISREG(status.st_mode), static_cast<uint64_t>(status.st_size), status.st_dev, status.st_ino};
+  return 0;
+}
+
+int64_t FilePageSize(int fd) {
+  struct statfs status;
+  if (fstatfs(fd, &status) < 0) return -errno;
+  return status.f_bsize;
+}
+
+int64_t HugePageSize(int fd) {
+  struct statfs status;
+  if (fstatfs(fd, &status) < 0) return -errno;
+  return status.f_type == HUGETLBFS_MAGIC ? status.f_bsize : 0;
+}
+
+int CloseFd(int fd) { return close(fd) < 0 && errno != EINTR ? -errno : 0; }
+
+int DupFd(int fd) {
+  const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  return copy < 0 ? -errno : copy;
+}
+
+}  // namespace vpci

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "os/mapping.h"
+
+#include <errno.h>
+#include <linux/mman.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <mutex>
+#include <new>
+#include <unordered_map>
+
+#include "os/file.h"
+
+namespace vpci {
+namespace {
+
+struct Entry {
+  Mapping mapping;
+  /** Bytes that mmap took: the length rounded up to whole pages of the file. */
+  size_t mapped;
+};
+
+// Handles are never used twice (until 2^32 of them): a stale one is an error, not another mapping.
+struct Table {
+  std::mutex mutex;
+  std::unordered_map<uint32_t, Entry> entries;
+  uint32_t next = 1;
+};
+
+// Never destroyed: worker threads may outlive the static destructors.
+Table& TheTable() {
+  static Table& table = *new Table;
+  return table;
+}
+
+int Add(void* base, size_t length, size_t mapped, uint32_t* handle) {
+  Table& table = TheTable();
+  const std::lock_guard lock(table.mutex);
+  try {
+    while (table.next == 0 || table.entries.contains(table.next)) table.next++;
+    table.entries.emplace(table.next, Entry{{static_cast<uint8_t*>(base), length}, mapped});
+  } catch (const std::bad_alloc&) {
+    munmap(base, mapped);
+    return -ENOMEM;
+  }
+  *handle = table.next++;
+  return 0;
+}
+
+// Touching a page behind a file's end is a SIGBUS, so a mapping must lie inside its file. Devices have no
+// size.
+int CheckInsideFile(int fd, uint64_t offset, size_t length) {
+  struct stat status;
+  if (fstat(fd, &status) < 0) return -errno;
+  if (!S_ISREG(status.st_mode)) return 0;
+  const auto size = static_cast<uint64_t>(status.st_size);
+  return offset <= size && length <= size - offset ? 0 : -ERANGE;
+}
+
+}  // namespace
+
+int MappingAddFd(int fd, uint64_t offset, size_t length, bool writable, uint32_t* handle) {
+  if (length == 0) return -EINVAL;
+  if (const int error = CheckInsideFile(fd, offset, length)) return error;
+  const int64_t huge = HugePageSize(fd);
+  if (huge < 0) return static_cast<int>(huge);
+  // munmap wants whole hugepages, mmap rounds by itself.
+  size_t mapped = length;
+  if (huge > 0 && !RoundUp(length, static_cast<size_t>(huge), &mapped)) return -EINVAL;
+  const int protection = PROT_READ | (writable ? PROT_WRITE : 0);
+  void* base = mmap(nullptr, mapped, protection, MAP_SHARED, fd, static_cast<off_t>(offset));
+  if (base == MAP_FAILED) return -errno;
+  return Add(base, length, mapped, handle);
+}
+
+int MappingAddAnonymous(size_t length, bool hugepages, uint32_t* handle) {
+  if (length == 0) return -EINVAL;
+  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS;
+  constexpr int kProtection = PROT_READ | PROT_WRITE;
+  size_t mapped;
+  if (hugepages && RoundUp(length, kHugePage, &mapped)) {
+    void* base = mmap(nullptr, mapped, kProtection, kFlags | MAP_HUGETLB | MAP_HUGE_2MB, -1, 0);
+    if (base != MAP_FAILED) return Add(base, length, mapped, handle);
+  }
+  void* base = mmap(nullptr, length, kProtection, kFlags, -1, 0);
+  if (base == MAP_FAILED) return -errno;
+  // Second best: transparent hugepages. Advice, so that a refusal changes nothing.
+  if (hugepages) madvise(base, length, MADV_HUGEPAGE);
+  return Add(base, length, length, handle);
+}
+
+int MappingGet(uint32_t handle, Mapping* out) {
+  Table& table = TheTable();
+  const std::lock_guard lock(table.mutex);
+  const auto found = table.entries.find(handle);
+  if (found == table.entries.end()) return -EBADF;
+  *out = found->second.mapping;
+  return 0;
+}
+
+int MappingRemove(uint32_t handle) {
+  Table& table = TheTable();
+  const std::lock_guard lock(table.mutex);
+  const auto found = table.entries.find(handle);
+  if (found == table.entries.end()) return -EBADF;
+  const Entry entry = found->second;
+  if (munmap(entry.mapping.base, entry.mapped) < 0) return -errno;
+  table.entries.erase(found);
+  return 0;
+}
+
+}  // namespace vpci

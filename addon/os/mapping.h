@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Process-wide registry of mapped memory. A handle is valid in every thread until MappingRemove.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace vpci {
+
+struct Mapping {
+  uint8_t* base;
+  size_t length;
+};
+
+// All return 0 or a negative errno; the handle or the mapping goes to the out parameter.
+int MappingAddFd(int fd, uint64_t offset, size_t length, bool writable, uint32_t* handle);
+int MappingAddAnonymous(size_t length, bool hugepages, uint32_t* handle);
+int MappingGet(uint32_t handle, Mapping* out);
+int MappingRemove(uint32_t handle);
+
+}  // namespace vpci

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "os/socket.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace vpci {
+namespace {
+
+constexpr int kSocketFlags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+
+int Socket() {
+  const int fd = socket(AF_UNIX, SOCK_STREAM | kSocketFlags, 0);
+  return fd < 0 ? -errno : fd;
+}
+
+int Address(const char* path, sockaddr_un* out) {
+  *out = {};
+  out->sun_family = AF_UNIX;
+  const size_t length = strlen(path);
+  if (length >= sizeof out->sun_path) return -ENAMETOOLONG;
+  memcpy(out->sun_path, path, length);
+  return 0;
+}
+
+int ConnectTo(const sockaddr_un& address) {
+  const int fd = Socket();
+  if (fd < 0) return fd;
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
+  const int error = -errno;
+  close(fd);
+  return error;
+}
+
+// A server that died leaves its socket file behind: connecting to it is refused. Nothing else may be removed.
+bool RemoveStale(const sockaddr_un& address) {
+  struct stat status;
+  if (lstat(address.sun_path, &status) < 0 || !S_ISSOCK(status.st_mode)) return false;
+  const int probe = ConnectTo(address);
+  if (probe >= 0) close(probe);
+  return probe == -ECONNREFUSED && unlink(address.sun_path) == 0;
+}
+
+int BindAndListen(int fd, const sockaddr_un& address) {
+  const auto* name = reinterpret_cast<const sockaddr*>(&address);
+  if (bind(fd, name, sizeof address) < 0) {
+    if (errno != EADDRINUSE) return -errno;
+    if (!RemoveStale(address)) return -EADDRINUSE;
+    if (bind(fd, name, sizeof address) < 0) return -errno;
+  }
+  if (listen(fd, SOMAXCONN) == 0) return 0;
+  const int error = -errno;
+  unlink(address.sun_path);
+  return error;
+}
+
+// Takes the descriptors out of the control data: the first `max_fds` go to the caller, the rest is closed.
+void TakeFds(msghdr* message, size_t max_fds, Received* out) {
+  for (cmsghdr* header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < count; i++) {
+      int fd;
+      memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
+      if (out->fds.size() < max_fds) {
+        out->fds.push_back(fd);
+      } else {
+        close(fd);
+        out->fds_truncated = true;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+int UnixListen(const char* path) {
+  sockaddr_un address;
+  if (const int error = Address(path, &address)) return error;
+  const int fd = Socket();
+  if (fd < 0) return fd;
+  if (const int error = BindAndListen(fd, address)) {
+    close(fd);
+    return error;
+  }
+  return fd;
+}
+
+int UnixConnect(const char* path) {
+  sockaddr_un address;
+  if (const int error = Address(path, &address)) return error;
+  return ConnectTo(address);
+}
+
+int UnixPair(int out[2]) { return socketpair(AF_UNIX, SOCK_STREAM | kSocketFlags, 0, out) < 0 ? -errno : 0; }
+
+int UnixAccept(int fd) {
+  int connection;
+  // A connection that is gone before it is accepted is none of the caller's business.
+  do {
+    connection = accept4(fd, nullptr, nullptr, kSocketFlags);
+  } while (connection < 0 && (errno == EINTR || errno == ECONNABORTED));
+  return connection < 0 ? -errno : connection;
+}
+
+int64_t SendMessage(int fd, std::span<const uint8_t> data, std::span<const int> fds) {
+  if (fds.size() > kMaxMessageFds) return -EINVAL;
+  iovec bytes{const_cast<uint8_t*>(data.data()), data.size()};
+  msghdr message{};
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  alignas(cmsghdr) char control[CMSG_SPACE(kMaxMessageFds * sizeof(int))]{};
+  if (!fds.empty()) {
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(fds.size_bytes());
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(fds.size_bytes());
+    memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
+  }
+  ssize_t sent;
+  do {
+    sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (sent < 0 && errno == EINTR);
+  return sent < 0 ? -errno : sent;
+}
+
+int ReceiveMessage(int fd, std::span<uint8_t> into, size_t max_fds, Received* out) {
+  // Room first: once descriptors have arrived, running out of memory would leak them.
+  out->fds.reserve(max_fds);
+  iovec bytes{into.data(), into.size()};
+  // Always room for kMaxMessageFds; what exceeds even that the kernel drops and tells by MSG_CTRUNC.
+  alignas(cmsghdr) char control[CMSG_SPACE(kMaxMessageFds * sizeof(int))];
+  msghdr message{};
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  ssize_t received;
+  do {
+    received = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  } while (received < 0 && errno == EINTR);
+  if (received < 0) return -errno;
+  out->bytes = static_cast<size_t>(received);
+  out->fds_truncated = (message.msg_flags & MSG_CTRUNC) != 0;
+  TakeFds(&message, max_fds, out);
+  return 0;
+}
+
+}  // namespace vpci

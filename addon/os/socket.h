@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Unix stream sockets that carry descriptors, all non-blocking and close-on-exec. Functions return a
+// descriptor, a count or 0, or a negative errno.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace vpci {
+
+/** Descriptors in one message, either way; the kernel's own limit is 253 (SCM_MAX_FD). */
+inline constexpr size_t kMaxMessageFds = 64;
+
+struct Received {
+  size_t bytes = 0;
+  std::vector<int> fds;
+  bool fds_truncated = false;
+};
+
+/** Listens. A socket file that nobody listens on is replaced; -EADDRINUSE when somebody does or it is no
+ * socket. */
+int UnixListen(const char* path);
+/** Connects. -EAGAIN when the listener's backlog is full. */
+int UnixConnect(const char* path);
+int UnixPair(int out[2]);
+/** The next connection; -EAGAIN when there is none. */
+int UnixAccept(int fd);
+/** One sendmsg; the descriptors go with the first byte. Bytes taken, -EAGAIN when full, -EPIPE without a
+ * SIGPIPE. */
+int64_t SendMessage(int fd, std::span<const uint8_t> data, std::span<const int> fds);
+/** One recvmsg; descriptors beyond `max_fds` are closed. -EAGAIN when nothing is there. */
+int ReceiveMessage(int fd, std::span<uint8_t> into, size_t max_fds, Received* out);
+
+}  // namespace vpci

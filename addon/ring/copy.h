@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Packet copies. Most packets are short, and for those the call and the size dispatch of memcpy cost as much as the copy;
+// overlapping wide moves do any length from 16 to 256 without touching a byte outside [src, src + len) and [dst, dst + len).
+#pragma once
+#include <cstdint>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
+namespace vpci {
+
+inline constexpr uint32_t kInlineCopyMax = 256;
+
+inline void CopyTiny(uint8_t* dst, const uint8_t* src, uint32_t len) {
+  if (len >= 8) {
+    uint64_t head, tail;
+    std::memcpy(&head, src, 8);
+    std::memcpy(&tail, src + len - 8, 8);
+    std::memcpy(dst, &head, 8);
+    std::memcpy(dst + len - 8, &tail, 8);
+    return;
+  }
+  while (len--) *dst++ = *src++;
+}
+
+inline void CopyPacket(uint8_t* dst, const uint8_t* src, uint32_t len) {
+#if defined(__x86_64__)
+  if (__builtin_expect(len > kInlineCopyMax, 0)) {
+    std::memcpy(dst, src, len);
+    return;
+  }
+  if (__builtin_expect(len < 16, 0)) return CopyTiny(dst, src, len);
+  const auto load = [src](uint32_t at) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(src + at)); };
+  const auto store = [dst](uint32_t at, __m128i v) { _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + at), v); };
+  __m128i tail = load(len - 16);
+  uint32_t at = 0;
+  for (; at + 64 <= len; at += 64) {
+    __m128i a = load(at), b = load(at + 16), c = load(at + 32), d = load(at + 48);
+    store(at, a);
+    store(at + 16, b);
+    store(at + 32, c);
+    store(at + 48, d);
+  }
+  for (; at + 16 <= len; at += 16) store(at, load(at));
+  store(len - 16, tail);
+#else
+  std::memcpy(dst, src, len);
+#endif
+}
+
+}  // namespace vpci

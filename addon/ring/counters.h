@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Counters of a queue in DPDK's terms. One writer (the thread that polls the queue); others read at any time.
+// The order is the contract of QUEUE_COUNTERS and DRIVER_QUEUE_COUNTERS in src/native.ts.
+#pragma once
+#include <bit>
+#include <cstdint>
+
+namespace vpci {
+
+struct alignas(64) QueueCounters {
+  uint64_t good_packets = 0;
+  uint64_t good_bytes = 0;
+  uint64_t errors = 0;
+  uint64_t multicast_packets = 0;
+  uint64_t broadcast_packets = 0;
+  uint64_t undersize_packets = 0;
+  uint64_t size_bins[7] = {};  // 64, 65-127, 128-255, 256-511, 512-1023, 1024-1518, 1519-max
+  uint64_t mbuf_alloc_failed = 0;
+  uint64_t guest_notifications = 0;
+  uint64_t guest_notifications_suppressed = 0;
+  uint64_t invalid_desc = 0;
+  uint64_t bursts = 0;
+  uint64_t empty_bursts = 0;
+
+  static constexpr int kCount = 19;
+
+  // Bin of a frame of `len` bytes as in DPDK's vhost statistics.
+  void CountSize(uint32_t len) {
+    if (len == 64) {
+      size_bins[0]++;
+    } else if (len > 64 && len < 1024) {
+      // 65..127 -> 1, 128..255 -> 2, 256..511 -> 3, 512..1023 -> 4
+      size_bins[std::bit_width(len) - 6]++;
+    } else if (len < 64) {
+      undersize_packets++;
+    } else {
+      size_bins[len <= 1518 ? 5 : 6]++;
+    }
+  }
+
+  // Destination address kinds; `first8` holds at least the first six bytes of the frame.
+  void CountDestination(uint64_t first8) {
+    if (__builtin_expect((first8 & 1) == 0, 1)) return;
+    if ((first8 & 0xffff'ffff'ffffULL) == 0xffff'ffff'ffffULL)
+      broadcast_packets++;
+    else
+      multicast_packets++;
+  }
+
+  // One good frame of `len` bytes that starts with `first8` (zero-filled when shorter).
+  void CountFrame(uint64_t first8, uint32_t len) {
+    CountDestination(first8);
+    CountSize(len);
+    good_bytes += len;
+  }
+};
+
+struct alignas(64) DriverQueueCounters {
+  uint64_t packets = 0;
+  uint64_t bytes = 0;
+  uint64_t bad_checksum = 0;
+  uint64_t out_of_sequence = 0;
+  uint64_t bad_frame = 0;
+  uint64_t ring_errors = 0;
+  uint64_t kicks = 0;
+
+  static constexpr int kCount = 7;
+};
+
+}  // namespace vpci

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// TX engine: puts packets straight into the buffers of the peer's RX ring, one copy.
+#pragma once
+#include "ring/device_queue.h"
+#include "ring/mbuf_pool.h"
+
+namespace vpci {
+
+// Sends ids[0..n) in order; frees those it took and returns how many. Packets that no buffer of the peer can ever hold are
+// taken, dropped and counted as errors, so that they cannot block those behind them.
+uint32_t TxBurst(DeviceQueue& q, MbufPool& pool, const uint32_t* ids, uint32_t n);
+
+}  // namespace vpci

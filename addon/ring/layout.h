@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What lies in shared memory: split virtqueues (VIRTIO 1.2, 2.7) and the network header (5.1.6). All little-endian; this
+// code runs on little-endian hosts only. src/abi holds the same layouts for TypeScript; a test compares the two.
+#pragma once
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+static_assert(std::endian::native == std::endian::little, "shared memory is little-endian");
+
+namespace vpci {
+
+struct VringDesc {
+  uint64_t addr;
+  uint32_t len;
+  uint16_t flags;
+  uint16_t next;
+};
+static_assert(sizeof(VringDesc) == 16);
+
+struct VringAvail {
+  uint16_t flags;
+  uint16_t idx;
+  uint16_t ring[];
+};
+static_assert(offsetof(VringAvail, ring) == 4);
+
+struct VringUsedElem {
+  uint32_t id;
+  uint32_t len;
+};
+static_assert(sizeof(VringUsedElem) == 8);
+
+struct VringUsed {
+  uint16_t flags;
+  uint16_t idx;
+  VringUsedElem ring[];
+};
+static_assert(offsetof(VringUsed, ring) == 4);
+
+struct VirtioNetHdr {
+  uint8_t flags;
+  uint8_t gso_type;
+  uint16_t hdr_len;
+  uint16_t gso_size;
+  uint16_t csum_start;
+  uint16_t csum_offset;
+  uint16_t num_buffers;
+};
+static_assert(sizeof(VirtioNetHdr) == 12);
+
+inline constexpr uint16_t VRING_DESC_F_NEXT = 1;
+inline constexpr uint16_t VRING_DESC_F_WRITE = 2;
+inline constexpr uint16_t VRING_DESC_F_INDIRECT = 4;
+inline constexpr uint16_t VRING_AVAIL_F_NO_INTERRUPT = 1;
+inline constexpr uint16_t VRING_USED_F_NO_NOTIFY = 1;
+inline constexpr uint32_t kVringMaxSize = 32768;
+
+inline constexpr int VIRTIO_NET_F_MRG_RXBUF = 15;
+inline constexpr int VIRTIO_F_RING_INDIRECT_DESC = 28;
+inline constexpr int VIRTIO_F_VERSION_1 = 32;
+inline constexpr int VIRTIO_F_IN_ORDER = 35;
+
+inline constexpr bool HasFeature(uint64_t features, int bit) { return (features >> bit) & 1; }
+
+// The header is 12 bytes with VERSION_1 or MRG_RXBUF, 10 bytes on a legacy ring without (VIRTIO 1.2, 5.1.6.1).
+inline constexpr uint32_t NetHdrBytes(uint64_t features) {
+  return HasFeature(features, VIRTIO_F_VERSION_1) || HasFeature(features, VIRTIO_NET_F_MRG_RXBUF) ? 12 : 10;
+}
+
+}  // namespace vpci

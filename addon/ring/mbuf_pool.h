@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A pool of mbufs for one thread: numbers 0..count-1, metadata in parallel arrays, packet data in one block, a stack of the
+// free ones. Everything lies in one stretch of memory that the owner hands in, so that TypeScript sees the same arrays.
+//
+// A free mbuf has next == kFreeMark, so that an application's double free is seen and ignored.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace vpci {
+
+inline constexpr uint32_t kNoNext = 0xffffffff;
+inline constexpr uint32_t kFreeMark = 0xfffffffe;
+
+struct PoolOptions {
+  uint32_t count;
+  uint32_t data_room;
+  uint32_t headroom;
+};
+
+class MbufPool {
+ public:
+  static constexpr uint32_t kMaxVectors = 64;
+  static constexpr uint32_t kMaxVectorEntries = 32768;
+
+  // Bytes that a pool with these options needs.
+  static size_t BytesNeeded(const PoolOptions& options);
+
+  // Lays the pool out in `memory` (zeroed, 64-byte aligned, BytesNeeded() long), all mbufs free.
+  MbufPool(uint8_t* memory, const PoolOptions& options);
+
+  uint32_t count() const { return count_; }
+  uint32_t stride() const { return stride_; }
+  uint32_t headroom() const { return headroom_; }
+  uint32_t data_room() const { return stride_ - headroom_; }
+  uint32_t available() const { return top_; }
+
+  uint8_t* buffer(uint32_t id) { return data_ + size_t{id} * stride_; }
+  uint16_t* data_off() { return data_off_; }
+  uint16_t* data_len() { return data_len_; }
+  uint32_t* pkt_len() { return pkt_len_; }
+  uint32_t* next() { return next_; }
+  // Byte offset of one of the arrays above in the pool's memory.
+  size_t OffsetOf(const void* p) const { return static_cast<size_t>(static_cast<const uint8_t*>(p) - memory_); }
+  const uint8_t* data() const { return data_; }
+
+  // Takes `n` mbufs, all or none.
+  bool Alloc(uint32_t* ids, uint32_t n) {
+    if (__builtin_expect(n > top_, 0)) return false;
+    top_ -= n;
+    for (uint32_t i = 0; i < n; i++) {
+      uint32_t id = stack_[top_ + i];
+      ids[i] = id;
+      next_[id] = kNoNext;
+      data_off_[id] = static_cast<uint16_t>(headroom_);
+    }
+    return true;
+  }
+
+  // Frees packets with all their segments. Numbers that are no mbuf of this pool are ignored: they come from an application.
+  void Free(const uint32_t* ids, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++) {
+      uint32_t id = ids[i];
+      if (__builtin_expect(id >= count_, 0)) continue;
+      if (__builtin_expect(next_[id] != kNoNext, 0))
+        FreeChain(id);
+      else
+        FreeOne(id);
+    }
+  }
+
+  // A vector of mbuf numbers in the pool's memory; -1 when the pool has no room for it.
+  int AddVector(uint32_t capacity);
+  uint32_t vector_count() const { return vector_count_; }
+  uint32_t* vector(uint32_t index) { return vectors_[index].ids; }
+  uint32_t vector_capacity(uint32_t index) const { return vectors_[index].capacity; }
+
+ private:
+  struct Vector {
+    uint32_t* ids;
+    uint32_t capacity;
+  };
+
+  void FreeOne(uint32_t id) {
+    next_[id] = kFreeMark;
+    stack_[top_++] = id;
+  }
+  void FreeChain(uint32_t id);
+
+  uint8_t* memory_;
+  uint8_t* data_;
+  uint16_t* data_off_;
+  uint16_t* data_len_;
+  uint32_t* pkt_len_;
+  uint32_t* next_;
+  uint32_t* stack_;
+  uint32_t* vector_area_;
+  uint32_t count_;
+  uint32_t stride_;
+  uint32_t headroom_;
+  uint32_t top_;
+  uint32_t vector_entries_used_ = 0;
+  uint32_t vector_count_ = 0;
+  Vector vectors_[kMaxVectors];
+};
+
+}  // namespace vpci
