@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The one place where an errno becomes a JavaScript Error: `.code` ("ENOENT"), `.errno` (negative, as Node's
-// own),
-// `.syscall`, and for paths `.path`; the message is built like Node's.
+// The one place where an errno becomes a JavaScript Error: `.code` ("ENOENT"), `.errno` (negative, as in
+// Node), `.syscall`, and for paths `.path`; the message is built like Node's.
 #pragma once
 #include <napi.h>
 #include <string.h>

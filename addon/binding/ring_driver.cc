@@ -56,7 +56,8 @@ Napi::Value DriverTemplate(const Napi::CallbackInfo& info) {
   DriverQueue& queue = DriverQueueArg(info[0]);
   const auto frame = arg::Bytes(info[1], "frame");
   if (!queue.SetTemplate(frame.data(), static_cast<uint32_t>(frame.size())))
-    throw Napi::RangeError::New(info.Env(), "frame must be 60 bytes or longer and fit in a buffer behind its header");
+    throw Napi::RangeError::New(info.Env(),
+                                "frame must be 60 bytes or longer and fit in a buffer behind its header");
   return info.Env().Undefined();
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The functions that poll loops call: raw Node-API (about 40 ns a call; a wrapped method costs three times that), small
-// integers in and out, no allocation. A wrong handle does nothing and returns 0: there is no exception on this path.
+// The functions that poll loops call: raw Node-API (about 40 ns a call; a wrapped method costs three times
+// that), small integers in and out, no allocation. A wrong handle does nothing and returns 0: there is no
+// exception on this path.
 #include <node_api.h>
 
 #include <algorithm>

@@ -13,7 +13,8 @@ Registry& TheRegistry() {
 namespace {
 
 Napi::Error NoSuch(const Napi::Value& value, const char* what) {
-  return Napi::RangeError::New(value.Env(), std::string("no such ") + what + ": " + value.ToString().Utf8Value());
+  return Napi::RangeError::New(value.Env(),
+                               std::string("no such ") + what + ": " + value.ToString().Utf8Value());
 }
 
 template <typename T>
@@ -24,11 +25,15 @@ T& Found(T* object, const Napi::Value& value, const char* what) {
 
 }  // namespace
 
-DeviceQueue& QueueArg(const Napi::Value& v) { return Found(TheRegistry().Queue(arg::Uint32(v, "queue")), v, "queue"); }
+DeviceQueue& QueueArg(const Napi::Value& v) {
+  return Found(TheRegistry().Queue(arg::Uint32(v, "queue")), v, "queue");
+}
 MemoryTable& MemoryArg(const Napi::Value& v) {
   return Found(TheRegistry().memories.Get(arg::Uint32(v, "memory")), v, "memory");
 }
-PoolEntry& PoolArg(const Napi::Value& v) { return Found(TheRegistry().pools.Get(arg::Uint32(v, "pool")), v, "pool"); }
+PoolEntry& PoolArg(const Napi::Value& v) {
+  return Found(TheRegistry().pools.Get(arg::Uint32(v, "pool")), v, "pool");
+}
 DriverQueue& DriverQueueArg(const Napi::Value& v) {
   return Found(TheRegistry().driver_queues.Get(arg::Uint32(v, "queue")), v, "driver queue");
 }

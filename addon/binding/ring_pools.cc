@@ -23,7 +23,8 @@ Napi::Value PoolCreate(const Napi::CallbackInfo& info) {
   options.headroom = arg::Uint32(o.Get("headroom"), "headroom", 0, 1024);
   if (options.headroom % 64) throw arg::OutOfRange(env, "headroom", "a multiple of 64");
   // The stride is rounded up to whole cache lines and must not pass 64 KiB either.
-  options.data_room = arg::Uint32(o.Get("dataRoom"), "dataRoom", 64, (kMaxBuffer / 64) * 64 - options.headroom);
+  options.data_room =
+      arg::Uint32(o.Get("dataRoom"), "dataRoom", 64, (kMaxBuffer / 64) * 64 - options.headroom);
   const size_t bytes = MbufPool::BytesNeeded(options);
   uint32_t mapping;
   Check(env, MappingAddAnonymous(bytes, arg::Bool(o.Get("hugepages"), "hugepages"), &mapping), "poolCreate");
@@ -80,15 +81,18 @@ Napi::Value VectorCreate(const Napi::CallbackInfo& info) {
   const uint32_t capacity = arg::Uint32(info[1], "capacity", 1, MbufPool::kMaxVectorEntries);
   const int index = PoolArg(info[0]).pool->AddVector(capacity);
   if (index < 0) throw ErrnoError(info.Env(), ENOSPC, "vectorCreate");
-  return Napi::Number::New(info.Env(), (arg::Uint32(info[0], "pool") << kVectorBits) | static_cast<uint32_t>(index));
+  return Napi::Number::New(info.Env(),
+                           (arg::Uint32(info[0], "pool") << kVectorBits) | static_cast<uint32_t>(index));
 }
 
 Napi::Value VectorOffset(const Napi::CallbackInfo& info) {
   const uint32_t handle = arg::Uint32(info[0], "vector");
   PoolEntry* entry = TheRegistry().pools.Get(handle >> kVectorBits);
   const uint32_t index = handle & ((1u << kVectorBits) - 1);
-  if (!entry || index >= entry->pool->vector_count()) throw Napi::RangeError::New(info.Env(), "no such vector");
-  return Napi::Number::New(info.Env(), static_cast<double>(entry->pool->OffsetOf(entry->pool->vector(index))));
+  if (!entry || index >= entry->pool->vector_count())
+    throw Napi::RangeError::New(info.Env(), "no such vector");
+  return Napi::Number::New(info.Env(),
+                           static_cast<double>(entry->pool->OffsetOf(entry->pool->vector(index))));
 }
 
 }  // namespace

@@ -99,7 +99,8 @@ Napi::Object SegmentObject(Napi::Env env, const MemoryTable& memory, const Segme
     if (s.base < r.base || s.base >= r.base + r.size) continue;
     Napi::Object o = Napi::Object::New(env);
     o.Set("mapping", Napi::Number::New(env, r.mapping));
-    o.Set("offset", Napi::Number::New(env, static_cast<double>(r.mapping_offset + static_cast<uint64_t>(s.base - r.base))));
+    o.Set("offset", Napi::Number::New(
+                        env, static_cast<double>(r.mapping_offset + static_cast<uint64_t>(s.base - r.base))));
     o.Set("length", Napi::Number::New(env, s.len));
     o.Set("writable", Napi::Boolean::New(env, s.writable));
     return o;

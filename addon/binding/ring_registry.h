@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Handles of the ring engine's objects. Handles are small integers that mean the same in every thread; looking one up is an
-// array access without a lock. Queue slots are never given back to the system, so a counter view can outlive its queue.
+// Handles of the ring engine's objects. Handles are small integers that mean the same in every thread;
+// looking one up is an array access without a lock. Queue slots are never given back to the system, so a
+// counter view can outlive its queue.
 #pragma once
 #include <napi.h>
 

@@ -23,9 +23,11 @@ WalkResult ChainWalker::Next(Segment* out) {
   }
 }
 
-// VIRTIO 1.2, 2.7.5.3: no table within a table, no NEXT beside INDIRECT; the WRITE flag of the entry means nothing.
+// VIRTIO 1.2, 2.7.5.3: no table within a table, no NEXT beside INDIRECT; the WRITE flag of the entry means
+// nothing.
 bool ChainWalker::EnterIndirect(const VringDesc& d) {
-  if (indirect_ || (d.flags & VRING_DESC_F_NEXT) || d.len == 0 || d.len % sizeof(VringDesc) != 0) return false;
+  if (indirect_ || (d.flags & VRING_DESC_F_NEXT) || d.len == 0 || d.len % sizeof(VringDesc) != 0)
+    return false;
   uint32_t entries = d.len / sizeof(VringDesc);
   if (entries > kVringMaxSize) return false;
   uint8_t* table = memory_.Translate(d.addr, d.len);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Walks one descriptor chain of the peer: every descriptor is fetched once, translated whole, and the walk is bounded by
-// the ring's size, so a loop ends it (VIRTIO 1.2, 2.7.5.3; compare CVE-2019-9547).
+// Walks one descriptor chain of the peer: every descriptor is fetched once, translated whole, and the walk is
+// bounded by the ring's size, so a loop ends it (VIRTIO 1.2, 2.7.5.3; compare CVE-2019-9547).
 #pragma once
 #include <cstdint>
 

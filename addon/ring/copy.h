@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Packet copies. Most packets are short, and for those the call and the size dispatch of memcpy cost as much as the copy;
-// overlapping wide moves do any length from 16 to 256 without touching a byte outside [src, src + len) and [dst, dst + len).
+// Packet copies. Most packets are short, and for those the call and the size dispatch of memcpy cost as much
+// as the copy; overlapping wide moves do any length from 16 to 256 without touching a byte outside [src, src
+// + len) and [dst, dst + len).
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -32,8 +33,12 @@ inline void CopyPacket(uint8_t* dst, const uint8_t* src, uint32_t len) {
     return;
   }
   if (__builtin_expect(len < 16, 0)) return CopyTiny(dst, src, len);
-  const auto load = [src](uint32_t at) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(src + at)); };
-  const auto store = [dst](uint32_t at, __m128i v) { _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + at), v); };
+  const auto load = [src](uint32_t at) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(src + at));
+  };
+  const auto store = [dst](uint32_t at, __m128i v) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + at), v);
+  };
   __m128i tail = load(len - 16);
   uint32_t at = 0;
   for (; at + 64 <= len; at += 64) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A virtqueue of the peer in the device role: state, ring pointers, and the gate that lets another thread stop it.
+// A virtqueue of the peer in the device role: state, ring pointers, and the gate that lets another thread
+// stop it.
 //
-// One thread polls a queue. Any other thread may call Quiesce: it closes the gate and waits until a burst that is under
-// way has left, after which nothing touches the peer's memory. A burst is bounded work, so the wait is short.
+// One thread polls a queue. Any other thread may call Quiesce: it closes the gate and waits until a burst
+// that is under way has left, after which nothing touches the peer's memory. A burst is bounded work, so the
+// wait is short.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -42,8 +44,8 @@ struct alignas(64) DeviceQueue {
   VringUsed* used = nullptr;
   MemoryTable* memory = nullptr;
   uint16_t mask = 0;
-  // The only field below that a burst writes: it is both the next available entry and the next used entry, since this
-  // back-end returns descriptors in the order in which it took them.
+  // The only field below that a burst writes: it is both the next available entry and the next used entry,
+  // since this back-end returns descriptors in the order in which it took them.
   uint16_t last_avail_idx = 0;
   // Message queues (chainTake, chainReturn) return chains in any order and count the returned ones here.
   uint16_t message_used_idx = 0;
@@ -60,8 +62,8 @@ struct alignas(64) DeviceQueue {
   // Returns the index of the next available entry that was not taken.
   uint16_t Quiesce();
 
-  // Gate of every burst. The store and the load are sequentially consistent against those in Quiesce: either the burst
-  // sees the closed gate or Quiesce sees the burst.
+  // Gate of every burst. The store and the load are sequentially consistent against those in Quiesce: either
+  // the burst sees the closed gate or Quiesce sees the burst.
   bool Enter() {
     busy.store(1, std::memory_order_seq_cst);
     if (__builtin_expect(state.load(std::memory_order_seq_cst) == QueueState::kRunning, 1)) return true;
@@ -93,7 +95,8 @@ struct alignas(64) DeviceQueue {
     return __builtin_expect(head <= mask, 1) ? head : -1;
   }
 
-  // Publishes `n` used elements written at last_avail_idx onwards, and tells the peer when it wants to be told.
+  // Publishes `n` used elements written at last_avail_idx onwards, and tells the peer when it wants to be
+  // told.
   void Publish(uint32_t n);
 
   // Asks the peer not to kick: polling finds its work by itself (VIRTIO 1.2, 2.7.10).

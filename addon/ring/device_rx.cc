@@ -9,8 +9,8 @@
 namespace vpci {
 namespace {
 
-// Packets looked at before the first is copied: enough to hide the latency of the lines that the peer's core has just
-// written, few enough for their addresses to stay in the first-level cache.
+// Packets looked at before the first is copied: enough to hide the latency of the lines that the peer's core
+// has just written, few enough for their addresses to stay in the first-level cache.
 constexpr uint32_t kBatch = 32;
 
 struct Pending {
@@ -83,7 +83,8 @@ __attribute__((noinline)) Slow GatherPacket(DeviceQueue& q, MbufPool& pool, uint
     if (r == WalkResult::kBad || s.writable) return Slow::kBad;
     uint32_t hdr = std::min(skip, s.len);
     skip -= hdr;
-    // 64 KiB is the largest frame that segmentation offload can make; more than that is an attack on the pool.
+    // 64 KiB is the largest frame that segmentation offload can make; more than that is an attack on the
+    // pool.
     if (pool.pkt_len()[mbuf] + uint64_t{s.len} - hdr > 65550) return Slow::kBad;
     if (!gather.Append(s.base + hdr, s.len - hdr)) return Slow::kNoMbuf;
   }

@@ -38,7 +38,8 @@ inline bool SimpleBuffer(const DeviceQueue& q, MbufPool& pool, uint16_t head, ui
   if (__builtin_expect(!SegmentIsSane(pool, id) || pool.next()[id] != kNoNext, 0)) return false;
   uint32_t len = pool.data_len()[id];
   VringDesc d = LoadDesc(&q.desc[head]);
-  if (__builtin_expect(d.flags != VRING_DESC_F_WRITE || d.len < len + q.hdr_bytes || len == 0, 0)) return false;
+  if (__builtin_expect(d.flags != VRING_DESC_F_WRITE || d.len < len + q.hdr_bytes || len == 0, 0))
+    return false;
   uint8_t* dst = q.memory->Translate(d.addr, d.len);
   if (__builtin_expect(!dst, 0)) return false;
   *out = {dst, pool.buffer(id) + pool.data_off()[id], len};
@@ -90,13 +91,15 @@ class Scatter {
 
 enum class Slow { kSent, kWait, kDrop, kBad };
 
-// Any packet into any shape of buffers; with MRG_RXBUF over as many available entries as it takes, all of which become
-// visible at once (VIRTIO 1.2, 5.1.6.4.1). Nothing is written until the whole room has been found.
+// Any packet into any shape of buffers; with MRG_RXBUF over as many available entries as it takes, all of
+// which become visible at once (VIRTIO 1.2, 5.1.6.4.1). Nothing is written until the whole room has been
+// found.
 class BufferFinder {
  public:
   explicit BufferFinder(DeviceQueue& q) : q_(q) {}
 
-  // Finds room for `need` bytes, header included, from available entry `index` on, of which `ready` may be used.
+  // Finds room for `need` bytes, header included, from available entry `index` on, of which `ready` may be
+  // used.
   Slow Find(uint16_t index, uint32_t ready, uint32_t need) {
     uint32_t room = 0;
     while (room < need) {
@@ -160,8 +163,8 @@ class BufferFinder {
 };
 
 // `*entries` receives the available entries that the packet took.
-__attribute__((noinline)) Slow SendGeneral(DeviceQueue& q, MbufPool& pool, uint32_t id, uint16_t index, uint32_t ready,
-                                           uint32_t* entries) {
+__attribute__((noinline)) Slow SendGeneral(DeviceQueue& q, MbufPool& pool, uint32_t id, uint16_t index,
+                                           uint32_t ready, uint32_t* entries) {
   uint32_t bytes = PacketBytes(pool, id);
   if (bytes == 0) return Slow::kDrop;
   BufferFinder finder(q);
@@ -205,7 +208,8 @@ bool SendOne(DeviceQueue& q, MbufPool& pool, uint32_t id, uint32_t ready, Progre
   return false;
 }
 
-// Sends ids[0..n) as long as every packet takes the usual road and `ready` entries last; stops before the first that does not.
+// Sends ids[0..n) as long as every packet takes the usual road and `ready` entries last; stops before the
+// first that does not.
 Progress TxFast(DeviceQueue& q, MbufPool& pool, const uint32_t* ids, uint32_t n, uint32_t ready) {
   Pending pending[kBatch];
   uint16_t heads[kBatch];

@@ -6,8 +6,8 @@
 
 namespace vpci {
 
-// Sends ids[0..n) in order; frees those it took and returns how many. Packets that no buffer of the peer can ever hold are
-// taken, dropped and counted as errors, so that they cannot block those behind them.
+// Sends ids[0..n) in order; frees those it took and returns how many. Packets that no buffer of the peer can
+// ever hold are taken, dropped and counted as errors, so that they cannot block those behind them.
 uint32_t TxBurst(DeviceQueue& q, MbufPool& pool, const uint32_t* ids, uint32_t n);
 
 }  // namespace vpci

@@ -12,7 +12,8 @@
 namespace vpci {
 namespace {
 
-// Frames generated or taken between two publications of the index: the back-end can start while the rest is made.
+// Frames generated or taken between two publications of the index: the back-end can start while the rest is
+// made.
 constexpr uint32_t kChunk = 32;
 // How many frames ahead the lines that the other core wrote are asked for.
 constexpr uint32_t kLookAhead = 6;
@@ -26,7 +27,8 @@ bool Inside(const DriverQueueSetup& s, uint64_t offset, uint64_t bytes, uint64_t
 bool DriverQueue::Init(QueueRole role, const DriverQueueSetup& s) {
   if (s.size == 0 || s.size > kVringMaxSize || (s.size & (s.size - 1)) || s.buffer_size < 76) return false;
   if (!Inside(s, s.desc, uint64_t{16} * s.size, 16) || !Inside(s, s.avail, uint64_t{2} * s.size + 6, 2) ||
-      !Inside(s, s.used, uint64_t{8} * s.size + 6, 4) || !Inside(s, s.buffers, uint64_t{s.buffer_size} * s.size, 1))
+      !Inside(s, s.used, uint64_t{8} * s.size + 6, 4) ||
+      !Inside(s, s.buffers, uint64_t{s.buffer_size} * s.size, 1))
     return false;
   desc_ = reinterpret_cast<VringDesc*>(s.base + s.desc);
   avail_ = reinterpret_cast<VringAvail*>(s.base + s.avail);
@@ -103,7 +105,8 @@ void DriverQueue::Reclaim() {
   for (uint32_t ready = ReadyEntries(); ready > 0; ready--) {
     uint32_t id, len;
     if (in_order_)
-      id = avail_->ring[used_idx_ & mask_];  // a back-end may write one used entry for a whole batch (VIRTIO 1.2, 2.7.9)
+      id = avail_->ring[used_idx_ &
+                        mask_];  // a back-end may write one used entry for a whole batch (VIRTIO 1.2, 2.7.9)
     else if (!TakeUsed(used_idx_, &id, &len))
       return;
     if (id > mask_ || !in_flight_[id]) return Fail();
@@ -269,7 +272,8 @@ uint32_t DriverQueue::Echo(DriverQueue& tx, uint32_t n) {
   uint32_t ready = ReadyEntries();
   uint32_t frames = 0, entries = 0;
   Frame frame;
-  while (frames < n && entries < ready && tx.free_count_ > 0 && NextFrame(used_idx_, ready - entries, &frame)) {
+  while (frames < n && entries < ready && tx.free_count_ > 0 &&
+         NextFrame(used_idx_, ready - entries, &frame)) {
     SendBack(tx, frame);
     counters.packets++;
     counters.bytes += frame.len;

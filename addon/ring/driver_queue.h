@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A split virtqueue in the driver role, for the built-in peer: every descriptor owns one buffer for ever, so that sending and
-// posting only write indices. The back-end is not trusted either: what it puts in the used ring is checked.
+// A split virtqueue in the driver role, for the built-in peer: every descriptor owns one buffer for ever, so
+// that sending and posting only write indices. The back-end is not trusted either: what it puts in the used
+// ring is checked.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -12,10 +13,10 @@
 namespace vpci {
 
 struct DriverQueueSetup {
-  uint8_t* base;         // of the shared memory
-  uint64_t length;       // of the shared memory
+  uint8_t* base;                        // of the shared memory
+  uint64_t length;                      // of the shared memory
   uint64_t desc, avail, used, buffers;  // byte offsets
-  uint64_t gpa;          // of the first byte
+  uint64_t gpa;                         // of the first byte
   uint32_t size;
   uint32_t buffer_size;  // header included
   uint64_t features;
@@ -24,7 +25,8 @@ struct DriverQueueSetup {
 
 class DriverQueue {
  public:
-  // 'rx' posts all its buffers, 'tx' starts with all of them free. False when a part lies outside the memory or is misaligned.
+  // 'rx' posts all its buffers, 'tx' starts with all of them free. False when a part lies outside the memory
+  // or is misaligned.
   bool Init(QueueRole role, const DriverQueueSetup& setup);
 
   // Frame bytes that generated frames start with (headers and fill); its length is the frames' length.
@@ -75,8 +77,9 @@ class DriverQueue {
   int kick_fd_ = -1;
   // Which descriptors the back-end holds; guards against ids that are made up or given back twice.
   std::vector<uint8_t> in_flight_;
-  // Free descriptors, first in first out: with a back-end that keeps order every descriptor stays at its place in the
-  // available ring, which is what IN_ORDER asks for (VIRTIO 1.2, 2.7.9) and leaves ring and table unwritten.
+  // Free descriptors, first in first out: with a back-end that keeps order every descriptor stays at its
+  // place in the available ring, which is what IN_ORDER asks for (VIRTIO 1.2, 2.7.9) and leaves ring and
+  // table unwritten.
   std::vector<uint16_t> free_;
   uint32_t free_head_ = 0;
   uint32_t free_count_ = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What lies in shared memory: split virtqueues (VIRTIO 1.2, 2.7) and the network header (5.1.6). All little-endian; this
-// code runs on little-endian hosts only. src/abi holds the same layouts for TypeScript; a test compares the two.
+// What lies in shared memory: split virtqueues (VIRTIO 1.2, 2.7) and the network header (5.1.6). All
+// little-endian; this code runs on little-endian hosts only. src/abi holds the same layouts for TypeScript; a
+// test compares the two.
 #pragma once
 #include <bit>
 #include <cstddef>
@@ -63,7 +64,8 @@ inline constexpr int VIRTIO_F_IN_ORDER = 35;
 
 inline constexpr bool HasFeature(uint64_t features, int bit) { return (features >> bit) & 1; }
 
-// The header is 12 bytes with VERSION_1 or MRG_RXBUF, 10 bytes on a legacy ring without (VIRTIO 1.2, 5.1.6.1).
+// The header is 12 bytes with VERSION_1 or MRG_RXBUF, 10 bytes on a legacy ring without
+// (VIRTIO 1.2, 5.1.6.1).
 inline constexpr uint32_t NetHdrBytes(uint64_t features) {
   return HasFeature(features, VIRTIO_F_VERSION_1) || HasFeature(features, VIRTIO_NET_F_MRG_RXBUF) ? 12 : 10;
 }

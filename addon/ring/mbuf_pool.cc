@@ -7,7 +7,9 @@ namespace {
 constexpr size_t kLine = 64;
 constexpr size_t AlignUp(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
-uint32_t Stride(const PoolOptions& o) { return static_cast<uint32_t>(AlignUp(o.headroom + o.data_room, kLine)); }
+uint32_t Stride(const PoolOptions& o) {
+  return static_cast<uint32_t>(AlignUp(o.headroom + o.data_room, kLine));
+}
 
 }  // namespace
 
@@ -47,7 +49,8 @@ int MbufPool::AddVector(uint32_t capacity) {
   return static_cast<int>(vector_count_++);
 }
 
-// Ends at the last segment, at a number that is no mbuf, and at one that is free already (a loop, a double free).
+// Ends at the last segment, at a number that is no mbuf, and at one that is free already (a loop, a double
+// free).
 void MbufPool::FreeChain(uint32_t id) {
   while (id < count_ && next_[id] != kFreeMark) {
     uint32_t next = next_[id];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A pool of mbufs for one thread: numbers 0..count-1, metadata in parallel arrays, packet data in one block, a stack of the
-// free ones. Everything lies in one stretch of memory that the owner hands in, so that TypeScript sees the same arrays.
+// A pool of mbufs for one thread: numbers 0..count-1, metadata in parallel arrays, packet data in one block,
+// a stack of the free ones. Everything lies in one stretch of memory that the owner hands in, so that
+// TypeScript sees the same arrays.
 //
 // A free mbuf has next == kFreeMark, so that an application's double free is seen and ignored.
 #pragma once
@@ -41,7 +42,9 @@ class MbufPool {
   uint32_t* pkt_len() { return pkt_len_; }
   uint32_t* next() { return next_; }
   // Byte offset of one of the arrays above in the pool's memory.
-  size_t OffsetOf(const void* p) const { return static_cast<size_t>(static_cast<const uint8_t*>(p) - memory_); }
+  size_t OffsetOf(const void* p) const {
+    return static_cast<size_t>(static_cast<const uint8_t*>(p) - memory_);
+  }
   const uint8_t* data() const { return data_; }
 
   // Takes `n` mbufs, all or none.
@@ -57,7 +60,8 @@ class MbufPool {
     return true;
   }
 
-  // Frees packets with all their segments. Numbers that are no mbuf of this pool are ignored: they come from an application.
+  // Frees packets with all their segments. Numbers that are no mbuf of this pool are ignored: they come from
+  // an application.
   void Free(const uint32_t* ids, uint32_t n) {
     for (uint32_t i = 0; i < n; i++) {
       uint32_t id = ids[i];

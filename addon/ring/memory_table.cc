@@ -15,7 +15,8 @@ bool MemoryTable::Build(std::vector<MemoryRegion> regions) {
     if (!joined.empty()) {
       MemoryRegion& last = joined.back();
       if (r.gpa - last.gpa < last.size) return false;
-      bool touches = r.gpa - last.gpa == last.size && r.base == last.base + last.size && r.mapping == last.mapping;
+      bool touches =
+          r.gpa - last.gpa == last.size && r.base == last.base + last.size && r.mapping == last.mapping;
       if (touches) {
         last.size += r.size;
         continue;

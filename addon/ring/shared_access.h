@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Reads and writes of memory that another, hostile party changes at any time. A value is fetched once into a local and
-// only the local is checked and used: two fetches of one field are a bug (compare CVE-2024-11614's follow-up).
+// Reads and writes of memory that another, hostile party changes at any time. A value is fetched once into a
+// local and only the local is checked and used: two fetches of one field are a bug (compare CVE-2024-11614's
+// follow-up).
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -29,17 +30,20 @@ inline void StoreRelease(T* p, T value) {
   __atomic_store_n(p, value, __ATOMIC_RELEASE);
 }
 
-// Orders our store of an index before our load of the other side's "do not notify me" word (VIRTIO 1.2, 2.7.13.4.1).
+// Orders our store of an index before our load of the other side's "do not notify me" word
+// (VIRTIO 1.2, 2.7.13.4.1).
 inline void FullFence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 // A descriptor in two 8-byte loads, each atomic: descriptors are 16-byte aligned.
 inline VringDesc LoadDesc(const VringDesc* d) {
   const uint64_t* words = reinterpret_cast<const uint64_t*>(d);
   uint64_t low = LoadOnce(words), high = LoadOnce(words + 1);
-  return {low, static_cast<uint32_t>(high), static_cast<uint16_t>(high >> 32), static_cast<uint16_t>(high >> 48)};
+  return {low, static_cast<uint32_t>(high), static_cast<uint16_t>(high >> 32),
+          static_cast<uint16_t>(high >> 48)};
 }
 
-// Used elements are only 4-byte aligned, so they go out as bytes; idx, stored later with release, publishes them.
+// Used elements are only 4-byte aligned, so they go out as bytes; idx, stored later with release, publishes
+// them.
 inline void StoreUsed(VringUsedElem* e, uint32_t id, uint32_t len) {
   VringUsedElem value{id, len};
   std::memcpy(e, &value, sizeof value);
@@ -47,8 +51,8 @@ inline void StoreUsed(VringUsedElem* e, uint32_t id, uint32_t len) {
 
 inline void PrefetchRead(const void* p) { __builtin_prefetch(p, 0, 3); }
 
-// Fetches a line for writing. The builtin becomes PREFETCHW only with -mprfchw; every x86-64 CPU of the last decade has it,
-// older ones execute it as a no-op.
+// Fetches a line for writing. The builtin becomes PREFETCHW only with -mprfchw; every x86-64 CPU of the last
+// decade has it, older ones execute it as a no-op.
 inline void PrefetchWrite(void* p) {
 #if defined(__x86_64__)
   asm volatile("prefetchw %0" : : "m"(*static_cast<char*>(p)));

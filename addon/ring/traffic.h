@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Frames that prove their own integrity: a sequence number and a checksum over the payload behind a 42-byte
-// Ethernet/IPv4/UDP header. The checksum is the folded sum of the payload's 32-bit words, so that a generator with a fixed
-// fill computes it from a constant and a checker reads every byte. The headers are not covered: forwarders change them.
+// Ethernet/IPv4/UDP header. The checksum is the folded sum of the payload's 32-bit words, so that a generator
+// with a fixed fill computes it from a constant and a checker reads every byte. The headers are not covered:
+// forwarders change them.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -50,7 +51,8 @@ inline FrameCheck CheckFrame(const uint8_t* frame, uint32_t len) {
   uint32_t checksum;
   std::memcpy(&sequence, frame + kTrafficSequenceAt, 8);
   std::memcpy(&checksum, frame + kTrafficChecksumAt, 4);
-  // The checksum's own word is aligned to the payload's words (50 - 42 = 8), so it can be taken out of the sum.
+  // The checksum's own word is aligned to the payload's words (50 - 42 = 8), so it can be taken out of the
+  // sum.
   uint64_t sum = WordSum(frame + kTrafficHeaderBytes, len - kTrafficHeaderBytes) - checksum;
   return {true, FoldSum(sum, len) == checksum, sequence};
 }

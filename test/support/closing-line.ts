@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A reporter that ends the run with "N passed, N failed, N skipped", the one line that scripts look for.
+import type { Reporter, TestModule } from 'vitest/node';
+
+export default class ClosingLine implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    const count = { passed: 0, failed: 0, skipped: 0 };
+    for (const module of modules) {
+      // A file that fails to load has errors and no tests.
+      if (module.errors().length > 0) count.failed++;
+      for (const test of module.children.allTests()) {
+        const state = test.result().state;
+        count[state === 'pending' ? 'failed' : state]++;
+      }
+    }
+    process.stdout.write(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped\n`);
+  }
+}
