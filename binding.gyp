@@ -13,7 +13,7 @@
         "<!@(find addon -name '*.cc' | sort)"
       ],
       "include_dirs": ["addon"],
-      "cflags_cc": ["-isystem <!(node -p \"require('node-addon-api').include_dir\")"],
+      "cflags_cc": ["-isystem <!(node -p \"require('path').resolve(require('node-addon-api').include_dir)\")"],
       "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"]
     }
   ]

@@ -139,11 +139,14 @@ export interface Native {
   // --- os: memory ---------------------------------------------------------------------------------------------------
   /** Anonymous file of `size` bytes; with `hugepages`, of 2 MiB pages, else ENOMEM. Sealed against shrinking. */
   memfdCreate(name: string, size: number, hugepages: boolean): number;
-  /** Maps `length` bytes of a file, shared. */
+  /** Maps `length` bytes of a file, shared. ERANGE when they do not lie inside the file. */
   mapFd(fd: number, offset: number, length: number, writable: boolean): MappingHandle;
   /** Maps anonymous private memory, hugepages when `hugepages` and there are any (no error when there are none). */
   mapAnonymous(length: number, hugepages: boolean): MappingHandle;
-  /** One ArrayBuffer a mapping and thread, cached; it is detached by `unmap` in the thread that unmaps. */
+  /**
+   * One ArrayBuffer a mapping and thread, cached; it is detached by `unmap` in the thread that unmaps. A RangeError beyond
+   * 4 GiB, which is Node 20's limit. Writing through a mapping that is not writable kills the process.
+   */
   mappingBuffer(mapping: MappingHandle): ArrayBuffer;
   /** Unmaps. The caller has made sure that no queue and no other thread uses the mapping. */
   unmap(mapping: MappingHandle): void;
@@ -170,6 +173,8 @@ export interface Native {
   watchFd(fd: number, onReadable: () => void): FdWatcher;
   /** Non-blocking eventfd, close-on-exec. */
   eventfd(): number;
+  /** Whether `fd` is an eventfd: ask once of every descriptor that a peer gives as one, before signalling or watching it. */
+  isEventfd(fd: number): boolean;
   /** Adds 1. False when it would block or `fd` is no eventfd that can be written: never blocks, never throws for a bad peer's fd. */
   eventfdSignal(fd: number): boolean;
   /** Reads and clears; 0n when nothing was pending. */
@@ -177,7 +182,12 @@ export interface Native {
   close(fd: number): void;
   dup(fd: number): number;
   /** True for a regular file or memfd; with its size and identity. */
-  fileInfo(fd: number): { readonly regular: boolean; readonly size: number; readonly device: bigint; readonly inode: bigint };
+  fileInfo(fd: number): {
+    readonly regular: boolean;
+    readonly size: number;
+    readonly device: bigint;
+    readonly inode: bigint;
+  };
   /** Block size of the file system: the hugepage size for hugetlb files. */
   filePageSize(fd: number): number;
 
@@ -244,7 +254,12 @@ export interface Native {
    */
   chainTake(queue: QueueHandle): {
     readonly head: number;
-    readonly segments: readonly { mapping: MappingHandle; offset: number; length: number; writable: boolean }[];
+    readonly segments: readonly {
+      mapping: MappingHandle;
+      offset: number;
+      length: number;
+      writable: boolean;
+    }[];
   } | null;
   /** Returns a chain with `written` bytes; true when the driver wants to be interrupted. */
   chainReturn(queue: QueueHandle, head: number, written: number): boolean;
@@ -281,7 +296,8 @@ function addonPath(): string {
 
 function load(): Native {
   const path = addonPath();
-  if (!existsSync(path)) throw new Error(`The addon is not built (${path} is missing): run 'npm ci' or 'npm run build:addon'`);
+  if (!existsSync(path))
+    throw new Error(`The addon is not built (${path} is missing): run 'npm ci' or 'npm run build:addon'`);
   return createRequire(import.meta.url)(path) as Native;
 }
 

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The addon's memory and descriptor functions: memory files, mappings, and their life across threads.
+import {
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { addonWorker, codeOf, nextMessage } from './native.test-help.ts';
+import { type MappingHandle, native } from './native.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'vpci-memory-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const PAGE = 4096;
+const HUGE = 2 << 20;
+const freeHugePages = Number(/HugePages_Free:\s+(\d+)/.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1] ?? 0);
+
+function withMemfd(size: number, use: (fd: number) => void): void {
+  const fd = native.memfdCreate('vpci-test', size, false);
+  try {
+    use(fd);
+  } finally {
+    native.close(fd);
+  }
+}
+
+describe('memory files', () => {
+  test('a memory file is a regular file of whole pages that can neither shrink nor grow', () => {
+    withMemfd(PAGE + 1, (fd) => {
+      expect(native.fileInfo(fd)).toMatchObject({ regular: true, size: 2 * PAGE });
+      expect(() => ftruncateSync(fd, PAGE)).toThrow(expect.objectContaining({ code: 'EPERM' }));
+      expect(() => ftruncateSync(fd, 3 * PAGE)).toThrow(expect.objectContaining({ code: 'EPERM' }));
+      expect(native.filePageSize(fd)).toBe(PAGE);
+    });
+  });
+
+  test('more hugepages than there are is ENOMEM and leaks no descriptor', () => {
+    const before = readdirSync('/proc/self/fd').length;
+    expect(codeOf(() => native.memfdCreate('vpci-test', 2 ** 40, true))).toBe('ENOMEM');
+    expect(readdirSync('/proc/self/fd').length).toBe(before);
+  });
+
+  test.runIf(freeHugePages > 0)('a part of a hugepage file is mapped and unmapped as whole hugepages', () => {
+    const fd = native.memfdCreate('vpci-test', 1, true);
+    expect(native.fileInfo(fd).size).toBe(HUGE);
+    expect(native.filePageSize(fd)).toBe(HUGE);
+    const mapping = native.mapFd(fd, 0, PAGE, true);
+    const bytes = new Uint8Array(native.mappingBuffer(mapping));
+    expect(bytes.length).toBe(PAGE);
+    bytes[PAGE - 1] = 1;
+    native.unmap(mapping);
+    native.close(fd);
+  });
+
+  test('fileInfo tells a file from what is none, and gives one identity to all its descriptors', () => {
+    withMemfd(PAGE, (fd) => {
+      const copy = native.dup(fd);
+      expect(native.fileInfo(copy)).toEqual(native.fileInfo(fd));
+      native.close(copy);
+    });
+    const event = native.eventfd();
+    expect(native.fileInfo(event).regular).toBe(false);
+    native.close(event);
+  });
+
+  test('a closed descriptor is EBADF everywhere', () => {
+    const fd = native.eventfd();
+    native.close(fd);
+    for (const use of [native.close, native.dup, native.fileInfo, native.filePageSize, native.eventfdDrain]) {
+      expect(codeOf(() => use(fd))).toBe('EBADF');
+    }
+    expect(codeOf(() => native.mapFd(fd, 0, PAGE, true))).toBe('EBADF');
+    expect(codeOf(() => native.pollFd(fd, 'in', 0))).toBe('EBADF');
+  });
+
+  test('an error names code, number and system call', () => {
+    expect(() => native.fileInfo(1_000_000)).toThrow(
+      expect.objectContaining({
+        code: 'EBADF',
+        errno: -9,
+        syscall: 'fstat',
+        message: 'EBADF: Bad file descriptor, fstat',
+      }),
+    );
+  });
+});
+
+describe('mappings', () => {
+  test('two mappings of one file show the same bytes, each from its offset', () => {
+    withMemfd(2 * PAGE, (fd) => {
+      const whole = native.mapFd(fd, 0, 2 * PAGE, true);
+      const second = native.mapFd(fd, PAGE, PAGE, false);
+      new Uint8Array(native.mappingBuffer(whole))[PAGE + 3] = 42;
+      expect(new Uint8Array(native.mappingBuffer(second))[3]).toBe(42);
+      native.unmap(whole);
+      native.unmap(second);
+    });
+  });
+
+  test('a mapping outlives its descriptor', () => {
+    const fd = native.memfdCreate('vpci-test', PAGE, false);
+    const mapping = native.mapFd(fd, 0, PAGE, true);
+    native.close(fd);
+    expect(new Uint8Array(native.mappingBuffer(mapping))[0]).toBe(0);
+    native.unmap(mapping);
+  });
+
+  test('mapping behind the end of a file is ERANGE, at a crooked offset EINVAL', () => {
+    withMemfd(2 * PAGE, (fd) => {
+      expect(codeOf(() => native.mapFd(fd, 0, 2 * PAGE + 1, true))).toBe('ERANGE');
+      expect(codeOf(() => native.mapFd(fd, 3 * PAGE, PAGE, true))).toBe('ERANGE');
+      expect(codeOf(() => native.mapFd(fd, PAGE, Number.MAX_SAFE_INTEGER, true))).toBe('ERANGE');
+      expect(codeOf(() => native.mapFd(fd, 100, PAGE, true))).toBe('EINVAL');
+    });
+  });
+
+  test('a file opened for reading cannot be mapped writable', () => {
+    const path = join(folder, 'read-only');
+    writeFileSync(path, Buffer.alloc(PAGE, 7));
+    const fd = openSync(path, 'r');
+    expect(codeOf(() => native.mapFd(fd, 0, PAGE, true))).toBe('EACCES');
+    const mapping = native.mapFd(fd, 0, PAGE, false);
+    expect(new Uint8Array(native.mappingBuffer(mapping))[9]).toBe(7);
+    native.unmap(mapping);
+    native.close(fd);
+  });
+
+  test.each([false, true])(
+    'anonymous memory is zero and writable, with hugepages wanted: %s',
+    (hugepages) => {
+      const mapping = native.mapAnonymous(3 * PAGE, hugepages);
+      const bytes = new Uint8Array(native.mappingBuffer(mapping));
+      expect(bytes.length).toBe(3 * PAGE);
+      expect(bytes.every((byte) => byte === 0)).toBe(true);
+      bytes.fill(255);
+      native.unmap(mapping);
+    },
+  );
+
+  test('unmap detaches the one buffer of the mapping, and the handle is dead', () => {
+    const mapping = native.mapAnonymous(PAGE, false);
+    const buffer = native.mappingBuffer(mapping);
+    expect(native.mappingBuffer(mapping)).toBe(buffer);
+    const bytes = new Uint8Array(buffer);
+    native.unmap(mapping);
+    expect(bytes.length).toBe(0);
+    expect(() => native.mappingBuffer(mapping)).toThrow(RangeError);
+    expect(() => native.unmap(mapping)).toThrow(RangeError);
+    const next = native.mapAnonymous(PAGE, false);
+    expect(next).not.toBe(mapping);
+    native.unmap(next);
+  });
+
+  test('a mapping too large for an ArrayBuffer is mapped but has no buffer', () => {
+    withMemfd(5 * 2 ** 30, (fd) => {
+      const mapping = native.mapFd(fd, 0, 5 * 2 ** 30, true);
+      expect(() => native.mappingBuffer(mapping)).toThrow(RangeError);
+      native.unmap(mapping);
+    });
+  });
+
+  test('a worker sees the mapping, and is refused once it is gone', async () => {
+    const mapping = native.mapAnonymous(PAGE, false);
+    const bytes = new Uint8Array(native.mappingBuffer(mapping));
+    const worker = addonWorker(
+      `const bytes = new Uint8Array(native.mappingBuffer(workerData.mapping));
+       bytes[5] = 77;
+       parentPort.postMessage(bytes.length);
+       parentPort.once('message', () => {
+         let refused = false;
+         try { native.mappingBuffer(workerData.mapping); } catch (error) { refused = error instanceof RangeError; }
+         parentPort.postMessage({ refused, length: bytes.length });
+       });`,
+      { mapping },
+    );
+    expect(await nextMessage(worker)).toBe(PAGE);
+    expect(bytes[5]).toBe(77);
+    native.unmap(mapping);
+    worker.postMessage('unmapped');
+    expect(await nextMessage(worker)).toEqual({ refused: true, length: 0 });
+    await worker.terminate();
+  });
+
+  test('wrong arguments are told by name', () => {
+    const any = native as unknown as Record<string, (...args: unknown[]) => unknown>;
+    expect(() => any.mapFd?.()).toThrow(new TypeError('fd must be an integer, not undefined'));
+    expect(() => any.mapFd?.(0, 0, '1', true)).toThrow(
+      new TypeError('length must be an integer, not a string'),
+    );
+    expect(() => any.mapFd?.(0, -1, 1, true)).toThrow(RangeError);
+    expect(() => any.mapFd?.(0, 0, 1.5, true)).toThrow(/^length must be an integer from 1 to .*, not 1\.5$/);
+    expect(() => any.mapFd?.(0, 0, Number.NaN, true)).toThrow(RangeError);
+    expect(() => any.mapFd?.(0, 0, 1, 1)).toThrow(new TypeError('writable must be a boolean, not a number'));
+    expect(() => any.close?.(-1)).toThrow(RangeError);
+    expect(() => any.memfdCreate?.('a\0b', 1, false)).toThrow(RangeError);
+    expect(() => native.unmap(0 as MappingHandle)).toThrow(RangeError);
+  });
+});
