@@ -50,7 +50,7 @@ export interface RingSetup {
   readonly size: number;
   /** Index of the next available entry to take. */
   readonly lastAvailIdx: number;
-  /** Negotiated virtio-net features. */
+  /** Negotiated features; bits above 63 mean nothing to a ring and are ignored. */
   readonly features: bigint;
   /** Eventfd that is written when the peer wants a notification; -1 for none. */
   readonly notifyFd: number;
@@ -201,6 +201,8 @@ export interface Native {
   /** Time-stamp counter, as a double: exact up to 2^53. */
   rdtsc(): number;
   tscHz(): number;
+  /** HOT. Cycles since this thread's last call of tscLap, at most 2^31 - 1. Allocates nothing, unlike rdtsc. */
+  tscLap(): number;
 
   // --- ring: guest memory -------------------------------------------------------------------------------------------
   /** An immutable table. Regions must not overlap and must lie inside their mappings. */

@@ -28,7 +28,7 @@ Napi::Value DriverQueueCreate(const Napi::CallbackInfo& info) {
   setup.gpa = arg::BigUint64(o.Get("gpa"), "gpa");
   setup.size = arg::Uint32(o.Get("size"), "size");
   setup.buffer_size = arg::Uint32(o.Get("bufferSize"), "bufferSize", 76, 1u << 20);
-  setup.features = arg::BigUint64(o.Get("features"), "features");
+  setup.features = arg::Features(o.Get("features"), "features");
   setup.kick_fd = arg::Int32(o.Get("kickFd"), "kickFd", -1);
   auto queue = std::make_unique<DriverQueue>();
   if (!queue->Init(role == "rx" ? QueueRole::kRx : QueueRole::kTx, setup))

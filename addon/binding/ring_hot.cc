@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "binding/ring_registry.h"
+#include "os/tsc.h"
 #include "ring/device_rx.h"
 #include "ring/device_tx.h"
 
@@ -121,6 +122,15 @@ napi_value DriverEcho(napi_env env, napi_callback_info info) {
   return Number(env, rx && tx ? rx->Echo(*tx, a[2]) : 0);
 }
 
+// A double would be a heap object in JavaScript; a difference below 2^31 is not.
+napi_value TscLap(napi_env env, napi_callback_info) {
+  static thread_local uint64_t last = 0;
+  const uint64_t now = ReadTsc();
+  const uint64_t lap = std::min<uint64_t>(now - last, 0x7fffffff);
+  last = now;
+  return Number(env, static_cast<uint32_t>(lap));
+}
+
 }  // namespace
 
 void InitRingHot(Napi::Env env, Napi::Object exports) {
@@ -130,6 +140,7 @@ void InitRingHot(Napi::Env env, Napi::Object exports) {
       {"rxBurst", nullptr, QueueRxBurst, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"txBurst", nullptr, QueueTxBurst, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"returnBurst", nullptr, QueueReturnBurst, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"tscLap", nullptr, TscLap, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"driverGenerate", nullptr, DriverGenerate, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"driverReceive", nullptr, DriverReceive, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"driverEcho", nullptr, DriverEcho, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

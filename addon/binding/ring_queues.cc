@@ -57,7 +57,7 @@ Napi::Value QueueStart(const Napi::CallbackInfo& info) {
   setup.used = arg::BigUint64(o.Get("used"), "used");
   setup.size = arg::Uint32(o.Get("size"), "size");
   setup.last_avail_idx = static_cast<uint16_t>(arg::Uint32(o.Get("lastAvailIdx"), "lastAvailIdx", 0, 0xffff));
-  setup.features = arg::BigUint64(o.Get("features"), "features");
+  setup.features = arg::Features(o.Get("features"), "features");
   setup.notify_fd = arg::Int32(o.Get("notifyFd"), "notifyFd", -1);
   switch (q.Start(setup)) {
     case StartError::kNone:

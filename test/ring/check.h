@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The smallest test runner that does the job: named cases, checks that print where they failed, a closing line of totals.
+// The smallest test runner that does the job: named cases, checks that print where they failed, a closing
+// line of totals.
 #pragma once
 #include <cstdio>
 #include <vector>
@@ -35,17 +36,17 @@ inline int RunAll() {
 
 }  // namespace check
 
-#define CHECK(condition)                                                         \
-  do {                                                                           \
-    if (!(condition)) {                                                          \
-      std::printf("%s:%d: not true: %s\n", __FILE__, __LINE__, #condition);      \
-      check::failures_in_case++;                                                 \
-    }                                                                            \
+#define CHECK(condition)                                                    \
+  do {                                                                      \
+    if (!(condition)) {                                                     \
+      std::printf("%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
+      check::failures_in_case++;                                            \
+    }                                                                       \
   } while (0)
 
 #define CHECK_JOIN2(a, b) a##b
 #define CHECK_JOIN(a, b) CHECK_JOIN2(a, b)
-#define TEST(name)                                                                                          \
-  static void CHECK_JOIN(Test, __LINE__)();                                                                 \
-  static check::Register CHECK_JOIN(registered, __LINE__)(name, CHECK_JOIN(Test, __LINE__));                \
+#define TEST(name)                                                                           \
+  static void CHECK_JOIN(Test, __LINE__)();                                                  \
+  static check::Register CHECK_JOIN(registered, __LINE__)(name, CHECK_JOIN(Test, __LINE__)); \
   static void CHECK_JOIN(Test, __LINE__)()

@@ -17,13 +17,14 @@ constexpr uint32_t kSize = 64, kBuffer = 2048;
 constexpr uint64_t kBuffers = 0x10000;
 
 struct Pair {
-  Peer peer{kSize, kBuffers + kSize * kBuffer};
+  Peer peer{kSize, kBuffers + kSize* kBuffer};
   DriverQueue driver;
 
   explicit Pair(QueueRole driver_role, uint64_t features = Modern()) {
-    CHECK(driver.Init(driver_role, {peer.at(kGpa), peer.bytes(), 0, 0x4000, 0x8000, kBuffers, kGpa, kSize, kBuffer,
-                                    features, -1}));
-    CHECK(peer.Start(driver_role == QueueRole::kTx ? QueueRole::kRx : QueueRole::kTx, features) == StartError::kNone);
+    CHECK(driver.Init(driver_role, {peer.at(kGpa), peer.bytes(), 0, 0x4000, 0x8000, kBuffers, kGpa, kSize,
+                                    kBuffer, features, -1}));
+    CHECK(peer.Start(driver_role == QueueRole::kTx ? QueueRole::kRx : QueueRole::kTx, features) ==
+          StartError::kNone);
   }
 };
 
@@ -60,8 +61,7 @@ TEST("jumbo frames are joined from mergeable buffers and checked") {
   Pool pool(64, 2048);
   std::string frame = Bytes(9000);
   std::memset(frame.data() + kTrafficSequenceAt, 0, 12);
-  uint32_t checksum =
-      FoldSum(WordSum(reinterpret_cast<const uint8_t*>(frame.data()) + 42, 9000 - 42), 9000);
+  uint32_t checksum = FoldSum(WordSum(reinterpret_cast<const uint8_t*>(frame.data()) + 42, 9000 - 42), 9000);
   std::memcpy(frame.data() + kTrafficChecksumAt, &checksum, 4);
   uint32_t id = pool.Make(frame);
   CHECK(TxBurst(in.peer.queue, *pool, &id, 1) == 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a hostile peer tries through the rings. Each case must stop that queue, be counted, and touch nothing else; the
-// peer's memory ends where the allocation ends, so that AddressSanitizer sees any byte too many.
+// What a hostile peer tries through the rings. Each case must stop that queue, be counted, and touch nothing
+// else; the peer's memory ends where the allocation ends, so that AddressSanitizer sees any byte too many.
 #include <functional>
 
 #include "check.h"
@@ -12,7 +12,8 @@ using namespace mock;
 
 namespace {
 
-// Runs one RX burst (and one TX burst) over a ring that `poison` has spoilt; `good` packets precede the poison.
+// Runs one RX burst (and one TX burst) over a ring that `poison` has spoilt; `good` packets precede the
+// poison.
 void ExpectBroken(QueueRole role, const std::function<void(Peer&)>& poison) {
   Peer peer;
   Pool pool;
@@ -132,7 +133,9 @@ TEST("H8 a TX buffer that is writable and an RX buffer that is not") {
 }
 TEST("H9 an RX buffer smaller than the header") {
   for (uint32_t len = 1; len < 12; len++)
-    ExpectBroken(QueueRole::kTx, [&](Peer& p) { OfferDesc(p, {kGpa + 0x20000, len, VRING_DESC_F_WRITE, 0}); });
+    ExpectBroken(QueueRole::kTx, [&](Peer& p) {
+      OfferDesc(p, {kGpa + 0x20000, len, VRING_DESC_F_WRITE, 0});
+    });
 }
 TEST("H11 a TX chain that is no longer than its header") {
   for (uint32_t len = 1; len <= 12; len++)

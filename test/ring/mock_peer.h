@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A peer made by hand: memory of exactly the right size (so that AddressSanitizer sees the first byte too many), a ring in it,
-// and chains of any shape. It checks nothing and obeys nothing.
+// A peer made by hand: memory of exactly the right size (so that AddressSanitizer sees the first byte too
+// many), a ring in it, and chains of any shape. It checks nothing and obeys nothing.
 #pragma once
 #include <cstdlib>
 #include <cstring>
@@ -60,7 +60,8 @@ class Peer {
     return gpa;
   }
 
-  // Writes a chain of buffers into the table (descriptors from `free_desc_` on), returns its head; addresses go to `gpas`.
+  // Writes a chain of buffers into the table (descriptors from `free_desc_` on), returns its head; addresses
+  // go to `gpas`.
   uint16_t Chain(const std::vector<Piece>& pieces, std::vector<uint64_t>* gpas) {
     uint16_t head = free_desc_;
     for (size_t i = 0; i < pieces.size(); i++) {
