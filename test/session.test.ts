@@ -4,43 +4,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Mempool } from '../src/ethdev/mempool.ts';
 import type { Port } from '../src/ethdev/port.ts';
 import { vhostPciDriver } from '../src/ethdev/vhost-pci-port.ts';
+import { Echo } from './support/echo.ts';
 import { openFds } from './support/open-fds.ts';
 import { Tool } from './support/tool.ts';
 import { until } from './support/wait.ts';
-
-/** Sends back what it receives on all queues, in turns with the event loop. */
-class Echo {
-  readonly #pool = new Mempool({ count: 1024, hugepages: false });
-  readonly #turn: () => void;
-  #stopped = false;
-
-  constructor(port: Port) {
-    const pairs = Array.from({ length: port.config.rxQueues }, (_, queue) => ({
-      rx: vhostPciDriver.openRxQueue(port.rxQueueSpec(queue)),
-      tx: vhostPciDriver.openTxQueue(port.txQueueSpec(queue)),
-      pkts: this.#pool.vector(32),
-    }));
-    this.#turn = () => {
-      if (this.#stopped) return;
-      for (const { rx, tx, pkts } of pairs) {
-        const received = rx.burst(pkts, 32);
-        const sent = tx.burst(pkts, 0, received);
-        if (sent < received) this.#pool.free(pkts, sent, received);
-      }
-      setImmediate(this.#turn);
-    };
-    this.#turn();
-  }
-
-  stop(): void {
-    if (this.#stopped) return;
-    this.#stopped = true;
-    this.#pool.close();
-  }
-}
 
 describe('driver, device model and peer', () => {
   let folder: string;
@@ -51,7 +20,7 @@ describe('driver, device model and peer', () => {
   const path = (name: string) => join(folder, name);
 
   const start = (name: string, args: readonly string[]) => {
-    const tool = new Tool(name, args);
+    const tool = new Tool(`tools/${name}/main.ts`, args);
     tools.push(tool);
     return tool;
   };
@@ -180,6 +149,19 @@ describe('driver, device model and peer', () => {
     expect(second.stats().ierrors).toBe(0);
   });
 
+  it('go on with another driver after the first one was killed in full traffic', async () => {
+    await startDevice();
+    const first = new Tool('test/support/echo-driver.ts', [path('vfio.sock')]);
+    tools.push(first);
+    const peer = startPeer('--window', '64');
+    await first.printed('5000 packets');
+    await first.kill();
+    const second = startPort();
+    await until('traffic flows again', () => second.stats().ipackets > 5000, 20_000);
+    expect(second.stats().ierrors).toBe(0);
+    expect(peer.running).toBe(true);
+  });
+
   it('refuse a second driver', async () => {
     await startDevice();
     openPort();
@@ -198,15 +180,18 @@ describe('driver, device model and peer', () => {
     );
   });
 
-  it('stop a ring that the peer breaks, count it, and go on', async () => {
-    await startDevice();
-    const port = startPort();
-    const peer = startPeer('--hostile', 'address');
-    await until('the ring is broken', () => String(port.info.details['RX engine 0']).startsWith('broken'));
-    expect(port.xstats().get('rx_q0_invalid_desc')).toBeGreaterThan(0);
-    expect(String(port.info.details['TX engine 0'])).toMatch(/^running/);
-    expect(port.link().up).toBe(true);
-    await peer.kill();
-    await finished(startPeer('--count', '2000', '--no-reconnect'));
-  });
+  it.each(['address-out-of-range', 'chain-loop', 'length-overflow'])(
+    'stop a ring that the peer breaks by %s, count it, and go on',
+    async (kind) => {
+      await startDevice();
+      const port = startPort();
+      const peer = startPeer('--hostile', kind);
+      await until('the ring is broken', () => String(port.info.details['RX engine 0']).startsWith('broken'));
+      expect(port.xstats().get('rx_q0_invalid_desc')).toBe(1);
+      expect(String(port.info.details['TX engine 0'])).toMatch(/^running/);
+      expect(port.link().up).toBe(true);
+      await peer.kill();
+      await finished(startPeer('--count', '2000', '--no-reconnect'));
+    },
+  );
 });

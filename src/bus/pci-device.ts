@@ -1,18 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a bus gives: one PCI function, whatever road leads to it. Nothing above the bus knows which it is.
 import type { MappingHandle } from '../native.ts';
+import type { Registers } from '../pci/registers.ts';
 
-/** A region (BAR or configuration space) read and written by registers; offsets and widths in bytes. */
-export interface Registers {
-  read8(offset: number): number;
-  read16(offset: number): number;
-  read32(offset: number): number;
-  write8(offset: number, value: number): void;
-  write16(offset: number, value: number): void;
-  write32(offset: number, value: number): void;
-  /** As two 32-bit writes, low half first (VIRTIO 1.2, 4.1.3.1). */
-  write64(offset: number, value: bigint): void;
-}
+export type { Registers } from '../pci/registers.ts';
 
 /** A part of a BAR that is mapped into this process. */
 export interface MappedArea {
@@ -40,6 +31,8 @@ export interface PciDevice {
   readonly config: Registers;
   /** Registers of BAR `index`; throws VPCI_NO_BAR when the device lacks it. */
   bar(index: number): Registers;
+  /** Bytes of BAR `index`; 0 when the device lacks it. */
+  barSize(index: number): number;
   /** True when a memory BAR may be mapped again after the device says that it changed (vfio-user only). */
   readonly canRemap: boolean;
   /** Maps the mappable areas of BAR `index` as they are now; empty when the BAR has none. The caller unmaps. */

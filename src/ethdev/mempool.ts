@@ -18,11 +18,14 @@ export interface MempoolOptions {
 
 /** A burst of packets: up to `capacity` mbuf numbers in memory that the ring engine shares. */
 export class MbufVector {
+  /** The pool of these packets. */
+  readonly pool: Mempool;
   readonly handle: VectorHandle;
   readonly ids: Uint32Array;
   readonly capacity: number;
 
-  constructor(handle: VectorHandle, ids: Uint32Array) {
+  constructor(pool: Mempool, handle: VectorHandle, ids: Uint32Array) {
+    this.pool = pool;
     this.handle = handle;
     this.ids = ids;
     this.capacity = ids.length;
@@ -69,7 +72,7 @@ export class Mempool {
 
   vector(capacity: number): MbufVector {
     const handle = native.vectorCreate(this.handle, capacity);
-    return new MbufVector(handle, new Uint32Array(this.#buffer, native.vectorOffset(handle), capacity));
+    return new MbufVector(this, handle, new Uint32Array(this.#buffer, native.vectorOffset(handle), capacity));
   }
 
   /** HOT. `n` empty mbufs into `pkts.ids[0..n)`, all or none; returns `n` or 0. */

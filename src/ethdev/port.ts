@@ -21,7 +21,7 @@ export interface QueueSpec {
   readonly port: number;
   readonly queue: number;
   /** The driver's own, e.g. the addon's queue handle. */
-  readonly data: Readonly<Record<string, number | string>>;
+  readonly data: Readonly<Record<string, number | string | SharedArrayBuffer>>;
 }
 
 export interface PortLink {

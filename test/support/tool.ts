@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The programs of tools/ as child processes, from their sources.
+// Programs of this tree as child processes, from their sources.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { dirname, join } from 'node:path';
@@ -13,11 +13,10 @@ export class Tool {
   readonly #name: string;
   #output = '';
 
-  /** Starts tools/`name`/main.ts. */
-  constructor(name: string, args: readonly string[]) {
-    this.#name = name;
-    const script = join(ROOT, 'tools', name, 'main.ts');
-    this.#child = spawn(process.execPath, ['--import', 'tsx', script, ...args], { cwd: ROOT });
+  /** Starts the source file `script`, a path from the root. */
+  constructor(script: string, args: readonly string[]) {
+    this.#name = script;
+    this.#child = spawn(process.execPath, ['--import', 'tsx', join(ROOT, script), ...args], { cwd: ROOT });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.#output += text;

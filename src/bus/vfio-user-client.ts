@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The vfio-user client: synchronous requests on a unix socket, one in flight. It is for the control path only.
+//
+// A server that closes the socket, breaks the protocol or does not answer within the time-out is gone for good: the
+// client reports it once and every later request throws VPCI_REMOVED. An error reply is no such failure: it throws the
+// server's errno. Descriptors that come with anything but a good reply are closed.
+import { getSystemErrorName } from 'node:util';
+import { decode, encode } from '../abi/layout.ts';
+import {
+  VFIO_USER_F_ERROR,
+  VFIO_USER_F_NO_REPLY,
+  VFIO_USER_F_TYPE_COMMAND,
+  VFIO_USER_F_TYPE_MASK,
+  VFIO_USER_F_TYPE_REPLY,
+  VFIO_USER_HEADER,
+  VFIO_USER_MAX_MESSAGE,
+} from '../abi/vfio-user.ts';
+import { PmdError } from '../errors.ts';
+import { native } from '../native.ts';
+
+/** As QEMU's x-msg-timeout. */
+export const VFIO_USER_TIMEOUT_MS = 5000;
+
+/** Descriptors that one message may bring: as many as native.receiveMessage takes. */
+export const CLIENT_MAX_FDS = 64;
+
+const ENOTSUP = 95;
+
+export interface VfioUserReply {
+  /** What follows the header. */
+  readonly payload: DataView;
+  /** The caller owns them. */
+  readonly fds: readonly number[];
+}
+
+export interface VfioUserRequest {
+  readonly command: number;
+  readonly payload?: Uint8Array;
+  readonly fds?: readonly number[];
+  /** Descriptors that the reply may bring; 0 when left out. */
+  readonly maxReplyFds?: number;
+}
+
+interface Message {
+  readonly header: { id: number; command: number; size: number; flags: number; error: number };
+  readonly payload: DataView;
+  readonly fds: number[];
+}
+
+export class VfioUserClient {
+  readonly #fd: number;
+  readonly #name: string;
+  readonly #timeoutMs: number;
+  #nextId = 0;
+  #removed: string | null = null;
+  #closed = false;
+  #onRemoved: (reason: string) => void = () => {};
+
+  /** Takes over a connected, non-blocking socket. `name` is how messages call the device. */
+  constructor(fd: number, name: string, timeoutMs = VFIO_USER_TIMEOUT_MS) {
+    this.#fd = fd;
+    this.#name = name;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** Why the device is gone, or null. */
+  get removed(): string | null {
+    return this.#removed;
+  }
+
+  /** Calls back once, when the device is found to be gone; never after close(). */
+  onRemoved(handler: (reason: string) => void): void {
+    this.#onRemoved = handler;
+  }
+
+  /** Sends a command and waits for its reply. Throws the server's errno, or VPCI_REMOVED when the server is gone. */
+  request({
+    command,
+    payload = new Uint8Array(0),
+    fds = [],
+    maxReplyFds = 0,
+  }: VfioUserRequest): VfioUserReply {
+    this.#requireAlive();
+    const id = this.#nextId;
+    this.#nextId = (id + 1) & 0xffff;
+    const deadline = Date.now() + this.#timeoutMs;
+    this.#send({ id, command, flags: VFIO_USER_F_TYPE_COMMAND, error: 0 }, payload, fds, deadline);
+    const { header, payload: reply, fds: replyFds } = this.#awaitReply(id, command, deadline);
+    if ((header.flags & VFIO_USER_F_ERROR) !== 0) {
+      closeAll(replyFds);
+      throw new PmdError(
+        errnoName(header.error),
+        `${this.#name} refused command ${command}: ${errnoName(header.error)}`,
+      );
+    }
+    if (replyFds.length > maxReplyFds) {
+      closeAll(replyFds);
+      throw this.#lose(`it sent ${replyFds.length} descriptors with the reply to command ${command}`);
+    }
+    return { payload: reply, fds: replyFds };
+  }
+
+  /** Takes what came unasked: the end of the connection or a server's command. For a watcher of `fd`. */
+  poll(): void {
+    if (this.#removed !== null || this.#closed) return;
+    try {
+      while (native.pollFd(this.#fd, 'in', 0)) this.#refuse(this.#receive(Date.now() + this.#timeoutMs));
+    } catch (error) {
+      if (this.#removed === null) throw error;
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#onRemoved = () => {};
+    native.close(this.#fd);
+  }
+
+  #awaitReply(id: number, command: number, deadline: number): Message {
+    for (;;) {
+      const message = this.#receive(deadline);
+      const { header } = message;
+      const type = header.flags & VFIO_USER_F_TYPE_MASK;
+      if (type === VFIO_USER_F_TYPE_COMMAND) {
+        this.#refuse(message);
+        continue;
+      }
+      if (type === VFIO_USER_F_TYPE_REPLY && header.id === id && header.command === command) return message;
+      closeAll(message.fds);
+      throw this.#lose(`it sent a reply that nobody asked for (id ${header.id}, command ${header.command})`);
+    }
+  }
+
+  /** A server's own commands are DMA_READ and DMA_WRITE, for memory without a descriptor: this client has none. */
+  #refuse({ header, fds }: Message): void {
+    closeAll(fds);
+    if ((header.flags & VFIO_USER_F_TYPE_MASK) !== VFIO_USER_F_TYPE_COMMAND) {
+      throw this.#lose(`it sent a reply that nobody asked for (id ${header.id}, command ${header.command})`);
+    }
+    if ((header.flags & VFIO_USER_F_NO_REPLY) !== 0) return;
+    const flags = VFIO_USER_F_TYPE_REPLY | VFIO_USER_F_ERROR;
+    const answer = { id: header.id, command: header.command, flags, error: ENOTSUP };
+    this.#send(answer, new Uint8Array(0), [], Date.now() + this.#timeoutMs);
+  }
+
+  #send(
+    header: { id: number; command: number; flags: number; error: number },
+    payload: Uint8Array,
+    fds: readonly number[],
+    deadline: number,
+  ): void {
+    const message = new Uint8Array(VFIO_USER_HEADER.size + payload.length);
+    encode(VFIO_USER_HEADER, { ...header, size: message.length }, new DataView(message.buffer));
+    message.set(payload, VFIO_USER_HEADER.size);
+    let sent = 0;
+    while (sent < message.length) {
+      const taken = this.#io(() =>
+        native.sendMessage(this.#fd, message.subarray(sent), sent === 0 ? fds : []),
+      );
+      sent += taken;
+      if (taken === 0) this.#wait('out', deadline);
+    }
+  }
+
+  #receive(deadline: number): Message {
+    const fds: number[] = [];
+    try {
+      const head = new DataView(this.#read(VFIO_USER_HEADER.size, fds, deadline).buffer);
+      const header = decode(VFIO_USER_HEADER, head);
+      if (header.size < VFIO_USER_HEADER.size || header.size > VFIO_USER_MAX_MESSAGE) {
+        throw this.#lose(`it does not speak vfio-user (a message of ${header.size} bytes)`);
+      }
+      const payload = this.#read(header.size - VFIO_USER_HEADER.size, fds, deadline);
+      return { header, payload: new DataView(payload.buffer), fds };
+    } catch (error) {
+      closeAll(fds);
+      throw error;
+    }
+  }
+
+  /** Reads exactly `length` bytes; what descriptors come go to `fds`, also when it throws. */
+  #read(length: number, fds: number[], deadline: number): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(length);
+    let filled = 0;
+    while (filled < length) {
+      const received = this.#io(() =>
+        native.receiveMessage(this.#fd, bytes.subarray(filled), CLIENT_MAX_FDS),
+      );
+      if (received === null) {
+        this.#wait('in', deadline);
+        continue;
+      }
+      fds.push(...received.fds);
+      if (received.bytes === 0) throw this.#lose('the connection was closed');
+      if (received.fdsTruncated) throw this.#lose('it sent too many descriptors');
+      filled += received.bytes;
+    }
+    return bytes;
+  }
+
+  #wait(events: 'in' | 'out', deadline: number): void {
+    const left = deadline - Date.now();
+    if (left > 0 && this.#io(() => native.pollFd(this.#fd, events, left))) return;
+    throw this.#lose(`it did not answer within ${this.#timeoutMs} ms`);
+  }
+
+  #io<T>(operation: () => T): T {
+    try {
+      return operation();
+    } catch (error) {
+      // A programmer's mistake is no fault of the server: those errors have no `syscall`.
+      const { code, syscall } = error as NodeJS.ErrnoException;
+      if (syscall === undefined) throw error;
+      throw this.#lose(`the connection broke (${code})`);
+    }
+  }
+
+  #requireAlive(): void {
+    if (this.#closed) throw new PmdError('VPCI_CLOSED', `${this.#name} is closed`);
+    if (this.#removed !== null) throw removedError(this.#name, this.#removed);
+  }
+
+  #lose(reason: string): PmdError {
+    if (this.#removed === null) {
+      this.#removed = reason;
+      // Not in the middle of the caller's request: its error is thrown first.
+      queueMicrotask(() => this.#onRemoved(reason));
+    }
+    return removedError(this.#name, reason);
+  }
+}
+
+export function closeAll(fds: readonly number[]): void {
+  for (const fd of fds) native.close(fd);
+}
+
+function removedError(name: string, reason: string): PmdError {
+  return new PmdError('VPCI_REMOVED', `The device ${name} is gone: ${reason}`);
+}
+
+function errnoName(error: number): string {
+  if (!Number.isInteger(error) || error < 1 || error > 4095) return 'EIO';
+  const name = getSystemErrorName(-error);
+  return /^E[A-Z0-9]+$/.test(name) ? name : 'EIO';
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The vfio-user bus: a PCI function behind a unix socket, for a driver in a plain process. No kernel, no root.
+import { statSync } from 'node:fs';
+import {
+  VFIO_DEVICE_FLAGS_PCI,
+  VFIO_PCI_CONFIG_REGION_INDEX,
+  VFIO_PCI_NUM_REGIONS,
+} from '../abi/vfio-user.ts';
+import { failedTo, PmdError } from '../errors.ts';
+import { type FdWatcher, native } from '../native.ts';
+import { enableBusMaster } from '../pci/config-space.ts';
+import { allocateDmaMemory, IovaAllocator } from './dma.ts';
+import type { DmaMemory, MappedArea, PciDevice, Registers } from './pci-device.ts';
+import { closeAll, VfioUserClient } from './vfio-user-client.ts';
+import {
+  deviceInfo,
+  deviceReset,
+  disableMsix,
+  dmaMap,
+  type IoEventFd,
+  msixIrqInfo,
+  negotiateVersion,
+  regionIoFds,
+  setMsixEventfd,
+} from './vfio-user-commands.ts';
+import { mapRegion, regionInfo, regionRegisters } from './vfio-user-region.ts';
+
+const BARS = 6;
+
+interface Interrupt {
+  readonly handler: () => void;
+  eventfd: number;
+  watcher: FdWatcher | null;
+}
+
+export class VfioUserPciDevice implements PciDevice {
+  readonly name: string;
+  readonly busName = 'vfio-user';
+  readonly canRemap = true;
+  readonly config: Registers;
+  readonly vectors: number;
+  readonly #client: VfioUserClient;
+  readonly #barSizes: number[];
+  readonly #iovas = new IovaAllocator();
+  readonly #dma: DmaMemory[] = [];
+  readonly #interrupts = new Map<number, Interrupt>();
+  readonly #doorbells = new Map<number, { entries: readonly IoEventFd[]; fds: readonly number[] }>();
+  readonly #watcher: FdWatcher;
+  #onRemoved: (reason: string) => void = () => {};
+  #closed = false;
+
+  /** `client` has agreed on the version; this object owns it from now on, also when the constructor throws. */
+  constructor(client: VfioUserClient, path: string) {
+    this.name = path;
+    this.#client = client;
+    const info = deviceInfo(client);
+    if ((info.flags & VFIO_DEVICE_FLAGS_PCI) === 0 || info.num_regions < VFIO_PCI_CONFIG_REGION_INDEX + 1) {
+      throw new PmdError('VPCI_WRONG_DEVICE', `The vfio-user device at ${path} is not a PCI device`);
+    }
+    const sizes = Array.from({ length: VFIO_PCI_CONFIG_REGION_INDEX + 1 }, (_, index) =>
+      this.#regionSize(index),
+    );
+    this.config = regionRegisters(
+      client,
+      VFIO_PCI_CONFIG_REGION_INDEX,
+      sizes[VFIO_PCI_CONFIG_REGION_INDEX] ?? 0,
+    );
+    this.#barSizes = sizes.slice(0, BARS);
+    this.vectors = msixIrqInfo(client).count;
+    enableBusMaster(this.config);
+    this.#watcher = native.watchFd(client.fd, () => client.poll());
+    client.onRemoved((reason) => {
+      this.#watcher.close();
+      this.#onRemoved(reason);
+    });
+  }
+
+  bar(index: number): Registers {
+    const size = this.barSize(index);
+    if (size === 0) throw new PmdError('VPCI_NO_BAR', `The device ${this.name} has no BAR ${index}`);
+    return regionRegisters(this.#client, index, size);
+  }
+
+  barSize(index: number): number {
+    return this.#barSizes[index] ?? 0;
+  }
+
+  mapBar(index: number): MappedArea[] {
+    if (index < 0 || index >= Math.min(BARS, VFIO_PCI_NUM_REGIONS)) return [];
+    const { size, areas } = mapRegion(this.#client, index);
+    this.#barSizes[index] = size;
+    return areas;
+  }
+
+  onInterrupt(vector: number, handler: () => void): void {
+    if (vector < 0 || vector >= this.vectors) {
+      throw new PmdError(
+        'VPCI_NO_VECTOR',
+        `The device ${this.name} has ${this.vectors} vectors, none is ${vector}`,
+      );
+    }
+    this.#interrupts.set(vector, { handler, eventfd: -1, watcher: null });
+  }
+
+  enableInterrupts(): void {
+    for (const [vector, interrupt] of this.#interrupts) {
+      if (interrupt.eventfd >= 0) continue;
+      const fd = native.eventfd();
+      interrupt.eventfd = fd;
+      interrupt.watcher = native.watchFd(fd, () => {
+        native.eventfdDrain(fd);
+        interrupt.handler();
+      });
+      // One message a vector: vectors need not follow each other, and servers limit the descriptors of a message.
+      setMsixEventfd(this.#client, vector, fd);
+    }
+  }
+
+  doorbell(bar: number, offset: number, _value: number): number {
+    if (!this.#doorbells.has(bar)) this.#doorbells.set(bar, this.#ioFds(bar));
+    // The ioeventfd's data match is not used: each queue has its own register (docs/device-abi.md).
+    return this.#doorbells.get(bar)?.entries.find((entry) => entry.offset === BigInt(offset))?.fd ?? -1;
+  }
+
+  allocateDma(bytes: number): DmaMemory {
+    const memory = allocateDmaMemory(bytes, this.#iovas, (fd, iova, size) =>
+      dmaMap(this.#client, fd, iova, size),
+    );
+    this.#dma.push(memory);
+    return memory;
+  }
+
+  reset(): void {
+    deviceReset(this.#client);
+  }
+
+  onRemoved(handler: (reason: string) => void): void {
+    this.#onRemoved = handler;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#onRemoved = () => {};
+    this.#watcher.close();
+    for (const { watcher } of this.#interrupts.values()) watcher?.close();
+    try {
+      if (this.#client.removed === null && this.#interrupts.size > 0) disableMsix(this.#client);
+    } catch {
+      // The server drops everything of ours when the connection ends.
+    }
+    this.#client.close();
+    closeAll([...this.#interrupts.values()].map(({ eventfd }) => eventfd).filter((fd) => fd >= 0));
+    for (const { fds } of this.#doorbells.values()) closeAll(fds);
+    for (const { mapping } of this.#dma) native.unmap(mapping);
+  }
+
+  #regionSize(index: number): number {
+    const { info, fds } = regionInfo(this.#client, index);
+    closeAll(fds);
+    return Number(info.size);
+  }
+
+  #ioFds(bar: number): { entries: readonly IoEventFd[]; fds: readonly number[] } {
+    try {
+      return regionIoFds(this.#client, bar);
+    } catch (error) {
+      // A server need not have any: the driver then rings by a register write, or not at all.
+      if (this.#client.removed !== null) throw error;
+      return { entries: [], fds: [] };
+    }
+  }
+}
+
+/**
+ * Connects to a vfio-user server. Throws ENOENT (no socket), ECONNREFUSED (nobody listens), EBUSY (another driver has it),
+ * VPCI_NOT_VFIO_USER (it speaks something else), VPCI_WRONG_DEVICE (no PCI device).
+ */
+export function openVfioUser(path: string, timeoutMs?: number): PciDevice {
+  const client = new VfioUserClient(connect(path), path, timeoutMs);
+  try {
+    handshake(client, path);
+    return new VfioUserPciDevice(client, path);
+  } catch (error) {
+    client.close();
+    throw error;
+  }
+}
+
+function connect(path: string): number {
+  try {
+    return native.unixConnect(path);
+  } catch (error) {
+    switch ((error as NodeJS.ErrnoException).code) {
+      case 'ENOENT':
+        throw new PmdError('ENOENT', `Failed to open ${path}: no such socket; is vhost-pci-device running?`);
+      case 'ECONNREFUSED':
+        throw refused(path);
+      case 'EAGAIN':
+        // The listener's queue is full: it serves one driver at a time and does not accept another.
+        throw busy(path);
+      default:
+        throw failedTo(`open ${path}`, error);
+    }
+  }
+}
+
+function refused(path: string): PmdError {
+  if (!statSync(path, { throwIfNoEntry: false })?.isSocket()) {
+    return new PmdError('ENOTSOCK', `Failed to open ${path}: it is not a socket`);
+  }
+  return new PmdError('ECONNREFUSED', `Failed to open ${path}: nobody listens; is vhost-pci-device running?`);
+}
+
+function busy(path: string): PmdError {
+  return new PmdError('EBUSY', `Failed to open ${path}: it is in use by another driver`);
+}
+
+/** Agrees on the protocol; what can go wrong is told in the words of a user who gave the wrong socket. */
+export function handshake(client: VfioUserClient, path: string): void {
+  try {
+    negotiateVersion(client);
+  } catch (error) {
+    const { code, message } = error as PmdError;
+    if (code === 'EBUSY') throw busy(path);
+    const reason = client.removed ?? message;
+    throw new PmdError(
+      'VPCI_NOT_VFIO_USER',
+      `Failed to open ${path}: no vfio-user server answers there (${reason})`,
+    );
+  }
+}

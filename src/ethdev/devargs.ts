@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Device arguments in DPDK's syntax: `<driver><id>[,key=value]...`, as after --vdev. A key without a value means 1.
+import { PmdError } from '../errors.ts';
+
+export interface Devargs {
+  /** Device name: "net_null0". */
+  readonly name: string;
+  /** What stands after the first comma, as given. */
+  readonly text: string;
+  readonly values: ReadonlyMap<string, string>;
+}
+
+/** Takes a device string apart; throws VPCI_DEVARGS that quotes the part at fault. */
+export function parseDevargs(device: string): Devargs {
+  const [name = '', ...pairs] = device.split(',');
+  if (!/^[a-z][a-z0-9_]*[0-9]$/.test(name)) {
+    throw bad(device, `'${name}' is no device name; write <driver><id>, such as net_null0`);
+  }
+  const values = new Map<string, string>();
+  for (const pair of pairs) {
+    const equals = pair.indexOf('=');
+    const key = equals < 0 ? pair : pair.slice(0, equals);
+    if (key === '') throw bad(device, `'${pair}' has no key; write key=value`);
+    if (values.has(key)) throw bad(device, `key '${key}' is given twice`);
+    values.set(key, equals < 0 ? '1' : pair.slice(equals + 1));
+  }
+  return { name, text: pairs.join(','), values };
+}
+
+/** Throws when `values` has a key that `known` lacks. */
+export function checkKeys(
+  device: string,
+  values: ReadonlyMap<string, string>,
+  known: readonly string[],
+): void {
+  for (const key of values.keys()) {
+    if (!known.includes(key)) throw bad(device, `unknown key '${key}'; it takes ${known.join(', ')}`);
+  }
+}
+
+/** The whole number behind `key`, `fallback` when it is left out; throws when it is none or outside [min, max]. */
+export function integerArg(
+  device: string,
+  values: ReadonlyMap<string, string>,
+  key: string,
+  range: { readonly fallback: number; readonly min: number; readonly max: number },
+): number {
+  const text = values.get(key);
+  if (text === undefined) return range.fallback;
+  const value = /^(\d+|0x[0-9a-f]+)$/i.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= range.min && value <= range.max)) {
+    throw bad(device, `${key}=${text} is not a whole number from ${range.min} to ${range.max}`);
+  }
+  return value;
+}
+
+function bad(device: string, cause: string): PmdError {
+  return new PmdError('VPCI_DEVARGS', `Failed to parse device '${device}': ${cause}`);
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The port drivers of this package. Threads that open a queue look its driver up here, too.
+import { PmdError } from '../errors.ts';
+import { nullDriver } from './null-port.ts';
+import type { PortDriver, QueueSpec, RxQueue, TxQueue } from './port.ts';
+import { vhostPciDriver } from './vhost-pci-port.ts';
+
+export const drivers: readonly PortDriver[] = [vhostPciDriver, nullDriver];
+
+/** The driver of a device name such as "net_null0": the name without its id. */
+export function driverOfDevice(device: string, among: readonly PortDriver[] = drivers): PortDriver {
+  const prefix = device.replace(/\d+$/, '');
+  return driverNamed(prefix, `device '${device}'`, among);
+}
+
+/** Opens a port's receive queue in the calling thread. */
+export function openRxQueue(spec: QueueSpec): RxQueue {
+  return driverNamed(spec.driver, `RX queue ${spec.queue} of port ${spec.port}`).openRxQueue(spec);
+}
+
+/** Opens a port's transmit queue in the calling thread. */
+export function openTxQueue(spec: QueueSpec): TxQueue {
+  return driverNamed(spec.driver, `TX queue ${spec.queue} of port ${spec.port}`).openTxQueue(spec);
+}
+
+function driverNamed(name: string, what: string, among: readonly PortDriver[] = drivers): PortDriver {
+  const driver = among.find((candidate) => candidate.name === name);
+  if (driver) return driver;
+  const known = among.map((candidate) => candidate.name).join(', ');
+  throw new PmdError('VPCI_NO_DRIVER', `Failed to open ${what}: no driver '${name}'; there are ${known}`);
+}

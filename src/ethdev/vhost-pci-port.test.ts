@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  DISABLED,
+  FakeVhostPci,
+  message,
+  peerFeatures,
+  placedMemory,
+  remoteQueues,
+} from '../../test/support/fake-vhost-pci.ts';
+import { frameWithHeader, PEER_BYTES, PEER_GPA, RemotePeer } from '../../test/support/remote-peer.ts';
+import { features } from '../virtio/features.ts';
+import { Mempool } from './mempool.ts';
+import { VhostPciPort, type VhostPciPortOptions, vhostPciDriver } from './vhost-pci-port.ts';
+
+describe('net_vhost_pci', () => {
+  let fake: FakeVhostPci;
+  let port: VhostPciPort;
+  let peer: RemotePeer;
+  let lines: string[];
+
+  const open = (options: Partial<VhostPciPortOptions> = {}, queuePairs = 2) => {
+    fake = new FakeVhostPci({ features: features(15, 32, 112, 113), queuePairs });
+    lines = [];
+    const given = { id: 3, name: 'net_vhost_pci0', report: (line: string) => lines.push(line), ...options };
+    port = new VhostPciPort(() => fake, given);
+  };
+  const connect = () => {
+    fake.memoryBars.set(2, { fd: peer.fd, size: PEER_BYTES });
+    fake.send(peerFeatures(features(15, 32)));
+    fake.send(placedMemory([{ gpa: PEER_GPA, size: BigInt(PEER_BYTES), offset: 0n }]));
+    fake.send(remoteQueues([peer.ring(0), peer.ring(1, 8), DISABLED, DISABLED]));
+    fake.setLink(true);
+  };
+
+  beforeEach(() => {
+    peer = new RemotePeer();
+  });
+  afterEach(() => {
+    port.close();
+    peer.close();
+  });
+
+  it('is open without a peer, and gets a link when one comes', () => {
+    open();
+    const events: string[] = [];
+    port.on('link', () => events.push(port.link().up ? 'up' : 'down'));
+    port.start();
+    expect(port.link()).toEqual({ up: false, speed: 0 });
+    expect(port.descriptors('rx', 0)).toBe(0);
+    connect();
+    expect(port.link()).toEqual({ up: true, speed: 10_000 });
+    expect([port.descriptors('rx', 0), port.descriptors('tx', 0), port.descriptors('rx', 1)]).toEqual([
+      8, 16, 0,
+    ]);
+    fake.setLink(false);
+    expect(events).toEqual(['up', 'down']);
+  });
+
+  it('receives and sends through queues that are opened from plain data, and counts', () => {
+    open();
+    port.start();
+    connect();
+    const spec = structuredClone(port.rxQueueSpec(0));
+    expect(spec).toMatchObject({ driver: 'net_vhost_pci', role: 'rx', port: 3, queue: 0 });
+    const rx = vhostPciDriver.openRxQueue(spec);
+    const tx = vhostPciDriver.openTxQueue(structuredClone(port.txQueueSpec(0)));
+    const pool = new Mempool({ count: 64, hugepages: false });
+    const pkts = pool.vector(32);
+    for (let slot = 0; slot < 2; slot++) {
+      peer.post(1, 8, frameWithHeader(64, slot), slot);
+      peer.post(0, 16, null, slot);
+    }
+    expect(rx.burst(pkts, 32)).toBe(2);
+    expect(tx.burst(pkts, 0, 2)).toBe(2);
+    expect(peer.received(0, 1, 64)).toEqual(new Uint8Array(64).fill(1));
+    expect(port.stats()).toMatchObject({ ipackets: 2, opackets: 2, ibytes: 128, obytes: 128, ierrors: 0 });
+    expect(port.xstats().get('rx_q0_good_packets')).toBe(2);
+    port.clearStats();
+    expect(port.stats()).toMatchObject({ ipackets: 0, opackets: 0 });
+    expect(port.xstats().get('tx_q0_good_bytes')).toBe(0);
+    peer.post(1, 8, frameWithHeader(64, 2), 2);
+    pool.free(pkts, 0, rx.burst(pkts, 32));
+    expect(port.stats().ipackets).toBe(1);
+    port.close();
+    expect(port.stats().ipackets).toBe(1);
+    pool.close();
+  });
+
+  it('does not receive while it is stopped, and loses nothing by it', () => {
+    open();
+    port.start();
+    connect();
+    const rx = vhostPciDriver.openRxQueue(port.rxQueueSpec(0));
+    const pool = new Mempool({ count: 64, hugepages: false });
+    const pkts = pool.vector(32);
+    port.stop();
+    peer.post(1, 8, frameWithHeader(64, 0), 0);
+    expect(rx.burst(pkts, 32)).toBe(0);
+    port.start();
+    expect(rx.burst(pkts, 32)).toBe(1);
+    pool.close();
+  });
+
+  it('tells of the device in its details', () => {
+    open({ mac: '02:00:00:00:00:01', devargs: 'path=/x' });
+    port.start();
+    connect();
+    expect(port.info).toMatchObject({
+      driver: 'net_vhost_pci',
+      maxRxQueues: 2,
+      mac: '02:00:00:00:00:01',
+      devargs: 'path=/x',
+    });
+    expect(port.info.details).toMatchObject({
+      'Device features': 'MRG_RXBUF VERSION_1 SESSION REMAP',
+      'Peer features': 'MRG_RXBUF VERSION_1',
+      'Remote memory (bytes)': PEER_BYTES,
+      'RX engine 0': 'running, 8 descriptors',
+      'TX engine 1': 'stopped, 0 descriptors',
+    });
+  });
+
+  it('has a locally administered address of its own', () => {
+    open();
+    expect(port.info.mac).toBe('02:76:70:63:69:03');
+  });
+
+  it('names both numbers when there are too few queues', () => {
+    open();
+    expect(() => port.configure({ rxQueues: 3, txQueues: 1 })).toThrow(
+      expect.objectContaining({
+        code: 'VPCI_QUEUE_COUNT',
+        message: 'net_vhost_pci0: 3 queues were asked for, but the device has 2 queue pairs',
+      }),
+    );
+    const other = new FakeVhostPci({ features: features(32) });
+    expect(() => new VhostPciPort(() => other, { id: 0, name: 'p', queues: 2 })).toThrow(
+      /2 queues .* has 1 queue/,
+    );
+    expect(other.closed).toBe(true);
+    port.configure({ rxQueues: 1, txQueues: 1 });
+    expect(() => port.rxQueueSpec(1)).toThrow(expect.objectContaining({ code: 'VPCI_QUEUE_COUNT' }));
+  });
+
+  it('is configured before it is started', () => {
+    open();
+    port.start();
+    expect(() => port.configure({ rxQueues: 1, txQueues: 1 })).toThrow(/must be stopped first/);
+  });
+
+  it('fails cleanly after the device is gone', () => {
+    open();
+    let removed = 0;
+    port.on('removed', () => removed++);
+    port.start();
+    connect();
+    const rx = vhostPciDriver.openRxQueue(port.rxQueueSpec(0));
+    fake.remove('the connection was closed');
+    expect([removed, port.link().up]).toEqual([1, false]);
+    const pool = new Mempool({ count: 64, hugepages: false });
+    expect(rx.burst(pool.vector(4), 4)).toBe(0);
+    expect(port.stats().ipackets).toBe(0);
+    port.stop();
+    expect(() => port.start()).toThrow(/its device is removed/);
+    pool.close();
+  });
+
+  it('counts nonsense from the device and does not print it without end', () => {
+    open();
+    for (let count = 0; count < 100; count++) fake.send(message(9, 9, new Uint8Array(0)));
+    expect(port.xstats().get('ctrl_invalid_messages')).toBe(100);
+    expect(lines).toHaveLength(33);
+    expect(lines.at(-1)).toMatch(/counted in xstats/);
+  });
+
+  describe('devargs', () => {
+    const probe = (args: Record<string, string>) => () =>
+      vhostPciDriver.probe(0, 'net_vhost_pci0', new Map(Object.entries(args)));
+    const path = join(tmpdir(), 'there-is-no-such.sock');
+    beforeEach(() => open());
+
+    it.each([
+      [{}, /needs path=/],
+      [{ path, queues: '0' }, /queues=0 is not a positive number/],
+      [{ path, queues: 'two' }, /queues=two/],
+      [{ path, mac: '01:00:00:00:00:00' }, /mac=01:00:00:00:00:00 is not a unicast/],
+      [{ path, mac: '2:0:0:0:0:1' }, /mac=2:0/],
+      [{ path }, /no such socket; is vhost-pci-device running\?/],
+    ])('are refused: %j', (args, expected) => {
+      expect(probe(args as Record<string, string>)).toThrow(expected);
+    });
+
+    it('have these keys', () => {
+      expect(vhostPciDriver.keys).toEqual(['path', 'queues', 'mac']);
+    });
+  });
+});

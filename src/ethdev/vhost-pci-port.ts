@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The port driver net_vhost_pci: a vhost-pci-net function as a Port. Queue i of the port is engine pair i of the device.
+import { openVfioUser } from '../bus/vfio-user.ts';
+import { PmdError } from '../errors.ts';
+import { native, type QueueHandle } from '../native.ts';
+import { VhostPciDevice } from '../vhost-pci/device.ts';
+import type { EngineRole } from '../vhost-pci/engine.ts';
+import { describeFeatures } from '../virtio/features.ts';
+import type {
+  Port,
+  PortConfig,
+  PortDriver,
+  PortEvent,
+  PortInfo,
+  PortLink,
+  PortStats,
+  QueueSpec,
+} from './port.ts';
+import { parseVhostPciDevargs, VHOST_PCI_DEVARGS } from './vhost-pci-devargs.ts';
+import { VhostPciRxQueue, VhostPciTxQueue } from './vhost-pci-queues.ts';
+import { type PortCounters, portStats, portXstats, QueueCounters } from './xstats.ts';
+
+const DRIVER = 'net_vhost_pci';
+/** Memory has no line rate; DPDK's net_vhost names this too. */
+const LINK_SPEED_MBPS = 10_000;
+const MTU = 1500;
+const MIN_MTU = 68;
+const MAX_PKT_LEN = 65_535;
+const ETHER_HEADER_AND_VLAN = 18;
+const MAX_DESCRIPTORS = 32_768;
+/** A device that sends nonsense must not fill the disk with our complaints. */
+const MAX_REPORTS = 32;
+
+export interface VhostPciPortOptions {
+  readonly id: number;
+  readonly name: string;
+  /** Queues that may be configured; all of the device when left out. */
+  readonly queues?: number;
+  readonly mac?: string;
+  readonly devargs?: string;
+  /** Takes one line about trouble; stderr when left out. */
+  readonly report?: (line: string) => void;
+}
+
+interface PortQueue {
+  readonly handle: QueueHandle;
+  readonly counters: QueueCounters;
+}
+
+export class VhostPciPort implements Port {
+  readonly id: number;
+  readonly #options: VhostPciPortOptions;
+  readonly #device: VhostPciDevice;
+  readonly #maxQueues: number;
+  readonly #queues: Readonly<Record<EngineRole, readonly PortQueue[]>>;
+  readonly #listeners: Record<PortEvent, (() => void)[]> = { link: [], removed: [] };
+  #config: PortConfig;
+  #started = false;
+  #reports = 0;
+  /** The last counts, kept when the queues are gone. */
+  #final: PortCounters | null = null;
+
+  /** `open` gives the device; the port owns it. Throws VPCI_QUEUE_COUNT when it has fewer pairs than `options.queues`. */
+  constructor(open: () => ReturnType<typeof openVfioUser>, options: VhostPciPortOptions) {
+    this.id = options.id;
+    this.#options = options;
+    this.#device = new VhostPciDevice(open(), {
+      onLink: () => this.#emit('link'),
+      onRemoved: () => this.#emit('removed'),
+      report: (line) => this.#report(line),
+    });
+    const { queuePairs } = this.#device;
+    this.#maxQueues = options.queues ?? queuePairs;
+    if (this.#maxQueues > queuePairs) {
+      this.#device.close();
+      throw tooManyQueues(options.name, this.#maxQueues, queuePairs);
+    }
+    this.#queues = { rx: this.#openQueues('rx'), tx: this.#openQueues('tx') };
+    this.#config = { rxQueues: this.#maxQueues, txQueues: this.#maxQueues };
+  }
+
+  get config(): PortConfig {
+    return this.#config;
+  }
+
+  get started(): boolean {
+    return this.#started;
+  }
+
+  get info(): PortInfo {
+    return {
+      name: this.#options.name,
+      driver: DRIVER,
+      devargs: this.#options.devargs ?? '',
+      mac: this.#options.mac ?? defaultMac(this.id),
+      mtu: MTU,
+      minMtu: MIN_MTU,
+      maxMtu: MAX_PKT_LEN - ETHER_HEADER_AND_VLAN,
+      maxRxQueues: this.#maxQueues,
+      maxTxQueues: this.#maxQueues,
+      minRxBufSize: 64,
+      maxRxPktLen: MAX_PKT_LEN,
+      minDescriptors: 1,
+      maxDescriptors: MAX_DESCRIPTORS,
+      details: this.#details(),
+    };
+  }
+
+  configure(config: PortConfig): void {
+    if (this.#started)
+      throw new PmdError('EBUSY', `Failed to configure port ${this.id}: it must be stopped first`);
+    for (const count of [config.rxQueues, config.txQueues]) {
+      if (!Number.isInteger(count) || count < 0) throw new RangeError(`A count of ${count} queues`);
+      if (count > this.#maxQueues) throw tooManyQueues(this.#options.name, count, this.#maxQueues);
+    }
+    this.#config = config;
+  }
+
+  start(): void {
+    if (this.#device.state !== 'live') {
+      throw new PmdError(
+        'VPCI_REMOVED',
+        `Failed to start port ${this.id}: its device is ${this.#device.state}`,
+      );
+    }
+    if (this.#started) return;
+    this.#started = true;
+    this.#device.exotic.startPort({ rx: this.#config.rxQueues, tx: this.#config.txQueues });
+  }
+
+  stop(): void {
+    if (!this.#started) return;
+    this.#started = false;
+    if (this.#device.state !== 'closed') this.#device.exotic.stopPort();
+  }
+
+  close(): void {
+    if (this.#device.state === 'closed') return;
+    this.stop();
+    this.#final = this.#counters();
+    this.#device.close();
+  }
+
+  link(): PortLink {
+    return this.#device.linkUp ? { up: true, speed: LINK_SPEED_MBPS } : { up: false, speed: 0 };
+  }
+
+  stats(): PortStats {
+    return portStats(this.#counters());
+  }
+
+  xstats(): ReadonlyMap<string, number> {
+    return portXstats(this.#counters(), this.#driverCounters());
+  }
+
+  clearStats(): void {
+    if (this.#final !== null) return;
+    for (const { counters } of [...this.#queues.rx, ...this.#queues.tx]) counters.clear();
+  }
+
+  rxQueueSpec(queue: number): QueueSpec {
+    return this.#spec('rx', queue);
+  }
+
+  txQueueSpec(queue: number): QueueSpec {
+    return this.#spec('tx', queue);
+  }
+
+  descriptors(role: 'rx' | 'tx', queue: number): number {
+    return this.#device.exotic.engine(role, queue).ringSize;
+  }
+
+  on(event: PortEvent, listener: () => void): void {
+    this.#listeners[event].push(listener);
+  }
+
+  #openQueues(role: EngineRole): PortQueue[] {
+    return Array.from({ length: this.#maxQueues }, (_, pair) => {
+      const handle = this.#device.exotic.engine(role, pair).queue;
+      return { handle, counters: new QueueCounters(new BigUint64Array(native.queueStats(handle))) };
+    });
+  }
+
+  #spec(role: EngineRole, queue: number): QueueSpec {
+    const configured = role === 'rx' ? this.#config.rxQueues : this.#config.txQueues;
+    const opened = queue < configured ? this.#queues[role][queue] : undefined;
+    if (!opened)
+      throw new PmdError(
+        'VPCI_QUEUE_COUNT',
+        `Port ${this.id} has ${configured} ${role} queues, none is ${queue}`,
+      );
+    return { driver: DRIVER, role, port: this.id, queue, data: { handle: opened.handle } };
+  }
+
+  #counters(): PortCounters {
+    if (this.#final !== null) return this.#final;
+    const read = (queues: readonly PortQueue[], count: number) =>
+      queues.slice(0, count).map((queue) => queue.counters.read());
+    return {
+      rx: read(this.#queues.rx, this.#config.rxQueues),
+      tx: read(this.#queues.tx, this.#config.txQueues),
+    };
+  }
+
+  /** Beyond DPDK's names: trouble that belongs to the device and not to a packet. Never cleared. */
+  #driverCounters(): [string, number][] {
+    const out: [string, number][] = [];
+    for (const role of ['rx', 'tx'] as const) {
+      const count = role === 'rx' ? this.#config.rxQueues : this.#config.txQueues;
+      for (let queue = 0; queue < count; queue++) {
+        out.push([`${role}_q${queue}_start_errors`, this.#device.exotic.engine(role, queue).startErrors]);
+      }
+    }
+    out.push(['ctrl_invalid_messages', this.#device.invalidMessages], ['device_resets', this.#device.resets]);
+    return out;
+  }
+
+  #details(): Record<string, string | number> {
+    const device = this.#device;
+    const details: Record<string, string | number> = {
+      Bus: device.busName,
+      Device: device.name,
+      'Device state': device.state,
+      'Device features': describeFeatures(device.features),
+      'Peer features': device.linkUp ? describeFeatures(device.exotic.features) : 'none',
+      'Queue pairs': device.queuePairs,
+      'Remote memory (bytes)': Number(device.remoteBytes),
+    };
+    for (const role of ['rx', 'tx'] as const) {
+      this.#queues[role].forEach((_, pair) => {
+        const engine = device.exotic.engine(role, pair);
+        const state = device.state === 'closed' ? 'stopped' : engine.state;
+        details[engine.name] = `${state}, ${engine.ringSize} descriptors`;
+      });
+    }
+    return details;
+  }
+
+  #emit(event: PortEvent): void {
+    for (const listener of this.#listeners[event]) listener();
+  }
+
+  #report(line: string): void {
+    this.#reports++;
+    if (this.#reports > MAX_REPORTS) return;
+    const write = this.#options.report ?? ((text: string) => process.stderr.write(`${DRIVER}: ${text}\n`));
+    write(line);
+    if (this.#reports === MAX_REPORTS) write('Further trouble is counted in xstats, not printed');
+  }
+}
+
+/** Devargs are those of vhost-pci-devargs.ts. */
+export const vhostPciDriver: PortDriver = {
+  name: DRIVER,
+  keys: VHOST_PCI_DEVARGS,
+  probe: (id, name, devargs) => {
+    const { path, ...options } = parseVhostPciDevargs(name, devargs);
+    const text = [...devargs].map(([key, value]) => `${key}=${value}`).join(',');
+    return new VhostPciPort(() => openVfioUser(path), { id, name, devargs: text, ...options });
+  },
+  openRxQueue: (spec) => new VhostPciRxQueue(spec.data.handle as QueueHandle),
+  openTxQueue: (spec) => new VhostPciTxQueue(spec.data.handle as QueueHandle),
+};
+
+/** Locally administered, "vpci" and the port's number. */
+function defaultMac(id: number): string {
+  return `02:76:70:63:69:${(id & 0xff).toString(16).padStart(2, '0').toUpperCase()}`;
+}
+
+function tooManyQueues(name: string, wanted: number, present: number): PmdError {
+  return new PmdError(
+    'VPCI_QUEUE_COUNT',
+    `${name}: ${wanted} queues were asked for, but the device has ${present} queue pairs`,
+  );
+}

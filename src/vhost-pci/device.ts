@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The vhost-pci-net function, driver side: probe, initialisation, link, control messages, reset on demand, removal. It
+// lives on the event loop; the engines' bursts run in other threads and meet it only in the addon.
+//
+// Nothing that the device says makes it throw out of the event loop: trouble is counted and reported in one line, and
+// the device is reset when it asks for that or breaks its control ring.
+import {
+  VHOST_PCI_F_REMAP,
+  VHOST_PCI_F_SESSION,
+  VHOST_PCI_VECTOR_CONFIG,
+  VHOST_PCI_VECTOR_CTRL,
+} from '../abi/vhost-pci.ts';
+import { VIRTIO_NET_F_MRG_RXBUF } from '../abi/virtio-net.ts';
+import { VIRTIO_F_IN_ORDER, VIRTIO_F_RING_INDIRECT_DESC, VIRTIO_F_VERSION_1 } from '../abi/virtio-ring.ts';
+import type { DmaMemory, PciDevice } from '../bus/pci-device.ts';
+import { failedTo, PmdError } from '../errors.ts';
+import { type FeatureSet, features, hasFeature } from '../virtio/features.ts';
+import { ModernTransport } from '../virtio/modern-transport.ts';
+import { ControlQueue } from './control-queue.ts';
+import type { EngineRole } from './engine.ts';
+import { ExoticQueues } from './exotic-queues.ts';
+import { readNetConfig, requireVhostPci } from './function.ts';
+import { allocateLocalQueues, setupLocalQueues } from './local-queues.ts';
+import { type ControlMessage, encodeQueueStopped } from './messages.ts';
+import { RemoteMemory } from './remote-memory.ts';
+
+/** What the ring engine understands. */
+export const DATA_PATH_FEATURES: FeatureSet = features(
+  VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_F_RING_INDIRECT_DESC,
+  VIRTIO_F_VERSION_1,
+  VIRTIO_F_IN_ORDER,
+);
+
+/** Resets on the device's demand without a link in between, after which it is left alone. */
+const MAX_FRUITLESS_RESETS = 8;
+
+export type DeviceState = 'live' | 'failed' | 'removed' | 'closed';
+
+export interface VhostPciDeviceEvents {
+  /** The link changed. */
+  onLink(): void;
+  /** The device is gone; comes once. */
+  onRemoved(): void;
+  /** One line about trouble. */
+  report(line: string): void;
+}
+
+export class VhostPciDevice {
+  readonly queuePairs: number;
+  readonly exotic: ExoticQueues;
+  readonly #pci: PciDevice;
+  readonly #transport: ModernTransport;
+  readonly #events: VhostPciDeviceEvents;
+  readonly #notifyFds = new Map<number, number>();
+  #localMemory: DmaMemory | null = null;
+  #remoteMemory: RemoteMemory | null = null;
+  #control: ControlQueue | null = null;
+  #features: FeatureSet = 0n;
+  #state: DeviceState = 'live';
+  #linkUp = false;
+  #invalidMessages = 0;
+  #resets = 0;
+  #fruitlessResets = 0;
+
+  /**
+   * Probes and initialises; the device may send its first messages at once. Owns `pci` from now on, and closes it when it throws:
+   * VPCI_WRONG_DEVICE (no vhost-pci-net function), or what the transport throws.
+   */
+  constructor(pci: PciDevice, events: VhostPciDeviceEvents) {
+    this.#pci = pci;
+    this.#events = events;
+    try {
+      requireVhostPci(pci);
+      this.#transport = new ModernTransport(pci);
+      this.queuePairs = readNetConfig(this.#transport).queuePairs;
+      this.exotic = new ExoticQueues({
+        queuePairs: this.queuePairs,
+        notifyFd: (role, pair) => this.#notifyFd(role, pair),
+        report: (line) => this.#events.report(line),
+      });
+    } catch (error) {
+      pci.close();
+      throw error;
+    }
+    try {
+      pci.onRemoved((reason) => this.#removed(reason));
+      this.#armInterrupts();
+      this.#initialise();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  get name(): string {
+    return this.#pci.name;
+  }
+
+  get busName(): string {
+    return this.#pci.busName;
+  }
+
+  get state(): DeviceState {
+    return this.#state;
+  }
+
+  /** Negotiated with the device. */
+  get features(): FeatureSet {
+    return this.#features;
+  }
+
+  get linkUp(): boolean {
+    return this.#linkUp;
+  }
+
+  /** Bytes of the peer's memory. */
+  get remoteBytes(): bigint {
+    return this.#remoteMemory?.bytes ?? 0n;
+  }
+
+  /** Control messages that made no sense. */
+  get invalidMessages(): number {
+    return this.#invalidMessages;
+  }
+
+  /** Times that the device had to be reset. */
+  get resets(): number {
+    return this.#resets;
+  }
+
+  /** Stops the engines, resets the device and gives it back. Idempotent. */
+  close(): void {
+    if (this.#state === 'closed') return;
+    const alive = this.#state !== 'removed';
+    this.#state = 'closed';
+    this.#linkUp = false;
+    this.#control?.close();
+    this.exotic.destroy();
+    try {
+      if (alive) this.#transport.reset();
+    } catch {
+      // It is given back all the same.
+    }
+    this.#pci.close();
+  }
+
+  /** Steps 1 to 8 of VIRTIO 1.2, 3.1.1; the numbers that are missing here are in ModernTransport. */
+  #initialise(): void {
+    const extensions = features(VHOST_PCI_F_SESSION, ...(this.#pci.canRemap ? [VHOST_PCI_F_REMAP] : []));
+    this.#features = this.#transport.begin(DATA_PATH_FEATURES | extensions, features(VIRTIO_F_VERSION_1));
+    const session = hasFeature(this.#features, VHOST_PCI_F_SESSION);
+    this.#remoteMemory = new RemoteMemory(this.#pci, hasFeature(this.#features, VHOST_PCI_F_REMAP));
+    this.exotic.begin(this.#remoteMemory, this.#features & DATA_PATH_FEATURES, session);
+    // 7) Device-specific set-up: vectors, queues, notification registers.
+    this.#transport.configVector(VHOST_PCI_VECTOR_CONFIG);
+    this.#setupControl(session);
+    this.#findDoorbells();
+    // 8) The device is live.
+    this.#transport.ready();
+    this.#control?.start();
+    // What came before the interrupts were armed would be missed otherwise.
+    setImmediate(() => this.#guard(() => this.#configChanged()));
+  }
+
+  /** Once for the life of the function: a reset of the virtio device leaves the vectors as they are. */
+  #armInterrupts(): void {
+    this.#pci.onInterrupt(VHOST_PCI_VECTOR_CONFIG, () => this.#guard(() => this.#configChanged()));
+    this.#pci.onInterrupt(VHOST_PCI_VECTOR_CTRL, () => this.#guard(() => this.#control?.collect()));
+    this.#pci.enableInterrupts();
+  }
+
+  #setupControl(session: boolean): void {
+    const { queuePairs } = this;
+    this.#localMemory ??= allocateLocalQueues(this.#pci, this.#transport, queuePairs);
+    const local = setupLocalQueues(this.#pci, this.#transport, queuePairs, this.#localMemory);
+    const register = this.#transport.notifyRegister(local.control);
+    const registers = this.#pci.bar(register.bar);
+    this.#control = new ControlQueue(
+      local.controlRing,
+      local.memory,
+      local.controlOffset,
+      { queuePairs, session },
+      () => registers.write16(register.offset, local.control),
+      {
+        onMessage: (message) => this.#message(message),
+        onBroken: (error) => {
+          this.#events.report(error.message);
+          setImmediate(() => this.#guard(() => this.#reinitialise()));
+        },
+      },
+    );
+  }
+
+  /** A change of status, of the link or a demand for a reset; also called once after initialisation. */
+  #configChanged(): void {
+    if (this.#transport.needsReset) {
+      this.#reinitialise();
+      return;
+    }
+    const { linkUp } = readNetConfig(this.#transport);
+    // The device sends its messages before it sets the link bit: what the link stands on is in the queue by now.
+    this.#control?.collect();
+    if (this.#state !== 'live') return;
+    if (linkUp) this.#fruitlessResets = 0;
+    this.exotic.setLink(linkUp);
+    this.#setLink(linkUp);
+  }
+
+  #reinitialise(): void {
+    this.#resets++;
+    this.#fruitlessResets++;
+    this.#control?.close();
+    this.exotic.forget();
+    this.#setLink(false);
+    try {
+      if (this.#fruitlessResets > MAX_FRUITLESS_RESETS) {
+        this.#transport.fail();
+        throw new PmdError('VPCI_RESET', 'it asks for one again and again');
+      }
+      this.#initialise();
+    } catch (error) {
+      this.#state = 'failed';
+      throw failedTo(`reset the device ${this.name}`, error);
+    }
+  }
+
+  #message(message: ControlMessage): void {
+    switch (message.type) {
+      case 'malformed':
+        this.#invalid(message.reason);
+        break;
+      case 'memory':
+        this.#takeMemory(message);
+        break;
+      case 'queues':
+        this.exotic.setQueues(message.queues);
+        break;
+      case 'peer-features':
+        this.exotic.setFeatures(message.features);
+        break;
+      case 'queue-stop':
+        this.#control?.send(
+          encodeQueueStopped(message.index, this.exotic.stopQueue(message.index), message.token),
+        );
+        break;
+    }
+  }
+
+  #takeMemory(message: ControlMessage & { type: 'memory' }): void {
+    try {
+      this.exotic.setMemory(message.regions);
+    } catch (error) {
+      // A mapping that fails because the connection broke is no fault of the message.
+      if ((error as PmdError).code === 'VPCI_REMOVED') throw error;
+      this.#invalid((error as Error).message);
+    }
+  }
+
+  #invalid(reason: string): void {
+    this.#invalidMessages++;
+    this.#events.report(`Ignored a control message: ${reason}`);
+  }
+
+  #setLink(up: boolean): void {
+    if (this.#linkUp === up) return;
+    this.#linkUp = up;
+    this.#events.onLink();
+  }
+
+  #removed(reason: string): void {
+    if (this.#state === 'removed' || this.#state === 'closed') return;
+    this.#state = 'removed';
+    this.#control?.close();
+    this.exotic.forget();
+    this.#events.report(`The device ${this.name} is gone: ${reason}`);
+    this.#setLink(false);
+    this.#events.onRemoved();
+  }
+
+  /** Runs a handler of the event loop: what it throws is reported. A lost connection is reported by onRemoved. */
+  #guard(handler: () => void): void {
+    if (this.#state !== 'live') return;
+    try {
+      handler();
+    } catch (error) {
+      if ((error as PmdError).code !== 'VPCI_REMOVED') this.#events.report((error as Error).message);
+    }
+  }
+
+  /** Finds the descriptors that stand for the notification registers of the data queues. */
+  #findDoorbells(): void {
+    for (let queue = 0; queue < 2 * this.queuePairs; queue++) {
+      const { bar, offset } = this.#transport.notifyRegister(queue);
+      this.#notifyFds.set(queue, this.#pci.doorbell(bar, offset, queue));
+    }
+  }
+
+  /**
+   * The doorbell of an engine: the notification register of local TX queue 2i+1 signals the peer's RX call, that of local
+   * RX queue 2i its TX call (docs/device-abi.md, "Queues and vectors").
+   */
+  #notifyFd(role: EngineRole, pair: number): number {
+    return this.#notifyFds.get(role === 'tx' ? 2 * pair + 1 : 2 * pair) ?? -1;
+  }
+}

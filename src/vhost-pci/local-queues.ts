@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The queues that the driver gives to the device: 2N data queues whose rings stay empty (they carry notification registers and
+// vectors, never packets) and the control queue, all in one piece of DMA memory.
+import {
+  VHOST_PCI_CTRLQ_SIZE,
+  VHOST_PCI_REFERENCE_VRING_SIZE,
+  VHOST_PCI_VECTOR_CTRL,
+  VHOST_PCI_VECTOR_QUEUES,
+} from '../abi/vhost-pci.ts';
+import { VIRTIO_MSI_NO_VECTOR } from '../abi/virtio-pci.ts';
+import type { DmaMemory, PciDevice } from '../bus/pci-device.ts';
+import { PmdError } from '../errors.ts';
+import { LocalRing, localRingBytes } from '../virtio/local-ring.ts';
+import type { ModernTransport } from '../virtio/modern-transport.ts';
+import { controlQueueBytes } from './control-queue.ts';
+
+export interface LocalQueues {
+  readonly memory: DmaMemory;
+  readonly controlRing: LocalRing;
+  /** Byte offset of the control queue in `memory`, controlQueueBytes long. */
+  readonly controlOffset: number;
+  /** Number of the control queue. */
+  readonly control: number;
+}
+
+const ALIGN = 64;
+const alignUp = (value: number): number => Math.ceil(value / ALIGN) * ALIGN;
+
+/**
+ * Memory for the queues of a device with `queuePairs`; it serves all later set-ups too. Throws VPCI_QUEUE_COUNT when the device
+ * has fewer queues than its configuration says.
+ */
+export function allocateLocalQueues(
+  device: PciDevice,
+  transport: ModernTransport,
+  queuePairs: number,
+): DmaMemory {
+  const sizes = queueSizes(transport, queuePairs);
+  const dataBytes = sizes.data.reduce((sum, size) => sum + alignUp(localRingBytes(size)), 0);
+  return device.allocateDma(dataBytes + controlQueueBytes(sizes.control, queuePairs));
+}
+
+/** Initialisation step 7 for the queues: sets all of them up in `memory` and enables them. */
+export function setupLocalQueues(
+  device: PciDevice,
+  transport: ModernTransport,
+  queuePairs: number,
+  memory: DmaMemory,
+): LocalQueues {
+  const sizes = queueSizes(transport, queuePairs);
+  let offset = 0;
+  sizes.data.forEach((size, queue) => {
+    const vector = VHOST_PCI_VECTOR_QUEUES + queue;
+    const ring = new LocalRing(memory, offset, size);
+    transport.setupQueue(
+      queue,
+      size,
+      ring.addresses,
+      vector < device.vectors ? vector : VIRTIO_MSI_NO_VECTOR,
+    );
+    offset += alignUp(localRingBytes(size));
+  });
+  const controlRing = new LocalRing(memory, offset, sizes.control);
+  const control = 2 * queuePairs;
+  transport.setupQueue(control, sizes.control, controlRing.addresses, VHOST_PCI_VECTOR_CTRL);
+  return { memory, controlRing, controlOffset: offset, control };
+}
+
+function queueSizes(transport: ModernTransport, queuePairs: number): { data: number[]; control: number } {
+  const queues = transport.numQueues;
+  if (queues < 2 * queuePairs + 1) {
+    throw new PmdError(
+      'VPCI_QUEUE_COUNT',
+      `The device says ${queuePairs} queue pairs but has only ${queues} queues`,
+    );
+  }
+  const data = Array.from({ length: 2 * queuePairs }, (_, queue) =>
+    usableSize(transport, queue, VHOST_PCI_REFERENCE_VRING_SIZE),
+  );
+  return { data, control: usableSize(transport, 2 * queuePairs, VHOST_PCI_CTRLQ_SIZE) };
+}
+
+function usableSize(transport: ModernTransport, queue: number, most: number): number {
+  const offered = transport.queueSize(queue);
+  if (offered < 2 || offered > 32768 || (offered & (offered - 1)) !== 0) {
+    throw new PmdError('VPCI_BAD_QUEUE', `The device offers ${offered} entries for queue ${queue}`);
+  }
+  return Math.min(offered, most);
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Control queue messages (docs/device-abi.md, "Control queue"), parsed. Pure functions over a private copy of the bytes; whatever
+// is wrong with a message comes back as a reason and never as an exception.
+import { decode, encode } from '../abi/layout.ts';
+import {
+  VHOST_PCI_CTRL_HDR,
+  VHOST_PCI_CTRL_REMOTE_MEM,
+  VHOST_PCI_CTRL_REMOTE_MEM_PACKED,
+  VHOST_PCI_CTRL_REMOTE_MEM_PLACED,
+  VHOST_PCI_CTRL_REMOTE_QUEUES,
+  VHOST_PCI_CTRL_SESSION,
+  VHOST_PCI_CTRL_SESSION_PEER_FEATURES,
+  VHOST_PCI_CTRL_SESSION_QUEUE_STOP,
+  VHOST_PCI_CTRL_SESSION_QUEUE_STOPPED,
+  VHOST_PCI_MEMORY_BARS,
+  VHOST_PCI_QUEUE_STOP,
+  VHOST_PCI_REMOTE_MEM_PACKED_ENTRY,
+  VHOST_PCI_REMOTE_MEM_PLACED_ENTRY,
+  VHOST_PCI_REMOTE_QUEUE_ENTRY,
+} from '../abi/vhost-pci.ts';
+
+/** A piece of the peer's memory and where it lies in a BAR. */
+export interface RemoteRegion {
+  /** Guest-physical address. */
+  readonly gpa: bigint;
+  /** Bytes. */
+  readonly size: bigint;
+  readonly bar: number;
+  /** Bytes from the BAR's start. */
+  readonly offset: bigint;
+}
+
+/** One ring of the peer; addresses are guest-physical. */
+export interface RemoteQueue {
+  readonly lastAvailIdx: number;
+  readonly enabled: boolean;
+  readonly num: number;
+  readonly desc: bigint;
+  readonly avail: bigint;
+  readonly used: bigint;
+}
+
+export type ControlMessage =
+  | { readonly type: 'memory'; readonly regions: readonly RemoteRegion[] }
+  /** Entry 2i is the ring of TX engine i, 2i+1 that of RX engine i. */
+  | { readonly type: 'queues'; readonly queues: readonly RemoteQueue[] }
+  | { readonly type: 'peer-features'; readonly features: bigint }
+  | { readonly type: 'queue-stop'; readonly index: number; readonly token: number }
+  | { readonly type: 'malformed'; readonly reason: string };
+
+export interface MessageLimits {
+  /** vq_pairs of the device. */
+  readonly queuePairs: number;
+  /** SESSION is negotiated: class 2 and the placed form exist. */
+  readonly session: boolean;
+}
+
+/** Regions that one message may hold (docs/device-abi.md: buffers hold 16 placed ones). */
+export const MAX_REMOTE_REGIONS = 16;
+
+/** Bytes of a buffer that every message fits in (docs/device-abi.md, "Control queue"). */
+export const controlBufferBytes = (queuePairs: number): number =>
+  VHOST_PCI_CTRL_HDR.size +
+  Math.max(
+    2 * VHOST_PCI_REMOTE_QUEUE_ENTRY.size * queuePairs,
+    VHOST_PCI_REMOTE_MEM_PLACED_ENTRY.size * MAX_REMOTE_REGIONS,
+  );
+
+const malformed = (reason: string): ControlMessage => ({ type: 'malformed', reason });
+
+/** Parses the message in `bytes`, as many as the device says it wrote. */
+export function parseMessage(bytes: Uint8Array, limits: MessageLimits): ControlMessage {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (view.byteLength < VHOST_PCI_CTRL_HDR.size) return malformed(`${view.byteLength} bytes are no header`);
+  const header = decode(VHOST_PCI_CTRL_HDR, view);
+  if (header.size < VHOST_PCI_CTRL_HDR.size || header.size > view.byteLength) {
+    return malformed(`size ${header.size} in a message of ${view.byteLength} bytes`);
+  }
+  const payload = new DataView(
+    bytes.buffer,
+    bytes.byteOffset + VHOST_PCI_CTRL_HDR.size,
+    header.size - VHOST_PCI_CTRL_HDR.size,
+  );
+  if (header.class === VHOST_PCI_CTRL_REMOTE_MEM) return parseMemory(header.cmd, payload, limits);
+  if (header.class === VHOST_PCI_CTRL_REMOTE_QUEUES && header.cmd === 0) return parseQueues(payload, limits);
+  if (header.class === VHOST_PCI_CTRL_SESSION && limits.session)
+    return parseSession(header.cmd, payload, limits);
+  return malformed(`unknown class ${header.class} command ${header.cmd}`);
+}
+
+function parseMemory(cmd: number, payload: DataView, limits: MessageLimits): ControlMessage {
+  if (cmd === VHOST_PCI_CTRL_REMOTE_MEM_PACKED)
+    return checkRegions(payload, VHOST_PCI_REMOTE_MEM_PACKED_ENTRY.size, packed);
+  if (cmd === VHOST_PCI_CTRL_REMOTE_MEM_PLACED && limits.session) {
+    return checkRegions(payload, VHOST_PCI_REMOTE_MEM_PLACED_ENTRY.size, placed);
+  }
+  return malformed(`unknown REMOTE_MEM command ${cmd}`);
+}
+
+/** Region i starts in BAR 2 at the sum of the sizes before it. */
+function packed(payload: DataView, count: number): RemoteRegion[] {
+  let offset = 0n;
+  return Array.from({ length: count }, (_, index) => {
+    const base = index * VHOST_PCI_REMOTE_MEM_PACKED_ENTRY.size;
+    const { gpa, size } = decode(VHOST_PCI_REMOTE_MEM_PACKED_ENTRY, payload, base);
+    const region = { gpa, size, bar: VHOST_PCI_MEMORY_BARS[0], offset };
+    offset += size;
+    return region;
+  });
+}
+
+function placed(payload: DataView, count: number): RemoteRegion[] {
+  return Array.from({ length: count }, (_, index) => {
+    const base = index * VHOST_PCI_REMOTE_MEM_PLACED_ENTRY.size;
+    const { gpa, size, offset, bar } = decode(VHOST_PCI_REMOTE_MEM_PLACED_ENTRY, payload, base);
+    return { gpa, size, bar, offset };
+  });
+}
+
+function checkRegions(
+  payload: DataView,
+  entryBytes: number,
+  read: (payload: DataView, count: number) => RemoteRegion[],
+): ControlMessage {
+  if (payload.byteLength % entryBytes !== 0) return malformed(`REMOTE_MEM of ${payload.byteLength} bytes`);
+  const count = payload.byteLength / entryBytes;
+  if (count > MAX_REMOTE_REGIONS) return malformed(`REMOTE_MEM of ${count} regions`);
+  const regions = read(payload, count);
+  for (const region of regions) {
+    const { gpa, size, bar, offset } = region;
+    if (!(VHOST_PCI_MEMORY_BARS as readonly number[]).includes(bar))
+      return malformed(`a region in BAR ${bar}`);
+    if (size === 0n) return malformed('a region of 0 bytes');
+    if (gpa + size > 1n << 64n) return malformed(`a region of ${size} bytes at 0x${gpa.toString(16)}`);
+    if (offset + size > BigInt(Number.MAX_SAFE_INTEGER))
+      return malformed(`a region at offset ${offset} of a BAR`);
+    if (regions.some((other) => other !== region && overlap(other, region)))
+      return malformed('regions overlap');
+  }
+  return { type: 'memory', regions };
+}
+
+const overlap = (a: RemoteRegion, b: RemoteRegion): boolean =>
+  a.gpa < b.gpa + b.size && b.gpa < a.gpa + a.size;
+
+function parseQueues(payload: DataView, limits: MessageLimits): ControlMessage {
+  const entry = VHOST_PCI_REMOTE_QUEUE_ENTRY;
+  const count = 2 * limits.queuePairs;
+  if (payload.byteLength !== count * entry.size) {
+    return malformed(`REMOTE_QUEUES of ${payload.byteLength} bytes for ${count} queues`);
+  }
+  const queues = Array.from({ length: count }, (_, index) => {
+    const record = decode(entry, payload, index * entry.size);
+    return {
+      lastAvailIdx: record.last_avail_idx,
+      enabled: record.vring_enable !== 0,
+      num: record.vring_num,
+      desc: record.desc_gpa,
+      avail: record.avail_gpa,
+      used: record.used_gpa,
+    };
+  });
+  return { type: 'queues', queues };
+}
+
+function parseSession(cmd: number, payload: DataView, limits: MessageLimits): ControlMessage {
+  if (cmd === VHOST_PCI_CTRL_SESSION_PEER_FEATURES) {
+    if (payload.byteLength !== 8) return malformed(`PEER_FEATURES of ${payload.byteLength} bytes`);
+    return { type: 'peer-features', features: payload.getBigUint64(0, true) };
+  }
+  if (cmd !== VHOST_PCI_CTRL_SESSION_QUEUE_STOP) return malformed(`unknown SESSION command ${cmd}`);
+  if (payload.byteLength !== VHOST_PCI_QUEUE_STOP.size)
+    return malformed(`QUEUE_STOP of ${payload.byteLength} bytes`);
+  const { index, token } = decode(VHOST_PCI_QUEUE_STOP, payload);
+  if (index >= 2 * limits.queuePairs) return malformed(`QUEUE_STOP of queue ${index}`);
+  return { type: 'queue-stop', index, token };
+}
+
+/** Bytes of a QUEUE_STOPPED message. */
+export const QUEUE_STOPPED_BYTES = VHOST_PCI_CTRL_HDR.size + VHOST_PCI_QUEUE_STOP.size;
+
+/** Encodes QUEUE_STOPPED: queue `index` is quiet, `lastAvailIdx` is the next entry that was not taken. */
+export function encodeQueueStopped(index: number, lastAvailIdx: number, token: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(QUEUE_STOPPED_BYTES));
+  const header = {
+    class: VHOST_PCI_CTRL_SESSION,
+    cmd: VHOST_PCI_CTRL_SESSION_QUEUE_STOPPED,
+    size: QUEUE_STOPPED_BYTES,
+  };
+  encode(VHOST_PCI_CTRL_HDR, header, view);
+  encode(VHOST_PCI_QUEUE_STOP, { index, last_avail_idx: lastAvailIdx, token }, view, VHOST_PCI_CTRL_HDR.size);
+  return new Uint8Array(view.buffer);
+}
