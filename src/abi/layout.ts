@@ -48,15 +48,20 @@ export function writeField<T extends FieldType>(
   const offset = base + field.offset;
   switch (field.type) {
     case 'u8':
-      return view.setUint8(offset, value as number);
+      view.setUint8(offset, value as number);
+      break;
     case 'u16':
-      return view.setUint16(offset, value as number, true);
+      view.setUint16(offset, value as number, true);
+      break;
     case 'u32':
-      return view.setUint32(offset, value as number, true);
+      view.setUint32(offset, value as number, true);
+      break;
     case 's32':
-      return view.setInt32(offset, value as number, true);
+      view.setInt32(offset, value as number, true);
+      break;
     case 'u64':
-      return view.setBigUint64(offset, value as bigint, true);
+      view.setBigUint64(offset, value as bigint, true);
+      break;
   }
 }
 

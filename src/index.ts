@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The public API.
+export { PmdError } from './errors.ts';
+export {
+  MBUF_DEFAULT_DATA_ROOM,
+  MBUF_DEFAULT_HEADROOM,
+  type MbufVector,
+  Mempool,
+  type MempoolOptions,
+} from './ethdev/mempool.ts';
+export type {
+  Port,
+  PortConfig,
+  PortEvent,
+  PortInfo,
+  PortLink,
+  PortStats,
+  QueueSpec,
+  RxQueue,
+  TxQueue,
+} from './ethdev/port.ts';
+export { openPort, ports, probePort } from './ethdev/registry.ts';
+export type { LcoreContext, LcoreMain } from './lcore/context.ts';
+export { type LaunchOptions, type Lcore, launch } from './lcore/launch.ts';
+export { type LcorePlace, parseCoremask, parseLcores } from './lcore/lcore-list.ts';

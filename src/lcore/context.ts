@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a user's module sees on its lcore.
+
+import { PmdError } from '../errors.ts';
+import { openRxQueue, openTxQueue } from '../ethdev/drivers.ts';
+import { Mempool, type MempoolOptions } from '../ethdev/mempool.ts';
+import type { RxQueue, TxQueue } from '../ethdev/port.ts';
+import { FIRST_POOL, type LcoreStart, MAX_POOLS, RUNNING } from './control.ts';
+
+export interface LcoreContext<Data = unknown> {
+  readonly lcoreId: number;
+  /** How many ports the launcher gave. */
+  readonly portCount: number;
+  /** What the launcher gave as `data`. */
+  readonly data: Data;
+  /** 64 numbers that the launcher sees as `Lcore.stats`; what they mean is the module's affair. */
+  readonly stats: Float64Array;
+  /** HOT. False once the launcher wants the lcore to stop: then return. */
+  running(): boolean;
+  /** Opens a receive queue of the launcher's `ports[port]`; a queue belongs to one lcore. */
+  rxQueue(port: number, queue?: number): RxQueue;
+  /** Opens a transmit queue of the launcher's `ports[port]`. */
+  txQueue(port: number, queue?: number): TxQueue;
+  /** A pool for this thread, freed when the lcore ends, however it ends. At most 63. */
+  createPool(options?: MempoolOptions): Mempool;
+}
+
+/** The default export of a module that runs on an lcore. */
+export type LcoreMain<Data = unknown> = (lcore: LcoreContext<Data>) => void | Promise<void>;
+
+/** Built in the worker. */
+export class WorkerContext implements LcoreContext {
+  readonly lcoreId: number;
+  readonly portCount: number;
+  readonly data: unknown;
+  readonly stats: Float64Array;
+  readonly #start: LcoreStart;
+  readonly #control: Int32Array;
+
+  constructor(start: LcoreStart) {
+    this.#start = start;
+    this.#control = new Int32Array(start.control);
+    this.lcoreId = start.lcoreId;
+    this.portCount = start.ports.length;
+    this.data = start.data;
+    this.stats = new Float64Array(start.stats);
+  }
+
+  running(): boolean {
+    return Atomics.load(this.#control, RUNNING) === 1;
+  }
+
+  rxQueue(port: number, queue = 0): RxQueue {
+    return openRxQueue(this.#spec('rx', port, queue));
+  }
+
+  txQueue(port: number, queue = 0): TxQueue {
+    return openTxQueue(this.#spec('tx', port, queue));
+  }
+
+  createPool(options?: MempoolOptions): Mempool {
+    const slot = this.#control.indexOf(0, FIRST_POOL);
+    if (slot < 0) {
+      throw new PmdError(
+        'VPCI_POOLS',
+        `Failed to create a pool: lcore ${this.lcoreId} has ${MAX_POOLS} already`,
+      );
+    }
+    const control = this.#control;
+    const pool = new LcorePool(options, () => Atomics.store(control, slot, 0));
+    Atomics.store(control, slot, pool.handle + 1);
+    return pool;
+  }
+
+  #spec(role: 'rx' | 'tx', port: number, queue: number) {
+    const spec = this.#start.ports[port]?.[role][queue];
+    if (spec) return spec;
+    throw new PmdError(
+      'VPCI_NO_QUEUE',
+      `Failed to open ${role.toUpperCase()} queue ${queue} of port ${port}: the lcore was given no such queue`,
+    );
+  }
+}
+
+/** A pool that its launcher frees, unless the module closes it first. */
+class LcorePool extends Mempool {
+  readonly #forget: () => void;
+
+  constructor(options: MempoolOptions | undefined, forget: () => void) {
+    super(options);
+    this.#forget = forget;
+  }
+
+  override close(): void {
+    this.#forget();
+    super.close();
+  }
+}

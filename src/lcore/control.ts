@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The words that an lcore shares with the thread that launched it, and what it is given at its start.
+import type { QueueSpec } from '../ethdev/port.ts';
+
+/** Int32Array of control words: 1 while the lcore shall run. */
+export const RUNNING = 0;
+/** First of the slots that name the lcore's pools: handle + 1, 0 when free. */
+export const FIRST_POOL = 1;
+export const MAX_POOLS = 63;
+export const CONTROL_WORDS = FIRST_POOL + MAX_POOLS;
+
+/** Float64Array of statistics that module and launcher share. */
+export const STATS_WORDS = 64;
+
+export interface LcoreStart {
+  readonly lcoreId: number;
+  readonly cpus: readonly number[];
+  /** URL of the user's module. */
+  readonly module: string;
+  readonly control: SharedArrayBuffer;
+  readonly stats: SharedArrayBuffer;
+  readonly ports: readonly PortQueues[];
+  readonly data: unknown;
+}
+
+export interface PortQueues {
+  readonly rx: readonly QueueSpec[];
+  readonly tx: readonly QueueSpec[];
+}
+
+/** What a worker says to its launcher. */
+export type LcoreMessage =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'done' }
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly stack: string };

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { openPort, ports } from '../ethdev/registry.ts';
+import { native } from '../native.ts';
+import { type Lcore, launch } from './launch.ts';
+
+let folder = '';
+let files = 0;
+const cpu = native.getAffinity()[0];
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lcore-'));
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+afterEach(() => {
+  for (const port of ports()) port.close();
+});
+
+function module(text: string, extension = 'mjs'): string {
+  const path = join(folder, `m${files++}.${extension}`);
+  writeFileSync(path, text);
+  return path;
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let i = 0; i < 4000; i++) {
+    if (condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  throw new Error(`never: ${condition}`);
+}
+
+describe('launch', () => {
+  it('runs a JavaScript module until stop() and shares its statistics', async () => {
+    const lcore = launch({
+      lcore: 3,
+      cpu,
+      data: { add: 2 },
+      module: module(
+        `export default (l) => { l.stats[1] = l.lcoreId; while (l.running()) l.stats[0] += l.data.add; }`,
+      ),
+    });
+    await until(() => lcore.stats[0] > 0);
+    await lcore.stop();
+    expect(lcore.stats[1]).toBe(3);
+    expect(lcore.stats[0] % 2).toBe(0);
+  });
+
+  it('runs a TypeScript module from outside the package', async () => {
+    const lcore = launch({
+      cpu,
+      module: module(
+        'export default async function (l: { stats: Float64Array }): Promise<void> { l.stats[0] = 7 as number; }',
+        'ts',
+      ),
+    });
+    await lcore.exited;
+    expect(lcore.stats[0]).toBe(7);
+  });
+
+  it('pins the thread to its CPUs', async () => {
+    const lcore = launch({
+      cpu,
+      module: module(`import { readFileSync } from 'node:fs';
+        export default (l) => {
+          const status = readFileSync('/proc/thread-self/status', 'utf8');
+          l.stats[0] = Number(/Cpus_allowed_list:\\s*(\\S+)/.exec(status)[1]);
+          l.stats[1] = /Name:\\s*vpci-lcore/.test(status) ? 1 : 0;
+        }`),
+    });
+    await lcore.exited;
+    expect([lcore.stats[0], lcore.stats[1]]).toEqual([cpu, 1]);
+  });
+
+  it('opens queues of its ports and pools that end with it', async () => {
+    const ports = [openPort('net_null0,size=100'), openPort('net_null1')];
+    const lcore = launch({
+      cpu,
+      ports,
+      module: module(`export default (l) => {
+        const pool = l.createPool({ count: 64, hugepages: false });
+        l.createPool({ count: 64, hugepages: false }).close();
+        const pkts = pool.vector(8);
+        const n = l.rxQueue(0).burst(pkts, 8);
+        l.stats[0] = n;
+        l.stats[1] = l.txQueue(1).burst(pkts, 0, n);
+        l.stats[2] = pool.available;
+      }`),
+    });
+    await lcore.exited;
+    expect([...lcore.stats.subarray(0, 3)]).toEqual([8, 8, 64]);
+    expect(ports[0].stats()).toMatchObject({ ipackets: 8, ibytes: 800 });
+    expect(ports[1].stats()).toMatchObject({ opackets: 8, obytes: 800 });
+  });
+});
+
+describe('the end of an lcore', () => {
+  const fails = async (lcore: Lcore, cause: string) => {
+    await expect(lcore.exited).rejects.toThrow(cause);
+    await expect(lcore.stop()).rejects.toThrow(cause);
+  };
+
+  it('is reported when the module throws', async () => {
+    await fails(launch({ cpu, module: module(`export default () => { throw new Error('boom'); }`) }), 'boom');
+  });
+
+  it('is reported when the module does not load', async () => {
+    await fails(launch({ cpu, module: module('export default (') }), 'Lcore');
+    await fails(launch({ cpu, module: join(folder, 'absent.mjs') }), 'absent.mjs');
+    await fails(launch({ cpu, module: module('export const x = 1;') }), 'no function as its default export');
+  });
+
+  it('is reported when the module exits its thread', async () => {
+    await fails(
+      launch({ cpu, module: module('export default () => process.exit(3);') }),
+      'exited with code 3',
+    );
+  });
+
+  it('is reported when a CPU does not exist', async () => {
+    const lcore = launch({ cpu: 1000, module: module('export default () => {}') });
+    await fails(lcore, 'pin lcore 1000 to CPU 1000');
+    await expect(lcore.ready).rejects.toThrow('CPU 1000');
+  });
+
+  it('is reported when a queue is missing', async () => {
+    await fails(
+      launch({ cpu, module: module('export default (l) => { l.rxQueue(0); }') }),
+      'RX queue 0 of port 0',
+    );
+  });
+
+  it('is forced when the module does not heed stop()', async () => {
+    const lcore = launch({ cpu, stopTimeout: 50, module: module('export default () => { for (;;); }') });
+    await lcore.ready;
+    await expect(lcore.stop()).rejects.toThrow('did not return within 50 ms');
+  });
+
+  it('comes once, however often stop() is called', async () => {
+    const lcore = launch({ cpu, module: module('export default (l) => { while (l.running()); }') });
+    await lcore.ready;
+    await Promise.all([lcore.stop(), lcore.stop()]);
+    await lcore.stop();
+  });
+
+  it('comes before the start when stop() is called at once', async () => {
+    await launch({ cpu, module: module('export default (l) => { while (l.running()); }') }).stop();
+  });
+
+  it('does not outlive its process', async () => {
+    const main = module(
+      `import { launch } from ${JSON.stringify(new URL('./launch.ts', import.meta.url).href)};
+       const lcore = launch({ cpu: ${cpu}, module: ${JSON.stringify(module('export default (l) => { l.createPool(); while (l.running()); }'))} });
+       await lcore.ready;
+       process.exit(5);`,
+    );
+    const tsx = import.meta.resolve('tsx');
+    const child = spawn(process.execPath, ['--import', tsx, main], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    const code = await new Promise((resolve) => child.once('exit', resolve));
+    expect(code).toBe(5);
+  });
+});

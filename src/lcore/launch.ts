@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Launches a user's module on a pinned worker thread and follows it to its end.
+//
+// The launcher frees the lcore's pools once the thread is gone, so it makes no difference whether the module returned,
+// threw, called process.exit() or had to be terminated.
+import { createRequire } from 'node:module';
+import { dirname, extname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { PmdError } from '../errors.ts';
+import type { Port } from '../ethdev/port.ts';
+import { native, type PoolHandle } from '../native.ts';
+import {
+  CONTROL_WORDS,
+  FIRST_POOL,
+  type LcoreMessage,
+  type LcoreStart,
+  type PortQueues,
+  RUNNING,
+  STATS_WORDS,
+} from './control.ts';
+
+export interface LaunchOptions {
+  /** The lcore's number; that of `cpu` when left out, else 0. */
+  readonly lcore?: number;
+  /** CPU or CPUs to pin to; that of the lcore's number when left out. */
+  readonly cpu?: number | readonly number[];
+  /** Module whose default export runs on the lcore: an absolute path or a file: URL, TypeScript or JavaScript. */
+  readonly module: string | URL;
+  /** Ports whose queues the module may open. */
+  readonly ports?: readonly Port[];
+  /** Anything that postMessage can carry; the module's `lcore.data`. */
+  readonly data?: unknown;
+  /** Milliseconds that the module has to return after stop(), before its thread is terminated; 5000. */
+  readonly stopTimeout?: number;
+}
+
+export class Lcore {
+  readonly id: number;
+  readonly cpus: readonly number[];
+  /** The module's `lcore.stats`. */
+  readonly stats: Float64Array;
+  /** Resolves when the module's function is entered; rejects when the lcore ends before that. */
+  readonly ready: Promise<void>;
+  /** Resolves when the module returned and the thread is gone; rejects with a PmdError when it failed. */
+  readonly exited: Promise<void>;
+  readonly #worker: Worker;
+  readonly #control: Int32Array;
+  readonly #stopTimeout: number;
+  #done = false;
+  #failure: PmdError | null = null;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(worker: Worker, start: LcoreStart, stopTimeout: number) {
+    this.id = start.lcoreId;
+    this.cpus = start.cpus;
+    this.stats = new Float64Array(start.stats);
+    this.#worker = worker;
+    this.#control = new Int32Array(start.control);
+    this.#stopTimeout = stopTimeout;
+    this.exited = new Promise((resolve, reject) => {
+      worker.once('exit', (code) => this.#ended(code, resolve, reject));
+    });
+    this.ready = new Promise((resolve, reject) => {
+      worker.on('message', (message: LcoreMessage) => this.#heard(message, resolve));
+      this.exited.then(resolve, reject);
+    });
+    worker.on('error', (error) => this.#fail(error as NodeJS.ErrnoException));
+    // Whoever does not look at one of the two hears of a failure from the other or from stop().
+    this.exited.catch(() => {});
+    this.ready.catch(() => {});
+  }
+
+  /** Asks the module to return and waits until the thread is gone; rejects as `exited` does. May be called again. */
+  stop(): Promise<void> {
+    Atomics.store(this.#control, RUNNING, 0);
+    this.#timer ??= setTimeout(() => {
+      this.#failure ??= new PmdError(
+        'VPCI_LCORE_STUCK',
+        `Failed to stop lcore ${this.id}: its module did not return within ${this.#stopTimeout} ms after running() became false`,
+      );
+      void this.#worker.terminate();
+    }, this.#stopTimeout).unref();
+    return this.exited;
+  }
+
+  #heard(message: LcoreMessage, ready: () => void): void {
+    if (message.kind === 'ready') ready();
+    if (message.kind === 'done') this.#done = true;
+    if (message.kind === 'failed') this.#fail(message);
+  }
+
+  #fail(cause: { code?: string; message: string; stack?: string }): void {
+    this.#failure ??= new PmdError(
+      cause.code ?? 'VPCI_LCORE_FAILED',
+      `Lcore ${this.id} failed: ${cause.message}`,
+      {
+        cause: cause.stack,
+      },
+    );
+  }
+
+  #ended(code: number, resolve: () => void, reject: (error: PmdError) => void): void {
+    clearTimeout(this.#timer);
+    Atomics.store(this.#control, RUNNING, 0);
+    for (let slot = FIRST_POOL; slot < CONTROL_WORDS; slot++) {
+      const handle = Atomics.exchange(this.#control, slot, 0) - 1;
+      if (handle >= 0) native.poolDestroy(handle as PoolHandle);
+    }
+    if (!this.#failure && !this.#done) {
+      this.#failure = new PmdError(
+        'VPCI_LCORE_EXITED',
+        `Lcore ${this.id} exited with code ${code} before its module returned`,
+      );
+    }
+    if (this.#failure) reject(this.#failure);
+    else resolve();
+  }
+}
+
+/** Starts a module on an lcore. It runs until it returns, fails, or `stop()` is called. */
+export function launch(options: LaunchOptions): Lcore {
+  const cpus = typeof options.cpu === 'number' ? [options.cpu] : (options.cpu ?? [options.lcore ?? 0]);
+  const start: LcoreStart = {
+    lcoreId: options.lcore ?? cpus[0] ?? 0,
+    cpus,
+    module: moduleUrl(options.module),
+    control: new SharedArrayBuffer(CONTROL_WORDS * 4),
+    stats: new SharedArrayBuffer(STATS_WORDS * 8),
+    ports: (options.ports ?? []).map(queuesOf),
+    data: options.data,
+  };
+  Atomics.store(new Int32Array(start.control), RUNNING, 1);
+  return new Lcore(newWorker(start), start, options.stopTimeout ?? 5000);
+}
+
+function queuesOf(port: Port): PortQueues {
+  return {
+    rx: Array.from({ length: port.config.rxQueues }, (_, queue) => port.rxQueueSpec(queue)),
+    tx: Array.from({ length: port.config.txQueues }, (_, queue) => port.txQueueSpec(queue)),
+  };
+}
+
+function moduleUrl(module: string | URL): string {
+  if (module instanceof URL) return module.href;
+  return module.startsWith('file:') ? module : pathToFileURL(module).href;
+}
+
+/** A worker whose first module is worker.ts here or worker.js in dist; TypeScript of either side goes through tsx. */
+function newWorker(start: LcoreStart): Worker {
+  const extension = extname(new URL(import.meta.url).pathname);
+  const entry = new URL(`./worker${extension}`, import.meta.url);
+  const options = { workerData: start, execArgv: [], name: `lcore ${start.lcoreId}` };
+  const typescript = [entry.href, start.module].some((url) => /\.[cm]?ts$/.test(new URL(url).pathname));
+  if (!typescript) return new Worker(entry, options);
+  // Node 20 applies --import to a worker's later modules but not to its first, so the first one is this line.
+  const code = `${registerTsx()} await import(${JSON.stringify(entry.href)});`;
+  return new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), options);
+}
+
+function registerTsx(): string {
+  const manifest = createRequire(import.meta.url).resolve('tsx/package.json');
+  const api = (kind: string) =>
+    JSON.stringify(pathToFileURL(join(dirname(manifest), 'dist', kind, 'api', 'index.mjs')).href);
+  return (
+    `import { register as esm } from ${api('esm')}; import { register as cjs } from ${api('cjs')};` +
+    ' cjs(); esm();'
+  );
+}

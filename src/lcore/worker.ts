@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// First code on an lcore's thread: names and pins it, runs the user's module, says how that ended.
+import { parentPort, workerData } from 'node:worker_threads';
+import { failedTo, PmdError } from '../errors.ts';
+import { native } from '../native.ts';
+import { type LcoreMain, WorkerContext } from './context.ts';
+import type { LcoreMessage, LcoreStart } from './control.ts';
+
+const start = workerData as LcoreStart;
+
+function say(message: LcoreMessage): void {
+  parentPort?.postMessage(message);
+}
+
+async function run(): Promise<void> {
+  native.setThreadName(`vpci-lcore${start.lcoreId}`);
+  try {
+    native.setAffinity(start.cpus);
+  } catch (error) {
+    throw failedTo(`pin lcore ${start.lcoreId} to CPU ${start.cpus.join(', ')}`, error);
+  }
+  const module = (await import(start.module)) as { default?: LcoreMain };
+  if (typeof module.default !== 'function') {
+    throw new PmdError('VPCI_LCORE_MODULE', `${start.module} has no function as its default export`);
+  }
+  const context = new WorkerContext(start);
+  say({ kind: 'ready' });
+  await module.default(context);
+}
+
+try {
+  await run();
+  say({ kind: 'done' });
+} catch (error) {
+  const { code, message, stack } = error as Partial<NodeJS.ErrnoException>;
+  say({
+    kind: 'failed',
+    code: code ?? 'VPCI_LCORE_FAILED',
+    message: message ?? String(error),
+    stack: stack ?? '',
+  });
+}
+// Timers or handles that the module left must not keep the thread.
+process.exit(0);

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The program as users run it, over net_null.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+import { native } from '../native.ts';
+
+const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+const tsx = import.meta.resolve('tsx');
+const cpus = native.getAffinity();
+/** Works on any machine: main and forwarding lcore on its last CPU. */
+const LCORES = `--lcores=0@${cpus.at(-1)},1@${cpus.at(-1)}`;
+const TWO = [LCORES, '--vdev', 'net_null0', '--vdev', 'net_null1'];
+
+/** A testpmd whose output can be waited for. */
+class Cli {
+  out = '';
+  err = '';
+  readonly #child: ChildProcess;
+  readonly exit: Promise<number | null>;
+
+  constructor(args: readonly string[]) {
+    this.#child = spawn(process.execPath, ['--import', tsx, main, ...args], { stdio: 'pipe' });
+    this.#child.stdout?.on('data', (data) => {
+      this.out += data;
+    });
+    this.#child.stderr?.on('data', (data) => {
+      this.err += data;
+    });
+    this.exit = new Promise((resolve) => this.#child.once('close', resolve));
+  }
+
+  async until(text: string | RegExp): Promise<void> {
+    const there = () => (typeof text === 'string' ? this.out.includes(text) : text.test(this.out));
+    for (let i = 0; i < 2000 && !there(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+    if (!there()) throw new Error(`${text} did not appear in:\n${this.out}\n${this.err}`);
+  }
+
+  /** Sends a line and gives what came until the next prompt. */
+  async say(line: string): Promise<string> {
+    await this.until(/testpmd> $/);
+    const before = this.out.length;
+    this.#child.stdin?.write(`${line}\n`);
+    await this.until(new RegExp(`^[\\s\\S]{${before}}[\\s\\S]*\\ntestpmd> $`));
+    return this.out
+      .slice(before)
+      .replace(/^.*\n/, '')
+      .replace(/testpmd> $/, '');
+  }
+
+  write(text: string): void {
+    this.#child.stdin?.write(text);
+  }
+
+  end(): void {
+    this.#child.stdin?.end();
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+}
+
+let cli: Cli;
+afterEach(() => cli?.kill('SIGKILL'));
+
+const forwards = async () => {
+  for (let i = 0; i < 1000; i++) {
+    if (/RX-packets: [1-9]/.test(await cli.say('show port stats 0'))) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error('nothing was forwarded');
+};
+
+describe('the prompt', () => {
+  it("passes DPDK's smoke test: start by -ia, stop from a pipe", async () => {
+    cli = new Cli([...TWO, '--', '-ia']);
+    await cli.until('io packet forwarding - ports=2 -');
+    await forwards();
+    cli.write('stop\n');
+    cli.end();
+    expect(await cli.exit).toBe(0);
+    expect(cli.out).toContain(
+      'Interactive-mode selected\nAuto-start selected\nConfiguring Port 0 (socket 0)\n',
+    );
+    const last = /RX-packets: (\d+).*\n.*\n {2}\++\n\nDone\.\n/.exec(cli.out);
+    expect(Number(last?.[1])).toBeGreaterThan(0);
+    expect(cli.out).toMatch(/Port 0 is closed\nDone\n[\s\S]*Port 1 is closed\nDone\n\nBye\.\.\.\n$/);
+  });
+
+  it('answers DTS: start twice, stop, ports, quit', async () => {
+    cli = new Cli([...TWO, '--', '-i']);
+    expect(await cli.say('set fwd macswap')).toBe('Set macswap packet forwarding mode\n');
+    expect(await cli.say('set burst 16')).toBe('Number of packets per burst set to 16\n');
+    expect(await cli.say('start')).toContain('macswap packet forwarding packets/burst=16');
+    await cli.say('start');
+    expect(cli.err).toContain('Packet forwarding already started\n');
+    await cli.say('port stop all');
+    expect(cli.err).toContain('Please remove port 0 from forwarding configuration.\n');
+    expect(await cli.say('show port info 0')).toContain('Link status: up\n');
+    await forwards();
+    const stopped = await cli.say('stop');
+    expect(stopped.startsWith('Telling cores to stop...\nWaiting for lcores to finish...\n\n  ----')).toBe(
+      true,
+    );
+    expect(stopped.endsWith('\nDone.\n')).toBe(true);
+    await cli.say('stop');
+    expect(cli.err).toContain('Packet forwarding not started\n');
+    expect(await cli.say('port stop all')).toBe('Stopping ports...\nChecking link statuses...\nDone\n');
+    await cli.say('start');
+    expect(cli.err).toContain('Not all ports were started\n');
+    expect(await cli.say('port start all')).toMatch(
+      /^Port 0: [0-9A-F:]+\nPort 1: .*\nChecking link statuses\.\.\.\nDone\n$/,
+    );
+    await cli.say('port stop all');
+    expect(await cli.say('port close all')).toBe(
+      'Closing ports...\nPort 0 is closed\nPort 1 is closed\nDone\n',
+    );
+    expect(await cli.say('show port info 0')).toBe('The valid ports array is [ ]\n');
+    expect(cli.err).toContain('Invalid port 0\n');
+    cli.write('quit\n');
+    expect(await cli.exit).toBe(0);
+    expect(cli.out.endsWith('testpmd> quit\n\nBye...\n')).toBe(true);
+  });
+
+  it("sets and shows in testpmd's words", async () => {
+    cli = new Cli([...TWO, '--', '-i', '--rxq=2', '--txq=2']);
+    expect(await cli.say('set fwd mac retry')).toBe('Set mac packet forwarding mode with retry\n');
+    expect(await cli.say('set eth-peer 1 02:00:00:00:00:aa')).toBe('');
+    expect(await cli.say('show config fwd')).toContain(
+      'RX P=0/Q=1 (socket 0) -> TX P=1/Q=1 (socket 0) peer=02:00:00:00:00:AA',
+    );
+    expect(await cli.say('set txpkts 100,200')).toBe('');
+    expect(await cli.say('show config txpkts')).toBe(
+      'Number of segments: 2\nSegment sizes: 100,200\nSplit packet: off\n',
+    );
+    expect(await cli.say('show config cores')).toBe('List of forwarding lcores:  1\n');
+    expect(await cli.say('show port summary all')).toContain('Number of available ports: 2\n');
+    expect(await cli.say('clear port stats 0')).toBe('\n  NIC statistics for port 0 cleared\n');
+    expect(await cli.say('show port 0 macs')).toBe('Number of MAC address added: 1\n  02:6E:75:6C:6C:00\n');
+    expect(await cli.say('help')).toContain(
+      '    help control                    : Start and stop forwarding.\n',
+    );
+    expect(await cli.say('foo')).toBe('Command not found\n');
+    expect(await cli.say('show port')).toBe('Bad arguments\n');
+    for (const [line, complaint] of [
+      ['set burst 1000', 'nb pkt per burst: 1000 > 512 (maximum packet per burst)  ignored\n'],
+      ['set nbcore 5', 'nb fwd cores 5 > 1 (max. number of configured lcores) - ignored\n'],
+      ['set txpkts 20', 'total packet length=20 < 42 - give up\n'],
+      ['set eth-peer 9 02:00:00:00:00:09', 'Error: Invalid port number 9\n'],
+      ['set eth-peer 0 zz', 'Error: Invalid ethernet address: zz\n'],
+      ['port start 5', 'Invalid port 5\n'],
+      ['load /nonexistent', 'Failed to create file based cmdline context: /nonexistent\n'],
+    ]) {
+      expect(await cli.say(line)).toBe('');
+      expect(cli.err).toContain(complaint);
+    }
+    await cli.say('start tx_first 3');
+    await forwards();
+    await cli.say('stop');
+    cli.end();
+    expect(await cli.exit).toBe(0);
+  });
+
+  it('runs a command file first, past its errors', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'testpmd-'));
+    writeFileSync(join(folder, 'c'), '# comment\nset burst 4\nfoo\nset fwd rxonly\n');
+    cli = new Cli([...TWO, '--', '-i', `--cmdline-file=${join(folder, 'c')}`]);
+    await cli.until('testpmd> ');
+    expect(cli.out).toContain(`CLI commands to be read from ${folder}/c\n`);
+    expect(cli.out).toContain('set burst 4\nNumber of packets per burst set to 4\nfoo\nCommand not found\n');
+    expect(cli.out).toContain(
+      `Set rxonly packet forwarding mode\nFinished reading all CLI commands from ${folder}/c\n`,
+    );
+    rmSync(folder, { recursive: true });
+  });
+
+  it('leaves on SIGINT in order, also while it starts', async () => {
+    for (const moment of ['Interactive-mode selected', 'testpmd> ']) {
+      cli = new Cli([...TWO, '--', '-ia']);
+      await cli.until(moment);
+      cli.kill('SIGINT');
+      expect(await cli.exit).toBe(0);
+      expect(cli.err).toContain('\nSignal 2 received, preparing to exit...\n');
+      expect(cli.out.endsWith('\nBye...\n')).toBe(true);
+    }
+  });
+});
+
+describe('without a prompt', () => {
+  it('forwards until enter', async () => {
+    cli = new Cli([...TWO, '--', '--forward-mode=txonly', '--tx-first']);
+    await cli.until('Press enter to exit\n');
+    expect(cli.out).toContain('Port 0 Link up at 10 Gbps FDX Fixed\n');
+    expect(cli.out).toContain(
+      'No commandline core given, start packet forwarding\ntxonly packet forwarding - ports=2',
+    );
+    cli.write('\n');
+    expect(await cli.exit).toBe(0);
+    expect(cli.out).toContain('Telling cores to stop...');
+  });
+
+  it('shows statistics until SIGTERM', async () => {
+    cli = new Cli([...TWO, '--', '--stats-period=1']);
+    await cli.until('\x1b[2J\x1b[1;1H\nPort statistics ====================================\n  ####');
+    await cli.until(/Rx-pps: +[1-9]/);
+    cli.kill('SIGTERM');
+    expect(await cli.exit).toBe(0);
+    expect(cli.err).toContain('Signal 15 received');
+    expect(cli.out).toMatch(/Accumulated forward[\s\S]*RX-packets: [1-9]/);
+  });
+
+  it('needs a port', async () => {
+    cli = new Cli([LCORES, '--']);
+    expect(await cli.exit).toBe(1);
+    expect(cli.err).toContain('vhost-pci-testpmd: no ports; give --vdev');
+  });
+});
+
+describe('a wrong command line', () => {
+  it.each([
+    [['--foo'], 2, "vhost-pci-testpmd: unknown option '--foo'\n"],
+    [['--', '--foo'], 2, "vhost-pci-testpmd: unknown option '--foo'\n"],
+    [['-a', '0:4.0', '--', '-i'], 2, 'kernel VFIO is not supported yet'],
+    [[LCORES, '--', '--nb-cores=2'], 2, 'nb-cores should be > 0 and <= 1'],
+    [[LCORES, '--vdev', 'net_foo0', '--', '-i'], 1, "no driver 'net_foo'"],
+    [[LCORES, '--vdev', 'net_null0,foo=1', '--', '-i'], 1, "unknown key 'foo'"],
+    [
+      [LCORES, '--vdev', 'net_null0,queues=1', '--', '-i', '--rxq=2'],
+      1,
+      '2 RX queues asked for, the device has 1',
+    ],
+    [[LCORES, '--vdev', 'net_vhost_pci0,path=/nonexistent.sock', '--', '-i'], 1, '/nonexistent.sock'],
+  ])('%j ends with one line that names it', async (args, code, message) => {
+    cli = new Cli(args as string[]);
+    expect(await cli.exit).toBe(code);
+    const lines = cli.err.split('\n').filter((line) => !/^(EAL|testpmd): |^$|^Warning!/.test(line));
+    expect(lines.length).toBe(1);
+    expect(cli.err).toContain(message);
+  });
+
+  it('help is no error', async () => {
+    cli = new Cli(['--help']);
+    expect(await cli.exit).toBe(0);
+    expect(cli.out).toContain('Usage: vhost-pci-testpmd [EAL options] -- [testpmd options]');
+  });
+});

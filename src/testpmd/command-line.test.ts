@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { describe, expect, it } from 'vitest';
+import { helpText, parseCommandLine } from './command-line.ts';
+import { UsageError } from './getopt.ts';
+import { chooseLcores } from './lcores.ts';
+import { peerMac } from './settings.ts';
+
+const parse = (line: string) => parseCommandLine(line.split(' ').filter((word) => word !== ''));
+
+describe('the command line', () => {
+  it('is split at --', () => {
+    const { eal, settings } = parse('-l 0-1 --vdev net_null0,size=128 --vdev=net_null1 -- -ia --burst=8');
+    expect(eal.vdevs).toEqual(['net_null0,size=128', 'net_null1']);
+    expect(eal.lcores.map((l) => l.id)).toEqual([0, 1]);
+    expect(settings).toMatchObject({ interactive: true, autoStart: true, burst: 8 });
+  });
+
+  it('takes the first lines that DPDK users type', () => {
+    parse('-l 0-1 -n 4 --file-prefix=g1 --vdev net_null0 -- -i --nb-cores=1 --rxd=1024 --txd=1024');
+    parse('-l 0-1 --no-huge --in-memory --no-pci -m 256 --vdev net_null0 -- -i');
+    parse(
+      '--lcores 0@1,1@1 --single-file-segments --huge-dir /h --no-telemetry --proc-type auto --iova-mode va --',
+    );
+    parse(
+      '-c 0x3 --log-level=pmd.net.virtio:debug --huge-unlink --huge-unlink=never -- --forward-mode=txonly',
+    );
+  });
+
+  it('gives the settings of every option', () => {
+    const { settings } = parse(
+      '-- --forward-mode=macswap --stats-period 2 --tx-first --txpkts=64,200 --nb-ports=1 --portmask=0x5 ' +
+        '--port-topology=loop --rxq=2 --txq=3 --mbuf-size=4096 --total-num-mbufs=2048 --eth-peer=1,0a:00:00:00:00:0b ' +
+        '--no-lsc-interrupt --disable-link-check --cmdline-file=/f --record-core-cycles --nb-cores=3',
+    );
+    expect(settings).toMatchObject({
+      mode: 'macswap',
+      statsPeriod: 2,
+      txFirst: true,
+      txSegments: [64, 200],
+      nbPorts: 1,
+      portList: [0, 2],
+      topology: 'loop',
+      rxQueues: 2,
+      txQueues: 3,
+      mbufSize: 4096,
+      mbufs: 2048,
+      lscInterrupt: false,
+      linkCheck: false,
+      commandFile: '/f',
+      commandFileEcho: true,
+      recordCycles: true,
+      nbCores: 3,
+    });
+    expect(peerMac(settings, 1)).toBe('0A:00:00:00:00:0B');
+    expect(peerMac(settings, 12)).toBe('02:00:00:00:00:0C');
+    expect(parse('-- --portlist=2,0-1').settings.portList).toEqual([2, 0, 1]);
+  });
+
+  it.each([
+    ['--foo', "unknown option '--foo'"],
+    ['-z', "unknown option '-z'"],
+    ['net_null0', "unexpected argument 'net_null0'"],
+    ['--vdev', "option '--vdev' needs a value"],
+    ['--no-pci=1', "option '--no-pci' takes no value"],
+    ['-l 3-1', "option '-l'"],
+    ['-a 0000:00:04.0', 'kernel VFIO is not supported yet'],
+    ['--allow=0000:00:04.0', "option '--allow 0000:00:04.0': kernel VFIO"],
+    ['-- --foo=1', "unknown option '--foo'"],
+    ['-- -iz', "unknown option '-z'"],
+    ['-- --burst=0', "option '--burst': '0' is not a whole number from 1 to 512"],
+    ['-- --burst=513', "'513'"],
+    ['-- --burst=x', "'x'"],
+    ['-- --forward-mode=csum', "option '--forward-mode': 'csum' is none of io, mac, macswap, rxonly, txonly"],
+    ['-- --port-topology=ring', "'ring' is none of paired, chained, loop"],
+    ['-- --eth-peer=0,zz', "option '--eth-peer': Invalid ethernet address: zz"],
+    ['-- --portmask=0', "option '--portmask'"],
+    ['-- --txpkts=20', 'total packet length=20 < 42 - give up'],
+    ['-- --txpkts=4000', 'length[0]=4000 > mbuf_data_size=2048'],
+    ['-- --tx-first -i', "option '--tx-first' cannot be used in interactive mode"],
+  ])('refuses %s', (line, message) => {
+    expect(() => parse(line)).toThrow(UsageError);
+    expect(() => parse(line)).toThrow(message);
+  });
+
+  it('has a help text that names every option of the table', () => {
+    for (const name of ['--vdev', '-l, --lcores', '--forward-mode', '--stats-period', '-i, --interactive']) {
+      expect(helpText()).toContain(name);
+    }
+  });
+});
+
+describe('lcores', () => {
+  const choose = (line: string, cpus: number[]) => {
+    const { main, forwarding } = chooseLcores(parse(line).eal, cpus);
+    return `${main.id}|${forwarding.map((l) => `${l.id}@${l.cpus.join('+')}`)}`;
+  };
+
+  it('leave the main one out of forwarding', () => {
+    expect(choose('-l 0-2', [0, 1, 2])).toBe('0|1@1,2@2');
+    expect(choose('-l 0-2 --main-lcore 1', [0, 1, 2])).toBe('1|0@0,2@2');
+    expect(choose('--lcores 0@1,1@1', [0, 1])).toBe('0|1@1');
+  });
+
+  it('are all CPUs of the process by default, and two on a single CPU', () => {
+    expect(choose('', [2, 3])).toBe('2|3@3');
+    expect(choose('', [5])).toBe('0|1@5');
+  });
+
+  it('must exist and leave one for forwarding', () => {
+    expect(() => choose('-l 0', [0, 1])).toThrow('no lcore is left for forwarding');
+    expect(() => choose('-l 0,9', [0, 1])).toThrow('lcore 9: CPU 9 is not among those of this process, 0, 1');
+    expect(() => choose('-l 0-1 --main-lcore 4', [0, 1])).toThrow('lcore 4 is not in the list');
+  });
+});

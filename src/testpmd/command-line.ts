@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The command line as a whole: `[EAL options] -- [testpmd options]`.
+import { ealOptions } from './eal-options.ts';
+import { applyOptions, optionHelp, UsageError } from './getopt.ts';
+import { testpmdOptions, txSegmentsFault } from './options.ts';
+import { defaultEalSettings, defaultSettings, type EalSettings, type Settings } from './settings.ts';
+
+export interface CommandLine {
+  readonly eal: EalSettings;
+  readonly settings: Settings;
+}
+
+/** Throws UsageError that names the option at fault. */
+export function parseCommandLine(args: readonly string[]): CommandLine {
+  const split = args.indexOf('--');
+  const eal = defaultEalSettings();
+  const settings = defaultSettings();
+  applyOptions(ealOptions, split < 0 ? args : args.slice(0, split), eal);
+  applyOptions(testpmdOptions, split < 0 ? [] : args.slice(split + 1), settings);
+  settings.hugepages = !eal.noHuge;
+  if (!eal.help && !settings.help && !eal.version) checkTogether(settings);
+  return { eal, settings };
+}
+
+function checkTogether(settings: Settings): void {
+  if (settings.txFirst && settings.interactive) {
+    throw new UsageError(
+      "option '--tx-first' cannot be used in interactive mode; use the command start tx_first",
+    );
+  }
+  const fault = txSegmentsFault(settings, settings.txSegments);
+  if (fault !== null) throw new UsageError(`option '--txpkts': ${fault}`);
+}
+
+export function helpText(): string {
+  return [
+    'Usage: vhost-pci-testpmd [EAL options] -- [testpmd options]',
+    '',
+    'EAL options (others of DPDK are accepted without effect, or refused by name):',
+    optionHelp(ealOptions),
+    '',
+    'testpmd options:',
+    optionHelp(testpmdOptions),
+    '',
+    'Example: two ports without a wire, forwarding for a second',
+    '  (sleep 1; echo stop) | vhost-pci-testpmd --vdev net_null0 --vdev net_null1 -- -i -a',
+  ].join('\n');
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// start, stop, quit, help, load.
+import type { Session } from '../session.ts';
+import { type Command, usage } from './grammar.ts';
+import { runFile } from './run.ts';
+
+const section = 'control';
+
+type Commands = readonly Command<Session>[];
+
+/** `commands` is the whole table, for load and help. */
+export function controlCommands(commands: Commands): Commands {
+  return [
+    {
+      pattern: 'start',
+      section,
+      help: 'Start packet forwarding with the current configuration.',
+      run: (session) => start(session, 0),
+    },
+    {
+      pattern: 'start tx_first [n=<uint>]',
+      section,
+      help: 'The same after n bursts (1) on each stream.',
+      run: (session, { n }) => start(session, Number(n ?? 1)),
+    },
+    {
+      pattern: 'stop',
+      section,
+      help: 'Stop packet forwarding and show its statistics.',
+      run: async (session) => void (await session.forwarding.stop()),
+    },
+    { pattern: 'quit', section, help: 'Quit to the shell.', run: (session) => session.quit() },
+    {
+      pattern: 'help [section=<text>]',
+      section,
+      help: 'This text.',
+      run: (session, args) => help(session, commands, args),
+    },
+    {
+      pattern: 'load file=<text>',
+      section,
+      help: 'Run the commands of a file.',
+      run: (session, { file }) => runFile(session, commands, file, false),
+    },
+    {
+      pattern: 'load_echo file=<text>',
+      section,
+      help: 'The same, and print each of them.',
+      run: (session, { file }) => runFile(session, commands, file, true),
+    },
+  ];
+}
+
+async function start(session: Session, txFirst: number): Promise<void> {
+  await session.forwarding.start(session.forwardingPorts, txFirst);
+}
+
+const SECTIONS: Readonly<Record<string, string>> = {
+  control: 'Start and stop forwarding.',
+  display: 'Displaying port, stats and config information.',
+  config: 'Configuration information.',
+  ports: 'Configuring ports.',
+  devices: 'Device related commands.',
+  all: 'All of the above sections.',
+};
+
+function help(
+  session: Session,
+  commands: Commands,
+  { section: wanted }: Readonly<Record<string, string>>,
+): void {
+  const lines: string[] = [];
+  if (wanted === undefined) {
+    lines.push('\nHelp is available for the following sections:\n');
+    for (const [name, text] of Object.entries(SECTIONS))
+      lines.push(`    ${`help ${name}`.padEnd(31)} : ${text}`);
+  } else if (!(wanted in SECTIONS)) {
+    session.output.print('Bad arguments');
+    return;
+  }
+  for (const command of commands) {
+    if (wanted === 'all' || command.section === wanted)
+      lines.push(`\n${usage(command)}\n    ${command.help}`);
+  }
+  session.output.print(`${lines.join('\n')}\n`);
+}

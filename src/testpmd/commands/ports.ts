@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// port start, stop, close, config.
+import type { Session } from '../session.ts';
+import { MAX_BURST } from '../settings.ts';
+import type { Command } from './grammar.ts';
+import { portsNamed } from './ports-named.ts';
+
+const section = 'ports';
+type Args = Readonly<Record<string, string>>;
+
+export const portCommands: readonly Command<Session>[] = [
+  { pattern: 'port start id=<port>', section, help: 'Start a port, or all.', run: startPort },
+  { pattern: 'port stop id=<port>', section, help: 'Stop a port, or all.', run: stopPort },
+  { pattern: 'port close id=<port>', section, help: 'Close a port, or all.', run: closePort },
+  {
+    pattern: 'port config all what=rxq|txq|rxd|txd|burst n=<uint>',
+    section,
+    help: 'Set queues of all ports, or packets a burst; ring sizes are chosen by the peer.',
+    run: configAll,
+  },
+];
+
+async function startPort(session: Session, { id }: Args): Promise<void> {
+  const ports = portsNamed(session, id);
+  if (ports) await session.startPorts(ports, false);
+}
+
+async function stopPort(session: Session, { id }: Args): Promise<void> {
+  const ports = portsNamed(session, id);
+  if (ports) await session.stopPorts(ports, true);
+}
+
+function closePort(session: Session, { id }: Args): void {
+  const ports = portsNamed(session, id);
+  if (ports) session.closePorts(ports);
+}
+
+function configAll({ ports, settings, output }: Session, { what, n }: Args): void {
+  const value = Number(n);
+  if (ports.some((port) => port.started)) {
+    output.complain('Please stop all ports first');
+    return;
+  }
+  if (what === 'rxd' || what === 'txd') {
+    output.complain(`Note: ${what}=${value} has no effect, the peer chooses the size of its rings`);
+    return;
+  }
+  const max = what === 'burst' ? MAX_BURST : Math.min(...ports.map((port) => port.info.maxRxQueues));
+  if (value < 1 || value > max) {
+    output.complain(`${what} ${value} is not from 1 to ${max}`);
+    return;
+  }
+  if (what === 'rxq') settings.rxQueues = value;
+  if (what === 'txq') settings.txQueues = value;
+  if (what === 'burst') settings.burst = value;
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The options before `--`: DPDK's EAL options. Those that mean nothing here are accepted, so that a command line that
+// works with dpdk-testpmd works; those whose effect a user would miss are refused by name.
+import { parseCoremask, parseLcores } from '../lcore/lcore-list.ts';
+import { type OptionRow, UsageError, wholeNumber } from './getopt.ts';
+import type { EalSettings } from './settings.ts';
+
+type Row = OptionRow<EalSettings>;
+
+const accepted = (names: string, arg?: string): Row[] =>
+  names.split(' ').map((name) => ({ long: [name], arg }));
+
+function noKernelVfio(_eal: EalSettings, value: string, name: string): void {
+  throw new UsageError(
+    `option '${name} ${value}': kernel VFIO is not supported yet; use --vdev net_vhost_pci0,path=SOCKET`,
+  );
+}
+
+export const ealOptions: readonly Row[] = [
+  {
+    long: ['vdev'],
+    arg: 'DRIVER<ID>[,K=V]',
+    help: 'add a device, such as net_vhost_pci0,path=SOCKET or net_null0; repeatable',
+    apply: (eal, value) => eal.vdevs.push(value),
+  },
+  {
+    long: ['lcores'],
+    short: 'l',
+    arg: 'LIST',
+    help: "lcores and their CPUs: 0-1 or '0@1,1@1'",
+    apply: (eal, value) => {
+      eal.lcores = parseLcores(value);
+    },
+  },
+  {
+    long: ['coremask'],
+    short: 'c',
+    arg: 'MASK',
+    help: 'lcores as a hexadecimal mask',
+    apply: (eal, value) => {
+      eal.lcores = parseCoremask(value);
+    },
+  },
+  {
+    long: ['main-lcore'],
+    arg: 'ID',
+    help: 'the lcore of the command line; the lowest when left out',
+    apply: (eal, value, name) => {
+      eal.mainLcore = wholeNumber(name, value, 0, 127);
+    },
+  },
+  { long: ['allow'], short: 'a', arg: 'BDF', apply: noKernelVfio },
+  {
+    long: ['no-huge'],
+    help: 'packet memory without hugepages',
+    apply: (eal) => {
+      eal.noHuge = true;
+    },
+  },
+  {
+    long: ['help'],
+    short: 'h',
+    help: 'this text',
+    apply: (eal) => {
+      eal.help = true;
+    },
+  },
+  {
+    long: ['version'],
+    short: 'v',
+    help: "the program's version",
+    apply: (eal) => {
+      eal.version = true;
+    },
+  },
+  { short: 'n', arg: 'N' },
+  { short: 'm', arg: 'MB' },
+  { short: 'r', arg: 'N' },
+  { long: ['block'], short: 'b', arg: 'BDF' },
+  { long: ['driver-path'], short: 'd', arg: 'PATH' },
+  { long: ['no-auto-probing'], short: 'A' },
+  ...accepted(
+    'no-pci auto-probing in-memory legacy-mem single-file-segments match-allocations no-shconf no-hpet',
+  ),
+  ...accepted('telemetry no-telemetry create-uio-dev'),
+  ...accepted('file-prefix proc-type iova-mode huge-dir base-virtaddr log-level pagesz-mem', 'X'),
+  ...accepted('numa-mem socket-mem numa-limit socket-limit', 'X'),
+  ...accepted('force-max-simd-bitwidth vfio-intr vfio-vf-token mbuf-pool-ops-name', 'X'),
+  ...accepted('huge-unlink huge-worker-stack log-color log-timestamp syslog', '[X]'),
+];

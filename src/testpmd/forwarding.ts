@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Forwarding on and off: plans streams, launches their lcores, follows them, and counts.
+import { extname } from 'node:path';
+import type { Port, PortStats } from '../ethdev/port.ts';
+import { type Lcore, launch } from '../lcore/launch.ts';
+import type { LcorePlace } from '../lcore/lcore-list.ts';
+import { native } from '../native.ts';
+import {
+  type RunPlan,
+  STREAM_CYCLES,
+  STREAM_DROPPED,
+  STREAM_RX,
+  STREAM_STRIDE,
+  STREAM_TX,
+  type StreamPlan,
+} from './fwd/engine.ts';
+import type { LoopData } from './fwd/loop.ts';
+import { txSegmentsFault } from './options.ts';
+import type { Output } from './output.ts';
+import { MBUF_HEADROOM, peerMac, poolSize, type Settings } from './settings.ts';
+import { assignStreams, type LcoreStreams, makeStreams } from './streams.ts';
+import { fwdConfigText, fwdStatsText, type StreamCounts } from './text/fwd-text.ts';
+import { rxtxConfigText } from './text/port-text.ts';
+
+const ZERO: PortStats = {
+  ipackets: 0,
+  opackets: 0,
+  ibytes: 0,
+  obytes: 0,
+  imissed: 0,
+  ierrors: 0,
+  oerrors: 0,
+  rxNombuf: 0,
+};
+
+interface Run {
+  readonly mode: string;
+  readonly lcores: readonly LcoreStreams[];
+  readonly ports: readonly Port[];
+  readonly counters: Float64Array;
+  /** Port statistics at the start, by port id. */
+  readonly baseline: Map<number, PortStats>;
+}
+
+export class Forwarding {
+  /** Told when an lcore ends by itself. */
+  onFailure: (error: Error) => void = () => {};
+  readonly #settings: Settings;
+  readonly #places: readonly LcorePlace[];
+  readonly #output: Output;
+  #lcores: Lcore[] = [];
+  #run: Run | null = null;
+  #running = false;
+
+  /** `places` are the forwarding lcores. */
+  constructor(settings: Settings, places: readonly LcorePlace[], output: Output) {
+    this.#settings = settings;
+    this.#places = places;
+    this.#output = output;
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  get maxCores(): number {
+    return this.#places.length;
+  }
+
+  /** Whether a running forwarding uses the port. */
+  uses(port: Port): boolean {
+    return this.#running && (this.#run?.ports.includes(port) ?? false);
+  }
+
+  /** How the streams of `ports` would be shared out now. */
+  plan(ports: readonly Port[]): LcoreStreams[] {
+    const { rxQueues, txQueues, topology, nbCores } = this.#settings;
+    const ids = ports.map((port) => port.id);
+    const streams = makeStreams(ids, Math.min(rxQueues, txQueues), topology);
+    const cores = this.#places.slice(0, nbCores).map((place) => place.id);
+    return assignStreams(streams, cores);
+  }
+
+  configText(ports: readonly Port[]): string {
+    return fwdConfigText(this.#settings, this.plan(ports), ports.length);
+  }
+
+  rxtxText(ports: readonly Port[]): string {
+    return rxtxConfigText(this.#settings, ports, this.plan(ports).length);
+  }
+
+  /** Starts; `txFirst` bursts go out on each stream first. Complains and returns false when it cannot. */
+  async start(ports: readonly Port[], txFirst: number): Promise<boolean> {
+    const refusal = this.#refusal(ports, txFirst);
+    if (refusal !== null) {
+      this.#output.complain(refusal);
+      return false;
+    }
+    this.#output.print(this.configText(ports));
+    this.#output.print(this.rxtxText(ports));
+    const lcores = this.plan(ports);
+    const streams = lcores.reduce((sum, lcore) => sum + lcore.streams.length, 0);
+    this.#run = {
+      mode: this.#settings.mode,
+      lcores,
+      ports: [...ports],
+      counters: new Float64Array(new SharedArrayBuffer(streams * STREAM_STRIDE * 8)),
+      baseline: new Map(ports.map((port) => [port.id, port.stats()])),
+    };
+    this.#running = true;
+    return this.#launch(this.#run, txFirst);
+  }
+
+  /** Stops and prints what was forwarded; false when nothing runs. */
+  async stop(): Promise<boolean> {
+    if (!this.#running) {
+      this.#output.complain('Packet forwarding not started');
+      return false;
+    }
+    this.#output.print('Telling cores to stop...\nWaiting for lcores to finish...');
+    await this.#stopLcores();
+    this.#output.print(this.statsText([]));
+    this.#output.print('\nDone.');
+    return true;
+  }
+
+  /** Forward statistics of the present or the last run; all zero for `ports` when there was none. */
+  statsText(ports: readonly Port[]): string {
+    const run = this.#run;
+    const shown = run?.ports ?? ports;
+    const streams = run ? this.#streamCounts(run) : [];
+    const counts = shown.map((port) => ({
+      id: port.id,
+      stats: run ? since(port.stats(), run.baseline.get(port.id) ?? ZERO) : ZERO,
+      dropped: streams.filter((s) => s.stream.txPort === port.id).reduce((sum, s) => sum + s.dropped, 0),
+    }));
+    return fwdStatsText(streams, counts, this.#cycles(run));
+  }
+
+  /** `clear fwd stats all`. */
+  clearStats(): void {
+    this.#run?.counters.fill(0);
+    for (const port of this.#run?.ports ?? []) this.#run?.baseline.set(port.id, port.stats());
+  }
+
+  /** To be told after port.clearStats(): the port counts from zero again. */
+  portStatsCleared(port: Port): void {
+    if (this.#run?.baseline.has(port.id)) this.#run.baseline.set(port.id, ZERO);
+  }
+
+  #refusal(ports: readonly Port[], txFirst: number): string | null {
+    if (this.#running) return 'Packet forwarding already started';
+    if (ports.length === 0) return 'No forwarding ports';
+    if (ports.some((port) => !port.started)) return 'Not all ports were started';
+    if (this.#settings.mode === 'txonly' || txFirst > 0) {
+      return txSegmentsFault(this.#settings, this.#settings.txSegments);
+    }
+    return null;
+  }
+
+  async #launch(run: Run, txFirst: number): Promise<boolean> {
+    const module = new URL(`./fwd/loop${extname(new URL(import.meta.url).pathname)}`, import.meta.url);
+    let index = 0;
+    for (const { lcore, streams } of run.lcores) {
+      const plans = streams.map((stream): StreamPlan => {
+        const rxPort = run.ports.findIndex((port) => port.id === stream.rxPort);
+        const txPort = run.ports.findIndex((port) => port.id === stream.txPort);
+        const txMac = run.ports[txPort].info.mac;
+        return {
+          ...stream,
+          index: index++,
+          rxPort,
+          txPort,
+          txMac,
+          peerMac: peerMac(this.#settings, stream.txPort),
+        };
+      });
+      const counters = run.counters.buffer as SharedArrayBuffer;
+      const data: LoopData = { run: this.#runPlan(txFirst), streams: plans, counters };
+      const cpu = this.#places.find((place) => place.id === lcore)?.cpus;
+      this.#lcores.push(launch({ lcore, cpu, module, ports: run.ports, data }));
+    }
+    try {
+      await Promise.all(this.#lcores.map((lcore) => lcore.ready));
+    } catch (error) {
+      await this.#stopLcores();
+      this.onFailure(error as Error);
+      return false;
+    }
+    for (const lcore of this.#lcores) this.#follow(lcore);
+    return true;
+  }
+
+  #runPlan(txFirst: number): RunPlan {
+    const s = this.#settings;
+    return {
+      mode: s.mode,
+      burst: s.burst,
+      retries: s.retry ? s.burstTxRetries : 0,
+      retryDelay: s.burstTxDelay,
+      txSegments: s.txSegments,
+      txFirst,
+      recordCycles: s.recordCycles,
+      mbufs: poolSize(s),
+      dataRoom: s.mbufSize - MBUF_HEADROOM,
+      hugepages: s.hugepages,
+    };
+  }
+
+  #follow(lcore: Lcore): void {
+    lcore.exited.catch((error: Error) => {
+      if (this.#lcores.includes(lcore)) this.onFailure(error);
+    });
+  }
+
+  async #stopLcores(): Promise<void> {
+    const ending = this.#lcores;
+    this.#lcores = [];
+    const ends = await Promise.allSettled(ending.map((lcore) => lcore.stop()));
+    this.#running = false;
+    for (const end of ends) {
+      if (end.status === 'rejected') this.#output.complain(`testpmd: ${(end.reason as Error).message}`);
+    }
+  }
+
+  #streamCounts({ lcores, counters }: Run): StreamCounts[] {
+    return lcores
+      .flatMap((lcore) => lcore.streams)
+      .map((stream, i) => {
+        const at = (counter: number) => counters[i * STREAM_STRIDE + counter];
+        return { stream, rx: at(STREAM_RX), tx: at(STREAM_TX), dropped: at(STREAM_DROPPED) };
+      });
+  }
+
+  #cycles(run: Run | null) {
+    if (!run || !this.#settings.recordCycles) return null;
+    let cycles = 0;
+    for (let i = STREAM_CYCLES; i < run.counters.length; i += STREAM_STRIDE) cycles += run.counters[i];
+    return { mode: run.mode, cycles, tscHz: native.tscHz() };
+  }
+}
+
+function since(now: PortStats, then: PortStats): PortStats {
+  const entries = Object.entries(now).map(([key, value]) => [key, value - then[key as keyof PortStats]]);
+  return Object.fromEntries(entries) as unknown as PortStats;
+}

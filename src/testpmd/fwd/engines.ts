@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The forward modes, in the order that messages list them.
+import type { FwdEngine } from './engine.ts';
+import { io } from './io.ts';
+import { mac } from './mac.ts';
+import { macswap } from './macswap.ts';
+import { rxonly } from './rxonly.ts';
+import { txonly } from './txonly.ts';
+
+export const engines: readonly FwdEngine[] = [io, mac, macswap, rxonly, txonly];
+
+export const engineNames: readonly string[] = engines.map((engine) => engine.name);
+
+export function engineNamed(name: string): FwdEngine {
+  const engine = engines.find((candidate) => candidate.name === name);
+  if (!engine) throw new RangeError(`no forward mode ${name}`);
+  return engine;
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type MbufVector, Mempool } from '../../ethdev/mempool.ts';
+import type { LcoreContext } from '../../lcore/context.ts';
+import {
+  type FwdEngine,
+  type FwdStream,
+  type RunPlan,
+  STREAM_DROPPED,
+  STREAM_RX,
+  STREAM_STRIDE,
+  STREAM_TX,
+} from './engine.ts';
+import { engineNamed, engineNames } from './engines.ts';
+import { macBytes, macWords } from './mac-address.ts';
+import { udpFrameHeaders } from './udp-frame.ts';
+
+const BURST = 4;
+let pools: Mempool[] = [];
+let pool: Mempool;
+
+beforeEach(() => {
+  pool = newPool({ count: 64 });
+});
+
+afterEach(() => {
+  for (const open of pools) open.close();
+  pools = [];
+});
+
+function newPool(options: { count?: number; dataRoom?: number }): Mempool {
+  const created = new Mempool({ ...options, hugepages: false });
+  pools.push(created);
+  return created;
+}
+
+const lcore = {
+  createPool: (options: object) => {
+    const created = newPool(options);
+    created.close = () => {};
+    return created;
+  },
+} as unknown as LcoreContext;
+
+/** Bytes 1 to 20 at `shift` bytes after the headroom. */
+function receives(count: number, shift = 0) {
+  return {
+    burst(pkts: MbufVector, n: number): number {
+      const taken = pool.alloc(pkts, Math.min(count, n));
+      for (let i = 0; i < taken; i++) {
+        const mbuf = pkts.ids[i];
+        pool.dataOff[mbuf] += shift;
+        pool.dataLen[mbuf] = 20;
+        pool.pktLen[mbuf] = 20;
+        for (let b = 0; b < 20; b++) pool.bytes[mbuf * pool.stride + pool.dataOff[mbuf] + b] = b + 1;
+      }
+      return taken;
+    },
+  };
+}
+
+/** Takes `limit` packets of each burst and keeps their bytes. */
+function sends(frames: number[][], limit = Number.POSITIVE_INFINITY) {
+  return {
+    burst(pkts: MbufVector, from: number, to: number): number {
+      const taken = Math.min(limit, to - from);
+      for (let i = from; i < from + taken; i++) frames.push(frameOf(pkts.pool, pkts.ids[i]));
+      pkts.pool.free(pkts, from, from + taken);
+      return taken;
+    },
+  };
+}
+
+function frameOf(from: Mempool, first: number): number[] {
+  const bytes: number[] = [];
+  for (let mbuf = first; bytes.length < from.pktLen[first]; mbuf = from.next[mbuf]) {
+    const start = mbuf * from.stride + from.dataOff[mbuf];
+    bytes.push(...from.bytes.subarray(start, start + from.dataLen[mbuf]));
+  }
+  return bytes;
+}
+
+function stream(rx: FwdStream['rx'], tx: FwdStream['tx'], run: Partial<RunPlan> = {}): FwdStream {
+  const txMac = '02:6e:75:6c:6c:01';
+  return {
+    plan: { index: 0, rxPort: 0, rxQueue: 0, txPort: 1, txQueue: 0, txMac, peerMac: '0a:0b:0c:0d:0e:0f' },
+    run: {
+      mode: '',
+      burst: BURST,
+      retries: 0,
+      retryDelay: 0,
+      txSegments: [64],
+      txFirst: 0,
+      recordCycles: false,
+      mbufs: 64,
+      dataRoom: 2048,
+      hugepages: false,
+      ...run,
+    },
+    rx,
+    tx,
+    pool,
+    pkts: pool.vector(BURST),
+    counters: new Float64Array(STREAM_STRIDE),
+    state: undefined,
+  };
+}
+
+function once(name: string, s: FwdStream): number {
+  const engine: FwdEngine = engineNamed(name);
+  engine.begin?.(lcore);
+  engine.streamInit?.(s, lcore);
+  const handled = engine.packetFwd(s);
+  engine.end?.(s);
+  return handled;
+}
+
+const counts = ({ counters }: FwdStream) => [
+  counters[STREAM_RX],
+  counters[STREAM_TX],
+  counters[STREAM_DROPPED],
+];
+const received = Array.from({ length: 20 }, (_, i) => i + 1);
+const swapped = [7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6, ...received.slice(12)];
+
+describe('io', () => {
+  it('sends what it received, untouched', () => {
+    const frames: number[][] = [];
+    const s = stream(receives(3), sends(frames));
+    expect(once('io', s)).toBe(3);
+    expect(frames).toEqual([received, received, received]);
+    expect(counts(s)).toEqual([3, 3, 0]);
+    expect(pool.available).toBe(64);
+  });
+
+  it('frees and counts what was not taken', () => {
+    const s = stream(receives(4), sends([], 1));
+    once('io', s);
+    expect(counts(s)).toEqual([4, 1, 3]);
+    expect(pool.available).toBe(64);
+  });
+
+  it('tries again in mode retry, a bounded number of times', () => {
+    const s = stream(receives(4), sends([], 1), { retries: 2 });
+    once('io', s);
+    expect(counts(s)).toEqual([4, 3, 1]);
+    expect(pool.available).toBe(64);
+  });
+
+  it('leaves the TX queue alone when there was nothing to receive', () => {
+    const tx = {
+      burst: () => {
+        throw new Error('called');
+      },
+    };
+    expect(once('io', stream(receives(0), tx))).toBe(0);
+  });
+});
+
+describe('macswap', () => {
+  it.each([0, 1, 2])('exchanges the addresses of data %i bytes off alignment', (shift) => {
+    const frames: number[][] = [];
+    once('macswap', stream(receives(2, shift), sends(frames)));
+    expect(frames).toEqual([swapped, swapped]);
+  });
+});
+
+describe('mac', () => {
+  it.each([0, 3])('sets peer and port addresses of data %i bytes off alignment', (shift) => {
+    const frames: number[][] = [];
+    once('mac', stream(receives(1, shift), sends(frames)));
+    const addresses = [...macBytes('0a:0b:0c:0d:0e:0f'), ...macBytes('02:6e:75:6c:6c:01')];
+    expect(frames).toEqual([[...addresses, ...received.slice(12)]]);
+  });
+});
+
+describe('rxonly', () => {
+  it('frees what it received', () => {
+    const s = stream(receives(4), sends([]));
+    once('rxonly', s);
+    expect(counts(s)).toEqual([4, 0, 0]);
+    expect(pool.available).toBe(64);
+  });
+});
+
+describe('txonly', () => {
+  const expected = (length: number) => {
+    const frame = new Array<number>(length).fill(0);
+    for (const [i, byte] of udpFrameHeaders('0a:0b:0c:0d:0e:0f', '02:6e:75:6c:6c:01', length).entries())
+      frame[i] = byte;
+    return frame;
+  };
+
+  it('sends whole bursts of the frame, again and again', () => {
+    const frames: number[][] = [];
+    const s = stream(receives(0), sends(frames));
+    const engine = engineNamed('txonly');
+    engine.streamInit?.(s, lcore);
+    for (let i = 0; i < 40; i++) expect(engine.packetFwd(s)).toBe(BURST);
+    expect(frames.length).toBe(40 * BURST);
+    for (const frame of frames) expect(frame).toEqual(expected(64));
+    expect(counts(s)).toEqual([0, 40 * BURST, 0]);
+  });
+
+  it('composes frames of several segments', () => {
+    const frames: number[][] = [];
+    const s = stream(receives(0), sends(frames), { txSegments: [20, 30, 50] });
+    for (let i = 0; i < 3; i++) once('txonly', s);
+    expect(frames.length).toBe(3 * BURST);
+    for (const frame of frames) expect(frame.slice(0, 42)).toEqual(expected(100).slice(0, 42));
+    expect(frames[0].length).toBe(100);
+  });
+
+  it('frees and counts what was not taken', () => {
+    const s = stream(receives(0), sends([], 1));
+    const engine = engineNamed('txonly');
+    engine.streamInit?.(s, lcore);
+    for (let i = 0; i < 100; i++) expect(engine.packetFwd(s)).toBe(1);
+    expect(counts(s)).toEqual([0, 100, 100 * (BURST - 1)]);
+  });
+});
+
+describe('the UDP frame', () => {
+  const frame = udpFrameHeaders('02:00:00:00:00:01', '02:00:00:00:00:02', 64);
+
+  it('has a checksum that sums up to zero', () => {
+    const view = new DataView(frame.buffer);
+    let sum = 0;
+    for (let i = 14; i < 34; i += 2) sum += view.getUint16(i);
+    expect(((sum & 0xffff) + (sum >>> 16)) & 0xffff).toBe(0xffff);
+  });
+
+  it('is 198.18.0.1 port 9 to 198.18.0.2 port 9, with the lengths of the whole', () => {
+    const view = new DataView(frame.buffer);
+    expect([...frame.subarray(26, 34)]).toEqual([198, 18, 0, 1, 198, 18, 0, 2]);
+    expect([view.getUint16(16), view.getUint16(34), view.getUint16(36), view.getUint16(38)]).toEqual([
+      50, 9, 9, 30,
+    ]);
+  });
+});
+
+it('addresses become words as they lie in memory', () => {
+  expect([...macWords('01:02:03:04:05:06', '07:08:09:0a:0b:0c')]).toEqual([
+    0x04030201, 0x08070605, 0x0c0b0a09,
+  ]);
+  expect(() => macBytes('01:02')).toThrow('Invalid ethernet address: 01:02');
+});
+
+it('modes are found by name', () => {
+  expect(engineNames).toEqual(['io', 'mac', 'macswap', 'rxonly', 'txonly']);
+  expect(() => engineNamed('csum')).toThrow('csum');
+});

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What runs on a forwarding lcore: all its streams in turn, until the main lcore says stop.
+import type { LcoreContext } from '../../lcore/context.ts';
+import { native } from '../../native.ts';
+import {
+  type FwdEngine,
+  type FwdStream,
+  type RunPlan,
+  STREAM_CYCLES,
+  STREAM_STRIDE,
+  type StreamPlan,
+} from './engine.ts';
+import { engineNamed } from './engines.ts';
+import { txonly } from './txonly.ts';
+
+export interface LoopData {
+  readonly run: RunPlan;
+  readonly streams: readonly StreamPlan[];
+  /** STREAM_STRIDE float64 counters for each stream of the run, by its index. */
+  readonly counters: SharedArrayBuffer;
+}
+
+export default function loop(lcore: LcoreContext<LoopData>): void {
+  const { run } = lcore.data;
+  const engine = engineNamed(run.mode);
+  const streams = openStreams(lcore);
+  if (run.txFirst > 0) sendFirst(streams, lcore);
+  engine.begin?.(lcore);
+  for (const stream of streams) engine.streamInit?.(stream, lcore);
+  if (run.recordCycles) forwardCounting(engine, streams, lcore);
+  else forward(engine, streams, lcore);
+  for (const stream of streams) engine.end?.(stream);
+}
+
+function openStreams(lcore: LcoreContext<LoopData>): FwdStream[] {
+  const { run, streams, counters } = lcore.data;
+  const pool = lcore.createPool({ count: run.mbufs, dataRoom: run.dataRoom, hugepages: run.hugepages });
+  return streams.map((plan) => ({
+    plan,
+    run,
+    rx: lcore.rxQueue(plan.rxPort, plan.rxQueue),
+    tx: lcore.txQueue(plan.txPort, plan.txQueue),
+    pool,
+    pkts: pool.vector(run.burst),
+    counters: new Float64Array(counters, plan.index * STREAM_STRIDE * 8, STREAM_STRIDE),
+    state: undefined,
+  }));
+}
+
+/** The bursts of `start tx_first`. */
+function sendFirst(streams: readonly FwdStream[], lcore: LcoreContext): void {
+  for (const stream of streams) {
+    txonly.streamInit?.(stream, lcore);
+    for (let i = 0; i < stream.run.txFirst && lcore.running(); i++) txonly.packetFwd(stream);
+    txonly.end?.(stream);
+  }
+}
+
+function forward(engine: FwdEngine, streams: readonly FwdStream[], lcore: LcoreContext): void {
+  while (lcore.running()) {
+    for (let i = 0; i < streams.length; i++) engine.packetFwd(streams[i]);
+  }
+}
+
+function forwardCounting(engine: FwdEngine, streams: readonly FwdStream[], lcore: LcoreContext): void {
+  while (lcore.running()) {
+    for (let i = 0; i < streams.length; i++) {
+      native.tscLap();
+      if (engine.packetFwd(streams[i]) > 0) streams[i].counters[STREAM_CYCLES] += native.tscLap();
+    }
+  }
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Receiving and transmitting for every engine: statistics, retries, and the freeing of what was not taken.
+import { native } from '../../native.ts';
+import { type FwdStream, STREAM_DROPPED, STREAM_RX, STREAM_TX } from './engine.ts';
+
+/** HOT. Receives a burst into `stream.pkts`; returns how many. */
+export function streamReceive(stream: FwdStream): number {
+  const n = stream.rx.burst(stream.pkts, stream.run.burst);
+  stream.counters[STREAM_RX] += n;
+  return n;
+}
+
+/** HOT. Sends `stream.pkts[0..n)`; what is not taken is dropped, after the retries if there are any. */
+export function streamTransmit(stream: FwdStream, n: number): void {
+  let sent = stream.tx.burst(stream.pkts, 0, n);
+  if (sent < n && stream.run.retries > 0) sent = retry(stream, sent, n);
+  stream.counters[STREAM_TX] += sent;
+  if (sent < n) streamDrop(stream, sent, n);
+}
+
+/** HOT. Frees `stream.pkts[from..to)` and counts them as dropped. */
+export function streamDrop(stream: FwdStream, from: number, to: number): void {
+  stream.counters[STREAM_DROPPED] += to - from;
+  stream.pool.free(stream.pkts, from, to);
+}
+
+function retry(stream: FwdStream, first: number, n: number): number {
+  let sent = first;
+  const pause = Math.round((stream.run.retryDelay * native.tscHz()) / 1e6);
+  for (let tries = 0; sent < n && tries < stream.run.retries; tries++) {
+    native.tscLap();
+    for (let waited = 0; waited < pause; ) waited += native.tscLap();
+    sent += stream.tx.burst(stream.pkts, sent, n);
+  }
+  return sent;
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Sends UDP frames as fast as the TX queue takes them.
+//
+// Each stream has a pool that nobody else writes to, so the frame is written into its buffers once: what a burst adds
+// to an allocation is the lengths. A frame of several segments is composed anew for every packet, as any buffer
+// may become any segment.
+import type { MbufVector, Mempool } from '../../ethdev/mempool.ts';
+import { NO_NEXT } from '../../native.ts';
+import { type FwdEngine, type FwdStream, STREAM_DROPPED, STREAM_TX } from './engine.ts';
+import { udpFrameHeaders } from './udp-frame.ts';
+
+interface TxOnly {
+  readonly pool: Mempool;
+  readonly pkts: MbufVector;
+  /** All segments of a burst, when packets have several. */
+  readonly segments: MbufVector;
+  readonly lengths: readonly number[];
+  readonly total: number;
+  readonly headers: Uint8Array;
+}
+
+export const txonly: FwdEngine = {
+  name: 'txonly',
+  streamInit(stream, lcore) {
+    const { burst, txSegments, dataRoom } = stream.run;
+    const total = txSegments.reduce((sum, length) => sum + length, 0);
+    const segments = burst * txSegments.length;
+    // A burst is sent or freed before the next one, so few buffers do, and few stay in the cache.
+    const pool = lcore.createPool({ count: Math.max(64, 2 * segments), dataRoom, hugepages: false });
+    stream.state = {
+      pool,
+      pkts: pool.vector(burst),
+      segments: pool.vector(segments),
+      lengths: txSegments,
+      total,
+      headers: udpFrameHeaders(stream.plan.peerMac, stream.plan.txMac, total),
+    } satisfies TxOnly;
+    if (txSegments.length === 1) writeOnce(stream.state as TxOnly);
+  },
+  packetFwd(stream) {
+    const state = stream.state as TxOnly;
+    const n = stream.run.burst;
+    const built = state.lengths.length === 1 ? allocate(state, n) : compose(state, n);
+    return built ? send(stream, state, n) : 0;
+  },
+  end(stream) {
+    (stream.state as TxOnly).pool.close();
+  },
+};
+
+function writeOnce({ pool, headers }: TxOnly): void {
+  pool.bytes.fill(0);
+  for (let mbuf = 0; mbuf < pool.count; mbuf++) pool.bytes.set(headers, mbuf * pool.stride + pool.headroom);
+}
+
+function allocate({ pool, pkts, total }: TxOnly, n: number): boolean {
+  if (pool.alloc(pkts, n) === 0) return false;
+  for (let i = 0; i < n; i++) {
+    const mbuf = pkts.ids[i];
+    pool.dataLen[mbuf] = total;
+    pool.pktLen[mbuf] = total;
+  }
+  return true;
+}
+
+function compose(state: TxOnly, n: number): boolean {
+  const { pool, pkts, segments, lengths, total } = state;
+  if (pool.alloc(segments, n * lengths.length) === 0) return false;
+  for (let i = 0; i < n; i++) {
+    const first = i * lengths.length;
+    pkts.ids[i] = segments.ids[first];
+    pool.pktLen[pkts.ids[i]] = total;
+    let offset = 0;
+    for (let s = 0; s < lengths.length; s++) {
+      const mbuf = segments.ids[first + s];
+      pool.dataLen[mbuf] = lengths[s];
+      pool.next[mbuf] = s + 1 < lengths.length ? segments.ids[first + s + 1] : NO_NEXT;
+      writeHeaders(state, mbuf, offset, lengths[s]);
+      offset += lengths[s];
+    }
+  }
+  return true;
+}
+
+/** The part of the headers that falls into frame bytes [offset, offset + length). */
+function writeHeaders({ pool, headers }: TxOnly, mbuf: number, offset: number, length: number): void {
+  const start = mbuf * pool.stride + pool.dataOff[mbuf];
+  for (let i = 0; i < length && offset + i < headers.length; i++) pool.bytes[start + i] = headers[offset + i];
+}
+
+function send(stream: FwdStream, { pool, pkts }: TxOnly, n: number): number {
+  const sent = stream.tx.burst(pkts, 0, n);
+  stream.counters[STREAM_TX] += sent;
+  if (sent < n) {
+    stream.counters[STREAM_DROPPED] += n - sent;
+    pool.free(pkts, sent, n);
+  }
+  return sent;
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Command-line options from a table, in getopt_long's syntax: --name value, --name=value, -n value, -nvalue, -ia.
+import { PmdError } from '../errors.ts';
+
+export interface OptionRow<Target> {
+  /** Long names without dashes; the first is the one in messages. */
+  readonly long?: readonly string[];
+  readonly short?: string;
+  /** Name of the argument in the help text; none when left out. `[X]` may be left out and then needs "=". */
+  readonly arg?: string;
+  /** Left out for options that are accepted without effect. */
+  readonly help?: string;
+  apply?(target: Target, value: string, name: string): void;
+}
+
+/** A mistake in how the program was called: exit status 2. */
+export class UsageError extends PmdError {
+  constructor(message: string) {
+    super('VPCI_USAGE', message);
+    this.name = 'UsageError';
+  }
+}
+
+/** Applies `args` to `target`; throws UsageError that names what is unknown, lacks its value or has one too many. */
+export function applyOptions<T>(rows: readonly OptionRow<T>[], args: readonly string[], target: T): void {
+  const rest = [...args];
+  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
+    if (arg.startsWith('--')) applyLong(rows, arg, rest, target);
+    else if (arg.startsWith('-') && arg.length > 1) applyShort(rows, arg, rest, target);
+    else throw new UsageError(`unexpected argument '${arg}'`);
+  }
+}
+
+function applyLong<T>(rows: readonly OptionRow<T>[], arg: string, rest: string[], target: T): void {
+  const equals = arg.indexOf('=');
+  const name = equals < 0 ? arg : arg.slice(0, equals);
+  const row = rows.find((candidate) => candidate.long?.includes(name.slice(2)));
+  if (!row) throw new UsageError(`unknown option '${name}'`);
+  const given = equals < 0 ? undefined : arg.slice(equals + 1);
+  if (row.arg === undefined && given !== undefined) throw new UsageError(`option '${name}' takes no value`);
+  apply(row, name, given ?? (needsValue(row) ? next(name, rest) : ''), target);
+}
+
+function applyShort<T>(rows: readonly OptionRow<T>[], arg: string, rest: string[], target: T): void {
+  for (let i = 1; i < arg.length; i++) {
+    const name = `-${arg[i]}`;
+    const row = rows.find((candidate) => candidate.short === arg[i]);
+    if (!row) throw new UsageError(`unknown option '${name}'`);
+    if (row.arg === undefined) {
+      apply(row, name, '', target);
+      continue;
+    }
+    const attached = arg.slice(i + 1);
+    apply(row, name, attached !== '' ? attached : next(name, rest), target);
+    return;
+  }
+}
+
+function needsValue(row: OptionRow<never>): boolean {
+  return row.arg !== undefined && !row.arg.startsWith('[');
+}
+
+function next(name: string, rest: string[]): string {
+  const value = rest.shift();
+  if (value === undefined) throw new UsageError(`option '${name}' needs a value`);
+  return value;
+}
+
+function apply<T>(row: OptionRow<T>, name: string, value: string, target: T): void {
+  try {
+    row.apply?.(target, value, name);
+  } catch (error) {
+    if (error instanceof UsageError || !(error instanceof PmdError)) throw error;
+    throw new UsageError(`option '${name}': ${error.message}`);
+  }
+}
+
+/** A whole number in [min, max] for option `name`. */
+export function wholeNumber(name: string, text: string, min: number, max: number): number {
+  const value = /^(\d+|0x[0-9a-f]+)$/i.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  throw new UsageError(`option '${name}': '${text}' is not a whole number from ${min} to ${max}`);
+}
+
+/** Help lines of the rows that have a help text. */
+export function optionHelp<T>(rows: readonly OptionRow<T>[]): string {
+  return rows
+    .filter((row) => row.help !== undefined)
+    .map((row) => {
+      const names = [...(row.short ? [`-${row.short}`] : []), ...(row.long ?? []).map((name) => `--${name}`)];
+      const arg =
+        row.arg === undefined ? '' : row.arg.startsWith('[') ? row.arg.replace('[', '[=') : ` ${row.arg}`;
+      return `  ${(names.join(', ') + arg).padEnd(34)} ${row.help}`;
+    })
+    .join('\n');
+}

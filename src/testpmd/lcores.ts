@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Which lcore is the main one and which forward.
+import type { LcorePlace } from '../lcore/lcore-list.ts';
+import { UsageError } from './getopt.ts';
+import type { EalSettings } from './settings.ts';
+
+export interface Lcores {
+  readonly main: LcorePlace;
+  readonly forwarding: readonly LcorePlace[];
+}
+
+/** Takes the main lcore out of those of the command line; `cpus` are those that the process may use. */
+export function chooseLcores(eal: EalSettings, cpus: readonly number[]): Lcores {
+  const places = eal.lcores.length > 0 ? eal.lcores : defaultLcores(cpus);
+  const main = eal.mainLcore === null ? places[0] : places.find((place) => place.id === eal.mainLcore);
+  if (!main)
+    throw new UsageError(`option '--main-lcore': lcore ${eal.mainLcore} is not in the list of lcores`);
+  for (const { id, cpus: wanted } of places) {
+    const missing = wanted.find((cpu) => !cpus.includes(cpu));
+    if (missing === undefined) continue;
+    throw new UsageError(
+      `lcore ${id}: CPU ${missing} is not among those of this process, ${cpus.join(', ')}`,
+    );
+  }
+  const forwarding = places.filter((place) => place !== main);
+  if (forwarding.length === 0) {
+    throw new UsageError(
+      `no lcore is left for forwarding beside the main one; try --lcores '0@${cpus[0]},1@${cpus[0]}'`,
+    );
+  }
+  return { main, forwarding };
+}
+
+/** One lcore on each CPU; on a machine with one CPU two share it. */
+function defaultLcores(cpus: readonly number[]): LcorePlace[] {
+  const places = cpus.slice(0, 128).map((cpu) => ({ id: cpu, cpus: [cpu] }));
+  return places.length > 1 ? places : [0, 1].map((id) => ({ id, cpus: [...cpus] }));
+}

@@ -1,0 +1,169 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: BSD-3-Clause
+// vhost-pci-testpmd: DPDK's testpmd over this package's ports. Exit status: 2 for a wrong command line, 1 for any other
+// failure, 0 after quit or a signal.
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { PmdError } from '../errors.ts';
+import { native } from '../native.ts';
+import { type CommandLine, helpText, parseCommandLine } from './command-line.ts';
+import { runFile } from './commands/run.ts';
+import { commands } from './commands/table.ts';
+import { UsageError } from './getopt.ts';
+import { chooseLcores } from './lcores.ts';
+import { TerminalOutput } from './output.ts';
+import { runPrompt } from './prompt.ts';
+import { Session } from './session.ts';
+
+const NAME = 'vhost-pci-testpmd';
+const CLEAR_SCREEN = '\x1b[2J\x1b[1;1H';
+
+async function main(args: readonly string[]): Promise<void> {
+  const line = parseCommandLine(args);
+  if (line.eal.help || line.settings.help) {
+    process.stdout.write(`${helpText()}\n`);
+    return;
+  }
+  if (line.eal.version) {
+    process.stdout.write(`${NAME} ${version()}\n`);
+    return;
+  }
+  const output = new TerminalOutput();
+  const lcores = chooseLcores(line.eal, native.getAffinity());
+  const { settings } = line;
+  if (settings.nbCores > lcores.forwarding.length) {
+    throw new UsageError(`option '--nb-cores': nb-cores should be > 0 and <= ${lcores.forwarding.length}`);
+  }
+  const session = new Session(settings, lcores.forwarding, output);
+  const signalled = watchSignals(session);
+  sayHello(line, output);
+  // The prompt must not run where packets are forwarded, unless the command line leaves that open.
+  if (line.eal.lcores.length > 0) native.setAffinity(lcores.main.cpus);
+  try {
+    await session.serialize(() => session.init(line.eal.vdevs));
+    await (settings.interactive ? interact(session, output, signalled) : runAlone(session));
+  } catch (error) {
+    for (const port of session.ports) port.close();
+    throw error;
+  }
+}
+
+function sayHello({ settings }: CommandLine, output: TerminalOutput): void {
+  output.complain(`EAL: Detected CPU lcores: ${native.getAffinity().length}`);
+  output.complain('EAL: Detected NUMA nodes: 1');
+  if (settings.interactive) output.print('Interactive-mode selected');
+  if (settings.autoStart) output.print('Auto-start selected');
+  if (settings.mode !== 'io') output.print(`Set ${settings.mode} packet forwarding mode`);
+  if (settings.txFirst) output.print('Ports to start sending a burst of packets first');
+  if (settings.txFirst && settings.lscInterrupt) {
+    output.complain('Warning: lsc_interrupt needs to be off when using tx_first. Disabling.');
+    settings.lscInterrupt = false;
+  }
+  if (settings.interactive && settings.statsPeriod > 0) {
+    output.complain('Warning: --stats-period has no effect in interactive mode');
+  }
+  if (settings.rxDescriptors + settings.txDescriptors > 0) {
+    output.complain('Note: --rxd and --txd have no effect, the peer chooses the size of its rings');
+  }
+  if (settings.commandFile !== null) output.print(`CLI commands to be read from ${settings.commandFile}`);
+}
+
+/** The first signal ends the session in order, the second one ends the process. Returns what a signal does. */
+function watchSignals(session: Session): (signal: NodeJS.Signals) => void {
+  let told = false;
+  const signalled = (signal: NodeJS.Signals) => {
+    const number = constants.signals[signal];
+    if (told) process.exit(128 + number);
+    told = true;
+    process.stderr.write(`\nSignal ${number} received, preparing to exit...\n`);
+    session.hurry();
+    void session.serialize(() => session.quit());
+  };
+  process.on('SIGINT', signalled);
+  process.on('SIGTERM', signalled);
+  session.forwarding.onFailure = (error) => {
+    process.stderr.write(`testpmd: ${error.message}\n`);
+    if (session.settings.interactive) return;
+    process.exitCode = 1;
+    session.hurry();
+    void session.serialize(() => session.quit());
+  };
+  return signalled;
+}
+
+async function runCommandFile(session: Session): Promise<void> {
+  const { commandFile, commandFileEcho } = session.settings;
+  if (commandFile === null) return;
+  await session.serialize(() => runFile(session, commands, commandFile, commandFileEcho));
+}
+
+async function interact(
+  session: Session,
+  output: TerminalOutput,
+  signalled: (signal: NodeJS.Signals) => void,
+): Promise<void> {
+  await runCommandFile(session);
+  if (session.settings.autoStart && !session.quitting) {
+    output.print('Start automatic packet forwarding');
+    await session.serialize(async () => void (await session.forwarding.start(session.forwardingPorts, 0)));
+  }
+  if (!session.quitting) await runPrompt(session, output, () => signalled('SIGINT'));
+  await session.ended;
+}
+
+/** Forwards until a signal, or without statistics until the enter key or the end of input. */
+async function runAlone(session: Session): Promise<void> {
+  const { output, settings } = session;
+  if (session.ports.length === 0 && !session.quitting) {
+    throw new PmdError(
+      'VPCI_NO_PORTS',
+      'no ports; give --vdev net_vhost_pci0,path=SOCKET, or -- -i for a prompt',
+    );
+  }
+  await runCommandFile(session);
+  if (!session.quitting) {
+    output.print('No commandline core given, start packet forwarding');
+    const burst = settings.txFirst ? 1 : 0;
+    await session.serialize(async () => {
+      const started = await session.forwarding.start(session.forwardingPorts, burst);
+      if (!started) process.exitCode = 1;
+    });
+  }
+  const timer = setInterval(() => showStatistics(session), (settings.statsPeriod || 1e6) * 1000);
+  if (settings.statsPeriod === 0 && !session.quitting) {
+    output.print('Press enter to exit');
+    const leave = () => void session.serialize(() => (session.quitting ? undefined : session.quit()));
+    process.stdin.once('data', leave).once('end', leave);
+  }
+  await session.ended;
+  clearInterval(timer);
+}
+
+function showStatistics(session: Session): void {
+  if (session.settings.statsPeriod === 0 || session.quitting) return;
+  const blocks = session.forwardingPorts.map((port) => session.statsText(port));
+  session.output.print(
+    `${CLEAR_SCREEN}\nPort statistics ====================================${blocks.join('\n')}`,
+  );
+}
+
+function version(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  return (createRequire(import.meta.url)(join(folder, 'package.json')) as { version: string }).version;
+}
+
+// A reader that went away, such as `| head`, is no failure of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
+try {
+  await main(process.argv.slice(2));
+  process.exit();
+} catch (error) {
+  process.stderr.write(`${NAME}: ${(error as Error).message}\n`);
+  if (!(error instanceof PmdError)) process.stderr.write(`${(error as Error).stack}\n`);
+  process.exit(error instanceof UsageError ? 2 : 1);
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The options after `--`: testpmd's own.
+import { engineNames } from './fwd/engines.ts';
+import { macBytes } from './fwd/mac-address.ts';
+import { UDP_FRAME_HEADERS } from './fwd/udp-frame.ts';
+import { type OptionRow, UsageError, wholeNumber } from './getopt.ts';
+import { MAX_BURST, MAX_TX_SEGMENTS, MBUF_HEADROOM, type Settings, type Topology } from './settings.ts';
+
+type Row = OptionRow<Settings>;
+
+const accepted = (names: string, arg?: string): Row[] =>
+  names.split(' ').map((name) => ({ long: [name], arg }));
+
+/** A row that sets one number. */
+function numeric(
+  long: string,
+  key: { [K in keyof Settings]: Settings[K] extends number | null ? K : never }[keyof Settings],
+  range: readonly [number, number],
+  help: string,
+): Row {
+  return {
+    long: [long],
+    arg: 'N',
+    help,
+    apply: (settings, value, name) => {
+      (settings[key] as number) = wholeNumber(name, value, range[0], range[1]);
+    },
+  };
+}
+
+/** A row that switches one thing on or off. */
+function flag(
+  names: Pick<Row, 'long' | 'short'>,
+  key: { [K in keyof Settings]: Settings[K] extends boolean ? K : never }[keyof Settings],
+  value: boolean,
+  help: string,
+): Row {
+  return {
+    ...names,
+    help,
+    apply: (settings) => {
+      (settings[key] as boolean) = value;
+    },
+  };
+}
+
+export const testpmdOptions: readonly Row[] = [
+  flag({ long: ['interactive'], short: 'i' }, 'interactive', true, 'give a prompt'),
+  flag({ long: ['auto-start'], short: 'a' }, 'autoStart', true, 'forward at once, also with a prompt'),
+  flag({ long: ['help'], short: 'h' }, 'help', true, 'this text'),
+  flag({ long: ['tx-first'] }, 'txFirst', true, 'send a burst on each stream first'),
+  commandFile('cmdline-file', true, 'run commands from a file'),
+  commandFile('cmdline-file-noecho', false, 'the same without printing them'),
+  numeric('stats-period', 'statsPeriod', [0, 86400], 'show statistics every N seconds'),
+  {
+    long: ['forward-mode'],
+    arg: 'MODE',
+    help: `one of ${engineNames.join(', ')}`,
+    apply: (settings, value, name) => {
+      settings.mode = oneOf(name, value, engineNames);
+    },
+  },
+  numeric('burst', 'burst', [1, MAX_BURST], 'packets a burst (32)'),
+  {
+    long: ['txpkts'],
+    arg: 'X[,Y]',
+    help: 'bytes of the segments of txonly packets (64)',
+    apply: (settings, value, name) => {
+      settings.txSegments = value.split(',').map((part) => wholeNumber(name, part, 1, 65535));
+    },
+  },
+  numeric('nb-cores', 'nbCores', [1, 127], 'forwarding cores (1)'),
+  numeric('nb-ports', 'nbPorts', [1, 32], 'forwarding ports (all)'),
+  ports('portmask', 'MASK', maskPorts),
+  ports('portlist', 'LIST', listPorts),
+  {
+    long: ['port-topology'],
+    arg: 'T',
+    help: 'paired (default), chained or loop',
+    apply: (settings, value, name) => {
+      settings.topology = oneOf(name, value, ['paired', 'chained', 'loop']) as Topology;
+    },
+  },
+  numeric('rxq', 'rxQueues', [1, 1024], 'RX queues of a port (1)'),
+  numeric('txq', 'txQueues', [1, 1024], 'TX queues of a port (1)'),
+  numeric('rxd', 'rxDescriptors', [0, 65535], 'accepted: the peer chooses the size of its rings'),
+  numeric('txd', 'txDescriptors', [0, 65535], 'accepted: the peer chooses the size of its rings'),
+  numeric(
+    'mbuf-size',
+    'mbufSize',
+    [MBUF_HEADROOM + 64, 65535],
+    'bytes of an mbuf, 128 of headroom included (2176)',
+  ),
+  numeric('total-num-mbufs', 'mbufs', [1024, 1 << 20], "mbufs of a forwarding core's pool"),
+  {
+    long: ['eth-peer'],
+    arg: 'PORT,MAC',
+    help: 'destination address of what leaves a port in mode mac and txonly',
+    apply: (settings, value, name) => {
+      const [port = '', mac = ''] = value.split(',');
+      macBytes(mac);
+      settings.ethPeers.set(wholeNumber(name, port, 0, 31), mac.toUpperCase());
+    },
+  },
+  flag({ long: ['no-lsc-interrupt'] }, 'lscInterrupt', false, 'wait for links and print them at the start'),
+  flag({ long: ['disable-link-check'] }, 'linkCheck', false, 'do not look at links at the start'),
+  flag({ long: ['record-core-cycles'] }, 'recordCycles', true, 'count the cycles that forwarding takes'),
+  ...accepted('numa no-numa mlockall no-mlockall no-iova-contig no-rmv-interrupt no-flush-rx hot-plug'),
+  ...accepted('disable-crc-strip disable-rss rss-ip rss-udp disable-flow-flush record-burst-stats'),
+  ...accepted(
+    'socket-num mbcache mp-alloc numa-mem port-numa-config ring-numa-config print-event mask-event',
+    'X',
+  ),
+  ...accepted('rxpt rxht rxwt rxfreet txpt txht txwt txfreet txrst', 'N'),
+];
+
+function commandFile(long: string, echo: boolean, help: string): Row {
+  return {
+    long: [long],
+    arg: 'FILE',
+    help,
+    apply: (settings, value) => {
+      settings.commandFile = value;
+      settings.commandFileEcho = echo;
+    },
+  };
+}
+
+function ports(long: string, arg: string, parse: (name: string, value: string) => number[]): Row {
+  return {
+    long: [long],
+    arg,
+    help: 'forwarding ports',
+    apply: (settings, value, name) => {
+      settings.portList = parse(name, value);
+    },
+  };
+}
+
+function maskPorts(name: string, value: string): number[] {
+  const mask = /^(0x)?[0-9a-f]{1,8}$/i.test(value) ? Number.parseInt(value.replace(/^0x/i, ''), 16) : 0;
+  if (mask === 0) throw new UsageError(`option '${name}': '${value}' is not a hexadecimal mask of ports`);
+  return Array.from({ length: 32 }, (_, id) => id).filter((id) => (mask >>> id) & 1);
+}
+
+function listPorts(name: string, value: string): number[] {
+  const ids = value.split(',').flatMap((part) => {
+    const [from = '', to = from] = part.split('-');
+    const first = wholeNumber(name, from, 0, 31);
+    const last = wholeNumber(name, to, first, 31);
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  });
+  return [...new Set(ids)];
+}
+
+function oneOf(name: string, value: string, words: readonly string[]): string {
+  if (words.includes(value)) return value;
+  throw new UsageError(`option '${name}': '${value}' is none of ${words.join(', ')}`);
+}
+
+/** Why these segments cannot be sent, in testpmd's words; null when they can. */
+export function txSegmentsFault(settings: Settings, lengths: readonly number[]): string | null {
+  const room = settings.mbufSize - MBUF_HEADROOM;
+  if (lengths.length > MAX_TX_SEGMENTS)
+    return `nb segments per TX packets=${lengths.length} > ${MAX_TX_SEGMENTS} - ignored`;
+  const long = lengths.findIndex((length) => length > room);
+  if (long >= 0) return `length[${long}]=${lengths[long]} > mbuf_data_size=${room} - give up`;
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  if (total < UDP_FRAME_HEADERS) return `total packet length=${total} < ${UDP_FRAME_HEADERS} - give up`;
+  return total > 65535 ? `total packet length=${total} > 65535 - give up` : null;
+}

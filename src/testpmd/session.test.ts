@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { EventEmitter } from 'node:events';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { nullDriver } from '../ethdev/null-port.ts';
+import type { PortEvent } from '../ethdev/port.ts';
+import { ports } from '../ethdev/registry.ts';
+import { native } from '../native.ts';
+import { Session } from './session.ts';
+import { defaultSettings, type Settings } from './settings.ts';
+
+const cpu = native.getAffinity().at(-1) ?? 0;
+
+/** net_null ports whose events the test raises. */
+let events: EventEmitter[] = [];
+let printed: string[] = [];
+let complained: string[] = [];
+let session: Session;
+
+beforeEach(() => {
+  events = [];
+  printed = [];
+  complained = [];
+  const probe = nullDriver.probe;
+  vi.spyOn(nullDriver, 'probe').mockImplementation((id, name, devargs) => {
+    const port = probe(id, name, devargs);
+    const emitter = new EventEmitter();
+    port.on = (event: PortEvent, listener: () => void) => void emitter.on(event, listener);
+    events.push(emitter);
+    return port;
+  });
+});
+
+afterEach(async () => {
+  await session.quit();
+  vi.restoreAllMocks();
+  expect(ports()).toEqual([]);
+});
+
+async function open(settings: Partial<Settings> = {}, cpus = [cpu]): Promise<void> {
+  session = new Session({ ...defaultSettings(), hugepages: false, ...settings }, [{ id: 1, cpus }], {
+    print: (line) => printed.push(...line.split('\n')),
+    complain: (line) => complained.push(line),
+    event: (line) => printed.push(...line.split('\n')),
+  });
+  await session.init(['net_null0', 'net_null1']);
+}
+
+describe('events', () => {
+  it('of a link are told', async () => {
+    await open();
+    events[1].emit('link');
+    expect(printed).toContain('Port 1: link state change event');
+  });
+
+  it('of a link are not told with --no-lsc-interrupt', async () => {
+    await open({ lscInterrupt: false });
+    expect(printed).toContain('Port 1 Link up at 10 Gbps FDX Fixed');
+    events[1].emit('link');
+    expect(printed).not.toContain('Port 1: link state change event');
+  });
+
+  it('of removal close the port, and the others go on forwarding', async () => {
+    await open();
+    expect(await session.forwarding.start(session.forwardingPorts, 0)).toBe(true);
+    printed.length = 0;
+    events[0].emit('removed');
+    await session.serialize(() => {});
+    expect(printed.slice(0, 3)).toEqual(['', 'Port 0: device removal event', 'Telling cores to stop...']);
+    expect(printed).toContain('Port 0 is closed');
+    expect(printed).toContain('  RX P=1/Q=0 (socket 0) -> TX P=1/Q=0 (socket 0) peer=02:00:00:00:00:01');
+    expect(printed.at(-1)).toBe('Now total ports is 1');
+    expect(session.forwarding.running).toBe(true);
+  });
+
+  it('of removal come in turn, after the command that runs', async () => {
+    await open();
+    const order: string[] = [];
+    const command = session.serialize(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      order.push(`command ${session.ports.length}`);
+    });
+    events[0].emit('removed');
+    await command;
+    await session.serialize(() => void order.push(`after ${session.ports.length}`));
+    expect(order).toEqual(['command 2', 'after 1']);
+  });
+});
+
+describe('forwarding', () => {
+  it('reports an lcore that fails, and can be started again', async () => {
+    await open({}, [1000]);
+    const failures: string[] = [];
+    session.forwarding.onFailure = (error) => failures.push(error.message);
+    for (let i = 1; i <= 2; i++) {
+      expect(await session.forwarding.start(session.forwardingPorts, 0)).toBe(false);
+      expect(failures.length).toBe(i);
+    }
+    expect(failures[0]).toContain('pin lcore 1 to CPU 1000');
+    expect(session.forwarding.running).toBe(false);
+  });
+
+  it('keeps to the ports of --portlist and --nb-ports', async () => {
+    await open({ portList: [1, 0, 7], nbPorts: 1 });
+    expect(session.forwardingPorts.map((port) => port.id)).toEqual([1]);
+  });
+
+  it('counts from zero after clear port stats', async () => {
+    await open();
+    await session.forwarding.start(session.forwardingPorts, 0);
+    await vi.waitFor(() => expect(session.ports[0].stats().ipackets).toBeGreaterThan(0), 20_000);
+    await session.forwarding.stop();
+    for (const port of session.ports) session.clearStats(port);
+    expect(session.forwarding.statsText([])).toContain(
+      'Accumulated forward statistics for all ports+++++++++++++++\n  RX-packets: 0 ',
+    );
+  });
+});

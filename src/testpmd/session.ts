@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One run of testpmd: its ports from probing to closing, their events, and the order in which things happen.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Port } from '../ethdev/port.ts';
+import { ports as openPorts, probePort } from '../ethdev/registry.ts';
+import type { LcorePlace } from '../lcore/lcore-list.ts';
+import { Forwarding } from './forwarding.ts';
+import type { Output } from './output.ts';
+import { poolSize, type Settings } from './settings.ts';
+import { linkLine, portStatsText, type StatsSample } from './text/port-text.ts';
+
+/** How long the start waits for links, as testpmd: 9 s. */
+const LINK_CHECKS = 90;
+const LINK_CHECK_INTERVAL_MS = 100;
+
+export class Session {
+  readonly settings: Settings;
+  readonly output: Output;
+  readonly forwarding: Forwarding;
+  /** The forwarding lcores. */
+  readonly places: readonly LcorePlace[];
+  /** Ports whose promiscuous mode was switched off: a word only, as these ports have no filter. */
+  readonly notPromiscuous = new Set<number>();
+  readonly #samples = new Map<number, StatsSample>();
+  #queue: Promise<void> = Promise.resolve();
+  #quitting = false;
+  #ended: () => void = () => {};
+  /** Resolves once quit() is through. */
+  readonly ended: Promise<void> = new Promise((resolve) => {
+    this.#ended = resolve;
+  });
+
+  constructor(settings: Settings, places: readonly LcorePlace[], output: Output) {
+    this.settings = settings;
+    this.places = places;
+    this.output = output;
+    this.forwarding = new Forwarding(settings, places, output);
+  }
+
+  /** Runs `job` after all earlier ones: commands, events and signals never overlap. */
+  serialize(job: () => void | Promise<void>): Promise<void> {
+    const result = this.#queue.then(job);
+    this.#queue = result.catch(() => {});
+    return result;
+  }
+
+  get quitting(): boolean {
+    return this.#quitting;
+  }
+
+  /** Makes waits end early: a signal came. */
+  hurry(): void {
+    this.#quitting = true;
+  }
+
+  get ports(): Port[] {
+    return openPorts();
+  }
+
+  /** The ports that forward: all, or those of --portlist, --portmask, --nb-ports that are open. */
+  get forwardingPorts(): Port[] {
+    const { portList, nbPorts } = this.settings;
+    const open = this.ports;
+    const chosen = portList === null ? open : portList.flatMap((id) => open.filter((port) => port.id === id));
+    return chosen.slice(0, nbPorts ?? chosen.length);
+  }
+
+  /** Probes, configures and starts all devices. Throws a PmdError when one cannot. */
+  async init(vdevs: readonly string[]): Promise<void> {
+    for (const vdev of vdevs) this.#watch(probePort(vdev));
+    for (const [i] of this.places.slice(0, this.settings.nbCores).entries()) {
+      const { mbufSize } = this.settings;
+      const pool = `n=${poolSize(this.settings)}, size=${mbufSize}, socket=0`;
+      this.output.complain(`testpmd: create a new mbuf pool <mb_pool_${i}>: ${pool}`);
+    }
+    if (this.ports.length === 0) this.output.complain('testpmd: No probed ethernet devices');
+    if (this.settings.topology === 'paired' && this.forwardingPorts.length % 2 === 1) {
+      this.output.complain(
+        '\nWarning! port-topology=paired and odd forward ports number, the last port will pair with itself.\n',
+      );
+    }
+    await this.startPorts(this.ports, true);
+  }
+
+  async startPorts(ports: readonly Port[], configure: boolean): Promise<void> {
+    let started = 0;
+    for (const port of ports) {
+      if (port.started) {
+        this.output.complain(`Port ${port.id} is now not stopped`);
+        continue;
+      }
+      const { rxQueues, txQueues } = this.settings;
+      const same = port.config.rxQueues === rxQueues && port.config.txQueues === txQueues;
+      if (configure || !same) {
+        this.output.print(`Configuring Port ${port.id} (socket 0)`);
+        port.configure({ rxQueues, txQueues });
+      }
+      port.start();
+      this.output.print(`Port ${port.id}: ${port.info.mac.toUpperCase()}`);
+      started++;
+    }
+    if (started > 0) await this.#checkLinks();
+    else if (ports.length > 0) this.output.complain('Please stop the ports first');
+    this.output.print('Done');
+  }
+
+  async stopPorts(ports: readonly Port[], checkLinks: boolean): Promise<void> {
+    this.output.print('Stopping ports...');
+    let stopped = 0;
+    for (const port of ports) {
+      if (this.#busy(port) || !port.started) continue;
+      port.stop();
+      stopped++;
+    }
+    if (stopped > 0 && checkLinks) await this.#checkLinks();
+    this.output.print('Done');
+  }
+
+  closePorts(ports: readonly Port[]): void {
+    this.output.print('Closing ports...');
+    for (const port of ports) {
+      if (this.#busy(port)) continue;
+      if (port.started) {
+        this.output.complain(`Cannot close started device (port ${port.id})`);
+        continue;
+      }
+      port.close();
+      this.#samples.delete(port.id);
+      this.output.print(`Port ${port.id} is closed`);
+    }
+    this.output.print('Done');
+  }
+
+  /** The text of `show port stats`; rates are since the last time. */
+  statsText(port: Port): string {
+    const sample = { stats: port.stats(), time: process.hrtime.bigint() };
+    const text = portStatsText(port.id, sample, this.#samples.get(port.id));
+    this.#samples.set(port.id, sample);
+    return text;
+  }
+
+  clearStats(port: Port): void {
+    port.clearStats();
+    this.#samples.delete(port.id);
+    this.forwarding.portStatsCleared(port);
+  }
+
+  /** Stops, closes, says goodbye. */
+  async quit(): Promise<void> {
+    this.#quitting = true;
+    if (this.forwarding.running) await this.forwarding.stop();
+    for (const port of this.ports) {
+      this.output.print(`\nStopping port ${port.id}...`);
+      await this.stopPorts([port], false);
+    }
+    for (const port of this.ports) {
+      this.output.print(`\nShutting down port ${port.id}...`);
+      this.closePorts([port]);
+    }
+    this.output.print('\nBye...');
+    this.#ended();
+  }
+
+  #busy(port: Port): boolean {
+    if (!this.forwarding.uses(port)) return false;
+    this.output.complain(`Please remove port ${port.id} from forwarding configuration.`);
+    return true;
+  }
+
+  #watch(port: Port): void {
+    port.on('link', () => {
+      if (this.settings.lscInterrupt && !this.#quitting) {
+        this.output.event(`\nPort ${port.id}: link state change event`);
+      }
+    });
+    port.on('removed', () => {
+      if (this.#quitting) return;
+      this.output.event(`\nPort ${port.id}: device removal event`);
+      void this.serialize(() => this.#remove(port));
+    });
+  }
+
+  /** The others go on forwarding. */
+  async #remove(port: Port): Promise<void> {
+    if (this.#quitting || !this.ports.includes(port)) return;
+    const used = this.forwarding.uses(port);
+    if (used) await this.forwarding.stop();
+    await this.stopPorts([port], false);
+    this.closePorts([port]);
+    if (used && this.forwardingPorts.length > 0) await this.forwarding.start(this.forwardingPorts, 0);
+    this.output.event(`Now total ports is ${this.ports.length}`);
+  }
+
+  /** With link events one look, without them a wait until all are up and a line for each, as in testpmd. */
+  async #checkLinks(): Promise<void> {
+    if (!this.settings.linkCheck) return;
+    this.output.print('Checking link statuses...');
+    if (this.settings.lscInterrupt) return;
+    const down = () => this.ports.some((port) => port.started && !port.link().up);
+    for (let i = 0; i < LINK_CHECKS && down() && !this.#quitting; i++) await sleep(LINK_CHECK_INTERVAL_MS);
+    for (const port of this.ports) this.output.print(`Port ${port.id} ${linkLine(port.link())}`);
+  }
+}

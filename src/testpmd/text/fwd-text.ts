@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// testpmd's text about forwarding: the banner at its start and the statistics at its end.
+import type { PortStats } from '../../ethdev/port.ts';
+import { peerMac, type Settings } from '../settings.ts';
+import type { LcoreStreams, Stream } from '../streams.ts';
+import { left, retrySuffix } from './port-text.ts';
+
+const DASHES = '-'.repeat(22);
+const PLUSES = '+'.repeat(15);
+
+/** `show config fwd`, and the banner of `start`. */
+export function fwdConfigText(settings: Settings, lcores: readonly LcoreStreams[], nbPorts: number): string {
+  const nbStreams = lcores.reduce((sum, { streams }) => sum + streams.length, 0);
+  const lines = [
+    `${settings.mode} packet forwarding${retrySuffix(settings)} - ports=${nbPorts} - cores=${lcores.length} - ` +
+      `streams=${nbStreams} - NUMA support enabled, MP allocation mode: native`,
+  ];
+  if (settings.retry) {
+    const { burstTxRetries, burstTxDelay } = settings;
+    lines.push(`TX retry num: ${burstTxRetries}, delay between TX retries: ${burstTxDelay}us`);
+  }
+  for (const { lcore, streams } of lcores) {
+    lines.push(`Logical Core ${lcore} (socket 0) forwards packets on ${streams.length} streams:`);
+    for (const stream of streams) lines.push(streamLine(settings, stream));
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function streamLine(settings: Settings, { rxPort, rxQueue, txPort, txQueue }: Stream): string {
+  const peer = peerMac(settings, txPort);
+  return `  RX P=${rxPort}/Q=${rxQueue} (socket 0) -> TX P=${txPort}/Q=${txQueue} (socket 0) peer=${peer}`;
+}
+
+export interface StreamCounts {
+  readonly stream: Stream;
+  readonly rx: number;
+  readonly tx: number;
+  readonly dropped: number;
+}
+
+export interface PortCounts {
+  readonly id: number;
+  /** Since forwarding started. */
+  readonly stats: PortStats;
+  /** Packets that the TX side did not take. */
+  readonly dropped: number;
+}
+
+export interface CoreCycles {
+  readonly mode: string;
+  readonly cycles: number;
+  readonly tscHz: number;
+}
+
+/** `show fwd stats all`, and what `stop` prints. */
+export function fwdStatsText(
+  streams: readonly StreamCounts[],
+  ports: readonly PortCounts[],
+  cycles: CoreCycles | null,
+): string {
+  const lines: string[] = [];
+  if (streams.length > ports.length)
+    lines.push(...streams.filter(({ rx, tx, dropped }) => rx + tx + dropped > 0).map(streamText));
+  let received = 0;
+  let missed = 0;
+  let sent = 0;
+  let dropped = 0;
+  for (const port of ports) {
+    lines.push(portText(port));
+    received += port.stats.ipackets;
+    missed += port.stats.imissed;
+    sent += port.stats.opackets;
+    dropped += port.dropped;
+  }
+  lines.push(
+    `\n  ${PLUSES} Accumulated forward statistics for all ports${PLUSES}`,
+    receivedLine(received, missed),
+    sentLine(sent, dropped),
+    `  ${PLUSES}${'+'.repeat(46)}${PLUSES}`,
+  );
+  if (cycles) lines.push(cyclesText(cycles, streams, received, sent));
+  return lines.join('\n');
+}
+
+function streamText({ stream, rx, tx, dropped }: StreamCounts): string {
+  const { rxPort, rxQueue, txPort, txQueue } = stream;
+  const from = `RX Port=${right(rxPort)}/Queue=${right(rxQueue)}`;
+  const to = `TX Port=${right(txPort)}/Queue=${right(txQueue)}`;
+  return [
+    `\n  ------- Forward Stats for ${from} -> ${to} -------`,
+    `  RX-packets: ${left(rx, 14)} TX-packets: ${left(tx, 14)} TX-dropped: ${left(dropped, 14)}`,
+  ].join('\n');
+}
+
+function portText({ id, stats, dropped }: PortCounts): string {
+  const lines = [
+    `\n  ${DASHES} Forward statistics for port ${left(id, 2)} ${DASHES}`,
+    receivedLine(stats.ipackets, stats.imissed),
+  ];
+  if (stats.ierrors + stats.rxNombuf > 0) {
+    lines.push(`  RX-errors: ${stats.ierrors}`, `  RX-nombufs: ${left(stats.rxNombuf, 14)}`);
+  }
+  lines.push(sentLine(stats.opackets, dropped), `  ${DASHES}${'-'.repeat(32)}${DASHES}`);
+  return lines.join('\n');
+}
+
+const receivedLine = (packets: number, dropped: number) =>
+  `  RX-packets: ${left(packets, 14)} RX-dropped: ${left(dropped, 14)}RX-total: ${packets + dropped}`;
+
+const sentLine = (packets: number, dropped: number) =>
+  `  TX-packets: ${left(packets, 14)} TX-dropped: ${left(dropped, 14)}TX-total: ${packets + dropped}`;
+
+const right = (value: number) => String(value).padStart(2);
+
+/** Cycles are those of bursts that moved packets; a packet counts once, where it was last seen. */
+function cyclesText(
+  { mode, cycles, tscHz }: CoreCycles,
+  streams: readonly StreamCounts[],
+  received: number,
+  sent: number,
+): string {
+  const packets =
+    mode === 'rxonly' ? received : mode === 'txonly' ? sent : streams.reduce((sum, s) => sum + s.rx, 0);
+  const each = packets > 0 ? cycles / packets : 0;
+  const mhz = Math.floor(tscHz / 1e6);
+  return `\n  CPU cycles/packet=${each.toFixed(2)} (busy cycles=${Math.round(cycles)} / total ${mode} packets=${packets}) at ${mhz} MHz Clock`;
+}

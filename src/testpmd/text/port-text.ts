@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// testpmd's text about a port. Widths, blanks and borders are a contract: scripts match them.
+import type { Port, PortLink, PortStats } from '../../ethdev/port.ts';
+import type { Settings } from '../settings.ts';
+
+const BORDER = '#'.repeat(24);
+
+/** Statistics of a port at a moment, for rates. */
+export interface StatsSample {
+  readonly stats: PortStats;
+  /** Nanoseconds. */
+  readonly time: bigint;
+}
+
+/** `show port stats N`; rates since `previous`, 0 when there is none. */
+export function portStatsText(id: number, now: StatsSample, previous: StatsSample | undefined): string {
+  const s = now.stats;
+  const seconds = previous ? Number(now.time - previous.time) / 1e9 : 0;
+  const rate = (count: number, before: number | undefined) =>
+    String(seconds > 0 ? Math.max(0, Math.floor((count - (before ?? 0)) / seconds)) : 0).padStart(12);
+  const p = previous?.stats;
+  return [
+    '',
+    `  ${BORDER} NIC statistics for port ${left(id, 2)} ${BORDER}`,
+    `  RX-packets: ${left(s.ipackets, 10)} RX-missed: ${left(s.imissed, 10)} RX-bytes:  ${s.ibytes}`,
+    `  RX-errors: ${s.ierrors}`,
+    `  RX-nombuf:  ${left(s.rxNombuf, 10)}`,
+    `  TX-packets: ${left(s.opackets, 10)} TX-errors: ${left(s.oerrors, 10)} TX-bytes:  ${s.obytes}`,
+    '',
+    '  Throughput (since last show)',
+    `  Rx-pps: ${rate(s.ipackets, p?.ipackets)}          Rx-bps: ${rate(s.ibytes * 8, p && p.ibytes * 8)}`,
+    `  Tx-pps: ${rate(s.opackets, p?.opackets)}          Tx-bps: ${rate(s.obytes * 8, p && p.obytes * 8)}`,
+    `  ${BORDER}${'#'.repeat(28)}${BORDER}`,
+  ].join('\n');
+}
+
+/** `show port xstats N`. */
+export function portXstatsText(port: Port, hideZero: boolean): string {
+  const values = [...port.xstats()].filter(([, value]) => value !== 0 || !hideZero);
+  return [`###### NIC extended statistics for port ${left(port.id, 2)}`]
+    .concat(values.map(([name, value]) => `${name}: ${value}`))
+    .join('\n');
+}
+
+/** `show port summary`: heading and one line a port. */
+export function portSummaryText(ports: readonly Port[], available: number): string {
+  const row = (id: string, mac: string, name: string, driver: string, status: string, link: string) =>
+    `${id.padEnd(4)} ${mac.padEnd(17)} ${name.padEnd(12)} ${driver.padEnd(14)} ${status.padEnd(8)} ${link}`;
+  return [
+    `Number of available ports: ${available}`,
+    row('Port', 'MAC Address', 'Name', 'Driver', 'Status', 'Link'),
+    ...ports.map((port) => {
+      const link = port.link();
+      const { mac, name, driver } = port.info;
+      return row(String(port.id), mac.toUpperCase(), name, driver, status(link), linkSpeed(link.speed));
+    }),
+  ].join('\n');
+}
+
+/** `show port info N`. */
+export function portInfoText(port: Port, promiscuous: boolean): string {
+  const { info, config } = port;
+  const link = port.link();
+  return [
+    `\n********************* Infos for port ${left(port.id, 2)} *********************`,
+    `MAC address: ${info.mac.toUpperCase()}`,
+    `Device name: ${info.name}`,
+    `Driver name: ${info.driver}`,
+    'Firmware-version: not available',
+    `Devargs: ${info.devargs}`,
+    'Connect to socket: 0',
+    'memory allocation on the socket: 0',
+    `Link status: ${status(link)}`,
+    `Link speed: ${linkSpeed(link.speed)}`,
+    'Link duplex: full-duplex',
+    'Autoneg status: Off',
+    `MTU: ${info.mtu}`,
+    `Minimum MTU: ${info.minMtu}`,
+    `Maximum MTU: ${info.maxMtu}`,
+    `Promiscuous mode: ${promiscuous ? 'enabled' : 'disabled'}`,
+    'Allmulticast mode: enabled',
+    'Maximum number of MAC addresses: 1',
+    'Maximum number of MAC addresses of hash filtering: 0',
+    'VLAN offload: \n  strip off, filter off, extend off, qinq strip off',
+    'No RSS offload flow type is supported.',
+    `Minimum size of RX buffer: ${info.minRxBufSize}`,
+    `Maximum configurable length of RX packet: ${info.maxRxPktLen}`,
+    'Maximum configurable size of LRO aggregated packet: 0',
+    ...queueLines('RX', config.rxQueues, info.maxRxQueues, port),
+    ...queueLines('TX', config.txQueues, info.maxTxQueues, port),
+    'Max segment number per packet: 65535',
+    'Max segment number per MTU/TSO: 65535',
+    'Device capabilities: 0x0( )',
+    'Device error handling mode: none',
+    ...privateLines(port),
+  ].join('\n');
+}
+
+function queueLines(kind: 'RX' | 'TX', current: number, max: number, { info }: Port): string[] {
+  return [
+    `Current number of ${kind} queues: ${current}`,
+    `Max possible ${kind} queues: ${max}`,
+    `Max possible number of ${kind}Ds per queue: ${info.maxDescriptors}`,
+    `Min possible number of ${kind}Ds per queue: ${info.minDescriptors}`,
+    `${kind}Ds number alignment: 1`,
+  ];
+}
+
+function privateLines({ info }: Port): string[] {
+  const details = Object.entries(info.details);
+  return details.length === 0
+    ? []
+    : ['Device private info:', ...details.map(([name, value]) => `  ${name}: ${value}`)];
+}
+
+/** `show device info NAME`. */
+export function deviceInfoText(port: Port): string {
+  const { info } = port;
+  const details = Object.entries(info.details).map(([name, value]) => `${name}: ${value}`);
+  return [
+    `\n********************* Infos for device ${info.name} *********************`,
+    'Bus name: vdev',
+    `Bus information: ${details.join(', ')}`,
+    `Driver name: ${info.driver}`,
+    `Devargs: ${info.devargs}`,
+    'Connect to socket: 0',
+    '',
+    `\tPort id: ${left(port.id, 2)}`,
+    `\tMAC address: ${info.mac.toUpperCase()}`,
+    `\tDevice name: ${info.name}`,
+    '\tDevice speed capability: Autonegotiate (all speeds)',
+  ].join('\n');
+}
+
+/** `show config rxtx`. */
+export function rxtxConfigText(settings: Settings, ports: readonly Port[], nbCores: number): string {
+  const lines = [
+    `  ${settings.mode} packet forwarding${retrySuffix(settings)} packets/burst=${settings.burst}`,
+  ];
+  if (settings.mode === 'txonly') {
+    const total = settings.txSegments.reduce((sum, length) => sum + length, 0);
+    lines.push(`  packet len=${total} - nb packet segments=${settings.txSegments.length}`);
+  }
+  lines.push(`  nb forwarding cores=${nbCores} - nb forwarding ports=${ports.length}`);
+  for (const port of ports) lines.push(...rxtxPortLines(port));
+  return lines.join('\n');
+}
+
+function rxtxPortLines(port: Port): string[] {
+  const { rxQueues, txQueues } = port.config;
+  return [
+    `  port ${port.id}: RX queue number: ${rxQueues} Tx queue number: ${txQueues}`,
+    '    Rx offloads=0x0 Tx offloads=0x0',
+    '    RX queue: 0',
+    `      RX desc=${port.descriptors('rx', 0)} - RX free threshold=0`,
+    '      RX threshold registers: pthresh=0 hthresh=0  wthresh=0',
+    '      RX Offloads=0x0',
+    '    TX queue: 0',
+    `      TX desc=${port.descriptors('tx', 0)} - TX free threshold=0`,
+    '      TX threshold registers: pthresh=0 hthresh=0  wthresh=0',
+    '      TX offloads=0x0 - TX RS bit threshold=0',
+  ];
+}
+
+export function retrySuffix(settings: Settings): string {
+  return settings.retry ? ' with retry' : '';
+}
+
+/** DPDK's link line: "Link up at 10 Gbps FDX Fixed". */
+export function linkLine(link: PortLink): string {
+  return link.up ? `Link up at ${linkSpeed(link.speed)} FDX Fixed` : 'Link down';
+}
+
+function linkSpeed(mbps: number): string {
+  if (mbps === 0) return 'None';
+  if (mbps === 0xffff_ffff) return 'Unknown';
+  return mbps >= 1000 ? `${mbps / 1000} Gbps` : `${mbps} Mbps`;
+}
+
+const status = (link: PortLink) => (link.up ? 'up' : 'down');
+
+export function left(value: number | string, width: number): string {
+  return String(value).padEnd(width);
+}
