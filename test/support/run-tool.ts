@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Runs one of the command lines of this package to its end, from the tree (.ts) or from dist (.js).
+import { type ChildProcess, spawn } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+export interface Ended {
+  /** Exit code; null when a signal ended it. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** `file` is relative to the package's root. */
+export function startTool(
+  file: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): ChildProcess {
+  const loader = file.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : [];
+  return spawn(process.execPath, [...loader, join(ROOT, file), ...args], {
+    stdio: 'pipe',
+    env: { ...process.env, ...env },
+    cwd: ROOT,
+  });
+}
+
+/** Kills it after `maxRunMs`. */
+export function runTool(
+  file: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+  maxRunMs = 170_000,
+): Promise<Ended> {
+  const child = startTool(file, args, env);
+  const timer = setTimeout(() => child.kill('SIGKILL'), maxRunMs);
+  return collect(child).finally(() => clearTimeout(timer));
+}
+
+/** Waits for a child's end and gives what it printed. */
+export function collect(child: ChildProcess): Promise<Ended> {
+  const text = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name]?.setEncoding('utf8').on('data', (part: string) => {
+      text[name] += part;
+    });
+  }
+  child.stdin?.end();
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, ...text }));
+  });
+}

@@ -1,0 +1,571 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The whole device model between a peer and a driver, over its two sockets.
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join as joinPath } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { decode } from '../../src/abi/layout.ts';
+import { VFIO_REGION_INFO, VFIO_USER } from '../../src/abi/vfio-user.ts';
+import {
+  VHOST_PCI_QUEUE_STOP,
+  VHOST_PCI_REMOTE_MEM_PACKED_ENTRY,
+  VHOST_PCI_REMOTE_MEM_PLACED_ENTRY,
+  VHOST_PCI_REMOTE_QUEUE_ENTRY,
+} from '../../src/abi/vhost-pci.ts';
+import { VHOST_USER } from '../../src/abi/vhost-user.ts';
+import { native } from '../../src/native.ts';
+import { openFds } from '../../test/support/open-fds.ts';
+import { until } from '../../test/support/wait.ts';
+import { u32s, u64s } from './channel.test-help.ts';
+import { createDevice, type Device, type DeviceOptions } from './device.ts';
+import { DMA_BYTES, DRIVER_NET, IOVA, REMAP, SESSION, TestDriver } from './driver.test-help.ts';
+import { closeAll } from './fds.ts';
+import { GPA, MEMORY_BYTES, NET_AND_PROTOCOL, ringOffsets, TestPeer } from './peer.test-help.ts';
+
+let folder: string;
+let vhostUser: string;
+let vfioUser: string;
+let device: Device;
+let lines: string[];
+let fdsBefore: number;
+const open: { close(): void }[] = [];
+
+beforeEach(() => {
+  fdsBefore = openFds();
+  folder = mkdtempSync(joinPath(tmpdir(), 'vhost-pci-device-'));
+  vhostUser = joinPath(folder, 'vhost-user');
+  vfioUser = joinPath(folder, 'vfio-user');
+  lines = [];
+});
+
+afterEach(async () => {
+  for (const end of open.splice(0)) end.close();
+  device.close();
+  await until('no descriptor is left', () => openFds() <= fdsBefore);
+  rmSync(folder, { recursive: true });
+});
+
+const make = (options: Partial<DeviceOptions> = {}) => {
+  device = createDevice({ vhostUser, vfioUser, log: (line) => lines.push(line), ...options });
+};
+const newPeer = (): TestPeer => {
+  const peer = new TestPeer(native.unixConnect(vhostUser));
+  open.push(peer);
+  return peer;
+};
+const newDriver = (): TestDriver => {
+  const driver = new TestDriver(native.unixConnect(vfioUser));
+  open.push(driver);
+  return driver;
+};
+const logged = (text: string) => lines.filter((line) => line.includes(text)).length;
+
+const kind = (message: Uint8Array) => `${message[0]}.${message[1]}`;
+const PLACED = '0.1';
+const PACKED = '0.0';
+const QUEUES = '1.0';
+const FEATURES = '2.0';
+const STOP = '2.1';
+
+const viewOf = (message: Uint8Array) => new DataView(message.buffer, message.byteOffset, message.length);
+const record = (message: Uint8Array, index: number) =>
+  decode(VHOST_PCI_REMOTE_QUEUE_ENTRY, viewOf(message), 4 + index * VHOST_PCI_REMOTE_QUEUE_ENTRY.size);
+const stopOf = (message: Uint8Array) => decode(VHOST_PCI_QUEUE_STOP, viewOf(message), 4);
+const stopped = (index: number, last: number, token: number) =>
+  Uint8Array.of(2, 2, 12, 0, index, 0, last & 0xff, last >> 8, ...u32s(token));
+
+/** A peer and a driver with link up; the messages that brought it up are taken. */
+async function linked(options: Partial<DeviceOptions> = {}): Promise<{ peer: TestPeer; driver: TestDriver }> {
+  make(options);
+  const peer = newPeer();
+  await peer.start();
+  const driver = newDriver();
+  await driver.start();
+  await driver.messages(3);
+  await driver.untilLink(true);
+  return { peer, driver };
+}
+
+/** Takes the next QUEUE_STOP and answers it. */
+async function answerStop(driver: TestDriver, last: number): Promise<number> {
+  const [message] = await driver.messages(1);
+  if (!message || kind(message) !== STOP) throw new Error(`${message && kind(message)} is no QUEUE_STOP`);
+  const { index, token } = stopOf(message);
+  await driver.send(stopped(index, last, token));
+  return index;
+}
+
+describe('session', () => {
+  it('tells a driver features, memory and queues, then raises the link', async () => {
+    make();
+    const peer = newPeer();
+    await peer.start();
+    const driver = newDriver();
+    await driver.start();
+    const [features, memory, queues] = await driver.messages(3);
+    expect([features, memory, queues].map((message) => kind(message as Uint8Array))).toEqual([
+      FEATURES,
+      PLACED,
+      QUEUES,
+    ]);
+    expect(viewOf(features as Uint8Array).getBigUint64(4, true)).toBe(NET_AND_PROTOCOL & ~(1n << 30n));
+    expect(decode(VHOST_PCI_REMOTE_MEM_PLACED_ENTRY, viewOf(memory as Uint8Array), 4)).toMatchObject({
+      gpa: GPA,
+      size: BigInt(MEMORY_BYTES),
+      offset: 0n,
+      bar: 2,
+    });
+    const { desc, avail, used } = ringOffsets(1);
+    expect(record(queues as Uint8Array, 1)).toEqual({
+      last_avail_idx: 0,
+      vring_enable: 1,
+      vring_num: 256,
+      desc_gpa: GPA + BigInt(desc),
+      avail_gpa: GPA + BigInt(avail),
+      used_gpa: GPA + BigInt(used),
+    });
+    await driver.untilLink(true);
+    expect(native.eventfdDrain(driver.interrupts[1] as number)).toBeGreaterThan(0n);
+    expect(native.eventfdDrain(driver.interrupts[0] as number)).toBeGreaterThan(0n);
+  });
+
+  it('does the same when the driver comes first', async () => {
+    make();
+    const driver = newDriver();
+    await driver.start();
+    expect(await driver.linkUp()).toBe(false);
+    const peer = newPeer();
+    await peer.start();
+    expect((await driver.messages(3)).map(kind)).toEqual([FEATURES, PLACED, QUEUES]);
+    await driver.untilLink(true);
+  });
+
+  it("shows the peer's memory as BAR 2", async () => {
+    const { peer, driver } = await linked();
+    const small = await driver.regionInfo(2, 32);
+    expect(small.fds).toEqual([]);
+    expect(small.payload.byteLength).toBe(32);
+    const { payload, fds } = await driver.regionInfo(2, decode(VFIO_REGION_INFO, small.payload).argsz);
+    expect(decode(VFIO_REGION_INFO, payload)).toMatchObject({
+      flags: 15,
+      size: BigInt(MEMORY_BYTES),
+      cap_offset: 32,
+    });
+    expect(payload.getBigUint64(56, true)).toBe(BigInt(MEMORY_BYTES));
+    expect(native.fileInfo(fds[0] as number).inode).toBe(native.fileInfo(peer.memory).inode);
+    closeAll(fds);
+    await driver.write(2, 0x8_0000, Uint8Array.of(1, 2, 3));
+    expect([...(await driver.read(2, 0x8_0000, 4))]).toEqual([1, 2, 3, 0]);
+  });
+
+  it('answers GET_VRING_BASE with what the driver says', async () => {
+    const { peer, driver } = await linked();
+    const base = peer.vringBase(1);
+    expect(await answerStop(driver, 4711)).toBe(1);
+    expect(await base).toBe(4711);
+    await driver.untilLink(false);
+    const [queues] = await driver.messages(1);
+    expect(record(queues as Uint8Array, 1).vring_enable).toBe(0);
+    expect(record(queues as Uint8Array, 0).vring_enable).toBe(1);
+  });
+
+  it('starts a stopped ring again at the index that the peer gives', async () => {
+    const { peer, driver } = await linked();
+    const base = peer.vringBase(0);
+    await answerStop(driver, 12);
+    await base;
+    await driver.messages(1);
+    await peer.startRing(0, 12, 512);
+    const [queues] = await driver.messages(1);
+    expect(record(queues as Uint8Array, 0)).toMatchObject({
+      last_avail_idx: 12,
+      vring_enable: 1,
+      vring_num: 512,
+    });
+    await driver.untilLink(true);
+  });
+
+  it('takes a disabled ring away in good order and gives it back where the driver left it', async () => {
+    const { peer, driver } = await linked();
+    const off = peer.enable(1, 0);
+    await answerStop(driver, 300);
+    await off;
+    expect((await driver.messages(1)).map(kind)).toEqual([QUEUES]);
+    await peer.enable(1, 1);
+    const [queues] = await driver.messages(1);
+    expect(record(queues as Uint8Array, 1)).toMatchObject({ last_avail_idx: 300, vring_enable: 1 });
+    expect(record(queues as Uint8Array, 0)).toMatchObject({ last_avail_idx: 0, vring_enable: 1 });
+  });
+
+  it('gives up a driver that does not answer, and answers the peer from the used ring', async () => {
+    const { peer, driver } = await linked();
+    peer.setUsedIndex(1, 55);
+    expect(await peer.vringBase(1)).toBe(55);
+    expect(Number(await driver.common('device_status')) & 64).toBe(64);
+    expect(await driver.linkUp()).toBe(false);
+    expect(logged('did not stop queue 1')).toBe(1);
+  });
+
+  it('takes a failed driver back after a reset', async () => {
+    const { peer, driver } = await linked();
+    await peer.vringBase(1);
+    await driver.setCommon('device_status', 0);
+    expect(await driver.common('device_status')).toBe(0);
+    await peer.startRing(1);
+    await driver.request(VFIO_USER.DMA_UNMAP, new Uint8Array([...u32s(24, 2), ...u64s(0n, 0n)]));
+    await driver.restart(DRIVER_NET | SESSION | REMAP);
+    await driver.messages(3);
+    await driver.untilLink(true);
+  });
+
+  it('ignores an answer that comes too late', async () => {
+    const { driver } = await linked();
+    await driver.send(stopped(0, 1, 99));
+    expect(await driver.linkUp()).toBe(true);
+    expect(Number(await driver.common('device_status')) & 64).toBe(0);
+  });
+
+  it.each([
+    ['another message', () => Uint8Array.of(2, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0)],
+    ['a cut message', () => Uint8Array.of(2, 2, 12, 0)],
+    ['a wrong size', () => Uint8Array.of(2, 2, 200, 0, 0, 0, 0, 0, 0, 0, 0, 0)],
+    ['a message without end', () => new Uint8Array(0)],
+  ])('fails a driver that sends %s', async (_, message) => {
+    const { driver } = await linked();
+    await driver.send(message());
+    expect(Number(await driver.common('device_status')) & 64).toBe(64);
+    expect(logged('driver failed')).toBe(1);
+  });
+
+  it('fails a driver whose buffer is too small for a message', async () => {
+    make();
+    const driver = newDriver();
+    await driver.start(DRIVER_NET | SESSION | REMAP, 1, 0);
+    await driver.postBuffer(0, 1, 8);
+    await newPeer().start();
+    await until('it failed', () => logged('driver failed') === 1);
+  });
+
+  it('raises the link only when the driver has what belongs to it', async () => {
+    make();
+    const driver = newDriver();
+    await driver.start(DRIVER_NET | SESSION | REMAP, 1, 2);
+    await newPeer().start();
+    await until('two messages came', () => driver.collect(false).length > 0);
+    expect(await driver.linkUp()).toBe(false);
+    await driver.postBuffer(5);
+    await driver.untilLink(true);
+  });
+
+  it('tells the driver when the peer goes, and greets the next one with another file', async () => {
+    const { peer, driver } = await linked();
+    peer.channel.close();
+    await driver.untilLink(false);
+    const [queues, memory] = await driver.messages(2);
+    expect([kind(queues as Uint8Array), kind(memory as Uint8Array)]).toEqual([QUEUES, PLACED]);
+    expect(record(queues as Uint8Array, 0).vring_enable).toBe(0);
+    expect(memory).toHaveLength(4);
+    expect(decode(VFIO_REGION_INFO, (await driver.regionInfo(2)).payload).size).toBe(0n);
+    await newPeer().start();
+    expect((await driver.messages(3)).map(kind)).toEqual([FEATURES, PLACED, QUEUES]);
+    await driver.untilLink(true);
+  });
+
+  it('gives a new driver the session from the used ring', async () => {
+    const { peer, driver } = await linked();
+    driver.channel.close();
+    await until('it left', () => logged('driver left') === 1);
+    peer.setUsedIndex(0, 40);
+    const next = newDriver();
+    await next.start();
+    const queues = (await next.messages(3))[2] as Uint8Array;
+    expect(record(queues, 0).last_avail_idx).toBe(40);
+    expect(record(queues, 1).last_avail_idx).toBe(0);
+  });
+
+  it('answers a peer whose driver vanishes while it is asked to stop', async () => {
+    const { peer, driver } = await linked();
+    const base = peer.vringBase(1);
+    await driver.messages(1);
+    driver.channel.close();
+    peer.setUsedIndex(1, 9);
+    expect(await base).toBe(9);
+  });
+
+  it('tells a memory change in order: queues away, memory, queues', async () => {
+    const { peer, driver } = await linked();
+    peer.newMemory();
+    const change = peer.sendMemory();
+    const stops = await driver.messages(2);
+    for (const message of stops) await driver.send(stopped(stopOf(message).index, 3, stopOf(message).token));
+    expect(await change).toBe(0n);
+    const messages = await driver.messages(4);
+    expect(messages.map(kind)).toEqual([QUEUES, FEATURES, PLACED, QUEUES]);
+    expect(record(messages[3] as Uint8Array, 1)).toMatchObject({ vring_enable: 1, last_avail_idx: 3 });
+  });
+
+  it('leaves a driver that cannot map again without link, and says why once', async () => {
+    make();
+    const peer = newPeer();
+    await peer.start();
+    const driver = newDriver();
+    await driver.version();
+    closeAll((await driver.regionInfo(2)).fds);
+    await driver.restart(DRIVER_NET | SESSION);
+    await driver.messages(3);
+    await driver.untilLink(true);
+    peer.channel.close();
+    await driver.messages(2);
+    const next = newPeer();
+    await next.start();
+    await next.enable(0);
+    expect(await driver.linkUp()).toBe(false);
+    expect(logged('cannot map a BAR again')).toBe(1);
+  });
+});
+
+describe('a hostile driver', () => {
+  const failed = async (driver: TestDriver) => {
+    expect(Number(await driver.common('device_status')) & 64).toBe(64);
+    expect(logged('driver failed')).toBe(1);
+    expect(await driver.linkUp()).toBe(false);
+  };
+
+  it.each([
+    ['a chain that loops', 30, IOVA, 16, 1, 30],
+    ['a chain to a descriptor that does not exist', 30, IOVA, 16, 1, 999],
+    ['a buffer outside its memory', 30, 0x7000_0000n, 16, 0, 0],
+    ['a buffer that wraps', 30, 2n ** 64n - 8n, 16, 0, 0],
+    ['a buffer across the end of its memory', 30, IOVA + BigInt(DMA_BYTES) - 8n, 16, 0, 0],
+    ['a message without end', 30, IOVA, 8192, 0, 0],
+  ] as const)('is failed for %s', async (_, index, addr, len, flags, next) => {
+    const { driver } = await linked();
+    await driver.postRaw(index, addr, len, flags, next);
+    await failed(driver);
+  });
+
+  it('is failed for more entries than the ring has', async () => {
+    const { driver } = await linked();
+    await driver.claim(100);
+    await failed(driver);
+  });
+
+  it('is failed when it unmaps its control queue', async () => {
+    const { driver } = await linked();
+    await driver.request(VFIO_USER.DMA_UNMAP, new Uint8Array([...u32s(24, 2), ...u64s(0n, 0n)]));
+    await failed(driver);
+  });
+
+  it('is failed when its control queue lies nowhere', async () => {
+    make();
+    const driver = newDriver();
+    await driver.version();
+    await driver.acceptFeatures(DRIVER_NET | SESSION);
+    await driver.setCommon('queue_select', 2);
+    for (const name of ['queue_desc', 'queue_driver', 'queue_device'] as const)
+      await driver.setCommon(name, 0x1000n);
+    await driver.setCommon('queue_enable', 1);
+    await driver.setCommon('device_status', 15);
+    await failed(driver);
+  });
+
+  it('does not hurt the peer, whose rings wait for the next one', async () => {
+    const { peer, driver } = await linked();
+    await driver.claim(100);
+    driver.channel.close();
+    peer.setUsedIndex(0, 5);
+    const next = newDriver();
+    await next.start();
+    expect(record((await next.messages(3))[2] as Uint8Array, 0).last_avail_idx).toBe(5);
+  });
+});
+
+describe('crossed notification', () => {
+  it("raises the RX queue's vector at the peer's TX kick, and the other way round", async () => {
+    const { peer, driver } = await linked();
+    for (const [ring, vector] of [
+      [1, 2],
+      [0, 3],
+    ] as const) {
+      native.eventfdDrain(driver.interrupts[vector] as number);
+      native.eventfdSignal(peer.kicks[ring] as number);
+      await until('it was raised', () => native.eventfdDrain(driver.interrupts[vector] as number) > 0n);
+    }
+  });
+
+  it('passes a notification on to the call descriptor of the crossed ring', async () => {
+    const { peer, driver } = await linked();
+    await driver.notify(1);
+    expect(native.eventfdDrain(peer.calls[0] as number)).toBe(1n);
+    await driver.notify(0);
+    expect(native.eventfdDrain(peer.calls[1] as number)).toBe(1n);
+  });
+
+  it('gives an ioeventfd for each queue', async () => {
+    const { peer, driver } = await linked();
+    const request = new Uint8Array([...u32s(16, 0, 0, 0)]);
+    const small = await driver.request(VFIO_USER.DEVICE_GET_REGION_IO_FDS, request);
+    expect(small.fds).toEqual([]);
+    const argsz = small.payload.getUint32(0, true);
+    const { payload, fds } = await driver.request(VFIO_USER.DEVICE_GET_REGION_IO_FDS, u32s(argsz, 0, 0, 0));
+    expect(payload.getUint32(12, true)).toBe(3);
+    expect([0, 1, 2].map((i) => payload.getBigUint64(16 + 40 * i, true))).toEqual([
+      0x3000n,
+      0x3004n,
+      0x3008n,
+    ]);
+    native.eventfdSignal(fds[1] as number);
+    await until('the peer was called', () => native.eventfdDrain(peer.calls[0] as number) > 0n);
+    closeAll(fds);
+  });
+});
+
+describe('features', () => {
+  it('offers the driver the net features and the extensions', async () => {
+    make({ features: 1n << 15n });
+    const driver = newDriver();
+    await driver.version();
+    expect(await driver.offeredFeatures()).toBe((1n << 32n) | (1n << 15n) | SESSION | REMAP);
+  });
+
+  it('drops a peer that negotiated what the driver does not know, and offers the next one less', async () => {
+    make();
+    const peer = newPeer();
+    await peer.start();
+    const driver = newDriver();
+    await driver.start((1n << 32n) | SESSION | REMAP);
+    await until('the peer was dropped', () => peer.channel.closedBecause !== null);
+    const next = newPeer();
+    const offered = (await next.ask(VHOST_USER.GET_FEATURES)).getBigUint64(0, true);
+    expect(offered).toBe((1n << 32n) | (1n << 30n));
+  });
+
+  it('refuses a driver without VERSION_1 or with a feature that was not offered', async () => {
+    make();
+    const driver = newDriver();
+    await driver.version();
+    expect(await driver.acceptFeatures(1n << 15n)).toBe(false);
+    await driver.setCommon('device_status', 0);
+    expect(await driver.acceptFeatures((1n << 32n) | (1n << 34n))).toBe(false);
+  });
+
+  it('offers multiqueue to the peer only when there are several pairs', async () => {
+    make({ queuePairs: 3 });
+    const peer = newPeer();
+    expect((await peer.ask(VHOST_USER.GET_FEATURES)).getBigUint64(0, true) & (1n << 22n)).not.toBe(0n);
+    const driver = newDriver();
+    await driver.start(DRIVER_NET | SESSION | REMAP, 3);
+    expect([...(await driver.read(0, 0x2000, 4))]).toEqual([3, 0, 0, 0]);
+    expect(await driver.common('num_queues')).toBe(7);
+  });
+});
+
+describe('a driver without SESSION', () => {
+  it('is told packed memory and queues once, with the index in vring_num', async () => {
+    make();
+    const peer = newPeer();
+    await peer.start();
+    const driver = newDriver();
+    await driver.start(DRIVER_NET);
+    const [memory, queues] = await driver.messages(2);
+    expect([kind(memory as Uint8Array), kind(queues as Uint8Array)]).toEqual([PACKED, QUEUES]);
+    expect(decode(VHOST_PCI_REMOTE_MEM_PACKED_ENTRY, viewOf(memory as Uint8Array), 4)).toEqual({
+      gpa: GPA,
+      size: BigInt(MEMORY_BYTES),
+    });
+    expect(record(queues as Uint8Array, 1).vring_num).toBe(1);
+    await driver.untilLink(true);
+    await peer.vringBase(0);
+    await driver.untilLink(false);
+    expect(driver.collect()).toEqual([]);
+  });
+
+  it('gets no link to rings that it would take for 256 entries', async () => {
+    make();
+    const driver = newDriver();
+    await driver.start(DRIVER_NET);
+    const peer = newPeer();
+    await peer.negotiate();
+    await peer.sendMemory();
+    for (const index of [0, 1]) await peer.startRing(index, 0, 512);
+    for (const index of [0, 1]) await peer.enable(index);
+    await until('it is said', () => logged('assumes 256') === 1);
+    expect(await driver.linkUp()).toBe(false);
+  });
+});
+
+describe('--reference', () => {
+  it('listens for drivers while its peer is ready, and offers what the peer negotiated', async () => {
+    make({ reference: true });
+    expect(existsSync(vfioUser)).toBe(false);
+    const peer = newPeer();
+    await peer.start();
+    await until('it listens', () => existsSync(vfioUser));
+    const driver = newDriver();
+    await driver.version();
+    expect(await driver.offeredFeatures()).toBe((1n << 32n) | (1n << 15n));
+    await driver.restart((1n << 32n) | (1n << 15n));
+    expect((await driver.messages(2)).map(kind)).toEqual([PACKED, QUEUES]);
+    peer.channel.close();
+    await until('the driver is cut off', () => driver.channel.closedBecause !== null);
+    expect(existsSync(vfioUser)).toBe(false);
+  });
+});
+
+describe('connections', () => {
+  it('takes one peer at a time', async () => {
+    const { peer } = await linked();
+    const second = newPeer();
+    await until('it was refused', () => second.channel.closedBecause !== null);
+    expect(logged('another peer refused')).toBe(1);
+    expect((await peer.ask(VHOST_USER.GET_FEATURES)).byteLength).toBe(8);
+  });
+
+  it('tells a second driver EBUSY', async () => {
+    const { driver } = await linked();
+    const second = newDriver();
+    expect((await second.version()).error).toBe(16);
+    await until('it was closed', () => second.channel.closedBecause !== null);
+    expect(await driver.linkUp()).toBe(true);
+  });
+
+  it('connects to a peer that listens, again and again', async () => {
+    const listening = native.unixListen(vhostUser);
+    make({ vhostUserMode: 'client' });
+    for (let round = 0; round < 2; round++) {
+      let fd = -1;
+      await until('it connects', () => {
+        fd = native.unixAccept(listening);
+        return fd >= 0;
+      });
+      const peer = new TestPeer(fd);
+      await peer.start();
+      peer.close();
+      await until('it noticed', () => logged('peer left') === round + 1);
+    }
+    native.close(listening);
+  });
+
+  it('removes its sockets when it closes, and can be closed twice', async () => {
+    make();
+    expect([existsSync(vhostUser), existsSync(vfioUser)]).toEqual([true, true]);
+    device.close();
+    device.close();
+    expect([existsSync(vhostUser), existsSync(vfioUser)]).toEqual([false, false]);
+  });
+
+  it('says what is wrong with a path, and leaves nothing behind', () => {
+    expect(() => make({ vfioUser: joinPath(folder, 'no', 'such') })).toThrow(
+      /Failed to listen on .*no\/such/,
+    );
+    expect(existsSync(vhostUser)).toBe(false);
+    make();
+    expect(() => make()).toThrow(/Failed to listen on .*EADDRINUSE/);
+  });
+
+  it.each([0, 129, 1.5])('refuses %s queue pairs', (queuePairs) => {
+    make();
+    device.close();
+    expect(() => make({ queuePairs })).toThrow('choose 1 to 128');
+  });
+});

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The device model: joins the vhost-user back-end, the PCI function with its control queue, and the session between them.
+import { VHOST_PCI_F_REMAP, VHOST_PCI_F_SESSION, VHOST_PCI_SUBSYSTEM_ID } from '../../src/abi/vhost-pci.ts';
+import { PmdError } from '../../src/errors.ts';
+import { native } from '../../src/native.ts';
+import { ControlQueue } from './control-queue.ts';
+import type { DmaMap } from './dma-table.ts';
+import { EventRelay } from './event-relay.ts';
+import { NET_FEATURES, peerOnlyFeatures, VERSION_1 } from './features.ts';
+import { type Log, logTo } from './log.ts';
+import { packRegions } from './memory-layout.ts';
+import { PciFunction } from './pci-function.ts';
+import type { Peer, PeerRing } from './peer.ts';
+import { PeerLink, type VhostUserMode } from './peer-link.ts';
+import { ProtocolError } from './protocol-error.ts';
+import { Session } from './session.ts';
+import { VfioUserServer } from './vfio-user-server.ts';
+import { VhostUserBackend } from './vhost-user-backend.ts';
+
+export interface DeviceOptions {
+  /** Socket towards the peer. */
+  readonly vhostUser: string;
+  /** Socket towards the driver. */
+  readonly vfioUser: string;
+  /** Who listens on the vhost-user socket: we (server, the default) or the peer. */
+  readonly vhostUserMode?: VhostUserMode;
+  /** Queue pairs, 1 to 128; default 1. */
+  readonly queuePairs?: number;
+  /** PCI subsystem id, default 21. */
+  readonly subsystemId?: number;
+  /** Neither extension: the bare function of RFC 2.0. */
+  readonly reference?: boolean;
+  /** Net features to offer, of NET_FEATURES; all by default. */
+  readonly features?: bigint;
+  /** Takes the log lines; nothing by default. */
+  readonly log?: (line: string) => void;
+  /** Log every message. */
+  readonly verbose?: boolean;
+}
+
+export interface Device {
+  /** Ends both connections, removes the sockets. Idempotent. */
+  close(): void;
+}
+
+export const MAX_QUEUE_PAIRS = 128;
+
+/** Starts a device model on this thread's event loop. Throws PmdError when an option or a socket path is no good. */
+export function createDevice(options: DeviceOptions): Device {
+  return new DeviceModel(options);
+}
+
+class DeviceModel implements Device {
+  readonly #log: Log;
+  readonly #queuePairs: number;
+  readonly #reference: boolean;
+  readonly #netFeatures: bigint;
+  readonly #function: PciFunction;
+  readonly #controlQueue: ControlQueue;
+  readonly #session: Session;
+  readonly #server: VfioUserServer;
+  readonly #peerLink: PeerLink;
+  #backend: VhostUserBackend | null = null;
+  readonly #kicks = new Map<number, EventRelay>();
+  #closed = false;
+
+  constructor(options: DeviceOptions) {
+    this.#log = logTo(options.log ?? (() => {}), options.verbose ?? false);
+    this.#queuePairs = options.queuePairs ?? 1;
+    if (!Number.isInteger(this.#queuePairs) || this.#queuePairs < 1 || this.#queuePairs > MAX_QUEUE_PAIRS) {
+      throw new PmdError('VPCI_USAGE', `${this.#queuePairs} queue pairs: choose 1 to ${MAX_QUEUE_PAIRS}`);
+    }
+    this.#reference = options.reference ?? false;
+    this.#netFeatures = ((options.features ?? NET_FEATURES) & NET_FEATURES) | VERSION_1;
+    this.#function = this.#makeFunction(options.subsystemId ?? VHOST_PCI_SUBSYSTEM_ID);
+    this.#controlQueue = new ControlQueue({
+      onMessage: (message) => this.#session.handleMessage(message),
+      interrupt: () => this.#function.virtio.interruptQueue(this.#controlIndex),
+      onError: (reason) => this.#failDriver(reason),
+    });
+    this.#session = new Session(this.#driverPort(), this.#log);
+    this.#server = new VfioUserServer(options.vfioUser, this.#function, this.#log);
+    this.#peerLink = new PeerLink(
+      options.vhostUser,
+      options.vhostUserMode ?? 'server',
+      (fd) => this.#peerConnected(fd),
+      this.#log,
+    );
+    this.#open();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#peerLink.close();
+    this.#backend?.close('the device model stops');
+    this.#server.close();
+    this.#controlQueue.close();
+    this.#function.close();
+  }
+
+  get #controlIndex(): number {
+    return 2 * this.#queuePairs;
+  }
+
+  get #peer(): Peer | null {
+    return this.#backend?.peer ?? null;
+  }
+
+  #open(): void {
+    try {
+      this.#peerLink.open();
+      if (!this.#reference) this.#server.listen();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  // --- the driver ---------------------------------------------------------------------------------------------------
+
+  #makeFunction(subsystemId: number): PciFunction {
+    return new PciFunction({
+      queuePairs: this.#queuePairs,
+      subsystemId,
+      memoryFiles: () => this.#peer?.bars ?? new Map(),
+      dmaUnmapping: (maps) => this.#dmaUnmapping(maps),
+      hooks: {
+        offeredFeatures: () => this.#offeredToDriver(),
+        acceptFeatures: (features) => this.#acceptDriverFeatures(features),
+        driverOk: () => this.#startControlQueue(),
+        queueEnabled: (queue) => {
+          if (queue === this.#controlIndex) this.#startControlQueue();
+        },
+        driverGone: () => this.#driverGone(),
+        notified: (queue) => this.#notified(queue),
+      },
+    });
+  }
+
+  #driverPort() {
+    const device = this;
+    return {
+      get ready() {
+        return device.#function.virtio.driverReady && device.#controlQueue.running;
+      },
+      get features() {
+        return device.#function.virtio.driverFeatures;
+      },
+      get drained() {
+        return device.#controlQueue.drained;
+      },
+      send: (message: Uint8Array, key?: string) => device.#controlQueue.send(message, key),
+      setLink: (up: boolean) => device.#setLink(up),
+      fail: (reason: string) => device.#failDriver(reason),
+      showsToClient: (files: Peer['bars']) => device.#function.showsToClient(files),
+    };
+  }
+
+  #offeredToDriver(): bigint {
+    if (this.#reference) return (this.#peer?.features ?? 0n) & this.#netFeatures;
+    return this.#netFeatures | (1n << BigInt(VHOST_PCI_F_SESSION)) | (1n << BigInt(VHOST_PCI_F_REMAP));
+  }
+
+  #acceptDriverFeatures(features: bigint): boolean {
+    const peer = this.#peer;
+    if ((features & (1n << BigInt(VHOST_PCI_F_SESSION))) === 0n && peer) {
+      const packed = packRegions(peer.memory.regions);
+      if (typeof packed === 'string') {
+        this.#log.event(`a driver without SESSION refused: ${packed}`);
+        return false;
+      }
+    }
+    const excess = peer ? peer.features & this.#netFeatures & ~features : 0n;
+    if (excess !== 0n) {
+      // The driver is not there yet for the session, so nothing needs stopping.
+      this.#backend?.close(`the driver does not know features 0x${excess.toString(16)} that it negotiated`);
+    }
+    return true;
+  }
+
+  #startControlQueue(): void {
+    const { virtio, dma } = this.#function;
+    const queue = virtio.queues[this.#controlIndex];
+    if (!queue?.enabled || !virtio.driverReady || this.#controlQueue.running) return;
+    try {
+      this.#controlQueue.start({
+        desc: queue.queue_desc,
+        avail: queue.queue_driver,
+        used: queue.queue_device,
+        size: queue.size,
+        features: VERSION_1,
+        maps: dma.maps,
+      });
+    } catch (error) {
+      this.#failDriver(`the control queue cannot be used: ${(error as Error).message}`);
+      return;
+    }
+    this.#log.event('driver ready');
+    this.#controlQueue.poll();
+    this.#session.sync();
+  }
+
+  #driverGone(): void {
+    this.#controlQueue.stop();
+    this.#session.driverGone();
+  }
+
+  #failDriver(reason: string): void {
+    this.#log.event(`driver failed: ${reason}`);
+    this.#controlQueue.stop();
+    this.#function.virtio.setLink(false);
+    this.#function.virtio.needsReset();
+    this.#session.driverGone();
+  }
+
+  #dmaUnmapping(maps: readonly DmaMap[]): void {
+    if (maps.some((map) => this.#controlQueue.uses(map))) this.#failDriver('it unmapped the control queue');
+  }
+
+  #setLink(up: boolean): void {
+    const { virtio } = this.#function;
+    if (virtio.linkUp === up) return;
+    virtio.setLink(up);
+    this.#log.event(up ? 'link up' : 'link down');
+  }
+
+  /** A notification register: the control queue's is ours, the others cross over to the peer's call descriptors. */
+  #notified(queue: number): void {
+    if (queue === this.#controlIndex) {
+      this.#controlQueue.poll();
+      this.#session.updateLink();
+      return;
+    }
+    const fd = this.#peer?.rings[crossed(queue)]?.callFd ?? -1;
+    if (fd >= 0) native.eventfdSignal(fd);
+  }
+
+  // --- the peer -----------------------------------------------------------------------------------------------------
+
+  #peerConnected(fd: number): boolean {
+    if (this.#backend) return false;
+    this.#log.event('peer connected');
+    const device = this;
+    this.#backend = new VhostUserBackend(fd, this.#queuePairs, {
+      get offeredFeatures() {
+        return device.#offeredToPeer();
+      },
+      acceptFeatures: (features) => this.#acceptPeerFeatures(features),
+      stopRings: (rings) => this.#session.stopRings(rings),
+      watchKick: (ring) => this.#watchKick(ring),
+      unwatchKick: (ring) => this.#unwatchKick(ring),
+      changed: () => this.#peerChanged(),
+      closed: (reason) => this.#peerGone(reason),
+      trace: (line) => this.#log.trace(`peer: ${line}`),
+    });
+    this.#session.setPeer(this.#backend.peer);
+    return true;
+  }
+
+  /** What a driver accepted, or all that one could. */
+  #offeredToPeer(): bigint {
+    const { virtio } = this.#function;
+    const accepted = virtio.featuresOk && !this.#reference ? virtio.driverFeatures : this.#netFeatures;
+    return (this.#netFeatures & accepted) | peerOnlyFeatures(this.#queuePairs);
+  }
+
+  #acceptPeerFeatures(features: bigint): void {
+    if ((features & VERSION_1) === 0n && features !== 0n) {
+      this.#log.event("no link: the peer's driver does not speak VERSION_1");
+    }
+    const { virtio } = this.#function;
+    const excess = virtio.featuresOk ? features & this.#netFeatures & ~virtio.driverFeatures : 0n;
+    if (excess !== 0n)
+      throw new ProtocolError(`features 0x${excess.toString(16)} that the driver does not know`);
+  }
+
+  #peerChanged(): void {
+    this.#session.sync();
+    if (this.#reference && this.#peer?.ready) this.#listenForDrivers();
+  }
+
+  #listenForDrivers(): void {
+    if (this.#server.listening) return;
+    try {
+      this.#server.listen();
+    } catch (error) {
+      this.#log.event((error as Error).message);
+    }
+  }
+
+  #peerGone(reason: string): void {
+    this.#backend = null;
+    this.#log.event(`peer left: ${reason}`);
+    for (const [index, relay] of this.#kicks) {
+      relay.close();
+      this.#kicks.delete(index);
+    }
+    this.#session.setPeer(null);
+    if (this.#reference) {
+      // The reference unplugs the function with its peer.
+      this.#server.stopListening();
+      this.#server.disconnect('its peer left');
+    }
+    this.#peerLink.lost();
+  }
+
+  #watchKick(ring: PeerRing): void {
+    this.#unwatchKick(ring);
+    const raise = () => this.#function.virtio.interruptQueue(crossed(ring.index));
+    const broken = () => this.#log.event(`the kick descriptor of ring ${ring.index} is no good`);
+    this.#kicks.set(ring.index, new EventRelay(ring.kickFd, raise, broken));
+  }
+
+  #unwatchKick(ring: PeerRing): void {
+    this.#kicks.get(ring.index)?.close();
+    this.#kicks.delete(ring.index);
+  }
+}
+
+/** The peer's RX ring belongs to our TX queue of the pair, and the other way round. */
+function crossed(queue: number): number {
+  return queue ^ 1;
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The driver's memory, as DMA_MAP and DMA_UNMAP tell it. Nothing is mapped here: descriptors are kept until the control
+// queue needs the memory. Maps without a descriptor (device memory, private guest memory) hold their place only.
+import { native } from '../../src/native.ts';
+import { closeAll, closeQuietly, takeFd } from './fds.ts';
+import { EEXIST, EINVAL, ENOENT, ENOSPC, VfioError } from './vfio-error.ts';
+
+export interface DmaMap {
+  readonly iova: bigint;
+  readonly size: bigint;
+  /** -1 for memory that cannot be reached. */
+  readonly fd: number;
+  readonly offset: number;
+  readonly writable: boolean;
+}
+
+export const MAX_DMA_MAPS = 1024;
+const ADDRESS_SPACE = 1n << 64n;
+
+export class DmaTable {
+  #maps: DmaMap[] = [];
+
+  get maps(): readonly DmaMap[] {
+    return this.#maps;
+  }
+
+  /** Adds a map; takes its descriptor out of `fds`. Throws EINVAL, EEXIST (overlap) or ENOSPC. */
+  map(request: { iova: bigint; size: bigint; offset: bigint; writable: boolean }, fds: number[]): void {
+    const { iova, size, offset, writable } = request;
+    if (size === 0n || iova + size > ADDRESS_SPACE)
+      throw new VfioError(EINVAL, 'a DMA range that is empty or wraps');
+    if (fds.length > 1) throw new VfioError(EINVAL, `${fds.length} descriptors for one DMA range`);
+    if (this.#maps.some((map) => overlaps(map, iova, size)))
+      throw new VfioError(EEXIST, 'DMA ranges that overlap');
+    if (this.#maps.length >= MAX_DMA_MAPS)
+      throw new VfioError(ENOSPC, `more than ${MAX_DMA_MAPS} DMA ranges`);
+    const fd = fds[0] ?? -1;
+    if (fd >= 0) checkFile(fd, offset, size);
+    this.#maps.push({
+      iova,
+      size,
+      fd: fd < 0 ? -1 : takeFd(fds, fd),
+      offset: fd < 0 ? 0 : Number(offset),
+      writable,
+    });
+  }
+
+  /** Maps that `[iova, + size)` names. Throws EINVAL when it cuts one in two, ENOENT when there is none. */
+  find(iova: bigint, size: bigint): DmaMap[] {
+    if (size === 0n || iova + size > ADDRESS_SPACE)
+      throw new VfioError(EINVAL, 'a DMA range that is empty or wraps');
+    const found = this.#maps.filter((map) => overlaps(map, iova, size));
+    if (found.some((map) => map.iova < iova || map.iova + map.size > iova + size)) {
+      throw new VfioError(EINVAL, 'a DMA range that cuts a map in two');
+    }
+    if (found.length === 0) throw new VfioError(ENOENT, 'a DMA range that is not mapped');
+    return found;
+  }
+
+  remove(maps: readonly DmaMap[]): void {
+    this.#maps = this.#maps.filter((map) => !maps.includes(map));
+    for (const map of maps) closeQuietly(map.fd);
+  }
+
+  clear(): void {
+    closeAll(this.#maps.map(({ fd }) => fd));
+    this.#maps = [];
+  }
+}
+
+function overlaps(map: DmaMap, iova: bigint, size: bigint): boolean {
+  return iova < map.iova + map.size && map.iova < iova + size;
+}
+
+/** The range must lie in the file now, or the first touch would be a signal. */
+function checkFile(fd: number, offset: bigint, size: bigint): void {
+  const info = native.fileInfo(fd);
+  if (!info.regular) throw new VfioError(EINVAL, 'a DMA descriptor that is no regular file');
+  if (offset + size > BigInt(info.size)) throw new VfioError(EINVAL, 'a DMA range beyond its file');
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Ownership of received descriptors. A message owns its descriptors until a handler takes them out of the list; what
+// is left when the handler returns is closed, so that no reject path can leak one.
+import { native } from '../../src/native.ts';
+
+/** Closes and removes every descriptor of the list. */
+export function closeAll(fds: number[]): void {
+  for (const fd of fds.splice(0)) closeQuietly(fd);
+}
+
+/** Closes a descriptor; -1 is none. An error of close() says something about the peer's file, not about us. */
+export function closeQuietly(fd: number): void {
+  if (fd < 0) return;
+  try {
+    native.close(fd);
+  } catch {
+    // The descriptor is gone either way (close(2)).
+  }
+}
+
+/** Takes `fd` out of the list: the caller owns it from now on. */
+export function takeFd(fds: number[], fd: number): number {
+  const index = fds.indexOf(fd);
+  if (index >= 0) fds.splice(index, 1);
+  return fd;
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A listening unix socket on the event loop. Removes its socket file when it closes.
+import { unlinkSync } from 'node:fs';
+import { failedTo } from '../../src/errors.ts';
+import { type FdWatcher, native } from '../../src/native.ts';
+import { closeQuietly } from './fds.ts';
+import type { Log } from './log.ts';
+
+/** Pause when the process is out of descriptors: the socket stays readable, and a busy loop would not free any. */
+const RETRY_MS = 100;
+
+export class Listener {
+  readonly #fd: number;
+  readonly #path: string;
+  readonly #onConnection: (fd: number) => void;
+  readonly #log: Log;
+  #watcher: FdWatcher | null = null;
+  #retry: NodeJS.Timeout | null = null;
+  #closed = false;
+
+  /** `onConnection` owns the descriptor. Throws PmdError when the path cannot be used. */
+  constructor(path: string, onConnection: (fd: number) => void, log: Log) {
+    this.#path = path;
+    this.#onConnection = onConnection;
+    this.#log = log;
+    try {
+      this.#fd = native.unixListen(path);
+    } catch (error) {
+      throw failedTo(`listen on ${path}`, error);
+    }
+    this.#watch();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#retry) clearTimeout(this.#retry);
+    this.#watcher?.close();
+    closeQuietly(this.#fd);
+    try {
+      unlinkSync(this.#path);
+    } catch {
+      // Somebody removed it before.
+    }
+  }
+
+  #watch(): void {
+    this.#watcher = native.watchFd(this.#fd, () => this.#accept());
+  }
+
+  #accept(): void {
+    let fd: number;
+    try {
+      fd = native.unixAccept(this.#fd);
+    } catch (error) {
+      this.#log.event(`cannot accept on ${this.#path}: ${(error as Error).message}`);
+      this.#watcher?.close();
+      this.#retry = setTimeout(() => this.#watch(), RETRY_MS);
+      return;
+    }
+    if (fd >= 0) this.#onConnection(fd);
+  }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The command line: what it prints and how it ends.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { until } from '../../test/support/wait.ts';
+
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+
+interface Run {
+  readonly child: ChildProcess;
+  stdout: string;
+  stderr: string;
+  code: number | null;
+}
+
+let folder: string;
+const runs: Run[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vhost-pci-device-cli-'));
+});
+
+afterEach(() => {
+  for (const { child, code } of runs.splice(0)) if (code === null) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true });
+});
+
+const sockets = () => ['--vhost-user', join(folder, 'a'), '--vfio-user', join(folder, 'b')];
+
+function start(...args: string[]): Run {
+  const child = spawn(process.execPath, ['--import', 'tsx', MAIN, ...args]);
+  const run: Run = { child, stdout: '', stderr: '', code: null };
+  child.stdout.on('data', (data) => {
+    run.stdout += data;
+  });
+  child.stderr.on('data', (data) => {
+    run.stderr += data;
+  });
+  child.on('close', (code) => {
+    run.code = code ?? -1;
+  });
+  runs.push(run);
+  return run;
+}
+
+async function end(...args: string[]): Promise<Run> {
+  const run = start(...args);
+  await until('it ends', () => run.code !== null, 30_000);
+  return run;
+}
+
+describe('vhost-pci-device', () => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('says that it is ready, and ends cleanly at %s', async (signal) => {
+    const run = start(...sockets());
+    await until('it is ready', () => run.stdout.includes('\n'), 30_000);
+    expect(run.stdout).toBe(
+      `vhost-pci-device: ready, vhost-user ${join(folder, 'a')}, vfio-user ${join(folder, 'b')}\n`,
+    );
+    expect(existsSync(join(folder, 'a')) && existsSync(join(folder, 'b'))).toBe(true);
+    run.child.kill(signal);
+    await until('it ends', () => run.code !== null);
+    expect(run.code).toBe(0);
+    expect(run.stderr).toBe('');
+    expect(existsSync(join(folder, 'a')) || existsSync(join(folder, 'b'))).toBe(false);
+  });
+
+  it.each([
+    ['an option that is missing', ['--vhost-user', 'x'], '--vfio-user'],
+    ['too many queues', ['--queues', '129'], '--queues'],
+    ['no number of queues', ['--queues', 'two'], '--queues'],
+    ['an unknown feature', ['--features', 'mrg_rxbuf,packed'], "'packed'"],
+    ['an unknown mode', ['--vhost-user-mode', 'both'], '--vhost-user-mode'],
+    ['an unknown option', ['--frobnicate'], '--frobnicate'],
+    ['a word too many', ['surplus'], 'too many arguments'],
+  ])('refuses %s with one line and code 2', async (what, args, named) => {
+    const run = await end(...(what === 'an option that is missing' ? args : [...sockets(), ...args]));
+    expect(run.code).toBe(2);
+    expect(run.stderr).toMatch(/^vhost-pci-device: [^\n]*\n$/);
+    expect(run.stderr).toContain(named);
+    expect(run.stdout).toBe('');
+  });
+
+  it('names a path that cannot be used, in one line, with code 1', async () => {
+    const run = await end('--vhost-user', join(folder, 'a'), '--vfio-user', join(folder, 'no', 'such'));
+    expect(run.code).toBe(1);
+    expect(run.stderr).toMatch(/^vhost-pci-device: Failed to listen on [^\n]*no\/such[^\n]*\n$/);
+    expect(existsSync(join(folder, 'a'))).toBe(false);
+  });
+
+  it('explains itself', async () => {
+    const run = await end('--help');
+    expect(run.code).toBe(0);
+    expect(run.stdout).toContain('--reference');
+  });
+});

@@ -1,0 +1,77 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: BSD-3-Clause
+// vhost-pci-device: the command line of the device model.
+import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { VHOST_PCI_SUBSYSTEM_ID } from '../../src/abi/vhost-pci.ts';
+import { createDevice, type Device, MAX_QUEUE_PAIRS } from './device.ts';
+import { parseFeatures } from './features.ts';
+
+const EXIT_FAILURE = 1;
+const EXIT_USAGE = 2;
+
+const command = new Command()
+  .name('vhost-pci-device')
+  .description(
+    'Device model: a vhost-user back-end towards the peer, a vfio-user PCI function towards the driver',
+  )
+  .requiredOption('--vhost-user <path>', 'unix socket towards the peer')
+  .requiredOption('--vfio-user <path>', 'unix socket towards the driver')
+  .addOption(
+    new Option('--vhost-user-mode <mode>', 'who listens on the vhost-user socket: this program, or the peer')
+      .choices(['server', 'client'] as const)
+      .default('server' as const),
+  )
+  .option(
+    '--queues <n>',
+    `queue pairs, 1 to ${MAX_QUEUE_PAIRS}`,
+    (text) => integer(text, 1, MAX_QUEUE_PAIRS),
+    1,
+  )
+  .option(
+    '--subsystem-id <n>',
+    'PCI subsystem id',
+    (text) => integer(text, 0, 0xffff),
+    VHOST_PCI_SUBSYSTEM_ID,
+  )
+  .option('--reference', 'the bare function of RFC 2.0: neither SESSION nor REMAP', false)
+  .option('--features <list>', 'offer only these net features: mrg_rxbuf, in_order, indirect_desc', features)
+  .option('-v, --verbose', 'log every message', false)
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE))
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'vhost-pci-device: ')) });
+
+main();
+
+function main(): void {
+  const options = command.parse().opts();
+  const log = (line: string) => process.stderr.write(`vhost-pci-device: ${line}\n`);
+  let device: Device;
+  try {
+    device = createDevice({ ...options, queuePairs: options.queues, log });
+  } catch (error) {
+    log((error as Error).message);
+    process.exit(EXIT_FAILURE);
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      device.close();
+      process.exit(0);
+    });
+  }
+  process.stdout.write(
+    `vhost-pci-device: ready, vhost-user ${options.vhostUser}, vfio-user ${options.vfioUser}\n`,
+  );
+}
+
+function integer(text: string, min: number, max: number): number {
+  const value = /^(0x[0-9a-f]+|[0-9]+)$/i.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= min && value <= max)) throw new InvalidArgumentError(`choose ${min} to ${max}.`);
+  return value;
+}
+
+function features(text: string): bigint {
+  try {
+    return parseFeatures(text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Framed messages with descriptors over a non-blocking stream socket.
+//
+// Contract: messages are handed over whole, one at a time and in order; the next one is not even read while a handler's
+// promise is pending, which is the back-pressure on a peer that floods. No read crosses the end of a message, so
+// descriptors belong to the message with whose bytes they came. Every way out of a message closes what its handler left.
+import { type FdWatcher, native } from '../../src/native.ts';
+import { closeAll, closeQuietly } from './fds.ts';
+
+export interface Framing {
+  readonly headerBytes: number;
+  /** Descriptors that one message may carry. */
+  readonly maxFds: number;
+  /** Bytes that follow this header, or the reason why the stream cannot go on. */
+  payloadBytes(header: DataView): number | string;
+}
+
+export interface Message {
+  /** Header and payload. */
+  readonly data: DataView;
+  /** Owned by the message; a handler takes out what it keeps. */
+  readonly fds: number[];
+  /** More descriptors came than the framing allows; the surplus is closed already. */
+  readonly fdsTruncated: boolean;
+}
+
+export interface MessageHandlers {
+  onMessage(message: Message): void | Promise<void>;
+  /** Called once, whoever closed. */
+  onClosed(reason: string): void;
+}
+
+interface Outgoing {
+  data: Uint8Array;
+  /** Duplicates, closed once sent. */
+  readonly fds: number[];
+}
+
+/** A flood must not starve the other sockets of the event loop. */
+const MESSAGES_PER_WAKE = 32;
+/** A peer that asks and never reads answers is cut off here. */
+const MAX_QUEUED_BYTES = 4 << 20;
+const RETRY_MS = 2;
+
+export class MessageSocket {
+  readonly #fd: number;
+  readonly #framing: Framing;
+  readonly #handlers: MessageHandlers;
+  #watcher: FdWatcher | null = null;
+  #closed = false;
+  #busy = false;
+  #message: Uint8Array;
+  #have = 0;
+  #headerDone = false;
+  #fds: number[] = [];
+  #fdsTruncated = false;
+  #queue: Outgoing[] = [];
+  #queuedBytes = 0;
+  #retry: NodeJS.Timeout | null = null;
+
+  /** Takes ownership of `fd` and starts reading. */
+  constructor(fd: number, framing: Framing, handlers: MessageHandlers) {
+    this.#fd = fd;
+    this.#framing = framing;
+    this.#handlers = handlers;
+    this.#message = new Uint8Array(framing.headerBytes);
+    this.#watch();
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Sends a message; the descriptors stay the caller's. Queues when the socket is full. */
+  send(data: Uint8Array, fds: readonly number[] = []): void {
+    if (this.#closed) return;
+    let sent = 0;
+    if (this.#queue.length === 0) {
+      sent = this.#trySend(data, fds);
+      if (sent < 0 || sent === data.length) return;
+    }
+    if (this.#queuedBytes + data.length - sent > MAX_QUEUED_BYTES) {
+      this.close('it does not read its replies');
+      return;
+    }
+    this.#queue.push({ data: data.slice(sent), fds: sent > 0 ? [] : fds.map((fd) => native.dup(fd)) });
+    this.#queuedBytes += data.length - sent;
+    this.#armRetry();
+  }
+
+  /** Closes the socket and every descriptor that is still on its way. Idempotent. */
+  close(reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#unwatch();
+    if (this.#retry) clearTimeout(this.#retry);
+    closeAll(this.#fds);
+    for (const item of this.#queue) closeAll(item.fds);
+    this.#queue = [];
+    closeQuietly(this.#fd);
+    this.#handlers.onClosed(reason);
+  }
+
+  #watch(): void {
+    this.#watcher ??= native.watchFd(this.#fd, () => this.#onReadable());
+  }
+
+  #unwatch(): void {
+    this.#watcher?.close();
+    this.#watcher = null;
+  }
+
+  #onReadable(): void {
+    for (let n = 0; n < MESSAGES_PER_WAKE && !this.#closed && !this.#busy; n++) {
+      const message = this.#receive();
+      if (!message) return;
+      this.#dispatch(message);
+    }
+  }
+
+  #dispatch(message: Message): void {
+    try {
+      const pending = this.#handlers.onMessage(message);
+      if (pending instanceof Promise) {
+        void this.#await(message, pending);
+        return;
+      }
+    } catch (error) {
+      this.close(`internal error: ${(error as Error).message}`);
+    }
+    closeAll(message.fds);
+  }
+
+  async #await(message: Message, pending: Promise<void>): Promise<void> {
+    this.#busy = true;
+    this.#unwatch();
+    try {
+      await pending;
+    } catch (error) {
+      this.close(`internal error: ${(error as Error).message}`);
+    }
+    closeAll(message.fds);
+    this.#busy = false;
+    if (!this.#closed) this.#watch();
+  }
+
+  /** The next whole message; null when there is none yet or the connection ended. */
+  #receive(): Message | null {
+    for (;;) {
+      if (this.#have === this.#message.length) {
+        const end = this.#headerDone ? 0 : this.#headerComplete();
+        if (end === null) return null;
+        if (end === 0) return this.#messageComplete();
+      }
+      if (!this.#readSome()) return null;
+    }
+  }
+
+  /** Bytes that the header announces; null when it ends the connection. */
+  #headerComplete(): number | null {
+    const payload = this.#framing.payloadBytes(new DataView(this.#message.buffer));
+    if (typeof payload === 'string') {
+      this.close(payload);
+      return null;
+    }
+    this.#headerDone = true;
+    const whole = new Uint8Array(this.#framing.headerBytes + payload);
+    whole.set(this.#message);
+    this.#message = whole;
+    return payload;
+  }
+
+  #messageComplete(): Message {
+    const message: Message = {
+      data: new DataView(this.#message.buffer),
+      fds: this.#fds,
+      fdsTruncated: this.#fdsTruncated,
+    };
+    this.#message = new Uint8Array(this.#framing.headerBytes);
+    this.#have = 0;
+    this.#headerDone = false;
+    this.#fds = [];
+    this.#fdsTruncated = false;
+    return message;
+  }
+
+  /** False when nothing more is there. */
+  #readSome(): boolean {
+    try {
+      const got = native.receiveMessage(this.#fd, this.#message.subarray(this.#have), this.#framing.maxFds);
+      if (!got) return false;
+      this.#keepFds(got.fds);
+      this.#fdsTruncated ||= got.fdsTruncated;
+      if (got.bytes === 0) {
+        this.close(this.#have > 0 ? 'it disconnected in the middle of a message' : 'it disconnected');
+        return false;
+      }
+      this.#have += got.bytes;
+      return true;
+    } catch (error) {
+      this.close((error as Error).message);
+      return false;
+    }
+  }
+
+  #keepFds(fds: number[]): void {
+    const room = this.#framing.maxFds - this.#fds.length;
+    const surplus = fds.splice(Math.max(room, 0));
+    this.#fds.push(...fds);
+    if (surplus.length > 0) {
+      this.#fdsTruncated = true;
+      closeAll(surplus);
+    }
+  }
+
+  /** Bytes taken; -1 when the connection broke (and is closed now). */
+  #trySend(data: Uint8Array, fds: readonly number[]): number {
+    try {
+      return native.sendMessage(this.#fd, data, fds);
+    } catch (error) {
+      this.close((error as Error).message);
+      return -1;
+    }
+  }
+
+  #armRetry(): void {
+    this.#retry ??= setTimeout(() => {
+      this.#retry = null;
+      this.#drain();
+    }, RETRY_MS);
+  }
+
+  #drain(): void {
+    for (let item = this.#queue[0]; item; item = this.#queue[0]) {
+      const sent = this.#trySend(item.data, item.fds);
+      if (sent < 0) return;
+      if (sent > 0) closeAll(item.fds);
+      this.#queuedBytes -= sent;
+      item.data = item.data.subarray(sent);
+      if (item.data.length > 0) {
+        this.#armRetry();
+        return;
+      }
+      this.#queue.shift();
+    }
+  }
+}

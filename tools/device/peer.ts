@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What one connected peer has said so far: features, memory, rings. State and its rules; no socket, no driver.
+import { VHOST_USER_F_PROTOCOL_FEATURES } from '../../src/abi/vhost-user.ts';
+import {
+  VIRTIO_F_VERSION_1,
+  VRING_AVAIL_ALIGN,
+  VRING_DESC_ALIGN,
+  VRING_USED,
+  VRING_USED_ALIGN,
+  vringAvailBytes,
+  vringDescBytes,
+  vringUsedBytes,
+} from '../../src/abi/virtio-ring.ts';
+import { closeQuietly } from './fds.ts';
+import { assignBars, distinctFiles } from './memory-layout.ts';
+import { type MemoryFile, PeerMemory } from './peer-memory.ts';
+import { ProtocolError } from './protocol-error.ts';
+
+export interface RingAddresses {
+  readonly desc: bigint;
+  readonly avail: bigint;
+  readonly used: bigint;
+}
+
+export interface PeerRing {
+  readonly index: number;
+  /** Entries; 0 until SET_VRING_NUM. */
+  num: number;
+  /** As the front-end gave them: in its own address space. */
+  user: RingAddresses | null;
+  /** The same, guest-physical, once the ring can run. */
+  guest: RingAddresses | null;
+  /** The kick message came: vhost-user's "ring is started". */
+  started: boolean;
+  /** SET_VRING_ENABLE said so. */
+  enabled: boolean;
+  kickFd: number;
+  callFd: number;
+  /** Index that SET_VRING_BASE gave. */
+  base: number;
+  /** A driver has worked this ring since `base` was set, so `base` is out of date. */
+  served: boolean;
+  /** Index at which the last driver stopped in good order; null when it did not say. */
+  next: number | null;
+  /** A driver has been told to work this ring, from `toldIndex` on. */
+  told: boolean;
+  toldIndex: number;
+}
+
+export class Peer {
+  features = 0n;
+  featuresSet = false;
+  protocolFeatures = 0n;
+  status = 0;
+  memory = PeerMemory.empty;
+  /** The connection is over: nothing may be kept any more. */
+  closed = false;
+  /** BAR of each memory file. */
+  bars: ReadonlyMap<number, MemoryFile> = new Map();
+  readonly rings: readonly PeerRing[];
+  readonly #unwatchKick: (ring: PeerRing) => void;
+
+  /** `unwatchKick` is called before a kick descriptor is closed. */
+  constructor(queuePairs: number, unwatchKick: (ring: PeerRing) => void = () => {}) {
+    this.#unwatchKick = unwatchKick;
+    this.rings = Array.from({ length: 2 * queuePairs }, (_, index) => newRing(index));
+  }
+
+  /** The driver may work this ring: vhost-user.rst, "Ring states", started and enabled. */
+  isActive(ring: PeerRing): boolean {
+    return ring.started && ring.guest !== null && this.isEnabled(ring);
+  }
+
+  /** Without protocol features there is no SET_VRING_ENABLE, and rings come up enabled. */
+  isEnabled(ring: PeerRing): boolean {
+    return ring.enabled || (this.features & (1n << BigInt(VHOST_USER_F_PROTOCOL_FEATURES))) === 0n;
+  }
+
+  /** The first queue pair runs, with a driver that speaks VERSION_1. */
+  get ready(): boolean {
+    const [rx, tx] = this.rings;
+    if (!rx || !tx || !this.featuresSet) return false;
+    if ((this.features & (1n << BigInt(VIRTIO_F_VERSION_1))) === 0n) return false;
+    return this.isActive(rx) && this.isActive(tx);
+  }
+
+  /** Takes another memory table; every ring is translated anew. The rings that ran have been stopped. */
+  setMemory(memory: PeerMemory): void {
+    this.memory.closeExcept(memory);
+    this.memory = memory;
+    this.bars = assignBars(distinctFiles(memory.regions), this.bars);
+    for (const ring of this.rings) {
+      ring.guest = ring.user && ring.num > 0 ? translateRing(memory, ring.user, ring.num) : null;
+    }
+  }
+
+  /** Works out where a ring lies once its size and addresses are known. Throws ProtocolError when it lies nowhere. */
+  placeRing(ring: PeerRing): void {
+    ring.guest = null;
+    if (!ring.user || ring.num === 0) return;
+    ring.guest = translateRing(this.memory, ring.user, ring.num);
+    if (!ring.guest) throw new ProtocolError(`ring ${ring.index} lies outside the memory table`);
+  }
+
+  /** GET_VRING_BASE, reset: the ring forgets all but its call descriptor, so that stale addresses cannot come back. */
+  clearRing(ring: PeerRing): void {
+    this.setKick(ring, -1);
+    ring.started = false;
+    ring.user = null;
+    ring.guest = null;
+  }
+
+  /** Takes the descriptor that the peer's driver kicks; -1 for none. */
+  setKick(ring: PeerRing, fd: number): void {
+    if (ring.kickFd >= 0) this.#unwatchKick(ring);
+    closeQuietly(ring.kickFd);
+    ring.kickFd = fd;
+  }
+
+  reset(): void {
+    for (const ring of this.rings) {
+      this.clearRing(ring);
+      ring.enabled = false;
+      ring.num = 0;
+      setBase(ring, 0);
+    }
+  }
+
+  /** Index of the next available entry that no driver took yet. */
+  nextIndex(ring: PeerRing): number {
+    if (ring.next !== null) return ring.next;
+    if (!ring.served || !ring.guest) return ring.base;
+    // Entries are used in order, so what is not used was not taken for good.
+    return this.memory.readU16(ring.guest.used + BigInt(VRING_USED.fields.idx.offset)) ?? ring.base;
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const ring of this.rings) {
+      this.clearRing(ring);
+      closeQuietly(ring.callFd);
+      ring.callFd = -1;
+    }
+    this.setMemory(PeerMemory.empty);
+  }
+}
+
+export function setBase(ring: PeerRing, base: number): void {
+  ring.base = base;
+  ring.served = false;
+  ring.next = null;
+}
+
+/** Alignment of the three parts, VIRTIO 1.2 section 2.7. */
+export function isAligned({ desc, avail, used }: RingAddresses): boolean {
+  return (
+    desc % BigInt(VRING_DESC_ALIGN) === 0n &&
+    avail % BigInt(VRING_AVAIL_ALIGN) === 0n &&
+    used % BigInt(VRING_USED_ALIGN) === 0n
+  );
+}
+
+function translateRing(memory: PeerMemory, user: RingAddresses, num: number): RingAddresses | null {
+  const desc = memory.translate(user.desc, vringDescBytes(num));
+  const avail = memory.translate(user.avail, vringAvailBytes(num));
+  const used = memory.translate(user.used, vringUsedBytes(num));
+  if (desc === null || avail === null || used === null) return null;
+  const guest = { desc, avail, used };
+  return isAligned(guest) ? guest : null;
+}
+
+function newRing(index: number): PeerRing {
+  return {
+    index,
+    num: 0,
+    user: null,
+    guest: null,
+    started: false,
+    enabled: false,
+    kickFd: -1,
+    callFd: -1,
+    base: 0,
+    served: false,
+    next: null,
+    told: false,
+    toldIndex: 0,
+  };
+}

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The join of one driver and one peer: what the driver must be told, and when (docs/device-abi.md, "SESSION").
+//
+// `sync` compares what the driver knows with what the peer is now, and sends the difference. A ring that a driver works is only
+// ever taken away through `stopRings`, which waits for the driver's word (design D6); so when sync runs, the driver
+// has already let go of whatever changed.
+import {
+  VHOST_PCI_F_REMAP,
+  VHOST_PCI_F_SESSION,
+  VHOST_PCI_REFERENCE_VRING_SIZE,
+} from '../../src/abi/vhost-pci.ts';
+import { VHOST_USER_F_PROTOCOL_FEATURES } from '../../src/abi/vhost-user.ts';
+import {
+  packedMemoryMessage,
+  parseQueueStopped,
+  peerFeaturesMessage,
+  placedMemoryMessage,
+  type QueueRecord,
+  queueStopMessage,
+  queuesMessage,
+} from './control-messages.ts';
+import type { Log } from './log.ts';
+import { type FileIdentity, packRegions, placeRegions } from './memory-layout.ts';
+import type { Peer, PeerRing } from './peer.ts';
+import type { PeerMemory } from './peer-memory.ts';
+
+/** The driver's side, as far as the session needs it. */
+export interface DriverPort {
+  /** DRIVER_OK, with a working control queue. */
+  readonly ready: boolean;
+  readonly features: bigint;
+  send(message: Uint8Array, key?: string): void;
+  /** All that was sent has been delivered. */
+  readonly drained: boolean;
+  setLink(up: boolean): void;
+  /** The driver broke the contract: DEVICE_NEEDS_RESET. */
+  fail(reason: string): void;
+  showsToClient(files: ReadonlyMap<number, FileIdentity>): boolean;
+}
+
+interface Told {
+  readonly memory: PeerMemory;
+  features: bigint;
+  records: readonly QueueRecord[];
+}
+
+interface PendingStop {
+  readonly index: number;
+  readonly done: (lastAvailIdx: number | null) => void;
+}
+
+const STOPPED: QueueRecord = {
+  last_avail_idx: 0,
+  vring_enable: 0,
+  vring_num: 0,
+  desc_gpa: 0n,
+  avail_gpa: 0n,
+  used_gpa: 0n,
+};
+
+export const STOP_TIMEOUT_MS = 1000;
+
+export class Session {
+  readonly #driver: DriverPort;
+  readonly #log: Log;
+  #peer: Peer | null = null;
+  #told: Told | null = null;
+  /** A driver without SESSION is told once; after that only the link changes. */
+  #toldOnce: { memory: string; queues: string } | null = null;
+  #pendingStops = new Map<number, PendingStop>();
+  #nextToken = 1;
+  #refusal = '';
+
+  constructor(driver: DriverPort, log: Log) {
+    this.#driver = driver;
+    this.#log = log;
+  }
+
+  setPeer(peer: Peer | null): void {
+    this.#peer = peer;
+    this.#abandonStops();
+    this.sync();
+  }
+
+  /** The driver is gone or was reset: what it took and did not say comes from the used rings. */
+  driverGone(): void {
+    this.#abandonStops();
+    this.#told = null;
+    this.#toldOnce = null;
+    this.#refusal = '';
+    for (const ring of this.#peer?.rings ?? []) ring.told = false;
+  }
+
+  /** Brings the driver up to date. Cheap when nothing changed. */
+  sync(): void {
+    if (this.#driver.ready) {
+      if (this.#speaks(VHOST_PCI_F_SESSION)) this.#syncSession();
+      else this.#syncOnce();
+    }
+    this.updateLink();
+  }
+
+  /** The link comes up once the driver has everything that it needs for it. */
+  updateLink(): void {
+    const told = this.#told !== null || this.#toldOnce !== null;
+    const up = this.#driver.ready && told && this.#driver.drained && this.#usablePeer()?.ready === true;
+    this.#driver.setLink(up);
+  }
+
+  /** Resolves when the driver works none of these rings any more; at most after STOP_TIMEOUT_MS. */
+  async stopRings(rings: readonly PeerRing[]): Promise<void> {
+    const worked = rings.filter((ring) => ring.told);
+    if (worked.length === 0) return;
+    const answers = this.#canAsk() ? await Promise.all(worked.map((ring) => this.#askToStop(ring))) : [];
+    for (const [i, ring] of worked.entries()) {
+      ring.told = false;
+      ring.next = answers[i] ?? null;
+    }
+  }
+
+  /** A message of the driver. */
+  handleMessage(message: DataView): void {
+    const stopped = parseQueueStopped(message);
+    if (!stopped) {
+      this.#driver.fail('a control message that is not QUEUE_STOPPED');
+      return;
+    }
+    const pending = this.#pendingStops.get(stopped.token);
+    // An answer that comes too late is no crime.
+    if (!pending) return;
+    if (pending.index !== stopped.index) {
+      this.#driver.fail('QUEUE_STOPPED for another queue');
+      return;
+    }
+    this.#pendingStops.delete(stopped.token);
+    pending.done(stopped.last_avail_idx);
+  }
+
+  #canAsk(): boolean {
+    return this.#driver.ready && this.#speaks(VHOST_PCI_F_SESSION);
+  }
+
+  #speaks(feature: number): boolean {
+    return (this.#driver.features & (1n << BigInt(feature))) !== 0n;
+  }
+
+  #askToStop(ring: PeerRing): Promise<number | null> {
+    const token = this.#nextToken;
+    this.#nextToken = (token % 0xffff_ffff) + 1;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.#pendingStops.delete(token);
+        resolve(null);
+        this.#driver.fail(`the driver did not stop queue ${ring.index} within ${STOP_TIMEOUT_MS} ms`);
+      }, STOP_TIMEOUT_MS);
+      const done = (lastAvailIdx: number | null) => {
+        clearTimeout(timer);
+        resolve(lastAvailIdx);
+      };
+      this.#pendingStops.set(token, { index: ring.index, done });
+      this.#driver.send(queueStopMessage(ring.index, token));
+    });
+  }
+
+  #abandonStops(): void {
+    for (const { done } of this.#pendingStops.values()) done(null);
+    this.#pendingStops.clear();
+  }
+
+  /** The peer, unless this driver cannot work with its memory. */
+  #usablePeer(): Peer | null {
+    const peer = this.#peer;
+    if (!peer || !this.#driver.ready || peer.memory.regions.length === 0) return peer;
+    const reason = this.#misfit(peer);
+    if (reason !== '' && reason !== this.#refusal) this.#log.event(`no link: ${reason}`);
+    this.#refusal = reason;
+    return reason === '' ? peer : null;
+  }
+
+  /** Why this driver cannot reach this peer's memory; empty when it can. */
+  #misfit(peer: Peer): string {
+    const session = this.#speaks(VHOST_PCI_F_SESSION);
+    if (!(session && this.#speaks(VHOST_PCI_F_REMAP)) && !this.#driver.showsToClient(peer.bars)) {
+      return 'the peer has another memory file, and the driver cannot map a BAR again: plug the device anew';
+    }
+    if (session) return '';
+    const packed = packRegions(peer.memory.regions);
+    if (typeof packed === 'string') return `${packed}, which a driver without SESSION cannot be told`;
+    const wrong = peer.rings.find(
+      (ring) => peer.isActive(ring) && ring.num !== VHOST_PCI_REFERENCE_VRING_SIZE,
+    );
+    if (wrong)
+      return `ring ${wrong.index} has ${wrong.num} entries, and a driver without SESSION assumes 256`;
+    if (!this.#toldOnce || !peer.ready) return '';
+    return this.#toldOnce.memory === fingerprint(packed) &&
+      this.#toldOnce.queues === fingerprint(ringsOf(peer))
+      ? ''
+      : 'the peer has other rings, and a driver without SESSION is told once';
+  }
+
+  #syncSession(): void {
+    const peer = this.#usablePeer();
+    if (!peer) {
+      this.#forget();
+      return;
+    }
+    if (!this.#told && !peer.ready) return;
+    if (this.#told?.memory !== peer.memory) {
+      this.#disableTold();
+      this.#driver.send(peerFeaturesMessage(negotiated(peer)));
+      this.#driver.send(placedMemoryMessage(placeRegions(peer.memory.regions, peer.bars)));
+      this.#told = { memory: peer.memory, features: peer.features, records: peer.rings.map(() => STOPPED) };
+    } else if (this.#told.features !== peer.features) {
+      this.#told.features = peer.features;
+      this.#driver.send(peerFeaturesMessage(negotiated(peer)));
+    }
+    this.#sendRecords(
+      this.#told,
+      peer.rings.map((ring) => record(peer, ring)),
+    );
+  }
+
+  #sendRecords(told: Told, records: readonly QueueRecord[]): void {
+    if (fingerprint(told.records) === fingerprint(records)) return;
+    told.records = records;
+    this.#driver.send(queuesMessage(records), 'queues');
+  }
+
+  #disableTold(): void {
+    if (!this.#told) return;
+    this.#sendRecords(
+      this.#told,
+      this.#told.records.map(() => STOPPED),
+    );
+  }
+
+  /** The peer is gone: queues first, then the memory under them. */
+  #forget(): void {
+    if (!this.#told) return;
+    this.#driver.setLink(false);
+    for (const ring of this.#peer?.rings ?? []) ring.told = false;
+    this.#disableTold();
+    this.#driver.send(placedMemoryMessage([]));
+    this.#told = null;
+  }
+
+  /** The reference's way: memory and queues once, when both sides are ready. */
+  #syncOnce(): void {
+    const peer = this.#usablePeer();
+    if (!peer?.ready) return;
+    const packed = packRegions(peer.memory.regions);
+    if (typeof packed === 'string') return;
+    const records = peer.rings.map((ring) => ({ ...record(peer, ring), vring_num: ring.index }));
+    if (this.#toldOnce) return;
+    this.#toldOnce = { memory: fingerprint(packed), queues: fingerprint(ringsOf(peer)) };
+    this.#driver.send(packedMemoryMessage(packed));
+    this.#driver.send(queuesMessage(records));
+  }
+}
+
+/** What a driver is told of a ring; from then on the ring is that driver's. */
+function record(peer: Peer, ring: PeerRing): QueueRecord {
+  if (!ring.guest || !peer.isActive(ring)) return STOPPED;
+  if (!ring.told) {
+    ring.toldIndex = peer.nextIndex(ring);
+    ring.told = true;
+    ring.served = true;
+    ring.next = null;
+  }
+  return {
+    last_avail_idx: ring.toldIndex,
+    vring_enable: 1,
+    vring_num: ring.num,
+    desc_gpa: ring.guest.desc,
+    avail_gpa: ring.guest.avail,
+    used_gpa: ring.guest.used,
+  };
+}
+
+/** What the peer's driver negotiated: bit 30 is between us and its front-end. */
+const negotiated = (peer: Peer) => peer.features & ~(1n << BigInt(VHOST_USER_F_PROTOCOL_FEATURES));
+
+const ringsOf = (peer: Peer) => peer.rings.map(({ num, guest }) => ({ num, ...guest }));
+
+function fingerprint(value: unknown): string {
+  return JSON.stringify(value, (_, field) => (typeof field === 'bigint' ? field.toString(16) : field));
+}

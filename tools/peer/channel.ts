@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One vhost-user connection from the front-end's side: messages out, replies in, one exchange at a time, on the event loop.
+// The back-end is not trusted: a reply must be the one that is awaited, of the length that is expected, in time; anything
+// else ends the connection with one error that says what was wrong. Descriptors that come with a reply are closed.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { decode, encode, type Layout } from '../../src/abi/layout.ts';
+import {
+  VHOST_USER,
+  VHOST_USER_HEADER,
+  VHOST_USER_MAX_PAYLOAD,
+  VHOST_USER_NEED_REPLY_MASK,
+  VHOST_USER_REPLY_MASK,
+  VHOST_USER_U64,
+  VHOST_USER_VERSION,
+} from '../../src/abi/vhost-user.ts';
+import { failedTo, PmdError } from '../../src/errors.ts';
+import { type FdWatcher, native } from '../../src/native.ts';
+
+export type RequestName = keyof typeof VHOST_USER;
+
+/** The back-end does its part in another process, which may first have to make its own user stop. */
+const DEFAULT_TIMEOUT_MS = 5000;
+const FULL_SOCKET_RETRY_MS = 2;
+const MAX_FDS = 8;
+
+interface Pending {
+  readonly name: RequestName;
+  readonly size: number;
+  readonly resolve: (reply: DataView) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class Channel {
+  /** Called once when the connection ends for a reason other than close(). */
+  onClosed: (error: PmdError) => void = () => {};
+  /** Set when REPLY_ACK was negotiated: acked() asks for an answer. */
+  replyAck = false;
+  readonly #fd: number;
+  readonly #path: string;
+  readonly #timeoutMs: number;
+  readonly #watcher: FdWatcher;
+  readonly #input = new Uint8Array(VHOST_USER_HEADER.size + VHOST_USER_MAX_PAYLOAD);
+  #filled = 0;
+  #pending: Pending | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+  #ended: PmdError | undefined;
+
+  /** Owns `fd`, a connected socket. `path` names the back-end in errors. */
+  constructor(fd: number, path: string, timeoutMs = DEFAULT_TIMEOUT_MS) {
+    this.#fd = fd;
+    this.#path = path;
+    this.#timeoutMs = timeoutMs;
+    this.#watcher = native.watchFd(fd, () => this.#readable());
+  }
+
+  get open(): boolean {
+    return this.#ended === undefined;
+  }
+
+  /** Sends a message that has no reply. */
+  send(name: RequestName, payload?: DataView, fds: readonly number[] = []): Promise<void> {
+    return this.#inTurn(() => this.#write(name, VHOST_USER_VERSION, payload, fds));
+  }
+
+  /** Sends a message and returns its reply's payload, which must have the layout's size. */
+  call(name: RequestName, reply: Layout, payload?: DataView, fds: readonly number[] = []): Promise<DataView> {
+    return this.#inTurn(() => this.#exchange(name, VHOST_USER_VERSION, reply.size, payload, fds));
+  }
+
+  /** Sends a message without a reply of its own; with REPLY_ACK, waits for the acknowledgement. Throws VPCI_BACKEND_REFUSED. */
+  async acked(name: RequestName, payload?: DataView, fds: readonly number[] = []): Promise<void> {
+    if (!this.replyAck) return this.send(name, payload, fds);
+    const flags = VHOST_USER_VERSION | VHOST_USER_NEED_REPLY_MASK;
+    const reply = await this.#inTurn(() => this.#exchange(name, flags, VHOST_USER_U64.size, payload, fds));
+    const { value } = decode(VHOST_USER_U64, reply);
+    if (value !== 0n) throw this.#error('VPCI_BACKEND_REFUSED', `it refused ${name} (answer ${value})`);
+  }
+
+  /** Ends the connection; what is awaited fails. Safe to call twice. */
+  close(): void {
+    this.#end(this.#error('VPCI_BACKEND_CLOSED', 'the connection was closed on this side'), false);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => {}); // The caller gets the error; the next in turn only waits.
+    return result;
+  }
+
+  async #exchange(
+    name: RequestName,
+    flags: number,
+    size: number,
+    payload: DataView | undefined,
+    fds: readonly number[],
+  ): Promise<DataView> {
+    const reply = new Promise<DataView>((resolve, reject) => {
+      this.#pending = { name, size, resolve, reject };
+    });
+    // Registered before the write: the answer may be there as soon as the message is.
+    const timer = setTimeout(() => this.#timedOut(name), this.#timeoutMs);
+    try {
+      await Promise.all([this.#write(name, flags, payload, fds), reply]);
+      return await reply;
+    } finally {
+      clearTimeout(timer);
+      this.#pending = undefined;
+    }
+  }
+
+  async #write(
+    name: RequestName,
+    flags: number,
+    payload: DataView | undefined,
+    fds: readonly number[],
+  ): Promise<void> {
+    const size = payload?.byteLength ?? 0;
+    const message = new Uint8Array(VHOST_USER_HEADER.size + size);
+    encode(VHOST_USER_HEADER, { request: VHOST_USER[name], flags, size }, new DataView(message.buffer));
+    if (payload)
+      message.set(new Uint8Array(payload.buffer, payload.byteOffset, size), VHOST_USER_HEADER.size);
+    const end = Date.now() + this.#timeoutMs;
+    let sent = 0;
+    while (sent < message.length) {
+      if (this.#ended) throw this.#ended;
+      const taken = this.#sendSome(name, message.subarray(sent), sent === 0 ? fds : []);
+      sent += taken;
+      if (taken > 0) continue;
+      if (Date.now() > end) {
+        this.#timedOut(name);
+        continue;
+      }
+      await sleep(FULL_SOCKET_RETRY_MS);
+    }
+  }
+
+  #sendSome(name: RequestName, bytes: Uint8Array, fds: readonly number[]): number {
+    try {
+      return native.sendMessage(this.#fd, bytes, fds);
+    } catch (cause) {
+      const error = this.#lost(cause, `while ${name} was sent`);
+      this.#end(error, true);
+      throw error;
+    }
+  }
+
+  #readable(): void {
+    try {
+      while (!this.#ended && this.#readOnce());
+    } catch (cause) {
+      this.#end(this.#lost(cause, this.#during()), true);
+    }
+  }
+
+  /** Reads towards the end of the current message, no further; false when nothing is there. */
+  #readOnce(): boolean {
+    const into = this.#input.subarray(this.#filled, this.#wanted());
+    const message = native.receiveMessage(this.#fd, into, MAX_FDS);
+    if (message === null) return false;
+    for (const fd of message.fds) native.close(fd);
+    if (message.bytes === 0) throw this.#gone(this.#during());
+    this.#filled += message.bytes;
+    if (this.#filled >= VHOST_USER_HEADER.size) this.#checkHeader();
+    if (this.#filled === this.#wanted() && this.#filled >= VHOST_USER_HEADER.size) this.#complete();
+    return true;
+  }
+
+  /** Bytes of the current message as far as known: the header, then the whole. */
+  #wanted(): number {
+    if (this.#filled < VHOST_USER_HEADER.size) return VHOST_USER_HEADER.size;
+    return VHOST_USER_HEADER.size + (this.#pending?.size ?? 0);
+  }
+
+  #checkHeader(): void {
+    const header = decode(VHOST_USER_HEADER, new DataView(this.#input.buffer));
+    const pending = this.#pending;
+    const bad = (what: string): PmdError => this.#error('VPCI_BACKEND_PROTOCOL', what);
+    if (!pending) throw bad(`it sent message ${header.request} that nobody asked for`);
+    if (header.request !== VHOST_USER[pending.name])
+      throw bad(`it answered ${pending.name} with message ${header.request}`);
+    if (header.flags !== (VHOST_USER_VERSION | VHOST_USER_REPLY_MASK))
+      throw bad(`it answered ${pending.name} with flags 0x${header.flags.toString(16)}`);
+    if (header.size !== pending.size)
+      throw bad(`it answered ${pending.name} with ${header.size} bytes instead of ${pending.size}`);
+  }
+
+  #complete(): void {
+    const size = this.#filled - VHOST_USER_HEADER.size;
+    const reply = this.#input.slice(VHOST_USER_HEADER.size, VHOST_USER_HEADER.size + size);
+    this.#filled = 0;
+    const pending = this.#pending;
+    this.#pending = undefined;
+    pending?.resolve(new DataView(reply.buffer));
+  }
+
+  #timedOut(name: RequestName): void {
+    this.#end(this.#error('VPCI_BACKEND_TIMEOUT', `no answer to ${name} within ${this.#timeoutMs} ms`), true);
+  }
+
+  #end(error: PmdError, tell: boolean): void {
+    if (this.#ended) return;
+    this.#ended = error;
+    this.#watcher.close();
+    native.close(this.#fd);
+    this.#pending?.reject(error);
+    this.#pending = undefined;
+    if (tell) this.onClosed(error);
+  }
+
+  /** What a failed system call on the socket means. */
+  #lost(cause: unknown, when: string): PmdError {
+    if (cause instanceof PmdError) return cause;
+    const { code } = cause as NodeJS.ErrnoException;
+    // ECONNRESET: it closed its end with something of ours unread.
+    if (code === 'EPIPE' || code === 'ECONNRESET') return this.#gone(when);
+    return failedTo(`work with the vhost-user back-end at ${this.#path}`, cause);
+  }
+
+  #gone(when: string): PmdError {
+    return this.#error('VPCI_BACKEND_GONE', `it closed the connection ${when}`.trimEnd());
+  }
+
+  #during(): string {
+    return this.#pending ? `instead of answering ${this.#pending.name}` : '';
+  }
+
+  #error(code: string, what: string): PmdError {
+    return new PmdError(code, `Failed to work with the vhost-user back-end at ${this.#path}: ${what}`);
+  }
+}

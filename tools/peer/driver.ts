@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The built-in peer: a virtio-net driver in a process, with a vhost-user front-end. It starts a session with a back-end,
+// starts another when that one is lost, and keeps memory and totals across them.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PmdError } from '../../src/errors.ts';
+import { type Connector, createConnector } from './connection.ts';
+import type { HostileKind } from './hostile.ts';
+import { PeerMemory } from './memory.ts';
+import { PEER_DEFAULTS, type PeerOptions } from './options.ts';
+import { Session } from './session.ts';
+import { addStats, noStats, type PeerStats } from './stats.ts';
+
+const RETRY_MS = 200;
+const POLL_MS = 5;
+
+export type PeerEvent =
+  /** Traffic flows; `features` are the negotiated ones. */
+  | { readonly kind: 'up'; readonly features: bigint }
+  /** The back-end went away. */
+  | { readonly kind: 'down'; readonly reason: PmdError }
+  /** It is not back: told once for each new reason. */
+  | { readonly kind: 'waiting'; readonly reason: PmdError };
+
+export class Peer {
+  readonly options: PeerOptions;
+  onEvent: (event: PeerEvent) => void = () => {};
+  /** Why the peer came to its end by itself: an lcore failed, or the back-end went away and reconnecting is off. */
+  failure: PmdError | undefined;
+  readonly #abort = new AbortController();
+  readonly #past = noStats();
+  #connector: Connector | undefined;
+  #memory: PeerMemory | undefined;
+  #session: Session | undefined;
+  /** Whatever may make a session: stop() waits for its end. */
+  #connecting: Promise<void> | undefined;
+
+  constructor(options: Partial<PeerOptions> & Pick<PeerOptions, 'path'>) {
+    this.options = { ...PEER_DEFAULTS, ...options };
+  }
+
+  /**
+   * Connects (as a server: waits for the back-end) and starts the traffic. Rejects when there is no back-end or it cannot do
+   * what is asked; one that hangs up during the negotiation is tried again when reconnecting is on. After a rejection
+   * the peer holds nothing. After stop() it returns without a session.
+   */
+  async start(): Promise<void> {
+    this.#connecting = this.#begin();
+    await this.#connecting;
+  }
+
+  get up(): boolean {
+    return this.#session !== undefined;
+  }
+
+  /** True when all of `count` was sent and came back or was given up. */
+  get done(): boolean {
+    return this.#session?.done ?? false;
+  }
+
+  /** Totals since the start, over all sessions. */
+  stats(): PeerStats {
+    const sum = addStats(noStats(), this.#past);
+    return this.#session ? addStats(sum, this.#session.stats()) : sum;
+  }
+
+  /** Sends no more and waits until what is on its way came back or was given up. */
+  async drain(): Promise<void> {
+    this.#session?.drain();
+    while (this.#session && !this.#session.done && !this.failure) await sleep(POLL_MS);
+  }
+
+  /** Breaks a rule of the ring on purpose, see hostile.ts. Throws VPCI_PEER_DOWN without a back-end. */
+  async attack(kind: HostileKind, role: 'rx' | 'tx'): Promise<void> {
+    if (!this.#session)
+      throw new PmdError('VPCI_PEER_DOWN', `Failed to attack ${this.options.path}: there is no back-end`);
+    await this.#session.attack(kind, role);
+  }
+
+  /** Stops the rings, says goodbye, and frees everything. Safe to call twice. */
+  async stop(): Promise<void> {
+    this.#abort.abort(new PmdError('VPCI_PEER_STOPPED', 'The peer was stopped'));
+    await this.#connecting?.catch(() => {}); // start() has told it.
+    const session = this.#session;
+    this.#session = undefined;
+    try {
+      if (session) addStats(this.#past, await session.stop());
+    } finally {
+      this.#free();
+    }
+  }
+
+  #free(): void {
+    this.#memory?.close();
+    this.#memory = undefined;
+    this.#connector?.close();
+    this.#connector = undefined;
+  }
+
+  async #begin(): Promise<void> {
+    try {
+      this.#connector = createConnector(this.options.path, this.options.server);
+      await this.#connect();
+    } catch (error) {
+      if (this.#mayRetry(error)) return this.#reconnect(error);
+      this.#free();
+      throw error;
+    }
+  }
+
+  async #connect(): Promise<void> {
+    const { signal } = this.#abort;
+    const fd = await (this.#connector as Connector).connect(signal);
+    const session = await Session.start(fd, this.options, (bytes) => this.#memoryFor(bytes), signal);
+    if (!session.channel.open || signal.aborted) {
+      addStats(this.#past, await session.abandon());
+      throw new PmdError(
+        'VPCI_BACKEND_GONE',
+        `Failed to keep the back-end at ${this.options.path}: it closed the connection`,
+      );
+    }
+    this.#session = session;
+    session.channel.onClosed = (reason) => void this.#lose(session, reason);
+    session.onFailed = (reason) => void this.#fail(session, reason);
+    this.onEvent({ kind: 'up', features: session.negotiated.features });
+  }
+
+  /** The memory that earlier sessions used, when it is large enough. */
+  #memoryFor(bytes: number): PeerMemory {
+    if (this.#memory && this.#memory.bytes < bytes) {
+      this.#memory.close();
+      this.#memory = undefined;
+    }
+    this.#memory ??= new PeerMemory(bytes, this.options.hugepages);
+    return this.#memory;
+  }
+
+  async #lose(session: Session, reason: PmdError): Promise<void> {
+    if (this.#session !== session) return;
+    this.#session = undefined;
+    this.#connecting = (async () => {
+      addStats(this.#past, await session.abandon());
+      this.onEvent({ kind: 'down', reason });
+      if (!this.options.reconnect) this.failure = reason;
+      else await this.#reconnect(reason);
+    })();
+    await this.#connecting;
+  }
+
+  /** An lcore ended by itself. */
+  async #fail(session: Session, reason: PmdError): Promise<void> {
+    if (this.#session !== session) return;
+    this.#session = undefined;
+    this.failure = reason;
+    addStats(this.#past, await session.abandon());
+  }
+
+  #mayRetry(error: unknown): error is PmdError {
+    return this.options.reconnect && error instanceof PmdError && error.code === 'VPCI_BACKEND_GONE';
+  }
+
+  async #reconnect(because: PmdError): Promise<void> {
+    let told = because.message;
+    while (!this.#abort.signal.aborted) {
+      await sleep(RETRY_MS, undefined, { signal: this.#abort.signal }).catch(() => {});
+      if (this.#abort.signal.aborted) return;
+      try {
+        return await this.#connect();
+      } catch (error) {
+        const reason = error as PmdError;
+        if (this.#abort.signal.aborted) return;
+        if (reason.message !== told) this.onEvent({ kind: 'waiting', reason });
+        told = reason.message;
+      }
+    }
+  }
+}

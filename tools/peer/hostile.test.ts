@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Each rule that hostile.ts breaks, against the ring engine in the device role.
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  type MemoryHandle,
+  native,
+  type PoolHandle,
+  QUEUE_BROKEN,
+  QUEUE_COUNTERS,
+  QUEUE_RUNNING,
+  type QueueHandle,
+} from '../../src/native.ts';
+import { HOSTILE_KINDS, type HostileKind, type RingRole, writeHostile } from './hostile.ts';
+import { clearRing, PEER_GPA, planMemory } from './layout.ts';
+import { PeerMemory } from './memory.ts';
+import { defaultFlow, frameTemplate } from './traffic.ts';
+
+const closers: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closers.splice(0).reverse()) close();
+});
+
+const FEATURES = (1n << 32n) | (1n << 15n);
+const plan = planMemory({ pairs: 1, queueSize: 64, frameSize: 64, mergeable: true });
+const [pair] = plan.pairs;
+if (!pair) throw new Error('no pair');
+
+/** A queue of the device role on the peer's ring `role`, and what a test does with it. */
+function joined(role: RingRole) {
+  const place = pair[role];
+  const memory = new PeerMemory(plan.bytes, false);
+  clearRing(memory.view, place);
+  const driver = native.driverQueueCreate(role, {
+    mapping: memory.mapping,
+    gpa: PEER_GPA,
+    features: FEATURES,
+    kickFd: -1,
+    ...place,
+  });
+  const table: MemoryHandle = native.memoryCreate([
+    { gpa: PEER_GPA, size: BigInt(plan.bytes), mapping: memory.mapping, offset: 0 },
+  ]);
+  const queue: QueueHandle = native.queueCreate(role === 'tx' ? 'rx' : 'tx');
+  const address = (offset: number): bigint => PEER_GPA + BigInt(offset);
+  native.queueStart(queue, {
+    memory: table,
+    desc: address(place.desc),
+    avail: address(place.avail),
+    used: address(place.used),
+    size: place.size,
+    lastAvailIdx: 0,
+    features: FEATURES,
+    notifyFd: -1,
+  });
+  const pool: PoolHandle = native.poolCreate({ count: 256, dataRoom: 2048, headroom: 128, hugepages: false });
+  const vector = native.vectorCreate(pool, 32);
+  const target = { view: memory.view, ring: place, role, gpa: PEER_GPA, memoryBytes: plan.bytes };
+  closers.push(() => {
+    native.queueDestroy(queue);
+    native.memoryDestroy(table);
+    native.driverQueueDestroy(driver);
+    native.poolDestroy(pool);
+    memory.close();
+  });
+  const burst = (): number => {
+    if (role === 'tx') return native.rxBurst(queue, vector, 32);
+    const count = native.poolAlloc(vector, 1);
+    const ids = new Uint32Array(native.poolBuffer(pool), native.vectorOffset(vector), 1);
+    const layout = native.poolLayout(pool);
+    const id = ids[0] as number;
+    new Uint16Array(native.poolBuffer(pool), layout.dataLen, layout.count)[id] = 64;
+    new Uint32Array(native.poolBuffer(pool), layout.pktLen, layout.count)[id] = 64;
+    const sent = native.txBurst(queue, vector, 0, count);
+    native.poolFree(vector, sent, count);
+    return sent;
+  };
+  return { driver, queue, target, burst };
+}
+
+function invalid(queue: QueueHandle): number {
+  return Number(new BigUint64Array(native.queueStats(queue))[QUEUE_COUNTERS.indexOf('invalid_desc')]);
+}
+
+describe('a hostile driver stops its queue and nothing else', () => {
+  it.each(HOSTILE_KINDS)('transmit ring: %s', (kind: HostileKind) => {
+    const { queue, target, burst } = joined('tx');
+    writeHostile(kind, target);
+    expect(burst()).toBe(0);
+    expect(native.queueState(queue)).toBe(QUEUE_BROKEN);
+    expect(invalid(queue)).toBe(1);
+    expect(burst()).toBe(0);
+  });
+
+  it.each(HOSTILE_KINDS)('receive ring: %s', (kind: HostileKind) => {
+    const { queue, target, burst } = joined('rx');
+    writeHostile(kind, target);
+    expect(burst()).toBe(0);
+    expect(native.queueState(queue)).toBe(QUEUE_BROKEN);
+    expect(invalid(queue)).toBe(1);
+  });
+
+  it('frames before the bad entry arrive', () => {
+    const { driver, queue, target, burst } = joined('tx');
+    native.driverTemplate(driver, frameTemplate(64, defaultFlow(0)));
+    expect(native.driverGenerate(driver, 5)).toBe(5);
+    writeHostile('address-wrap', target);
+    expect(burst()).toBe(5);
+    burst();
+    expect(native.queueState(queue)).toBe(QUEUE_BROKEN);
+  });
+
+  it('the rings work before anything is broken', () => {
+    const { queue, burst } = joined('rx');
+    expect(burst()).toBe(1);
+    expect(native.queueState(queue)).toBe(QUEUE_RUNNING);
+  });
+});

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The command: what a user who errs sees.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { until } from '../../test/support/wait.ts';
+
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+
+function run(...args: string[]): { status: number | null; stderr: string; stdout: string } {
+  return spawnSync(process.execPath, ['--import', 'tsx', MAIN, ...args], {
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
+}
+
+describe('vhost-pci-peer', () => {
+  it('says in one line that there is no socket, and exits with 1', () => {
+    const { status, stderr } = run('--vhost-user', '/nonexistent/socket');
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /^vhost-pci-peer: Failed to connect to the vhost-user back-end at \/nonexistent\/socket: .*\n$/,
+    );
+  });
+
+  it.each([
+    ['no socket', [], /--vhost-user/],
+    ['an unknown option', ['--vhost-user', 's', '--frobnicate'], /--frobnicate/],
+    ['an unknown mode', ['--vhost-user', 's', '--mode', 'shout'], /--mode/],
+    ['a frame that is too long', ['--vhost-user', 's', '--size', '9217'], /60 to 9216/],
+    ['a ring of 100 entries', ['--vhost-user', 's', '--queue-size', '100'], /power of two/],
+    ['a count that is no number', ['--vhost-user', 's', '--count', '1e3'], /--count/],
+    ['an unknown attack', ['--vhost-user', 's', '--hostile', 'kindness'], /--hostile/],
+    ['a surplus argument', ['--vhost-user', 's', 'more'], /too many arguments/],
+  ])('refuses %s with exit code 2', (_name, args, message) => {
+    const { status, stderr } = run(...args);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/\n {4}at /);
+  });
+
+  it('ends at SIGINT while it waits for a back-end, and takes its socket away', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'peer-main-'));
+    const socket = join(folder, 's');
+    const child = spawn(process.execPath, ['--import', 'tsx', MAIN, '--server', '--vhost-user', socket]);
+    try {
+      await until('it listens', () => existsSync(socket), 20_000);
+      child.kill('SIGINT');
+      await until('it ended', () => child.exitCode !== null || child.signalCode !== null);
+      expect(child.exitCode).toBe(0);
+      expect(existsSync(socket)).toBe(false);
+    } finally {
+      child.kill('SIGKILL');
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('prints its help and exits with 0', () => {
+    const { status, stdout } = run('--help');
+    expect(status).toBe(0);
+    expect(stdout).toContain('--vhost-user <path>');
+  });
+});

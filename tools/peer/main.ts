@@ -1,0 +1,188 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: BSD-3-Clause
+// vhost-pci-peer: the built-in virtio-net driver as a command. Exit code 0 when all that came back was right, 1 when a check
+// or the connection failed, 2 for wrong usage.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
+import { Peer, type PeerEvent } from './driver.ts';
+import { HOSTILE_KINDS } from './hostile.ts';
+import { MAX_FRAME, MIN_FRAME } from './layout.ts';
+import { PEER_DEFAULTS } from './options.ts';
+import { faults, type PeerStats, periodLine, totals } from './stats.ts';
+import { PEER_MODES } from './traffic-loop.ts';
+
+const POLL_MS = 20;
+
+const integer = (least: number, most: number) => (text: string) => {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < least || value > most) {
+    throw new InvalidArgumentError(`It is a whole number from ${least} to ${most}.`);
+  }
+  return value;
+};
+
+const seconds = (text: string): number => {
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || value <= 0) throw new InvalidArgumentError('It is a number of seconds.');
+  return value;
+};
+
+const queueSize = (text: string): number => {
+  const value = integer(2, VRING_MAX_SIZE)(text);
+  if ((value & (value - 1)) !== 0)
+    throw new InvalidArgumentError('A split ring has a power of two of entries.');
+  return value;
+};
+
+const cpuList = (text: string): number[] => text.split(',').map(integer(0, 1023));
+
+const program = new Command('vhost-pci-peer')
+  .description('A virtio-net driver with a vhost-user front-end: sends, checks and echoes packets.')
+  .requiredOption('--vhost-user <path>', "the back-end's socket")
+  .option('--server', 'listen on the socket instead of connecting')
+  .addOption(
+    new Option('--mode <mode>', "'both' sends and checks what comes back")
+      .choices(PEER_MODES)
+      .default('both' as const),
+  )
+  .option('--size <bytes>', 'frame without FCS', integer(MIN_FRAME, MAX_FRAME), PEER_DEFAULTS.frameSize)
+  .option('--queues <n>', 'queue pairs', integer(1, 128), PEER_DEFAULTS.pairs)
+  .option('--queue-size <n>', 'entries of each ring', queueSize, PEER_DEFAULTS.queueSize)
+  .option('--no-mrg-rxbuf', 'do not offer mergeable receive buffers')
+  .option('--no-in-order', 'do not offer in-order rings')
+  .option('--hugepages', 'take the memory from hugepages')
+  .option('--cpu <list>', 'pin to these CPUs, one thread on each', cpuList)
+  .option('--burst <n>', 'frames at a time', integer(1, 512), PEER_DEFAULTS.burst)
+  .option(
+    '--window <n>',
+    "frames on their way at most in mode 'both' (default: what the receive ring holds)",
+    integer(1, 2 ** 31),
+  )
+  .option(
+    '--count <n>',
+    'send so many frames, wait until all came back, end',
+    integer(1, Number.MAX_SAFE_INTEGER),
+  )
+  .option('--duration <seconds>', 'end after this time', seconds)
+  .option('--stats-period <seconds>', 'print statistics this often', seconds)
+  .option('--no-check', 'do not check sequence and checksum of what is received')
+  .option('--no-reconnect', 'end when the back-end goes away')
+  .option('--json', 'print statistics as JSON, one object a line')
+  .addOption(
+    new Option('--hostile <kind>', 'after the start, break this rule of the ring').choices(HOSTILE_KINDS),
+  )
+  .addOption(
+    new Option('--hostile-ring <ring>', 'in this ring').choices(['rx', 'tx'] as const).default('tx' as const),
+  )
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+  .showHelpAfterError('(--help lists the options)');
+
+type Options = ReturnType<typeof program.opts>;
+
+function createPeer(options: Options): Peer {
+  const { window } = options;
+  return new Peer({
+    path: options.vhostUser,
+    server: options.server ?? false,
+    mode: options.mode,
+    frameSize: options.size,
+    pairs: options.queues,
+    queueSize: options.queueSize,
+    mergeable: options.mrgRxbuf,
+    inOrder: options.inOrder,
+    hugepages: options.hugepages ?? false,
+    cpus: options.cpu ?? [],
+    burst: options.burst,
+    count: options.count ?? Number.POSITIVE_INFINITY,
+    check: options.check,
+    reconnect: options.reconnect,
+    ...(window === undefined ? {} : { window }),
+  });
+}
+
+/** Prints statistics each period, in the form that was asked for. */
+class Reporter {
+  readonly #json: boolean;
+  readonly #periodMs: number;
+  #before: PeerStats;
+  #last = performance.now();
+
+  constructor(options: Options, stats: PeerStats) {
+    this.#json = options.json ?? false;
+    this.#periodMs = 1000 * (options.statsPeriod ?? Number.POSITIVE_INFINITY);
+    this.#before = stats;
+  }
+
+  poll(read: () => PeerStats): void {
+    const now = performance.now();
+    if (now - this.#last < this.#periodMs) return;
+    const stats = read();
+    const elapsed = (now - this.#last) / 1000;
+    this.#print({ seconds: elapsed, ...stats }, periodLine(stats, this.#before, elapsed));
+    this.#before = stats;
+    this.#last = now;
+  }
+
+  summary(stats: PeerStats): void {
+    this.#print({ final: true, ...stats }, `total   ${totals(stats)}`);
+  }
+
+  #print(json: object, text: string): void {
+    console.log(this.#json ? JSON.stringify(json) : text);
+  }
+}
+
+/** Events go to stderr: stdout is statistics only. */
+function tell(event: PeerEvent): void {
+  if (event.kind === 'up') console.error(`The back-end is up, features 0x${event.features.toString(16)}`);
+  else
+    console.error(`The back-end is ${event.kind === 'down' ? 'gone' : 'not back'}: ${event.reason.message}`);
+}
+
+async function run(options: Options): Promise<number> {
+  const peer = createPeer(options);
+  peer.onEvent = tell;
+  let interrupted = false;
+  const interrupt = (): void => {
+    interrupted = true;
+    if (!peer.up) void peer.stop(); // It may be waiting for a back-end that never comes.
+  };
+  process.once('SIGINT', interrupt);
+  process.once('SIGTERM', interrupt);
+  try {
+    await peer.start();
+  } catch (error) {
+    if (interrupted) return 0;
+    throw error;
+  }
+  if (options.hostile) await peer.attack(options.hostile, options.hostileRing);
+  const reporter = new Reporter(options, peer.stats());
+  const end = performance.now() + 1000 * (options.duration ?? Number.POSITIVE_INFINITY);
+  while (!interrupted && !peer.done && !peer.failure && performance.now() < end) {
+    reporter.poll(() => peer.stats());
+    await sleep(POLL_MS);
+  }
+  await peer.drain();
+  await peer.stop();
+  const stats = peer.stats();
+  reporter.summary(stats);
+  return verdict(peer, options, stats);
+}
+
+function verdict(peer: Peer, options: Options, stats: PeerStats): number {
+  if (peer.failure) throw peer.failure;
+  const wrong = options.check ? faults(stats) : undefined;
+  if (wrong) throw new Error(`The check failed: ${wrong}`);
+  if (options.count !== undefined && stats.missing > 0) {
+    throw new Error(`The check failed: ${stats.missing} of ${stats.txPackets} frames did not come back`);
+  }
+  return 0;
+}
+
+try {
+  process.exitCode = await run(program.parse().opts());
+} catch (error) {
+  console.error(`vhost-pci-peer: ${(error as Error).message}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The peer's "guest memory": one shared file, mapped once, kept while back-ends come and go as a virtual machine's would be.
+import { failedTo } from '../../src/errors.ts';
+import { type MappingHandle, native } from '../../src/native.ts';
+
+export class PeerMemory {
+  readonly fd: number;
+  readonly bytes: number;
+  readonly mapping: MappingHandle;
+  readonly view: DataView;
+
+  /** `bytes` is a multiple of the hugepage size when `hugepages`. Throws when there is not enough of what is asked for. */
+  constructor(bytes: number, hugepages: boolean) {
+    const what = `${bytes >>> 20} MiB of ${hugepages ? 'hugepages' : 'memory'} for the peer`;
+    this.bytes = bytes;
+    try {
+      this.fd = native.memfdCreate('vhost-pci-peer', bytes, hugepages);
+    } catch (cause) {
+      throw failedTo(`get ${what}`, cause);
+    }
+    try {
+      this.mapping = native.mapFd(this.fd, 0, bytes, true);
+    } catch (cause) {
+      native.close(this.fd);
+      throw failedTo(`map ${what}`, cause);
+    }
+    this.view = new DataView(native.mappingBuffer(this.mapping));
+  }
+
+  /** Nothing may use the memory any more. */
+  close(): void {
+    native.unmap(this.mapping);
+    native.close(this.fd);
+  }
+}

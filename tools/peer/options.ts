@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a peer can be told, with the defaults of the command line, tests and benchmarks alike.
+import type { PeerMode } from './traffic-loop.ts';
+
+export interface PeerOptions {
+  /** Path of the vhost-user socket. */
+  readonly path: string;
+  /** Listen there instead of connecting. */
+  readonly server: boolean;
+  readonly mode: PeerMode;
+  /** Bytes of a generated frame, FCS not included, as testpmd's txpkts. */
+  readonly frameSize: number;
+  /** Queue pairs. */
+  readonly pairs: number;
+  /** Entries of each ring. */
+  readonly queueSize: number;
+  readonly mergeable: boolean;
+  readonly inOrder: boolean;
+  readonly hugepages: boolean;
+  /** One lcore on each; empty for one lcore on any CPU. */
+  readonly cpus: readonly number[];
+  readonly burst: number;
+  /** Frames to send in all (rounded up to a multiple of the pairs); Infinity for no end. */
+  readonly count: number;
+  /** Frames on their way at most for each pair in mode 'both'; by default what its receive ring can hold. */
+  readonly window?: number;
+  /** Check sequence and checksum of what is received. */
+  readonly check: boolean;
+  /** Try again when the back-end goes away. */
+  readonly reconnect: boolean;
+  /** Milliseconds without a frame after which those on their way are given up as lost. */
+  readonly patienceMs: number;
+}
+
+export const PEER_DEFAULTS: Omit<PeerOptions, 'path'> = {
+  server: false,
+  mode: 'both',
+  frameSize: 64,
+  pairs: 1,
+  queueSize: 256,
+  mergeable: true,
+  inOrder: true,
+  hugepages: false,
+  cpus: [],
+  burst: 32,
+  count: Number.POSITIVE_INFINITY,
+  check: true,
+  reconnect: true,
+  patienceMs: 2000,
+};
