@@ -27,9 +27,9 @@ export const MAX_FRAME = 9216;
 
 /**
  * A receive buffer when frames may be spread over several (MRG_RXBUF), header included. An odd number of cache lines:
- * buffers a power of two apart share a few sets of every cache, which costs a factor of seven at 64 bytes.
+ * buffers a power of two apart share a few sets of every cache, which costs a factor of five and more at 64 bytes.
  */
-export const MERGEABLE_BUFFER = 2048;
+export const MERGEABLE_BUFFER = 33 * 64;
 
 const CACHE_LINE = 64;
 const PAGE = 4096;

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// vhost-pci-bench as a user runs it. Figures are only looked at for being there: other tests run beside.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { dpdkMissing } from './support/dpdk.ts';
+import { type Ended, runTool } from './support/run-tool.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'bench-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const bench = (...args: string[]): Promise<Ended> => runTool('tools/bench/main.ts', args);
+
+describe('vhost-pci-bench', () => {
+  it('explains itself', async () => {
+    const { code, stdout } = await bench('--help');
+    expect(code).toBe(0);
+    for (const word of ['loopback', 'limit']) expect(stdout).toContain(word);
+  });
+
+  it('refuses what it does not know, by name, in one line', async () => {
+    const wrong = [
+      [['warp'], "unknown command 'warp'"],
+      [['loopback', '--cases', 'rx,zx'], "'zx' is none of rx, tx, io"],
+      [['loopback', '--sizes', '59'], '--sizes'],
+      [['loopback', '--queue-size', '512'], '256 or 1024'],
+      [['loopback', '--against', 'ovs'], '--against'],
+      [['limit', '--cases', 'io'], "'io' is none of rx, tx"],
+      [['limit', '--cpus', '1,1'], 'two different CPUs'],
+      [['limit', '--rouds', '1'], '--rouds'],
+    ] as const;
+    for (const [args, said] of wrong) {
+      const { code, stderr } = await bench(...args);
+      expect([args, code]).toEqual([args, 2]);
+      expect(stderr).toContain(said);
+      expect(stderr).not.toMatch(/^ +at /m);
+    }
+  });
+
+  it('says what to install when DPDK is missing', async () => {
+    const { code, stderr } = await runTool('tools/bench/main.ts', ['loopback'], { PATH: '/nowhere' });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^vhost-pci-bench: dpdk-testpmd is not installed: apt-get install .*\n$/);
+  });
+
+  it('says that it cannot write the report before it measures', async () => {
+    const { code, stderr } = await bench('limit', '--peer', 'builtin', '--json', '/nowhere/at-all.json');
+    expect(code).toBe(1);
+    expect(stderr).toContain('/nowhere/at-all.json');
+  });
+
+  it.skipIf(dpdkMissing())(
+    'compares with net_vhost',
+    async () => {
+      const file = join(folder, 'loopback.json');
+      const { code, stdout, stderr } = await bench(
+        ...[
+          'loopback',
+          '--against',
+          'dpdk',
+          '--rounds',
+          '1',
+          '--seconds',
+          '1',
+          '--cases',
+          'rx',
+          '--sizes',
+          '64',
+        ],
+        ...['--json', file],
+      );
+      expect([code, stderr]).toEqual([0, expect.stringContaining('rx-64, round 1 of 1')]);
+      expect(stdout).toContain('net_vhost Mpps');
+      const report = JSON.parse(readFileSync(file, 'utf8'));
+      expect(report.suite).toBe('loopback');
+      expect(report.machine.dpdk).toMatch(/^\d+\.\d+/);
+      const [row] = report.rows;
+      expect(row.case).toBe('rx-64');
+      for (const figure of [row.ours_mpps, row.theirs_mpps, row.ratio.median, row.ratio.min, row.ratio.max]) {
+        expect(figure).toBeGreaterThan(0);
+      }
+      expect(row.ours_cycles_per_packet).toBeGreaterThan(0);
+    },
+    180_000,
+  );
+
+  it('finds the limit of the built-in peer', async () => {
+    const file = join(folder, 'limit.json');
+    const { code, stderr } = await bench(
+      ...['limit', '--peer', 'builtin', '--rounds', '1', '--seconds', '1', '--no-huge', '--json', file],
+    );
+    expect([code, stderr]).toEqual([0, expect.stringContaining('tx-64, round 1 of 1')]);
+    const { rows } = JSON.parse(readFileSync(file, 'utf8'));
+    expect(rows.map((row: { case: string }) => row.case)).toEqual(['rx-64', 'tx-64']);
+    for (const row of rows) expect(row.limit_mpps).toBeGreaterThan(0);
+  }, 180_000);
+});

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// `npm start` as a user runs it, from dist.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { collect, type Ended, ROOT, runTool, startTool } from './support/run-tool.ts';
+import { until } from './support/wait.ts';
+
+const MAIN = 'dist/tools/start/main.js';
+const folder = mkdtempSync(join(tmpdir(), 'start-'));
+
+beforeAll(() => {
+  if (!existsSync(join(ROOT, MAIN))) execFileSync('npm', ['run', 'build'], { cwd: ROOT, stdio: 'pipe' });
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Its sockets lie in a folder of its own in here, which must be gone after it. */
+const demo = (...args: string[]): Promise<Ended> => runTool(MAIN, args, { TMPDIR: folder });
+
+describe('npm start', () => {
+  it('brings everything back, checked, and leaves nothing behind', async () => {
+    const { code, stdout, stderr } = await demo('--duration', '2');
+    expect([code, stderr]).toEqual([0, '']);
+    const lines = stdout.trim().split('\n');
+    expect(lines[0]).toContain('built-in peer');
+    const seconds = lines.filter((line) => line.startsWith('t='));
+    expect(seconds).toHaveLength(2);
+    for (const line of seconds) {
+      expect(line).toMatch(
+        /^t=\d s {2}peer→pmd \d+\.\d\d Mpps {2}pmd→peer \d+\.\d\d Mpps {2}checked \d+\.\d M {2}lost 0 {2}bad 0$/,
+      );
+    }
+    const peer = /^peer: (\d+) sent, (\d+) received; all came back/m.exec(stdout);
+    const pmd = /^pmd: {2}(\d+) received, (\d+) sent, 0 dropped, \d+ cycles a packet/m.exec(stdout);
+    expect(Number(peer?.[1])).toBeGreaterThan(0);
+    expect([peer?.[2], pmd?.[1], pmd?.[2]]).toEqual([peer?.[1], peer?.[1], peer?.[1]]);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it.each([
+    ['--forward-mode', 'io', '--size', '1518'],
+    ['--forward-mode', 'mac', '--queues', '2'],
+    ['--size', '9000', '--burst', '8'],
+  ])('checks contents with %s %s %s %s, too', async (...args) => {
+    const { code, stdout, stderr } = await demo('--duration', '1', ...args);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toContain('all came back, in order and with the right contents');
+  });
+
+  it.each([
+    ['rxonly', 'pmd→peer 0.00 Mpps'],
+    ['txonly', 'peer→pmd 0.00 Mpps'],
+  ])('goes one way with %s', async (mode, still) => {
+    const { code, stdout } = await demo('--duration', '1', '--forward-mode', mode);
+    expect([code, stdout]).toEqual([0, expect.stringContaining(still)]);
+  });
+
+  it('says what can be changed', async () => {
+    const { code, stdout } = await demo('--help');
+    expect(code).toBe(0);
+    for (const option of [
+      'peer',
+      'size',
+      'duration',
+      'forward-mode',
+      'burst',
+      'queues',
+      'interactive',
+      'verbose',
+    ]) {
+      expect(stdout).toContain(`--${option}`);
+    }
+  });
+
+  it.each([
+    [['--size', '59'], '--size'],
+    [['--peer', 'ovs'], '--peer'],
+    [['--forward-mode', 'csum'], '--forward-mode'],
+    [['--sise', '64'], '--sise'],
+  ])('refuses %s', async (args, named) => {
+    const { code, stderr } = await demo(...args);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(named)]);
+    expect(stderr).toMatch(/^npm start: /);
+  });
+
+  it('says which part failed in one line, and ends the others', async () => {
+    const child = startTool(MAIN, ['--duration', '60'], { TMPDIR: folder });
+    let stdout = '';
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+    });
+    const ended = collect(child);
+    await until('packets flow', () => stdout.includes('t=1 s'), 30_000);
+    const children = childrenOf(child.pid as number);
+    const device = children.find(({ line }) => line.includes('device/main'));
+    process.kill(device?.pid as number, 'SIGKILL');
+    const { code, stderr } = await ended;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^npm start: vhost-pci-device ended \(SIGKILL\)[^\n]*\n$/);
+    for (const { pid } of children) expect(existsSync(`/proc/${pid}`)).toBe(false);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('ends its children when it is interrupted', async () => {
+    const child = startTool(MAIN, ['--duration', '60'], { TMPDIR: folder });
+    let stdout = '';
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+    });
+    const ended = collect(child);
+    await until('packets flow', () => stdout.includes('t=1 s'), 30_000);
+    const children = childrenOf(child.pid as number);
+    expect(children).toHaveLength(3);
+    child.kill('SIGINT');
+    expect((await ended).code).toBe(130);
+    await until('they are gone', () => children.every(({ pid }) => !existsSync(`/proc/${pid}`)));
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+function childrenOf(parent: number): { pid: number; line: string }[] {
+  return readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8')
+    .trim()
+    .split(' ')
+    .map((pid) => ({ pid: Number(pid), line: readFileSync(`/proc/${pid}/cmdline`, 'utf8') }));
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The machine that figures were taken on: without it they mean nothing.
+import { readFileSync } from 'node:fs';
+import { cpus, release } from 'node:os';
+
+export interface Machine {
+  readonly cpu: string;
+  readonly cpus: number;
+  readonly kernel: string;
+  readonly node: string;
+  /** DPDK's version as its testpmd tells it; null when no DPDK ran. */
+  readonly dpdk: string | null;
+  readonly hugepages: boolean;
+}
+
+export function describeMachine(dpdk: string | undefined, hugepages: boolean): Machine {
+  return {
+    cpu: cpuModel(),
+    cpus: cpus().length,
+    kernel: release(),
+    node: process.version,
+    dpdk: dpdk ?? null,
+    hugepages,
+  };
+}
+
+function cpuModel(): string {
+  const named = /^model name\s*:\s*(.+)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1];
+  return (named ?? cpus()[0]?.model ?? 'unknown').trim();
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { describe, expect, it } from 'vitest';
+import { parsePeerLine, windowRates } from './peers.ts';
+
+describe('the built-in peer’s lines', () => {
+  it('are taken when they are a period’s', () => {
+    const line = '{"seconds":0.5,"txPackets":10,"rxPackets":7,"kicks":1}';
+    expect(parsePeerLine(line)).toMatchObject({ seconds: 0.5, txPackets: 10, rxPackets: 7 });
+  });
+  it('are left when they are none', () => {
+    expect(parsePeerLine('{"final":true,"txPackets":10,"rxPackets":7}')).toBeUndefined();
+    expect(parsePeerLine('The back-end is up')).toBeUndefined();
+    expect(parsePeerLine('')).toBeUndefined();
+  });
+});
+
+describe('the rates of a window', () => {
+  it('count from its first line, whose own period is before it', () => {
+    const lines = [
+      { seconds: 9, txPackets: 100, rxPackets: 50 },
+      { seconds: 0.5, txPackets: 200, rxPackets: 60 },
+      { seconds: 0.5, txPackets: 300, rxPackets: 80 },
+    ];
+    expect(windowRates(lines)).toEqual({ rxPps: 30, txPps: 200 });
+  });
+  it('of no time are an error', () => {
+    expect(() => windowRates([{ seconds: 1, txPackets: 1, rxPackets: 1 }])).toThrow(RangeError);
+    expect(() => windowRates([])).toThrow(RangeError);
+  });
+});

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { describe, expect, it } from 'vitest';
+import { casesOf } from './cases.ts';
+import { type ComparisonRow, limitTable, loopbackTable, machineLine, reportJson } from './report.ts';
+
+const MACHINE = { cpu: 'A CPU', cpus: 2, kernel: '6.1', node: 'v20.0.0', dpdk: '22.11.7', hugepages: true };
+const ROW: ComparisonRow = {
+  case: 'rx-64',
+  ours_mpps: 8.123,
+  theirs_mpps: 9,
+  ratio: { median: 0.904, min: 0.8, max: 1 },
+  cpu_share: 1,
+  rounds: [[8.123, 9]],
+  ours_cycles_per_packet: 195.7,
+};
+
+it('cases are each direction at each size', () => {
+  expect(casesOf(['rx', 'io'], [64, 512]).map(({ name }) => name)).toEqual([
+    'rx-64',
+    'rx-512',
+    'io-64',
+    'io-512',
+  ]);
+});
+
+describe('the table', () => {
+  const cells = (table: string, line: number) =>
+    table
+      .split('\n')
+      [line]?.split('│')
+      .map((cell) => cell.trim());
+
+  it('has a line for each case', () => {
+    const table = loopbackTable([ROW, { ...ROW, case: 'tx-64', ours_cycles_per_packet: undefined }]);
+    expect(cells(table, 3)).toEqual(['', 'rx-64', '8.12', '9.00', '0.90', '0.80', '1.00', '196', '']);
+    expect(cells(table, 4)?.slice(-3)).toEqual(['1.00', '-', '']);
+  });
+
+  it('gives a share of the limit in percent', () => {
+    const table = limitTable([{ ...ROW, limit_mpps: 10 }]);
+    expect(cells(table, 3)).toEqual(['', 'rx-64', '10.00', '8.12', '90 %', '80 %', '100 %', '']);
+  });
+});
+
+it('the machine is named in one line', () => {
+  expect(machineLine(MACHINE)).toBe('A CPU, 2 CPUs; Linux 6.1; Node v20.0.0; DPDK 22.11.7; hugepages');
+  expect(machineLine({ ...MACHINE, dpdk: null, hugepages: false })).toBe(
+    'A CPU, 2 CPUs; Linux 6.1; Node v20.0.0; no hugepages',
+  );
+});
+
+it('the JSON has the promised keys', () => {
+  const report = JSON.parse(reportJson({ suite: 'loopback', machine: MACHINE, rows: [ROW] }));
+  expect(Object.keys(report)).toEqual(['suite', 'machine', 'rows']);
+  expect(report.rows[0]).toMatchObject({
+    case: 'rx-64',
+    ours_mpps: 8.123,
+    theirs_mpps: 9,
+    ratio: { median: 0.904, min: 0.8, max: 1 },
+  });
+});

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Results as a table for people and as JSON for programs: {"suite", "machine", "rows"}.
+import Table from 'cli-table3';
+import type { Machine } from './machine.ts';
+import type { Spread } from './statistics.ts';
+
+export interface ComparisonRow {
+  readonly case: string;
+  /** Medians of the rounds, in millions of packets a second. */
+  readonly ours_mpps: number;
+  readonly theirs_mpps: number;
+  /** Of ours to theirs, in pairs. */
+  readonly ratio: Spread;
+  /** Each round's two figures. */
+  readonly rounds: readonly (readonly [number, number])[];
+  /** The least share of its CPU that a side had in any round, 0 to 1: below 0.97 something else ran there. */
+  readonly cpu_share: number;
+  /** TSC cycles of our bursts that moved packets, divided by packets. */
+  readonly ours_cycles_per_packet?: number;
+}
+
+export interface LimitRow {
+  readonly case: string;
+  readonly limit_mpps: number;
+  readonly ours_mpps: number;
+  /** Of ours to the limit, in pairs. */
+  readonly ratio: Spread;
+  readonly rounds: readonly (readonly [number, number])[];
+  readonly cpu_share: number;
+}
+
+export interface Report<Row> {
+  readonly suite: string;
+  readonly machine: Machine;
+  readonly rows: readonly Row[];
+}
+
+export const reportJson = (report: Report<unknown>): string => `${JSON.stringify(report, null, 2)}\n`;
+
+const fixed = (value: number | undefined, digits = 2): string => value?.toFixed(digits) ?? '-';
+
+export function loopbackTable(rows: readonly ComparisonRow[]): string {
+  return render(
+    ['case', 'ours Mpps', 'net_vhost Mpps', 'ratio: median', 'min', 'max', 'our cycles/packet'],
+    rows.map(({ case: name, ours_mpps, theirs_mpps, ratio, ours_cycles_per_packet }) => [
+      ...[name, fixed(ours_mpps), fixed(theirs_mpps)],
+      ...[fixed(ratio.median), fixed(ratio.min), fixed(ratio.max), fixed(ours_cycles_per_packet, 0)],
+    ]),
+  );
+}
+
+export function limitTable(rows: readonly LimitRow[]): string {
+  const percent = (value: number) => `${Math.round(100 * value)} %`;
+  return render(
+    ['case', 'limit Mpps', 'ours Mpps', 'of the limit: median', 'min', 'max'],
+    rows.map(({ case: name, limit_mpps, ours_mpps, ratio }) => [
+      ...[name, fixed(limit_mpps), fixed(ours_mpps)],
+      ...[percent(ratio.median), percent(ratio.min), percent(ratio.max)],
+    ]),
+  );
+}
+
+export function machineLine({ cpu, cpus, kernel, node, dpdk, hugepages }: Machine): string {
+  const parts = [`${cpu}, ${cpus} CPUs`, `Linux ${kernel}`, `Node ${node}`];
+  if (dpdk !== null) parts.push(`DPDK ${dpdk}`);
+  return [...parts, hugepages ? 'hugepages' : 'no hugepages'].join('; ');
+}
+
+function render(head: string[], rows: string[][]): string {
+  const colAligns = head.map((_, column) => (column === 0 ? ('left' as const) : ('right' as const)));
+  const table = new Table({ head, colAligns, style: { head: [], border: [], compact: true } });
+  table.push(...rows);
+  return table.toString();
+}

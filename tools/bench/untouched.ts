@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The lcore of the suite "limit": returns the peer's descriptors untouched, as fast as it can.
+//
+// What the peer gave to send is returned as it is. What it gave to be filled has to look received: the used length says so,
+// and a peer with mergeable buffers also reads num_buffers in the buffer's header (VIRTIO 1.2, 5.1.6.4). So the first packets
+// are sent as real ones: from then on the buffers, which the peer uses again and again, hold a valid header and frame.
+// Buffers that are used for the first time later are zeroed memory: num_buffers 0, which DPDK reads as 1.
+import { VIRTIO_NET_HDR } from '../../src/abi/virtio-net.ts';
+import type { LcoreMain } from '../../src/lcore/context.ts';
+import { native, type QueueHandle } from '../../src/native.ts';
+
+export interface UntouchedPlan {
+  /** The addon's handle of the port's queue. */
+  readonly queue: number;
+  /** Of the back-end: 'rx' returns the peer's TX ring, 'tx' its RX ring. */
+  readonly direction: 'rx' | 'tx';
+  /** Bytes of a frame. */
+  readonly size: number;
+  readonly burst: number;
+  readonly hugepages: boolean;
+}
+
+/** Several times the largest ring and pool that a peer is started with here. */
+const REAL_PACKETS = 1 << 18;
+
+const main: LcoreMain<UntouchedPlan> = (lcore) => {
+  const { queue, direction, size, burst } = lcore.data;
+  if (direction === 'tx') sendReal(lcore);
+  const length = direction === 'tx' ? VIRTIO_NET_HDR.size + size : 0;
+  while (lcore.running()) native.returnBurst(queue as QueueHandle, burst, length);
+};
+
+const sendReal: LcoreMain<UntouchedPlan> = (lcore) => {
+  const { size, burst, hugepages } = lcore.data;
+  const pool = lcore.createPool({ count: 2 * burst, dataRoom: Math.max(2048, size), hugepages });
+  const pkts = pool.vector(burst);
+  const tx = lcore.txQueue(0);
+  for (let sent = 0; sent < REAL_PACKETS && lcore.running(); ) {
+    if (pool.alloc(pkts, burst) === 0) throw new Error('a pool of two bursts is empty');
+    for (let i = 0; i < burst; i++) {
+      pool.dataLen[pkts.ids[i] as number] = size;
+      pool.pktLen[pkts.ids[i] as number] = size;
+    }
+    const taken = tx.burst(pkts, 0, burst);
+    pool.free(pkts, taken, burst);
+    sent += taken;
+  }
+  pool.close();
+};
+
+export default main;

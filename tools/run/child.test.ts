@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { describe, expect, it } from 'vitest';
+import { Child } from './child.ts';
+
+const node = (code: string, maxRunMs = 20_000) =>
+  new Child({ name: 'the child', command: [process.execPath, '-e', code], maxRunMs });
+
+const alive = (pid: number | undefined): boolean => {
+  try {
+    return process.kill(pid as number, 0);
+  } catch {
+    return false;
+  }
+};
+
+describe('waiting for output', () => {
+  it('ends when it is there, also when it came before', async () => {
+    const child = node(`console.log('ready 7'); setInterval(() => {}, 1000)`);
+    expect((await child.waitFor(/ready (\d)/, 10_000))[1]).toBe('7');
+    expect((await child.waitFor(/ready (\d)/, 10_000))[1]).toBe('7');
+    await child.stop();
+  });
+
+  it('fails in one line that quotes the complaint when the child ends first', async () => {
+    const child = node(`console.error('first\\nno such socket'); process.exit(3)`);
+    await expect(child.waitFor(/ready/, 10_000)).rejects.toThrow(
+      'the child ended (3) before it printed ready; it said: no such socket',
+    );
+  });
+
+  it('fails when it takes too long', async () => {
+    const child = node('setInterval(() => {}, 1000)');
+    await expect(child.waitFor(/ready/, 50)).rejects.toThrow('kept us waiting for 0.05 s');
+    await child.stop();
+  });
+
+  it('fails when the program does not exist', async () => {
+    const child = new Child({ name: 'the child', command: ['/nowhere/at-all'], maxRunMs: 1000 });
+    await expect(child.waitFor(/ready/, 10_000)).rejects.toThrow(/the child ended .*nowhere/s);
+    await child.stop();
+  });
+
+  it('gives lines whole, however they come', async () => {
+    const child = node(
+      `process.stdout.write('on'); setTimeout(() => process.stdout.write('e\\ntwo\\nthr'), 50)`,
+    );
+    const lines: string[] = [];
+    child.onLine((line) => lines.push(line));
+    await child.gone;
+    expect(lines).toEqual(['one', 'two']);
+  });
+});
+
+describe('the end of a child', () => {
+  it('is asked for with SIGINT', async () => {
+    const child = node(
+      `process.on('SIGINT', () => { console.log('bye'); process.exit(0) }); console.log('up'); setInterval(() => {}, 1000)`,
+    );
+    await child.waitFor(/up/, 10_000);
+    await child.stop();
+    expect([child.exit, child.output.includes('bye')]).toEqual([0, true]);
+  });
+
+  it('is forced when it does not heed that', async () => {
+    const child = node(`process.on('SIGINT', () => {}); console.log('up'); setInterval(() => {}, 1000)`);
+    await child.waitFor(/up/, 10_000);
+    await child.stop();
+    expect(child.exit).toBe('SIGKILL');
+  });
+
+  it('comes after its time whatever happens', async () => {
+    const child = node('setInterval(() => {}, 1000)', 100);
+    await child.gone;
+    expect(child.exit).toBe('SIGKILL');
+  });
+
+  it('comes with that of the process that started it', async () => {
+    const module = JSON.stringify(new URL('./child.ts', import.meta.url).href);
+    const parent = new Child({
+      name: 'the parent',
+      maxRunMs: 20_000,
+      command: [
+        ...[process.execPath, '--import', import.meta.resolve('tsx'), '--input-type=module', '-e'],
+        `import { Child } from ${module};
+         const child = new Child({ name: 'c', command: [process.execPath, '-e', 'setInterval(() => {}, 1000)'], maxRunMs: 20000 });
+         console.log('pid=' + child.pid);
+         setTimeout(() => process.exit(0), 100);`,
+      ],
+    });
+    const pid = Number((await parent.waitFor(/pid=(\d+)/, 15_000))[1]);
+    await parent.gone;
+    await expect.poll(() => alive(pid), { timeout: 5000 }).toBe(false);
+  });
+});

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A child process of the bench or the demo: its output is collected, waiting is bounded, and it does not outlive us: it is
+// ended by its process id on stop(), when this process exits, and after `maxRunMs` whatever happens.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { PmdError } from '../../src/errors.ts';
+import { findProgram } from './programs.ts';
+
+export interface ChildSpec {
+  /** How messages name it: "vhost-pci-device". */
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** The terminal is the child's: no output is collected. */
+  readonly terminal?: boolean;
+  /** Milliseconds after which it is killed. */
+  readonly maxRunMs: number;
+}
+
+/** Milliseconds that a child has to end by itself. */
+const STOP_MS = 5000;
+/** Of a child's output so much is kept; what waits for a match reads as it comes. */
+const MAX_OUTPUT = 1 << 22;
+
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+export class Child {
+  readonly name: string;
+  readonly #child: ChildProcess;
+  readonly #deadline: NodeJS.Timeout;
+  readonly #changed = new Set<() => void>();
+  readonly #lineListeners: ((line: string) => void)[] = [];
+  #output = '';
+  #errors = '';
+  #partial = '';
+  /** Exit code, signal name or spawn error; undefined while it runs. */
+  exit: number | string | undefined;
+  /** Resolves when it has ended, however it did. */
+  readonly gone: Promise<void>;
+
+  constructor(spec: ChildSpec) {
+    this.name = spec.name;
+    const [program = '', ...args] = [...boundToUs(), ...spec.command];
+    this.#child = spawn(program, args, {
+      stdio: spec.terminal ? 'inherit' : 'pipe',
+      env: { ...process.env, ...spec.env },
+    });
+    running.add(this.#child);
+    this.#collect(this.#child.stdout, (text) => this.#takeOutput(text));
+    this.#collect(this.#child.stderr, (text) => {
+      this.#errors = (this.#errors + text).slice(-MAX_OUTPUT);
+    });
+    this.#child.stdin?.on('error', () => {}); // It may end while a line is on its way.
+    this.#child.on('error', (error) => this.#ended(error.message));
+    this.gone = new Promise((resolve) => {
+      // 'close' comes after the last output; an 'error' may come without it.
+      this.#child.once('close', (code, signal) => {
+        this.#ended(code ?? signal ?? 'unknown');
+        resolve();
+      });
+      this.#child.once('error', () => resolve());
+    });
+    this.#deadline = setTimeout(() => this.#child.kill('SIGKILL'), spec.maxRunMs);
+    this.#deadline.unref();
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** What it printed on stdout. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** What it printed on stderr. */
+  get errors(): string {
+    return this.#errors;
+  }
+
+  /** Calls back for each whole line of stdout from now on. */
+  onLine(listener: (line: string) => void): void {
+    this.#lineListeners.push(listener);
+  }
+
+  write(line: string): void {
+    this.#child.stdin?.write(`${line}\n`);
+  }
+
+  /** Waits until stdout after character `from` matches; VPCI_CHILD when it ends before, or after `ms`. */
+  async waitFor(pattern: RegExp, ms: number, from = 0): Promise<RegExpExecArray> {
+    let match: RegExpExecArray | null = null;
+    await this.until(
+      () => {
+        match = pattern.exec(this.#output.slice(from));
+        return match !== null;
+      },
+      ms,
+      `it printed ${pattern.source}`,
+    );
+    return match as unknown as RegExpExecArray;
+  }
+
+  /** Waits until `condition` holds, which is looked at whenever something happens here, and each 20 ms. */
+  async until(condition: () => boolean, ms: number, what: string): Promise<void> {
+    const end = performance.now() + ms;
+    while (!condition()) {
+      if (this.exit !== undefined) throw this.failure(`ended (${this.exit}) before ${what}`);
+      if (performance.now() > end) throw this.failure(`kept us waiting for ${ms / 1000} s until ${what}`);
+      await this.#change(20);
+    }
+  }
+
+  /** Waits for its end; false when it still runs after `ms`. */
+  async ended(ms: number): Promise<boolean> {
+    const end = performance.now() + ms;
+    while (this.exit === undefined && performance.now() < end) await this.#change(end - performance.now());
+    return this.exit !== undefined;
+  }
+
+  /** Ends it as a user would, by force when it does not heed that. Safe to call twice. */
+  async stop(): Promise<void> {
+    if (this.exit === undefined) this.#child.kill('SIGINT');
+    if (!(await this.ended(STOP_MS))) {
+      this.#child.kill('SIGKILL');
+      await this.ended(STOP_MS);
+    }
+  }
+
+  /** An error in one line that quotes the last thing that it complained about. */
+  failure(what: string): PmdError {
+    const lines = (text: string) =>
+      text
+        .split('\n')
+        .map((line) => line.trim())
+        .filter(Boolean);
+    const said = lines(this.#errors).at(-1) ?? lines(this.#output).at(-1);
+    return new PmdError('VPCI_CHILD', `${this.name} ${what}${said ? `; it said: ${said}` : ''}`);
+  }
+
+  #collect(stream: NodeJS.ReadableStream | null, take: (text: string) => void): void {
+    stream?.setEncoding('utf8');
+    stream?.on('data', (text: string) => {
+      take(text);
+      this.#wake();
+    });
+  }
+
+  #takeOutput(text: string): void {
+    if (this.#output.length + text.length <= MAX_OUTPUT) this.#output += text;
+    const lines = (this.#partial + text).split('\n');
+    this.#partial = lines.pop() ?? '';
+    for (const line of lines) for (const listener of this.#lineListeners) listener(line);
+  }
+
+  #change(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, ms);
+      const changed = this.#changed;
+      changed.add(done);
+      function done(): void {
+        clearTimeout(timer);
+        changed.delete(done);
+        resolve();
+      }
+    });
+  }
+
+  #wake(): void {
+    for (const done of [...this.#changed]) done();
+  }
+
+  #ended(how: number | string): void {
+    this.exit ??= how;
+    running.delete(this.#child);
+    clearTimeout(this.#deadline);
+    this.#wake();
+  }
+}
+
+/** A wrapper that execs and has the kernel end the child when this process is killed outright. */
+function boundToUs(): string[] {
+  return findProgram('setpriv') ? ['setpriv', '--pdeathsig', 'KILL'] : [];
+}

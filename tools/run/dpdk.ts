@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The command line of DPDK's testpmd as a virtio-net driver (net_virtio_user) or as a vhost back-end (net_vhost).
+import { readFileSync } from 'node:fs';
+import { PmdError } from '../../src/errors.ts';
+import { findProgram } from './programs.ts';
+
+const PROGRAM = 'dpdk-testpmd';
+const MEMORY_MIB = 256;
+const PAGE_KIB = 2048;
+/** Two testpmds with their memory, and the pools of ours. */
+export const HUGEPAGES_WANTED = (2 * MEMORY_MIB * 1024) / PAGE_KIB + 32;
+/** mbufs of each testpmd's pool, DPDK's and ours. */
+export const MBUFS = 16384;
+
+export interface DpdkOptions {
+  readonly vdev: string;
+  readonly cpu: number;
+  /** Forwarding lcores; 1. */
+  readonly forwardingLcores?: number;
+  readonly hugepages: boolean;
+  readonly filePrefix: string;
+  /** testpmd's own options. */
+  readonly testpmd: readonly string[];
+}
+
+/** Throws VPCI_NO_DPDK with advice when there is no dpdk-testpmd. */
+export function requireDpdk(): void {
+  if (findProgram(PROGRAM)) return;
+  throw new PmdError(
+    'VPCI_NO_DPDK',
+    `${PROGRAM} is not installed: apt-get install dpdk-dev librte-net-virtio23 librte-net-vhost23 (Debian 12)`,
+  );
+}
+
+/** Both lcores on one CPU: testpmd wants a main lcore beside the forwarding ones, and it sleeps. */
+export const lcoresOn = (cpu: number, forwarding = 1): string =>
+  Array.from({ length: forwarding + 1 }, (_, id) => `${id}@${cpu}`).join(',');
+
+export function dpdkCommand(options: DpdkOptions): string[] {
+  const forwarding = options.forwardingLcores ?? 1;
+  return [
+    // Its output is a pipe here, and would come in blocks.
+    ...(findProgram('stdbuf') ? ['stdbuf', '-oL'] : []),
+    PROGRAM,
+    ...['--lcores', lcoresOn(options.cpu, forwarding)],
+    `--file-prefix=${options.filePrefix}`,
+    ...['--no-pci', '--no-telemetry', '-v', '-m', `${MEMORY_MIB}`],
+    // virtio-user needs its memory in one file; --no-huge gives that by itself.
+    ...(options.hugepages ? ['--in-memory', '--single-file-segments'] : ['--no-huge']),
+    ...['--vdev', options.vdev],
+    '--',
+    `--nb-cores=${forwarding}`,
+    `--total-num-mbufs=${MBUFS}`,
+    // A back-end's link comes up with its peer: testpmd would wait for it for nine seconds.
+    '--disable-link-check',
+    ...options.testpmd,
+  ];
+}
+
+/** Free 2 MiB pages of this machine; 0 when they are of another size or not for us. */
+export function hugepagesFree(meminfo = readMeminfo()): number {
+  const value = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(meminfo)?.[1] ?? 0);
+  return value('Hugepagesize') === PAGE_KIB ? value('HugePages_Free') : 0;
+}
+
+function readMeminfo(): string {
+  return process.getuid?.() === 0 ? readFileSync('/proc/meminfo', 'utf8') : '';
+}

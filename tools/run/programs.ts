@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Where programs are: those of the PATH, and our own, which run from the tree (TypeScript) or from dist (JavaScript) as this
+// file does.
+import { accessSync, constants, statSync } from 'node:fs';
+import { delimiter, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Main modules of our commands, without extension, from this folder. */
+const MAINS = {
+  'vhost-pci-device': '../device/main',
+  'vhost-pci-peer': '../peer/main',
+  'vhost-pci-testpmd': '../../src/testpmd/main',
+} as const;
+
+export type OurProgram = keyof typeof MAINS;
+
+/** The start of a command line that runs one of our programs with this very Node. */
+export function ourProgram(name: OurProgram): string[] {
+  const extension = extname(new URL(import.meta.url).pathname);
+  const main = fileURLToPath(new URL(`${MAINS[name]}${extension}`, import.meta.url));
+  const loader = extension === '.ts' ? ['--import', import.meta.resolve('tsx')] : [];
+  return [process.execPath, ...loader, main];
+}
+
+/** The full path of a program of the PATH, or undefined. */
+export function findProgram(name: string): string | undefined {
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+    const path = join(folder, name);
+    try {
+      accessSync(path, constants.X_OK);
+      if (statSync(path).isFile()) return path;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return undefined;
+}

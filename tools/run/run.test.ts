@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { existsSync } from 'node:fs';
+import { afterEach, describe, expect, it } from 'vitest';
+import { numberList, seconds, wholeNumber, wordList } from './arguments.ts';
+import { dpdkCommand, hugepagesFree, lcoresOn, requireDpdk } from './dpdk.ts';
+import { findProgram, ourProgram } from './programs.ts';
+import { twoCpus, Workspace } from './workspace.ts';
+
+const PATH = process.env.PATH;
+afterEach(() => {
+  process.env.PATH = PATH;
+});
+
+describe('option values', () => {
+  it('are whole numbers in a range', () => {
+    expect(wholeNumber(1, 5)('5')).toBe(5);
+    for (const wrong of ['0', '6', '-1', '1.5', '', 'x', '0x1'])
+      expect(() => wholeNumber(1, 5)(wrong)).toThrow('from 1 to 5');
+  });
+  it('are seconds', () => {
+    expect(seconds(10)('0.5')).toBe(0.5);
+    for (const wrong of ['0', '11', '1s', '-1', '']) expect(() => seconds(10)(wrong)).toThrow('up to 10');
+  });
+  it('are lists without repetition', () => {
+    expect(numberList(1, 99)('3,1,3')).toEqual([3, 1]);
+    expect(wordList(['a', 'b'])('b,a,b')).toEqual(['b', 'a']);
+    expect(() => wordList(['a', 'b'])('a,c')).toThrow("'c' is none of a, b");
+    expect(() => numberList(1, 99)('3,')).toThrow('from 1 to 99');
+  });
+});
+
+describe('programs', () => {
+  it('of ours run by this Node, from the tree or from dist', () => {
+    expect(ourProgram('vhost-pci-device')).toContain(process.execPath);
+    expect(ourProgram('vhost-pci-device').at(-1)).toMatch(/tools\/device\/main\.ts$/);
+  });
+  it('are found in the PATH or not at all', () => {
+    expect(findProgram('sh')).toMatch(/\/sh$/);
+    process.env.PATH = '/nowhere';
+    expect(findProgram('sh')).toBeUndefined();
+  });
+  it('that are missing come with advice', () => {
+    process.env.PATH = '/nowhere';
+    expect(requireDpdk).toThrow(/^dpdk-testpmd is not installed: apt-get install dpdk-dev /);
+  });
+});
+
+describe('dpdk-testpmd', () => {
+  const options = { vdev: 'net_vhost0,iface=/s', cpu: 3, filePrefix: 'p', testpmd: ['--burst=32'] };
+  it('has both lcores on one CPU', () => {
+    expect(lcoresOn(3)).toBe('0@3,1@3');
+    expect(dpdkCommand({ ...options, hugepages: true })).toContain('0@3,1@3');
+  });
+  it('takes memory that a vhost-user back-end can map, with hugepages and without', () => {
+    expect(dpdkCommand({ ...options, hugepages: true })).toContain('--single-file-segments');
+    const plain = dpdkCommand({ ...options, hugepages: false });
+    expect(plain).toContain('--no-huge');
+    expect(plain).not.toContain('--in-memory');
+  });
+  it('gets its own options behind the two dashes', () => {
+    const command = dpdkCommand({ ...options, hugepages: true });
+    expect(command.indexOf('--burst=32')).toBeGreaterThan(command.indexOf('--'));
+  });
+});
+
+describe('hugepages', () => {
+  const meminfo = (kib: number) =>
+    `HugePages_Total:     700\nHugePages_Free:      42\nHugepagesize:       ${kib} kB\n`;
+  it('are counted when they are of 2 MiB', () => expect(hugepagesFree(meminfo(2048))).toBe(42));
+  it('of another size do not count', () => expect(hugepagesFree(meminfo(1048576))).toBe(0));
+  it('may not be there', () => expect(hugepagesFree('')).toBe(0));
+});
+
+describe('a workspace', () => {
+  it('gives paths that are new, and short enough for a socket', () => {
+    const workspace = new Workspace();
+    const paths = [workspace.path('u'), workspace.path('u')];
+    expect(new Set(paths).size).toBe(2);
+    for (const path of paths) expect(path.length).toBeLessThan(107);
+    expect(existsSync(workspace.folder)).toBe(true);
+    workspace.remove();
+    expect(existsSync(workspace.folder)).toBe(false);
+  });
+});
+
+it('two CPUs are the first that are allowed, the same one twice at need', () => {
+  expect(twoCpus([4, 6, 8])).toEqual([4, 6]);
+  expect(twoCpus([5])).toEqual([5, 5]);
+  expect(() => twoCpus([])).toThrow('no CPU');
+});

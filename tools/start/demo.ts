@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The demo: device model, PMD and peer as child processes, in this order, and their end in the reverse one.
+import { PmdError } from '../../src/errors.ts';
+import { native } from '../../src/native.ts';
+import { Child } from '../run/child.ts';
+import { ourProgram } from '../run/programs.ts';
+import { stopAll, twoCpus, type Workspace } from '../run/workspace.ts';
+import type { DemoOptions } from './options.ts';
+import { picture, pmdTotals, secondLine, summary } from './text.ts';
+import { maxRunMs, type Sample, startTraffic, type Traffic } from './traffic.ts';
+
+const START_MS = 20_000;
+const NOTHING_YET: Sample = { seconds: 0, sent: 0, received: 0 };
+
+interface Sockets {
+  readonly vhostUser: string;
+  readonly vfioUser: string;
+}
+
+/** Runs to the end; `say` takes lines. Throws a PmdError when a part failed, or when what came back was not right. */
+export async function runDemo(
+  options: DemoOptions,
+  workspace: Workspace,
+  say: (line: string) => void,
+): Promise<void> {
+  const cpus = twoCpus(native.getAffinity());
+  const sockets = { vhostUser: workspace.path('u'), vfioUser: workspace.path('f') };
+  const children: Child[] = [];
+  try {
+    say(picture(options, cpus));
+    const device = await startDevice(options, sockets, children);
+    const pmd = await startPmd(options, sockets, cpus[0], children);
+    const traffic = startTraffic(options, sockets.vhostUser, cpus[1], workspace);
+    children.push(traffic.child);
+    if (options.interactive) await Promise.race([pmd.gone, failsWith(device)]);
+    else await Promise.race([watch(options, traffic, say), failsWith(device), failsWith(pmd)]);
+    const totals = await traffic.finish();
+    await pmd.stop();
+    for (const line of summary(totals, pmdTotals(pmd.output))) say(line);
+    judge(options, totals);
+  } finally {
+    await stopAll([...children].reverse());
+    if (options.verbose) for (const child of children) showOutput(child, say);
+  }
+}
+
+async function startDevice(options: DemoOptions, sockets: Sockets, children: Child[]): Promise<Child> {
+  const command = [
+    ...ourProgram('vhost-pci-device'),
+    ...['--vhost-user', sockets.vhostUser, '--vfio-user', sockets.vfioUser, '--queues', `${options.queues}`],
+    ...(options.verbose ? ['--verbose'] : []),
+  ];
+  const device = new Child({ name: 'vhost-pci-device', command, maxRunMs: maxRunMs(options) });
+  children.push(device);
+  await device.waitFor(/ready/, START_MS);
+  return device;
+}
+
+async function startPmd(
+  options: DemoOptions,
+  sockets: Sockets,
+  cpu: number,
+  children: Child[],
+): Promise<Child> {
+  const { queues, interactive } = options;
+  const command = [
+    ...ourProgram('vhost-pci-testpmd'),
+    ...[
+      '--lcores',
+      `0@${cpu},1@${cpu}`,
+      '--no-huge',
+      '--vdev',
+      `net_vhost_pci0,path=${sockets.vfioUser}`,
+      '--',
+    ],
+    ...[`--forward-mode=${options.forwardMode}`, `--burst=${options.burst}`, `--txpkts=${options.size}`],
+    // Longer frames than an mbuf holds would come in several, which is slower.
+    ...(options.size > 2048 ? ['--mbuf-size=9344'] : []),
+    ...[`--rxq=${queues}`, `--txq=${queues}`, '--auto-start', '--record-core-cycles'],
+    ...(interactive ? ['-i'] : []),
+  ];
+  const name = 'vhost-pci-testpmd';
+  const pmd = new Child({ name, command, terminal: interactive, maxRunMs: maxRunMs(options) });
+  children.push(pmd);
+  if (!interactive) await pmd.waitFor(/packet forwarding - ports=1/, START_MS);
+  return pmd;
+}
+
+/** A line a second. */
+async function watch(options: DemoOptions, traffic: Traffic, say: (line: string) => void): Promise<void> {
+  let before = NOTHING_YET;
+  for (let t = 1; t <= options.duration; t++) {
+    const now = await traffic.next();
+    say(secondLine(t, now, before));
+    before = now;
+  }
+}
+
+/** Rejects when a child ends that should not. */
+async function failsWith(child: Child): Promise<never> {
+  await child.gone;
+  throw child.failure(`ended (${child.exit}) while packets were on their way`);
+}
+
+function judge(options: DemoOptions, { sent, received, checks }: Sample): void {
+  // Somebody at the prompt may have stopped the PMD, cleared it, made it drop: that is no failure.
+  if (options.interactive) return;
+  if (sent === 0 && received === 0) throw new PmdError('VPCI_NO_TRAFFIC', 'not a single packet passed');
+  if (checks && checks.lost + checks.bad > 0) {
+    throw new PmdError(
+      'VPCI_CHECK',
+      `not all was right: ${checks.lost} frames were lost, ${checks.bad} were bad`,
+    );
+  }
+  if (checks && received === 0) throw new PmdError('VPCI_NO_TRAFFIC', 'no packet came back');
+}
+
+function showOutput(child: Child, say: (line: string) => void): void {
+  for (const line of `${child.errors}\n${child.output}`.split('\n').filter(Boolean))
+    say(`${child.name}| ${line}`);
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the demo prints.
+import type { DemoOptions } from './options.ts';
+import type { Sample } from './traffic.ts';
+
+const millions = (count: number): string => `${(count / 1e6).toFixed(1)} M`;
+
+/** What runs, in one line. */
+export function picture(options: DemoOptions, cpus: readonly [number, number]): string {
+  const peer = options.peer === 'dpdk' ? 'DPDK virtio-user' : 'built-in peer';
+  const pairs = options.queues === 1 ? '1 queue pair' : `${options.queues} queue pairs`;
+  return (
+    `${peer} (virtio-net driver, CPU ${cpus[1]})  <->  vhost-pci device  <->  ` +
+    `testpmd ${options.forwardMode} (the PMD, CPU ${cpus[0]});  ` +
+    `frames of ${options.size} bytes, bursts of ${options.burst}, ${pairs}`
+  );
+}
+
+/** "t=3 s  peer→pmd 8.12 Mpps  pmd→peer 8.12 Mpps  checked 24.1 M  lost 0  bad 0" */
+export function secondLine(t: number, now: Sample, before: Sample): string {
+  const rate = (count: number) => `${(count / now.seconds / 1e6).toFixed(2)} Mpps`;
+  const words = [
+    `t=${t} s`,
+    `peer→pmd ${rate(now.sent - before.sent)}`,
+    `pmd→peer ${rate(now.received - before.received)}`,
+  ];
+  if (now.checks) {
+    words.push(`checked ${millions(now.received)}`, `lost ${now.checks.lost}`, `bad ${now.checks.bad}`);
+  }
+  return words.join('  ');
+}
+
+/** What testpmd counted, from the summary that it prints at its end. */
+export interface PmdTotals {
+  readonly received: number;
+  readonly sent: number;
+  readonly dropped: number;
+  readonly cyclesPerPacket?: number;
+}
+
+/** Undefined when the output holds no summary of all ports. */
+export function pmdTotals(output: string): PmdTotals | undefined {
+  const summary =
+    /Accumulated forward statistics[\s\S]*?RX-packets: (\d+)[\s\S]*?TX-packets: (\d+) +TX-dropped: (\d+)/.exec(
+      output,
+    );
+  if (!summary) return undefined;
+  const cycles = /CPU cycles\/packet=(\d+(?:\.\d+)?)/.exec(output);
+  return {
+    received: Number(summary[1]),
+    sent: Number(summary[2]),
+    dropped: Number(summary[3]),
+    ...(cycles ? { cyclesPerPacket: Number(cycles[1]) } : {}),
+  };
+}
+
+/** What the run came to: the peer's side, and the PMD's when it is known. */
+export function summary(totals: Sample, pmd: PmdTotals | undefined): string[] {
+  const lines = [`peer: ${totals.sent} sent, ${totals.received} received${verdict(totals)}`];
+  if (pmd) {
+    const cycles =
+      pmd.cyclesPerPacket === undefined ? '' : `, ${Math.round(pmd.cyclesPerPacket)} cycles a packet`;
+    lines.push(`pmd:  ${pmd.received} received, ${pmd.sent} sent, ${pmd.dropped} dropped${cycles}`);
+  }
+  return lines;
+}
+
+function verdict({ checks }: Sample): string {
+  if (!checks) return '; contents were not checked';
+  if (checks.lost + checks.bad === 0) return '; all came back, in order and with the right contents';
+  return `; ${checks.lost} lost, ${checks.bad} bad`;
+}
