@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The addon's memory and descriptor functions: memory files, mappings, and their life across threads.
+import { spawnSync } from 'node:child_process';
 import {
   ftruncateSync,
   mkdtempSync,
@@ -201,5 +202,49 @@ describe('mappings', () => {
     expect(() => any.close?.(-1)).toThrow(RangeError);
     expect(() => any.memfdCreate?.('a\0b', 1, false)).toThrow(RangeError);
     expect(() => native.unmap(0 as MappingHandle)).toThrow(RangeError);
+  });
+});
+
+describe('a mapped file that somebody shrinks', () => {
+  /** Runs a program that has `native` and a mapped page in a process of its own; gives what it prints. */
+  function inChild(body: string): { status: number | null; signal: string | null; stdout: string } {
+    const program = `
+      import { closeSync, ftruncateSync, openSync, writeFileSync } from 'node:fs';
+      import { native } from ${JSON.stringify(new URL('./native.ts', import.meta.url).href)};
+      const file = ${JSON.stringify(join(folder, 'shrinks'))};
+      writeFileSync(file, Buffer.alloc(${2 * PAGE}, 7));
+      const fd = openSync(file, 'r+');
+      const mapping = native.mapFd(fd, 0, ${2 * PAGE}, true);
+      const bytes = new Uint8Array(native.mappingBuffer(mapping));
+      ${body}`;
+    const path = join(folder, 'shrinks.ts');
+    writeFileSync(path, program);
+    const { status, signal, stdout } = spawnSync(
+      process.execPath,
+      ['--import', import.meta.resolve('tsx'), path],
+      {
+        encoding: 'utf8',
+      },
+    );
+    return { status, signal, stdout };
+  }
+
+  test('regression: reads as zeros and takes writes, and the process lives', () => {
+    const { status, signal, stdout } = inChild(`
+      ftruncateSync(fd, 0);
+      bytes[${PAGE}] = 5;
+      console.log(bytes[0], bytes[${PAGE}]);
+      native.unmap(mapping);`);
+    expect({ status, signal, stdout }).toEqual({ status: 0, signal: null, stdout: '0 5\n' });
+  });
+
+  test('regression: leaves another mapping of the process alone', () => {
+    const { status, stdout } = inChild(`
+      const other = native.memfdCreate('vpci-test', ${PAGE}, false);
+      const second = native.mapFd(other, 0, ${PAGE}, true);
+      new Uint8Array(native.mappingBuffer(second))[0] = 9;
+      ftruncateSync(fd, 0);
+      console.log(bytes[0], new Uint8Array(native.mappingBuffer(second))[0]);`);
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '0 9\n' });
   });
 });

@@ -165,6 +165,76 @@ describe('handles', () => {
     expect(() => native.poolLayout(none as never)).toThrow(RangeError);
   });
 
+  it('regression: that were given back do not reach what comes after', () => {
+    const queue = native.queueCreate('rx');
+    native.queueDestroy(queue);
+    const next = native.queueCreate('rx');
+    expect(next).not.toBe(queue);
+    expect(() => native.queueQuiesce(queue)).toThrow(RangeError);
+    expect(() => native.queueDestroy(queue)).toThrow(RangeError);
+    expect(native.queueState(next)).toBe(QUEUE_STOPPED);
+    native.queueDestroy(next);
+
+    const first = new Mempool({ count: 8 });
+    const stale = first.vector(4);
+    first.close();
+    const second = new Mempool({ count: 8 });
+    second.vector(4);
+    expect(second.handle).not.toBe(first.handle);
+    expect(native.poolAlloc(stale.handle, 4)).toBe(0);
+    first.close();
+    expect(second.available).toBe(8);
+    second.close();
+  });
+
+  it('regression: that are no numbers name nothing', () => {
+    const wrong = [undefined, null, Number.NaN, 'x', {}] as unknown[];
+    native.driverGenerate(loop.peerTx, 3);
+    const pkts = pool.vector(32);
+    for (const handle of wrong) {
+      expect(native.rxBurst(handle as QueueHandle, pkts.handle, 32)).toBe(0);
+      expect(native.rxBurst(loop.rx, handle as VectorHandle, 32)).toBe(0);
+      expect(native.poolAlloc(handle as VectorHandle, 1)).toBe(0);
+    }
+  });
+
+  it('regression: whose object is destroyed by a getter of the arguments are refused', () => {
+    const mapping = native.mapAnonymous(1 << 20, false);
+    const memory = native.memoryCreate([{ gpa: 0n, size: 1n << 20n, mapping, offset: 0 }]);
+    const queue = native.queueCreate('rx');
+    const place = { desc: 0n, avail: 0x4000n, used: 0x8000n, size: 16, lastAvailIdx: 0, features: 0n };
+    const setup = {
+      ...place,
+      memory,
+      get notifyFd() {
+        native.memoryDestroy(memory);
+        return -1;
+      },
+    };
+    expect(() => native.queueStart(queue, setup)).toThrow(RangeError);
+    native.queueDestroy(queue);
+    const region = {
+      size: 4096n,
+      mapping,
+      offset: 0,
+      get gpa() {
+        native.unmap(mapping);
+        return 0n;
+      },
+    };
+    expect(errorOf(() => native.memoryCreate([region])).code).toBe('EBADF');
+  });
+
+  it('regression: of a mapping that cannot be written make no memory table', () => {
+    const fd = native.memfdCreate('read-only', 4096, false);
+    const mapping = native.mapFd(fd, 0, 4096, false);
+    native.close(fd);
+    expect(errorOf(() => native.memoryCreate([{ gpa: 0n, size: 4096n, mapping, offset: 0 }])).code).toBe(
+      'EACCES',
+    );
+    native.unmap(mapping);
+  });
+
   it('of the wrong role do nothing', () => {
     const pkts = pool.vector(32);
     native.driverGenerate(loop.peerTx, 3);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The typed contract of the addon, and the only importer of the .node file.
 //
-// Handles are small integers that stand for objects in the addon; they are valid in every worker thread of the process.
+// Handles are small integers that stand for objects in the addon; they are valid in every worker thread of the process. One that
+// was given back names nothing, also when another object has taken its place; 0 never names a ring object.
 // Functions throw an Error with `.code` (an errno name) and `.syscall` when a system call fails, a TypeError or
 // RangeError on a programmer's mistake. File descriptors are plain numbers that the caller owns.
 import { existsSync } from 'node:fs';
@@ -141,6 +142,11 @@ export interface Native {
   memfdCreate(name: string, size: number, hugepages: boolean): number;
   /** Maps `length` bytes of a file, shared. ERANGE when they do not lie inside the file. */
   mapFd(fd: number, offset: number, length: number, writable: boolean): MappingHandle;
+  /** One mapping of several ranges of files, each behind the one before. Offsets and lengths are multiples of the page size. */
+  mapFileParts(
+    parts: readonly { readonly fd: number; readonly offset: number; readonly length: number }[],
+    writable: boolean,
+  ): MappingHandle;
   /** Maps anonymous private memory, hugepages when `hugepages` and there are any (no error when there are none). */
   mapAnonymous(length: number, hugepages: boolean): MappingHandle;
   /**
@@ -150,6 +156,24 @@ export interface Native {
   mappingBuffer(mapping: MappingHandle): ArrayBuffer;
   /** Unmaps. The caller has made sure that no queue and no other thread uses the mapping. */
   unmap(mapping: MappingHandle): void;
+  /** Address of the first byte in this process: for system calls that want one. */
+  mappingAddress(mapping: MappingHandle): bigint;
+  /** Reads 1, 2 or 4 bytes at a multiple of that, in exactly one access: device registers. RangeError outside the mapping. */
+  mmioRead(mapping: MappingHandle, offset: number, width: number): number;
+  mmioWrite(mapping: MappingHandle, offset: number, width: number, value: number): void;
+  /**
+   * Nanoseconds to read 8 bytes of each 64-byte line of a range (multiples of 64): the best of `rounds` passes over it, ended
+   * early after about 50 ms. Cached memory answers in a few, uncached memory in hundreds.
+   */
+  readLatency(mapping: MappingHandle, offset: number, length: number, rounds: number): number;
+  /** Whether two ranges (multiples of 8) hold the same bytes now. */
+  mappingEquals(
+    a: MappingHandle,
+    aOffset: number,
+    b: MappingHandle,
+    bOffset: number,
+    length: number,
+  ): boolean;
 
   // --- os: sockets, events ------------------------------------------------------------------------------------------
   /** Unix stream socket, listening, non-blocking, close-on-exec. A stale socket file is replaced, a live one is EADDRINUSE. */
@@ -205,7 +229,7 @@ export interface Native {
   tscLap(): number;
 
   // --- ring: guest memory -------------------------------------------------------------------------------------------
-  /** An immutable table. Regions must not overlap and must lie inside their mappings. */
+  /** An immutable table. Regions must not overlap and must lie inside their mappings. EACCES when one cannot be written. */
   memoryCreate(regions: readonly MemoryRegion[]): MemoryHandle;
   /** Frees the table. EBUSY when a running queue uses it. */
   memoryDestroy(memory: MemoryHandle): void;
@@ -240,7 +264,7 @@ export interface Native {
   queueState(queue: QueueHandle): number;
   /** Live counters in the order of QUEUE_COUNTERS: BigUint64Array over the addon's memory, for the calling thread. */
   queueStats(queue: QueueHandle): ArrayBuffer;
-  /** Quiesces and frees the slot. */
+  /** Quiesces and frees the slot; detaches this thread's view of the counters. */
   queueDestroy(queue: QueueHandle): void;
   /** HOT. Receives up to `n` packets into vector[0..), returns how many. */
   rxBurst(queue: QueueHandle, vector: VectorHandle, n: number): number;

@@ -12,6 +12,7 @@ void Export(Napi::Object exports, const char* name) {
 }
 
 void InitOsMemory(Napi::Object exports);
+void InitOsMmio(Napi::Object exports);
 void InitOsSocket(Napi::Object exports);
 void InitOsEvent(Napi::Object exports);
 void InitOsThread(Napi::Object exports);

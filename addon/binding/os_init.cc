@@ -6,6 +6,7 @@ namespace vpci {
 
 void InitOs(Napi::Env, Napi::Object exports) {
   InitOsMemory(exports);
+  InitOsMmio(exports);
   InitOsSocket(exports);
   InitOsEvent(exports);
   InitOsThread(exports);

@@ -2,6 +2,8 @@
 // Memory files, mappings and descriptors for JavaScript.
 #include <errno.h>
 
+#include <vector>
+
 #include "binding/arguments.h"
 #include "binding/buffers.h"
 #include "binding/error.h"
@@ -27,6 +29,20 @@ Napi::Value MapFd(const Napi::CallbackInfo& info) {
   const bool writable = arg::Bool(info[3], "writable");
   uint32_t handle = 0;
   Check(info.Env(), MappingAddFd(fd, offset, length, writable, &handle), "mmap");
+  return Napi::Number::New(info.Env(), handle);
+}
+
+Napi::Value MapFileParts(const Napi::CallbackInfo& info) {
+  const Napi::Array array = arg::Array(info[0], "parts");
+  const bool writable = arg::Bool(info[1], "writable");
+  std::vector<FilePart> parts;
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const Napi::Object part = arg::Object(array.Get(i), "part");
+    parts.push_back({arg::Fd(part.Get("fd"), "fd"), arg::Size(part.Get("offset"), "offset"),
+                     arg::Size(part.Get("length"), "length", 1)});
+  }
+  uint32_t handle = 0;
+  Check(info.Env(), MappingAddFileParts(parts, writable, &handle), "mmap");
   return Napi::Number::New(info.Env(), handle);
 }
 
@@ -94,6 +110,7 @@ Napi::Value FilePageSizeJs(const Napi::CallbackInfo& info) {
 void InitOsMemory(Napi::Object exports) {
   Export<MemfdCreateJs>(exports, "memfdCreate");
   Export<MapFd>(exports, "mapFd");
+  Export<MapFileParts>(exports, "mapFileParts");
   Export<MapAnonymous>(exports, "mapAnonymous");
   Export<MappingBuffer>(exports, "mappingBuffer");
   Export<Unmap>(exports, "unmap");

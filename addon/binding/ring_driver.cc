@@ -16,11 +16,7 @@ Napi::Value DriverQueueCreate(const Napi::CallbackInfo& info) {
   const std::string role = arg::String(info[0], "role");
   if (role != "rx" && role != "tx") throw arg::OutOfRange(env, "role", "'rx' or 'tx'");
   const Napi::Object o = arg::Object(info[1], "setup");
-  Mapping mapping;
-  Check(env, MappingGet(arg::Uint32(o.Get("mapping"), "mapping"), &mapping), "driverQueueCreate");
   DriverQueueSetup setup;
-  setup.base = mapping.base;
-  setup.length = mapping.length;
   setup.desc = arg::Size(o.Get("desc"), "desc");
   setup.avail = arg::Size(o.Get("avail"), "avail");
   setup.used = arg::Size(o.Get("used"), "used");
@@ -30,6 +26,12 @@ Napi::Value DriverQueueCreate(const Napi::CallbackInfo& info) {
   setup.buffer_size = arg::Uint32(o.Get("bufferSize"), "bufferSize", 76, 1u << 20);
   setup.features = arg::Features(o.Get("features"), "features");
   setup.kick_fd = arg::Int32(o.Get("kickFd"), "kickFd", -1);
+  // Last: a getter of `setup` may have unmapped it.
+  Mapping mapping;
+  Check(env, MappingGet(arg::Uint32(o.Get("mapping"), "mapping"), &mapping), "driverQueueCreate");
+  if (!mapping.writable) throw ErrnoError(env, EACCES, "driverQueueCreate");
+  setup.base = mapping.base;
+  setup.length = mapping.length;
   auto queue = std::make_unique<DriverQueue>();
   if (!queue->Init(role == "rx" ? QueueRole::kRx : QueueRole::kTx, setup))
     throw Napi::RangeError::New(env, "setup: ring and buffers must be aligned and lie inside the mapping");

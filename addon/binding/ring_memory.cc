@@ -15,17 +15,25 @@ MemoryRegion RegionArg(const Napi::Value& value) {
   const auto handle = arg::Uint32(region.Get("mapping"), "region.mapping");
   const uint64_t offset = arg::Size(region.Get("offset"), "region.offset");
   const uint64_t size = arg::BigUint64(region.Get("size"), "region.size");
+  return {arg::BigUint64(region.Get("gpa"), "region.gpa"), size, nullptr, handle, offset};
+}
+
+void Place(Napi::Env env, MemoryRegion& region) {
   Mapping mapping;
-  Check(value.Env(), MappingGet(handle, &mapping), "memoryCreate");
-  if (offset > mapping.length || size > mapping.length - offset)
-    throw Napi::RangeError::New(value.Env(), "region must lie inside its mapping");
-  return {arg::BigUint64(region.Get("gpa"), "region.gpa"), size, mapping.base + offset, handle, offset};
+  Check(env, MappingGet(region.mapping, &mapping), "memoryCreate");
+  if (region.mapping_offset > mapping.length || region.size > mapping.length - region.mapping_offset)
+    throw Napi::RangeError::New(env, "region must lie inside its mapping");
+  // Rings and buffers are written to, which would kill the process.
+  if (!mapping.writable) throw ErrnoError(env, EACCES, "memoryCreate");
+  region.base = mapping.base + region.mapping_offset;
 }
 
 Napi::Value MemoryCreate(const Napi::CallbackInfo& info) {
   const Napi::Array array = arg::Array(info[0], "regions");
   std::vector<MemoryRegion> regions;
   for (uint32_t i = 0; i < array.Length(); i++) regions.push_back(RegionArg(array.Get(i)));
+  // Only when no JavaScript runs any more that could unmap one.
+  for (MemoryRegion& region : regions) Place(info.Env(), region);
   auto table = std::make_unique<MemoryTable>();
   if (!table->Build(std::move(regions)))
     throw Napi::RangeError::New(info.Env(), "regions must not be empty, overlap or wrap around");

@@ -20,24 +20,18 @@ QueueRole RoleArg(const Napi::Value& value) {
   throw arg::OutOfRange(value.Env(), "role", "'rx' or 'tx'");
 }
 
-// A slot that was used before, or a new one.
-uint32_t TakeSlot(Napi::Env env) {
-  Registry& registry = TheRegistry();
-  for (uint32_t handle = 0; handle < kMaxQueues; handle++) {
-    QueueSlot* slot = registry.queues.Get(handle);
-    bool expected = false;
-    if (slot && slot->in_use.compare_exchange_strong(expected, true)) return handle;
-  }
-  auto slot = std::make_unique<QueueSlot>();
-  slot->in_use = true;
-  const int64_t handle = registry.queues.Add(std::move(slot));
+// A queue that was used before, or a new one.
+uint32_t TakeQueue(Napi::Env env) {
+  auto& queues = TheRegistry().queues;
+  int64_t handle = queues.Renew();
+  if (handle < 0) handle = queues.Add(std::make_unique<DeviceQueue>());
   if (handle < 0) throw ErrnoError(env, ENOSPC, "queueCreate");
   return static_cast<uint32_t>(handle);
 }
 
 Napi::Value QueueCreate(const Napi::CallbackInfo& info) {
   const QueueRole role = RoleArg(info[0]);
-  const uint32_t handle = TakeSlot(info.Env());
+  const uint32_t handle = TakeQueue(info.Env());
   DeviceQueue& q = *TheRegistry().Queue(handle);
   q.role = role;
   q.last_avail_idx = 0;
@@ -48,10 +42,8 @@ Napi::Value QueueCreate(const Napi::CallbackInfo& info) {
 
 Napi::Value QueueStart(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  DeviceQueue& q = QueueArg(info[0]);
   const Napi::Object o = arg::Object(info[1], "setup");
   RingSetup setup;
-  setup.memory = &MemoryArg(o.Get("memory"));
   setup.desc = arg::BigUint64(o.Get("desc"), "desc");
   setup.avail = arg::BigUint64(o.Get("avail"), "avail");
   setup.used = arg::BigUint64(o.Get("used"), "used");
@@ -59,6 +51,9 @@ Napi::Value QueueStart(const Napi::CallbackInfo& info) {
   setup.last_avail_idx = static_cast<uint16_t>(arg::Uint32(o.Get("lastAvailIdx"), "lastAvailIdx", 0, 0xffff));
   setup.features = arg::Features(o.Get("features"), "features");
   setup.notify_fd = arg::Int32(o.Get("notifyFd"), "notifyFd", -1);
+  // Last: a getter of `setup` may destroy either.
+  setup.memory = &MemoryArg(o.Get("memory"));
+  DeviceQueue& q = QueueArg(info[0]);
   switch (q.Start(setup)) {
     case StartError::kNone:
       return env.Undefined();
@@ -90,7 +85,8 @@ Napi::Value QueueStats(const Napi::CallbackInfo& info) {
 
 Napi::Value QueueDestroy(const Napi::CallbackInfo& info) {
   QueueArg(info[0]).Quiesce();
-  TheRegistry().queues.Get(arg::Uint32(info[0], "queue"))->in_use = false;
+  DropBuffer(info.Env(), BufferOf::kQueueStats, arg::Uint32(info[0], "queue"));
+  TheRegistry().queues.Retire(arg::Uint32(info[0], "queue"));
   return info.Env().Undefined();
 }
 

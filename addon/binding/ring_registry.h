@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Handles of the ring engine's objects. Handles are small integers that mean the same in every thread;
-// looking one up is an array access without a lock. Queue slots are never given back to the system, so a
-// counter view can outlive its queue.
+// looking one up is an array access without a lock. A handle holds the number of a slot and how often that
+// was used, so that one which was given back names nothing: a thread that still polls a closed port must not
+// meet the next port's queue. Queues themselves are never given back to the system, so a counter view can
+// outlive its queue.
 #pragma once
 #include <napi.h>
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -25,37 +28,69 @@ struct PoolEntry {
   std::unique_ptr<MbufPool> pool;
 };
 
-// A fixed table of slots. Get is lock-free; Add and Remove are for the control path.
+// A fixed table of slots. Get is lock-free; all else is for the control path. No handle is 0, which is what
+// the hot functions make of an argument that is no number.
 template <typename T, uint32_t N>
 class SlotTable {
+  static_assert(std::has_single_bit(N));
+  static constexpr uint32_t kSlotBits = std::bit_width(N - 1);
+  // Uses of a slot that are told apart: 12 bits leave room for a vector's number in a pool's handle.
+  static constexpr uint32_t kUses = 1u << 12;
+
  public:
   // The handle, or -1 when the table is full. Takes ownership.
   int64_t Add(std::unique_ptr<T> object) {
     std::lock_guard lock(mutex_);
     for (uint32_t i = 0; i < N; i++) {
-      if (slots_[i].load(std::memory_order_relaxed)) continue;
-      slots_[i].store(object.release(), std::memory_order_release);
-      return i;
+      if (slots_[i].object.load(std::memory_order_relaxed)) continue;
+      slots_[i].object.store(object.release(), std::memory_order_relaxed);
+      return Name(i);
     }
     return -1;
   }
   T* Get(uint32_t handle) const {
-    return handle < N ? slots_[handle].load(std::memory_order_acquire) : nullptr;
+    const Slot& slot = slots_[handle % N];
+    if (slot.handle.load(std::memory_order_acquire) != handle || handle == 0) return nullptr;
+    return slot.object.load(std::memory_order_acquire);
   }
   std::unique_ptr<T> Remove(uint32_t handle) {
     std::lock_guard lock(mutex_);
-    return std::unique_ptr<T>(handle < N ? slots_[handle].exchange(nullptr) : nullptr);
+    if (!Unname(handle)) return nullptr;
+    return std::unique_ptr<T>(slots_[handle % N].object.exchange(nullptr));
+  }
+
+  // For objects that must stay where they are: Retire takes the handle away and nothing else, Renew gives a
+  // retired object a new one, or -1 when there is none.
+  void Retire(uint32_t handle) {
+    std::lock_guard lock(mutex_);
+    Unname(handle);
+  }
+  int64_t Renew() {
+    std::lock_guard lock(mutex_);
+    for (uint32_t i = 0; i < N; i++)
+      if (slots_[i].object.load() && slots_[i].handle.load() == 0) return Name(i);
+    return -1;
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::array<std::atomic<T*>, N> slots_{};
-};
+  struct Slot {
+    std::atomic<T*> object{nullptr};
+    std::atomic<uint32_t> handle{0};
+    uint32_t uses = 0;
+  };
 
-// Queues are used again instead of freed: another thread may still hold a view of the counters.
-struct QueueSlot {
-  DeviceQueue queue;
-  std::atomic<bool> in_use{false};
+  int64_t Name(uint32_t index) {
+    Slot& slot = slots_[index];
+    slot.uses = slot.uses % (kUses - 1) + 1;
+    slot.handle.store(slot.uses << kSlotBits | index, std::memory_order_release);
+    return slot.handle.load(std::memory_order_relaxed);
+  }
+  bool Unname(uint32_t handle) {
+    return handle != 0 && slots_[handle % N].handle.compare_exchange_strong(handle, 0);
+  }
+
+  mutable std::mutex mutex_;
+  std::array<Slot, N> slots_{};
 };
 
 inline constexpr uint32_t kMaxQueues = 1024;
@@ -69,12 +104,10 @@ struct Registry {
   SlotTable<MemoryTable, kMaxMemories> memories;
   SlotTable<PoolEntry, kMaxPools> pools;
   SlotTable<DriverQueue, kMaxQueues> driver_queues;
-  SlotTable<QueueSlot, kMaxQueues> queues;
+  // Retired instead of removed: another thread may still hold a view of the counters.
+  SlotTable<DeviceQueue, kMaxQueues> queues;
 
-  DeviceQueue* Queue(uint32_t handle) const {
-    QueueSlot* slot = queues.Get(handle);
-    return slot && slot->in_use.load(std::memory_order_acquire) ? &slot->queue : nullptr;
-  }
+  DeviceQueue* Queue(uint32_t handle) const { return queues.Get(handle); }
 };
 
 // Never destroyed: worker threads may outlive the static destructors.

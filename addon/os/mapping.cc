@@ -10,6 +10,7 @@
 #include <new>
 #include <unordered_map>
 
+#include "os/fault_guard.h"
 #include "os/file.h"
 
 namespace vpci {
@@ -34,22 +35,31 @@ Table& TheTable() {
   return table;
 }
 
-int Add(void* base, size_t length, size_t mapped, uint32_t* handle) {
+int Add(const Mapping& mapping, size_t mapped, uint32_t* handle) {
   Table& table = TheTable();
   const std::lock_guard lock(table.mutex);
   try {
     while (table.next == 0 || table.entries.contains(table.next)) table.next++;
-    table.entries.emplace(table.next, Entry{{static_cast<uint8_t*>(base), length}, mapped});
+    table.entries.emplace(table.next, Entry{mapping, mapped});
   } catch (const std::bad_alloc&) {
-    munmap(base, mapped);
+    munmap(mapping.base, mapped);
     return -ENOMEM;
   }
   *handle = table.next++;
   return 0;
 }
 
+// Only a file can shrink. A device may refuse for a while (vfio-pci during a reset), and is itself again
+// after.
+int AddFile(int fd, const Mapping& mapping, size_t mapped, uint32_t* handle) {
+  if (const int error = Add(mapping, mapped, handle)) return error;
+  struct stat status;
+  if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) FaultGuardAdd(mapping.base, mapped);
+  return 0;
+}
+
 // Touching a page behind a file's end is a SIGBUS, so a mapping must lie inside its file. Devices have no
-// size.
+// size. That the file shrinks later is the fault guard's business.
 int CheckInsideFile(int fd, uint64_t offset, size_t length) {
   struct stat status;
   if (fstat(fd, &status) < 0) return -errno;
@@ -71,7 +81,33 @@ int MappingAddFd(int fd, uint64_t offset, size_t length, bool writable, uint32_t
   const int protection = PROT_READ | (writable ? PROT_WRITE : 0);
   void* base = mmap(nullptr, mapped, protection, MAP_SHARED, fd, static_cast<off_t>(offset));
   if (base == MAP_FAILED) return -errno;
-  return Add(base, length, mapped, handle);
+  return AddFile(fd, {static_cast<uint8_t*>(base), length, writable}, mapped, handle);
+}
+
+int MappingAddFileParts(const std::vector<FilePart>& parts, bool writable, uint32_t* handle) {
+  size_t total = 0;
+  for (const FilePart& part : parts) {
+    if (const int error = CheckInsideFile(part.fd, part.offset, part.length)) return error;
+    if (__builtin_add_overflow(total, part.length, &total)) return -EINVAL;
+  }
+  if (total == 0) return -EINVAL;
+  // The place for all of them first, so that nothing else is in the way.
+  constexpr int kPlace = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  void* place = mmap(nullptr, total, PROT_NONE, kPlace, -1, 0);
+  if (place == MAP_FAILED) return -errno;
+  auto* base = static_cast<uint8_t*>(place);
+  const int protection = PROT_READ | (writable ? PROT_WRITE : 0);
+  uint8_t* at = base;
+  for (const FilePart& part : parts) {
+    const auto offset = static_cast<off_t>(part.offset);
+    if (mmap(at, part.length, protection, MAP_SHARED | MAP_FIXED, part.fd, offset) == MAP_FAILED) {
+      const int error = -errno;
+      munmap(base, total);
+      return error;
+    }
+    at += part.length;
+  }
+  return AddFile(parts[0].fd, {base, total, writable}, total, handle);
 }
 
 int MappingAddAnonymous(size_t length, bool hugepages, uint32_t* handle) {
@@ -81,13 +117,13 @@ int MappingAddAnonymous(size_t length, bool hugepages, uint32_t* handle) {
   size_t mapped;
   if (hugepages && RoundUp(length, kHugePage, &mapped)) {
     void* base = mmap(nullptr, mapped, kProtection, kFlags | MAP_HUGETLB | MAP_HUGE_2MB, -1, 0);
-    if (base != MAP_FAILED) return Add(base, length, mapped, handle);
+    if (base != MAP_FAILED) return Add({static_cast<uint8_t*>(base), length, true}, mapped, handle);
   }
   void* base = mmap(nullptr, length, kProtection, kFlags, -1, 0);
   if (base == MAP_FAILED) return -errno;
   // Second best: transparent hugepages. Advice, so that a refusal changes nothing.
   if (hugepages) madvise(base, length, MADV_HUGEPAGE);
-  return Add(base, length, length, handle);
+  return Add({static_cast<uint8_t*>(base), length, true}, length, handle);
 }
 
 int MappingGet(uint32_t handle, Mapping* out) {
@@ -105,6 +141,7 @@ int MappingRemove(uint32_t handle) {
   const auto found = table.entries.find(handle);
   if (found == table.entries.end()) return -EBADF;
   const Entry entry = found->second;
+  FaultGuardRemove(entry.mapping.base);
   if (munmap(entry.mapping.base, entry.mapped) < 0) return -errno;
   table.entries.erase(found);
   return 0;

@@ -3,16 +3,28 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace vpci {
 
 struct Mapping {
   uint8_t* base;
   size_t length;
+  bool writable;
+};
+
+// A range of a file.
+struct FilePart {
+  int fd;
+  uint64_t offset;
+  size_t length;
 };
 
 // All return 0 or a negative errno; the handle or the mapping goes to the out parameter.
 int MappingAddFd(int fd, uint64_t offset, size_t length, bool writable, uint32_t* handle);
+// One mapping of several parts, each behind the one before; offsets and lengths are multiples of the page
+// size.
+int MappingAddFileParts(const std::vector<FilePart>& parts, bool writable, uint32_t* handle);
 int MappingAddAnonymous(size_t length, bool hugepages, uint32_t* handle);
 int MappingGet(uint32_t handle, Mapping* out);
 int MappingRemove(uint32_t handle);

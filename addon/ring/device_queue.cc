@@ -55,8 +55,7 @@ void DeviceQueue::Publish(uint32_t n) {
   }
   if (notify_fd < 0) return;
   uint64_t one = 1;
-  // The eventfd is ours (the bus made it) and non-blocking: a full counter means that a signal is pending
-  // already.
+  // An eventfd, which the bus has checked: its counter is full only after 2^64 signals that nobody took.
   if (write(notify_fd, &one, sizeof one) == sizeof one) counters.guest_notifications++;
 }
 

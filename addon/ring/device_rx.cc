@@ -91,6 +91,18 @@ __attribute__((noinline)) Slow GatherPacket(DeviceQueue& q, MbufPool& pool, uint
   return skip == 0 && pool.pkt_len()[mbuf] > 0 ? Slow::kOk : Slow::kBad;
 }
 
+// GatherPacket for the first of `*n` mbufs. When it wants for segments because the packets behind it have
+// taken theirs already, they give them back and `*n` becomes 1: a large packet must not wait for ever.
+__attribute__((noinline)) Slow GatherFirst(DeviceQueue& q, MbufPool& pool, uint16_t head, uint32_t* ids,
+                                           uint32_t* n) {
+  Slow result = GatherPacket(q, pool, head, *ids);
+  if (result != Slow::kNoMbuf || *n == 1) return result;
+  pool.Free(ids, *n);
+  *n = 1;
+  pool.Alloc(ids, 1);
+  return GatherPacket(q, pool, head, *ids);
+}
+
 uint32_t RxBatch(DeviceQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
   Pending pending[kBatch];
   uint16_t heads[kBatch];
@@ -123,7 +135,11 @@ uint32_t RxBatch(DeviceQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
       pool.data_len()[id] = static_cast<uint16_t>(len);
       pool.pkt_len()[id] = len;
     } else {
-      Slow result = GatherPacket(q, pool, heads[done], id);
+      uint32_t left = n - done;
+      Slow result = GatherFirst(q, pool, heads[done], ids + done, &left);
+      n = done + left;
+      id = ids[done];
+      frame = pool.buffer(id) + pool.headroom();
       if (result != Slow::kOk) {
         if (result == Slow::kBad)
           q.Break();

@@ -77,8 +77,8 @@ void DriverQueue::Fail() {
 }
 
 bool DriverQueue::TakeUsed(uint16_t index, uint32_t* id, uint32_t* len) {
-  VringUsedElem e;
-  std::memcpy(&e, &used_->ring[index & mask_], sizeof e);
+  const VringUsedElem* shared = &used_->ring[index & mask_];
+  const VringUsedElem e{LoadOnce(&shared->id), LoadOnce(&shared->len)};
   if (e.id > mask_ || !in_flight_[e.id] || e.len > buffer_size_) {
     Fail();
     return false;
@@ -105,8 +105,8 @@ void DriverQueue::Reclaim() {
   for (uint32_t ready = ReadyEntries(); ready > 0; ready--) {
     uint32_t id, len;
     if (in_order_)
-      id = avail_->ring[used_idx_ &
-                        mask_];  // a back-end may write one used entry for a whole batch (VIRTIO 1.2, 2.7.9)
+      // A back-end may write one used entry for a whole batch (VIRTIO 1.2, 2.7.9).
+      id = LoadOnce(&avail_->ring[used_idx_ & mask_]);
     else if (!TakeUsed(used_idx_, &id, &len))
       return;
     if (id > mask_ || !in_flight_[id]) return Fail();
@@ -182,7 +182,7 @@ bool DriverQueue::NextFrame(uint16_t index, uint32_t ready, Frame* out) {
   }
   const uint8_t* buffer = Buffer(id);
   uint16_t num_buffers = 1;
-  if (mergeable_) std::memcpy(&num_buffers, buffer + offsetof(VirtioNetHdr, num_buffers), 2);
+  if (mergeable_) num_buffers = LoadUnalignedOnce(buffer + offsetof(VirtioNetHdr, num_buffers));
   if (num_buffers == 0 || num_buffers > ready) {
     Fail();
     return false;

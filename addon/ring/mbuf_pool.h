@@ -86,6 +86,8 @@ class MbufPool {
   };
 
   void FreeOne(uint32_t id) {
+    // All are free already: the application has written over the mark of a free one.
+    if (__builtin_expect(top_ == count_, 0)) return;
     next_[id] = kFreeMark;
     stack_[top_++] = id;
   }

@@ -30,6 +30,14 @@ inline void StoreRelease(T* p, T value) {
   __atomic_store_n(p, value, __ATOMIC_RELEASE);
 }
 
+// A 16-bit value at any address: buffers need not be aligned. The compiler may not fetch it again later.
+inline uint16_t LoadUnalignedOnce(const uint8_t* p) {
+  uint16_t value;
+  std::memcpy(&value, p, sizeof value);
+  asm volatile("" : "+r"(value));
+  return value;
+}
+
 // Orders our store of an index before our load of the other side's "do not notify me" word
 // (VIRTIO 1.2, 2.7.13.4.1).
 inline void FullFence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }

@@ -2,7 +2,7 @@
 // Memory that a device may reach: a sealed memory file, mapped here and handed to the device by its descriptor. I/O virtual
 // addresses are ours to choose, since nothing else lives in the device's address space.
 import { PmdError } from '../errors.ts';
-import { native } from '../native.ts';
+import { type MappingHandle, native } from '../native.ts';
 import type { DmaMemory } from './pci-device.ts';
 
 const PAGE = 4096;
@@ -25,14 +25,22 @@ export class IovaAllocator {
   }
 }
 
+/** Memory that a device is to be told of; `fd` is open only during the call. */
+export interface DmaPiece {
+  readonly fd: number;
+  readonly mapping: MappingHandle;
+  readonly iova: bigint;
+  /** Bytes. */
+  readonly size: number;
+}
+
 /**
- * Allocates at least `bytes` of zeroed memory and lets `register` tell the device of it (file, address, size) before the
- * descriptor is closed. On any error nothing is left behind.
+ * Allocates at least `bytes` of zeroed memory and lets `register` tell the device of it before the descriptor is closed. On any error nothing is left behind.
  */
 export function allocateDmaMemory(
   bytes: number,
   iovas: IovaAllocator,
-  register: (fd: number, iova: bigint, size: number) => void,
+  register: (piece: DmaPiece) => void,
 ): DmaMemory {
   const size = Math.ceil(bytes / PAGE) * PAGE;
   const iova = iovas.allocate(size);
@@ -40,7 +48,7 @@ export function allocateDmaMemory(
   try {
     const mapping = native.mapFd(fd, 0, size, true);
     try {
-      register(fd, iova, size);
+      register({ fd, mapping, iova, size });
     } catch (error) {
       native.unmap(mapping);
       throw error;

@@ -39,13 +39,17 @@ export interface PciDevice {
   mapBar(index: number): MappedArea[];
   /** MSI-X vectors of the device. */
   readonly vectors: number;
+  /** 'polled': this road has no interrupts, the handlers are called by a timer; nothing can sleep until one comes. */
+  readonly interrupts: 'eventfd' | 'polled';
+  /** What a user should know of this road, a line each. */
+  readonly notes: readonly string[];
   /** Calls back on this thread's event loop at each interrupt of `vector`. */
   onInterrupt(vector: number, handler: () => void): void;
   /** Arms all vectors that have a handler; call once, after the last onInterrupt. */
   enableInterrupts(): void;
   /**
    * A descriptor whose signal equals a 16-bit write of `value` to `offset` of BAR `bar`, usable from any thread;
-   * -1 when this road has none.
+   * -1 when this road has none. It is an ioeventfd of the device model, or an eventfd that this thread turns into the write.
    */
   doorbell(bar: number, offset: number, value: number): number;
   allocateDma(bytes: number): DmaMemory;

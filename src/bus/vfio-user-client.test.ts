@@ -149,6 +149,29 @@ describe('vfio-user client', () => {
     ]);
   });
 
+  it('regression: takes a flood of commands in turns, and not during a request', () => {
+    const one = command({ command: VFIO_USER.DMA_WRITE, flags: VFIO_USER_F_NO_REPLY });
+    const flood = new Uint8Array(1000 * one.length);
+    for (let at = 0; at < 1000; at++) flood.set(one, at * one.length);
+    server.raw(flood);
+    client.poll();
+    expect(native.pollFd(client.fd, 'in', 0)).toBe(true);
+    for (let turn = 0; turn < 10; turn++) client.poll();
+    expect(native.pollFd(client.fd, 'in', 0)).toBe(false);
+    server.raw(flood);
+    expect(() => client.request({ command: RESET })).toThrow(/commands without end/);
+  });
+
+  it('regression: gives up on a message that brings descriptors with each of its pieces', () => {
+    const fd = native.eventfd();
+    const fds = Array.from({ length: 40 }, () => fd);
+    const bytes = command({ command: RESET, flags: 1 });
+    server.raw(bytes.subarray(0, 8), fds);
+    server.raw(bytes.subarray(8), fds);
+    native.close(fd);
+    expect(() => client.request({ command: RESET, maxReplyFds: 64 })).toThrow(/too many descriptors/);
+  });
+
   it('gives up on a reply that comes when there is no request', () => {
     server.raw(command({ command: RESET, flags: 1 }));
     client.poll();

@@ -24,6 +24,9 @@ export const VFIO_USER_TIMEOUT_MS = 5000;
 /** Descriptors that one message may bring: as many as native.receiveMessage takes. */
 export const CLIENT_MAX_FDS = 64;
 
+/** Commands of the server that are answered in one turn of the event loop, or while a reply is awaited. */
+const MAX_COMMANDS = 256;
+
 const ENOTSUP = 95;
 
 export interface VfioUserReply {
@@ -104,11 +107,12 @@ export class VfioUserClient {
     return { payload: reply, fds: replyFds };
   }
 
-  /** Takes what came unasked: the end of the connection or a server's command. For a watcher of `fd`. */
+  /** Takes what came unasked: the end of the connection or a server's commands, so many a call. For a watcher of `fd`. */
   poll(): void {
     if (this.#removed !== null || this.#closed) return;
     try {
-      while (native.pollFd(this.#fd, 'in', 0)) this.#refuse(this.#receive(Date.now() + this.#timeoutMs));
+      for (let taken = 0; taken < MAX_COMMANDS && native.pollFd(this.#fd, 'in', 0); taken++)
+        this.#refuse(this.#receive(Date.now() + this.#timeoutMs));
     } catch (error) {
       if (this.#removed === null) throw error;
     }
@@ -122,7 +126,7 @@ export class VfioUserClient {
   }
 
   #awaitReply(id: number, command: number, deadline: number): Message {
-    for (;;) {
+    for (let commands = 0; commands <= MAX_COMMANDS; commands++) {
       const message = this.#receive(deadline);
       const { header } = message;
       const type = header.flags & VFIO_USER_F_TYPE_MASK;
@@ -134,6 +138,7 @@ export class VfioUserClient {
       closeAll(message.fds);
       throw this.#lose(`it sent a reply that nobody asked for (id ${header.id}, command ${header.command})`);
     }
+    throw this.#lose('it sends commands without end');
   }
 
   /** A server's own commands are DMA_READ and DMA_WRITE, for memory without a descriptor: this client has none. */
@@ -197,7 +202,8 @@ export class VfioUserClient {
       }
       fds.push(...received.fds);
       if (received.bytes === 0) throw this.#lose('the connection was closed');
-      if (received.fdsTruncated) throw this.#lose('it sent too many descriptors');
+      if (received.fdsTruncated || fds.length > CLIENT_MAX_FDS)
+        throw this.#lose('it sent too many descriptors');
       filled += received.bytes;
     }
     return bytes;

@@ -21,6 +21,7 @@ import {
   VFIO_USER_VERSION,
 } from '../abi/vfio-user.ts';
 import { PmdError } from '../errors.ts';
+import { native } from '../native.ts';
 import { CLIENT_MAX_FDS, closeAll, type VfioUserClient } from './vfio-user-client.ts';
 
 /** Notification registers that one reply may describe; more than any device has queues. */
@@ -141,6 +142,8 @@ function readIoFdEntries(reply: DataView, count: number, fds: readonly number[])
     if (entry.type !== VFIO_USER_IO_FD_TYPE_IOEVENTFD) continue;
     const fd = fds[entry.fd_index];
     if (fd === undefined) throw badReply(`descriptor ${entry.fd_index} of ${fds.length}`);
+    // A burst writes to it: anything else could make that wait.
+    if (!native.isEventfd(fd)) throw badReply(`descriptor ${entry.fd_index} is no eventfd`);
     entries.push({ offset: entry.offset, fd });
   }
   return entries;

@@ -250,6 +250,15 @@ describe('vfio-user device', () => {
     expect(device.doorbell(0, 0, 0)).toBe(-1);
   });
 
+  it('regression: has no doorbells when a descriptor is no eventfd, which could hold a burst for ever', () => {
+    open();
+    const [socket, other] = native.socketPair();
+    const payload = ioFds([{ offset: 0x3000n, fd_index: 0 }]);
+    server.reply({ command: VFIO_USER.DEVICE_GET_REGION_IO_FDS, payload, fds: [socket] });
+    closeAll([socket, other]);
+    expect(device.doorbell(0, 0x3000, 0)).toBe(-1);
+  });
+
   it('tells once that the server is gone', async () => {
     open();
     const reasons: string[] = [];

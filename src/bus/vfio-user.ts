@@ -37,6 +37,8 @@ export class VfioUserPciDevice implements PciDevice {
   readonly name: string;
   readonly busName = 'vfio-user';
   readonly canRemap = true;
+  readonly interrupts = 'eventfd';
+  readonly notes: readonly string[] = [];
   readonly config: Registers;
   readonly vectors: number;
   readonly #client: VfioUserClient;
@@ -123,7 +125,7 @@ export class VfioUserPciDevice implements PciDevice {
   }
 
   allocateDma(bytes: number): DmaMemory {
-    const memory = allocateDmaMemory(bytes, this.#iovas, (fd, iova, size) =>
+    const memory = allocateDmaMemory(bytes, this.#iovas, ({ fd, iova, size }) =>
       dmaMap(this.#client, fd, iova, size),
     );
     this.#dma.push(memory);

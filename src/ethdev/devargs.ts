@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Device arguments in DPDK's syntax: `<driver><id>[,key=value]...`, as after --vdev. A key without a value means 1.
+// Device arguments in DPDK's syntax: `<driver><id>[,key=value]...` as after --vdev, or a PCI address in place of the name as after -a. A
+// key without a value means 1.
 import { PmdError } from '../errors.ts';
+import { parsePciAddress } from '../pci/address.ts';
 
 export interface Devargs {
-  /** Device name: "net_null0". */
+  /** Device name: "net_null0", "0000:00:04.0". */
   readonly name: string;
   /** What stands after the first comma, as given. */
   readonly text: string;
@@ -12,8 +14,10 @@ export interface Devargs {
 
 /** Takes a device string apart; throws VPCI_DEVARGS that quotes the part at fault. */
 export function parseDevargs(device: string): Devargs {
-  const [name = '', ...pairs] = device.split(',');
-  if (!/^[a-z][a-z0-9_]*[0-9]$/.test(name)) {
+  const [given = '', ...pairs] = device.split(',');
+  const address = parsePciAddress(given);
+  const name = address ?? given;
+  if (address === null && !/^[a-z][a-z0-9_]*[0-9]$/.test(name)) {
     throw bad(device, `'${name}' is no device name; write <driver><id>, such as net_null0`);
   }
   const values = new Map<string, string>();

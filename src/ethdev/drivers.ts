@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The port drivers of this package. Threads that open a queue look its driver up here, too.
 import { PmdError } from '../errors.ts';
+import { parsePciAddress } from '../pci/address.ts';
 import { nullDriver } from './null-port.ts';
 import type { PortDriver, QueueSpec, RxQueue, TxQueue } from './port.ts';
 import { vhostPciDriver } from './vhost-pci-port.ts';
 
 export const drivers: readonly PortDriver[] = [vhostPciDriver, nullDriver];
 
-/** The driver of a device name such as "net_null0": the name without its id. */
+/** The driver of a device name such as "net_null0": the name without its id. PCI addresses have a driver of their own. */
 export function driverOfDevice(device: string, among: readonly PortDriver[] = drivers): PortDriver {
+  if (parsePciAddress(device) !== null) {
+    const driver = among.find(({ pci }) => pci);
+    if (driver) return driver;
+  }
   const prefix = device.replace(/\d+$/, '');
   return driverNamed(prefix, `device '${device}'`, among);
 }

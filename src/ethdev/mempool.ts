@@ -48,6 +48,7 @@ export class Mempool {
   readonly pktLen: Uint32Array;
   readonly next: Uint32Array;
   readonly #buffer: ArrayBuffer;
+  #closed = false;
 
   constructor(options: MempoolOptions = {}) {
     this.handle = native.poolCreate({
@@ -90,8 +91,10 @@ export class Mempool {
     return native.poolAvailable(this.handle);
   }
 
-  /** Frees the memory; vectors and views of this pool are dead after it. */
+  /** Frees the memory; vectors and views of this pool are dead after it. Idempotent. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     native.poolDestroy(this.handle);
   }
 }

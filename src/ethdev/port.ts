@@ -98,6 +98,8 @@ export interface PortDriver {
   readonly name: string;
   /** Keys that devargs may hold; any other is an error that names it. */
   readonly keys: readonly string[];
+  /** True for the driver of devices that are named by a PCI address. */
+  readonly pci?: boolean;
   probe(id: number, name: string, devargs: ReadonlyMap<string, string>): Port;
   openRxQueue(spec: QueueSpec): RxQueue;
   openTxQueue(spec: QueueSpec): TxQueue;

@@ -22,6 +22,15 @@ describe('devargs', () => {
     ]);
   });
 
+  it('are a PCI address and pairs', () => {
+    const { name, text } = parseDevargs('00:1F.0,queues=2');
+    expect([name, text]).toEqual(['0000:00:1f.0', 'queues=2']);
+    expect(() => probePort('ffff:00:04.0,size=3')).toThrow(/unknown key 'size'; it takes path, queues/);
+    expect(() => probePort('ffff:00:04.0')).toThrow(
+      'Failed to open ffff:00:04.0: there is no such PCI function',
+    );
+  });
+
   it.each([
     ['', "'' is no device name"],
     ['net_null', "'net_null' is no device name"],

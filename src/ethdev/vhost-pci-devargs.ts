@@ -1,22 +1,48 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The devargs of net_vhost_pci: `path` (the device's vfio-user socket, required), `queues` (pairs to use at most; all of the device
-// when left out), `mac` (six pairs of hexadecimal digits, unicast).
+// The devargs of net_vhost_pci: `path` (the device's vfio-user socket; required, unless the device is named by a PCI address), `queues`
+// (pairs to use at most; all of the device when left out), `mac` (six pairs of hexadecimal digits, unicast), `mem` (PATH@OFFSET, another
+// road to the memory of BAR 2).
 import { PmdError } from '../errors.ts';
+import { parsePciAddress } from '../pci/address.ts';
+import type { MemoryRoad } from '../vhost-pci/memory-road.ts';
 
-export const VHOST_PCI_DEVARGS = ['path', 'queues', 'mac'] as const;
+export const VHOST_PCI_DEVARGS = ['path', 'queues', 'mac', 'mem'] as const;
 
 export interface VhostPciDevargs {
-  readonly path: string;
+  /** Where the function is: behind a socket, or at a PCI address of this machine. */
+  readonly place: { readonly path: string } | { readonly address: string };
   readonly queues?: number;
   readonly mac?: string;
+  readonly memoryRoad?: MemoryRoad;
 }
 
 /** Throws VPCI_DEVARGS naming the device and the argument. */
 export function parseVhostPciDevargs(name: string, devargs: ReadonlyMap<string, string>): VhostPciDevargs {
-  const path = devargs.get('path');
-  if (!path)
-    throw new PmdError('VPCI_DEVARGS', `Failed to probe ${name}: it needs path=<socket of vhost-pci-device>`);
-  return { path, ...parseQueues(name, devargs.get('queues')), ...parseMac(name, devargs.get('mac')) };
+  return {
+    place: parsePlace(name, devargs.get('path')),
+    ...parseQueues(name, devargs.get('queues')),
+    ...parseMac(name, devargs.get('mac')),
+    ...parseMem(name, devargs.get('mem')),
+  };
+}
+
+function parsePlace(name: string, path: string | undefined): VhostPciDevargs['place'] {
+  const address = parsePciAddress(name);
+  if (address !== null && path !== undefined)
+    throw new PmdError('VPCI_DEVARGS', `Failed to probe ${name}: path= is for --vdev net_vhost_pci<N>`);
+  if (address !== null) return { address };
+  if (path) return { path };
+  throw new PmdError('VPCI_DEVARGS', `Failed to probe ${name}: it needs path=<socket of vhost-pci-device>`);
+}
+
+function parseMem(name: string, text: string | undefined): { memoryRoad?: MemoryRoad } {
+  if (text === undefined) return {};
+  const [, path, number] = /^(.+)@(\d+|0x[0-9a-f]+)$/i.exec(text) ?? [];
+  const offset = Number(number);
+  if (path === undefined || !Number.isSafeInteger(offset)) {
+    throw new PmdError('VPCI_DEVARGS', `Failed to probe ${name}: mem=${text} is not PATH@OFFSET`);
+  }
+  return { memoryRoad: { path, offset } };
 }
 
 function parseQueues(name: string, text: string | undefined): { queues?: number } {

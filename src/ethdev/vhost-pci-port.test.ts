@@ -11,6 +11,7 @@ import {
   remoteQueues,
 } from '../../test/support/fake-vhost-pci.ts';
 import { frameWithHeader, PEER_BYTES, PEER_GPA, RemotePeer } from '../../test/support/remote-peer.ts';
+import { native } from '../native.ts';
 import { features } from '../virtio/features.ts';
 import { Mempool } from './mempool.ts';
 import { VhostPciPort, type VhostPciPortOptions, vhostPciDriver } from './vhost-pci-port.ts';
@@ -123,6 +124,45 @@ describe('net_vhost_pci', () => {
     });
   });
 
+  it('tells how the memory reads', () => {
+    open();
+    port.start();
+    expect(port.info.details['Remote memory type']).toBe('none');
+    connect();
+    expect(port.info.details['Remote memory type']).toMatch(/^write-back, \d+\.\d ns to read a line$/);
+    expect(port.xstats().get('remote_memory_uncached')).toBe(0);
+    expect(port.info.details).toMatchObject({ Interrupts: 'eventfd' });
+  });
+
+  it('reaches the same memory by another road, and refuses one that leads elsewhere', () => {
+    const path = `/proc/self/fd/${peer.fd}`;
+    open({ memoryRoad: { path, offset: 0 } });
+    port.start();
+    peer.bytes.fill(7, PEER_BYTES / 2);
+    connect();
+    expect(port.info.details['Remote memory type']).toMatch(new RegExp(`^write-back, .* through ${path}@0$`));
+    expect(port.descriptors('rx', 0)).toBe(8);
+    port.close();
+    const other = native.memfdCreate('other', PEER_BYTES, false);
+    open({ memoryRoad: { path: `/proc/self/fd/${other}`, offset: 0 } });
+    port.start();
+    connect();
+    expect(lines[0]).toMatch(/it is not the memory behind BAR 2: \d+ of 256 places differ$/);
+    expect(port.info.details).toMatchObject({
+      'Remote memory (bytes)': 0,
+      'RX engine 0': 'stopped, 8 descriptors',
+    });
+    native.close(other);
+  });
+
+  it('repeats what the bus says of itself', () => {
+    open();
+    const other = Object.assign(new FakeVhostPci({ features: features(32) }), { notes: ['poll mode only'] });
+    const told: string[] = [];
+    new VhostPciPort(() => other, { id: 1, name: 'p', report: (line) => told.push(line) }).close();
+    expect(told).toEqual(['poll mode only']);
+  });
+
   it('has a locally administered address of its own', () => {
     open();
     expect(port.info.mac).toBe('02:76:70:63:69:03');
@@ -188,13 +228,20 @@ describe('net_vhost_pci', () => {
       [{ path, queues: 'two' }, /queues=two/],
       [{ path, mac: '01:00:00:00:00:00' }, /mac=01:00:00:00:00:00 is not a unicast/],
       [{ path, mac: '2:0:0:0:0:1' }, /mac=2:0/],
+      [{ path, mem: 'file' }, /mem=file is not PATH@OFFSET/],
+      [{ path, mem: '/no/such/file@0x1000' }, /map the peer's memory from \/no\/such\/file@4096: ENOENT/],
       [{ path }, /no such socket; is vhost-pci-device running\?/],
     ])('are refused: %j', (args, expected) => {
       expect(probe(args as Record<string, string>)).toThrow(expected);
     });
 
+    it('name no socket beside a PCI address', () => {
+      const at = (args: Map<string, string>) => () => vhostPciDriver.probe(0, '0000:00:04.0', args);
+      expect(at(new Map([['path', path]]))).toThrow(/path= is for --vdev net_vhost_pci<N>/);
+    });
+
     it('have these keys', () => {
-      expect(vhostPciDriver.keys).toEqual(['path', 'queues', 'mac']);
+      expect(vhostPciDriver.keys).toEqual(['path', 'queues', 'mac', 'mem']);
     });
   });
 });

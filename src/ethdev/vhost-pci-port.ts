@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The port driver net_vhost_pci: a vhost-pci-net function as a Port. Queue i of the port is engine pair i of the device.
+import { openPciAddress } from '../bus/open-pci.ts';
+import type { PciDevice } from '../bus/pci-device.ts';
 import { openVfioUser } from '../bus/vfio-user.ts';
 import { PmdError } from '../errors.ts';
 import { native, type QueueHandle } from '../native.ts';
 import { VhostPciDevice } from '../vhost-pci/device.ts';
 import type { EngineRole } from '../vhost-pci/engine.ts';
+import { checkRoad, type MemoryRoad } from '../vhost-pci/memory-road.ts';
 import { describeFeatures } from '../virtio/features.ts';
 import type {
   Port,
@@ -38,6 +41,8 @@ export interface VhostPciPortOptions {
   readonly queues?: number;
   readonly mac?: string;
   readonly devargs?: string;
+  /** Another road to the memory of BAR 2. */
+  readonly memoryRoad?: MemoryRoad;
   /** Takes one line about trouble; stderr when left out. */
   readonly report?: (line: string) => void;
 }
@@ -61,14 +66,15 @@ export class VhostPciPort implements Port {
   #final: PortCounters | null = null;
 
   /** `open` gives the device; the port owns it. Throws VPCI_QUEUE_COUNT when it has fewer pairs than `options.queues`. */
-  constructor(open: () => ReturnType<typeof openVfioUser>, options: VhostPciPortOptions) {
+  constructor(open: () => PciDevice, options: VhostPciPortOptions) {
     this.id = options.id;
     this.#options = options;
-    this.#device = new VhostPciDevice(open(), {
+    const events = {
       onLink: () => this.#emit('link'),
       onRemoved: () => this.#emit('removed'),
-      report: (line) => this.#report(line),
-    });
+      report: (line: string) => this.#report(line),
+    };
+    this.#device = new VhostPciDevice(open(), events, options.memoryRoad);
     const { queuePairs } = this.#device;
     this.#maxQueues = options.queues ?? queuePairs;
     if (this.#maxQueues > queuePairs) {
@@ -212,6 +218,9 @@ export class VhostPciPort implements Port {
       }
     }
     out.push(['ctrl_invalid_messages', this.#device.invalidMessages], ['device_resets', this.#device.resets]);
+    const speed = this.#device.readSpeed;
+    out.push(['remote_memory_uncached', speed?.cacheType === 'uncached' ? 1 : 0]);
+    out.push(['remote_memory_read_ns', Math.round(speed?.nsPerLine ?? 0)]);
     return out;
   }
 
@@ -224,7 +233,9 @@ export class VhostPciPort implements Port {
       'Device features': describeFeatures(device.features),
       'Peer features': device.linkUp ? describeFeatures(device.exotic.features) : 'none',
       'Queue pairs': device.queuePairs,
+      Interrupts: device.interrupts,
       'Remote memory (bytes)': Number(device.remoteBytes),
+      'Remote memory type': this.#memoryType(),
     };
     for (const role of ['rx', 'tx'] as const) {
       this.#queues[role].forEach((_, pair) => {
@@ -234,6 +245,14 @@ export class VhostPciPort implements Port {
       });
     }
     return details;
+  }
+
+  #memoryType(): string {
+    const speed = this.#device.readSpeed;
+    if (speed === null) return 'none';
+    const road = this.#options.memoryRoad;
+    const through = road ? `, through ${road.path}@${road.offset}` : '';
+    return `${speed.cacheType}, ${speed.nsPerLine.toFixed(1)} ns to read a line${through}`;
   }
 
   #emit(event: PortEvent): void {
@@ -253,10 +272,13 @@ export class VhostPciPort implements Port {
 export const vhostPciDriver: PortDriver = {
   name: DRIVER,
   keys: VHOST_PCI_DEVARGS,
+  pci: true,
   probe: (id, name, devargs) => {
-    const { path, ...options } = parseVhostPciDevargs(name, devargs);
+    const { place, ...options } = parseVhostPciDevargs(name, devargs);
+    if (options.memoryRoad) checkRoad(options.memoryRoad);
     const text = [...devargs].map(([key, value]) => `${key}=${value}`).join(',');
-    return new VhostPciPort(() => openVfioUser(path), { id, name, devargs: text, ...options });
+    const open = () => ('address' in place ? openPciAddress(place.address) : openVfioUser(place.path));
+    return new VhostPciPort(open, { id, name, devargs: text, ...options });
   },
   openRxQueue: (spec) => new VhostPciRxQueue(spec.data.handle as QueueHandle),
   openTxQueue: (spec) => new VhostPciTxQueue(spec.data.handle as QueueHandle),

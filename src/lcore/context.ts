@@ -67,7 +67,8 @@ export class WorkerContext implements LcoreContext {
       );
     }
     const control = this.#control;
-    const pool = new LcorePool(options, () => Atomics.store(control, slot, 0));
+    // Closed twice, it must not forget the pool that has the slot now.
+    const pool = new LcorePool(options, (handle) => Atomics.compareExchange(control, slot, handle + 1, 0));
     Atomics.store(control, slot, pool.handle + 1);
     return pool;
   }
@@ -84,15 +85,15 @@ export class WorkerContext implements LcoreContext {
 
 /** A pool that its launcher frees, unless the module closes it first. */
 class LcorePool extends Mempool {
-  readonly #forget: () => void;
+  readonly #forget: (handle: number) => void;
 
-  constructor(options: MempoolOptions | undefined, forget: () => void) {
+  constructor(options: MempoolOptions | undefined, forget: (handle: number) => void) {
     super(options);
     this.#forget = forget;
   }
 
   override close(): void {
-    this.#forget();
+    this.#forget(this.handle);
     super.close();
   }
 }

@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The control queue: device-writable buffers posted for messages, device-readable ones for answers. Everything here runs on
-// the event loop and never throws out of it: a malformed message is handed to the caller as such, a ring that breaks the
-// rules calls `onBroken` once.
+// The control queue: device-writable buffers posted for messages, device-readable ones for answers. A malformed message is handed
+// to the caller as such, a device that breaks the rules calls `onBroken` once. What the caller's `notify` throws comes out of
+// the call that rang.
 import type { DmaMemory } from '../bus/pci-device.ts';
-import type { PmdError } from '../errors.ts';
+import { PmdError } from '../errors.ts';
 import { type LocalRing, localRingBytes } from '../virtio/local-ring.ts';
 import { type ControlMessage, controlBufferBytes, type MessageLimits, parseMessage } from './messages.ts';
 
 export interface ControlQueueHandlers {
   onMessage(message: ControlMessage): void;
+  /** More waits than one turn may take: call collect() again on a later one. */
+  onMore(): void;
   onBroken(error: PmdError): void;
 }
 
 /** Answers that may be under way at once; those beyond wait in memory. */
 const SEND_SLOTS = 8;
+/** More than a device with the most queues has reason to wait for. */
+const MAX_WAITING = 1024;
 const SEND_SLOT_BYTES = 64;
 
 const alignUp = (value: number, to: number): number => Math.ceil(value / to) * to;
@@ -98,12 +102,18 @@ export class ControlQueue {
       }
       if (this.#closed) return;
     }
+    this.#handlers.onMore();
     this.#kick();
-    setImmediate(() => this.collect());
   }
 
-  /** Sends an answer, now or as soon as a buffer is free. */
+  /** Sends an answer, now or as soon as a buffer is free. A device that never frees one is broken. */
   send(message: Uint8Array): void {
+    if (this.#closed) return;
+    if (this.#waiting.length === MAX_WAITING) {
+      this.#closed = true;
+      this.#handlers.onBroken(new PmdError('VPCI_BAD_RING', 'The device asks for answers and takes none'));
+      return;
+    }
     this.#waiting.push(message);
     this.#flush();
   }

@@ -36,14 +36,20 @@ describe('vhost-pci device', () => {
   let reports: string[];
   let links: boolean[];
   let removals: number;
+  /** Done by the application when the link changes. */
+  let onLink: () => void;
 
   const open = (options: Partial<FakeOptions> = {}) => {
     fake = new FakeVhostPci({ features: NET | SESSION | REMAP, ...options });
     reports = [];
     links = [];
     removals = 0;
+    onLink = () => {};
     device = new VhostPciDevice(fake, {
-      onLink: () => links.push(device.linkUp),
+      onLink: () => {
+        links.push(device.linkUp);
+        onLink();
+      },
       onRemoved: () => removals++,
       report: (line) => reports.push(line),
     });
@@ -436,6 +442,54 @@ describe('vhost-pci device', () => {
       expect([state('rx'), state('tx')]).toEqual(['stopped', 'stopped']);
       expect(reports).toEqual(['The device fake is gone: the connection was closed']);
       expect(receive()).toBe(0);
+    });
+
+    it('regression: outlives a device that refuses a notification while it floods the control queue', async () => {
+      open({ queueSize: 2 });
+      await new Promise((resolve) => setImmediate(resolve));
+      let sent = 0;
+      const sendOne = () => {
+        sent++;
+        const chain = fake.nextBuffer();
+        chain.segments[0]?.bytes.set(message(9, 9, new Uint8Array(0)));
+        fake.control.give(chain.head, 4);
+      };
+      let rings = 0;
+      fake.notified.push = () => {
+        rings++;
+        if (rings > 1) throw new Error('EIO');
+        return rings;
+      };
+      const push = reports.push.bind(reports);
+      reports.push = (line) => {
+        if (sent < 3) sendOne();
+        return push(line);
+      };
+      sendOne();
+      fake.raise(1);
+      await until('the refusal is told', () => reports.includes('EIO'));
+      expect([device.state, device.invalidMessages]).toEqual(['live', 3]);
+    });
+
+    it('regression: resets a device that asks for answers and takes none', async () => {
+      open();
+      const { control } = fake;
+      const give = control.give.bind(control);
+      control.give = (head, written) => {
+        if (written > 0) give(head, written);
+      };
+      for (let token = 0; reports.length === 0 && token < 3000; token++) fake.send(queueStop(0, token));
+      await until('it is reset', () => device.resets === 1);
+      expect(reports).toEqual([expect.stringMatching(/asks for answers and takes none/)]);
+      expect(device.state).toBe('live');
+    });
+
+    it('regression: stays closed when the application closes it on hearing that the link is down', () => {
+      open();
+      connect();
+      onLink = () => device.close();
+      fake.demandReset();
+      expect([device.state, reports]).toEqual(['closed', []]);
     });
 
     it('does not let a flood of messages hold the event loop', async () => {

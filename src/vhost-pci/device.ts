@@ -21,7 +21,9 @@ import type { EngineRole } from './engine.ts';
 import { ExoticQueues } from './exotic-queues.ts';
 import { readNetConfig, requireVhostPci } from './function.ts';
 import { allocateLocalQueues, setupLocalQueues } from './local-queues.ts';
+import type { MemoryRoad } from './memory-road.ts';
 import { type ControlMessage, encodeQueueStopped } from './messages.ts';
+import type { ReadSpeed } from './read-speed.ts';
 import { RemoteMemory } from './remote-memory.ts';
 
 /** What the ring engine understands. */
@@ -52,6 +54,7 @@ export class VhostPciDevice {
   readonly #pci: PciDevice;
   readonly #transport: ModernTransport;
   readonly #events: VhostPciDeviceEvents;
+  readonly #road: MemoryRoad | null;
   readonly #notifyFds = new Map<number, number>();
   #localMemory: DmaMemory | null = null;
   #remoteMemory: RemoteMemory | null = null;
@@ -62,14 +65,16 @@ export class VhostPciDevice {
   #invalidMessages = 0;
   #resets = 0;
   #fruitlessResets = 0;
+  #toldUncached = false;
 
   /**
    * Probes and initialises; the device may send its first messages at once. Owns `pci` from now on, and closes it when it throws:
-   * VPCI_WRONG_DEVICE (no vhost-pci-net function), or what the transport throws.
+   * VPCI_WRONG_DEVICE (no vhost-pci-net function), or what the transport throws. `road` takes the place of BAR 2.
    */
-  constructor(pci: PciDevice, events: VhostPciDeviceEvents) {
+  constructor(pci: PciDevice, events: VhostPciDeviceEvents, road: MemoryRoad | null = null) {
     this.#pci = pci;
     this.#events = events;
+    this.#road = road;
     try {
       requireVhostPci(pci);
       this.#transport = new ModernTransport(pci);
@@ -91,6 +96,7 @@ export class VhostPciDevice {
       this.close();
       throw error;
     }
+    for (const note of pci.notes) events.report(note);
   }
 
   get name(): string {
@@ -117,6 +123,15 @@ export class VhostPciDevice {
   /** Bytes of the peer's memory. */
   get remoteBytes(): bigint {
     return this.#remoteMemory?.bytes ?? 0n;
+  }
+
+  /** How the peer's memory reads; null while there is none. */
+  get readSpeed(): ReadSpeed | null {
+    return this.#remoteMemory?.readSpeed ?? null;
+  }
+
+  get interrupts(): PciDevice['interrupts'] {
+    return this.#pci.interrupts;
   }
 
   /** Control messages that made no sense. */
@@ -150,7 +165,8 @@ export class VhostPciDevice {
     const extensions = features(VHOST_PCI_F_SESSION, ...(this.#pci.canRemap ? [VHOST_PCI_F_REMAP] : []));
     this.#features = this.#transport.begin(DATA_PATH_FEATURES | extensions, features(VIRTIO_F_VERSION_1));
     const session = hasFeature(this.#features, VHOST_PCI_F_SESSION);
-    this.#remoteMemory = new RemoteMemory(this.#pci, hasFeature(this.#features, VHOST_PCI_F_REMAP));
+    const remap = hasFeature(this.#features, VHOST_PCI_F_REMAP);
+    this.#remoteMemory = new RemoteMemory(this.#pci, { remap, road: this.#road });
     this.exotic.begin(this.#remoteMemory, this.#features & DATA_PATH_FEATURES, session);
     // 7) Device-specific set-up: vectors, queues, notification registers.
     this.#transport.configVector(VHOST_PCI_VECTOR_CONFIG);
@@ -184,6 +200,7 @@ export class VhostPciDevice {
       () => registers.write16(register.offset, local.control),
       {
         onMessage: (message) => this.#message(message),
+        onMore: () => setImmediate(() => this.#guard(() => this.#control?.collect())),
         onBroken: (error) => {
           this.#events.report(error.message);
           setImmediate(() => this.#guard(() => this.#reinitialise()));
@@ -213,6 +230,8 @@ export class VhostPciDevice {
     this.#control?.close();
     this.exotic.forget();
     this.#setLink(false);
+    // Whoever heard of the link may have closed the device.
+    if (this.#state !== 'live') return;
     try {
       if (this.#fruitlessResets > MAX_FRUITLESS_RESETS) {
         this.#transport.fail();
@@ -250,11 +269,23 @@ export class VhostPciDevice {
   #takeMemory(message: ControlMessage & { type: 'memory' }): void {
     try {
       this.exotic.setMemory(message.regions);
+      this.#tellReadSpeed();
     } catch (error) {
       // A mapping that fails because the connection broke is no fault of the message.
       if ((error as PmdError).code === 'VPCI_REMOVED') throw error;
       this.#invalid((error as Error).message);
     }
+  }
+
+  /** Says once, in words that a user can act on, that the peer's memory is slow. */
+  #tellReadSpeed(): void {
+    const speed = this.readSpeed;
+    if (this.#toldUncached || speed?.cacheType !== 'uncached') return;
+    this.#toldUncached = true;
+    const ns = Math.round(speed.nsPerLine);
+    this.#events.report(
+      `The peer's memory is mapped uncached (${ns} ns to read a line): packets will be slow; see docs/real-guests.md for mem=PATH@OFFSET`,
+    );
   }
 
   #invalid(reason: string): void {

@@ -19,6 +19,18 @@ export interface ExoticQueuesOptions {
 /** The order of REMOTE_QUEUES: record 2i is TX engine i, record 2i+1 RX engine i. */
 const roleOf = (record: number): EngineRole => (record % 2 === 0 ? 'tx' : 'rx');
 
+/** All or none: the addon has a limited number of queues. */
+function createEngines(count: number): Engine[] {
+  const engines: Engine[] = [];
+  try {
+    for (let record = 0; record < count; record++) engines.push(new Engine(roleOf(record), record >> 1));
+    return engines;
+  } catch (error) {
+    for (const engine of engines) engine.destroy();
+    throw error;
+  }
+}
+
 export class ExoticQueues {
   readonly #engines: readonly Engine[];
   readonly #options: ExoticQueuesOptions;
@@ -32,10 +44,7 @@ export class ExoticQueues {
   constructor(options: ExoticQueuesOptions) {
     this.#options = options;
     this.#pairs = { rx: options.queuePairs, tx: options.queuePairs };
-    this.#engines = Array.from(
-      { length: 2 * options.queuePairs },
-      (_, record) => new Engine(roleOf(record), record >> 1),
-    );
+    this.#engines = createEngines(2 * options.queuePairs);
   }
 
   /** Throws a RangeError for a queue that the device lacks. */

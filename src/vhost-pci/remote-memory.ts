@@ -1,22 +1,31 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The peer's memory: memory BARs mapped into this process, and the table by which the ring engine translates guest-physical
-// addresses. No engine may run while it is exchanged; the caller sees to that.
+// The peer's memory: memory BARs (or another road to the same memory) mapped into this process, and the table by which the ring
+// engine translates guest-physical addresses. No engine may run while it is exchanged; the caller sees to that.
 import type { MappedArea, PciDevice } from '../bus/pci-device.ts';
 import { PmdError } from '../errors.ts';
 import { type MemoryHandle, type MemoryRegion, native } from '../native.ts';
+import { checkSameMemory, type MemoryRoad, mapRoad, ROAD_BAR } from './memory-road.ts';
 import type { RemoteRegion } from './messages.ts';
+import { measureReadSpeed, type ReadSpeed } from './read-speed.ts';
+
+export interface RemoteMemoryOptions {
+  /** BARs are mapped anew at each message (REMAP); without, once and for ever. */
+  readonly remap: boolean;
+  /** Takes the place of BAR 2; null for none. */
+  readonly road: MemoryRoad | null;
+}
 
 export class RemoteMemory {
   readonly #device: PciDevice;
-  readonly #remap: boolean;
+  readonly #options: RemoteMemoryOptions;
   readonly #bars = new Map<number, readonly MappedArea[]>();
   #table: MemoryHandle | null = null;
   #bytes = 0n;
+  #readSpeed: ReadSpeed | null = null;
 
-  /** With `remap`, BARs are mapped anew at each message (REMAP); without, once and for ever. */
-  constructor(device: PciDevice, remap: boolean) {
+  constructor(device: PciDevice, options: RemoteMemoryOptions) {
     this.#device = device;
-    this.#remap = remap;
+    this.#options = options;
   }
 
   /** The table, or null while there is no memory. */
@@ -29,16 +38,25 @@ export class RemoteMemory {
     return this.#bytes;
   }
 
+  /** How the memory reads, measured at each replace; null while there is none. */
+  get readSpeed(): ReadSpeed | null {
+    return this.#readSpeed;
+  }
+
   /**
    * Takes the regions of a REMOTE_MEM message; none means to forget the memory. Throws VPCI_BAD_MEMORY when one lies outside
-   * what the device lets be mapped; there is no memory then.
+   * what the device lets be mapped, or the other road does not lead to the same memory; there is no memory then.
    */
   replace(regions: readonly RemoteRegion[]): void {
     this.#dropTable();
-    if (this.#remap) this.#unmapAll();
+    if (this.#options.remap) this.#unmapAll();
     if (regions.length === 0) return;
-    this.#table = native.memoryCreate(regions.map((region) => this.#place(region)));
+    if (this.#options.road) this.#takeRoad(this.#options.road, regions);
+    const placed = regions.map((region) => this.#place(region));
+    this.#table = native.memoryCreate(placed);
     this.#bytes = regions.reduce((sum, { size }) => sum + size, 0n);
+    const [first] = placed;
+    if (first) this.#readSpeed = measureReadSpeed(first.mapping, first.offset, Number(first.size));
   }
 
   /** Gives all back. */
@@ -47,17 +65,29 @@ export class RemoteMemory {
     this.#unmapAll();
   }
 
-  #place(region: RemoteRegion): MemoryRegion {
-    const start = Number(region.offset);
-    const end = Number(region.offset + region.size);
-    const area = this.#areas(region.bar).find(
-      ({ barOffset, size }) => start >= barOffset && end <= barOffset + size,
-    );
-    if (!area) {
-      const where = `${region.size} bytes at offset ${region.offset} of BAR ${region.bar}`;
-      throw new PmdError('VPCI_BAD_MEMORY', `The device names memory that it does not offer: ${where}`);
+  /** Maps as much as the regions need, which may be another size than before. The BAR itself sets the limits. */
+  #takeRoad(road: MemoryRoad, regions: readonly RemoteRegion[]): void {
+    this.#unmap(ROAD_BAR);
+    const inBar = regions.filter(({ bar }) => bar === ROAD_BAR);
+    if (inBar.length === 0) return;
+    const direct = this.#device.mapBar(ROAD_BAR);
+    try {
+      for (const region of inBar) areaOf(region, direct);
+      const area = mapRoad(road, Math.max(...inBar.map(({ offset, size }) => Number(offset + size))));
+      this.#bars.set(ROAD_BAR, [area]);
+      checkSameMemory(road, area, direct, inBar);
+    } catch (error) {
+      this.#unmap(ROAD_BAR);
+      throw error;
+    } finally {
+      for (const { mapping } of direct) native.unmap(mapping);
     }
-    return { gpa: region.gpa, size: region.size, mapping: area.mapping, offset: start - area.barOffset };
+  }
+
+  #place(region: RemoteRegion): MemoryRegion {
+    const area = areaOf(region, this.#areas(region.bar));
+    const offset = Number(region.offset) - area.barOffset;
+    return { gpa: region.gpa, size: region.size, mapping: area.mapping, offset };
   }
 
   #areas(bar: number): readonly MappedArea[] {
@@ -72,10 +102,25 @@ export class RemoteMemory {
     if (this.#table !== null) native.memoryDestroy(this.#table);
     this.#table = null;
     this.#bytes = 0n;
+    this.#readSpeed = null;
   }
 
   #unmapAll(): void {
-    for (const areas of this.#bars.values()) for (const { mapping } of areas) native.unmap(mapping);
-    this.#bars.clear();
+    for (const bar of [...this.#bars.keys()]) this.#unmap(bar);
   }
+
+  #unmap(bar: number): void {
+    for (const { mapping } of this.#bars.get(bar) ?? []) native.unmap(mapping);
+    this.#bars.delete(bar);
+  }
+}
+
+/** The area that holds a region; throws VPCI_BAD_MEMORY when none does. */
+function areaOf(region: RemoteRegion, areas: readonly MappedArea[]): MappedArea {
+  const start = Number(region.offset);
+  const end = Number(region.offset + region.size);
+  const area = areas.find(({ barOffset, size }) => start >= barOffset && end <= barOffset + size);
+  if (area) return area;
+  const where = `${region.size} bytes at offset ${region.offset} of BAR ${region.bar}`;
+  throw new PmdError('VPCI_BAD_MEMORY', `The device names memory that it does not offer: ${where}`);
 }

@@ -88,6 +88,23 @@ TEST("rx: without a free mbuf nothing is taken and nothing is lost") {
   CHECK(pool.Frame(ids[1]) == Bytes(60, 3));
 }
 
+TEST("regression: a large packet is taken when the pool has room for it but not for the whole burst") {
+  Peer peer;
+  Pool pool(4, 256);
+  peer.Start(QueueRole::kRx);
+  std::string large = Bytes(600);
+  peer.OfferPacket(large, {612});
+  for (int i = 0; i < 3; i++) peer.OfferPacket(Bytes(60, i), {72});
+  uint32_t ids[4];
+  CHECK(RxBurst(peer.queue, *pool, ids, 4) == 1);
+  CHECK(pool.Frame(ids[0]) == large);
+  pool->Free(ids, 1);
+  CHECK(RxBurst(peer.queue, *pool, ids, 4) == 3);
+  CHECK(pool.Frame(ids[2]) == Bytes(60, 2));
+  pool->Free(ids, 3);
+  CHECK(pool->available() == 4);
+}
+
 TEST("rx: the index wraps around 2^16 and the ring many times") {
   Peer peer(4);
   Pool pool;

@@ -181,3 +181,12 @@ TEST("a pool survives an application that frees twice, frees nonsense or ties a 
   pool->Free(ids, 1);
   CHECK(pool->available() == 2);
 }
+TEST("regression: an mbuf that an application marks as in use while it is free does not overflow the pool") {
+  Pool pool(4);
+  for (uint32_t i = 0; i < 100; i++) {
+    uint32_t id = i % 4;
+    pool->next()[id] = kNoNext;
+    pool->Free(&id, 1);
+  }
+  CHECK(pool->available() == 4);
+}

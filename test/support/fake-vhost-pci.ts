@@ -52,6 +52,8 @@ const common = VIRTIO_PCI_COMMON_CFG.fields;
 export class FakeVhostPci implements PciDevice {
   readonly name = 'fake';
   readonly busName = 'fake';
+  readonly interrupts = 'eventfd';
+  readonly notes: readonly string[] = [];
   readonly configView: DataView;
   readonly config: Registers;
   readonly canRemap: boolean;

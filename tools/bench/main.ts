@@ -8,6 +8,7 @@ import { failedTo, PmdError } from '../../src/errors.ts';
 import { native } from '../../src/native.ts';
 import { numberList, seconds, wholeNumber, wordList } from '../run/arguments.ts';
 import { HUGEPAGES_WANTED, hugepagesFree, requireDpdk } from '../run/dpdk.ts';
+import { onOutputEnd } from '../run/output.ts';
 import { exitOnSignals, twoCpus, Workspace } from '../run/workspace.ts';
 import { casesOf, DIRECTIONS } from './cases.ts';
 import { limit } from './limit.ts';
@@ -189,6 +190,7 @@ for (const command of [program, ...program.commands]) {
   command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 }
 exitOnSignals();
+onOutputEnd(() => process.exit(0));
 try {
   await program.parseAsync();
   process.exit(0);

@@ -10,6 +10,8 @@ import { picture, pmdTotals, secondLine, summary } from './text.ts';
 import { maxRunMs, type Sample, startTraffic, type Traffic } from './traffic.ts';
 
 const START_MS = 20_000;
+/** A loaded machine may be slow to start; longer than this is a fault. */
+const SILENT_SECONDS = 10;
 const NOTHING_YET: Sample = { seconds: 0, sent: 0, received: 0 };
 
 interface Sockets {
@@ -86,15 +88,21 @@ async function startPmd(
   return pmd;
 }
 
-/** A line a second. */
+/** A line a second, from the first second in which packets flowed. */
 async function watch(options: DemoOptions, traffic: Traffic, say: (line: string) => void): Promise<void> {
   let before = NOTHING_YET;
+  let now = await traffic.next();
+  for (let silent = 0; !flows(options, now) && silent < SILENT_SECONDS; silent++) now = await traffic.next();
   for (let t = 1; t <= options.duration; t++) {
-    const now = await traffic.next();
+    if (t > 1) now = await traffic.next();
     say(secondLine(t, now, before));
     before = now;
   }
 }
+
+/** What rxonly takes does not come back. */
+const flows = ({ forwardMode }: DemoOptions, { sent, received }: Sample): boolean =>
+  forwardMode === 'rxonly' ? sent > 0 : received > 0;
 
 /** Rejects when a child ends that should not. */
 async function failsWith(child: Child): Promise<never> {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // `npm start`: packets both ways between a virtio-net driver and the PMD for ten seconds, live, contents checked. No root, no
 // hugepages, nothing to install. Exit code 0 when everything came back right.
+import { onOutputEnd } from '../run/output.ts';
 import { exitOnSignals, Workspace } from '../run/workspace.ts';
 import { runDemo } from './demo.ts';
 import { command } from './options.ts';
@@ -15,6 +16,7 @@ const options = command.opts();
 // At the prompt Ctrl-C is testpmd's: its end is ours.
 if (options.interactive) process.on('SIGINT', () => {});
 exitOnSignals(options.interactive ? ['SIGTERM', 'SIGHUP'] : undefined);
+onOutputEnd(() => process.exit(0));
 try {
   await runDemo(options, new Workspace(), (line) => console.log(line));
   process.exit(0);

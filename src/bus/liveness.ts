@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Notices that a function behind the kernel is gone although nobody said so: its configuration space then reads as all ones
+// (PCI 3.0, 6.1), or cannot be read.
+import { PCI_CONFIG } from '../abi/pci.ts';
+import { type Registers, readRegister } from '../pci/registers.ts';
+
+const INTERVAL_MS = 500;
+const NO_VENDOR = 0xffff;
+
+export class Liveness {
+  readonly #timer: NodeJS.Timeout;
+
+  /** Calls `onGone` once, at the first time that the function does not answer. Does not keep the event loop alive. */
+  constructor(config: Registers, onGone: (reason: string) => void) {
+    this.#timer = setInterval(() => {
+      if (answers(config)) return;
+      this.close();
+      onGone('it does not answer any more');
+    }, INTERVAL_MS).unref();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+}
+
+function answers(config: Registers): boolean {
+  try {
+    return readRegister(config, PCI_CONFIG.fields.vendor_id) !== NO_VENDOR;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// vhost-pci-testpmd with its prompt, as a child process: what a user types and sees. As on a terminal, stdout and stderr
+// come in one stream.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { ROOT } from './run-tool.ts';
+import { until } from './wait.ts';
+
+const START_MS = 30_000;
+
+export class Prompt {
+  readonly child: ChildProcess;
+  /** What it has printed so far. */
+  out = '';
+
+  /** Options of testpmd, `--` and `-i` included. */
+  constructor(args: readonly string[]) {
+    const main = join(ROOT, 'src/testpmd/main.ts');
+    const node = [process.execPath, '--import', import.meta.resolve('tsx'), main, ...args];
+    this.child = spawn('sh', ['-c', 'exec "$@" 2>&1', 'sh', ...node], { stdio: 'pipe' });
+    this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.out += text;
+    });
+    // A prompt that was killed takes no input any more.
+    this.child.stdin?.on('error', () => {});
+  }
+
+  get running(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** Waits for text on stdout behind its first `from` characters. */
+  async prints(text: string, from = 0, boundMs = START_MS): Promise<void> {
+    const there = () => this.out.slice(from).includes(text);
+    await until(`testpmd prints '${text}'`, () => there() || !this.running, boundMs).catch((error) => {
+      throw new Error(`${error.message}:\n${this.out}`);
+    });
+    if (!there()) throw new Error(`testpmd ended without '${text}':\n${this.out}`);
+  }
+
+  /** Types a command and gives what came until the next prompt, events that fell in between included. */
+  async say(line: string): Promise<string> {
+    const from = this.out.length;
+    this.child.stdin?.write(`${line}\n`);
+    // The echo is the start of the answer: an event's own prompt may come before it.
+    await this.prints(`${line}\n`, from);
+    const answer = this.out.indexOf(`${line}\n`, from) + line.length + 1;
+    await this.prints('testpmd> ', answer);
+    return this.out.slice(answer);
+  }
+
+  async received(): Promise<number> {
+    return Number(/RX-packets: (\d+)/.exec(await this.say('show port stats 0'))?.[1]);
+  }
+
+  /** Asks again and again until more than `packets` have been received. */
+  async receives(packets: number): Promise<void> {
+    const end = Date.now() + START_MS;
+    for (let now = await this.received(); !(now > packets); now = await this.received()) {
+      if (Date.now() > end) throw new Error(`${now} packets received, not more than ${packets}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    if (!this.running) return;
+    const gone = once(this.child, 'close');
+    this.child.kill(signal);
+    await gone;
+  }
+}
