@@ -5,6 +5,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'tools/**/*.test.ts', 'test/**/*.test.ts'],
+    // Virtual machines: npm run test:vm.
+    exclude: ['test/vm/**'],
     pool: 'forks',
     fileParallelism: false,
     testTimeout: 60_000,

@@ -103,6 +103,18 @@ describe('npm start', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  it('regression: ends, its children too, when nobody reads its lines any more', async () => {
+    const child = startTool(MAIN, ['--duration', '60'], { TMPDIR: folder });
+    let stderr = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    child.stdout?.once('data', () => child.stdout?.destroy());
+    await until('it ended', () => child.exitCode !== null || child.signalCode !== null, 30_000);
+    expect([child.exitCode, stderr]).toEqual([0, '']);
+    await until('its folder is gone', () => readdirSync(folder).length === 0);
+  });
+
   it('ends its children when it is interrupted', async () => {
     const child = startTool(MAIN, ['--duration', '60'], { TMPDIR: folder });
     let stdout = '';

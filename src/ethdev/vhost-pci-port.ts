@@ -277,12 +277,26 @@ export const vhostPciDriver: PortDriver = {
     const { place, ...options } = parseVhostPciDevargs(name, devargs);
     if (options.memoryRoad) checkRoad(options.memoryRoad);
     const text = [...devargs].map(([key, value]) => `${key}=${value}`).join(',');
-    const open = () => ('address' in place ? openPciAddress(place.address) : openVfioUser(place.path));
+    const open = () => {
+      const pci = 'address' in place ? openPciAddress(place.address) : openVfioUser(place.path);
+      return options.memoryRoad ? withRoad(pci, options.memoryRoad) : pci;
+    };
     return new VhostPciPort(open, { id, name, devargs: text, ...options });
   },
   openRxQueue: (spec) => new VhostPciRxQueue(spec.data.handle as QueueHandle),
   openTxQueue: (spec) => new VhostPciTxQueue(spec.data.handle as QueueHandle),
 };
+
+/** Tries the road once more: what the kernel allows may depend on a driver holding the function. Closes it when that fails. */
+function withRoad(pci: PciDevice, road: MemoryRoad): PciDevice {
+  try {
+    checkRoad(road);
+    return pci;
+  } catch (error) {
+    pci.close();
+    throw error;
+  }
+}
 
 /** Locally administered, "vpci" and the port's number. */
 function defaultMac(id: number): string {

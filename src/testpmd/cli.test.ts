@@ -224,8 +224,13 @@ describe('a wrong command line', () => {
   it.each([
     [['--foo'], 2, "vhost-pci-testpmd: unknown option '--foo'\n"],
     [['--', '--foo'], 2, "vhost-pci-testpmd: unknown option '--foo'\n"],
-    [['-a', '0:4.0', '--', '-i'], 2, 'kernel VFIO is not supported yet'],
+    [['-a', '0:4.0', '--', '-i'], 2, "'0:4.0' is no PCI address such as 0000:00:04.0"],
+    [['-a', 'ffff:00:04.0', '--', '-i'], 1, 'Failed to open ffff:00:04.0: there is no such PCI function'],
     [[LCORES, '--', '--nb-cores=2'], 2, 'nb-cores should be > 0 and <= 1'],
+    // regression: ports that are not there were left out in silence
+    [[...TWO, '--', '-i', '--portlist=0,7'], 2, 'there is no port 7, of 2'],
+    [[...TWO, '--', '-i', '--portmask=0x8'], 2, 'there is no port 3, of 2'],
+    [[...TWO, '--', '-i', '--nb-ports=3'], 2, 'nb-ports should be > 0 and <= 2'],
     [[LCORES, '--vdev', 'net_foo0', '--', '-i'], 1, "no driver 'net_foo'"],
     [[LCORES, '--vdev', 'net_null0,foo=1', '--', '-i'], 1, "unknown key 'foo'"],
     [

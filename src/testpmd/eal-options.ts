@@ -2,6 +2,7 @@
 // The options before `--`: DPDK's EAL options. Those that mean nothing here are accepted, so that a command line that
 // works with dpdk-testpmd works; those whose effect a user would miss are refused by name.
 import { parseCoremask, parseLcores } from '../lcore/lcore-list.ts';
+import { parsePciAddress } from '../pci/address.ts';
 import { type OptionRow, UsageError, wholeNumber } from './getopt.ts';
 import type { EalSettings } from './settings.ts';
 
@@ -10,10 +11,12 @@ type Row = OptionRow<EalSettings>;
 const accepted = (names: string, arg?: string): Row[] =>
   names.split(' ').map((name) => ({ long: [name], arg }));
 
-function noKernelVfio(_eal: EalSettings, value: string, name: string): void {
-  throw new UsageError(
-    `option '${name} ${value}': kernel VFIO is not supported yet; use --vdev net_vhost_pci0,path=SOCKET`,
-  );
+function allowDevice(eal: EalSettings, value: string, name: string): void {
+  const [address = ''] = value.split(',');
+  if (parsePciAddress(address) === null) {
+    throw new UsageError(`option '${name} ${value}': '${address}' is no PCI address such as 0000:00:04.0`);
+  }
+  eal.allowed.push(value);
 }
 
 export const ealOptions: readonly Row[] = [
@@ -49,7 +52,13 @@ export const ealOptions: readonly Row[] = [
       eal.mainLcore = wholeNumber(name, value, 0, 127);
     },
   },
-  { long: ['allow'], short: 'a', arg: 'BDF', apply: noKernelVfio },
+  {
+    long: ['allow'],
+    short: 'a',
+    arg: 'BDF[,K=V]',
+    help: 'add the device at a PCI address, bound to vfio-pci or uio_pci_generic; repeatable',
+    apply: allowDevice,
+  },
   {
     long: ['no-huge'],
     help: 'packet memory without hugepages',

@@ -43,7 +43,7 @@ async function main(args: readonly string[]): Promise<void> {
   // The prompt must not run where packets are forwarded, unless the command line leaves that open.
   if (line.eal.lcores.length > 0) native.setAffinity(lcores.main.cpus);
   try {
-    await session.serialize(() => session.init(line.eal.vdevs));
+    await session.serialize(() => session.init([...line.eal.allowed, ...line.eal.vdevs]));
     await (settings.interactive ? interact(session, output, signalled) : runAlone(session));
   } catch (error) {
     for (const port of session.ports) port.close();
@@ -120,7 +120,7 @@ async function runAlone(session: Session): Promise<void> {
   if (session.ports.length === 0 && !session.quitting) {
     throw new PmdError(
       'VPCI_NO_PORTS',
-      'no ports; give --vdev net_vhost_pci0,path=SOCKET, or -- -i for a prompt',
+      'no ports; give --vdev net_vhost_pci0,path=SOCKET or -a 0000:00:04.0, or -- -i for a prompt',
     );
   }
   await runCommandFile(session);
@@ -158,6 +158,7 @@ function version(): string {
 
 // A reader that went away, such as `| head`, is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+process.stderr.on('error', () => {});
 
 try {
   await main(process.argv.slice(2));

@@ -5,6 +5,7 @@ import type { Port } from '../ethdev/port.ts';
 import { ports as openPorts, probePort } from '../ethdev/registry.ts';
 import type { LcorePlace } from '../lcore/lcore-list.ts';
 import { Forwarding } from './forwarding.ts';
+import { UsageError } from './getopt.ts';
 import type { Output } from './output.ts';
 import { poolSize, type Settings } from './settings.ts';
 import { linkLine, portStatsText, type StatsSample } from './text/port-text.ts';
@@ -66,8 +67,9 @@ export class Session {
   }
 
   /** Probes, configures and starts all devices. Throws a PmdError when one cannot. */
-  async init(vdevs: readonly string[]): Promise<void> {
-    for (const vdev of vdevs) this.#watch(probePort(vdev));
+  async init(devices: readonly string[]): Promise<void> {
+    for (const device of devices) this.#watch(probePort(device));
+    this.#requireChosenPorts();
     for (const [i] of this.places.slice(0, this.settings.nbCores).entries()) {
       const { mbufSize } = this.settings;
       const pool = `n=${poolSize(this.settings)}, size=${mbufSize}, socket=0`;
@@ -80,6 +82,17 @@ export class Session {
       );
     }
     await this.startPorts(this.ports, true);
+  }
+
+  /** The options that choose ports cannot be checked before the devices are there. */
+  #requireChosenPorts(): void {
+    const { portList, nbPorts } = this.settings;
+    const open = this.ports.length;
+    const missing = portList?.find((id) => id >= open);
+    if (missing !== undefined)
+      throw new UsageError(`--portlist or --portmask: there is no port ${missing}, of ${open}`);
+    if ((nbPorts ?? 0) > open)
+      throw new UsageError(`option '--nb-ports': nb-ports should be > 0 and <= ${open}`);
   }
 
   async startPorts(ports: readonly Port[], configure: boolean): Promise<void> {

@@ -11,6 +11,8 @@ export const MBUF_HEADROOM = 128;
 export type Topology = 'paired' | 'chained' | 'loop';
 
 export interface EalSettings {
+  /** PCI devices, with their arguments. */
+  allowed: string[];
   vdevs: string[];
   /** Empty: all CPUs that the process may use. */
   lcores: LcorePlace[];
@@ -62,7 +64,7 @@ export interface Settings {
 }
 
 export function defaultEalSettings(): EalSettings {
-  return { vdevs: [], lcores: [], mainLcore: null, noHuge: false, help: false, version: false };
+  return { allowed: [], vdevs: [], lcores: [], mainLcore: null, noHuge: false, help: false, version: false };
 }
 
 export function defaultSettings(): Settings {

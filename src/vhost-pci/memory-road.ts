@@ -41,7 +41,14 @@ export function mapRoad(road: MemoryRoad, bytes: number, sysfs: string = SYSFS):
       closeSync(fd);
     }
   } catch (error) {
-    if ((error as PmdError).code === 'VPCI_BAD_MEMORY') throw error;
+    const { code } = error as PmdError;
+    if (code === 'VPCI_BAD_MEMORY') throw error;
+    if (code === 'EPERM' && road.path === '/dev/mem') {
+      throw new PmdError(
+        'EPERM',
+        `Failed to map the peer's memory from ${name}: the kernel does not let /dev/mem reach what a driver holds; start it with iomem=relaxed`,
+      );
+    }
     throw failedTo(`map the peer's memory from ${name}`, error);
   }
 }

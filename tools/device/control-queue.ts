@@ -5,7 +5,7 @@
 // Contract: messages are delivered in order, each in one buffer. A message for which there is no buffer waits, up to a bound;
 // one that replaces its predecessor (same key) takes its place. Whatever the driver does wrong ends in one call of
 // onError, after which the queue is stopped.
-import { VRING_USED } from '../../src/abi/virtio-ring.ts';
+import { VRING_USED, vringAvailBytes, vringDescBytes, vringUsedBytes } from '../../src/abi/virtio-ring.ts';
 import { type MappingHandle, native, type QueueHandle } from '../../src/native.ts';
 import type { DmaMap } from './dma-table.ts';
 import { DriverMemory } from './driver-memory.ts';
@@ -54,7 +54,7 @@ export class ControlQueue {
   readonly #handlers: ControlQueueHandlers;
   #queue: QueueHandle | null = null;
   #memory: DriverMemory | null = null;
-  #ring: readonly bigint[] = [];
+  #ring: readonly { readonly address: bigint; readonly bytes: number }[] = [];
   #size = 0;
   #buffers: Buffer[] = [];
   #pending: Pending[] = [];
@@ -88,7 +88,11 @@ export class ControlQueue {
       throw error;
     }
     this.#memory = memory;
-    this.#ring = [setup.desc, setup.avail, setup.used];
+    this.#ring = [
+      { address: setup.desc, bytes: vringDescBytes(setup.size) },
+      { address: setup.avail, bytes: vringAvailBytes(setup.size) },
+      { address: setup.used, bytes: vringUsedBytes(setup.size) },
+    ];
     this.#size = setup.size;
   }
 
@@ -131,9 +135,14 @@ export class ControlQueue {
   uses(map: DmaMap): boolean {
     const memory = this.#memory;
     if (!memory) return false;
-    if (this.#ring.some((address) => address >= map.iova && address < map.iova + map.size)) return true;
+    const inMap = (start: bigint, bytes: number) =>
+      start < map.iova + map.size && map.iova < start + BigInt(bytes);
+    if (this.#ring.some(({ address, bytes }) => inMap(address, bytes))) return true;
     return this.#buffers.some(({ segments }) =>
-      segments.some(({ mapping }) => memory.mapOf(mapping) === map),
+      segments.some(({ mapping, offset, length }) => {
+        const address = memory.addressOf(mapping, offset);
+        return address !== undefined && inMap(address, length);
+      }),
     );
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The whole device model between a peer and a driver, over its two sockets.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -145,6 +145,8 @@ describe('session', () => {
     const small = await driver.regionInfo(2, 32);
     expect(small.fds).toEqual([]);
     expect(small.payload.byteLength).toBe(32);
+    // QEMU wants it in [32, argsz] in the short answer too.
+    expect(decode(VFIO_REGION_INFO, small.payload)).toMatchObject({ argsz: 64, cap_offset: 32 });
     const { payload, fds } = await driver.regionInfo(2, decode(VFIO_REGION_INFO, small.payload).argsz);
     expect(decode(VFIO_REGION_INFO, payload)).toMatchObject({
       flags: 15,
@@ -347,6 +349,22 @@ describe('a hostile driver', () => {
   it('is failed for more entries than the ring has', async () => {
     const { driver } = await linked();
     await driver.claim(100);
+    await failed(driver);
+  });
+
+  it('regression: is failed, and ends nothing, when it shrinks its memory under the control queue', async () => {
+    make();
+    const peer = newPeer();
+    await peer.start();
+    const path = joinPath(folder, 'memory');
+    writeFileSync(path, new Uint8Array(DMA_BYTES));
+    const driver = new TestDriver(native.unixConnect(vfioUser), openSync(path, 'r+'));
+    open.push(driver);
+    await driver.start();
+    await driver.messages(3);
+    await driver.untilLink(true);
+    truncateSync(path, 0);
+    await peer.enable(0, 0);
     await failed(driver);
   });
 

@@ -50,9 +50,10 @@ export class TestDriver {
   #usedIndex = 0;
   #sends = 0;
 
-  constructor(fd: number) {
+  /** Owns both descriptors. */
+  constructor(fd: number, memory = native.memfdCreate('test-driver', DMA_BYTES, false)) {
     this.channel = vfioUserChannel(fd);
-    this.memory = native.memfdCreate('test-driver', DMA_BYTES, false);
+    this.memory = memory;
     this.mapping = native.mapFd(this.memory, 0, DMA_BYTES, true);
     this.#view = new DataView(native.mappingBuffer(this.mapping));
   }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The command line: what it prints and how it ends.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -65,6 +67,23 @@ describe('vhost-pci-device', () => {
     await until('it ends', () => run.code !== null);
     expect(run.code).toBe(0);
     expect(run.stderr).toBe('');
+    expect(existsSync(join(folder, 'a')) || existsSync(join(folder, 'b'))).toBe(false);
+  });
+
+  it('regression: goes on, without a word, when nobody reads what it prints', async () => {
+    const run = start(...sockets());
+    run.child.stdout?.destroy();
+    run.child.stderr?.destroy();
+    await until('it listens', () => existsSync(join(folder, 'b')), 30_000);
+    for (let i = 0; i < 3; i++) {
+      const client = connect(join(folder, 'a'));
+      await once(client, 'connect');
+      client.destroy();
+      await once(client, 'close');
+    }
+    run.child.kill('SIGTERM');
+    await until('it ends', () => run.code !== null);
+    expect(run.code).toBe(0);
     expect(existsSync(join(folder, 'a')) || existsSync(join(folder, 'b'))).toBe(false);
   });
 

@@ -3,6 +3,7 @@
 // vhost-pci-device: the command line of the device model.
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { VHOST_PCI_SUBSYSTEM_ID } from '../../src/abi/vhost-pci.ts';
+import { onOutputEnd } from '../run/output.ts';
 import { createDevice, type Device, MAX_QUEUE_PAIRS } from './device.ts';
 import { parseFeatures } from './features.ts';
 
@@ -39,6 +40,8 @@ const command = new Command()
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE))
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'vhost-pci-device: ')) });
 
+// Who reads the log may go: the machines at both sockets go on.
+onOutputEnd();
 main();
 
 function main(): void {

@@ -169,11 +169,11 @@ function getRegionInfo({ target, payload }: VfioRequest): VfioReply {
   const needed = area + VFIO_REGION_SPARSE_MMAP_AREA.size;
   const flags = access | VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS;
   const info = new DataView(new ArrayBuffer(needed));
-  const fits = argsz >= needed;
-  const cap_offset = fits ? VFIO_REGION_INFO.size : 0;
+  // Told in the short answer too: QEMU refuses a region with capabilities whose cap_offset does not lie in [32, argsz].
+  const cap_offset = VFIO_REGION_INFO.size;
   encode(VFIO_REGION_INFO, { argsz: needed, flags, index, cap_offset, size }, info);
   // Too small a buffer: the client learns the size and asks again (linux/vfio.h, VFIO_DEVICE_GET_REGION_INFO).
-  if (!fits) return { payload: bytesOf(info, VFIO_REGION_INFO.size) };
+  if (argsz < needed) return { payload: bytesOf(info, VFIO_REGION_INFO.size) };
   const sparse = { id: VFIO_REGION_INFO_CAP_SPARSE_MMAP_ID, version: 1, nr_areas: 1 };
   encode(VFIO_REGION_INFO_CAP_SPARSE_MMAP, sparse, info, VFIO_REGION_INFO.size);
   encode(VFIO_REGION_SPARSE_MMAP_AREA, { offset: 0n, size: mappable.bytes }, info, area);

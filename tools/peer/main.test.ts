@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { until } from '../../test/support/wait.ts';
+import { createDevice } from '../device/device.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 
@@ -39,7 +40,8 @@ describe('vhost-pci-peer', () => {
     const { status, stderr } = run(...args);
     expect(status).toBe(2);
     expect(stderr).toMatch(message);
-    expect(stderr).not.toMatch(/\n {4}at /);
+    // regression: a line of its own in the form of all programs here, and no second one
+    expect(stderr).toMatch(/^vhost-pci-peer: [^\n]*\n$/);
   });
 
   it('ends at SIGINT while it waits for a back-end, and takes its socket away', async () => {
@@ -54,6 +56,26 @@ describe('vhost-pci-peer', () => {
       expect(existsSync(socket)).toBe(false);
     } finally {
       child.kill('SIGKILL');
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('regression: ends in order when nobody reads its statistics', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'peer-main-'));
+    const device = createDevice({ vhostUser: join(folder, 's'), vfioUser: join(folder, 'v') });
+    const statistics = ['--stats-period', '0.05', '--vhost-user', join(folder, 's')];
+    const child = spawn(process.execPath, ['--import', 'tsx', MAIN, ...statistics]);
+    let stderr = '';
+    child.stderr.on('data', (data) => {
+      stderr += data;
+    });
+    try {
+      child.stdout.once('data', () => child.stdout.destroy());
+      await until('it ended', () => child.exitCode !== null || child.signalCode !== null, 30_000);
+      expect([child.exitCode, stderr]).toEqual([0, expect.stringMatching(/^The back-end is up[^\n]*\n$/)]);
+    } finally {
+      child.kill('SIGKILL');
+      device.close();
       rmSync(folder, { recursive: true });
     }
   });

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
+import { onOutputEnd } from '../run/output.ts';
 import { Peer, type PeerEvent } from './driver.ts';
 import { HOSTILE_KINDS } from './hostile.ts';
 import { MAX_FRAME, MIN_FRAME } from './layout.ts';
@@ -76,7 +77,7 @@ const program = new Command('vhost-pci-peer')
     new Option('--hostile-ring <ring>', 'in this ring').choices(['rx', 'tx'] as const).default('tx' as const),
   )
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
-  .showHelpAfterError('(--help lists the options)');
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'vhost-pci-peer: ')) });
 
 type Options = ReturnType<typeof program.opts>;
 
@@ -150,6 +151,7 @@ async function run(options: Options): Promise<number> {
   };
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
+  onOutputEnd(interrupt);
   try {
     await peer.start();
   } catch (error) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // testpmd's text about a port. Widths, blanks and borders are a contract: scripts match them.
 import type { Port, PortLink, PortStats } from '../../ethdev/port.ts';
+import { parsePciAddress } from '../../pci/address.ts';
 import type { Settings } from '../settings.ts';
 
 const BORDER = '#'.repeat(24);
@@ -119,7 +120,7 @@ export function deviceInfoText(port: Port): string {
   const details = Object.entries(info.details).map(([name, value]) => `${name}: ${value}`);
   return [
     `\n********************* Infos for device ${info.name} *********************`,
-    'Bus name: vdev',
+    `Bus name: ${parsePciAddress(info.name) === null ? 'vdev' : 'pci'}`,
     `Bus information: ${details.join(', ')}`,
     `Driver name: ${info.driver}`,
     `Devargs: ${info.devargs}`,

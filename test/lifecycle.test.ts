@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Deaths in full traffic, seen from testpmd's prompt: of the peer, of the device model, of testpmd itself.
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Prompt } from './support/prompt.ts';
+import { Tool } from './support/tool.ts';
+import { until } from './support/wait.ts';
+
+const LINK_EVENT = 'Port 0: link state change event';
+const REMOVAL_EVENT = 'Port 0: device removal event';
+const LINK_DOWN_MS = 1000;
+
+describe('testpmd in full traffic', () => {
+  let folder: string;
+  const tools: Tool[] = [];
+  const prompts: Prompt[] = [];
+  const path = (name: string) => join(folder, name);
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'vpci-life-'));
+  });
+
+  afterEach(async () => {
+    for (const prompt of prompts.splice(0)) await prompt.kill();
+    for (const tool of tools.splice(0)) await tool.kill();
+    rmSync(folder, { recursive: true });
+  });
+
+  const start = (name: string, ...args: string[]): Tool => {
+    const tool = new Tool(`tools/${name}/main.ts`, ['--vhost-user', path('vhost'), ...args]);
+    tools.push(tool);
+    return tool;
+  };
+  const startDevice = async (): Promise<Tool> => {
+    const device = start('device', '--vfio-user', path('vfio'));
+    await device.printed('ready');
+    return device;
+  };
+  const startPeer = (...args: string[]) => start('peer', ...args);
+  const openPrompt = async (): Promise<Prompt> => {
+    const prompt = new Prompt(['--no-huge', '--vdev', `net_vhost_pci0,path=${path('vfio')}`, '--', '-i']);
+    prompts.push(prompt);
+    await prompt.prints('testpmd> ');
+    await prompt.say('start');
+    return prompt;
+  };
+  const linkStatus = async (prompt: Prompt) =>
+    /Link status: (\w+)/.exec(await prompt.say('show port info 0'))?.[1];
+
+  /** All three, with packets on their way. */
+  const runAll = async () => {
+    const device = await startDevice();
+    const prompt = await openPrompt();
+    const peer = startPeer();
+    await prompt.receives(5000);
+    return { device, prompt, peer };
+  };
+
+  it('says that the link is down when the peer is killed, answers, and serves the next peer', async () => {
+    const { device, prompt, peer } = await runAll();
+    const from = prompt.out.length;
+    await peer.kill();
+    await prompt.prints(LINK_EVENT, from, LINK_DOWN_MS);
+    expect(await linkStatus(prompt)).toBe('down');
+    expect(await prompt.say('start')).toContain('Packet forwarding already started');
+    const before = await prompt.received();
+    const next = startPeer('--count', '20000', '--no-reconnect');
+    await until('the next peer ends', () => !next.running, 30_000);
+    expect(next.exitCode, next.output).toBe(0);
+    expect(await prompt.received()).toBeGreaterThanOrEqual(before + 20_000);
+    expect(await prompt.say('stop')).toContain('Done.');
+    expect([device.running, prompt.running]).toEqual([true, true]);
+  });
+
+  it('outlives three peers that are killed one after the other', async () => {
+    const { prompt, peer } = await runAll();
+    await peer.kill();
+    for (let i = 0; i < 3; i++) {
+      const before = await prompt.received();
+      const next = startPeer();
+      await prompt.receives(before + 1000);
+      const from = prompt.out.length;
+      await next.kill();
+      await prompt.prints(LINK_EVENT, from, LINK_DOWN_MS);
+    }
+    expect(await linkStatus(prompt)).toBe('down');
+  });
+
+  it('reports the removal when the device model is killed, and answers', async () => {
+    const { device, prompt } = await runAll();
+    const from = prompt.out.length;
+    await device.kill();
+    await prompt.prints(REMOVAL_EVENT, from, LINK_DOWN_MS);
+    await prompt.prints('Now total ports is 0', from);
+    expect(await prompt.say('show port info 0')).toContain('Invalid port 0');
+    expect(await prompt.say('start')).not.toContain('packet forwarding - ports=');
+    prompt.child.stdin?.write('quit\n');
+    await until('testpmd ends', () => !prompt.running);
+    expect(prompt.child.exitCode).toBe(0);
+    expect(prompt.out).not.toMatch(/^ {4}at /m);
+  });
+
+  it('starts again over the sockets that a killed device model left behind', async () => {
+    const { device, prompt, peer } = await runAll();
+    await device.kill();
+    await prompt.prints('Now total ports is 0');
+    expect(readdirSync(folder).sort()).toEqual(['vfio', 'vhost']);
+    await startDevice();
+    const again = await openPrompt();
+    await again.receives(5000);
+    expect(peer.running).toBe(true);
+  });
+
+  it.each(['SIGKILL', 'SIGTERM'] as const)(
+    'leaves device model and peer alone when %s ends it',
+    async (signal) => {
+      const { device, prompt, peer } = await runAll();
+      await prompt.kill(signal);
+      if (signal === 'SIGTERM')
+        expect([prompt.child.exitCode, prompt.out]).toEqual([0, expect.stringMatching(/Bye\.\.\.\n$/)]);
+      await device.printed('driver left');
+      const next = await openPrompt();
+      await next.receives(5000);
+      expect(await linkStatus(next)).toBe('up');
+      expect([device.running, peer.running]).toEqual([true, true]);
+      await peer.kill('SIGTERM');
+      expect(peer.output).toMatch(/bad checksum 0 {2}out of sequence 0 {2}bad frames 0/);
+    },
+  );
+});

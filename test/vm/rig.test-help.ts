@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the tests with virtual machines share: whether they can run, the rig, the PMD on the host or in VM1, and traffic of VM2.
+import { existsSync, readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe } from 'vitest';
+import type { Child } from '../../tools/run/child.ts';
+import { ourProgram } from '../../tools/run/programs.ts';
+import { noDebianReason } from '../../tools/vm/debian.ts';
+import type { Machine } from '../../tools/vm/machine.ts';
+import { FUNCTION_ADDRESS } from '../../tools/vm/qemu.ts';
+import { Rig } from '../../tools/vm/rig.ts';
+
+/** Everything of one file's rig is ended after so long, whatever happens. */
+const MAX_RUN_MS = 1800_000;
+export const START_MS = 120_000;
+
+function whyNot(): string | undefined {
+  const project = new URL('../../dist/src/testpmd/main.js', import.meta.url);
+  return (
+    noDebianReason() ?? (existsSync(project) ? undefined : "the project is not built: run 'npm run build'")
+  );
+}
+
+/** A describe with a rig; skipped, with the reason in its name, where there can be none, but failing in CI. */
+export function describeRig(name: string, tests: (rig: () => Rig) => void): void {
+  const reason = whyNot();
+  if (reason && process.env.CI !== 'true') {
+    describe.skip(`${name} (${reason})`, () => tests(() => undefined as never));
+    return;
+  }
+  describe(name, () => {
+    let rig: Rig;
+    beforeAll(async () => {
+      if (reason) throw new Error(`There can be no rig: ${reason}`);
+      rig = await Rig.prepare({ say: (line) => process.stdout.write(`${line}\n`), maxRunMs: MAX_RUN_MS });
+    });
+    afterAll(() => rig?.stop());
+    tests(() => rig);
+  });
+}
+
+/** The PMD as a process of the host, on the device model's vfio-user socket. */
+export async function startHostPmd(rig: Rig, mode: string): Promise<Child> {
+  const pmd = rig.startProgram('vhost-pci-testpmd', [
+    ...ourProgram('vhost-pci-testpmd'),
+    ...['--lcores', '0@0,1@1', '--no-huge', '--vdev', `net_vhost_pci0,path=${rig.vfioUser}`],
+    ...['--', '-i', `--forward-mode=${mode}`, '--auto-start'],
+  ]);
+  await pmd.waitFor(/testpmd> /, START_MS);
+  return pmd;
+}
+
+/** Runs one command of testpmd's prompt; what it printed. */
+export async function command(pmd: Child, line: string): Promise<string> {
+  const from = pmd.output.length;
+  pmd.write(line);
+  await pmd.waitFor(/\n[\s\S]*testpmd> $/, START_MS, from);
+  return pmd.output.slice(from);
+}
+
+/** Binds VM1's function to a driver of its kernel. */
+export const bind = (guest: Machine, driver: string): Promise<string> =>
+  guest.run(`vhost-pci-devbind --bind=${driver} ${FUNCTION_ADDRESS}`, START_MS);
+
+/** Starts the PMD in VM1, at work until it is killed; resolves when its link is up. */
+export async function startGuestPmd(guest: Machine, mode: string): Promise<void> {
+  const options = `-l 0,1 --no-huge -a ${FUNCTION_ADDRESS}`;
+  const more = `--forward-mode=${mode} --auto-start --stats-period=60`;
+  await guest.run(
+    `(setsid vhost-pci-testpmd ${options} -- ${more} >/tmp/pmd.log 2>&1 </dev/null &)
+     for i in $(seq 600); do
+       grep -q 'link state change event' /tmp/pmd.log && exit 0
+       [ $i -lt 20 ] || pgrep node >/dev/null || break
+       sleep 0.1
+     done
+     cat /tmp/pmd.log; exit 1`,
+    START_MS,
+  );
+}
+
+export const killGuestPmd = (guest: Machine): Promise<string> =>
+  guest.run('kill -9 $(pgrep node); while pgrep node; do sleep 0.1; done');
+
+const ECHO = readFileSync(new URL('./guest/echo.py', import.meta.url), 'utf8');
+
+/** Has VM2's kernel send `count` frames of all sizes and compare what comes back; "sent S received R bad B". */
+export async function echo(peer: Machine, count: number): Promise<string> {
+  const script = `ip link set eth0 up && cat >/tmp/echo.py <<'END'\n${ECHO}\nEND\npython3 /tmp/echo.py eth0 ${count}`;
+  return (await peer.run(script, START_MS)).trim();
+}
+
+export const allCameBack = (count: number): string => `sent ${count} received ${count} bad 0`;

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What is there: the functions that belong to a category, with all that the status tells of them.
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { PmdError } from '../../src/errors.ts';
+import { listPciDevices, type SysfsPciDevice } from '../../src/pci/sysfs.ts';
+import { belongs, CATEGORIES, type Category } from './categories.ts';
+import { KernelModules } from './modules.ts';
+import { PciNames } from './names.ts';
+import type { Places } from './places.ts';
+import { readRoutes } from './routes.ts';
+
+export interface Listed {
+  readonly pci: SysfsPciDevice;
+  /** Name and device id. */
+  readonly label: string;
+  /** Drivers that it could have instead, separated by commas. */
+  readonly unused: string;
+  /** Its interface has an IPv4 route. */
+  readonly active: boolean;
+  /** Taking it could cut this machine's network. */
+  readonly carriesNetwork: boolean;
+}
+
+export interface Inventory {
+  readonly devices: readonly Listed[];
+  readonly modules: KernelModules;
+}
+
+export function takeInventory(places: Places): Inventory {
+  const modules = new KernelModules(places);
+  const names = new PciNames(places);
+  const routes = readRoutes(places);
+  const devices = listPciDevices(places.sysfs)
+    .filter((pci) => CATEGORIES.some((category) => belongs(category, pci)))
+    .map((pci) => ({
+      pci,
+      label: names.describe(pci.vendor, pci.device),
+      unused: unusedDrivers(pci, modules),
+      active: pci.interfaces.some((name) => routes.active.has(name)),
+      carriesNetwork: pci.interfaces.some((name) => routes.carrying.has(name)),
+    }));
+  return { devices, modules };
+}
+
+export function inCategory({ devices }: Inventory, category: Category): Listed[] {
+  return devices.filter(({ pci }) => belongs(category, pci));
+}
+
+/** The kernel's own choice, then the drivers for userspace, without the one that has the device. */
+function unusedDrivers(pci: SysfsPciDevice, modules: KernelModules): string {
+  const own = modules.moduleFor(pci.modalias);
+  const others = modules.userspaceDrivers.filter((driver) => driver !== own);
+  return [...(own === null ? [] : [own]), ...others].filter((driver) => driver !== pci.driver).join(',');
+}
+
+/** Addresses that match, with or without the domain; the text itself when none does. */
+export function expandGlob(text: string, places: Places): string[] {
+  const folder = join(places.sysfs, 'bus/pci/devices');
+  const addresses = existsSync(folder) ? readdirSync(folder).sort() : [];
+  for (const pattern of [text, `0000:${text}`]) {
+    const found = addresses.filter((address) => globRegExp(pattern).test(address));
+    if (found.length > 0) return found;
+  }
+  return [text];
+}
+
+function globRegExp(pattern: string): RegExp {
+  const escaped = pattern.replace(/[.+^${}()|\\]/g, '\\$&');
+  return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`, 'i');
+}
+
+/** The device that an address, an address without domain or an interface name stands for. Throws ENODEV. */
+export function findDevice({ devices }: Inventory, name: string): Listed {
+  const found =
+    devices.find(({ pci }) => pci.address === name || pci.address === `0000:${name}`) ??
+    devices.find(({ pci }) => pci.interfaces.includes(name));
+  if (found) return found;
+  throw new PmdError('ENODEV', `Unknown device: ${name}. Please specify device in "bus:slot.func" format`);
+}

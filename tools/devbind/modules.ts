@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Kernel modules: which of the drivers for userspace are there, and which module the kernel would choose for a device.
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { readText } from '../../src/pci/sysfs.ts';
+import type { Places } from './places.ts';
+
+/** The drivers that hand a device to userspace, in the order in which they are told. */
+export const USERSPACE_DRIVERS: readonly string[] = ['igb_uio', 'vfio-pci', 'uio_pci_generic'];
+
+export class KernelModules {
+  readonly #loaded: ReadonlySet<string>;
+  readonly #aliases: readonly { readonly pattern: RegExp; readonly module: string }[];
+
+  constructor(places: Places) {
+    const folder = join(places.sysfs, 'module');
+    const loaded = existsSync(folder) ? readdirSync(folder) : [];
+    const builtIn = readText(join(places.modules, 'modules.builtin')).split('\n');
+    this.#loaded = new Set(
+      [...loaded, ...builtIn.map((path) => basename(path).replace(/\.ko(\..*)?$/, ''))].map(dashed),
+    );
+    this.#aliases = readAliases(join(places.modules, 'modules.alias'));
+  }
+
+  /** True for loaded modules and for those that are part of the kernel. */
+  has(driver: string): boolean {
+    return this.#loaded.has(dashed(driver));
+  }
+
+  get userspaceDrivers(): string[] {
+    return USERSPACE_DRIVERS.filter((driver) => this.has(driver));
+  }
+
+  /** The module that the kernel would load for a device; of several the last one, which is the one that lspci tells last. */
+  moduleFor(modalias: string): string | null {
+    return this.#aliases.findLast(({ pattern }) => pattern.test(modalias))?.module ?? null;
+  }
+}
+
+/** Modules are named with underscores, their drivers sometimes with dashes. */
+const dashed = (name: string): string => name.replaceAll('_', '-');
+
+/** Lines `alias PATTERN MODULE` with patterns of the shell (modules.alias of depmod). */
+function readAliases(path: string): { pattern: RegExp; module: string }[] {
+  const lines = readText(path)
+    .split('\n')
+    .filter((line) => line.startsWith('alias pci:'));
+  return lines.map((line) => {
+    const [, pattern = '', module = ''] = line.split(' ');
+    const expression = pattern
+      .replace(/[.+^${}()|\\]/g, '\\$&')
+      .replaceAll('*', '.*')
+      .replaceAll('?', '.');
+    return { pattern: new RegExp(`^${expression}$`), module };
+  });
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Which interfaces carry the machine's own network: those that routes lead through.
+import { join } from 'node:path';
+import { readText } from '../../src/pci/sysfs.ts';
+import type { Places } from './places.ts';
+
+export interface Routes {
+  /** With an IPv4 route that is not link-local: DPDK calls these active. */
+  readonly active: ReadonlySet<string>;
+  /** Those, and interfaces with an IPv6 route beyond the link. */
+  readonly carrying: ReadonlySet<string>;
+}
+
+const LINK_LOCAL_4 = 'FEA9';
+const RTF_LOCAL = 0x8000_0000;
+
+export function readRoutes(places: Places): Routes {
+  const active = new Set(ipv4Interfaces(readText(join(places.procNet, 'route'))));
+  const carrying = new Set([...active, ...ipv6Interfaces(readText(join(places.procNet, 'ipv6_route')))]);
+  return { active, carrying };
+}
+
+/** Columns: Iface Destination …; addresses as little-endian hexadecimal numbers, so that 169.254/16 ends in FEA9. */
+function ipv4Interfaces(text: string): string[] {
+  return rows(text)
+    .slice(1)
+    .filter(([, destination = '']) => !destination.endsWith(LINK_LOCAL_4))
+    .map(([name = '']) => name);
+}
+
+/** Columns: destination, its length, …, flags, interface. */
+function ipv6Interfaces(text: string): string[] {
+  return rows(text)
+    .filter(([destination = '', , , , , , , , flags = '', name]) => {
+      const local = (Number.parseInt(flags, 16) & RTF_LOCAL) !== 0;
+      return name !== 'lo' && !local && !/^(fe[89ab]|ff)/.test(destination);
+    })
+    .map((columns) => columns[9] ?? '');
+}
+
+function rows(text: string): string[][] {
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => line.trim().split(/\s+/));
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// vhost-pci-devbind as a function: arguments in, text and exit status out. 0 when all was done, 1 when something was refused or failed, 2 for a
+// wrong command line.
+import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { PmdError } from '../../src/errors.ts';
+import { type ActionOptions, bindAll, unbindAll } from './actions.ts';
+import { CATEGORIES } from './categories.ts';
+import { expandGlob, takeInventory } from './inventory.ts';
+import { USERSPACE_DRIVERS } from './modules.ts';
+import type { Places } from './places.ts';
+import { statusText } from './status.ts';
+import { accountId } from './vfio-setup.ts';
+
+export interface Output {
+  /** Text for stdout. */
+  readonly print: (text: string) => void;
+  /** One line for stderr. */
+  readonly tell: (line: string) => void;
+}
+
+const NAME = 'vhost-pci-devbind';
+const EXIT_FAILURE = 1;
+const EXIT_USAGE = 2;
+
+const EXAMPLES = `
+Examples:
+  ${NAME} --status                     what is there
+  ${NAME} --status-dev net             network devices only
+  ${NAME} --bind=vfio-pci eth1         take eth1 from its driver
+  ${NAME} -b uio_pci_generic 00:04.0   for a machine without an IOMMU
+  ${NAME} -u 0000:01:00.0              leave it without a driver
+  ${NAME} -b ixgbe 02:00.0 02:00.1     give two back to the kernel`;
+
+class Exit extends Error {
+  readonly status: number;
+
+  constructor(status: number) {
+    super(`exit ${status}`);
+    this.status = status;
+  }
+}
+
+/** Runs the program; never throws for a user's mistake. */
+export function run(args: readonly string[], places: Places, output: Output): number {
+  try {
+    return act(parse(args, places, output), places, output);
+  } catch (error) {
+    if (error instanceof Exit) return error.status;
+    if (!(error instanceof PmdError)) throw error;
+    output.tell(`${NAME}: Error: ${error.message}`);
+    return EXIT_FAILURE;
+  }
+}
+
+interface Request {
+  /** A category, "all", or null for no status. */
+  readonly status: string | null;
+  /** "none" to unbind; null for neither. */
+  readonly bind: string | null;
+  readonly devices: readonly string[];
+  readonly options: ActionOptions;
+}
+
+function makeCommand(places: Places, output: Output) {
+  const account = (file: 'passwd' | 'group') => (text: string) => {
+    const id = accountId(text, file, places);
+    if (id === null) throw new InvalidArgumentError(`there is no such name in ${places.etc}/${file}.`);
+    return id;
+  };
+  return new Command()
+    .name(NAME)
+    .description('Bind PCI devices to drivers for userspace, and back to those of the kernel')
+    .argument(
+      '[devices...]',
+      'as domain:bus:slot.func, bus:slot.func, a pattern of these, or an interface name',
+    )
+    .option('-s, --status', 'print the status of all known devices', false)
+    .addOption(
+      new Option('--status-dev <group>', 'print the status of one group of devices').choices(
+        CATEGORIES.map(({ option }) => option),
+      ),
+    )
+    .option('-b, --bind <driver>', 'the driver to bind to, or "none" to unbind')
+    .addOption(new Option('-u, --unbind', 'unbind (as -b none)').conflicts('bind').default(false))
+    .option('--noiommu-mode', 'switch the no-IOMMU mode of VFIO on when there is no IOMMU', false)
+    .option('-U, --uid <user>', 'for VFIO: who shall own the IOMMU group', account('passwd'), -1)
+    .option('-G, --gid <group>', 'for VFIO: the group that shall own the IOMMU group', account('group'), -1)
+    .option(
+      '--force',
+      "take devices that carry this machine's own network too: the connection may be lost",
+      false,
+    )
+    .addHelpText('after', EXAMPLES)
+    .exitOverride((error) => {
+      throw new Exit(error.exitCode === 0 ? 0 : EXIT_USAGE);
+    })
+    .configureOutput({
+      writeOut: (text) => output.print(text),
+      writeErr: (text) => output.tell(text.trimEnd()),
+      outputError: (text, write) => write(text.replace(/^error: /, `${NAME}: `)),
+    });
+}
+
+function parse(args: readonly string[], places: Places, output: Output): Request {
+  const command = makeCommand(places, output).parse(args, { from: 'user' });
+  const { bind, unbind, status, statusDev, noiommuMode, force, uid, gid } = command.opts();
+  const driver = bind ?? (unbind ? 'none' : null);
+  const group = status ? 'all' : (statusDev ?? null);
+  const usage = (line: string): never => {
+    output.tell(`${NAME}: ${line}`);
+    throw new Exit(EXIT_USAGE);
+  };
+  if (driver === null && group === null)
+    usage('No action specified for devices. Please give a --bind, --unbind or --status option');
+  if (driver !== null && command.args.length === 0) usage('No devices specified.');
+  return {
+    status: group,
+    bind: driver,
+    devices: command.args.flatMap((name) => expandGlob(name, places)),
+    options: { force, noIommuMode: noiommuMode, owner: { uid, gid } },
+  };
+}
+
+function act({ status, bind, devices, options }: Request, places: Places, output: Output): number {
+  const inventory = takeInventory(places);
+  const tell = (line: string) => output.tell(line);
+  let refused = 0;
+  if (bind !== null) {
+    if (inventory.modules.userspaceDrivers.length === 0)
+      tell(`Warning: no supported DPDK kernel modules are loaded (${USERSPACE_DRIVERS.join(', ')})`);
+    refused =
+      bind.toLowerCase() === 'none'
+        ? unbindAll(inventory, devices, options, places, tell)
+        : bindAll(inventory, bind, devices, options, places, tell);
+  }
+  if (status !== null) output.print(statusText(bind === null ? inventory : takeInventory(places), status));
+  return refused > 0 ? EXIT_FAILURE : 0;
+}

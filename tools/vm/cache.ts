@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Built things, kept outside the tree under a name that is the hash of what they were made from. An entry is complete or not
+// there: it is built beside its place and renamed. Two processes may build the same one; the first to finish wins.
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+/** Entries that nobody used for so long make room when another of their kind is built. */
+const STALE_MS = 24 * 3600 * 1000;
+
+/** $XDG_CACHE_HOME/vhost-pci-pmd, or ~/.cache/vhost-pci-pmd. */
+export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
+  return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'vhost-pci-pmd');
+}
+
+export function hashOf(inputs: unknown): string {
+  return createHash('sha256').update(JSON.stringify(inputs)).digest('hex').slice(0, 16);
+}
+
+export class Cache {
+  readonly folder: string;
+
+  constructor(folder = cacheFolder()) {
+    this.folder = folder;
+    mkdirSync(folder, { recursive: true });
+  }
+
+  /** The folder of the entry `kind` made from `inputs`; `build` fills a new folder when there is none. */
+  async entry(kind: string, inputs: unknown, build: (folder: string) => Promise<void>): Promise<string> {
+    const name = `${kind}-${hashOf(inputs)}`;
+    const path = join(this.folder, name);
+    if (!existsSync(path)) await this.#build(path, build);
+    const now = new Date();
+    utimesSync(path, now, now);
+    this.#removeStale(kind, name);
+    return path;
+  }
+
+  async #build(path: string, build: (folder: string) => Promise<void>): Promise<void> {
+    const draft = `${path}.building-${process.pid}`;
+    rmSync(draft, { recursive: true, force: true });
+    mkdirSync(draft);
+    try {
+      await build(draft);
+      renameSync(draft, path);
+    } catch (error) {
+      rmSync(draft, { recursive: true, force: true });
+      if (!existsSync(path)) throw error;
+    }
+  }
+
+  #removeStale(kind: string, used: string): void {
+    for (const name of readdirSync(this.folder)) {
+      if (name === used || !name.startsWith(`${kind}-`)) continue;
+      const path = join(this.folder, name);
+      const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+      if (age > STALE_MS) rmSync(path, { recursive: true, force: true });
+    }
+  }
+}

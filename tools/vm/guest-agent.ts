@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The host's end of the control channel: runs shell scripts in a guest. The guest's end is guest/agent, which says what the lines
+// mean. The channel stays while the guest reboots; what was on its way then fails.
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PmdError } from '../../src/errors.ts';
+
+export interface GuestResult {
+  /** The script's exit code; 124 when it ran into its bound, as timeout(1) says. */
+  readonly code: number;
+  /** What it wrote to stdout and stderr. */
+  readonly output: string;
+}
+
+interface Pending {
+  readonly resolve: (result: GuestResult) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** What a guest may take beyond a script's own bound until its answer is here. */
+const GRACE_MS = 15_000;
+const CONNECT_MS = 10_000;
+/** An answer longer than this is no answer. */
+const MAX_LINE = 64 << 20;
+
+export class GuestAgent {
+  readonly #name: string;
+  readonly #pending = new Map<string, Pending>();
+  readonly #waiting = new Set<() => void>();
+  #socket: Socket | undefined;
+  #partial = '';
+  #next = 1;
+  /** How often the guest's agent has started: after each boot, as a rule. */
+  starts = 0;
+
+  /** `name` is how messages name the guest. */
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** Connects to QEMU's end of the channel, which may not be there yet. */
+  async connect(path: string): Promise<void> {
+    const end = Date.now() + CONNECT_MS;
+    for (;;) {
+      try {
+        this.#socket = await connected(path);
+        break;
+      } catch (error) {
+        if (Date.now() > end) throw this.#failure(`has no control channel: ${(error as Error).message}`);
+        await sleep(20);
+      }
+    }
+    this.#socket.setEncoding('utf8');
+    this.#socket.on('data', (text: string) => this.#take(text));
+    this.#socket.on('error', () => {});
+    this.#socket.on('close', () => this.#failAll('ended'));
+  }
+
+  /** Waits until the guest's agent has started `starts` times in all. */
+  async started(starts: number, ms: number): Promise<void> {
+    const end = Date.now() + ms;
+    while (this.starts < starts) {
+      const left = end - Date.now();
+      if (left <= 0) throw this.#failure(`did not come up within ${ms / 1000} s`);
+      if (this.#socket?.closed) throw this.#failure('ended before it came up');
+      await this.#change(left);
+    }
+  }
+
+  /** Runs a shell script in the guest, for at most `ms`. */
+  run(script: string, ms: number): Promise<GuestResult> {
+    const id = `${this.#next++}`;
+    const text = Buffer.from(script).toString('base64');
+    return new Promise((resolve, reject) => {
+      if (!this.#socket || this.#socket.closed) throw this.#failure('is not there');
+      const timer = setTimeout(
+        () => settle(() => reject(this.#failure(`did not answer: ${script}`))),
+        ms + GRACE_MS,
+      );
+      const settle = (how: () => void) => {
+        clearTimeout(timer);
+        this.#pending.delete(id);
+        how();
+      };
+      this.#pending.set(id, {
+        resolve: (result) => settle(() => resolve(result)),
+        reject: (error) => settle(() => reject(error)),
+      });
+      this.#socket.write(`${id} ${Math.ceil(ms / 1000)} ${text}\n`);
+    });
+  }
+
+  close(): void {
+    this.#socket?.destroy();
+    this.#failAll('was stopped');
+  }
+
+  #take(text: string): void {
+    const lines = (this.#partial + text).split('\n');
+    this.#partial = lines.pop() ?? '';
+    if (this.#partial.length > MAX_LINE) this.#partial = '';
+    for (const line of lines) this.#takeLine(line.trim());
+    for (const wake of [...this.#waiting]) wake();
+  }
+
+  #takeLine(line: string): void {
+    if (line === 'ready') {
+      this.starts++;
+      this.#failAll('rebooted');
+      return;
+    }
+    const [id = '', code = '', output = ''] = line.split(' ');
+    this.#pending.get(id)?.resolve({ code: Number(code), output: Buffer.from(output, 'base64').toString() });
+  }
+
+  #failAll(what: string): void {
+    for (const { reject } of [...this.#pending.values()]) reject(this.#failure(what));
+    for (const wake of [...this.#waiting]) wake();
+  }
+
+  #failure(what: string): PmdError {
+    return new PmdError('VPCI_RIG_GUEST', `The guest ${this.#name} ${what}`);
+  }
+
+  #change(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      this.#waiting.add(done);
+    });
+  }
+}
+
+function connected(path: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.off('error', reject);
+      resolve(socket);
+    });
+  });
+}

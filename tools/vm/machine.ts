@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One running machine: QEMU, its console's log, and its control channel. It ends with this process at the latest.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PmdError } from '../../src/errors.ts';
+import { Child } from '../run/child.ts';
+import { GuestAgent, type GuestResult } from './guest-agent.ts';
+import type { Images } from './images.ts';
+import { type Accelerator, type MachinePaths, type MachineSpec, qemuCommand } from './qemu.ts';
+
+/** Under TCG on a busy machine; a tenth of it is usual. */
+export const BOOT_MS = 180_000;
+const RUN_MS = 60_000;
+const END_MS = 1000;
+
+export interface MachineContext {
+  readonly images: Images;
+  readonly accelerator: Accelerator;
+  /** For sockets: a short path. */
+  readonly folder: string;
+  /** For the console's log. */
+  readonly logs: string;
+  /** Milliseconds after which QEMU is killed whatever happens. */
+  readonly maxRunMs: number;
+}
+
+export class Machine {
+  readonly name: string;
+  readonly paths: MachinePaths;
+  readonly qemu: Child;
+  readonly #agent: GuestAgent;
+
+  constructor(context: MachineContext, spec: MachineSpec) {
+    this.name = spec.name;
+    const path = (what: string) => join(context.folder, `${spec.name}.${what}`);
+    this.paths = {
+      console: path('con'),
+      agent: path('agent'),
+      qmp: path('qmp'),
+      consoleLog: join(context.logs, `${spec.name}.console.log`),
+    };
+    this.#agent = new GuestAgent(spec.name);
+    const command = qemuCommand(context.images, context.accelerator, spec, this.paths);
+    this.qemu = new Child({ name: `QEMU (${spec.name})`, command, maxRunMs: context.maxRunMs });
+  }
+
+  /** Waits until the guest runs commands. */
+  async booted(): Promise<void> {
+    await this.#watched(this.#agent.connect(this.paths.agent));
+    await this.#watched(this.#agent.started(1, BOOT_MS));
+  }
+
+  /** Runs a shell script in the guest; throws when it fails. Its output. */
+  async run(script: string, ms = RUN_MS): Promise<string> {
+    const { code, output } = await this.try(script, ms);
+    if (code === 0) return output;
+    const how = code === 124 ? `took longer than ${ms / 1000} s` : `failed (${code})`;
+    throw new PmdError('VPCI_RIG_COMMAND', `'${script}' in ${this.name} ${how}: ${output.trim()}`);
+  }
+
+  /** Runs a shell script in the guest, and tells how it ended. */
+  try(script: string, ms = RUN_MS): Promise<GuestResult> {
+    return this.#watched(this.#agent.run(script, ms));
+  }
+
+  /** Reboots the guest and waits until it runs commands again. */
+  async reboot(): Promise<void> {
+    const starts = this.#agent.starts;
+    await this.#agent.run('busybox reboot', RUN_MS).catch(() => {}); // Its answer may get lost on the way.
+    await this.#watched(this.#agent.started(starts + 1, BOOT_MS));
+  }
+
+  /** What the guest's console has shown so far. */
+  get consoleOutput(): string {
+    return readFileSync(this.paths.consoleLog, 'utf8');
+  }
+
+  async stop(): Promise<void> {
+    this.#agent.close();
+    await this.qemu.stop();
+  }
+
+  /** Turns a failure into QEMU's own words where QEMU has ended. */
+  async #watched<T>(wait: Promise<T>): Promise<T> {
+    try {
+      return await wait;
+    } catch (error) {
+      // Its sockets close before its end is known.
+      if (await this.qemu.ended(END_MS)) throw this.qemu.failure(`ended (${this.qemu.exit})`);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,83 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: BSD-3-Clause
+// `npm run vm`: two virtual machines with the vhost-pci function between them, and a shell in each for a person.
+import { Command } from '@commander-js/extra-typings';
+import { PmdError } from '../../src/errors.ts';
+import { exitOnSignals } from '../run/workspace.ts';
+import { noDebianReason } from './debian.ts';
+import type { Machine } from './machine.ts';
+import { FUNCTION_ADDRESS } from './qemu.ts';
+import { Rig } from './rig.ts';
+import { consoleCommand, showInTmux, tmuxUsable } from './terminals.ts';
+
+const EXIT_FAILURE = 1;
+const EXIT_USAGE = 2;
+const DAY_MS = 24 * 3600 * 1000;
+
+const command = new Command()
+  .name('npm run vm --')
+  .description('Two virtual machines, a vhost-pci function between them, and a shell in each')
+  .option('--uio', 'VM1 without an IOMMU, the function bound to uio_pci_generic', false)
+  .option('--queues <n>', 'queue pairs of the function', '1')
+  .option('--no-tmux', 'print the commands that attach to the consoles, also where tmux is')
+  .option('--check', 'start both machines, say how to go on, and end', false)
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE));
+
+main().catch((error: unknown) => {
+  const text = error instanceof PmdError ? error.message : String((error as Error).stack);
+  process.stderr.write(`vm: ${text}\n`);
+  process.exit(EXIT_FAILURE);
+});
+
+async function main(): Promise<void> {
+  const options = command.parse().opts();
+  exitOnSignals();
+  const reason = noDebianReason();
+  if (reason) throw new PmdError('VPCI_RIG', reason);
+  const rig = await Rig.prepare({ say, maxRunMs: DAY_MS });
+  try {
+    await rig.startDevice('--queues', options.queues);
+    say('VM2, the peer, starts');
+    const peer = await rig.startPeer();
+    say("VM1, the PMD's, starts");
+    const guest = await rig.startPmdGuest({ iommu: !options.uio });
+    await bindFunction(guest, options.uio ? 'uio_pci_generic' : 'vfio-pci');
+    say(introduction(rig));
+    if (!options.check) await showConsoles([guest, peer], options.tmux);
+  } finally {
+    await rig.stop();
+    say(`The machines have ended; their consoles' logs are in ${rig.logs}`);
+  }
+}
+
+/** Gives the function to a driver of the kernel that hands it on to the PMD. */
+async function bindFunction(guest: Machine, driver: string): Promise<void> {
+  if (driver === 'uio_pci_generic') await guest.run('echo 16 >/proc/sys/vm/nr_hugepages');
+  await guest.run(`vhost-pci-devbind --bind=${driver} ${FUNCTION_ADDRESS}`);
+}
+
+function introduction(rig: Rig): string {
+  return [
+    '',
+    `VM1 has the function at ${FUNCTION_ADDRESS}, bound and ready; VM2 has eth0.`,
+    'In VM1, start the PMD and let it send back what comes:',
+    `  vhost-pci-testpmd -l 0,1 --no-huge -a ${FUNCTION_ADDRESS} -- -i --forward-mode=macswap --auto-start`,
+    'In VM2, send something and watch it come back:',
+    '  ip addr add 10.0.0.2/24 dev eth0; ip link set eth0 up',
+    '  ip neigh replace 10.0.0.1 lladdr 52:54:00:00:00:01 dev eth0',
+    '  ping -c 3 10.0.0.1 & tcpdump -ni eth0 -c 6',
+    `Logs: ${rig.logs}`,
+    '',
+  ].join('\n');
+}
+
+async function showConsoles(machines: readonly Machine[], tmux: boolean): Promise<void> {
+  if (tmux && tmuxUsable()) return showInTmux(machines, DAY_MS);
+  say('A terminal for each machine, by these commands; Ctrl-C here ends both:');
+  for (const machine of machines) say(`  ${consoleCommand(machine).join(' ')}`);
+  await Promise.race(machines.map((machine) => machine.qemu.ended(DAY_MS)));
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

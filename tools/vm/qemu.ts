@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// QEMU's command lines: what both machines share, and what makes the one the PMD's guest and the other its peer.
+import { hostProgram } from './host-programs.ts';
+import type { Images } from './images.ts';
+
+export type Accelerator = 'kvm' | 'tcg';
+
+/** Sockets and the log of one machine, as paths. */
+export interface MachinePaths {
+  readonly console: string;
+  readonly consoleLog: string;
+  readonly agent: string;
+  readonly qmp: string;
+}
+
+export interface MachineSpec {
+  readonly name: string;
+  readonly memoryMib: number;
+  readonly cpus: number;
+  /** Options of QEMU that make this machine what it is. */
+  readonly devices: readonly string[];
+  /** For -machine, beyond the shared memory. */
+  readonly machine?: string;
+  /** Added to the kernel's command line. */
+  readonly kernelArguments?: string;
+  /** Loaded at start, beside the drivers of what is plugged in. */
+  readonly modules?: readonly string[];
+  /** A squashfs to mount at /opt/vhost-pci-pmd. */
+  readonly projectImage?: string;
+}
+
+const AGENT_PORT = 'vpci.agent';
+
+export function acceleratorOptions(accelerator: Accelerator): string[] {
+  return accelerator === 'kvm'
+    ? ['-accel', 'kvm', '-cpu', 'host']
+    : ['-accel', 'tcg,thread=multi', '-cpu', 'max'];
+}
+
+/** A whole command line. */
+export function qemuCommand(
+  images: Images,
+  accelerator: Accelerator,
+  spec: MachineSpec,
+  paths: MachinePaths,
+): string[] {
+  const image = (file: string, serial: string) =>
+    [
+      ...['-drive', `if=none,id=${serial},file=${file},format=raw,readonly=on`],
+      ...['-device', `virtio-blk-pci,drive=${serial},serial=${serial}`],
+    ] as const;
+  return [
+    ...hostProgram(images.host, 'qemu-system-x86_64'),
+    ...images.firmware.flatMap((folder) => ['-L', folder]),
+    ...['-name', spec.name, '-nodefaults', '-no-user-config', '-display', 'none'],
+    ...acceleratorOptions(accelerator),
+    ...['-machine', `q35,memory-backend=mem${spec.machine ? `,${spec.machine}` : ''}`],
+    // In one shared file, so that vhost-user and vfio-user can hand it out.
+    ...['-object', `memory-backend-memfd,id=mem,size=${spec.memoryMib}M,share=on`],
+    ...['-m', `${spec.memoryMib}M`, '-smp', `${spec.cpus}`],
+    ...['-kernel', images.kernel, '-initrd', images.initramfs, '-append', kernelCommandLine(spec)],
+    // The devices first: an IOMMU has to be there before what stands behind it.
+    ...spec.devices,
+    ...image(images.root, 'root'),
+    ...(spec.projectImage ? image(spec.projectImage, 'project') : []),
+    ...['-chardev', `socket,id=console,path=${paths.console},server=on,wait=off,logfile=${paths.consoleLog}`],
+    ...['-serial', 'chardev:console'],
+    ...['-chardev', `socket,id=agent,path=${paths.agent},server=on,wait=off`],
+    ...['-device', 'virtio-serial-pci', '-device', `virtserialport,chardev=agent,name=${AGENT_PORT}`],
+    ...['-qmp', `unix:${paths.qmp},server=on,wait=off`],
+    ...['-device', 'virtio-rng-pci'],
+  ];
+}
+
+function kernelCommandLine(spec: MachineSpec): string {
+  const modules = spec.modules ? [`rig.modules=${spec.modules.join(',')}`] : [];
+  const extra = spec.kernelArguments ? [spec.kernelArguments] : [];
+  return ['console=ttyS0', 'loglevel=4', `rig.name=${spec.name}`, ...modules, ...extra].join(' ');
+}
+
+/** A machine that says one line on its first serial port and turns itself off. */
+export function probeCommand(images: Images, accelerator: Accelerator, log: string): string[] {
+  return [
+    ...hostProgram(images.host, 'qemu-system-x86_64'),
+    ...images.firmware.flatMap((folder) => ['-L', folder]),
+    ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-machine', 'q35', '-m', '256M'],
+    ...acceleratorOptions(accelerator),
+    ...['-kernel', images.kernel, '-initrd', images.initramfs, '-append', 'console=ttyS0 panic=-1 rig.probe'],
+    ...['-serial', `file:${log}`],
+  ];
+}
+
+/** Where VM1 sees the vhost-pci function. */
+export const FUNCTION_ADDRESS = '0000:00:05.0';
+
+export interface PmdMachineOptions {
+  /** Whether the function stands behind a virtual IOMMU. Kernel VFIO needs it, UIO must do without; true when left out. */
+  readonly iommu?: boolean;
+}
+
+/** VM1, the PMD's, with the vhost-pci function that is served on `socket`. Two CPUs: a poll loop takes one whole. */
+export function pmdMachine(
+  socket: string,
+  projectImage: string,
+  { iommu = true }: PmdMachineOptions = {},
+): MachineSpec {
+  const device = {
+    driver: 'vfio-user-pci',
+    id: 'vpci0',
+    rombar: 0,
+    addr: '5.0',
+    socket: { type: 'unix', path: socket },
+  };
+  return {
+    name: 'vm1',
+    memoryMib: 1024,
+    cpus: 2,
+    machine: 'kernel-irqchip=split',
+    devices: [
+      ...(iommu ? ['-device', 'intel-iommu,intremap=on,caching-mode=on'] : []),
+      ...['-device', JSON.stringify(device)],
+    ],
+    kernelArguments: iommu ? 'intel_iommu=on' : undefined,
+    modules: [iommu ? 'vfio-pci' : 'uio_pci_generic', 'tun'],
+    projectImage,
+  };
+}
+
+/** VM2, the peer: plain Linux with a virtio network card, whose back-end is at `socket`. */
+export function peerMachine(socket: string, options = ''): MachineSpec {
+  return {
+    name: 'vm2',
+    memoryMib: 512,
+    cpus: 1,
+    devices: [
+      ...['-chardev', `socket,id=net,path=${socket},reconnect-ms=500`],
+      ...['-netdev', 'vhost-user,chardev=net,id=net0'],
+      ...['-device', `virtio-net-pci,netdev=net0,mac=${PEER_MAC}${options ? `,${options}` : ''}`],
+    ],
+  };
+}
+
+/** Locally administered. */
+export const PEER_MAC = '52:54:00:00:00:02';

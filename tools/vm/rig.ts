@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The rig: images, accelerator, logs, and what was started, which it ends in the reverse order. One rig holds a device model, VM2
+// and VM1; a test starts what it needs.
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Child } from '../run/child.ts';
+import { ourProgram } from '../run/programs.ts';
+import { stopAll, Workspace } from '../run/workspace.ts';
+import { type Choice, chooseAccelerator } from './accelerator.ts';
+import { Cache } from './cache.ts';
+import { type Images, prepareImages } from './images.ts';
+import { Machine } from './machine.ts';
+import { prepareProjectImage } from './project-image.ts';
+import { type MachineSpec, type PmdMachineOptions, peerMachine, pmdMachine } from './qemu.ts';
+
+const START_MS = 20_000;
+/** Folders of logs that are kept. */
+const KEPT_LOGS = 10;
+
+export interface RigOptions {
+  readonly say: (line: string) => void;
+  /** Milliseconds after which everything is killed whatever happens. */
+  readonly maxRunMs: number;
+}
+
+export class Rig {
+  readonly images: Images;
+  readonly choice: Choice;
+  /** Consoles of the guests and output of the programs. */
+  readonly logs: string;
+  readonly vhostUser: string;
+  readonly vfioUser: string;
+  readonly #options: RigOptions;
+  readonly #cache: Cache;
+  readonly #workspace = new Workspace();
+  readonly #running: { stop(): Promise<void> }[] = [];
+
+  /** Prepares images, which takes a minute or two the first time. */
+  static async prepare(options: RigOptions): Promise<Rig> {
+    const cache = new Cache();
+    const images = await prepareImages(cache, options.say);
+    const choice = await chooseAccelerator(cache, images);
+    options.say(`Virtual machines run on ${choice.accelerator.toUpperCase()}: ${choice.reason}`);
+    return new Rig(options, cache, images, choice);
+  }
+
+  private constructor(options: RigOptions, cache: Cache, images: Images, choice: Choice) {
+    this.#options = options;
+    this.#cache = cache;
+    this.images = images;
+    this.choice = choice;
+    this.logs = newLogFolder(cache);
+    this.vhostUser = this.#workspace.path('vhost');
+    this.vfioUser = this.#workspace.path('vfio');
+  }
+
+  /** The device model between the two machines. */
+  async startDevice(...args: string[]): Promise<Child> {
+    const command = [
+      ...ourProgram('vhost-pci-device'),
+      '--vhost-user',
+      this.vhostUser,
+      '--vfio-user',
+      this.vfioUser,
+    ];
+    const device = this.startProgram('vhost-pci-device', [...command, ...args]);
+    await device.waitFor(/ready/, START_MS);
+    return device;
+  }
+
+  /** A program on the host that ends with the rig. */
+  startProgram(name: string, command: readonly string[]): Child {
+    const child = new Child({ name, command, maxRunMs: this.#options.maxRunMs });
+    this.#running.push(child);
+    return child;
+  }
+
+  /** VM2; resolves when it runs commands. The device model has to be there. `netOptions` are for virtio-net-pci. */
+  startPeer(netOptions = ''): Promise<Machine> {
+    return this.start(peerMachine(this.vhostUser, netOptions));
+  }
+
+  /** VM1; resolves when it runs commands. QEMU maps the function's BARs once, so VM2's memory has to be known by now. */
+  async startPmdGuest(options: PmdMachineOptions = {}): Promise<Machine> {
+    const project = await prepareProjectImage(this.#cache, this.images);
+    return this.start(pmdMachine(this.vfioUser, project, options));
+  }
+
+  async start(spec: MachineSpec): Promise<Machine> {
+    const machine = new Machine(
+      {
+        images: this.images,
+        accelerator: this.choice.accelerator,
+        folder: this.#workspace.folder,
+        logs: this.logs,
+        maxRunMs: this.#options.maxRunMs,
+      },
+      spec,
+    );
+    this.#running.push(machine);
+    await machine.booted();
+    return machine;
+  }
+
+  /** A path for a socket, short and gone with the rig. */
+  socketPath(name: string): string {
+    return this.#workspace.path(name);
+  }
+
+  /** Ends what runs, the last started first. */
+  async stop(): Promise<void> {
+    await stopAll(this.#running.splice(0).reverse());
+    this.#workspace.remove();
+  }
+}
+
+function newLogFolder(cache: Cache): string {
+  const logs = join(cache.folder, 'logs');
+  const folder = join(logs, `${new Date().toISOString().replaceAll(':', '')}-${process.pid}`);
+  mkdirSync(folder, { recursive: true });
+  for (const old of readdirSync(logs).sort().slice(0, -KEPT_LOGS)) {
+    rmSync(join(logs, old), { recursive: true, force: true });
+  }
+  return folder;
+}
