@@ -68,7 +68,8 @@ inline uint64_t BigUint64(const Napi::Value& value, const char* name) {
   return number;
 }
 
-/** The low 64 bits of a non-negative BigInt: virtio feature sets are wider, but the rings know none above bit 63. */
+/** The low 64 bits of a non-negative BigInt: virtio feature sets are wider, but the rings know none above
+ * bit 63. */
 inline uint64_t Features(const Napi::Value& value, const char* name) {
   if (!value.IsBigInt()) throw WrongKind(value, name, "a bigint");
   bool lossless = false;
