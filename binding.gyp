@@ -1,5 +1,4 @@
 {
-  "variables": { "sources_glob": "addon" },
   "target_defaults": {
     "cflags": ["-Wall", "-Wextra", "-Werror", "-fvisibility=hidden"],
     "cflags!": ["-Wno-unused-parameter"],

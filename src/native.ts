@@ -55,6 +55,8 @@ export interface RingSetup {
   readonly features: bigint;
   /** Eventfd that is written when the peer wants a notification; -1 for none. */
   readonly notifyFd: number;
+  /** True for a queue that waits for the driver's kick; left out, the queue is polled and the driver is asked not to kick. */
+  readonly wantKicks?: boolean;
 }
 
 export interface PoolLayout {

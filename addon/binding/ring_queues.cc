@@ -51,6 +51,8 @@ Napi::Value QueueStart(const Napi::CallbackInfo& info) {
   setup.last_avail_idx = static_cast<uint16_t>(arg::Uint32(o.Get("lastAvailIdx"), "lastAvailIdx", 0, 0xffff));
   setup.features = arg::Features(o.Get("features"), "features");
   setup.notify_fd = arg::Int32(o.Get("notifyFd"), "notifyFd", -1);
+  const Napi::Value want_kicks = o.Get("wantKicks");
+  setup.want_kicks = !want_kicks.IsUndefined() && arg::Bool(want_kicks, "wantKicks");
   // Last: a getter of `setup` may destroy either.
   setup.memory = &MemoryArg(o.Get("memory"));
   DeviceQueue& q = QueueArg(info[0]);

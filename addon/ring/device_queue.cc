@@ -30,7 +30,7 @@ StartError DeviceQueue::Start(const RingSetup& s) {
   hdr_bytes = static_cast<uint16_t>(NetHdrBytes(s.features));
   mergeable = HasFeature(s.features, VIRTIO_NET_F_MRG_RXBUF);
   notify_fd = s.notify_fd;
-  SuppressKicks();
+  AskForKicks(s.want_kicks);
   state.store(QueueState::kRunning, std::memory_order_seq_cst);
   return StartError::kNone;
 }

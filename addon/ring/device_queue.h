@@ -29,6 +29,8 @@ struct RingSetup {
   uint16_t last_avail_idx;
   uint64_t features;
   int notify_fd;
+  // False for a queue that is polled: the driver is asked not to kick.
+  bool want_kicks = false;
 };
 
 enum class StartError { kNone, kBadSize, kMisaligned, kOutsideMemory, kRunning };
@@ -99,8 +101,8 @@ struct alignas(64) DeviceQueue {
   // told.
   void Publish(uint32_t n);
 
-  // Asks the peer not to kick: polling finds its work by itself (VIRTIO 1.2, 2.7.10).
-  void SuppressKicks() { StoreOnce(&used->flags, VRING_USED_F_NO_NOTIFY); }
+  // Polling finds its work by itself and asks the peer not to kick (VIRTIO 1.2, 2.7.10).
+  void AskForKicks(bool want) { StoreOnce(&used->flags, want ? uint16_t{0} : VRING_USED_F_NO_NOTIFY); }
 };
 
 }  // namespace vpci

@@ -11,6 +11,7 @@ import { readMsix } from '../pci/msix.ts';
 import { registersOver } from '../pci/registers.ts';
 import { IORESOURCE_MEM, type PciResource, readText, type SysfsPciDevice } from '../pci/sysfs.ts';
 import { checkAccess, fileRegisters } from './file-registers.ts';
+import { checkVector } from './interrupts.ts';
 import { Liveness } from './liveness.ts';
 import type { DmaMemory, MappedArea, PciDevice, Registers } from './pci-device.ts';
 import { allocatePhysicalMemory } from './physical-memory.ts';
@@ -89,12 +90,7 @@ export class UioPciDevice implements PciDevice {
   }
 
   onInterrupt(vector: number, handler: () => void): void {
-    if (vector < 0 || vector >= this.vectors) {
-      throw new PmdError(
-        'VPCI_NO_VECTOR',
-        `The device ${this.name} has ${this.vectors} vectors, none is ${vector}`,
-      );
-    }
+    checkVector(this, vector);
     this.#handlers.set(vector, handler);
   }
 

@@ -12,11 +12,12 @@ import {
   VFIO_REGION_INFO_FLAG_WRITE,
 } from '../abi/vfio-user.ts';
 import { failedTo, PmdError } from '../errors.ts';
-import { type FdWatcher, native } from '../native.ts';
+import { native } from '../native.ts';
 import { enableBusMaster } from '../pci/config-space.ts';
 import { SYSFS, type SysfsPciDevice } from '../pci/sysfs.ts';
 import { allocateDmaMemory, IovaAllocator } from './dma.ts';
 import { fileRegisters } from './file-registers.ts';
+import { checkVector, Interrupt } from './interrupts.ts';
 import { type Ioctl, ioctl } from './ioctl.ts';
 import { Liveness } from './liveness.ts';
 import type { DmaMemory, MappedArea, PciDevice, Registers } from './pci-device.ts';
@@ -28,12 +29,6 @@ import { closeVfioFds, openVfioHandles, type VfioHandles, type VfioPlaces } from
 
 const BARS = 6;
 const REQUESTED = 'the machine wants it back';
-
-interface Interrupt {
-  readonly handler: () => void;
-  eventfd: number;
-  watcher: FdWatcher | null;
-}
 
 export interface VfioOptions extends Partial<VfioPlaces> {
   /** Takes the place of ioctl(2) in tests. */
@@ -54,7 +49,7 @@ export class VfioKernelPciDevice implements PciDevice {
   readonly #iovas = new IovaAllocator();
   readonly #dma: DmaMemory[] = [];
   readonly #interrupts = new Map<number, Interrupt>();
-  readonly #request: Interrupt = { handler: () => this.#gone(REQUESTED), eventfd: -1, watcher: null };
+  readonly #request = new Interrupt(() => this.#gone(REQUESTED));
   readonly #doorbells: RegisterDoorbells;
   readonly #liveness: Liveness;
   readonly #canReset: boolean;
@@ -114,18 +109,13 @@ export class VfioKernelPciDevice implements PciDevice {
   }
 
   onInterrupt(vector: number, handler: () => void): void {
-    if (vector < 0 || vector >= this.vectors) {
-      throw new PmdError(
-        'VPCI_NO_VECTOR',
-        `The device ${this.name} has ${this.vectors} vectors, none is ${vector}`,
-      );
-    }
-    this.#interrupts.set(vector, { handler, eventfd: -1, watcher: null });
+    checkVector(this, vector);
+    this.#interrupts.set(vector, new Interrupt(handler));
   }
 
   enableInterrupts(): void {
     if (this.#interrupts.size === 0) return;
-    for (const interrupt of this.#interrupts.values()) watch(interrupt);
+    for (const interrupt of this.#interrupts.values()) interrupt.arm();
     // All vectors in one call: many kernels allocate them at the first one, and no more after it (VFIO_IRQ_INFO_NORESIZE).
     const count = Math.max(...this.#interrupts.keys()) + 1;
     const fds = Array.from({ length: count }, (_, vector) => this.#interrupts.get(vector)?.eventfd ?? -1);
@@ -170,10 +160,10 @@ export class VfioKernelPciDevice implements PciDevice {
     this.#onRemoved = () => {};
     this.#liveness.close();
     this.#doorbells.close();
-    const interrupts = [...this.#interrupts.values(), this.#request].filter(({ eventfd }) => eventfd >= 0);
-    for (const { watcher } of interrupts) watcher?.close();
+    const interrupts = [...this.#interrupts.values(), this.#request];
+    for (const interrupt of interrupts) interrupt.silence();
     if (this.#interrupts.size > 0) this.#quietly(() => this.#disableMsix());
-    for (const { eventfd } of interrupts) native.close(eventfd);
+    for (const interrupt of interrupts) interrupt.close();
     for (const { mapping, iova, size } of this.#dma) {
       if (!this.#handles.noIommu) {
         this.#quietly(() => this.#calls.dmaUnmap(this.#handles.container, iova, size));
@@ -216,8 +206,7 @@ export class VfioKernelPciDevice implements PciDevice {
   #watchRequest(): void {
     this.#quietly(() => {
       if (this.#calls.irqInfo(this.#handles.device, VFIO_PCI_REQ_IRQ_INDEX).count === 0) return;
-      watch(this.#request);
-      this.#calls.setEventfds(this.#handles.device, VFIO_PCI_REQ_IRQ_INDEX, [this.#request.eventfd]);
+      this.#calls.setEventfds(this.#handles.device, VFIO_PCI_REQ_IRQ_INDEX, [this.#request.arm()]);
     });
   }
 
@@ -236,16 +225,6 @@ export class VfioKernelPciDevice implements PciDevice {
       // See above.
     }
   }
-}
-
-function watch(interrupt: Interrupt): void {
-  if (interrupt.eventfd >= 0) return;
-  const fd = native.eventfd();
-  interrupt.eventfd = fd;
-  interrupt.watcher = native.watchFd(fd, () => {
-    native.eventfdDrain(fd);
-    interrupt.handler();
-  });
 }
 
 /** Opens a function that is bound to vfio-pci; throws what openVfioHandles throws, or VPCI_WRONG_DEVICE. */

@@ -10,6 +10,7 @@ import { failedTo, PmdError } from '../errors.ts';
 import { type FdWatcher, native } from '../native.ts';
 import { enableBusMaster } from '../pci/config-space.ts';
 import { allocateDmaMemory, IovaAllocator } from './dma.ts';
+import { checkVector, Interrupt } from './interrupts.ts';
 import type { DmaMemory, MappedArea, PciDevice, Registers } from './pci-device.ts';
 import { closeAll, VfioUserClient } from './vfio-user-client.ts';
 import {
@@ -26,12 +27,6 @@ import {
 import { mapRegion, regionInfo, regionRegisters } from './vfio-user-region.ts';
 
 const BARS = 6;
-
-interface Interrupt {
-  readonly handler: () => void;
-  eventfd: number;
-  watcher: FdWatcher | null;
-}
 
 export class VfioUserPciDevice implements PciDevice {
   readonly name: string;
@@ -95,26 +90,15 @@ export class VfioUserPciDevice implements PciDevice {
   }
 
   onInterrupt(vector: number, handler: () => void): void {
-    if (vector < 0 || vector >= this.vectors) {
-      throw new PmdError(
-        'VPCI_NO_VECTOR',
-        `The device ${this.name} has ${this.vectors} vectors, none is ${vector}`,
-      );
-    }
-    this.#interrupts.set(vector, { handler, eventfd: -1, watcher: null });
+    checkVector(this, vector);
+    this.#interrupts.set(vector, new Interrupt(handler));
   }
 
   enableInterrupts(): void {
     for (const [vector, interrupt] of this.#interrupts) {
       if (interrupt.eventfd >= 0) continue;
-      const fd = native.eventfd();
-      interrupt.eventfd = fd;
-      interrupt.watcher = native.watchFd(fd, () => {
-        native.eventfdDrain(fd);
-        interrupt.handler();
-      });
       // One message a vector: vectors need not follow each other, and servers limit the descriptors of a message.
-      setMsixEventfd(this.#client, vector, fd);
+      setMsixEventfd(this.#client, vector, interrupt.arm());
     }
   }
 
@@ -145,14 +129,14 @@ export class VfioUserPciDevice implements PciDevice {
     this.#closed = true;
     this.#onRemoved = () => {};
     this.#watcher.close();
-    for (const { watcher } of this.#interrupts.values()) watcher?.close();
+    for (const interrupt of this.#interrupts.values()) interrupt.silence();
     try {
       if (this.#client.removed === null && this.#interrupts.size > 0) disableMsix(this.#client);
     } catch {
       // The server drops everything of ours when the connection ends.
     }
     this.#client.close();
-    closeAll([...this.#interrupts.values()].map(({ eventfd }) => eventfd).filter((fd) => fd >= 0));
+    for (const interrupt of this.#interrupts.values()) interrupt.close();
     for (const { fds } of this.#doorbells.values()) closeAll(fds);
     for (const { mapping } of this.#dma) native.unmap(mapping);
   }

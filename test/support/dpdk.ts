@@ -3,9 +3,9 @@
 // (net_virtio_user), or both. Its output is collected, waiting is bounded, and it is ended by its process id: on stop(),
 // when this process exits, and when it has run for longer than it was allowed to.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { dpdkCommand, hugepagesFree as freePages } from '../../tools/run/dpdk.ts';
+import { findProgram } from '../../tools/run/programs.ts';
 
 export interface TestpmdOptions {
   /** Arguments of --vdev, e.g. "net_vhost0,iface=/tmp/s,queues=1". */
@@ -35,27 +35,12 @@ export interface PortTotals {
 }
 
 const DEFAULT_MEMORY = 256;
-const MBUFS = 16384;
 /** Time that testpmd gets to end by itself after SIGINT. */
 const STOP_MS = 5000;
 const POLL_MS = 10;
 
 const running = new Set<ChildProcessWithoutNullStreams>();
 let prefixes = 0;
-
-/** The full path of a program, or undefined. */
-export function findProgram(name: string): string | undefined {
-  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-    const path = join(folder, name);
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {
-      // Not in this folder.
-    }
-  }
-  return undefined;
-}
 
 /** True in a pipeline, where a missing dependency must fail a test and not skip it. */
 export const inCi = (): boolean => process.env.CI === 'true';
@@ -73,38 +58,20 @@ export function dpdkMissing(): string | false {
 }
 
 /** True when a process of this user can have `mebibytes` of 2 MiB pages from a memfd. */
-export function hugepagesFree(mebibytes: number): boolean {
-  if (process.getuid?.() !== 0 || !existsSync('/proc/meminfo')) return false;
-  const info = readFileSync('/proc/meminfo', 'utf8');
-  const free = Number(/HugePages_Free:\s+(\d+)/.exec(info)?.[1] ?? 0);
-  const kib = Number(/Hugepagesize:\s+(\d+) kB/.exec(info)?.[1] ?? 0);
-  return (free * kib) / 1024 >= mebibytes;
-}
+export const hugepagesFree = (mebibytes: number): boolean => freePages() * 2 >= mebibytes;
 
-/** Every command line in one place: what runs is what a person would type. */
-export function testpmdArguments(options: TestpmdOptions): string[] {
-  const cpu = options.cpu ?? 1;
-  const lcores = options.forwardingLcores ?? 1;
+function commandLine(options: TestpmdOptions): string[] {
   const memory = options.memory ?? DEFAULT_MEMORY;
-  const huge = options.hugepages ?? hugepagesFree(memory);
-  return [
-    '--lcores',
-    Array.from({ length: lcores + 1 }, (_, id) => `${id}@${cpu}`).join(','),
-    `--file-prefix=vpci${process.pid}_${prefixes++}`,
-    '--no-pci',
-    '--no-telemetry',
-    '-m',
-    `${memory}`,
-    // Without hugepages, virtio-user needs its memory in one file, which is what --no-huge gives by itself.
-    ...(huge ? ['--in-memory', '--single-file-segments'] : ['--no-huge']),
-    ...options.vdevs.flatMap((vdev) => ['--vdev', vdev]),
-    ...(options.eal ?? []),
-    '--',
-    `--nb-cores=${lcores}`,
-    `--total-num-mbufs=${MBUFS}`,
-    ...(options.interactive ? ['-i'] : []),
-    ...(options.testpmd ?? []),
-  ];
+  return dpdkCommand({
+    vdevs: options.vdevs,
+    cpu: options.cpu ?? 1,
+    forwardingLcores: options.forwardingLcores ?? 1,
+    hugepages: options.hugepages ?? hugepagesFree(memory),
+    filePrefix: `vpci${process.pid}_${prefixes++}`,
+    memory,
+    eal: options.eal ?? [],
+    testpmd: [...(options.interactive ? ['-i'] : []), ...(options.testpmd ?? [])],
+  });
 }
 
 export class Testpmd {
@@ -130,12 +97,9 @@ export class Testpmd {
   }
 
   static start(options: TestpmdOptions): Testpmd {
-    // Both wrappers exec, so the process id stays testpmd's: line-buffered output, and an end when this process is killed.
-    const wrappers = [
-      ...(findProgram('setpriv') ? ['setpriv', '--pdeathsig', 'KILL'] : []),
-      ...(findProgram('stdbuf') ? ['stdbuf', '-oL'] : []),
-    ];
-    const [program = 'dpdk-testpmd', ...args] = [...wrappers, 'dpdk-testpmd', ...testpmdArguments(options)];
+    // setpriv execs, so the process id stays testpmd's, and it ends when this process is killed.
+    const wrapper = findProgram('setpriv') ? ['setpriv', '--pdeathsig', 'KILL'] : [];
+    const [program = '', ...args] = [...wrapper, ...commandLine(options)];
     return new Testpmd(spawn(program, args, { stdio: 'pipe' }), options.maxRunMs ?? 60_000);
   }
 

@@ -111,7 +111,7 @@ export class NetVhostBackEnd implements BackEnd {
   constructor(settings: Settings, wanted: Case, workspace: Workspace) {
     this.socket = workspace.path('n');
     const command = dpdkCommand({
-      vdev: `net_vhost0,iface=${this.socket},queues=1`,
+      vdevs: [`net_vhost0,iface=${this.socket},queues=1`],
       cpu: settings.backEndCpu,
       hugepages: settings.hugepages,
       filePrefix: `vpciv${process.pid}`,

@@ -6,10 +6,9 @@ import { type Lcore, launch } from '../../src/lcore/launch.ts';
 import type { Workspace } from '../run/workspace.ts';
 import { type BackEnd, DeviceModel, OurBackEnd } from './back-ends.ts';
 import type { Case } from './cases.ts';
-import { disturbance, measure } from './measure.ts';
+import { pairedRounds } from './paired-rounds.ts';
 import type { LimitRow } from './report.ts';
 import { BURST, type Settings } from './settings.ts';
-import { median, pairedRatio } from './statistics.ts';
 import type { UntouchedPlan } from './untouched.ts';
 
 export interface LimitResult {
@@ -26,38 +25,23 @@ export async function limit(
   const rows: LimitRow[] = [];
   let dpdkVersion: string | undefined;
   for (const wanted of cases) {
-    const ours: number[] = [];
-    const limits: number[] = [];
-    const shares: number[] = [];
-    for (let round = 1; round <= settings.rounds; round++) {
-      const a = await measure(
-        settings,
-        wanted,
-        () => new OurBackEnd(settings, wanted, workspace, false),
-        workspace,
-      );
-      const b = await measure(
-        settings,
-        wanted,
-        () => new UntouchedBackEnd(settings, wanted, workspace),
-        workspace,
-      );
-      ours.push(a.mpps);
-      limits.push(b.mpps);
-      shares.push(a.share, b.share);
-      dpdkVersion ??= a.dpdkVersion;
-      progress(
-        `${wanted.name}, round ${round} of ${settings.rounds}: limit ${b.mpps.toFixed(2)} Mpps, ours ${a.mpps.toFixed(2)} Mpps` +
-          disturbance(a, b),
-      );
-    }
+    const rounds = await pairedRounds({
+      settings,
+      wanted,
+      workspace,
+      createA: () => new OurBackEnd(settings, wanted, workspace, false),
+      createB: () => new UntouchedBackEnd(settings, wanted, workspace),
+      describe: (a, b) => `limit ${b.mpps.toFixed(2)} Mpps, ours ${a.mpps.toFixed(2)} Mpps`,
+      progress,
+    });
+    dpdkVersion ??= rounds.dpdkVersion;
     rows.push({
       case: wanted.name,
-      limit_mpps: median(limits),
-      ours_mpps: median(ours),
-      ratio: pairedRatio(ours, limits),
-      cpu_share: Math.min(...shares),
-      rounds: ours.map((value, round) => [value, limits[round] as number]),
+      limit_mpps: rounds.b,
+      ours_mpps: rounds.a,
+      ratio: rounds.ratio,
+      cpu_share: rounds.cpuShare,
+      rounds: rounds.pairs,
     });
   }
   return { rows, dpdkVersion };

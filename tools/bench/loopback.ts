@@ -3,10 +3,10 @@
 import type { Workspace } from '../run/workspace.ts';
 import { NetVhostBackEnd, OurBackEnd } from './back-ends.ts';
 import type { Case } from './cases.ts';
-import { disturbance, measure } from './measure.ts';
+import { measure } from './measure.ts';
+import { pairedRounds } from './paired-rounds.ts';
 import type { ComparisonRow } from './report.ts';
 import type { Settings } from './settings.ts';
-import { median, pairedRatio } from './statistics.ts';
 
 export interface LoopbackResult {
   readonly rows: ComparisonRow[];
@@ -23,39 +23,25 @@ export async function loopback(
   const rows: ComparisonRow[] = [];
   let dpdkVersion: string | undefined;
   for (const wanted of cases) {
-    const ours: number[] = [];
-    const theirs: number[] = [];
-    const shares: number[] = [];
-    for (let round = 1; round <= settings.rounds; round++) {
-      const a = await measure(
-        settings,
-        wanted,
-        () => new OurBackEnd(settings, wanted, workspace, false),
-        workspace,
-      );
-      const b = await measure(
-        settings,
-        wanted,
-        () => new NetVhostBackEnd(settings, wanted, workspace),
-        workspace,
-      );
-      ours.push(a.mpps);
-      theirs.push(b.mpps);
-      shares.push(a.share, b.share);
-      dpdkVersion ??= a.dpdkVersion;
-      progress(
-        `${wanted.name}, round ${round} of ${settings.rounds}: ours ${a.mpps.toFixed(2)} Mpps, ` +
-          `net_vhost ${b.mpps.toFixed(2)} Mpps, ratio ${(a.mpps / b.mpps).toFixed(2)}${disturbance(a, b)}`,
-      );
-    }
+    const rounds = await pairedRounds({
+      settings,
+      wanted,
+      workspace,
+      createA: () => new OurBackEnd(settings, wanted, workspace, false),
+      createB: () => new NetVhostBackEnd(settings, wanted, workspace),
+      describe: (a, b) =>
+        `ours ${a.mpps.toFixed(2)} Mpps, net_vhost ${b.mpps.toFixed(2)} Mpps, ratio ${(a.mpps / b.mpps).toFixed(2)}`,
+      progress,
+    });
+    dpdkVersion ??= rounds.dpdkVersion;
     const cycles = await countCycles(settings, wanted, workspace);
     rows.push({
       case: wanted.name,
-      ours_mpps: median(ours),
-      theirs_mpps: median(theirs),
-      ratio: pairedRatio(ours, theirs),
-      cpu_share: Math.min(...shares),
-      rounds: ours.map((value, round) => [value, theirs[round] as number]),
+      ours_mpps: rounds.a,
+      theirs_mpps: rounds.b,
+      ratio: rounds.ratio,
+      cpu_share: rounds.cpuShare,
+      rounds: rounds.pairs,
       ...(cycles === undefined ? {} : { ours_cycles_per_packet: cycles }),
     });
   }

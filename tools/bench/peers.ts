@@ -43,7 +43,7 @@ class DpdkPeer implements BenchPeer {
   constructor(settings: Settings, wanted: Case, socket: string, workspace: Workspace) {
     this.#direction = wanted.direction;
     const command = dpdkCommand({
-      vdev: `net_virtio_user0,path=${socket},queues=1,queue_size=${settings.queueSize}`,
+      vdevs: [`net_virtio_user0,path=${socket},queues=1,queue_size=${settings.queueSize}`],
       cpu: settings.peerCpu,
       hugepages: settings.hugepages,
       filePrefix: `vpcip${process.pid}`,

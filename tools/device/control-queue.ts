@@ -5,7 +5,7 @@
 // Contract: messages are delivered in order, each in one buffer. A message for which there is no buffer waits, up to a bound;
 // one that replaces its predecessor (same key) takes its place. Whatever the driver does wrong ends in one call of
 // onError, after which the queue is stopped.
-import { VRING_USED, vringAvailBytes, vringDescBytes, vringUsedBytes } from '../../src/abi/virtio-ring.ts';
+import { vringAvailBytes, vringDescBytes, vringUsedBytes } from '../../src/abi/virtio-ring.ts';
 import { type MappingHandle, native, type QueueHandle } from '../../src/native.ts';
 import type { DmaMap } from './dma-table.ts';
 import { DriverMemory } from './driver-memory.ts';
@@ -79,9 +79,8 @@ export class ControlQueue {
     const queue = this.#queue ?? native.queueCreate('rx');
     this.#queue = queue;
     try {
-      native.queueStart(queue, { ...setup, memory: memory.handle, lastAvailIdx: 0, notifyFd: -1 });
-      // The engine asks for silence, as data queues do that are polled. This queue is not: it waits for the driver's kick.
-      memory.view(setup.used, VRING_USED.size)?.setUint16(VRING_USED.fields.flags.offset, 0, true);
+      const place = { memory: memory.handle, lastAvailIdx: 0, notifyFd: -1, wantKicks: true };
+      native.queueStart(queue, { ...setup, ...place });
     } catch (error) {
       native.queueQuiesce(queue);
       memory.close();

@@ -18,7 +18,8 @@ const PAGE = 4096;
 
 export class DriverMemory {
   readonly handle: MemoryHandle;
-  readonly #runs: Run[] = [];
+  /** Ranges of addresses that are whole, each one mapping. */
+  readonly runs: Run[] = [];
 
   /** Throws when nothing can be mapped. */
   constructor(maps: readonly DmaMap[]) {
@@ -26,10 +27,10 @@ export class DriverMemory {
       for (const run of touching(maps.filter(({ fd, writable }) => fd >= 0 && writable))) {
         const first = run[0] as DmaMap;
         const size = run.reduce((sum, map) => sum + map.size, 0n);
-        this.#runs.push({ iova: first.iova, size, mapping: mapRun(run) });
+        this.runs.push({ iova: first.iova, size, mapping: mapRun(run) });
       }
       this.handle = native.memoryCreate(
-        this.#runs.map(({ iova, size, mapping }) => ({ gpa: iova, size, mapping, offset: 0 })),
+        this.runs.map(({ iova, size, mapping }) => ({ gpa: iova, size, mapping, offset: 0 })),
       );
     } catch (error) {
       this.#unmap();
@@ -37,15 +38,9 @@ export class DriverMemory {
     }
   }
 
-  /** A view of `bytes` at an address of the driver; null when they are not all mapped. */
-  view(iova: bigint, bytes: number): DataView | null {
-    const run = this.#runs.find((r) => iova >= r.iova && iova + BigInt(bytes) <= r.iova + r.size);
-    return run ? new DataView(native.mappingBuffer(run.mapping), Number(iova - run.iova), bytes) : null;
-  }
-
   /** The driver's address of a byte of a mapping. */
   addressOf(mapping: MappingHandle, offset: number): bigint | undefined {
-    const run = this.#runs.find((r) => r.mapping === mapping);
+    const run = this.runs.find((r) => r.mapping === mapping);
     return run && run.iova + BigInt(offset);
   }
 
@@ -56,7 +51,7 @@ export class DriverMemory {
   }
 
   #unmap(): void {
-    for (const { mapping } of this.#runs.splice(0)) native.unmap(mapping);
+    for (const { mapping } of this.runs.splice(0)) native.unmap(mapping);
   }
 }
 

@@ -13,12 +13,17 @@ export const HUGEPAGES_WANTED = (2 * MEMORY_MIB * 1024) / PAGE_KIB + 32;
 export const MBUFS = 16384;
 
 export interface DpdkOptions {
-  readonly vdev: string;
+  /** Arguments of --vdev. */
+  readonly vdevs: readonly string[];
   readonly cpu: number;
   /** Forwarding lcores; 1. */
   readonly forwardingLcores?: number;
   readonly hugepages: boolean;
   readonly filePrefix: string;
+  /** MiB; 256. */
+  readonly memory?: number;
+  /** Further EAL options. */
+  readonly eal?: readonly string[];
   /** testpmd's own options. */
   readonly testpmd: readonly string[];
 }
@@ -44,10 +49,11 @@ export function dpdkCommand(options: DpdkOptions): string[] {
     PROGRAM,
     ...['--lcores', lcoresOn(options.cpu, forwarding)],
     `--file-prefix=${options.filePrefix}`,
-    ...['--no-pci', '--no-telemetry', '-v', '-m', `${MEMORY_MIB}`],
+    ...['--no-pci', '--no-telemetry', '-v', '-m', `${options.memory ?? MEMORY_MIB}`],
     // virtio-user needs its memory in one file; --no-huge gives that by itself.
     ...(options.hugepages ? ['--in-memory', '--single-file-segments'] : ['--no-huge']),
-    ...['--vdev', options.vdev],
+    ...options.vdevs.flatMap((vdev) => ['--vdev', vdev]),
+    ...(options.eal ?? []),
     '--',
     `--nb-cores=${forwarding}`,
     `--total-num-mbufs=${MBUFS}`,

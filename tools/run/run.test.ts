@@ -46,7 +46,7 @@ describe('programs', () => {
 });
 
 describe('dpdk-testpmd', () => {
-  const options = { vdev: 'net_vhost0,iface=/s', cpu: 3, filePrefix: 'p', testpmd: ['--burst=32'] };
+  const options = { vdevs: ['net_vhost0,iface=/s'], cpu: 3, filePrefix: 'p', testpmd: ['--burst=32'] };
   it('has both lcores on one CPU', () => {
     expect(lcoresOn(3)).toBe('0@3,1@3');
     expect(dpdkCommand({ ...options, hugepages: true })).toContain('0@3,1@3');

@@ -131,7 +131,7 @@ class DpdkTraffic implements Traffic {
     this.#options = options;
     const { queues } = options;
     const command = dpdkCommand({
-      vdev: `net_virtio_user0,path=${socket},queues=${queues},queue_size=256`,
+      vdevs: [`net_virtio_user0,path=${socket},queues=${queues},queue_size=256`],
       cpu,
       hugepages: false,
       filePrefix: `vpcis${process.pid}`,
