@@ -276,3 +276,18 @@ describe('messages', () => {
     expect(errorOf(() => native.chainTake(loop.rx)).code).toBe('EPROTO');
   });
 });
+
+describe('offload metadata', () => {
+  it('lies in arrays of its own, and an allocation clears the flags', () => {
+    const pkts = pool.vector(128);
+    const arrays = [pool.olFlags, pool.csumStart, pool.csumOffset, pool.gsoSize, pool.hdrLen];
+    for (const [i, array] of arrays.entries()) array.fill(i + 1);
+    expect(arrays.map((array) => array.length)).toEqual([128, 128, 128, 128, 128]);
+    expect(pool.alloc(pkts, 128)).toBe(128);
+    expect([...new Set(pool.olFlags)]).toEqual([0]);
+    expect(arrays.slice(1).map((array) => [...new Set(array)])).toEqual([[2], [3], [4], [5]]);
+    expect([...pkts.ids].sort((a, b) => a - b)).toEqual(Array.from({ length: 128 }, (_, i) => i));
+    pool.free(pkts, 0, 128);
+    expect(pool.available).toBe(128);
+  });
+});

@@ -78,6 +78,12 @@ export interface PoolLayout {
   readonly pktLen: number;
   /** Uint32Array(count): index of the next segment, 0xffffffff for none. */
   readonly next: number;
+  /** Uint16Array(count) each, valid in a packet's first segment: MBUF_F_* of src/ethdev/mempool.ts, and what they speak of. */
+  readonly olFlags: number;
+  readonly csumStart: number;
+  readonly csumOffset: number;
+  readonly gsoSize: number;
+  readonly hdrLen: number;
 }
 
 /** Order of the counters in a queue's statistics (BigUint64Array). */
@@ -248,7 +254,7 @@ export interface Native {
   /** A vector of up to `capacity` mbuf numbers in the pool's memory: Uint32Array(poolBuffer, vectorOffset, capacity). */
   vectorCreate(pool: PoolHandle, capacity: number): VectorHandle;
   vectorOffset(vector: VectorHandle): number;
-  /** HOT. Allocates `n` single-segment mbufs (data at the headroom, lengths 0) into vector[0..n): all or none; returns n or 0. */
+  /** HOT. Allocates `n` single-segment mbufs (data at the headroom, lengths and olFlags 0) into vector[0..n): all or none; returns n or 0. */
   poolAlloc(vector: VectorHandle, n: number): number;
   /** HOT. Frees the packets vector[from..to), all their segments. */
   poolFree(vector: VectorHandle, from: number, to: number): void;

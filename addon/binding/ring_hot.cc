@@ -62,6 +62,7 @@ napi_value PoolAlloc(napi_env env, napi_callback_info info) {
   for (uint32_t i = 0; i < n; i++) {
     vector.pool->data_len()[vector.ids[i]] = 0;
     vector.pool->pkt_len()[vector.ids[i]] = 0;
+    vector.pool->ol_flags()[vector.ids[i]] = 0;
   }
   return Number(env, n);
 }

@@ -56,6 +56,11 @@ Napi::Value PoolLayout(const Napi::CallbackInfo& info) {
   set(layout, "dataLen", pool.OffsetOf(pool.data_len()));
   set(layout, "pktLen", pool.OffsetOf(pool.pkt_len()));
   set(layout, "next", pool.OffsetOf(pool.next()));
+  set(layout, "olFlags", pool.OffsetOf(pool.ol_flags()));
+  set(layout, "csumStart", pool.OffsetOf(pool.csum_start()));
+  set(layout, "csumOffset", pool.OffsetOf(pool.csum_offset()));
+  set(layout, "gsoSize", pool.OffsetOf(pool.gso_size()));
+  set(layout, "hdrLen", pool.OffsetOf(pool.hdr_len()));
   return layout;
 }
 

@@ -15,7 +15,7 @@ uint32_t Stride(const PoolOptions& o) {
 
 size_t MbufPool::BytesNeeded(const PoolOptions& o) {
   size_t n = o.count;
-  return n * Stride(o) + 2 * AlignUp(n * 2, kLine) + 3 * AlignUp(n * 4, kLine) + kMaxVectorEntries * 4;
+  return n * Stride(o) + 7 * AlignUp(n * 2, kLine) + 3 * AlignUp(n * 4, kLine) + kMaxVectorEntries * 4;
 }
 
 MbufPool::MbufPool(uint8_t* memory, const PoolOptions& o)
@@ -32,6 +32,11 @@ MbufPool::MbufPool(uint8_t* memory, const PoolOptions& o)
   data_len_ = reinterpret_cast<uint16_t*>(take(n * 2));
   pkt_len_ = reinterpret_cast<uint32_t*>(take(n * 4));
   next_ = reinterpret_cast<uint32_t*>(take(n * 4));
+  ol_flags_ = reinterpret_cast<uint16_t*>(take(n * 2));
+  csum_start_ = reinterpret_cast<uint16_t*>(take(n * 2));
+  csum_offset_ = reinterpret_cast<uint16_t*>(take(n * 2));
+  gso_size_ = reinterpret_cast<uint16_t*>(take(n * 2));
+  hdr_len_ = reinterpret_cast<uint16_t*>(take(n * 2));
   stack_ = reinterpret_cast<uint32_t*>(take(n * 4));
   vector_area_ = reinterpret_cast<uint32_t*>(take(kMaxVectorEntries * 4));
   for (uint32_t id = 0; id < count_; id++) {

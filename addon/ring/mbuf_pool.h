@@ -13,6 +13,18 @@ namespace vpci {
 inline constexpr uint32_t kNoNext = 0xffffffff;
 inline constexpr uint32_t kFreeMark = 0xfffffffe;
 
+// ol_flags of a packet: what is left for somebody behind us to do, after the header of VIRTIO 1.2, 5.1.6.
+// Mirrored in src/ethdev/mempool.ts.
+inline constexpr uint16_t MBUF_F_CSUM_VALID = 1;  // checksums are known to be good
+// The checksum from csum_start to the packet's end belongs to csum_start + csum_offset, where the sum of the
+// pseudo-header is now.
+inline constexpr uint16_t MBUF_F_NEEDS_CSUM = 2;
+inline constexpr uint16_t MBUF_F_TSO4 = 4;  // TCP over IPv4, to be cut into segments of gso_size bytes
+inline constexpr uint16_t MBUF_F_TSO6 = 8;
+inline constexpr uint16_t MBUF_F_USO = 16;  // UDP over IPv4 or IPv6, to be cut into datagrams
+inline constexpr uint16_t MBUF_F_ECN = 32;  // of TSO4 and TSO6: the segments carry congestion marks
+inline constexpr uint16_t MBUF_F_GSO = MBUF_F_TSO4 | MBUF_F_TSO6 | MBUF_F_USO;
+
 struct PoolOptions {
   uint32_t count;
   uint32_t data_room;
@@ -41,6 +53,13 @@ class MbufPool {
   uint16_t* data_len() { return data_len_; }
   uint32_t* pkt_len() { return pkt_len_; }
   uint32_t* next() { return next_; }
+  // Offload metadata, valid in a packet's first segment. Alloc leaves ol_flags as it is: whoever makes a packet
+  // sets it, and the rest when a flag gives it a meaning. Offsets count from the packet's first byte.
+  uint16_t* ol_flags() { return ol_flags_; }
+  uint16_t* csum_start() { return csum_start_; }
+  uint16_t* csum_offset() { return csum_offset_; }
+  uint16_t* gso_size() { return gso_size_; }
+  uint16_t* hdr_len() { return hdr_len_; }
   // Byte offset of one of the arrays above in the pool's memory.
   size_t OffsetOf(const void* p) const {
     return static_cast<size_t>(static_cast<const uint8_t*>(p) - memory_);
@@ -99,6 +118,11 @@ class MbufPool {
   uint16_t* data_len_;
   uint32_t* pkt_len_;
   uint32_t* next_;
+  uint16_t* ol_flags_;
+  uint16_t* csum_start_;
+  uint16_t* csum_offset_;
+  uint16_t* gso_size_;
+  uint16_t* hdr_len_;
   uint32_t* stack_;
   uint32_t* vector_area_;
   uint32_t count_;

@@ -5,6 +5,18 @@ import { native, type PoolHandle, type VectorHandle } from '../native.ts';
 export const MBUF_DEFAULT_HEADROOM = 128;
 export const MBUF_DEFAULT_DATA_ROOM = 2048;
 
+/** Bits of `olFlags`: what somebody behind us has to do for the packet, as addon/ring/mbuf_pool.h has them. */
+export const MBUF_F_CSUM_VALID = 1;
+/** The checksum from `csumStart` to the end belongs to `csumStart + csumOffset`, where the sum of the pseudo-header is. */
+export const MBUF_F_NEEDS_CSUM = 2;
+/** TCP over IPv4 (IPv6), to be cut into segments of `gsoSize` bytes. */
+export const MBUF_F_TSO4 = 4;
+export const MBUF_F_TSO6 = 8;
+/** UDP, to be cut into datagrams of `gsoSize` bytes. */
+export const MBUF_F_USO = 16;
+/** With TSO: the segments carry congestion marks. */
+export const MBUF_F_ECN = 32;
+
 export interface MempoolOptions {
   /** mbufs, 1 to 2^20; 8192 when left out. */
   readonly count?: number;
@@ -47,6 +59,16 @@ export class Mempool {
   readonly dataLen: Uint16Array;
   readonly pktLen: Uint32Array;
   readonly next: Uint32Array;
+  /**
+   * Offload metadata of a packet, in its first segment; offsets count from the packet's first byte. Whoever makes a packet sets
+   * `olFlags` (`alloc` sets it 0), the others mean something only with a flag that speaks of them.
+   */
+  readonly olFlags: Uint16Array;
+  readonly csumStart: Uint16Array;
+  readonly csumOffset: Uint16Array;
+  readonly gsoSize: Uint16Array;
+  /** Bytes of the headers that every segment repeats; a hint. */
+  readonly hdrLen: Uint16Array;
   readonly #buffer: ArrayBuffer;
   #closed = false;
 
@@ -69,6 +91,11 @@ export class Mempool {
     this.dataLen = new Uint16Array(this.#buffer, layout.dataLen, layout.count);
     this.pktLen = new Uint32Array(this.#buffer, layout.pktLen, layout.count);
     this.next = new Uint32Array(this.#buffer, layout.next, layout.count);
+    this.olFlags = new Uint16Array(this.#buffer, layout.olFlags, layout.count);
+    this.csumStart = new Uint16Array(this.#buffer, layout.csumStart, layout.count);
+    this.csumOffset = new Uint16Array(this.#buffer, layout.csumOffset, layout.count);
+    this.gsoSize = new Uint16Array(this.#buffer, layout.gsoSize, layout.count);
+    this.hdrLen = new Uint16Array(this.#buffer, layout.hdrLen, layout.count);
   }
 
   vector(capacity: number): MbufVector {
