@@ -41,15 +41,16 @@ export interface MemoryRegion {
   readonly offset: number;
 }
 
-/** Where a split ring lies (guest-physical) and how to work it. */
+/** Where a ring lies (guest-physical) and how to work it; `features` say whether it is a split or a packed one. */
 export interface RingSetup {
   readonly memory: MemoryHandle;
+  /** Descriptor, driver and device area. */
   readonly desc: bigint;
   readonly avail: bigint;
   readonly used: bigint;
-  /** Entries, a power of two, 1 to 32768. */
+  /** Entries, 1 to 32768; of a split ring a power of two. */
   readonly size: number;
-  /** Index of the next available entry to take. */
+  /** Index of the next available entry to take; of a packed ring its slot and, in bit 15, the wrap counter. */
   readonly lastAvailIdx: number;
   /** Negotiated features; bits above 63 mean nothing to a ring and are ignored. */
   readonly features: bigint;
@@ -274,6 +275,13 @@ export interface Native {
   queueStats(queue: QueueHandle): ArrayBuffer;
   /** Quiesces and frees the slot; detaches this thread's view of the counters. */
   queueDestroy(queue: QueueHandle): void;
+  /**
+   * HOT. Asks the peer to kick when it makes the next entry available. True when nothing waits, so that the caller may sleep (also
+   * when the queue does not run: whoever starts it wakes the sleeper); false when there is work, and then nothing is armed.
+   */
+  queueArm(queue: QueueHandle): boolean;
+  /** HOT. Asks the peer not to kick any more. */
+  queueDisarm(queue: QueueHandle): void;
   /** HOT. Receives up to `n` packets into vector[0..), returns how many. */
   rxBurst(queue: QueueHandle, vector: VectorHandle, n: number): number;
   /** HOT. Sends vector[from..to); frees those it took and returns how many (in order from `from`). */

@@ -91,6 +91,20 @@ napi_value QueueTxBurst(napi_env env, napi_callback_info info) {
   return Number(env, q && a[2] < to ? TxBurst(*q, *vector.pool, vector.ids + a[2], to - a[2]) : 0);
 }
 
+napi_value QueueArm(napi_env env, napi_callback_info info) {
+  Args<1> a(env, info);
+  DeviceQueue* q = g.Queue(a[0]);
+  napi_value result;
+  napi_get_boolean(env, !q || q->Arm(), &result);
+  return result;
+}
+
+napi_value QueueDisarm(napi_env env, napi_callback_info info) {
+  Args<1> a(env, info);
+  if (DeviceQueue* q = g.Queue(a[0])) q->Disarm();
+  return nullptr;
+}
+
 napi_value QueueReturnBurst(napi_env env, napi_callback_info info) {
   Args<3> a(env, info);
   DeviceQueue* q = g.Queue(a[0]);
@@ -140,6 +154,8 @@ void InitRingHot(Napi::Env env, Napi::Object exports) {
       {"poolFree", nullptr, PoolFree, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"rxBurst", nullptr, QueueRxBurst, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"txBurst", nullptr, QueueTxBurst, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"queueArm", nullptr, QueueArm, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"queueDisarm", nullptr, QueueDisarm, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"returnBurst", nullptr, QueueReturnBurst, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"tscLap", nullptr, TscLap, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"driverGenerate", nullptr, DriverGenerate, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

@@ -25,6 +25,14 @@ Napi::Value Layouts(const Napi::CallbackInfo& info) {
   set("vring_used_elem", sizeof(VringUsedElem));
   set("vring_used_elem.id", offsetof(VringUsedElem, id));
   set("vring_used_elem.len", offsetof(VringUsedElem, len));
+  set("pvirtq_desc", sizeof(VringPackedDesc));
+  set("pvirtq_desc.addr", offsetof(VringPackedDesc, addr));
+  set("pvirtq_desc.len", offsetof(VringPackedDesc, len));
+  set("pvirtq_desc.id", offsetof(VringPackedDesc, id));
+  set("pvirtq_desc.flags", offsetof(VringPackedDesc, flags));
+  set("pvirtq_event_suppress", sizeof(VringPackedDescEvent));
+  set("pvirtq_event_suppress.off_wrap", offsetof(VringPackedDescEvent, off_wrap));
+  set("pvirtq_event_suppress.flags", offsetof(VringPackedDescEvent, flags));
   set("virtio_net_hdr_mrg_rxbuf", sizeof(VirtioNetHdr));
   set("virtio_net_hdr_mrg_rxbuf.flags", offsetof(VirtioNetHdr, flags));
   set("virtio_net_hdr_mrg_rxbuf.gso_type", offsetof(VirtioNetHdr, gso_type));

@@ -35,7 +35,6 @@ Napi::Value QueueCreate(const Napi::CallbackInfo& info) {
   DeviceQueue& q = *TheRegistry().Queue(handle);
   q.role = role;
   q.last_avail_idx = 0;
-  q.mask = 0;
   q.counters = QueueCounters{};
   return Napi::Number::New(info.Env(), handle);
 }
@@ -60,11 +59,14 @@ Napi::Value QueueStart(const Napi::CallbackInfo& info) {
     case StartError::kNone:
       return env.Undefined();
     case StartError::kBadSize:
-      throw ErrnoError(env, EINVAL, "queueStart: the ring's size is no power of two from 1 to 32768");
+      throw ErrnoError(env, EINVAL,
+                       "queueStart: a ring has 1 to 32768 entries, a split ring a power of two of them");
     case StartError::kMisaligned:
       throw ErrnoError(env, EINVAL, "queueStart: a part of the ring is misaligned");
     case StartError::kOutsideMemory:
       throw ErrnoError(env, ERANGE, "queueStart: a part of the ring lies outside the peer's memory");
+    case StartError::kBadIndex:
+      throw ErrnoError(env, EINVAL, "queueStart: the position lies outside the packed ring");
     case StartError::kRunning:
       throw ErrnoError(env, EBUSY, "queueStart: the queue is running");
   }
@@ -117,7 +119,7 @@ Napi::Value TakeLocked(Napi::Env env, DeviceQueue& q) {
   Segment s;
   bool bad = head < 0;
   if (!bad) {
-    ChainWalker chain(q, static_cast<uint16_t>(head));
+    ChainWalker chain = ChainWalker::Split(q, static_cast<uint16_t>(head));
     WalkResult r;
     while ((r = chain.Next(&s)) == WalkResult::kSegment)
       segments.Set(segments.Length(), SegmentObject(env, *q.memory, s));
@@ -141,6 +143,8 @@ struct GateGuard {
 
 Napi::Value ChainTake(const Napi::CallbackInfo& info) {
   DeviceQueue& q = QueueArg(info[0]);
+  // Message queues are split rings, whatever the peer's are.
+  if (q.is_packed()) return info.Env().Null();
   if (!q.Enter()) {
     if (q.state.load() == QueueState::kBroken) throw ErrnoError(info.Env(), EPROTO, "chainTake");
     return info.Env().Null();
@@ -153,7 +157,7 @@ Napi::Value ChainReturn(const Napi::CallbackInfo& info) {
   DeviceQueue& q = QueueArg(info[0]);
   const uint32_t head = arg::Uint32(info[1], "head", 0, 0xffff);
   const uint32_t written = arg::Uint32(info[2], "written");
-  if (!q.Enter()) return Napi::Boolean::New(info.Env(), false);
+  if (q.is_packed() || !q.Enter()) return Napi::Boolean::New(info.Env(), false);
   GateGuard guard{q};
   const uint16_t index = q.message_used_idx;
   StoreUsed(&q.used->ring[index & q.mask], head, written);

@@ -1,42 +1,76 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ring/chain.h"
 
+#include "ring/device_queue.h"
+
 namespace vpci {
+
+ChainWalker ChainWalker::Split(DeviceQueue& q, uint16_t head) {
+  return ChainWalker(q, Table::kSplit, q.desc, q.size(), head);
+}
+
+ChainWalker ChainWalker::Packed(DeviceQueue& q, uint16_t at) {
+  return ChainWalker(q, Table::kPackedRing, q.packed, q.size(), at);
+}
+
+// Fetches the descriptor at `at_` and moves on to the one behind it.
+ChainWalker::Descriptor ChainWalker::Load() {
+  if (kind_ == Table::kSplit) {
+    VringDesc d = LoadDesc(static_cast<const VringDesc*>(table_) + at_);
+    more_ = d.flags & VRING_DESC_F_NEXT;
+    at_ = d.next;
+    return {d.addr, d.len, d.flags};
+  }
+  VringPackedDesc d = LoadPackedDesc(static_cast<const VringPackedDesc*>(table_) + at_);
+  at_++;
+  if (kind_ == Table::kPackedIndirect) {
+    // The whole table is the list; of the flags only WRITE means something (VIRTIO 1.2, 2.8.7).
+    more_ = at_ < table_size_;
+    return {d.addr, d.len, static_cast<uint16_t>(d.flags & VRING_DESC_F_WRITE)};
+  }
+  if (at_ == table_size_) at_ = 0;
+  more_ = d.flags & VRING_DESC_F_NEXT;
+  // The id of a list is that of its last descriptor (VIRTIO 1.2, 2.8.6).
+  id_ = d.id;
+  slots_++;
+  return {d.addr, d.len, d.flags};
+}
 
 WalkResult ChainWalker::Next(Segment* out) {
   for (;;) {
     if (!more_) return WalkResult::kEnd;
     if (at_ >= table_size_ || ttl_ == 0) return WalkResult::kBad;
     ttl_--;
-    VringDesc d = LoadDesc(&table_[at_]);
+    Descriptor d = Load();
     if (d.flags & VRING_DESC_F_INDIRECT) {
       if (!EnterIndirect(d)) return WalkResult::kBad;
       continue;
     }
-    uint8_t* base = memory_.Translate(d.addr, d.len);
+    uint8_t* base = q_->Translate(d.addr, d.len);
     // A buffer without bytes moves nothing and would let a chain cost time for free.
     if (!base || d.len == 0) return WalkResult::kBad;
-    more_ = d.flags & VRING_DESC_F_NEXT;
-    at_ = d.next;
     *out = {base, d.len, (d.flags & VRING_DESC_F_WRITE) != 0};
     return WalkResult::kSegment;
   }
 }
 
-// VIRTIO 1.2, 2.7.5.3: no table within a table, no NEXT beside INDIRECT; the WRITE flag of the entry means
-// nothing.
-bool ChainWalker::EnterIndirect(const VringDesc& d) {
+// VIRTIO 1.2, 2.7.5.3 and 2.8.19: no table within a table, no NEXT beside INDIRECT; in a packed ring nothing
+// else in a list with a table. The WRITE flag of the entry means nothing.
+bool ChainWalker::EnterIndirect(const Descriptor& d) {
   if (indirect_ || (d.flags & VRING_DESC_F_NEXT) || d.len == 0 || d.len % sizeof(VringDesc) != 0)
     return false;
+  if (kind_ == Table::kPackedRing && slots_ > 1) return false;
   uint32_t entries = d.len / sizeof(VringDesc);
   if (entries > kVringMaxSize) return false;
-  uint8_t* table = memory_.Translate(d.addr, d.len);
+  uint8_t* table = q_->Translate(d.addr, d.len);
   if (!table || reinterpret_cast<uintptr_t>(table) % alignof(VringDesc) != 0) return false;
-  table_ = reinterpret_cast<const VringDesc*>(table);
+  table_ = table;
   table_size_ = entries;
-  // A legal chain is never longer than the queue (VIRTIO 1.2, 2.7.5.3.1).
+  // A legal chain is never longer than the queue (VIRTIO 1.2, 2.7.5.3.1 and 2.8.19).
   ttl_ = ttl_ < entries ? ttl_ : entries;
   at_ = 0;
+  if (kind_ == Table::kPackedRing) kind_ = Table::kPackedIndirect;
+  more_ = true;
   indirect_ = true;
   return true;
 }

@@ -4,9 +4,11 @@
 #pragma once
 #include <cstdint>
 
-#include "ring/device_queue.h"
+#include "ring/layout.h"
 
 namespace vpci {
+
+struct DeviceQueue;
 
 struct Segment {
   uint8_t* base;
@@ -18,22 +20,44 @@ enum class WalkResult { kSegment, kEnd, kBad };
 
 class ChainWalker {
  public:
-  ChainWalker(const DeviceQueue& q, uint16_t head)
-      : memory_(*q.memory), table_(q.desc), table_size_(q.size()), ttl_(q.size()), at_(head) {}
+  // A chain of no buffers.
+  ChainWalker() = default;
+  // The chain of a split ring that starts at descriptor `head`, which must be below the ring's size.
+  static ChainWalker Split(DeviceQueue& q, uint16_t head);
+  // The list of a packed ring that starts in slot `at`, which must be below the ring's size.
+  static ChainWalker Packed(DeviceQueue& q, uint16_t at);
 
   // The next buffer of the chain.
   WalkResult Next(Segment* out);
 
- private:
-  bool EnterIndirect(const VringDesc& d);
+  // After kEnd: what to name in the used entry, and how many slots of a packed ring the chain took.
+  uint16_t id() const { return id_; }
+  uint16_t slots() const { return slots_; }
 
-  const MemoryTable& memory_;
-  const VringDesc* table_;
-  uint32_t table_size_;
-  uint32_t ttl_;
-  uint32_t at_;
+ private:
+  enum class Table : uint8_t { kSplit, kPackedRing, kPackedIndirect };
+  struct Descriptor {
+    uint64_t addr;
+    uint32_t len;
+    uint16_t flags;
+  };
+
+  ChainWalker(DeviceQueue& q, Table kind, const void* table, uint32_t size, uint16_t at)
+      : q_(&q), table_(table), table_size_(size), ttl_(size), at_(at), id_(at), kind_(kind), more_(true) {}
+
+  Descriptor Load();
+  bool EnterIndirect(const Descriptor& d);
+
+  DeviceQueue* q_ = nullptr;
+  const void* table_ = nullptr;
+  uint32_t table_size_ = 0;
+  uint32_t ttl_ = 0;
+  uint32_t at_ = 0;
+  uint16_t id_ = 0;
+  uint16_t slots_ = 0;
+  Table kind_ = Table::kSplit;
   bool indirect_ = false;
-  bool more_ = true;
+  bool more_ = false;
 };
 
 }  // namespace vpci

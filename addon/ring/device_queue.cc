@@ -4,34 +4,69 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "ring/variant.h"
+
 namespace vpci {
+namespace {
+
+// A region may start anywhere in this process, so guest alignment does not give host alignment.
+bool Misaligned(const void* p, uintptr_t alignment) {
+  return (reinterpret_cast<uintptr_t>(p) & (alignment - 1)) != 0;
+}
+
+}  // namespace
 
 StartError DeviceQueue::Start(const RingSetup& s) {
   if (state.load(std::memory_order_seq_cst) == QueueState::kRunning) return StartError::kRunning;
   Quiesce();
-  if (s.size == 0 || s.size > kVringMaxSize || (s.size & (s.size - 1)) != 0) return StartError::kBadSize;
+  if (s.size == 0 || s.size > kVringMaxSize) return StartError::kBadSize;
+  const bool wants_packed = HasFeature(s.features, VIRTIO_F_RING_PACKED);
+  region_size = 0;
+  StartError error = wants_packed ? LayPacked(s) : LaySplit(s);
+  if (error != StartError::kNone) return error;
+  memory = s.memory;
+  memory->users.fetch_add(1);
+  ring_size = s.size;
+  mask = static_cast<uint16_t>(s.size - 1);
+  last_avail_idx = message_used_idx = s.last_avail_idx;
+  features = s.features;
+  hdr_bytes = static_cast<uint16_t>(NetHdrBytes(s.features));
+  mergeable = HasFeature(s.features, VIRTIO_NET_F_MRG_RXBUF);
+  variant = VariantOf(s.features);
+  notify_fd = s.notify_fd;
+  AskForKicks(s.want_kicks);
+  state.store(QueueState::kRunning, std::memory_order_seq_cst);
+  return StartError::kNone;
+}
+
+StartError DeviceQueue::LaySplit(const RingSetup& s) {
+  if ((s.size & (s.size - 1)) != 0) return StartError::kBadSize;
   if ((s.desc & 15) || (s.avail & 1) || (s.used & 3)) return StartError::kMisaligned;
   // The event words behind each ring belong to it whether or not EVENT_IDX was negotiated (VIRTIO 1.2, 2.7).
   uint8_t* d = s.memory->Translate(s.desc, uint64_t{16} * s.size);
   uint8_t* a = s.memory->Translate(s.avail, uint64_t{2} * s.size + 6);
   uint8_t* u = s.memory->Translate(s.used, uint64_t{8} * s.size + 6);
   if (!d || !a || !u) return StartError::kOutsideMemory;
-  // A region may start anywhere in this process, so guest alignment does not give host alignment.
-  if ((reinterpret_cast<uintptr_t>(d) & 15) || (reinterpret_cast<uintptr_t>(a) & 1) ||
-      (reinterpret_cast<uintptr_t>(u) & 3))
-    return StartError::kMisaligned;
+  if (Misaligned(d, 16) || Misaligned(a, 2) || Misaligned(u, 4)) return StartError::kMisaligned;
   desc = reinterpret_cast<const VringDesc*>(d);
   avail = reinterpret_cast<const VringAvail*>(a);
   used = reinterpret_cast<VringUsed*>(u);
-  memory = s.memory;
-  memory->users.fetch_add(1);
-  mask = static_cast<uint16_t>(s.size - 1);
-  last_avail_idx = message_used_idx = s.last_avail_idx;
-  hdr_bytes = static_cast<uint16_t>(NetHdrBytes(s.features));
-  mergeable = HasFeature(s.features, VIRTIO_NET_F_MRG_RXBUF);
-  notify_fd = s.notify_fd;
-  AskForKicks(s.want_kicks);
-  state.store(QueueState::kRunning, std::memory_order_seq_cst);
+  packed = nullptr;
+  return StartError::kNone;
+}
+
+// VIRTIO 1.2, 2.8.10: 16-byte alignment of the ring, 4-byte alignment of the event structures; any size.
+StartError DeviceQueue::LayPacked(const RingSetup& s) {
+  if ((s.last_avail_idx & ~VRING_PACKED_WRAP) >= s.size) return StartError::kBadIndex;
+  if ((s.desc & 15) || (s.avail & 3) || (s.used & 3)) return StartError::kMisaligned;
+  uint8_t* d = s.memory->Translate(s.desc, uint64_t{16} * s.size);
+  uint8_t* a = s.memory->Translate(s.avail, sizeof(VringPackedDescEvent));
+  uint8_t* u = s.memory->Translate(s.used, sizeof(VringPackedDescEvent));
+  if (!d || !a || !u) return StartError::kOutsideMemory;
+  if (Misaligned(d, 16) || Misaligned(a, 4) || Misaligned(u, 4)) return StartError::kMisaligned;
+  packed = reinterpret_cast<VringPackedDesc*>(d);
+  driver_event = reinterpret_cast<const VringPackedDescEvent*>(a);
+  device_event = reinterpret_cast<VringPackedDescEvent*>(u);
   return StartError::kNone;
 }
 
@@ -45,11 +80,71 @@ uint16_t DeviceQueue::Quiesce() {
   return last_avail_idx;
 }
 
-void DeviceQueue::Publish(uint32_t n) {
-  last_avail_idx = static_cast<uint16_t>(last_avail_idx + n);
-  StoreRelease(&used->idx, last_avail_idx);
+uint8_t* DeviceQueue::TranslateElsewhere(uint64_t gpa, uint64_t len) {
+  const MemoryRegion* r = memory->Find(gpa);
+  if (!r || len > r->size - (gpa - r->gpa)) return nullptr;
+  region_gpa = r->gpa;
+  region_size = r->size;
+  region_base = r->base;
+  return r->base + (gpa - r->gpa);
+}
+
+// Split: VIRTIO 1.2, 2.7.10; the flags stay 0 with EVENT_IDX (2.7.10.1), and an event index that was passed
+// just now comes round again after 2^16 entries only. Packed: 2.8.14.
+void DeviceQueue::AskForKicks(bool want) {
+  if (packed) {
+    if (event_idx()) StoreOnce(&device_event->off_wrap, last_avail_idx);
+    const uint16_t kick = event_idx() ? VRING_PACKED_EVENT_FLAG_DESC : VRING_PACKED_EVENT_FLAG_ENABLE;
+    StoreRelease(&device_event->flags, want ? kick : VRING_PACKED_EVENT_FLAG_DISABLE);
+  } else if (event_idx()) {
+    StoreOnce(&used->flags, uint16_t{0});
+    StoreOnce(reinterpret_cast<uint16_t*>(&used->ring[ring_size]),
+              static_cast<uint16_t>(last_avail_idx - (want ? 0 : 1)));
+  } else {
+    StoreOnce(&used->flags, want ? uint16_t{0} : VRING_USED_F_NO_NOTIFY);
+  }
+}
+
+bool DeviceQueue::HasWork() {
+  if (!packed) return Available() > 0;
+  const VringPackedDesc d = LoadPackedDesc(&packed[last_avail_idx & ~VRING_PACKED_WRAP]);
+  return PackedAvailable(d.flags, (last_avail_idx & VRING_PACKED_WRAP) != 0);
+}
+
+bool DeviceQueue::Arm() {
+  if (!Enter()) return true;
+  AskForKicks(true);
+  // Our wish before our look at the ring: the peer publishes first and then looks at the wish, so that one of
+  // the two sees the other (VIRTIO 1.2, 2.7.13.3.1).
   FullFence();
-  if (LoadOnce(&avail->flags) & VRING_AVAIL_F_NO_INTERRUPT) {
+  const bool work = HasWork();
+  if (work) AskForKicks(false);
+  Leave();
+  return !work;
+}
+
+void DeviceQueue::Disarm() {
+  if (!Enter()) return;
+  AskForKicks(false);
+  Leave();
+}
+
+// Split: VIRTIO 1.2, 2.7.7; packed: 2.8.14.
+bool DeviceQueue::PeerWantsCall(uint32_t passed) const {
+  const uint16_t now = last_avail_idx;
+  if (!packed) {
+    if (!event_idx()) return (LoadOnce(&avail->flags) & VRING_AVAIL_F_NO_INTERRUPT) == 0;
+    return NeedEvent(LoadOnce(&avail->ring[ring_size]), now, static_cast<uint16_t>(now - passed));
+  }
+  const uint32_t word = LoadOnce(reinterpret_cast<const uint32_t*>(driver_event));
+  return PackedNeedsEvent(word, now & static_cast<uint16_t>(~VRING_PACKED_WRAP),
+                          (now & VRING_PACKED_WRAP) != 0, passed, ring_size);
+}
+
+void DeviceQueue::NotifyPeer(uint32_t passed) {
+  // Orders our store of the index before our load of the peer's wish (VIRTIO 1.2, 2.7.13.4.1).
+  FullFence();
+  if (!PeerWantsCall(passed)) {
     counters.guest_notifications_suppressed++;
     return;
   }

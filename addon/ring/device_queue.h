@@ -22,10 +22,13 @@ enum class QueueState : uint32_t { kStopped = 0, kRunning = 1, kBroken = 2 };
 
 struct RingSetup {
   MemoryTable* memory;
+  // Descriptor, driver and device area (VIRTIO 1.2, 2.6).
   uint64_t desc;
   uint64_t avail;
   uint64_t used;
   uint32_t size;
+  // Where to go on: of a split ring the index of the next available entry, of a packed ring its slot and, in
+  // bit 15, the wrap counter (as in vhost-user's VRING_BASE).
   uint16_t last_avail_idx;
   uint64_t features;
   int notify_fd;
@@ -33,7 +36,7 @@ struct RingSetup {
   bool want_kicks = false;
 };
 
-enum class StartError { kNone, kBadSize, kMisaligned, kOutsideMemory, kRunning };
+enum class StartError { kNone, kBadSize, kMisaligned, kOutsideMemory, kBadIndex, kRunning };
 
 struct alignas(64) DeviceQueue {
   // --- written by both threads
@@ -44,24 +47,39 @@ struct alignas(64) DeviceQueue {
   alignas(64) const VringDesc* desc = nullptr;
   const VringAvail* avail = nullptr;
   VringUsed* used = nullptr;
-  MemoryTable* memory = nullptr;
-  uint16_t mask = 0;
-  // The only field below that a burst writes: it is both the next available entry and the next used entry,
-  // since this back-end returns descriptors in the order in which it took them.
+  // A packed ring has these instead of the three above.
+  VringPackedDesc* packed = nullptr;
+  const VringPackedDescEvent* driver_event = nullptr;
+  VringPackedDescEvent* device_event = nullptr;
+  // The next entry to take, which is also the next to return, since this back-end returns descriptors in the
+  // order in which it took them. The form is that of RingSetup.
   uint16_t last_avail_idx = 0;
-  // Message queues (chainTake, chainReturn) return chains in any order and count the returned ones here.
-  uint16_t message_used_idx = 0;
+  uint16_t mask = 0;
   uint16_t hdr_bytes = 0;
   bool mergeable = false;
-  QueueRole role = QueueRole::kRx;
+  // Which instance of the burst functions fits what was negotiated (device_rx.cc, device_tx.cc).
+  uint8_t variant = 0;
+
+  // --- the peer's memory: the region that was met last, then all of them
+  alignas(64) uint64_t region_gpa = 0;
+  uint64_t region_size = 0;
+  uint8_t* region_base = nullptr;
+  MemoryTable* memory = nullptr;
+  uint64_t features = 0;
+  uint32_t ring_size = 0;
   int notify_fd = -1;
+  // Message queues (chainTake, chainReturn) return chains in any order and count the returned ones here.
+  uint16_t message_used_idx = 0;
+  QueueRole role = QueueRole::kRx;
 
   QueueCounters counters;
 
-  uint32_t size() const { return uint32_t{mask} + 1; }
+  uint32_t size() const { return ring_size; }
+  bool is_packed() const { return packed != nullptr; }
+  bool event_idx() const { return HasFeature(features, VIRTIO_F_RING_EVENT_IDX); }
 
   StartError Start(const RingSetup& setup);
-  // Returns the index of the next available entry that was not taken.
+  // Returns where the next available entry is that was not taken.
   uint16_t Quiesce();
 
   // Gate of every burst. The store and the load are sequentially consistent against those in Quiesce: either
@@ -81,7 +99,16 @@ struct alignas(64) DeviceQueue {
     state.compare_exchange_strong(expected, QueueState::kBroken, std::memory_order_seq_cst);
   }
 
-  // How many available entries wait; breaks the queue when the peer claims more than the ring holds.
+  // MemoryTable::Translate, which tries the region of the time before first: buffers of one peer lie
+  // together.
+  uint8_t* Translate(uint64_t gpa, uint64_t len) {
+    uint64_t offset = gpa - region_gpa;
+    if (__builtin_expect(offset < region_size && len <= region_size - offset, 1)) return region_base + offset;
+    return TranslateElsewhere(gpa, len);
+  }
+
+  // Split ring: how many available entries wait; breaks the queue when the peer claims more than the ring
+  // holds.
   uint32_t Available() {
     uint16_t ready = static_cast<uint16_t>(LoadAcquire(&avail->idx) - last_avail_idx);
     if (__builtin_expect(ready > size(), 0)) {
@@ -91,18 +118,52 @@ struct alignas(64) DeviceQueue {
     return ready;
   }
 
-  // Head of the available entry `index` (free-running), or -1 when it names no descriptor.
+  // Split ring: head of the available entry `index` (free-running), or -1 when it names no descriptor.
   int32_t Head(uint16_t index) const {
     uint16_t head = LoadOnce(&avail->ring[index & mask]);
     return __builtin_expect(head <= mask, 1) ? head : -1;
   }
 
-  // Publishes `n` used elements written at last_avail_idx onwards, and tells the peer when it wants to be
-  // told.
-  void Publish(uint32_t n);
+  // Arms the peer's kicks for the next entry that it makes available. True when nothing waits, or the queue
+  // does not run: the caller may sleep. False when there is work already; then nothing is armed.
+  bool Arm();
+  void Disarm();
 
-  // Polling finds its work by itself and asks the peer not to kick (VIRTIO 1.2, 2.7.10).
-  void AskForKicks(bool want) { StoreOnce(&used->flags, want ? uint16_t{0} : VRING_USED_F_NO_NOTIFY); }
+  // To be called after used entries were published: signals the peer when it wants that. `passed` slots lie
+  // between the position that was published before and last_avail_idx.
+  void NotifyPeer(uint32_t passed);
+
+ private:
+  StartError LaySplit(const RingSetup& setup);
+  StartError LayPacked(const RingSetup& setup);
+  uint8_t* TranslateElsewhere(uint64_t gpa, uint64_t len);
+  bool HasWork();
+  void AskForKicks(bool want);
+  bool PeerWantsCall(uint32_t passed) const;
 };
+
+// True when an event index that the other side waits for lies among those passed since `before`
+// (VIRTIO 1.2, 2.7.13.4.1).
+inline bool NeedEvent(uint16_t event, uint16_t now, uint16_t before) {
+  return static_cast<uint16_t>(now - event - 1) < static_cast<uint16_t>(now - before);
+}
+
+// The same for a packed ring, `word` being the other side's event suppression structure, and `passed` slots
+// lying between the position before and the present one, `slot` and `wrap` (VIRTIO 1.2, 2.8.14).
+inline bool PackedNeedsEvent(uint32_t word, uint16_t slot, bool wrap, uint32_t passed, uint32_t size) {
+  const uint16_t off_wrap = static_cast<uint16_t>(word), flags = static_cast<uint16_t>(word >> 16);
+  if (flags != VRING_PACKED_EVENT_FLAG_DESC) return flags != VRING_PACKED_EVENT_FLAG_DISABLE;
+  uint16_t event = off_wrap & static_cast<uint16_t>(~VRING_PACKED_WRAP);
+  // Of the round before: counted as so many slots below the start of this one.
+  if (((off_wrap & VRING_PACKED_WRAP) != 0) != wrap) event = static_cast<uint16_t>(event - size);
+  return NeedEvent(event, slot, static_cast<uint16_t>(slot - passed));
+}
+
+// Whether the peer has made a slot of a packed ring available, of which `flags` is the descriptor's
+// (VIRTIO 1.2, 2.8.1).
+inline bool PackedAvailable(uint16_t flags, bool wrap) {
+  constexpr uint16_t kBoth = VRING_PACKED_DESC_F_AVAIL | VRING_PACKED_DESC_F_USED;
+  return (flags & kBoth) == (wrap ? VRING_PACKED_DESC_F_AVAIL : VRING_PACKED_DESC_F_USED);
+}
 
 }  // namespace vpci

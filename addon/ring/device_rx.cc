@@ -5,6 +5,10 @@
 
 #include "ring/chain.h"
 #include "ring/copy.h"
+#include "ring/offload.h"
+#include "ring/packed_ring.h"
+#include "ring/split_ring.h"
+#include "ring/variant.h"
 
 namespace vpci {
 namespace {
@@ -12,21 +16,36 @@ namespace {
 // Packets looked at before the first is copied: enough to hide the latency of the lines that the peer's core
 // has just written, few enough for their addresses to stay in the first-level cache.
 constexpr uint32_t kBatch = 32;
+// 64 KiB is the largest frame that segmentation offload can make; more than that is an attack on the pool.
+constexpr uint32_t kMaxFrame = 65550;
 
 struct Pending {
-  const uint8_t* data;  // packet after the header, or nullptr when the chain has to be walked
-  uint32_t len;
+  const uint8_t* header;
+  uint32_t len;  // of the packet behind the header
+  uint16_t id;
 };
 
 // The shape that nearly every driver uses for TX: one readable buffer, header and packet together.
-inline bool SimplePacket(const DeviceQueue& q, const MbufPool& pool, uint16_t head, Pending* out) {
-  VringDesc d = LoadDesc(&q.desc[head]);
-  uint32_t len = d.len - q.hdr_bytes;
-  if (__builtin_expect(d.flags != 0 || d.len <= q.hdr_bytes || len > pool.data_room(), 0)) return false;
-  const uint8_t* p = q.memory->Translate(d.addr, d.len);
+inline bool SimplePacket(DeviceQueue& q, const MbufPool& pool, const Entry& e, Pending* out) {
+  uint32_t len = e.len - q.hdr_bytes;
+  if (__builtin_expect(e.flags != 0 || e.len <= q.hdr_bytes || len > pool.data_room(), 0)) return false;
+  const uint8_t* p = q.Translate(e.addr, e.len);
   if (__builtin_expect(!p, 0)) return false;
-  *out = {p + q.hdr_bytes, len};
+  *out = {p, len, e.id};
   return true;
+}
+
+// What a header asks for; most ask for nothing.
+inline bool TakeHeader(DeviceQueue& q, const uint8_t* header, MbufPool& pool, uint32_t id) {
+  VirtioNetHdr hdr;
+  std::memcpy(&hdr, header, 10);
+  // The copy is what counts, whatever the peer does to the header meanwhile.
+  asm volatile("" : "+m"(hdr));
+  if (__builtin_expect(hdr.flags == 0 && hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE, 1)) {
+    pool.ol_flags()[id] = 0;
+    return true;
+  }
+  return TakeOffload(q, hdr, pool, id);
 }
 
 // Appends bytes to a packet in mbufs, taking further segments from the pool as they fill.
@@ -69,107 +88,149 @@ class Gather {
   uint32_t first_, last_;
 };
 
-enum class Slow { kOk, kBad, kNoMbuf };
+enum class Gathered { kOk, kBad, kNoMbuf };
 
 // Any legal framing: header and data cut anywhere, chained or indirect (VIRTIO 1.2, 2.7.4.2).
-__attribute__((noinline)) Slow GatherPacket(DeviceQueue& q, MbufPool& pool, uint16_t head, uint32_t mbuf) {
-  ChainWalker chain(q, head);
+Gathered GatherPacket(DeviceQueue& q, MbufPool& pool, ChainWalker& chain, uint32_t mbuf, uint8_t* header) {
   Gather gather(pool, mbuf);
   uint32_t skip = q.hdr_bytes;
   Segment s;
   for (;;) {
     WalkResult r = chain.Next(&s);
     if (r == WalkResult::kEnd) break;
-    if (r == WalkResult::kBad || s.writable) return Slow::kBad;
-    uint32_t hdr = std::min(skip, s.len);
-    skip -= hdr;
-    // 64 KiB is the largest frame that segmentation offload can make; more than that is an attack on the
-    // pool.
-    if (pool.pkt_len()[mbuf] + uint64_t{s.len} - hdr > 65550) return Slow::kBad;
-    if (!gather.Append(s.base + hdr, s.len - hdr)) return Slow::kNoMbuf;
+    if (r == WalkResult::kBad || s.writable) return Gathered::kBad;
+    uint32_t part = std::min(skip, s.len);
+    std::memcpy(header + (q.hdr_bytes - skip), s.base, part);
+    skip -= part;
+    if (pool.pkt_len()[mbuf] + uint64_t{s.len} - part > kMaxFrame) return Gathered::kBad;
+    if (!gather.Append(s.base + part, s.len - part)) return Gathered::kNoMbuf;
   }
-  return skip == 0 && pool.pkt_len()[mbuf] > 0 ? Slow::kOk : Slow::kBad;
+  return skip == 0 && pool.pkt_len()[mbuf] > 0 ? Gathered::kOk : Gathered::kBad;
 }
 
-// GatherPacket for the first of `*n` mbufs. When it wants for segments because the packets behind it have
-// taken theirs already, they give them back and `*n` becomes 1: a large packet must not wait for ever.
-__attribute__((noinline)) Slow GatherFirst(DeviceQueue& q, MbufPool& pool, uint16_t head, uint32_t* ids,
-                                           uint32_t* n) {
-  Slow result = GatherPacket(q, pool, head, *ids);
-  if (result != Slow::kNoMbuf || *n == 1) return result;
-  pool.Free(ids, *n);
-  *n = 1;
-  pool.Alloc(ids, 1);
-  return GatherPacket(q, pool, head, *ids);
+inline void Count(DeviceQueue& q, MbufPool& pool, uint32_t id) {
+  uint64_t first8;  // an mbuf has room for at least 64 bytes
+  std::memcpy(&first8, pool.buffer(id) + pool.headroom(), sizeof first8);
+  q.counters.CountFrame(first8, pool.pkt_len()[id]);
 }
 
-uint32_t RxBatch(DeviceQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
-  Pending pending[kBatch];
-  uint16_t heads[kBatch];
-  uint16_t index = q.last_avail_idx;
-  for (uint32_t i = 0; i < n; i++) {
-    int32_t head = q.Head(static_cast<uint16_t>(index + i));
-    if (__builtin_expect(head < 0, 0)) {
-      q.Break();
-      n = i;
-      break;
-    }
-    heads[i] = static_cast<uint16_t>(head);
-    if (__builtin_expect(SimplePacket(q, pool, heads[i], &pending[i]), 1))
-      PrefetchRead(pending[i].data);
-    else
-      pending[i].data = nullptr;
+enum class One { kTaken, kDropped, kStop };
+
+// The next packet, whatever its shape. A large one may take all the mbufs that are free: it waits only for
+// those that the application holds.
+template <class Ring, bool kOffload>
+__attribute__((noinline)) One RxOne(DeviceQueue& q, Ring& ring, MbufPool& pool, uint32_t* id) {
+  ChainWalker chain;
+  const Look look = ring.Walk(0, &chain);
+  if (look == Look::kNone) return One::kStop;
+  if (look == Look::kBad) {
+    q.Break();
+    return One::kStop;
   }
-  if (__builtin_expect(n > pool.available(), 0)) {
+  if (!pool.Alloc(id, 1)) {
     q.counters.mbuf_alloc_failed++;
-    n = pool.available();
+    return One::kStop;
   }
-  pool.Alloc(ids, n);
+  uint8_t header[sizeof(VirtioNetHdr)];
+  const Gathered result = GatherPacket(q, pool, chain, *id, header);
+  if (result != Gathered::kOk) {
+    pool.Free(id, 1);
+    if (result == Gathered::kBad)
+      q.Break();
+    else
+      q.counters.mbuf_alloc_failed++;
+    return One::kStop;
+  }
+  pool.ol_flags()[*id] = 0;
+  const bool sane = !kOffload || TakeHeader(q, header, pool, *id);
+  ring.Return(0, chain.id(), 0);
+  ring.Advance(Ring::Slots(chain));
+  if (sane) {
+    Count(q, pool, *id);
+    return One::kTaken;
+  }
+  q.counters.errors++;
+  pool.Free(id, 1);
+  return One::kDropped;
+}
+
+// Up to `n` packets of the usual shape; stops before the first that is not.
+template <class Ring, bool kOffload>
+inline uint32_t RxFast(DeviceQueue& q, Ring& ring, MbufPool& pool, uint32_t* ids, uint32_t n) {
+  Pending pending[kBatch];
+  n = std::min({n, kBatch, pool.available()});
+  uint32_t count = 0;
+  for (; count < n; count++) {
+    Entry e;
+    if (!ring.Peek(count, &e) || !SimplePacket(q, pool, e, &pending[count])) break;
+    PrefetchRead(pending[count].header);
+  }
+  if (count == 0) return 0;
+  pool.Alloc(ids, count);
   uint32_t done = 0;
-  for (; done < n; done++) {
-    uint32_t id = ids[done];
-    uint8_t* frame = pool.buffer(id) + pool.headroom();
-    if (__builtin_expect(pending[done].data != nullptr, 1)) {
-      uint32_t len = pending[done].len;
-      CopyPacket(frame, pending[done].data, len);
-      pool.data_len()[id] = static_cast<uint16_t>(len);
-      pool.pkt_len()[id] = len;
+  for (; done < count; done++) {
+    const Pending& p = pending[done];
+    const uint32_t id = ids[done];
+    CopyPacket(pool.buffer(id) + pool.headroom(), p.header + q.hdr_bytes, p.len);
+    pool.data_len()[id] = static_cast<uint16_t>(p.len);
+    pool.pkt_len()[id] = p.len;
+    if constexpr (kOffload) {
+      if (__builtin_expect(!TakeHeader(q, p.header, pool, id), 0)) break;
     } else {
-      uint32_t left = n - done;
-      Slow result = GatherFirst(q, pool, heads[done], ids + done, &left);
-      n = done + left;
-      id = ids[done];
-      frame = pool.buffer(id) + pool.headroom();
-      if (result != Slow::kOk) {
-        if (result == Slow::kBad)
-          q.Break();
-        else
-          q.counters.mbuf_alloc_failed++;
-        break;
-      }
+      pool.ol_flags()[id] = 0;
     }
-    uint64_t first8;
-    std::memcpy(&first8, frame, sizeof first8);  // an mbuf has room for at least 64 bytes
-    q.counters.CountFrame(first8, pool.pkt_len()[id]);
-    StoreUsed(&q.used->ring[(index + done) & q.mask], heads[done], 0);
+    Count(q, pool, id);
+    ring.Return(done, p.id, 0);
   }
-  if (__builtin_expect(done < n, 0)) pool.Free(ids + done, n - done);
+  if (__builtin_expect(done < count, 0)) pool.Free(ids + done, count - done);
+  ring.Advance(done);
   return done;
 }
+
+template <class Ring, bool kOffload>
+uint32_t RxOn(DeviceQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
+  Ring ring(q);
+  uint32_t total = 0;
+  // Dropped packets are bounded too: by what is asked for.
+  for (uint32_t dropped = 0; total + dropped < n;) {
+    const uint32_t got = RxFast<Ring, kOffload>(q, ring, pool, ids + total, n - total - dropped);
+    total += got;
+    if (got == 0) {
+      const One one = RxOne<Ring, kOffload>(q, ring, pool, ids + total);
+      if (one == One::kStop) break;
+      (one == One::kTaken ? total : dropped)++;
+    }
+    if (ring.pending() >= kBatch) ring.Publish();
+  }
+  ring.Publish();
+  return total;
+}
+
+template <class Ring>
+uint32_t ReturnOn(DeviceQueue& q, uint32_t n, uint32_t length) {
+  Ring ring(q);
+  uint32_t done = 0;
+  uint16_t id;
+  for (; done < n && ring.PeekId(done, &id); done++) ring.Return(done, id, length);
+  ring.Advance(done);
+  ring.Publish();
+  return done;
+}
+
+using RxFunction = uint32_t (*)(DeviceQueue&, MbufPool&, uint32_t*, uint32_t);
+
+constexpr RxFunction kRxFunctions[kVariants] = {
+    RxOn<SplitRing<false>, false>,  RxOn<SplitRing<true>, false>,   //
+    RxOn<PackedRing<false>, false>, RxOn<PackedRing<true>, false>,  //
+    RxOn<SplitRing<false>, true>,   RxOn<SplitRing<true>, true>,    //
+    RxOn<PackedRing<false>, true>,  RxOn<PackedRing<true>, true>,
+};
 
 }  // namespace
 
 uint32_t RxBurst(DeviceQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
   if (!q.Enter()) return 0;
-  uint32_t ready = std::min(q.Available(), n);
-  uint32_t total = 0;
-  while (total < ready) {
-    uint32_t want = std::min(ready - total, kBatch);
-    uint32_t got = RxBatch(q, pool, ids + total, want);
-    if (got) q.Publish(got);
-    total += got;
-    if (got < want) break;
-  }
+  const uint32_t total = kRxFunctions[q.variant](q, pool, ids, n);
   q.counters.good_packets += total;
   q.counters.bursts += total != 0;
   q.counters.empty_bursts += total == 0;
@@ -179,18 +240,8 @@ uint32_t RxBurst(DeviceQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
 
 uint32_t ReturnBurst(DeviceQueue& q, uint32_t n, uint32_t length) {
   if (!q.Enter()) return 0;
-  uint32_t ready = std::min(q.Available(), n);
-  uint16_t index = q.last_avail_idx;
-  uint32_t done = 0;
-  for (; done < ready; done++) {
-    int32_t head = q.Head(static_cast<uint16_t>(index + done));
-    if (head < 0) {
-      q.Break();
-      break;
-    }
-    StoreUsed(&q.used->ring[(index + done) & q.mask], static_cast<uint32_t>(head), length);
-  }
-  if (done) q.Publish(done);
+  const uint32_t done =
+      q.is_packed() ? ReturnOn<PackedRing<false>>(q, n, length) : ReturnOn<SplitRing<false>>(q, n, length);
   q.counters.good_packets += done;
   q.Leave();
   return done;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What lies in shared memory: split virtqueues (VIRTIO 1.2, 2.7) and the network header (5.1.6). All
-// little-endian; this code runs on little-endian hosts only. src/abi holds the same layouts for TypeScript; a
-// test compares the two.
+// What lies in shared memory: split and packed virtqueues (VIRTIO 1.2, 2.7 and 2.8) and the network header
+// (5.1.6). All little-endian; this code runs on little-endian hosts only. src/abi holds the same layouts for
+// TypeScript; a test compares the two.
 #pragma once
 #include <bit>
 #include <cstddef>
@@ -39,6 +39,21 @@ struct VringUsed {
 };
 static_assert(offsetof(VringUsed, ring) == 4);
 
+struct VringPackedDesc {
+  uint64_t addr;
+  uint32_t len;
+  uint16_t id;
+  uint16_t flags;
+};
+static_assert(sizeof(VringPackedDesc) == 16);
+
+// Event suppression structure of a packed ring (VIRTIO 1.2, 2.8.14).
+struct VringPackedDescEvent {
+  uint16_t off_wrap;
+  uint16_t flags;
+};
+static_assert(sizeof(VringPackedDescEvent) == 4);
+
 struct VirtioNetHdr {
   uint8_t flags;
   uint8_t gso_type;
@@ -55,12 +70,39 @@ inline constexpr uint16_t VRING_DESC_F_WRITE = 2;
 inline constexpr uint16_t VRING_DESC_F_INDIRECT = 4;
 inline constexpr uint16_t VRING_AVAIL_F_NO_INTERRUPT = 1;
 inline constexpr uint16_t VRING_USED_F_NO_NOTIFY = 1;
+inline constexpr uint16_t VRING_PACKED_DESC_F_AVAIL = 1 << 7;
+inline constexpr uint16_t VRING_PACKED_DESC_F_USED = 1 << 15;
+inline constexpr uint16_t VRING_PACKED_EVENT_FLAG_ENABLE = 0;
+inline constexpr uint16_t VRING_PACKED_EVENT_FLAG_DISABLE = 1;
+inline constexpr uint16_t VRING_PACKED_EVENT_FLAG_DESC = 2;
+inline constexpr uint16_t VRING_PACKED_WRAP = 1 << 15;
 inline constexpr uint32_t kVringMaxSize = 32768;
 
+inline constexpr uint8_t VIRTIO_NET_HDR_F_NEEDS_CSUM = 1;
+inline constexpr uint8_t VIRTIO_NET_HDR_F_DATA_VALID = 2;
+inline constexpr uint8_t VIRTIO_NET_HDR_GSO_NONE = 0;
+inline constexpr uint8_t VIRTIO_NET_HDR_GSO_TCPV4 = 1;
+inline constexpr uint8_t VIRTIO_NET_HDR_GSO_TCPV6 = 4;
+inline constexpr uint8_t VIRTIO_NET_HDR_GSO_UDP_L4 = 5;
+inline constexpr uint8_t VIRTIO_NET_HDR_GSO_ECN = 0x80;
+
+inline constexpr int VIRTIO_NET_F_CSUM = 0;
+inline constexpr int VIRTIO_NET_F_GUEST_CSUM = 1;
+inline constexpr int VIRTIO_NET_F_GUEST_TSO4 = 7;
+inline constexpr int VIRTIO_NET_F_GUEST_TSO6 = 8;
+inline constexpr int VIRTIO_NET_F_GUEST_ECN = 9;
+inline constexpr int VIRTIO_NET_F_HOST_TSO4 = 11;
+inline constexpr int VIRTIO_NET_F_HOST_TSO6 = 12;
+inline constexpr int VIRTIO_NET_F_HOST_ECN = 13;
 inline constexpr int VIRTIO_NET_F_MRG_RXBUF = 15;
 inline constexpr int VIRTIO_F_RING_INDIRECT_DESC = 28;
+inline constexpr int VIRTIO_F_RING_EVENT_IDX = 29;
 inline constexpr int VIRTIO_F_VERSION_1 = 32;
+inline constexpr int VIRTIO_F_RING_PACKED = 34;
 inline constexpr int VIRTIO_F_IN_ORDER = 35;
+inline constexpr int VIRTIO_NET_F_GUEST_USO4 = 54;
+inline constexpr int VIRTIO_NET_F_GUEST_USO6 = 55;
+inline constexpr int VIRTIO_NET_F_HOST_USO = 56;
 
 inline constexpr bool HasFeature(uint64_t features, int bit) { return (features >> bit) & 1; }
 

@@ -53,8 +53,8 @@ class MbufPool {
   uint16_t* data_len() { return data_len_; }
   uint32_t* pkt_len() { return pkt_len_; }
   uint32_t* next() { return next_; }
-  // Offload metadata, valid in a packet's first segment. Alloc leaves ol_flags as it is: whoever makes a packet
-  // sets it, and the rest when a flag gives it a meaning. Offsets count from the packet's first byte.
+  // Offload metadata, valid in a packet's first segment. Alloc leaves ol_flags as it is: whoever makes a
+  // packet sets it, and the rest when a flag gives it a meaning. Offsets count from the packet's first byte.
   uint16_t* ol_flags() { return ol_flags_; }
   uint16_t* csum_start() { return csum_start_; }
   uint16_t* csum_offset() { return csum_offset_; }

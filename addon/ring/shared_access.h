@@ -50,6 +50,20 @@ inline VringDesc LoadDesc(const VringDesc* d) {
           static_cast<uint16_t>(high >> 48)};
 }
 
+// The length, id and flags of a packed descriptor lie in one aligned word, which is loaded and stored whole:
+// what the flags say is true of the rest (VIRTIO 1.2, 2.8.21.1).
+inline uint64_t* PackedTail(VringPackedDesc* d) { return reinterpret_cast<uint64_t*>(&d->len); }
+inline const uint64_t* PackedTail(const VringPackedDesc* d) {
+  return reinterpret_cast<const uint64_t*>(&d->len);
+}
+
+// A packed descriptor, of which the flags are loaded first.
+inline VringPackedDesc LoadPackedDesc(const VringPackedDesc* d) {
+  uint64_t tail = LoadAcquire(PackedTail(d));
+  return {LoadOnce(&d->addr), static_cast<uint32_t>(tail), static_cast<uint16_t>(tail >> 32),
+          static_cast<uint16_t>(tail >> 48)};
+}
+
 // Used elements are only 4-byte aligned, so they go out as bytes; idx, stored later with release, publishes
 // them.
 inline void StoreUsed(VringUsedElem* e, uint32_t id, uint32_t len) {

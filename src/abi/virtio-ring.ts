@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Split virtqueues, VIRTIO 1.2 section 2.7. Feature bits that are not of one device type, section 6.
+// Split virtqueues, VIRTIO 1.2 section 2.7, and packed ones, section 2.8. Feature bits that are not of one device type, section 6.
 import { at, type Layout } from './layout.ts';
 
 export const VRING_DESC = {
@@ -39,6 +39,32 @@ export const VRING_USED_ELEM = {
 } as const satisfies Layout;
 
 export const VRING_USED_F_NO_NOTIFY = 1;
+
+/** A descriptor of a packed ring: who wrote it last is in its flags. */
+export const PVIRTQ_DESC = {
+  name: 'pvirtq_desc',
+  source: 'VIRTIO 1.2, 2.8.13',
+  size: 16,
+  fields: { addr: at(0, 'u64'), len: at(8, 'u32'), id: at(12, 'u16'), flags: at(14, 'u16') },
+} as const satisfies Layout;
+
+export const VRING_PACKED_DESC_F_AVAIL = 1 << 7;
+export const VRING_PACKED_DESC_F_USED = 1 << 15;
+
+/** The driver area and the device area of a packed ring. */
+export const PVIRTQ_EVENT_SUPPRESS = {
+  name: 'pvirtq_event_suppress',
+  source: 'VIRTIO 1.2, 2.8.14',
+  size: 4,
+  fields: { off_wrap: at(0, 'u16'), flags: at(2, 'u16') },
+} as const satisfies Layout;
+
+/** The wrap counter beside a slot's number, in event structures and in vhost-user's VRING_BASE. */
+export const VRING_PACKED_WRAP = 1 << 15;
+/** Where a packed ring begins: slot 0, wrap counter 1 (VIRTIO 1.2, 2.8.1). */
+export const VRING_PACKED_START = VRING_PACKED_WRAP;
+/** Alignment of the event structures, VIRTIO 1.2 section 2.8.10. */
+export const VRING_PACKED_EVENT_ALIGN = 4;
 
 /** Alignment of the three parts, VIRTIO 1.2 section 2.7. */
 export const VRING_DESC_ALIGN = 16;

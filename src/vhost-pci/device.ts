@@ -11,7 +11,13 @@ import {
   VHOST_PCI_VECTOR_CTRL,
 } from '../abi/vhost-pci.ts';
 import { VIRTIO_NET_F_MRG_RXBUF } from '../abi/virtio-net.ts';
-import { VIRTIO_F_IN_ORDER, VIRTIO_F_RING_INDIRECT_DESC, VIRTIO_F_VERSION_1 } from '../abi/virtio-ring.ts';
+import {
+  VIRTIO_F_IN_ORDER,
+  VIRTIO_F_RING_EVENT_IDX,
+  VIRTIO_F_RING_INDIRECT_DESC,
+  VIRTIO_F_RING_PACKED,
+  VIRTIO_F_VERSION_1,
+} from '../abi/virtio-ring.ts';
 import type { DmaMemory, PciDevice } from '../bus/pci-device.ts';
 import { failedTo, PmdError } from '../errors.ts';
 import { type FeatureSet, features, hasFeature } from '../virtio/features.ts';
@@ -30,7 +36,9 @@ import { RemoteMemory } from './remote-memory.ts';
 export const DATA_PATH_FEATURES: FeatureSet = features(
   VIRTIO_NET_F_MRG_RXBUF,
   VIRTIO_F_RING_INDIRECT_DESC,
+  VIRTIO_F_RING_EVENT_IDX,
   VIRTIO_F_VERSION_1,
+  VIRTIO_F_RING_PACKED,
   VIRTIO_F_IN_ORDER,
 );
 

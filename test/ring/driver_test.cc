@@ -23,15 +23,28 @@ struct Pair {
   explicit Pair(QueueRole driver_role, uint64_t features = Modern()) {
     CHECK(driver.Init(driver_role, {peer.at(kGpa), peer.bytes(), 0, 0x4000, 0x8000, kBuffers, kGpa, kSize,
                                     kBuffer, features, -1}));
-    CHECK(peer.Start(driver_role == QueueRole::kTx ? QueueRole::kRx : QueueRole::kTx, features) ==
+    const uint16_t start = HasFeature(features, VIRTIO_F_RING_PACKED) ? VRING_PACKED_WRAP : 0;
+    CHECK(peer.Start(driver_role == QueueRole::kTx ? QueueRole::kRx : QueueRole::kTx, features, start) ==
           StartError::kNone);
   }
 };
 
+// Every kind of ring, with and without order and event indices, mergeable or not.
+std::vector<uint64_t> AllRings() {
+  std::vector<uint64_t> all;
+  for (uint64_t packed : {0, 1})
+    for (uint64_t in_order : {0, 1})
+      for (uint64_t event_idx : {0, 1})
+        for (bool mergeable : {true, false})
+          all.push_back(Modern(mergeable) | packed << VIRTIO_F_RING_PACKED | in_order << VIRTIO_F_IN_ORDER |
+                        event_idx << VIRTIO_F_RING_EVENT_IDX);
+  return all;
+}
+
 }  // namespace
 
 TEST("generated frames travel through both roles with sequence and checksum right") {
-  for (uint64_t features : {Modern(), Modern() | (uint64_t{1} << VIRTIO_F_IN_ORDER), Modern(false)}) {
+  for (uint64_t features : AllRings()) {
     for (uint32_t len : {60u, 64u, 65u, 1518u, 2036u}) {
       Pair out(QueueRole::kTx, features), in(QueueRole::kRx, features);
       Pool pool;
@@ -57,35 +70,41 @@ TEST("generated frames travel through both roles with sequence and checksum righ
 }
 
 TEST("jumbo frames are joined from mergeable buffers and checked") {
-  Pair in(QueueRole::kRx);
-  Pool pool(64, 2048);
-  std::string frame = Bytes(9000);
-  std::memset(frame.data() + kTrafficSequenceAt, 0, 12);
-  uint32_t checksum = FoldSum(WordSum(reinterpret_cast<const uint8_t*>(frame.data()) + 42, 9000 - 42), 9000);
-  std::memcpy(frame.data() + kTrafficChecksumAt, &checksum, 4);
-  uint32_t id = pool.Make(frame);
-  CHECK(TxBurst(in.peer.queue, *pool, &id, 1) == 1);
-  CHECK(in.driver.Receive(8, true) == 1);
-  CHECK(in.driver.counters.bytes == 9000);
-  CHECK(in.driver.counters.bad_checksum == 0);
-  frame[5000] = static_cast<char>(frame[5000] ^ 1);
-  id = pool.Make(frame);
-  TxBurst(in.peer.queue, *pool, &id, 1);
-  CHECK(in.driver.Receive(8, true) == 1);
-  CHECK(in.driver.counters.bad_checksum == 1);
+  for (uint64_t features : AllRings()) {
+    if (!HasFeature(features, VIRTIO_NET_F_MRG_RXBUF)) continue;
+    Pair in(QueueRole::kRx, features);
+    Pool pool(64, 2048);
+    std::string frame = Bytes(9000);
+    std::memset(frame.data() + kTrafficSequenceAt, 0, 12);
+    uint32_t checksum =
+        FoldSum(WordSum(reinterpret_cast<const uint8_t*>(frame.data()) + 42, 9000 - 42), 9000);
+    std::memcpy(frame.data() + kTrafficChecksumAt, &checksum, 4);
+    uint32_t id = pool.Make(frame);
+    CHECK(TxBurst(in.peer.queue, *pool, &id, 1) == 1);
+    CHECK(in.driver.Receive(8, true) == 1);
+    CHECK(in.driver.counters.bytes == 9000);
+    CHECK(in.driver.counters.bad_checksum == 0);
+    frame[5000] = static_cast<char>(frame[5000] ^ 1);
+    id = pool.Make(frame);
+    TxBurst(in.peer.queue, *pool, &id, 1);
+    CHECK(in.driver.Receive(8, true) == 1);
+    CHECK(in.driver.counters.bad_checksum == 1);
+  }
 }
 
 TEST("echo gives every frame back with the addresses exchanged") {
-  Pair in(QueueRole::kRx), out(QueueRole::kTx);
-  Pool pool;
-  for (int i = 0; i < 500; i++) {
-    std::string frame = Bytes(64, i);
-    uint32_t id = pool.Make(frame);
-    CHECK(TxBurst(in.peer.queue, *pool, &id, 1) == 1);
-    CHECK(in.driver.Echo(out.driver, 32) == 1);
-    CHECK(RxBurst(out.peer.queue, *pool, &id, 1) == 1);
-    CHECK(pool.Frame(id) == frame.substr(6, 6) + frame.substr(0, 6) + frame.substr(12));
-    pool->Free(&id, 1);
+  for (uint64_t features : AllRings()) {
+    Pair in(QueueRole::kRx, features), out(QueueRole::kTx, features);
+    Pool pool;
+    for (int i = 0; i < 500; i++) {
+      std::string frame = Bytes(64, i);
+      uint32_t id = pool.Make(frame);
+      CHECK(TxBurst(in.peer.queue, *pool, &id, 1) == 1);
+      CHECK(in.driver.Echo(out.driver, 32) == 1);
+      CHECK(RxBurst(out.peer.queue, *pool, &id, 1) == 1);
+      CHECK(pool.Frame(id) == frame.substr(6, 6) + frame.substr(0, 6) + frame.substr(12));
+      pool->Free(&id, 1);
+    }
   }
 }
 
@@ -137,32 +156,34 @@ TEST("a hostile back-end stops the driver's queue and nothing else") {
 }
 
 TEST("two threads: millions of packets through a small ring, none lost, none changed") {
-  Pair out(QueueRole::kTx), in(QueueRole::kRx);
-  Pool pool(256);
-  std::string frame = Bytes(64);
-  out.driver.SetTemplate(reinterpret_cast<const uint8_t*>(frame.data()), 64);
-  constexpr uint64_t kPackets = 200000;
-  std::thread peer([&] {
-    while (in.driver.counters.packets < kPackets) {
-      if (out.driver.counters.packets < kPackets) out.driver.Generate(32);
-      if (in.driver.Receive(32, true) == 0) std::this_thread::yield();
+  for (uint64_t features : AllRings()) {
+    Pair out(QueueRole::kTx, features), in(QueueRole::kRx, features);
+    Pool pool(256);
+    std::string frame = Bytes(64);
+    out.driver.SetTemplate(reinterpret_cast<const uint8_t*>(frame.data()), 64);
+    constexpr uint64_t kPackets = 40000;
+    std::thread peer([&] {
+      while (in.driver.counters.packets < kPackets) {
+        if (out.driver.counters.packets < kPackets) out.driver.Generate(32);
+        if (in.driver.Receive(32, true) == 0) std::this_thread::yield();
+      }
+    });
+    uint64_t forwarded = 0;
+    while (forwarded < kPackets) {
+      uint32_t ids[32];
+      uint32_t n = RxBurst(out.peer.queue, *pool, ids, 32);
+      for (uint32_t sent = 0; sent < n;) {
+        uint32_t more = TxBurst(in.peer.queue, *pool, ids + sent, n - sent);
+        if (more == 0) std::this_thread::yield();
+        sent += more;
+      }
+      if (n == 0) std::this_thread::yield();
+      forwarded += n;
     }
-  });
-  uint64_t forwarded = 0;
-  while (forwarded < kPackets) {
-    uint32_t ids[32];
-    uint32_t n = RxBurst(out.peer.queue, *pool, ids, 32);
-    for (uint32_t sent = 0; sent < n;) {
-      uint32_t more = TxBurst(in.peer.queue, *pool, ids + sent, n - sent);
-      if (more == 0) std::this_thread::yield();
-      sent += more;
-    }
-    if (n == 0) std::this_thread::yield();
-    forwarded += n;
+    peer.join();
+    CHECK(in.driver.counters.packets >= kPackets);
+    CHECK(in.driver.counters.bad_checksum == 0);
+    CHECK(in.driver.counters.out_of_sequence == 0);
+    CHECK(pool->available() == 256);
   }
-  peer.join();
-  CHECK(in.driver.counters.packets >= kPackets);
-  CHECK(in.driver.counters.bad_checksum == 0);
-  CHECK(in.driver.counters.out_of_sequence == 0);
-  CHECK(pool->available() == 256);
 }

@@ -45,6 +45,11 @@ class Peer {
   VringDesc* desc() { return reinterpret_cast<VringDesc*>(at(desc_gpa())); }
   VringAvail* avail() { return reinterpret_cast<VringAvail*>(at(avail_gpa())); }
   VringUsed* used() { return reinterpret_cast<VringUsed*>(at(used_gpa())); }
+  // Of a packed ring, in the same places.
+  VringPackedDesc* slots() { return reinterpret_cast<VringPackedDesc*>(at(desc_gpa())); }
+  VringPackedDescEvent* driver_event() { return reinterpret_cast<VringPackedDescEvent*>(at(avail_gpa())); }
+  VringPackedDescEvent* device_event() { return reinterpret_cast<VringPackedDescEvent*>(at(used_gpa())); }
+  uint32_t size() const { return size_; }
   uint32_t bytes() const { return bytes_; }
   uint64_t end() const { return kGpa + bytes_; }
 

@@ -464,7 +464,7 @@ describe('features', () => {
     await driver.version();
     expect(await driver.acceptFeatures(1n << 15n)).toBe(false);
     await driver.setCommon('device_status', 0);
-    expect(await driver.acceptFeatures((1n << 32n) | (1n << 34n))).toBe(false);
+    expect(await driver.acceptFeatures((1n << 32n) | (1n << 33n))).toBe(false);
   });
 
   it('offers multiqueue to the peer only when there are several pairs', async () => {

@@ -4,7 +4,9 @@ import { VHOST_USER_F_PROTOCOL_FEATURES } from '../../src/abi/vhost-user.ts';
 import { VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF } from '../../src/abi/virtio-net.ts';
 import {
   VIRTIO_F_IN_ORDER,
+  VIRTIO_F_RING_EVENT_IDX,
   VIRTIO_F_RING_INDIRECT_DESC,
+  VIRTIO_F_RING_PACKED,
   VIRTIO_F_VERSION_1,
 } from '../../src/abi/virtio-ring.ts';
 import { PmdError } from '../../src/errors.ts';
@@ -14,6 +16,8 @@ const BITS = {
   mrg_rxbuf: VIRTIO_NET_F_MRG_RXBUF,
   in_order: VIRTIO_F_IN_ORDER,
   indirect_desc: VIRTIO_F_RING_INDIRECT_DESC,
+  event_idx: VIRTIO_F_RING_EVENT_IDX,
+  ring_packed: VIRTIO_F_RING_PACKED,
 } as const;
 
 const bit = (number: number): bigint => 1n << BigInt(number);

@@ -1,26 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What one connected peer has said so far: features, memory, rings. State and its rules; no socket, no driver.
 import { VHOST_USER_F_PROTOCOL_FEATURES } from '../../src/abi/vhost-user.ts';
-import {
-  VIRTIO_F_VERSION_1,
-  VRING_AVAIL_ALIGN,
-  VRING_DESC_ALIGN,
-  VRING_USED,
-  VRING_USED_ALIGN,
-  vringAvailBytes,
-  vringDescBytes,
-  vringUsedBytes,
-} from '../../src/abi/virtio-ring.ts';
+import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1, VRING_USED } from '../../src/abi/virtio-ring.ts';
 import { closeQuietly } from './fds.ts';
 import { assignBars, distinctFiles } from './memory-layout.ts';
 import { type MemoryFile, PeerMemory } from './peer-memory.ts';
 import { ProtocolError } from './protocol-error.ts';
-
-export interface RingAddresses {
-  readonly desc: bigint;
-  readonly avail: bigint;
-  readonly used: bigint;
-}
+import { isAligned, PACKED, type RingAddresses, type RingFormat, SPLIT } from './ring-format.ts';
 
 export interface PeerRing {
   readonly index: number;
@@ -36,7 +22,7 @@ export interface PeerRing {
   enabled: boolean;
   kickFd: number;
   callFd: number;
-  /** Index that SET_VRING_BASE gave. */
+  /** Where the front-end said to go on: an index, or slot and wrap counter. */
   base: number;
   /** A driver has worked this ring since `base` was set, so `base` is out of date. */
   served: boolean;
@@ -48,7 +34,6 @@ export interface PeerRing {
 }
 
 export class Peer {
-  features = 0n;
   featuresSet = false;
   protocolFeatures = 0n;
   status = 0;
@@ -58,12 +43,29 @@ export class Peer {
   /** BAR of each memory file. */
   bars: ReadonlyMap<number, MemoryFile> = new Map();
   readonly rings: readonly PeerRing[];
+  #features = 0n;
   readonly #unwatchKick: (ring: PeerRing) => void;
 
   /** `unwatchKick` is called before a kick descriptor is closed. */
   constructor(queuePairs: number, unwatchKick: (ring: PeerRing) => void = () => {}) {
     this.#unwatchKick = unwatchKick;
     this.rings = Array.from({ length: 2 * queuePairs }, (_, index) => newRing(index));
+  }
+
+  get features(): bigint {
+    return this.#features;
+  }
+
+  /** Rings that were placed already are placed anew: the features say of which kind they are. */
+  setFeatures(features: bigint): void {
+    this.#features = features;
+    this.featuresSet = true;
+    this.#placeAll();
+  }
+
+  /** Which kind of ring the features speak of. */
+  get format(): RingFormat {
+    return (this.#features & (1n << BigInt(VIRTIO_F_RING_PACKED))) === 0n ? SPLIT : PACKED;
   }
 
   /** The driver may work this ring: vhost-user.rst, "Ring states", started and enabled. */
@@ -89,17 +91,22 @@ export class Peer {
     this.memory.closeExcept(memory);
     this.memory = memory;
     this.bars = assignBars(distinctFiles(memory.regions), this.bars);
-    for (const ring of this.rings) {
-      ring.guest = ring.user && ring.num > 0 ? translateRing(memory, ring.user, ring.num) : null;
-    }
+    this.#placeAll();
   }
 
   /** Works out where a ring lies once its size and addresses are known. Throws ProtocolError when it lies nowhere. */
   placeRing(ring: PeerRing): void {
     ring.guest = null;
     if (!ring.user || ring.num === 0) return;
-    ring.guest = translateRing(this.memory, ring.user, ring.num);
+    ring.guest = translateRing(this.memory, this.format, ring.user, ring.num);
     if (!ring.guest) throw new ProtocolError(`ring ${ring.index} lies outside the memory table`);
+  }
+
+  #placeAll(): void {
+    for (const ring of this.rings) {
+      ring.guest =
+        ring.user && ring.num > 0 ? translateRing(this.memory, this.format, ring.user, ring.num) : null;
+    }
   }
 
   /** GET_VRING_BASE, reset: the ring forgets all but its call descriptor, so that stale addresses cannot come back. */
@@ -126,10 +133,10 @@ export class Peer {
     }
   }
 
-  /** Index of the next available entry that no driver took yet. */
+  /** Where the next available entry that no driver took yet. */
   nextIndex(ring: PeerRing): number {
     if (ring.next !== null) return ring.next;
-    if (!ring.served || !ring.guest) return ring.base;
+    if (!ring.served || !ring.guest || this.format === PACKED) return ring.base;
     // Entries are used in order, so what is not used was not taken for good.
     return this.memory.readU16(ring.guest.used + BigInt(VRING_USED.fields.idx.offset)) ?? ring.base;
   }
@@ -151,22 +158,20 @@ export function setBase(ring: PeerRing, base: number): void {
   ring.next = null;
 }
 
-/** Alignment of the three parts, VIRTIO 1.2 section 2.7. */
-export function isAligned({ desc, avail, used }: RingAddresses): boolean {
-  return (
-    desc % BigInt(VRING_DESC_ALIGN) === 0n &&
-    avail % BigInt(VRING_AVAIL_ALIGN) === 0n &&
-    used % BigInt(VRING_USED_ALIGN) === 0n
-  );
-}
-
-function translateRing(memory: PeerMemory, user: RingAddresses, num: number): RingAddresses | null {
-  const desc = memory.translate(user.desc, vringDescBytes(num));
-  const avail = memory.translate(user.avail, vringAvailBytes(num));
-  const used = memory.translate(user.used, vringUsedBytes(num));
+function translateRing(
+  memory: PeerMemory,
+  format: RingFormat,
+  user: RingAddresses,
+  num: number,
+): RingAddresses | null {
+  if (!format.hasSize(num)) return null;
+  const bytes = format.bytes(num);
+  const desc = memory.translate(user.desc, bytes.desc);
+  const avail = memory.translate(user.avail, bytes.avail);
+  const used = memory.translate(user.used, bytes.used);
   if (desc === null || avail === null || used === null) return null;
   const guest = { desc, avail, used };
-  return isAligned(guest) ? guest : null;
+  return isAligned(format, guest) ? guest : null;
 }
 
 function newRing(index: number): PeerRing {

@@ -20,12 +20,12 @@ import {
   VHOST_USER_VRING_NOFD_MASK,
   VHOST_USER_VRING_STATE,
 } from '../../src/abi/vhost-user.ts';
-import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
 import { native } from '../../src/native.ts';
 import { closeQuietly, takeFd } from './fds.ts';
-import { isAligned, type Peer, type PeerRing, setBase } from './peer.ts';
+import { type Peer, type PeerRing, setBase } from './peer.ts';
 import { PeerMemory, type RegionMessage } from './peer-memory.ts';
 import { ProtocolError } from './protocol-error.ts';
+import { isAligned } from './ring-format.ts';
 
 /** What the messages act on beside the peer's own state. */
 export interface PeerHost {
@@ -146,8 +146,7 @@ function setFeatures({ peer, host, payload }: Request): void {
     throw new ProtocolError('it changes features while rings run');
   }
   host.acceptFeatures(features);
-  peer.features = features;
-  peer.featuresSet = true;
+  peer.setFeatures(features);
 }
 
 function setProtocolFeatures({ peer, payload }: Request): void {
@@ -199,8 +198,7 @@ async function replaceMemory(peer: Peer, host: PeerHost, memory: PeerMemory, fds
 async function setVringNum({ peer, host, payload }: Request): Promise<void> {
   const { index, num } = decode(VHOST_USER_VRING_STATE, payload);
   const ring = ringAt(peer, index);
-  if (num < 1 || num > VRING_MAX_SIZE || (num & (num - 1)) !== 0)
-    throw new ProtocolError(`a ring of ${num} entries`);
+  if (!peer.format.hasSize(num)) throw new ProtocolError(`a ring of ${num} entries`);
   if (num === ring.num) return;
   await host.stopRings([ring]);
   ring.num = num;
@@ -211,7 +209,7 @@ async function setVringAddr({ peer, host, payload }: Request): Promise<void> {
   const message = decode(VHOST_USER_VRING_ADDR, payload);
   const ring = ringAt(peer, message.index);
   const user = { desc: message.descriptor, avail: message.available, used: message.used };
-  if (!isAligned(user)) throw new ProtocolError(`ring ${ring.index} is not aligned`);
+  if (!isAligned(peer.format, user)) throw new ProtocolError(`ring ${ring.index} is not aligned`);
   for (const address of Object.values(user)) {
     if (peer.memory.translate(address, 1) === null) {
       throw new ProtocolError(`ring ${ring.index} lies outside the memory table`);
@@ -227,9 +225,10 @@ async function setVringAddr({ peer, host, payload }: Request): Promise<void> {
 async function setVringBase({ peer, host, payload }: Request): Promise<void> {
   const { index, num } = decode(VHOST_USER_VRING_STATE, payload);
   const ring = ringAt(peer, index);
-  if (num > 0xffff) throw new ProtocolError(`index ${num} for ring ${index}: packed rings are not offered`);
+  const base = peer.format.readBase(num);
+  if (base === null) throw new ProtocolError(`index ${num} for ring ${index}`);
   await host.stopRings([ring]);
-  setBase(ring, num);
+  setBase(ring, base);
 }
 
 async function getVringBase({ peer, host, payload }: Request): Promise<Uint8Array> {
@@ -241,7 +240,7 @@ async function getVringBase({ peer, host, payload }: Request): Promise<Uint8Arra
   setBase(ring, base);
   const reply = new DataView(new ArrayBuffer(STATE));
   reply.setUint32(VHOST_USER_VRING_STATE.fields.index.offset, index, true);
-  reply.setUint32(VHOST_USER_VRING_STATE.fields.num.offset, base, true);
+  reply.setUint32(VHOST_USER_VRING_STATE.fields.num.offset, peer.format.writeBase(base), true);
   return new Uint8Array(reply.buffer);
 }
 

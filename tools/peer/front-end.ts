@@ -22,7 +22,7 @@ import {
   VIRTIO_CONFIG_S_DRIVER_OK,
   VIRTIO_CONFIG_S_FEATURES_OK,
 } from '../../src/abi/virtio-pci.ts';
-import { VIRTIO_F_VERSION_1 } from '../../src/abi/virtio-ring.ts';
+import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '../../src/abi/virtio-ring.ts';
 import { PmdError } from '../../src/errors.ts';
 import type { Channel, RequestName } from './channel.ts';
 
@@ -166,20 +166,22 @@ export class FrontEnd {
     await this.#setStatus(FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
   }
 
-  /** Stops a ring and returns the next available index that the back-end did not take. */
+  /** Stops a ring; returns the index of the next available entry that the back-end did not take, or its slot and wrap counter. */
   async stopRing(index: number): Promise<number> {
     const request = encode(VHOST_USER_VRING_STATE, { index });
     const reply = decode(
       VHOST_USER_VRING_STATE,
       await this.#channel.call('GET_VRING_BASE', VHOST_USER_VRING_STATE, request),
     );
-    if (reply.index !== index || reply.num > 0xffff) {
+    // A packed ring's number tells of the used descriptors too, in its upper half.
+    const packed = has(this.#vhostFeatures, VIRTIO_F_RING_PACKED);
+    if (reply.index !== index || (!packed && reply.num > 0xffff)) {
       throw this.#error(
         'VPCI_BACKEND_PROTOCOL',
         `it answered GET_VRING_BASE of ring ${index} with ring ${reply.index}, index ${reply.num}`,
       );
     }
-    return reply.num;
+    return reply.num & 0xffff;
   }
 
   async #negotiateProtocol(): Promise<void> {

@@ -52,6 +52,8 @@ const program = new Command('vhost-pci-peer')
   .option('--queue-size <n>', 'entries of each ring', queueSize, PEER_DEFAULTS.queueSize)
   .option('--no-mrg-rxbuf', 'do not offer mergeable receive buffers')
   .option('--no-in-order', 'do not offer in-order rings')
+  .option('--packed', 'offer packed rings')
+  .option('--event-idx', 'offer event indices')
   .option('--hugepages', 'take the memory from hugepages')
   .option('--cpu <list>', 'pin to these CPUs, one thread on each', cpuList)
   .option('--burst <n>', 'frames at a time', integer(1, 512), PEER_DEFAULTS.burst)
@@ -92,6 +94,8 @@ function createPeer(options: Options): Peer {
     queueSize: options.queueSize,
     mergeable: options.mrgRxbuf,
     inOrder: options.inOrder,
+    packed: options.packed ?? false,
+    eventIdx: options.eventIdx ?? false,
     hugepages: options.hugepages ?? false,
     cpus: options.cpu ?? [],
     burst: options.burst,

@@ -16,6 +16,9 @@ export interface PeerOptions {
   readonly queueSize: number;
   readonly mergeable: boolean;
   readonly inOrder: boolean;
+  /** A packed ring instead of a split one. */
+  readonly packed: boolean;
+  readonly eventIdx: boolean;
   readonly hugepages: boolean;
   /** One lcore on each; empty for one lcore on any CPU. */
   readonly cpus: readonly number[];
@@ -40,6 +43,8 @@ export const PEER_DEFAULTS: Omit<PeerOptions, 'path'> = {
   queueSize: 256,
   mergeable: true,
   inOrder: true,
+  packed: false,
+  eventIdx: false,
   hugepages: false,
   cpus: [],
   burst: 32,

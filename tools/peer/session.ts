@@ -2,7 +2,12 @@
 // One connection to a back-end from its negotiation to its end: rings in shared memory, driver queues in the addon, and
 // the lcores that work them. Whatever happens on the way, what was made is unmade.
 import { VIRTIO_NET_F_MRG_RXBUF } from '../../src/abi/virtio-net.ts';
-import { VIRTIO_F_IN_ORDER } from '../../src/abi/virtio-ring.ts';
+import {
+  VIRTIO_F_IN_ORDER,
+  VIRTIO_F_RING_EVENT_IDX,
+  VIRTIO_F_RING_PACKED,
+  VRING_PACKED_START,
+} from '../../src/abi/virtio-ring.ts';
 import type { PmdError } from '../../src/errors.ts';
 import { type Lcore, launch } from '../../src/lcore/launch.ts';
 import { type DriverQueueHandle, native } from '../../src/native.ts';
@@ -212,10 +217,12 @@ export class Session {
     const { fd, bytes } = this.#memory;
     await this.#frontEnd.setCalls(rings.map(({ callFd }) => callFd));
     await this.#frontEnd.configure({ gpa: PEER_GPA, size: bytes, userspace: PEER_USERSPACE, offset: 0, fd });
+    const packed = (this.negotiated.features & bit(VIRTIO_F_RING_PACKED)) !== 0n;
+    const base = packed ? VRING_PACKED_START : 0;
     for (const { index, place, kickFd } of rings) {
       const address = (offset: number): bigint => PEER_USERSPACE + BigInt(offset);
       const [desc, avail, used] = [address(place.desc), address(place.avail), address(place.used)];
-      await this.#frontEnd.startRing({ index, size: place.size, base: 0, desc, avail, used, kickFd });
+      await this.#frontEnd.startRing({ index, size: place.size, base, desc, avail, used, kickFd });
     }
     for (const { index } of rings) await this.#frontEnd.enableRing(index, true);
     await this.#frontEnd.driverOk();
@@ -276,9 +283,13 @@ function freeRing(ring: Ring): void {
 }
 
 function wantedFeatures(options: PeerOptions): bigint {
-  return (
-    (options.mergeable ? bit(VIRTIO_NET_F_MRG_RXBUF) : 0n) | (options.inOrder ? bit(VIRTIO_F_IN_ORDER) : 0n)
-  );
+  const wanted: [boolean, number][] = [
+    [options.mergeable, VIRTIO_NET_F_MRG_RXBUF],
+    [options.inOrder, VIRTIO_F_IN_ORDER],
+    [options.packed, VIRTIO_F_RING_PACKED],
+    [options.eventIdx, VIRTIO_F_RING_EVENT_IDX],
+  ];
+  return wanted.reduce((all, [on, feature]) => (on ? all | bit(feature) : all), 0n);
 }
 
 /** A sender knows how long frames are; a mode that takes what comes must be ready for any. */

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Finds room in the peer's receive buffers for one packet of any size, whatever their shape. With MRG_RXBUF
+// over as many entries as it takes, all of which become visible at once (VIRTIO 1.2, 5.1.6.4.1). Nothing is
+// written until the whole room has been found.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+#include "ring/chain.h"
+#include "ring/device_queue.h"
+#include "ring/split_ring.h"
+
+namespace vpci {
+
+enum class Room { kFound, kNotYet, kNever, kBad };
+
+template <class Ring>
+class BufferFinder {
+ public:
+  BufferFinder(DeviceQueue& q, Ring& ring) : q_(q), ring_(ring) {}
+
+  // Finds `need` bytes, header included, from the next entry on.
+  Room Find(uint32_t need) {
+    for (uint32_t room = 0; room < need; room += entry_[entries_ - 1].bytes) {
+      if (entries_ > 0 && !q_.mergeable) return Room::kNever;
+      if (entries_ == kMaxEntries || slots_ >= q_.size()) return Room::kNever;
+      const Room result = TakeEntry(need - room);
+      if (result != Room::kFound) return result;
+    }
+    return Room::kFound;
+  }
+
+  // Hands out the pieces in order: `write(piece, length)`.
+  template <class Write>
+  void Fill(Write write) {
+    for (uint32_t i = 0; i < segments_; i++) write(segment_[i].base, segment_[i].len);
+  }
+
+  // Returns the entries to the peer, unseen until the ring is published.
+  void Return() {
+    for (uint32_t i = 0; i < entries_; i++) ring_.Return(entry_[i].slot, entry_[i].id, entry_[i].bytes);
+    ring_.Advance(slots_);
+  }
+
+  uint32_t entries() const { return entries_; }
+
+ private:
+  static constexpr uint32_t kMaxEntries = 256;
+  static constexpr uint32_t kMaxSegments = 512;
+
+  struct Taken {
+    uint32_t slot;
+    uint32_t bytes;
+    uint16_t id;
+  };
+
+  Room TakeEntry(uint32_t need) {
+    ChainWalker chain;
+    const Look look = ring_.Walk(slots_, &chain);
+    if (look != Look::kEntry) return look == Look::kNone ? Room::kNotYet : Room::kBad;
+    uint32_t bytes = 0;
+    Segment s;
+    for (WalkResult r; (r = chain.Next(&s)) != WalkResult::kEnd;) {
+      if (r == WalkResult::kBad || !s.writable) return Room::kBad;
+      if (bytes >= need) continue;  // still checked to its end, but not needed
+      if (segments_ == kMaxSegments) return Room::kNever;
+      const uint32_t take = std::min(s.len, need - bytes);
+      segment_[segments_++] = {s.base, take, true};
+      bytes += take;
+    }
+    // The header lies whole in the first entry (VIRTIO 1.2, 5.1.6.3.1).
+    if (entries_ == 0 && bytes < q_.hdr_bytes) return Room::kBad;
+    const uint32_t slots = Ring::Slots(chain);
+    if (slots > q_.size() - slots_) return Room::kBad;
+    entry_[entries_++] = {slots_, bytes, chain.id()};
+    slots_ += slots;
+    return Room::kFound;
+  }
+
+  DeviceQueue& q_;
+  Ring& ring_;
+  uint32_t entries_ = 0;
+  uint32_t segments_ = 0;
+  uint32_t slots_ = 0;
+  Taken entry_[kMaxEntries];
+  Segment segment_[kMaxSegments];
+};
+
+}  // namespace vpci

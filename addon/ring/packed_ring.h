@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One burst's view of a packed ring in the device role (VIRTIO 1.2, 2.8). The members are those of
+// split_ring.h; a slot is a descriptor of the ring.
+#pragma once
+#include "ring/chain.h"
+#include "ring/device_queue.h"
+#include "ring/split_ring.h"
+
+namespace vpci {
+
+template <bool kWholeBatch>
+class PackedRing {
+ public:
+  static constexpr uint16_t kChained = VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT;
+
+  explicit PackedRing(DeviceQueue& q)
+      : q_(q), size_(q.ring_size), next_(Position::Of(q.last_avail_idx)), published_(next_) {}
+
+  bool Peek(uint32_t ahead, Entry* e) const {
+    if (ahead >= size_) return false;
+    const Position p = next_.Plus(ahead, size_);
+    VringPackedDesc d = LoadPackedDesc(&q_.packed[p.slot]);
+    if (!PackedAvailable(d.flags, p.wrap)) return false;
+    *e = {d.addr, d.len, static_cast<uint16_t>(d.flags & ~kOwner), d.id};
+    return true;
+  }
+
+  bool PeekId(uint32_t ahead, uint16_t* id) const {
+    Entry e;
+    if (!Peek(ahead, &e)) return false;
+    *id = e.id;
+    return true;
+  }
+
+  Look Walk(uint32_t slots, ChainWalker* chain) const {
+    Entry e;
+    if (!Peek(slots, &e)) return Look::kNone;
+    *chain = ChainWalker::Packed(q_, next_.Plus(slots, size_).slot);
+    return Look::kEntry;
+  }
+
+  static uint32_t Slots(const ChainWalker& chain) { return chain.slots(); }
+
+  // The used descriptor of a list lies in its first slot, and the peer meets used descriptors in the order of
+  // slots: the first that is returned after a publication is kept back and hides those behind it.
+  void Return(uint32_t slots, uint16_t id, uint32_t len) {
+    if constexpr (kWholeBatch) {
+      first_tail_ = UsedTail(id, len, published_.wrap);
+      return;
+    }
+    const Position p = next_.Plus(slots, size_);
+    const uint64_t tail = UsedTail(id, len, p.wrap);
+    if (p.slot == published_.slot)
+      first_tail_ = tail;
+    else
+      StoreOnce(PackedTail(&q_.packed[p.slot]), tail);
+  }
+
+  void Advance(uint32_t slots) {
+    next_ = next_.Plus(slots, size_);
+    pending_ += slots;
+  }
+
+  uint32_t pending() const { return pending_; }
+
+  void Publish() {
+    if (pending_ == 0) return;
+    q_.last_avail_idx = next_.Packed();
+    StoreRelease(PackedTail(&q_.packed[published_.slot]), first_tail_);
+    q_.NotifyPeer(pending_);
+    published_ = next_;
+    pending_ = 0;
+  }
+
+ private:
+  static constexpr uint16_t kOwner = VRING_PACKED_DESC_F_AVAIL | VRING_PACKED_DESC_F_USED;
+
+  struct Position {
+    uint16_t slot;
+    bool wrap;
+
+    static Position Of(uint16_t index) {
+      return {static_cast<uint16_t>(index & ~VRING_PACKED_WRAP), (index & VRING_PACKED_WRAP) != 0};
+    }
+    uint16_t Packed() const { return static_cast<uint16_t>(slot | (wrap ? VRING_PACKED_WRAP : 0)); }
+    // `slots` is at most `size`.
+    Position Plus(uint32_t slots, uint32_t size) const {
+      const uint32_t at = slot + slots;
+      return at < size ? Position{static_cast<uint16_t>(at), wrap}
+                       : Position{static_cast<uint16_t>(at - size), !wrap};
+    }
+  };
+
+  // VIRTIO 1.2, 2.8.1 and 2.8.12: WRITE says that the length means something.
+  static uint64_t UsedTail(uint16_t id, uint32_t len, bool wrap) {
+    const uint16_t flags = static_cast<uint16_t>((wrap ? kOwner : 0) | (len ? VRING_DESC_F_WRITE : 0));
+    return len | uint64_t{id} << 32 | uint64_t{flags} << 48;
+  }
+
+  DeviceQueue& q_;
+  const uint32_t size_;
+  Position next_;
+  Position published_;
+  uint32_t pending_ = 0;
+  uint64_t first_tail_ = 0;
+};
+
+}  // namespace vpci

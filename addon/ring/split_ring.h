@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One burst's view of a split ring in the device role. A burst makes one of these, looks at entries that lie
+// ahead, returns what it has served and publishes; packed_ring.h has the same members.
+#pragma once
+#include "ring/chain.h"
+#include "ring/device_queue.h"
+
+namespace vpci {
+
+// The first descriptor of an available entry, fetched.
+struct Entry {
+  uint64_t addr;
+  uint32_t len;
+  uint16_t flags;
+  uint16_t id;
+};
+
+enum class Look { kEntry, kNone, kBad };
+
+// `kWholeBatch`: with IN_ORDER, buffers whose used length is 0 may be returned by one used element for all
+// that were served since the last publication (VIRTIO 1.2, 2.7.9).
+template <bool kWholeBatch>
+class SplitRing {
+ public:
+  static constexpr uint16_t kChained = VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT;
+
+  explicit SplitRing(DeviceQueue& q)
+      : q_(q), published_(q.last_avail_idx), next_(published_), ready_(q.Available()) {}
+
+  // The entry `ahead` places on, when there is one whose head makes sense. All entries before it must be of
+  // one descriptor.
+  bool Peek(uint32_t ahead, Entry* e) const {
+    uint16_t id;
+    if (!PeekId(ahead, &id)) return false;
+    VringDesc d = LoadDesc(&q_.desc[id]);
+    *e = {d.addr, d.len, d.flags, id};
+    return true;
+  }
+
+  // Peek without the descriptor.
+  bool PeekId(uint32_t ahead, uint16_t* id) const {
+    if (ahead >= ready_) return false;
+    int32_t head = q_.Head(static_cast<uint16_t>(next_ + ahead));
+    *id = static_cast<uint16_t>(head);
+    return head >= 0;
+  }
+
+  // The chain of the entry that lies `slots` slots ahead.
+  Look Walk(uint32_t slots, ChainWalker* chain) const {
+    if (slots >= ready_) return Look::kNone;
+    int32_t head = q_.Head(static_cast<uint16_t>(next_ + slots));
+    if (head < 0) return Look::kBad;
+    *chain = ChainWalker::Split(q_, static_cast<uint16_t>(head));
+    return Look::kEntry;
+  }
+
+  // Slots of the entry that was walked to its end: an entry of the available ring, whatever its chain.
+  static uint32_t Slots(const ChainWalker&) { return 1; }
+
+  // Returns the entry that lies `slots` slots ahead, unseen by the peer until Publish. In order of slots.
+  void Return(uint32_t slots, uint16_t id, uint32_t len) {
+    if constexpr (kWholeBatch) {
+      last_id_ = id;
+    } else {
+      StoreUsed(&q_.used->ring[(next_ + slots) & q_.mask], id, len);
+    }
+  }
+
+  void Advance(uint32_t slots) {
+    next_ = static_cast<uint16_t>(next_ + slots);
+    ready_ -= slots;
+  }
+
+  uint32_t pending() const { return static_cast<uint16_t>(next_ - published_); }
+
+  void Publish() {
+    const uint32_t passed = pending();
+    if (passed == 0) return;
+    if constexpr (kWholeBatch) StoreUsed(&q_.used->ring[published_ & q_.mask], last_id_, 0);
+    published_ = q_.last_avail_idx = next_;
+    StoreRelease(&q_.used->idx, next_);
+    q_.NotifyPeer(passed);
+  }
+
+ private:
+  DeviceQueue& q_;
+  uint16_t published_;
+  uint16_t next_;
+  uint16_t last_id_ = 0;
+  uint32_t ready_;
+};
+
+}  // namespace vpci

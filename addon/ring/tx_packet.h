@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A packet of the application on its way to the peer: whether its mbufs are sane, and its bytes piece by
+// piece. What an application writes into a pool's arrays is checked like everything else from outside.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "ring/copy.h"
+#include "ring/mbuf_pool.h"
+
+namespace vpci {
+
+// True when the mbuf describes bytes inside its own buffer.
+inline bool SegmentIsSane(MbufPool& pool, uint32_t id) {
+  return id < pool.count() && uint32_t{pool.data_off()[id]} + pool.data_len()[id] <= pool.stride();
+}
+
+// The largest frame that segmentation offload makes, and a VLAN tag.
+inline constexpr uint32_t kMaxPacketBytes = 65550;
+
+// Sum of the segments of a packet, 0 when the chain of mbufs is not sane.
+inline uint32_t PacketBytes(MbufPool& pool, uint32_t id) {
+  uint64_t total = 0;
+  for (uint32_t ttl = pool.count(); id != kNoNext; id = pool.next()[id], ttl--) {
+    if (ttl == 0 || !SegmentIsSane(pool, id)) return 0;
+    total += pool.data_len()[id];
+  }
+  return total <= kMaxPacketBytes ? static_cast<uint32_t>(total) : 0;
+}
+
+// Reads a sane packet out of its segments.
+class Scatter {
+ public:
+  Scatter(MbufPool& pool, uint32_t id) : pool_(pool), id_(id) {}
+
+  void CopyTo(uint8_t* dst, uint32_t len) {
+    while (len > 0) {
+      uint32_t have = pool_.data_len()[id_] - used_;
+      if (have == 0) {
+        id_ = pool_.next()[id_];
+        used_ = 0;
+        continue;
+      }
+      uint32_t part = std::min(have, len);
+      CopyPacket(dst, pool_.buffer(id_) + pool_.data_off()[id_] + used_, part);
+      used_ += part;
+      dst += part;
+      len -= part;
+    }
+  }
+
+ private:
+  MbufPool& pool_;
+  uint32_t id_;
+  uint32_t used_ = 0;
+};
+
+// The first bytes of a frame, zero-filled when it is shorter.
+inline uint64_t First8(const uint8_t* frame, uint32_t len) {
+  uint64_t first8 = 0;
+  std::memcpy(&first8, frame, __builtin_expect(len >= 8, 1) ? 8 : len);
+  return first8;
+}
+
+}  // namespace vpci
