@@ -102,26 +102,22 @@ describe.skipIf(dpdkMissing())('with dpdk-testpmd and net_virtio_user as the pee
   for (const size of [256, 1024])
     for (const mrg of [0, 1])
       for (const inOrder of [0, 1])
-        for (const huge of [false, true])
-          it.skipIf(huge && !hugepagesFree(256))(
-            `frames of 60 to 1514 bytes come back: queue_size=${size} mrg_rxbuf=${mrg} in_order=${inOrder} ${huge ? 'hugepages' : '--no-huge'}`,
-            async () => {
-              await roundTrip({
-                min: 60,
-                max: 1514,
-                vdev: `queue_size=${size},mrg_rxbuf=${mrg},in_order=${inOrder}`,
-                huge,
-              });
-            },
-          );
+        for (const packed of [0, 1])
+          for (const huge of [false, true]) {
+            const vdev = `queue_size=${size},mrg_rxbuf=${mrg},in_order=${inOrder},packed_vq=${packed}`;
+            it.skipIf(huge && !hugepagesFree(256))(
+              `frames of 60 to 1514 bytes come back: ${vdev} ${huge ? 'hugepages' : '--no-huge'}`,
+              async () => {
+                await roundTrip({ min: 60, max: 1514, vdev, huge });
+              },
+            );
+          }
 
   for (const inOrder of [0, 1])
-    it(`frames of 60 to 9000 bytes come back over mergeable buffers: in_order=${inOrder}`, async () => {
-      await roundTrip({
-        min: 60,
-        max: 9000,
-        vdev: `queue_size=1024,mrg_rxbuf=1,in_order=${inOrder}`,
-        huge: false,
+    for (const packed of [0, 1]) {
+      const vdev = `queue_size=1024,mrg_rxbuf=1,in_order=${inOrder},packed_vq=${packed}`;
+      it(`frames of 60 to 9000 bytes come back over mergeable buffers: ${vdev}`, async () => {
+        await roundTrip({ min: 60, max: 9000, vdev, huge: false });
       });
-    });
+    }
 });

@@ -24,9 +24,11 @@ ChainWalker::Descriptor ChainWalker::Load() {
   VringPackedDesc d = LoadPackedDesc(static_cast<const VringPackedDesc*>(table_) + at_);
   at_++;
   if (kind_ == Table::kPackedIndirect) {
-    // The whole table is the list; of the flags only WRITE means something (VIRTIO 1.2, 2.8.7).
+    // The whole table is the list; of the flags only WRITE means something (VIRTIO 1.2, 2.8.7). On a ring
+    // that the device reads it means nothing: DPDK's driver leaves it set on the header (virtio_init_vring).
     more_ = at_ < table_size_;
-    return {d.addr, d.len, static_cast<uint16_t>(d.flags & VRING_DESC_F_WRITE)};
+    const uint16_t write = q_->role == QueueRole::kTx ? VRING_DESC_F_WRITE : 0;
+    return {d.addr, d.len, static_cast<uint16_t>(d.flags & write)};
   }
   if (at_ == table_size_) at_ = 0;
   more_ = d.flags & VRING_DESC_F_NEXT;
