@@ -110,6 +110,11 @@ export const QUEUE_COUNTERS = [
   'empty_bursts',
 ] as const;
 
+/** The arrays of queueSlots: where a packet starts (mapping, 2 GiB window in it, offset in that), its most bytes, its bytes. */
+export const IN_PLACE_FIELDS = ['mapping', 'window', 'offset', 'room', 'length'] as const;
+/** Packets that are worked on in place at a time. */
+export const IN_PLACE_MAX = 64;
+
 /** Ring states, as `queueState` tells them. */
 export const QUEUE_STOPPED = 0;
 export const QUEUE_RUNNING = 1;
@@ -163,6 +168,8 @@ export interface Native {
    * 4 GiB, which is Node 20's limit. Writing through a mapping that is not writable kills the process.
    */
   mappingBuffer(mapping: MappingHandle): ArrayBuffer;
+  /** The same for the `window`th 2 GiB of a mapping of any size. */
+  mappingWindow(mapping: MappingHandle, window: number): ArrayBuffer;
   /** Unmaps. The caller has made sure that no queue and no other thread uses the mapping. */
   unmap(mapping: MappingHandle): void;
   /** Address of the first byte in this process: for system calls that want one. */
@@ -286,6 +293,21 @@ export interface Native {
   rxBurst(queue: QueueHandle, vector: VectorHandle, n: number): number;
   /** HOT. Sends vector[from..to); frees those it took and returns how many (in order from `from`). */
   txBurst(queue: QueueHandle, vector: VectorHandle, from: number, to: number): number;
+  /**
+   * Where packets in the peer's memory are, for txReserve and rxPeek: Uint32Arrays of IN_PLACE_MAX entries one behind the other,
+   * in the order of IN_PLACE_FIELDS, for the calling thread.
+   */
+  queueSlots(queue: QueueHandle): ArrayBuffer;
+  /** HOT. Reserves up to `n` receive buffers of the peer, told in queueSlots; returns how many. Until txCommit the queue can't be stopped. */
+  txReserve(queue: QueueHandle, n: number): number;
+  /** HOT. Sends the first `n` reserved buffers with the lengths in queueSlots and lets go of the rest; returns how many were sent. */
+  txCommit(queue: QueueHandle, n: number): number;
+  /** HOT. Shows up to `n` packets where the peer has sent them; returns how many. Until rxRelease the queue can't be stopped. */
+  rxPeek(queue: QueueHandle, n: number): number;
+  /** HOT. Gives the first `n` packets shown back to the peer and lets go of the rest; returns how many. */
+  rxRelease(queue: QueueHandle, n: number): number;
+  /** HOT. Moves up to `n` packets from ring to ring; -1 when the next one needs rxBurst and txBurst. */
+  relayBurst(rx: QueueHandle, tx: QueueHandle, n: number): number;
   /** HOT, benchmarks only: returns up to `n` available descriptors untouched (used length `length`); returns how many. */
   returnBurst(queue: QueueHandle, n: number, length: number): number;
 

@@ -21,8 +21,9 @@ Instance& InstanceOf(Napi::Env env) {
   return *instance;
 }
 
-uint64_t Key(BufferOf what, uint32_t handle) {
-  return (uint64_t{static_cast<uint32_t>(what)} << 32) | handle;
+// `number` is below 2^24: a window of a mapping, of which there are no more in 48 bits of address.
+uint64_t Key(BufferOf what, uint32_t handle, uint32_t number) {
+  return uint64_t{number} << 40 | uint64_t{static_cast<uint32_t>(what)} << 32 | handle;
 }
 
 // Node 20 makes external ArrayBuffers through Buffer, whose limit is 4 GiB (buffer.constants.MAX_LENGTH).
@@ -30,22 +31,23 @@ constexpr size_t kMaxBuffer = size_t{1} << 32;
 
 }  // namespace
 
-Napi::ArrayBuffer CachedBuffer(Napi::Env env, BufferOf what, uint32_t handle, void* base, size_t length) {
+Napi::ArrayBuffer CachedBuffer(Napi::Env env, BufferOf what, uint32_t handle, void* base, size_t length,
+                               uint32_t number) {
   auto& buffers = InstanceOf(env).buffers;
-  const auto found = buffers.find(Key(what, handle));
+  const auto found = buffers.find(Key(what, handle, number));
   if (found != buffers.end()) return found->second.Value();
   if (length > kMaxBuffer) {
     throw Napi::RangeError::New(env,
                                 std::to_string(length) + " bytes do not fit into an ArrayBuffer (4 GiB)");
   }
   auto buffer = Napi::ArrayBuffer::New(env, base, length);
-  buffers.emplace(Key(what, handle), Napi::Reference<Napi::ArrayBuffer>::New(buffer, 1));
+  buffers.emplace(Key(what, handle, number), Napi::Reference<Napi::ArrayBuffer>::New(buffer, 1));
   return buffer;
 }
 
-void DropBuffer(Napi::Env env, BufferOf what, uint32_t handle) {
+void DropBuffer(Napi::Env env, BufferOf what, uint32_t handle, uint32_t number) {
   auto& buffers = InstanceOf(env).buffers;
-  const auto found = buffers.find(Key(what, handle));
+  const auto found = buffers.find(Key(what, handle, number));
   if (found == buffers.end()) return;
   found->second.Value().Detach();
   buffers.erase(found);

@@ -10,14 +10,22 @@
 
 namespace vpci {
 
-/** What a buffer shows; with the handle it names the buffer. */
-enum class BufferOf : uint32_t { kMapping, kPool, kQueueStats, kDriverQueueStats };
+/** What a buffer shows; with the handle, and a number where a thing has several, it names the buffer. */
+enum class BufferOf : uint32_t {
+  kMapping,
+  kPool,
+  kQueueStats,
+  kDriverQueueStats,
+  kQueueSlots,
+  kMappingWindow
+};
 
 /** The buffer over [base, base + length) of this thing in this thread, made on first use. Throws a RangeError
  * when too long. */
-Napi::ArrayBuffer CachedBuffer(Napi::Env env, BufferOf what, uint32_t handle, void* base, size_t length);
+Napi::ArrayBuffer CachedBuffer(Napi::Env env, BufferOf what, uint32_t handle, void* base, size_t length,
+                               uint32_t number = 0);
 
 /** Detaches and forgets this thread's buffer, if there is one. Call it before the memory goes. */
-void DropBuffer(Napi::Env env, BufferOf what, uint32_t handle);
+void DropBuffer(Napi::Env env, BufferOf what, uint32_t handle, uint32_t number = 0);
 
 }  // namespace vpci

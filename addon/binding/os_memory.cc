@@ -2,6 +2,7 @@
 // Memory files, mappings and descriptors for JavaScript.
 #include <errno.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "binding/arguments.h"
@@ -10,6 +11,7 @@
 #include "binding/os.h"
 #include "os/file.h"
 #include "os/mapping.h"
+#include "ring/in_place.h"
 
 namespace vpci {
 namespace {
@@ -58,6 +60,24 @@ Napi::RangeError Unknown(Napi::Env env, uint32_t handle) {
   return Napi::RangeError::New(env, "mapping " + std::to_string(handle) + " does not exist");
 }
 
+// This thread's views of a mapping, whole and in windows.
+void DropViews(Napi::Env env, uint32_t handle, size_t length) {
+  DropBuffer(env, BufferOf::kMapping, handle);
+  for (uint64_t window = 0; window << kWindowBits < length; window++)
+    DropBuffer(env, BufferOf::kMappingWindow, handle, static_cast<uint32_t>(window));
+}
+
+Napi::Value MappingWindow(const Napi::CallbackInfo& info) {
+  const uint32_t handle = arg::Uint32(info[0], "mapping");
+  const uint32_t window = arg::Uint32(info[1], "window", 0, (1u << 24) - 1);
+  Mapping mapping;
+  if (MappingGet(handle, &mapping) < 0) throw Unknown(info.Env(), handle);
+  const uint64_t start = uint64_t{window} << kWindowBits;
+  if (start >= mapping.length) throw arg::OutOfRange(info.Env(), "window", "one that the mapping has");
+  const size_t length = std::min<uint64_t>(mapping.length - start, uint64_t{1} << kWindowBits);
+  return CachedBuffer(info.Env(), BufferOf::kMappingWindow, handle, mapping.base + start, length, window);
+}
+
 Napi::Value MappingBuffer(const Napi::CallbackInfo& info) {
   const uint32_t handle = arg::Uint32(info[0], "mapping");
   Mapping mapping;
@@ -71,7 +91,8 @@ Napi::Value MappingBuffer(const Napi::CallbackInfo& info) {
 
 Napi::Value Unmap(const Napi::CallbackInfo& info) {
   const uint32_t handle = arg::Uint32(info[0], "mapping");
-  DropBuffer(info.Env(), BufferOf::kMapping, handle);
+  Mapping mapping;
+  if (MappingGet(handle, &mapping) == 0) DropViews(info.Env(), handle, mapping.length);
   const int error = MappingRemove(handle);
   if (error == -EBADF) throw Unknown(info.Env(), handle);
   Check(info.Env(), error, "munmap");
@@ -113,6 +134,7 @@ void InitOsMemory(Napi::Object exports) {
   Export<MapFileParts>(exports, "mapFileParts");
   Export<MapAnonymous>(exports, "mapAnonymous");
   Export<MappingBuffer>(exports, "mappingBuffer");
+  Export<MappingWindow>(exports, "mappingWindow");
   Export<Unmap>(exports, "unmap");
   Export<Close>(exports, "close");
   Export<Dup>(exports, "dup");

@@ -10,6 +10,8 @@
 #include "os/tsc.h"
 #include "ring/device_rx.h"
 #include "ring/device_tx.h"
+#include "ring/in_place.h"
+#include "ring/relay.h"
 
 namespace vpci {
 namespace {
@@ -105,6 +107,23 @@ napi_value QueueDisarm(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// One of the four steps of in_place.h.
+template <QueueRole kRole, uint32_t (*kStep)(DeviceQueue&, uint32_t)>
+napi_value InPlaceStep(napi_env env, napi_callback_info info) {
+  Args<2> a(env, info);
+  DeviceQueue* q = QueueOf(a[0], kRole);
+  return Number(env, q ? kStep(*q, a[1]) : 0);
+}
+
+napi_value QueueRelay(napi_env env, napi_callback_info info) {
+  Args<3> a(env, info);
+  DeviceQueue* rx = QueueOf(a[0], QueueRole::kRx);
+  DeviceQueue* tx = QueueOf(a[1], QueueRole::kTx);
+  napi_value result;
+  napi_create_int32(env, rx && tx ? RelayBurst(*rx, *tx, a[2]) : 0, &result);
+  return result;
+}
+
 napi_value QueueReturnBurst(napi_env env, napi_callback_info info) {
   Args<3> a(env, info);
   DeviceQueue* q = g.Queue(a[0]);
@@ -156,6 +175,15 @@ void InitRingHot(Napi::Env env, Napi::Object exports) {
       {"txBurst", nullptr, QueueTxBurst, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"queueArm", nullptr, QueueArm, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"queueDisarm", nullptr, QueueDisarm, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"txReserve", nullptr, InPlaceStep<QueueRole::kTx, Reserve>, nullptr, nullptr, nullptr, napi_enumerable,
+       nullptr},
+      {"txCommit", nullptr, InPlaceStep<QueueRole::kTx, Commit>, nullptr, nullptr, nullptr, napi_enumerable,
+       nullptr},
+      {"rxPeek", nullptr, InPlaceStep<QueueRole::kRx, Peek>, nullptr, nullptr, nullptr, napi_enumerable,
+       nullptr},
+      {"rxRelease", nullptr, InPlaceStep<QueueRole::kRx, Release>, nullptr, nullptr, nullptr, napi_enumerable,
+       nullptr},
+      {"relayBurst", nullptr, QueueRelay, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"returnBurst", nullptr, QueueReturnBurst, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"tscLap", nullptr, TscLap, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"driverGenerate", nullptr, DriverGenerate, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

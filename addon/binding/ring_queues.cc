@@ -87,9 +87,15 @@ Napi::Value QueueStats(const Napi::CallbackInfo& info) {
                       QueueCounters::kCount * sizeof(uint64_t));
 }
 
+Napi::Value QueueSlots(const Napi::CallbackInfo& info) {
+  InPlaceSlots& slots = QueueArg(info[0]).slots;
+  return CachedBuffer(info.Env(), BufferOf::kQueueSlots, arg::Uint32(info[0], "queue"), &slots, sizeof slots);
+}
+
 Napi::Value QueueDestroy(const Napi::CallbackInfo& info) {
   QueueArg(info[0]).Quiesce();
   DropBuffer(info.Env(), BufferOf::kQueueStats, arg::Uint32(info[0], "queue"));
+  DropBuffer(info.Env(), BufferOf::kQueueSlots, arg::Uint32(info[0], "queue"));
   TheRegistry().queues.Retire(arg::Uint32(info[0], "queue"));
   return info.Env().Undefined();
 }
@@ -175,6 +181,7 @@ void InitRingQueues(Napi::Env env, Napi::Object exports) {
   Export(env, exports, "queueQuiesce", QueueQuiesce);
   Export(env, exports, "queueState", QueueStateOf);
   Export(env, exports, "queueStats", QueueStats);
+  Export(env, exports, "queueSlots", QueueSlots);
   Export(env, exports, "queueDestroy", QueueDestroy);
   Export(env, exports, "chainTake", ChainTake);
   Export(env, exports, "chainReturn", ChainReturn);

@@ -86,6 +86,8 @@ uint8_t* DeviceQueue::TranslateElsewhere(uint64_t gpa, uint64_t len) {
   region_gpa = r->gpa;
   region_size = r->size;
   region_base = r->base;
+  region_mapping = r->mapping;
+  region_mapping_offset = r->mapping_offset;
   return r->base + (gpa - r->gpa);
 }
 

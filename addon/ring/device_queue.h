@@ -38,6 +38,25 @@ struct RingSetup {
 
 enum class StartError { kNone, kBadSize, kMisaligned, kOutsideMemory, kBadIndex, kRunning };
 
+// Packets that lie in the peer's memory for the application to read or write there. The arrays are shared
+// with JavaScript: where a packet starts (behind its network header) as mapping, window of 2 GiB in it and
+// offset in the window; the bytes that it has or may have; and how long the application made it.
+struct InPlaceSlots {
+  static constexpr uint32_t kMax = 64;
+  uint32_t mapping[kMax];
+  uint32_t window[kMax];
+  uint32_t offset[kMax];
+  uint32_t room[kMax];
+  uint32_t length[kMax];
+};
+
+// The same for the engine, which believes nothing that JavaScript can write.
+struct HeldBuffer {
+  uint8_t* header;
+  uint32_t room;
+  uint16_t id;
+};
+
 struct alignas(64) DeviceQueue {
   // --- written by both threads
   std::atomic<uint32_t> busy{0};
@@ -59,11 +78,15 @@ struct alignas(64) DeviceQueue {
   bool mergeable = false;
   // Which instance of the burst functions fits what was negotiated (device_rx.cc, device_tx.cc).
   uint8_t variant = 0;
+  // Entries that the application works on in place (in_place.h): the gate stays entered meanwhile.
+  uint8_t held = 0;
 
   // --- the peer's memory: the region that was met last, then all of them
   alignas(64) uint64_t region_gpa = 0;
   uint64_t region_size = 0;
   uint8_t* region_base = nullptr;
+  uint64_t region_mapping_offset = 0;
+  uint32_t region_mapping = 0;
   MemoryTable* memory = nullptr;
   uint64_t features = 0;
   uint32_t ring_size = 0;
@@ -73,6 +96,8 @@ struct alignas(64) DeviceQueue {
   QueueRole role = QueueRole::kRx;
 
   QueueCounters counters;
+  InPlaceSlots slots;
+  HeldBuffer held_buffer[InPlaceSlots::kMax];
 
   uint32_t size() const { return ring_size; }
   bool is_packed() const { return packed != nullptr; }
@@ -85,6 +110,7 @@ struct alignas(64) DeviceQueue {
   // Gate of every burst. The store and the load are sequentially consistent against those in Quiesce: either
   // the burst sees the closed gate or Quiesce sees the burst.
   bool Enter() {
+    if (__builtin_expect(held != 0, 0)) return false;
     busy.store(1, std::memory_order_seq_cst);
     if (__builtin_expect(state.load(std::memory_order_seq_cst) == QueueState::kRunning, 1)) return true;
     Leave();

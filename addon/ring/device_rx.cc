@@ -7,6 +7,7 @@
 #include "ring/copy.h"
 #include "ring/offload.h"
 #include "ring/packed_ring.h"
+#include "ring/single_buffer.h"
 #include "ring/split_ring.h"
 #include "ring/variant.h"
 
@@ -25,23 +26,18 @@ struct Pending {
   uint16_t id;
 };
 
-// The shape that nearly every driver uses for TX: one readable buffer, header and packet together.
 inline bool SimplePacket(DeviceQueue& q, const MbufPool& pool, const Entry& e, Pending* out) {
-  uint32_t len = e.len - q.hdr_bytes;
-  if (__builtin_expect(e.flags != 0 || e.len <= q.hdr_bytes || len > pool.data_room(), 0)) return false;
-  const uint8_t* p = q.Translate(e.addr, e.len);
-  if (__builtin_expect(!p, 0)) return false;
-  *out = {p, len, e.id};
+  const uint32_t len = e.len - q.hdr_bytes;
+  const uint8_t* header = ReadableBuffer(q, e);
+  if (__builtin_expect(!header || len > pool.data_room(), 0)) return false;
+  *out = {header, len, e.id};
   return true;
 }
 
-// What a header asks for; most ask for nothing.
+// Metadata of a packet that is in its mbuf already; false when its header makes no sense.
 inline bool TakeHeader(DeviceQueue& q, const uint8_t* header, MbufPool& pool, uint32_t id) {
-  VirtioNetHdr hdr;
-  std::memcpy(&hdr, header, 10);
-  // The copy is what counts, whatever the peer does to the header meanwhile.
-  asm volatile("" : "+m"(hdr));
-  if (__builtin_expect(hdr.flags == 0 && hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE, 1)) {
+  const VirtioNetHdr hdr = CopyHeader(header);
+  if (__builtin_expect(AsksForNothing(hdr), 1)) {
     pool.ol_flags()[id] = 0;
     return true;
   }

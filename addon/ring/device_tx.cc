@@ -7,6 +7,7 @@
 #include "ring/copy.h"
 #include "ring/offload.h"
 #include "ring/packed_ring.h"
+#include "ring/single_buffer.h"
 #include "ring/split_ring.h"
 #include "ring/tx_packet.h"
 #include "ring/variant.h"
@@ -23,21 +24,12 @@ struct Pending {
   uint16_t id;
 };
 
-// Of most packets the header is zero but for num_buffers (VIRTIO 1.2, 5.1.6.4.1).
-inline void WriteHeader(uint8_t* dst, uint32_t hdr_bytes, const VirtioNetHdr& hdr) {
-  if (__builtin_expect(hdr_bytes == sizeof hdr, 1))
-    std::memcpy(dst, &hdr, sizeof hdr);
-  else
-    std::memcpy(dst, &hdr, 10);
-}
-
 // The usual case: a packet in one mbuf, without metadata, and one writable buffer that holds it.
 inline bool SimpleBuffer(DeviceQueue& q, MbufPool& pool, const Entry& e, uint32_t mbuf, Pending* out) {
   if (__builtin_expect(!SegmentIsSane(pool, mbuf) || pool.next()[mbuf] != kNoNext, 0)) return false;
   const uint32_t len = pool.data_len()[mbuf];
-  if (__builtin_expect(pool.ol_flags()[mbuf] != 0 || e.flags != VRING_DESC_F_WRITE, 0)) return false;
-  if (__builtin_expect(e.len < len + q.hdr_bytes || len == 0, 0)) return false;
-  uint8_t* dst = q.Translate(e.addr, e.len);
+  if (__builtin_expect(pool.ol_flags()[mbuf] != 0 || len == 0, 0)) return false;
+  uint8_t* dst = WritableBuffer(q, e, len);
   if (__builtin_expect(!dst, 0)) return false;
   *out = {dst, pool.buffer(mbuf) + pool.data_off()[mbuf], len, e.id};
   return true;
@@ -94,11 +86,9 @@ inline uint32_t TxFast(DeviceQueue& q, Ring& ring, MbufPool& pool, const uint32_
     PrefetchWrite(pending[count].dst);
     PrefetchWrite(pending[count].dst + q.hdr_bytes + pending[count].len - 1);
   }
-  VirtioNetHdr hdr{};
-  hdr.num_buffers = 1;
   for (uint32_t i = 0; i < count; i++) {
     const Pending& p = pending[i];
-    WriteHeader(p.dst, q.hdr_bytes, hdr);
+    WriteHeader(p.dst, q.hdr_bytes, kPlainHeader);
     CopyPacket(p.dst + q.hdr_bytes, p.src, p.len);
     q.counters.CountFrame(First8(p.src, p.len), p.len);
     ring.Return(i, p.id, p.len + q.hdr_bytes);

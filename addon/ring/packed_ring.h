@@ -32,9 +32,13 @@ class PackedRing {
     return true;
   }
 
-  Look Walk(uint32_t slots, ChainWalker* chain) const {
+  bool Has(uint32_t slots) const {
     Entry e;
-    if (!Peek(slots, &e)) return Look::kNone;
+    return Peek(slots, &e);
+  }
+
+  Look Walk(uint32_t slots, ChainWalker* chain) const {
+    if (!Has(slots)) return Look::kNone;
     *chain = ChainWalker::Packed(q_, next_.Plus(slots, size_).slot);
     return Look::kEntry;
   }

@@ -45,6 +45,9 @@ class SplitRing {
     return head >= 0;
   }
 
+  // Whether an entry lies `slots` slots ahead, of whatever shape.
+  bool Has(uint32_t slots) const { return slots < ready_; }
+
   // The chain of the entry that lies `slots` slots ahead.
   Look Walk(uint32_t slots, ChainWalker* chain) const {
     if (slots >= ready_) return Look::kNone;

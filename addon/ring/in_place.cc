@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ring/in_place.h"
+
+#include <algorithm>
+
+#include "ring/packed_ring.h"
+#include "ring/single_buffer.h"
+#include "ring/split_ring.h"
+#include "ring/tx_packet.h"
+
+namespace vpci {
+namespace {
+
+constexpr uint64_t kWindowBytes = uint64_t{1} << kWindowBits;
+
+// Tells the application where the packet behind the header at `header` is. False when it lies across two
+// windows.
+bool Show(DeviceQueue& q, uint32_t slot, const uint8_t* header, uint32_t room) {
+  const uint64_t at = q.region_mapping_offset + static_cast<uint64_t>(header + q.hdr_bytes - q.region_base);
+  const uint64_t offset = at & (kWindowBytes - 1);
+  if (room > kWindowBytes - offset) return false;
+  q.slots.mapping[slot] = q.region_mapping;
+  q.slots.window[slot] = static_cast<uint32_t>(at >> kWindowBits);
+  q.slots.offset[slot] = static_cast<uint32_t>(offset);
+  q.slots.room[slot] = room;
+  return true;
+}
+
+template <class Ring>
+uint32_t ReserveOn(DeviceQueue& q, uint32_t n) {
+  Ring ring(q);
+  uint32_t count = 0;
+  for (; count < n; count++) {
+    Entry e;
+    if (!ring.Peek(count, &e)) break;
+    uint8_t* header = WritableBuffer(q, e, 1);
+    if (!header || !Show(q, count, header, e.len - q.hdr_bytes)) break;
+    q.held_buffer[count] = {header, e.len - q.hdr_bytes, e.id};
+    PrefetchWrite(header);
+  }
+  return count;
+}
+
+template <class Ring>
+uint32_t CommitOn(DeviceQueue& q, uint32_t n) {
+  Ring ring(q);
+  uint32_t done = 0;
+  for (; done < n; done++) {
+    const HeldBuffer& held = q.held_buffer[done];
+    const uint32_t len = LoadOnce(&q.slots.length[done]);
+    if (len == 0 || len > held.room) break;
+    WriteHeader(held.header, q.hdr_bytes, kPlainHeader);
+    q.counters.CountFrame(First8(held.header + q.hdr_bytes, len), len);
+    ring.Return(done, held.id, len + q.hdr_bytes);
+  }
+  ring.Advance(done);
+  ring.Publish();
+  return done;
+}
+
+template <class Ring>
+uint32_t PeekOn(DeviceQueue& q, uint32_t n) {
+  Ring ring(q);
+  const bool offload = (q.variant & kVariantOffload) != 0;
+  uint32_t count = 0;
+  for (; count < n; count++) {
+    Entry e;
+    if (!ring.Peek(count, &e)) break;
+    const uint8_t* header = ReadableBuffer(q, e);
+    if (!header || (offload && !AsksForNothing(CopyHeader(header)))) break;
+    if (!Show(q, count, header, e.len - q.hdr_bytes)) break;
+    q.slots.length[count] = e.len - q.hdr_bytes;
+    PrefetchRead(header);
+    q.held_buffer[count] = {const_cast<uint8_t*>(header), e.len - q.hdr_bytes, e.id};
+  }
+  return count;
+}
+
+template <class Ring>
+uint32_t ReleaseOn(DeviceQueue& q, uint32_t n) {
+  Ring ring(q);
+  for (uint32_t i = 0; i < n; i++) {
+    const HeldBuffer& held = q.held_buffer[i];
+    q.counters.CountFrame(First8(held.header + q.hdr_bytes, held.room), held.room);
+    ring.Return(i, held.id, 0);
+  }
+  ring.Advance(n);
+  ring.Publish();
+  return n;
+}
+
+using Step = uint32_t (*)(DeviceQueue&, uint32_t);
+
+uint32_t Take(DeviceQueue& q, uint32_t n, Step take) {
+  if (!q.Enter()) return 0;
+  const uint32_t count = take(q, std::min(n, InPlaceSlots::kMax));
+  q.held = static_cast<uint8_t>(count);
+  if (count == 0) q.Leave();
+  return count;
+}
+
+// Another thread may have closed the gate meanwhile; the ring is still there until we leave.
+uint32_t Give(DeviceQueue& q, uint32_t n, Step give) {
+  if (q.held == 0) return 0;
+  const uint32_t done = give(q, std::min<uint32_t>(n, q.held));
+  q.counters.good_packets += done;
+  q.counters.bursts += done != 0;
+  q.held = 0;
+  q.Leave();
+  return done;
+}
+
+}  // namespace
+
+uint32_t Reserve(DeviceQueue& q, uint32_t n) {
+  return Take(q, n, q.is_packed() ? ReserveOn<PackedRing<false>> : ReserveOn<SplitRing<false>>);
+}
+
+uint32_t Commit(DeviceQueue& q, uint32_t n) {
+  return Give(q, n, q.is_packed() ? CommitOn<PackedRing<false>> : CommitOn<SplitRing<false>>);
+}
+
+uint32_t Peek(DeviceQueue& q, uint32_t n) {
+  return Take(q, n, q.is_packed() ? PeekOn<PackedRing<false>> : PeekOn<SplitRing<false>>);
+}
+
+uint32_t Release(DeviceQueue& q, uint32_t n) {
+  return Give(q, n, q.is_packed() ? ReleaseOn<PackedRing<false>> : ReleaseOn<SplitRing<false>>);
+}
+
+}  // namespace vpci

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ring/relay.h"
+
+#include <algorithm>
+
+#include "ring/copy.h"
+#include "ring/packed_ring.h"
+#include "ring/single_buffer.h"
+#include "ring/split_ring.h"
+#include "ring/tx_packet.h"
+
+namespace vpci {
+namespace {
+
+constexpr uint32_t kBatch = 32;
+
+struct Move {
+  const uint8_t* src;  // header
+  uint8_t* dst;        // header
+  uint32_t len;        // of the packet behind either
+  uint16_t rx_id, tx_id;
+};
+
+enum class Found { kMove, kNothing, kOddShape };
+
+// The pair of a packet and a buffer that lie `ahead` places on.
+template <class RxRing, class TxRing>
+inline Found FindMove(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing& to, uint32_t ahead, Move* out) {
+  Entry packet, buffer;
+  if (!from.Peek(ahead, &packet)) return from.Has(ahead) ? Found::kOddShape : Found::kNothing;
+  if (!to.Peek(ahead, &buffer)) return to.Has(ahead) ? Found::kOddShape : Found::kNothing;
+  const uint8_t* src = ReadableBuffer(rx, packet);
+  if (__builtin_expect(!src, 0)) return Found::kOddShape;
+  const uint32_t len = packet.len - rx.hdr_bytes;
+  uint8_t* dst = WritableBuffer(tx, buffer, len);
+  if (__builtin_expect(!dst, 0)) return Found::kOddShape;
+  *out = {src, dst, len, packet.id, buffer.id};
+  return Found::kMove;
+}
+
+// A batch; `*odd` says whether the next packet needs the other road.
+template <class RxRing, class TxRing>
+inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing& to, uint32_t n, bool* odd) {
+  Move moves[kBatch];
+  uint32_t count = 0;
+  for (Found found = Found::kMove; count < n; count++) {
+    found = FindMove(rx, tx, from, to, count, &moves[count]);
+    *odd = found == Found::kOddShape;
+    if (found != Found::kMove) break;
+    PrefetchRead(moves[count].src);
+    PrefetchWrite(moves[count].dst);
+  }
+  const bool offload = (rx.variant & kVariantOffload) != 0;
+  uint32_t done = 0;
+  for (; done < count; done++) {
+    const Move& m = moves[done];
+    if (offload && __builtin_expect(!AsksForNothing(CopyHeader(m.src)), 0)) {
+      *odd = true;
+      break;
+    }
+    uint8_t* data = m.dst + tx.hdr_bytes;
+    WriteHeader(m.dst, tx.hdr_bytes, kPlainHeader);
+    CopyPacket(data, m.src + rx.hdr_bytes, m.len);
+    const uint64_t first8 = First8(data, m.len);
+    rx.counters.CountFrame(first8, m.len);
+    tx.counters.CountFrame(first8, m.len);
+    to.Return(done, m.tx_id, m.len + tx.hdr_bytes);
+    from.Return(done, m.rx_id, 0);
+  }
+  to.Advance(done);
+  from.Advance(done);
+  return done;
+}
+
+template <class RxRing, class TxRing>
+int32_t RelayOn(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
+  RxRing from(rx);
+  TxRing to(tx);
+  uint32_t total = 0;
+  bool odd = false;
+  while (total < n && !odd) {
+    const uint32_t want = std::min(n - total, kBatch);
+    const uint32_t done = MoveBatch(rx, tx, from, to, want, &odd);
+    // What was sent is seen before its buffers go back.
+    to.Publish();
+    from.Publish();
+    total += done;
+    if (done < want) break;
+  }
+  return total == 0 && odd ? -1 : static_cast<int32_t>(total);
+}
+
+template <class RxRing>
+int32_t RelayFrom(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
+  return tx.is_packed() ? RelayOn<RxRing, PackedRing<false>>(rx, tx, n)
+                        : RelayOn<RxRing, SplitRing<false>>(rx, tx, n);
+}
+
+using Relay = int32_t (*)(DeviceQueue&, DeviceQueue&, uint32_t);
+
+// By the receiving ring's variant, offload aside.
+constexpr Relay kRelays[] = {RelayFrom<SplitRing<false>>, RelayFrom<SplitRing<true>>,
+                             RelayFrom<PackedRing<false>>, RelayFrom<PackedRing<true>>};
+
+}  // namespace
+
+int32_t RelayBurst(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
+  if (!rx.Enter()) return 0;
+  if (!tx.Enter()) {
+    rx.Leave();
+    return 0;
+  }
+  const int32_t moved = kRelays[rx.variant & (kVariantInOrder | kVariantPacked)](rx, tx, n);
+  const uint32_t packets = moved > 0 ? static_cast<uint32_t>(moved) : 0;
+  for (DeviceQueue* q : {&rx, &tx}) {
+    q->counters.good_packets += packets;
+    q->counters.bursts += packets != 0;
+    q->counters.empty_bursts += packets == 0;
+    q->Leave();
+  }
+  return moved;
+}
+
+}  // namespace vpci

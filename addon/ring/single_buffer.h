@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The shape that nearly every driver gives to its buffers: header and packet together in one descriptor. The
+// fast roads take nothing else.
+#pragma once
+#include <cstdint>
+#include <cstring>
+
+#include "ring/device_queue.h"
+#include "ring/split_ring.h"
+#include "ring/variant.h"
+
+namespace vpci {
+
+// Where the header of a readable entry is, with `e.len - hdr_bytes` bytes of packet behind it; nullptr for
+// any other shape.
+inline const uint8_t* ReadableBuffer(DeviceQueue& q, const Entry& e) {
+  if (__builtin_expect(e.flags != 0 || e.len <= q.hdr_bytes, 0)) return nullptr;
+  return q.Translate(e.addr, e.len);
+}
+
+// Where the header of a writable entry goes, with room for `len` bytes of packet behind it.
+inline uint8_t* WritableBuffer(DeviceQueue& q, const Entry& e, uint32_t len) {
+  if (__builtin_expect(e.flags != VRING_DESC_F_WRITE || e.len < len + q.hdr_bytes, 0)) return nullptr;
+  return q.Translate(e.addr, e.len);
+}
+
+// A private copy of a header: the copy is what counts, whatever the peer does meanwhile.
+inline VirtioNetHdr CopyHeader(const uint8_t* header) {
+  VirtioNetHdr hdr{};
+  std::memcpy(&hdr, header, 10);
+  asm volatile("" : "+m"(hdr));
+  return hdr;
+}
+
+// Most packets ask for no work on their checksum and no cutting.
+inline bool AsksForNothing(const VirtioNetHdr& hdr) {
+  return hdr.flags == 0 && hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE;
+}
+
+inline void WriteHeader(uint8_t* dst, uint32_t hdr_bytes, const VirtioNetHdr& hdr) {
+  if (__builtin_expect(hdr_bytes == sizeof hdr, 1))
+    std::memcpy(dst, &hdr, sizeof hdr);
+  else
+    std::memcpy(dst, &hdr, 10);
+}
+
+// Of a packet without metadata in one buffer the header is zero but for num_buffers (VIRTIO 1.2, 5.1.6.4.1).
+inline constexpr VirtioNetHdr kPlainHeader = {0, VIRTIO_NET_HDR_GSO_NONE, 0, 0, 0, 0, 1};
+
+}  // namespace vpci
