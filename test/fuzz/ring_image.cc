@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Fuzzes both roles of the ring engine with a raw image of guest memory, rings included: no structure is
+// assumed of what the peer wrote. In half of the inputs a second thread goes on writing while the bursts run,
+// as a peer that changes what has just been checked.
+#include <atomic>
+#include <thread>
+
+#include "guest.h"
+#include "input.h"
+#include "ring/device_rx.h"
+#include "ring/device_tx.h"
+#include "ring/driver_queue.h"
+
+namespace fuzz {
+namespace {
+
+constexpr Region kMemory{0, 0x4000};
+constexpr uint32_t kBursts = 6;
+constexpr uint32_t kBurst = 32;
+
+// The peer's other hand: flips bits here and there until it is stopped.
+class Scribbler {
+ public:
+  Scribbler(uint8_t* memory, uint32_t bytes, uint32_t seed)
+      : thread_([=, this] {
+          for (uint32_t x = seed | 1; !stop_.load(std::memory_order_relaxed);) {
+            x = x * 1664525 + 1013904223;
+            // Mostly in the first part, where the input is.
+            uint32_t at = (x >> 8) % (x & 1 ? bytes : bytes / 16);
+            __atomic_fetch_xor(memory + at, static_cast<uint8_t>(1u << (x >> 29)), __ATOMIC_RELAXED);
+          }
+        }) {}
+  ~Scribbler() {
+    stop_.store(true);
+    thread_.join();
+  }
+
+ private:
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+struct Layout {
+  uint64_t desc, avail, used;
+  uint32_t size;
+};
+
+// Close together, so that a short image reaches all of it; rings may overlap each other.
+Layout TakeLayout(Input& in) {
+  Layout l{};
+  l.size = 1u << in.Below(7);
+  l.desc = uint64_t{16} * in.Byte();
+  l.avail = uint64_t{2} * in.Byte();
+  l.used = uint64_t{4} * in.Byte();
+  return l;
+}
+
+void Fill(GuestMemory& memory, Input& in) {
+  std::memcpy(memory.Find(0), in.data(), std::min<size_t>(in.left(), kMemory.size));
+}
+
+void Device(Input& in, uint64_t features, QueueRole role, GuestMemory& memory, bool scribble) {
+  Layout l = TakeLayout(in);
+  Application app(8 + in.Below(48), 64u << in.Below(5));
+  uint16_t last = in.Take<uint16_t>();
+  uint32_t seed = in.Take<uint16_t>();
+  Fill(memory, in);
+  DeviceQueue queue;
+  queue.role = role;
+  if (queue.Start({&memory.table, l.desc, l.avail, l.used, l.size, last, features, -1}) != StartError::kNone)
+    return;
+  {
+    std::optional<Scribbler> scribbler;
+    if (scribble) scribbler.emplace(memory.Find(0), kMemory.size, seed);
+    bool broken = false;
+    for (uint32_t i = 0; i < kBursts; i++) {
+      uint32_t ids[kBurst];
+      uint16_t before = queue.last_avail_idx;
+      uint32_t made = 0, done = 0;
+      if (role == QueueRole::kRx) {
+        done = RxBurst(queue, *app.pool, ids, kBurst);
+        app.Hold(ids, done);
+      } else {
+        while (made < 8 && (ids[made] = app.Make(60 + 200 * made, made & 1 ? 100 : 2048, 0)) != kNoNext)
+          made++;
+        done = TxBurst(queue, *app.pool, ids, made);
+        MUST(done <= made);
+        app.Hold(ids + done, made - done);
+      }
+      MUST(static_cast<uint16_t>(queue.last_avail_idx - before) <= l.size);
+      if (broken) MUST(done == 0 && queue.last_avail_idx == before);
+      MUST(!broken || queue.state.load() == QueueState::kBroken);
+      broken = queue.state.load() == QueueState::kBroken;
+      app.Check();
+      if (i & 1) app.FreeAll();
+    }
+  }
+  uint16_t at = queue.last_avail_idx;
+  MUST(queue.Quiesce() == at);
+}
+
+// The built-in peer against a back-end that writes what it likes.
+void Driver(Input& in, uint64_t features, GuestMemory& memory, bool scribble) {
+  constexpr uint32_t kBuffer = 256, kSize = 16;
+  const auto setup = [&](uint64_t base) {
+    return DriverQueueSetup{memory.Find(0), kMemory.size,  base,        base + 0x100,
+                            base + 0x200,   base + 0x1000, kMemory.gpa, kSize,
+                            kBuffer,        features,      -1};
+  };
+  DriverQueue rx, tx;
+  MUST(rx.Init(QueueRole::kRx, setup(0)) && tx.Init(QueueRole::kTx, setup(0x2000)));
+  uint8_t frame[64] = {};
+  MUST(tx.SetTemplate(frame, sizeof frame));
+  uint8_t ops = in.Byte();
+  uint32_t seed = in.Take<uint16_t>();
+  // The used rings first, then the front of the buffers, where a back-end writes headers.
+  for (uint64_t at : {uint64_t{0x200}, uint64_t{0x2200}, uint64_t{0x1000}}) {
+    uint8_t part[0x90] = {};
+    for (uint8_t& b : part) b = in.Byte();
+    std::memcpy(memory.Find(at), part, sizeof part);
+  }
+  std::optional<Scribbler> scribbler;
+  if (scribble) scribbler.emplace(memory.Find(0), kMemory.size, seed);
+  for (uint32_t i = 0; i < kBursts; i++) {
+    uint64_t errors = rx.counters.ring_errors;
+    uint32_t done = 0;
+    if (ops >> i & 1)
+      done = rx.Echo(tx, kBurst);
+    else
+      done = rx.Receive(kBurst, true);
+    MUST(done <= kSize && tx.Generate(kBurst) <= kSize);
+    // One failure ends it: it is counted once, and nothing is received after it.
+    MUST(rx.counters.ring_errors <= 1 && tx.counters.ring_errors <= 1);
+    if (errors) MUST(done == 0);
+  }
+}
+
+}  // namespace
+}  // namespace fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  fuzz::Input in(data, size);
+  uint64_t features = fuzz::FeaturesOf(in.Byte());
+  uint8_t mode = in.Byte();
+  bool scribble = mode & 0x80;
+  fuzz::GuestMemory memory({fuzz::kMemory});
+  switch (mode & 3) {
+    case 0:
+      fuzz::Device(in, features, vpci::QueueRole::kRx, memory, scribble);
+      break;
+    case 1:
+      fuzz::Device(in, features, vpci::QueueRole::kTx, memory, scribble);
+      break;
+    default:
+      fuzz::Driver(in, features, memory, scribble);
+  }
+  return 0;
+}
