@@ -64,11 +64,11 @@ inline VringPackedDesc LoadPackedDesc(const VringPackedDesc* d) {
           static_cast<uint16_t>(tail >> 48)};
 }
 
-// Used elements are only 4-byte aligned, so they go out as bytes; idx, stored later with release, publishes
-// them.
+// Used elements are only 4-byte aligned, so each word is stored by itself; idx, stored later with release,
+// publishes them. A driver may look at one before that, as a hint of what to prefetch.
 inline void StoreUsed(VringUsedElem* e, uint32_t id, uint32_t len) {
-  VringUsedElem value{id, len};
-  std::memcpy(e, &value, sizeof value);
+  StoreOnce(&e->id, id);
+  StoreOnce(&e->len, len);
 }
 
 inline void PrefetchRead(const void* p) { __builtin_prefetch(p, 0, 3); }

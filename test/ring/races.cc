@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Driver role, device role and a controller that stops and starts the queues, each in a thread of its own,
+// for ThreadSanitizer. Shared memory here is what it is between two virtual machines.
+#include <atomic>
+#include <thread>
+
+#include "check.h"
+#include "mock_peer.h"
+#include "ring/device_rx.h"
+#include "ring/device_tx.h"
+#include "ring/driver_queue.h"
+
+using namespace mock;
+
+namespace {
+
+constexpr uint32_t kSize = 64, kBuffer = 512, kBurst = 32;
+constexpr uint64_t kBuffers = 0x10000;
+constexpr uint64_t kPackets = 20000;
+
+// A queue of the built-in peer and the device's end of it.
+struct Pair {
+  Peer peer{kSize, kBuffers + kSize* kBuffer};
+  DriverQueue driver;
+  uint64_t features;
+  QueueRole device_role;
+
+  Pair(QueueRole driver_role, uint64_t features)
+      : features(features), device_role(driver_role == QueueRole::kTx ? QueueRole::kRx : QueueRole::kTx) {
+    CHECK(driver.Init(driver_role, {peer.at(kGpa), peer.bytes(), 0, 0x4000, 0x8000, kBuffers, kGpa, kSize,
+                                    kBuffer, features, -1}));
+    Start(0);
+  }
+  void Start(uint16_t last) { CHECK(peer.Start(device_role, features, last) == StartError::kNone); }
+};
+
+// What arrives at the peer has to be everything that it sent, in order, however often the queues were
+// stopped.
+void Forward(uint64_t features) {
+  Pair out(QueueRole::kTx, features), in(QueueRole::kRx, features);
+  Pool pool(256, 512);
+  std::string frame = Bytes(64);
+  CHECK(out.driver.SetTemplate(reinterpret_cast<const uint8_t*>(frame.data()), 64));
+  std::atomic<bool> stop{false};
+
+  std::thread peer([&] {
+    while (in.driver.counters.packets < kPackets) {
+      if (out.driver.counters.packets < kPackets) out.driver.Generate(kBurst);
+      if (in.driver.Receive(kBurst, true) == 0) std::this_thread::yield();
+    }
+    stop = true;
+  });
+  std::thread poller([&] {
+    uint32_t ids[kBurst];
+    while (!stop) {
+      uint32_t n = RxBurst(out.peer.queue, *pool, ids, kBurst);
+      for (uint32_t sent = 0; sent < n && !stop;) {
+        sent += TxBurst(in.peer.queue, *pool, ids + sent, n - sent);
+        std::this_thread::yield();
+      }
+    }
+  });
+  std::thread controller([&] {
+    while (!stop) {
+      for (Pair* pair : {&out, &in}) {
+        uint16_t last = pair->peer.queue.Quiesce();
+        CHECK(pair->peer.queue.Quiesce() == last);
+        pair->Start(last);
+      }
+      std::this_thread::yield();
+    }
+  });
+  peer.join();
+  poller.join();
+  controller.join();
+  CHECK(in.driver.counters.bad_checksum == 0);
+  CHECK(in.driver.counters.bad_frame == 0);
+  CHECK(in.driver.counters.out_of_sequence == 0);
+  CHECK(in.driver.counters.ring_errors == 0);
+  CHECK(out.driver.counters.ring_errors == 0);
+}
+
+}  // namespace
+
+TEST("threads: split ring, mergeable buffers") { Forward(Modern()); }
+TEST("threads: split ring, one buffer a packet") { Forward(Modern(false)); }
+TEST("threads: split ring, in order") { Forward(Modern() | (uint64_t{1} << VIRTIO_F_IN_ORDER)); }
+
+int main() { return check::RunAll(); }
