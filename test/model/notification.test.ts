@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// No wake-up is lost, whatever the interleaving and however late stores become visible; and each mistake is found.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { type GateMistake, gate } from './gate.ts';
+import { bothWays, CALL, KICK, MIRRORED, type Mistake, oneWay, type Suppression } from './notification.ts';
+import { explore } from './tso.ts';
+
+const ENTRIES = 4;
+const SUPPRESSIONS: readonly Suppression[] = ['flags', 'event_idx'];
+const DIRECTIONS = [
+  ['kicks', KICK],
+  ['calls', CALL],
+] as const;
+
+const MISTAKES: readonly (readonly [Mistake, readonly Suppression[]])[] = [
+  ['no fence between index and suppression word', SUPPRESSIONS],
+  ['no fence between suppression word and index', SUPPRESSIONS],
+  ['no second look before sleeping', SUPPRESSIONS],
+  ['suppression word read before the index is stored', SUPPRESSIONS],
+  // A flag has no index to be wrong about.
+  ['old index taken after the first part of a batch', ['event_idx']],
+];
+
+describe.each(DIRECTIONS)('%s', (_, way) => {
+  describe.each(SUPPRESSIONS)('by %s', (by) => {
+    it('wake the sleeper for every entry', () => {
+      const { states, failure } = explore(oneWay(way, by, ENTRIES));
+      expect(failure).toBeNull();
+      expect(states).toBeGreaterThan(1000);
+    });
+
+    it.each(MISTAKES.filter(([, where]) => where.includes(by)))('are lost with %s', (mistake) => {
+      const { failure } = explore(oneWay(way, by, ENTRIES, mistake));
+      expect(failure?.reason).toMatch(/sleeps while [1-4] entries wait/);
+      expect(failure?.trace.at(-1)).toBeDefined();
+    });
+  });
+});
+
+describe.each(SUPPRESSIONS)('both ways by %s', (by) => {
+  it.each([1, 2])('driver and device never sleep at once with work left, in a ring of %i', (size) => {
+    const { states, failure } = explore(bothWays(by, size, 3));
+    expect(failure).toBeNull();
+    expect(states).toBeGreaterThan(1000);
+  });
+
+  it('they do when a second look is left out', () => {
+    const { failure } = explore(bothWays(by, 2, 3, 'no second look before sleeping'));
+    expect(failure?.reason).toMatch(/sleep with \d of 3/);
+  });
+});
+
+describe('the gate of a queue', () => {
+  it('keeps bursts out of memory that is gone', () => {
+    expect(explore(gate()).failure).toBeNull();
+  });
+
+  const mistakes: readonly GateMistake[] = [
+    'Enter does not wait for its store',
+    'Quiesce does not wait for its store',
+    'Quiesce does not wait for the burst',
+  ];
+  it.each(mistakes)('does not when %s', (mistake) => {
+    expect(explore(gate(mistake)).failure?.reason).toBe('a burst touches memory after Quiesce');
+  });
+});
+
+it('a counterexample tells what each side did', () => {
+  const { failure } = explore(oneWay(KICK, 'flags', 1, 'no fence between index and suppression word'));
+  expect(failure?.trace).toContain('driver: loads used.flags = 1');
+  expect(failure?.trace.some((line) => line.startsWith('memory: avail.idx = 7'))).toBe(true);
+});
+
+describe('the model has the steps of', () => {
+  it.each(MIRRORED)('$name', ({ file, name, order }) => {
+    const source = readFileSync(fileURLToPath(new URL(`../../${file}`, import.meta.url)), 'utf8');
+    const start = source.search(new RegExp(`^\\S.*\\b${name}\\(.*\\{$`, 'm'));
+    expect(start, `${name} in ${file}`).toBeGreaterThanOrEqual(0);
+    const body = source.slice(start, source.indexOf('\n}\n', start));
+    const places = order.map((step) => body.indexOf(step));
+    expect(places, `${order.join(', ')} in\n${body}`).not.toContain(-1);
+    expect(places).toEqual(places.toSorted((a, b) => a - b));
+  });
+});

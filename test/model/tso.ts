@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A small explicit-state model checker for programs of a few threads on x86-TSO: every interleaving of their steps and of
+// their store buffers is visited, breadth first, so that a counterexample is a shortest one.
+//
+// x86-TSO (Owens, Sarkar, Sewell 2009): each thread has a FIFO buffer of stores; a load sees the newest store of its own
+// buffer, or memory; a buffer drains on its own at any time; a fence waits until the own buffer is empty. Loads and
+// stores of C++ with acquire and release are plain ones there.
+
+/** Numbers that only the thread itself sees. */
+export type Registers = Record<string, number>;
+
+export type Step =
+  | { readonly op: 'store'; readonly to: string; readonly value: (r: Registers) => number }
+  | { readonly op: 'load'; readonly from: string; readonly into: string }
+  | { readonly op: 'fence' }
+  /** One of several ways to go on. */
+  | { readonly op: 'choose'; readonly into: string; readonly among: readonly number[] }
+  /** An eventfd: signals count as one until somebody waits; waiting takes it and goes on. */
+  | { readonly op: 'signal'; readonly event: string }
+  | { readonly op: 'wait'; readonly event: string }
+  /** Steps that nobody else sees: they run together with the step before. */
+  | { readonly op: 'set'; readonly run: (r: Registers) => void }
+  | { readonly op: 'jump'; readonly to: string; readonly when?: (r: Registers) => boolean }
+  | { readonly op: 'label'; readonly name: string };
+
+export interface Thread {
+  readonly name: string;
+  readonly registers: Registers;
+  readonly steps: readonly Step[];
+}
+
+export interface Model {
+  readonly memory: Registers;
+  readonly threads: readonly Thread[];
+  /** What is wrong with a state in which nothing can happen any more, or null. */
+  readonly atEnd: (state: View) => string | null;
+  /** What is wrong with any state, or null. */
+  readonly always?: (state: View) => string | null;
+}
+
+/** A state as properties see it. */
+export interface View {
+  readonly memory: Registers;
+  readonly registers: readonly Registers[];
+}
+
+export interface Verdict {
+  readonly states: number;
+  /** What is wrong and the steps that lead there; null when nothing is. */
+  readonly failure: { readonly reason: string; readonly trace: readonly string[] } | null;
+}
+
+interface ThreadState {
+  readonly at: number;
+  readonly registers: Registers;
+  /** Oldest first. */
+  readonly buffer: readonly (readonly [string, number])[];
+}
+
+interface State {
+  readonly memory: Registers;
+  readonly threads: readonly ThreadState[];
+}
+
+interface Move {
+  readonly state: State;
+  readonly text: string;
+}
+
+const MAX_STATES = 2_000_000;
+
+export function explore(model: Model): Verdict {
+  const start: State = {
+    memory: model.memory,
+    threads: model.threads.map((thread) => settle(thread, 0, { ...thread.registers }, [])),
+  };
+  const cameFrom = new Map<string, { readonly parent: string; readonly text: string } | null>([
+    [JSON.stringify(start), null],
+  ]);
+  let wave: State[] = [start];
+  while (wave.length > 0) {
+    const next: State[] = [];
+    for (const state of wave) {
+      const key = JSON.stringify(state);
+      const moves = movesOf(model, state);
+      const reason = judge(model, state, moves.length === 0);
+      if (reason) return { states: cameFrom.size, failure: { reason, trace: traceTo(key, cameFrom) } };
+      for (const move of moves) {
+        const to = JSON.stringify(move.state);
+        if (cameFrom.has(to)) continue;
+        cameFrom.set(to, { parent: key, text: move.text });
+        next.push(move.state);
+      }
+    }
+    if (cameFrom.size > MAX_STATES) throw new Error(`More than ${MAX_STATES} states: not a small model`);
+    wave = next;
+  }
+  return { states: cameFrom.size, failure: null };
+}
+
+function judge(model: Model, state: State, ended: boolean): string | null {
+  const view: View = { memory: state.memory, registers: state.threads.map(({ registers }) => registers) };
+  return model.always?.(view) ?? (ended ? model.atEnd(view) : null);
+}
+
+function traceTo(
+  key: string,
+  cameFrom: ReadonlyMap<string, { readonly parent: string; readonly text: string } | null>,
+): string[] {
+  const trace: string[] = [];
+  for (let from = cameFrom.get(key); from; from = cameFrom.get(from.parent)) trace.push(from.text);
+  return trace.reverse();
+}
+
+function movesOf(model: Model, state: State): Move[] {
+  return model.threads.flatMap((thread, index) => [
+    ...drains(thread, index, state),
+    ...steps(thread, index, state),
+  ]);
+}
+
+/** The oldest store of a thread's buffer reaches memory. */
+function drains(thread: Thread, index: number, state: State): Move[] {
+  const own = state.threads[index] as ThreadState;
+  const [oldest, ...buffer] = own.buffer;
+  if (!oldest) return [];
+  const [to, value] = oldest;
+  const memory = { ...state.memory, [to]: value };
+  return [
+    {
+      state: { memory, threads: state.threads.with(index, { ...own, buffer }) },
+      text: `memory: ${to} = ${value}, from the store buffer of the ${thread.name}`,
+    },
+  ];
+}
+
+function steps(thread: Thread, index: number, state: State): Move[] {
+  const own = state.threads[index] as ThreadState;
+  const step = thread.steps[own.at];
+  if (!step) return [];
+  const go = (text: string, change: Registers = {}, buffer = own.buffer, memory = state.memory): Move => {
+    const registers = { ...own.registers, ...change };
+    const moved = settle(thread, own.at + 1, registers, buffer);
+    return { state: { memory, threads: state.threads.with(index, moved) }, text: `${thread.name}: ${text}` };
+  };
+  switch (step.op) {
+    case 'store': {
+      const value = step.value(own.registers);
+      return [go(`stores ${step.to} = ${value}`, {}, [...own.buffer, [step.to, value]])];
+    }
+    case 'load': {
+      const buffered = own.buffer.findLast(([to]) => to === step.from);
+      const value = buffered ? buffered[1] : (state.memory[step.from] as number);
+      return [go(`loads ${step.from} = ${value}`, { [step.into]: value })];
+    }
+    case 'fence':
+      return own.buffer.length === 0 ? [go('fence')] : [];
+    case 'choose':
+      return step.among.map((value) => go(`chooses ${step.into} = ${value}`, { [step.into]: value }));
+    case 'signal':
+      return [go(`signals ${step.event}`, {}, own.buffer, { ...state.memory, [step.event]: 1 })];
+    case 'wait':
+      if (state.memory[step.event] === 0) return [];
+      return [go(`wakes by ${step.event}`, {}, own.buffer, { ...state.memory, [step.event]: 0 })];
+    default:
+      throw new Error(`A ${step.op} is no step of its own`);
+  }
+}
+
+/** Runs what nobody else sees, up to the next step that matters. */
+function settle(
+  thread: Thread,
+  from: number,
+  registers: Registers,
+  buffer: ThreadState['buffer'],
+): ThreadState {
+  let at = from;
+  for (;;) {
+    const step = thread.steps[at];
+    if (step?.op === 'set') step.run(registers);
+    else if (step?.op === 'jump') {
+      if (!step.when || step.when(registers)) at = labelled(thread, step.to);
+    } else if (step?.op !== 'label') return { at, registers, buffer };
+    at++;
+  }
+}
+
+function labelled(thread: Thread, name: string): number {
+  const at = thread.steps.findIndex((step) => step.op === 'label' && step.name === name);
+  if (at < 0) throw new Error(`The ${thread.name} has no label ${name}`);
+  return at;
+}
