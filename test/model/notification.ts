@@ -4,8 +4,11 @@
 // The order of the steps is that of the functions named in MIRRORED; notification.test.ts compares the two.
 import type { Model, Registers, Step } from './tso.ts';
 
-/** How the sleeper says what it wants: a flag, or the index that it waits for (EVENT_IDX). */
-export type Suppression = 'flags' | 'event_idx';
+/**
+ * How the sleeper says what it wants: by a flag (split rings, and packed ones, without EVENT_IDX), by the index that it
+ * waits for (split rings with it), or by a position and a flag in one word (packed rings with it).
+ */
+export type Suppression = 'flags' | 'event_idx' | 'packed';
 
 /** Ways to get it wrong, each of which loses a wake-up. */
 export type Mistake =
@@ -19,8 +22,9 @@ interface Direction {
   readonly publisher: string;
   readonly sleeper: string;
   readonly index: string;
-  /** Names of the suppression word: flags, or the index waited for. */
-  readonly word: Record<Suppression, string>;
+  readonly flags: string;
+  /** The index or position that is waited for. */
+  readonly waitsFor: string;
   readonly event: string;
 }
 
@@ -28,8 +32,9 @@ interface Direction {
 export const KICK: Direction = {
   publisher: 'driver',
   sleeper: 'device',
-  index: 'avail.idx',
-  word: { flags: 'used.flags', event_idx: 'avail_event' },
+  index: 'available',
+  flags: 'device flags',
+  waitsFor: 'device event',
   event: 'kick',
 };
 
@@ -37,8 +42,9 @@ export const KICK: Direction = {
 export const CALL: Direction = {
   publisher: 'device',
   sleeper: 'driver',
-  index: 'used.idx',
-  word: { flags: 'avail.flags', event_idx: 'used_event' },
+  index: 'used',
+  flags: 'driver flags',
+  waitsFor: 'driver event',
   event: 'call',
 };
 
@@ -47,23 +53,58 @@ export const MIRRORED = [
   {
     file: 'addon/ring/driver_queue.cc',
     name: 'DriverQueue::Publish',
-    order: ['StoreRelease(&avail_->idx', 'FullFence()', 'used_->flags', 'write(kick_fd_'],
+    order: ['ring.Expose()', 'FullFence()', 'ring.WantsKick(', 'write(kick_fd_'],
+  },
+  {
+    file: 'addon/ring/split_ring.h',
+    name: 'Publish',
+    order: ['StoreRelease(&q_.used->idx', 'q_.NotifyPeer('],
+  },
+  {
+    file: 'addon/ring/packed_ring.h',
+    name: 'Publish',
+    order: ['StoreRelease(PackedTail(', 'q_.NotifyPeer('],
   },
   {
     file: 'addon/ring/device_queue.cc',
-    name: 'DeviceQueue::Publish',
-    order: ['StoreRelease(&used->idx', 'FullFence()', 'avail->flags', 'write(notify_fd'],
+    name: 'DeviceQueue::NotifyPeer',
+    order: ['FullFence()', 'PeerWantsCall(', 'write(notify_fd'],
+  },
+  {
+    file: 'addon/ring/device_queue.cc',
+    name: 'DeviceQueue::Arm',
+    order: ['AskForKicks(true)', 'FullFence()', 'HasWork()', 'AskForKicks(false)'],
+  },
+  {
+    file: 'addon/ring/device_queue.cc',
+    name: 'DeviceQueue::AskForKicks',
+    order: ['device_event->off_wrap', 'StoreRelease(&device_event->flags', 'used->ring[ring_size]'],
   },
 ] as const;
 
-/** Indices are 16 bits wide; 3 show the same wrap-around. */
+/** Indices are 16 bits wide; 3 show the same wrap-around. Of a packed ring, the position and above it the wrap counter. */
 const MODULUS = 8;
-const WANTED = 0;
-const NOT_WANTED = 1;
+const PACKED_SIZE = MODULUS / 2;
+/** The values of a packed ring; those of a split ring say the same of 0 and 1. */
+const ENABLE = 0;
+const DISABLE = 1;
+const DESC = 2;
 
 const wrap = (n: number): number => ((n % MODULUS) + MODULUS) % MODULUS;
-const needEvent = (event: number, to: number, from: number): boolean =>
-  wrap(to - event - 1) < wrap(to - from);
+const word = (n: number): number => n & 0xffff;
+
+/** NeedEvent of addon/ring/device_queue.h. */
+const needEvent = (event: number, now: number, before: number): boolean =>
+  wrap(now - event - 1) < wrap(now - before);
+
+/** PackedNeedsEvent of addon/ring/device_queue.h, whose indices of slots are 16 bits wide. */
+function packedNeedsEvent(flags: number, event: number, now: number, before: number): boolean {
+  if (flags !== DESC) return flags !== DISABLE;
+  const slot = now % PACKED_SIZE;
+  const sameRound = event >= PACKED_SIZE === now >= PACKED_SIZE;
+  const waited = word((event % PACKED_SIZE) - (sameRound ? 0 : PACKED_SIZE));
+  return word(slot - waited - 1) < word(slot - word(slot - wrap(now - before)));
+}
 
 const set = (run: (r: Registers) => void): Step => ({ op: 'set', run });
 const jump = (to: string, when?: (r: Registers) => boolean): Step =>
@@ -73,15 +114,21 @@ const register = (r: Registers, name: string): number => r[name] as number;
 
 /** Publishes entries up to register `to`, from `from` on, and signals where it is wanted; ends at label `then`. */
 function publish(way: Direction, by: Suppression, mistakes: ReadonlySet<Mistake>, then: string): Step[] {
-  const word = way.word[by];
-  const load: Step = { op: 'load', from: word, into: 'word' };
+  const load: Step = {
+    op: 'load together',
+    fields: [
+      [way.flags, 'flags'],
+      [way.waitsFor, 'event'],
+    ],
+  };
   const fence: Step[] = mistakes.has('no fence between index and suppression word') ? [] : [{ op: 'fence' }];
   const early = mistakes.has('suppression word read before the index is stored');
   const late = mistakes.has('old index taken after the first part of a batch');
-  const wanted = (r: Registers): boolean =>
-    by === 'flags'
-      ? r.word === WANTED
-      : needEvent(register(r, 'word'), register(r, 'to'), register(r, 'from'));
+  const wanted = (r: Registers): boolean => {
+    const [flags, event, now, before] = ['flags', 'event', 'to', 'from'].map((name) => register(r, name));
+    if (by === 'flags') return flags !== DISABLE;
+    return by === 'packed' ? packedNeedsEvent(flags, event, now, before) : needEvent(event, now, before);
+  };
   return [
     ...(early ? [load] : []),
     // DriverQueue::Generate lets the other side start on the first part of a large batch.
@@ -98,28 +145,44 @@ function publish(way: Direction, by: Suppression, mistakes: ReadonlySet<Mistake>
   ];
 }
 
+/** What the sleeper stores to be signalled when the index leaves register `last`, and what not to be. */
+function ask(way: Direction, by: Suppression, want: boolean): Step[] {
+  const flags = (value: number): Step => ({ op: 'store', to: way.flags, value: () => value });
+  const event = (behind: number): Step => ({
+    op: 'store',
+    to: way.waitsFor,
+    value: (r) => wrap(register(r, 'last') - behind),
+  });
+  if (by === 'flags') return [flags(want ? ENABLE : DISABLE)];
+  // An index that was passed just now comes round again after all others only.
+  if (by === 'event_idx') return [event(want ? 0 : 1)];
+  return [event(0), flags(want ? DESC : DISABLE)];
+}
+
 /** Asks for a signal when the index leaves register `last`, and sleeps unless it has; goes on at label `then`. */
 function sleep(way: Direction, by: Suppression, mistakes: ReadonlySet<Mistake>, then: string): Step[] {
-  const word = way.word[by];
-  const disarm: Step[] = by === 'flags' ? [{ op: 'store', to: word, value: () => NOT_WANTED }] : [];
   const look: Step[] = [
     { op: 'load', from: way.index, into: 'seen' },
     jump(`${then}: awake`, (r) => r.seen !== r.last),
   ];
   return [
-    { op: 'store', to: word, value: (r) => (by === 'flags' ? WANTED : register(r, 'last')) },
+    ...ask(way, by, true),
     ...(mistakes.has('no fence between suppression word and index') ? [] : [{ op: 'fence' } as const]),
     ...(mistakes.has('no second look before sleeping') ? [] : look),
     { op: 'wait', event: way.event },
     label(`${then}: awake`),
-    ...disarm,
+    ...ask(way, by, false),
     jump(then),
   ];
 }
 
 /** Nobody has asked for anything yet: polling. */
-const initialWord = (by: Suppression, start: number): number =>
-  by === 'flags' ? NOT_WANTED : wrap(start - 1);
+const initialMemory = (way: Direction, by: Suppression, start: number): Registers => ({
+  [way.index]: start,
+  [way.flags]: by === 'event_idx' ? ENABLE : DISABLE,
+  [way.waitsFor]: wrap(start - 1),
+  [way.event]: 0,
+});
 
 /** One side publishes `total` entries in batches of one or two, the other takes them and sleeps in between. */
 export function oneWay(way: Direction, by: Suppression, total: number, ...mistakes: Mistake[]): Model {
@@ -147,9 +210,13 @@ export function oneWay(way: Direction, by: Suppression, total: number, ...mistak
     ...sleep(way, by, wrong, 'poll'),
   ];
   return {
-    memory: { [way.index]: start, [way.word[by]]: initialWord(by, start), [way.event]: 0 },
+    memory: initialMemory(way, by, start),
     threads: [
-      { name: way.publisher, registers: { from: start, to: start, count: 0, word: 0 }, steps: publisher },
+      {
+        name: way.publisher,
+        registers: { from: start, to: start, count: 0, flags: 0, event: 0 },
+        steps: publisher,
+      },
       { name: way.sleeper, registers: { seen: start, last: start }, steps: sleeper },
     ],
     atEnd: ({ registers: [, r] }) =>
@@ -189,12 +256,8 @@ export function bothWays(by: Suppression, size: number, total: number, ...mistak
     label('empty'),
     ...sleep(KICK, by, wrong, 'device'),
   ];
-  const registers = { seen: 0, last: 0, from: 0, to: 0, word: 0 };
-  const memory: Registers = { [KICK.event]: 0, [CALL.event]: 0 };
-  for (const way of [KICK, CALL]) {
-    memory[way.index] = 0;
-    memory[way.word[by]] = initialWord(by, 0);
-  }
+  const registers = { seen: 0, last: 0, from: 0, to: 0, flags: 0, event: 0 };
+  const memory = { ...initialMemory(KICK, by, 0), ...initialMemory(CALL, by, 0) };
   return {
     memory,
     threads: [

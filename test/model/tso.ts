@@ -12,6 +12,8 @@ export type Registers = Record<string, number>;
 export type Step =
   | { readonly op: 'store'; readonly to: string; readonly value: (r: Registers) => number }
   | { readonly op: 'load'; readonly from: string; readonly into: string }
+  /** One load of several fields that lie in one word. */
+  | { readonly op: 'load together'; readonly fields: readonly (readonly [from: string, into: string])[] }
   | { readonly op: 'fence' }
   /** One of several ways to go on. */
   | { readonly op: 'choose'; readonly into: string; readonly among: readonly number[] }
@@ -149,9 +151,13 @@ function steps(thread: Thread, index: number, state: State): Move[] {
       return [go(`stores ${step.to} = ${value}`, {}, [...own.buffer, [step.to, value]])];
     }
     case 'load': {
-      const buffered = own.buffer.findLast(([to]) => to === step.from);
-      const value = buffered ? buffered[1] : (state.memory[step.from] as number);
+      const value = seen(own, state, step.from);
       return [go(`loads ${step.from} = ${value}`, { [step.into]: value })];
+    }
+    case 'load together': {
+      const values = step.fields.map(([from, into]) => [from, into, seen(own, state, from)] as const);
+      const text = values.map(([from, , value]) => `${from} = ${value}`).join(', ');
+      return [go(`loads ${text}`, Object.fromEntries(values.map(([, into, value]) => [into, value])))];
     }
     case 'fence':
       return own.buffer.length === 0 ? [go('fence')] : [];
@@ -165,6 +171,12 @@ function steps(thread: Thread, index: number, state: State): Move[] {
     default:
       throw new Error(`A ${step.op} is no step of its own`);
   }
+}
+
+/** The newest store of the thread's own buffer, or memory. */
+function seen(own: ThreadState, state: State, from: string): number {
+  const buffered = own.buffer.findLast(([to]) => to === from);
+  return buffered ? buffered[1] : (state.memory[from] as number);
 }
 
 /** Runs what nobody else sees, up to the next step that matters. */

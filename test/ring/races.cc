@@ -17,6 +17,9 @@ namespace {
 constexpr uint32_t kSize = 64, kBuffer = 512, kBurst = 32;
 constexpr uint64_t kBuffers = 0x10000;
 constexpr uint64_t kPackets = 20000;
+constexpr uint64_t kPacked = uint64_t{1} << VIRTIO_F_RING_PACKED, kInOrder = uint64_t{1} << VIRTIO_F_IN_ORDER,
+                   kEventIdx = uint64_t{1} << VIRTIO_F_RING_EVENT_IDX,
+                   kChecksum = uint64_t{1} << VIRTIO_NET_F_CSUM;
 
 // A queue of the built-in peer and the device's end of it.
 struct Pair {
@@ -29,7 +32,7 @@ struct Pair {
       : features(features), device_role(driver_role == QueueRole::kTx ? QueueRole::kRx : QueueRole::kTx) {
     CHECK(driver.Init(driver_role, {peer.at(kGpa), peer.bytes(), 0, 0x4000, 0x8000, kBuffers, kGpa, kSize,
                                     kBuffer, features, -1}));
-    Start(0);
+    Start(HasFeature(features, VIRTIO_F_RING_PACKED) ? VRING_PACKED_WRAP : 0);
   }
   void Start(uint16_t last) { CHECK(peer.Start(device_role, features, last) == StartError::kNone); }
 };
@@ -84,6 +87,12 @@ void Forward(uint64_t features) {
 
 TEST("threads: split ring, mergeable buffers") { Forward(Modern()); }
 TEST("threads: split ring, one buffer a packet") { Forward(Modern(false)); }
-TEST("threads: split ring, in order") { Forward(Modern() | (uint64_t{1} << VIRTIO_F_IN_ORDER)); }
+TEST("threads: split ring, in order") { Forward(Modern() | kInOrder); }
+TEST("threads: split ring, event indices, checksums") { Forward(Modern() | kEventIdx | kChecksum); }
+TEST("threads: packed ring, mergeable buffers") { Forward(Modern() | kPacked); }
+TEST("threads: packed ring, in order") { Forward(Modern() | kPacked | kInOrder); }
+TEST("threads: packed ring, event indices, checksums") {
+  Forward(Modern() | kPacked | kEventIdx | kChecksum);
+}
 
 int main() { return check::RunAll(); }
