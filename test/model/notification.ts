@@ -139,7 +139,9 @@ function publish(way: Direction, by: Suppression, mistakes: ReadonlySet<Mistake>
     { op: 'store', to: way.index, value: (r) => register(r, 'to') },
     ...fence,
     ...(early ? [] : [load]),
-    jump(then, (r) => !wanted(r)),
+    // What was decided from is of no use any more, and would only tell equal states apart.
+    set((r) => Object.assign(r, { wanted: wanted(r) ? 1 : 0, flags: 0, event: 0, from: 0 })),
+    jump(then, (r) => r.wanted === 0),
     { op: 'signal', event: way.event },
     jump(then),
   ];
@@ -214,7 +216,7 @@ export function oneWay(way: Direction, by: Suppression, total: number, ...mistak
     threads: [
       {
         name: way.publisher,
-        registers: { from: start, to: start, count: 0, flags: 0, event: 0 },
+        registers: { from: 0, to: start, count: 0, flags: 0, event: 0, wanted: 0 },
         steps: publisher,
       },
       { name: way.sleeper, registers: { seen: start, last: start }, steps: sleeper },
@@ -256,7 +258,7 @@ export function bothWays(by: Suppression, size: number, total: number, ...mistak
     label('empty'),
     ...sleep(KICK, by, wrong, 'device'),
   ];
-  const registers = { seen: 0, last: 0, from: 0, to: 0, flags: 0, event: 0 };
+  const registers = { seen: 0, last: 0, from: 0, to: 0, flags: 0, event: 0, wanted: 0 };
   const memory = { ...initialMemory(KICK, by, 0), ...initialMemory(CALL, by, 0) };
   return {
     memory,

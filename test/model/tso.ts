@@ -64,6 +64,9 @@ interface State {
   readonly threads: readonly ThreadState[];
 }
 
+/** How each state was reached first. */
+type Origins = Map<string, { readonly parent: string; readonly text: string } | null>;
+
 interface Move {
   readonly state: State;
   readonly text: string;
@@ -76,22 +79,19 @@ export function explore(model: Model): Verdict {
     memory: model.memory,
     threads: model.threads.map((thread) => settle(thread, 0, { ...thread.registers }, [])),
   };
-  const cameFrom = new Map<string, { readonly parent: string; readonly text: string } | null>([
-    [JSON.stringify(start), null],
-  ]);
-  let wave: State[] = [start];
+  const cameFrom: Origins = new Map([[keyOf(start), null]]);
+  let wave: (readonly [string, State])[] = [[keyOf(start), start]];
   while (wave.length > 0) {
-    const next: State[] = [];
-    for (const state of wave) {
-      const key = JSON.stringify(state);
+    const next: (readonly [string, State])[] = [];
+    for (const [key, state] of wave) {
       const moves = movesOf(model, state);
       const reason = judge(model, state, moves.length === 0);
       if (reason) return { states: cameFrom.size, failure: { reason, trace: traceTo(key, cameFrom) } };
       for (const move of moves) {
-        const to = JSON.stringify(move.state);
+        const to = keyOf(move.state);
         if (cameFrom.has(to)) continue;
         cameFrom.set(to, { parent: key, text: move.text });
-        next.push(move.state);
+        next.push([to, move.state]);
       }
     }
     if (cameFrom.size > MAX_STATES) throw new Error(`More than ${MAX_STATES} states: not a small model`);
@@ -105,10 +105,15 @@ function judge(model: Model, state: State, ended: boolean): string | null {
   return model.always?.(view) ?? (ended ? model.atEnd(view) : null);
 }
 
-function traceTo(
-  key: string,
-  cameFrom: ReadonlyMap<string, { readonly parent: string; readonly text: string } | null>,
-): string[] {
+/** Names always come in the same order, so the values tell states apart. */
+function keyOf({ memory, threads }: State): string {
+  const parts = threads.map(
+    ({ at, registers, buffer }) => `${at} ${Object.values(registers)} ${buffer.join(';')}`,
+  );
+  return `${Object.values(memory)}|${parts.join('|')}`;
+}
+
+function traceTo(key: string, cameFrom: Origins): string[] {
   const trace: string[] = [];
   for (let from = cameFrom.get(key); from; from = cameFrom.get(from.parent)) trace.push(from.text);
   return trace.reverse();
