@@ -2,6 +2,7 @@
 // The surroundings of a fuzzed queue: guest memory in separate allocations of exactly the right size, a pool
 // of mbufs, and what must hold whatever the peer does. A broken promise aborts, which the fuzzer reports.
 #pragma once
+#include <bit>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -127,6 +128,7 @@ class Application {
       pool->next()[ids[i]] = i + 1 < parts ? ids[i + 1] : kNoNext;
     }
     pool->pkt_len()[ids[0]] = bytes;
+    pool->ol_flags()[ids[0]] = 0;
     return ids[0];
   }
 
@@ -166,13 +168,17 @@ class Application {
   Block memory_;
 };
 
-// Bits of an input's feature byte.
-inline uint64_t FeaturesOf(uint8_t bits) {
-  constexpr int kBits[] = {VIRTIO_NET_F_MRG_RXBUF, VIRTIO_F_VERSION_1, VIRTIO_F_RING_INDIRECT_DESC,
-                           VIRTIO_F_IN_ORDER};
+// Bits of an input's feature word.
+inline uint64_t FeaturesOf(uint16_t bits) {
+  constexpr int kBits[] = {
+      VIRTIO_NET_F_MRG_RXBUF,  VIRTIO_F_VERSION_1,      VIRTIO_F_RING_INDIRECT_DESC, VIRTIO_F_IN_ORDER,
+      VIRTIO_F_RING_PACKED,    VIRTIO_F_RING_EVENT_IDX, VIRTIO_NET_F_CSUM,           VIRTIO_NET_F_HOST_TSO4,
+      VIRTIO_NET_F_HOST_TSO6,  VIRTIO_NET_F_HOST_ECN,   VIRTIO_NET_F_HOST_USO,       VIRTIO_NET_F_GUEST_CSUM,
+      VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_ECN,      VIRTIO_NET_F_GUEST_USO4};
   uint64_t features = 0;
   for (size_t i = 0; i < std::size(kBits); i++)
     if (bits >> i & 1) features |= uint64_t{1} << kBits[i];
+  if (HasFeature(features, VIRTIO_NET_F_GUEST_USO4)) features |= uint64_t{1} << VIRTIO_NET_F_GUEST_USO6;
   return features;
 }
 

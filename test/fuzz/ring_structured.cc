@@ -2,10 +2,11 @@
 // Fuzzes the device role of the ring engine with structured input: features, geometry, descriptors, and a
 // list of what peer and application do in turn. Every burst is compared with an oracle.
 #include "guest.h"
+#include "header_oracle.h"
 #include "input.h"
 #include "ring/device_rx.h"
 #include "ring/device_tx.h"
-#include "split_oracle.h"
+#include "ring_oracle.h"
 
 namespace fuzz {
 namespace {
@@ -13,7 +14,7 @@ namespace {
 // Rings and room for indirect tables in A; B and C touch for the guest but not in this process.
 constexpr Region kA{0x10000, 0x3000}, kB{0x20000, 0x1000}, kC{0x21000, 0x1000};
 constexpr uint64_t kDesc = kA.gpa, kAvail = kA.gpa + 0x1000, kUsed = kA.gpa + 0x1400, kFree = kA.gpa + 0x2000;
-constexpr uint32_t kMaxLogSize = 7;
+constexpr uint32_t kMaxSize = 128;
 constexpr uint32_t kMaxOps = 200;
 constexpr uint32_t kMaxPacketBytes = 65550;
 
@@ -21,22 +22,22 @@ class Session {
  public:
   explicit Session(Input in)
       : in_(in),
-        features_(FeaturesOf(in_.Byte())),
+        features_(FeaturesOf(in_.Take<uint16_t>())),
+        packed_(HasFeature(features_, VIRTIO_F_RING_PACKED)),
         role_(in_.Byte() & 1 ? QueueRole::kTx : QueueRole::kRx),
-        size_(1u << in_.Below(kMaxLogSize + 1)),
+        size_(1 + in_.Below(kMaxSize)),
         app_(1 + in_.Below(48), 64u << in_.Below(5)),
         memory_({kA, kB, kC}) {
+    if (!packed_) size_ = std::bit_floor(size_);
     queue_.role = role_;
-    setup_ = {&memory_.table, kDesc, kAvail, kUsed, size_, in_.Take<uint16_t>(), features_, -1};
+    setup_ = {&memory_.table, kDesc, kAvail, kUsed, size_, 0, features_, -1};
     oracle_.emplace(memory_, setup_);
-    Store<uint16_t>(kAvail + 2, setup_.last_avail_idx);
-    Store<uint16_t>(kUsed + 2, setup_.last_avail_idx);
   }
   ~Session() { queue_.Quiesce(); }
 
   void Run() {
-    for (uint32_t i = 0, n = in_.Below(size_ + 1); i < n; i++) WriteDescriptor(kDesc + uint64_t{16} * i);
-    MUST(queue_.Start(setup_) == StartError::kNone);
+    StartAt(in_.Take<uint16_t>());
+    for (uint32_t i = 0, n = in_.Below(size_ + 1); i < n; i++) WriteTemplate(i);
     for (uint32_t ops = 0; ops < kMaxOps && !in_.empty(); ops++) {
       Step();
       app_.Check();
@@ -92,97 +93,155 @@ class Session {
     return bits & 0x0f;
   }
 
-  void WriteDescriptor(uint64_t at) {
+  VringDesc Descriptor() {
     VringDesc d{};
     d.addr = Address();
     d.len = Length();
     d.flags = Flags();
     d.next = static_cast<uint16_t>(in_.Below(size_ + 2));
-    Store(at, d);
+    return d;
   }
 
-  void Offer(uint16_t head) {
-    uint16_t idx = oracle_->avail_idx();
-    Store<uint16_t>(kAvail + 4 + uint64_t{2} * (idx % size_), head);
-    Store<uint16_t>(kAvail + 2, static_cast<uint16_t>(idx + 1));
+  // Descriptor `i` as the driver would make it available: in a split ring it lies in the table for good, in a
+  // packed ring it is written into the next slot.
+  void WriteTemplate(uint32_t i) {
+    templates_[i] = Descriptor();
+    if (!packed_) Store(kDesc + uint64_t{16} * i, templates_[i]);
+  }
+
+  void Offer(uint32_t head) {
+    if (packed_) {
+      const VringDesc d = templates_[head % kMaxSize];
+      const uint16_t available = driver_wrap_ ? VRING_PACKED_DESC_F_AVAIL : VRING_PACKED_DESC_F_USED;
+      Store(kDesc + uint64_t{16} * driver_at_,
+            VringPackedDesc{d.addr, d.len, d.next, static_cast<uint16_t>(d.flags | available)});
+      if (++driver_at_ == size_) {
+        driver_at_ = 0;
+        driver_wrap_ = !driver_wrap_;
+      }
+      return;
+    }
+    Store<uint16_t>(kAvail + 4 + uint64_t{2} * (driver_at_ % size_), static_cast<uint16_t>(head));
+    driver_at_ = static_cast<uint16_t>(driver_at_ + 1);
+    Store<uint16_t>(kAvail + 2, static_cast<uint16_t>(driver_at_));
   }
 
   void Step() {
-    switch (in_.Byte() % 12) {
+    switch (in_.Byte() % 14) {
       case 0:
       case 1:
-        return Offer(static_cast<uint16_t>(in_.Below(size_ + 1)));
+        return Offer(in_.Below(size_ + 1));
       case 2:
         for (uint32_t head = in_.Below(size_), n = in_.Below(size_ + 1); n > 0; n--, head++)
-          Offer(static_cast<uint16_t>(head % size_));
+          Offer(head % size_);
         return;
       case 3:
-        return WriteDescriptor(kDesc + uint64_t{16} * in_.Below(size_));
+        return WriteTemplate(in_.Below(size_));
       case 4:
-        return WriteDescriptor(kFree + uint64_t{16} * in_.Below(256));
+        return Store(kFree + uint64_t{16} * in_.Below(256), Descriptor());
       case 5:
-        return Store<uint16_t>(kAvail + 2, in_.Take<uint16_t>());
+        if (packed_)
+          return Store<uint16_t>(kDesc + uint64_t{16} * in_.Below(size_) + 14, in_.Take<uint16_t>());
+        driver_at_ = in_.Take<uint16_t>();
+        return Store<uint16_t>(kAvail + 2, static_cast<uint16_t>(driver_at_));
       case 6:
         return Store<uint8_t>(kA.gpa + in_.Below(kA.size), in_.Byte());
       case 7:
         return app_.FreeAll();
       case 8:
         return Restart();
+      case 9:
+        return Arm();
       default:
         return role_ == QueueRole::kRx ? Receive() : Send();
     }
   }
 
-  void Restart() {
-    uint16_t last = queue_.Quiesce();
-    if (in_.Byte() & 1) last = in_.Take<uint16_t>();
-    setup_.last_avail_idx = last;
-    Store<uint16_t>(kUsed + 2, last);
+  // The driver's end of the ring begins at the same place.
+  void StartAt(uint16_t position) {
+    if (packed_) {
+      driver_at_ = (position & 0x7fff) % size_;
+      driver_wrap_ = position & VRING_PACKED_WRAP;
+      position = static_cast<uint16_t>(driver_at_ | (driver_wrap_ ? VRING_PACKED_WRAP : 0));
+    } else {
+      driver_at_ = position;
+      Store<uint16_t>(kAvail + 2, position);
+      Store<uint16_t>(kUsed + 2, position);
+    }
+    setup_.last_avail_idx = position;
     MUST(queue_.Start(setup_) == StartError::kNone);
   }
 
-  bool broken() const { return queue_.state.load() == QueueState::kBroken; }
+  void Restart() {
+    uint16_t position = queue_.Quiesce();
+    if (in_.Byte() & 1) position = in_.Take<uint16_t>();
+    StartAt(position);
+  }
 
-  uint16_t ready() const { return static_cast<uint16_t>(oracle_->avail_idx() - queue_.last_avail_idx); }
+  void Arm() {
+    const bool runs = queue_.state.load() == QueueState::kRunning;
+    const bool work = runs && !oracle_->Waiting(queue_.last_avail_idx).empty();
+    const bool overrun = runs && oracle_->Overrun(queue_.last_avail_idx);
+    MUST(queue_.Arm() == !work);
+    MUST(!overrun || broken());
+    if (in_.Byte() & 1) queue_.Disarm();
+  }
+
+  bool broken() const { return queue_.state.load() == QueueState::kBroken; }
 
   // A burst under watch: what holds whatever it found in the ring.
   class Watch {
    public:
     Watch(Session& s, uint32_t asked)
-        : s_(s),
+        : waiting(s.oracle_->Waiting(s.queue_.last_avail_idx)),
+          position(s.queue_.last_avail_idx),
+          was_broken(s.broken()),
+          mbufs(s.app_.pool->available()),
+          s_(s),
           asked_(asked),
           memory_(s.memory_.Snapshot()),
-          last_(s.queue_.last_avail_idx),
-          ready_(s.ready()),
-          broken_(s.broken()),
-          mbufs_(s.app_.pool->available()) {}
+          overrun_(s.oracle_->Overrun(position)) {}
 
     // Checks, and gives the number of entries that were used. `buffers`: where the burst may have written
-    // beside the used ring; nullptr when the peer's buffers lie over the ring, so that anything in guest
+    // beside the ring; nullptr when the peer's buffers lie over what decides, so that anything in guest
     // memory may have changed.
-    uint32_t Entries(const std::vector<OracleSegment>* buffers) const {
-      uint16_t entries = static_cast<uint16_t>(s_.queue_.last_avail_idx - last_);
-      MUST(entries <= ready_ && entries <= s_.size_);
-      if (broken_ || ready_ > s_.size_) {
-        MUST((s_.broken() || asked_ == 0) && entries == 0);
+    size_t Used(const std::vector<OracleSegment>* buffers) const {
+      const uint32_t slots = s_.oracle_->Distance(position, s_.queue_.last_avail_idx);
+      if (was_broken || overrun_) {
+        MUST(slots == 0 && (s_.broken() || asked_ == 0));
         MUST(s_.memory_.Snapshot() == memory_);
-      } else if (buffers) {
-        CheckWrites(entries, *buffers);
+        return 0;
       }
-      return entries;
+      MUST(slots <= s_.size_);
+      if (!buffers) return 0;
+      CheckWrites(slots, *buffers);
+      return Entries(slots);
     }
-    bool was_broken() const { return broken_; }
-    uint32_t mbufs() const { return mbufs_; }
-    uint16_t last() const { return last_; }
+
+    const std::vector<OracleEntry> waiting;
+    const uint16_t position;
+    const bool was_broken;
+    const uint32_t mbufs;
 
    private:
-    void CheckWrites(uint32_t entries, const std::vector<OracleSegment>& buffers) const {
+    // Used entries are whole ones that waited.
+    size_t Entries(uint32_t slots) const {
+      uint32_t sum = 0;
+      for (size_t i = 0; i <= waiting.size(); sum += waiting[i++].slots) {
+        if (sum == slots) return i;
+        MUST(i < waiting.size());
+      }
+      return 0;
+    }
+
+    void CheckWrites(uint32_t slots, const std::vector<OracleSegment>& buffers) const {
       std::vector<uint8_t> after = s_.memory_.Snapshot(), expected = memory_;
       const auto allow = [&](const uint8_t* p, size_t n) {
         size_t at = s_.memory_.IndexOf(p);
         std::memcpy(&expected[at], &after[at], n);
       };
-      if (entries > 0) allow(s_.memory_.Find(kUsed), 4 + size_t{8} * s_.size_);
+      const Region area = s_.oracle_->UsedArea();
+      if (slots > 0) allow(s_.memory_.Find(area.gpa), area.size);
       for (const OracleSegment& b : buffers) allow(b.base, b.len);
       MUST(after == expected);
     }
@@ -190,121 +249,142 @@ class Session {
     Session& s_;
     uint32_t asked_;
     std::vector<uint8_t> memory_;
-    uint16_t last_, ready_;
-    bool broken_;
-    uint32_t mbufs_;
+    bool overrun_;
   };
 
   struct Expected {
-    OracleChain chain;
-    uint32_t head;
-    bool legal;
+    bool legal = false;
+    bool sane = false;
     std::vector<uint8_t> bytes;
   };
 
-  Expected ExpectPacket(uint16_t index) const {
-    Expected e{oracle_->Chain(index), oracle_->Head(index), false, {}};
-    uint64_t total = 0;
-    for (const OracleSegment& s : e.chain.segments) {
-      total += s.len;
-      if (s.writable || total > kMaxPacketBytes + queue_.hdr_bytes) return e;
+  Expected ExpectPacket(const OracleEntry& entry) const {
+    Expected e;
+    if (entry.bytes() > kMaxPacketBytes + queue_.hdr_bytes) return e;
+    for (const OracleSegment& s : entry.segments) {
+      if (s.writable) return e;
       e.bytes.insert(e.bytes.end(), s.base, s.base + s.len);
     }
-    e.legal = e.chain.legal && total > queue_.hdr_bytes;
-    if (e.legal) e.bytes.erase(e.bytes.begin(), e.bytes.begin() + queue_.hdr_bytes);
+    e.legal = entry.legal && e.bytes.size() > queue_.hdr_bytes;
+    if (!e.legal) return e;
+    VirtioNetHdr hdr;
+    std::memcpy(&hdr, e.bytes.data(), 10);
+    e.bytes.erase(e.bytes.begin(), e.bytes.begin() + queue_.hdr_bytes);
+    e.sane = HeaderIsSane(features_, hdr, e.bytes.size());
     return e;
   }
 
   void Receive() {
-    uint32_t n = in_.Below(65);
+    const uint32_t n = in_.Below(65);
+    const Watch watch(*this, n);
     std::vector<Expected> expected;
-    for (uint32_t i = 0; i < n && i < ready() && ready() <= size_; i++)
-      expected.push_back(ExpectPacket(static_cast<uint16_t>(queue_.last_avail_idx + i)));
-    Watch watch(*this, n);
+    for (size_t i = 0; i < n && i < watch.waiting.size(); i++) {
+      // From here on nothing can be foretold.
+      if (watch.waiting[i].unsteady) return ReceiveUnsteady(n);
+      expected.push_back(ExpectPacket(watch.waiting[i]));
+    }
     uint32_t ids[64];
-    uint32_t got = RxBurst(queue_, *app_.pool, ids, n);
+    const uint32_t got = RxBurst(queue_, *app_.pool, ids, n);
     MUST(got <= n);
     app_.Hold(ids, got);
-    MUST(watch.Entries(&kNoBuffers) == got);
-    bool steady = true;
-    for (uint32_t i = 0; i < got; i++) {
-      steady = steady && !expected[i].chain.unsteady;
-      if (!steady) return;
-      MUST(expected[i].legal && app_.Bytes(ids[i]) == expected[i].bytes);
-      VringUsedElem used = oracle_->Used(static_cast<uint16_t>(watch.last() + i));
-      MUST(used.id == expected[i].head && used.len == 0);
+    const size_t used = watch.Used(&kNoBuffers);
+    MUST(used <= expected.size());
+    uint32_t delivered = 0, slots = 0;
+    for (size_t i = 0; i < used; i++) {
+      MUST(expected[i].legal);
+      if (expected[i].sane) MUST(delivered < got && app_.Bytes(ids[delivered++]) == expected[i].bytes);
+      if (!HasFeature(features_, VIRTIO_F_IN_ORDER)) CheckUsed(watch, slots, watch.waiting[i], 0);
+      slots += watch.waiting[i].slots;
     }
-    CheckRest(watch, expected, got);
+    MUST(delivered == got);
+    if (!watch.was_broken) CheckRest(expected, used, watch.mbufs);
+  }
+
+  void ReceiveUnsteady(uint32_t n) {
+    uint32_t ids[64];
+    const uint32_t got = RxBurst(queue_, *app_.pool, ids, n);
+    MUST(got <= n);
+    app_.Hold(ids, got);
   }
 
   // Why a burst ended before its end: a broken ring is one that has a bad entry, and only too small a pool is
   // another reason.
-  void CheckRest(const Watch& watch, const std::vector<Expected>& expected, uint32_t got) const {
-    if (watch.was_broken() || got >= expected.size()) return;
+  void CheckRest(const std::vector<Expected>& expected, size_t used, uint32_t mbufs) const {
+    if (used == expected.size()) return;
     bool bad = false;
-    size_t mbufs = 0;
-    for (size_t i = 0; i < expected.size(); i++) {
-      if (expected[i].chain.unsteady) return;
-      bad |= !expected[i].legal;
-      mbufs += 1 + expected[i].bytes.size() / app_.pool->data_room();
+    size_t needed = 0;
+    for (const Expected& e : expected) {
+      bad |= !e.legal;
+      needed += 1 + e.bytes.size() / app_.pool->data_room();
     }
     MUST(bad || !broken());
-    MUST(broken() || mbufs > watch.mbufs());
+    MUST(broken() || needed > mbufs);
+  }
+
+  void CheckUsed(const Watch& watch, uint32_t slots, const OracleEntry& entry, uint64_t most) const {
+    const auto used = oracle_->Used(watch.position, slots);
+    MUST(used && used->id == entry.id && used->len <= most);
+  }
+
+  // A packet of the application with metadata of any kind.
+  uint32_t MakePacket() {
+    const uint32_t bytes = in_.Byte() < 0x80 ? 60 + in_.Below(100) : in_.Below(9000);
+    const uint32_t id = app_.Make(bytes, in_.Byte() < 0xc0 ? 0xffff : 1 + in_.Below(300), in_.Byte());
+    if (id == kNoNext || in_.Byte() < 0xc0) return id;
+    MbufPool& pool = *app_.pool;
+    pool.ol_flags()[id] = in_.Byte() & 0x7f;
+    pool.csum_start()[id] = in_.Take<uint16_t>();
+    pool.csum_offset()[id] = in_.Byte();
+    pool.gso_size()[id] = in_.Take<uint16_t>();
+    pool.hdr_len()[id] = in_.Take<uint16_t>();
+    return id;
   }
 
   void Send() {
-    uint32_t n = in_.Below(33);
+    const uint32_t n = in_.Below(33);
     uint32_t ids[32];
     uint32_t made = 0;
-    for (; made < n; made++) {
-      uint32_t bytes = in_.Byte() < 0x80 ? 60 + in_.Below(100) : in_.Below(9000);
-      ids[made] = app_.Make(bytes, in_.Byte() < 0xc0 ? 0xffff : 1 + in_.Below(300), in_.Byte());
-      if (ids[made] == kNoNext) break;
-    }
+    while (made < n && (ids[made] = MakePacket()) != kNoNext) made++;
+    const Watch watch(*this, made);
     bool over_ring = false;
-    std::vector<uint32_t> heads;
     std::vector<OracleSegment> buffers;
-    for (uint32_t i = 0; i < ready() && ready() <= size_; i++) {
-      uint16_t index = static_cast<uint16_t>(queue_.last_avail_idx + i);
-      heads.push_back(oracle_->Head(index));
-      for (const OracleSegment& s : oracle_->Chain(index).segments) {
+    for (const OracleEntry& e : watch.waiting)
+      for (const OracleSegment& s : e.segments) {
         if (!s.writable) continue;
-        // Tables of indirect descriptors may lie anywhere but in B and C.
-        over_ring |= oracle_->MeetsRing(s.gpa, s.len) || s.gpa < kB.gpa;
+        // The rings lie in A, and tables of indirect descriptors do unless the peer means mischief.
+        over_ring |= s.gpa < kB.gpa || e.table_gpa >= kB.gpa;
         buffers.push_back(s);
       }
-    }
-    Watch watch(*this, made);
-    uint32_t taken = TxBurst(queue_, *app_.pool, ids, made);
+    const uint32_t taken = TxBurst(queue_, *app_.pool, ids, made);
     MUST(taken <= made);
     app_.Hold(ids + taken, made - taken);
-    uint32_t entries = watch.Entries(over_ring ? nullptr : &buffers);
-    if (watch.was_broken()) MUST(taken == 0);
-    for (uint32_t i = 0; i < entries && !over_ring; i++)
-      CheckUsed(static_cast<uint16_t>(watch.last() + i), heads[i]);
+    const size_t used = watch.Used(over_ring ? nullptr : &buffers);
+    if (watch.was_broken) MUST(taken == 0);
+    uint32_t slots = 0;
+    for (size_t i = 0; i < used && !over_ring; i++) {
+      MUST(watch.waiting[i].legal);
+      CheckUsed(watch, slots, watch.waiting[i], watch.waiting[i].bytes());
+      slots += watch.waiting[i].slots;
+    }
     app_.Check();
     app_.FreeAll();
-  }
-
-  void CheckUsed(uint16_t index, uint32_t head) const {
-    VringUsedElem used = oracle_->Used(index);
-    OracleChain chain = oracle_->Chain(index);
-    uint64_t room = 0;
-    for (const OracleSegment& s : chain.segments) room += s.len;
-    MUST(used.id == head && chain.legal && used.len <= room);
   }
 
   static inline const std::vector<OracleSegment> kNoBuffers;
 
   Input in_;
   uint64_t features_;
+  bool packed_;
   QueueRole role_;
   uint32_t size_;
   Application app_;
   GuestMemory memory_;
   RingSetup setup_{};
-  std::optional<SplitOracle> oracle_;
+  std::optional<RingOracle> oracle_;
   DeviceQueue queue_;
+  VringDesc templates_[kMaxSize] = {};
+  uint32_t driver_at_ = 0;
+  bool driver_wrap_ = true;
 };
 
 }  // namespace
