@@ -74,8 +74,13 @@ function mapArea(
   if (!file.regular || start + area.size > BigInt(file.size)) {
     throw badReply(`an area of ${area.size} bytes at ${start} of a file of ${file.size} bytes`);
   }
-  const mapping = native.mapFd(fd, toNumber(start), toNumber(area.size), writable);
-  return { mapping, barOffset: toNumber(area.offset), size: toNumber(area.size) };
+  const [from, size] = [toNumber(start), toNumber(area.size)];
+  try {
+    return { mapping: native.mapFd(fd, from, size, writable), barOffset: toNumber(area.offset), size };
+  } catch (error) {
+    // An offset within a page, or a descriptor without the right to write.
+    throw badReply(`an area of ${size} bytes at ${start} that can't be mapped: ${(error as Error).message}`);
+  }
 }
 
 function toNumber(value: bigint): number {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -161,6 +161,16 @@ describe('vfio-user device', () => {
       files.push(fd);
       server.region(2, page, { flags: 7, fds: [fd] });
       expect(() => device.mapBar(2)).toThrow(/of a file/);
+    });
+
+    it('regression: whose file offset is within a page, or whose descriptor is for reading only', () => {
+      open();
+      server.region(2, page, { flags: 7, fds: [file(2 * PAGE)], fileOffset: 8n });
+      expect(() => device.mapBar(2)).toThrow(expect.objectContaining({ code: 'VPCI_BAD_REPLY' }));
+      const readOnly = openSync(`/proc/self/fd/${file(PAGE)}`, 'r');
+      files.push(readOnly);
+      server.region(2, page, { flags: 7, fds: [readOnly] });
+      expect(() => device.mapBar(2)).toThrow(expect.objectContaining({ code: 'VPCI_BAD_REPLY' }));
     });
 
     it('without a descriptor', () => {
