@@ -33,8 +33,8 @@ struct OracleEntry {
 
 class RingOracle {
  public:
-  RingOracle(GuestMemory& memory, const RingSetup& ring)
-      : memory_(memory), ring_(ring), packed_(HasFeature(ring.features, VIRTIO_F_RING_PACKED)) {}
+  RingOracle(GuestMemory& memory, const RingSetup& ring, QueueRole role)
+      : memory_(memory), ring_(ring), role_(role), packed_(HasFeature(ring.features, VIRTIO_F_RING_PACKED)) {}
 
   bool packed() const { return packed_; }
 
@@ -167,18 +167,20 @@ class RingOracle {
     return e;
   }
 
-  // The descriptor of the table counts as a part of the chain, which is no longer than the ring.
+  // Only WRITE means something in a table (2.8.7), and nothing on a ring that the device reads: drivers leave
+  // it set. The descriptor of the table counts as a part of the chain, which is no longer than the ring.
   bool PackedTable(uint64_t table, uint32_t entries, OracleEntry* e) const {
     if (entries >= ring_.size) return false;
     for (uint32_t i = 0; i < entries; i++) {
       const auto d = Load<VringPackedDesc>(table + uint64_t{16} * i);
-      if (!Add(d.addr, d.len, d.flags, e)) return false;
+      if (!Add(d.addr, d.len, role_ == QueueRole::kTx ? d.flags : 0, e)) return false;
     }
     return true;
   }
 
   GuestMemory& memory_;
   RingSetup ring_;
+  QueueRole role_;
   bool packed_;
 };
 

@@ -31,7 +31,7 @@ class Session {
     if (!packed_) size_ = std::bit_floor(size_);
     queue_.role = role_;
     setup_ = {&memory_.table, kDesc, kAvail, kUsed, size_, 0, features_, -1};
-    oracle_.emplace(memory_, setup_);
+    oracle_.emplace(memory_, setup_, role_);
   }
   ~Session() { queue_.Quiesce(); }
 
@@ -255,11 +255,14 @@ class Session {
   struct Expected {
     bool legal = false;
     bool sane = false;
+    // Enough for whatever the engine gathers before it sees what is wrong.
+    uint64_t mbufs = 1;
     std::vector<uint8_t> bytes;
   };
 
   Expected ExpectPacket(const OracleEntry& entry) const {
     Expected e;
+    e.mbufs += entry.bytes() / app_.pool->data_room();
     if (entry.bytes() > kMaxPacketBytes + queue_.hdr_bytes) return e;
     for (const OracleSegment& s : entry.segments) {
       if (s.writable) return e;
@@ -312,10 +315,10 @@ class Session {
   void CheckRest(const std::vector<Expected>& expected, size_t used, uint32_t mbufs) const {
     if (used == expected.size()) return;
     bool bad = false;
-    size_t needed = 0;
+    uint64_t needed = 0;
     for (const Expected& e : expected) {
       bad |= !e.legal;
-      needed += 1 + e.bytes.size() / app_.pool->data_room();
+      needed += e.mbufs;
     }
     MUST(bad || !broken());
     MUST(broken() || needed > mbufs);
