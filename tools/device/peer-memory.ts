@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The memory that a peer has shown, one immutable table at a time: validated regions over open files. The device model
-// never maps it; the one thing it reads is a used ring's index, by pread, so that a truncated file is an error and not a
-// signal.
+// never touches it through a mapping; the one thing it reads is a used ring's index, by pread, so that a truncated file is
+// an error and not a signal.
 import { readSync, writeSync } from 'node:fs';
 import { native } from '../../src/native.ts';
 import { closeQuietly, takeFd } from './fds.ts';
@@ -125,5 +125,15 @@ function shareFiles(regions: readonly Region<MemoryFile>[]): Region<MemoryFile>[
 function identify(fd: number, index: number): MemoryFile {
   const info = native.fileInfo(fd);
   if (!info.regular) throw new ProtocolError(`the descriptor of region ${index} is not a regular file`);
+  if (info.size > 0) requireWritable(fd, index);
   return { fd, device: info.device, inode: info.inode, size: BigInt(info.size) };
+}
+
+/** The driver's machine maps this memory for writing, and could not start with a file opened or sealed against it. */
+function requireWritable(fd: number, index: number): void {
+  try {
+    native.unmap(native.mapFd(fd, 0, 1, true));
+  } catch (error) {
+    throw new ProtocolError(`the memory of region ${index} cannot be written: ${(error as Error).message}`);
+  }
 }
