@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// docs/hostile-peers.md names tests; each must exist under that name in that file.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const docs = fileURLToPath(new URL('../docs/', import.meta.url));
+const lines = readFileSync(join(docs, 'hostile-peers.md'), 'utf8').split('\n');
+
+interface Named {
+  readonly name: string;
+  readonly file: string;
+}
+
+/** Links in rows of tables whose target is a test. */
+function testsOf(line: string): Named[] {
+  if (!line.startsWith('|')) return [];
+  return [...line.matchAll(/\[([^\]]+)\]\(\.\.\/([^)]+)\)/g)].map(([, name = '', file = '']) => ({
+    name,
+    file,
+  }));
+}
+
+/** The name as it is spelt in the source: a title, a row of it.each, or the fixed part of a title. */
+function isThere({ name, file }: Named): boolean {
+  const path = join(docs, '..', file);
+  return existsSync(path) && readFileSync(path, 'utf8').replaceAll("\\'", "'").includes(name);
+}
+
+const cases = lines.filter((line) => /^\| [A-Z][\w-]*\d/.test(line));
+
+describe('docs/hostile-peers.md', () => {
+  it('knows the cases of every party', () => {
+    const ids = cases.map((line) => line.split('|')[1]?.trim());
+    const numbered = (letter: string, count: number) =>
+      Array.from({ length: count }, (_, i) => `${letter}${i + 1}`);
+    expect(ids).toEqual(
+      expect.arrayContaining([
+        ...numbered('H', 21),
+        ...numbered('C', 12),
+        ...numbered('G', 5),
+        ...numbered('S', 6),
+        ...numbered('D', 4),
+      ]),
+    );
+  });
+
+  it.each(cases)('names tests that exist: %s', (line) => {
+    const tests = testsOf(line);
+    expect(tests.length).toBeGreaterThan(0);
+    expect(tests.filter((test) => !isThere(test))).toEqual([]);
+  });
+
+  it('would be found wrong', () => {
+    expect(testsOf('| H1 | x | y | [no such test](../test/hostile-docs.test.ts) |').map(isThere)).toEqual([
+      true,
+    ]);
+    const missing = testsOf(`| H1 | x | y | [${'no such'} ${'name'}](../test/layers.test.ts) |`);
+    expect(missing.map(isThere)).toEqual([false]);
+    expect(testsOf('| H1 | x | y | [a](../test/none.test.ts) |').map(isThere)).toEqual([false]);
+  });
+});
