@@ -37,6 +37,14 @@ describe("QEMU's command line", () => {
     }
   });
 
+  it('never makes a machine that can have but one CPU, for which TCG leaves out barriers', () => {
+    for (const spec of [peerMachine('/v'), pmdMachine('/f', '/p')]) {
+      const [, now, most] = / -smp (\d+),maxcpus=(\d+) /.exec(line(spec)) ?? [];
+      expect(Number(now)).toBe(spec.cpus);
+      expect(Number(most)).toBeGreaterThan(1);
+    }
+  });
+
   it('has the virtual IOMMU before the function that stands behind it', () => {
     const text = line(pmdMachine('/f', '/p'));
     expect(text.indexOf('intel-iommu')).toBeGreaterThan(0);
@@ -53,7 +61,7 @@ describe("QEMU's command line", () => {
 
   it('gives the peer a stock card with options of the caller', () => {
     expect(line(peerMachine('/v', 'mrg_rxbuf=off'))).toMatch(
-      /socket,id=net,path=\/v,.*virtio-net-pci,netdev=net0,mac=[0-9a-f:]+,mrg_rxbuf=off/,
+      /socket,id=net,path=\/v,.*virtio-net-pci,netdev=net0,addr=1.0,mac=[0-9a-f:]+,mrg_rxbuf=off/,
     );
   });
 

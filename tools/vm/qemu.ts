@@ -57,7 +57,7 @@ export function qemuCommand(
     ...['-machine', `q35,memory-backend=mem${spec.machine ? `,${spec.machine}` : ''}`],
     // In one shared file, so that vhost-user and vfio-user can hand it out.
     ...['-object', `memory-backend-memfd,id=mem,size=${spec.memoryMib}M,share=on`],
-    ...['-m', `${spec.memoryMib}M`, '-smp', `${spec.cpus}`],
+    ...['-m', `${spec.memoryMib}M`, '-smp', cpuOption(spec.cpus)],
     ...['-kernel', images.kernel, '-initrd', images.initramfs, '-append', kernelCommandLine(spec)],
     // The devices first: an IOMMU has to be there before what stands behind it.
     ...spec.devices,
@@ -71,6 +71,12 @@ export function qemuCommand(
     ...['-device', 'virtio-rng-pci'],
   ];
 }
+
+/**
+ * Room for a second CPU even where there is one: for a machine that can never have two, TCG translates a locked instruction, which is
+ * Linux's full barrier on x86, to plain ones. The guest shares its rings with a process of the host, and would miss its notifications.
+ */
+const cpuOption = (cpus: number): string => `${cpus},maxcpus=${Math.max(cpus, 2)}`;
 
 function kernelCommandLine(spec: MachineSpec): string {
   const modules = spec.modules ? [`rig.modules=${spec.modules.join(',')}`] : [];
@@ -135,10 +141,13 @@ export function peerMachine(socket: string, options = ''): MachineSpec {
     devices: [
       ...['-chardev', `socket,id=net,path=${socket},reconnect-ms=500`],
       ...['-netdev', 'vhost-user,chardev=net,id=net0'],
-      ...['-device', `virtio-net-pci,netdev=net0,mac=${PEER_MAC}${options ? `,${options}` : ''}`],
+      ...['-device', `virtio-net-pci,netdev=net0,addr=1.0,mac=${PEER_MAC}${options ? `,${options}` : ''}`],
     ],
   };
 }
+
+/** Where VM2 has its network card. */
+export const PEER_ADDRESS = '0000:00:01.0';
 
 /** Locally administered. */
 export const PEER_MAC = '52:54:00:00:00:02';

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """echo.py IFACE COUNT: sends COUNT frames of all sizes, and takes those that come back with their addresses swapped.
-Prints "sent S received R bad B": bad ones came back with other bytes than they were sent with, or twice."""
+Prints "sent S received R bad B": bad ones came back with other bytes than they were sent with, or twice. When some did not
+come, the next line has their numbers, and the exit status is 1."""
 import random
 import socket
 import struct
@@ -9,7 +10,7 @@ import time
 
 ETHERTYPE = 0x88B5  # IEEE 802, local experimental
 WINDOW = 32
-SILENCE = 10.0
+SILENCE = 60.0  # seconds: a busy machine may take many to set everything in motion
 
 interface, count = sys.argv[1], int(sys.argv[2])
 link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETHERTYPE))
@@ -45,3 +46,6 @@ while received + bad < count and time.monotonic() - last < SILENCE:
     else:
         bad += 1
 print(f"sent {sent} received {received} bad {bad}")
+if waiting:
+    print("missing", *sorted(waiting))
+    sys.exit(1)
