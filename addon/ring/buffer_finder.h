@@ -71,7 +71,7 @@ class BufferFinder {
     // The header lies whole in the first entry (VIRTIO 1.2, 5.1.6.3.1).
     if (entries_ == 0 && bytes < q_.hdr_bytes) return Room::kBad;
     const uint32_t slots = Ring::Slots(chain);
-    if (slots > q_.size() - slots_) return Room::kBad;
+    if (slots > ring_.Left() - slots_) return Room::kBad;
     entry_[entries_++] = {slots_, bytes, chain.id()};
     slots_ += slots;
     return Room::kFound;

@@ -68,8 +68,9 @@ bool ChainWalker::EnterIndirect(const Descriptor& d) {
   if (!table || reinterpret_cast<uintptr_t>(table) % alignof(VringDesc) != 0) return false;
   table_ = table;
   table_size_ = entries;
-  // A legal chain is never longer than the queue (VIRTIO 1.2, 2.7.5.3.1 and 2.8.19).
-  ttl_ = ttl_ < entries ? ttl_ : entries;
+  // A legal chain is never longer than the queue (VIRTIO 1.2, 2.7.5.3.1 and 2.8.19); the descriptor that
+  // refers to the table is no part of it.
+  ttl_ = ttl_ + 1 < entries ? ttl_ + 1 : entries;
   at_ = 0;
   if (kind_ == Table::kPackedRing) kind_ = Table::kPackedIndirect;
   more_ = true;

@@ -128,7 +128,8 @@ __attribute__((noinline)) One RxOne(DeviceQueue& q, Ring& ring, MbufPool& pool, 
     return One::kStop;
   }
   uint8_t header[sizeof(VirtioNetHdr)];
-  const Gathered result = GatherPacket(q, pool, chain, *id, header);
+  Gathered result = GatherPacket(q, pool, chain, *id, header);
+  if (Ring::Slots(chain) > ring.Left()) result = Gathered::kBad;
   if (result != Gathered::kOk) {
     pool.Free(id, 1);
     if (result == Gathered::kBad)

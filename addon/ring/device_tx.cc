@@ -83,12 +83,13 @@ inline uint32_t TxFast(DeviceQueue& q, Ring& ring, MbufPool& pool, const uint32_
   for (; count < n; count++) {
     Entry e;
     if (!ring.Peek(count, &e) || !SimpleBuffer(q, pool, e, ids[count], &pending[count])) break;
-    PrefetchWrite(pending[count].dst);
+    PrefetchRead(pending[count].dst);
+    PrefetchWrite(pending[count].dst + q.hdr_bytes);
     PrefetchWrite(pending[count].dst + q.hdr_bytes + pending[count].len - 1);
   }
   for (uint32_t i = 0; i < count; i++) {
     const Pending& p = pending[i];
-    WriteHeader(p.dst, q.hdr_bytes, kPlainHeader);
+    WritePlainHeader(p.dst, q.hdr_bytes);
     CopyPacket(p.dst + q.hdr_bytes, p.src, p.len);
     q.counters.CountFrame(First8(p.src, p.len), p.len);
     ring.Return(i, p.id, p.len + q.hdr_bytes);

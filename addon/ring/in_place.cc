@@ -36,7 +36,8 @@ uint32_t ReserveOn(DeviceQueue& q, uint32_t n) {
     uint8_t* header = WritableBuffer(q, e, 1);
     if (!header || !Show(q, count, header, e.len - q.hdr_bytes)) break;
     q.held_buffer[count] = {header, e.len - q.hdr_bytes, e.id};
-    PrefetchWrite(header);
+    PrefetchRead(header);
+    PrefetchWrite(header + q.hdr_bytes);
   }
   return count;
 }
@@ -49,7 +50,7 @@ uint32_t CommitOn(DeviceQueue& q, uint32_t n) {
     const HeldBuffer& held = q.held_buffer[done];
     const uint32_t len = LoadOnce(&q.slots.length[done]);
     if (len == 0 || len > held.room) break;
-    WriteHeader(held.header, q.hdr_bytes, kPlainHeader);
+    WritePlainHeader(held.header, q.hdr_bytes);
     q.counters.CountFrame(First8(held.header + q.hdr_bytes, len), len);
     ring.Return(done, held.id, len + q.hdr_bytes);
   }

@@ -16,8 +16,9 @@ class PackedRing {
   explicit PackedRing(DeviceQueue& q)
       : q_(q), size_(q.ring_size), next_(Position::Of(q.last_avail_idx)), published_(next_) {}
 
+  // Never a slot that was taken in this burst already: the peer need not have it back yet.
   bool Peek(uint32_t ahead, Entry* e) const {
-    if (ahead >= size_) return false;
+    if (ahead >= Left()) return false;
     const Position p = next_.Plus(ahead, size_);
     VringPackedDesc d = LoadPackedDesc(&q_.packed[p.slot]);
     if (!PackedAvailable(d.flags, p.wrap)) return false;
@@ -44,6 +45,7 @@ class PackedRing {
   }
 
   static uint32_t Slots(const ChainWalker& chain) { return chain.slots(); }
+  uint32_t Left() const { return size_ - taken_; }
 
   // The used descriptor of a list lies in its first slot, and the peer meets used descriptors in the order of
   // slots: the first that is returned after a publication is kept back and hides those behind it.
@@ -63,6 +65,7 @@ class PackedRing {
   void Advance(uint32_t slots) {
     next_ = next_.Plus(slots, size_);
     pending_ += slots;
+    taken_ += slots;
   }
 
   uint32_t pending() const { return pending_; }
@@ -105,7 +108,8 @@ class PackedRing {
   const uint32_t size_;
   Position next_;
   Position published_;
-  uint32_t pending_ = 0;
+  uint32_t pending_ = 0;  // slots since the last publication
+  uint32_t taken_ = 0;    // slots since the burst began
   uint64_t first_tail_ = 0;
 };
 

@@ -48,7 +48,8 @@ inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing
     *odd = found == Found::kOddShape;
     if (found != Found::kMove) break;
     PrefetchRead(moves[count].src);
-    PrefetchWrite(moves[count].dst);
+    PrefetchRead(moves[count].dst);
+    PrefetchWrite(moves[count].dst + tx.hdr_bytes);
   }
   const bool offload = (rx.variant & kVariantOffload) != 0;
   uint32_t done = 0;
@@ -59,7 +60,7 @@ inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing
       break;
     }
     uint8_t* data = m.dst + tx.hdr_bytes;
-    WriteHeader(m.dst, tx.hdr_bytes, kPlainHeader);
+    WritePlainHeader(m.dst, tx.hdr_bytes);
     CopyPacket(data, m.src + rx.hdr_bytes, m.len);
     const uint64_t first8 = First8(data, m.len);
     rx.counters.CountFrame(first8, m.len);

@@ -65,10 +65,12 @@ inline VringPackedDesc LoadPackedDesc(const VringPackedDesc* d) {
 }
 
 // Used elements are only 4-byte aligned, so each word is stored by itself; idx, stored later with release,
-// publishes them. A driver may look at one before that, as a hint of what to prefetch.
+// publishes them. A driver may look at one before that, as a hint of what to prefetch. With a driver that
+// keeps its buffers in order and packets of one size, an element holds what it held a round ago: then it is
+// not written, and its line may stay in the driver's cache.
 inline void StoreUsed(VringUsedElem* e, uint32_t id, uint32_t len) {
-  StoreOnce(&e->id, id);
-  StoreOnce(&e->len, len);
+  if (LoadOnce(&e->id) != id) StoreOnce(&e->id, id);
+  if (LoadOnce(&e->len) != len) StoreOnce(&e->len, len);
 }
 
 inline void PrefetchRead(const void* p) { __builtin_prefetch(p, 0, 3); }

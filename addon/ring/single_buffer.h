@@ -47,4 +47,18 @@ inline void WriteHeader(uint8_t* dst, uint32_t hdr_bytes, const VirtioNetHdr& hd
 // Of a packet without metadata in one buffer the header is zero but for num_buffers (VIRTIO 1.2, 5.1.6.4.1).
 inline constexpr VirtioNetHdr kPlainHeader = {0, VIRTIO_NET_HDR_GSO_NONE, 0, 0, 0, 0, 1};
 
+// Writes that header unless it is there already, from the buffer's last round: then its line may stay in the
+// caches of both cores. Who changes it behind our back changes his own packet.
+inline void WritePlainHeader(uint8_t* dst, uint32_t hdr_bytes) {
+  if (__builtin_expect(hdr_bytes == sizeof kPlainHeader, 1)) {
+    uint64_t first;
+    uint32_t last;
+    std::memcpy(&first, dst, sizeof first);
+    std::memcpy(&last, dst + sizeof first, sizeof last);
+    constexpr uint32_t kLast = uint32_t{kPlainHeader.num_buffers} << 16;
+    if (__builtin_expect(first == 0 && last == kLast, 1)) return;
+  }
+  WriteHeader(dst, hdr_bytes, kPlainHeader);
+}
+
 }  // namespace vpci

@@ -59,6 +59,8 @@ class SplitRing {
 
   // Slots of the entry that was walked to its end: an entry of the available ring, whatever its chain.
   static uint32_t Slots(const ChainWalker&) { return 1; }
+  // Slots that a peer can have made available and that were not taken yet.
+  uint32_t Left() const { return ready_; }
 
   // Returns the entry that lies `slots` slots ahead, unseen by the peer until Publish. In order of slots.
   void Return(uint32_t slots, uint16_t id, uint32_t len) {

@@ -61,6 +61,8 @@ class RingOracle {
     }
     for (uint32_t slots = 0; slots < ring_.size && Available(position, slots); slots += all.back().slots) {
       all.push_back(PackedEntry((Place(position) + slots) % ring_.size));
+      // A list does not reach around into slots of entries before it.
+      if (all.back().slots > ring_.size - slots) all.back().legal = false;
       if (!all.back().legal) break;
     }
     return all;
@@ -142,7 +144,7 @@ class RingOracle {
       const auto d = Load<VringDesc>(table + uint64_t{16} * at);
       if (d.flags & VRING_DESC_F_INDIRECT) {
         if (indirect || !IsTable(d.addr, d.len, d.flags, e)) return false;
-        return SplitChain(d.addr, d.len / 16, 0, std::min(ttl, d.len / 16), true, e);
+        return SplitChain(d.addr, d.len / 16, 0, std::min(ttl + 1, d.len / 16), true, e);
       }
       if (!Add(d.addr, d.len, d.flags, e)) return false;
       if (!(d.flags & VRING_DESC_F_NEXT)) return true;
@@ -168,9 +170,9 @@ class RingOracle {
   }
 
   // Only WRITE means something in a table (2.8.7), and nothing on a ring that the device reads: drivers leave
-  // it set. The descriptor of the table counts as a part of the chain, which is no longer than the ring.
+  // it set. The list is no longer than the ring; the descriptor of the table is no part of it.
   bool PackedTable(uint64_t table, uint32_t entries, OracleEntry* e) const {
-    if (entries >= ring_.size) return false;
+    if (entries > ring_.size) return false;
     for (uint32_t i = 0; i < entries; i++) {
       const auto d = Load<VringPackedDesc>(table + uint64_t{16} * i);
       if (!Add(d.addr, d.len, role_ == QueueRole::kTx ? d.flags : 0, e)) return false;

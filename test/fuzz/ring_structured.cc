@@ -212,8 +212,7 @@ class Session {
         MUST(s_.memory_.Snapshot() == memory_);
         return 0;
       }
-      // The list of the last entry may reach around into slots that were taken in the same burst.
-      MUST(slots <= s_.size_ || (s_.packed_ && slots < 2 * s_.size_));
+      MUST(slots <= s_.size_);
       if (!buffers) return 0;
       CheckWrites(slots, *buffers);
       return Entries(slots);

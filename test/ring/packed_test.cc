@@ -289,3 +289,43 @@ TEST("packed tx: lists that claim more slots than the ring has left stop the que
   CHECK(TxBurst(d.peer.queue, *pool, &id, 1) == 0);
   CHECK(d.peer.broken());
 }
+
+TEST("regression: a list does not reach around into slots that were taken in the same burst") {
+  Driver d(QueueRole::kRx, 3);
+  Pool pool;
+  d.OfferPacket(Bytes(60, 1), {72}, 0);
+  const uint64_t buffer = d.peer.Allocate(100);
+  d.peer.slots()[1] = {buffer, 30, 1, VRING_DESC_F_NEXT | kAvail};
+  d.peer.slots()[2] = {buffer, 30, 1, VRING_DESC_F_NEXT | kAvail};
+  uint32_t ids[4];
+  CHECK(RxBurst(d.peer.queue, *pool, ids, 4) == 1);
+  CHECK(d.peer.broken());
+  CHECK(d.peer.queue.Quiesce() == (1 | VRING_PACKED_WRAP));
+}
+
+TEST("regression: an indirect table as long as the ring is legal, a longer one is not") {
+  for (const bool packed : {false, true}) {
+    for (const uint32_t entries : {4u, 5u}) {
+      Peer peer(4);
+      Pool pool;
+      const uint64_t table = kGpa + 0x9000, data = peer.Allocate(20);
+      peer.Start(QueueRole::kRx, Modern() | (packed ? kPackedBit : 0), packed ? VRING_PACKED_WRAP : 0);
+      for (uint32_t i = 0; i < entries; i++) {
+        if (packed)
+          reinterpret_cast<VringPackedDesc*>(peer.at(table))[i] = {data, 20, 0, 0};
+        else
+          reinterpret_cast<VringDesc*>(peer.at(table))[i] = {
+              data, 20, i + 1 < entries ? VRING_DESC_F_NEXT : uint16_t{0}, static_cast<uint16_t>(i + 1)};
+      }
+      if (packed) {
+        peer.slots()[0] = {table, 16 * entries, 0, VRING_DESC_F_INDIRECT | kAvail};
+      } else {
+        peer.desc()[0] = {table, 16 * entries, VRING_DESC_F_INDIRECT, 0};
+        peer.Offer(0);
+      }
+      uint32_t id;
+      CHECK(RxBurst(peer.queue, *pool, &id, 1) == (entries == 4 ? 1u : 0u));
+      CHECK(peer.broken() == (entries == 5));
+    }
+  }
+}
