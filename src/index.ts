@@ -16,6 +16,7 @@ export type {
   PortLink,
   PortStats,
   QueueSpec,
+  RxInterrupt,
   RxQueue,
   TxQueue,
 } from './ethdev/port.ts';
@@ -23,3 +24,4 @@ export { openPort, ports, probePort } from './ethdev/registry.ts';
 export type { LcoreContext, LcoreMain } from './lcore/context.ts';
 export { type LaunchOptions, type Lcore, launch } from './lcore/launch.ts';
 export { type LcorePlace, parseCoremask, parseLcores } from './lcore/lcore-list.ts';
+export type { Sleeper } from './lcore/sleeper.ts';

@@ -15,6 +15,7 @@ export type MemoryHandle = number & { readonly memory: unique symbol };
 export type QueueHandle = number & { readonly queue: unique symbol };
 export type PoolHandle = number & { readonly pool: unique symbol };
 export type VectorHandle = number & { readonly vector: unique symbol };
+export type WaitSetHandle = number & { readonly waitSet: unique symbol };
 export type DriverQueueHandle = number & { readonly driverQueue: unique symbol };
 
 export interface ReceivedMessage {
@@ -219,6 +220,15 @@ export interface Native {
   eventfdSignal(fd: number): boolean;
   /** Reads and clears; 0n when nothing was pending. */
   eventfdDrain(fd: number): bigint;
+  /** Descriptors to sleep on together; it holds duplicates of them. At most 1024, and 256 sets a process. */
+  waitSetCreate(fds: readonly number[]): WaitSetHandle;
+  /**
+   * HOT, and blocks the thread. Returns when one of the set's descriptors is readable, when the time is over (-1: never), or early for no
+   * reason. Eventfds are drained. Writes the positions of those that were readable into `ready` and returns how many.
+   */
+  waitSetWait(set: WaitSetHandle, timeoutMs: number, ready: Uint32Array): number;
+  /** Frees a set that no thread waits on. */
+  waitSetDestroy(set: WaitSetHandle): void;
   close(fd: number): void;
   dup(fd: number): number;
   /** True for a regular file or memfd; with its size and identity. */

@@ -16,6 +16,7 @@ void InitOsMmio(Napi::Object exports);
 void InitOsSocket(Napi::Object exports);
 void InitOsEvent(Napi::Object exports);
 void InitOsThread(Napi::Object exports);
+void InitOsWait(Napi::Object exports);
 
 /** `watchFd`, see os_watch.cc. */
 Napi::Value WatchFd(const Napi::CallbackInfo& info);

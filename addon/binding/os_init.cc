@@ -10,6 +10,7 @@ void InitOs(Napi::Env, Napi::Object exports) {
   InitOsSocket(exports);
   InitOsEvent(exports);
   InitOsThread(exports);
+  InitOsWait(exports);
 }
 
 }  // namespace vpci

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A function's interrupt vectors as eventfds that the event loop watches; how the device learns of them is the bus's affair.
+// A function's interrupt vectors as eventfds, watched by the event loop or left to another thread; how the device learns of them is the
+// bus's affair.
 import { PmdError } from '../errors.ts';
 import { type FdWatcher, native } from '../native.ts';
 
@@ -16,11 +17,12 @@ export function checkVector(
 }
 
 export class Interrupt {
-  readonly #handler: () => void;
+  readonly #handler: (() => void) | null;
   #eventfd = -1;
   #watcher: FdWatcher | null = null;
 
-  constructor(handler: () => void) {
+  /** Without a handler nobody watches the eventfd: it is there for another thread to wait on. */
+  constructor(handler: (() => void) | null) {
     this.#handler = handler;
   }
 
@@ -29,15 +31,12 @@ export class Interrupt {
     return this.#eventfd;
   }
 
-  /** Makes and watches the eventfd, and returns it; once is enough. */
+  /** Makes the eventfd, watches it for the handler, and returns it; once is enough. */
   arm(): number {
     if (this.#eventfd < 0) {
       const fd = native.eventfd();
       this.#eventfd = fd;
-      this.#watcher = native.watchFd(fd, () => {
-        native.eventfdDrain(fd);
-        this.#handler();
-      });
+      if (this.#handler) this.#watch(fd, this.#handler);
     }
     return this.#eventfd;
   }
@@ -53,5 +52,12 @@ export class Interrupt {
     this.silence();
     if (this.#eventfd >= 0) native.close(this.#eventfd);
     this.#eventfd = -1;
+  }
+
+  #watch(fd: number, handler: () => void): void {
+    this.#watcher = native.watchFd(fd, () => {
+      native.eventfdDrain(fd);
+      handler();
+    });
   }
 }

@@ -45,7 +45,12 @@ export interface PciDevice {
   readonly notes: readonly string[];
   /** Calls back on this thread's event loop at each interrupt of `vector`. */
   onInterrupt(vector: number, handler: () => void): void;
-  /** Arms all vectors that have a handler; call once, after the last onInterrupt. */
+  /**
+   * An eventfd that each interrupt of `vector` signals and that the event loop leaves alone, for another thread to wait on; it lives as
+   * long as the device. -1 when this road has no interrupts.
+   */
+  interruptFd(vector: number): number;
+  /** Arms all vectors that were asked for; call once, after the last onInterrupt and interruptFd. */
   enableInterrupts(): void;
   /**
    * A descriptor whose signal equals a 16-bit write of `value` to `offset` of BAR `bar`, usable from any thread;

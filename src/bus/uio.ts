@@ -94,6 +94,11 @@ export class UioPciDevice implements PciDevice {
     this.#handlers.set(vector, handler);
   }
 
+  interruptFd(vector: number): number {
+    checkVector(this, vector);
+    return -1;
+  }
+
   enableInterrupts(): void {
     this.#timer ??= setInterval(() => {
       for (const handler of this.#handlers.values()) handler();

@@ -113,6 +113,13 @@ export class VfioKernelPciDevice implements PciDevice {
     this.#interrupts.set(vector, new Interrupt(handler));
   }
 
+  interruptFd(vector: number): number {
+    checkVector(this, vector);
+    const interrupt = new Interrupt(null);
+    this.#interrupts.set(vector, interrupt);
+    return interrupt.arm();
+  }
+
   enableInterrupts(): void {
     if (this.#interrupts.size === 0) return;
     for (const interrupt of this.#interrupts.values()) interrupt.arm();

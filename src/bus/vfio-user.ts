@@ -94,9 +94,15 @@ export class VfioUserPciDevice implements PciDevice {
     this.#interrupts.set(vector, new Interrupt(handler));
   }
 
+  interruptFd(vector: number): number {
+    checkVector(this, vector);
+    const interrupt = new Interrupt(null);
+    this.#interrupts.set(vector, interrupt);
+    return interrupt.arm();
+  }
+
   enableInterrupts(): void {
     for (const [vector, interrupt] of this.#interrupts) {
-      if (interrupt.eventfd >= 0) continue;
       // One message a vector: vectors need not follow each other, and servers limit the descriptors of a message.
       setMsixEventfd(this.#client, vector, interrupt.arm());
     }

@@ -13,6 +13,7 @@ import type {
   PortLink,
   PortStats,
   QueueSpec,
+  RxInterrupt,
   RxQueue,
   TxQueue,
 } from './port.ts';
@@ -24,6 +25,7 @@ const NOMBUF = 2;
 const COUNTERS = 8;
 
 class NullRxQueue implements RxQueue {
+  readonly interrupt = neverInterrupts(false);
   readonly #counters: Float64Array;
   readonly #size: number;
   readonly #source: Uint8Array | null;
@@ -55,9 +57,15 @@ class NullRxQueue implements RxQueue {
 
 /** RX of no-rx=1. */
 class SilentRxQueue implements RxQueue {
+  readonly interrupt = neverInterrupts(true);
   burst(): number {
     return 0;
   }
+}
+
+/** There is nothing to wait for: packets are there always, so that nobody falls asleep, or never. */
+function neverInterrupts(silent: boolean): RxInterrupt {
+  return { fd: -1, arm: () => silent, disarm: () => {}, counters: new Float64Array(2) };
 }
 
 class NullTxQueue implements TxQueue {
@@ -245,6 +253,7 @@ function nullInfo(id: number, name: string, devargs: ReadonlyMap<string, string>
     maxTxQueues: queues,
     minRxBufSize: 0,
     maxRxPktLen: 0xffff_ffff,
+    rxInterrupts: true,
     minDescriptors: 0,
     maxDescriptors: 65535,
     details: {},

@@ -6,7 +6,26 @@ import type { MbufVector } from './mempool.ts';
 export interface RxQueue {
   /** Receives up to `n` packets into `pkts.ids[0..)`; returns how many. The caller owns them. */
   burst(pkts: MbufVector, n: number): number;
+  /** Left out by a port that has no interrupts (PortInfo.rxInterrupts). */
+  readonly interrupt?: RxInterrupt;
 }
+
+/** How a receive queue wakes the thread that sleeps on it: DPDK's rte_eth_dev_rx_intr_enable and its kin. */
+export interface RxInterrupt {
+  /** Readable once the queue has interrupted; -1 for a queue that never will. An eventfd is drained by whoever waits for it. */
+  readonly fd: number;
+  /** HOT. Asks for an interrupt at the next packet. True when none waits, so that the thread may sleep; else nothing is armed. */
+  arm(): boolean;
+  /** HOT. Back to polling. */
+  disarm(): void;
+  /** Written by the thread that sleeps, at RX_SLEEPS and RX_INTERRUPTS. */
+  readonly counters: Float64Array;
+}
+
+/** Times that a thread slept on the queue. */
+export const RX_SLEEPS = 0;
+/** Times that the queue's descriptor ended a sleep, or was found signalled by one. */
+export const RX_INTERRUPTS = 1;
 
 /** HOT. One transmit queue, used by one thread. */
 export interface TxQueue {
@@ -55,6 +74,8 @@ export interface PortInfo {
   readonly maxTxQueues: number;
   readonly minRxBufSize: number;
   readonly maxRxPktLen: number;
+  /** True when a thread can sleep until a packet comes, see RxQueue.interrupt. */
+  readonly rxInterrupts?: boolean;
   /** Descriptors a ring may have; the peer chooses. */
   readonly minDescriptors: number;
   readonly maxDescriptors: number;

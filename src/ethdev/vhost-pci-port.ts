@@ -19,8 +19,9 @@ import type {
   PortStats,
   QueueSpec,
 } from './port.ts';
+import { RxInterruptCounters } from './rx-interrupt-counters.ts';
 import { parseVhostPciDevargs, VHOST_PCI_DEVARGS } from './vhost-pci-devargs.ts';
-import { VhostPciRxQueue, VhostPciTxQueue } from './vhost-pci-queues.ts';
+import { openVhostPciRxQueue, VhostPciTxQueue } from './vhost-pci-queues.ts';
 import { type PortCounters, portStats, portXstats, QueueCounters } from './xstats.ts';
 
 const DRIVER = 'net_vhost_pci';
@@ -50,6 +51,7 @@ export interface VhostPciPortOptions {
 interface PortQueue {
   readonly handle: QueueHandle;
   readonly counters: QueueCounters;
+  readonly interrupts: RxInterruptCounters;
 }
 
 export class VhostPciPort implements Port {
@@ -106,6 +108,7 @@ export class VhostPciPort implements Port {
       maxTxQueues: this.#maxQueues,
       minRxBufSize: 64,
       maxRxPktLen: MAX_PKT_LEN,
+      rxInterrupts: this.#device.interrupts === 'eventfd',
       minDescriptors: 1,
       maxDescriptors: MAX_DESCRIPTORS,
       details: this.#details(),
@@ -161,7 +164,10 @@ export class VhostPciPort implements Port {
 
   clearStats(): void {
     if (this.#final !== null) return;
-    for (const { counters } of [...this.#queues.rx, ...this.#queues.tx]) counters.clear();
+    for (const { counters, interrupts } of [...this.#queues.rx, ...this.#queues.tx]) {
+      counters.clear();
+      interrupts.clear();
+    }
   }
 
   rxQueueSpec(queue: number): QueueSpec {
@@ -183,7 +189,8 @@ export class VhostPciPort implements Port {
   #openQueues(role: EngineRole): PortQueue[] {
     return Array.from({ length: this.#maxQueues }, (_, pair) => {
       const handle = this.#device.exotic.engine(role, pair).queue;
-      return { handle, counters: new QueueCounters(new BigUint64Array(native.queueStats(handle))) };
+      const counters = new QueueCounters(new BigUint64Array(native.queueStats(handle)));
+      return { handle, counters, interrupts: new RxInterruptCounters() };
     });
   }
 
@@ -195,7 +202,10 @@ export class VhostPciPort implements Port {
         'VPCI_QUEUE_COUNT',
         `Port ${this.id} has ${configured} ${role} queues, none is ${queue}`,
       );
-    return { driver: DRIVER, role, port: this.id, queue, data: { handle: opened.handle } };
+    const { handle, interrupts } = opened;
+    const interrupt = { interruptFd: this.#device.rxInterruptFd(queue), interrupts: interrupts.shared };
+    const data = { handle, ...(role === 'rx' ? interrupt : {}) };
+    return { driver: DRIVER, role, port: this.id, queue, data };
   }
 
   #counters(): PortCounters {
@@ -208,9 +218,12 @@ export class VhostPciPort implements Port {
     };
   }
 
-  /** Beyond DPDK's names: trouble that belongs to the device and not to a packet. Never cleared. */
+  /** Beyond DPDK's names. Trouble that belongs to the device and not to a packet is never cleared. */
   #driverCounters(): [string, number][] {
     const out: [string, number][] = [];
+    for (let queue = 0; queue < this.#config.rxQueues; queue++) {
+      out.push(...(this.#queues.rx[queue]?.interrupts.xstats(`rx_q${queue}`) ?? []));
+    }
     for (const role of ['rx', 'tx'] as const) {
       const count = role === 'rx' ? this.#config.rxQueues : this.#config.txQueues;
       for (let queue = 0; queue < count; queue++) {
@@ -283,7 +296,7 @@ export const vhostPciDriver: PortDriver = {
     };
     return new VhostPciPort(open, { id, name, devargs: text, ...options });
   },
-  openRxQueue: (spec) => new VhostPciRxQueue(spec.data.handle as QueueHandle),
+  openRxQueue: openVhostPciRxQueue,
   openTxQueue: (spec) => new VhostPciTxQueue(spec.data.handle as QueueHandle),
 };
 

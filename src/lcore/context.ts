@@ -5,7 +5,8 @@ import { PmdError } from '../errors.ts';
 import { openRxQueue, openTxQueue } from '../ethdev/drivers.ts';
 import { Mempool, type MempoolOptions } from '../ethdev/mempool.ts';
 import type { RxQueue, TxQueue } from '../ethdev/port.ts';
-import { FIRST_POOL, type LcoreStart, MAX_POOLS, RUNNING } from './control.ts';
+import { FIRST_POOL, FIRST_SLEEPER, type LcoreStart, MAX_POOLS, MAX_SLEEPERS, RUNNING } from './control.ts';
+import { Sleeper } from './sleeper.ts';
 
 export interface LcoreContext<Data = unknown> {
   readonly lcoreId: number;
@@ -23,6 +24,11 @@ export interface LcoreContext<Data = unknown> {
   txQueue(port: number, queue?: number): TxQueue;
   /** A pool for this thread, freed when the lcore ends, however it ends. At most 63. */
   createPool(options?: MempoolOptions): Mempool;
+  /**
+   * What this lcore sleeps with until a packet comes on one of the queues or it is to stop. Freed when the lcore ends; at
+   * most 16. Throws VPCI_NO_INTERRUPTS when a queue can only be polled.
+   */
+  createSleeper(queues: readonly RxQueue[]): Sleeper;
 }
 
 /** The default export of a module that runs on an lcore. */
@@ -59,18 +65,36 @@ export class WorkerContext implements LcoreContext {
   }
 
   createPool(options?: MempoolOptions): Mempool {
-    const slot = this.#control.indexOf(0, FIRST_POOL);
-    if (slot < 0) {
-      throw new PmdError(
-        'VPCI_POOLS',
-        `Failed to create a pool: lcore ${this.lcoreId} has ${MAX_POOLS} already`,
-      );
-    }
-    const control = this.#control;
-    // Closed twice, it must not forget the pool that has the slot now.
-    const pool = new LcorePool(options, (handle) => Atomics.compareExchange(control, slot, handle + 1, 0));
-    Atomics.store(control, slot, pool.handle + 1);
+    const slot = this.#freeSlot('pool', FIRST_POOL, MAX_POOLS);
+    const pool = new LcorePool(options, (handle) => this.#forget(slot, handle));
+    Atomics.store(this.#control, slot, pool.handle + 1);
     return pool;
+  }
+
+  createSleeper(queues: readonly RxQueue[]): Sleeper {
+    const slot = this.#freeSlot('sleeper', FIRST_SLEEPER, MAX_SLEEPERS);
+    const sleeper = new Sleeper({
+      queues,
+      wakeFd: this.#start.wakeFd,
+      running: () => this.running(),
+      onClose: (handle) => this.#forget(slot, handle),
+    });
+    Atomics.store(this.#control, slot, sleeper.handle + 1);
+    return sleeper;
+  }
+
+  #freeSlot(what: string, first: number, count: number): number {
+    const slot = this.#control.indexOf(0, first);
+    if (slot >= 0 && slot < first + count) return slot;
+    throw new PmdError(
+      `VPCI_${what.toUpperCase()}S`,
+      `Failed to create a ${what}: lcore ${this.lcoreId} has ${count} already`,
+    );
+  }
+
+  /** Closed twice, a thing must not make the lcore forget the one that has its slot now. */
+  #forget(slot: number, handle: number): void {
+    Atomics.compareExchange(this.#control, slot, handle + 1, 0);
   }
 
   #spec(role: 'rx' | 'tx', port: number, queue: number) {

@@ -7,7 +7,10 @@ export const RUNNING = 0;
 /** First of the slots that name the lcore's pools: handle + 1, 0 when free. */
 export const FIRST_POOL = 1;
 export const MAX_POOLS = 63;
-export const CONTROL_WORDS = FIRST_POOL + MAX_POOLS;
+/** First of the slots that name what the lcore sleeps with: handle + 1, 0 when free. */
+export const FIRST_SLEEPER = FIRST_POOL + MAX_POOLS;
+export const MAX_SLEEPERS = 16;
+export const CONTROL_WORDS = FIRST_SLEEPER + MAX_SLEEPERS;
 
 /** Float64Array of statistics that module and launcher share. */
 export const STATS_WORDS = 64;
@@ -19,6 +22,8 @@ export interface LcoreStart {
   readonly module: string;
   readonly control: SharedArrayBuffer;
   readonly stats: SharedArrayBuffer;
+  /** Eventfd that ends a sleep: the lcore is to stop. */
+  readonly wakeFd: number;
   readonly ports: readonly PortQueues[];
   readonly data: unknown;
 }

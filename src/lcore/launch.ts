@@ -9,10 +9,11 @@ import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { PmdError } from '../errors.ts';
 import type { Port } from '../ethdev/port.ts';
-import { native, type PoolHandle } from '../native.ts';
+import { native, type PoolHandle, type WaitSetHandle } from '../native.ts';
 import {
   CONTROL_WORDS,
   FIRST_POOL,
+  FIRST_SLEEPER,
   type LcoreMessage,
   type LcoreStart,
   type PortQueues,
@@ -46,8 +47,10 @@ export class Lcore {
   readonly exited: Promise<void>;
   readonly #worker: Worker;
   readonly #control: Int32Array;
+  readonly #wakeFd: number;
   readonly #stopTimeout: number;
   #done = false;
+  #gone = false;
   #failure: PmdError | null = null;
   #timer: NodeJS.Timeout | undefined;
 
@@ -57,6 +60,7 @@ export class Lcore {
     this.stats = new Float64Array(start.stats);
     this.#worker = worker;
     this.#control = new Int32Array(start.control);
+    this.#wakeFd = start.wakeFd;
     this.#stopTimeout = stopTimeout;
     this.exited = new Promise((resolve, reject) => {
       worker.once('exit', (code) => this.#ended(code, resolve, reject));
@@ -74,6 +78,8 @@ export class Lcore {
   /** Asks the module to return and waits until the thread is gone; rejects as `exited` does. May be called again. */
   stop(): Promise<void> {
     Atomics.store(this.#control, RUNNING, 0);
+    // After the word: what wakes up looks at it.
+    if (!this.#gone) native.eventfdSignal(this.#wakeFd);
     this.#timer ??= setTimeout(() => {
       this.#failure ??= new PmdError(
         'VPCI_LCORE_STUCK',
@@ -103,10 +109,9 @@ export class Lcore {
   #ended(code: number, resolve: () => void, reject: (error: PmdError) => void): void {
     clearTimeout(this.#timer);
     Atomics.store(this.#control, RUNNING, 0);
-    for (let slot = FIRST_POOL; slot < CONTROL_WORDS; slot++) {
-      const handle = Atomics.exchange(this.#control, slot, 0) - 1;
-      if (handle >= 0) native.poolDestroy(handle as PoolHandle);
-    }
+    this.#gone = true;
+    living.delete(this);
+    this.#free();
     if (!this.#failure && !this.#done) {
       this.#failure = new PmdError(
         'VPCI_LCORE_EXITED',
@@ -116,6 +121,31 @@ export class Lcore {
     if (this.#failure) reject(this.#failure);
     else resolve();
   }
+
+  /** What the thread had of the addon, and did not give back itself. */
+  #free(): void {
+    for (let slot = FIRST_POOL; slot < CONTROL_WORDS; slot++) {
+      const handle = Atomics.exchange(this.#control, slot, 0) - 1;
+      if (handle < 0) continue;
+      if (slot < FIRST_SLEEPER) native.poolDestroy(handle as PoolHandle);
+      else native.waitSetDestroy(handle as WaitSetHandle);
+    }
+    native.close(this.#wakeFd);
+  }
+}
+
+/** The lcores of this thread that have not ended. */
+const living = new Set<Lcore>();
+
+let watchingExit = false;
+
+/** Node waits for its workers at its end, and it cannot interrupt one that sleeps. */
+function wakeAtExit(): void {
+  if (watchingExit) return;
+  watchingExit = true;
+  process.once('exit', () => {
+    for (const lcore of living) void lcore.stop();
+  });
 }
 
 /** Starts a module on an lcore. It runs until it returns, fails, or `stop()` is called. */
@@ -129,9 +159,18 @@ export function launch(options: LaunchOptions): Lcore {
     stats: new SharedArrayBuffer(STATS_WORDS * 8),
     ports: (options.ports ?? []).map(queuesOf),
     data: options.data,
+    wakeFd: native.eventfd(),
   };
   Atomics.store(new Int32Array(start.control), RUNNING, 1);
-  return new Lcore(newWorker(start), start, options.stopTimeout ?? 5000);
+  try {
+    const lcore = new Lcore(newWorker(start), start, options.stopTimeout ?? 5000);
+    wakeAtExit();
+    living.add(lcore);
+    return lcore;
+  } catch (error) {
+    native.close(start.wakeFd);
+    throw error;
+  }
 }
 
 function queuesOf(port: Port): PortQueues {

@@ -17,7 +17,7 @@ import {
 import type { LoopData } from './fwd/loop.ts';
 import { txSegmentsFault } from './options.ts';
 import type { Output } from './output.ts';
-import { MBUF_HEADROOM, peerMac, poolSize, type Settings } from './settings.ts';
+import { EMPTY_POLLS, MBUF_HEADROOM, peerMac, poolSize, type Settings } from './settings.ts';
 import { assignStreams, type LcoreStreams, makeStreams } from './streams.ts';
 import { fwdConfigText, fwdStatsText, type StreamCounts } from './text/fwd-text.ts';
 import { rxtxConfigText } from './text/port-text.ts';
@@ -201,6 +201,7 @@ export class Forwarding {
       txSegments: s.txSegments,
       txFirst,
       recordCycles: s.recordCycles,
+      emptyPolls: EMPTY_POLLS[s.rxInterrupt],
       mbufs: poolSize(s),
       dataRoom: s.mbufSize - MBUF_HEADROOM,
       hugepages: s.hugepages,

@@ -4,7 +4,15 @@ import { engineNames } from './fwd/engines.ts';
 import { macBytes } from './fwd/mac-address.ts';
 import { UDP_FRAME_HEADERS } from './fwd/udp-frame.ts';
 import { type OptionRow, UsageError, wholeNumber } from './getopt.ts';
-import { MAX_BURST, MAX_TX_SEGMENTS, MBUF_HEADROOM, type Settings, type Topology } from './settings.ts';
+import {
+  MAX_BURST,
+  MAX_TX_SEGMENTS,
+  MBUF_HEADROOM,
+  RX_INTERRUPT_MODES,
+  type RxInterruptMode,
+  type Settings,
+  type Topology,
+} from './settings.ts';
 
 type Row = OptionRow<Settings>;
 
@@ -100,6 +108,14 @@ export const testpmdOptions: readonly Row[] = [
       const [port = '', mac = ''] = value.split(',');
       macBytes(mac);
       settings.ethPeers.set(wholeNumber(name, port, 0, 31), mac.toUpperCase());
+    },
+  },
+  {
+    long: ['rx-interrupt'],
+    arg: 'MODE',
+    help: 'off (default): poll always; on: sleep as soon as nothing comes; adaptive: poll for a while before',
+    apply: (settings, value, name) => {
+      settings.rxInterrupt = oneOf(name, value, RX_INTERRUPT_MODES) as RxInterruptMode;
     },
   },
   flag({ long: ['no-lsc-interrupt'] }, 'lscInterrupt', false, 'wait for links and print them at the start'),

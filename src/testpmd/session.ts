@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One run of testpmd: its ports from probing to closing, their events, and the order in which things happen.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PmdError } from '../errors.ts';
 import type { Port } from '../ethdev/port.ts';
 import { ports as openPorts, probePort } from '../ethdev/registry.ts';
 import type { LcorePlace } from '../lcore/lcore-list.ts';
@@ -70,6 +71,7 @@ export class Session {
   async init(devices: readonly string[]): Promise<void> {
     for (const device of devices) this.#watch(probePort(device));
     this.#requireChosenPorts();
+    this.#requireInterrupts();
     for (const [i] of this.places.slice(0, this.settings.nbCores).entries()) {
       const { mbufSize } = this.settings;
       const pool = `n=${poolSize(this.settings)}, size=${mbufSize}, socket=0`;
@@ -93,6 +95,21 @@ export class Session {
       throw new UsageError(`--portlist or --portmask: there is no port ${missing}, of ${open}`);
     if ((nbPorts ?? 0) > open)
       throw new UsageError(`option '--nb-ports': nb-ports should be > 0 and <= ${open}`);
+  }
+
+  /** --rx-interrupt needs ports that have interrupts. */
+  #requireInterrupts(): void {
+    const { rxInterrupt } = this.settings;
+    if (rxInterrupt === 'off') return;
+    const port = this.ports.find(({ info }) => !info.rxInterrupts);
+    if (!port) return;
+    const { name, driver, details } = port.info;
+    const how =
+      details.Bus === 'uio_pci_generic' ? ': bind it to vfio-pci, or poll' : ': it can only be polled';
+    throw new PmdError(
+      'VPCI_NO_INTERRUPTS',
+      `--rx-interrupt=${rxInterrupt}: port ${port.id} (${name}, ${details.Bus ?? driver}) has no interrupts${how}`,
+    );
   }
 
   async startPorts(ports: readonly Port[], configure: boolean): Promise<void> {

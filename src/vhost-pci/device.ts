@@ -31,6 +31,7 @@ import type { MemoryRoad } from './memory-road.ts';
 import { type ControlMessage, encodeQueueStopped } from './messages.ts';
 import type { ReadSpeed } from './read-speed.ts';
 import { RemoteMemory } from './remote-memory.ts';
+import { RxInterrupts } from './rx-interrupts.ts';
 
 /** What the ring engine understands. */
 export const DATA_PATH_FEATURES: FeatureSet = features(
@@ -64,6 +65,7 @@ export class VhostPciDevice {
   readonly #events: VhostPciDeviceEvents;
   readonly #road: MemoryRoad | null;
   readonly #notifyFds = new Map<number, number>();
+  #rxInterrupts: RxInterrupts | null = null;
   #localMemory: DmaMemory | null = null;
   #remoteMemory: RemoteMemory | null = null;
   #control: ControlQueue | null = null;
@@ -90,6 +92,7 @@ export class VhostPciDevice {
       this.exotic = new ExoticQueues({
         queuePairs: this.queuePairs,
         notifyFd: (role, pair) => this.#notifyFd(role, pair),
+        wake: (pair) => this.#rxInterrupts?.wake(pair),
         report: (line) => this.#events.report(line),
       });
     } catch (error) {
@@ -142,6 +145,11 @@ export class VhostPciDevice {
     return this.#pci.interrupts;
   }
 
+  /** Eventfd that is signalled when the peer kicks RX engine `pair`, when that is started and when the link changes; -1 for none. */
+  rxInterruptFd(pair: number): number {
+    return this.#rxInterrupts?.fd(pair) ?? -1;
+  }
+
   /** Control messages that made no sense. */
   get invalidMessages(): number {
     return this.#invalidMessages;
@@ -165,6 +173,7 @@ export class VhostPciDevice {
     } catch {
       // It is given back all the same.
     }
+    this.#rxInterrupts?.wakeAll();
     this.#pci.close();
   }
 
@@ -191,6 +200,7 @@ export class VhostPciDevice {
   #armInterrupts(): void {
     this.#pci.onInterrupt(VHOST_PCI_VECTOR_CONFIG, () => this.#guard(() => this.#configChanged()));
     this.#pci.onInterrupt(VHOST_PCI_VECTOR_CTRL, () => this.#guard(() => this.#control?.collect()));
+    this.#rxInterrupts = new RxInterrupts(this.#pci, this.queuePairs);
     this.#pci.enableInterrupts();
   }
 
@@ -304,6 +314,7 @@ export class VhostPciDevice {
   #setLink(up: boolean): void {
     if (this.#linkUp === up) return;
     this.#linkUp = up;
+    this.#rxInterrupts?.wakeAll();
     this.#events.onLink();
   }
 

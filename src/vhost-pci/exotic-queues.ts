@@ -12,6 +12,8 @@ export interface ExoticQueuesOptions {
   readonly queuePairs: number;
   /** Descriptor that tells the peer of what engine `role` of `pair` has done; -1 for none. */
   readonly notifyFd: (role: EngineRole, pair: number) => number;
+  /** Wakes whoever sleeps on RX engine `pair`: it runs now. */
+  readonly wake: (pair: number) => void;
   /** One line about an engine that could not be started. */
   readonly report: (line: string) => void;
 }
@@ -140,6 +142,7 @@ export class ExoticQueues {
   #start(engine: Engine, table: Parameters<Engine['start']>[0]): void {
     try {
       engine.start(table, this.#features, this.#options.notifyFd(engine.role, engine.index));
+      if (engine.role === 'rx') this.#options.wake(engine.index);
     } catch (error) {
       this.#options.report(`Failed to start ${engine.name}: ${(error as Error).message}`);
     }

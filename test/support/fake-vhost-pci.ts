@@ -73,6 +73,8 @@ export class FakeVhostPci implements PciDevice {
   mapped = 0;
   /** Eventfd of each notification register, by queue. */
   readonly doorbells = new Map<number, number>();
+  /** Eventfd of each vector that the driver's threads wait on. */
+  readonly interruptFds = new Map<number, number>();
   readonly #options: FakeOptions;
   readonly #queuePairs: number;
   readonly #handlers = new Map<number, () => void>();
@@ -124,6 +126,12 @@ export class FakeVhostPci implements PciDevice {
     this.#handlers.set(vector, handler);
   }
 
+  interruptFd(vector: number): number {
+    const fd = this.interruptFds.get(vector) ?? native.eventfd();
+    this.interruptFds.set(vector, fd);
+    return fd;
+  }
+
   enableInterrupts(): void {
     this.#armed = true;
   }
@@ -154,7 +162,7 @@ export class FakeVhostPci implements PciDevice {
     if (this.closed) return;
     this.closed = true;
     for (const { mapping } of this.#dma) native.unmap(mapping);
-    for (const fd of this.doorbells.values()) native.close(fd);
+    for (const fd of [...this.doorbells.values(), ...this.interruptFds.values()]) native.close(fd);
   }
 
   // --- the script's side --------------------------------------------------------------------------------------------

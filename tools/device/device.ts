@@ -310,6 +310,8 @@ class DeviceModel implements Device {
     const raise = () => this.#function.virtio.interruptQueue(crossed(ring.index));
     const broken = () => this.#log.event(`the kick descriptor of ring ${ring.index} is no good`);
     this.#kicks.set(ring.index, new EventRelay(ring.kickFd, raise, broken));
+    // A kick on the descriptor before this one may not have been seen, and a driver may sleep.
+    raise();
   }
 
   #unwatchKick(ring: PeerRing): void {

@@ -40,6 +40,8 @@ export interface RunPlan {
   /** Bursts that each stream sends before it forwards. */
   readonly txFirst: number;
   readonly recordCycles: boolean;
+  /** Rounds of bursts in which nothing came after which the lcore sleeps until something does; 0: it never sleeps. */
+  readonly emptyPolls: number;
   /** mbufs of an lcore's pool, and bytes of packet data in each. */
   readonly mbufs: number;
   readonly dataRoom: number;
@@ -61,6 +63,8 @@ export interface FwdStream {
 
 export interface FwdEngine {
   readonly name: string;
+  /** Makes packets by itself, so that there is always something to do. */
+  readonly generates?: boolean;
   /** Once on each lcore, before its streams. */
   begin?(lcore: LcoreContext): void;
   /** Once a stream. */

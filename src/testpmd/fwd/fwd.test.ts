@@ -92,6 +92,7 @@ function stream(rx: FwdStream['rx'], tx: FwdStream['tx'], run: Partial<RunPlan> 
       txSegments: [64],
       txFirst: 0,
       recordCycles: false,
+      emptyPolls: 0,
       mbufs: 64,
       dataRoom: 2048,
       hugepages: false,

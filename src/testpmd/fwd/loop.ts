@@ -27,7 +27,8 @@ export default function loop(lcore: LcoreContext<LoopData>): void {
   if (run.txFirst > 0) sendFirst(streams, lcore);
   engine.begin?.(lcore);
   for (const stream of streams) engine.streamInit?.(stream, lcore);
-  if (run.recordCycles) forwardCounting(engine, streams, lcore);
+  if (run.emptyPolls > 0 && !engine.generates) forwardSleeping(engine, streams, lcore);
+  else if (run.recordCycles) forwardCounting(engine, streams, lcore);
   else forward(engine, streams, lcore);
   for (const stream of streams) engine.end?.(stream);
 }
@@ -63,10 +64,42 @@ function forward(engine: FwdEngine, streams: readonly FwdStream[], lcore: LcoreC
 }
 
 function forwardCounting(engine: FwdEngine, streams: readonly FwdStream[], lcore: LcoreContext): void {
-  while (lcore.running()) {
-    for (let i = 0; i < streams.length; i++) {
-      native.tscLap();
-      if (engine.packetFwd(streams[i]) > 0) streams[i].counters[STREAM_CYCLES] += native.tscLap();
+  while (lcore.running()) countedRound(engine, streams);
+}
+
+/** Interrupt mode. What counts is empty rounds, not time: a clock would cost more than the polls. */
+function forwardSleeping(
+  engine: FwdEngine,
+  streams: readonly FwdStream[],
+  lcore: LcoreContext<LoopData>,
+): void {
+  const { emptyPolls, recordCycles } = lcore.data.run;
+  const round = recordCycles ? countedRound : plainRound;
+  const sleeper = lcore.createSleeper(streams.map(({ rx }) => rx));
+  for (let empty = 0; lcore.running(); ) {
+    if (round(engine, streams) > 0) empty = 0;
+    else if (++empty >= emptyPolls) {
+      sleeper.sleep();
+      empty = 0;
     }
   }
+  sleeper.close();
+}
+
+/** One burst of each stream; returns the packets. */
+function plainRound(engine: FwdEngine, streams: readonly FwdStream[]): number {
+  let packets = 0;
+  for (let i = 0; i < streams.length; i++) packets += engine.packetFwd(streams[i]);
+  return packets;
+}
+
+function countedRound(engine: FwdEngine, streams: readonly FwdStream[]): number {
+  let packets = 0;
+  for (let i = 0; i < streams.length; i++) {
+    native.tscLap();
+    const handled = engine.packetFwd(streams[i]);
+    if (handled > 0) streams[i].counters[STREAM_CYCLES] += native.tscLap();
+    packets += handled;
+  }
+  return packets;
 }

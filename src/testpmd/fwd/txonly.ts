@@ -21,6 +21,7 @@ interface TxOnly {
 
 export const txonly: FwdEngine = {
   name: 'txonly',
+  generates: true,
   streamInit(stream, lcore) {
     const { burst, txSegments, dataRoom } = stream.run;
     const total = txSegments.reduce((sum, length) => sum + length, 0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // testpmd's text about forwarding: the banner at its start and the statistics at its end.
 import type { PortStats } from '../../ethdev/port.ts';
+import { engineNamed } from '../fwd/engines.ts';
 import { peerMac, type Settings } from '../settings.ts';
 import type { LcoreStreams, Stream } from '../streams.ts';
 import { left, retrySuffix } from './port-text.ts';
@@ -15,6 +16,7 @@ export function fwdConfigText(settings: Settings, lcores: readonly LcoreStreams[
     `${settings.mode} packet forwarding${retrySuffix(settings)} - ports=${nbPorts} - cores=${lcores.length} - ` +
       `streams=${nbStreams} - NUMA support enabled, MP allocation mode: native`,
   ];
+  if (settings.rxInterrupt !== 'off') lines.push(interruptLine(settings));
   if (settings.retry) {
     const { burstTxRetries, burstTxDelay } = settings;
     lines.push(`TX retry num: ${burstTxRetries}, delay between TX retries: ${burstTxDelay}us`);
@@ -24,6 +26,11 @@ export function fwdConfigText(settings: Settings, lcores: readonly LcoreStreams[
     for (const stream of streams) lines.push(streamLine(settings, stream));
   }
   return `${lines.join('\n')}\n`;
+}
+
+function interruptLine({ mode, rxInterrupt }: Settings): string {
+  const note = engineNamed(mode).generates ? ` (${mode} never waits for packets: it polls)` : '';
+  return `RX interrupt mode: ${rxInterrupt}${note}`;
 }
 
 function streamLine(settings: Settings, { rxPort, rxQueue, txPort, txQueue }: Stream): string {
