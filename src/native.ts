@@ -223,8 +223,9 @@ export interface Native {
   /** Descriptors to sleep on together; it holds duplicates of them. At most 1024, and 256 sets a process. */
   waitSetCreate(fds: readonly number[]): WaitSetHandle;
   /**
-   * HOT, and blocks the thread. Returns when one of the set's descriptors is readable, when the time is over (-1: never), or early for no
-   * reason. Eventfds are drained. Writes the positions of those that were readable into `ready` and returns how many.
+   * HOT, and blocks the thread. Returns when one of the set's descriptors is readable, when the time is over (-1: never), or early and with
+   * nothing: the thread's event loop has work, or it is to be terminated. Eventfds are drained. Writes the positions of
+   * those that were readable into `ready` and returns how many.
    */
   waitSetWait(set: WaitSetHandle, timeoutMs: number, ready: Uint32Array): number;
   /** Frees a set that no thread waits on. */

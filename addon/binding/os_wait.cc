@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Wait sets for JavaScript. Waiting is raw Node-API like the functions of poll loops: it allocates nothing,
 // and a wrong handle is a set in which nothing happens.
+#include <uv.h>
+
 #include <memory>
 
 #include "binding/arguments.h"
@@ -50,9 +52,11 @@ napi_value WaitSetWait(napi_env env, napi_callback_info info) {
   void* ready = nullptr;
   WaitSet* set = WaitSets().Get(handle);
   uint32_t count = 0;
-  if (set && napi_get_typedarray_info(env, argv[2], &type, &capacity, &ready, nullptr, nullptr) == napi_ok &&
+  uv_loop_t* loop = nullptr;
+  if (set && napi_get_uv_event_loop(env, &loop) == napi_ok &&
+      napi_get_typedarray_info(env, argv[2], &type, &capacity, &ready, nullptr, nullptr) == napi_ok &&
       type == napi_uint32_array)
-    count = set->Wait(timeout_ms, static_cast<uint32_t*>(ready), capacity);
+    count = set->Wait(timeout_ms, uv_backend_fd(loop), static_cast<uint32_t*>(ready), capacity);
   napi_value result;
   napi_create_uint32(env, count, &result);
   return result;

@@ -8,9 +8,15 @@
 #include "os/event.h"
 
 namespace vpci {
+namespace {
+
+// How long a thread whose event loop waits for it may sleep without looking at it.
+constexpr int kBusySliceMs = 1000;
+
+}  // namespace
 
 WaitSet::~WaitSet() {
-  for (const pollfd& entry : fds_) close(entry.fd < 0 ? ~entry.fd : entry.fd);
+  for (size_t i = 1; i < fds_.size(); i++) close(fds_[i].fd < 0 ? ~fds_[i].fd : fds_[i].fd);
 }
 
 int WaitSet::Add(int fd) {
@@ -21,17 +27,21 @@ int WaitSet::Add(int fd) {
   return 0;
 }
 
-uint32_t WaitSet::Wait(int timeout_ms, uint32_t* ready, size_t capacity) {
+uint32_t WaitSet::Wait(int timeout_ms, int loop_fd, uint32_t* ready, size_t capacity) {
+  fds_[0].fd = loop_busy_ ? -1 : loop_fd;
+  if (loop_busy_ && (timeout_ms < 0 || timeout_ms > kBusySliceMs)) timeout_ms = kBusySliceMs;
+  loop_busy_ = false;
   if (poll(fds_.data(), fds_.size(), timeout_ms) <= 0) return 0;
+  loop_busy_ = fds_[0].revents != 0;
   uint32_t count = 0;
-  for (size_t i = 0; i < fds_.size() && count < capacity; i++) {
+  for (size_t i = 1; i < fds_.size() && count < capacity; i++) {
     pollfd& entry = fds_[i];
     if (entry.revents == 0) continue;
     uint64_t events = 0;
-    if (entry.revents & POLLIN && drained_[i]) EventfdDrain(entry.fd, &events);
+    if (entry.revents & POLLIN && drained_[i - 1]) EventfdDrain(entry.fd, &events);
     // Broken, and for ever ready: told once, then left out (poll skips a negative number).
     if (!(entry.revents & POLLIN)) entry.fd = ~entry.fd;
-    ready[count++] = static_cast<uint32_t>(i);
+    ready[count++] = static_cast<uint32_t>(i - 1);
   }
   return count;
 }

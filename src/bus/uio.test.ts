@@ -97,6 +97,7 @@ describe('UIO', () => {
     device.onInterrupt(0, () => seen.add(0));
     device.onInterrupt(1, () => seen.add(1));
     expect(() => device.onInterrupt(4, () => {})).toThrow(/has 4 vectors, none is 4/);
+    expect(device.interruptFd(2)).toBe(-1);
     device.enableInterrupts();
     await until('both are called', () => seen.size === 2);
     native.eventfdSignal(device.doorbell(0, 0x3004, 1));

@@ -144,6 +144,18 @@ describe('kernel VFIO', () => {
     expect(vfio.eventfds.get(2)).toBeUndefined();
   });
 
+  it('leaves an interrupt to another thread when that is asked', () => {
+    const device = open();
+    device.onInterrupt(0, () => {});
+    const fd = device.interruptFd(2);
+    device.enableInterrupts();
+    const fds = vfio.eventfds.get(2) as number[];
+    expect(fds.map((armed) => armed >= 0)).toEqual([true, false, true]);
+    native.eventfdSignal(fds[2] as number);
+    expect(native.eventfdDrain(fd)).toBe(1n);
+    expect(() => device.interruptFd(4)).toThrow(/has 4 vectors, none is 4/);
+  });
+
   it('tells once when the machine wants the device back', async () => {
     const device = open();
     const reasons: string[] = [];

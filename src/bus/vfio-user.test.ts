@@ -198,6 +198,23 @@ describe('vfio-user device', () => {
     expect(() => device.onInterrupt(4, () => {})).toThrow(/has 4 vectors/);
   });
 
+  it('leaves an interrupt to another thread when that is asked', () => {
+    open();
+    const fd = device.interruptFd(2);
+    server.reply({ command: VFIO_USER.DEVICE_SET_IRQS });
+    device.enableInterrupts();
+    const [request] = server.requests();
+    expect(decode(VFIO_IRQ_SET, new DataView(request?.payload.buffer as ArrayBuffer))).toMatchObject({
+      start: 2,
+      count: 1,
+      index: 2,
+    });
+    native.eventfdSignal(request?.fds[0] ?? -1);
+    expect(native.eventfdDrain(fd)).toBe(1n);
+    closeAll(request?.fds ?? []);
+    expect(() => device.interruptFd(4)).toThrow(/has 4 vectors/);
+  });
+
   it('gives the device memory by descriptor, page by page', () => {
     open();
     server.reply({ command: VFIO_USER.DMA_MAP });

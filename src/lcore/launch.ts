@@ -110,7 +110,6 @@ export class Lcore {
     clearTimeout(this.#timer);
     Atomics.store(this.#control, RUNNING, 0);
     this.#gone = true;
-    living.delete(this);
     this.#free();
     if (!this.#failure && !this.#done) {
       this.#failure = new PmdError(
@@ -134,20 +133,6 @@ export class Lcore {
   }
 }
 
-/** The lcores of this thread that have not ended. */
-const living = new Set<Lcore>();
-
-let watchingExit = false;
-
-/** Node waits for its workers at its end, and it cannot interrupt one that sleeps. */
-function wakeAtExit(): void {
-  if (watchingExit) return;
-  watchingExit = true;
-  process.once('exit', () => {
-    for (const lcore of living) void lcore.stop();
-  });
-}
-
 /** Starts a module on an lcore. It runs until it returns, fails, or `stop()` is called. */
 export function launch(options: LaunchOptions): Lcore {
   const cpus = typeof options.cpu === 'number' ? [options.cpu] : (options.cpu ?? [options.lcore ?? 0]);
@@ -163,10 +148,7 @@ export function launch(options: LaunchOptions): Lcore {
   };
   Atomics.store(new Int32Array(start.control), RUNNING, 1);
   try {
-    const lcore = new Lcore(newWorker(start), start, options.stopTimeout ?? 5000);
-    wakeAtExit();
-    living.add(lcore);
-    return lcore;
+    return new Lcore(newWorker(start), start, options.stopTimeout ?? 5000);
   } catch (error) {
     native.close(start.wakeFd);
     throw error;
