@@ -11,6 +11,7 @@ import {
   remoteQueues,
 } from '../../test/support/fake-vhost-pci.ts';
 import { frameWithHeader, PEER_BYTES, PEER_GPA, RemotePeer } from '../../test/support/remote-peer.ts';
+import type { PciDevice } from '../bus/pci-device.ts';
 import { native } from '../native.ts';
 import { features } from '../virtio/features.ts';
 import { Mempool } from './mempool.ts';
@@ -22,8 +23,12 @@ describe('net_vhost_pci', () => {
   let peer: RemotePeer;
   let lines: string[];
 
-  const open = (options: Partial<VhostPciPortOptions> = {}, queuePairs = 2) => {
-    fake = new FakeVhostPci({ features: features(15, 32, 112, 113), queuePairs });
+  const open = (
+    options: Partial<VhostPciPortOptions> = {},
+    queuePairs = 2,
+    change: Partial<PciDevice> = {},
+  ) => {
+    fake = Object.assign(new FakeVhostPci({ features: features(15, 32, 112, 113), queuePairs }), change);
     lines = [];
     const given = { id: 3, name: 'net_vhost_pci0', report: (line: string) => lines.push(line), ...options };
     port = new VhostPciPort(() => fake, given);
@@ -58,6 +63,30 @@ describe('net_vhost_pci', () => {
     ]);
     fake.setLink(false);
     expect(events).toEqual(['up', 'down']);
+  });
+
+  it('has RX queues on which a thread can sleep, and counts that', () => {
+    open();
+    port.start();
+    connect();
+    expect(port.info.rxInterrupts).toBe(true);
+    const { interrupt } = vhostPciDriver.openRxQueue(structuredClone(port.rxQueueSpec(0)));
+    expect(interrupt?.fd).toBe(fake.interruptFds.get(2));
+    expect(interrupt?.arm()).toBe(true);
+    peer.post(1, 8, frameWithHeader(64, 0), 0);
+    expect(interrupt?.arm()).toBe(false);
+    interrupt?.counters.set([3, 2]);
+    const counts = () => ['sleeps', 'interrupts'].map((name) => port.xstats().get(`rx_q0_${name}`));
+    expect(counts()).toEqual([3, 2]);
+    port.clearStats();
+    expect(counts()).toEqual([0, 0]);
+  });
+
+  it('has no RX interrupts on a road without them', () => {
+    open({}, 2, { interrupts: 'polled', interruptFd: () => -1 });
+    expect(port.info.rxInterrupts).toBe(false);
+    expect(vhostPciDriver.openRxQueue(structuredClone(port.rxQueueSpec(0))).interrupt).toBeUndefined();
+    expect(port.xstats().get('rx_q0_sleeps')).toBe(0);
   });
 
   it('receives and sends through queues that are opened from plain data, and counts', () => {

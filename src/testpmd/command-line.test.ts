@@ -30,7 +30,7 @@ describe('the command line', () => {
     const { settings } = parse(
       '-- --forward-mode=macswap --stats-period 2 --tx-first --txpkts=64,200 --nb-ports=1 --portmask=0x5 ' +
         '--port-topology=loop --rxq=2 --txq=3 --mbuf-size=4096 --total-num-mbufs=2048 --eth-peer=1,0a:00:00:00:00:0b ' +
-        '--no-lsc-interrupt --disable-link-check --cmdline-file=/f --record-core-cycles --nb-cores=3',
+        '--no-lsc-interrupt --disable-link-check --cmdline-file=/f --record-core-cycles --nb-cores=3 --rx-interrupt=adaptive',
     );
     expect(settings).toMatchObject({
       mode: 'macswap',
@@ -50,6 +50,7 @@ describe('the command line', () => {
       commandFileEcho: true,
       recordCycles: true,
       nbCores: 3,
+      rxInterrupt: 'adaptive',
     });
     expect(peerMac(settings, 1)).toBe('0A:00:00:00:00:0B');
     expect(peerMac(settings, 12)).toBe('02:00:00:00:00:0C');
@@ -72,6 +73,7 @@ describe('the command line', () => {
     ['-- --burst=x', "'x'"],
     ['-- --forward-mode=csum', "option '--forward-mode': 'csum' is none of io, mac, macswap, rxonly, txonly"],
     ['-- --port-topology=ring', "'ring' is none of paired, chained, loop"],
+    ['-- --rx-interrupt=maybe', "option '--rx-interrupt': 'maybe' is none of off, on, adaptive"],
     ['-- --eth-peer=0,zz', "option '--eth-peer': Invalid ethernet address: zz"],
     ['-- --portmask=0', "option '--portmask'"],
     ['-- --txpkts=20', 'total packet length=20 < 42 - give up'],

@@ -86,6 +86,24 @@ describe('events', () => {
   });
 });
 
+describe('--rx-interrupt', () => {
+  it('is refused when a port can only be polled, naming it and what to do', async () => {
+    const probe = nullDriver.probe;
+    const { getMockImplementation } = vi.mocked(nullDriver.probe);
+    const mocked = getMockImplementation.call(probe) as typeof probe;
+    vi.mocked(nullDriver.probe).mockImplementation((id, name, devargs) => {
+      const port = mocked(id, name, devargs);
+      const info = { ...port.info, rxInterrupts: id !== 1, details: { Bus: 'uio_pci_generic' } };
+      return Object.defineProperty(port, 'info', { value: info });
+    });
+    await expect(open({ rxInterrupt: 'on' })).rejects.toThrow(
+      '--rx-interrupt=on: port 1 (net_null1, uio_pci_generic) has no interrupts: bind it to vfio-pci, or poll',
+    );
+    await session.quit();
+    await open();
+  });
+});
+
 describe('forwarding', () => {
   it('reports an lcore that fails, and can be started again', async () => {
     await open({}, [1000]);

@@ -335,6 +335,54 @@ describe('vhost-pci device', () => {
     });
   });
 
+  describe('RX interrupts', () => {
+    const woken = () => native.eventfdDrain(device.rxInterruptFd(0)) > 0n;
+
+    it("are the vectors of the local RX queues, for other threads than this one's event loop", () => {
+      open({ queuePairs: 2 });
+      expect([0, 1, 2].map((pair) => device.rxInterruptFd(pair))).toEqual([
+        fake.interruptFds.get(2),
+        fake.interruptFds.get(4),
+        -1,
+      ]);
+      expect([fake.queues[0]?.vector, fake.queues[2]?.vector]).toEqual([2, 4]);
+    });
+
+    it('wake a sleeper when its engine starts, and when the link changes', () => {
+      open();
+      connect();
+      expect([state('rx'), woken(), woken()]).toEqual(['running', true, false]);
+      fake.setLink(false);
+      expect(woken()).toBe(true);
+      fake.setLink(true);
+      expect([state('rx'), woken()]).toEqual(['running', true]);
+      device.exotic.stopPort();
+      expect(woken()).toBe(false);
+      device.exotic.startPort({ rx: 1, tx: 1 });
+      expect([state('rx'), woken()]).toEqual(['running', true]);
+    });
+
+    it('wake a sleeper when the device is gone', () => {
+      open();
+      connect();
+      woken();
+      fake.remove('unplugged');
+      expect(woken()).toBe(true);
+    });
+
+    it('start polled: a peer is asked for kicks only while somebody sleeps', () => {
+      open();
+      connect();
+      const flags = () => peer.view.getUint16(RX_RING * 0x4000 + 0x3000, true);
+      const { queue } = device.exotic.engine('rx', 0);
+      expect(flags()).toBe(1);
+      expect([native.queueArm(queue), flags()]).toEqual([true, 0]);
+      fake.setLink(false);
+      fake.setLink(true);
+      expect(flags()).toBe(1);
+    });
+  });
+
   describe('bare reference', () => {
     it('has rings of 256 entries in packed memory, with the features of the device', () => {
       open({ features: NET });

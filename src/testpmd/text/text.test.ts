@@ -205,6 +205,12 @@ Logical Core 1 (socket 0) forwards packets on 2 streams:
 
   it('tells of retries', () => {
     const text = fwdConfigText({ ...defaultSettings(), mode: 'mac', retry: true }, lcores, 2);
+    expect(text).not.toContain('interrupt');
+    const modes = ['io', 'txonly'].map((mode) =>
+      fwdConfigText({ ...defaultSettings(), mode, rxInterrupt: 'on' }, lcores, 2),
+    );
+    expect(modes[0]).toContain('\nRX interrupt mode: on\nLogical Core 1');
+    expect(modes[1]).toContain('\nRX interrupt mode: on (txonly never waits for packets: it polls)\n');
     expect(text).toContain('mac packet forwarding with retry - ports=2');
     expect(text).toContain('\nTX retry num: 64, delay between TX retries: 1us\nLogical Core 1');
   });

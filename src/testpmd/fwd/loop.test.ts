@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Mempool } from '../../ethdev/mempool.ts';
+import type { RxQueue } from '../../ethdev/port.ts';
+import type { LcoreContext } from '../../lcore/context.ts';
+import { EMPTY_POLLS } from '../settings.ts';
+import { type RunPlan, STREAM_CYCLES, STREAM_RX, STREAM_STRIDE } from './engine.ts';
+import loop, { type LoopData } from './loop.ts';
+
+const BURST = 4;
+const STREAMS = 2;
+const POLLS = 10_000;
+
+/** What the loop did: 'n' packets for each poll of the first stream's queue, 'sleep'. */
+let polls: number;
+let slept: number[];
+let closed: number;
+let counters: Float64Array;
+let pools: Mempool[];
+/** Packets that the poll of this number gives. */
+let traffic: (poll: number) => number;
+
+beforeEach(() => {
+  polls = 0;
+  slept = [];
+  closed = 0;
+  pools = [];
+  traffic = () => 0;
+});
+afterEach(() => {
+  for (const pool of pools) pool.close();
+});
+
+/** Runs the loop on two streams for POLLS polls of the first. */
+function run(plan: Partial<RunPlan>): void {
+  const shared = new SharedArrayBuffer(8 * STREAMS * STREAM_STRIDE);
+  counters = new Float64Array(shared);
+  const queues: RxQueue[] = [];
+  const data: LoopData = {
+    run: {
+      mode: 'rxonly',
+      burst: BURST,
+      retries: 0,
+      retryDelay: 0,
+      txSegments: [64],
+      txFirst: 0,
+      recordCycles: false,
+      emptyPolls: 0,
+      mbufs: 64,
+      dataRoom: 2048,
+      hugepages: false,
+      ...plan,
+    },
+    streams: Array.from({ length: STREAMS }, (_, index) => ({
+      ...{ index, rxPort: index, rxQueue: 0, txPort: index, txQueue: 0 },
+      ...{ txMac: '02:00:00:00:00:01', peerMac: '02:00:00:00:00:02' },
+    })),
+    counters: shared,
+  };
+  const lcore = {
+    data,
+    running: () => polls < POLLS,
+    createPool: (options: object) => {
+      const pool = new Mempool({ ...options, hugepages: false });
+      pools.push(pool);
+      return pool;
+    },
+    rxQueue: (port: number): RxQueue => {
+      const queue: RxQueue = {
+        burst: (pkts, n) => {
+          // The second stream's queue is always empty.
+          const count = port === 0 ? traffic(polls++) : 0;
+          return count > 0 ? pkts.pool.alloc(pkts, Math.min(n, count)) : 0;
+        },
+      };
+      queues[port] = queue;
+      return queue;
+    },
+    txQueue: () => ({
+      burst: (pkts: { pool: Mempool }, from: number, to: number) => {
+        polls++;
+        pkts.pool.free(pkts as never, from, to);
+        return to - from;
+      },
+    }),
+    createSleeper: (of: readonly RxQueue[]) => {
+      expect(of).toEqual(queues);
+      return { sleep: () => void slept.push(polls), close: () => void closed++ };
+    },
+  };
+  loop(lcore as unknown as LcoreContext<LoopData>);
+}
+
+describe('the forwarding loop', () => {
+  it('never sleeps when interrupts are off', () => {
+    run({ emptyPolls: EMPTY_POLLS.off });
+    expect([slept.length, closed, polls]).toEqual([0, 0, POLLS]);
+  });
+
+  it('sleeps after every round in which nothing came when they are on', () => {
+    traffic = (poll) => (poll % 2 === 0 ? 3 : 0);
+    run({ emptyPolls: EMPTY_POLLS.on });
+    expect(slept.length).toBe(POLLS / 2);
+    expect(slept.slice(0, 3)).toEqual([2, 4, 6]);
+    expect([closed, counters[STREAM_RX]]).toEqual([1, (POLLS / 2) * 3]);
+  });
+
+  it('sleeps after a number of them in adaptive mode, and counts anew after each packet and each sleep', () => {
+    const patience = EMPTY_POLLS.adaptive;
+    expect(patience).toBeGreaterThan(100);
+    traffic = (poll) => (poll === patience - 1 ? 1 : 0);
+    run({ emptyPolls: patience });
+    expect(slept[0]).toBe(2 * patience);
+    expect(slept[1]).toBe(3 * patience);
+  });
+
+  it('does not sleep under load in adaptive mode', () => {
+    traffic = (poll) => (poll % 100 === 0 ? 1 : 0);
+    run({ emptyPolls: EMPTY_POLLS.adaptive });
+    expect(slept).toEqual([]);
+  });
+
+  it('polls in a mode that makes packets by itself', () => {
+    run({ mode: 'txonly', emptyPolls: EMPTY_POLLS.on });
+    expect(slept).toEqual([]);
+  });
+
+  it('counts cycles in both ways of waiting, of bursts with packets only', () => {
+    run({ recordCycles: true, emptyPolls: EMPTY_POLLS.on });
+    expect(counters[STREAM_CYCLES]).toBe(0);
+    polls = 0;
+    traffic = () => 1;
+    run({ recordCycles: true, emptyPolls: EMPTY_POLLS.on });
+    expect(counters[STREAM_CYCLES]).toBeGreaterThan(0);
+    expect(counters[STREAM_STRIDE + STREAM_CYCLES]).toBe(0);
+  });
+});
