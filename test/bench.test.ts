@@ -15,7 +15,7 @@ describe('vhost-pci-bench', () => {
   it('explains itself', async () => {
     const { code, stdout } = await bench('--help');
     expect(code).toBe(0);
-    for (const word of ['loopback', 'limit']) expect(stdout).toContain(word);
+    for (const word of ['loopback', 'limit', 'interrupts']) expect(stdout).toContain(word);
   });
 
   it('refuses what it does not know, by name, in one line', async () => {
@@ -26,6 +26,7 @@ describe('vhost-pci-bench', () => {
       [['loopback', '--queue-size', '512'], '256 or 1024'],
       [['loopback', '--against', 'ovs'], '--against'],
       [['limit', '--cases', 'io'], "'io' is none of rx, tx"],
+      [['interrupts', '--cases', 'tx'], "'tx' is none of rx, io"],
       [['limit', '--cpus', '1,1'], 'two different CPUs'],
       [['limit', '--rouds', '1'], '--rouds'],
     ] as const;
@@ -93,5 +94,20 @@ describe('vhost-pci-bench', () => {
     const { rows } = JSON.parse(readFileSync(file, 'utf8'));
     expect(rows.map((row: { case: string }) => row.case)).toEqual(['rx-64', 'tx-64']);
     for (const row of rows) expect(row.limit_mpps).toBeGreaterThan(0);
+  }, 180_000);
+
+  it('compares interrupt mode with polling', async () => {
+    const file = join(folder, 'interrupts.json');
+    const { code, stdout, stderr } = await bench(
+      ...['interrupts', '--cases', 'rx', '--peer', 'builtin', '--rounds', '1', '--seconds', '1', '--no-huge'],
+      ...['--json', file],
+    );
+    expect([code, stderr]).toEqual([0, expect.stringContaining('rx-64, round 1 of 1')]);
+    expect(stdout).toContain('adaptive Mpps');
+    const { rows } = JSON.parse(readFileSync(file, 'utf8'));
+    expect(rows.map((row: { case: string; mode?: string }) => row.mode ?? row.case)).toEqual([
+      ...['rx-64', 'adaptive', 'on', 'off'],
+    ]);
+    expect(rows[0].ratio.median).toBeGreaterThan(0);
   }, 180_000);
 });

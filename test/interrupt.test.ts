@@ -84,7 +84,10 @@ describe('testpmd with RX interrupts', () => {
       expect(after.sleeps).toBeGreaterThan(alone.sleeps);
       expect(await xstat(prompt, 'rx_q0_interrupts')).toBeGreaterThan(0);
       // With the link up and a peer that is silent, too.
-      for (let look = 0; look < 5; look++) expect(await counts(prompt)).toEqual(after);
+      for (let look = 0; look < 5; look++) {
+        // A wait may end early, at most twice a second; a loop that polls makes millions.
+        expect((await counts(prompt)).bursts - after.bursts).toBeLessThan(100);
+      }
     },
   );
 

@@ -58,15 +58,15 @@ export class DeviceModel {
 export class OurBackEnd implements BackEnd {
   readonly #settings: Settings;
   readonly #case: Case;
-  readonly #cycles: boolean;
+  readonly #options: readonly string[];
   readonly #device: DeviceModel;
   #testpmd: Child | undefined;
 
-  /** With `cycles`, cycles are counted, which costs two calls into the addon a burst. */
-  constructor(settings: Settings, wanted: Case, workspace: Workspace, cycles: boolean) {
+  /** `options` of testpmd beside those that both sides of a comparison have. */
+  constructor(settings: Settings, wanted: Case, workspace: Workspace, options: readonly string[] = []) {
     this.#settings = settings;
     this.#case = wanted;
-    this.#cycles = cycles;
+    this.#options = options;
     this.#device = new DeviceModel(settings, workspace);
   }
 
@@ -88,7 +88,7 @@ export class OurBackEnd implements BackEnd {
       `--total-num-mbufs=${MBUFS}`,
       '--disable-link-check',
       ...forwardingOptions(this.#case),
-      ...(this.#cycles ? ['--record-core-cycles'] : []),
+      ...this.#options,
     ];
     const maxRunMs = runBoundMs(this.#settings);
     this.#testpmd = new Child({ name: 'vhost-pci-testpmd', command, maxRunMs });

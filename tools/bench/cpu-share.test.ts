@@ -16,7 +16,16 @@ it('a thread that sleeps has less of its CPU than one that spins', async () => {
   expect(busy.share()).toBeGreaterThan(asleep);
 });
 
-it('a process that is gone has no share', () => expect(new CpuMeter(2 ** 30).share()).toBeUndefined());
+it('a process uses as much as its threads together', () => {
+  const meter = new CpuMeter(process.pid);
+  spin(50);
+  expect(meter.total()).toBeGreaterThanOrEqual(meter.share() as number);
+});
+
+it('a process that is gone has no share', () => {
+  const gone = new CpuMeter(2 ** 30);
+  expect([gone.share(), gone.total()]).toEqual([undefined, undefined]);
+});
 
 it('waiting for a quiet machine has a bound', async () => {
   const start = performance.now();

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** Below this share of its CPU, a loop was disturbed; the kernel's own work takes less. */
 export const QUIET_SHARE = 0.97;
 
-/** Watches a process's busiest thread from its creation on. */
+/** Watches a process's threads from its own creation on. */
 export class CpuMeter {
   readonly #pid: number;
   readonly #start = performance.now();
@@ -18,12 +18,22 @@ export class CpuMeter {
     this.#before = threadNanoseconds(pid);
   }
 
-  /** 0 to 1; undefined where the kernel does not tell. */
+  /** Of the busiest thread, 0 to 1; undefined where the kernel does not tell. */
   share(): number | undefined {
+    const shares = this.#shares();
+    return shares.length > 0 ? Math.min(1, Math.max(...shares)) : undefined;
+  }
+
+  /** Of all threads together, in CPUs; undefined where the kernel does not tell. */
+  total(): number | undefined {
+    const shares = this.#shares();
+    return shares.length > 0 ? shares.reduce((sum, share) => sum + share, 0) : undefined;
+  }
+
+  #shares(): number[] {
     const elapsed = 1e6 * (performance.now() - this.#start);
     const now = [...threadNanoseconds(this.#pid)];
-    const shares = now.map(([thread, time]) => (time - (this.#before.get(thread) ?? 0)) / elapsed);
-    return shares.length > 0 ? Math.min(1, Math.max(...shares)) : undefined;
+    return now.map(([thread, time]) => (time - (this.#before.get(thread) ?? 0)) / elapsed);
   }
 }
 

@@ -29,7 +29,7 @@ export async function limit(
       settings,
       wanted,
       workspace,
-      createA: () => new OurBackEnd(settings, wanted, workspace, false),
+      createA: () => new OurBackEnd(settings, wanted, workspace),
       createB: () => new UntouchedBackEnd(settings, wanted, workspace),
       describe: (a, b) => `limit ${b.mpps.toFixed(2)} Mpps, ours ${a.mpps.toFixed(2)} Mpps`,
       progress,

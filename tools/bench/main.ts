@@ -11,10 +11,19 @@ import { HUGEPAGES_WANTED, hugepagesFree, requireDpdk } from '../run/dpdk.ts';
 import { onOutputEnd } from '../run/output.ts';
 import { exitOnSignals, twoCpus, Workspace } from '../run/workspace.ts';
 import { casesOf, DIRECTIONS } from './cases.ts';
+import { interrupts } from './interrupts.ts';
 import { limit } from './limit.ts';
 import { loopback } from './loopback.ts';
 import { describeMachine } from './machine.ts';
-import { limitTable, loopbackTable, machineLine, type Report, reportJson } from './report.ts';
+import {
+  idleTable,
+  interruptTable,
+  limitTable,
+  loopbackTable,
+  machineLine,
+  type Report,
+  reportJson,
+} from './report.ts';
 import { PEERS, type PeerKind, type Settings } from './settings.ts';
 
 const NAME = 'vhost-pci-bench';
@@ -23,6 +32,9 @@ const SMALLEST_FRAME = 60;
 
 /** The limit of 'io' would be that of a back-end that moves packets: there is none. */
 const ONE_WAY = ['rx', 'tx'] as const;
+
+/** A back-end that only sends has nothing to wait for. */
+const WITH_RX = ['rx', 'io'] as const;
 
 const frameSizes = numberList(SMALLEST_FRAME, LARGEST_FRAME);
 const say = (line: string) => process.stderr.write(`${line}\n`);
@@ -129,6 +141,30 @@ that its buffer held before.`,
     const result = await limit(settings, casesOf(options.cases, options.sizes), workspace, say);
     const machine = describeMachine(result.dpdkVersion, settings.hugepages);
     finish({ suite: 'limit', machine, rows: result.rows }, limitTable(result.rows), settings, options.json);
+  });
+
+program
+  .command('interrupts')
+  .description('adaptive interrupt mode against polling, in turn, and what either uses when nothing comes')
+  .option('--cases <list>', 'directions, seen from the back-end', wordList(WITH_RX), [...WITH_RX])
+  .option('--sizes <list>', 'bytes of a frame, FCS not counted', frameSizes, [64])
+  .option(...ROUNDS)
+  .option(...SECONDS)
+  .addOption(queueSizeOption())
+  .addOption(peerOption())
+  .option(...CPUS)
+  .option(...NO_HUGE)
+  .option(...JSON_FILE)
+  .action(async (options) => {
+    if (options.peer === 'dpdk') requireDpdk();
+    const settings = settle(options);
+    requireWritable(options.json);
+    const cases = casesOf(options.cases, options.sizes);
+    const result = await interrupts(settings, cases, new Workspace(), say);
+    const machine = describeMachine(result.dpdkVersion, settings.hugepages);
+    const rows = [...result.rows, ...result.idle];
+    const tables = `${interruptTable(result.rows)}\n${idleTable(result.idle)}`;
+    finish({ suite: 'interrupts', machine, rows }, tables, settings, options.json);
   });
 
 function settle(options: CommonOptions): Settings {

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from 'vitest';
 import { casesOf } from './cases.ts';
-import { type ComparisonRow, limitTable, loopbackTable, machineLine, reportJson } from './report.ts';
+import {
+  type ComparisonRow,
+  idleTable,
+  interruptTable,
+  limitTable,
+  loopbackTable,
+  machineLine,
+  reportJson,
+} from './report.ts';
 
 const MACHINE = { cpu: 'A CPU', cpus: 2, kernel: '6.1', node: 'v20.0.0', dpdk: '22.11.7', hugepages: true };
 const ROW: ComparisonRow = {
@@ -34,6 +42,19 @@ describe('the table', () => {
     const table = loopbackTable([ROW, { ...ROW, case: 'tx-64', ours_cycles_per_packet: undefined }]);
     expect(cells(table, 3)).toEqual(['', 'rx-64', '8.12', '9.00', '0.90', '0.80', '1.00', '196', '']);
     expect(cells(table, 4)?.slice(-3)).toEqual(['1.00', '-', '']);
+  });
+
+  it('has interrupt mode beside polling, and what is used when nothing comes', () => {
+    const table = interruptTable([{ ...ROW, adaptive_mpps: 8, polling_mpps: 10 }]);
+    expect(cells(table, 3)).toEqual(['', 'rx-64', '8.00', '10.00', '0.90', '0.80', '1.00', '']);
+    const idle = idleTable([
+      { case: 'idle', mode: 'on', cpus: 0.0012 },
+      { case: 'idle', mode: 'off', cpus: null },
+    ]);
+    expect([cells(idle, 3), cells(idle, 4)]).toEqual([
+      ['', 'on', '0.12 %', ''],
+      ['', 'off', '-', ''],
+    ]);
   });
 
   it('gives a share of the limit in percent', () => {

@@ -29,6 +29,23 @@ export interface LimitRow {
   readonly cpu_share: number;
 }
 
+export interface InterruptRow {
+  readonly case: string;
+  readonly adaptive_mpps: number;
+  readonly polling_mpps: number;
+  /** Of adaptive to polling, in pairs. */
+  readonly ratio: Spread;
+  readonly rounds: readonly (readonly [number, number])[];
+  readonly cpu_share: number;
+}
+
+/** CPUs that the whole process uses when nothing comes, by mode; null where the kernel does not tell. */
+export interface IdleRow {
+  readonly case: 'idle';
+  readonly mode: string;
+  readonly cpus: number | null;
+}
+
 export interface Report<Row> {
   readonly suite: string;
   readonly machine: Machine;
@@ -57,6 +74,23 @@ export function limitTable(rows: readonly LimitRow[]): string {
       ...[name, fixed(limit_mpps), fixed(ours_mpps)],
       ...[percent(ratio.median), percent(ratio.min), percent(ratio.max)],
     ]),
+  );
+}
+
+export function interruptTable(rows: readonly InterruptRow[]): string {
+  return render(
+    ['case', 'adaptive Mpps', 'polling Mpps', 'ratio: median', 'min', 'max'],
+    rows.map(({ case: name, adaptive_mpps, polling_mpps, ratio }) => [
+      ...[name, fixed(adaptive_mpps), fixed(polling_mpps)],
+      ...[fixed(ratio.median), fixed(ratio.min), fixed(ratio.max)],
+    ]),
+  );
+}
+
+export function idleTable(rows: readonly IdleRow[]): string {
+  return render(
+    ['idle, --rx-interrupt', 'of a CPU'],
+    rows.map(({ mode, cpus }) => [mode, cpus === null ? '-' : `${(100 * cpus).toFixed(2)} %`]),
   );
 }
 
