@@ -41,7 +41,7 @@ inline bool TakeHeader(DeviceQueue& q, const uint8_t* header, MbufPool& pool, ui
     pool.ol_flags()[id] = 0;
     return true;
   }
-  return TakeOffload(q, hdr, pool, id);
+  return TakeOffload(q.features, hdr, pool, id);
 }
 
 // Appends bytes to a packet in mbufs, taking further segments from the pool as they fill.

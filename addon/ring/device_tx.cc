@@ -42,7 +42,7 @@ template <class Ring>
 __attribute__((noinline)) One SendOne(DeviceQueue& q, Ring& ring, MbufPool& pool, uint32_t mbuf) {
   const uint32_t bytes = PacketBytes(pool, mbuf);
   VirtioNetHdr hdr;
-  if (bytes == 0 || !MakeHeader(q, pool, mbuf, bytes, &hdr)) return One::kDropped;
+  if (bytes == 0 || !MakeHeader(q.features, pool, mbuf, bytes, &hdr)) return One::kDropped;
   BufferFinder<Ring> finder(q, ring);
   switch (finder.Find(q.hdr_bytes + bytes)) {
     case Room::kFound:

@@ -67,13 +67,13 @@ void FillChecksum(MbufPool& pool, uint32_t id, uint32_t start, uint32_t field, u
   *target.At(field + 1) = static_cast<uint8_t>(folded);
 }
 
-bool TakeGso(const DeviceQueue& q, const VirtioNetHdr& hdr, MbufPool& pool, uint32_t id) {
+bool TakeGso(uint64_t features, const VirtioNetHdr& hdr, MbufPool& pool, uint32_t id) {
   const uint8_t type = hdr.gso_type & static_cast<uint8_t>(~VIRTIO_NET_HDR_GSO_ECN);
   const bool ecn = (hdr.gso_type & VIRTIO_NET_HDR_GSO_ECN) != 0;
   for (const GsoKind& kind : kGsoKinds) {
     if (kind.type != type) continue;
-    if (!HasAll(q.features, kind.send) || hdr.gso_size == 0) return false;
-    if (ecn && !HasFeature(q.features, VIRTIO_NET_F_HOST_ECN)) return false;
+    if (!HasAll(features, kind.send) || hdr.gso_size == 0) return false;
+    if (ecn && !HasFeature(features, VIRTIO_NET_F_HOST_ECN)) return false;
     pool.ol_flags()[id] = static_cast<uint16_t>(pool.ol_flags()[id] | kind.flag | (ecn ? MBUF_F_ECN : 0));
     pool.gso_size()[id] = hdr.gso_size;
     // A hint that is not to be relied on (VIRTIO 1.2, 5.1.6.2.2): only never beyond the packet.
@@ -85,7 +85,7 @@ bool TakeGso(const DeviceQueue& q, const VirtioNetHdr& hdr, MbufPool& pool, uint
 
 }  // namespace
 
-bool TakeOffload(const DeviceQueue& q, const VirtioNetHdr& hdr, MbufPool& pool, uint32_t id) {
+bool TakeOffload(uint64_t features, const VirtioNetHdr& hdr, MbufPool& pool, uint32_t id) {
   pool.ol_flags()[id] = 0;
   // Flag bits that we do not know are to be ignored (VIRTIO 1.2, 5.1.6.2.2).
   const bool needs_csum = (hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) != 0;
@@ -97,13 +97,13 @@ bool TakeOffload(const DeviceQueue& q, const VirtioNetHdr& hdr, MbufPool& pool, 
   }
   if (hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE) return true;
   // Segments have their checksums made when they are cut (VIRTIO 1.2, 5.1.6.2.1).
-  return needs_csum && TakeGso(q, hdr, pool, id);
+  return needs_csum && TakeGso(features, hdr, pool, id);
 }
 
-bool MakeHeader(const DeviceQueue& q, MbufPool& pool, uint32_t id, uint32_t bytes, VirtioNetHdr* hdr) {
+bool MakeHeader(uint64_t features, MbufPool& pool, uint32_t id, uint32_t bytes, VirtioNetHdr* hdr) {
   *hdr = {};
   const uint16_t flags = pool.ol_flags()[id];
-  const bool peer_checks = HasFeature(q.features, VIRTIO_NET_F_GUEST_CSUM);
+  const bool peer_checks = HasFeature(features, VIRTIO_NET_F_GUEST_CSUM);
   if (flags & MBUF_F_NEEDS_CSUM) {
     const uint16_t start = pool.csum_start()[id], offset = pool.csum_offset()[id];
     if (!FieldInside(start, offset, bytes)) return false;
@@ -125,8 +125,8 @@ bool MakeHeader(const DeviceQueue& q, MbufPool& pool, uint32_t id, uint32_t byte
   for (const GsoKind& kind : kGsoKinds) {
     if ((flags & MBUF_F_GSO) != kind.flag) continue;
     const bool ecn = (flags & MBUF_F_ECN) != 0;
-    if (!HasAll(q.features, kind.take) || pool.gso_size()[id] == 0 || hdr->flags == 0) return false;
-    if (ecn && !HasFeature(q.features, VIRTIO_NET_F_GUEST_ECN)) return false;
+    if (!HasAll(features, kind.take) || pool.gso_size()[id] == 0 || hdr->flags == 0) return false;
+    if (ecn && !HasFeature(features, VIRTIO_NET_F_GUEST_ECN)) return false;
     hdr->gso_type = static_cast<uint8_t>(kind.type | (ecn ? VIRTIO_NET_HDR_GSO_ECN : 0));
     hdr->gso_size = pool.gso_size()[id];
     hdr->hdr_len = static_cast<uint16_t>(std::min<uint32_t>(pool.hdr_len()[id], bytes));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Checksum and segmentation offload: the network header of the peer's packets (VIRTIO 1.2, 5.1.6) against the
-// metadata of an mbuf.
+// metadata of an mbuf. `features` are those that the peer negotiated.
 #pragma once
-#include "ring/device_queue.h"
+#include "ring/layout.h"
 #include "ring/mbuf_pool.h"
 
 namespace vpci {
@@ -10,11 +10,11 @@ namespace vpci {
 // Takes what the peer's driver asks for in the header of packet `id`, whose bytes and lengths are in the mbuf
 // already. False when it asks for what was not negotiated or for what makes no sense: the packet is not to be
 // handed on. `hdr` is a private copy.
-bool TakeOffload(const DeviceQueue& q, const VirtioNetHdr& hdr, MbufPool& pool, uint32_t id);
+bool TakeOffload(uint64_t features, const VirtioNetHdr& hdr, MbufPool& pool, uint32_t id);
 
 // The header for packet `id` of `bytes` bytes, whose segments are sane, but for num_buffers. A checksum that
 // the peer's driver does not take unfinished is filled in here. False when the packet can't be sent: it must
 // be cut into segments that the peer has not offered to take whole, or its metadata makes no sense.
-bool MakeHeader(const DeviceQueue& q, MbufPool& pool, uint32_t id, uint32_t bytes, VirtioNetHdr* hdr);
+bool MakeHeader(uint64_t features, MbufPool& pool, uint32_t id, uint32_t bytes, VirtioNetHdr* hdr);
 
 }  // namespace vpci
