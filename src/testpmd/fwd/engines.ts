@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The forward modes, in the order that messages list them.
 import type { FwdEngine } from './engine.ts';
+import { icmpecho } from './icmpecho.ts';
 import { io } from './io.ts';
 import { mac } from './mac.ts';
 import { macswap } from './macswap.ts';
 import { rxonly } from './rxonly.ts';
 import { txonly } from './txonly.ts';
 
-export const engines: readonly FwdEngine[] = [io, mac, macswap, rxonly, txonly];
+export const engines: readonly FwdEngine[] = [io, mac, macswap, rxonly, txonly, icmpecho];
 
 export const engineNames: readonly string[] = engines.map((engine) => engine.name);
 

@@ -248,6 +248,6 @@ it('addresses become words as they lie in memory', () => {
 });
 
 it('modes are found by name', () => {
-  expect(engineNames).toEqual(['io', 'mac', 'macswap', 'rxonly', 'txonly']);
+  expect(engineNames).toEqual(['io', 'mac', 'macswap', 'rxonly', 'txonly', 'icmpecho']);
   expect(() => engineNamed('csum')).toThrow('csum');
 });

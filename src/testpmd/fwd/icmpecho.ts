@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Answers ARP requests for any address with the TX port's MAC address, and ICMP echo requests to any address; everything else is
+// freed. Each request becomes its own answer. As DPDK's icmpecho.c, except that IP options are stepped over, that fragments are
+// not answered, and that an answer never has a group address for its source.
+import {
+  MBUF_F_NEEDS_CSUM,
+  MBUF_F_TSO4,
+  MBUF_F_TSO6,
+  MBUF_F_USO,
+  type Mempool,
+} from '../../ethdev/mempool.ts';
+import type { FwdEngine } from './engine.ts';
+import { macBytes } from './mac-address.ts';
+import { streamReceive, streamTransmit } from './stream.ts';
+
+const ETHER_TYPE = 12;
+const ETHER_HEADER = 14;
+const VLAN_TAG = 4;
+const TYPE_IPV4 = 0x0800;
+const TYPE_ARP = 0x0806;
+const TYPE_VLAN = 0x8100;
+
+/** RFC 826, for IPv4 over Ethernet: offsets from the ARP header. */
+const ARP_OPERATION = 7;
+const ARP_SENDER = 8;
+const ARP_TARGET = 18;
+const ARP_BYTES = 28;
+/** Hardware type Ethernet, protocol IPv4, addresses of 6 and 4 bytes, and the operation REQUEST. */
+const ARP_REQUEST = [0, 1, 8, 0, 6, 4, 0, 1];
+const ARP_REPLY = 2;
+
+/** RFC 791: offsets from the IP header. */
+const IP_TOTAL_LENGTH = 2;
+const IP_FRAGMENT = 6;
+const IP_PROTOCOL = 9;
+const IP_CHECKSUM = 10;
+const IP_SOURCE = 12;
+const IP_DESTINATION = 16;
+const PROTOCOL_ICMP = 1;
+
+/** RFC 792. */
+const ICMP_ECHO_REQUEST = 8;
+const ICMP_ECHO_REPLY = 0;
+const ICMP_CHECKSUM = 2;
+const ICMP_HEADER = 8;
+
+const GSO = MBUF_F_TSO4 | MBUF_F_TSO6 | MBUF_F_USO;
+
+export const icmpecho: FwdEngine = {
+  name: 'icmpecho',
+  streamInit(stream) {
+    stream.state = macBytes(stream.plan.txMac);
+  },
+  packetFwd(stream) {
+    const n = streamReceive(stream);
+    if (n === 0) return 0;
+    const { pool, pkts } = stream;
+    const { ids } = pkts;
+    let replies = 0;
+    for (let i = 0; i < n; i++) {
+      const mbuf = ids[i];
+      if (!answer(pool, mbuf, stream.state as readonly number[])) continue;
+      ids[i] = ids[replies];
+      ids[replies++] = mbuf;
+    }
+    if (replies < n) pool.free(pkts, replies, n);
+    if (replies > 0) streamTransmit(stream, replies);
+    return n;
+  },
+};
+
+/** HOT. Turns a request into its answer; false when it is none. Headers are looked for in the first segment only. */
+export function answer(pool: Mempool, mbuf: number, mac: readonly number[]): boolean {
+  const { bytes } = pool;
+  const frame = mbuf * pool.stride + pool.dataOff[mbuf];
+  const end = frame + pool.dataLen[mbuf];
+  let l3 = frame + ETHER_HEADER;
+  if (l3 > end) return false;
+  let type = word(bytes, frame + ETHER_TYPE);
+  if (type === TYPE_VLAN) {
+    l3 += VLAN_TAG;
+    if (l3 > end) return false;
+    type = word(bytes, l3 - 2);
+  }
+  if (type === TYPE_ARP) return answerArp(bytes, frame, l3, end, mac);
+  if (type !== TYPE_IPV4) return false;
+  return answerEcho(pool, mbuf, frame, l3, mac);
+}
+
+function answerArp(
+  bytes: Uint8Array,
+  frame: number,
+  arp: number,
+  end: number,
+  mac: readonly number[],
+): boolean {
+  if (arp + ARP_BYTES > end) return false;
+  for (let i = 0; i < ARP_REQUEST.length; i++) if (bytes[arp + i] !== ARP_REQUEST[i]) return false;
+  bytes[arp + ARP_OPERATION] = ARP_REPLY;
+  swap(bytes, arp + ARP_SENDER, arp + ARP_TARGET, 10);
+  copy(bytes, frame, frame + 6);
+  for (let i = 0; i < 6; i++) {
+    bytes[frame + 6 + i] = mac[i];
+    bytes[arp + ARP_SENDER + i] = mac[i];
+  }
+  return true;
+}
+
+function answerEcho(pool: Mempool, mbuf: number, frame: number, ip: number, mac: readonly number[]): boolean {
+  const { bytes } = pool;
+  const end = frame + pool.dataLen[mbuf];
+  if (ip + 20 > end || bytes[ip] >>> 4 !== 4) return false;
+  const header = (bytes[ip] & 0xf) * 4;
+  const icmp = ip + header;
+  const total = word(bytes, ip + IP_TOTAL_LENGTH);
+  if (header < 20 || icmp + ICMP_HEADER > end) return false;
+  if (total < header + ICMP_HEADER || ip - frame + total > pool.pktLen[mbuf]) return false;
+  // More fragments, or not the first: without the rest there is no answer.
+  if ((word(bytes, ip + IP_FRAGMENT) & 0x3fff) !== 0) return false;
+  if (bytes[ip + IP_PROTOCOL] !== PROTOCOL_ICMP) return false;
+  if (bytes[icmp] !== ICMP_ECHO_REQUEST || bytes[icmp + 1] !== 0) return false;
+  // Nobody cuts ICMP into segments.
+  const flags = pool.olFlags[mbuf];
+  if ((flags & GSO) !== 0) return false;
+  swapMacs(bytes, frame, mac);
+  swapAddresses(bytes, ip, header);
+  bytes[icmp] = ICMP_ECHO_REPLY;
+  // Somebody behind us computes it from what the packet holds now.
+  if ((flags & MBUF_F_NEEDS_CSUM) === 0) updateChecksum(bytes, icmp + ICMP_CHECKSUM);
+  return true;
+}
+
+/** A frame to a group is answered from the port's own address. */
+function swapMacs(bytes: Uint8Array, frame: number, mac: readonly number[]): void {
+  const group = (bytes[frame] & 1) !== 0;
+  swap(bytes, frame, frame + 6, 6);
+  if (group) for (let i = 0; i < 6; i++) bytes[frame + 6 + i] = mac[i];
+}
+
+/**
+ * The answer comes from the address that was asked. Where that is a group's, it comes from a neighbour of the one who asked: the
+ * last two bits are 1, or 2 when his are 1, as in DPDK.
+ */
+function swapAddresses(bytes: Uint8Array, ip: number, header: number): void {
+  swap(bytes, ip + IP_SOURCE, ip + IP_DESTINATION, 4);
+  const first = bytes[ip + IP_SOURCE];
+  const group = first >>> 4 === 0xe || (first === 255 && word(bytes, ip + IP_SOURCE + 2) === 0xffff);
+  // The header's sum does not mind the exchange (RFC 1071, 2 (A)).
+  if (!group) return;
+  for (let i = 0; i < 4; i++) bytes[ip + IP_SOURCE + i] = bytes[ip + IP_DESTINATION + i];
+  const last = ip + IP_SOURCE + 3;
+  bytes[last] = (bytes[last] & 0xfc) | ((bytes[last] & 3) === 1 ? 2 : 1);
+  setWord(bytes, ip + IP_CHECKSUM, 0);
+  setWord(bytes, ip + IP_CHECKSUM, checksum(bytes, ip, header));
+}
+
+/** For the type that went from 8 to 0 in the upper half of a word (RFC 1624, equation 3). The request's sum is taken for right. */
+function updateChecksum(bytes: Uint8Array, at: number): void {
+  const sum = (~word(bytes, at) & 0xffff) + (~(ICMP_ECHO_REQUEST << 8) & 0xffff) + (ICMP_ECHO_REPLY << 8);
+  setWord(bytes, at, ~((sum & 0xffff) + (sum >>> 16)));
+}
+
+/** RFC 1071, over an even number of bytes. */
+function checksum(bytes: Uint8Array, at: number, length: number): number {
+  let sum = 0;
+  for (let i = at; i < at + length; i += 2) sum += word(bytes, i);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  return ~sum;
+}
+
+function word(bytes: Uint8Array, at: number): number {
+  return (bytes[at] << 8) | bytes[at + 1];
+}
+
+function setWord(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 8;
+  bytes[at + 1] = value;
+}
+
+function swap(bytes: Uint8Array, a: number, b: number, length: number): void {
+  for (let i = 0; i < length; i++) {
+    const byte = bytes[a + i];
+    bytes[a + i] = bytes[b + i];
+    bytes[b + i] = byte;
+  }
+}
+
+function copy(bytes: Uint8Array, to: number, from: number): void {
+  for (let i = 0; i < 6; i++) bytes[to + i] = bytes[from + i];
+}
