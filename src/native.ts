@@ -16,6 +16,7 @@ export type QueueHandle = number & { readonly queue: unique symbol };
 export type PoolHandle = number & { readonly pool: unique symbol };
 export type VectorHandle = number & { readonly vector: unique symbol };
 export type WaitSetHandle = number & { readonly waitSet: unique symbol };
+export type TapQueueHandle = number & { readonly tapQueue: unique symbol };
 export type DriverQueueHandle = number & { readonly driverQueue: unique symbol };
 
 export interface ReceivedMessage {
@@ -59,6 +60,15 @@ export interface RingSetup {
   readonly notifyFd: number;
   /** True for a queue that waits for the driver's kick; left out, the queue is polled and the driver is asked not to kick. */
   readonly wantKicks?: boolean;
+}
+
+export interface TapOffloads {
+  /** Checksums; without it there can be none of the others. */
+  readonly csum: boolean;
+  readonly tso4: boolean;
+  readonly tso6: boolean;
+  readonly ecn: boolean;
+  readonly uso: boolean;
 }
 
 export interface PoolLayout {
@@ -242,6 +252,26 @@ export interface Native {
   /** Block size of the file system: the hugepage size for hugetlb files. */
   filePageSize(fd: number): number;
 
+  // --- os: tap interfaces -------------------------------------------------------------------------------------------
+  /**
+   * One more queue of the tap interface `name`, which is made when there is none (a %d in it becomes a free number): a
+   * non-blocking descriptor, and the interface's name. Frames have a virtio-net header of 12 bytes.
+   */
+  tapOpen(name: string, multiQueue: boolean): { readonly fd: number; readonly name: string };
+  /** What the kernel may leave undone in frames that it hands us. EINVAL for `uso` before Linux 6.2. */
+  tapSetOffloads(fd: number, offloads: TapOffloads): void;
+  /** Whether the interface outlives its last descriptor. */
+  tapSetPersist(fd: number, persist: boolean): void;
+  tapGetMac(fd: number): Uint8Array;
+  tapSetMac(fd: number, mac: Uint8Array): void;
+  /** The interface's name now, in whatever network namespace; EBADFD when it was deleted. */
+  tapName(fd: number): string;
+  /** Of an interface of this network namespace; ENODEV when there is none of that name. */
+  interfaceMtu(name: string): number;
+  interfaceSetMtu(name: string, mtu: number): void;
+  interfaceIsUp(name: string): boolean;
+  interfaceSetUp(name: string, up: boolean): void;
+
   // --- os: threads and time -----------------------------------------------------------------------------------------
   /** Pins the calling thread. */
   setAffinity(cpus: readonly number[]): void;
@@ -338,6 +368,20 @@ export interface Native {
   } | null;
   /** Returns a chain with `written` bytes; true when the driver wants to be interrupted. */
   chainReturn(queue: QueueHandle, head: number, written: number): boolean;
+
+  // --- ring: tap interfaces -----------------------------------------------------------------------------------------
+  /** A queue slot, stopped. 'rx' receives what the kernel sends, 'tx' sends to the kernel. */
+  tapQueueCreate(role: 'rx' | 'tx'): TapQueueHandle;
+  /** Joins the slot to a descriptor of `tapOpen`, which stays the caller's. */
+  tapQueueStart(queue: TapQueueHandle, fd: number): void;
+  /** Waits until no burst runs in any thread; nobody touches the descriptor after it. Idempotent. */
+  tapQueueStop(queue: TapQueueHandle): void;
+  /** As `queueStats`. */
+  tapQueueStats(queue: TapQueueHandle): ArrayBuffer;
+  tapQueueDestroy(queue: TapQueueHandle): void;
+  /** HOT. As `rxBurst` and `txBurst`. */
+  tapRxBurst(queue: TapQueueHandle, vector: VectorHandle, n: number): number;
+  tapTxBurst(queue: TapQueueHandle, vector: VectorHandle, from: number, to: number): number;
 
   // --- ring: driver role (the built-in peer) ------------------------------------------------------------------------
   /** 'rx' posts all its buffers at once; 'tx' starts empty. */

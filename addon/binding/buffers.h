@@ -16,6 +16,7 @@ enum class BufferOf : uint32_t {
   kPool,
   kQueueStats,
   kDriverQueueStats,
+  kTapQueueStats,
   kQueueSlots,
   kMappingWindow
 };

@@ -37,6 +37,9 @@ PoolEntry& PoolArg(const Napi::Value& v) {
 DriverQueue& DriverQueueArg(const Napi::Value& v) {
   return Found(TheRegistry().driver_queues.Get(arg::Uint32(v, "queue")), v, "driver queue");
 }
+TapQueue& TapQueueArg(const Napi::Value& v) {
+  return Found(TheRegistry().taps.Get(arg::Uint32(v, "queue")), v, "tap queue");
+}
 
 void InitRing(Napi::Env env, Napi::Object exports) {
   InitRingHot(env, exports);
@@ -44,6 +47,7 @@ void InitRing(Napi::Env env, Napi::Object exports) {
   InitRingPools(env, exports);
   InitRingQueues(env, exports);
   InitRingDriver(env, exports);
+  InitRingTaps(env, exports);
   InitRingLayouts(env, exports);
 }
 

@@ -18,6 +18,7 @@
 #include "ring/driver_queue.h"
 #include "ring/mbuf_pool.h"
 #include "ring/memory_table.h"
+#include "ring/tap_queue.h"
 
 namespace vpci {
 
@@ -106,6 +107,7 @@ struct Registry {
   SlotTable<DriverQueue, kMaxQueues> driver_queues;
   // Retired instead of removed: another thread may still hold a view of the counters.
   SlotTable<DeviceQueue, kMaxQueues> queues;
+  SlotTable<TapQueue, kMaxQueues> taps;
 
   DeviceQueue* Queue(uint32_t handle) const { return queues.Get(handle); }
 };
@@ -118,12 +120,14 @@ DeviceQueue& QueueArg(const Napi::Value& value);
 MemoryTable& MemoryArg(const Napi::Value& value);
 PoolEntry& PoolArg(const Napi::Value& value);
 DriverQueue& DriverQueueArg(const Napi::Value& value);
+TapQueue& TapQueueArg(const Napi::Value& value);
 
 void InitRingHot(Napi::Env env, Napi::Object exports);
 void InitRingMemory(Napi::Env env, Napi::Object exports);
 void InitRingPools(Napi::Env env, Napi::Object exports);
 void InitRingQueues(Napi::Env env, Napi::Object exports);
 void InitRingDriver(Napi::Env env, Napi::Object exports);
+void InitRingTaps(Napi::Env env, Napi::Object exports);
 void InitRingLayouts(Napi::Env env, Napi::Object exports);
 
 inline void Export(Napi::Env env, Napi::Object exports, const char* name,

@@ -58,6 +58,16 @@ export function integerArg(
   return value;
 }
 
+/** The unicast address behind `mac`, null when it is left out; throws when it is none. */
+export function macArg(device: string, values: ReadonlyMap<string, string>): string | null {
+  const text = values.get('mac');
+  if (text === undefined) return null;
+  if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text) || (Number.parseInt(text.slice(0, 2), 16) & 1) !== 0) {
+    throw new PmdError('VPCI_DEVARGS', `Failed to probe ${device}: mac=${text} is not a unicast MAC address`);
+  }
+  return text.toUpperCase();
+}
+
 function bad(device: string, cause: string): PmdError {
   return new PmdError('VPCI_DEVARGS', `Failed to parse device '${device}': ${cause}`);
 }

@@ -4,9 +4,10 @@ import { PmdError } from '../errors.ts';
 import { parsePciAddress } from '../pci/address.ts';
 import { nullDriver } from './null-port.ts';
 import type { PortDriver, QueueSpec, RxQueue, TxQueue } from './port.ts';
+import { tapDriver } from './tap-port.ts';
 import { vhostPciDriver } from './vhost-pci-port.ts';
 
-export const drivers: readonly PortDriver[] = [vhostPciDriver, nullDriver];
+export const drivers: readonly PortDriver[] = [vhostPciDriver, nullDriver, tapDriver];
 
 /** The driver of a device name such as "net_null0": the name without its id. PCI addresses have a driver of their own. */
 export function driverOfDevice(device: string, among: readonly PortDriver[] = drivers): PortDriver {

@@ -4,6 +4,7 @@
 import { PmdError } from '../errors.ts';
 import { integerArg } from './devargs.ts';
 import type { MbufVector } from './mempool.ts';
+import { ALL_OFFLOADS } from './offloads.ts';
 import type {
   Port,
   PortConfig,
@@ -103,6 +104,8 @@ class NullPort implements Port {
   readonly info: PortInfo;
   config: PortConfig = { rxQueues: 1, txQueues: 1 };
   started = false;
+  /** Whatever is left to do for a packet that goes nowhere is done. */
+  readonly txOffloads = ALL_OFFLOADS;
   readonly #size: number;
   readonly #copy: number;
   readonly #silent: number;

@@ -94,6 +94,8 @@ export interface Port {
   readonly id: number;
   readonly info: PortInfo;
   readonly config: PortConfig;
+  /** Offloads (MBUF_F_*) that packets may have which its TX queues are given, so that the far side takes them; changes with the link. */
+  readonly txOffloads: number;
   /** Throws VPCI_QUEUE_COUNT when the device has fewer queues, naming both numbers. Before start(). */
   configure(config: PortConfig): void;
   start(): void;
@@ -110,6 +112,13 @@ export interface Port {
   txQueueSpec(queue: number): QueueSpec;
   /** Descriptors of the ring behind a queue; 0 while there is none. */
   descriptors(role: 'rx' | 'tx', queue: number): number;
+  /**
+   * What whoever is given the received packets can finish: the far side is asked to send no other offloads. Until the first call
+   * it is none. Ports whose far side cannot be asked have no such function.
+   */
+  setRxOffloads?(offloads: number): void;
+  /** Throws a PmdError when it cannot be. Ports without it have an MTU that is somebody else's to choose. */
+  setMtu?(mtu: number): void;
   on(event: PortEvent, listener: () => void): void;
 }
 

@@ -5,6 +5,7 @@
 import { PmdError } from '../errors.ts';
 import { parsePciAddress } from '../pci/address.ts';
 import type { MemoryRoad } from '../vhost-pci/memory-road.ts';
+import { macArg } from './devargs.ts';
 
 export const VHOST_PCI_DEVARGS = ['path', 'queues', 'mac', 'mem'] as const;
 
@@ -18,10 +19,11 @@ export interface VhostPciDevargs {
 
 /** Throws VPCI_DEVARGS naming the device and the argument. */
 export function parseVhostPciDevargs(name: string, devargs: ReadonlyMap<string, string>): VhostPciDevargs {
+  const mac = macArg(name, devargs);
   return {
     place: parsePlace(name, devargs.get('path')),
     ...parseQueues(name, devargs.get('queues')),
-    ...parseMac(name, devargs.get('mac')),
+    ...(mac === null ? {} : { mac }),
     ...parseMem(name, devargs.get('mem')),
   };
 }
@@ -51,12 +53,4 @@ function parseQueues(name: string, text: string | undefined): { queues?: number 
     throw new PmdError('VPCI_DEVARGS', `Failed to probe ${name}: queues=${text} is not a positive number`);
   }
   return { queues: Number(text) };
-}
-
-function parseMac(name: string, text: string | undefined): { mac?: string } {
-  if (text === undefined) return {};
-  if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text) || (Number.parseInt(text.slice(0, 2), 16) & 1) !== 0) {
-    throw new PmdError('VPCI_DEVARGS', `Failed to probe ${name}: mac=${text} is not a unicast MAC address`);
-  }
-  return { mac: text.toUpperCase() };
 }

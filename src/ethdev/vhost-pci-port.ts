@@ -9,6 +9,7 @@ import { VhostPciDevice } from '../vhost-pci/device.ts';
 import type { EngineRole } from '../vhost-pci/engine.ts';
 import { checkRoad, type MemoryRoad } from '../vhost-pci/memory-road.ts';
 import { describeFeatures } from '../virtio/features.ts';
+import { offloadsTaken } from './offloads.ts';
 import type {
   Port,
   PortConfig,
@@ -113,6 +114,11 @@ export class VhostPciPort implements Port {
       maxDescriptors: MAX_DESCRIPTORS,
       details: this.#details(),
     };
+  }
+
+  /** What the peer's driver has offered to take; nothing while there is none, as the next one may offer less. */
+  get txOffloads(): number {
+    return this.#device.linkUp ? offloadsTaken(this.#device.exotic.features) : 0;
   }
 
   configure(config: PortConfig): void {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Forwarding on and off: plans streams, launches their lcores, follows them, and counts.
 import { extname } from 'node:path';
+import { ALL_OFFLOADS } from '../ethdev/offloads.ts';
 import type { Port, PortStats } from '../ethdev/port.ts';
 import { type Lcore, launch } from '../lcore/launch.ts';
 import type { LcorePlace } from '../lcore/lcore-list.ts';
@@ -108,6 +109,7 @@ export class Forwarding {
       baseline: new Map(ports.map((port) => [port.id, port.stats()])),
     };
     this.#running = true;
+    this.#joinOffloads(this.#run);
     return this.#launch(this.#run, txFirst);
   }
 
@@ -146,6 +148,22 @@ export class Forwarding {
   /** To be told after port.clearStats(): the port counts from zero again. */
   portStatsCleared(port: Port): void {
     if (this.#run?.baseline.has(port.id)) this.#run.baseline.set(port.id, ZERO);
+  }
+
+  /** To be told when the link of a port changed: its peer may be another one. */
+  linkChanged(): void {
+    if (this.#running && this.#run !== null) this.#joinOffloads(this.#run);
+  }
+
+  /** Each port's far side may leave undone what all ports that its packets go to can do. */
+  #joinOffloads({ lcores, ports }: Run): void {
+    const streams = lcores.flatMap((lcore) => lcore.streams);
+    for (const port of ports) {
+      const targets = ports.filter((target) =>
+        streams.some((stream) => stream.rxPort === port.id && stream.txPort === target.id),
+      );
+      port.setRxOffloads?.(targets.reduce((all, target) => all & target.txOffloads, ALL_OFFLOADS));
+    }
   }
 
   #refusal(ports: readonly Port[], txFirst: number): string | null {

@@ -199,6 +199,7 @@ export class Session {
 
   #watch(port: Port): void {
     port.on('link', () => {
+      this.forwarding.linkChanged();
       if (this.settings.lscInterrupt && !this.#quitting) {
         this.output.event(`\nPort ${port.id}: link state change event`);
       }

@@ -18,6 +18,7 @@ export const portCommands: readonly Command<Session>[] = [
     help: 'Set queues of all ports, or packets a burst; ring sizes are chosen by the peer.',
     run: configAll,
   },
+  { pattern: 'port config mtu id=<id> n=<uint>', section, help: 'Set the MTU of a port.', run: configMtu },
 ];
 
 async function startPort(session: Session, { id }: Args): Promise<void> {
@@ -33,6 +34,21 @@ async function stopPort(session: Session, { id }: Args): Promise<void> {
 function closePort(session: Session, { id }: Args): void {
   const ports = portsNamed(session, id);
   if (ports) session.closePorts(ports);
+}
+
+/** As in testpmd, the range is the port's and the words are those of rte_eth_dev_set_mtu. */
+function configMtu(session: Session, { id, n }: Args): void {
+  const [port] = portsNamed(session, id) ?? [];
+  if (!port) return;
+  const mtu = Number(n);
+  const { minMtu, maxMtu } = port.info;
+  try {
+    if (mtu < minMtu || mtu > maxMtu) throw new RangeError(`${mtu} is not from ${minMtu} to ${maxMtu}`);
+    if (!port.setMtu) throw new RangeError(`that of a ${port.info.driver} port is its peer's to choose`);
+    port.setMtu(mtu);
+  } catch (error) {
+    session.output.complain(`Set MTU failed: ${(error as Error).message}`);
+  }
 }
 
 function configAll({ ports, settings, output }: Session, { what, n }: Args): void {

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ring/tap_queue.h"
+
+#include <errno.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "ring/offload.h"
+
+namespace vpci {
+namespace {
+
+// The largest frame: an IP packet of 64 KiB, which is what segmentation offload makes at most, behind an
+// Ethernet header and two VLAN tags.
+constexpr uint32_t kMaxFrame = 65535 + 14 + 8;
+// IOV_MAX, less one for the header.
+constexpr uint32_t kMaxSegments = 1023;
+// A tap takes and gives every kind of packet that the header can describe; what the kernel may send is told
+// to it by TUNSETOFFLOAD.
+constexpr uint64_t kAllFeatures = ~uint64_t{0};
+
+iovec HeaderVec(VirtioNetHdr* hdr) { return {hdr, sizeof *hdr}; }
+
+// mbufs for one frame of any size: the kernel cuts off what does not fit, so the whole room is offered to
+// every read. What a frame did not need serves the next one; the rest goes back at the end of the burst.
+class FrameRoom {
+ public:
+  explicit FrameRoom(MbufPool& pool)
+      : pool_(pool), count_(std::min(kMaxFrame / pool.data_room() + 1, kMaxSegments)), missing_(count_) {
+    iov_[0] = HeaderVec(&hdr);
+  }
+  ~FrameRoom() { pool_.Free(ids_ + missing_, count_ - missing_); }
+
+  VirtioNetHdr hdr;
+
+  // Makes the room whole; false when the pool lacks mbufs.
+  bool Fill() {
+    if (!pool_.Alloc(ids_, missing_)) return false;
+    for (uint32_t i = 0; i < missing_; i++)
+      iov_[i + 1] = {pool_.buffer(ids_[i]) + pool_.headroom(), pool_.data_room()};
+    missing_ = 0;
+    return true;
+  }
+
+  const iovec* iov() const { return iov_; }
+  int vectors() const { return static_cast<int>(count_ + 1); }
+  // Bytes of a frame that fills the room to the last byte: it has been cut off, for all we know.
+  uint32_t bytes() const { return count_ * pool_.data_room(); }
+  uint32_t first() const { return ids_[0]; }
+
+  // The first `len` bytes (at least one) as a packet, which belongs to the caller.
+  uint32_t Take(uint32_t len) {
+    const uint32_t room = pool_.data_room();
+    const uint32_t used = (len - 1) / room + 1;
+    for (uint32_t i = 0; i < used; i++) {
+      pool_.data_len()[ids_[i]] = static_cast<uint16_t>(std::min(room, len - i * room));
+      pool_.next()[ids_[i]] = i + 1 < used ? ids_[i + 1] : kNoNext;
+    }
+    missing_ = used;
+    return ids_[0];
+  }
+
+ private:
+  MbufPool& pool_;
+  uint32_t count_;
+  uint32_t missing_;  // ids_[0..missing_) have been taken
+  uint32_t ids_[kMaxSegments];
+  iovec iov_[kMaxSegments + 1];
+};
+
+uint64_t First8(const uint8_t* frame, size_t len) {
+  uint64_t first8 = 0;
+  std::memcpy(&first8, frame, std::min<size_t>(len, 8));
+  return first8;
+}
+
+// The frame that a read has put into the room: true and its mbuf, or false when it is not to be handed on.
+bool TakeFrame(TapQueue& q, MbufPool& pool, FrameRoom& room, size_t bytes, uint32_t* id) {
+  if (bytes <= sizeof room.hdr || bytes - sizeof room.hdr >= room.bytes()) return false;
+  const uint32_t len = static_cast<uint32_t>(bytes - sizeof room.hdr);
+  pool.pkt_len()[room.first()] = len;
+  if (!TakeOffload(kAllFeatures, room.hdr, pool, room.first())) return false;
+  // Unlike a peer, the kernel's word that a checksum is good is worth something.
+  if (pool.ol_flags()[room.first()] == 0 && (room.hdr.flags & VIRTIO_NET_HDR_F_DATA_VALID))
+    pool.ol_flags()[room.first()] = MBUF_F_CSUM_VALID;
+  *id = room.Take(len);
+  q.counters.CountFrame(First8(pool.buffer(*id) + pool.headroom(), len), len);
+  return true;
+}
+
+enum class Sent { kYes, kDropped, kWait };
+
+// The segments of a packet as vectors behind the header's; the number of vectors, or 0 when the packet is not
+// sane.
+uint32_t Vectors(MbufPool& pool, uint32_t id, iovec* iov, uint32_t* bytes) {
+  uint32_t count = 1;
+  *bytes = 0;
+  for (uint32_t ttl = pool.count(); id != kNoNext; ttl--) {
+    if (ttl == 0 || count > kMaxSegments || id >= pool.count()) return 0;
+    const uint32_t off = pool.data_off()[id], len = pool.data_len()[id];
+    if (off + len > pool.stride() || *bytes + len > kMaxFrame) return 0;
+    if (len > 0) iov[count++] = {pool.buffer(id) + off, len};
+    *bytes += len;
+    id = pool.next()[id];
+  }
+  return *bytes > 0 ? count : 0;
+}
+
+Sent SendFrame(TapQueue& q, MbufPool& pool, uint32_t id) {
+  VirtioNetHdr hdr;
+  iovec iov[kMaxSegments + 1];
+  uint32_t bytes;
+  const uint32_t count = Vectors(pool, id, iov, &bytes);
+  if (count == 0 || !MakeHeader(kAllFeatures, pool, id, bytes, &hdr)) return Sent::kDropped;
+  iov[0] = HeaderVec(&hdr);
+  const uint64_t first8 = First8(static_cast<uint8_t*>(iov[1].iov_base), iov[1].iov_len);
+  ssize_t result;
+  do result = writev(q.fd, iov, static_cast<int>(count));
+  while (result < 0 && errno == EINTR);
+  // Everything else is final for this packet: the interface is down (EIO), the kernel does not like it
+  // (EINVAL).
+  if (result < 0) return errno == EAGAIN ? Sent::kWait : Sent::kDropped;
+  q.counters.CountFrame(first8, bytes);
+  return Sent::kYes;
+}
+
+void CountBurst(TapQueue& q, uint32_t packets) {
+  q.counters.good_packets += packets;
+  q.counters.bursts += packets != 0;
+  q.counters.empty_bursts += packets == 0;
+}
+
+}  // namespace
+
+uint32_t TapRxBurst(TapQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
+  if (!q.Enter()) return 0;
+  uint32_t done = 0;
+  {
+    FrameRoom room(pool);
+    for (uint32_t tries = 0; tries < n; tries++) {
+      if (!room.Fill()) {
+        q.counters.mbuf_alloc_failed++;
+        break;
+      }
+      const ssize_t bytes = readv(q.fd, room.iov(), room.vectors());
+      if (bytes < 0 && errno == EAGAIN) break;
+      if (bytes >= 0 && TakeFrame(q, pool, room, static_cast<size_t>(bytes), &ids[done])) {
+        done++;
+        continue;
+      }
+      q.counters.errors++;
+      // The interface was deleted.
+      if (bytes < 0 && errno == EBADFD) q.open.store(false, std::memory_order_relaxed);
+      if (bytes < 0) break;
+    }
+  }
+  CountBurst(q, done);
+  q.Leave();
+  return done;
+}
+
+uint32_t TapTxBurst(TapQueue& q, MbufPool& pool, const uint32_t* ids, uint32_t n) {
+  if (!q.Enter()) return 0;
+  uint32_t taken = 0, sent = 0;
+  for (; taken < n; taken++) {
+    const Sent how = SendFrame(q, pool, ids[taken]);
+    if (how == Sent::kWait) break;
+    sent += how == Sent::kYes;
+    q.counters.errors += how == Sent::kDropped;
+  }
+  pool.Free(ids, taken);
+  CountBurst(q, sent);
+  q.Leave();
+  return taken;
+}
+
+}  // namespace vpci

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The kernel's end of a tap: opening it with words for what goes wrong, its address, state and MTU.
+import { PmdError } from '../errors.ts';
+import { native, type TapOffloads } from '../native.ts';
+import type { TapDevargs } from './tap-devargs.ts';
+
+const NO_OFFLOADS: TapOffloads = { csum: false, tso4: false, tso6: false, ecn: false, uso: false };
+
+const CAUSES: Readonly<Record<string, string>> = {
+  EPERM: 'no permission; run as root, or let root make it for you: ip tuntap add dev NAME mode tap user USER',
+  EACCES: 'no permission for /dev/net/tun',
+  ENOENT: 'there is no /dev/net/tun; load the module: modprobe tun',
+  ENODEV: '/dev/net/tun does not work; load the module: modprobe tun',
+  ENXIO: '/dev/net/tun does not work; load the module: modprobe tun',
+  EBUSY: 'another program has it open',
+  EINVAL:
+    'there is one that is no tap, or that was made for one queue and not for several, or the other way round (multi_queue)',
+};
+
+export class TapInterface {
+  /** A descriptor for each queue. */
+  readonly fds: readonly number[];
+  /** Whether the kernel knows UDP segmentation offload (Linux 6.2). */
+  readonly segmentsUdp: boolean;
+  readonly #opened: string;
+  #lastMtu = 1500;
+
+  /** Opens it with `queues` queues, the way the devargs ask for. Throws a PmdError that names it. */
+  constructor({ iface, mac, persist }: TapDevargs, queues: number) {
+    const fds: number[] = [];
+    let name = iface;
+    try {
+      while (fds.length < queues) {
+        const opened = native.tapOpen(name, queues > 1);
+        fds.push(opened.fd);
+        name = opened.name;
+      }
+      this.segmentsUdp = knowsUso(fds[0]);
+      native.tapSetOffloads(fds[0], NO_OFFLOADS);
+      if (mac !== null) native.tapSetMac(fds[0], bytesOf(mac));
+      if (persist) native.tapSetPersist(fds[0], true);
+    } catch (error) {
+      for (const fd of fds) native.close(fd);
+      throw tapError(`open the tap interface ${name}`, error);
+    }
+    this.fds = fds;
+    this.#opened = name;
+  }
+
+  get queues(): number {
+    return this.fds.length;
+  }
+
+  /** Its name now: somebody may have renamed it. */
+  get name(): string {
+    try {
+      return native.tapName(this.fds[0]);
+    } catch {
+      return this.#opened;
+    }
+  }
+
+  /** Of the kernel's interface, as in DPDK's net_tap. */
+  get mac(): string {
+    try {
+      const bytes = [...native.tapGetMac(this.fds[0])];
+      return bytes
+        .map((byte) => byte.toString(16).padStart(2, '0'))
+        .join(':')
+        .toUpperCase();
+    } catch {
+      return '00:00:00:00:00:00';
+    }
+  }
+
+  get mtu(): number {
+    try {
+      this.#lastMtu = native.interfaceMtu(this.name);
+    } catch {
+      // Deleted, or in another network namespace.
+    }
+    return this.#lastMtu;
+  }
+
+  set mtu(mtu: number) {
+    try {
+      native.interfaceSetMtu(this.name, mtu);
+    } catch (error) {
+      throw tapError(`set the MTU of ${this.name} to ${mtu}`, error, {
+        EINVAL: 'the kernel does not take it',
+      });
+    }
+  }
+
+  /** True as well when it is in another network namespace, where we cannot ask. */
+  get isUp(): boolean {
+    try {
+      return native.interfaceIsUp(native.tapName(this.fds[0]));
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === 'ENODEV';
+    }
+  }
+
+  /** Up or down, as `ip link set` does. Somebody who may not do that can have it set up beforehand. */
+  setUp(up: boolean): void {
+    try {
+      native.interfaceSetUp(this.name, up);
+    } catch (error) {
+      // Whoever moved it to another network namespace sees to it.
+      if (!up || (error as NodeJS.ErrnoException).code === 'ENODEV') return;
+      throw tapError(`set ${this.name} up`, error, {
+        EPERM: `no permission; let root do it: ip link set ${this.name} up`,
+      });
+    }
+  }
+
+  setOffloads(offloads: TapOffloads): void {
+    try {
+      native.tapSetOffloads(this.fds[0], offloads);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EBADFD')
+        throw tapError(`set ${this.name}'s offloads`, error);
+    }
+  }
+
+  close(): void {
+    for (const fd of this.fds) native.close(fd);
+  }
+}
+
+function knowsUso(fd: number): boolean {
+  try {
+    native.tapSetOffloads(fd, { ...NO_OFFLOADS, csum: true, uso: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function bytesOf(mac: string): Uint8Array {
+  return Uint8Array.from(mac.split(':'), (byte) => Number.parseInt(byte, 16));
+}
+
+function tapError(action: string, error: unknown, causes: Readonly<Record<string, string>> = {}): PmdError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const cause = { ...CAUSES, ...causes }[code ?? ''] ?? message;
+  return new PmdError(code ?? 'VPCI_INTERNAL', `Failed to ${action}: ${cause}`, { cause: error });
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// HOT. Queues of net_tap: a burst is one call of the addon and allocates nothing.
+import { native, type TapQueueHandle } from '../native.ts';
+import type { MbufVector } from './mempool.ts';
+import type { RxQueue, TxQueue } from './port.ts';
+
+export class TapRxQueue implements RxQueue {
+  readonly #queue: TapQueueHandle;
+
+  constructor(queue: TapQueueHandle) {
+    this.#queue = queue;
+  }
+
+  burst(pkts: MbufVector, n: number): number {
+    return native.tapRxBurst(this.#queue, pkts.handle, n);
+  }
+}
+
+export class TapTxQueue implements TxQueue {
+  readonly #queue: TapQueueHandle;
+
+  constructor(queue: TapQueueHandle) {
+    this.#queue = queue;
+  }
+
+  burst(pkts: MbufVector, from: number, to: number): number {
+    return native.tapTxBurst(this.#queue, pkts.handle, from, to);
+  }
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// net_tap against two kernels, each in a network namespace of its own: what leaves one through a tap is forwarded by hand, or by
+// testpmd, to the other.
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openRxQueue, openTxQueue } from '../src/ethdev/drivers.ts';
+import { MBUF_F_NEEDS_CSUM, MBUF_F_TSO4, Mempool } from '../src/ethdev/mempool.ts';
+import { ALL_OFFLOADS } from '../src/ethdev/offloads.ts';
+import type { Port } from '../src/ethdev/port.ts';
+import { openPort } from '../src/ethdev/registry.ts';
+import { interfaceName, Namespace, tapMissing } from './support/netns.ts';
+import { Prompt } from './support/prompt.ts';
+import { ROOT } from './support/run-tool.ts';
+
+const BYTES = 8 << 20;
+const TRANSFER = [process.execPath, join(ROOT, 'test/support/tcp-transfer.mjs')];
+
+let left: Namespace;
+let right: Namespace;
+
+const setUp = () => {
+  [left, right] = [new Namespace(), new Namespace()];
+};
+const tearDown = () => {
+  left.close();
+  right.close();
+};
+
+/** Sends 8 MiB through TCP and gives both ends' digests. */
+async function transfer(from: Namespace, to: Namespace, host: string, seed: number): Promise<string[]> {
+  const receiver = to.start(...TRANSFER, 'receive', '5001');
+  let got = '';
+  receiver.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    got += text;
+  });
+  const ended = once(receiver, 'close');
+  while (!got.includes('listening')) await once(receiver.stdout as NodeJS.ReadableStream, 'data');
+  const sent = await from.runAsync(...TRANSFER, 'send', host, '5001', String(BYTES), String(seed));
+  await ended;
+  return [sent.trim(), got.replace('listening', '').trim()];
+}
+
+/** Forwards between two ports until `until` settles, and tells what it saw. */
+async function forward(ports: readonly Port[], until: Promise<unknown>) {
+  const pool = new Mempool({ count: 2048, hugepages: false });
+  const pkts = pool.vector(32);
+  const rx = ports.map((port) => openRxQueue(port.rxQueueSpec(0)));
+  const tx = ports.map((port) => openTxQueue(port.txQueueSpec(0)));
+  const seen = { flags: 0, longest: 0, gsoSizes: new Set<number>() };
+  let done = false;
+  const finished = until.finally(() => {
+    done = true;
+  });
+  while (!done) {
+    for (const side of [0, 1]) {
+      const n = rx[side].burst(pkts, 32);
+      for (const mbuf of pkts.ids.subarray(0, n)) {
+        seen.flags |= pool.olFlags[mbuf];
+        seen.longest = Math.max(seen.longest, pool.pktLen[mbuf]);
+        if ((pool.olFlags[mbuf] & MBUF_F_TSO4) !== 0) seen.gsoSizes.add(pool.gsoSize[mbuf]);
+      }
+      const sent = tx[1 - side].burst(pkts, 0, n);
+      pool.free(pkts, sent, n);
+    }
+    await new Promise(setImmediate);
+  }
+  await finished;
+  const leaked = pool.count - pool.available;
+  pool.close();
+  return { ...seen, leaked };
+}
+
+describe.skipIf(tapMissing())('two kernels, joined by two taps in one process', () => {
+  let ports: Port[];
+
+  beforeEach(setUp);
+  afterEach(() => {
+    for (const port of ports) port.close();
+    tearDown();
+  });
+
+  const join2 = (devargs: string, mtu: number) => {
+    const names = [interfaceName(), interfaceName()];
+    ports = names.map((iface, i) => openPort(`net_tap${i},iface=${iface}${devargs}`));
+    for (const port of ports) port.setRxOffloads?.(ALL_OFFLOADS);
+    left.adopt(names[0], '10.99.0.1/24', mtu);
+    right.adopt(names[1], '10.99.0.2/24', mtu);
+  };
+
+  const bothWays = async () => [
+    await transfer(left, right, '10.99.0.2', 1),
+    await transfer(right, left, '10.99.0.1', 2),
+  ];
+
+  it.each([
+    ['with all offloads', '', 1500],
+    ['with all offloads', '', 9000],
+    ['with checksum offload only', ',tso=0', 1500],
+    ['without offloads', ',csum=0', 1500],
+    ['without offloads', ',csum=0', 9000],
+  ])('pass TCP unchanged both ways, %s%s, MTU %i', async (_, devargs, mtu) => {
+    join2(devargs, mtu);
+    const transfers = bothWays();
+    const seen = await forward(ports, transfers);
+    for (const [sent, received] of await transfers) expect(received).toBe(sent);
+    expect(seen.leaked).toBe(0);
+    const csum = !devargs.includes('csum=0');
+    const tso = csum && !devargs.includes('tso=0');
+    expect((seen.flags & MBUF_F_NEEDS_CSUM) !== 0).toBe(csum);
+    expect((seen.flags & MBUF_F_TSO4) !== 0).toBe(tso);
+    if (tso) {
+      // Segments that fill the MTU are still to be cut: less 20 bytes of IP, and 20 of TCP with its options.
+      expect(Math.max(...seen.gsoSizes)).toBeLessThanOrEqual(mtu - 40);
+      expect(Math.min(...seen.gsoSizes)).toBeGreaterThanOrEqual(mtu - 80);
+      expect(seen.longest).toBeGreaterThan(mtu + 14);
+    } else {
+      expect(seen.longest).toBe(mtu + 14);
+    }
+    for (const port of ports) expect(port.stats()).toMatchObject({ ierrors: 0, oerrors: 0, rxNombuf: 0 });
+  });
+
+  it('change over to fewer offloads while packets flow', async () => {
+    join2('', 1500);
+    const transfers = (async () => {
+      const first = await transfer(left, right, '10.99.0.2', 1);
+      for (const port of ports) port.setRxOffloads?.(0);
+      return [first, await transfer(left, right, '10.99.0.2', 2)];
+    })();
+    await forward(ports, transfers);
+    for (const [sent, received] of await transfers) expect(received).toBe(sent);
+    expect(ports[0].info.details).toMatchObject({ 'Offloads of received packets': 'none' });
+  });
+});
+
+describe.skipIf(tapMissing())('testpmd with net_tap', () => {
+  let prompt: Prompt;
+  const start = async (args: readonly string[]) => {
+    prompt = new Prompt(args);
+    await prompt.prints('testpmd> ');
+  };
+
+  beforeEach(setUp);
+  afterEach(async () => {
+    await prompt.kill();
+    tearDown();
+  });
+
+  it('answers the kernel in mode icmpecho: 1000 pings, none lost', async () => {
+    const iface = interfaceName();
+    await start(['--vdev', `net_tap0,iface=${iface}`, '--', '-i', '--forward-mode=icmpecho', '-a']);
+    left.adopt(iface, '10.99.0.1/24');
+    const ping = (...args: string[]) => left.runAsync('ping', '-q', '-i', '0.002', ...args);
+    expect(await ping('-c', '1000', '10.99.0.2')).toContain(
+      '1000 packets transmitted, 1000 received, 0% packet loss',
+    );
+    expect(await ping('-c', '20', '-s', '1472', '10.99.0.77')).toContain(' 20 received, 0% packet loss');
+    left.ip('link', 'set', iface, 'mtu', '9000');
+    expect(await ping('-c', '20', '-s', '8972', '10.99.0.2')).toContain(' 20 received, 0% packet loss');
+    expect(await prompt.say('show port info 0')).toContain(`Interface: ${iface}`);
+  });
+
+  it('joins the offloads of the ports that it forwards between', async () => {
+    const names = [interfaceName(), interfaceName(), interfaceName(), interfaceName()];
+    const vdevs = names.map((iface, i) => `net_tap${i},iface=${iface}${i === 3 ? ',tso=0' : ''}`);
+    await start([...vdevs.flatMap((vdev) => ['--vdev', vdev]), '--', '-i', '-a']);
+    const info = await prompt.say('show device info all');
+    const offloads = [...info.matchAll(/Offloads of received packets: ([a-z0-9 ]+)/g)].map(
+      (match) => match[1],
+    );
+    expect(offloads[0]).toMatch(/^csum tso4 tso6 ecn/);
+    expect(offloads.slice(1)).toEqual([offloads[0], offloads[0], 'csum']);
+    left.adopt(names[0], '10.99.0.1/24');
+    right.adopt(names[1], '10.99.0.2/24');
+    const [sent, received] = await transfer(left, right, '10.99.0.2', 3);
+    expect(received).toBe(sent);
+    const long = /rx_q0_size_1519_max_packets: (\d+)/.exec(await prompt.say('show port xstats 0'));
+    expect(Number(long?.[1])).toBeGreaterThan(0);
+    expect(await prompt.say('stop')).toMatch(/TX-dropped: 0 [\s\S]*Done\./);
+  });
+
+  it('sets the MTU that the kernel has', async () => {
+    const iface = interfaceName();
+    await start(['--vdev', `net_tap0,iface=${iface}`, '--vdev', 'net_null0', '--', '-i']);
+    await prompt.say('port config mtu 0 9000');
+    expect(await prompt.say('show port info 0')).toContain('MTU: 9000\n');
+    expect(await prompt.say('port config mtu 0 70000')).toContain(
+      'Set MTU failed: 70000 is not from 68 to 65521',
+    );
+    expect(await prompt.say('port config mtu 1 2000')).toContain(
+      "Set MTU failed: that of a net_null port is its peer's to choose",
+    );
+    expect(await prompt.say('port config mtu 9 2000')).toContain('Invalid port 9');
+  });
+});

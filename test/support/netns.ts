@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Network namespaces that a test makes for itself: another kernel's network, as far as a packet can tell.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { inCi } from './dpdk.ts';
+
+let count = 0;
+
+/** Why tests with tap interfaces are to be skipped; false when they can run, and in CI, where they must. */
+export function tapMissing(): string | false {
+  if (inCi()) return false;
+  try {
+    const probe = new Namespace();
+    try {
+      probe.ip('tuntap', 'add', 'dev', 'probe0', 'mode', 'tap');
+      probe.run('ping', '-V');
+    } finally {
+      probe.close();
+    }
+    return false;
+  } catch (error) {
+    const cause = String((error as Error).message)
+      .trim()
+      .split('\n')
+      .at(-1);
+    const reason = `it takes root, /dev/net/tun, iproute2 and ping (${cause})`;
+    console.warn(`Tests with tap interfaces are skipped: ${reason}`);
+    return reason;
+  }
+}
+
+/** A name for an interface that no other test has. */
+export const interfaceName = (): string => `vpt${process.pid}x${count++}`;
+
+export class Namespace {
+  readonly name = `vpci-${process.pid}-${count++}`;
+  readonly #children: ChildProcess[] = [];
+
+  constructor() {
+    run('ip', ['netns', 'add', this.name]);
+    this.ip('link', 'set', 'lo', 'up');
+    // Neighbour discovery of IPv6 would send frames that nobody asked for.
+    this.run('sysctl', '-qw', 'net.ipv6.conf.default.disable_ipv6=1');
+  }
+
+  /** ip(8) in it. */
+  ip(...args: string[]): string {
+    return run('ip', ['-n', this.name, ...args]);
+  }
+
+  /** A command to its end; its output. Throws when it fails. */
+  run(...command: string[]): string {
+    return run('ip', ['netns', 'exec', this.name, ...command]);
+  }
+
+  /** The same without blocking this process. */
+  async runAsync(...command: string[]): Promise<string> {
+    const child = this.start(...command);
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+      });
+    const [code] = await once(child, 'close');
+    if (code !== 0) throw new Error(`${command.join(' ')} ended with ${code}:\n${output}`);
+    return output;
+  }
+
+  /** A command that goes on; it ends with the namespace at the latest. */
+  start(...command: string[]): ChildProcess {
+    const child = spawn('ip', ['netns', 'exec', this.name, ...command], { stdio: 'pipe' });
+    this.#children.push(child);
+    return child;
+  }
+
+  /** Takes an interface of this process's namespace, gives it an address and sets it up. */
+  adopt(iface: string, address: string, mtu = 1500): void {
+    run('ip', ['link', 'set', iface, 'netns', this.name]);
+    this.ip('link', 'set', iface, 'mtu', String(mtu));
+    this.ip('address', 'add', address, 'dev', iface);
+    this.ip('link', 'set', iface, 'up');
+  }
+
+  close(): void {
+    for (const child of this.#children) child.kill('SIGKILL');
+    run('ip', ['netns', 'delete', this.name]);
+  }
+}
+
+function run(command: string, args: readonly string[]): string {
+  return execFileSync(command, args, { encoding: 'utf8', stdio: 'pipe', timeout: 60_000 });
+}
