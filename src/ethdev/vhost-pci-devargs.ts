@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The devargs of net_vhost_pci: `path` (the device's vfio-user socket; required, unless the device is named by a PCI address), `queues`
 // (pairs to use at most; all of the device when left out), `mac` (six pairs of hexadecimal digits, unicast), `mem` (PATH@OFFSET, another
-// road to the memory of BAR 2).
+// road to the memory of BAR 2), `csum=0` and `tso=0` (the peer must finish checksums, and cut segments, itself, both for what it sends and
+// for what it gets).
 import { PmdError } from '../errors.ts';
 import { parsePciAddress } from '../pci/address.ts';
+import { dataPathFeatures } from '../vhost-pci/data-path-features.ts';
 import type { MemoryRoad } from '../vhost-pci/memory-road.ts';
-import { macArg } from './devargs.ts';
+import type { FeatureSet } from '../virtio/features.ts';
+import { integerArg, macArg } from './devargs.ts';
 
-export const VHOST_PCI_DEVARGS = ['path', 'queues', 'mac', 'mem'] as const;
+export const VHOST_PCI_DEVARGS = ['path', 'queues', 'mac', 'mem', 'csum', 'tso'] as const;
 
 export interface VhostPciDevargs {
   /** Where the function is: behind a socket, or at a PCI address of this machine. */
@@ -15,16 +18,19 @@ export interface VhostPciDevargs {
   readonly queues?: number;
   readonly mac?: string;
   readonly memoryRoad?: MemoryRoad;
+  readonly features: FeatureSet;
 }
 
 /** Throws VPCI_DEVARGS naming the device and the argument. */
 export function parseVhostPciDevargs(name: string, devargs: ReadonlyMap<string, string>): VhostPciDevargs {
   const mac = macArg(name, devargs);
+  const flag = (key: string) => integerArg(name, devargs, key, { fallback: 1, min: 0, max: 1 }) === 1;
   return {
     place: parsePlace(name, devargs.get('path')),
     ...parseQueues(name, devargs.get('queues')),
     ...(mac === null ? {} : { mac }),
     ...parseMem(name, devargs.get('mem')),
+    features: dataPathFeatures({ csum: flag('csum'), tso: flag('tso') }),
   };
 }
 

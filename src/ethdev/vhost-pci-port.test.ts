@@ -13,8 +13,10 @@ import {
 import { frameWithHeader, PEER_BYTES, PEER_GPA, RemotePeer } from '../../test/support/remote-peer.ts';
 import type { PciDevice } from '../bus/pci-device.ts';
 import { native } from '../native.ts';
-import { features } from '../virtio/features.ts';
-import { Mempool } from './mempool.ts';
+import { features, hasFeature } from '../virtio/features.ts';
+import { MBUF_F_NEEDS_CSUM, MBUF_F_TSO4, Mempool } from './mempool.ts';
+import { ALL_OFFLOADS } from './offloads.ts';
+import { parseVhostPciDevargs } from './vhost-pci-devargs.ts';
 import { VhostPciPort, type VhostPciPortOptions, vhostPciDriver } from './vhost-pci-port.ts';
 
 describe('net_vhost_pci', () => {
@@ -23,19 +25,21 @@ describe('net_vhost_pci', () => {
   let peer: RemotePeer;
   let lines: string[];
 
+  const OFFLOAD_BITS = [0, 1, 7, 8, 9, 11, 12, 13, 54, 55, 56];
   const open = (
     options: Partial<VhostPciPortOptions> = {},
     queuePairs = 2,
     change: Partial<PciDevice> = {},
+    offered = features(15, 32, 112, 113),
   ) => {
-    fake = Object.assign(new FakeVhostPci({ features: features(15, 32, 112, 113), queuePairs }), change);
+    fake = Object.assign(new FakeVhostPci({ features: offered, queuePairs }), change);
     lines = [];
     const given = { id: 3, name: 'net_vhost_pci0', report: (line: string) => lines.push(line), ...options };
     port = new VhostPciPort(() => fake, given);
   };
-  const connect = () => {
+  const connect = (negotiated = features(15, 32)) => {
     fake.memoryBars.set(2, { fd: peer.fd, size: PEER_BYTES });
-    fake.send(peerFeatures(features(15, 32)));
+    fake.send(peerFeatures(negotiated));
     fake.send(placedMemory([{ gpa: PEER_GPA, size: BigInt(PEER_BYTES), offset: 0n }]));
     fake.send(remoteQueues([peer.ring(0), peer.ring(1, 8), DISABLED, DISABLED]));
     fake.setLink(true);
@@ -87,6 +91,43 @@ describe('net_vhost_pci', () => {
     expect(port.info.rxInterrupts).toBe(false);
     expect(vhostPciDriver.openRxQueue(structuredClone(port.rxQueueSpec(0))).interrupt).toBeUndefined();
     expect(port.xstats().get('rx_q0_sleeps')).toBe(0);
+  });
+
+  it('takes the offloads that its present peer takes', () => {
+    open();
+    const events: number[] = [];
+    port.on('link', () => events.push(port.txOffloads));
+    port.start();
+    const offered = [
+      [15, 32],
+      [1, 7, 8, 9, 15, 32, 54, 55],
+      [1, 7, 15, 32],
+    ] as const;
+    for (const bits of offered) {
+      connect(features(...bits));
+      fake.setLink(false);
+    }
+    expect(events).toEqual([0, 0, ALL_OFFLOADS, 0, MBUF_F_NEEDS_CSUM | MBUF_F_TSO4, 0]);
+  });
+
+  it.each([
+    ['', true, true],
+    [',tso=0', true, false],
+    [',csum=0', false, false],
+    [',csum=0,tso=1', false, false],
+  ])('accepts the offload features that %j leaves', (devargs, csum, tso) => {
+    const values = new Map(
+      devargs.split(',').flatMap((pair) => (pair ? [pair.split('=') as [string, string]] : [])),
+    );
+    values.set('path', '/x');
+    open(
+      { features: parseVhostPciDevargs('net_vhost_pci0', values).features },
+      2,
+      {},
+      features(...OFFLOAD_BITS, 15, 32, 112, 113),
+    );
+    const accepted = OFFLOAD_BITS.map((bit) => hasFeature(fake.driverFeatures, bit));
+    expect(accepted).toEqual([csum, csum, ...new Array(9).fill(tso)]);
   });
 
   it('receives and sends through queues that are opened from plain data, and counts', () => {
@@ -270,7 +311,7 @@ describe('net_vhost_pci', () => {
     });
 
     it('have these keys', () => {
-      expect(vhostPciDriver.keys).toEqual(['path', 'queues', 'mac', 'mem']);
+      expect(vhostPciDriver.keys).toEqual(['path', 'queues', 'mac', 'mem', 'csum', 'tso']);
     });
   });
 });

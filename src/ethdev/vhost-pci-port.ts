@@ -8,7 +8,7 @@ import { native, type QueueHandle } from '../native.ts';
 import { VhostPciDevice } from '../vhost-pci/device.ts';
 import type { EngineRole } from '../vhost-pci/engine.ts';
 import { checkRoad, type MemoryRoad } from '../vhost-pci/memory-road.ts';
-import { describeFeatures } from '../virtio/features.ts';
+import { describeFeatures, type FeatureSet } from '../virtio/features.ts';
 import { offloadsTaken } from './offloads.ts';
 import type {
   Port,
@@ -30,8 +30,9 @@ const DRIVER = 'net_vhost_pci';
 const LINK_SPEED_MBPS = 10_000;
 const MTU = 1500;
 const MIN_MTU = 68;
-const MAX_PKT_LEN = 65_535;
-const ETHER_HEADER_AND_VLAN = 18;
+/** An IP packet of 64 KiB behind an Ethernet header, which is what segmentation offload makes at most. */
+const MAX_PKT_LEN = 65_550;
+const MAX_MTU = 65_517;
 const MAX_DESCRIPTORS = 32_768;
 /** A device that sends nonsense must not fill the disk with our complaints. */
 const MAX_REPORTS = 32;
@@ -45,6 +46,8 @@ export interface VhostPciPortOptions {
   readonly devargs?: string;
   /** Another road to the memory of BAR 2. */
   readonly memoryRoad?: MemoryRoad;
+  /** What a peer may negotiate at most; all that the engine understands when left out. */
+  readonly features?: FeatureSet;
   /** Takes one line about trouble; stderr when left out. */
   readonly report?: (line: string) => void;
 }
@@ -77,7 +80,7 @@ export class VhostPciPort implements Port {
       onRemoved: () => this.#emit('removed'),
       report: (line: string) => this.#report(line),
     };
-    this.#device = new VhostPciDevice(open(), events, options.memoryRoad);
+    this.#device = new VhostPciDevice(open(), events, options.memoryRoad, options.features);
     const { queuePairs } = this.#device;
     this.#maxQueues = options.queues ?? queuePairs;
     if (this.#maxQueues > queuePairs) {
@@ -104,7 +107,7 @@ export class VhostPciPort implements Port {
       mac: this.#options.mac ?? defaultMac(this.id),
       mtu: MTU,
       minMtu: MIN_MTU,
-      maxMtu: MAX_PKT_LEN - ETHER_HEADER_AND_VLAN,
+      maxMtu: MAX_MTU,
       maxRxQueues: this.#maxQueues,
       maxTxQueues: this.#maxQueues,
       minRxBufSize: 64,

@@ -10,19 +10,13 @@ import {
   VHOST_PCI_VECTOR_CONFIG,
   VHOST_PCI_VECTOR_CTRL,
 } from '../abi/vhost-pci.ts';
-import { VIRTIO_NET_F_MRG_RXBUF } from '../abi/virtio-net.ts';
-import {
-  VIRTIO_F_IN_ORDER,
-  VIRTIO_F_RING_EVENT_IDX,
-  VIRTIO_F_RING_INDIRECT_DESC,
-  VIRTIO_F_RING_PACKED,
-  VIRTIO_F_VERSION_1,
-} from '../abi/virtio-ring.ts';
+import { VIRTIO_F_VERSION_1 } from '../abi/virtio-ring.ts';
 import type { DmaMemory, PciDevice } from '../bus/pci-device.ts';
 import { failedTo, PmdError } from '../errors.ts';
 import { type FeatureSet, features, hasFeature } from '../virtio/features.ts';
 import { ModernTransport } from '../virtio/modern-transport.ts';
 import { ControlQueue } from './control-queue.ts';
+import { DATA_PATH_FEATURES } from './data-path-features.ts';
 import type { EngineRole } from './engine.ts';
 import { ExoticQueues } from './exotic-queues.ts';
 import { readNetConfig, requireVhostPci } from './function.ts';
@@ -32,16 +26,6 @@ import { type ControlMessage, encodeQueueStopped } from './messages.ts';
 import type { ReadSpeed } from './read-speed.ts';
 import { RemoteMemory } from './remote-memory.ts';
 import { RxInterrupts } from './rx-interrupts.ts';
-
-/** What the ring engine understands. */
-export const DATA_PATH_FEATURES: FeatureSet = features(
-  VIRTIO_NET_F_MRG_RXBUF,
-  VIRTIO_F_RING_INDIRECT_DESC,
-  VIRTIO_F_RING_EVENT_IDX,
-  VIRTIO_F_VERSION_1,
-  VIRTIO_F_RING_PACKED,
-  VIRTIO_F_IN_ORDER,
-);
 
 /** Resets on the device's demand without a link in between, after which it is left alone. */
 const MAX_FRUITLESS_RESETS = 8;
@@ -64,6 +48,7 @@ export class VhostPciDevice {
   readonly #transport: ModernTransport;
   readonly #events: VhostPciDeviceEvents;
   readonly #road: MemoryRoad | null;
+  readonly #wanted: FeatureSet;
   readonly #notifyFds = new Map<number, number>();
   #rxInterrupts: RxInterrupts | null = null;
   #localMemory: DmaMemory | null = null;
@@ -79,12 +64,19 @@ export class VhostPciDevice {
 
   /**
    * Probes and initialises; the device may send its first messages at once. Owns `pci` from now on, and closes it when it throws:
-   * VPCI_WRONG_DEVICE (no vhost-pci-net function), or what the transport throws. `road` takes the place of BAR 2.
+   * VPCI_WRONG_DEVICE (no vhost-pci-net function), or what the transport throws. `road` takes the place of BAR 2; `wanted` are
+   * the features that a peer may have at most.
    */
-  constructor(pci: PciDevice, events: VhostPciDeviceEvents, road: MemoryRoad | null = null) {
+  constructor(
+    pci: PciDevice,
+    events: VhostPciDeviceEvents,
+    road: MemoryRoad | null = null,
+    wanted: FeatureSet = DATA_PATH_FEATURES,
+  ) {
     this.#pci = pci;
     this.#events = events;
     this.#road = road;
+    this.#wanted = wanted & DATA_PATH_FEATURES;
     try {
       requireVhostPci(pci);
       this.#transport = new ModernTransport(pci);
@@ -180,7 +172,7 @@ export class VhostPciDevice {
   /** Steps 1 to 8 of VIRTIO 1.2, 3.1.1; the numbers that are missing here are in ModernTransport. */
   #initialise(): void {
     const extensions = features(VHOST_PCI_F_SESSION, ...(this.#pci.canRemap ? [VHOST_PCI_F_REMAP] : []));
-    this.#features = this.#transport.begin(DATA_PATH_FEATURES | extensions, features(VIRTIO_F_VERSION_1));
+    this.#features = this.#transport.begin(this.#wanted | extensions, features(VIRTIO_F_VERSION_1));
     const session = hasFeature(this.#features, VHOST_PCI_F_SESSION);
     const remap = hasFeature(this.#features, VHOST_PCI_F_REMAP);
     this.#remoteMemory = new RemoteMemory(this.#pci, { remap, road: this.#road });

@@ -92,6 +92,12 @@ describe('vhost-pci-device', () => {
     ['too many queues', ['--queues', '129'], '--queues'],
     ['no number of queues', ['--queues', 'two'], '--queues'],
     ['an unknown feature', ['--features', 'mrg_rxbuf,packed'], "'packed'"],
+    ['segmentation without checksums', ['--features', 'guest_csum,host_tso4'], 'host_tso4 needs csum'],
+    [
+      'congestion marks without segmentation',
+      ['--features', 'csum,host_ecn'],
+      'needs host_tso4 or host_tso6',
+    ],
     ['an unknown mode', ['--vhost-user-mode', 'both'], '--vhost-user-mode'],
     ['an unknown option', ['--frobnicate'], '--frobnicate'],
     ['a word too many', ['surplus'], 'too many arguments'],

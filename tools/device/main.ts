@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typin
 import { VHOST_PCI_SUBSYSTEM_ID } from '../../src/abi/vhost-pci.ts';
 import { onOutputEnd } from '../run/output.ts';
 import { createDevice, type Device, MAX_QUEUE_PAIRS } from './device.ts';
-import { parseFeatures } from './features.ts';
+import { FEATURE_NAMES, parseFeatures } from './features.ts';
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -35,7 +35,7 @@ const command = new Command()
     VHOST_PCI_SUBSYSTEM_ID,
   )
   .option('--reference', 'the bare function of RFC 2.0: neither SESSION nor REMAP', false)
-  .option('--features <list>', 'offer only these net features: mrg_rxbuf, in_order, indirect_desc', features)
+  .option('--features <list>', `offer only these net features: ${FEATURE_NAMES.join(', ')}`, features)
   .option('-v, --verbose', 'log every message', false)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE))
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'vhost-pci-device: ')) });
