@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { MBUF_F_NEEDS_CSUM } from '../ethdev/mempool.ts';
 import { nullDriver } from '../ethdev/null-port.ts';
+import { ALL_OFFLOADS, describeOffloads } from '../ethdev/offloads.ts';
 import type { PortEvent } from '../ethdev/port.ts';
 import { ports } from '../ethdev/registry.ts';
 import { native } from '../native.ts';
@@ -105,6 +107,24 @@ describe('--rx-interrupt', () => {
 });
 
 describe('forwarding', () => {
+  it('joins the offloads of its ports, anew when a link changes', async () => {
+    await open();
+    const [a, b] = session.ports;
+    const asked: string[] = [];
+    let taken = ALL_OFFLOADS;
+    Object.defineProperty(b, 'txOffloads', { get: () => taken });
+    a.setRxOffloads = (offloads) => void asked.push(`a ${describeOffloads(offloads)}`);
+    b.setRxOffloads = (offloads) => void asked.push(`b ${describeOffloads(offloads)}`);
+    await session.forwarding.start(session.forwardingPorts, 0);
+    taken = MBUF_F_NEEDS_CSUM;
+    events[1].emit('link');
+    const all = 'csum tso4 tso6 ecn uso';
+    expect(asked).toEqual([`a ${all}`, `b ${all}`, 'a csum', `b ${all}`]);
+    await session.forwarding.stop();
+    events[1].emit('link');
+    expect(asked.length).toBe(4);
+  });
+
   it('reports an lcore that fails, and can be started again', async () => {
     await open({}, [1000]);
     const failures: string[] = [];
