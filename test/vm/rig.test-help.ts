@@ -63,9 +63,9 @@ export async function command(pmd: Child, line: string): Promise<string> {
 export const bind = (guest: Machine, driver: string): Promise<string> =>
   guest.run(`vhost-pci-devbind --bind=${driver} ${FUNCTION_ADDRESS}`, START_MS);
 
-/** Starts the PMD in VM1, at work until it is killed; resolves when its link is up. */
-export async function startGuestPmd(guest: Machine, mode: string): Promise<void> {
-  const options = `-l 0,1 --no-huge -a ${FUNCTION_ADDRESS}`;
+/** Starts the PMD in VM1, at work until it is killed; resolves when its link is up. `eal` are further EAL options. */
+export async function startGuestPmd(guest: Machine, mode: string, eal = ''): Promise<void> {
+  const options = `-l 0,1 --no-huge -a ${FUNCTION_ADDRESS} ${eal}`;
   const more = `--forward-mode=${mode} --auto-start --stats-period=60`;
   await guest.run(
     `(setsid vhost-pci-testpmd ${options} -- ${more} >/tmp/pmd.log 2>&1 </dev/null &)
