@@ -2,6 +2,7 @@
 #include "ring/tap_queue.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/uio.h>
 
 #include <algorithm>
@@ -90,6 +91,12 @@ bool TakeFrame(TapQueue& q, MbufPool& pool, FrameRoom& room, size_t bytes, uint3
   return true;
 }
 
+// Looking costs less than offering room for a frame does: for bursts that will find nothing.
+bool SomethingToRead(int fd) {
+  pollfd p{fd, POLLIN, 0};
+  return poll(&p, 1, 0) != 0;
+}
+
 enum class Sent { kYes, kDropped, kWait };
 
 // The segments of a packet as vectors behind the header's; the number of vectors, or 0 when the packet is not
@@ -137,7 +144,7 @@ void CountBurst(TapQueue& q, uint32_t packets) {
 uint32_t TapRxBurst(TapQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
   if (!q.Enter()) return 0;
   uint32_t done = 0;
-  {
+  if (!q.idle || SomethingToRead(q.fd)) {
     FrameRoom room(pool);
     for (uint32_t tries = 0; tries < n; tries++) {
       if (!room.Fill()) {
@@ -156,6 +163,7 @@ uint32_t TapRxBurst(TapQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
       if (bytes < 0) break;
     }
   }
+  q.idle = done == 0;
   CountBurst(q, done);
   q.Leave();
   return done;

@@ -21,6 +21,8 @@ struct alignas(64) TapQueue {
   std::atomic<bool> open{false};
   QueueRole role = QueueRole::kRx;
   int fd = -1;
+  // The last burst found nothing.
+  bool idle = false;
   QueueCounters counters;
 
   void Start(int descriptor) {
