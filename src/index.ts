@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The public API.
 export { PmdError } from './errors.ts';
+export type { InPlaceSlots, RxInPlace, TxInPlace } from './ethdev/in-place.ts';
 export {
   MBUF_DEFAULT_DATA_ROOM,
   MBUF_DEFAULT_HEADROOM,
@@ -16,6 +17,7 @@ export type {
   PortLink,
   PortStats,
   QueueSpec,
+  Relay,
   RxInterrupt,
   RxQueue,
   TxQueue,

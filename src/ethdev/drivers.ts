@@ -29,6 +29,11 @@ export function openTxQueue(spec: QueueSpec): TxQueue {
   return driverNamed(spec.driver, `TX queue ${spec.queue} of port ${spec.port}`).openTxQueue(spec);
 }
 
+/** Lets go of what a thread held in place in the queue; for a thread that ends. */
+export function abandonQueue(spec: QueueSpec): void {
+  driverNamed(spec.driver, `queue ${spec.queue} of port ${spec.port}`).abandonQueue?.(spec);
+}
+
 function driverNamed(name: string, what: string, among: readonly PortDriver[] = drivers): PortDriver {
   const driver = among.find((candidate) => candidate.name === name);
   if (driver) return driver;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The port: what every driver gives to an application, in DPDK's words.
+import type { RxInPlace, TxInPlace } from './in-place.ts';
 import type { MbufVector } from './mempool.ts';
 
 /** HOT. One receive queue, used by one thread. */
@@ -8,6 +9,19 @@ export interface RxQueue {
   burst(pkts: MbufVector, n: number): number;
   /** Left out by a port that has no interrupts (PortInfo.rxInterrupts). */
   readonly interrupt?: RxInterrupt;
+  /** Reading where the peer has sent; left out by ports without memory of a peer. */
+  readonly inPlace?: RxInPlace;
+  /** Moves packets to `tx` in one copy; null, or left out, where that is not possible. */
+  relayTo?(tx: TxQueue): Relay | null;
+}
+
+/** Packets from one peer's ring to another's in one copy, past all mbufs. */
+export interface Relay {
+  /**
+   * HOT. Moves up to `n` packets; returns how many. Without room at the receiver they wait in the sender's ring. -1: the next packet has
+   * a shape, or asks for work, that only two bursts can do.
+   */
+  burst(n: number): number;
 }
 
 /** How a receive queue wakes the thread that sleeps on it: DPDK's rte_eth_dev_rx_intr_enable and its kin. */
@@ -31,6 +45,8 @@ export const RX_INTERRUPTS = 1;
 export interface TxQueue {
   /** Sends `pkts.ids[from..to)` in order; owns and frees those it took, and returns how many. */
   burst(pkts: MbufVector, from: number, to: number): number;
+  /** Writing where the peer receives; left out by ports without memory of a peer. */
+  readonly inPlace?: TxInPlace;
 }
 
 /** How another thread opens the same queue: plain data that survives postMessage. */
@@ -133,4 +149,6 @@ export interface PortDriver {
   probe(id: number, name: string, devargs: ReadonlyMap<string, string>): Port;
   openRxQueue(spec: QueueSpec): RxQueue;
   openTxQueue(spec: QueueSpec): TxQueue;
+  /** The thread that had the queue is gone, or about to be: what it held in place is let go. */
+  abandonQueue?(spec: QueueSpec): void;
 }

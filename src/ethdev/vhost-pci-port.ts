@@ -22,7 +22,7 @@ import type {
 } from './port.ts';
 import { RxInterruptCounters } from './rx-interrupt-counters.ts';
 import { parseVhostPciDevargs, VHOST_PCI_DEVARGS } from './vhost-pci-devargs.ts';
-import { openVhostPciRxQueue, VhostPciTxQueue } from './vhost-pci-queues.ts';
+import { abandonVhostPciQueue, openVhostPciRxQueue, VhostPciTxQueue } from './vhost-pci-queues.ts';
 import { type PortCounters, portStats, portXstats, QueueCounters } from './xstats.ts';
 
 const DRIVER = 'net_vhost_pci';
@@ -307,6 +307,7 @@ export const vhostPciDriver: PortDriver = {
   },
   openRxQueue: openVhostPciRxQueue,
   openTxQueue: (spec) => new VhostPciTxQueue(spec.data.handle as QueueHandle),
+  abandonQueue: abandonVhostPciQueue,
 };
 
 /** Tries the road once more: what the kernel allows may depend on a driver holding the function. Closes it when that fails. */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // HOT. Queues of net_vhost_pci: a burst is one call of the addon and allocates nothing.
 import { native, type QueueHandle } from '../native.ts';
+import { RxInPlace, TxInPlace } from './in-place.ts';
 import type { MbufVector } from './mempool.ts';
-import type { QueueSpec, RxInterrupt, RxQueue, TxQueue } from './port.ts';
+import type { QueueSpec, Relay, RxInterrupt, RxQueue, TxQueue } from './port.ts';
 
 class VhostPciRxInterrupt implements RxInterrupt {
   readonly fd: number;
@@ -24,17 +25,37 @@ class VhostPciRxInterrupt implements RxInterrupt {
   }
 }
 
+class VhostPciRelay implements Relay {
+  readonly #rx: QueueHandle;
+  readonly #tx: QueueHandle;
+
+  constructor(rx: QueueHandle, tx: QueueHandle) {
+    this.#rx = rx;
+    this.#tx = tx;
+  }
+
+  burst(n: number): number {
+    return native.relayBurst(this.#rx, this.#tx, n);
+  }
+}
+
 class VhostPciRxQueue implements RxQueue {
   readonly interrupt?: RxInterrupt;
+  readonly inPlace: RxInPlace;
   readonly #queue: QueueHandle;
 
   constructor(queue: QueueHandle, interrupt?: RxInterrupt) {
     this.#queue = queue;
+    this.inPlace = new RxInPlace(queue);
     if (interrupt) this.interrupt = interrupt;
   }
 
   burst(pkts: MbufVector, n: number): number {
     return native.rxBurst(this.#queue, pkts.handle, n);
+  }
+
+  relayTo(tx: TxQueue): Relay | null {
+    return tx instanceof VhostPciTxQueue ? new VhostPciRelay(this.#queue, tx.handle) : null;
   }
 }
 
@@ -48,13 +69,22 @@ export function openVhostPciRxQueue({ data }: QueueSpec): RxQueue {
 }
 
 export class VhostPciTxQueue implements TxQueue {
-  readonly #queue: QueueHandle;
+  readonly handle: QueueHandle;
+  readonly inPlace: TxInPlace;
 
   constructor(queue: QueueHandle) {
-    this.#queue = queue;
+    this.handle = queue;
+    this.inPlace = new TxInPlace(queue);
   }
 
   burst(pkts: MbufVector, from: number, to: number): number {
-    return native.txBurst(this.#queue, pkts.handle, from, to);
+    return native.txBurst(this.handle, pkts.handle, from, to);
   }
+}
+
+/** Lets go of what a thread held in place. */
+export function abandonVhostPciQueue({ role, data }: QueueSpec): void {
+  const queue = data.handle as QueueHandle;
+  if (role === 'rx') native.rxRelease(queue, 0);
+  else native.txCommit(queue, 0);
 }

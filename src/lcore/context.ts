@@ -2,10 +2,21 @@
 // What a user's module sees on its lcore.
 
 import { PmdError } from '../errors.ts';
-import { openRxQueue, openTxQueue } from '../ethdev/drivers.ts';
+import { abandonQueue, openRxQueue, openTxQueue } from '../ethdev/drivers.ts';
 import { Mempool, type MempoolOptions } from '../ethdev/mempool.ts';
 import type { RxQueue, TxQueue } from '../ethdev/port.ts';
-import { FIRST_POOL, FIRST_SLEEPER, type LcoreStart, MAX_POOLS, MAX_SLEEPERS, RUNNING } from './control.ts';
+import {
+  FIRST_POOL,
+  FIRST_QUEUE,
+  FIRST_SLEEPER,
+  type LcoreStart,
+  MAX_POOLS,
+  MAX_QUEUES,
+  MAX_SLEEPERS,
+  queueWord,
+  RUNNING,
+  takeQueues,
+} from './control.ts';
 import { Sleeper } from './sleeper.ts';
 
 export interface LcoreContext<Data = unknown> {
@@ -57,11 +68,16 @@ export class WorkerContext implements LcoreContext {
   }
 
   rxQueue(port: number, queue = 0): RxQueue {
-    return openRxQueue(this.#spec('rx', port, queue));
+    return openRxQueue(this.#take('rx', port, queue));
   }
 
   txQueue(port: number, queue = 0): TxQueue {
-    return openTxQueue(this.#spec('tx', port, queue));
+    return openTxQueue(this.#take('tx', port, queue));
+  }
+
+  /** Lets go of what was held in place, however the thread ends: whoever stops a queue waits for that. */
+  abandonQueues(): void {
+    for (const spec of takeQueues(this.#control, this.#start.ports)) abandonQueue(spec);
   }
 
   createPool(options?: MempoolOptions): Mempool {
@@ -95,6 +111,16 @@ export class WorkerContext implements LcoreContext {
   /** Closed twice, a thing must not make the lcore forget the one that has its slot now. */
   #forget(slot: number, handle: number): void {
     Atomics.compareExchange(this.#control, slot, handle + 1, 0);
+  }
+
+  /** The queue's description. Its launcher learns of it too, for a thread that can't let go by itself any more. */
+  #take(role: 'rx' | 'tx', port: number, queue: number) {
+    const spec = this.#spec(role, port, queue);
+    const word = queueWord(role, port, queue);
+    const words = this.#control.subarray(FIRST_QUEUE, FIRST_QUEUE + MAX_QUEUES);
+    if (!words.includes(word))
+      Atomics.store(this.#control, this.#freeSlot('queue', FIRST_QUEUE, MAX_QUEUES), word);
+    return spec;
   }
 
   #spec(role: 'rx' | 'tx', port: number, queue: number) {

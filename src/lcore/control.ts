@@ -10,7 +10,10 @@ export const MAX_POOLS = 63;
 /** First of the slots that name what the lcore sleeps with: handle + 1, 0 when free. */
 export const FIRST_SLEEPER = FIRST_POOL + MAX_POOLS;
 export const MAX_SLEEPERS = 16;
-export const CONTROL_WORDS = FIRST_SLEEPER + MAX_SLEEPERS;
+/** First of the slots that name the queues that the lcore has opened, as `queueWord` makes them. */
+export const FIRST_QUEUE = FIRST_SLEEPER + MAX_SLEEPERS;
+export const MAX_QUEUES = 256;
+export const CONTROL_WORDS = FIRST_QUEUE + MAX_QUEUES;
 
 /** Float64Array of statistics that module and launcher share. */
 export const STATS_WORDS = 64;
@@ -38,3 +41,19 @@ export type LcoreMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly stack: string };
+
+/** A queue of LcoreStart.ports as a control word, never 0. */
+export const queueWord = (role: 'rx' | 'tx', port: number, queue: number): number =>
+  (((port << 15) | queue) << 1) | (role === 'tx' ? 1 : 0) | (1 << 30);
+
+/** The queues that control words name. Each is told once: its word is cleared. */
+export function takeQueues(control: Int32Array, ports: readonly PortQueues[]): QueueSpec[] {
+  const specs: QueueSpec[] = [];
+  for (let slot = FIRST_QUEUE; slot < FIRST_QUEUE + MAX_QUEUES; slot++) {
+    const word = Atomics.exchange(control, slot, 0);
+    if (word === 0) continue;
+    const spec = ports[(word >> 16) & 0x3fff]?.[word & 1 ? 'tx' : 'rx'][(word >> 1) & 0x7fff];
+    if (spec) specs.push(spec);
+  }
+  return specs;
+}

@@ -4,8 +4,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { FakeVhostPci, peerFeatures, placedMemory, remoteQueues } from '../../test/support/fake-vhost-pci.ts';
+import { PEER_BYTES, PEER_GPA, RemotePeer } from '../../test/support/remote-peer.ts';
 import { openPort, ports } from '../ethdev/registry.ts';
+import { VhostPciPort } from '../ethdev/vhost-pci-port.ts';
 import { native } from '../native.ts';
+import { features } from '../virtio/features.ts';
 import { type Lcore, launch } from './launch.ts';
 
 let folder = '';
@@ -166,5 +170,37 @@ describe('the end of an lcore', () => {
     });
     const code = await new Promise((resolve) => child.once('exit', resolve));
     expect(code).toBe(5);
+  });
+});
+
+describe("an lcore that ends with the peer's buffers in its hands", () => {
+  const cases = [
+    ['throws', 'throw new Error("x")'],
+    ['ends its thread', 'process.exit(3)'],
+    ['has to be terminated', 'for (;;);'],
+  ] as const;
+  it.each(cases)('lets go of them when it %s, so that its port can be closed', async (_, end) => {
+    const peer = new RemotePeer();
+    const fake = new FakeVhostPci({ features: features(15, 32, 112, 113), queuePairs: 1 });
+    const port = new VhostPciPort(() => fake, { id: 0, name: 'net_vhost_pci0' });
+    port.start();
+    fake.memoryBars.set(2, { fd: peer.fd, size: PEER_BYTES });
+    fake.send(peerFeatures(features(15, 32)));
+    fake.send(placedMemory([{ gpa: PEER_GPA, size: BigInt(PEER_BYTES), offset: 0n }]));
+    fake.send(remoteQueues([peer.ring(0), peer.ring(1)]));
+    fake.setLink(true);
+    peer.post(0, 16, null, 0);
+    const lcore = launch({
+      cpu,
+      ports: [port],
+      stopTimeout: 200,
+      module: module(
+        `export default (l) => { l.stats[0] = l.txQueue(0).inPlace.reserve(1); l.rxQueue(0); ${end} }`,
+      ),
+    });
+    await until(() => lcore.stats[0] === 1);
+    await expect(lcore.stop()).rejects.toThrow(/lcore/i);
+    port.close();
+    peer.close();
   });
 });

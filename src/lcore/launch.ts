@@ -8,17 +8,20 @@ import { dirname, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { PmdError } from '../errors.ts';
+import { abandonQueue } from '../ethdev/drivers.ts';
 import type { Port } from '../ethdev/port.ts';
 import { native, type PoolHandle, type WaitSetHandle } from '../native.ts';
 import {
   CONTROL_WORDS,
   FIRST_POOL,
+  FIRST_QUEUE,
   FIRST_SLEEPER,
   type LcoreMessage,
   type LcoreStart,
   type PortQueues,
   RUNNING,
   STATS_WORDS,
+  takeQueues,
 } from './control.ts';
 
 export interface LaunchOptions {
@@ -47,6 +50,7 @@ export class Lcore {
   readonly exited: Promise<void>;
   readonly #worker: Worker;
   readonly #control: Int32Array;
+  readonly #ports: readonly PortQueues[];
   readonly #wakeFd: number;
   readonly #stopTimeout: number;
   #done = false;
@@ -60,6 +64,7 @@ export class Lcore {
     this.stats = new Float64Array(start.stats);
     this.#worker = worker;
     this.#control = new Int32Array(start.control);
+    this.#ports = start.ports;
     this.#wakeFd = start.wakeFd;
     this.#stopTimeout = stopTimeout;
     this.exited = new Promise((resolve, reject) => {
@@ -123,7 +128,8 @@ export class Lcore {
 
   /** What the thread had of the addon, and did not give back itself. */
   #free(): void {
-    for (let slot = FIRST_POOL; slot < CONTROL_WORDS; slot++) {
+    for (const spec of takeQueues(this.#control, this.#ports)) abandonQueue(spec);
+    for (let slot = FIRST_POOL; slot < FIRST_QUEUE; slot++) {
       const handle = Atomics.exchange(this.#control, slot, 0) - 1;
       if (handle < 0) continue;
       if (slot < FIRST_SLEEPER) native.poolDestroy(handle as PoolHandle);

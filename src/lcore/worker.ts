@@ -24,6 +24,7 @@ async function run(): Promise<void> {
     throw new PmdError('VPCI_LCORE_MODULE', `${start.module} has no function as its default export`);
   }
   const context = new WorkerContext(start);
+  process.once('exit', () => context.abandonQueues());
   say({ kind: 'ready' });
   await module.default(context);
 }

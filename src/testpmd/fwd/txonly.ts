@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Sends UDP frames as fast as the TX queue takes them.
 //
+// Towards a peer whose memory we see, the headers are written where the peer receives them, and the payload is what the peer
+// left there, as DPDK's txonly sends what its mbufs hold. Elsewhere, and where the peer's buffers have another shape, packets
+// go through mbufs.
+//
 // Each stream has a pool that nobody else writes to, so the frame is written into its buffers once: what a burst adds
 // to an allocation is the lengths. A frame of several segments is composed anew for every packet, as any buffer
 // may become any segment.
+import type { TxInPlace } from '../../ethdev/in-place.ts';
 import type { MbufVector, Mempool } from '../../ethdev/mempool.ts';
 import { NO_NEXT } from '../../native.ts';
 import { type FwdEngine, type FwdStream, STREAM_DROPPED, STREAM_TX } from './engine.ts';
@@ -17,6 +22,8 @@ interface TxOnly {
   readonly lengths: readonly number[];
   readonly total: number;
   readonly headers: Uint8Array;
+  /** The headers, filled up to whole words. */
+  readonly words: Uint32Array;
 }
 
 export const txonly: FwdEngine = {
@@ -28,19 +35,27 @@ export const txonly: FwdEngine = {
     const segments = burst * txSegments.length;
     // A burst is sent or freed before the next one, so few buffers do, and few stay in the cache.
     const pool = lcore.createPool({ count: Math.max(64, 2 * segments), dataRoom, hugepages: false });
+    const headers = udpFrameHeaders(stream.plan.peerMac, stream.plan.txMac, total);
     stream.state = {
       pool,
       pkts: pool.vector(burst),
       segments: pool.vector(segments),
       lengths: txSegments,
       total,
-      headers: udpFrameHeaders(stream.plan.peerMac, stream.plan.txMac, total),
+      headers,
+      words: wholeWords(headers),
     } satisfies TxOnly;
     if (txSegments.length === 1) writeOnce(stream.state as TxOnly);
   },
   packetFwd(stream) {
     const state = stream.state as TxOnly;
     const n = stream.run.burst;
+    const { inPlace } = stream.tx;
+    if (inPlace !== undefined && state.lengths.length === 1) {
+      const sent = writeInPlace(inPlace, state, n);
+      stream.counters[STREAM_TX] += sent;
+      if (sent > 0) return sent;
+    }
     const built = state.lengths.length === 1 ? allocate(state, n) : compose(state, n);
     return built ? send(stream, state, n) : 0;
   },
@@ -52,6 +67,32 @@ export const txonly: FwdEngine = {
 function writeOnce({ pool, headers }: TxOnly): void {
   pool.bytes.fill(0);
   for (let mbuf = 0; mbuf < pool.count; mbuf++) pool.bytes.set(headers, mbuf * pool.stride + pool.headroom);
+}
+
+function wholeWords(headers: Uint8Array): Uint32Array {
+  const padded = new Uint8Array((headers.length + 3) & ~3);
+  padded.set(headers);
+  return new Uint32Array(padded.buffer);
+}
+
+/** HOT. Up to `n` frames into the peer's receive buffers; returns how many. */
+function writeInPlace(inPlace: TxInPlace, { words, headers, total }: TxOnly, n: number): number {
+  const { slots } = inPlace;
+  const reserved = inPlace.reserve(n);
+  for (let i = 0; i < reserved; i++) {
+    // Longer frames need several of the peer's buffers: a burst does that.
+    if (slots.room[i] < total) return inPlace.commit(i);
+    const at = slots.offset[i];
+    if ((at & 3) === 0 && total >= 4 * words.length) {
+      const memory = slots.words(i);
+      for (let w = 0; w < words.length; w++) memory[(at >>> 2) + w] = words[w];
+    } else {
+      const memory = slots.bytes(i);
+      for (let b = 0; b < headers.length && b < total; b++) memory[at + b] = headers[b];
+    }
+    slots.length[i] = total;
+  }
+  return reserved === 0 ? 0 : inPlace.commit(reserved);
 }
 
 function allocate({ pool, pkts, total }: TxOnly, n: number): boolean {

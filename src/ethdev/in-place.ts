@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Work in the peer's own buffers: packets written where the peer receives them (the 0-copy transmit of vhost-pci), or read where
+// the peer has sent them.
+//
+// Between reserve and commit, and between peek and release, the peer's memory can't go away: whoever stops the queue, or closes
+// its port, waits. So do not wait for anything in between. Bursts on the queue do nothing meanwhile.
+import { IN_PLACE_FIELDS, IN_PLACE_MAX, type MappingHandle, native, type QueueHandle } from '../native.ts';
+
+/** Where packets are in the peer's memory. Valid for those that reserve or peek told of, until commit or release. */
+export class InPlaceSlots {
+  /** Byte offset of packet i in `bytes(i)`; the network header before it is none of the application's business. */
+  readonly offset: Uint32Array;
+  /** Most bytes that packet i may have. */
+  readonly room: Uint32Array;
+  /** Bytes of packet i: told by peek, to be set before commit. */
+  readonly length: Uint32Array;
+  readonly #mapping: Uint32Array;
+  readonly #window: Uint32Array;
+  #bytes = new Uint8Array(0);
+  #words = new Uint32Array(0);
+  #viewMapping = -1;
+  #viewWindow = -1;
+
+  constructor(queue: QueueHandle) {
+    const buffer = native.queueSlots(queue);
+    const field = (name: (typeof IN_PLACE_FIELDS)[number]) =>
+      new Uint32Array(buffer, IN_PLACE_FIELDS.indexOf(name) * 4 * IN_PLACE_MAX, IN_PLACE_MAX);
+    this.#mapping = field('mapping');
+    this.#window = field('window');
+    this.offset = field('offset');
+    this.room = field('room');
+    this.length = field('length');
+  }
+
+  /** HOT. The memory that packet i lies in. Touch `offset[i]` to `offset[i] + room[i]` and nothing else. */
+  bytes(i: number): Uint8Array {
+    if (this.#mapping[i] !== this.#viewMapping || this.#window[i] !== this.#viewWindow) this.#view(i);
+    return this.#bytes;
+  }
+
+  /** HOT. The same memory in 32-bit words, for packets whose offset is a multiple of 4. */
+  words(i: number): Uint32Array {
+    if (this.#mapping[i] !== this.#viewMapping || this.#window[i] !== this.#viewWindow) this.#view(i);
+    return this.#words;
+  }
+
+  /** Another memory than before: seldom, and the only place that allocates. */
+  #view(i: number): void {
+    const buffer = native.mappingWindow(this.#mapping[i] as MappingHandle, this.#window[i]);
+    this.#bytes = new Uint8Array(buffer);
+    this.#words = new Uint32Array(buffer, 0, buffer.byteLength >>> 2);
+    this.#viewMapping = this.#mapping[i];
+    this.#viewWindow = this.#window[i];
+  }
+}
+
+/** Packets written in the peer's receive buffers. */
+export class TxInPlace {
+  readonly slots: InPlaceSlots;
+  readonly #queue: QueueHandle;
+
+  constructor(queue: QueueHandle) {
+    this.#queue = queue;
+    this.slots = new InPlaceSlots(queue);
+  }
+
+  /**
+   * HOT. Reserves up to `n` (at most 64) receive buffers of the peer, in ring order; returns how many. 0: there is none, or the next is of a
+   * shape that only a burst can fill (several descriptors), or some are reserved already.
+   */
+  reserve(n: number): number {
+    return native.txReserve(this.#queue, n);
+  }
+
+  /**
+   * HOT. Sends the first `n` of the reserved buffers with the lengths in `slots.length` and gives up the rest. Stops before a length of 0 or
+   * beyond the room. Returns how many were sent.
+   */
+  commit(n: number): number {
+    return native.txCommit(this.#queue, n);
+  }
+}
+
+/**
+ * Packets read where the peer has sent them. Only for peers that you trust: their bytes may change between two looks, so
+ * what was checked need not be what is used.
+ */
+export class RxInPlace {
+  readonly slots: InPlaceSlots;
+  readonly #queue: QueueHandle;
+
+  constructor(queue: QueueHandle) {
+    this.#queue = queue;
+    this.slots = new InPlaceSlots(queue);
+  }
+
+  /**
+   * HOT. Shows up to `n` (at most 64) packets; returns how many. 0: there is none, or the next needs a burst: it is in several pieces, or
+   * leaves checksum or segmentation to us.
+   */
+  peek(n: number): number {
+    return native.rxPeek(this.#queue, n);
+  }
+
+  /** HOT. Gives the first `n` packets back to the peer; the rest stay for the next peek or burst. Returns how many. */
+  release(n: number): number {
+    return native.rxRelease(this.#queue, n);
+  }
+}
