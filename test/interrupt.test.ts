@@ -101,14 +101,21 @@ describe('testpmd with RX interrupts', () => {
     expect([await xstat(prompt, 'rx_q0_sleeps'), await xstat(prompt, 'rx_q0_interrupts')]).toEqual([0, 0]);
   });
 
-  it('loses no wake-up in ten thousand packets that each wait for the one before', {
-    timeout: 300_000,
-  }, async () => {
-    const prompt = await openPrompt('on');
-    const peer = await openPeer({ count: 10_000, window: 1 });
-    await echoed(peer, 10_000);
-    expect(await xstat(prompt, 'rx_q0_sleeps')).toBeGreaterThan(1000);
-  });
+  it.each([
+    ['split', {}],
+    ['packed', { packed: true }],
+  ])(
+    'loses no wake-up in ten thousand packets that each wait for the one before: %s',
+    {
+      timeout: 300_000,
+    },
+    async (_, ring) => {
+      const prompt = await openPrompt('on');
+      const peer = await openPeer({ count: 10_000, window: 1, ...ring });
+      await echoed(peer, 10_000);
+      expect(await xstat(prompt, 'rx_q0_sleeps')).toBeGreaterThan(1000);
+    },
+  );
 
   it('is woken by the next peer when one died while it slept', async () => {
     const prompt = await openPrompt('on');
