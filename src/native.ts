@@ -43,6 +43,12 @@ export interface MemoryRegion {
   readonly offset: number;
 }
 
+/** 6 bytes at a multiple of 4, the driver area of a local data queue. */
+export interface PositionPlace {
+  readonly mapping: MappingHandle;
+  readonly offset: number;
+}
+
 /** Where a ring lies (guest-physical) and how to work it; `features` say whether it is a split or a packed one. */
 export interface RingSetup {
   readonly memory: MemoryHandle;
@@ -60,6 +66,8 @@ export interface RingSetup {
   readonly notifyFd: number;
   /** True for a queue that waits for the driver's kick; left out, the queue is polled and the driver is asked not to kick. */
   readonly wantKicks?: boolean;
+  /** Packed rings: memory of this process that outlives it, where its position is kept (docs/device-abi.md, "Position words"). */
+  readonly position?: PositionPlace & { readonly serial: number };
 }
 
 export interface TapOffloads {

@@ -8,6 +8,7 @@
 #include "binding/buffers.h"
 #include "binding/error.h"
 #include "binding/ring_registry.h"
+#include "os/mapping.h"
 #include "ring/chain.h"
 
 namespace vpci {
@@ -39,6 +40,18 @@ Napi::Value QueueCreate(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), handle);
 }
 
+void TakePosition(const Napi::Object& o, RingSetup* setup) {
+  setup->serial = static_cast<uint16_t>(arg::Uint32(o.Get("serial"), "serial", 0, 0xffff));
+  const uint32_t offset = arg::Uint32(o.Get("offset"), "offset");
+  const Napi::Value handle = o.Get("mapping");
+  Mapping mapping;
+  Check(o.Env(), MappingGet(arg::Uint32(handle, "mapping"), &mapping), "queueStart");
+  if (!mapping.writable) throw ErrnoError(o.Env(), EACCES, "queueStart");
+  if (offset % 4 != 0 || offset > mapping.length || mapping.length - offset < sizeof(PositionWords))
+    throw arg::OutOfRange(o.Env(), "offset", "a multiple of 4 inside the mapping");
+  setup->position = reinterpret_cast<PositionWords*>(mapping.base + offset);
+}
+
 Napi::Value QueueStart(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const Napi::Object o = arg::Object(info[1], "setup");
@@ -52,8 +65,11 @@ Napi::Value QueueStart(const Napi::CallbackInfo& info) {
   setup.notify_fd = arg::Int32(o.Get("notifyFd"), "notifyFd", -1);
   const Napi::Value want_kicks = o.Get("wantKicks");
   setup.want_kicks = !want_kicks.IsUndefined() && arg::Bool(want_kicks, "wantKicks");
-  // Last: a getter of `setup` may destroy either.
-  setup.memory = &MemoryArg(o.Get("memory"));
+  const Napi::Value position = o.Get("position");
+  const Napi::Value memory = o.Get("memory");
+  // Last: a getter of `setup` may destroy any of them.
+  if (!position.IsUndefined()) TakePosition(arg::Object(position, "position"), &setup);
+  setup.memory = &MemoryArg(memory);
   DeviceQueue& q = QueueArg(info[0]);
   switch (q.Start(setup)) {
     case StartError::kNone:

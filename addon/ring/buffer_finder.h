@@ -38,7 +38,8 @@ class BufferFinder {
 
   // Returns the entries to the peer, unseen until the ring is published.
   void Return() {
-    for (uint32_t i = 0; i < entries_; i++) ring_.Return(entry_[i].slot, entry_[i].id, entry_[i].bytes);
+    for (uint32_t i = 0; i < entries_; i++)
+      ring_.Return(entry_[i].slot, entry_[i].id, entry_[i].bytes, i > 0);
     ring_.Advance(slots_);
   }
 

@@ -34,6 +34,7 @@ StartError DeviceQueue::Start(const RingSetup& s) {
   mergeable = HasFeature(s.features, VIRTIO_NET_F_MRG_RXBUF);
   variant = VariantOf(s.features);
   notify_fd = s.notify_fd;
+  PlacePosition(s);
   AskForKicks(s.want_kicks);
   state.store(QueueState::kRunning, std::memory_order_seq_cst);
   return StartError::kNone;
@@ -68,6 +69,16 @@ StartError DeviceQueue::LayPacked(const RingSetup& s) {
   driver_event = reinterpret_cast<const VringPackedDescEvent*>(a);
   device_event = reinterpret_cast<VringPackedDescEvent*>(u);
   return StartError::kNone;
+}
+
+// Words that speak of this ring already hold what they should, and must not be without it for a moment.
+void DeviceQueue::PlacePosition(const RingSetup& s) {
+  position = s.position ? s.position : &unread_position;
+  const uint32_t places = PositionWords::Places(last_avail_idx, last_avail_idx);
+  if (!packed || (position->serial == s.serial && position->places == places)) return;
+  StoreOnce(&position->serial, uint16_t{0});
+  StoreRelease(&position->places, places);
+  StoreRelease(&position->serial, s.serial);
 }
 
 uint16_t DeviceQueue::Quiesce() {

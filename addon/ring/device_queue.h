@@ -20,6 +20,19 @@ enum class QueueRole : uint8_t { kRx, kTx };
 // The values are the contract of QUEUE_STOPPED, QUEUE_RUNNING and QUEUE_BROKEN in src/native.ts.
 enum class QueueState : uint32_t { kStopped = 0, kRunning = 1, kBroken = 2 };
 
+// Where the process that works a packed ring stands, in memory of its own that outlives it: a packed ring
+// holds no index that would tell (docs/device-abi.md, "Position words"). It lies over the head of a driver
+// area.
+struct PositionWords {
+  // Low half: the position after what the peer has been shown. High half: the same after what it is being
+  // shown.
+  uint32_t places;
+  // Which ring that is about.
+  uint16_t serial;
+
+  static uint32_t Places(uint16_t shown, uint16_t next) { return shown | uint32_t{next} << 16; }
+};
+
 struct RingSetup {
   MemoryTable* memory;
   // Descriptor, driver and device area (VIRTIO 1.2, 2.6).
@@ -34,6 +47,9 @@ struct RingSetup {
   int notify_fd;
   // False for a queue that is polled: the driver is asked not to kick.
   bool want_kicks = false;
+  // Packed ring: where to keep the position, and which ring these words are to speak of; null for nowhere.
+  PositionWords* position = nullptr;
+  uint16_t serial = 0;
 };
 
 enum class StartError { kNone, kBadSize, kMisaligned, kOutsideMemory, kBadIndex, kRunning };
@@ -94,6 +110,8 @@ struct alignas(64) DeviceQueue {
   // Message queues (chainTake, chainReturn) return chains in any order and count the returned ones here.
   uint16_t message_used_idx = 0;
   QueueRole role = QueueRole::kRx;
+  PositionWords* position = &unread_position;
+  PositionWords unread_position{};
 
   QueueCounters counters;
   InPlaceSlots slots;
@@ -163,6 +181,7 @@ struct alignas(64) DeviceQueue {
   StartError LaySplit(const RingSetup& setup);
   StartError LayPacked(const RingSetup& setup);
   uint8_t* TranslateElsewhere(uint64_t gpa, uint64_t len);
+  void PlacePosition(const RingSetup& setup);
   bool HasWork();
   void AskForKicks(bool want);
   bool PeerWantsCall(uint32_t passed) const;

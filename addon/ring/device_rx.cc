@@ -206,12 +206,16 @@ uint32_t RxOn(DeviceQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
 template <class Ring>
 uint32_t ReturnOn(DeviceQueue& q, uint32_t n, uint32_t length) {
   Ring ring(q);
-  uint32_t done = 0;
-  uint16_t id;
-  for (; done < n && ring.PeekId(done, &id); done++) ring.Return(done, id, length);
-  ring.Advance(done);
-  ring.Publish();
-  return done;
+  for (uint32_t total = 0;;) {
+    uint32_t done = 0;
+    uint16_t id;
+    for (; done < std::min(n - total, kBatch) && ring.PeekId(done, &id); done++)
+      ring.Return(done, id, length);
+    ring.Advance(done);
+    ring.Publish();
+    total += done;
+    if (done < kBatch) return total;
+  }
 }
 
 using RxFunction = uint32_t (*)(DeviceQueue&, MbufPool&, uint32_t*, uint32_t);

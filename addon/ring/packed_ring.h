@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One burst's view of a packed ring in the device role (VIRTIO 1.2, 2.8). The members are those of
 // split_ring.h; a slot is a descriptor of the ring.
+//
+// Whoever comes after a process that was killed must find a ring in which the used descriptors of whole
+// packets precede all others. So nothing is written to the ring before Publish, which writes packet by packet
+// and keeps count in the position words of RingSetup.
 #pragma once
 #include "ring/chain.h"
 #include "ring/device_queue.h"
@@ -12,6 +16,9 @@ template <bool kWholeBatch>
 class PackedRing {
  public:
   static constexpr uint16_t kChained = VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT;
+  // Entries between two publications: callers publish at the latest when 32 slots are pending, and a batch of
+  // 32 or a packet of 256 entries (buffer_finder.h) may come on top.
+  static constexpr uint32_t kMaxReturned = 288;
 
   explicit PackedRing(DeviceQueue& q)
       : q_(q), size_(q.ring_size), next_(Position::Of(q.last_avail_idx)), published_(next_) {}
@@ -47,19 +54,12 @@ class PackedRing {
   static uint32_t Slots(const ChainWalker& chain) { return chain.slots(); }
   uint32_t Left() const { return size_ - taken_; }
 
-  // The used descriptor of a list lies in its first slot, and the peer meets used descriptors in the order of
-  // slots: the first that is returned after a publication is kept back and hides those behind it.
-  void Return(uint32_t slots, uint16_t id, uint32_t len) {
-    if constexpr (kWholeBatch) {
-      first_tail_ = UsedTail(id, len, published_.wrap);
-      return;
-    }
-    const Position p = next_.Plus(slots, size_);
-    const uint64_t tail = UsedTail(id, len, p.wrap);
-    if (p.slot == published_.slot)
-      first_tail_ = tail;
-    else
-      StoreOnce(PackedTail(&q_.packed[p.slot]), tail);
+  // The used descriptor of a list lies in its first slot. `part` says that the entry holds more of the packet
+  // of the entry before.
+  void Return(uint32_t slots, uint16_t id, uint32_t len, bool part = false) {
+    const Position at = kWholeBatch ? published_ : next_.Plus(slots, size_);
+    if constexpr (kWholeBatch) count_ = 0;
+    returned_[count_++] = {UsedTail(id, len, at.wrap), at, part};
   }
 
   void Advance(uint32_t slots) {
@@ -73,10 +73,11 @@ class PackedRing {
   void Publish() {
     if (pending_ == 0) return;
     q_.last_avail_idx = next_.Packed();
-    StoreRelease(PackedTail(&q_.packed[published_.slot]), first_tail_);
+    for (uint32_t i = 0; i < count_;) i = PublishPacket(i);
+    Note(next_, next_);
     q_.NotifyPeer(pending_);
     published_ = next_;
-    pending_ = 0;
+    pending_ = count_ = 0;
   }
 
  private:
@@ -98,6 +99,29 @@ class PackedRing {
     }
   };
 
+  struct Returned {
+    uint64_t tail;
+    Position at;
+    bool part;
+  };
+
+  // Shows the packet whose first entry is `first` to the peer; returns the number of the next one. The peer
+  // meets used descriptors in the order of slots, so the first hides the rest of its packet until all is
+  // there.
+  uint32_t PublishPacket(uint32_t first) {
+    uint32_t end = first + 1;
+    while (end < count_ && returned_[end].part) end++;
+    const Position after = end < count_ ? returned_[end].at : next_;
+    Note(returned_[first].at, after);
+    for (uint32_t i = end - 1; i > first; i--) StoreRelease(Tail(i), returned_[i].tail);
+    StoreRelease(Tail(first), returned_[first].tail);
+    return end;
+  }
+  void Note(Position shown, Position next) {
+    StoreRelease(&q_.position->places, PositionWords::Places(shown.Packed(), next.Packed()));
+  }
+  uint64_t* Tail(uint32_t i) { return PackedTail(&q_.packed[returned_[i].at.slot]); }
+
   // VIRTIO 1.2, 2.8.1 and 2.8.12: WRITE says that the length means something.
   static uint64_t UsedTail(uint16_t id, uint32_t len, bool wrap) {
     const uint16_t flags = static_cast<uint16_t>((wrap ? kOwner : 0) | (len ? VRING_DESC_F_WRITE : 0));
@@ -110,7 +134,8 @@ class PackedRing {
   Position published_;
   uint32_t pending_ = 0;  // slots since the last publication
   uint32_t taken_ = 0;    // slots since the burst began
-  uint64_t first_tail_ = 0;
+  uint32_t count_ = 0;
+  Returned returned_[kMaxReturned];
 };
 
 }  // namespace vpci

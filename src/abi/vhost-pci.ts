@@ -73,12 +73,22 @@ export const VHOST_PCI_REMOTE_QUEUE_ENTRY = {
   size: 40,
   fields: {
     last_avail_idx: at(0, 'u16'),
+    /** Ours: numbers each time that a ring is given to a driver, never 0 for a ring that runs. */
+    serial: at(2, 'u16'),
     vring_enable: at(4, 's32'),
     vring_num: at(8, 'u32'),
     desc_gpa: at(16, 'u64'),
     avail_gpa: at(24, 'u64'),
     used_gpa: at(32, 'u64'),
   },
+} as const satisfies Layout;
+
+/** Over the head of the driver area of a local data queue: where its engine stands in a packed ring of the peer. */
+export const VHOST_PCI_POSITION_WORDS = {
+  name: 'vhost_pci_position_words',
+  source: 'docs/device-abi.md, Position words',
+  size: 6,
+  fields: { shown: at(0, 'u16'), next: at(2, 'u16'), serial: at(4, 'u16') },
 } as const satisfies Layout;
 
 /** QUEUE_STOP and QUEUE_STOPPED payload; last_avail_idx counts in QUEUE_STOPPED only. */

@@ -13,6 +13,7 @@ import {
 import { VIRTIO_F_VERSION_1 } from '../abi/virtio-ring.ts';
 import type { DmaMemory, PciDevice } from '../bus/pci-device.ts';
 import { failedTo, PmdError } from '../errors.ts';
+import type { PositionPlace } from '../native.ts';
 import { type FeatureSet, features, hasFeature } from '../virtio/features.ts';
 import { ModernTransport } from '../virtio/modern-transport.ts';
 import { ControlQueue } from './control-queue.ts';
@@ -52,6 +53,7 @@ export class VhostPciDevice {
   readonly #notifyFds = new Map<number, number>();
   #rxInterrupts: RxInterrupts | null = null;
   #localMemory: DmaMemory | null = null;
+  #positions: readonly PositionPlace[] = [];
   #remoteMemory: RemoteMemory | null = null;
   #control: ControlQueue | null = null;
   #features: FeatureSet = 0n;
@@ -83,7 +85,8 @@ export class VhostPciDevice {
       this.queuePairs = readNetConfig(this.#transport).queuePairs;
       this.exotic = new ExoticQueues({
         queuePairs: this.queuePairs,
-        notifyFd: (role, pair) => this.#notifyFd(role, pair),
+        notifyFd: (role, pair) => this.#notifyFds.get(localQueue(role, pair)) ?? -1,
+        positionPlace: (role, pair) => this.#positions[localQueue(role, pair)] ?? null,
         wake: (pair) => this.#rxInterrupts?.wake(pair),
         report: (line) => this.#events.report(line),
       });
@@ -200,6 +203,7 @@ export class VhostPciDevice {
     const { queuePairs } = this;
     this.#localMemory ??= allocateLocalQueues(this.#pci, this.#transport, queuePairs);
     const local = setupLocalQueues(this.#pci, this.#transport, queuePairs, this.#localMemory);
+    this.#positions = local.positions;
     const register = this.#transport.notifyRegister(local.control);
     const registers = this.#pci.bar(register.bar);
     this.#control = new ControlQueue(
@@ -337,12 +341,10 @@ export class VhostPciDevice {
       this.#notifyFds.set(queue, this.#pci.doorbell(bar, offset, queue));
     }
   }
-
-  /**
-   * The doorbell of an engine: the notification register of local TX queue 2i+1 signals the peer's RX call, that of local
-   * RX queue 2i its TX call (docs/device-abi.md, "Queues and vectors").
-   */
-  #notifyFd(role: EngineRole, pair: number): number {
-    return this.#notifyFds.get(role === 'tx' ? 2 * pair + 1 : 2 * pair) ?? -1;
-  }
 }
+
+/**
+ * The data queue of an engine: the notification register of local TX queue 2i+1 signals the peer's RX call, that of local RX
+ * queue 2i its TX call, and position words go the same way (docs/device-abi.md, "Queues and vectors").
+ */
+const localQueue = (role: EngineRole, pair: number): number => 2 * pair + (role === 'tx' ? 1 : 0);

@@ -3,7 +3,14 @@
 //
 // The index of a new ring comes from its record. A ring that this engine has worked on, and that the peer has not stopped,
 // goes on where the engine left it: the device's number is older than ours then.
-import { type MemoryHandle, native, QUEUE_BROKEN, QUEUE_RUNNING, type QueueHandle } from '../native.ts';
+import {
+  type MemoryHandle,
+  native,
+  type PositionPlace,
+  QUEUE_BROKEN,
+  QUEUE_RUNNING,
+  type QueueHandle,
+} from '../native.ts';
 import type { RemoteQueue } from './messages.ts';
 
 /** 'tx' gives to a ring on which the peer receives, 'rx' takes from a ring on which it sends. */
@@ -81,13 +88,15 @@ export class Engine {
   }
 
   /** Joins the ring. Throws when it is of a bad size or lies outside the memory; it stays unusable until the next record. */
-  start(memory: MemoryHandle, features: bigint, notifyFd: number): void {
+  start(memory: MemoryHandle, features: bigint, notifyFd: number, place: PositionPlace | null = null): void {
     const ring = this.#ring;
     if (ring === null) throw new Error(`${this.name} has no ring`);
     try {
       const { desc, avail, used, num: size } = ring;
       const lastAvailIdx = this.#resumeAt ?? ring.lastAvailIdx;
-      native.queueStart(this.queue, { memory, desc, avail, used, size, lastAvailIdx, features, notifyFd });
+      const setup = { memory, desc, avail, used, size, lastAvailIdx, features, notifyFd };
+      const position = place && { position: { ...place, serial: ring.serial } };
+      native.queueStart(this.queue, { ...setup, ...position });
       this.#started = true;
     } catch (error) {
       this.#failed = true;
@@ -128,5 +137,7 @@ export class Engine {
 }
 
 function sameRing(a: RemoteQueue, b: RemoteQueue): boolean {
-  return a.num === b.num && a.desc === b.desc && a.avail === b.avail && a.used === b.used;
+  return (
+    a.serial === b.serial && a.num === b.num && a.desc === b.desc && a.avail === b.avail && a.used === b.used
+  );
 }

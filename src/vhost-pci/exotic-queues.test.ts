@@ -22,7 +22,13 @@ describe('exotic queues', () => {
   it('regression: give back what they took when there are not enough queues', () => {
     takeAll();
     for (const queue of held.splice(-3)) native.queueDestroy(queue);
-    const options = { queuePairs: 2, notifyFd: () => -1, wake: () => {}, report: () => {} };
+    const options = {
+      queuePairs: 2,
+      notifyFd: () => -1,
+      positionPlace: () => null,
+      wake: () => {},
+      report: () => {},
+    };
     expect(() => new ExoticQueues(options)).toThrow(/ENOSPC/);
     expect(takeAll()).toBe(3);
   });

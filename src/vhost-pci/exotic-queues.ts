@@ -3,6 +3,7 @@
 // which engines run. An engine runs while all of this holds: the port is started, the link is up, the memory is there, the ring
 // is enabled, and the pair is one that the port uses.
 import { VHOST_PCI_REFERENCE_VRING_SIZE } from '../abi/vhost-pci.ts';
+import type { PositionPlace } from '../native.ts';
 import { Engine, type EngineRole } from './engine.ts';
 import type { RemoteQueue, RemoteRegion } from './messages.ts';
 import type { RemoteMemory } from './remote-memory.ts';
@@ -12,6 +13,8 @@ export interface ExoticQueuesOptions {
   readonly queuePairs: number;
   /** Descriptor that tells the peer of what engine `role` of `pair` has done; -1 for none. */
   readonly notifyFd: (role: EngineRole, pair: number) => number;
+  /** Where engine `role` of `pair` keeps its position in a packed ring. */
+  readonly positionPlace: (role: EngineRole, pair: number) => PositionPlace | null;
   /** Wakes whoever sleeps on RX engine `pair`: it runs now. */
   readonly wake: (pair: number) => void;
   /** One line about an engine that could not be started. */
@@ -141,8 +144,10 @@ export class ExoticQueues {
 
   #start(engine: Engine, table: Parameters<Engine['start']>[0]): void {
     try {
-      engine.start(table, this.#features, this.#options.notifyFd(engine.role, engine.index));
-      if (engine.role === 'rx') this.#options.wake(engine.index);
+      const { role, index } = engine;
+      const { notifyFd, positionPlace } = this.#options;
+      engine.start(table, this.#features, notifyFd(role, index), positionPlace(role, index));
+      if (role === 'rx') this.#options.wake(index);
     } catch (error) {
       this.#options.report(`Failed to start ${engine.name}: ${(error as Error).message}`);
     }

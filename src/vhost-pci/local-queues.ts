@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The queues that the driver gives to the device: 2N data queues whose rings stay empty (they carry notification registers and
-// vectors, never packets) and the control queue, all in one piece of DMA memory.
+// vectors, never packets, and position words over their driver areas) and the control queue, all in one piece of DMA memory.
 import {
   VHOST_PCI_CTRLQ_SIZE,
   VHOST_PCI_REFERENCE_VRING_SIZE,
@@ -10,6 +10,7 @@ import {
 import { VIRTIO_MSI_NO_VECTOR } from '../abi/virtio-pci.ts';
 import type { DmaMemory, PciDevice } from '../bus/pci-device.ts';
 import { PmdError } from '../errors.ts';
+import type { PositionPlace } from '../native.ts';
 import { LocalRing, localRingBytes } from '../virtio/local-ring.ts';
 import type { ModernTransport } from '../virtio/modern-transport.ts';
 import { controlQueueBytes } from './control-queue.ts';
@@ -17,6 +18,8 @@ import { controlQueueBytes } from './control-queue.ts';
 export interface LocalQueues {
   readonly memory: DmaMemory;
   readonly controlRing: LocalRing;
+  /** Where each data queue's position words are. */
+  readonly positions: readonly PositionPlace[];
   /** Byte offset of the control queue in `memory`, controlQueueBytes long. */
   readonly controlOffset: number;
   /** Number of the control queue. */
@@ -49,6 +52,7 @@ export function setupLocalQueues(
 ): LocalQueues {
   const sizes = queueSizes(transport, queuePairs);
   let offset = 0;
+  const positions: PositionPlace[] = [];
   sizes.data.forEach((size, queue) => {
     const vector = VHOST_PCI_VECTOR_QUEUES + queue;
     const ring = new LocalRing(memory, offset, size);
@@ -58,12 +62,13 @@ export function setupLocalQueues(
       ring.addresses,
       vector < device.vectors ? vector : VIRTIO_MSI_NO_VECTOR,
     );
+    positions.push({ mapping: memory.mapping, offset: Number(ring.addresses.driver - memory.iova) });
     offset += alignUp(localRingBytes(size));
   });
   const controlRing = new LocalRing(memory, offset, sizes.control);
   const control = 2 * queuePairs;
   transport.setupQueue(control, sizes.control, controlRing.addresses, VHOST_PCI_VECTOR_CTRL);
-  return { memory, controlRing, controlOffset: offset, control };
+  return { memory, controlRing, positions, controlOffset: offset, control };
 }
 
 function queueSizes(transport: ModernTransport, queuePairs: number): { data: number[]; control: number } {

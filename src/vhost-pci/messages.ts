@@ -33,6 +33,8 @@ export interface RemoteRegion {
 /** One ring of the peer; addresses are guest-physical. */
 export interface RemoteQueue {
   readonly lastAvailIdx: number;
+  /** Which giving of the ring this is; goes into the position words. */
+  readonly serial: number;
   readonly enabled: boolean;
   readonly num: number;
   readonly desc: bigint;
@@ -153,6 +155,7 @@ function parseQueues(payload: DataView, limits: MessageLimits): ControlMessage {
     const record = decode(entry, payload, index * entry.size);
     return {
       lastAvailIdx: record.last_avail_idx,
+      serial: record.serial,
       enabled: record.vring_enable !== 0,
       num: record.vring_num,
       desc: record.desc_gpa,

@@ -5,6 +5,7 @@
 #include "mock_peer.h"
 #include "ring/device_rx.h"
 #include "ring/device_tx.h"
+#include "ring/packed_ring.h"
 
 using namespace mock;
 
@@ -328,4 +329,57 @@ TEST("regression: an indirect table as long as the ring is legal, a longer one i
       CHECK(peer.broken() == (entries == 5));
     }
   }
+}
+
+TEST("packed: the position words follow the publications") {
+  Driver d(QueueRole::kTx, 16);
+  Pool pool(64, 4096);
+  PositionWords words{0xdeadbeef, 77};
+  const uint64_t features = Modern() | kPackedBit;
+  d.peer.queue.Quiesce();
+  RingSetup setup{&d.peer.table,
+                  d.peer.desc_gpa(),
+                  d.peer.avail_gpa(),
+                  d.peer.used_gpa(),
+                  16,
+                  VRING_PACKED_WRAP,
+                  features,
+                  -1};
+  setup.position = &words;
+  setup.serial = 5;
+  CHECK(d.peer.queue.Start(setup) == StartError::kNone);
+  CHECK(words.serial == 5 && words.places == 0x80008000);
+
+  for (uint16_t i = 0; i < 12; i++) d.OfferBuffer(600, i);
+  uint32_t ids[3];
+  for (uint32_t i = 0; i < 3; i++) ids[i] = pool.Make(Bytes(i == 1 ? 2000 : 64, i), 4096);
+  CHECK(TxBurst(d.peer.queue, *pool, ids, 3) == 3);
+  CHECK(words.places == 0x80068006);  // 1 + 4 + 1 slots
+  for (uint32_t i = 0; i < 6; i++) CHECK(d.IsUsed(i, true));
+  CHECK(!d.IsUsed(6, true));
+
+  // The same ring goes on where it was, and another number is another ring.
+  setup.last_avail_idx = d.peer.queue.Quiesce();
+  CHECK(d.peer.queue.Start(setup) == StartError::kNone);
+  CHECK(words.serial == 5 && words.places == 0x80068006);
+  d.peer.queue.Quiesce();
+  setup.serial = 6;
+  setup.last_avail_idx = 3;
+  CHECK(d.peer.queue.Start(setup) == StartError::kNone);
+  CHECK(words.serial == 6 && words.places == 0x00030003);
+}
+
+TEST("regression: packed: a process that dies in a burst leaves no used descriptor behind one that is not") {
+  Driver d(QueueRole::kTx, 16);
+  Pool pool(64, 4096);
+  for (uint16_t i = 0; i < 16; i++) d.OfferBuffer(600, i);
+  PackedRing<false> ring(d.peer.queue);
+  ring.Return(0, 0, 100);
+  ring.Return(1, 1, 600);
+  ring.Return(2, 2, 50, true);
+  ring.Advance(3);
+  for (uint32_t i = 0; i < 16; i++) CHECK(!d.IsUsed(i, true));
+  ring.Publish();
+  for (uint32_t i = 0; i < 3; i++) CHECK(d.IsUsed(i, true));
+  CHECK(!d.IsUsed(3, true));
 }

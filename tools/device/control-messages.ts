@@ -20,6 +20,7 @@ import type { PackedRegion, PlacedRegion } from './memory-layout.ts';
 
 export interface QueueRecord {
   readonly last_avail_idx: number;
+  readonly serial: number;
   readonly vring_enable: number;
   readonly vring_num: number;
   readonly desc_gpa: bigint;

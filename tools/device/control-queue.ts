@@ -8,7 +8,7 @@
 import { vringAvailBytes, vringDescBytes, vringUsedBytes } from '../../src/abi/virtio-ring.ts';
 import { type MappingHandle, native, type QueueHandle } from '../../src/native.ts';
 import type { DmaMap } from './dma-table.ts';
-import { DriverMemory } from './driver-memory.ts';
+import type { DriverMemory } from './driver-memory.ts';
 
 export interface ControlQueueSetup {
   readonly desc: bigint;
@@ -16,7 +16,8 @@ export interface ControlQueueSetup {
   readonly used: bigint;
   readonly size: number;
   readonly features: bigint;
-  readonly maps: readonly DmaMap[];
+  /** Stays the caller's, who keeps it until after `stop`. */
+  readonly memory: DriverMemory;
 }
 
 export interface ControlQueueHandlers {
@@ -75,15 +76,14 @@ export class ControlQueue {
   /** Joins the driver's ring. Throws when it lies outside the driver's memory or makes no sense. */
   start(setup: ControlQueueSetup): void {
     this.stop();
-    const memory = new DriverMemory(setup.maps);
+    const { memory, ...ring } = setup;
     const queue = this.#queue ?? native.queueCreate('rx');
     this.#queue = queue;
     try {
       const place = { memory: memory.handle, lastAvailIdx: 0, notifyFd: -1, wantKicks: true };
-      native.queueStart(queue, { ...setup, ...place });
+      native.queueStart(queue, { ...ring, ...place });
     } catch (error) {
       native.queueQuiesce(queue);
-      memory.close();
       throw error;
     }
     this.#memory = memory;
@@ -99,7 +99,6 @@ export class ControlQueue {
   stop(): void {
     if (!this.#memory) return;
     if (this.#queue !== null) native.queueQuiesce(this.#queue);
-    this.#memory.close();
     this.#memory = null;
     this.#buffers = [];
     this.#pending = [];

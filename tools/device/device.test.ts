@@ -118,6 +118,7 @@ describe('session', () => {
     const { desc, avail, used } = ringOffsets(1);
     expect(record(queues as Uint8Array, 1)).toEqual({
       last_avail_idx: 0,
+      serial: 2,
       vring_enable: 1,
       vring_num: 256,
       desc_gpa: GPA + BigInt(desc),

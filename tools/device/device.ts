@@ -5,6 +5,8 @@ import { PmdError } from '../../src/errors.ts';
 import { native } from '../../src/native.ts';
 import { ControlQueue } from './control-queue.ts';
 import type { DmaMap } from './dma-table.ts';
+import { DriverMemory } from './driver-memory.ts';
+import { DriverPositions } from './driver-positions.ts';
 import { EventRelay } from './event-relay.ts';
 import { NET_FEATURES, peerOnlyFeatures, VERSION_1 } from './features.ts';
 import { type Log, logTo } from './log.ts';
@@ -60,6 +62,8 @@ class DeviceModel implements Device {
   readonly #session: Session;
   readonly #server: VfioUserServer;
   readonly #peerLink: PeerLink;
+  #driverMemory: DriverMemory | null = null;
+  #positions: DriverPositions | null = null;
   #backend: VhostUserBackend | null = null;
   readonly #kicks = new Map<number, EventRelay>();
   #closed = false;
@@ -96,6 +100,7 @@ class DeviceModel implements Device {
     this.#backend?.close('the device model stops');
     this.#server.close();
     this.#controlQueue.close();
+    this.#dropDriverMemory();
     this.#function.close();
   }
 
@@ -154,6 +159,7 @@ class DeviceModel implements Device {
       setLink: (up: boolean) => device.#setLink(up),
       fail: (reason: string) => device.#failDriver(reason),
       showsToClient: (files: Peer['bars']) => device.#function.showsToClient(files),
+      positionIn: (ring: PeerRing) => device.#positions?.read(crossed(ring.index)) ?? null,
     };
   }
 
@@ -183,14 +189,21 @@ class DeviceModel implements Device {
     const { virtio, dma } = this.#function;
     const queue = virtio.queues[this.#controlIndex];
     if (!queue?.enabled || !virtio.driverReady || this.#controlQueue.running) return;
+    this.#dropDriverMemory();
     try {
+      const memory = new DriverMemory(dma.maps);
+      this.#driverMemory = memory;
+      this.#positions = new DriverPositions(
+        memory,
+        virtio.queues.slice(0, this.#controlIndex).map((q) => (q.enabled ? q.queue_driver : null)),
+      );
       this.#controlQueue.start({
         desc: queue.queue_desc,
         avail: queue.queue_driver,
         used: queue.queue_device,
         size: queue.size,
         features: VERSION_1,
-        maps: dma.maps,
+        memory,
       });
     } catch (error) {
       this.#failDriver(`the control queue cannot be used: ${(error as Error).message}`);
@@ -204,6 +217,14 @@ class DeviceModel implements Device {
   #driverGone(): void {
     this.#controlQueue.stop();
     this.#session.driverGone();
+    this.#dropDriverMemory();
+  }
+
+  /** After the session has read where the driver stands, and the control queue has let go. */
+  #dropDriverMemory(): void {
+    this.#controlQueue.stop();
+    this.#driverMemory?.close();
+    this.#driverMemory = this.#positions = null;
   }
 
   #failDriver(reason: string): void {
@@ -216,6 +237,11 @@ class DeviceModel implements Device {
 
   #dmaUnmapping(maps: readonly DmaMap[]): void {
     if (maps.some((map) => this.#controlQueue.uses(map))) this.#failDriver('it unmapped the control queue');
+    if (!maps.some((map) => this.#positions?.liesIn(map))) return;
+    if (this.#controlQueue.running) this.#failDriver('it unmapped its queues');
+    // One that failed before may have gone on for a while.
+    this.#session.driverGone();
+    this.#dropDriverMemory();
   }
 
   #setLink(up: boolean): void {

@@ -85,7 +85,8 @@ describe("a driver's memory in scattered pages", () => {
     encode(VRING_DESC, { addr, len: PAGE, flags: VRING_DESC_F_WRITE }, ring);
     ring.setUint16(0x802, 1, true); // avail.idx
     const [desc, avail, used] = [IOVA, IOVA + 0x800n, IOVA + 0xc00n];
-    queue.start({ desc, avail, used, size: 16, features: 1n << 32n, maps });
+    const memory = new DriverMemory(maps);
+    queue.start({ desc, avail, used, size: 16, features: 1n << 32n, memory });
     queue.send(new Uint8Array(3000).map((_, i) => i % 251));
     expect(errors).toEqual([]);
     expect([page(0)[0x800], page(0)[PAGE - 1], page(1)[0], page(1)[3000 - 0x800 - 1]]).toEqual([
@@ -96,6 +97,7 @@ describe("a driver's memory in scattered pages", () => {
     ]);
     expect(maps.map((map) => queue.uses(map))).toEqual([true, false, false]);
     queue.close();
+    memory.close();
   });
 
   it('is known to be in use while a buffer lies in it', () => {
@@ -105,9 +107,11 @@ describe("a driver's memory in scattered pages", () => {
     encode(VRING_DESC, { addr, len: PAGE, flags: VRING_DESC_F_WRITE }, ring);
     ring.setUint16(0x802, 1, true);
     const [desc, avail, used] = [IOVA, IOVA + 0x800n, IOVA + 0xc00n];
-    queue.start({ desc, avail, used, size: 16, features: 1n << 32n, maps });
+    const memory = new DriverMemory(maps);
+    queue.start({ desc, avail, used, size: 16, features: 1n << 32n, memory });
     queue.poll();
     expect(maps.map((map) => queue.uses(map))).toEqual([true, true, true]);
     queue.close();
+    memory.close();
   });
 });

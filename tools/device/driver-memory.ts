@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The driver's memory mapped for the control queue: all maps with a descriptor at the time the queue starts. Mapped
-// lazily because a guest's driver may map a lot, and only for a queue that runs.
+// The driver's memory mapped for the control queue and the position words: all maps with a descriptor at the time the control
+// queue starts. Mapped lazily because a guest's driver may map a lot, and only for a queue that runs.
 //
 // A guest's IOMMU tells its pages one by one, each somewhere else in the guest's memory. To the driver they are one range, and a
 // buffer may lie across their seams: maps that touch are mapped one behind the other.
@@ -42,6 +42,12 @@ export class DriverMemory {
   addressOf(mapping: MappingHandle, offset: number): bigint | undefined {
     const run = this.runs.find((r) => r.mapping === mapping);
     return run && run.iova + BigInt(offset);
+  }
+
+  /** The little-endian word at an address; null when it is not mapped. */
+  readU16(iova: bigint): number | null {
+    const run = this.runs.find((r) => iova >= r.iova && iova + 2n <= r.iova + r.size);
+    return run && iova % 2n === 0n ? native.mmioRead(run.mapping, Number(iova - run.iova), 2) : null;
   }
 
   /** No queue uses the memory any more. */

@@ -11,6 +11,7 @@ import {
   VFIO_USER_HEADER,
   VFIO_USER_REGION_ACCESS,
 } from '../../src/abi/vfio-user.ts';
+import { VHOST_PCI_POSITION_WORDS } from '../../src/abi/vhost-pci.ts';
 import { VIRTIO_PCI_COMMON_CFG } from '../../src/abi/virtio-pci.ts';
 import { VRING_DESC, VRING_DESC_F_WRITE } from '../../src/abi/virtio-ring.ts';
 import { type MappingHandle, native } from '../../src/native.ts';
@@ -26,6 +27,11 @@ const AVAIL = 0x1000;
 const USED = 0x2000;
 const BUFFERS = 0x4000;
 const BUFFER_BYTES = 2048;
+/** Rings of the data queues, a page each. */
+const DATA = 0x18000;
+const DATA_BYTES = 0x2000;
+/** Their driver areas. */
+const DATA_AVAIL = 0x1000;
 const ENTRIES = 32;
 /** Descriptors from here on are for the driver's own messages. */
 const FIRST_SEND = 24;
@@ -162,7 +168,13 @@ export class TestDriver {
     for (const queue of [0, 1]) {
       await this.setCommon('queue_select', queue);
       await this.setCommon('queue_msix_vector', 2 + queue);
+      const ring = IOVA + BigInt(DATA + queue * DATA_BYTES);
+      await this.setCommon('queue_desc', ring);
+      await this.setCommon('queue_driver', ring + BigInt(DATA_AVAIL));
+      await this.setCommon('queue_device', ring + BigInt(DATA_AVAIL + 0x400));
+      await this.setCommon('queue_enable', 1);
     }
+    new Uint8Array(this.#view.buffer, DATA).fill(0);
     await this.setCommon('queue_select', 2 * pairs);
     await this.setCommon('queue_msix_vector', 1);
     await this.setCommon('queue_desc', IOVA + BigInt(DESC));
@@ -226,6 +238,12 @@ export class TestDriver {
       if (repost) this.#post(index, BUFFER_BYTES, VRING_DESC_F_WRITE);
     }
     return messages;
+  }
+
+  /** Writes the position words of a local data queue. */
+  keepPosition(queue: number, shown: number, next: number, serial: number): void {
+    const area = DATA + queue * DATA_BYTES + DATA_AVAIL;
+    encode(VHOST_PCI_POSITION_WORDS, { shown, next, serial }, this.#view, area);
   }
 
   /** Waits for `count` messages. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The memory that a peer has shown, one immutable table at a time: validated regions over open files. The device model
-// never touches it through a mapping; the one thing it reads is a used ring's index, by pread, so that a truncated file is
-// an error and not a signal.
+// never touches it through a mapping; the one thing it reads is how far a ring was used, by pread, so that a truncated file
+// is an error and not a signal.
 import { readSync, writeSync } from 'node:fs';
 import { native } from '../../src/native.ts';
 import { closeQuietly, takeFd } from './fds.ts';
@@ -75,10 +75,15 @@ export class PeerMemory {
 
   /** The little-endian word at a guest-physical address; null when it cannot be read. */
   readU16(gpa: bigint): number | null {
-    const region = this.regions.find((r) => gpa >= r.gpa && gpa + 2n <= r.gpa + r.size);
+    return this.read(gpa, 2)?.getUint16(0, true) ?? null;
+  }
+
+  /** A copy of a guest-physical range that lies in one region; null when it cannot be read. */
+  read(gpa: bigint, bytes: number): DataView | null {
+    const region = this.regions.find((r) => gpa >= r.gpa && gpa + BigInt(bytes) <= r.gpa + r.size);
     if (!region) return null;
-    const word = readFile(region.file, region.fileOffset + gpa - region.gpa, 2);
-    return word ? new DataView(word.buffer).getUint16(0, true) : null;
+    const data = readFile(region.file, region.fileOffset + gpa - region.gpa, bytes);
+    return data && new DataView(data.buffer);
   }
 
   /** Closes the files that `next` does not use. */

@@ -2,7 +2,7 @@
 // A vhost-user front-end for tests: memory in one file, rings at fixed places, one method a message.
 import { decode } from '../../src/abi/layout.ts';
 import { VHOST_USER, VHOST_USER_HEADER } from '../../src/abi/vhost-user.ts';
-import { VRING_USED } from '../../src/abi/virtio-ring.ts';
+import { PVIRTQ_DESC, VRING_USED } from '../../src/abi/virtio-ring.ts';
 import { type MappingHandle, native } from '../../src/native.ts';
 import { type Channel, join, u32s, u64s, vhostUserChannel, vhostUserMessage } from './channel.test-help.ts';
 
@@ -50,6 +50,13 @@ export class TestPeer {
   setUsedIndex(ring: number, index: number): void {
     const view = new DataView(native.mappingBuffer(this.#mapping));
     view.setUint16(ringOffsets(ring).used + VRING_USED.fields.idx.offset, index, true);
+  }
+
+  /** The flags of a slot of a packed ring. */
+  setSlotFlags(ring: number, slot: number, flags: number): void {
+    const view = new DataView(native.mappingBuffer(this.#mapping));
+    const { offset } = PVIRTQ_DESC.fields.flags;
+    view.setUint16(ringOffsets(ring).desc + slot * PVIRTQ_DESC.size + offset, flags, true);
   }
 
   /** Sends without waiting. */
@@ -123,10 +130,10 @@ export class TestPeer {
   }
 
   /** From nothing to a running first pair. */
-  async start(features = NET_AND_PROTOCOL): Promise<void> {
+  async start(features = NET_AND_PROTOCOL, base = 0): Promise<void> {
     await this.negotiate(features);
     await this.sendMemory();
-    for (const index of [0, 1]) await this.startRing(index);
+    for (const index of [0, 1]) await this.startRing(index, base);
     for (const index of [0, 1]) await this.enable(index);
   }
 

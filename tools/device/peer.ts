@@ -26,11 +26,15 @@ export interface PeerRing {
   base: number;
   /** A driver has worked this ring since `base` was set, so `base` is out of date. */
   served: boolean;
-  /** Index at which the last driver stopped in good order; null when it did not say. */
+  /** Where the last driver stopped, as it said or (packed rings) as its memory says; null when it did not say. */
   next: number | null;
   /** A driver has been told to work this ring, from `toldIndex` on. */
   told: boolean;
   toldIndex: number;
+  /** Numbers that telling; goes into the driver's position words. */
+  serial: number;
+  /** Nobody knows where the last driver stopped: no other may work the ring until the peer sets it up anew. */
+  lost: boolean;
 }
 
 export class Peer {
@@ -70,7 +74,7 @@ export class Peer {
 
   /** The driver may work this ring: vhost-user.rst, "Ring states", started and enabled. */
   isActive(ring: PeerRing): boolean {
-    return ring.started && ring.guest !== null && this.isEnabled(ring);
+    return ring.started && ring.guest !== null && !ring.lost && this.isEnabled(ring);
   }
 
   /** Without protocol features there is no SET_VRING_ENABLE, and rings come up enabled. */
@@ -156,6 +160,7 @@ export function setBase(ring: PeerRing, base: number): void {
   ring.base = base;
   ring.served = false;
   ring.next = null;
+  ring.lost = false;
 }
 
 function translateRing(
@@ -189,5 +194,7 @@ function newRing(index: number): PeerRing {
     next: null,
     told: false,
     toldIndex: 0,
+    serial: 0,
+    lost: false,
   };
 }

@@ -6,6 +6,7 @@ import {
   VRING_DESC_ALIGN,
   VRING_MAX_SIZE,
   VRING_PACKED_EVENT_ALIGN,
+  VRING_PACKED_WRAP,
   VRING_USED_ALIGN,
   vringAvailBytes,
   vringDescBytes,
@@ -31,6 +32,8 @@ export interface RingFormat {
   hasSize(num: number): boolean;
   /** The place that the number of SET_VRING_BASE tells; null when it tells none. */
   readBase(num: number): number | null;
+  /** Whether a ring of `num` entries has this place. */
+  hasPlace(place: number, num: number): boolean;
   /** The number that answers GET_VRING_BASE. */
   writeBase(place: number): number;
 }
@@ -41,6 +44,7 @@ export const SPLIT: RingFormat = {
   bytes: (num) => ({ desc: vringDescBytes(num), avail: vringAvailBytes(num), used: vringUsedBytes(num) }),
   hasSize: (num) => num >= 1 && num <= VRING_MAX_SIZE && (num & (num - 1)) === 0,
   readBase: (num) => (num <= 0xffff ? num : null),
+  hasPlace: () => true,
   writeBase: (place) => place,
 };
 
@@ -58,6 +62,7 @@ export const PACKED: RingFormat = {
   }),
   hasSize: (num) => num >= 1 && num <= VRING_MAX_SIZE,
   readBase: (num) => num & 0xffff,
+  hasPlace: (place, num) => (place & ~VRING_PACKED_WRAP) < num,
   writeBase: (place) => ((place << 16) | place) >>> 0,
 };
 

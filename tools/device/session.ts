@@ -19,10 +19,12 @@ import {
   queueStopMessage,
   queuesMessage,
 } from './control-messages.ts';
+import { type PositionWords, whereItStopped } from './driver-positions.ts';
 import type { Log } from './log.ts';
 import { type FileIdentity, packRegions, placeRegions } from './memory-layout.ts';
 import type { Peer, PeerRing } from './peer.ts';
 import type { PeerMemory } from './peer-memory.ts';
+import { PACKED } from './ring-format.ts';
 
 /** The driver's side, as far as the session needs it. */
 export interface DriverPort {
@@ -36,6 +38,8 @@ export interface DriverPort {
   /** The driver broke the contract: DEVICE_NEEDS_RESET. */
   fail(reason: string): void;
   showsToClient(files: ReadonlyMap<number, FileIdentity>): boolean;
+  /** What its memory says of where it stands in this ring of the peer; null when it cannot be read. */
+  positionIn(ring: PeerRing): PositionWords | null;
 }
 
 interface Told {
@@ -51,6 +55,7 @@ interface PendingStop {
 
 const STOPPED: QueueRecord = {
   last_avail_idx: 0,
+  serial: 0,
   vring_enable: 0,
   vring_num: 0,
   desc_gpa: 0n,
@@ -69,6 +74,7 @@ export class Session {
   #toldOnce: { memory: string; queues: string } | null = null;
   #pendingStops = new Map<number, PendingStop>();
   #nextToken = 1;
+  #lastSerial = 0;
   #refusal = '';
 
   constructor(driver: DriverPort, log: Log) {
@@ -82,8 +88,9 @@ export class Session {
     this.sync();
   }
 
-  /** The driver is gone or was reset: what it took and did not say comes from the used rings. */
+  /** The driver is gone or was reset: what it took and did not say comes from the used rings, or from its memory. */
   driverGone(): void {
+    this.#keepPlaces(this.#peer?.rings ?? []);
     this.#abandonStops();
     this.#told = null;
     this.#toldOnce = null;
@@ -111,10 +118,11 @@ export class Session {
   async stopRings(rings: readonly PeerRing[]): Promise<void> {
     const worked = rings.filter((ring) => ring.told);
     if (worked.length === 0) return;
+    if (!this.#canAsk()) this.#keepPlaces(worked);
     const answers = this.#canAsk() ? await Promise.all(worked.map((ring) => this.#askToStop(ring))) : [];
     for (const [i, ring] of worked.entries()) {
       ring.told = false;
-      ring.next = answers[i] ?? null;
+      ring.next = answers[i] ?? ring.next;
     }
   }
 
@@ -132,8 +140,33 @@ export class Session {
       this.#driver.fail('QUEUE_STOPPED for another queue');
       return;
     }
+    const ring = this.#peer?.rings[stopped.index];
+    if (ring && this.#peer?.format.hasPlace(stopped.last_avail_idx, ring.num) === false) {
+      this.#driver.fail(`QUEUE_STOPPED at slot ${stopped.last_avail_idx & 0x7fff} of ${ring.num}`);
+      return;
+    }
     this.#pendingStops.delete(stopped.token);
     pending.done(stopped.last_avail_idx);
+  }
+
+  /** Packed rings only: reads where the driver stands, as long as its memory is there. */
+  #keepPlaces(rings: readonly PeerRing[]): void {
+    const peer = this.#peer;
+    if (peer?.format !== PACKED) return;
+    for (const ring of rings) {
+      if (!ring.served || !ring.guest) continue;
+      const words = this.#driver.positionIn(ring);
+      if (words?.serial === ring.serial) this.#keepPlace(ring, whereItStopped(words, ring, peer.memory));
+      // It never began with the ring as it was told last.
+      else if (ring.told) this.#keepPlace(ring, words && ring.toldIndex);
+    }
+  }
+
+  #keepPlace(ring: PeerRing, place: number | null): void {
+    if (place !== null) ring.next = place;
+    if (place !== null || ring.lost) return;
+    ring.lost = true;
+    this.#log.event(`ring ${ring.index} rests until the peer sets it up anew: its driver left no position`);
   }
 
   #canAsk(): boolean {
@@ -216,7 +249,7 @@ export class Session {
     }
     this.#sendRecords(
       this.#told,
-      peer.rings.map((ring) => record(peer, ring)),
+      peer.rings.map((ring) => this.#record(peer, ring)),
     );
   }
 
@@ -250,31 +283,33 @@ export class Session {
     if (!peer?.ready) return;
     const packed = packRegions(peer.memory.regions);
     if (typeof packed === 'string') return;
-    const records = peer.rings.map((ring) => ({ ...record(peer, ring), vring_num: ring.index }));
+    const records = peer.rings.map((ring) => ({ ...this.#record(peer, ring), vring_num: ring.index }));
     if (this.#toldOnce) return;
     this.#toldOnce = { memory: fingerprint(packed), queues: fingerprint(ringsOf(peer)) };
     this.#driver.send(packedMemoryMessage(packed));
     this.#driver.send(queuesMessage(records));
   }
-}
 
-/** What a driver is told of a ring; from then on the ring is that driver's. */
-function record(peer: Peer, ring: PeerRing): QueueRecord {
-  if (!ring.guest || !peer.isActive(ring)) return STOPPED;
-  if (!ring.told) {
-    ring.toldIndex = peer.nextIndex(ring);
-    ring.told = true;
-    ring.served = true;
-    ring.next = null;
+  /** What a driver is told of a ring; from then on the ring is that driver's. */
+  #record(peer: Peer, ring: PeerRing): QueueRecord {
+    if (!ring.guest || !peer.isActive(ring)) return STOPPED;
+    if (!ring.told) {
+      ring.toldIndex = peer.nextIndex(ring);
+      ring.told = true;
+      ring.serial = this.#lastSerial = (this.#lastSerial % 0xffff) + 1;
+      ring.served = true;
+      ring.next = null;
+    }
+    return {
+      last_avail_idx: ring.toldIndex,
+      serial: ring.serial,
+      vring_enable: 1,
+      vring_num: ring.num,
+      desc_gpa: ring.guest.desc,
+      avail_gpa: ring.guest.avail,
+      used_gpa: ring.guest.used,
+    };
   }
-  return {
-    last_avail_idx: ring.toldIndex,
-    vring_enable: 1,
-    vring_num: ring.num,
-    desc_gpa: ring.guest.desc,
-    avail_gpa: ring.guest.avail,
-    used_gpa: ring.guest.used,
-  };
 }
 
 /** What the peer's driver negotiated: bit 30 is between us and its front-end. */
