@@ -7,27 +7,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { dpdkMissing, hugepagesFree, Testpmd } from './support/dpdk.ts';
+import { makeFrames, swapped } from './support/frames.ts';
 import { readPcap, writePcap } from './support/pcap.ts';
 import { Tool } from './support/tool.ts';
 import { until } from './support/wait.ts';
 
 /** Few enough to wait in the smallest ring here: nothing may be dropped for want of room. */
 const FRAMES = 100;
-/** Frames of every size from `min` to `max`, spread evenly, with contents that tell them apart. */
-function makeFrames(min: number, max: number): Uint8Array[] {
-  return Array.from({ length: FRAMES }, (_, i) => {
-    const frame = new Uint8Array(min + Math.round(((max - min) * i) / (FRAMES - 1)));
-    for (let k = 0; k < frame.length; k++) frame[k] = (i * 31 + k * 7 + (k >> 8)) & 0xff;
-    frame.set([0x02, 0, 0, 0, i >> 8, i & 0xff], 0);
-    frame.set([0x06, 1, 2, 3, i >> 8, i & 0xff], 6);
-    frame.set([0x88, 0xb5], 12);
-    return frame;
-  });
-}
-
-function swapped(frame: Uint8Array): Buffer {
-  return Buffer.concat([frame.subarray(6, 12), frame.subarray(0, 6), frame.subarray(12)]);
-}
 
 describe.skipIf(dpdkMissing())('with dpdk-testpmd and net_virtio_user as the peer', () => {
   let folder: string;
@@ -64,7 +50,7 @@ describe.skipIf(dpdkMissing())('with dpdk-testpmd and net_virtio_user as the pee
   });
 
   async function roundTrip(options: { min: number; max: number; vdev: string; huge: boolean }) {
-    const frames = makeFrames(options.min, options.max);
+    const frames = makeFrames(FRAMES, options.min, options.max);
     writePcap(path('in.pcap'), frames);
     dpdk = Testpmd.start({
       vdevs: [

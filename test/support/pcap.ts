@@ -8,6 +8,10 @@ const HEADER = 24;
 const RECORD = 16;
 
 export function writePcap(path: string, frames: readonly Uint8Array[]): void {
+  writeFileSync(path, encodePcap(frames));
+}
+
+export function encodePcap(frames: readonly Uint8Array[]): Buffer {
   const header = Buffer.alloc(HEADER);
   header.writeUInt32LE(MAGIC, 0);
   header.writeUInt16LE(2, 4);
@@ -21,12 +25,15 @@ export function writePcap(path: string, frames: readonly Uint8Array[]): void {
     record.writeUInt32LE(frame.length, 12);
     return [record, frame];
   });
-  writeFileSync(path, Buffer.concat([header, ...records]));
+  return Buffer.concat([header, ...records]);
 }
 
 /** The frames of a file; a record that is cut off at the end (the writer still writes) is left out. */
 export function readPcap(path: string): Buffer[] {
-  const file = readFileSync(path);
+  return decodePcap(readFileSync(path));
+}
+
+export function decodePcap(file: Buffer): Buffer[] {
   const frames: Buffer[] = [];
   for (let at = HEADER; at + RECORD <= file.length; ) {
     const length = file.readUInt32LE(at + 8);

@@ -2,19 +2,25 @@
 // The shape that the project is for: the PMD in a guest, on a PCI function that stock QEMU shows it, through the guest kernel's
 // VFIO; and another guest's virtio-net driver as its peer.
 import { beforeAll, expect, it } from 'vitest';
+import type { Child } from '../../tools/run/child.ts';
 import type { Machine } from '../../tools/vm/machine.ts';
 import { FUNCTION_ADDRESS } from '../../tools/vm/qemu.ts';
+import { makeFrames, swapped } from '../support/frames.ts';
+import { dpdkRoundTrip, giveToDpdk, giveToKernel } from './dpdk-peer.test-help.ts';
+import { guestHoldings } from './holdings.test-help.ts';
 import { allCameBack, bind, describeRig, echo, killGuestPmd, startGuestPmd } from './rig.test-help.ts';
+import { comesBack, startSteady, stopSteady } from './steady.test-help.ts';
 
 const FRAMES = 2000;
 const SYSFS = `/sys/bus/pci/devices/${FUNCTION_ADDRESS}`;
 
 describeRig('the PMD in a guest, through VFIO', (rig) => {
+  let device: Child;
   let peer: Machine;
   let guest: Machine;
 
   beforeAll(async () => {
-    await rig().startDevice();
+    device = await rig().startDevice();
     peer = await rig().startPeer();
     guest = await rig().startPmdGuest();
   });
@@ -43,11 +49,26 @@ describeRig('the PMD in a guest, through VFIO', (rig) => {
     expect((await guest.run(`ls ${SYSFS}/iommu_group/devices`)).trim()).toBe(FUNCTION_ADDRESS);
   });
 
-  it('gives it to vfio-pci, as dpdk-devbind.py sees too', async () => {
+  it('shows what dpdk-devbind.py shows, before and after it gives the function to vfio-pci', async () => {
+    await expectSameStatus(guest);
     await bind(guest, 'vfio-pci');
     expect(await guest.run(`readlink ${SYSFS}/driver`)).toMatch(/\/vfio-pci\n$/);
-    const seen = await guest.run('dpdk-devbind.py --status-dev net');
-    expect(seen).toMatch(/using DPDK-compatible driver\n=+\n0000:00:05\.0 .* drv=vfio-pci/);
+    await expectSameStatus(guest);
+  });
+
+  it('answers a wrong devbind command in one line that names what is wrong', async () => {
+    for (const [args, code, line] of [
+      ['--bind=vfio-pci 0000:00:1e.7', 1, /^vhost-pci-devbind: Error: Unknown device: 0000:00:1e\.7\./],
+      [`--bind=nosuch ${FUNCTION_ADDRESS}`, 1, /^vhost-pci-devbind: Error: Driver 'nosuch' is not loaded/],
+      ['--bind=vfio-pci', 2, /^vhost-pci-devbind: No devices specified/],
+      ['--status-dev fish', 2, /^vhost-pci-devbind: .*'fish' is invalid/],
+      ['--fish', 2, /^vhost-pci-devbind: unknown option '--fish'/],
+    ] as const) {
+      const { code: was, output } = await guest.try(`vhost-pci-devbind ${args}`);
+      expect(output).toMatch(line);
+      expect(output.trim().split('\n')).toHaveLength(1);
+      expect(was, args).toBe(code);
+    }
   });
 
   it('exchanges frames of all sizes with the other guest, contents unchanged', async () => {
@@ -55,14 +76,48 @@ describeRig('the PMD in a guest, through VFIO', (rig) => {
     expect(await echo(peer, FRAMES)).toBe(allCameBack(FRAMES));
   });
 
-  it('goes on after the other guest rebooted', async () => {
+  it('goes on after the other guest rebooted, and keeps nothing of it', async () => {
+    const before = await guestHoldings(guest);
     await peer.reboot();
+    expect(await echo(peer, FRAMES)).toBe(allCameBack(FRAMES));
+    expect(await guestHoldings(guest)).toEqual(before);
+  });
+
+  it('exchanges frames with DPDK in the other guest, contents unchanged', async () => {
+    const frames = makeFrames(100, 60, 1514);
+    await giveToDpdk(peer);
+    for (let start = 0; start < 2; start++) {
+      expect(await dpdkRoundTrip(peer, frames)).toEqual(frames.map(swapped));
+    }
+    await giveToKernel(peer);
     expect(await echo(peer, FRAMES)).toBe(allCameBack(FRAMES));
   });
 
-  it('goes on with a new PMD after the first was killed', async () => {
+  it('goes on with a new PMD after the first was killed, while the other guest sends', async () => {
+    await startSteady(peer);
+    await comesBack(peer);
     await killGuestPmd(guest);
     await startGuestPmd(guest, 'macswap');
+    await comesBack(peer);
+    expect(await stopSteady(peer)).toBe(0);
     expect(await echo(peer, FRAMES)).toBe(allCameBack(FRAMES));
   });
+
+  it('says in one line that the device is gone when the device model ends', async () => {
+    await device.stop();
+    await guest.run(
+      'for i in $(seq 300); do grep -q "total ports is 0" /tmp/pmd.log && exit 0; sleep 0.1; done; tail -n 20 /tmp/pmd.log; exit 1',
+    );
+    const log = await guest.run('cat /tmp/pmd.log; pgrep -c node');
+    console.log(log);
+  });
 });
+
+/** vhost-pci-devbind stands in for dpdk-devbind.py, so that it has to print the same of the same machine. */
+async function expectSameStatus(guest: Machine): Promise<void> {
+  for (const option of ['--status', '--status-dev net']) {
+    const theirs = await guest.run(`dpdk-devbind.py ${option}`);
+    expect(theirs).toContain(FUNCTION_ADDRESS);
+    expect(await guest.run(`vhost-pci-devbind ${option}`)).toBe(theirs);
+  }
+}
