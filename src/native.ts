@@ -219,6 +219,8 @@ export interface Native {
   socketPair(): [number, number];
   /** The next connection, non-blocking; -1 when there is none. */
   unixAccept(fd: number): number;
+  /** Ends a connection both ways in good order, for a close() after it: the other side reads an end, never a reset. */
+  unixShutdown(fd: number): void;
   /**
    * Sends bytes and descriptors in one sendmsg. Returns the bytes taken, 0 when the socket is full (nothing was sent).
    * Descriptors travel with the first byte. Never raises SIGPIPE: EPIPE is thrown.

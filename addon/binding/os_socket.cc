@@ -35,6 +35,11 @@ Napi::Value Accept(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), Check(info.Env(), fd, "accept"));
 }
 
+Napi::Value Shutdown(const Napi::CallbackInfo& info) {
+  Check(info.Env(), UnixShutdown(arg::Fd(info[0], "fd")), "shutdown");
+  return info.Env().Undefined();
+}
+
 /** No bytes carry no descriptors, and 0 received bytes mean the end: an empty array is a mistake. */
 std::span<uint8_t> SomeBytes(const Napi::Value& value, const char* name) {
   const auto bytes = arg::Bytes(value, name);
@@ -84,6 +89,7 @@ void InitOsSocket(Napi::Object exports) {
   Export<Connect>(exports, "unixConnect");
   Export<Pair>(exports, "socketPair");
   Export<Accept>(exports, "unixAccept");
+  Export<Shutdown>(exports, "unixShutdown");
   Export<Send>(exports, "sendMessage");
   Export<Receive>(exports, "receiveMessage");
 }

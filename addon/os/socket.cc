@@ -107,6 +107,14 @@ int UnixAccept(int fd) {
   return connection < 0 ? -errno : connection;
 }
 
+int UnixShutdown(int fd) {
+  if (shutdown(fd, SHUT_RDWR) < 0) return -errno;
+  // Nothing can arrive any more, so that this ends.
+  char sink[4096];
+  while (recv(fd, sink, sizeof sink, MSG_DONTWAIT) > 0) continue;
+  return 0;
+}
+
 int64_t SendMessage(int fd, std::span<const uint8_t> data, std::span<const int> fds) {
   if (fds.size() > kMaxMessageFds) return -EINVAL;
   iovec bytes{const_cast<uint8_t*>(data.data()), data.size()};

@@ -26,6 +26,9 @@ int UnixConnect(const char* path);
 int UnixPair(int out[2]);
 /** The next connection; -EAGAIN when there is none. */
 int UnixAccept(int fd);
+/** Ends the connection both ways, and takes what has arrived unread: closing over unread bytes would tell the
+ * other side of a reset (unix(7)) instead of an end. */
+int UnixShutdown(int fd);
 /** One sendmsg; the descriptors go with the first byte. Bytes taken, -EAGAIN when full, -EPIPE without a
  * SIGPIPE. */
 int64_t SendMessage(int fd, std::span<const uint8_t> data, std::span<const int> fds);

@@ -55,6 +55,13 @@ describe('message socket', () => {
     }
   });
 
+  it('regression: ends the connection without a reset, whatever came unread', () => {
+    send([3, 9, 1, 2, 3]);
+    socket.close('enough');
+    expect(native.receiveMessage(mine, new Uint8Array(1), 0)).toMatchObject({ bytes: 0 });
+    expect(closed).toEqual(['enough']);
+  });
+
   it('takes messages apart that came in one piece', async () => {
     send([1, 0, 7, 0, 0, 2, 0, 8, 9]);
     await until('all are there', () => messages.length === 3);

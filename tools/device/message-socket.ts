@@ -5,7 +5,7 @@
 // promise is pending, which is the back-pressure on a peer that floods. No read crosses the end of a message, so
 // descriptors belong to the message with whose bytes they came. Every way out of a message closes what its handler left.
 import { type FdWatcher, native } from '../../src/native.ts';
-import { closeAll, closeQuietly } from './fds.ts';
+import { closeAll, endQuietly } from './fds.ts';
 
 export interface Framing {
   readonly headerBytes: number;
@@ -97,7 +97,7 @@ export class MessageSocket {
     closeAll(this.#fds);
     for (const item of this.#queue) closeAll(item.fds);
     this.#queue = [];
-    closeQuietly(this.#fd);
+    endQuietly(this.#fd);
     this.#handlers.onClosed(reason);
   }
 
