@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Notices that a function behind the kernel is gone although nobody said so: its configuration space then reads as all ones
-// (PCI 3.0, 6.1), or cannot be read.
+// (PCI 3.0, 6.1), or cannot be read. The register to look at is revision and class: vfio-pci shows ids that it remembers
+// (drivers/vfio/pci/vfio_pci_config.c), and no function is of revision 0xff of an unassigned class.
 import { PCI_CONFIG } from '../abi/pci.ts';
-import { type Registers, readRegister } from '../pci/registers.ts';
+import type { Registers } from '../pci/registers.ts';
 
 const INTERVAL_MS = 500;
-const NO_VENDOR = 0xffff;
+const ALL_ONES = 0xffff_ffff;
 
 export class Liveness {
   readonly #timer: NodeJS.Timeout;
@@ -26,7 +27,7 @@ export class Liveness {
 
 function answers(config: Registers): boolean {
   try {
-    return readRegister(config, PCI_CONFIG.fields.vendor_id) !== NO_VENDOR;
+    return config.read32(PCI_CONFIG.fields.revision_id.offset) !== ALL_ONES;
   } catch {
     return false;
   }
