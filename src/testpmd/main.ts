@@ -85,13 +85,18 @@ function watchSignals(session: Session): (signal: NodeJS.Signals) => void {
   process.on('SIGINT', signalled);
   process.on('SIGTERM', signalled);
   session.forwarding.onFailure = (error) => {
-    process.stderr.write(`testpmd: ${error.message}\n`);
-    if (session.settings.interactive) return;
-    process.exitCode = 1;
-    session.hurry();
-    void session.serialize(() => session.quit());
+    if (session.settings.interactive) process.stderr.write(`testpmd: ${error.message}\n`);
+    else fail(session, error.message);
   };
   return signalled;
+}
+
+/** Ends the session in order, as a failure. */
+function fail(session: Session, reason: string): void {
+  process.stderr.write(`testpmd: ${reason}\n`);
+  process.exitCode = 1;
+  session.hurry();
+  void session.serialize(() => session.quit());
 }
 
 async function runCommandFile(session: Session): Promise<void> {
@@ -114,9 +119,11 @@ async function interact(
   await session.ended;
 }
 
-/** Forwards until a signal, or without statistics until the enter key or the end of input. */
+/** Forwards until a signal, or without statistics until the enter key or the end of input; or until no port is left. */
 async function runAlone(session: Session): Promise<void> {
   const { output, settings } = session;
+  if (!settings.hotPlug)
+    session.onLastRemoved = () => fail(session, 'the last port was removed, see --hot-plug');
   if (session.ports.length === 0 && !session.quitting) {
     throw new PmdError(
       'VPCI_NO_PORTS',

@@ -121,7 +121,8 @@ export const testpmdOptions: readonly Row[] = [
   flag({ long: ['no-lsc-interrupt'] }, 'lscInterrupt', false, 'wait for links and print them at the start'),
   flag({ long: ['disable-link-check'] }, 'linkCheck', false, 'do not look at links at the start'),
   flag({ long: ['record-core-cycles'] }, 'recordCycles', true, 'count the cycles that forwarding takes'),
-  ...accepted('numa no-numa mlockall no-mlockall no-iova-contig no-rmv-interrupt no-flush-rx hot-plug'),
+  ...accepted('numa no-numa mlockall no-mlockall no-iova-contig no-rmv-interrupt no-flush-rx'),
+  flag({ long: ['hot-plug'] }, 'hotPlug', true, 'stay when the last port was removed, also without a prompt'),
   ...accepted('disable-crc-strip disable-rss rss-ip rss-udp disable-flow-flush record-burst-stats'),
   ...accepted(
     'socket-num mbcache mp-alloc numa-mem port-numa-config ring-numa-config print-event mask-event',

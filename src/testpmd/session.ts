@@ -24,6 +24,8 @@ export class Session {
   /** Ports whose promiscuous mode was switched off: a word only, as these ports have no filter. */
   readonly notPromiscuous = new Set<number>();
   readonly #samples = new Map<number, StatsSample>();
+  /** The device of the last port was removed. */
+  onLastRemoved: () => void = () => {};
   #queue: Promise<void> = Promise.resolve();
   #quitting = false;
   #ended: () => void = () => {};
@@ -220,6 +222,7 @@ export class Session {
     this.closePorts([port]);
     if (used && this.forwardingPorts.length > 0) await this.forwarding.start(this.forwardingPorts, 0);
     this.output.event(`Now total ports is ${this.ports.length}`);
+    if (this.ports.length === 0) this.onLastRemoved();
   }
 
   /** With link events one look, without them a wait until all are up and a line for each, as in testpmd. */

@@ -70,6 +70,8 @@ export interface Settings {
   lscInterrupt: boolean;
   linkCheck: boolean;
   rxInterrupt: RxInterruptMode;
+  /** Stay without ports, also without a prompt. */
+  hotPlug: boolean;
   recordCycles: boolean;
   hideZeroXstats: boolean;
 }
@@ -108,6 +110,7 @@ export function defaultSettings(): Settings {
     lscInterrupt: true,
     linkCheck: true,
     rxInterrupt: 'off',
+    hotPlug: false,
     recordCycles: false,
     hideZeroXstats: false,
   };
