@@ -82,6 +82,19 @@ export async function startGuestPmd(guest: Machine, mode: string, eal = ''): Pro
 export const killGuestPmd = (guest: Machine): Promise<string> =>
   guest.run('kill -9 $(pgrep node); while pgrep node; do sleep 0.1; done');
 
+/** Waits until the PMD in VM1 has ended by itself; its complaints from then. */
+export const endedPmd = (guest: Machine): Promise<string> =>
+  guest.run(
+    `for i in $(seq 300); do pgrep node >/dev/null || break; sleep 0.1; done
+     ! pgrep node && sed -n '/^net_vhost_pci: The device/p; /^testpmd: the last/p' /tmp/pmd.log`,
+    START_MS,
+  );
+
+/** What it says when its device is gone. */
+export const REMOVED = new RegExp(
+  `^net_vhost_pci: The device ${FUNCTION_ADDRESS} is gone: it does not answer any more\ntestpmd: the last port was removed, see --hot-plug\n$`,
+);
+
 const ECHO = readFileSync(new URL('./guest/echo.py', import.meta.url), 'utf8');
 
 /**
