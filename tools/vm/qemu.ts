@@ -74,7 +74,7 @@ export function qemuCommand(
 
 /**
  * Room for a second CPU even where there is one: for a machine that can never have two, TCG translates a locked instruction, which is
- * Linux's full barrier on x86, to plain ones. The guest shares its rings with a process of the host, and would miss its notifications.
+ * Linux's full barrier on x86, to plain ones. The guest shares its rings with a process of the host, and could miss a notification.
  */
 const cpuOption = (cpus: number): string => `${cpus},maxcpus=${Math.max(cpus, 2)}`;
 
