@@ -31,6 +31,10 @@ describe.skipIf(dpdkMissing())('with dpdk-testpmd and net_virtio_user as the pee
     ]);
     tools.push(device);
     await device.printed('ready');
+    await startDriver();
+  });
+
+  async function startDriver(): Promise<void> {
     const pmd = new Tool('src/testpmd/main.ts', [
       '--lcores=0@0,1@0',
       `--vdev=net_vhost_pci0,path=${path('vfio.sock')}`,
@@ -41,7 +45,7 @@ describe.skipIf(dpdkMissing())('with dpdk-testpmd and net_virtio_user as the pee
     ]);
     tools.push(pmd);
     await pmd.printed('nb forwarding ports=1');
-  });
+  }
 
   afterEach(async () => {
     await dpdk?.stop();
@@ -106,4 +110,29 @@ describe.skipIf(dpdkMissing())('with dpdk-testpmd and net_virtio_user as the pee
         await roundTrip({ min: 60, max: 9000, vdev, huge: false });
       });
     }
+
+  it.each([0, 1])(
+    'a driver that is killed in full traffic is followed by another: packed_vq=%i',
+    async (packed) => {
+      dpdk = Testpmd.start({
+        vdevs: [`net_virtio_user0,path=${path('vhost.sock')},queues=1,packed_vq=${packed},in_order=0`],
+        interactive: true,
+        testpmd: ['--forward-mode=flowgen'],
+      });
+      await dpdk.waitFor('testpmd>');
+      await dpdk.command('start');
+      const received = async () => {
+        await dpdk?.command('show port stats 0');
+        return dpdk?.totals()?.rxPackets ?? 0;
+      };
+      for (let time = 0; time < 4; time++) {
+        const before = await received();
+        for (let tries = 0; tries < 100 && (await received()) < before + 5000; tries++) await sleep(50);
+        expect(await received(), dpdk.output.slice(-1500)).toBeGreaterThanOrEqual(before + 5000);
+        await tools.pop()?.kill();
+        await startDriver();
+      }
+      expect(await dpdk.command('show port stats 0')).toMatch(/RX-errors: 0\b/);
+    },
+  );
 });

@@ -14,6 +14,7 @@ import { Disorder, fuzzSessions } from './mutator.ts';
 const MESSAGES = fuzzSessions(2000);
 const record = {
   last_avail_idx: 0,
+  serial: 1,
   vring_enable: 1,
   vring_num: 256,
   desc_gpa: 0x4000_0000n,

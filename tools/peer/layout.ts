@@ -36,7 +36,7 @@ const PAGE = 4096;
 /** Hugepage files are sized in whole pages of this size. */
 const HUGEPAGE = 2 << 20;
 
-/** Byte offsets of the three parts of a split ring in the memory. */
+/** Byte offsets of the three parts of a ring in the memory; those of a split ring are large enough for a packed one. */
 export interface RingPlace {
   readonly desc: number;
   readonly avail: number;
@@ -70,16 +70,17 @@ export interface PlanOptions {
   /** Longest frame to send or (without mergeable buffers) to receive, bytes without FCS. */
   readonly frameSize: number;
   readonly mergeable: boolean;
+  /** Packed rings, which have any number of entries. */
+  readonly packed?: boolean;
 }
 
-/** Lays out all queue pairs. Throws VPCI_QUEUE_SIZE for a ring size that a split ring cannot have. */
+/** Lays out all queue pairs. Throws VPCI_QUEUE_SIZE for a size that the kind of ring cannot have. */
 export function planMemory(options: PlanOptions): MemoryPlan {
   const { queueSize } = options;
-  if (queueSize < 2 || queueSize > VRING_MAX_SIZE || (queueSize & (queueSize - 1)) !== 0) {
-    throw new PmdError(
-      'VPCI_QUEUE_SIZE',
-      `Failed to lay out a queue of ${queueSize} entries: a split ring has a power of two of them, 2 to ${VRING_MAX_SIZE}`,
-    );
+  const odd = options.packed !== true && (queueSize & (queueSize - 1)) !== 0;
+  if (queueSize < 2 || queueSize > VRING_MAX_SIZE || odd) {
+    const limits = `2 to ${VRING_MAX_SIZE}, ${odd ? 'of a split ring a power of two' : 'no more and no less'}`;
+    throw new PmdError('VPCI_QUEUE_SIZE', `Failed to lay out a ring of ${queueSize} entries: ${limits}`);
   }
   let end = 0;
   const take = (bytes: number, alignment: number): number => {

@@ -29,13 +29,6 @@ const seconds = (text: string): number => {
   return value;
 };
 
-const queueSize = (text: string): number => {
-  const value = integer(2, VRING_MAX_SIZE)(text);
-  if ((value & (value - 1)) !== 0)
-    throw new InvalidArgumentError('A split ring has a power of two of entries.');
-  return value;
-};
-
 const cpuList = (text: string): number[] => text.split(',').map(integer(0, 1023));
 
 const program = new Command('vhost-pci-peer')
@@ -49,7 +42,12 @@ const program = new Command('vhost-pci-peer')
   )
   .option('--size <bytes>', 'frame without FCS', integer(MIN_FRAME, MAX_FRAME), PEER_DEFAULTS.frameSize)
   .option('--queues <n>', 'queue pairs', integer(1, 128), PEER_DEFAULTS.pairs)
-  .option('--queue-size <n>', 'entries of each ring', queueSize, PEER_DEFAULTS.queueSize)
+  .option(
+    '--queue-size <n>',
+    'entries of each ring; of split rings a power of two',
+    integer(2, VRING_MAX_SIZE),
+    PEER_DEFAULTS.queueSize,
+  )
   .option('--no-mrg-rxbuf', 'do not offer mergeable receive buffers')
   .option('--no-in-order', 'do not offer in-order rings')
   .option('--packed', 'offer packed rings')
@@ -186,8 +184,15 @@ function verdict(peer: Peer, options: Options, stats: PeerStats): number {
   return 0;
 }
 
+function options(): Options {
+  const given = program.parse().opts();
+  if (!given.packed && (given.queueSize & (given.queueSize - 1)) !== 0)
+    program.error(`error: --queue-size ${given.queueSize}: a split ring has a power of two of entries`);
+  return given;
+}
+
 try {
-  process.exitCode = await run(program.parse().opts());
+  process.exitCode = await run(options());
 } catch (error) {
   console.error(`vhost-pci-peer: ${(error as Error).message}`);
   process.exitCode = 1;

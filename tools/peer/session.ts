@@ -300,5 +300,6 @@ function planFor(options: PeerOptions, features: bigint): MemoryPlan {
     queueSize: options.queueSize,
     frameSize: foreign ? MAX_FRAME : options.frameSize,
     mergeable: (features & bit(VIRTIO_NET_F_MRG_RXBUF)) !== 0n,
+    packed: (features & bit(VIRTIO_F_RING_PACKED)) !== 0n,
   });
 }

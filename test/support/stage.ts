@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The device model and peers as processes of their own, ports of ours in this one, and a folder for their sockets.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import type { Port } from '../../src/ethdev/port.ts';
+import { vhostPciDriver } from '../../src/ethdev/vhost-pci-port.ts';
+import { Echo } from './echo.ts';
+import { openFds } from './open-fds.ts';
+import { Tool } from './tool.ts';
+import { until } from './wait.ts';
+
+export class Stage {
+  readonly #before = openFds();
+  readonly #folder = mkdtempSync(join(tmpdir(), 'vpci-stage-'));
+  readonly #tools: Tool[] = [];
+  readonly #ports: Port[] = [];
+  readonly #echoes: Echo[] = [];
+
+  path(name: string): string {
+    return join(this.#folder, name);
+  }
+
+  /** A program of this tree in a process. */
+  run(program: string, ...args: readonly string[]): Tool {
+    const tool = new Tool(program, args);
+    this.#tools.push(tool);
+    return tool;
+  }
+
+  async startDevice(...args: readonly string[]): Promise<Tool> {
+    const sockets = ['--vhost-user', this.path('vhost.sock'), '--vfio-user', this.path('vfio.sock')];
+    const device = this.run('tools/device/main.ts', ...sockets, ...args);
+    await device.printed('ready');
+    return device;
+  }
+
+  startPeer(...args: readonly string[]): Tool {
+    return this.run('tools/peer/main.ts', '--vhost-user', this.path('vhost.sock'), ...args);
+  }
+
+  openPort(devargs: Record<string, string> = {}): Port {
+    const all = new Map(Object.entries({ path: this.path('vfio.sock'), ...devargs }));
+    const port = vhostPciDriver.probe(0, 'net_vhost_pci0', all);
+    this.#ports.push(port);
+    return port;
+  }
+
+  /** A port that echoes. */
+  startPort(devargs: Record<string, string> = {}): Port {
+    const port = this.openPort(devargs);
+    port.start();
+    this.#echoes.push(new Echo(port));
+    return port;
+  }
+
+  stopEchoes(): void {
+    for (const echo of this.#echoes.splice(0)) echo.stop();
+  }
+
+  /** The peer ends by itself, and found nothing wrong. */
+  async finished(peer: Tool): Promise<void> {
+    await until('the peer ends', () => !peer.running, 30_000);
+    expect(peer.output).not.toMatch(/not back/);
+    expect(peer.exitCode, peer.output).toBe(0);
+  }
+
+  async close(): Promise<void> {
+    this.stopEchoes();
+    for (const port of this.#ports.splice(0)) port.close();
+    for (const tool of this.#tools.splice(0)) await tool.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+    await until('no descriptor is left over', () => openFds() <= this.#before);
+  }
+}
