@@ -121,18 +121,23 @@ describe('driver, device model and peer', () => {
     );
   });
 
-  it.each(['address-out-of-range', 'chain-loop', 'length-overflow'])(
-    'stop a ring that the peer breaks by %s, count it, and go on',
-    async (kind) => {
-      await stage.startDevice();
-      const port = stage.startPort();
-      const peer = stage.startPeer('--hostile', kind);
-      await until('the ring is broken', () => String(port.info.details['RX engine 0']).startsWith('broken'));
-      expect(port.xstats().get('rx_q0_invalid_desc')).toBe(1);
-      expect(String(port.info.details['TX engine 0'])).toMatch(/^running/);
-      expect(port.link().up).toBe(true);
-      await peer.kill();
-      await stage.finished(stage.startPeer('--count', '2000', '--no-reconnect'));
-    },
-  );
+  it.each([
+    'address-out-of-range',
+    'chain-loop',
+    'length-overflow',
+    'address-out-of-range --packed',
+    'chain-loop --packed',
+    'length-overflow --packed --no-in-order',
+    'indirect-outside --packed --event-idx',
+  ])('stop a ring that the peer breaks by %s, count it, and go on', async (attack) => {
+    await stage.startDevice();
+    const port = stage.startPort();
+    const peer = stage.startPeer('--hostile', ...attack.split(' '));
+    await until('the ring is broken', () => String(port.info.details['RX engine 0']).startsWith('broken'));
+    expect(port.xstats().get('rx_q0_invalid_desc')).toBe(1);
+    expect(String(port.info.details['TX engine 0'])).toMatch(/^running/);
+    expect(port.link().up).toBe(true);
+    await peer.kill();
+    await stage.finished(stage.startPeer('--count', '2000', '--no-reconnect'));
+  });
 });

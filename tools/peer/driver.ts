@@ -4,7 +4,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PmdError } from '../../src/errors.ts';
 import { type Connector, createConnector } from './connection.ts';
-import type { HostileKind } from './hostile.ts';
 import { PeerMemory } from './memory.ts';
 import { PEER_DEFAULTS, type PeerOptions } from './options.ts';
 import { Session } from './session.ts';
@@ -69,8 +68,8 @@ export class Peer {
     while (this.#session && !this.#session.done && !this.failure) await sleep(POLL_MS);
   }
 
-  /** Breaks a rule of the ring on purpose, see hostile.ts. Throws VPCI_PEER_DOWN without a back-end. */
-  async attack(kind: HostileKind, role: 'rx' | 'tx'): Promise<void> {
+  /** Breaks a rule of the ring on purpose, see hostile.ts. Throws VPCI_PEER_DOWN without a back-end, VPCI_HOSTILE when its rings have no such rule. */
+  async attack(kind: string, role: 'rx' | 'tx'): Promise<void> {
     if (!this.#session)
       throw new PmdError('VPCI_PEER_DOWN', `Failed to attack ${this.options.path}: there is no back-end`);
     await this.#session.attack(kind, role);

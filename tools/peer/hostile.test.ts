@@ -10,7 +10,7 @@ import {
   QUEUE_RUNNING,
   type QueueHandle,
 } from '../../src/native.ts';
-import { HOSTILE_KINDS, type HostileKind, type RingRole, writeHostile } from './hostile.ts';
+import { hostileKinds, type RingRole, writeHostile } from './hostile.ts';
 import { clearRing, PEER_GPA, planMemory } from './layout.ts';
 import { PeerMemory } from './memory.ts';
 import { defaultFlow, frameTemplate } from './traffic.ts';
@@ -21,19 +21,21 @@ afterEach(() => {
 });
 
 const FEATURES = (1n << 32n) | (1n << 15n);
+const PACKED = 1n << 34n;
 const plan = planMemory({ pairs: 1, queueSize: 64, frameSize: 64, mergeable: true });
 const [pair] = plan.pairs;
 if (!pair) throw new Error('no pair');
 
 /** A queue of the device role on the peer's ring `role`, and what a test does with it. */
-function joined(role: RingRole) {
+function joined(role: RingRole, packed: boolean) {
+  const features = FEATURES | (packed ? PACKED : 0n);
   const place = pair[role];
   const memory = new PeerMemory(plan.bytes, false);
   clearRing(memory.view, place);
   const driver = native.driverQueueCreate(role, {
     mapping: memory.mapping,
     gpa: PEER_GPA,
-    features: FEATURES,
+    features,
     kickFd: -1,
     ...place,
   });
@@ -48,8 +50,8 @@ function joined(role: RingRole) {
     avail: address(place.avail),
     used: address(place.used),
     size: place.size,
-    lastAvailIdx: 0,
-    features: FEATURES,
+    lastAvailIdx: packed ? 0x8000 : 0,
+    features,
     notifyFd: -1,
   });
   const pool: PoolHandle = native.poolCreate({ count: 256, dataRoom: 2048, headroom: 128, hugepages: false });
@@ -81,37 +83,50 @@ function invalid(queue: QueueHandle): number {
   return Number(new BigUint64Array(native.queueStats(queue))[QUEUE_COUNTERS.indexOf('invalid_desc')]);
 }
 
-describe('a hostile driver stops its queue and nothing else', () => {
-  it.each(HOSTILE_KINDS)('transmit ring: %s', (kind: HostileKind) => {
-    const { queue, target, burst } = joined('tx');
-    writeHostile(kind, target);
+describe.each([
+  ['split', false],
+  ['packed', true],
+] as const)('a hostile driver stops its %s queue and nothing else', (_, packed) => {
+  it.each(hostileKinds(packed))('transmit ring: %s', (kind) => {
+    const { queue, target, burst } = joined('tx', packed);
+    writeHostile(kind, target, packed);
     expect(burst()).toBe(0);
     expect(native.queueState(queue)).toBe(QUEUE_BROKEN);
     expect(invalid(queue)).toBe(1);
     expect(burst()).toBe(0);
   });
 
-  it.each(HOSTILE_KINDS)('receive ring: %s', (kind: HostileKind) => {
-    const { queue, target, burst } = joined('rx');
-    writeHostile(kind, target);
+  it.each(hostileKinds(packed))('receive ring: %s', (kind) => {
+    const { queue, target, burst } = joined('rx', packed);
+    writeHostile(kind, target, packed);
     expect(burst()).toBe(0);
     expect(native.queueState(queue)).toBe(QUEUE_BROKEN);
     expect(invalid(queue)).toBe(1);
   });
 
-  it('frames before the bad entry arrive', () => {
-    const { driver, queue, target, burst } = joined('tx');
+  it.each([1, 5, 63, 64, 65, 128, 200])('%i frames before the bad entry arrive', (frames) => {
+    const { driver, queue, target, burst } = joined('tx', packed);
     native.driverTemplate(driver, frameTemplate(64, defaultFlow(0)));
-    expect(native.driverGenerate(driver, 5)).toBe(5);
-    writeHostile('address-wrap', target);
-    expect(burst()).toBe(5);
-    burst();
+    for (let left = frames; left > 0; left -= 5) {
+      expect(native.driverGenerate(driver, Math.min(left, 5))).toBe(Math.min(left, 5));
+      // The last few are still in the ring when it breaks.
+      if (left > 5) expect(burst()).toBe(5);
+    }
+    writeHostile('address-wrap', target, packed);
+    expect(burst()).toBe(frames % 5 || 5);
+    expect(burst()).toBe(0);
     expect(native.queueState(queue)).toBe(QUEUE_BROKEN);
   });
 
   it('the rings work before anything is broken', () => {
-    const { queue, burst } = joined('rx');
+    const { queue, burst } = joined('rx', packed);
     expect(burst()).toBe(1);
     expect(native.queueState(queue)).toBe(QUEUE_RUNNING);
+  });
+
+  it('a rule that the other kind of ring has is none here', () => {
+    const { target } = joined('rx', packed);
+    const kind = packed ? 'avail-jump' : 'list-with-bad-buffer';
+    expect(() => writeHostile(kind, target, packed)).toThrow(`has no rule '${kind}'`);
   });
 });

@@ -7,7 +7,7 @@ import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typin
 import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
 import { onOutputEnd } from '../run/output.ts';
 import { Peer, type PeerEvent } from './driver.ts';
-import { HOSTILE_KINDS } from './hostile.ts';
+import { HOSTILE_KINDS, hostileKinds } from './hostile.ts';
 import { MAX_FRAME, MIN_FRAME } from './layout.ts';
 import { PEER_DEFAULTS } from './options.ts';
 import { faults, type PeerStats, periodLine, totals } from './stats.ts';
@@ -188,6 +188,8 @@ function options(): Options {
   const given = program.parse().opts();
   if (!given.packed && (given.queueSize & (given.queueSize - 1)) !== 0)
     program.error(`error: --queue-size ${given.queueSize}: a split ring has a power of two of entries`);
+  if (given.hostile && !hostileKinds(given.packed ?? false).includes(given.hostile))
+    program.error(`error: --hostile ${given.hostile}: no rule of ${given.packed ? 'packed' : 'split'} rings`);
   return given;
 }
 

@@ -13,7 +13,7 @@ import { type Lcore, launch } from '../../src/lcore/launch.ts';
 import { type DriverQueueHandle, native } from '../../src/native.ts';
 import { Channel } from './channel.ts';
 import { FrontEnd, type Negotiated } from './front-end.ts';
-import { type HostileKind, writeHostile } from './hostile.ts';
+import { writeHostile } from './hostile.ts';
 import {
   buffersPerFrame,
   clearRing,
@@ -167,14 +167,18 @@ export class Session {
    * Breaks a rule in the first pair's ring as a hostile driver would. That ring is not used any more by this side; everything
    * else goes on.
    */
-  async attack(kind: HostileKind, role: 'rx' | 'tx'): Promise<void> {
+  async attack(kind: string, role: 'rx' | 'tx'): Promise<void> {
     const pair = this.#pairs[0] as Pair;
     await this.#stopTraffic();
     pair.mode = role === 'tx' ? 'sink' : 'generate';
     const target = { view: this.#memory.view, role, gpa: PEER_GPA, memoryBytes: this.#memory.bytes };
-    writeHostile(kind, { ...target, ring: pair[role].place });
+    writeHostile(kind, { ...target, ring: pair[role].place }, this.#packed);
     native.eventfdSignal(pair[role].kickFd);
     await this.#startTraffic();
+  }
+
+  get #packed(): boolean {
+    return (this.negotiated.features & bit(VIRTIO_F_RING_PACKED)) !== 0n;
   }
 
   #rings(): Ring[] {
@@ -217,8 +221,7 @@ export class Session {
     const { fd, bytes } = this.#memory;
     await this.#frontEnd.setCalls(rings.map(({ callFd }) => callFd));
     await this.#frontEnd.configure({ gpa: PEER_GPA, size: bytes, userspace: PEER_USERSPACE, offset: 0, fd });
-    const packed = (this.negotiated.features & bit(VIRTIO_F_RING_PACKED)) !== 0n;
-    const base = packed ? VRING_PACKED_START : 0;
+    const base = this.#packed ? VRING_PACKED_START : 0;
     for (const { index, place, kickFd } of rings) {
       const address = (offset: number): bigint => PEER_USERSPACE + BigInt(offset);
       const [desc, avail, used] = [address(place.desc), address(place.avail), address(place.used)];
