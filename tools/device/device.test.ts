@@ -13,6 +13,7 @@ import {
   VHOST_PCI_REMOTE_QUEUE_ENTRY,
 } from '../../src/abi/vhost-pci.ts';
 import { VHOST_USER } from '../../src/abi/vhost-user.ts';
+import { VIRTIO_F_RING_RESET } from '../../src/abi/virtio-ring.ts';
 import { native } from '../../src/native.ts';
 import { openFds } from '../../test/support/open-fds.ts';
 import { until } from '../../test/support/wait.ts';
@@ -186,6 +187,50 @@ describe('session', () => {
       vring_num: 512,
     });
     await driver.untilLink(true);
+  });
+
+  it('lets one ring be reset, resized and laid elsewhere while the others go on', async () => {
+    make({ queuePairs: 2 });
+    const peer = newPeer();
+    await peer.negotiate();
+    await peer.sendMemory();
+    for (const ring of [0, 1, 2, 3]) await peer.startRing(ring);
+    for (const ring of [0, 1, 2, 3]) await peer.enable(ring);
+    const driver = newDriver();
+    await driver.start(DRIVER_NET | SESSION | REMAP, 2);
+    const before = (await driver.messages(3))[2] as Uint8Array;
+    await driver.untilLink(true);
+    const base = peer.vringBase(2);
+    const [stop] = await driver.messages(1);
+    const { index, token } = stopOf(stop as Uint8Array);
+    await driver.send(stopped(index, 40, token), 2);
+    expect([index, await base]).toEqual([2, 40]);
+    const [gone] = await driver.messages(1);
+    expect(record(gone as Uint8Array, 2).vring_enable).toBe(0);
+    // SET_VRING_ENABLE is not sent again: the ring comes back with its kick descriptor.
+    await peer.startRing(2, 0, 64, 6);
+    const [back] = await driver.messages(1);
+    expect(record(back as Uint8Array, 2)).toMatchObject({
+      last_avail_idx: 0,
+      vring_enable: 1,
+      vring_num: 64,
+      desc_gpa: GPA + BigInt(ringOffsets(6).desc),
+    });
+    for (const ring of [0, 1, 3]) {
+      expect(record(gone as Uint8Array, ring)).toEqual(record(before, ring));
+      expect(record(back as Uint8Array, ring)).toEqual(record(before, ring));
+    }
+    expect(await driver.linkUp()).toBe(true);
+    expect(logged('link down')).toBe(0);
+  });
+
+  it('does not offer RING_RESET, which QEMU offers its guest and keeps to itself', async () => {
+    make();
+    const peer = newPeer();
+    peer.post(VHOST_USER.SET_OWNER);
+    const offered = (await peer.ask(VHOST_USER.GET_FEATURES)).getBigUint64(0, true);
+    expect(offered & (1n << BigInt(VIRTIO_F_RING_RESET))).toBe(0n);
+    expect(offered & (1n << 30n)).not.toBe(0n);
   });
 
   it('takes a disabled ring away in good order and gives it back where the driver left it', async () => {

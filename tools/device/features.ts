@@ -64,6 +64,11 @@ export const FEATURE_NAMES = Object.keys(BITS);
 
 const bit = (number: number): bigint => 1n << BigInt(number);
 
+/**
+ * RING_RESET is not among them, though a ring may be stopped, laid elsewhere and started again at any time: QEMU shows the bit of a
+ * vhost-user back-end to its guest, and tells only the kernel's vhost of a reset. The guest would take back memory that the
+ * driver still works in.
+ */
 export const NET_FEATURES: bigint = Object.values(BITS).reduce((all, number) => all | bit(number), 0n);
 export const VERSION_1 = bit(VIRTIO_F_VERSION_1);
 

@@ -107,21 +107,21 @@ export class TestPeer {
     return this.ack(VHOST_USER.SET_MEM_TABLE, join(u32s(1, 0), this.region()), [this.memory]);
   }
 
-  addresses(index: number, base = USER): Uint8Array {
-    const { desc, avail, used } = ringOffsets(index);
+  addresses(index: number, base = USER, place = index): Uint8Array {
+    const { desc, avail, used } = ringOffsets(place);
     const at = (offset: number) => base + BigInt(offset);
     return join(u32s(index, 0), u64s(at(desc), at(used), at(avail), 0n));
   }
 
   /** Sets a ring up as QEMU and DPDK do, kick last. */
-  async startRing(index: number, base = 0, size = 256): Promise<void> {
+  async startRing(index: number, base = 0, size = 256, place = index): Promise<void> {
     this.kicks[index] ??= native.eventfd();
     this.calls[index] ??= native.eventfd();
     const { kicks, calls } = this;
     await this.ack(VHOST_USER.SET_VRING_CALL, u64s(BigInt(index)), [calls[index] as number]);
     await this.ack(VHOST_USER.SET_VRING_NUM, u32s(index, size));
     await this.ack(VHOST_USER.SET_VRING_BASE, u32s(index, base));
-    await this.ack(VHOST_USER.SET_VRING_ADDR, this.addresses(index));
+    await this.ack(VHOST_USER.SET_VRING_ADDR, this.addresses(index, USER, place));
     await this.ack(VHOST_USER.SET_VRING_KICK, u64s(BigInt(index)), [kicks[index] as number]);
   }
 
