@@ -76,7 +76,7 @@ it('a counterexample tells what each side did', () => {
 describe('the model has the steps of', () => {
   it.each(MIRRORED)('$name', ({ file, name, order }) => {
     const source = readFileSync(fileURLToPath(new URL(`../../${file}`, import.meta.url)), 'utf8');
-    const start = source.search(new RegExp(`^ *(?:void|bool) ${name}\\(.*\\{$`, 'm'));
+    const start = source.search(new RegExp(`^ *(?:void|bool|uint32_t) ${name}\\(.*\\{$`, 'm'));
     expect(start, `${name} in ${file}`).toBeGreaterThanOrEqual(0);
     const indent = /^ */.exec(source.slice(start))?.[0];
     const body = source.slice(start, source.indexOf(`\n${indent}}\n`, start));

@@ -63,7 +63,12 @@ export const MIRRORED = [
   {
     file: 'addon/ring/packed_ring.h',
     name: 'Publish',
-    order: ['StoreRelease(PackedTail(', 'q_.NotifyPeer('],
+    order: ['PublishPacket(', 'q_.NotifyPeer('],
+  },
+  {
+    file: 'addon/ring/packed_ring.h',
+    name: 'PublishPacket',
+    order: ['Note(', 'StoreRelease(Tail(first)'],
   },
   {
     file: 'addon/ring/device_queue.cc',
