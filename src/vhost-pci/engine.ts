@@ -98,6 +98,9 @@ export class Engine {
       const position = place && { position: { ...place, serial: ring.serial } };
       native.queueStart(this.queue, { ...setup, ...position });
       this.#started = true;
+      // The driver before may have died between using entries and telling of them. With EVENT_IDX the peer asked to be told once
+      // its event index is passed (VIRTIO 1.2, 2.7.10), and nothing that we do would pass it again for 2^16 entries.
+      if (notifyFd >= 0) native.eventfdSignal(notifyFd);
     } catch (error) {
       this.#failed = true;
       this.#startErrors++;
