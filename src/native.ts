@@ -127,6 +127,7 @@ export const QUEUE_COUNTERS = [
   'invalid_desc',
   'bursts',
   'empty_bursts',
+  'rarp_packets',
 ] as const;
 
 /** The arrays of queueSlots: where a packet starts (mapping, 2 GiB window in it, offset in that), its most bytes, its bytes. */
@@ -329,6 +330,8 @@ export interface Native {
    */
   queueQuiesce(queue: QueueHandle): number;
   queueState(queue: QueueHandle): number;
+  /** The next `rxBurst` of a running queue gives a RARP broadcast of this MAC address (6 bytes) before all else; null: none waits any more. */
+  queueAnnounce(queue: QueueHandle, mac: Uint8Array | null): void;
   /** Live counters in the order of QUEUE_COUNTERS: BigUint64Array over the addon's memory, for the calling thread. */
   queueStats(queue: QueueHandle): ArrayBuffer;
   /** Quiesces and frees the slot; detaches this thread's view of the counters. */

@@ -9,6 +9,7 @@
 #include "binding/error.h"
 #include "binding/ring_registry.h"
 #include "os/mapping.h"
+#include "ring/announce.h"
 #include "ring/chain.h"
 
 namespace vpci {
@@ -36,6 +37,7 @@ Napi::Value QueueCreate(const Napi::CallbackInfo& info) {
   DeviceQueue& q = *TheRegistry().Queue(handle);
   q.role = role;
   q.last_avail_idx = 0;
+  q.announce.store(0);
   q.counters = QueueCounters{};
   return Napi::Number::New(info.Env(), handle);
 }
@@ -95,6 +97,17 @@ Napi::Value QueueQuiesce(const Napi::CallbackInfo& info) {
 
 Napi::Value QueueStateOf(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<uint32_t>(QueueArg(info[0]).state.load()));
+}
+
+Napi::Value QueueAnnounce(const Napi::CallbackInfo& info) {
+  uint64_t value = 0;
+  if (!info[1].IsNull()) {
+    const auto mac = arg::Bytes(info[1], "mac");
+    if (mac.size() != 6) throw arg::OutOfRange(info.Env(), "mac", "6 bytes long");
+    value = Announcement(mac.data());
+  }
+  QueueArg(info[0]).announce.store(value);
+  return info.Env().Undefined();
 }
 
 Napi::Value QueueStats(const Napi::CallbackInfo& info) {
@@ -196,6 +209,7 @@ void InitRingQueues(Napi::Env env, Napi::Object exports) {
   Export(env, exports, "queueStart", QueueStart);
   Export(env, exports, "queueQuiesce", QueueQuiesce);
   Export(env, exports, "queueState", QueueStateOf);
+  Export(env, exports, "queueAnnounce", QueueAnnounce);
   Export(env, exports, "queueStats", QueueStats);
   Export(env, exports, "queueSlots", QueueSlots);
   Export(env, exports, "queueDestroy", QueueDestroy);

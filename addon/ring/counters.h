@@ -21,8 +21,9 @@ struct alignas(64) QueueCounters {
   uint64_t invalid_desc = 0;
   uint64_t bursts = 0;
   uint64_t empty_bursts = 0;
+  uint64_t rarp_packets = 0;
 
-  static constexpr int kCount = 19;
+  static constexpr int kCount = 20;
 
   // Bin of a frame of `len` bytes as in DPDK's vhost statistics.
   void CountSize(uint32_t len) {

@@ -119,6 +119,7 @@ void DeviceQueue::AskForKicks(bool want) {
 }
 
 bool DeviceQueue::HasWork() {
+  if (announce.load(std::memory_order_relaxed) != 0) return true;
   if (!packed) return Available() > 0;
   const VringPackedDesc d = LoadPackedDesc(&packed[last_avail_idx & ~VRING_PACKED_WRAP]);
   return PackedAvailable(d.flags, (last_avail_idx & VRING_PACKED_WRAP) != 0);

@@ -77,6 +77,8 @@ struct alignas(64) DeviceQueue {
   // --- written by both threads
   std::atomic<uint32_t> busy{0};
   std::atomic<QueueState> state{QueueState::kStopped};
+  // An address that the next receive burst is to announce (announce.h); 0 for none.
+  std::atomic<uint64_t> announce{0};
 
   // --- set by Start, read by bursts
   alignas(64) const VringDesc* desc = nullptr;

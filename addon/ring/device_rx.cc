@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "ring/announce.h"
 #include "ring/chain.h"
 #include "ring/copy.h"
 #include "ring/offload.h"
@@ -231,7 +232,10 @@ constexpr RxFunction kRxFunctions[kVariants] = {
 
 uint32_t RxBurst(DeviceQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
   if (!q.Enter()) return 0;
-  const uint32_t total = kRxFunctions[q.variant](q, pool, ids, n);
+  uint32_t total = 0;
+  if (__builtin_expect(q.announce.load(std::memory_order_relaxed) != 0, 0) && n > 0)
+    total = TakeAnnouncement(q, pool, ids) ? 1 : 0;
+  total += kRxFunctions[q.variant](q, pool, ids + total, n - total);
   q.counters.good_packets += total;
   q.counters.bursts += total != 0;
   q.counters.empty_bursts += total == 0;

@@ -111,7 +111,9 @@ int32_t RelayBurst(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
     rx.Leave();
     return 0;
   }
-  const int32_t moved = kRelays[rx.variant & (kVariantInOrder | kVariantPacked)](rx, tx, n);
+  // What is to be announced takes the other road.
+  const bool announce = rx.announce.load(std::memory_order_relaxed) != 0;
+  const int32_t moved = announce ? -1 : kRelays[rx.variant & (kVariantInOrder | kVariantPacked)](rx, tx, n);
   const uint32_t packets = moved > 0 ? static_cast<uint32_t>(moved) : 0;
   for (DeviceQueue* q : {&rx, &tx}) {
     q->counters.good_packets += packets;

@@ -46,6 +46,25 @@ export const VHOST_PCI_CTRL_SESSION_QUEUE_STOP = 1;
 /** Driver to device (device-readable buffer): the ring is quiet, here is its index. */
 export const VHOST_PCI_CTRL_SESSION_QUEUE_STOPPED = 2;
 
+/** Device to driver: the MTU of the peer's network, 0 when it told none. */
+export const VHOST_PCI_CTRL_SESSION_PEER_MTU = 3;
+/** Device to driver: make this MAC address known, which has come to the peer. */
+export const VHOST_PCI_CTRL_SESSION_PEER_ANNOUNCE = 4;
+
+export const VHOST_PCI_PEER_MTU = {
+  name: 'vhost_pci_peer_mtu',
+  source: 'docs/device-abi.md, SESSION',
+  size: 4,
+  fields: { mtu: at(0, 'u16'), padding: at(2, 'u16') },
+} as const satisfies Layout;
+
+/** Six bytes of MAC address, then two of padding. */
+export const VHOST_PCI_PEER_ANNOUNCE_BYTES = 8;
+
+/** What an Ethernet link may have: RFC 791 asks for 68 at least. */
+export const MIN_MTU = 68;
+export const MAX_MTU = 65_535;
+
 export const VHOST_PCI_REMOTE_MEM_PACKED_ENTRY = {
   name: 'vhost_pci_remote_mem',
   source: 'vhost-pci RFC 2.0',

@@ -69,6 +69,46 @@ describe('net_vhost_pci', () => {
     expect(events).toEqual(['up', 'down']);
   });
 
+  it("has the MTU of its peer's network", () => {
+    open();
+    port.start();
+    expect(port.info.mtu).toBe(1500);
+    connect();
+    fake.send(message(2, 3, Uint8Array.of(0x28, 0x23, 0, 0)));
+    expect(port.info.mtu).toBe(9000);
+    fake.setLink(false);
+    fake.send(placedMemory([]));
+    expect(port.info.mtu).toBe(1500);
+  });
+
+  it('receives a RARP broadcast for an address that came to its peer, and counts it', () => {
+    open();
+    const pool = new Mempool({ count: 8 });
+    const vector = pool.vector(4);
+    port.start();
+    const announce = () => fake.send(message(2, 4, Uint8Array.of(0x52, 0x54, 0, 0x12, 0x34, 0x56, 0, 0)));
+    connect();
+    const rx = vhostPciDriver.openRxQueue(structuredClone(port.rxQueueSpec(0)));
+    expect(rx.burst(vector, 4)).toBe(0);
+    announce();
+    announce();
+    expect(rx.burst(vector, 4)).toBe(1);
+    const at = (vector.ids[0] as number) * pool.stride + (pool.dataOff[vector.ids[0] as number] as number);
+    expect([...pool.bytes.subarray(at, at + 14)]).toEqual([
+      ...[255, 255, 255, 255, 255, 255],
+      ...[0x52, 0x54, 0, 0x12, 0x34, 0x56, 0x80, 0x35],
+    ]);
+    expect(port.xstats().get('rx_q0_rarp_packets')).toBe(1);
+    expect(port.stats()).toMatchObject({ ipackets: 1, ibytes: 60 });
+    // What was to be announced of a peer that is gone is not.
+    announce();
+    fake.setLink(false);
+    fake.send(placedMemory([]));
+    connect();
+    expect(rx.burst(vector, 4)).toBe(0);
+    pool.close();
+  });
+
   it('has RX queues on which a thread can sleep, and counts that', () => {
     open();
     port.start();

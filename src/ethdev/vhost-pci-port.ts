@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The port driver net_vhost_pci: a vhost-pci-net function as a Port. Queue i of the port is engine pair i of the device.
+import { MIN_MTU } from '../abi/vhost-pci.ts';
 import { openPciAddress } from '../bus/open-pci.ts';
 import type { PciDevice } from '../bus/pci-device.ts';
 import { openVfioUser } from '../bus/vfio-user.ts';
@@ -29,7 +30,6 @@ const DRIVER = 'net_vhost_pci';
 /** Memory has no line rate; DPDK's net_vhost names this too. */
 const LINK_SPEED_MBPS = 10_000;
 const MTU = 1500;
-const MIN_MTU = 68;
 /** An IP packet of 64 KiB behind an Ethernet header, which is what segmentation offload makes at most. */
 const MAX_PKT_LEN = 65_550;
 const MAX_MTU = 65_517;
@@ -105,7 +105,7 @@ export class VhostPciPort implements Port {
       driver: DRIVER,
       devargs: this.#options.devargs ?? '',
       mac: this.#options.mac ?? defaultMac(this.id),
-      mtu: MTU,
+      mtu: this.#device.peerMtu || MTU,
       minMtu: MIN_MTU,
       maxMtu: MAX_MTU,
       maxRxQueues: this.#maxQueues,

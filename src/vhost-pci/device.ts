@@ -59,6 +59,7 @@ export class VhostPciDevice {
   #features: FeatureSet = 0n;
   #state: DeviceState = 'live';
   #linkUp = false;
+  #peerMtu = 0;
   #invalidMessages = 0;
   #resets = 0;
   #fruitlessResets = 0;
@@ -129,6 +130,11 @@ export class VhostPciDevice {
   /** Bytes of the peer's memory. */
   get remoteBytes(): bigint {
     return this.#remoteMemory?.bytes ?? 0n;
+  }
+
+  /** MTU of the peer's network, as its front-end told; 0 when it did not. */
+  get peerMtu(): number {
+    return this.#peerMtu;
   }
 
   /** How the peer's memory reads; null while there is none. */
@@ -242,6 +248,7 @@ export class VhostPciDevice {
     this.#resets++;
     this.#fruitlessResets++;
     this.#control?.close();
+    this.#peerMtu = 0;
     this.exotic.forget();
     this.#setLink(false);
     // Whoever heard of the link may have closed the device.
@@ -272,6 +279,12 @@ export class VhostPciDevice {
       case 'peer-features':
         this.exotic.setFeatures(message.features);
         break;
+      case 'peer-mtu':
+        this.#peerMtu = message.mtu;
+        break;
+      case 'peer-announce':
+        this.exotic.announce(message.mac);
+        break;
       case 'queue-stop':
         this.#control?.send(
           encodeQueueStopped(message.index, this.exotic.stopQueue(message.index), message.token),
@@ -281,6 +294,7 @@ export class VhostPciDevice {
   }
 
   #takeMemory(message: ControlMessage & { type: 'memory' }): void {
+    if (message.regions.length === 0) this.#peerMtu = 0;
     try {
       this.exotic.setMemory(message.regions);
       this.#tellReadSpeed();

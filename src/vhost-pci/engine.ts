@@ -126,9 +126,15 @@ export class Engine {
     return this.#stoppedAt;
   }
 
+  /** The next receive burst gives a RARP broadcast of this address. */
+  announce(mac: Uint8Array): void {
+    native.queueAnnounce(this.queue, mac);
+  }
+
   /** Forgets the ring: the peer or its memory is gone. */
   forget(): void {
     this.stop();
+    native.queueAnnounce(this.queue, null);
     this.#stoppedAt = 0;
     this.#failed = false;
   }

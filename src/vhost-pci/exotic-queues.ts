@@ -98,6 +98,12 @@ export class ExoticQueues {
     return this.#engines[index]?.stop() ?? 0;
   }
 
+  /** A MAC address has come to the peer: the application hears of it on RX queue 0, as if the peer had sent a broadcast. */
+  announce(mac: Uint8Array): void {
+    this.engine('rx', 0).announce(mac);
+    this.#options.wake(0);
+  }
+
   setLink(up: boolean): void {
     this.#linkUp = up;
     this.reconcile();

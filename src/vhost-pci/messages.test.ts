@@ -65,6 +65,24 @@ describe('control messages', () => {
     });
   });
 
+  it('hold an MTU and addresses to announce', () => {
+    const mtu = (value: number) => message(2, 3, Uint8Array.of(value & 0xff, value >> 8, 0, 0));
+    for (const value of [0, 68, 9000, 65_535])
+      expect(parseMessage(mtu(value), limits)).toEqual({ type: 'peer-mtu', mtu: value });
+    expect(parseMessage(mtu(67), limits)).toMatchObject({ type: 'malformed' });
+    const mac = Uint8Array.of(2, 1, 2, 3, 4, 5);
+    const announce = message(2, 4, Uint8Array.of(...mac, 0, 0));
+    expect(parseMessage(announce, limits)).toEqual({ type: 'peer-announce', mac });
+    for (const bad of [
+      message(2, 4, Uint8Array.of(3, 1, 2, 3, 4, 5, 0, 0)),
+      message(2, 4, mac),
+      message(2, 3, mac),
+    ])
+      expect(parseMessage(bad, limits)).toMatchObject({ type: 'malformed' });
+    for (const known of [mtu(1500), announce])
+      expect(parseMessage(known, { ...limits, session: false })).toMatchObject({ type: 'malformed' });
+  });
+
   it('may be shorter than what the device wrote', () => {
     const bytes = new Uint8Array(600);
     bytes.set(queueStop(1, 2));

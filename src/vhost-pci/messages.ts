@@ -3,16 +3,21 @@
 // is wrong with a message comes back as a reason and never as an exception.
 import { decode, encode } from '../abi/layout.ts';
 import {
+  MIN_MTU,
   VHOST_PCI_CTRL_HDR,
   VHOST_PCI_CTRL_REMOTE_MEM,
   VHOST_PCI_CTRL_REMOTE_MEM_PACKED,
   VHOST_PCI_CTRL_REMOTE_MEM_PLACED,
   VHOST_PCI_CTRL_REMOTE_QUEUES,
   VHOST_PCI_CTRL_SESSION,
+  VHOST_PCI_CTRL_SESSION_PEER_ANNOUNCE,
   VHOST_PCI_CTRL_SESSION_PEER_FEATURES,
+  VHOST_PCI_CTRL_SESSION_PEER_MTU,
   VHOST_PCI_CTRL_SESSION_QUEUE_STOP,
   VHOST_PCI_CTRL_SESSION_QUEUE_STOPPED,
   VHOST_PCI_MEMORY_BARS,
+  VHOST_PCI_PEER_ANNOUNCE_BYTES,
+  VHOST_PCI_PEER_MTU,
   VHOST_PCI_QUEUE_STOP,
   VHOST_PCI_REMOTE_MEM_PACKED_ENTRY,
   VHOST_PCI_REMOTE_MEM_PLACED_ENTRY,
@@ -47,6 +52,9 @@ export type ControlMessage =
   /** Entry 2i is the ring of TX engine i, 2i+1 that of RX engine i. */
   | { readonly type: 'queues'; readonly queues: readonly RemoteQueue[] }
   | { readonly type: 'peer-features'; readonly features: bigint }
+  /** 0: the peer told none. */
+  | { readonly type: 'peer-mtu'; readonly mtu: number }
+  | { readonly type: 'peer-announce'; readonly mac: Uint8Array }
   | { readonly type: 'queue-stop'; readonly index: number; readonly token: number }
   | { readonly type: 'malformed'; readonly reason: string };
 
@@ -171,12 +179,28 @@ function parseSession(cmd: number, payload: DataView, limits: MessageLimits): Co
     if (payload.byteLength !== 8) return malformed(`PEER_FEATURES of ${payload.byteLength} bytes`);
     return { type: 'peer-features', features: payload.getBigUint64(0, true) };
   }
+  if (cmd === VHOST_PCI_CTRL_SESSION_PEER_MTU) return parseMtu(payload);
+  if (cmd === VHOST_PCI_CTRL_SESSION_PEER_ANNOUNCE) return parseAnnounce(payload);
   if (cmd !== VHOST_PCI_CTRL_SESSION_QUEUE_STOP) return malformed(`unknown SESSION command ${cmd}`);
   if (payload.byteLength !== VHOST_PCI_QUEUE_STOP.size)
     return malformed(`QUEUE_STOP of ${payload.byteLength} bytes`);
   const { index, token } = decode(VHOST_PCI_QUEUE_STOP, payload);
   if (index >= 2 * limits.queuePairs) return malformed(`QUEUE_STOP of queue ${index}`);
   return { type: 'queue-stop', index, token };
+}
+
+function parseMtu(payload: DataView): ControlMessage {
+  if (payload.byteLength !== VHOST_PCI_PEER_MTU.size)
+    return malformed(`PEER_MTU of ${payload.byteLength} bytes`);
+  const { mtu } = decode(VHOST_PCI_PEER_MTU, payload);
+  return mtu !== 0 && mtu < MIN_MTU ? malformed(`an MTU of ${mtu}`) : { type: 'peer-mtu', mtu };
+}
+
+function parseAnnounce(payload: DataView): ControlMessage {
+  if (payload.byteLength !== VHOST_PCI_PEER_ANNOUNCE_BYTES)
+    return malformed(`PEER_ANNOUNCE of ${payload.byteLength} bytes`);
+  const mac = new Uint8Array(payload.buffer, payload.byteOffset, 6).slice();
+  return (mac[0] ?? 1) & 1 ? malformed('a group address to announce') : { type: 'peer-announce', mac };
 }
 
 /** Bytes of a QUEUE_STOPPED message. */

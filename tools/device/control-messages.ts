@@ -8,9 +8,13 @@ import {
   VHOST_PCI_CTRL_REMOTE_MEM_PLACED,
   VHOST_PCI_CTRL_REMOTE_QUEUES,
   VHOST_PCI_CTRL_SESSION,
+  VHOST_PCI_CTRL_SESSION_PEER_ANNOUNCE,
   VHOST_PCI_CTRL_SESSION_PEER_FEATURES,
+  VHOST_PCI_CTRL_SESSION_PEER_MTU,
   VHOST_PCI_CTRL_SESSION_QUEUE_STOP,
   VHOST_PCI_CTRL_SESSION_QUEUE_STOPPED,
+  VHOST_PCI_PEER_ANNOUNCE_BYTES,
+  VHOST_PCI_PEER_MTU,
   VHOST_PCI_QUEUE_STOP,
   VHOST_PCI_REMOTE_MEM_PACKED_ENTRY,
   VHOST_PCI_REMOTE_MEM_PLACED_ENTRY,
@@ -39,6 +43,27 @@ const HEAD = VHOST_PCI_CTRL_HDR.size;
 export function peerFeaturesMessage(features: bigint): Uint8Array {
   const { bytes, view } = message(VHOST_PCI_CTRL_SESSION, VHOST_PCI_CTRL_SESSION_PEER_FEATURES, 8);
   view.setBigUint64(HEAD, features, true);
+  return bytes;
+}
+
+/** 0 for none. */
+export function peerMtuMessage(mtu: number): Uint8Array {
+  const { bytes, view } = message(
+    VHOST_PCI_CTRL_SESSION,
+    VHOST_PCI_CTRL_SESSION_PEER_MTU,
+    VHOST_PCI_PEER_MTU.size,
+  );
+  encode(VHOST_PCI_PEER_MTU, { mtu }, view, HEAD);
+  return bytes;
+}
+
+export function peerAnnounceMessage(mac: Uint8Array): Uint8Array {
+  const { bytes } = message(
+    VHOST_PCI_CTRL_SESSION,
+    VHOST_PCI_CTRL_SESSION_PEER_ANNOUNCE,
+    VHOST_PCI_PEER_ANNOUNCE_BYTES,
+  );
+  bytes.set(mac.subarray(0, 6), HEAD);
   return bytes;
 }
 

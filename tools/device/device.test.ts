@@ -224,6 +224,43 @@ describe('session', () => {
     expect(logged('link down')).toBe(0);
   });
 
+  it("tells the driver the MTU of the peer's network, at once and to whoever comes later", async () => {
+    const { peer, driver } = await linked();
+    const mtu = (message?: Uint8Array) => [
+      kind(message as Uint8Array),
+      viewOf(message as Uint8Array).getUint16(4, true),
+    ];
+    expect(await peer.ack(VHOST_USER.NET_SET_MTU, u64s(9000n))).toBe(0n);
+    expect(mtu((await driver.messages(1))[0])).toEqual(['2.3', 9000]);
+    expect(await peer.ack(VHOST_USER.NET_SET_MTU, u64s(9000n))).toBe(0n);
+    expect(await peer.ack(VHOST_USER.NET_SET_MTU, u64s(65_535n))).toBe(0n);
+    expect(mtu((await driver.messages(1))[0])).toEqual(['2.3', 65_535]);
+    driver.channel.close();
+    await until('the driver is gone', () => logged('driver left') === 1);
+    const next = newDriver();
+    await next.start();
+    const messages = await next.messages(4);
+    expect(messages.map(kind)).toEqual([FEATURES, PLACED, '2.3', QUEUES]);
+    expect(mtu(messages[2])).toEqual(['2.3', 65_535]);
+  });
+
+  it('hands an address that is to be announced to the driver, or to the next one, once', async () => {
+    make();
+    const peer = newPeer();
+    await peer.start();
+    const mac = 0x5634_1200_5452n;
+    expect(await peer.ack(VHOST_USER.SEND_RARP, u64s((0xffffn << 48n) | mac))).toBe(0n);
+    const driver = newDriver();
+    await driver.start();
+    const messages = await driver.messages(4);
+    expect(messages.map(kind)).toEqual([FEATURES, PLACED, QUEUES, '2.4']);
+    expect([...(messages[3] as Uint8Array).subarray(4)]).toEqual([0x52, 0x54, 0, 0x12, 0x34, 0x56, 0, 0]);
+    await peer.enable(1, 1);
+    expect(driver.collect()).toEqual([]);
+    expect(await peer.ack(VHOST_USER.SEND_RARP, u64s(mac))).toBe(0n);
+    expect((await driver.messages(1)).map(kind)).toEqual(['2.4']);
+  });
+
   it('does not offer RING_RESET, which QEMU offers its guest and keeps to itself', async () => {
     make();
     const peer = newPeer();
@@ -501,7 +538,7 @@ describe('features', () => {
     await until('the peer was dropped', () => peer.channel.closedBecause !== null);
     const next = newPeer();
     const offered = (await next.ask(VHOST_USER.GET_FEATURES)).getBigUint64(0, true);
-    expect(offered).toBe((1n << 32n) | (1n << 30n));
+    expect(offered).toBe((1n << 32n) | (1n << 30n) | (1n << 3n));
   });
 
   it('refuses a driver without VERSION_1 or with a feature that was not offered', async () => {

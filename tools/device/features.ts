@@ -15,6 +15,7 @@ import {
   VIRTIO_NET_F_HOST_USO,
   VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_NET_F_MTU,
 } from '../../src/abi/virtio-net.ts';
 import {
   VIRTIO_F_IN_ORDER,
@@ -72,9 +73,10 @@ const bit = (number: number): bigint => 1n << BigInt(number);
 export const NET_FEATURES: bigint = Object.values(BITS).reduce((all, number) => all | bit(number), 0n);
 export const VERSION_1 = bit(VIRTIO_F_VERSION_1);
 
-/** Multiqueue is between the peer and its front-end: a driver sees the pairs, not the bit. */
+/** Between the peer and its front-end: a driver sees the pairs and is told the MTU, and needs no bits for them. */
 export function peerOnlyFeatures(queuePairs: number): bigint {
-  return bit(VHOST_USER_F_PROTOCOL_FEATURES) | (queuePairs > 1 ? bit(VIRTIO_NET_F_MQ) : 0n);
+  const mq = queuePairs > 1 ? bit(VIRTIO_NET_F_MQ) : 0n;
+  return bit(VHOST_USER_F_PROTOCOL_FEATURES) | bit(VIRTIO_NET_F_MTU) | mq;
 }
 
 /** "mrg_rxbuf,in_order" as bits; VERSION_1 is always there. Throws PmdError on an unknown name, or on one that needs another. */

@@ -11,8 +11,9 @@ export const MEMORY_BYTES = 1 << 20;
 export const GPA = 0x4000_0000n;
 export const USER = 0x7f12_0000_0000n;
 export const NET_AND_PROTOCOL = (1n << 32n) | (1n << 15n) | (1n << 30n);
-/** MQ, REPLY_ACK, RESET_DEVICE, CONFIGURE_MEM_SLOTS, STATUS. */
-export const ALL_PROTOCOL = 1n | (1n << 3n) | (1n << 13n) | (1n << 15n) | (1n << 16n);
+/** MQ, RARP, REPLY_ACK, MTU, RESET_DEVICE, CONFIGURE_MEM_SLOTS, STATUS. */
+export const ALL_PROTOCOL =
+  1n | (1n << 2n) | (1n << 3n) | (1n << 4n) | (1n << 13n) | (1n << 15n) | (1n << 16n);
 
 const RING_BYTES = 0x10000;
 

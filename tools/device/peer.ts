@@ -40,6 +40,10 @@ export interface PeerRing {
 export class Peer {
   featuresSet = false;
   protocolFeatures = 0n;
+  /** NET_SET_MTU; 0 before it. */
+  mtu = 0;
+  /** SEND_RARP: the address that no driver was told yet; the last one counts. */
+  announce: Uint8Array | null = null;
   status = 0;
   memory = PeerMemory.empty;
   /** The connection is over: nothing may be kept any more. */

@@ -13,7 +13,9 @@ import { VHOST_USER_F_PROTOCOL_FEATURES } from '../../src/abi/vhost-user.ts';
 import {
   packedMemoryMessage,
   parseQueueStopped,
+  peerAnnounceMessage,
   peerFeaturesMessage,
+  peerMtuMessage,
   placedMemoryMessage,
   type QueueRecord,
   queueStopMessage,
@@ -45,6 +47,7 @@ export interface DriverPort {
 interface Told {
   readonly memory: PeerMemory;
   features: bigint;
+  mtu: number;
   records: readonly QueueRecord[];
 }
 
@@ -242,15 +245,28 @@ export class Session {
       this.#disableTold();
       this.#driver.send(peerFeaturesMessage(negotiated(peer)));
       this.#driver.send(placedMemoryMessage(placeRegions(peer.memory.regions, peer.bars)));
-      this.#told = { memory: peer.memory, features: peer.features, records: peer.rings.map(() => STOPPED) };
+      this.#told = {
+        memory: peer.memory,
+        features: peer.features,
+        mtu: 0,
+        records: peer.rings.map(() => STOPPED),
+      };
     } else if (this.#told.features !== peer.features) {
       this.#told.features = peer.features;
       this.#driver.send(peerFeaturesMessage(negotiated(peer)));
+    }
+    if (this.#told.mtu !== peer.mtu) {
+      this.#told.mtu = peer.mtu;
+      this.#driver.send(peerMtuMessage(peer.mtu), 'mtu');
     }
     this.#sendRecords(
       this.#told,
       peer.rings.map((ring) => this.#record(peer, ring)),
     );
+    if (peer.announce) {
+      this.#driver.send(peerAnnounceMessage(peer.announce), 'announce');
+      peer.announce = null;
+    }
   }
 
   #sendRecords(told: Told, records: readonly QueueRecord[]): void {

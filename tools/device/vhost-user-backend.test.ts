@@ -183,8 +183,12 @@ const REFUSED: [string, () => [number, Uint8Array, number[]?]][] = [
   ['features that were not offered', () => [VHOST_USER.SET_FEATURES, u64s(NET_AND_PROTOCOL | (1n << 34n))]],
   [
     'protocol features that were not offered',
-    () => [VHOST_USER.SET_PROTOCOL_FEATURES, u64s(ALL_PROTOCOL | 4n)],
+    () => [VHOST_USER.SET_PROTOCOL_FEATURES, u64s(ALL_PROTOCOL | 2n)],
   ],
+  ['an MTU of 67', () => [VHOST_USER.NET_SET_MTU, u64s(67n)]],
+  ['an MTU of 2^16', () => [VHOST_USER.NET_SET_MTU, u64s(0x10000n)]],
+  ['an MTU of 2^32 + 1500', () => [VHOST_USER.NET_SET_MTU, u64s((1n << 32n) + 1500n)]],
+  ['a group address to announce', () => [VHOST_USER.SEND_RARP, u64s(1n)]],
   ['other features while rings run', () => [VHOST_USER.SET_FEATURES, u64s(1n << 32n)]],
   ['a ring that does not exist', () => [VHOST_USER.SET_VRING_NUM, u32s(4, 256)]],
   ['ring 2^16', () => [VHOST_USER.SET_VRING_NUM, u32s(0x10000, 256)]],

@@ -3,6 +3,7 @@
 // not in the table is refused by name or number. Handlers see messages of the right size with the right number of
 // descriptors only; they take out of `fds` what they keep, and throw ProtocolError to refuse.
 import { decode } from '../../src/abi/layout.ts';
+import { MAX_MTU, MIN_MTU } from '../../src/abi/vhost-pci.ts';
 import {
   VHOST_USER,
   VHOST_USER_MAX_REGIONS,
@@ -11,6 +12,8 @@ import {
   VHOST_USER_MEMORY_REGION,
   VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS,
   VHOST_USER_PROTOCOL_F_MQ,
+  VHOST_USER_PROTOCOL_F_MTU,
+  VHOST_USER_PROTOCOL_F_RARP,
   VHOST_USER_PROTOCOL_F_REPLY_ACK,
   VHOST_USER_PROTOCOL_F_RESET_DEVICE,
   VHOST_USER_PROTOCOL_F_STATUS,
@@ -68,7 +71,9 @@ export interface MessageHandler {
 
 export const PROTOCOL_FEATURES =
   (1n << BigInt(VHOST_USER_PROTOCOL_F_MQ)) |
+  (1n << BigInt(VHOST_USER_PROTOCOL_F_RARP)) |
   (1n << BigInt(VHOST_USER_PROTOCOL_F_REPLY_ACK)) |
+  (1n << BigInt(VHOST_USER_PROTOCOL_F_MTU)) |
   (1n << BigInt(VHOST_USER_PROTOCOL_F_RESET_DEVICE)) |
   (1n << BigInt(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS)) |
   (1n << BigInt(VHOST_USER_PROTOCOL_F_STATUS));
@@ -111,6 +116,8 @@ const ROWS: readonly Row[] = [
   ['SET_PROTOCOL_FEATURES', U64, 0, false, setProtocolFeatures],
   ['GET_QUEUE_NUM', 0, 0, true, ({ peer }) => u64(BigInt(peer.rings.length / 2)), VHOST_USER_PROTOCOL_F_MQ],
   ['SET_VRING_ENABLE', STATE, 0, false, setVringEnable],
+  ['SEND_RARP', U64, 0, false, sendRarp, VHOST_USER_PROTOCOL_F_RARP],
+  ['NET_SET_MTU', U64, 0, false, netSetMtu, VHOST_USER_PROTOCOL_F_MTU],
   ['RESET_DEVICE', 0, 0, false, resetDevice, VHOST_USER_PROTOCOL_F_RESET_DEVICE],
   ['GET_MAX_MEM_SLOTS', 0, 0, true, () => u64(BigInt(MAX_MEM_SLOTS)), SLOTS],
   ['ADD_MEM_REG', MEM_REG, 1, false, addMemReg, SLOTS],
@@ -269,6 +276,19 @@ async function setVringEnable({ peer, host, payload }: Request): Promise<void> {
   if (num > 1) throw new ProtocolError(`ring ${index} enabled with ${num}`);
   if (num === 0) await host.stopRings([ring]);
   ring.enabled = num === 1;
+}
+
+/** The first six bytes are the guest's address: where it came to after a migration, for instance. */
+function sendRarp({ peer, payload }: Request): void {
+  const mac = new Uint8Array(payload.buffer, payload.byteOffset, 6).slice();
+  if (((mac[0] ?? 1) & 1) !== 0) throw new ProtocolError('a group address to announce');
+  peer.announce = mac;
+}
+
+function netSetMtu({ peer, payload }: Request): void {
+  const mtu = payload.getBigUint64(0, true);
+  if (mtu < MIN_MTU || mtu > MAX_MTU) throw new ProtocolError(`an MTU of ${mtu}`);
+  peer.mtu = Number(mtu);
 }
 
 async function setStatus({ peer, host, payload }: Request): Promise<void> {
