@@ -59,7 +59,7 @@ class PackedRing {
   void Return(uint32_t slots, uint16_t id, uint32_t len, bool part = false) {
     const Position at = kWholeBatch ? published_ : next_.Plus(slots, size_);
     if constexpr (kWholeBatch) count_ = 0;
-    returned_[count_++] = {UsedTail(id, len, at.wrap), at, part};
+    returned_[count_++] = {UsedTail(id, len, at.wrap), at.Packed(), part};
   }
 
   void Advance(uint32_t slots) {
@@ -72,9 +72,15 @@ class PackedRing {
 
   void Publish() {
     if (pending_ == 0) return;
-    q_.last_avail_idx = next_.Packed();
-    for (uint32_t i = 0; i < count_;) i = PublishPacket(i);
-    Note(next_, next_);
+    const uint16_t end = q_.last_avail_idx = next_.Packed();
+    returned_[count_] = {0, end, false};
+    for (uint32_t i = 0; i < count_; i++) {
+      if (__builtin_expect(returned_[i + 1].part, 0))
+        i = ShowParts(i);
+      else
+        ShowOne(i);
+    }
+    Note(end, end);
     q_.NotifyPeer(pending_);
     published_ = next_;
     pending_ = count_ = 0;
@@ -101,26 +107,32 @@ class PackedRing {
 
   struct Returned {
     uint64_t tail;
-    Position at;
+    uint16_t at;
     bool part;
   };
 
-  // Shows the packet whose first entry is `first` to the peer; returns the number of the next one. The peer
-  // meets used descriptors in the order of slots, so the first hides the rest of its packet until all is
-  // there.
-  uint32_t PublishPacket(uint32_t first) {
-    uint32_t end = first + 1;
-    while (end < count_ && returned_[end].part) end++;
-    const Position after = end < count_ ? returned_[end].at : next_;
-    Note(returned_[first].at, after);
-    for (uint32_t i = end - 1; i > first; i--) StoreRelease(Tail(i), returned_[i].tail);
-    StoreRelease(Tail(first), returned_[first].tail);
-    return end;
+  // Shows a packet to the peer, and says before that where the next one begins.
+  void ShowOne(uint32_t i) {
+    Note(returned_[i].at, returned_[i + 1].at);
+    StoreTail(i);
   }
-  void Note(Position shown, Position next) {
-    StoreRelease(&q_.position->places, PositionWords::Places(shown.Packed(), next.Packed()));
+  // The peer meets used descriptors in the order of slots, so the first hides the rest of its packet until
+  // all is there. Returns the last entry.
+  __attribute__((noinline)) uint32_t ShowParts(uint32_t first) {
+    uint32_t last = first + 1;
+    while (returned_[last + 1].part) last++;
+    Note(returned_[first].at, returned_[last + 1].at);
+    for (uint32_t i = last; i > first; i--) StoreTail(i);
+    StoreTail(first);
+    return last;
   }
-  uint64_t* Tail(uint32_t i) { return PackedTail(&q_.packed[returned_[i].at.slot]); }
+  void Note(uint16_t shown, uint16_t next) {
+    StoreRelease(&q_.position->places, PositionWords::Places(shown, next));
+  }
+  void StoreTail(uint32_t i) {
+    const uint16_t slot = returned_[i].at & static_cast<uint16_t>(~VRING_PACKED_WRAP);
+    StoreRelease(PackedTail(&q_.packed[slot]), returned_[i].tail);
+  }
 
   // VIRTIO 1.2, 2.8.1 and 2.8.12: WRITE says that the length means something.
   static uint64_t UsedTail(uint16_t id, uint32_t len, bool wrap) {
@@ -135,7 +147,7 @@ class PackedRing {
   uint32_t pending_ = 0;  // slots since the last publication
   uint32_t taken_ = 0;    // slots since the burst began
   uint32_t count_ = 0;
-  Returned returned_[kMaxReturned];
+  Returned returned_[kMaxReturned + 1];
 };
 
 }  // namespace vpci
