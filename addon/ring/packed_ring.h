@@ -118,7 +118,7 @@ class PackedRing {
   }
   // The peer meets used descriptors in the order of slots, so the first hides the rest of its packet until
   // all is there. Returns the last entry.
-  __attribute__((noinline)) uint32_t ShowParts(uint32_t first) {
+  uint32_t ShowParts(uint32_t first) {
     uint32_t last = first + 1;
     while (returned_[last + 1].part) last++;
     Note(returned_[first].at, returned_[last + 1].at);

@@ -63,12 +63,22 @@ export const MIRRORED = [
   {
     file: 'addon/ring/packed_ring.h',
     name: 'Publish',
-    order: ['PublishPacket(', 'q_.NotifyPeer('],
+    order: ['ShowParts(', 'ShowOne(', 'q_.NotifyPeer('],
   },
   {
     file: 'addon/ring/packed_ring.h',
-    name: 'PublishPacket',
-    order: ['Note(', 'StoreRelease(Tail(first)'],
+    name: 'ShowOne',
+    order: ['Note(', 'StoreTail('],
+  },
+  {
+    file: 'addon/ring/packed_ring.h',
+    name: 'ShowParts',
+    order: ['Note(', 'StoreTail(i)', 'StoreTail(first)'],
+  },
+  {
+    file: 'addon/ring/packed_ring.h',
+    name: 'StoreTail',
+    order: ['StoreRelease('],
   },
   {
     file: 'addon/ring/device_queue.cc',

@@ -78,17 +78,19 @@ export class Testpmd {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #deadline: NodeJS.Timeout;
   #output = '';
+  #errors = '';
   #exit: number | string | undefined;
 
   private constructor(child: ChildProcessWithoutNullStreams, maxRunMs: number) {
     this.#child = child;
     running.add(child);
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8');
-      stream.on('data', (text: string) => {
-        this.#output += text;
-      });
-    }
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      this.#output += text;
+    });
+    // Apart, or its lines fall into the middle of what is waited for.
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#errors += text;
+    });
     child.stdin.on('error', () => {}); // It may end while a command is on its way.
     child.on('error', (error) => this.#ended(error.message));
     child.on('exit', (code, signal) => this.#ended(code ?? signal ?? 'unknown'));
@@ -107,7 +109,7 @@ export class Testpmd {
     return this.#child.pid;
   }
 
-  /** Everything printed so far, both streams. */
+  /** Everything printed so far on standard output. */
   get output(): string {
     return this.#output;
   }
@@ -183,7 +185,9 @@ export class Testpmd {
   }
 
   #failed(what: string): Error {
-    return new Error(`dpdk-testpmd ${what}; its output:\n${this.#output.slice(-4000)}`);
+    return new Error(
+      `dpdk-testpmd ${what}; its output:\n${this.#output.slice(-4000)}\n${this.#errors.slice(-2000)}`,
+    );
   }
 }
 
