@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { afterEach, describe, expect, it } from 'vitest';
 import { interfaceName, tapMissing } from '../../test/support/netns.ts';
+import { native } from '../native.ts';
 import { openRxQueue, openTxQueue } from './drivers.ts';
 import { Mempool } from './mempool.ts';
 import { ALL_OFFLOADS } from './offloads.ts';
@@ -126,6 +127,32 @@ describe.skipIf(tapMissing())('an interface of net_tap', () => {
     expect(offloads('', 0)).toBe('none');
     expect(offloads(',tso=0', ALL_OFFLOADS)).toBe('csum');
     expect(offloads(',csum=0', ALL_OFFLOADS)).toBe('none');
+  });
+
+  it('wakes who sleeps on it for as long as a frame waits', () => {
+    const name = interfaceName();
+    const port = openPort(`net_tap0,iface=${name},mac=02:00:00:00:00:09`);
+    expect(port.info.rxInterrupts).toBe(true);
+    const rx = openRxQueue(structuredClone(port.rxQueueSpec(0)));
+    const set = native.waitSetCreate([rx.interrupt?.fd as number]);
+    const pool = new Mempool({ count: 64, hugepages: false });
+    const pkts = pool.vector(32);
+    const waits = () => native.waitSetWait(set, 0, new Uint32Array(1));
+    const drain = () => {
+      for (let n = 1; n > 0; pool.free(pkts, 0, n)) n = rx.burst(pkts, 32);
+    };
+    // With a static neighbour a datagram leaves at once.
+    ip('address', 'add', '198.18.7.1/24', 'dev', name);
+    ip('neighbour', 'add', '198.18.7.2', 'lladdr', '02:00:00:00:00:0a', 'dev', name);
+    drain();
+    execFileSync('bash', ['-c', 'echo x > /dev/udp/198.18.7.2/9']);
+    expect([rx.interrupt?.arm(), waits(), waits()]).toEqual([true, 1, 1]);
+    rx.interrupt?.counters.set([3, 2]);
+    expect([port.xstats().get('rx_q0_sleeps'), port.xstats().get('rx_q0_interrupts')]).toEqual([3, 2]);
+    port.clearStats();
+    expect(port.xstats().get('rx_q0_sleeps')).toBe(0);
+    native.waitSetDestroy(set);
+    pool.close();
   });
 
   it('that is deleted under the port gives nothing, takes nothing, and throws nothing', () => {

@@ -15,6 +15,7 @@ import type {
   PortStats,
   QueueSpec,
 } from './port.ts';
+import { RxInterruptCounters } from './rx-interrupt-counters.ts';
 import { parseTapDevargs, TAP_DEVARGS, type TapDevargs } from './tap-devargs.ts';
 import { TapInterface } from './tap-interface.ts';
 import { TapRxQueue, TapTxQueue } from './tap-queues.ts';
@@ -35,6 +36,7 @@ type Role = 'rx' | 'tx';
 interface PortQueue {
   readonly handle: TapQueueHandle;
   readonly counters: QueueCounters;
+  readonly interrupts: RxInterruptCounters;
 }
 
 class TapPort implements Port {
@@ -71,6 +73,7 @@ class TapPort implements Port {
       maxTxQueues: MAX_QUEUES,
       minRxBufSize: 0,
       maxRxPktLen: MAX_PKT_LEN,
+      rxInterrupts: true,
       minDescriptors: 0,
       maxDescriptors: 65_535,
       details: this.#details(),
@@ -153,12 +156,19 @@ class TapPort implements Port {
   }
 
   xstats(): ReadonlyMap<string, number> {
-    return portXstats(this.#counters());
+    const queues = this.#queues.rx.slice(0, this.config.rxQueues);
+    return portXstats(
+      this.#counters(),
+      queues.flatMap(({ interrupts }, i) => interrupts.xstats(`rx_q${i}`)),
+    );
   }
 
   clearStats(): void {
     if (this.#final !== null) return;
-    for (const { counters } of [...this.#queues.rx, ...this.#queues.tx]) counters.clear();
+    for (const { counters, interrupts } of [...this.#queues.rx, ...this.#queues.tx]) {
+      counters.clear();
+      interrupts.clear();
+    }
   }
 
   rxQueueSpec(queue: number): QueueSpec {
@@ -195,7 +205,10 @@ class TapPort implements Port {
   #spec(role: Role, queue: number): QueueSpec {
     const opened = queue < this.config.rxQueues ? this.#queues[role][queue] : undefined;
     if (!opened) throw new PmdError('VPCI_QUEUE_COUNT', `Port ${this.id} has no ${role} queue ${queue}`);
-    return { driver: DRIVER, role, port: this.id, queue, data: { handle: opened.handle } };
+    const { handle, interrupts } = opened;
+    const interrupt = { fd: this.#interface?.fds[queue] ?? -1, interrupts: interrupts.shared };
+    const data = { handle, ...(role === 'rx' ? interrupt : {}) };
+    return { driver: DRIVER, role, port: this.id, queue, data };
   }
 
   #counters(): PortCounters {
@@ -217,7 +230,8 @@ class TapPort implements Port {
 
 function newQueue(role: Role): PortQueue {
   const handle = native.tapQueueCreate(role);
-  return { handle, counters: new QueueCounters(new BigUint64Array(native.tapQueueStats(handle))) };
+  const counters = new QueueCounters(new BigUint64Array(native.tapQueueStats(handle)));
+  return { handle, counters, interrupts: new RxInterruptCounters() };
 }
 
 /** Devargs are those of tap-devargs.ts. */
@@ -225,6 +239,6 @@ export const tapDriver: PortDriver = {
   name: DRIVER,
   keys: TAP_DEVARGS,
   probe: (id, name, devargs) => new TapPort(id, name, devargs),
-  openRxQueue: (spec) => new TapRxQueue(spec.data.handle as TapQueueHandle),
+  openRxQueue: (spec) => new TapRxQueue(spec),
   openTxQueue: (spec) => new TapTxQueue(spec.data.handle as TapQueueHandle),
 };

@@ -2,13 +2,17 @@
 // HOT. Queues of net_tap: a burst is one call of the addon and allocates nothing.
 import { native, type TapQueueHandle } from '../native.ts';
 import type { MbufVector } from './mempool.ts';
-import type { RxQueue, TxQueue } from './port.ts';
+import type { QueueSpec, RxInterrupt, RxQueue, TxQueue } from './port.ts';
 
 export class TapRxQueue implements RxQueue {
+  /** The interface's descriptor is readable for as long as a frame waits: there is nothing to arm. */
+  readonly interrupt: RxInterrupt;
   readonly #queue: TapQueueHandle;
 
-  constructor(queue: TapQueueHandle) {
-    this.#queue = queue;
+  constructor({ data }: QueueSpec) {
+    this.#queue = data.handle as TapQueueHandle;
+    const counters = new Float64Array(data.interrupts as SharedArrayBuffer);
+    this.interrupt = { fd: data.fd as number, arm: () => true, disarm: () => {}, counters };
   }
 
   burst(pkts: MbufVector, n: number): number {
