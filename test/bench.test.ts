@@ -15,13 +15,13 @@ describe('vhost-pci-bench', () => {
   it('explains itself', async () => {
     const { code, stdout } = await bench('--help');
     expect(code).toBe(0);
-    for (const word of ['loopback', 'limit', 'interrupts']) expect(stdout).toContain(word);
+    for (const word of ['loopback', 'limit', 'in-place', 'interrupts']) expect(stdout).toContain(word);
   });
 
   it('refuses what it does not know, by name, in one line', async () => {
     const wrong = [
       [['warp'], "unknown command 'warp'"],
-      [['loopback', '--cases', 'rx,zx'], "'zx' is none of rx, tx, io"],
+      [['loopback', '--cases', 'rx,zx'], "'zx' is none of rx, tx, io, macswap, relay"],
       [['loopback', '--sizes', '59'], '--sizes'],
       [['loopback', '--queue-size', '512'], '256 or 1024'],
       [['loopback', '--against', 'ovs'], '--against'],
@@ -49,6 +49,59 @@ describe('vhost-pci-bench', () => {
     expect(code).toBe(1);
     expect(stderr).toContain('/nowhere/at-all.json');
   });
+
+  it('says which case the built-in peer has no port for', async () => {
+    const { code, stderr } = await bench('in-place', '--cases', 'relay', '--peer', 'builtin', '--no-huge');
+    expect([code, stderr]).toEqual([
+      1,
+      'vhost-pci-bench: relay-64: the built-in peer has one port, use --peer dpdk\n',
+    ]);
+  });
+
+  it.skipIf(dpdkMissing())(
+    'compares relays and macswap on packed rings',
+    async () => {
+      const { code, stdout, stderr } = await bench(
+        ...[
+          'loopback',
+          '--cases',
+          'relay,macswap',
+          '--sizes',
+          '64',
+          '--packed',
+          '--rounds',
+          '1',
+          '--seconds',
+          '0.5',
+        ],
+      );
+      expect([code, stderr]).toEqual([0, expect.stringContaining('macswap-64, round 1 of 1')]);
+      expect(stdout).toContain('relay-64');
+      expect(stdout).toContain('rings of 256, packed');
+    },
+    180_000,
+  );
+
+  it('compares work in place with copies', async () => {
+    const { code, stdout, stderr } = await bench(
+      ...[
+        'in-place',
+        '--cases',
+        'tx',
+        '--sizes',
+        '64',
+        '--peer',
+        'builtin',
+        '--rounds',
+        '1',
+        '--seconds',
+        '0.5',
+      ],
+      '--no-huge',
+    );
+    expect([code, stderr]).toEqual([0, expect.stringContaining('tx-64, round 1 of 1: in place ')]);
+    expect(stdout).toContain('copying Mpps');
+  }, 180_000);
 
   it.skipIf(dpdkMissing())(
     'compares with net_vhost',

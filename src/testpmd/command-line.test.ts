@@ -30,7 +30,8 @@ describe('the command line', () => {
     const { settings } = parse(
       '-- --forward-mode=macswap --stats-period 2 --tx-first --txpkts=64,200 --nb-ports=1 --portmask=0x5 ' +
         '--port-topology=loop --rxq=2 --txq=3 --mbuf-size=4096 --total-num-mbufs=2048 --eth-peer=1,0a:00:00:00:00:0b ' +
-        '--no-lsc-interrupt --disable-link-check --cmdline-file=/f --record-core-cycles --nb-cores=3 --rx-interrupt=adaptive',
+        '--no-lsc-interrupt --disable-link-check --cmdline-file=/f --record-core-cycles --nb-cores=3 --rx-interrupt=adaptive ' +
+        '--no-in-place',
     );
     expect(settings).toMatchObject({
       mode: 'macswap',
@@ -49,6 +50,7 @@ describe('the command line', () => {
       commandFile: '/f',
       commandFileEcho: true,
       recordCycles: true,
+      inPlace: false,
       nbCores: 3,
       rxInterrupt: 'adaptive',
     });

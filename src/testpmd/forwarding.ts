@@ -219,6 +219,7 @@ export class Forwarding {
       txSegments: s.txSegments,
       txFirst,
       recordCycles: s.recordCycles,
+      inPlace: s.inPlace,
       emptyPolls: EMPTY_POLLS[s.rxInterrupt],
       mbufs: poolSize(s),
       dataRoom: s.mbufSize - MBUF_HEADROOM,

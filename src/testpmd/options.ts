@@ -120,6 +120,12 @@ export const testpmdOptions: readonly Row[] = [
   },
   flag({ long: ['no-lsc-interrupt'] }, 'lscInterrupt', false, 'wait for links and print them at the start'),
   flag({ long: ['disable-link-check'] }, 'linkCheck', false, 'do not look at links at the start'),
+  flag(
+    { long: ['no-in-place'] },
+    'inPlace',
+    false,
+    "copy packets through mbufs also where io and txonly could work in the peer's own buffers",
+  ),
   flag({ long: ['record-core-cycles'] }, 'recordCycles', true, 'count the cycles that forwarding takes'),
   ...accepted('numa no-numa mlockall no-mlockall no-iova-contig no-rmv-interrupt no-flush-rx'),
   flag({ long: ['hot-plug'] }, 'hotPlug', true, 'stay when the last port was removed, also without a prompt'),

@@ -73,6 +73,8 @@ export interface Settings {
   /** Stay without ports, also without a prompt. */
   hotPlug: boolean;
   recordCycles: boolean;
+  /** Work in the peer's own buffers where the mode and both ports can; else every packet is copied from or to an mbuf. */
+  inPlace: boolean;
   hideZeroXstats: boolean;
 }
 
@@ -112,6 +114,7 @@ export function defaultSettings(): Settings {
     rxInterrupt: 'off',
     hotPlug: false,
     recordCycles: false,
+    inPlace: true,
     hideZeroXstats: false,
   };
 }

@@ -31,6 +31,7 @@ const stream = {
     txSegments: [64],
     txFirst: 0,
     recordCycles: false,
+    inPlace: true,
     emptyPolls: 0,
     mbufs: 1024,
     dataRoom: 2048,

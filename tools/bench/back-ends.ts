@@ -7,11 +7,11 @@ import { ourProgram } from '../run/programs.ts';
 import { stopAll, type Workspace } from '../run/workspace.ts';
 import { type Case, ROLES } from './cases.ts';
 import { BURST, runBoundMs, type Settings, START_MS } from './settings.ts';
-import { cyclesPerPacket } from './testpmd-output.ts';
+import { cyclesPerPacket, forwardsOn } from './testpmd-output.ts';
 
 export interface BackEnd {
-  /** Socket that the peer connects to. */
-  readonly socket: string;
+  /** Sockets that the peer connects to, one a port. */
+  readonly sockets: readonly string[];
   /** Resolves when a peer can connect. */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -21,7 +21,7 @@ export interface BackEnd {
   cyclesPerPacket?(): number | undefined;
 }
 
-const FORWARDS = /packet forwarding - ports=1/;
+const portsOf = (wanted: Case) => Array.from({ length: ROLES[wanted.direction].ports }, (_, port) => port);
 
 const forwardingOptions = (wanted: Case): string[] => [
   `--forward-mode=${ROLES[wanted.direction].backEnd}`,
@@ -36,9 +36,9 @@ export class DeviceModel {
   readonly vfioUser: string;
   readonly #child: Child;
 
-  constructor(settings: Settings, workspace: Workspace) {
-    this.vhostUser = workspace.path('u');
-    this.vfioUser = workspace.path('f');
+  constructor(settings: Settings, workspace: Workspace, port = 0) {
+    this.vhostUser = workspace.path(`u${port}`);
+    this.vfioUser = workspace.path(`f${port}`);
     const command = [
       ...ourProgram('vhost-pci-device'),
       ...['--vhost-user', this.vhostUser, '--vfio-user', this.vfioUser],
@@ -59,7 +59,7 @@ export class OurBackEnd implements BackEnd {
   readonly #settings: Settings;
   readonly #case: Case;
   readonly #options: readonly string[];
-  readonly #device: DeviceModel;
+  readonly #devices: readonly DeviceModel[];
   #testpmd: Child | undefined;
 
   /** `options` of testpmd beside those that both sides of a comparison have. */
@@ -67,11 +67,11 @@ export class OurBackEnd implements BackEnd {
     this.#settings = settings;
     this.#case = wanted;
     this.#options = options;
-    this.#device = new DeviceModel(settings, workspace);
+    this.#devices = portsOf(wanted).map((port) => new DeviceModel(settings, workspace, port));
   }
 
-  get socket(): string {
-    return this.#device.vhostUser;
+  get sockets(): string[] {
+    return this.#devices.map(({ vhostUser }) => vhostUser);
   }
 
   get pid(): number | undefined {
@@ -79,24 +79,27 @@ export class OurBackEnd implements BackEnd {
   }
 
   async start(): Promise<void> {
-    await this.#device.start();
+    for (const device of this.#devices) await device.start();
+    const vdevs = this.#devices.map(({ vfioUser }, port) => `net_vhost_pci${port},path=${vfioUser}`);
     const command = [
       ...ourProgram('vhost-pci-testpmd'),
       ...['--lcores', lcoresOn(this.#settings.backEndCpu)],
       ...(this.#settings.hugepages ? [] : ['--no-huge']),
-      ...['--vdev', `net_vhost_pci0,path=${this.#device.vfioUser}`, '--'],
+      ...vdevs.flatMap((vdev) => ['--vdev', vdev]),
+      '--',
       `--total-num-mbufs=${MBUFS}`,
       '--disable-link-check',
+      ...(this.#settings.copying ? ['--no-in-place'] : []),
       ...forwardingOptions(this.#case),
       ...this.#options,
     ];
     const maxRunMs = runBoundMs(this.#settings);
     this.#testpmd = new Child({ name: 'vhost-pci-testpmd', command, maxRunMs });
-    await this.#testpmd.waitFor(FORWARDS, START_MS);
+    await this.#testpmd.waitFor(forwardsOn(this.sockets.length), START_MS);
   }
 
   async stop(): Promise<void> {
-    await stopAll([this.#testpmd, this.#device]);
+    await stopAll([this.#testpmd, ...this.#devices]);
   }
 
   cyclesPerPacket(): number | undefined {
@@ -105,13 +108,13 @@ export class OurBackEnd implements BackEnd {
 }
 
 export class NetVhostBackEnd implements BackEnd {
-  readonly socket: string;
+  readonly sockets: readonly string[];
   readonly #child: Child;
 
   constructor(settings: Settings, wanted: Case, workspace: Workspace) {
-    this.socket = workspace.path('n');
+    this.sockets = portsOf(wanted).map((port) => workspace.path(`n${port}`));
     const command = dpdkCommand({
-      vdevs: [`net_vhost0,iface=${this.socket},queues=1`],
+      vdevs: this.sockets.map((socket, port) => `net_vhost${port},iface=${socket},queues=1`),
       cpu: settings.backEndCpu,
       hugepages: settings.hugepages,
       filePrefix: `vpciv${process.pid}`,
@@ -130,7 +133,7 @@ export class NetVhostBackEnd implements BackEnd {
   }
 
   async start(): Promise<void> {
-    await this.#child.waitFor(FORWARDS, START_MS);
+    await this.#child.waitFor(forwardsOn(this.sockets.length), START_MS);
   }
 
   stop(): Promise<void> {

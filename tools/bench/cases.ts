@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The cases of a comparison: a direction, seen from the back-end, and a frame size.
+// The cases of a comparison: what the back-end does with packets, and a frame size.
 
-export const DIRECTIONS = ['rx', 'tx', 'io'] as const;
+/** Seen from the back-end. 'relay' is io between two ports, each with a driver of the peer at its other end. */
+export const DIRECTIONS = ['rx', 'tx', 'io', 'macswap', 'relay'] as const;
 export type Direction = (typeof DIRECTIONS)[number];
 
 export interface Case {
@@ -13,12 +14,20 @@ export interface Case {
 }
 
 /** testpmd's forward modes on both sides, and the figure of the peer's statistics that is the rate. */
-export const ROLES: Readonly<Record<Direction, { backEnd: string; peer: string; rate: 'rxPps' | 'txPps' }>> =
-  {
-    rx: { backEnd: 'rxonly', peer: 'txonly', rate: 'txPps' },
-    tx: { backEnd: 'txonly', peer: 'rxonly', rate: 'rxPps' },
-    io: { backEnd: 'io', peer: 'io', rate: 'rxPps' },
-  };
+export const ROLES: Readonly<Record<Direction, Roles>> = {
+  rx: { backEnd: 'rxonly', peer: 'txonly', rate: 'txPps', ports: 1 },
+  tx: { backEnd: 'txonly', peer: 'rxonly', rate: 'rxPps', ports: 1 },
+  io: { backEnd: 'io', peer: 'io', rate: 'rxPps', ports: 1 },
+  macswap: { backEnd: 'macswap', peer: 'io', rate: 'rxPps', ports: 1 },
+  relay: { backEnd: 'io', peer: 'io', rate: 'rxPps', ports: 2 },
+};
+
+interface Roles {
+  readonly backEnd: string;
+  readonly peer: string;
+  readonly rate: 'rxPps' | 'txPps';
+  readonly ports: number;
+}
 
 export function casesOf(directions: readonly Direction[], sizes: readonly number[]): Case[] {
   return directions.flatMap((direction) =>

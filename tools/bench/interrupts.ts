@@ -70,7 +70,7 @@ async function idleCpus(
   let peer: ReturnType<typeof createPeer> | undefined;
   try {
     await backEnd.start();
-    peer = createPeer(settings, { name: 'idle', direction: 'tx', size: 64 }, backEnd.socket, workspace);
+    peer = createPeer(settings, { name: 'idle', direction: 'tx', size: 64 }, backEnd.sockets, workspace);
     await peer.start();
     await sleep(1000 * WARM_UP_SECONDS);
     const meter = new CpuMeter(backEnd.pid as number);

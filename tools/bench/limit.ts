@@ -62,8 +62,8 @@ class UntouchedBackEnd implements BackEnd {
     this.#device = new DeviceModel(settings, workspace);
   }
 
-  get socket(): string {
-    return this.#device.vhostUser;
+  get sockets(): string[] {
+    return [this.#device.vhostUser];
   }
 
   async start(): Promise<void> {

@@ -3,32 +3,55 @@
 // vhost-pci-bench: the suites as a command line. Progress goes to stderr, the table to stdout.
 import { accessSync, constants, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
-import { failedTo, PmdError } from '../../src/errors.ts';
-import { native } from '../../src/native.ts';
-import { numberList, seconds, wholeNumber, wordList } from '../run/arguments.ts';
-import { HUGEPAGES_WANTED, hugepagesFree, requireDpdk } from '../run/dpdk.ts';
+import { Command, Option } from '@commander-js/extra-typings';
+import { failedTo } from '../../src/errors.ts';
+import { wordList } from '../run/arguments.ts';
+import { requireDpdk } from '../run/dpdk.ts';
 import { onOutputEnd } from '../run/output.ts';
-import { exitOnSignals, twoCpus, Workspace } from '../run/workspace.ts';
-import { casesOf, DIRECTIONS } from './cases.ts';
+import { exitOnSignals, Workspace } from '../run/workspace.ts';
+import { type Case, casesOf, DIRECTIONS, type Direction } from './cases.ts';
+import { inPlace } from './in-place.ts';
 import { interrupts } from './interrupts.ts';
 import { limit } from './limit.ts';
 import { loopback } from './loopback.ts';
 import { describeMachine } from './machine.ts';
 import {
+  type CommonOptions,
+  CPUS,
+  frameSizes,
+  JSON_FILE,
+  NO_HUGE,
+  PACKED,
+  peerOption,
+  queueSizeOption,
+  ROUNDS,
+  SECONDS,
+  SIZES,
+  SIZES_HELP,
+  settle,
+} from './options.ts';
+import { requirePeerFor } from './peers.ts';
+import {
   idleTable,
+  inPlaceTable,
   interruptTable,
   limitTable,
   loopbackTable,
   machineLine,
-  type Report,
   reportJson,
+  settingsLine,
 } from './report.ts';
-import { PEERS, type PeerKind, type Settings } from './settings.ts';
+import type { PeerKind, Settings } from './settings.ts';
 
 const NAME = 'vhost-pci-bench';
-const LARGEST_FRAME = 1518;
-const SMALLEST_FRAME = 60;
+
+const CASES = '--cases <list>';
+const BY_DEFAULT: readonly Direction[] = ['rx', 'tx', 'io'];
+const casesHelp = (words: readonly string[]) => `of ${words.join(', ')}, seen from the back-end`;
+
+/** What io, and txonly, can do without mbufs. */
+const IN_PLACE = ['tx', 'io', 'relay'] as const;
+const IN_PLACE_BY_DEFAULT: readonly Direction[] = ['tx', 'io'];
 
 /** The limit of 'io' would be that of a back-end that moves packets: there is none. */
 const ONE_WAY = ['rx', 'tx'] as const;
@@ -36,47 +59,7 @@ const ONE_WAY = ['rx', 'tx'] as const;
 /** A back-end that only sends has nothing to wait for. */
 const WITH_RX = ['rx', 'io'] as const;
 
-const frameSizes = numberList(SMALLEST_FRAME, LARGEST_FRAME);
 const say = (line: string) => process.stderr.write(`${line}\n`);
-
-function cpuPair(text: string): readonly [number, number] {
-  const [backEnd, peer, surplus] = text.split(',').map(wholeNumber(0, 1023));
-  if (backEnd === undefined || peer === undefined || surplus !== undefined || backEnd === peer) {
-    throw new InvalidArgumentError('These are two different CPUs, such as 0,1.');
-  }
-  return [backEnd, peer];
-}
-
-interface CommonOptions {
-  readonly peer: PeerKind;
-  readonly rounds: number;
-  readonly seconds: number;
-  readonly queueSize: 256 | 1024;
-  readonly huge: boolean;
-  readonly cpus?: readonly [number, number];
-}
-
-const peerOption = () =>
-  new Option('--peer <peer>', "the virtio-net driver at the other end: DPDK's virtio-user, or vhost-pci-peer")
-    .choices(PEERS)
-    .default('dpdk' as const);
-const queueSizeOption = () =>
-  new Option('--queue-size <n>', "entries of each of the peer's rings")
-    .choices(['256', '1024'] as const)
-    .argParser((text): 256 | 1024 => {
-      if (text !== '256' && text !== '1024') throw new InvalidArgumentError('It is 256 or 1024.');
-      return text === '256' ? 256 : 1024;
-    })
-    .default(256 as 256 | 1024);
-const ROUNDS = ['--rounds <n>', 'rounds of each case', wholeNumber(1, 1000), 5] as const;
-const SECONDS = ['--seconds <s>', 'window of a measurement', seconds(600), 2] as const;
-const CPUS = [
-  '--cpus <a,b>',
-  'CPUs of the back-end and of the peer (default: the first two)',
-  cpuPair,
-] as const;
-const NO_HUGE = ['--no-huge', 'no hugepages, on both sides'] as const;
-const JSON_FILE = ['--json <file>', 'write {"suite","machine","rows"} there'] as const;
 
 const program = new Command(NAME)
   .description(
@@ -90,39 +73,42 @@ program
   .addOption(
     new Option('--against <whom>', 'the yardstick').choices(['dpdk'] as const).default('dpdk' as const),
   )
-  .option('--cases <list>', 'directions, seen from the back-end', wordList(DIRECTIONS), [...DIRECTIONS])
-  .option('--sizes <list>', 'bytes of a frame, FCS not counted', frameSizes, [64, 512, 1518])
+  .option(CASES, casesHelp(DIRECTIONS), wordList(DIRECTIONS), [...BY_DEFAULT])
+  .option('--copying', 'ours copies every packet through mbufs, as net_vhost does, also where it need not')
+  .option(SIZES, SIZES_HELP, frameSizes, [64, 512, 1518])
   .option(...ROUNDS)
   .option(...SECONDS)
   .addOption(queueSizeOption())
   .addOption(peerOption())
+  .option(...PACKED)
   .option(...CPUS)
   .option(...NO_HUGE)
   .option(...JSON_FILE)
-  .action(async (options) => {
+  .addHelpText(
+    'after',
+    `
+macswap is rewritten in TypeScript on our side. relay is io between two ports, each with a driver of
+the peer at its other end; a port that shows a peer's memory passes packets on in one copy.`,
+  )
+  .action((options) => {
     requireDpdk();
-    const settings = settle(options);
-    requireWritable(options.json);
-    const workspace = new Workspace();
-    const result = await loopback(settings, casesOf(options.cases, options.sizes), workspace, say);
-    const machine = describeMachine(result.dpdkVersion, settings.hugepages);
-    finish(
-      { suite: 'loopback', machine, rows: result.rows },
-      loopbackTable(result.rows),
-      settings,
-      options.json,
-    );
+    const cases = casesFor(options);
+    return run('loopback', options, async (settings) => {
+      const { rows, dpdkVersion } = await loopback(settings, cases, new Workspace(), say);
+      return { rows, dpdkVersion, table: loopbackTable(rows) };
+    });
   });
 
 program
   .command('limit')
   .description("the peer's own ceiling: against a back-end that returns descriptors untouched")
-  .option('--cases <list>', 'directions, seen from the back-end', wordList(ONE_WAY), [...ONE_WAY])
-  .option('--sizes <list>', 'bytes of a frame, FCS not counted', frameSizes, [64])
+  .option(CASES, casesHelp(ONE_WAY), wordList(ONE_WAY), [...ONE_WAY])
+  .option(SIZES, SIZES_HELP, frameSizes, [64])
   .option(...ROUNDS)
   .option(...SECONDS)
   .addOption(queueSizeOption())
   .addOption(peerOption())
+  .option(...PACKED)
   .option(...CPUS)
   .option(...NO_HUGE)
   .option(...JSON_FILE)
@@ -133,70 +119,100 @@ What the peer gave to be filled must look received, so in the direction tx the f
 real ones; from then on only the used ring is written, and the peer finds the header and the frame
 that its buffer held before.`,
   )
-  .action(async (options) => {
+  .action((options) => {
     if (options.peer === 'dpdk') requireDpdk();
-    const settings = settle(options);
-    requireWritable(options.json);
-    const workspace = new Workspace();
-    const result = await limit(settings, casesOf(options.cases, options.sizes), workspace, say);
-    const machine = describeMachine(result.dpdkVersion, settings.hugepages);
-    finish({ suite: 'limit', machine, rows: result.rows }, limitTable(result.rows), settings, options.json);
+    const cases = casesFor(options);
+    return run('limit', options, async (settings) => {
+      const { rows, dpdkVersion } = await limit(settings, cases, new Workspace(), say);
+      return { rows, dpdkVersion, table: limitTable(rows) };
+    });
+  });
+
+program
+  .command('in-place')
+  .description("work in the peer's own buffers against copying through mbufs, in turn")
+  .option(CASES, casesHelp(IN_PLACE), wordList(IN_PLACE), [...IN_PLACE_BY_DEFAULT])
+  .option(SIZES, SIZES_HELP, frameSizes, [64, 512, 1518])
+  .option(...ROUNDS)
+  .option(...SECONDS)
+  .addOption(queueSizeOption())
+  .addOption(peerOption())
+  .option(...PACKED)
+  .option(...CPUS)
+  .option(...NO_HUGE)
+  .option(...JSON_FILE)
+  .addHelpText(
+    'after',
+    `
+In place, txonly writes the headers of its frames and leaves the payload as it is; copying, it copies
+whole frames.`,
+  )
+  .action((options) => {
+    if (options.peer === 'dpdk') requireDpdk();
+    const cases = casesFor(options);
+    return run('in-place', options, async (settings) => {
+      const { rows, dpdkVersion } = await inPlace(settings, cases, new Workspace(), say);
+      return { rows, dpdkVersion, table: inPlaceTable(rows) };
+    });
   });
 
 program
   .command('interrupts')
   .description('adaptive interrupt mode against polling, in turn, and what either uses when nothing comes')
-  .option('--cases <list>', 'directions, seen from the back-end', wordList(WITH_RX), [...WITH_RX])
-  .option('--sizes <list>', 'bytes of a frame, FCS not counted', frameSizes, [64])
+  .option(CASES, casesHelp(WITH_RX), wordList(WITH_RX), [...WITH_RX])
+  .option(SIZES, SIZES_HELP, frameSizes, [64])
   .option(...ROUNDS)
   .option(...SECONDS)
   .addOption(queueSizeOption())
   .addOption(peerOption())
+  .option(...PACKED)
   .option(...CPUS)
   .option(...NO_HUGE)
   .option(...JSON_FILE)
-  .action(async (options) => {
+  .action((options) => {
     if (options.peer === 'dpdk') requireDpdk();
-    const settings = settle(options);
-    requireWritable(options.json);
-    const cases = casesOf(options.cases, options.sizes);
-    const result = await interrupts(settings, cases, new Workspace(), say);
-    const machine = describeMachine(result.dpdkVersion, settings.hugepages);
-    const rows = [...result.rows, ...result.idle];
-    const tables = `${interruptTable(result.rows)}\n${idleTable(result.idle)}`;
-    finish({ suite: 'interrupts', machine, rows }, tables, settings, options.json);
+    const cases = casesFor(options);
+    return run('interrupts', options, async (settings) => {
+      const { rows, idle, dpdkVersion } = await interrupts(settings, cases, new Workspace(), say);
+      const table = `${interruptTable(rows)}\n${idleTable(idle)}`;
+      return { rows: [...rows, ...idle], dpdkVersion, table };
+    });
   });
 
-function settle(options: CommonOptions): Settings {
-  const [backEndCpu, peerCpu] = options.cpus ?? twoCpus(native.getAffinity());
-  if (backEndCpu === peerCpu) {
-    throw new PmdError(
-      'VPCI_NO_CPU',
-      'a comparison needs two CPUs, one for each side; this process may use one',
-    );
-  }
-  const { peer, rounds, seconds, queueSize } = options;
-  return {
-    peer,
-    rounds,
-    seconds,
-    queueSize,
-    backEndCpu,
-    peerCpu,
-    hugepages: options.huge && enoughHugepages(),
-  };
+function casesFor(options: {
+  readonly peer: PeerKind;
+  readonly cases: readonly Direction[];
+  readonly sizes: readonly number[];
+}): Case[] {
+  const cases = casesOf(options.cases, options.sizes);
+  requirePeerFor(options.peer, cases);
+  return cases;
 }
 
-function enoughHugepages(): boolean {
-  const free = hugepagesFree();
-  if (free >= HUGEPAGES_WANTED) return true;
-  say(
-    process.getuid?.() === 0
-      ? `Of 2 MiB hugepages ${free} are free, ${HUGEPAGES_WANTED} are wanted: both sides run without ` +
-          "(to reserve them: 'echo 1024 > /proc/sys/vm/nr_hugepages')"
-      : 'Hugepages are for root: both sides run without',
-  );
-  return false;
+interface Outcome {
+  readonly rows: readonly unknown[];
+  readonly dpdkVersion: string | undefined;
+  readonly table: string;
+}
+
+async function run(
+  suite: string,
+  options: CommonOptions,
+  measureAll: (settings: Settings) => Promise<Outcome>,
+): Promise<void> {
+  const settings = settle(options, say);
+  requireWritable(options.json);
+  const { rows, dpdkVersion, table } = await measureAll(settings);
+  const machine = describeMachine(dpdkVersion, settings.hugepages);
+  console.log(table);
+  console.log(settingsLine(settings));
+  console.log(machineLine(machine));
+  if (options.json === undefined) return;
+  try {
+    writeFileSync(options.json, reportJson({ suite, machine, settings, rows }));
+  } catch (error) {
+    throw failedTo(`write ${options.json}`, error);
+  }
 }
 
 /** Better now than after ten minutes. */
@@ -204,19 +220,6 @@ function requireWritable(file: string | undefined): void {
   if (file === undefined) return;
   try {
     accessSync(dirname(file), constants.W_OK);
-  } catch (error) {
-    throw failedTo(`write ${file}`, error);
-  }
-}
-
-function finish(report: Report<unknown>, table: string, settings: Settings, file: string | undefined): void {
-  const { peer, rounds, seconds, queueSize } = settings;
-  console.log(table);
-  console.log(`${rounds} rounds of ${seconds} s, peer ${peer}, rings of ${queueSize}, split, one queue pair`);
-  console.log(machineLine(report.machine));
-  if (file === undefined) return;
-  try {
-    writeFileSync(file, reportJson(report));
   } catch (error) {
     throw failedTo(`write ${file}`, error);
   }

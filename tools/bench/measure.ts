@@ -49,7 +49,7 @@ async function attemptOnce(
   let window: { mpps: number; share: number };
   try {
     await backEnd.start();
-    peer = createPeer(settings, wanted, backEnd.socket, workspace);
+    peer = createPeer(settings, wanted, backEnd.sockets, workspace);
     await peer.start();
     await sleep(1000 * WARM_UP_SECONDS);
     window = await takeWindow(settings, wanted, backEnd, peer);

@@ -2,13 +2,14 @@
 // The instrument: a virtio-net driver that connects to a vhost-user socket, makes or takes traffic, and tells its rates. It
 // is the same for every back-end that is measured.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PmdError } from '../../src/errors.ts';
 import { Child } from '../run/child.ts';
 import { dpdkCommand } from '../run/dpdk.ts';
 import { ourProgram } from '../run/programs.ts';
 import type { Workspace } from '../run/workspace.ts';
-import { type Case, ROLES } from './cases.ts';
-import { BURST, runBoundMs, type Settings, START_MS } from './settings.ts';
-import { dpdkVersion, RATES, type Rates, ratesOf } from './testpmd-output.ts';
+import { type Case, type Direction, ROLES } from './cases.ts';
+import { BURST, type PeerKind, runBoundMs, type Settings, START_MS } from './settings.ts';
+import { dpdkVersion, forwardsOn, type Rates, ratesOf, ratesOfPorts } from './testpmd-output.ts';
 
 export interface BenchPeer {
   /** Connects to the back-end and starts the traffic. */
@@ -24,12 +25,12 @@ export interface BenchPeer {
 export function createPeer(
   settings: Settings,
   wanted: Case,
-  socket: string,
+  sockets: readonly string[],
   workspace: Workspace,
 ): BenchPeer {
   return settings.peer === 'dpdk'
-    ? new DpdkPeer(settings, wanted, socket, workspace)
-    : new BuiltinPeer(settings, wanted, socket);
+    ? new DpdkPeer(settings, wanted, sockets, workspace)
+    : new BuiltinPeer(settings, wanted, sockets);
 }
 
 /** Milliseconds for testpmd to obey 'quit'. */
@@ -38,12 +39,13 @@ const QUIT_MS = 5000;
 /** DPDK's testpmd at its prompt: "show port stats" tells the rates since it was last asked, by testpmd's own clock. */
 class DpdkPeer implements BenchPeer {
   readonly #child: Child;
-  readonly #direction: Case['direction'];
+  readonly #case: Case;
 
-  constructor(settings: Settings, wanted: Case, socket: string, workspace: Workspace) {
-    this.#direction = wanted.direction;
+  constructor(settings: Settings, wanted: Case, sockets: readonly string[], workspace: Workspace) {
+    this.#case = wanted;
+    const ring = `queues=1,queue_size=${settings.queueSize},packed_vq=${Number(settings.packed)}`;
     const command = dpdkCommand({
-      vdevs: [`net_virtio_user0,path=${socket},queues=1,queue_size=${settings.queueSize}`],
+      vdevs: sockets.map((socket, port) => `net_virtio_user${port},path=${socket},${ring}`),
       cpu: settings.peerCpu,
       hugepages: settings.hugepages,
       filePrefix: `vpcip${process.pid}`,
@@ -75,9 +77,10 @@ class DpdkPeer implements BenchPeer {
   async start(): Promise<void> {
     await this.#child.waitFor(/testpmd> /, START_MS);
     const from = this.#child.output.length;
-    // In io mode, packets that go round and round have to come from somewhere.
-    this.#child.write(this.#direction === 'io' ? 'start tx_first 32' : 'start');
-    await this.#child.waitFor(/packet forwarding - ports=1/, START_MS, from);
+    // Packets that go round and round have to come from somewhere.
+    const { peer } = ROLES[this.#case.direction];
+    this.#child.write(peer === 'io' ? 'start tx_first 32' : 'start');
+    await this.#child.waitFor(forwardsOn(ROLES[this.#case.direction].ports), START_MS, from);
   }
 
   async measure(seconds: number): Promise<Rates> {
@@ -93,8 +96,9 @@ class DpdkPeer implements BenchPeer {
 
   async #show(): Promise<Rates> {
     const from = this.#child.output.length;
-    this.#child.write('show port stats 0');
-    return ratesOf(await this.#child.waitFor(RATES, START_MS, from));
+    this.#child.write('show port stats all');
+    const { ports } = ROLES[this.#case.direction];
+    return ratesOf(await this.#child.waitFor(ratesOfPorts(ports), START_MS, from));
   }
 }
 
@@ -106,20 +110,33 @@ export interface PeerLine {
 }
 
 const PERIOD_SECONDS = 0.5;
-const MODES = { rx: 'generate', tx: 'sink', io: 'both' } as const;
+const MODES: Readonly<Partial<Record<Direction, string>>> = {
+  rx: 'generate',
+  tx: 'sink',
+  io: 'both',
+  macswap: 'both',
+};
+
+/** Throws VPCI_BENCH for a case that this peer cannot take part in. */
+export function requirePeerFor(peer: PeerKind, cases: readonly Case[]): void {
+  const wanted = cases.find(({ direction }) => MODES[direction] === undefined);
+  if (peer === 'builtin' && wanted)
+    throw new PmdError('VPCI_BENCH', `${wanted.name}: the built-in peer has one port, use --peer dpdk`);
+}
 
 class BuiltinPeer implements BenchPeer {
   readonly dpdkVersion = undefined;
   readonly #child: Child;
   readonly #lines: PeerLine[] = [];
 
-  constructor(settings: Settings, wanted: Case, socket: string) {
+  constructor(settings: Settings, { direction, size }: Case, sockets: readonly string[]) {
     const command = [
       ...ourProgram('vhost-pci-peer'),
-      ...['--vhost-user', socket, '--mode', MODES[wanted.direction], '--size', `${wanted.size}`],
+      ...['--vhost-user', `${sockets[0]}`, '--mode', `${MODES[direction]}`, '--size', `${size}`],
       ...['--queue-size', `${settings.queueSize}`, '--burst', `${BURST}`, '--cpu', `${settings.peerCpu}`],
       ...['--no-check', '--no-reconnect', '--json', '--stats-period', `${PERIOD_SECONDS}`],
       ...(settings.hugepages ? ['--hugepages'] : []),
+      ...(settings.packed ? ['--packed'] : []),
     ];
     this.#child = new Child({ name: 'vhost-pci-peer', command, maxRunMs: runBoundMs(settings) });
     this.#child.onLine((line) => {

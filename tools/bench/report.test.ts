@@ -4,14 +4,28 @@ import { casesOf } from './cases.ts';
 import {
   type ComparisonRow,
   idleTable,
+  inPlaceTable,
   interruptTable,
   limitTable,
   loopbackTable,
   machineLine,
   reportJson,
+  settingsLine,
 } from './report.ts';
+import type { Settings } from './settings.ts';
 
 const MACHINE = { cpu: 'A CPU', cpus: 2, kernel: '6.1', node: 'v20.0.0', dpdk: '22.11.7', hugepages: true };
+const SETTINGS: Settings = {
+  peer: 'dpdk',
+  rounds: 5,
+  seconds: 1,
+  queueSize: 256,
+  packed: false,
+  copying: false,
+  hugepages: true,
+  backEndCpu: 0,
+  peerCpu: 1,
+};
 const ROW: ComparisonRow = {
   case: 'rx-64',
   ours_mpps: 8.123,
@@ -44,6 +58,11 @@ describe('the table', () => {
     expect(cells(table, 4)?.slice(-3)).toEqual(['1.00', '-', '']);
   });
 
+  it('has work in place beside copies', () => {
+    const table = inPlaceTable([{ ...ROW, in_place_mpps: 8, copying_mpps: 10 }]);
+    expect(cells(table, 3)).toEqual(['', 'rx-64', '8.00', '10.00', '0.90', '0.80', '1.00', '']);
+  });
+
   it('has interrupt mode beside polling, and what is used when nothing comes', () => {
     const table = interruptTable([{ ...ROW, adaptive_mpps: 8, polling_mpps: 10 }]);
     expect(cells(table, 3)).toEqual(['', 'rx-64', '8.00', '10.00', '0.90', '0.80', '1.00', '']);
@@ -70,9 +89,18 @@ it('the machine is named in one line', () => {
   );
 });
 
+it('the settings are named in one line', () => {
+  expect(settingsLine(SETTINGS)).toBe('5 rounds of 1 s, peer dpdk, rings of 256, split, one queue pair');
+  expect(settingsLine({ ...SETTINGS, packed: true, copying: true })).toBe(
+    '5 rounds of 1 s, peer dpdk, rings of 256, packed, one queue pair, ours copying through mbufs',
+  );
+});
+
 it('the JSON has the promised keys', () => {
-  const report = JSON.parse(reportJson({ suite: 'loopback', machine: MACHINE, rows: [ROW] }));
-  expect(Object.keys(report)).toEqual(['suite', 'machine', 'rows']);
+  const report = JSON.parse(
+    reportJson({ suite: 'loopback', machine: MACHINE, settings: SETTINGS, rows: [ROW] }),
+  );
+  expect(Object.keys(report)).toEqual(['suite', 'machine', 'settings', 'rows']);
   expect(report.rows[0]).toMatchObject({
     case: 'rx-64',
     ours_mpps: 8.123,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Results as a table for people and as JSON for programs: {"suite", "machine", "rows"}.
+// Results as a table for people and as JSON for programs: {"suite", "machine", "settings", "rows"}.
 import Table from 'cli-table3';
 import type { Machine } from './machine.ts';
+import type { Settings } from './settings.ts';
 import type { Spread } from './statistics.ts';
 
 export interface ComparisonRow {
@@ -29,6 +30,17 @@ export interface LimitRow {
   readonly cpu_share: number;
 }
 
+/** Packets worked on in the peer's own buffers, and copied from or to mbufs. */
+export interface InPlaceRow {
+  readonly case: string;
+  readonly in_place_mpps: number;
+  readonly copying_mpps: number;
+  /** Of in place to copying, in pairs. */
+  readonly ratio: Spread;
+  readonly rounds: readonly (readonly [number, number])[];
+  readonly cpu_share: number;
+}
+
 export interface InterruptRow {
   readonly case: string;
   readonly adaptive_mpps: number;
@@ -49,6 +61,7 @@ export interface IdleRow {
 export interface Report<Row> {
   readonly suite: string;
   readonly machine: Machine;
+  readonly settings: Settings;
   readonly rows: readonly Row[];
 }
 
@@ -77,6 +90,16 @@ export function limitTable(rows: readonly LimitRow[]): string {
   );
 }
 
+export function inPlaceTable(rows: readonly InPlaceRow[]): string {
+  return render(
+    ['case', 'in place Mpps', 'copying Mpps', 'ratio: median', 'min', 'max'],
+    rows.map(({ case: name, in_place_mpps, copying_mpps, ratio }) => [
+      ...[name, fixed(in_place_mpps), fixed(copying_mpps)],
+      ...[fixed(ratio.median), fixed(ratio.min), fixed(ratio.max)],
+    ]),
+  );
+}
+
 export function interruptTable(rows: readonly InterruptRow[]): string {
   return render(
     ['case', 'adaptive Mpps', 'polling Mpps', 'ratio: median', 'min', 'max'],
@@ -92,6 +115,11 @@ export function idleTable(rows: readonly IdleRow[]): string {
     ['idle, --rx-interrupt', 'of a CPU'],
     rows.map(({ mode, cpus }) => [mode, cpus === null ? '-' : `${(100 * cpus).toFixed(2)} %`]),
   );
+}
+
+export function settingsLine({ peer, rounds, seconds, queueSize, packed, copying }: Settings): string {
+  const rings = `rings of ${queueSize}, ${packed ? 'packed' : 'split'}, one queue pair`;
+  return `${rounds} rounds of ${seconds} s, peer ${peer}, ${rings}${copying ? ', ours copying through mbufs' : ''}`;
 }
 
 export function machineLine({ cpu, cpus, kernel, node, dpdk, hugepages }: Machine): string {

@@ -11,6 +11,10 @@ export interface Settings {
   readonly seconds: number;
   /** Entries of each ring. */
   readonly queueSize: number;
+  /** The peer's rings are packed ones. */
+  readonly packed: boolean;
+  /** Our back-end copies every packet through mbufs, as net_vhost does, also where it need not. */
+  readonly copying: boolean;
   readonly hugepages: boolean;
   readonly backEndCpu: number;
   readonly peerCpu: number;

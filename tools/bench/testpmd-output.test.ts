@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from 'vitest';
-import { cyclesPerPacket, dpdkVersion, RATES, ratesOf } from './testpmd-output.ts';
+import { cyclesPerPacket, dpdkVersion, ratesOf, ratesOfPorts } from './testpmd-output.ts';
 
 const BLOCK = `
   ######################## NIC statistics for port 0  ########################
@@ -17,13 +17,18 @@ const BLOCK = `
 
 describe('rates', () => {
   it('are those of the statistics block', () => {
-    const match = RATES.exec(BLOCK) as RegExpExecArray;
+    const match = ratesOfPorts(1).exec(BLOCK) as RegExpExecArray;
     expect(ratesOf(match)).toEqual({ rxPps: 20020691, txPps: 20020659 });
   });
-  it('are not there before both lines are', () => {
-    expect(RATES.exec(BLOCK.slice(0, BLOCK.indexOf('Tx-pps')))).toBeNull();
+  it('of two ports are added up, when both are there', () => {
+    expect(ratesOfPorts(2).exec(BLOCK)).toBeNull();
+    const match = ratesOfPorts(2).exec(BLOCK + BLOCK.replace('20020691', '9')) as RegExpExecArray;
+    expect(ratesOf(match)).toEqual({ rxPps: 20020700, txPps: 40041318 });
   });
-  it('are not there in another program’s output', () => expect(RATES.exec('testpmd> ')).toBeNull());
+  it('are not there before both lines are', () => {
+    expect(ratesOfPorts(1).exec(BLOCK.slice(0, BLOCK.indexOf('Tx-pps')))).toBeNull();
+  });
+  it('are not there in another program’s output', () => expect(ratesOfPorts(1).exec('testpmd> ')).toBeNull());
 });
 
 describe('cycles for a packet', () => {

@@ -7,11 +7,18 @@ export interface Rates {
   readonly txPps: number;
 }
 
-/** The two lines that end a port's statistics block. */
-export const RATES = /Rx-pps: +(\d+)[^\n]*\n +Tx-pps: +(\d+)/;
+/** What testpmd prints, DPDK's and ours, when it starts to forward. */
+export const forwardsOn = (ports: number): RegExp => new RegExp(`packet forwarding - ports=${ports} `);
 
+/** The two lines that end a port's statistics block, of so many ports after each other. */
+export const ratesOfPorts = (ports: number): RegExp =>
+  new RegExp(Array.from({ length: ports }, () => 'Rx-pps: +(\\d+)[^\\n]*\\n +Tx-pps: +(\\d+)').join('[^]*?'));
+
+/** Of all the ports together. */
 export function ratesOf(match: RegExpExecArray): Rates {
-  return { rxPps: Number(match[1]), txPps: Number(match[2]) };
+  const rates = match.slice(1).map(Number);
+  const sum = (odd: number) => rates.reduce((total, rate, i) => (i % 2 === odd ? total + rate : total), 0);
+  return { rxPps: sum(0), txPps: sum(1) };
 }
 
 /** Of "CPU cycles/packet=120.00 (…)", printed at the end with --record-core-cycles; undefined when no packet moved. */

@@ -40,6 +40,8 @@ export interface RunPlan {
   /** Bursts that each stream sends before it forwards. */
   readonly txFirst: number;
   readonly recordCycles: boolean;
+  /** Whether packets may be written and moved in the peer's own buffers. */
+  readonly inPlace: boolean;
   /** Rounds of bursts in which nothing came after which the lcore sleeps until something does; 0: it never sleeps. */
   readonly emptyPolls: number;
   /** mbufs of an lcore's pool, and bytes of packet data in each. */

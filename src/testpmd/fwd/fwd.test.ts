@@ -92,6 +92,7 @@ function stream(rx: FwdStream['rx'], tx: FwdStream['tx'], run: Partial<RunPlan> 
       txSegments: [64],
       txFirst: 0,
       recordCycles: false,
+      inPlace: true,
       emptyPolls: 0,
       mbufs: 64,
       dataRoom: 2048,
@@ -146,6 +147,14 @@ describe('io', () => {
     once('io', s);
     expect(counts(s)).toEqual([4, 3, 1]);
     expect(pool.available).toBe(64);
+  });
+
+  it('relays from ring to ring, unless packets are to be copied through mbufs', () => {
+    const relays = { ...receives(3), relayTo: () => ({ burst: () => 2 }) };
+    const relayed = stream(relays, sends([]));
+    expect(once('io', relayed)).toBe(2);
+    expect(counts(relayed)).toEqual([2, 2, 0]);
+    expect(once('io', stream(relays, sends([]), { inPlace: false }))).toBe(3);
   });
 
   it('leaves the TX queue alone when there was nothing to receive', () => {
@@ -210,6 +219,29 @@ describe('txonly', () => {
     expect(frames.length).toBe(3 * BURST);
     for (const frame of frames) expect(frame.slice(0, 42)).toEqual(expected(100).slice(0, 42));
     expect(frames[0].length).toBe(100);
+  });
+
+  it('writes in place, unless packets are to be copied from mbufs', () => {
+    const words = new Uint32Array(BURST * 16);
+    const slots = {
+      room: new Uint32Array(BURST).fill(64),
+      offset: new Uint32Array(BURST),
+      length: new Uint32Array(BURST),
+    };
+    slots.offset.set(slots.offset.map((_, i) => 64 * i));
+    const inPlace = {
+      slots: { ...slots, words: () => words },
+      reserve: (n: number) => n,
+      commit: (n: number) => n,
+    };
+    const copied: number[][] = [];
+    expect(once('txonly', stream(receives(0), { ...sends(copied), inPlace } as never))).toBe(BURST);
+    expect([...new Uint8Array(words.buffer, 64, 42)]).toEqual(expected(64).slice(0, 42));
+    expect(copied).toEqual([]);
+    words.fill(0);
+    once('txonly', stream(receives(0), { ...sends(copied), inPlace } as never, { inPlace: false }));
+    expect(copied.length).toBe(BURST);
+    expect(words.every((word) => word === 0)).toBe(true);
   });
 
   it('frees and counts what was not taken', () => {

@@ -9,7 +9,7 @@ import { streamReceive, streamTransmit } from './stream.ts';
 export const io: FwdEngine = {
   name: 'io',
   streamInit(stream) {
-    stream.state = stream.rx.relayTo?.(stream.tx) ?? null;
+    stream.state = stream.run.inPlace ? (stream.rx.relayTo?.(stream.tx) ?? null) : null;
   },
   packetFwd(stream) {
     const relay = stream.state as Relay | null;

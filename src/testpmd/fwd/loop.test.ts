@@ -45,6 +45,7 @@ function run(plan: Partial<RunPlan>): void {
       txSegments: [64],
       txFirst: 0,
       recordCycles: false,
+      inPlace: true,
       emptyPolls: 0,
       mbufs: 64,
       dataRoom: 2048,

@@ -50,7 +50,7 @@ export const txonly: FwdEngine = {
   packetFwd(stream) {
     const state = stream.state as TxOnly;
     const n = stream.run.burst;
-    const { inPlace } = stream.tx;
+    const inPlace = stream.run.inPlace ? stream.tx.inPlace : undefined;
     if (inPlace !== undefined && state.lengths.length === 1) {
       const sent = writeInPlace(inPlace, state, n);
       stream.counters[STREAM_TX] += sent;
