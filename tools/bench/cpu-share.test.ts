@@ -2,24 +2,32 @@
 import { expect, it } from 'vitest';
 import { CpuMeter, waitForQuiet } from './cpu-share.ts';
 
-function spin(ms: number): void {
-  const end = performance.now() + ms;
-  while (performance.now() < end);
-}
-
-it('a thread that sleeps has less of its CPU than one that spins', async () => {
-  const idle = new CpuMeter(process.pid);
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  const asleep = idle.share() as number;
-  const busy = new CpuMeter(process.pid);
-  spin(200);
-  expect(busy.share()).toBeGreaterThan(asleep);
+it('gives the busiest thread its share, and the process that of all together', () => {
+  let times = new Map([
+    ['main', 5e6],
+    ['poll', 0],
+  ]);
+  let now = 1000;
+  const meter = new CpuMeter(
+    1,
+    () => times,
+    () => now,
+  );
+  now += 100;
+  times = new Map([
+    ['main', 15e6],
+    ['poll', 95e6],
+    ['new', 20e6],
+  ]);
+  expect(meter.share()).toBeCloseTo(0.95);
+  expect(meter.total()).toBeCloseTo(1.25);
 });
 
-it('a process uses as much as its threads together', () => {
+it('reads what the kernel tells of a process', () => {
   const meter = new CpuMeter(process.pid);
-  spin(50);
-  expect(meter.total()).toBeGreaterThanOrEqual(meter.share() as number);
+  const before = process.cpuUsage();
+  while (process.cpuUsage(before).user < 20_000);
+  expect(meter.share()).toBeGreaterThan(0);
 });
 
 it('a process that is gone has no share', () => {

@@ -9,13 +9,17 @@ export const QUIET_SHARE = 0.97;
 
 /** Watches a process's threads from its own creation on. */
 export class CpuMeter {
-  readonly #pid: number;
-  readonly #start = performance.now();
+  readonly #threads: () => ReadonlyMap<string, number>;
+  readonly #now: () => number;
+  readonly #start: number;
   readonly #before: ReadonlyMap<string, number>;
 
-  constructor(pid: number) {
-    this.#pid = pid;
-    this.#before = threadNanoseconds(pid);
+  /** `threads`: nanoseconds on a CPU by thread; `now`: milliseconds. */
+  constructor(pid: number, threads = () => threadNanoseconds(pid), now = () => performance.now()) {
+    this.#threads = threads;
+    this.#now = now;
+    this.#start = now();
+    this.#before = threads();
   }
 
   /** Of the busiest thread, 0 to 1; undefined where the kernel does not tell. */
@@ -31,9 +35,8 @@ export class CpuMeter {
   }
 
   #shares(): number[] {
-    const elapsed = 1e6 * (performance.now() - this.#start);
-    const now = [...threadNanoseconds(this.#pid)];
-    return now.map(([thread, time]) => (time - (this.#before.get(thread) ?? 0)) / elapsed);
+    const elapsed = 1e6 * (this.#now() - this.#start);
+    return [...this.#threads()].map(([thread, time]) => (time - (this.#before.get(thread) ?? 0)) / elapsed);
   }
 }
 
