@@ -364,6 +364,8 @@ export interface Native {
   relayBurst(rx: QueueHandle, tx: QueueHandle, n: number): number;
   /** HOT, benchmarks only: returns up to `n` available descriptors untouched (used length `length`); returns how many. */
   returnBurst(queue: QueueHandle, n: number, length: number): number;
+  /** HOT, benchmarks only: returnBurst that reads what was sent, or writes header and zeros into what is to be filled. */
+  touchBurst(queue: QueueHandle, n: number, length: number): number;
 
   // --- ring: device role for messages (control queues of the device model) ------------------------------------------
   /**

@@ -149,6 +149,14 @@ describe('vhost-pci-bench', () => {
     for (const row of rows) expect(row.limit_mpps).toBeGreaterThan(0);
   }, 180_000);
 
+  it('finds what a back-end reaches that moves the bytes and does no more', async () => {
+    const { code, stdout, stderr } = await bench(
+      ...['limit', '--peer', 'builtin', '--touch', '--rounds', '1', '--seconds', '0.5', '--no-huge'],
+    );
+    expect([code, stderr]).toEqual([0, expect.stringContaining('tx-64, round 1 of 1')]);
+    expect(stdout).toContain('of the limit: median');
+  }, 180_000);
+
   it('compares interrupt mode with polling', async () => {
     const file = join(folder, 'interrupts.json');
     const { code, stdout, stderr } = await bench(

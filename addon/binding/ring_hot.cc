@@ -9,6 +9,7 @@
 #include "binding/hot.h"
 #include "binding/ring_registry.h"
 #include "os/tsc.h"
+#include "ring/bare_burst.h"
 #include "ring/device_rx.h"
 #include "ring/device_tx.h"
 #include "ring/in_place.h"
@@ -92,10 +93,12 @@ napi_value QueueRelay(napi_env env, napi_callback_info info) {
   return result;
 }
 
-napi_value QueueReturnBurst(napi_env env, napi_callback_info info) {
+// One of the bursts of bare_burst.h.
+template <uint32_t (*kBurst)(DeviceQueue&, uint32_t, uint32_t)>
+napi_value BareBurst(napi_env env, napi_callback_info info) {
   Args<3> a(env, info);
   DeviceQueue* q = g.Queue(a[0]);
-  return Number(env, q ? ReturnBurst(*q, a[1], a[2]) : 0);
+  return Number(env, q ? kBurst(*q, a[1], a[2]) : 0);
 }
 
 napi_value DriverGenerate(napi_env env, napi_callback_info info) {
@@ -152,7 +155,8 @@ void InitRingHot(Napi::Env env, Napi::Object exports) {
       {"rxRelease", nullptr, InPlaceStep<QueueRole::kRx, Release>, nullptr, nullptr, nullptr, napi_enumerable,
        nullptr},
       {"relayBurst", nullptr, QueueRelay, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
-      {"returnBurst", nullptr, QueueReturnBurst, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"returnBurst", nullptr, BareBurst<ReturnBurst>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"touchBurst", nullptr, BareBurst<TouchBurst>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"tscLap", nullptr, TscLap, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"driverGenerate", nullptr, DriverGenerate, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"driverReceive", nullptr, DriverReceive, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

@@ -204,21 +204,6 @@ uint32_t RxOn(DeviceQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
   return total;
 }
 
-template <class Ring>
-uint32_t ReturnOn(DeviceQueue& q, uint32_t n, uint32_t length) {
-  Ring ring(q);
-  for (uint32_t total = 0;;) {
-    uint32_t done = 0;
-    uint16_t id;
-    for (; done < std::min(n - total, kBatch) && ring.PeekId(done, &id); done++)
-      ring.Return(done, id, length);
-    ring.Advance(done);
-    ring.Publish();
-    total += done;
-    if (done < kBatch) return total;
-  }
-}
-
 using RxFunction = uint32_t (*)(DeviceQueue&, MbufPool&, uint32_t*, uint32_t);
 
 constexpr RxFunction kRxFunctions[kVariants] = {
@@ -241,15 +226,6 @@ uint32_t RxBurst(DeviceQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
   q.counters.empty_bursts += total == 0;
   q.Leave();
   return total;
-}
-
-uint32_t ReturnBurst(DeviceQueue& q, uint32_t n, uint32_t length) {
-  if (!q.Enter()) return 0;
-  const uint32_t done =
-      q.is_packed() ? ReturnOn<PackedRing<false>>(q, n, length) : ReturnOn<SplitRing<false>>(q, n, length);
-  q.counters.good_packets += done;
-  q.Leave();
-  return done;
 }
 
 }  // namespace vpci

@@ -9,8 +9,4 @@ namespace vpci {
 // Up to `n` packets into ids[0..); returns how many. Never touches the ring when the queue is not running.
 uint32_t RxBurst(DeviceQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n);
 
-// Returns up to `n` available descriptors untouched with used length `length`: the cost of the ring alone
-// (benchmarks).
-uint32_t ReturnBurst(DeviceQueue& q, uint32_t n, uint32_t length);
-
 }  // namespace vpci

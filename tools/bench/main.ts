@@ -102,6 +102,7 @@ the peer at its other end; a port that shows a peer's memory passes packets on i
 program
   .command('limit')
   .description("the peer's own ceiling: against a back-end that returns descriptors untouched")
+  .option('--touch', 'the back-end reads or writes each frame too, and does nothing else that a driver does')
   .option(CASES, casesHelp(ONE_WAY), wordList(ONE_WAY), [...ONE_WAY])
   .option(SIZES, SIZES_HELP, frameSizes, [64])
   .option(...ROUNDS)
@@ -123,7 +124,13 @@ that its buffer held before.`,
     if (options.peer === 'dpdk') requireDpdk();
     const cases = casesFor(options);
     return run('limit', options, async (settings) => {
-      const { rows, dpdkVersion } = await limit(settings, cases, new Workspace(), say);
+      const { rows, dpdkVersion } = await limit(
+        settings,
+        cases,
+        new Workspace(),
+        say,
+        options.touch ?? false,
+      );
       return { rows, dpdkVersion, table: limitTable(rows) };
     });
   });

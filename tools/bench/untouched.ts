@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The lcore of the suite "limit": returns the peer's descriptors untouched, as fast as it can.
+// The lcore of the suite "limit": returns the peer's descriptors untouched, as fast as it can; or touched, but without anything
+// else that a driver does.
 //
 // What the peer gave to send is returned as it is. What it gave to be filled has to look received: the used length says so,
 // and a peer with mergeable buffers also reads num_buffers in the buffer's header (VIRTIO 1.2, 5.1.6.4). So the first packets
@@ -16,6 +17,8 @@ export interface UntouchedPlan {
   readonly direction: 'rx' | 'tx';
   /** Bytes of a frame. */
   readonly size: number;
+  /** Frames are read or written. */
+  readonly touch: boolean;
   readonly burst: number;
   readonly hugepages: boolean;
 }
@@ -24,10 +27,12 @@ export interface UntouchedPlan {
 const REAL_PACKETS = 1 << 18;
 
 const main: LcoreMain<UntouchedPlan> = (lcore) => {
-  const { queue, direction, size, burst } = lcore.data;
+  const { queue, direction, size, touch, burst } = lcore.data;
   if (direction === 'tx') sendReal(lcore);
   const length = direction === 'tx' ? VIRTIO_NET_HDR.size + size : 0;
-  while (lcore.running()) native.returnBurst(queue as QueueHandle, burst, length);
+  const handle = queue as QueueHandle;
+  if (touch) while (lcore.running()) native.touchBurst(handle, burst, length);
+  else while (lcore.running()) native.returnBurst(handle, burst, length);
 };
 
 const sendReal: LcoreMain<UntouchedPlan> = (lcore) => {

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ring/bare_burst.h"
+
+#include <algorithm>
+
+#include "ring/copy.h"
+#include "ring/packed_ring.h"
+#include "ring/single_buffer.h"
+#include "ring/split_ring.h"
+
+namespace vpci {
+namespace {
+
+constexpr uint32_t kBatch = 32;
+
+struct alignas(64) Frame {
+  uint8_t bytes[2048];
+};
+
+// The bytes that are read go here, and those that are written come from here. Threads have their own.
+thread_local Frame frame;
+
+struct Buffer {
+  uint8_t* header;
+  uint32_t len;
+  uint16_t id;
+};
+
+template <class Ring>
+uint32_t ReturnOn(DeviceQueue& q, uint32_t n, uint32_t length) {
+  Ring ring(q);
+  for (uint32_t total = 0;;) {
+    uint32_t done = 0;
+    uint16_t id;
+    for (; done < std::min(n - total, kBatch) && ring.PeekId(done, &id); done++)
+      ring.Return(done, id, length);
+    ring.Advance(done);
+    ring.Publish();
+    total += done;
+    if (done < kBatch) return total;
+  }
+}
+
+template <class Ring>
+uint32_t TouchBatch(DeviceQueue& q, Ring& ring, uint32_t n, uint32_t length) {
+  Buffer buffer[kBatch];
+  const bool read = q.role == QueueRole::kRx;
+  uint32_t count = 0;
+  for (; count < n; count++) {
+    Entry e;
+    if (!ring.Peek(count, &e)) break;
+    const uint32_t len = read ? e.len : length;
+    const bool fits =
+        e.flags == (read ? 0 : VRING_DESC_F_WRITE) && len <= std::min<size_t>(e.len, sizeof frame);
+    buffer[count] = {fits && len > q.hdr_bytes ? q.Translate(e.addr, e.len) : nullptr, len, e.id};
+    if (!buffer[count].header) continue;
+    PrefetchRead(buffer[count].header);
+    if (!read) PrefetchWrite(buffer[count].header + q.hdr_bytes);
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    const Buffer& b = buffer[i];
+    if (b.header && read) CopyPacket(frame.bytes, b.header + q.hdr_bytes, b.len - q.hdr_bytes);
+    if (b.header && !read) {
+      WritePlainHeader(b.header, q.hdr_bytes);
+      CopyPacket(b.header + q.hdr_bytes, frame.bytes, b.len - q.hdr_bytes);
+    }
+    ring.Return(i, b.id, read ? 0 : length);
+  }
+  ring.Advance(count);
+  ring.Publish();
+  return count;
+}
+
+template <class Ring>
+uint32_t TouchOn(DeviceQueue& q, uint32_t n, uint32_t length) {
+  Ring ring(q);
+  for (uint32_t total = 0;;) {
+    const uint32_t done = TouchBatch(q, ring, std::min(n - total, kBatch), length);
+    total += done;
+    if (done < kBatch) return total;
+  }
+}
+
+using Bare = uint32_t (*)(DeviceQueue&, uint32_t, uint32_t);
+
+uint32_t Run(DeviceQueue& q, Bare split, Bare packed, uint32_t n, uint32_t length) {
+  if (!q.Enter()) return 0;
+  const uint32_t done = (q.is_packed() ? packed : split)(q, n, length);
+  q.counters.good_packets += done;
+  q.Leave();
+  return done;
+}
+
+}  // namespace
+
+uint32_t ReturnBurst(DeviceQueue& q, uint32_t n, uint32_t length) {
+  return Run(q, ReturnOn<SplitRing<false>>, ReturnOn<PackedRing<false>>, n, length);
+}
+
+uint32_t TouchBurst(DeviceQueue& q, uint32_t n, uint32_t length) {
+  return Run(q, TouchOn<SplitRing<false>>, TouchOn<PackedRing<false>>, n, length);
+}
+
+}  // namespace vpci

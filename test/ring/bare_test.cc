@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The bursts of benchmarks: descriptors that go back with nothing done, or with the bytes moved and no more.
+#include <algorithm>
+
+#include "check.h"
+#include "mock_peer.h"
+#include "ring/bare_burst.h"
+#include "ring/driver_queue.h"
+
+using namespace mock;
+
+namespace {
+
+constexpr uint32_t kSize = 16, kBuffer = 2048, kFrame = 64;
+constexpr uint64_t kPackedBit = uint64_t{1} << VIRTIO_F_RING_PACKED;
+
+struct Pair {
+  Peer peer{kSize, 0x10000 + kSize* kBuffer};
+  DriverQueue driver;
+
+  Pair(QueueRole role, uint64_t features) {
+    const QueueRole other = role == QueueRole::kRx ? QueueRole::kTx : QueueRole::kRx;
+    CHECK(driver.Init(other, {peer.at(kGpa), peer.bytes(), 0, 0x4000, 0x8000, 0x10000, kGpa, kSize, kBuffer,
+                              Modern() | features, -1}));
+    CHECK(peer.Start(role, Modern() | features, features & kPackedBit ? VRING_PACKED_WRAP : 0) ==
+          StartError::kNone);
+    const std::string frame = Bytes(kFrame);
+    CHECK(driver.SetTemplate(reinterpret_cast<const uint8_t*>(frame.data()), kFrame));
+  }
+};
+
+}  // namespace
+
+TEST("bare bursts return what the peer sends and leave it as it is") {
+  for (uint64_t features : {uint64_t{0}, kPackedBit}) {
+    for (auto burst : {ReturnBurst, TouchBurst}) {
+      Pair p(QueueRole::kRx, features);
+      for (uint32_t round = 0; round < 10; round++) {
+        CHECK(p.driver.Generate(kSize) == kSize);
+        const std::string before(reinterpret_cast<char*>(p.peer.at(kGpa + 0x10000)), kSize * kBuffer);
+        CHECK(burst(p.peer.queue, 2 * kSize, 0) == kSize);
+        CHECK(before == std::string(reinterpret_cast<char*>(p.peer.at(kGpa + 0x10000)), kSize * kBuffer));
+      }
+      CHECK(p.peer.queue.counters.good_packets == 10 * kSize);
+    }
+  }
+}
+
+TEST("bare bursts fill what the peer gives to be filled only when they touch") {
+  for (uint64_t features : {uint64_t{0}, kPackedBit}) {
+    for (bool touch : {false, true}) {
+      Pair p(QueueRole::kTx, features);
+      std::memset(p.peer.at(kGpa + 0x10000), 0xaa, kSize * kBuffer);
+      const uint32_t length = kFrame + sizeof(VirtioNetHdr);
+      CHECK((touch ? TouchBurst : ReturnBurst)(p.peer.queue, kSize, length) == kSize);
+      const std::string memory(reinterpret_cast<char*>(p.peer.at(kGpa + 0x10000)), kSize * kBuffer);
+      const auto untouched = std::count(memory.begin(), memory.end(), '\xaa');
+      CHECK(uint64_t(untouched) == kSize * (kBuffer - (touch ? length : 0)));
+      p.driver.Receive(kSize, false);
+      if (touch) CHECK(p.driver.counters.packets == kSize);
+    }
+  }
+}
+
+TEST("bare bursts return a buffer that does not fit untouched") {
+  for (QueueRole role : {QueueRole::kRx, QueueRole::kTx}) {
+    const uint16_t good = role == QueueRole::kTx ? VRING_DESC_F_WRITE : 0;
+    Peer peer;
+    CHECK(peer.Start(role) == StartError::kNone);
+    const VringDesc bad[] = {{peer.end() - 16, 2048, good, 0},  // beyond the peer's memory
+                             {~0ull - 8, 64, good, 0},          // wraps around
+                             {kGpa + 0x10000, 1, good, 0},      // shorter than a header
+                             {kGpa + 0x10000, 1u << 31, good, 0},
+                             {kGpa + 0x10000, 2048, VRING_DESC_F_INDIRECT, 0},
+                             {kGpa + 0x10000, 2048, uint16_t(good ^ VRING_DESC_F_WRITE), 0}};
+    for (uint16_t i = 0; i < std::size(bad); i++) {
+      peer.desc()[i] = bad[i];
+      peer.avail()->ring[i] = i;
+    }
+    peer.avail()->idx = std::size(bad);
+    CHECK(TouchBurst(peer.queue, 32, 76) == std::size(bad));
+    const char* memory = reinterpret_cast<char*>(peer.at(kGpa + 0x10000));
+    CHECK(uint64_t(std::count(memory, memory + 4096, 0)) == 4096u);
+  }
+}
