@@ -72,6 +72,21 @@ describe('packets', () => {
     expect(counter(loop.tx, 'good_packets')).toBe(20);
   });
 
+  it('are received with their sequence numbers and the time', () => {
+    const pkts = pool.vector(32);
+    const arrivals = new Float64Array(native.driverArrivals(loop.peerRx));
+    native.driverGenerate(loop.peerTx, 3);
+    native.rxBurst(loop.rx, pkts.handle, 32);
+    native.txBurst(loop.tx, pkts.handle, 0, 3);
+    const before = native.rdtsc();
+    expect(native.driverReceiveTimed(loop.peerRx, 32, true)).toBe(3);
+    const time = arrivals[0] as number;
+    expect(time >= before && time <= native.rdtsc()).toBe(true);
+    expect([...arrivals.subarray(1, 4)]).toEqual([0, 1, 2]);
+    expect(native.driverReceiveTimed(loop.peerRx, 32, true)).toBe(0);
+    expect(arrivals[0]).toBeGreaterThanOrEqual(time);
+  });
+
   it('a burst asks for no more than the vector holds, and txBurst sends the range it is given', () => {
     const pkts = pool.vector(4);
     native.driverGenerate(loop.peerTx, 20);

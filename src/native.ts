@@ -409,6 +409,13 @@ export interface Native {
   driverGenerate(tx: DriverQueueHandle, n: number): number;
   /** HOT. Takes up to `n` received frames, checks sequence and checksum when `check`, posts the buffers again; returns how many. */
   driverReceive(rx: DriverQueueHandle, n: number, check: boolean): number;
+  /**
+   * What `driverReceiveTimed` tells, a Float64Array for the calling thread: the time-stamp counter after the last call, then the
+   * sequence numbers of the frames that it took, -1 for one too short to have any.
+   */
+  driverArrivals(rx: DriverQueueHandle): ArrayBuffer;
+  /** HOT. As `driverReceive`, at most 512 frames, and tells driverArrivals; the time also when nothing came. */
+  driverReceiveTimed(rx: DriverQueueHandle, n: number, check: boolean): number;
   /** HOT. Sends up to `n` received frames back with source and destination MAC exchanged; returns how many. */
   driverEcho(rx: DriverQueueHandle, tx: DriverQueueHandle, n: number): number;
 

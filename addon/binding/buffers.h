@@ -18,7 +18,8 @@ enum class BufferOf : uint32_t {
   kDriverQueueStats,
   kTapQueueStats,
   kQueueSlots,
-  kMappingWindow
+  kMappingWindow,
+  kDriverArrivals
 };
 
 /** The buffer over [base, base + length) of this thing in this thread, made on first use. Throws a RangeError

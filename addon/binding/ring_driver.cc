@@ -44,6 +44,7 @@ Napi::Value DriverQueueDestroy(const Napi::CallbackInfo& info) {
   DriverQueueArg(info[0]);
   const uint32_t handle = arg::Uint32(info[0], "queue");
   DropBuffer(info.Env(), BufferOf::kDriverQueueStats, handle);
+  DropBuffer(info.Env(), BufferOf::kDriverArrivals, handle);
   TheRegistry().driver_queues.Remove(handle);
   return info.Env().Undefined();
 }
@@ -52,6 +53,12 @@ Napi::Value DriverQueueStats(const Napi::CallbackInfo& info) {
   DriverQueue& queue = DriverQueueArg(info[0]);
   return CachedBuffer(info.Env(), BufferOf::kDriverQueueStats, arg::Uint32(info[0], "queue"), &queue.counters,
                       DriverQueueCounters::kCount * sizeof(uint64_t));
+}
+
+Napi::Value DriverArrivalsOf(const Napi::CallbackInfo& info) {
+  DriverQueue& queue = DriverQueueArg(info[0]);
+  return CachedBuffer(info.Env(), BufferOf::kDriverArrivals, arg::Uint32(info[0], "queue"), &queue.arrivals,
+                      (1 + DriverArrivals::kMax) * sizeof(double));
 }
 
 Napi::Value DriverTemplate(const Napi::CallbackInfo& info) {
@@ -69,6 +76,7 @@ void InitRingDriver(Napi::Env env, Napi::Object exports) {
   Export(env, exports, "driverQueueCreate", DriverQueueCreate);
   Export(env, exports, "driverQueueDestroy", DriverQueueDestroy);
   Export(env, exports, "driverQueueStats", DriverQueueStats);
+  Export(env, exports, "driverArrivals", DriverArrivalsOf);
   Export(env, exports, "driverTemplate", DriverTemplate);
 }
 

@@ -107,17 +107,36 @@ napi_value DriverGenerate(napi_env env, napi_callback_info info) {
   return Number(env, tx ? tx->Generate(a[1]) : 0);
 }
 
-napi_value DriverReceive(napi_env env, napi_callback_info info) {
-  napi_value argv[3];
-  size_t argc = 3;
-  uint32_t queue = 0, n = 0;
+struct ReceiveArgs {
+  DriverQueue* rx;
+  uint32_t n = 0;
   bool check = false;
-  napi_get_cb_info(env, info, &argc, argv, nullptr, nullptr);
-  napi_get_value_uint32(env, argv[0], &queue);
-  napi_get_value_uint32(env, argv[1], &n);
-  napi_get_value_bool(env, argv[2], &check);
-  DriverQueue* rx = g.driver_queues.Get(queue);
-  return Number(env, rx ? rx->Receive(n, check) : 0);
+
+  ReceiveArgs(napi_env env, napi_callback_info info) {
+    napi_value argv[3];
+    size_t argc = 3;
+    uint32_t queue = 0;
+    napi_get_cb_info(env, info, &argc, argv, nullptr, nullptr);
+    napi_get_value_uint32(env, argv[0], &queue);
+    napi_get_value_uint32(env, argv[1], &n);
+    napi_get_value_bool(env, argv[2], &check);
+    rx = g.driver_queues.Get(queue);
+  }
+};
+
+napi_value DriverReceive(napi_env env, napi_callback_info info) {
+  const ReceiveArgs a(env, info);
+  return Number(env, a.rx ? a.rx->Receive(a.n, a.check) : 0);
+}
+
+// The time after the frames, which it is never before.
+napi_value DriverReceiveTimed(napi_env env, napi_callback_info info) {
+  const ReceiveArgs a(env, info);
+  if (!a.rx) return Number(env, 0);
+  DriverArrivals& arrivals = a.rx->arrivals;
+  const uint32_t frames = a.rx->Receive(std::min(a.n, DriverArrivals::kMax), a.check, arrivals.sequence);
+  arrivals.time = static_cast<double>(ReadTsc());
+  return Number(env, frames);
 }
 
 napi_value DriverEcho(napi_env env, napi_callback_info info) {
@@ -160,6 +179,8 @@ void InitRingHot(Napi::Env env, Napi::Object exports) {
       {"tscLap", nullptr, TscLap, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"driverGenerate", nullptr, DriverGenerate, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"driverReceive", nullptr, DriverReceive, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"driverReceiveTimed", nullptr, DriverReceiveTimed, nullptr, nullptr, nullptr, napi_enumerable,
+       nullptr},
       {"driverEcho", nullptr, DriverEcho, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
   napi_define_properties(env, exports, std::size(functions), functions);

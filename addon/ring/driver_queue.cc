@@ -178,13 +178,14 @@ void DriverQueue::CheckReceived(const Frame& frame) {
 }
 
 template <class Ring>
-uint32_t DriverQueue::ReceiveOn(Ring& ring, uint32_t n, bool check) {
+uint32_t DriverQueue::ReceiveOn(Ring& ring, uint32_t n, bool check, double* sequences) {
   if (failed_) return 0;
   uint32_t frames = 0, entries = 0;
   uint64_t bytes = 0;
   Frame frame;
   while (frames < n && NextFrame(ring, &frame)) {
     if (check) CheckReceived(frame);
+    if (sequences) sequences[frames] = SequenceOf(frame.data, frame.len);
     Repost(ring, frame.entries);
     entries += frame.entries;
     bytes += frame.len;
@@ -239,8 +240,8 @@ uint32_t DriverQueue::Generate(uint32_t n) {
   return packed_ ? GenerateOn(packed_ring_, n) : GenerateOn(split_ring_, n);
 }
 
-uint32_t DriverQueue::Receive(uint32_t n, bool check) {
-  return packed_ ? ReceiveOn(packed_ring_, n, check) : ReceiveOn(split_ring_, n, check);
+uint32_t DriverQueue::Receive(uint32_t n, bool check, double* sequences) {
+  return packed_ ? ReceiveOn(packed_ring_, n, check, sequences) : ReceiveOn(split_ring_, n, check, sequences);
 }
 
 uint32_t DriverQueue::Echo(DriverQueue& tx, uint32_t n) {

@@ -12,6 +12,13 @@
 
 namespace vpci {
 
+// What a timed receive found, for JavaScript (driverArrivals in src/native.ts).
+struct alignas(64) DriverArrivals {
+  static constexpr uint32_t kMax = 512;
+  double time = 0;             // the caller's affair
+  double sequence[kMax] = {};  // of each frame; -1 when it is too short to have one
+};
+
 class DriverQueue {
  public:
   // 'rx' posts all its buffers, 'tx' starts with all of them free. False when a part lies outside the memory
@@ -23,11 +30,13 @@ class DriverQueue {
   bool SetTemplate(const uint8_t* frame, uint32_t len);
 
   uint32_t Generate(uint32_t n);
-  uint32_t Receive(uint32_t n, bool check);
+  // `sequences`, if given, takes the sequence numbers of the frames, -1 for a frame too short to have one.
+  uint32_t Receive(uint32_t n, bool check, double* sequences = nullptr);
   // Takes frames of `this` (rx) and sends them on `tx` with the MAC addresses exchanged.
   uint32_t Echo(DriverQueue& tx, uint32_t n);
 
   DriverQueueCounters counters;
+  DriverArrivals arrivals;
 
  private:
   struct Frame {
@@ -39,7 +48,7 @@ class DriverQueue {
   template <class Ring>
   uint32_t GenerateOn(Ring& ring, uint32_t n);
   template <class Ring>
-  uint32_t ReceiveOn(Ring& ring, uint32_t n, bool check);
+  uint32_t ReceiveOn(Ring& ring, uint32_t n, bool check, double* sequences);
   template <class Ring>
   uint32_t EchoOn(Ring& ring, Ring& tx_ring, DriverQueue& tx, uint32_t n);
   template <class Ring>

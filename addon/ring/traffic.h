@@ -39,6 +39,14 @@ inline uint32_t FoldSum(uint64_t sum, uint32_t frame_len) {
   return static_cast<uint32_t>(sum + (sum >> 32));
 }
 
+// A double holds it exactly for the first 2^53 frames; -1: the frame is too short.
+inline double SequenceOf(const uint8_t* frame, uint32_t len) {
+  if (len < kTrafficMinFrame) return -1;
+  uint64_t sequence;
+  std::memcpy(&sequence, frame + kTrafficSequenceAt, 8);
+  return static_cast<double>(sequence);
+}
+
 struct FrameCheck {
   bool long_enough;
   bool checksum_ok;

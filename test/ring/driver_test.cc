@@ -134,6 +134,24 @@ TEST("a changed byte, a repeated frame and a short frame are each counted") {
   CHECK(in.driver.counters.bad_frame == 1);
 }
 
+TEST("frames are received with their sequence numbers, and a short one with none") {
+  for (uint64_t features : AllRings()) {
+    Pair out(QueueRole::kTx, features), in(QueueRole::kRx, features);
+    Pool pool;
+    std::string frame = Bytes(64);
+    out.driver.SetTemplate(reinterpret_cast<const uint8_t*>(frame.data()), 64);
+    out.driver.Generate(3);
+    uint32_t ids[4];
+    CHECK(RxBurst(out.peer.queue, *pool, ids, 3) == 3);
+    ids[3] = pool.Make(frame.substr(0, 59));
+    CHECK(TxBurst(in.peer.queue, *pool, ids, 4) == 4);
+    double sequences[5] = {9, 9, 9, 9, 9};
+    CHECK(in.driver.Receive(8, false, sequences) == 4);
+    CHECK(sequences[0] == 0 && sequences[1] == 1 && sequences[2] == 2);
+    CHECK(sequences[3] == -1 && sequences[4] == 9);
+  }
+}
+
 TEST("a hostile back-end stops the driver's queue and nothing else") {
   const auto poison = [](VringUsedElem e, uint16_t idx, uint16_t num_buffers) {
     Pair in(QueueRole::kRx);
