@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The built-in peer: a virtio-net driver in a process, with a vhost-user front-end. It starts a session with a back-end,
 // starts another when that one is lost, and keeps memory and totals across them.
+import type { RecordableHistogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PmdError } from '../../src/errors.ts';
 import { type Connector, createConnector } from './connection.ts';
+import { latencyHistogram } from './latency.ts';
 import { PeerMemory } from './memory.ts';
 import { PEER_DEFAULTS, type PeerOptions } from './options.ts';
 import { Session } from './session.ts';
@@ -25,6 +27,8 @@ export class Peer {
   onEvent: (event: PeerEvent) => void = () => {};
   /** Why the peer came to its end by itself: an lcore failed, or the back-end went away and reconnecting is off. */
   failure: PmdError | undefined;
+  /** Mode 'latency': what was recorded since the start, over all sessions. */
+  readonly histogram: RecordableHistogram | undefined;
   readonly #abort = new AbortController();
   readonly #past = noStats();
   #connector: Connector | undefined;
@@ -35,6 +39,7 @@ export class Peer {
 
   constructor(options: Partial<PeerOptions> & Pick<PeerOptions, 'path'>) {
     this.options = { ...PEER_DEFAULTS, ...options };
+    this.histogram = this.options.mode === 'latency' ? latencyHistogram() : undefined;
   }
 
   /**
@@ -109,7 +114,8 @@ export class Peer {
   async #connect(): Promise<void> {
     const { signal } = this.#abort;
     const fd = await (this.#connector as Connector).connect(signal);
-    const session = await Session.start(fd, this.options, (bytes) => this.#memoryFor(bytes), signal);
+    const options = { ...this.options, histogram: this.histogram };
+    const session = await Session.start(fd, options, (bytes) => this.#memoryFor(bytes), signal);
     if (!session.channel.open || signal.aborted) {
       addStats(this.#past, await session.abandon());
       throw new PmdError(

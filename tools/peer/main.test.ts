@@ -34,6 +34,7 @@ describe('vhost-pci-peer', () => {
     ['a frame that is too long', ['--vhost-user', 's', '--size', '9217'], /60 to 9216/],
     ['a ring of 100 entries', ['--vhost-user', 's', '--queue-size', '100'], /power of two/],
     ['a count that is no number', ['--vhost-user', 's', '--count', '1e3'], /--count/],
+    ['a rate for unpaced traffic', ['--vhost-user', 's', '--rate', '1000'], /--rate.*--mode latency/],
     ['an unknown attack', ['--vhost-user', 's', '--hostile', 'kindness'], /--hostile/],
     ['a surplus argument', ['--vhost-user', 's', 'more'], /too many arguments/],
   ])('refuses %s with exit code 2', (_name, args, message) => {

@@ -2,18 +2,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-peer: the built-in virtio-net driver as a command. Exit code 0 when all that came back was right, 1 when a check
 // or the connection failed, 2 for wrong usage.
+import type { Histogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
 import { onOutputEnd } from '../run/output.ts';
 import { Peer, type PeerEvent } from './driver.ts';
 import { HOSTILE_KINDS, hostileKinds } from './hostile.ts';
+import { bucketsOf, latencyLine, summarize } from './latency.ts';
 import { MAX_FRAME, MIN_FRAME } from './layout.ts';
 import { PEER_DEFAULTS } from './options.ts';
 import { faults, type PeerStats, periodLine, totals } from './stats.ts';
 import { PEER_MODES } from './traffic-loop.ts';
 
 const POLL_MS = 20;
+/** In mode 'latency' this thread must not take the CPU from a poll loop more often than need be. */
+const LATENCY_POLL_MS = 250;
+const MAX_RATE = 1e9;
 
 const integer = (least: number, most: number) => (text: string) => {
   const value = Number(text);
@@ -36,7 +41,10 @@ const program = new Command('vhost-pci-peer')
   .requiredOption('--vhost-user <path>', "the back-end's socket")
   .option('--server', 'listen on the socket instead of connecting')
   .addOption(
-    new Option('--mode <mode>', "'both' sends and checks what comes back")
+    new Option(
+      '--mode <mode>',
+      "'both' sends and checks what comes back, 'latency' at a fixed rate, and times it",
+    )
       .choices(PEER_MODES)
       .default('both' as const),
   )
@@ -65,6 +73,12 @@ const program = new Command('vhost-pci-peer')
     'send so many frames, wait until all came back, end',
     integer(1, Number.MAX_SAFE_INTEGER),
   )
+  .option(
+    '--rate <n>',
+    `frames a second in mode 'latency' (default: ${PEER_DEFAULTS.rate})`,
+    integer(1, MAX_RATE),
+  )
+  .option('--warm-up <seconds>', "do not time the first frames in mode 'latency'", seconds)
   .option('--duration <seconds>', 'end after this time', seconds)
   .option('--stats-period <seconds>', 'print statistics this often', seconds)
   .option('--no-check', 'do not check sequence and checksum of what is received')
@@ -82,7 +96,7 @@ const program = new Command('vhost-pci-peer')
 type Options = ReturnType<typeof program.opts>;
 
 function createPeer(options: Options): Peer {
-  const { window } = options;
+  const { window, rate, warmUp } = options;
   return new Peer({
     path: options.vhostUser,
     server: options.server ?? false,
@@ -101,6 +115,8 @@ function createPeer(options: Options): Peer {
     check: options.check,
     reconnect: options.reconnect,
     ...(window === undefined ? {} : { window }),
+    ...(rate === undefined ? {} : { rate }),
+    ...(warmUp === undefined ? {} : { warmUp }),
   });
 }
 
@@ -108,10 +124,12 @@ function createPeer(options: Options): Peer {
 class Reporter {
   readonly #json: boolean;
   readonly #periodMs: number;
+  readonly #histogram: Histogram | undefined;
   #before: PeerStats;
   #last = performance.now();
 
-  constructor(options: Options, stats: PeerStats) {
+  constructor(options: Options, stats: PeerStats, histogram: Histogram | undefined) {
+    this.#histogram = histogram;
     this.#json = options.json ?? false;
     this.#periodMs = 1000 * (options.statsPeriod ?? Number.POSITIVE_INFINITY);
     this.#before = stats;
@@ -128,11 +146,15 @@ class Reporter {
   }
 
   summary(stats: PeerStats): void {
-    this.#print({ final: true, ...stats }, `total   ${totals(stats)}`);
+    const buckets = this.#histogram ? { latencyBuckets: bucketsOf(this.#histogram) } : {};
+    this.#print({ final: true, ...stats, ...buckets }, `total   ${totals(stats)}`);
   }
 
-  #print(json: object, text: string): void {
-    console.log(this.#json ? JSON.stringify(json) : text);
+  #print(stats: object, text: string): void {
+    const histogram = this.#histogram;
+    const latency = histogram ? summarize(histogram) : null;
+    if (!this.#json) console.log(histogram ? `${text}\n${latencyLine(latency)}` : text);
+    else console.log(JSON.stringify(histogram ? { ...stats, latency } : stats));
   }
 }
 
@@ -161,11 +183,12 @@ async function run(options: Options): Promise<number> {
     throw error;
   }
   if (options.hostile) await peer.attack(options.hostile, options.hostileRing);
-  const reporter = new Reporter(options, peer.stats());
+  const reporter = new Reporter(options, peer.stats(), peer.histogram);
   const end = performance.now() + 1000 * (options.duration ?? Number.POSITIVE_INFINITY);
+  const pollMs = options.mode === 'latency' ? LATENCY_POLL_MS : POLL_MS;
   while (!interrupted && !peer.done && !peer.failure && performance.now() < end) {
     reporter.poll(() => peer.stats());
-    await sleep(POLL_MS);
+    await sleep(Math.min(pollMs, end - performance.now()));
   }
   await peer.drain();
   await peer.stop();
@@ -188,6 +211,8 @@ function options(): Options {
   const given = program.parse().opts();
   if (!given.packed && (given.queueSize & (given.queueSize - 1)) !== 0)
     program.error(`error: --queue-size ${given.queueSize}: a split ring has a power of two of entries`);
+  if (given.mode !== 'latency' && (given.rate ?? given.warmUp) !== undefined)
+    program.error('error: --rate and --warm-up are for --mode latency');
   if (given.hostile && !hostileKinds(given.packed ?? false).includes(given.hostile))
     program.error(`error: --hostile ${given.hostile}: no rule of ${given.packed ? 'packed' : 'split'} rings`);
   return given;

@@ -25,8 +25,12 @@ export interface PeerOptions {
   readonly burst: number;
   /** Frames to send in all (rounded up to a multiple of the pairs); Infinity for no end. */
   readonly count: number;
-  /** Frames on their way at most for each pair in mode 'both'; by default what its receive ring can hold. */
+  /** Frames on their way at most for each pair where they are expected back; by default what its receive ring can hold. */
   readonly window?: number;
+  /** Mode 'latency': frames a second in all. */
+  readonly rate: number;
+  /** Mode 'latency': seconds after the connection whose frames are not recorded. */
+  readonly warmUp: number;
   /** Check sequence and checksum of what is received. */
   readonly check: boolean;
   /** Try again when the back-end goes away. */
@@ -49,6 +53,8 @@ export const PEER_DEFAULTS: Omit<PeerOptions, 'path'> = {
   cpus: [],
   burst: 32,
   count: Number.POSITIVE_INFINITY,
+  rate: 100_000,
+  warmUp: 0,
   check: true,
   reconnect: true,
   patienceMs: 2000,

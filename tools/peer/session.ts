@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One connection to a back-end from its negotiation to its end: rings in shared memory, driver queues in the addon, and
 // the lcores that work them. Whatever happens on the way, what was made is unmade.
+import type { RecordableHistogram } from 'node:perf_hooks';
 import { VIRTIO_NET_F_MRG_RXBUF } from '../../src/abi/virtio-net.ts';
 import {
   VIRTIO_F_IN_ORDER,
@@ -32,6 +33,7 @@ import {
   CONTROL_DONE,
   CONTROL_DRAIN,
   CONTROL_WORDS,
+  expectsBack,
   type PeerMode,
   type TrafficPlan,
 } from './traffic-loop.ts';
@@ -56,6 +58,11 @@ interface Worker {
   readonly control: Int32Array;
 }
 
+export interface SessionOptions extends PeerOptions {
+  /** Mode 'latency': where it is recorded. */
+  readonly histogram?: RecordableHistogram | undefined;
+}
+
 const bit = (number: number): bigint => 1n << BigInt(number);
 
 export class Session {
@@ -63,7 +70,7 @@ export class Session {
   readonly channel: Channel;
   /** Called when an lcore ends by itself: it failed. */
   onFailed: (error: PmdError) => void = () => {};
-  readonly #options: PeerOptions;
+  readonly #options: SessionOptions;
   readonly #frontEnd: FrontEnd;
   readonly #memory: PeerMemory;
   readonly #pairs: Pair[] = [];
@@ -75,7 +82,7 @@ export class Session {
     frontEnd: FrontEnd,
     negotiated: Negotiated,
     memory: PeerMemory,
-    options: PeerOptions,
+    options: SessionOptions,
   ) {
     this.channel = channel;
     this.#frontEnd = frontEnd;
@@ -90,7 +97,7 @@ export class Session {
    */
   static async start(
     fd: number,
-    options: PeerOptions,
+    options: SessionOptions,
     memoryFor: (bytes: number) => PeerMemory,
     signal: AbortSignal,
   ): Promise<Session> {
@@ -120,7 +127,7 @@ export class Session {
   stats(): PeerStats {
     const sum = noStats();
     for (const { rx, tx } of this.#pairs)
-      addStats(sum, pairStats(rx.queue, tx.queue, this.#options.mode === 'both'));
+      addStats(sum, pairStats(rx.queue, tx.queue, expectsBack(this.#options.mode)));
     return sum;
   }
 
@@ -252,7 +259,7 @@ export class Session {
   }
 
   #trafficPlan(pairs: readonly Pair[], control: SharedArrayBuffer): TrafficPlan {
-    const { count, window, frameSize, burst, check, patienceMs } = this.#options;
+    const { count, window, frameSize, burst, check, patienceMs, rate, warmUp, histogram } = this.#options;
     const place = (this.#pairs[0] as Pair).rx.place;
     const share = Math.ceil(count / this.#pairs.length);
     return {
@@ -261,6 +268,7 @@ export class Session {
       check,
       window: window ?? Math.floor(place.size / buffersPerFrame(place, frameSize)),
       patienceMs,
+      ...(histogram ? { latency: { rate: rate / this.#pairs.length, warmUp, histogram } } : {}),
       control,
     };
   }

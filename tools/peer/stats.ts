@@ -14,7 +14,7 @@ export interface PeerStats {
   /** Rules of the ring that the back-end broke. */
   ringErrors: number;
   kicks: number;
-  /** Frames of mode 'both' that are on their way or lost: sent and not received. */
+  /** Frames that are expected back and on their way or lost: sent and not received. */
   missing: number;
 }
 
@@ -41,6 +41,11 @@ const COUNTER = Object.fromEntries(DRIVER_QUEUE_COUNTERS.map((name, index) => [n
   (typeof DRIVER_QUEUE_COUNTERS)[number],
   number
 >;
+
+/** Frames that a queue has generated: the sequence number of its next one. */
+export function framesSent(tx: DriverQueueHandle): number {
+  return Number(new BigUint64Array(native.driverQueueStats(tx))[COUNTER.packets]);
+}
 
 /** Counters of one queue pair; `expectsBack` says that what was sent and did not come back is missing. */
 export function pairStats(rx: DriverQueueHandle, tx: DriverQueueHandle, expectsBack: boolean): PeerStats {

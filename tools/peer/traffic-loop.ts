@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The peer's poll loop: what one thread does with its queue pairs until it is told to stop. Allocates nothing per burst.
-// In mode 'both' at most `window` frames are on their way at a time, so that the receive ring can take all that comes back and
+// Where frames are expected back, at most `window` frames are on their way at a time, so that the receive ring can take all that comes back and
 // a missing frame is a loss of the other side, not of ours.
 import type { LcoreMain } from '../../src/lcore/context.ts';
 import { type DriverQueueHandle, native } from '../../src/native.ts';
+import { type LatencyPlan, LatencyProbe } from './latency-probe.ts';
+import { framesSent } from './stats.ts';
 
-/** 'both' generates and checks what comes back; 'generate' only sends; 'sink' only receives; 'echo' sends back what it receives. */
-export const PEER_MODES = ['both', 'generate', 'echo', 'sink'] as const;
+/**
+ * 'both' generates and checks what comes back, 'latency' at a fixed rate and with the time that it took; 'generate' only sends; 'sink' only
+ * receives; 'echo' sends back what it receives.
+ */
+export const PEER_MODES = ['both', 'latency', 'generate', 'echo', 'sink'] as const;
 export type PeerMode = (typeof PEER_MODES)[number];
+
+/** Whether what is sent is expected back. */
+export const expectsBack = (mode: PeerMode): boolean => mode === 'both' || mode === 'latency';
 
 /** Plain data: it travels to the worker thread. */
 export interface TrafficPlan {
@@ -21,10 +29,12 @@ export interface TrafficPlan {
   readonly burst: number;
   /** Check sequence and checksum of what is received. */
   readonly check: boolean;
-  /** Frames on their way at most in mode 'both'; Infinity for no limit. */
+  /** Frames on their way at most where they are expected back; Infinity for no limit. */
   readonly window: number;
   /** Milliseconds without a frame after which those on their way are lost. */
   readonly patienceMs: number;
+  /** For pairs in mode 'latency'. */
+  readonly latency?: LatencyPlan;
   /** Two words, see CONTROL_*. */
   readonly control: SharedArrayBuffer;
 }
@@ -42,6 +52,7 @@ interface PairState {
   readonly rx: DriverQueueHandle;
   readonly tx: DriverQueueHandle;
   readonly mode: PeerMode;
+  readonly probe: LatencyProbe | undefined;
   /** Frames still to send. */
   left: number;
   /** Frames on their way. */
@@ -50,7 +61,12 @@ interface PairState {
 
 export function runTraffic(plan: TrafficPlan, running: () => boolean): void {
   const control = new Int32Array(plan.control);
-  const pairs: PairState[] = plan.pairs.map((pair) => ({ ...pair, left: pair.count, away: 0 }));
+  const pairs: PairState[] = plan.pairs.map((pair) => ({
+    ...pair,
+    probe: probeFor(plan, pair),
+    left: pair.count,
+    away: 0,
+  }));
   const limited = plan.pairs.some(({ count }) => count !== Number.POSITIVE_INFINITY);
   let idleRounds = 0;
   let idleSince = performance.now();
@@ -61,7 +77,7 @@ export function runTraffic(plan: TrafficPlan, running: () => boolean): void {
     if (moved > 0) {
       idleRounds = 0;
       idleSince = 0;
-    } else if (idleRounds++ % CLOCK_ROUNDS === 0) {
+    } else if (++idleRounds % CLOCK_ROUNDS === 0) {
       // 0 marks "moved since the clock was read": the time of the last frame is known to a few microseconds only.
       if (idleSince === 0) idleSince = performance.now();
       else if (performance.now() - idleSince > plan.patienceMs) for (const pair of pairs) pair.away = 0;
@@ -73,18 +89,35 @@ export function runTraffic(plan: TrafficPlan, running: () => boolean): void {
 /** One burst each way on one pair; returns the frames that moved. */
 function round(plan: TrafficPlan, pair: PairState, drain: boolean): number {
   if (pair.mode === 'echo') return drain ? 0 : native.driverEcho(pair.rx, pair.tx, plan.burst);
-  let sent = 0;
-  if (!drain && pair.mode !== 'sink') {
-    const both = pair.mode === 'both';
-    const room = Math.min(plan.burst, pair.left, both ? plan.window - pair.away : plan.burst);
-    if (room > 0) sent = native.driverGenerate(pair.tx, room);
-    pair.left -= sent;
-    if (both) pair.away += sent;
-  }
-  const received = pair.mode === 'generate' ? 0 : native.driverReceive(pair.rx, plan.burst, plan.check);
+  const sent = drain || pair.mode === 'sink' ? 0 : send(plan, pair);
+  return sent + (pair.mode === 'generate' ? 0 : receive(plan, pair));
+}
+
+function send({ burst, window }: TrafficPlan, pair: PairState): number {
+  const back = expectsBack(pair.mode);
+  const wanted = pair.probe ? Math.min(burst, pair.probe.due()) : burst;
+  const room = Math.min(wanted, pair.left, back ? window - pair.away : burst);
+  if (room <= 0) return 0;
+  const sent = native.driverGenerate(pair.tx, room);
+  pair.left -= sent;
+  pair.probe?.sent(sent);
+  if (back) pair.away += sent;
+  return sent;
+}
+
+function receive({ burst, check }: TrafficPlan, pair: PairState): number {
+  const { probe } = pair;
+  const received = probe ? probe.receive(burst, check) : native.driverReceive(pair.rx, burst, check);
   // Frames that were given up may come after all.
-  if (received > 0) pair.away = Math.max(0, pair.away - received);
-  return sent + received;
+  if (received > 0) pair.away = probe ? probe.away() : Math.max(0, pair.away - received);
+  return received;
+}
+
+function probeFor(
+  plan: TrafficPlan,
+  { rx, tx, mode }: TrafficPlan['pairs'][number],
+): LatencyProbe | undefined {
+  return mode === 'latency' && plan.latency ? new LatencyProbe(plan.latency, rx, framesSent(tx)) : undefined;
 }
 
 function allFinished(pairs: readonly PairState[], drain: boolean): boolean {

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Mode 'latency' on one queue pair: lets frames go when they are due, and records for each that comes back how long after that
+// it was. A frame is known by its sequence number, so one that is lost leaves the others' times alone. Allocates nothing.
+import type { RecordableHistogram } from 'node:perf_hooks';
+import { type DriverQueueHandle, native } from '../../src/native.ts';
+import { Pace } from './pace.ts';
+
+/** Plain data: it travels to the worker thread, where the histogram is the same one. */
+export interface LatencyPlan {
+  /** Frames a second on each pair. */
+  readonly rate: number;
+  /** Seconds at the start whose frames are not recorded. */
+  readonly warmUp: number;
+  /** Nanoseconds. */
+  readonly histogram: RecordableHistogram;
+}
+
+export class LatencyProbe {
+  readonly #rx: DriverQueueHandle;
+  readonly #histogram: RecordableHistogram;
+  /** See native.driverArrivals. */
+  readonly #arrivals: Float64Array;
+  readonly #pace: Pace;
+  readonly #nsPerTick: number;
+  /** Sequence number of the first frame: the queue may have been used before. */
+  readonly #base: number;
+  /** Number of the first frame that is recorded. */
+  readonly #recordFrom: number;
+  #sent = 0;
+  /** One more than the number of the last frame that came back. */
+  #back = 0;
+
+  /** Frame 0 is due now; `base` frames have been sent before it. */
+  constructor(plan: LatencyPlan, rx: DriverQueueHandle, base: number) {
+    const hz = native.tscHz();
+    this.#rx = rx;
+    this.#histogram = plan.histogram;
+    this.#arrivals = new Float64Array(native.driverArrivals(rx));
+    this.#arrivals[0] = native.rdtsc();
+    this.#pace = new Pace(this.#arrivals[0], hz / plan.rate);
+    this.#nsPerTick = 1e9 / hz;
+    this.#base = base;
+    this.#recordFrom = Math.ceil(plan.warmUp * plan.rate);
+  }
+
+  /** Frames that are due and not sent, by the clock of the last receive(). */
+  due(): number {
+    return this.#pace.dueBy(this.#arrivals[0] as number) - this.#sent;
+  }
+
+  sent(frames: number): void {
+    this.#sent += frames;
+  }
+
+  /** Frames on their way: those before the last that came back have come too, or are lost. */
+  away(): number {
+    return this.#sent - this.#back;
+  }
+
+  /** As driverReceive, and records. */
+  receive(burst: number, check: boolean): number {
+    const frames = native.driverReceiveTimed(this.#rx, burst, check);
+    for (let i = 1; i <= frames; i++) this.#record((this.#arrivals[i] as number) - this.#base);
+    return frames;
+  }
+
+  /** What is no number of a frame that was sent is not our frame: the checks count it. */
+  #record(number: number): void {
+    if (number < 0 || number >= this.#sent) return;
+    if (number >= this.#back) this.#back = number + 1;
+    if (number < this.#recordFrom) return;
+    const ticks = (this.#arrivals[0] as number) - this.#pace.dueAt(number);
+    this.#histogram.record(Math.max(1, Math.round(ticks * this.#nsPerTick)));
+  }
+}
