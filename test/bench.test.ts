@@ -15,7 +15,8 @@ describe('vhost-pci-bench', () => {
   it('explains itself', async () => {
     const { code, stdout } = await bench('--help');
     expect(code).toBe(0);
-    for (const word of ['loopback', 'limit', 'in-place', 'interrupts']) expect(stdout).toContain(word);
+    for (const word of ['loopback', 'limit', 'in-place', 'latency', 'interrupts'])
+      expect(stdout).toContain(word);
   });
 
   it('refuses what it does not know, by name, in one line', async () => {
@@ -27,6 +28,9 @@ describe('vhost-pci-bench', () => {
       [['loopback', '--against', 'ovs'], '--against'],
       [['limit', '--cases', 'io'], "'io' is none of rx, tx"],
       [['interrupts', '--cases', 'tx'], "'tx' is none of rx, io"],
+      [['latency', '--load', '1.5'], '--load'],
+      [['latency', '--load', '0.1', '--rate', '1000'], '--rate'],
+      [['latency', '--mode', 'rxonly'], '--mode'],
       [['limit', '--cpus', '1,1'], 'two different CPUs'],
       [['limit', '--rouds', '1'], '--rouds'],
     ] as const;
@@ -134,6 +138,28 @@ describe('vhost-pci-bench', () => {
         expect(figure).toBeGreaterThan(0);
       }
       expect(row.ours_cycles_per_packet).toBeGreaterThan(0);
+    },
+    180_000,
+  );
+
+  it.skipIf(dpdkMissing())(
+    'compares latencies with net_vhost',
+    async () => {
+      const file = join(folder, 'latency.json');
+      const { code, stdout, stderr } = await bench(
+        ...['latency', '--rate', '10000', '--rounds', '1', '--seconds', '0.5', '--json', file],
+      );
+      expect([code, stderr]).toEqual([0, expect.stringContaining('io-64, round 1 of 1')]);
+      for (const word of ['p99.9 us', 'net_vhost', 'up to us']) expect(stdout).toContain(word);
+      const report = JSON.parse(readFileSync(file, 'utf8'));
+      expect([report.suite, report.machine.dpdk]).toEqual(['latency', expect.stringMatching(/^\d+\.\d+/)]);
+      const [row] = report.rows;
+      expect([row.case, row.rate_pps]).toEqual(['io-64', 10_000]);
+      for (const side of [row.ours, row.theirs]) {
+        expect([side.lost, side.p50_us > 0, side.p50_us <= side.p99_9_us]).toEqual([0, true, true]);
+      }
+      expect(row.ratio.p99_9.median).toBeGreaterThan(0);
+      for (const side of [row.histogram.ours, row.histogram.theirs]) expect(side.length).toBeGreaterThan(0);
     },
     180_000,
   );

@@ -7,7 +7,7 @@ import { ourProgram } from '../run/programs.ts';
 import { stopAll, type Workspace } from '../run/workspace.ts';
 import { type Case, ROLES } from './cases.ts';
 import { BURST, runBoundMs, type Settings, START_MS } from './settings.ts';
-import { cyclesPerPacket, forwardsOn } from './testpmd-output.ts';
+import { cyclesPerPacket, dpdkVersion, forwardsOn } from './testpmd-output.ts';
 
 export interface BackEnd {
   /** Sockets that the peer connects to, one a port. */
@@ -17,6 +17,8 @@ export interface BackEnd {
   stop(): Promise<void>;
   /** The process whose busiest thread works the rings. */
   readonly pid: number | undefined;
+  /** DPDK's version, when it is DPDK and has told it. */
+  readonly dpdkVersion?: string | undefined;
   /** Cycles for a packet, after stop() and where they were asked for. */
   cyclesPerPacket?(): number | undefined;
 }
@@ -130,6 +132,10 @@ export class NetVhostBackEnd implements BackEnd {
 
   get pid(): number | undefined {
     return this.#child.pid;
+  }
+
+  get dpdkVersion(): string | undefined {
+    return dpdkVersion(this.#child.output + this.#child.errors);
   }
 
   async start(): Promise<void> {

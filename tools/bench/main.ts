@@ -5,13 +5,15 @@ import { accessSync, constants, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Command, Option } from '@commander-js/extra-typings';
 import { failedTo } from '../../src/errors.ts';
-import { wordList } from '../run/arguments.ts';
+import { wholeNumber, wordList } from '../run/arguments.ts';
 import { requireDpdk } from '../run/dpdk.ts';
 import { onOutputEnd } from '../run/output.ts';
 import { exitOnSignals, Workspace } from '../run/workspace.ts';
 import { type Case, casesOf, DIRECTIONS, type Direction } from './cases.ts';
 import { inPlace } from './in-place.ts';
 import { interrupts } from './interrupts.ts';
+import { FORWARD_MODES, latency } from './latency.ts';
+import { latencyHistograms, latencyTable } from './latency-report.ts';
 import { limit } from './limit.ts';
 import { loopback } from './loopback.ts';
 import { describeMachine } from './machine.ts';
@@ -29,6 +31,7 @@ import {
   SIZES,
   SIZES_HELP,
   settle,
+  share,
 } from './options.ts';
 import { requirePeerFor } from './peers.ts';
 import {
@@ -183,6 +186,44 @@ program
       const { rows, idle, dpdkVersion } = await interrupts(settings, cases, new Workspace(), say);
       const table = `${interruptTable(rows)}\n${idleTable(idle)}`;
       return { rows: [...rows, ...idle], dpdkVersion, table };
+    });
+  });
+
+program
+  .command('latency')
+  .description("how long frames take to the back-end and back at one rate, ours and DPDK's net_vhost in turn")
+  .addOption(
+    new Option('--against <whom>', 'the yardstick').choices(['dpdk'] as const).default('dpdk' as const),
+  )
+  .addOption(
+    new Option('--mode <mode>', "the back-ends' forward mode").choices(FORWARD_MODES).default('io' as const),
+  )
+  .option('--load <share>', 'the rate, as a share of what net_vhost forwards in io mode', share, 0.1)
+  .addOption(
+    new Option('--rate <pps>', 'the rate, in frames a second')
+      .argParser(wholeNumber(1, 1e9))
+      .conflicts('load'),
+  )
+  .option(SIZES, SIZES_HELP, frameSizes, [64])
+  .option(...ROUNDS)
+  .option(...SECONDS)
+  .addOption(queueSizeOption())
+  .option(...PACKED)
+  .option(...CPUS)
+  .option(...NO_HUGE)
+  .option(...JSON_FILE)
+  .addHelpText(
+    'after',
+    `
+A frame's time runs from when it was due, not from when it was sent: what waits behind a stall counts.`,
+  )
+  .action((options) => {
+    requireDpdk();
+    const cases = casesOf([options.mode], options.sizes);
+    const load = options.rate === undefined ? { share: options.load } : { rate: options.rate };
+    return run('latency', { ...options, peer: 'builtin' }, async (settings) => {
+      const { rows, dpdkVersion } = await latency(settings, cases, load, new Workspace(), say);
+      return { rows, dpdkVersion, table: [latencyTable(rows), ...rows.map(latencyHistograms)].join('\n') };
     });
   });
 

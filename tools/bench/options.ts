@@ -49,6 +49,15 @@ export const PACKED = ['--packed', 'packed rings; else split ones'] as const;
 export const NO_HUGE = ['--no-huge', 'no hugepages, on both sides'] as const;
 export const JSON_FILE = ['--json <file>', 'write {"suite","machine","settings","rows"} there'] as const;
 
+/** Above 0, and 1 at most. */
+export function share(text: string): number {
+  const value = Number(text);
+  if (!/^\d*\.?\d+$/.test(text) || value <= 0 || value > 1) {
+    throw new InvalidArgumentError('It is a number above 0, 1 at most.');
+  }
+  return value;
+}
+
 function cpuPair(text: string): readonly [number, number] {
   const [backEnd, peer, surplus] = text.split(',').map(wholeNumber(0, 1023));
   if (backEnd === undefined || peer === undefined || surplus !== undefined || backEnd === peer) {

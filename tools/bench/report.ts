@@ -67,7 +67,7 @@ export interface Report<Row> {
 
 export const reportJson = (report: Report<unknown>): string => `${JSON.stringify(report, null, 2)}\n`;
 
-const fixed = (value: number | undefined, digits = 2): string => value?.toFixed(digits) ?? '-';
+export const fixed = (value: number | undefined, digits = 2): string => value?.toFixed(digits) ?? '-';
 
 export function loopbackTable(rows: readonly ComparisonRow[]): string {
   return render(
@@ -128,8 +128,9 @@ export function machineLine({ cpu, cpus, kernel, node, dpdk, hugepages }: Machin
   return [...parts, hugepages ? 'hugepages' : 'no hugepages'].join('; ');
 }
 
-function render(head: string[], rows: string[][]): string {
-  const colAligns = head.map((_, column) => (column === 0 ? ('left' as const) : ('right' as const)));
+/** Numbers to the right; the columns `left` hold words. */
+export function render(head: string[], rows: string[][], left: readonly number[] = [0]): string {
+  const colAligns = head.map((_, column) => (left.includes(column) ? ('left' as const) : ('right' as const)));
   const table = new Table({ head, colAligns, style: { head: [], border: [], compact: true } });
   table.push(...rows);
   return table.toString();

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The suite "latency": how long frames take through our driver and through DPDK's net_vhost and back, at the same share of the load, in turn, round
+// by round.
+import type { LatencyBucket } from '../peer/latency.ts';
+import type { Workspace } from '../run/workspace.ts';
+import { NetVhostBackEnd, OurBackEnd } from './back-ends.ts';
+import type { Case } from './cases.ts';
+import { LATENCY_QUIET_SHARE, type LatencyMeasurement, measureLatency } from './latency-peer.ts';
+import type { LatencyFigures, LatencyRow } from './latency-report.ts';
+import { disturbance, measure } from './measure.ts';
+import type { Settings } from './settings.ts';
+import { median, pairedRatio } from './statistics.ts';
+
+/** Frames a second, or as a share of what net_vhost forwards with the same peer. */
+export type Load = { readonly rate: number } | { readonly share: number };
+
+export const FORWARD_MODES = ['io', 'macswap'] as const;
+
+export interface LatencyResult {
+  readonly rows: LatencyRow[];
+  readonly dpdkVersion: string | undefined;
+}
+
+export async function latency(
+  settings: Settings,
+  cases: readonly Case[],
+  load: Load,
+  workspace: Workspace,
+  progress: (line: string) => void,
+): Promise<LatencyResult> {
+  const rows: LatencyRow[] = [];
+  let dpdkVersion: string | undefined;
+  for (const wanted of cases) {
+    const rate = await rateFor(settings, wanted, load, workspace, progress);
+    const ours: LatencyMeasurement[] = [];
+    const theirs: LatencyMeasurement[] = [];
+    for (let round = 1; round <= settings.rounds; round++) {
+      const a = await measureLatency(
+        settings,
+        wanted,
+        rate,
+        () => new OurBackEnd(settings, wanted, workspace),
+      );
+      const b = await measureLatency(
+        settings,
+        wanted,
+        rate,
+        () => new NetVhostBackEnd(settings, wanted, workspace),
+      );
+      ours.push(a);
+      theirs.push(b);
+      dpdkVersion ??= b.dpdkVersion;
+      const words = `ours ${describe(a)}, net_vhost ${describe(b)}${disturbance(a, b, LATENCY_QUIET_SHARE)}`;
+      progress(`${wanted.name}, round ${round} of ${settings.rounds}: ${words}`);
+    }
+    rows.push(summarize(wanted.name, rate, ours, theirs));
+  }
+  return { rows, dpdkVersion };
+}
+
+async function rateFor(
+  settings: Settings,
+  wanted: Case,
+  load: Load,
+  workspace: Workspace,
+  progress: (line: string) => void,
+): Promise<number> {
+  if ('rate' in load) return load.rate;
+  const io: Case = { name: `io-${wanted.size}`, direction: 'io', size: wanted.size };
+  const { mpps } = await measure(settings, io, () => new NetVhostBackEnd(settings, io, workspace), workspace);
+  const rate = Math.max(1, Math.round(1e6 * mpps * load.share));
+  progress(`${wanted.name}: net_vhost forwards ${mpps.toFixed(2)} Mpps; the load is ${rate} pps`);
+  return rate;
+}
+
+const describe = ({ latency: { p50Ns, p99Ns, p999Ns }, lost }: LatencyMeasurement): string =>
+  `${[p50Ns, p99Ns, p999Ns].map((ns) => (ns / 1000).toFixed(1)).join('/')} us${lost > 0 ? `, ${lost} lost` : ''}`;
+
+function summarize(
+  name: string,
+  rate: number,
+  ours: readonly LatencyMeasurement[],
+  theirs: readonly LatencyMeasurement[],
+): LatencyRow {
+  const ratio = (key: 'p50Ns' | 'p99Ns' | 'p999Ns') =>
+    pairedRatio(
+      ours.map(({ latency: of }) => of[key]),
+      theirs.map(({ latency: of }) => of[key]),
+    );
+  return {
+    case: name,
+    rate_pps: rate,
+    ours: overall(ours),
+    theirs: overall(theirs),
+    ratio: { p50: ratio('p50Ns'), p99: ratio('p99Ns'), p99_9: ratio('p999Ns') },
+    rounds: ours.map((a, round) => [figures(a), figures(theirs[round] as LatencyMeasurement)] as const),
+    cpu_share: Math.min(...[...ours, ...theirs].map(({ share }) => share)),
+    histogram: {
+      ours: mergeBuckets(ours.map(({ buckets }) => buckets)),
+      theirs: mergeBuckets(theirs.map(({ buckets }) => buckets)),
+    },
+  };
+}
+
+function figures({ latency: of, lost }: LatencyMeasurement): LatencyFigures {
+  return {
+    p50_us: of.p50Ns / 1000,
+    p99_us: of.p99Ns / 1000,
+    p99_9_us: of.p999Ns / 1000,
+    max_us: of.maxNs / 1000,
+    lost,
+  };
+}
+
+/** Medians of the percentiles, the greatest of all, and the sum of what was lost. */
+function overall(rounds: readonly LatencyMeasurement[]): LatencyFigures {
+  const all = rounds.map(figures);
+  return {
+    p50_us: median(all.map(({ p50_us }) => p50_us)),
+    p99_us: median(all.map(({ p99_us }) => p99_us)),
+    p99_9_us: median(all.map(({ p99_9_us }) => p99_9_us)),
+    max_us: Math.max(...all.map(({ max_us }) => max_us)),
+    lost: all.reduce((sum, { lost }) => sum + lost, 0),
+  };
+}
+
+/** Sums of histograms with the same kind of buckets. */
+export function mergeBuckets(histograms: readonly (readonly LatencyBucket[])[]): LatencyBucket[] {
+  const sums = new Map<number, number>();
+  for (const { toNs, samples } of histograms.flat()) sums.set(toNs, (sums.get(toNs) ?? 0) + samples);
+  return [...sums].sort(([a], [b]) => a - b).map(([toNs, samples]) => ({ toNs, samples }));
+}
