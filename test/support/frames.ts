@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Frames for a peer that is given them in a file, and what macswap makes of them.
 
-/** `count` frames of every size from `min` to `max`, spread evenly, with contents that tell them apart. */
-export function makeFrames(count: number, min: number, max: number): Uint8Array[] {
+/** `count` frames of every size from `min` to `max`, spread evenly, with contents that tell them, and other `mark`s, apart. */
+export function makeFrames(count: number, min: number, max: number, mark = 0): Uint8Array[] {
   return Array.from({ length: count }, (_, i) => {
     const frame = new Uint8Array(min + Math.round(((max - min) * i) / (count - 1)));
     for (let k = 0; k < frame.length; k++) frame[k] = (i * 31 + k * 7 + (k >> 8)) & 0xff;
     frame.set([0x02, 0, 0, 0, i >> 8, i & 0xff], 0);
     frame.set([0x06, 1, 2, 3, i >> 8, i & 0xff], 6);
-    frame.set([0x88, 0xb5], 12);
+    frame.set([0x88, 0xb5, mark], 12);
     return frame;
   });
 }
