@@ -26,7 +26,7 @@ function make(startIndex: number): ScriptedRing {
 }
 
 const descriptor = (index: number) => decode(VRING_DESC, ring.view, descOffset(place, index));
-const bytesAt = (addr: bigint, length: number) => ring.read(Number(addr - GPA), length);
+const bytesAt = (addr: bigint, length: number) => ring.memory.read(Number(addr - GPA), length);
 
 /** The device's part, by hand. */
 function giveBack(id: number, len: number): void {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A split ring in the driver role for tests of the device role: slow, allocating, and able to post any shape of chain. It
-// owns a stretch of memory for buffers, which it hands out in order and takes back when a chain is collected.
-// Descriptors and indices can also be written raw, to break rules on purpose.
+// A split ring in the driver role for tests of the device role: slow, allocating, and able to post any shape of chain. Descriptors
+// and indices can also be written raw, to break rules on purpose.
 import { decode, encode, readField, writeField } from '../../src/abi/layout.ts';
 import {
   VRING_AVAIL,
@@ -13,41 +12,18 @@ import {
   VRING_USED_ELEM,
 } from '../../src/abi/virtio-ring.ts';
 import { availOffset, clearRing, descOffset, type RingPlace, usedOffset } from '../../tools/peer/layout.ts';
+import {
+  type Placed,
+  type PostOptions,
+  ScriptedMemory,
+  type ScriptedRingOptions,
+  type Segment,
+  type UsedChain,
+} from './scripted-memory.ts';
 
-export interface ScriptedRingOptions {
-  /** The memory that the device sees. */
-  readonly memory: ArrayBuffer;
-  /** Guest-physical address of its first byte. */
-  readonly gpa: bigint;
-  readonly ring: RingPlace;
-  /** Byte offsets of the memory for buffers: [first, end). */
-  readonly buffers: { readonly first: number; readonly end: number };
-  /** Index at which both rings start; 0. Near 65535 it tests the wrap. */
-  readonly startIndex?: number;
-}
-
-/** One buffer of a chain: bytes for the device to read, or room for it to write. */
-export type Segment = { readonly data: Uint8Array } | { readonly room: number };
-
-export interface PostOptions {
-  /** Puts the chain into an indirect table. */
-  readonly indirect?: boolean;
-  /** Writes the available entry but not the index: publish() does. */
-  readonly hold?: boolean;
-}
-
-export interface UsedChain {
-  /** Head of the chain, as the device wrote it. */
-  readonly id: number;
-  readonly len: number;
-  /** The chain's device-writable bytes, up to `len`; empty for an id that was not posted. */
-  readonly written: Uint8Array;
-}
-
-interface Placed {
-  readonly offset: number;
-  readonly length: number;
-  readonly writable: boolean;
+export interface SplitPostOptions extends PostOptions {
+  /** With `indirect`: so many segments lie in the ring's table, in front of the descriptor of the indirect one (VIRTIO 1.2, 2.7.5.3.2). */
+  readonly direct?: number;
 }
 
 interface Chain {
@@ -65,23 +41,20 @@ export interface RawDescriptor {
 
 export class ScriptedRing {
   readonly ring: RingPlace;
-  readonly gpa: bigint;
+  readonly memory: ScriptedMemory;
   readonly view: DataView;
-  readonly #bytes: Uint8Array;
-  readonly #buffers: { readonly first: number; readonly end: number };
-  #nextBuffer: number;
+  readonly #inOrder: boolean;
   readonly #free: number[];
+  /** In the order in which they were posted. */
   readonly #chains = new Map<number, Chain>();
   #avail: number;
   #used: number;
 
   constructor(options: ScriptedRingOptions) {
     this.ring = options.ring;
-    this.gpa = options.gpa;
-    this.view = new DataView(options.memory);
-    this.#bytes = new Uint8Array(options.memory);
-    this.#buffers = options.buffers;
-    this.#nextBuffer = options.buffers.first;
+    this.memory = new ScriptedMemory(options);
+    this.view = this.memory.view;
+    this.#inOrder = options.inOrder ?? false;
     this.#free = Array.from({ length: options.ring.size }, (_, index) => index);
     clearRing(this.view, this.ring);
     this.#avail = (options.startIndex ?? 0) & 0xffff;
@@ -93,18 +66,14 @@ export class ScriptedRing {
   /** The ring's parts as guest-physical addresses, with its size and start index: what a RingSetup of the device role needs. */
   setup(): { desc: bigint; avail: bigint; used: bigint; size: number; lastAvailIdx: number } {
     const { desc, avail, used, size } = this.ring;
+    const address = (offset: number) => this.memory.address(offset);
     return {
-      desc: this.address(desc),
-      avail: this.address(avail),
-      used: this.address(used),
+      desc: address(desc),
+      avail: address(avail),
+      used: address(used),
       size,
       lastAvailIdx: this.#used,
     };
-  }
-
-  /** Guest-physical address of a byte offset. */
-  address(offset: number): bigint {
-    return this.gpa + BigInt(offset);
   }
 
   /** Descriptors that are free. */
@@ -113,17 +82,14 @@ export class ScriptedRing {
   }
 
   /** Posts one chain of any shape and returns its head. Throws when descriptors or buffer memory run out. */
-  post(segments: readonly Segment[], options: PostOptions = {}): number {
-    const placed = segments.map((segment) => this.#place(segment));
-    const descriptors = this.#takeDescriptors(options.indirect ? 1 : placed.length);
+  post(segments: readonly Segment[], options: SplitPostOptions = {}): number {
+    const placed = segments.map((segment) => this.memory.place(segment));
+    const direct = options.indirect ? (options.direct ?? 0) : placed.length;
+    const descriptors = this.#takeDescriptors(direct + (options.indirect ? 1 : 0));
     const head = descriptors[0] as number;
-    if (options.indirect) this.#writeIndirect(head, placed);
-    else
-      this.#writeChain(
-        placed,
-        (position) => descOffset(this.ring, descriptors[position] as number),
-        descriptors,
-      );
+    const own = (position: number) => descOffset(this.ring, descriptors[position] as number);
+    this.#writeChain(placed.slice(0, direct), own, descriptors);
+    if (options.indirect) this.#writeIndirect(descriptors[direct] as number, placed.slice(direct));
     this.#chains.set(head, { segments: placed, descriptors });
     this.postHead(head);
     if (!options.hold) this.publish();
@@ -170,15 +136,18 @@ export class ScriptedRing {
     const end = this.usedIdx;
     while (this.#used !== end) {
       const { id, len } = decode(VRING_USED_ELEM, this.view, usedOffset(this.ring, this.#used));
-      this.#used = (this.#used + 1) & 0xffff;
+      const before = this.#inOrder ? this.#before(id) : [];
+      for (const passed of before) chains.push({ id: passed, len: 0, written: this.#finish(passed, 0) });
       chains.push({ id, len, written: this.#finish(id, len) });
+      this.#used = (this.#used + before.length + 1) & 0xffff;
     }
     return chains;
   }
 
-  /** A copy of bytes of the memory. */
-  read(offset: number, length: number): Uint8Array {
-    return this.#bytes.slice(offset, offset + length);
+  /** What an element stands for beside its own chain (VIRTIO 1.2, 2.7.9). */
+  #before(id: number): number[] {
+    const posted = [...this.#chains.keys()];
+    return posted.slice(0, Math.max(0, posted.indexOf(id)));
   }
 
   #finish(id: number, len: number): Uint8Array {
@@ -186,32 +155,9 @@ export class ScriptedRing {
     if (!chain) return new Uint8Array();
     this.#chains.delete(id);
     this.#free.push(...chain.descriptors);
-    const parts: Uint8Array[] = [];
-    let left = len;
-    for (const { offset, length, writable } of chain.segments) {
-      if (!writable || left <= 0) continue;
-      parts.push(this.read(offset, Math.min(length, left)));
-      left -= length;
-    }
-    if (this.#chains.size === 0) this.#nextBuffer = this.#buffers.first;
-    return Uint8Array.from(Buffer.concat(parts));
-  }
-
-  #place(segment: Segment): Placed {
-    const writable = 'room' in segment;
-    const length = writable ? segment.room : segment.data.length;
-    const offset = this.#takeBuffer(length);
-    if (writable) this.#bytes.fill(0, offset, offset + length);
-    else this.#bytes.set(segment.data, offset);
-    return { offset, length, writable };
-  }
-
-  #takeBuffer(length: number): number {
-    const offset = this.#nextBuffer;
-    if (offset + length > this.#buffers.end)
-      throw new Error('The scripted ring has no buffer memory left: collect() first');
-    this.#nextBuffer += length;
-    return offset;
+    const written = this.memory.written(chain.segments, len);
+    if (this.#chains.size === 0) this.memory.reset();
+    return written;
   }
 
   #takeDescriptors(count: number): number[] {
@@ -221,26 +167,26 @@ export class ScriptedRing {
     return this.#free.splice(0, count);
   }
 
-  #writeIndirect(head: number, placed: readonly Placed[]): void {
-    this.#nextBuffer = Math.ceil(this.#nextBuffer / 16) * 16;
-    const table = this.#takeBuffer(VRING_DESC.size * placed.length);
+  #writeIndirect(index: number, placed: readonly Placed[]): void {
+    const table = this.memory.take(VRING_DESC.size * placed.length, VRING_DESC.size);
     this.#writeChain(
       placed,
       (position) => table + VRING_DESC.size * position,
       placed.map((_, position) => position),
     );
-    this.writeDescriptor(head, {
-      addr: this.address(table),
+    this.writeDescriptor(index, {
+      addr: this.memory.address(table),
       len: VRING_DESC.size * placed.length,
       flags: VRING_DESC_F_INDIRECT,
     });
   }
 
+  /** `ids` may name one more descriptor, which the last one then leads to. */
   #writeChain(placed: readonly Placed[], place: (position: number) => number, ids: readonly number[]): void {
     placed.forEach(({ offset, length, writable }, position) => {
       const next = ids[position + 1];
       const flags = (writable ? VRING_DESC_F_WRITE : 0) | (next === undefined ? 0 : VRING_DESC_F_NEXT);
-      const descriptor = { addr: this.address(offset), len: length, flags, next: next ?? 0 };
+      const descriptor = { addr: this.memory.address(offset), len: length, flags, next: next ?? 0 };
       encode(VRING_DESC, descriptor, this.view, place(position));
     });
   }
