@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { HOSTILE_KINDS, hostileKinds } from '../tools/peer/hostile.ts';
 
 const docs = fileURLToPath(new URL('../docs/', import.meta.url));
 const lines = readFileSync(join(docs, 'hostile-peers.md'), 'utf8').split('\n');
@@ -13,9 +14,8 @@ interface Named {
   readonly file: string;
 }
 
-/** Links in rows of tables whose target is a test. */
+/** Links whose target is a test. */
 function testsOf(line: string): Named[] {
-  if (!line.startsWith('|')) return [];
   return [...line.matchAll(/\[([^\]]+)\]\(\.\.\/([^)]+)\)/g)].map(([, name = '', file = '']) => ({
     name,
     file,
@@ -48,6 +48,23 @@ describe('docs/hostile-peers.md', () => {
 
   it.each(cases)('names tests that exist: %s', (line) => {
     const tests = testsOf(line);
+    expect(tests.length).toBeGreaterThan(0);
+    expect(tests.filter((test) => !isThere(test))).toEqual([]);
+  });
+
+  it('has each rule that the built-in peer breaks, and the kinds of ring that have it', () => {
+    const rows = lines.flatMap((line) => {
+      const [, rule, , split, packed] = /^\| `([\w-]+)` \| ([^|]+) \| (.*) \| (.*) \|$/.exec(line) ?? [];
+      return rule === undefined ? [] : [[rule, split === 'yes', packed === 'yes'] as const];
+    });
+    const [split, packed] = [hostileKinds(false), hostileKinds(true)];
+    expect(new Set(rows)).toEqual(
+      new Set(HOSTILE_KINDS.map((rule) => [rule, split.includes(rule), packed.includes(rule)] as const)),
+    );
+  });
+
+  it('names tests that exist between its tables', () => {
+    const tests = lines.filter((line) => !line.startsWith('|')).flatMap(testsOf);
     expect(tests.length).toBeGreaterThan(0);
     expect(tests.filter((test) => !isThere(test))).toEqual([]);
   });

@@ -5,16 +5,18 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openRxQueue, openTxQueue } from '../src/ethdev/drivers.ts';
-import { MBUF_F_NEEDS_CSUM, MBUF_F_TSO4, Mempool } from '../src/ethdev/mempool.ts';
+import { MBUF_F_NEEDS_CSUM, MBUF_F_TSO4, MBUF_F_USO, Mempool } from '../src/ethdev/mempool.ts';
 import { ALL_OFFLOADS } from '../src/ethdev/offloads.ts';
 import type { Port } from '../src/ethdev/port.ts';
 import { openPort } from '../src/ethdev/registry.ts';
 import { interfaceName, Namespace, tapMissing } from './support/netns.ts';
+import { programMissing } from './support/program-missing.ts';
 import { Prompt } from './support/prompt.ts';
 import { ROOT } from './support/run-tool.ts';
 
 const BYTES = 8 << 20;
 const TRANSFER = [process.execPath, join(ROOT, 'test/support/tcp-transfer.mjs')];
+const DATAGRAMS = ['python3', join(ROOT, 'test/support/udp-segments.py')];
 
 let left: Namespace;
 let right: Namespace;
@@ -27,19 +29,28 @@ const tearDown = () => {
   right.close();
 };
 
-/** Sends 8 MiB through TCP and gives both ends' digests. */
-async function transfer(from: Namespace, to: Namespace, host: string, seed: number): Promise<string[]> {
-  const receiver = to.start(...TRANSFER, 'receive', '5001');
+/** Runs both ends of a transfer and gives their digests. */
+async function ends(
+  from: Namespace,
+  to: Namespace,
+  program: readonly string[],
+  ...send: string[]
+): Promise<string[]> {
+  const receiver = to.start(...program, 'receive', '5001');
   let got = '';
   receiver.stdout?.setEncoding('utf8').on('data', (text: string) => {
     got += text;
   });
   const ended = once(receiver, 'close');
   while (!got.includes('listening')) await once(receiver.stdout as NodeJS.ReadableStream, 'data');
-  const sent = await from.runAsync(...TRANSFER, 'send', host, '5001', String(BYTES), String(seed));
+  const sent = await from.runAsync(...program, 'send', ...send);
   await ended;
   return [sent.trim(), got.replace('listening', '').trim()];
 }
+
+/** Sends 8 MiB through TCP and gives both ends' digests. */
+const transfer = (from: Namespace, to: Namespace, host: string, seed: number): Promise<string[]> =>
+  ends(from, to, TRANSFER, host, '5001', String(BYTES), String(seed));
 
 /** Forwards between two ports until `until` settles, and tells what it saw. */
 async function forward(ports: readonly Port[], until: Promise<unknown>) {
@@ -58,7 +69,7 @@ async function forward(ports: readonly Port[], until: Promise<unknown>) {
       for (const mbuf of pkts.ids.subarray(0, n)) {
         seen.flags |= pool.olFlags[mbuf];
         seen.longest = Math.max(seen.longest, pool.pktLen[mbuf]);
-        if ((pool.olFlags[mbuf] & MBUF_F_TSO4) !== 0) seen.gsoSizes.add(pool.gsoSize[mbuf]);
+        if ((pool.olFlags[mbuf] & (MBUF_F_TSO4 | MBUF_F_USO)) !== 0) seen.gsoSizes.add(pool.gsoSize[mbuf]);
       }
       const sent = tx[1 - side].burst(pkts, 0, n);
       pool.free(pkts, sent, n);
@@ -117,6 +128,31 @@ describe.skipIf(tapMissing())('two kernels, joined by two taps in one process', 
     } else {
       expect(seen.longest).toBe(mtu + 14);
     }
+    for (const port of ports) expect(port.stats()).toMatchObject({ ierrors: 0, oerrors: 0, rxNombuf: 0 });
+  });
+
+  it.skipIf(programMissing('python3', 'python3', 'tests of UDP segmentation')).each([
+    ['in large pieces', '', true],
+    ['cut by the sender', ',tso=0', false],
+  ])('pass datagrams of UDP_SEGMENT unchanged both ways, %s%s', async (_, devargs, whole) => {
+    join2(devargs, 1500);
+    const offered = ports.every(({ info }) =>
+      String(info.details['Offloads of received packets']).includes('uso'),
+    );
+    const transfers = (async () => [
+      await ends(left, right, DATAGRAMS, '10.99.0.2', '5001'),
+      await ends(right, left, DATAGRAMS, '10.99.0.1', '5001'),
+    ])();
+    const seen = await forward(ports, transfers);
+    for (const [sent, received] of await transfers) expect(received).toBe(sent);
+    // Linux 6.2 is the first whose taps can be given datagrams to cut.
+    expect(offered).toBe(whole);
+    expect((seen.flags & MBUF_F_USO) !== 0).toBe(whole);
+    // 1200 bytes of each datagram behind 42 of headers.
+    expect([...seen.gsoSizes]).toEqual(whole ? [1200] : []);
+    if (whole) expect(seen.longest).toBeGreaterThan(40_000);
+    else expect(seen.longest).toBe(1242);
+    expect(seen.leaked).toBe(0);
     for (const port of ports) expect(port.stats()).toMatchObject({ ierrors: 0, oerrors: 0, rxNombuf: 0 });
   });
 

@@ -16,11 +16,11 @@ afterEach(async () => {
 });
 
 describe('every frame comes back, its contents unchanged', () => {
-  const kinds = [['--packed'], ['--event-idx'], ['--packed', '--event-idx']];
+  const kinds = [[], ['--packed'], ['--event-idx'], ['--packed', '--event-idx']];
   const manners = [[], ['--no-in-order'], ['--no-mrg-rxbuf'], ['--no-in-order', '--no-mrg-rxbuf']];
   const cases = kinds.flatMap((kind) => manners.map((manner) => [...kind, ...manner]));
 
-  it.each(cases.map((args) => [args.join(' '), args] as const))('%s', async (_, args) => {
+  it.each(cases.map((args) => [args.join(' ') || 'split', args] as const))('%s', async (_, args) => {
     await stage.startDevice();
     const port = stage.startPort();
     let count = 0;
@@ -36,6 +36,20 @@ describe('every frame comes back, its contents unchanged', () => {
       count += frames;
     }
     expect(port.stats()).toMatchObject({ ipackets: count, opackets: count, ierrors: 0, oerrors: 0 });
+  });
+});
+
+describe('every frame comes back on each of four queue pairs', () => {
+  it.each([['--event-idx'], ['--packed', '--event-idx', '--no-in-order']])('%s %s', async (...args) => {
+    await stage.startDevice('--queues', '4');
+    const port = stage.startPort();
+    const peer = ['--queues', '4', '--count', '20000', '--no-reconnect'];
+    await stage.finished(stage.startPeer(...args, ...peer));
+    const xstats = port.xstats();
+    for (const queue of [0, 1, 2, 3]) {
+      expect(xstats.get(`rx_q${queue}_good_packets`)).toBe(5000);
+      expect(xstats.get(`tx_q${queue}_good_packets`)).toBe(5000);
+    }
   });
 });
 

@@ -145,6 +145,38 @@ TEST("H13 descriptors that change between check and copy") {
   }
 }
 
+TEST("H13 packed: slots that change between check and copy") {
+  for (QueueRole role : {QueueRole::kRx, QueueRole::kTx}) {
+    Peer peer(16);
+    Pool pool;
+    const uint16_t write = role == QueueRole::kTx ? VRING_DESC_F_WRITE : 0;
+    const auto put = [&](uint32_t slot, uint64_t addr, uint32_t len, uint16_t id, uint16_t flags) {
+      uint8_t* d = reinterpret_cast<uint8_t*>(&peer.slots()[slot]);
+      Put<uint64_t>(d, addr);
+      Put<uint32_t>(d + 8, len);
+      Put<uint16_t>(d + 12, id);
+      Put<uint16_t>(d + 14, static_cast<uint16_t>(flags | VRING_PACKED_DESC_F_AVAIL));
+    };
+    Meanwhile peers_other_hand([&](uint32_t n) {
+      const uint16_t id = static_cast<uint16_t>(n);
+      if (n & 16)
+        put(n % 16, kGpa + 0x20000, 128, id, write);
+      else
+        put(n % 16, ~uint64_t{0} - n, 0xffffffff - n % 200, id, n % 8);
+    });
+    int broken = 0;
+    for (int round = 0; round < kRounds || broken == 0; round++) {
+      std::this_thread::yield();
+      for (uint16_t i = 0; i < 16; i++) put(i, kGpa + 0x20000, 128, i, write);
+      CHECK(peer.Start(role, Modern() | kPacked, VRING_PACKED_WRAP) == StartError::kNone);
+      CHECK(Burst(peer, pool) <= 8);
+      if (peer.broken()) broken++;
+      peer.queue.Quiesce();
+      CHECK(pool->available() == 64);
+    }
+  }
+}
+
 TEST("H14 a header that changes while it is taken: what the application gets is sane") {
   Peer peer(16);
   Pool pool;

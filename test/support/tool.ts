@@ -29,6 +29,10 @@ export class Tool {
     return this.#output;
   }
 
+  get pid(): number {
+    return this.#child.pid as number;
+  }
+
   get running(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }

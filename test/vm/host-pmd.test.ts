@@ -4,7 +4,7 @@ import { beforeAll, expect, it } from 'vitest';
 import type { Child } from '../../tools/run/child.ts';
 import type { Machine } from '../../tools/vm/machine.ts';
 import { PEER_ADDRESS } from '../../tools/vm/qemu.ts';
-import { holdings } from './holdings.test-help.ts';
+import { holdings } from '../support/holdings.ts';
 import { allCameBack, command, describeRig, echo, START_MS, startHostPmd } from './rig.test-help.ts';
 
 const FRAMES = 2000;

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The built-in peer without its lcores: rings that a test fills, and breaks, by hand.
+import { VIRTIO_NET_F_MRG_RXBUF } from '../../src/abi/virtio-net.ts';
+import {
+  VIRTIO_F_IN_ORDER,
+  VIRTIO_F_RING_EVENT_IDX,
+  VIRTIO_F_RING_PACKED,
+  VRING_PACKED_START,
+} from '../../src/abi/virtio-ring.ts';
+import { type DriverQueueHandle, native } from '../../src/native.ts';
+import { features } from '../../src/virtio/features.ts';
+import { Channel } from '../../tools/peer/channel.ts';
+import { FrontEnd } from '../../tools/peer/front-end.ts';
+import { type RingRole, writeHostile } from '../../tools/peer/hostile.ts';
+import { clearRing, PEER_GPA, PEER_USERSPACE, planMemory } from '../../tools/peer/layout.ts';
+import { PeerMemory } from '../../tools/peer/memory.ts';
+import { defaultFlow, frameTemplate } from '../../tools/peer/traffic.ts';
+
+const FRAME = 64;
+const ROLES = ['rx', 'tx'] as const;
+
+export interface StillPeerOptions {
+  readonly packed: boolean;
+  readonly inOrder: boolean;
+  readonly eventIdx: boolean;
+}
+
+export class StillPeer {
+  readonly #packed: boolean;
+  readonly #channel: Channel;
+  readonly #frontEnd: FrontEnd;
+  readonly #plan;
+  readonly #memory: PeerMemory;
+  readonly #fds: number[] = [];
+  readonly #queues = new Map<RingRole, DriverQueueHandle>();
+
+  private constructor(path: string, { packed }: StillPeerOptions) {
+    this.#packed = packed;
+    this.#channel = new Channel(native.unixConnect(path), path);
+    this.#frontEnd = new FrontEnd(this.#channel, path);
+    this.#plan = planMemory({ pairs: 1, queueSize: 64, frameSize: FRAME, mergeable: true, packed });
+    this.#memory = new PeerMemory(this.#plan.bytes, false);
+  }
+
+  /** With one running pair of rings, and frames under way in it. */
+  static async start(path: string, options: StillPeerOptions): Promise<StillPeer> {
+    const peer = new StillPeer(path, options);
+    const wanted = features(
+      VIRTIO_NET_F_MRG_RXBUF,
+      ...(options.packed ? [VIRTIO_F_RING_PACKED] : []),
+      ...(options.inOrder ? [VIRTIO_F_IN_ORDER] : []),
+      ...(options.eventIdx ? [VIRTIO_F_RING_EVENT_IDX] : []),
+    );
+    const negotiated = await peer.#frontEnd.negotiate(wanted, 1);
+    await peer.#startRings(negotiated.features);
+    peer.send(5);
+    return peer;
+  }
+
+  async #startRings(negotiated: bigint): Promise<void> {
+    const { mapping, fd, bytes, view } = this.#memory;
+    const [kick, call] = [
+      [native.eventfd(), native.eventfd()] as const,
+      [native.eventfd(), native.eventfd()],
+    ];
+    this.#fds.push(...kick, ...call);
+    await this.#frontEnd.setCalls(call);
+    await this.#frontEnd.configure({ gpa: PEER_GPA, size: bytes, userspace: PEER_USERSPACE, offset: 0, fd });
+    for (const [index, role] of ROLES.entries()) {
+      const place = this.#place(role);
+      const kickFd = kick[index] as number;
+      clearRing(view, place);
+      const ring = { mapping, gpa: PEER_GPA, features: negotiated, kickFd, ...place };
+      this.#queues.set(role, native.driverQueueCreate(role, ring));
+      const address = (offset: number): bigint => PEER_USERSPACE + BigInt(offset);
+      const [desc, avail, used] = [address(place.desc), address(place.avail), address(place.used)];
+      const base = this.#packed ? VRING_PACKED_START : 0;
+      await this.#frontEnd.startRing({ index, size: place.size, base, desc, avail, used, kickFd });
+    }
+    native.driverTemplate(this.#queue('tx'), frameTemplate(FRAME, defaultFlow(0)));
+    for (const index of ROLES.keys()) await this.#frontEnd.enableRing(index, true);
+    await this.#frontEnd.driverOk();
+  }
+
+  send(count: number): void {
+    native.driverGenerate(this.#queue('tx'), count);
+  }
+
+  /** Breaks a rule, and sends frames whose echo meets it. */
+  attack(kind: string, role: RingRole): void {
+    const target = { view: this.#memory.view, role, gpa: PEER_GPA, memoryBytes: this.#memory.bytes };
+    writeHostile(kind, { ...target, ring: this.#place(role) }, this.#packed);
+    if (role === 'rx') this.send(5);
+  }
+
+  /** Stops its rings, or is gone as if it had been killed. */
+  async close(how: 'stopped' | 'killed'): Promise<void> {
+    if (how === 'stopped') for (const index of ROLES.keys()) await this.#frontEnd.stopRing(index);
+    this.#channel.close();
+    for (const queue of this.#queues.values()) native.driverQueueDestroy(queue);
+    for (const fd of this.#fds) native.close(fd);
+    this.#memory.close();
+  }
+
+  #place(role: RingRole) {
+    const [pair] = this.#plan.pairs;
+    if (!pair) throw new Error('no pair');
+    return pair[role];
+  }
+
+  #queue(role: RingRole): DriverQueueHandle {
+    return this.#queues.get(role) as DriverQueueHandle;
+  }
+}
