@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, expect, it } from 'vitest';
 import type { Machine } from '../../tools/vm/machine.ts';
+import { allAnswered, answers, ping, repliesCome, startPinging, stopPinging } from './pings.test-help.ts';
 import { bind, describeRig, killGuestPmd, START_MS, startGuestPmd } from './rig.test-help.ts';
 
 const MEBIBYTES = 200;
@@ -27,20 +28,29 @@ describeRig("a guest's network", (rig) => {
   it('has its pings answered by icmpecho: 1000, none lost', async () => {
     await startGuestPmd(guest, 'icmpecho');
     await answers(peer, '10.0.0.1');
-    const ping = await peer.run('ping -q -c 1000 -i 0.01 10.0.0.1', START_MS);
-    console.log(ping.trim());
-    expect(ping).toContain('1000 packets transmitted, 1000 received, 0% packet loss');
+    const said = await ping(peer, '10.0.0.1', 1000, 0.01);
+    console.log(said.trim());
+    expect(said).toContain(allAnswered(1000));
+  });
+
+  it('has one ping answered before the PMD is killed and after it was started again', async () => {
+    await startPinging(peer, '10.0.0.1');
+    await repliesCome(peer, 20);
+    await killGuestPmd(guest);
+    await startGuestPmd(guest, 'icmpecho');
+    await repliesCome(peer, 50);
+    console.log(await stopPinging(peer));
   });
 
   it('is joined to the kernel of the PMD guest by a tap', async () => {
     await killGuestPmd(guest);
-    await startGuestPmd(guest, 'io', '--vdev net_tap0,iface=tap0');
+    await startGuestPmd(guest, 'io', { eal: '--vdev net_tap0,iface=tap0' });
     await guest.run('ip address add 10.0.0.1/24 dev tap0');
     // The address has another owner now.
     await peer.run('ip neighbour flush dev eth0');
     await answers(peer, '10.0.0.1');
-    expect(await peer.run('ping -q -c 20 -i 0.05 10.0.0.1')).toContain(' 20 received, 0% packet loss');
-    expect(await guest.run('ping -q -c 20 -i 0.05 10.0.0.2')).toContain(' 20 received, 0% packet loss');
+    expect(await ping(peer, '10.0.0.1', 20, 0.05)).toContain(allAnswered(20));
+    expect(await ping(guest, '10.0.0.2', 20, 0.05)).toContain(allAnswered(20));
   });
 
   const features = 'tcp-segmentation-offload|tx-checksumming';
@@ -65,10 +75,7 @@ describeRig("a guest's network", (rig) => {
         const state = await machine.run(`ethtool -k ${iface} | grep -E '^(${features}):'`);
         expect(state).toBe(`tx-checksumming: ${offloads}\ntcp-segmentation-offload: ${offloads}\n`);
       }
-      const largest = `-M do -s ${mtu - 28}`;
-      expect(await peer.run(`ping -q -c 5 -i 0.05 ${largest} 10.0.0.1`)).toContain(
-        ' 5 received, 0% packet loss',
-      );
+      expect(await ping(peer, '10.0.0.1', 5, 0.05, `-M do -s ${mtu - 28}`)).toContain(allAnswered(5));
       for (const [from, to, host, counters] of [
         [peer, guest, '10.0.0.1', 'rx'],
         [guest, peer, '10.0.0.2', 'tx'],
@@ -95,10 +102,6 @@ describeRig("a guest's network", (rig) => {
       await guest.run("kill $(tr -d '\\0' </tmp/iperf3.pid)");
     });
   }
-
-  /** A link is there before the forwarding has begun. */
-  const answers = (machine: Machine, host: string) =>
-    machine.run(`until ping -q -c 1 -W 1 ${host}; do :; done`, START_MS);
 
   /** What the tap has carried: rx is from the other guest. */
   async function totals(direction: 'rx' | 'tx'): Promise<{ bytes: number; packets: number }> {

@@ -3,7 +3,18 @@
 import { beforeAll, expect, it } from 'vitest';
 import type { Child } from '../../tools/run/child.ts';
 import type { Machine } from '../../tools/vm/machine.ts';
-import { allCameBack, bind, describeRig, echo, endedPmd, REMOVED, startGuestPmd } from './rig.test-help.ts';
+import { FUNCTION_ADDRESS } from '../../tools/vm/qemu.ts';
+import { allAnswered, answers, ping, repliesCome, startPinging, stopPinging } from './pings.test-help.ts';
+import {
+  allCameBack,
+  bind,
+  describeRig,
+  echo,
+  endedPmd,
+  killGuestPmd,
+  REMOVED,
+  startGuestPmd,
+} from './rig.test-help.ts';
 
 const FRAMES = 2000;
 
@@ -27,6 +38,37 @@ describeRig('the PMD in a guest, through UIO', (rig) => {
 
   it('says in plain words what it lacks', async () => {
     expect(await guest.run('cat /tmp/pmd.log')).toMatch(/driven through UIO: poll mode only/);
+  });
+
+  it("answers the other guest's pings by icmpecho: 1000, none lost", async () => {
+    await killGuestPmd(guest);
+    await startGuestPmd(guest, 'icmpecho');
+    await peer.run('ip address add 10.0.0.2/24 dev eth0');
+    await answers(peer, '10.0.0.1');
+    const said = await ping(peer, '10.0.0.1', 1000, 0.01);
+    console.log(said.trim());
+    expect(said).toContain(allAnswered(1000));
+  });
+
+  it('answers one ping before it is killed and after it was started again', async () => {
+    await startPinging(peer, '10.0.0.1');
+    await repliesCome(peer, 20);
+    await killGuestPmd(guest);
+    await startGuestPmd(guest, 'icmpecho');
+    await repliesCome(peer, 50);
+    console.log(await stopPinging(peer));
+  });
+
+  it('refuses to sleep in one line: UIO has no interrupts', async () => {
+    await killGuestPmd(guest);
+    const { code, output } = await guest.try(
+      `vhost-pci-testpmd -l 0,1 --no-huge -a ${FUNCTION_ADDRESS} -- --rx-interrupt=on --auto-start </dev/null`,
+    );
+    expect(output.trim().split('\n').at(-1)).toMatch(
+      /^vhost-pci-testpmd: --rx-interrupt=on: port 0 .* has no interrupts: bind it to vfio-pci, or poll$/,
+    );
+    expect(code).toBe(1);
+    await startGuestPmd(guest, 'macswap');
   });
 
   it('ends with one line about it when the device model ends', async () => {

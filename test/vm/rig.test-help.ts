@@ -63,18 +63,33 @@ export async function command(pmd: Child, line: string): Promise<string> {
 export const bind = (guest: Machine, driver: string): Promise<string> =>
   guest.run(`vhost-pci-devbind --bind=${driver} ${FUNCTION_ADDRESS}`, START_MS);
 
-/** Starts the PMD in VM1, at work until it is killed; resolves when its link is up. `eal` are further EAL options. */
-export async function startGuestPmd(guest: Machine, mode: string, eal = ''): Promise<void> {
-  const options = `-l 0,1 --no-huge -a ${FUNCTION_ADDRESS} ${eal}`;
-  const more = `--forward-mode=${mode} --auto-start --stats-period=60`;
+/** What the PMD in VM1 says, and where it reads commands. */
+export const PMD_LOG = '/tmp/pmd.log';
+export const PMD_INPUT = '/tmp/pmd.in';
+
+/** Further options: those of the EAL, and those of testpmd. */
+export interface PmdOptions {
+  readonly eal?: string;
+  readonly options?: string;
+}
+
+/** Starts the PMD in VM1, at work until it is killed; resolves when its link is up. */
+export async function startGuestPmd(
+  guest: Machine,
+  mode: string,
+  { eal = '', options = '--stats-period=60' }: PmdOptions = {},
+): Promise<void> {
+  const command = `vhost-pci-testpmd -l 0,1 --no-huge -a ${FUNCTION_ADDRESS} ${eal} -- ${options}`;
   await guest.run(
-    `(setsid vhost-pci-testpmd ${options} -- ${more} >/tmp/pmd.log 2>&1 </dev/null &)
+    `rm -f ${PMD_INPUT}; mkfifo ${PMD_INPUT} || exit 1
+     # Open for both, the input has no end.
+     (setsid ${command} --forward-mode=${mode} --auto-start >${PMD_LOG} 2>&1 <>${PMD_INPUT} &)
      for i in $(seq 600); do
-       grep -q 'link state change event' /tmp/pmd.log && exit 0
+       grep -q 'link state change event' ${PMD_LOG} && exit 0
        [ $i -lt 20 ] || pgrep node >/dev/null || break
        sleep 0.1
      done
-     cat /tmp/pmd.log; exit 1`,
+     cat ${PMD_LOG}; exit 1`,
     START_MS,
   );
 }
@@ -86,7 +101,7 @@ export const killGuestPmd = (guest: Machine): Promise<string> =>
 export const endedPmd = (guest: Machine): Promise<string> =>
   guest.run(
     `for i in $(seq 300); do pgrep node >/dev/null || break; sleep 0.1; done
-     ! pgrep node && sed -n '/^net_vhost_pci: The device/p; /^testpmd: the last/p' /tmp/pmd.log`,
+     ! pgrep node && sed -n '/^net_vhost_pci: The device/p; /^testpmd: the last/p' ${PMD_LOG}`,
     START_MS,
   );
 

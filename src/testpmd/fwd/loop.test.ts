@@ -106,13 +106,19 @@ describe('the forwarding loop', () => {
     expect([closed, counters[STREAM_RX]]).toEqual([1, (POLLS / 2) * 3]);
   });
 
-  it('sleeps after a number of them in adaptive mode, and counts anew after each packet and each sleep', () => {
+  it('sleeps after a number of them in adaptive mode, and counts anew after each packet', () => {
     const patience = EMPTY_POLLS.adaptive;
     expect(patience).toBeGreaterThan(100);
-    traffic = (poll) => (poll === patience - 1 ? 1 : 0);
+    traffic = (poll) => (poll === patience - 1 || poll === 2 * patience + 2 ? 1 : 0);
     run({ emptyPolls: patience });
-    expect(slept[0]).toBe(2 * patience);
-    expect(slept[1]).toBe(3 * patience);
+    // Asleep from look 2000 on, with one look for each wake-up; the third of those finds a packet.
+    const first = 2 * patience;
+    expect(slept.slice(0, 4)).toEqual([first, first + 1, first + 2, first + 3 + patience]);
+  });
+
+  it('regression: looks once, and not a thousand times, when it was woken for nothing', () => {
+    run({ emptyPolls: EMPTY_POLLS.adaptive });
+    expect(slept).toHaveLength(POLLS - EMPTY_POLLS.adaptive + 1);
   });
 
   it('does not sleep under load in adaptive mode', () => {

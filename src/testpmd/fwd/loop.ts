@@ -67,7 +67,10 @@ function forwardCounting(engine: FwdEngine, streams: readonly FwdStream[], lcore
   while (lcore.running()) countedRound(engine, streams);
 }
 
-/** Interrupt mode. What counts is empty rounds, not time: a clock would cost more than the polls. */
+/**
+ * Interrupt mode. What counts is empty rounds, not time: a clock would cost more than the polls. A sleep does not begin the count anew:
+ * a wake-up that brought no packet (a link changed, the thread's event loop had work) earns one look.
+ */
 function forwardSleeping(
   engine: FwdEngine,
   streams: readonly FwdStream[],
@@ -78,10 +81,7 @@ function forwardSleeping(
   const sleeper = lcore.createSleeper(streams.map(({ rx }) => rx));
   for (let empty = 0; lcore.running(); ) {
     if (round(engine, streams) > 0) empty = 0;
-    else if (++empty >= emptyPolls) {
-      sleeper.sleep();
-      empty = 0;
-    }
+    else if (++empty >= emptyPolls) sleeper.sleep();
   }
   sleeper.close();
 }

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The PMD in VM1 sleeps while nothing comes: MSI-X of the function, through QEMU and vfio-pci, wakes it.
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Machine } from '../../tools/vm/machine.ts';
+import { idleShare, startGuestPrompt, xstats } from './guest-prompt.test-help.ts';
+import { allAnswered, answers, ping } from './pings.test-help.ts';
+import { bind, describeRig, killGuestPmd } from './rig.test-help.ts';
+
+/** Of a CPU, for the lcores. */
+const IDLE_SHARE = 0.02;
+
+describeRig('interrupt mode in a guest', (rig) => {
+  let peer: Machine;
+  let guest: Machine;
+
+  beforeAll(async () => {
+    await rig().startDevice();
+    peer = await rig().startPeer();
+    guest = await rig().startPmdGuest();
+    await bind(guest, 'vfio-pci');
+    await peer.run('ip address add 10.0.0.2/24 dev eth0; ip link set eth0 up');
+  });
+
+  describe.each(['adaptive', 'on'])('--rx-interrupt=%s', (mode) => {
+    it('takes less than 2 % of a CPU while nothing comes', async () => {
+      await startGuestPrompt(guest, 'icmpecho', `--rx-interrupt=${mode}`);
+      await answers(peer, '10.0.0.1');
+      expect(await idleShare(guest, IDLE_SHARE)).toBeLessThan(IDLE_SHARE);
+    });
+
+    it('wakes at each ping of an idle guest', async () => {
+      const at = await xstats(guest);
+      expect(await ping(peer, '10.0.0.1', 10, 1)).toContain(allAnswered(10));
+      const then = await xstats(guest);
+      for (const name of ['rx_q0_sleeps', 'rx_q0_interrupts']) {
+        console.log(`${name}: ${at(name)}, then ${then(name)}`);
+        expect(then(name) - at(name)).toBeGreaterThanOrEqual(10);
+      }
+    });
+
+    it('answers 1000 pings, none lost', async () => {
+      const said = await ping(peer, '10.0.0.1', 1000, 0.01);
+      console.log(said.trim());
+      expect(said).toContain(allAnswered(1000));
+      await killGuestPmd(guest);
+    });
+  });
+
+  it('joins the kernels by a tap: neither costs while nothing comes, either wakes it', async () => {
+    await startGuestPrompt(guest, 'io', '--rx-interrupt=adaptive', '--vdev net_tap0,iface=tap0');
+    await guest.run('ip address add 10.0.0.1/24 dev tap0');
+    await peer.run('ip neighbour flush dev eth0');
+    await answers(peer, '10.0.0.1');
+    expect(await idleShare(guest, IDLE_SHARE)).toBeLessThan(IDLE_SHARE);
+    const before = [await xstats(guest, 0), await xstats(guest, 1)];
+    expect(await ping(peer, '10.0.0.1', 10, 1)).toContain(allAnswered(10));
+    expect(await ping(guest, '10.0.0.2', 10, 1)).toContain(allAnswered(10));
+    const after = [await xstats(guest, 0), await xstats(guest, 1)];
+    // Each request and each answer comes to a sleeper, at one port or the other.
+    for (const port of [0, 1]) {
+      const woken = after[port]('rx_q0_interrupts') - before[port]('rx_q0_interrupts');
+      console.log(`port ${port}: woken ${woken} times`);
+      expect(woken).toBeGreaterThanOrEqual(10);
+    }
+  });
+});
