@@ -60,12 +60,11 @@ function introduction(rig: Rig): string {
   return [
     '',
     `VM1 has the function at ${FUNCTION_ADDRESS}, bound and ready; VM2 has eth0.`,
-    'In VM1, start the PMD and let it send back what comes:',
-    `  vhost-pci-testpmd -l 0,1 --no-huge -a ${FUNCTION_ADDRESS} -- -i --forward-mode=macswap --auto-start`,
-    'In VM2, send something and watch it come back:',
-    '  ip addr add 10.0.0.2/24 dev eth0; ip link set eth0 up',
-    '  ip neigh replace 10.0.0.1 lladdr 52:54:00:00:00:01 dev eth0',
-    '  ping -c 3 10.0.0.1 & tcpdump -ni eth0 -c 6',
+    "In VM1, start the PMD and let it answer the other guest's pings:",
+    `  vhost-pci-testpmd -l 0,1 --no-huge -a ${FUNCTION_ADDRESS} -- -i --forward-mode=icmpecho --auto-start`,
+    'In VM2:',
+    '  ip address add 10.0.0.2/24 dev eth0; ip link set eth0 up',
+    '  ping -c 3 10.0.0.1',
     `Logs: ${rig.logs}`,
     '',
   ].join('\n');
