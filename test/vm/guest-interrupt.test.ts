@@ -8,6 +8,8 @@ import { bind, describeRig, killGuestPmd } from './rig.test-help.ts';
 
 /** Of a CPU, for the lcores. */
 const IDLE_SHARE = 0.02;
+/** Of ten packets: on a busy machine one may come before the lcore has gone to sleep after the one before. */
+const WOKEN = 5;
 
 describeRig('interrupt mode in a guest', (rig) => {
   let peer: Machine;
@@ -34,7 +36,7 @@ describeRig('interrupt mode in a guest', (rig) => {
       const then = await xstats(guest);
       for (const name of ['rx_q0_sleeps', 'rx_q0_interrupts']) {
         console.log(`${name}: ${at(name)}, then ${then(name)}`);
-        expect(then(name) - at(name)).toBeGreaterThanOrEqual(10);
+        expect(then(name) - at(name)).toBeGreaterThanOrEqual(WOKEN);
       }
     });
 
@@ -60,7 +62,7 @@ describeRig('interrupt mode in a guest', (rig) => {
     for (const port of [0, 1]) {
       const woken = after[port]('rx_q0_interrupts') - before[port]('rx_q0_interrupts');
       console.log(`port ${port}: woken ${woken} times`);
-      expect(woken).toBeGreaterThanOrEqual(10);
+      expect(woken).toBeGreaterThanOrEqual(WOKEN);
     }
   });
 });

@@ -43,7 +43,7 @@ async function main(): Promise<void> {
     const guest = await rig.startPmdGuest({ iommu: !options.uio });
     await bindFunction(guest, options.uio ? 'uio_pci_generic' : 'vfio-pci');
     say(introduction(rig));
-    if (!options.check) await showConsoles([guest, peer], options.tmux);
+    if (!options.check) await showConsoles(guest, peer, options.tmux);
   } finally {
     await rig.stop();
     say(`The machines have ended; their consoles' logs are in ${rig.logs}`);
@@ -56,25 +56,38 @@ async function bindFunction(guest: Machine, driver: string): Promise<void> {
   await guest.run(`vhost-pci-devbind --bind=${driver} ${FUNCTION_ADDRESS}`);
 }
 
+/** What a person may type first in VM1. */
+const IN_VM1 = [
+  "Start the driver, which then answers VM2's pings:",
+  `  vhost-pci-testpmd -l 0,1 --no-huge -a ${FUNCTION_ADDRESS} -- -i --forward-mode=icmpecho --auto-start`,
+];
+/** And then in VM2. */
+const IN_VM2 = [
+  "When VM1's driver shows its prompt:",
+  '  ip address add 10.0.0.2/24 dev eth0; ip link set eth0 up',
+  '  ping -c 3 10.0.0.1',
+];
+
 function introduction(rig: Rig): string {
   return [
     '',
     `VM1 has the function at ${FUNCTION_ADDRESS}, bound and ready; VM2 has eth0.`,
-    "In VM1, start the PMD and let it answer the other guest's pings:",
-    `  vhost-pci-testpmd -l 0,1 --no-huge -a ${FUNCTION_ADDRESS} -- -i --forward-mode=icmpecho --auto-start`,
-    'In VM2:',
-    '  ip address add 10.0.0.2/24 dev eth0; ip link set eth0 up',
-    '  ping -c 3 10.0.0.1',
+    `VM1: ${IN_VM1.join('\n')}`,
+    `VM2: ${IN_VM2.join('\n')}`,
     `Logs: ${rig.logs}`,
     '',
   ].join('\n');
 }
 
-async function showConsoles(machines: readonly Machine[], tmux: boolean): Promise<void> {
-  if (tmux && tmuxUsable()) return showInTmux(machines, DAY_MS);
+async function showConsoles(guest: Machine, peer: Machine, tmux: boolean): Promise<void> {
+  const panes = [
+    { machine: guest, hint: IN_VM1 },
+    { machine: peer, hint: IN_VM2 },
+  ];
+  if (tmux && tmuxUsable()) return showInTmux(panes, DAY_MS);
   say('A terminal for each machine, by these commands; Ctrl-C here ends both:');
-  for (const machine of machines) say(`  ${consoleCommand(machine).join(' ')}`);
-  await Promise.race(machines.map((machine) => machine.qemu.ended(DAY_MS)));
+  for (const { machine } of panes) say(`  ${consoleCommand(machine).join(' ')}`);
+  await Promise.race(panes.map(({ machine }) => machine.qemu.ended(DAY_MS)));
 }
 
 function say(line: string): void {

@@ -21,11 +21,20 @@ export function tmuxUsable(): boolean {
   return process.stdin.isTTY === true && process.stdout.isTTY === true && findProgram('tmux') !== undefined;
 }
 
+export interface Pane {
+  readonly machine: Machine;
+  /** Lines above its console. */
+  readonly hint: readonly string[];
+}
+
 /** Takes over this terminal until both consoles are left or the session is detached. */
-export async function showInTmux(machines: readonly Machine[], maxRunMs: number): Promise<void> {
+export async function showInTmux(shown: readonly Pane[], maxRunMs: number): Promise<void> {
   // A server of its own: the person's tmux and its settings have nothing to do with it.
   const server = ['tmux', '-L', `vhost-pci-${process.pid}`, '-f', '/dev/null'];
-  const panes = machines.map((machine) => consoleCommand(machine).map(quote).join(' '));
+  const panes = shown.map(({ machine, hint }) => {
+    const [lines, command] = [hint, consoleCommand(machine)].map((words) => words.map(quote).join(' '));
+    return `printf '%s\\n' ${lines}; exec ${command}`;
+  });
   const command = panes.flatMap((pane, i) =>
     i === 0 ? ['new-session', pane] : [';', 'split-window', '-h', pane],
   );
