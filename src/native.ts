@@ -130,8 +130,8 @@ export const QUEUE_COUNTERS = [
   'rarp_packets',
 ] as const;
 
-/** The arrays of queueSlots: where a packet starts (mapping, 2 GiB window in it, offset in that), its most bytes, its bytes. */
-export const IN_PLACE_FIELDS = ['mapping', 'window', 'offset', 'room', 'length'] as const;
+/** The arrays of queueSlots: where a packet starts in its window, its most bytes, its bytes. */
+export const IN_PLACE_FIELDS = ['offset', 'room', 'length'] as const;
 /** Packets that are worked on in place at a time. */
 export const IN_PLACE_MAX = 64;
 
@@ -349,7 +349,7 @@ export interface Native {
   txBurst(queue: QueueHandle, vector: VectorHandle, from: number, to: number): number;
   /**
    * Where packets in the peer's memory are, for txReserve and rxPeek: Uint32Arrays of IN_PLACE_MAX entries one behind the other,
-   * in the order of IN_PLACE_FIELDS, for the calling thread.
+   * in the order of IN_PLACE_FIELDS, then the mapping and the 2 GiB window in it that all of them lie in; for the calling thread.
    */
   queueSlots(queue: QueueHandle): ArrayBuffer;
   /** HOT. Reserves up to `n` receive buffers of the peer, told in queueSlots; returns how many. Until txCommit the queue can't be stopped. */

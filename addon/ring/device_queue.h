@@ -54,16 +54,17 @@ struct RingSetup {
 
 enum class StartError { kNone, kBadSize, kMisaligned, kOutsideMemory, kBadIndex, kRunning };
 
-// Packets that lie in the peer's memory for the application to read or write there. The arrays are shared
-// with JavaScript: where a packet starts (behind its network header) as mapping, window of 2 GiB in it and
-// offset in the window; the bytes that it has or may have; and how long the application made it.
+// Packets that lie in the peer's memory for the application to read or write there, shared with JavaScript:
+// where a packet starts (behind its network header) as an offset in a window of 2 GiB of a mapping, the bytes
+// that it has or may have, and how long the application made it. Packets that are told of together lie in one
+// window.
 struct InPlaceSlots {
   static constexpr uint32_t kMax = 64;
-  uint32_t mapping[kMax];
-  uint32_t window[kMax];
   uint32_t offset[kMax];
   uint32_t room[kMax];
   uint32_t length[kMax];
+  uint32_t mapping;
+  uint32_t window;
 };
 
 // The same for the engine, which believes nothing that JavaScript can write.

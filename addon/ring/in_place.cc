@@ -14,13 +14,18 @@ namespace {
 constexpr uint64_t kWindowBytes = uint64_t{1} << kWindowBits;
 
 // Tells the application where the packet behind the header at `header` is. False when it lies across two
-// windows.
+// windows, or in another than those before it.
 bool Show(DeviceQueue& q, uint32_t slot, const uint8_t* header, uint32_t room) {
   const uint64_t at = q.region_mapping_offset + static_cast<uint64_t>(header + q.hdr_bytes - q.region_base);
   const uint64_t offset = at & (kWindowBytes - 1);
   if (room > kWindowBytes - offset) return false;
-  q.slots.mapping[slot] = q.region_mapping;
-  q.slots.window[slot] = static_cast<uint32_t>(at >> kWindowBits);
+  const uint32_t window = static_cast<uint32_t>(at >> kWindowBits);
+  if (slot == 0) {
+    q.slots.mapping = q.region_mapping;
+    q.slots.window = window;
+  } else if (__builtin_expect(q.region_mapping != q.slots.mapping || window != q.slots.window, 0)) {
+    return false;
+  }
   q.slots.offset[slot] = static_cast<uint32_t>(offset);
   q.slots.room[slot] = room;
   return true;

@@ -51,7 +51,7 @@ describe('queues in the memory of a peer', () => {
     expect(tx.inPlace?.reserve(32)).toBe(3);
     for (let i = 0; i < 2; i++) {
       expect(slots.room[i]).toBe(2048 - 12);
-      slots.bytes(i).fill(i + 1, slots.offset[i], slots.offset[i] + 60);
+      slots.bytes().fill(i + 1, slots.offset[i], slots.offset[i] + 60);
       slots.length[i] = 60;
     }
     expect(tx.inPlace?.commit(2)).toBe(2);
@@ -65,10 +65,10 @@ describe('queues in the memory of a peer', () => {
     const { slots } = rx.inPlace as RxInPlace;
     for (let slot = 0; slot < 2; slot++) peer.post(1, 16, frameWithHeader(64 + slot, 7 + slot), slot);
     expect(rx.inPlace?.peek(32)).toBe(2);
-    const packet = (i: number) => slots.bytes(i).slice(slots.offset[i], slots.offset[i] + slots.length[i]);
+    const packet = (i: number) => slots.bytes().slice(slots.offset[i], slots.offset[i] + slots.length[i]);
     expect(packet(0)).toEqual(new Uint8Array(64).fill(7));
     expect(packet(1)).toEqual(new Uint8Array(65).fill(8));
-    expect(slots.words(1)[slots.offset[1] >>> 2]).toBe(0x08080808);
+    expect(slots.words()[slots.offset[1] >>> 2]).toBe(0x08080808);
     expect(rx.inPlace?.release(1)).toBe(1);
     expect(peer.usedIdx(1)).toBe(1);
     expect(rx.inPlace?.peek(32)).toBe(1);
@@ -77,7 +77,7 @@ describe('queues in the memory of a peer', () => {
   it('show the memory that the peer came back with', () => {
     peer.post(0, 16, null, 0);
     expect(tx.inPlace?.reserve(1)).toBe(1);
-    (tx.inPlace as TxInPlace).slots.bytes(0);
+    (tx.inPlace as TxInPlace).slots.bytes();
     tx.inPlace?.commit(0);
     fake.setLink(false);
     fake.send(remoteQueues([DISABLED, DISABLED, DISABLED, DISABLED]));
@@ -88,7 +88,7 @@ describe('queues in the memory of a peer', () => {
     peer.post(0, 16, null, 0);
     expect(tx.inPlace?.reserve(1)).toBe(1);
     const { slots } = tx.inPlace as TxInPlace;
-    slots.bytes(0).fill(9, slots.offset[0], slots.offset[0] + 60);
+    slots.bytes().fill(9, slots.offset[0], slots.offset[0] + 60);
     slots.length[0] = 60;
     expect(tx.inPlace?.commit(1)).toBe(1);
     expect(peer.received(0, 0, 60)).toEqual(new Uint8Array(60).fill(9));

@@ -6,16 +6,16 @@
 // its port, waits. So do not wait for anything in between. Bursts on the queue do nothing meanwhile.
 import { IN_PLACE_FIELDS, IN_PLACE_MAX, type MappingHandle, native, type QueueHandle } from '../native.ts';
 
-/** Where packets are in the peer's memory. Valid for those that reserve or peek told of, until commit or release. */
+/** Where packets are in the peer's memory: those that one reserve or peek told of lie together. Valid until commit or release. */
 export class InPlaceSlots {
-  /** Byte offset of packet i in `bytes(i)`; the network header before it is none of the application's business. */
+  /** Byte offset of packet i in `bytes()`; the network header before it is none of the application's business. */
   readonly offset: Uint32Array;
   /** Most bytes that packet i may have. */
   readonly room: Uint32Array;
   /** Bytes of packet i: told by peek, to be set before commit. */
   readonly length: Uint32Array;
-  readonly #mapping: Uint32Array;
-  readonly #window: Uint32Array;
+  /** Mapping and window. */
+  readonly #place: Uint32Array;
   #bytes = new Uint8Array(0);
   #words = new Uint32Array(0);
   #viewMapping = -1;
@@ -25,32 +25,32 @@ export class InPlaceSlots {
     const buffer = native.queueSlots(queue);
     const field = (name: (typeof IN_PLACE_FIELDS)[number]) =>
       new Uint32Array(buffer, IN_PLACE_FIELDS.indexOf(name) * 4 * IN_PLACE_MAX, IN_PLACE_MAX);
-    this.#mapping = field('mapping');
-    this.#window = field('window');
     this.offset = field('offset');
     this.room = field('room');
     this.length = field('length');
+    this.#place = new Uint32Array(buffer, IN_PLACE_FIELDS.length * 4 * IN_PLACE_MAX, 2);
   }
 
-  /** HOT. The memory that packet i lies in. Touch `offset[i]` to `offset[i] + room[i]` and nothing else. */
-  bytes(i: number): Uint8Array {
-    if (this.#mapping[i] !== this.#viewMapping || this.#window[i] !== this.#viewWindow) this.#view(i);
+  /** HOT. The memory that the packets lie in. Touch `offset[i]` to `offset[i] + room[i]` and nothing else. */
+  bytes(): Uint8Array {
+    if (this.#place[0] !== this.#viewMapping || this.#place[1] !== this.#viewWindow) this.#view();
     return this.#bytes;
   }
 
   /** HOT. The same memory in 32-bit words, for packets whose offset is a multiple of 4. */
-  words(i: number): Uint32Array {
-    if (this.#mapping[i] !== this.#viewMapping || this.#window[i] !== this.#viewWindow) this.#view(i);
+  words(): Uint32Array {
+    if (this.#place[0] !== this.#viewMapping || this.#place[1] !== this.#viewWindow) this.#view();
     return this.#words;
   }
 
   /** Another memory than before: seldom, and the only place that allocates. */
-  #view(i: number): void {
-    const buffer = native.mappingWindow(this.#mapping[i] as MappingHandle, this.#window[i]);
+  #view(): void {
+    const [mapping, window] = this.#place;
+    const buffer = native.mappingWindow(mapping as MappingHandle, window);
     this.#bytes = new Uint8Array(buffer);
     this.#words = new Uint32Array(buffer, 0, buffer.byteLength >>> 2);
-    this.#viewMapping = this.#mapping[i];
-    this.#viewWindow = this.#window[i];
+    this.#viewMapping = mapping;
+    this.#viewWindow = window;
   }
 }
 

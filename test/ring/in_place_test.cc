@@ -38,7 +38,7 @@ struct Pair {
   DeviceQueue& queue() { return peer.queue; }
   uint8_t* Packet(uint32_t slot) {
     const InPlaceSlots& s = peer.queue.slots;
-    return peer.at(kGpa) + (uint64_t{s.window[slot]} << kWindowBits) + s.offset[slot];
+    return peer.at(kGpa) + (uint64_t{s.window} << kWindowBits) + s.offset[slot];
   }
 };
 
@@ -126,6 +126,24 @@ TEST("in place: other shapes are left to bursts") {
   CHECK(Peek(peer.queue, 8) == 0);
   CHECK(RxBurst(peer.queue, *pool, ids, 8) == 1);
   CHECK(pool->ol_flags()[ids[0]] == MBUF_F_NEEDS_CSUM);
+}
+
+TEST("in place: packets that are told of together lie in one mapping") {
+  Peer peer;
+  // The buffers' second half is of another mapping.
+  const uint32_t half = 0x10000 + 2 * 2048;
+  peer.table.Build(
+      {{kGpa, half, peer.at(kGpa), 1, 0}, {kGpa + half, peer.bytes() - half, peer.at(kGpa) + half, 2, 0}});
+  CHECK(peer.Start(QueueRole::kTx) == StartError::kNone);
+  for (int i = 0; i < 4; i++) peer.OfferBuffers({2048});
+  for (uint32_t mapping : {1u, 2u}) {
+    CHECK(Reserve(peer.queue, 8) == 2);
+    const InPlaceSlots& s = peer.queue.slots;
+    CHECK(s.mapping == mapping);
+    CHECK(s.offset[1] == (mapping == 1 ? 0x10000u : 0u) + 2048 + 12);
+    peer.queue.slots.length[0] = peer.queue.slots.length[1] = 64;
+    CHECK(Commit(peer.queue, 2) == 2);
+  }
 }
 
 TEST("in place: whoever stops the queue waits until the application lets go") {

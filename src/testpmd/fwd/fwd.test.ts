@@ -230,7 +230,7 @@ describe('txonly', () => {
     };
     slots.offset.set(slots.offset.map((_, i) => 64 * i));
     const inPlace = {
-      slots: { ...slots, words: () => words },
+      slots: { ...slots, words: () => words, bytes: () => new Uint8Array(words.buffer) },
       reserve: (n: number) => n,
       commit: (n: number) => n,
     };
