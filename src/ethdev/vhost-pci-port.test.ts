@@ -76,6 +76,8 @@ describe('net_vhost_pci', () => {
     connect();
     fake.send(message(2, 3, Uint8Array.of(0x28, 0x23, 0, 0)));
     expect(port.info.mtu).toBe(9000);
+    fake.send(message(2, 3, Uint8Array.of(0xff, 0xff, 0, 0)));
+    expect(port.info.mtu).toBe(port.info.maxMtu);
     fake.setLink(false);
     fake.send(placedMemory([]));
     expect(port.info.mtu).toBe(1500);

@@ -105,7 +105,7 @@ export class VhostPciPort implements Port {
       driver: DRIVER,
       devargs: this.#options.devargs ?? '',
       mac: this.#options.mac ?? defaultMac(this.id),
-      mtu: this.#device.peerMtu || MTU,
+      mtu: Math.min(this.#device.peerMtu || MTU, MAX_MTU),
       minMtu: MIN_MTU,
       maxMtu: MAX_MTU,
       maxRxQueues: this.#maxQueues,

@@ -75,6 +75,7 @@ describe('control messages', () => {
     expect(parseMessage(announce, limits)).toEqual({ type: 'peer-announce', mac });
     for (const bad of [
       message(2, 4, Uint8Array.of(3, 1, 2, 3, 4, 5, 0, 0)),
+      message(2, 4, Uint8Array.of(0, 0, 0, 0, 0, 0, 1, 1)),
       message(2, 4, mac),
       message(2, 3, mac),
     ])

@@ -189,6 +189,7 @@ const REFUSED: [string, () => [number, Uint8Array, number[]?]][] = [
   ['an MTU of 2^16', () => [VHOST_USER.NET_SET_MTU, u64s(0x10000n)]],
   ['an MTU of 2^32 + 1500', () => [VHOST_USER.NET_SET_MTU, u64s((1n << 32n) + 1500n)]],
   ['a group address to announce', () => [VHOST_USER.SEND_RARP, u64s(1n)]],
+  ['no address to announce', () => [VHOST_USER.SEND_RARP, u64s(0xffffn << 48n)]],
   ['other features while rings run', () => [VHOST_USER.SET_FEATURES, u64s(1n << 32n)]],
   ['a ring that does not exist', () => [VHOST_USER.SET_VRING_NUM, u32s(4, 256)]],
   ['ring 2^16', () => [VHOST_USER.SET_VRING_NUM, u32s(0x10000, 256)]],

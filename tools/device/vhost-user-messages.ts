@@ -282,6 +282,7 @@ async function setVringEnable({ peer, host, payload }: Request): Promise<void> {
 function sendRarp({ peer, payload }: Request): void {
   const mac = new Uint8Array(payload.buffer, payload.byteOffset, 6).slice();
   if (((mac[0] ?? 1) & 1) !== 0) throw new ProtocolError('a group address to announce');
+  if (mac.every((byte) => byte === 0)) throw new ProtocolError('no address to announce');
   peer.announce = mac;
 }
 
