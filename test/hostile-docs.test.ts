@@ -38,7 +38,7 @@ describe('docs/hostile-peers.md', () => {
     expect(ids).toEqual(
       expect.arrayContaining([
         ...numbered('H', 21),
-        ...numbered('C', 12),
+        ...numbered('C', 14),
         ...numbered('G', 5),
         ...numbered('S', 6),
         ...numbered('D', 4),

@@ -2,9 +2,8 @@
 // The control queue in the device role: the driver's writable buffers are kept until there is a message for them, its
 // readable ones are messages to us (docs/device-abi.md, "Control queue").
 //
-// Contract: messages are delivered in order, each in one buffer. A message for which there is no buffer waits, up to a bound;
-// one that replaces its predecessor (same key) takes its place. Whatever the driver does wrong ends in one call of
-// onError, after which the queue is stopped.
+// Contract: messages are delivered in order, each in one buffer. A message for which there is no buffer waits, up to a bound.
+// Whatever the driver does wrong ends in one call of onError, after which the queue is stopped.
 import { vringAvailBytes, vringDescBytes, vringUsedBytes } from '../../src/abi/virtio-ring.ts';
 import { type MappingHandle, native, type QueueHandle } from '../../src/native.ts';
 import type { DmaMap } from './dma-table.ts';
@@ -41,11 +40,6 @@ interface Buffer {
   readonly length: number;
 }
 
-interface Pending {
-  readonly message: Uint8Array;
-  readonly key: string;
-}
-
 /** A driver that lets this many messages wait does not work its control queue. */
 const MAX_PENDING = 600;
 /** No message of a driver is longer. */
@@ -58,7 +52,7 @@ export class ControlQueue {
   #ring: readonly { readonly address: bigint; readonly bytes: number }[] = [];
   #size = 0;
   #buffers: Buffer[] = [];
-  #pending: Pending[] = [];
+  #pending: Uint8Array[] = [];
 
   constructor(handlers: ControlQueueHandlers) {
     this.#handlers = handlers;
@@ -110,15 +104,14 @@ export class ControlQueue {
     this.#queue = null;
   }
 
-  /** Sends now or when the driver posts a buffer. `key` lets a later message of the same kind replace a waiting last one. */
-  send(message: Uint8Array, key = ''): void {
+  /** Sends now or when the driver posts a buffer. */
+  send(message: Uint8Array): void {
     if (!this.#memory) return;
-    if (key !== '' && this.#pending.at(-1)?.key === key) this.#pending.pop();
     if (this.#pending.length >= MAX_PENDING) {
       this.#fail('the driver does not post buffers');
       return;
     }
-    this.#pending.push({ message, key });
+    this.#pending.push(message);
     this.poll();
   }
 
@@ -169,7 +162,7 @@ export class ControlQueue {
 
   #deliver(): void {
     while (this.#memory && this.#pending.length > 0 && this.#buffers.length > 0) {
-      const { message } = this.#pending[0] as Pending;
+      const message = this.#pending[0] as Uint8Array;
       const buffer = this.#buffers.shift() as Buffer;
       if (buffer.length < message.length) {
         this.#fail(`a control buffer of ${buffer.length} bytes for a message of ${message.length}`);

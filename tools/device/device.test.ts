@@ -75,11 +75,17 @@ const stopOf = (message: Uint8Array) => decode(VHOST_PCI_QUEUE_STOP, viewOf(mess
 const stopped = (index: number, last: number, token: number) =>
   Uint8Array.of(2, 2, 12, 0, index, 0, last & 0xff, last >> 8, ...u32s(token));
 
+/** VIRTIO_NET_F_MTU. */
+const HEARS_MTU = NET_AND_PROTOCOL | (1n << 3n);
+
 /** A peer and a driver with link up; the messages that brought it up are taken. */
-async function linked(options: Partial<DeviceOptions> = {}): Promise<{ peer: TestPeer; driver: TestDriver }> {
+async function linked(
+  options: Partial<DeviceOptions> = {},
+  features = NET_AND_PROTOCOL,
+): Promise<{ peer: TestPeer; driver: TestDriver }> {
   make(options);
   const peer = newPeer();
-  await peer.start();
+  await peer.start(features);
   const driver = newDriver();
   await driver.start();
   await driver.messages(3);
@@ -225,7 +231,7 @@ describe('session', () => {
   });
 
   it("tells the driver the MTU of the peer's network, at once and to whoever comes later", async () => {
-    const { peer, driver } = await linked();
+    const { peer, driver } = await linked({}, HEARS_MTU);
     const mtu = (message?: Uint8Array) => [
       kind(message as Uint8Array),
       viewOf(message as Uint8Array).getUint16(4, true),
@@ -244,6 +250,29 @@ describe('session', () => {
     expect(mtu(messages[2])).toEqual(['2.3', 65_535]);
   });
 
+  it('regression: forgets the MTU with the driver of the peer that had asked to hear of it', async () => {
+    const { peer, driver } = await linked({}, HEARS_MTU);
+    await peer.ack(VHOST_USER.NET_SET_MTU, u64s(9000n));
+    await driver.messages(1);
+    for (const ring of [0, 1]) {
+      const base = peer.vringBase(ring);
+      await answerStop(driver, 0);
+      await base;
+      await driver.messages(1);
+    }
+    await peer.sendMemory();
+    expect((await driver.messages(2)).map(kind)).toEqual([FEATURES, PLACED]);
+    await peer.ack(VHOST_USER.SET_FEATURES, u64s(NET_AND_PROTOCOL));
+    const messages = await driver.messages(2);
+    expect(messages.map(kind)).toEqual([FEATURES, '2.3']);
+    expect(viewOf(messages[1] as Uint8Array).getUint16(4, true)).toBe(0);
+    // QEMU tells the MTU before the features.
+    await peer.ack(VHOST_USER.NET_SET_MTU, u64s(8000n));
+    await peer.ack(VHOST_USER.SET_FEATURES, u64s(HEARS_MTU));
+    const [, again] = await driver.messages(2);
+    expect(viewOf(again as Uint8Array).getUint16(4, true)).toBe(8000);
+  });
+
   it('hands an address that is to be announced to the driver, or to the next one, once', async () => {
     make();
     const peer = newPeer();
@@ -259,6 +288,79 @@ describe('session', () => {
     expect(driver.collect()).toEqual([]);
     expect(await peer.ack(VHOST_USER.SEND_RARP, u64s(mac))).toBe(0n);
     expect((await driver.messages(1)).map(kind)).toEqual(['2.4']);
+  });
+
+  it('regression: a peer that changes its mind without end does not fail a driver that is busy', async () => {
+    const { peer, driver } = await linked({}, HEARS_MTU);
+    for (let i = 0; i < 400; i++) {
+      peer.post(VHOST_USER.NET_SET_MTU, u64s(BigInt(1700 + i)));
+      await peer.ack(VHOST_USER.SEND_RARP, u64s(BigInt(2 + 256 * i)));
+    }
+    expect(await peer.ack(VHOST_USER.SEND_RARP, u64s(0x2000_0002n))).toBe(0n);
+    expect(logged('driver failed')).toBe(0);
+    const messages: Uint8Array[] = [];
+    while (messages.length === 0 || !(await driver.linkUp())) {
+      messages.push(...driver.collect());
+      await driver.notify(2);
+    }
+    messages.push(...driver.collect());
+    const [mtu, announced] = ['2.3', '2.4'].map((wanted) => messages.findLast((m) => kind(m) === wanted));
+    expect(viewOf(mtu as Uint8Array).getUint16(4, true)).toBe(2099);
+    expect([...(announced as Uint8Array).subarray(4, 10)]).toEqual([2, 0, 0, 0x20, 0, 0]);
+  });
+
+  it('regression: nor does one that negotiates without end while its rings rest', async () => {
+    const { peer, driver } = await linked();
+    for (const ring of [0, 1]) {
+      const base = peer.vringBase(ring);
+      await answerStop(driver, 0);
+      await base;
+      await driver.messages(1);
+    }
+    const features = [NET_AND_PROTOCOL & ~(1n << 15n), NET_AND_PROTOCOL];
+    for (let i = 0; i < 701; i++) await peer.ack(VHOST_USER.SET_FEATURES, u64s(features[i % 2] as bigint));
+    expect(logged('driver failed')).toBe(0);
+    for (const ring of [0, 1]) await peer.startRing(ring);
+    const messages: Uint8Array[] = [];
+    while (!(await driver.linkUp())) {
+      messages.push(...driver.collect());
+      await driver.notify(2);
+    }
+    messages.push(...driver.collect());
+    const told = messages.findLast((m) => kind(m) === FEATURES) as Uint8Array;
+    expect(viewOf(told).getBigUint64(4, true)).toBe((features[0] as bigint) & ~(1n << 30n));
+  });
+
+  it('tells a driver that was busy meanwhile that the peer is another one', async () => {
+    make();
+    const peer = newPeer();
+    await peer.start(HEARS_MTU);
+    const driver = newDriver();
+    await driver.start(DRIVER_NET | SESSION | REMAP, 1, 3);
+    await driver.untilLink(true);
+    await peer.ack(VHOST_USER.NET_SET_MTU, u64s(9000n));
+    peer.channel.close();
+    await until('it is gone', () => logged('peer left') === 1);
+    expect(await driver.linkUp()).toBe(false);
+    await newPeer().start();
+    const messages: Uint8Array[] = [];
+    while (!(await driver.linkUp())) {
+      messages.push(...driver.collect());
+      await driver.notify(2);
+    }
+    messages.push(...driver.collect());
+    expect(messages.map(kind)).toEqual([
+      FEATURES,
+      PLACED,
+      QUEUES,
+      '2.3',
+      QUEUES,
+      PLACED,
+      FEATURES,
+      PLACED,
+      QUEUES,
+    ]);
+    expect(messages[5]).toHaveLength(4);
   });
 
   it('does not offer RING_RESET, which QEMU offers its guest and keeps to itself', async () => {
@@ -329,6 +431,27 @@ describe('session', () => {
     await driver.postBuffer(0, 1, 8);
     await newPeer().start();
     await until('it failed', () => logged('driver failed') === 1);
+  });
+
+  it.each<[string, () => [number, Uint8Array]]>([
+    ['an MTU', () => [VHOST_USER.NET_SET_MTU, u64s(9000n)]],
+    ['an announcement', () => [VHOST_USER.SEND_RARP, u64s(2n)]],
+  ])('regression: outlives a driver whose buffer is too small for %s', async (_, request) => {
+    make();
+    const peer = newPeer();
+    await peer.start(HEARS_MTU);
+    const driver = newDriver();
+    await driver.start(DRIVER_NET | SESSION | REMAP, 1, 3);
+    await driver.untilLink(true);
+    await driver.postBuffer(3, 1, 4);
+    expect(await peer.ack(...request())).toBe(0n);
+    expect(logged('driver failed')).toBe(1);
+    expect(logged('peer left')).toBe(0);
+    driver.channel.close();
+    await until('the driver is gone', () => logged('driver left') === 1);
+    const next = newDriver();
+    await next.start();
+    await next.untilLink(true);
   });
 
   it('raises the link only when the driver has what belongs to it', async () => {

@@ -155,7 +155,7 @@ class DeviceModel implements Device {
       get drained() {
         return device.#controlQueue.drained;
       },
-      send: (message: Uint8Array, key?: string) => device.#controlQueue.send(message, key),
+      send: (message: Uint8Array) => device.#controlQueue.send(message),
       setLink: (up: boolean) => device.#setLink(up),
       fail: (reason: string) => device.#failDriver(reason),
       showsToClient: (files: Peer['bars']) => device.#function.showsToClient(files),
@@ -255,7 +255,7 @@ class DeviceModel implements Device {
   #notified(queue: number): void {
     if (queue === this.#controlIndex) {
       this.#controlQueue.poll();
-      this.#session.updateLink();
+      this.#session.sync();
       return;
     }
     const fd = this.#peer?.rings[crossed(queue)]?.callFd ?? -1;

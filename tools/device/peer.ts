@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What one connected peer has said so far: features, memory, rings. State and its rules; no socket, no driver.
 import { VHOST_USER_F_PROTOCOL_FEATURES } from '../../src/abi/vhost-user.ts';
+import { VIRTIO_NET_F_MTU } from '../../src/abi/virtio-net.ts';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1, VRING_USED } from '../../src/abi/virtio-ring.ts';
 import { closeQuietly } from './fds.ts';
 import { assignBars, distinctFiles } from './memory-layout.ts';
@@ -40,7 +41,7 @@ export interface PeerRing {
 export class Peer {
   featuresSet = false;
   protocolFeatures = 0n;
-  /** NET_SET_MTU; 0 before it. */
+  /** NET_SET_MTU. */
   mtu = 0;
   /** SEND_RARP: the address that no driver was told yet; the last one counts. */
   announce: Uint8Array | null = null;
@@ -79,6 +80,11 @@ export class Peer {
   /** The driver may work this ring: vhost-user.rst, "Ring states", started and enabled. */
   isActive(ring: PeerRing): boolean {
     return ring.started && ring.guest !== null && !ring.lost && this.isEnabled(ring);
+  }
+
+  /** MTU of its network, which is for a peer's driver that has negotiated to hear of it (VIRTIO 1.2, 5.1.3); else 0. */
+  get networkMtu(): number {
+    return (this.#features & (1n << BigInt(VIRTIO_NET_F_MTU))) === 0n ? 0 : this.mtu;
   }
 
   /** Without protocol features there is no SET_VRING_ENABLE, and rings come up enabled. */

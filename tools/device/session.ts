@@ -33,7 +33,7 @@ export interface DriverPort {
   /** DRIVER_OK, with a working control queue. */
   readonly ready: boolean;
   readonly features: bigint;
-  send(message: Uint8Array, key?: string): void;
+  send(message: Uint8Array): void;
   /** All that was sent has been delivered. */
   readonly drained: boolean;
   setLink(up: boolean): void;
@@ -45,6 +45,7 @@ export interface DriverPort {
 }
 
 interface Told {
+  readonly peer: Peer;
   readonly memory: PeerMemory;
   features: bigint;
   mtu: number;
@@ -101,9 +102,12 @@ export class Session {
     for (const ring of this.#peer?.rings ?? []) ring.told = false;
   }
 
-  /** Brings the driver up to date. Cheap when nothing changed. */
+  /**
+   * Brings the driver up to date, once it has taken what it was sent before: what changes meanwhile is sent in one, so that no peer
+   * can bury a driver under messages. Cheap when nothing changed.
+   */
   sync(): void {
-    if (this.#driver.ready) {
+    if (this.#driver.ready && this.#driver.drained) {
       if (this.#speaks(VHOST_PCI_F_SESSION)) this.#syncSession();
       else this.#syncOnce();
     }
@@ -235,62 +239,44 @@ export class Session {
   }
 
   #syncSession(): void {
+    // The books first: a driver that cannot take a message is forgotten while it is sent.
+    for (const message of this.#news()) this.#driver.send(message);
+  }
+
+  /** What the driver does not know, as messages. From now on it counts as told. */
+  #news(): Uint8Array[] {
     const peer = this.#usablePeer();
-    if (!peer) {
-      this.#forget();
-      return;
+    const out = this.#told?.peer === peer ? [] : this.#farewell();
+    if (!peer || (!this.#told && !peer.ready)) return out;
+    let told = this.#told;
+    if (told?.memory !== peer.memory) {
+      out.push(...disabled(told), peerFeaturesMessage(negotiated(peer)));
+      out.push(placedMemoryMessage(placeRegions(peer.memory.regions, peer.bars)));
+      const { memory, features, rings } = peer;
+      told = this.#told = { peer, memory, features, mtu: told?.mtu ?? 0, records: rings.map(() => STOPPED) };
+    } else if (told.features !== peer.features) {
+      told.features = peer.features;
+      out.push(peerFeaturesMessage(negotiated(peer)));
     }
-    if (!this.#told && !peer.ready) return;
-    if (this.#told?.memory !== peer.memory) {
-      this.#disableTold();
-      this.#driver.send(peerFeaturesMessage(negotiated(peer)));
-      this.#driver.send(placedMemoryMessage(placeRegions(peer.memory.regions, peer.bars)));
-      this.#told = {
-        memory: peer.memory,
-        features: peer.features,
-        mtu: 0,
-        records: peer.rings.map(() => STOPPED),
-      };
-    } else if (this.#told.features !== peer.features) {
-      this.#told.features = peer.features;
-      this.#driver.send(peerFeaturesMessage(negotiated(peer)));
+    if (told.mtu !== peer.networkMtu) {
+      told.mtu = peer.networkMtu;
+      out.push(peerMtuMessage(told.mtu));
     }
-    if (this.#told.mtu !== peer.mtu) {
-      this.#told.mtu = peer.mtu;
-      this.#driver.send(peerMtuMessage(peer.mtu), 'mtu');
-    }
-    this.#sendRecords(
-      this.#told,
-      peer.rings.map((ring) => this.#record(peer, ring)),
-    );
-    if (peer.announce) {
-      this.#driver.send(peerAnnounceMessage(peer.announce), 'announce');
-      peer.announce = null;
-    }
+    const records = peer.rings.map((ring) => this.#record(peer, ring));
+    out.push(...newRecords(told, records));
+    if (peer.announce) out.push(peerAnnounceMessage(peer.announce));
+    peer.announce = null;
+    return out;
   }
 
-  #sendRecords(told: Told, records: readonly QueueRecord[]): void {
-    if (fingerprint(told.records) === fingerprint(records)) return;
-    told.records = records;
-    this.#driver.send(queuesMessage(records), 'queues');
-  }
-
-  #disableTold(): void {
-    if (!this.#told) return;
-    this.#sendRecords(
-      this.#told,
-      this.#told.records.map(() => STOPPED),
-    );
-  }
-
-  /** The peer is gone: queues first, then the memory under them. */
-  #forget(): void {
-    if (!this.#told) return;
+  /** The peer that was told is gone: queues first, then the memory under them. */
+  #farewell(): Uint8Array[] {
+    if (!this.#told) return [];
     this.#driver.setLink(false);
     for (const ring of this.#peer?.rings ?? []) ring.told = false;
-    this.#disableTold();
-    this.#driver.send(placedMemoryMessage([]));
+    const out = [...disabled(this.#told), placedMemoryMessage([])];
     this.#told = null;
+    return out;
   }
 
   /** The reference's way: memory and queues once, when both sides are ready. */
@@ -326,6 +312,18 @@ export class Session {
       used_gpa: ring.guest.used,
     };
   }
+}
+
+/** REMOTE_QUEUES if these records are not what was told. */
+function newRecords(told: Told, records: readonly QueueRecord[]): Uint8Array[] {
+  if (fingerprint(told.records) === fingerprint(records)) return [];
+  told.records = records;
+  return [queuesMessage(records)];
+}
+
+function disabled(told: Told | null): Uint8Array[] {
+  const records = told?.records.map(() => STOPPED) ?? [];
+  return told ? newRecords(told, records) : [];
 }
 
 /** What the peer's driver negotiated: bit 30 is between us and its front-end. */
