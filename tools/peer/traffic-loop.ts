@@ -108,8 +108,11 @@ function send({ burst, window }: TrafficPlan, pair: PairState): number {
 function receive({ burst, check }: TrafficPlan, pair: PairState): number {
   const { probe } = pair;
   const received = probe ? probe.receive(burst, check) : native.driverReceive(pair.rx, burst, check);
-  // Frames that were given up may come after all.
-  if (received > 0) pair.away = probe ? probe.away() : Math.max(0, pair.away - received);
+  if (received > 0) {
+    // Frames that were given up may come after all. What is not ours counts too: strangers must not keep us waiting for ever.
+    const away = Math.max(0, pair.away - received);
+    pair.away = probe ? Math.min(away, probe.away()) : away;
+  }
   return received;
 }
 
