@@ -35,6 +35,12 @@ describe('vhost-pci-peer', () => {
     ['a ring of 100 entries', ['--vhost-user', 's', '--queue-size', '100'], /power of two/],
     ['a count that is no number', ['--vhost-user', 's', '--count', '1e3'], /--count/],
     ['a rate for unpaced traffic', ['--vhost-user', 's', '--rate', '1000'], /--rate.*--mode latency/],
+    [
+      'a warm-up without an end',
+      ['--vhost-user', 's', '--mode', 'latency', '--warm-up', '3', '--duration', '2.5'],
+      /--warm-up 3: no frame is timed in a --duration of 2\.5/,
+    ],
+    ['no time at all', ['--vhost-user', 's', '--duration', '0'], /--duration.* above 0/],
     ['an unknown attack', ['--vhost-user', 's', '--hostile', 'kindness'], /--hostile/],
     ['a surplus argument', ['--vhost-user', 's', 'more'], /too many arguments/],
   ])('refuses %s with exit code 2', (_name, args, message) => {

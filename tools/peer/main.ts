@@ -29,10 +29,15 @@ const integer = (least: number, most: number) => (text: string) => {
 };
 
 const seconds = (text: string): number => {
-  const value = Number(text);
-  if (!/^\d+(\.\d+)?$/.test(text) || value <= 0) throw new InvalidArgumentError('It is a number of seconds.');
+  const value = secondsOrNone(text);
+  if (value === 0) throw new InvalidArgumentError('It is a number of seconds above 0.');
   return value;
 };
+
+function secondsOrNone(text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError('It is a number of seconds.');
+  return Number(text);
+}
 
 const cpuList = (text: string): number[] => text.split(',').map(integer(0, 1023));
 
@@ -65,7 +70,7 @@ const program = new Command('vhost-pci-peer')
   .option('--burst <n>', 'frames at a time', integer(1, 512), PEER_DEFAULTS.burst)
   .option(
     '--window <n>',
-    "frames on their way at most in mode 'both' (default: what the receive ring holds)",
+    "frames on their way at most in modes 'both' and 'latency' (default: what the receive ring holds)",
     integer(1, 2 ** 31),
   )
   .option(
@@ -78,7 +83,7 @@ const program = new Command('vhost-pci-peer')
     `frames a second in mode 'latency' (default: ${PEER_DEFAULTS.rate})`,
     integer(1, MAX_RATE),
   )
-  .option('--warm-up <seconds>', "do not time the first frames in mode 'latency'", seconds)
+  .option('--warm-up <seconds>', "do not time the first frames in mode 'latency'", secondsOrNone)
   .option('--duration <seconds>', 'end after this time', seconds)
   .option('--stats-period <seconds>', 'print statistics this often', seconds)
   .option('--no-check', 'do not check sequence and checksum of what is received')
@@ -185,16 +190,20 @@ async function run(options: Options): Promise<number> {
   if (options.hostile) await peer.attack(options.hostile, options.hostileRing);
   const reporter = new Reporter(options, peer.stats(), peer.histogram);
   const end = performance.now() + 1000 * (options.duration ?? Number.POSITIVE_INFINITY);
-  const pollMs = options.mode === 'latency' ? LATENCY_POLL_MS : POLL_MS;
+  const pollMs = pollInterval(options);
   while (!interrupted && !peer.done && !peer.failure && performance.now() < end) {
     reporter.poll(() => peer.stats());
-    await sleep(Math.min(pollMs, end - performance.now()));
+    await sleep(Math.max(0, Math.min(pollMs, end - performance.now())));
   }
   await peer.drain();
   await peer.stop();
   const stats = peer.stats();
   reporter.summary(stats);
   return verdict(peer, options, stats);
+}
+
+function pollInterval({ mode, statsPeriod }: Options): number {
+  return mode === 'latency' ? Math.min(LATENCY_POLL_MS, 1000 * (statsPeriod ?? LATENCY_POLL_MS)) : POLL_MS;
 }
 
 function verdict(peer: Peer, options: Options, stats: PeerStats): number {
@@ -213,6 +222,8 @@ function options(): Options {
     program.error(`error: --queue-size ${given.queueSize}: a split ring has a power of two of entries`);
   if (given.mode !== 'latency' && (given.rate ?? given.warmUp) !== undefined)
     program.error('error: --rate and --warm-up are for --mode latency');
+  if (given.warmUp && given.duration && given.warmUp >= given.duration)
+    program.error(`error: --warm-up ${given.warmUp}: no frame is timed in a --duration of ${given.duration}`);
   if (given.hostile && !hostileKinds(given.packed ?? false).includes(given.hostile))
     program.error(`error: --hostile ${given.hostile}: no rule of ${given.packed ? 'packed' : 'split'} rings`);
   return given;
