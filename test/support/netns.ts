@@ -2,6 +2,7 @@
 // Network namespaces that a test makes for itself: another kernel's network, as far as a packet can tell.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { release } from 'node:os';
 import { inCi } from './dpdk.ts';
 
 let count = 0;
@@ -27,6 +28,15 @@ export function tapMissing(): string | false {
     console.warn(`Tests with tap interfaces are skipped: ${reason}`);
     return reason;
   }
+}
+
+/** Why this kernel's taps take no datagrams that are still to be cut (TUN_F_USO came with Linux 6.2); false when they do. */
+export function tapUsoMissing(): string | false {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  if (major > 6 || (major === 6 && minor >= 2)) return false;
+  const reason = `taps take UDP segmentation from Linux 6.2 on, this is ${release()}`;
+  console.warn(`A test of UDP segmentation is skipped: ${reason}`);
+  return reason;
 }
 
 /** A name for an interface that no other test has. */
