@@ -127,6 +127,8 @@ uint32_t Commit(DeviceQueue& q, uint32_t n) {
 }
 
 uint32_t Peek(DeviceQueue& q, uint32_t n) {
+  // What is to be announced takes the other road.
+  if (q.announce.load(std::memory_order_relaxed) != 0) return 0;
   return Take(q, n, q.is_packed() ? PeekOn<PackedRing<false>> : PeekOn<SplitRing<false>>);
 }
 

@@ -95,8 +95,8 @@ export class RxInPlace {
   }
 
   /**
-   * HOT. Shows up to `n` (at most 64) packets; returns how many. 0: there is none, or the next needs a burst: it is in several pieces, or
-   * leaves checksum or segmentation to us.
+   * HOT. Shows up to `n` (at most 64) packets; returns how many. 0: there is none, or the next needs a burst: it is in several pieces,
+   * leaves checksum or segmentation to us, or announces an address that came to the peer.
    */
   peek(n: number): number {
     return native.rxPeek(this.#queue, n);

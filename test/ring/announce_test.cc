@@ -5,6 +5,7 @@
 #include "check.h"
 #include "mock_peer.h"
 #include "ring/device_rx.h"
+#include "ring/in_place.h"
 #include "ring/relay.h"
 
 using namespace mock;
@@ -73,4 +74,18 @@ TEST("announce: nobody goes to sleep over it, and a relay leaves it to the burst
   rx.queue.announce.store(0);
   CHECK(RelayBurst(rx.queue, tx.queue, 8) == 0);
   CHECK(rx.queue.Arm());
+}
+
+TEST("regression: announce: who reads in place hears of it too, and not only when no packet comes") {
+  Peer peer;
+  Pool pool;
+  CHECK(peer.Start(QueueRole::kRx) == StartError::kNone);
+  peer.OfferPacket(Bytes(100), {112});
+  peer.queue.announce.store(Announcement(kMac));
+  CHECK(Peek(peer.queue, 8) == 0);
+  uint32_t id;
+  CHECK(RxBurst(peer.queue, *pool, &id, 1) == 1);
+  CHECK(pool.Frame(id).size() == 60);
+  CHECK(Peek(peer.queue, 8) == 1);
+  CHECK(Release(peer.queue, 1) == 1);
 }
