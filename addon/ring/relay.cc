@@ -109,7 +109,7 @@ int32_t RelayBurst(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
   if (!rx.Enter()) return 0;
   if (!tx.Enter()) {
     rx.Leave();
-    return 0;
+    return -1;
   }
   // What is to be announced takes the other road.
   const bool announce = rx.announce.load(std::memory_order_relaxed) != 0;

@@ -225,3 +225,20 @@ TEST("relay: a peer that breaks the rules stops its own ring, by way of the burs
   CHECK(RelayBurst(out.queue, in.queue, 32) == 0);
   CHECK(in.queue.busy.load() == 0);
 }
+
+TEST("regression: relay: a receiver that is gone, or has broken its ring, does not stop the sender's") {
+  Peer out, in;
+  Pool pool;
+  out.Start(QueueRole::kRx);
+  out.OfferPacket(Bytes(60, 1), {72});
+  CHECK(RelayBurst(out.queue, in.queue, 32) == -1);
+  in.Start(QueueRole::kTx);
+  CHECK(RelayBurst(out.queue, in.queue, 32) == 0);  // it may have room soon
+  in.Offer(0xffff);
+  CHECK(RelayBurst(out.queue, in.queue, 32) == -1);
+  uint32_t id;
+  CHECK(RxBurst(out.queue, *pool, &id, 1) == 1);
+  CHECK(TxBurst(in.queue, *pool, &id, 1) == 0 && in.broken());
+  CHECK(RelayBurst(out.queue, in.queue, 32) == -1);
+  CHECK(out.queue.busy.load() == 0 && in.queue.busy.load() == 0);
+}
