@@ -8,6 +8,9 @@ import type { Registers } from '../pci/registers.ts';
 const INTERVAL_MS = 500;
 const ALL_ONES = 0xffff_ffff;
 
+/** Why a function is taken to be gone. */
+export const NO_ANSWER = 'it does not answer any more';
+
 export class Liveness {
   readonly #timer: NodeJS.Timeout;
 
@@ -16,7 +19,7 @@ export class Liveness {
     this.#timer = setInterval(() => {
       if (answers(config)) return;
       this.close();
-      onGone('it does not answer any more');
+      onGone(NO_ANSWER);
     }, INTERVAL_MS).unref();
   }
 
@@ -25,7 +28,8 @@ export class Liveness {
   }
 }
 
-function answers(config: Registers): boolean {
+/** False when the function whose configuration space this is does not answer, or is not there any more. */
+export function answers(config: Registers): boolean {
   try {
     return config.read32(PCI_CONFIG.fields.revision_id.offset) !== ALL_ONES;
   } catch {

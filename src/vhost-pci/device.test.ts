@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DEVICE_OFFSET } from '../../test/support/config-space.ts';
 import {
   DISABLED,
   type FakeOptions,
@@ -506,6 +507,22 @@ describe('vhost-pci device', () => {
       expect(reports).toEqual(['The device fake is gone: the connection was closed']);
       expect(receive()).toBe(0);
     });
+
+    it.each([
+      ['all its registers', 0],
+      ['its configuration alone', DEVICE_OFFSET],
+    ])(
+      'regression: takes a device of which %s read as all ones for gone, and says nothing else',
+      (_, from) => {
+        open();
+        connect();
+        fake.vanish(from);
+        fake.raise(0);
+        fake.raise(0);
+        expect(reports).toEqual(['The device fake is gone: it does not answer any more']);
+        expect([device.state, removals, device.linkUp]).toEqual(['removed', 1, false]);
+      },
+    );
 
     it('regression: outlives a device that refuses a notification while it floods the control queue', async () => {
       open({ queueSize: 2 });

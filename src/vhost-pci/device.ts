@@ -11,6 +11,7 @@ import {
   VHOST_PCI_VECTOR_CTRL,
 } from '../abi/vhost-pci.ts';
 import { VIRTIO_F_VERSION_1 } from '../abi/virtio-ring.ts';
+import { answers, NO_ANSWER } from '../bus/liveness.ts';
 import type { DmaMemory, PciDevice } from '../bus/pci-device.ts';
 import { failedTo, PmdError } from '../errors.ts';
 import type { PositionPlace } from '../native.ts';
@@ -338,13 +339,18 @@ export class VhostPciDevice {
     this.#events.onRemoved();
   }
 
-  /** Runs a handler of the event loop: what it throws is reported. A lost connection is reported by onRemoved. */
+  /**
+   * Runs a handler of the event loop: what it throws is reported. A lost connection is reported by onRemoved, and what a device
+   * that is gone seemed to say (all its registers are ones) is no trouble of its own.
+   */
   #guard(handler: () => void): void {
     if (this.#state !== 'live') return;
     try {
       handler();
     } catch (error) {
-      if ((error as PmdError).code !== 'VPCI_REMOVED') this.#events.report((error as Error).message);
+      if ((error as PmdError).code === 'VPCI_REMOVED') return;
+      if (answers(this.#pci.config)) this.#events.report((error as Error).message);
+      else this.#removed(NO_ANSWER);
     }
   }
 

@@ -81,6 +81,7 @@ export class FakeVhostPci implements PciDevice {
   readonly #dma: DmaMemory[] = [];
   readonly #bar0: Registers;
   #armed = false;
+  #goneFrom = Number.POSITIVE_INFINITY;
   #removed: (reason: string) => void = () => {};
   #nextIova = 0x10_0000n;
   #queueSelect = 0;
@@ -101,7 +102,7 @@ export class FakeVhostPci implements PciDevice {
     this.config = memoryRegisters(this.configView);
     this.queues = Array.from({ length: 2 * this.#queuePairs + 1 }, () => this.#freshQueue());
     this.#bar0 = registersOver(
-      (offset) => this.#read(offset),
+      (offset, width) => (offset < this.#goneFrom ? this.#read(offset) : 2 ** (8 * width) - 1),
       (offset, width, value) => this.#write(offset, width, value),
     );
   }
@@ -172,6 +173,12 @@ export class FakeVhostPci implements PciDevice {
 
   remove(reason: string): void {
     this.#removed(reason);
+  }
+
+  /** From now on the configuration space reads as all ones, and so do the registers from byte `from` of BAR 0. */
+  vanish(from: number): void {
+    new Uint8Array(this.configView.buffer).fill(0xff);
+    this.#goneFrom = from;
   }
 
   setLink(up: boolean): void {
