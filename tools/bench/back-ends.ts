@@ -14,6 +14,9 @@ export interface BackEnd {
   readonly sockets: readonly string[];
   /** Resolves when a peer can connect. */
   start(): Promise<void>;
+  /** Holds the loop that works the rings where it is, so that it needs no CPU, until resume() or stop(). */
+  pause(): void;
+  resume(): void;
   stop(): Promise<void>;
   /** The process whose busiest thread works the rings. */
   readonly pid: number | undefined;
@@ -100,6 +103,14 @@ export class OurBackEnd implements BackEnd {
     await this.#testpmd.waitFor(forwardsOn(this.sockets.length), START_MS);
   }
 
+  pause(): void {
+    this.#testpmd?.pause();
+  }
+
+  resume(): void {
+    this.#testpmd?.resume();
+  }
+
   async stop(): Promise<void> {
     await stopAll([this.#testpmd, ...this.#devices]);
   }
@@ -140,6 +151,14 @@ export class NetVhostBackEnd implements BackEnd {
 
   async start(): Promise<void> {
     await this.#child.waitFor(forwardsOn(this.sockets.length), START_MS);
+  }
+
+  pause(): void {
+    this.#child.pause();
+  }
+
+  resume(): void {
+    this.#child.resume();
   }
 
   stop(): Promise<void> {

@@ -3,8 +3,8 @@
 import type { Workspace } from '../run/workspace.ts';
 import { OurBackEnd } from './back-ends.ts';
 import type { Case } from './cases.ts';
-import { pairedRounds } from './paired-rounds.ts';
-import type { InPlaceRow } from './report.ts';
+import { compare } from './paired-rounds.ts';
+import { type InPlaceRow, roundFigures } from './report.ts';
 import type { Settings } from './settings.ts';
 
 export interface InPlaceResult {
@@ -18,27 +18,15 @@ export async function inPlace(
   workspace: Workspace,
   progress: (line: string) => void,
 ): Promise<InPlaceResult> {
-  const rows: InPlaceRow[] = [];
-  let dpdkVersion: string | undefined;
-  for (const wanted of cases) {
-    const rounds = await pairedRounds({
-      settings,
-      wanted,
-      workspace,
-      createA: () => new OurBackEnd({ ...settings, copying: false }, wanted, workspace),
-      createB: () => new OurBackEnd({ ...settings, copying: true }, wanted, workspace),
-      describe: (a, b) => `in place ${a.mpps.toFixed(2)} Mpps, copying ${b.mpps.toFixed(2)} Mpps`,
-      progress,
-    });
-    dpdkVersion ??= rounds.dpdkVersion;
-    rows.push({
-      case: wanted.name,
-      in_place_mpps: rounds.a,
-      copying_mpps: rounds.b,
-      ratio: rounds.ratio,
-      cpu_share: rounds.cpuShare,
-      rounds: rounds.pairs,
-    });
-  }
-  return { rows, dpdkVersion };
+  const { rows, dpdkVersion } = await compare({
+    ...{ settings, cases, workspace, progress, names: ['in place', 'copying'] },
+    createA: (wanted) => new OurBackEnd({ ...settings, copying: false }, wanted, workspace),
+    createB: (wanted) => new OurBackEnd({ ...settings, copying: true }, wanted, workspace),
+  });
+  return {
+    rows: rows.map((row) => ({
+      ...{ case: row.case, in_place_mpps: row.a, copying_mpps: row.b, ...roundFigures(row) },
+    })),
+    dpdkVersion,
+  };
 }

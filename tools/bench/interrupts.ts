@@ -6,9 +6,9 @@ import { stopAll, type Workspace } from '../run/workspace.ts';
 import { OurBackEnd } from './back-ends.ts';
 import type { Case } from './cases.ts';
 import { CpuMeter } from './cpu-share.ts';
-import { pairedRounds } from './paired-rounds.ts';
+import { compare } from './paired-rounds.ts';
 import { createPeer } from './peers.ts';
-import type { IdleRow, InterruptRow } from './report.ts';
+import { type IdleRow, type InterruptRow, roundFigures } from './report.ts';
 import { type Settings, WARM_UP_SECONDS } from './settings.ts';
 
 export interface InterruptsResult {
@@ -29,35 +29,24 @@ export async function interrupts(
 ): Promise<InterruptsResult> {
   const backEnd = (wanted: Case, mode: Mode) =>
     new OurBackEnd(settings, wanted, workspace, [`--rx-interrupt=${mode}`]);
-  const rows: InterruptRow[] = [];
-  let dpdkVersion: string | undefined;
-  for (const wanted of cases) {
-    const rounds = await pairedRounds({
-      settings,
-      wanted,
-      workspace,
-      createA: () => backEnd(wanted, 'adaptive'),
-      createB: () => backEnd(wanted, 'off'),
-      describe: (a, b) => `adaptive ${a.mpps.toFixed(2)} Mpps, polling ${b.mpps.toFixed(2)} Mpps`,
-      progress,
-    });
-    dpdkVersion ??= rounds.dpdkVersion;
-    rows.push({
-      case: wanted.name,
-      adaptive_mpps: rounds.a,
-      polling_mpps: rounds.b,
-      ratio: rounds.ratio,
-      cpu_share: rounds.cpuShare,
-      rounds: rounds.pairs,
-    });
-  }
+  const { rows, dpdkVersion } = await compare({
+    ...{ settings, cases, workspace, progress, names: ['adaptive', 'polling'] },
+    createA: (wanted) => backEnd(wanted, 'adaptive'),
+    createB: (wanted) => backEnd(wanted, 'off'),
+  });
   const idle: IdleRow[] = [];
   for (const mode of MODES) {
     const cpus = await idleCpus(settings, workspace, (wanted) => backEnd(wanted, mode));
     idle.push({ case: 'idle', mode, cpus: cpus ?? null });
     progress(`idle, ${mode}: ${cpus === undefined ? 'unknown' : `${(100 * cpus).toFixed(2)} % of a CPU`}`);
   }
-  return { rows, idle, dpdkVersion };
+  return {
+    rows: rows.map((row) => ({
+      ...{ case: row.case, adaptive_mpps: row.a, polling_mpps: row.b, ...roundFigures(row) },
+    })),
+    idle,
+    dpdkVersion,
+  };
 }
 
 /** CPUs that the back-end's process uses, all threads together, over the window's time: both sides only receive. */

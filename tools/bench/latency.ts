@@ -50,7 +50,7 @@ export async function latency(
       ours.push(a);
       theirs.push(b);
       dpdkVersion ??= b.dpdkVersion;
-      const words = `ours ${describe(a)}, net_vhost ${describe(b)}${disturbance(a, b, LATENCY_QUIET_SHARE)}`;
+      const words = `ours ${describe(a)}, net_vhost ${describe(b)}${disturbance(Math.min(a.share, b.share), LATENCY_QUIET_SHARE)}`;
       progress(`${wanted.name}, round ${round} of ${settings.rounds}: ${words}`);
     }
     rows.push(summarize(wanted.name, rate, ours, theirs));

@@ -7,8 +7,8 @@ import { type Lcore, launch } from '../../src/lcore/launch.ts';
 import type { Workspace } from '../run/workspace.ts';
 import { type BackEnd, DeviceModel, OurBackEnd } from './back-ends.ts';
 import type { Case } from './cases.ts';
-import { pairedRounds } from './paired-rounds.ts';
-import type { LimitRow } from './report.ts';
+import { compare } from './paired-rounds.ts';
+import { type LimitRow, roundFigures } from './report.ts';
 import { BURST, type Settings } from './settings.ts';
 import type { UntouchedPlan } from './untouched.ts';
 
@@ -24,29 +24,17 @@ export async function limit(
   progress: (line: string) => void,
   touch: boolean,
 ): Promise<LimitResult> {
-  const rows: LimitRow[] = [];
-  let dpdkVersion: string | undefined;
-  for (const wanted of cases) {
-    const rounds = await pairedRounds({
-      settings,
-      wanted,
-      workspace,
-      createA: () => new OurBackEnd(settings, wanted, workspace),
-      createB: () => new UntouchedBackEnd(settings, wanted, workspace, touch),
-      describe: (a, b) => `limit ${b.mpps.toFixed(2)} Mpps, ours ${a.mpps.toFixed(2)} Mpps`,
-      progress,
-    });
-    dpdkVersion ??= rounds.dpdkVersion;
-    rows.push({
-      case: wanted.name,
-      limit_mpps: rounds.b,
-      ours_mpps: rounds.a,
-      ratio: rounds.ratio,
-      cpu_share: rounds.cpuShare,
-      rounds: rounds.pairs,
-    });
-  }
-  return { rows, dpdkVersion };
+  const { rows, dpdkVersion } = await compare({
+    ...{ settings, cases, workspace, progress, names: ['ours', 'limit'] },
+    createA: (wanted) => new OurBackEnd(settings, wanted, workspace),
+    createB: (wanted) => new UntouchedBackEnd(settings, wanted, workspace, touch),
+  });
+  return {
+    rows: rows.map((row) => ({
+      ...{ case: row.case, limit_mpps: row.b, ours_mpps: row.a, ...roundFigures(row) },
+    })),
+    dpdkVersion,
+  };
 }
 
 /** The device model, and a port of this process whose queues an lcore returns with the least work. */
@@ -56,6 +44,8 @@ class UntouchedBackEnd implements BackEnd {
   readonly #case: Case;
   readonly #touch: boolean;
   readonly #device: DeviceModel;
+  /** 1: the lcore is to stand still. */
+  readonly #pause = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   #port: Port | undefined;
   #lcore: Lcore | undefined;
 
@@ -82,6 +72,7 @@ class UntouchedBackEnd implements BackEnd {
       touch: this.#touch,
       burst: BURST,
       hugepages: this.#settings.hugepages,
+      pause: this.#pause,
     };
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     this.#lcore = launch({
@@ -93,7 +84,17 @@ class UntouchedBackEnd implements BackEnd {
     await this.#lcore.ready;
   }
 
+  pause(): void {
+    Atomics.store(this.#pause, 0, 1);
+  }
+
+  resume(): void {
+    Atomics.store(this.#pause, 0, 0);
+    Atomics.notify(this.#pause, 0);
+  }
+
   async stop(): Promise<void> {
+    this.resume();
     try {
       await this.#lcore?.stop();
     } finally {

@@ -1,23 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One measurement: a fresh back-end, a fresh peer, a warm-up, a window; and everything ended after it, however it went. When
+// One measurement by itself: a fresh back-end, a fresh peer, a warm-up, a window; and everything ended after it, however it went. When
 // another process took part of either CPU meanwhile, it is taken again.
-import { setTimeout as sleep } from 'node:timers/promises';
-import { PmdError } from '../../src/errors.ts';
-import { stopAll, type Workspace } from '../run/workspace.ts';
+import type { Workspace } from '../run/workspace.ts';
 import type { BackEnd } from './back-ends.ts';
-import { type Case, ROLES } from './cases.ts';
-import { CpuMeter, QUIET_SHARE, waitForQuiet } from './cpu-share.ts';
-import { type BenchPeer, createPeer } from './peers.ts';
-import { type Settings, WARM_UP_SECONDS } from './settings.ts';
+import type { Case } from './cases.ts';
+import { QUIET_SHARE, waitForQuiet } from './cpu-share.ts';
+import type { Settings } from './settings.ts';
+import { Side, type Slice } from './side.ts';
 
 /** A machine that is never quiet shall not keep us for ever. */
 const ATTEMPTS = 3;
 const QUIET_WAIT_MS = 3000;
 
-export interface Measurement {
-  readonly mpps: number;
-  /** Share of its CPU that the more disturbed of the two poll loops had, 0 to 1. */
-  readonly share: number;
+export interface Measurement extends Slice {
   readonly cyclesPerPacket: number | undefined;
   readonly dpdkVersion: string | undefined;
 }
@@ -29,7 +24,17 @@ export function measure(
   createBackEnd: () => BackEnd,
   workspace: Workspace,
 ): Promise<Measurement> {
-  return untilQuiet(() => attemptOnce(settings, wanted, createBackEnd(), workspace), QUIET_SHARE);
+  return untilQuiet(async () => {
+    const side = new Side(settings, wanted, createBackEnd(), workspace);
+    let window: Slice;
+    try {
+      await side.start();
+      window = await side.measure(settings.seconds);
+    } finally {
+      await side.stop();
+    }
+    return { ...window, cyclesPerPacket: side.backEnd.cyclesPerPacket?.(), dpdkVersion: side.dpdkVersion };
+  }, QUIET_SHARE);
 }
 
 /** The first measurement whose loops had `enough` of their CPUs, or the least disturbed of several. */
@@ -47,49 +52,7 @@ export async function untilQuiet<T extends { readonly share: number }>(
   return best as T;
 }
 
-async function attemptOnce(
-  settings: Settings,
-  wanted: Case,
-  backEnd: BackEnd,
-  workspace: Workspace,
-): Promise<Measurement> {
-  let peer: BenchPeer | undefined;
-  let window: { mpps: number; share: number };
-  try {
-    await backEnd.start();
-    peer = createPeer(settings, wanted, backEnd.sockets, workspace);
-    await peer.start();
-    await sleep(1000 * WARM_UP_SECONDS);
-    window = await takeWindow(settings, wanted, backEnd, peer);
-  } finally {
-    await stopAll([peer, backEnd]);
-  }
-  return { ...window, cyclesPerPacket: backEnd.cyclesPerPacket?.(), dpdkVersion: peer.dpdkVersion };
-}
-
-async function takeWindow(
-  settings: Settings,
-  wanted: Case,
-  backEnd: BackEnd,
-  peer: BenchPeer,
-): Promise<{ mpps: number; share: number }> {
-  const meters = [backEnd.pid, peer.pid].flatMap((pid) => (pid === undefined ? [] : [new CpuMeter(pid)]));
-  const rates = await peer.measure(settings.seconds);
-  const share = Math.min(1, ...meters.map((meter) => meter.share() ?? 1));
-  const pps = rates[ROLES[wanted.direction].rate];
-  if (pps > 0) return { mpps: pps / 1e6, share };
-  throw new PmdError(
-    'VPCI_NO_TRAFFIC',
-    `Failed to measure ${wanted.name}: no packet passed in ${settings.seconds} s`,
-  );
-}
-
 /** For the line of a round: nothing when both sides had their CPUs for themselves. */
-export function disturbance(
-  a: { readonly share: number },
-  b: { readonly share: number },
-  enough = QUIET_SHARE,
-): string {
-  const share = Math.min(a.share, b.share);
+export function disturbance(share: number, enough = QUIET_SHARE): string {
   return share >= enough ? '' : ` (disturbed: a side had ${Math.round(100 * share)} % of its CPU)`;
 }

@@ -1,56 +1,141 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Two back-ends in turn, A B A B, with the same peer: what every comparison of this benchmark is made of.
+// Two back-ends in turn, each with the same kind of peer: what every comparison of this benchmark is made of.
+//
+// A round starts both sides afresh and lets them take turns, A B A B, in slices of a fraction of a second, one standing still while the
+// other runs. A virtual machine's CPUs have spells, some seconds long, in which one takes twice as long to reach the other's
+// cache; two slices next to each other fall into the same spell, two windows of seconds often do not.
 import type { Workspace } from '../run/workspace.ts';
 import type { BackEnd } from './back-ends.ts';
 import type { Case } from './cases.ts';
-import { disturbance, type Measurement, measure } from './measure.ts';
-import type { Settings } from './settings.ts';
-import { median, pairedRatio, type Spread } from './statistics.ts';
+import { QUIET_SHARE, waitForQuiet } from './cpu-share.ts';
+import { disturbance } from './measure.ts';
+import { type Settings, SLICE_SECONDS } from './settings.ts';
+import { Side, type Slice } from './side.ts';
+import { mean, median, pairedRatio, type Spread, spread } from './statistics.ts';
 
-export interface Rounds {
-  /** Medians, Mpps. */
+/** So many times the pairs that are wanted are taken at most, where some are disturbed. */
+const ATTEMPTS = 3;
+const QUIET_WAIT_MS = 3000;
+
+export interface Round {
+  /** Means of the slices, Mpps. */
   readonly a: number;
   readonly b: number;
-  /** Of a to b, round by round. */
-  readonly ratio: Spread;
-  /** The least share of its CPU that a poll loop had. */
-  readonly cpuShare: number;
-  /** Mpps of every round. */
-  readonly pairs: readonly (readonly [number, number])[];
+  /** Median of the ratios of a to b, slice by slice. */
+  readonly ratio: number;
+  /** The least share of its CPU that a poll loop had in a slice that counts. */
+  readonly share: number;
   readonly dpdkVersion: string | undefined;
 }
 
-export interface RoundsPlan {
+/** A case's rounds summed up. */
+export interface PairedRow {
+  readonly case: string;
+  /** Medians, Mpps. */
+  readonly a: number;
+  readonly b: number;
+  /** Of the rounds' ratios of a to b. */
+  readonly ratio: Spread;
+  readonly rounds: readonly Round[];
+  readonly cpuShare: number;
+}
+
+export interface ComparisonPlan {
   readonly settings: Settings;
-  readonly wanted: Case;
+  readonly cases: readonly Case[];
   readonly workspace: Workspace;
-  readonly createA: () => BackEnd;
-  readonly createB: () => BackEnd;
-  /** The words of a round's progress line. */
-  describe(a: Measurement, b: Measurement): string;
+  /** What messages call the sides. */
+  readonly names: readonly [string, string];
+  createA(wanted: Case): BackEnd;
+  createB(wanted: Case): BackEnd;
+  /** Takes a line for each round. */
   progress(line: string): void;
 }
 
-export async function pairedRounds(plan: RoundsPlan): Promise<Rounds> {
-  const { settings, wanted, workspace } = plan;
-  const as: Measurement[] = [];
-  const bs: Measurement[] = [];
-  for (let round = 1; round <= settings.rounds; round++) {
-    const a = await measure(settings, wanted, plan.createA, workspace);
-    const b = await measure(settings, wanted, plan.createB, workspace);
-    as.push(a);
-    bs.push(b);
-    plan.progress(
-      `${wanted.name}, round ${round} of ${settings.rounds}: ${plan.describe(a, b)}${disturbance(a, b)}`,
-    );
+export interface Comparison {
+  readonly rows: readonly PairedRow[];
+  readonly dpdkVersion: string | undefined;
+}
+
+/** Throws VPCI_NO_TRAFFIC when a side moved no packet in a slice, and what a program that failed said. */
+export async function compare(plan: ComparisonPlan): Promise<Comparison> {
+  const rows: PairedRow[] = [];
+  for (const wanted of plan.cases) {
+    const rounds: Round[] = [];
+    for (let number = 1; number <= plan.settings.rounds; number++) {
+      await waitForQuiet(QUIET_WAIT_MS);
+      const round = await playRound(plan, wanted);
+      rounds.push(round);
+      plan.progress(
+        `${wanted.name}, round ${number} of ${plan.settings.rounds}: ${describe(plan.names, round)}`,
+      );
+    }
+    rows.push(summarize(wanted.name, rounds));
   }
-  const rates = (of: readonly Measurement[]) => of.map(({ mpps }) => mpps);
+  return { rows, dpdkVersion: rows[0]?.rounds[0]?.dpdkVersion };
+}
+
+async function playRound({ settings, workspace, ...plan }: ComparisonPlan, wanted: Case): Promise<Round> {
+  const a = new Side(settings, wanted, plan.createA(wanted), workspace);
+  const b = new Side(settings, wanted, plan.createB(wanted), workspace);
+  try {
+    for (const side of [a, b]) {
+      await side.start();
+      side.pause();
+    }
+    const pairs = await takeTurns(a, b, settings.seconds);
+    return { ...roundOf(pairs), dpdkVersion: a.dpdkVersion };
+  } finally {
+    await a.stop();
+    await b.stop();
+  }
+}
+
+type Pair = readonly [Slice, Slice];
+
+/** Undisturbed pairs in `seconds` for each side, or the least disturbed of more. */
+async function takeTurns(a: Side, b: Side, seconds: number): Promise<Pair[]> {
+  const wanted = Math.max(1, Math.round(seconds / SLICE_SECONDS));
+  const length = Math.min(seconds, SLICE_SECONDS);
+  const pairs: Pair[] = [];
+  const quiet = () => pairs.filter((pair) => shareOf(pair) >= QUIET_SHARE).length;
+  while (quiet() < wanted && pairs.length < ATTEMPTS * wanted)
+    pairs.push([await oneTurn(a, length), await oneTurn(b, length)]);
+  return pairs.sort((x, y) => shareOf(y) - shareOf(x)).slice(0, wanted);
+}
+
+async function oneTurn(side: Side, seconds: number): Promise<Slice> {
+  await side.resume();
+  try {
+    return await side.measure(seconds);
+  } finally {
+    side.pause();
+  }
+}
+
+const shareOf = ([a, b]: Pair): number => Math.min(a.share, b.share);
+
+export function roundOf(pairs: readonly Pair[]): Omit<Round, 'dpdkVersion'> {
+  const as = pairs.map(([{ mpps }]) => mpps);
+  const bs = pairs.map(([, { mpps }]) => mpps);
   return {
-    a: median(rates(as)),
-    b: median(rates(bs)),
-    ratio: pairedRatio(rates(as), rates(bs)),
-    cpuShare: Math.min(...[...as, ...bs].map(({ share }) => share)),
-    pairs: as.map((a, round) => [a.mpps, (bs[round] as Measurement).mpps] as const),
-    dpdkVersion: as[0]?.dpdkVersion,
+    a: mean(as),
+    b: mean(bs),
+    ratio: pairedRatio(as, bs).median,
+    share: Math.min(...pairs.map(shareOf)),
+  };
+}
+
+const describe = ([nameA, nameB]: readonly [string, string], { a, b, ratio, share }: Round): string =>
+  `${nameA} ${a.toFixed(2)} Mpps, ${nameB} ${b.toFixed(2)} Mpps, ratio ${ratio.toFixed(2)}${disturbance(share)}`;
+
+export function summarize(name: string, rounds: readonly Round[]): PairedRow {
+  return {
+    case: name,
+    a: median(rounds.map(({ a }) => a)),
+    b: median(rounds.map(({ b }) => b)),
+    ratio: spread(rounds.map(({ ratio }) => ratio)),
+    rounds,
+    cpuShare: Math.min(...rounds.map(({ share }) => share)),
   };
 }

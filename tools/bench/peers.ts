@@ -14,8 +14,11 @@ import { dpdkVersion, forwardsOn, type Rates, ratesOf, ratesOfPorts } from './te
 export interface BenchPeer {
   /** Connects to the back-end and starts the traffic. */
   start(): Promise<void>;
-  /** Rates over a window of this many seconds that starts now. */
+  /** Rates over a window of at least this many seconds that starts now. */
   measure(seconds: number): Promise<Rates>;
+  /** Holds it where it is, so that it needs no CPU, until resume() or stop(). */
+  pause(): void;
+  resume(): void;
   stop(): Promise<void>;
   readonly pid: number | undefined;
   /** DPDK's version, when it is DPDK and has told it. */
@@ -33,6 +36,8 @@ export function createPeer(
     : new BuiltinPeer(settings, wanted, sockets);
 }
 
+/** Two of DPDK's processes that run at a time may not have one name. */
+let peersStarted = 0;
 /** Milliseconds for testpmd to obey 'quit'. */
 const QUIT_MS = 5000;
 
@@ -48,7 +53,7 @@ class DpdkPeer implements BenchPeer {
       vdevs: sockets.map((socket, port) => `net_virtio_user${port},path=${socket},${ring}`),
       cpu: settings.peerCpu,
       hugepages: settings.hugepages,
-      filePrefix: `vpcip${process.pid}`,
+      filePrefix: `vpcip${process.pid}x${peersStarted++}`,
       testpmd: [
         '-i',
         `--forward-mode=${ROLES[wanted.direction].peer}`,
@@ -89,7 +94,16 @@ class DpdkPeer implements BenchPeer {
     return this.#show();
   }
 
+  pause(): void {
+    this.#child.pause();
+  }
+
+  resume(): void {
+    this.#child.resume();
+  }
+
   async stop(): Promise<void> {
+    this.resume();
     this.#child.write('quit');
     if (!(await this.#child.ended(QUIT_MS))) await this.#child.stop();
   }
@@ -109,7 +123,7 @@ export interface PeerLine {
   readonly rxPackets: number;
 }
 
-const PERIOD_SECONDS = 0.5;
+const PERIOD_SECONDS = 0.1;
 const MODES: Readonly<Partial<Record<Direction, string>>> = {
   rx: 'generate',
   tx: 'sink',
@@ -160,6 +174,14 @@ class BuiltinPeer implements BenchPeer {
     const arrived = () => this.#lines.length > first + periods;
     await this.#child.until(arrived, START_MS + 2000 * seconds, 'it printed statistics');
     return windowRates(this.#lines.slice(first, first + periods + 1));
+  }
+
+  pause(): void {
+    this.#child.pause();
+  }
+
+  resume(): void {
+    this.#child.resume();
   }
 
   stop(): Promise<void> {

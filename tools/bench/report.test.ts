@@ -32,7 +32,7 @@ const ROW: ComparisonRow = {
   theirs_mpps: 9,
   ratio: { median: 0.904, min: 0.8, max: 1 },
   cpu_share: 1,
-  rounds: [[8.123, 9]],
+  rounds: [{ ratio: 0.904, mpps: [8.123, 9] }],
   ours_cycles_per_packet: 195.7,
 };
 

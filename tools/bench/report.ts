@@ -2,53 +2,52 @@
 // Results as a table for people and as JSON for programs: {"suite", "machine", "settings", "rows"}.
 import Table from 'cli-table3';
 import type { Machine } from './machine.ts';
+import type { PairedRow } from './paired-rounds.ts';
 import type { Settings } from './settings.ts';
 import type { Spread } from './statistics.ts';
 
-export interface ComparisonRow {
+/** What every row of a comparison has; 'a' is the side that it names first. */
+export interface RoundFigures {
+  /** Of a to b: over the rounds, each round's own being the median of its slices, taken in pairs. */
+  readonly ratio: Spread;
+  /** Each round's ratio, and Mpps of either side. */
+  readonly rounds: readonly { readonly ratio: number; readonly mpps: readonly [number, number] }[];
+  /** The least share of its CPU that a side had in any round, 0 to 1: below 0.97 something else ran there. */
+  readonly cpu_share: number;
+}
+
+export const roundFigures = ({ ratio, rounds, cpuShare }: PairedRow): RoundFigures => ({
+  ratio,
+  rounds: rounds.map((round) => ({ ratio: round.ratio, mpps: [round.a, round.b] as const })),
+  cpu_share: cpuShare,
+});
+
+export interface ComparisonRow extends RoundFigures {
   readonly case: string;
   /** Medians of the rounds, in millions of packets a second. */
   readonly ours_mpps: number;
   readonly theirs_mpps: number;
-  /** Of ours to theirs, in pairs. */
-  readonly ratio: Spread;
-  /** Each round's two figures. */
-  readonly rounds: readonly (readonly [number, number])[];
-  /** The least share of its CPU that a side had in any round, 0 to 1: below 0.97 something else ran there. */
-  readonly cpu_share: number;
   /** TSC cycles of our bursts that moved packets, divided by packets. */
   readonly ours_cycles_per_packet?: number;
 }
 
-export interface LimitRow {
+export interface LimitRow extends RoundFigures {
   readonly case: string;
   readonly limit_mpps: number;
   readonly ours_mpps: number;
-  /** Of ours to the limit, in pairs. */
-  readonly ratio: Spread;
-  readonly rounds: readonly (readonly [number, number])[];
-  readonly cpu_share: number;
 }
 
 /** Packets worked on in the peer's own buffers, and copied from or to mbufs. */
-export interface InPlaceRow {
+export interface InPlaceRow extends RoundFigures {
   readonly case: string;
   readonly in_place_mpps: number;
   readonly copying_mpps: number;
-  /** Of in place to copying, in pairs. */
-  readonly ratio: Spread;
-  readonly rounds: readonly (readonly [number, number])[];
-  readonly cpu_share: number;
 }
 
-export interface InterruptRow {
+export interface InterruptRow extends RoundFigures {
   readonly case: string;
   readonly adaptive_mpps: number;
   readonly polling_mpps: number;
-  /** Of adaptive to polling, in pairs. */
-  readonly ratio: Spread;
-  readonly rounds: readonly (readonly [number, number])[];
-  readonly cpu_share: number;
 }
 
 /** CPUs that the whole process uses when nothing comes, by mode; null where the kernel does not tell. */

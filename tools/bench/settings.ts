@@ -7,7 +7,7 @@ export type PeerKind = (typeof PEERS)[number];
 export interface Settings {
   readonly peer: PeerKind;
   readonly rounds: number;
-  /** Length of the window in which the rate is taken. */
+  /** Time in which each side's rate is taken in a round. */
   readonly seconds: number;
   /** Entries of each ring. */
   readonly queueSize: number;
@@ -22,10 +22,14 @@ export interface Settings {
 
 /** Packets a burst, on both sides. */
 export const BURST = 32;
+/** Length of the slices in which two sides take turns, seconds: the machine's slow spells last longer. */
+export const SLICE_SECONDS = 0.2;
+/** Seconds from the end of a pause until both loops are in their stride. */
+export const SETTLE_SECONDS = 0.03;
 /** Seconds of traffic before the window: both sides are compiled, cached and in their stride. */
 export const WARM_UP_SECONDS = 1;
 /** Milliseconds for any one program to start, warm-up not included. */
 export const START_MS = 20_000;
-/** Milliseconds after which any child of one run is killed. */
+/** Milliseconds after which any child of one run is killed; two sides may take turns in it, and disturbed slices be repeated. */
 export const runBoundMs = (settings: Settings): number =>
-  1000 * (WARM_UP_SECONDS + settings.seconds) + 4 * START_MS;
+  1000 * (2 * WARM_UP_SECONDS + 10 * settings.seconds) + 4 * START_MS;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from 'vitest';
-import { median, pairedRatio, spread } from './statistics.ts';
+import { mean, median, pairedRatio, spread } from './statistics.ts';
 
 describe('the median', () => {
   it('is the middle value, in whatever order they come', () => expect(median([9, 1, 5])).toBe(5));
@@ -12,6 +12,11 @@ describe('the median', () => {
     expect(values).toEqual([3, 1, 2]);
   });
   it('of nothing is an error', () => expect(() => median([])).toThrow(RangeError));
+});
+
+describe('the mean', () => {
+  it('weighs all values alike', () => expect(mean([1, 2, 6])).toBe(3));
+  it('of nothing is an error', () => expect(() => mean([])).toThrow(RangeError));
 });
 
 describe('ratios', () => {

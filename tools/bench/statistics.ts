@@ -17,6 +17,12 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
+/** Throws a RangeError without values. */
+export function mean(values: readonly number[]): number {
+  if (values.length === 0) throw new RangeError('the mean of nothing');
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
 export function spread(values: readonly number[]): Spread {
   return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
 }

@@ -21,18 +21,23 @@ export interface UntouchedPlan {
   readonly touch: boolean;
   readonly burst: number;
   readonly hugepages: boolean;
+  /** One word: 1 while this lcore is to stand still. */
+  readonly pause: Int32Array<SharedArrayBuffer>;
 }
 
 /** Several times the largest ring and pool that a peer is started with here. */
 const REAL_PACKETS = 1 << 18;
 
 const main: LcoreMain<UntouchedPlan> = (lcore) => {
-  const { queue, direction, size, touch, burst } = lcore.data;
+  const { queue, direction, size, touch, burst, pause } = lcore.data;
   if (direction === 'tx') sendReal(lcore);
   const length = direction === 'tx' ? VIRTIO_NET_HDR.size + size : 0;
   const handle = queue as QueueHandle;
-  if (touch) while (lcore.running()) native.touchBurst(handle, burst, length);
-  else while (lcore.running()) native.returnBurst(handle, burst, length);
+  while (lcore.running()) {
+    if (Atomics.load(pause, 0) === 1) Atomics.wait(pause, 0, 1);
+    if (touch) native.touchBurst(handle, burst, length);
+    else native.returnBurst(handle, burst, length);
+  }
 };
 
 const sendReal: LcoreMain<UntouchedPlan> = (lcore) => {

@@ -120,9 +120,19 @@ export class Child {
     return this.exit !== undefined;
   }
 
+  /** Holds all its threads where they are, until resume() or stop(). */
+  pause(): void {
+    if (this.exit === undefined) this.#child.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    if (this.exit === undefined) this.#child.kill('SIGCONT');
+  }
+
   /** Ends it as a user would, by force when it does not heed that. Safe to call twice. */
   async stop(): Promise<void> {
     if (this.exit === undefined) this.#child.kill('SIGINT');
+    this.resume();
     if (!(await this.ended(STOP_MS))) {
       this.#child.kill('SIGKILL');
       await this.ended(STOP_MS);

@@ -7,8 +7,8 @@ import { findProgram } from './programs.ts';
 const PROGRAM = 'dpdk-testpmd';
 const MEMORY_MIB = 256;
 const PAGE_KIB = 2048;
-/** Two testpmds with their memory, and the pools of ours. */
-export const HUGEPAGES_WANTED = (2 * MEMORY_MIB * 1024) / PAGE_KIB + 32;
+/** Of a comparison: three testpmds with their memory (two peers and net_vhost), and the pools of ours. */
+export const HUGEPAGES_WANTED = (3 * MEMORY_MIB * 1024) / PAGE_KIB + 64;
 /** mbufs of each testpmd's pool, DPDK's and ours. */
 export const MBUFS = 16384;
 

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One side of a comparison: a back-end and a peer of its own, started, warmed up, and then measured slice by slice. Between its slices
+// all of it stands still, so that the other side has both CPUs.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PmdError } from '../../src/errors.ts';
+import { stopAll, type Workspace } from '../run/workspace.ts';
+import type { BackEnd } from './back-ends.ts';
+import { type Case, ROLES } from './cases.ts';
+import { CpuMeter } from './cpu-share.ts';
+import { type BenchPeer, createPeer } from './peers.ts';
+import { SETTLE_SECONDS, type Settings, WARM_UP_SECONDS } from './settings.ts';
+
+export interface Slice {
+  readonly mpps: number;
+  /** Share of its CPU that the more disturbed of the two poll loops had, 0 to 1. */
+  readonly share: number;
+}
+
+export class Side {
+  readonly backEnd: BackEnd;
+  readonly #settings: Settings;
+  readonly #case: Case;
+  readonly #workspace: Workspace;
+  #peer: BenchPeer | undefined;
+
+  constructor(settings: Settings, wanted: Case, backEnd: BackEnd, workspace: Workspace) {
+    this.#settings = settings;
+    this.#case = wanted;
+    this.backEnd = backEnd;
+    this.#workspace = workspace;
+  }
+
+  get dpdkVersion(): string | undefined {
+    return this.#peer?.dpdkVersion;
+  }
+
+  /** Resolves when traffic has passed for a while. */
+  async start(): Promise<void> {
+    await this.backEnd.start();
+    this.#peer = createPeer(this.#settings, this.#case, this.backEnd.sockets, this.#workspace);
+    await this.#peer.start();
+    await sleep(1000 * WARM_UP_SECONDS);
+  }
+
+  pause(): void {
+    this.#peer?.pause();
+    this.backEnd.pause();
+  }
+
+  async resume(): Promise<void> {
+    this.backEnd.resume();
+    this.#peer?.resume();
+    await sleep(1000 * SETTLE_SECONDS);
+  }
+
+  /** The rate in a window that starts now. Throws VPCI_NO_TRAFFIC when not a packet moved in it. */
+  async measure(seconds: number): Promise<Slice> {
+    const peer = this.#peer as BenchPeer;
+    const pids = [this.backEnd.pid, peer.pid];
+    const meters = pids.flatMap((pid) => (pid === undefined ? [] : [new CpuMeter(pid)]));
+    const rates = await peer.measure(seconds);
+    const share = Math.min(1, ...meters.map((meter) => meter.share() ?? 1));
+    const pps = rates[ROLES[this.#case.direction].rate];
+    if (pps > 0) return { mpps: pps / 1e6, share };
+    throw new PmdError(
+      'VPCI_NO_TRAFFIC',
+      `Failed to measure ${this.#case.name}: no packet passed in ${seconds} s`,
+    );
+  }
+
+  async stop(): Promise<void> {
+    await stopAll([this.#peer, this.backEnd]);
+  }
+}
