@@ -2,11 +2,7 @@
 // Fuzzes both roles of the ring engine with a raw image of guest memory, rings included: no structure is
 // assumed of what the peer wrote. In half of the inputs a second thread goes on writing while the bursts run,
 // as a peer that changes what has just been checked.
-#include <atomic>
-#include <thread>
-
-#include "guest.h"
-#include "input.h"
+#include "image.h"
 #include "ring/device_rx.h"
 #include "ring/device_tx.h"
 #include "ring/driver_queue.h"
@@ -14,50 +10,8 @@
 namespace fuzz {
 namespace {
 
-constexpr Region kMemory{0, 0x4000};
 constexpr uint32_t kBursts = 6;
 constexpr uint32_t kBurst = 32;
-
-// The peer's other hand: flips bits here and there until it is stopped.
-class Scribbler {
- public:
-  Scribbler(uint8_t* memory, uint32_t bytes, uint32_t seed)
-      : thread_([=, this] {
-          for (uint32_t x = seed | 1; !stop_.load(std::memory_order_relaxed);) {
-            x = x * 1664525 + 1013904223;
-            // Mostly in the first part, where the input is.
-            uint32_t at = (x >> 8) % (x & 1 ? bytes : bytes / 16);
-            __atomic_fetch_xor(memory + at, static_cast<uint8_t>(1u << (x >> 29)), __ATOMIC_RELAXED);
-          }
-        }) {}
-  ~Scribbler() {
-    stop_.store(true);
-    thread_.join();
-  }
-
- private:
-  std::atomic<bool> stop_{false};
-  std::thread thread_;
-};
-
-struct Layout {
-  uint64_t desc, avail, used;
-  uint32_t size;
-};
-
-// Close together, so that a short image reaches all of it; rings may overlap each other.
-Layout TakeLayout(Input& in) {
-  Layout l{};
-  l.size = 1u << in.Below(7);
-  l.desc = uint64_t{16} * in.Byte();
-  l.avail = uint64_t{2} * in.Byte();
-  l.used = uint64_t{4} * in.Byte();
-  return l;
-}
-
-void Fill(GuestMemory& memory, Input& in) {
-  std::memcpy(memory.Find(0), in.data(), std::min<size_t>(in.left(), kMemory.size));
-}
 
 void Device(Input& in, uint64_t features, QueueRole role, GuestMemory& memory, bool scribble) {
   Layout l = TakeLayout(in);
@@ -65,7 +19,7 @@ void Device(Input& in, uint64_t features, QueueRole role, GuestMemory& memory, b
   uint16_t last = in.Take<uint16_t>();
   if (HasFeature(features, VIRTIO_F_RING_PACKED)) last &= VRING_PACKED_WRAP | 0x3f;
   uint32_t seed = in.Take<uint16_t>();
-  Fill(memory, in);
+  FillImage(memory, in);
   DeviceQueue queue;
   queue.role = role;
   if (queue.Start({&memory.table, l.desc, l.avail, l.used, l.size, last, features, -1}) != StartError::kNone)

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Fuzzes the roads beside the bursts - work in place, repeated packets, relays - and their turns with bursts
+// on the same rings, with a raw image of guest memory as in ring_image.cc.
+#include "image.h"
+#include "ring/device_rx.h"
+#include "ring/device_tx.h"
+#include "ring/in_place.h"
+#include "ring/relay.h"
+#include "ring/repeat.h"
+
+namespace fuzz {
+namespace {
+
+constexpr uint32_t kSteps = 16;
+constexpr uint32_t kMost = 64;
+
+class Roads {
+ public:
+  Roads(Input& in, uint64_t rx_features, uint64_t tx_features, GuestMemory& memory)
+      : memory_(memory), app_(8 + in.Below(48), 64u << in.Below(5)) {
+    rx_.role = QueueRole::kRx;
+    tx_.role = QueueRole::kTx;
+    starts_ = Start(in, rx_, rx_features) && Start(in, tx_, tx_features);
+  }
+
+  bool starts() const { return starts_; }
+
+  void Step(uint8_t what, uint32_t n) {
+    const bool rx_broken = Broken(rx_), tx_broken = Broken(tx_);
+    const uint16_t rx_at = rx_.last_avail_idx, tx_at = tx_.last_avail_idx;
+    Take(what, n);
+    // What is broken stays so, and is not touched.
+    if (rx_broken) MUST(Broken(rx_) && rx_.last_avail_idx == rx_at);
+    if (tx_broken) MUST(Broken(tx_) && tx_.last_avail_idx == tx_at);
+    MUST(rx_.held == 0 && tx_.held == 0);
+    MUST(rx_.busy.load() == 0 && tx_.busy.load() == 0);
+    app_.Check();
+  }
+
+ private:
+  bool Start(Input& in, DeviceQueue& queue, uint64_t features) {
+    const Layout l = TakeLayout(in);
+    uint16_t last = in.Take<uint16_t>();
+    if (HasFeature(features, VIRTIO_F_RING_PACKED)) last &= VRING_PACKED_WRAP | 0x3f;
+    return queue.Start({&memory_.table, l.desc, l.avail, l.used, l.size, last, features, -1}) ==
+           StartError::kNone;
+  }
+
+  static bool Broken(const DeviceQueue& q) { return q.state.load() == QueueState::kBroken; }
+
+  void Take(uint8_t what, uint32_t n) {
+    switch (what % 6) {
+      case 0:
+        return ReadInPlace(n, what & 0x80);
+      case 1:
+        return WriteInPlace(n, what & 0x80);
+      case 2:
+        return RepeatOne(n, what >> 3);
+      case 3: {
+        const int32_t moved = RelayBurst(rx_, tx_, n);
+        MUST(moved >= -1 && moved <= static_cast<int32_t>(n));
+        return;
+      }
+      case 4: {
+        uint32_t ids[kMost];
+        const uint32_t got = RxBurst(rx_, *app_.pool, ids, n);
+        MUST(got <= n);
+        app_.Hold(ids, got);
+        return;
+      }
+      default: {
+        uint32_t ids[kMost], made = 0;
+        while (made < n && (ids[made] = app_.Make(60 + made, 2048, 0)) != kNoNext) made++;
+        const uint32_t taken = TxBurst(tx_, *app_.pool, ids, made);
+        app_.Hold(ids + taken, made - taken);
+        app_.FreeAll();
+      }
+    }
+  }
+
+  // Where JavaScript would find the packet.
+  uint8_t* At(const DeviceQueue& q, uint32_t slot) {
+    MUST(q.slots.window == 0 && q.slots.mapping == 1);
+    return memory_.Find(q.slots.offset[slot]);
+  }
+
+  void ReadInPlace(uint32_t n, bool all) {
+    const uint32_t shown = Peek(rx_, n);
+    MUST(shown <= n);
+    for (uint32_t i = 0; i < shown; i++) {
+      MUST(rx_.slots.length[i] > 0 && rx_.slots.length[i] <= rx_.slots.room[i]);
+      volatile uint8_t sum = 0;
+      for (uint32_t b = 0; b < rx_.slots.length[i]; b++)
+        sum = static_cast<uint8_t>(sum + __atomic_load_n(At(rx_, i) + b, __ATOMIC_RELAXED));
+    }
+    const uint32_t back = all ? shown : shown / 2;
+    MUST(Release(rx_, back) == back);
+  }
+
+  void WriteInPlace(uint32_t n, bool lie) {
+    const uint32_t reserved = Reserve(tx_, n);
+    MUST(reserved <= n);
+    uint32_t honest = reserved;
+    for (uint32_t i = 0; i < reserved; i++) {
+      const uint32_t room = tx_.slots.room[i];
+      MUST(room > 0);
+      for (uint32_t b = 0; b < room; b++)
+        __atomic_store_n(At(tx_, i) + b, static_cast<uint8_t>(i), __ATOMIC_RELAXED);
+      tx_.slots.length[i] = room;
+    }
+    if (lie && reserved > 0) {
+      honest = reserved / 2;
+      tx_.slots.length[honest] += tx_.slots.room[honest] & 1 ? 1 : 0u - tx_.slots.room[honest];
+      tx_.slots.room[honest] = 0xffffffff;
+    }
+    MUST(Commit(tx_, reserved) == honest);
+  }
+
+  void RepeatOne(uint32_t n, uint32_t more) {
+    const uint32_t id = app_.Make(1 + 9 * (more & 15), 2048, 0);
+    if (id == kNoNext) return;
+    const int32_t sent = Repeat(tx_, *app_.pool, id, app_.pool->data_len()[id] + more, n);
+    MUST(sent >= -1 && sent <= static_cast<int32_t>(n));
+    app_.Hold(&id, 1);
+    app_.FreeAll();
+  }
+
+  GuestMemory& memory_;
+  Application app_;
+  DeviceQueue rx_, tx_;
+  bool starts_ = false;
+};
+
+}  // namespace
+}  // namespace fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace fuzz;
+  Input in(data, size);
+  const uint64_t rx_features = FeaturesOf(in.Take<uint16_t>()), tx_features = FeaturesOf(in.Take<uint16_t>());
+  const uint8_t mode = in.Byte();
+  uint8_t what[kSteps], n[kSteps];
+  for (uint32_t i = 0; i < kSteps; i++) what[i] = in.Byte();
+  for (uint32_t i = 0; i < kSteps; i++) n[i] = in.Byte();
+  const uint16_t seed = in.Take<uint16_t>();
+  GuestMemory memory({kMemory});
+  Roads roads(in, rx_features, tx_features, memory);
+  FillImage(memory, in);
+  if (!roads.starts()) return 0;
+  std::optional<Scribbler> scribbler;
+  if (mode & 0x80) scribbler.emplace(memory.Find(0), kMemory.size, seed);
+  for (uint32_t i = 0; i < kSteps; i++) roads.Step(what[i], n[i] % (kMost + 1));
+  return 0;
+}
