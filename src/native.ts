@@ -356,6 +356,8 @@ export interface Native {
   txReserve(queue: QueueHandle, n: number): number;
   /** HOT. Sends the first `n` reserved buffers with the lengths in queueSlots and lets go of the rest; returns how many were sent. */
   txCommit(queue: QueueHandle, n: number): number;
+  /** HOT. Sends up to `n` packets of `length` bytes in place, each of which starts as the packet vector[0]; -1 when the next needs txBurst. */
+  txRepeat(queue: QueueHandle, vector: VectorHandle, length: number, n: number): number;
   /** HOT. Shows up to `n` packets where the peer has sent them; returns how many. Until rxRelease the queue can't be stopped. */
   rxPeek(queue: QueueHandle, n: number): number;
   /** HOT. Gives the first `n` packets shown back to the peer and lets go of the rest; returns how many. */

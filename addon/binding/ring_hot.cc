@@ -14,6 +14,7 @@
 #include "ring/device_tx.h"
 #include "ring/in_place.h"
 #include "ring/relay.h"
+#include "ring/repeat.h"
 
 namespace vpci {
 namespace {
@@ -82,6 +83,16 @@ napi_value InPlaceStep(napi_env env, napi_callback_info info) {
   Args<2> a(env, info);
   DeviceQueue* q = QueueOf(a[0], kRole);
   return Number(env, q ? kStep(*q, a[1]) : 0);
+}
+
+napi_value QueueRepeat(napi_env env, napi_callback_info info) {
+  Args<4> a(env, info);
+  DeviceQueue* q = QueueOf(a[0], QueueRole::kTx);
+  Vector vector(a[1]);
+  napi_value result;
+  napi_create_int32(env, q && vector.capacity ? Repeat(*q, *vector.pool, vector.ids[0], a[2], a[3]) : 0,
+                    &result);
+  return result;
 }
 
 napi_value QueueRelay(napi_env env, napi_callback_info info) {
@@ -167,6 +178,7 @@ void InitRingHot(Napi::Env env, Napi::Object exports) {
       {"queueDisarm", nullptr, QueueDisarm, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"txReserve", nullptr, InPlaceStep<QueueRole::kTx, Reserve>, nullptr, nullptr, nullptr, napi_enumerable,
        nullptr},
+      {"txRepeat", nullptr, QueueRepeat, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"txCommit", nullptr, InPlaceStep<QueueRole::kTx, Commit>, nullptr, nullptr, nullptr, napi_enumerable,
        nullptr},
       {"rxPeek", nullptr, InPlaceStep<QueueRole::kRx, Peek>, nullptr, nullptr, nullptr, napi_enumerable,

@@ -61,6 +61,27 @@ describe('queues in the memory of a peer', () => {
     expect(tx.inPlace?.reserve(32)).toBe(1);
   });
 
+  it('are one packet of ours many times', () => {
+    const pool = new Mempool({ count: 8, hugepages: false });
+    const frame = pool.vector(1);
+    pool.alloc(frame, 1);
+    pool.dataLen[frame.ids[0]] = 14;
+    pool.bytes.fill(
+      3,
+      frame.ids[0] * pool.stride + pool.headroom,
+      frame.ids[0] * pool.stride + pool.headroom + 14,
+    );
+    for (let slot = 0; slot < 2; slot++) peer.post(0, 16, null, slot);
+    expect(tx.inPlace?.repeat(frame, 13, 32)).toBe(-1);
+    expect(tx.inPlace?.repeat(frame, 2037, 32)).toBe(-1);
+    expect(tx.inPlace?.repeat(frame, 60, 32)).toBe(2);
+    expect(tx.inPlace?.repeat(frame, 60, 32)).toBe(0);
+    const sent = new Uint8Array(60);
+    sent.fill(3, 0, 14);
+    expect(peer.received(0, 1, 60)).toEqual(sent);
+    pool.close();
+  });
+
   it('are read where the peer sent', () => {
     const { slots } = rx.inPlace as RxInPlace;
     for (let slot = 0; slot < 2; slot++) peer.post(1, 16, frameWithHeader(64 + slot, 7 + slot), slot);

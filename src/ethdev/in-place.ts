@@ -4,7 +4,9 @@
 //
 // Between reserve and commit, and between peek and release, the peer's memory can't go away: whoever stops the queue, or closes
 // its port, waits. So do not wait for anything in between. Bursts on the queue do nothing meanwhile.
+
 import { IN_PLACE_FIELDS, IN_PLACE_MAX, type MappingHandle, native, type QueueHandle } from '../native.ts';
+import type { MbufVector } from './mempool.ts';
 
 /** Where packets are in the peer's memory: those that one reserve or peek told of lie together. Valid until commit or release. */
 export class InPlaceSlots {
@@ -78,6 +80,17 @@ export class TxInPlace {
    */
   commit(n: number): number {
     return native.txCommit(this.#queue, n);
+  }
+
+  /**
+   * HOT. Sends one packet many times, for generators: up to `n` (at most 64) packets of `length` bytes, each of which starts with the bytes of
+   * `pkts.ids[0]`, an mbuf of one segment and at most `length` bytes that stays the caller's; the rest of each is what the peer's buffer
+   * held before. Bytes that a buffer has already, from its last round, are not written, so that their line stays in the caches of both
+   * cores. Returns how many were sent, 0 when no buffer is there; -1 when a burst is needed: the next buffer is too small, or has a shape that
+   * only a burst can fill, or `pkts.ids[0]` is no such packet.
+   */
+  repeat(pkts: MbufVector, length: number, n: number): number {
+    return native.txRepeat(this.#queue, pkts.handle, length, n);
   }
 }
 

@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Sends UDP frames as fast as the TX queue takes them.
 //
-// Towards a peer whose memory we see, the headers are written where the peer receives them, and the payload is what the peer
-// left there, as DPDK's txonly sends what its mbufs hold. Elsewhere, and where the peer's buffers have another shape, packets
-// go through mbufs.
+// Towards a peer whose memory we see, the headers are written where the peer receives them, unless they are there from the buffer's
+// last round, and the payload is what the peer left there, as DPDK's txonly sends what its mbufs hold. Elsewhere, and where the
+// peer's buffers have another shape, packets go through mbufs.
 //
 // Each stream has a pool that nobody else writes to, so the frame is written into its buffers once: what a burst adds
 // to an allocation is the lengths. A frame of several segments is composed anew for every packet, as any buffer
 // may become any segment.
-import type { TxInPlace } from '../../ethdev/in-place.ts';
 import type { MbufVector, Mempool } from '../../ethdev/mempool.ts';
 import { NO_NEXT } from '../../native.ts';
 import { type FwdEngine, type FwdStream, STREAM_DROPPED, STREAM_TX } from './engine.ts';
-import { UDP_FRAME_HEADERS, udpFrameHeaders } from './udp-frame.ts';
-
-/** Words that the headers fill, the last one in part: writeInPlace has a store for each. */
-const HEADER_WORDS = Math.ceil(UDP_FRAME_HEADERS / 4);
+import { udpFrameHeaders } from './udp-frame.ts';
 
 interface TxOnly {
   readonly pool: Mempool;
@@ -25,8 +21,8 @@ interface TxOnly {
   readonly lengths: readonly number[];
   readonly total: number;
   readonly headers: Uint8Array;
-  /** The headers, filled up to whole words. */
-  readonly words: Uint32Array;
+  /** An mbuf that holds the headers and is never sent itself; null for packets of several segments. */
+  readonly template: MbufVector | null;
 }
 
 export const txonly: FwdEngine = {
@@ -37,8 +33,10 @@ export const txonly: FwdEngine = {
     const total = txSegments.reduce((sum, length) => sum + length, 0);
     const segments = burst * txSegments.length;
     // A burst is sent or freed before the next one, so few buffers do, and few stay in the cache.
-    const pool = lcore.createPool({ count: Math.max(64, 2 * segments), dataRoom, hugepages: false });
+    const pool = lcore.createPool({ count: Math.max(64, 2 * segments + 1), dataRoom, hugepages: false });
     const headers = udpFrameHeaders(stream.plan.peerMac, stream.plan.txMac, total);
+    const single = txSegments.length === 1;
+    if (single) writeOnce(pool, headers);
     stream.state = {
       pool,
       pkts: pool.vector(burst),
@@ -46,18 +44,19 @@ export const txonly: FwdEngine = {
       lengths: txSegments,
       total,
       headers,
-      words: wholeWords(headers),
+      template: single ? templateOf(pool, Math.min(headers.length, total)) : null,
     } satisfies TxOnly;
-    if (txSegments.length === 1) writeOnce(stream.state as TxOnly);
   },
   packetFwd(stream) {
     const state = stream.state as TxOnly;
     const n = stream.run.burst;
     const inPlace = stream.run.inPlace ? stream.tx.inPlace : undefined;
-    if (inPlace !== undefined && state.lengths.length === 1) {
-      const sent = writeInPlace(inPlace, state, n);
-      stream.counters[STREAM_TX] += sent;
-      if (sent > 0) return sent;
+    if (inPlace !== undefined && state.template !== null) {
+      const sent = inPlace.repeat(state.template, state.total, n);
+      if (sent >= 0) {
+        stream.counters[STREAM_TX] += sent;
+        return sent;
+      }
     }
     const built = state.lengths.length === 1 ? allocate(state, n) : compose(state, n);
     return built ? send(stream, state, n) : 0;
@@ -67,54 +66,17 @@ export const txonly: FwdEngine = {
   },
 };
 
-function writeOnce({ pool, headers }: TxOnly): void {
+function writeOnce(pool: Mempool, headers: Uint8Array): void {
   pool.bytes.fill(0);
   for (let mbuf = 0; mbuf < pool.count; mbuf++) pool.bytes.set(headers, mbuf * pool.stride + pool.headroom);
 }
 
-function wholeWords(headers: Uint8Array): Uint32Array {
-  const padded = new Uint8Array((headers.length + 3) & ~3);
-  padded.set(headers);
-  return new Uint32Array(padded.buffer);
-}
-
-/**
- * HOT. Up to `n` frames into the peer's receive buffers; returns how many. A store each instead of a loop: a loop of eleven rounds takes
- * three times as long as these (docs/performance.md).
- */
-function writeInPlace(inPlace: TxInPlace, { words, headers, total }: TxOnly, n: number): number {
-  const { slots } = inPlace;
-  const { offset, room, length } = slots;
-  const reserved = inPlace.reserve(n);
-  if (reserved === 0) return 0;
-  const memory = slots.words();
-  for (let i = 0; i < reserved; i++) {
-    // Longer frames need several of the peer's buffers: a burst does that.
-    if (room[i] < total) return inPlace.commit(i);
-    const at = offset[i];
-    if ((at & 3) === 0 && total >= 4 * HEADER_WORDS) {
-      const word = at >>> 2;
-      memory[word] = words[0];
-      memory[word + 1] = words[1];
-      memory[word + 2] = words[2];
-      memory[word + 3] = words[3];
-      memory[word + 4] = words[4];
-      memory[word + 5] = words[5];
-      memory[word + 6] = words[6];
-      memory[word + 7] = words[7];
-      memory[word + 8] = words[8];
-      memory[word + 9] = words[9];
-      memory[word + 10] = words[10];
-    } else {
-      writeBytes(slots.bytes(), at, headers, total);
-    }
-    length[i] = total;
-  }
-  return inPlace.commit(reserved);
-}
-
-function writeBytes(memory: Uint8Array, at: number, headers: Uint8Array, total: number): void {
-  for (let b = 0; b < headers.length && b < total; b++) memory[at + b] = headers[b];
+function templateOf(pool: Mempool, length: number): MbufVector {
+  const template = pool.vector(1);
+  pool.alloc(template, 1);
+  pool.dataLen[template.ids[0]] = length;
+  pool.pktLen[template.ids[0]] = length;
+  return template;
 }
 
 function allocate({ pool, pkts, total }: TxOnly, n: number): boolean {

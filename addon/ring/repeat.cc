@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ring/repeat.h"
+
+#include <algorithm>
+
+#include "ring/copy.h"
+#include "ring/packed_ring.h"
+#include "ring/single_buffer.h"
+#include "ring/split_ring.h"
+#include "ring/tx_packet.h"
+
+namespace vpci {
+namespace {
+
+constexpr uint32_t kBatch = 32;
+
+struct Packet {
+  const uint8_t* head;
+  uint32_t head_bytes;
+  uint32_t length;
+};
+
+template <class Ring>
+uint32_t SendBatch(DeviceQueue& q, Ring& ring, const Packet& packet, uint32_t n) {
+  HeldBuffer found[kBatch];
+  n = q.repeated ? FindBuffers<false>(q, ring, n, packet.head_bytes, found)
+                 : FindBuffers<true>(q, ring, n, packet.head_bytes, found);
+  FrameTally tally(q.counters);
+  const uint32_t hdr_bytes = q.hdr_bytes;
+  const uint64_t first8 = First8(packet.head, packet.head_bytes);
+  uint32_t done = 0, written = 0;
+  for (; done < n && packet.length <= found[done].room; done++) {
+    uint8_t* header = found[done].header;
+    WritePlainHeader(header, hdr_bytes);
+    if (__builtin_expect(!SameBytes(header + hdr_bytes, packet.head, packet.head_bytes), 0)) {
+      CopyPacket(header + hdr_bytes, packet.head, packet.head_bytes);
+      written++;
+    }
+    tally.Count(first8, packet.length);
+    ring.Return(done, found[done].id, packet.length + hdr_bytes);
+  }
+  q.repeated = written == 0;
+  ring.Advance(done);
+  ring.Publish();
+  return done;
+}
+
+template <class Ring>
+int32_t RepeatOn(DeviceQueue& q, const Packet& packet, uint32_t n) {
+  Ring ring(q);
+  for (uint32_t total = 0;;) {
+    const uint32_t wanted = std::min(n - total, kBatch);
+    const uint32_t done = wanted > 0 ? SendBatch(q, ring, packet, wanted) : 0;
+    total += done;
+    if (done < wanted || wanted == 0)
+      return total == 0 && wanted > 0 && ring.Has(0) ? -1 : static_cast<int32_t>(total);
+  }
+}
+
+}  // namespace
+
+int32_t Repeat(DeviceQueue& q, MbufPool& pool, uint32_t mbuf, uint32_t length, uint32_t n) {
+  if (!SegmentIsSane(pool, mbuf) || pool.next()[mbuf] != kNoNext) return -1;
+  const uint32_t head_bytes = pool.data_len()[mbuf];
+  if (head_bytes == 0 || head_bytes > length || length > kMaxPacketBytes) return -1;
+  if (!q.Enter()) return 0;
+  const Packet packet = {pool.buffer(mbuf) + pool.data_off()[mbuf], head_bytes, length};
+  const int32_t sent =
+      q.is_packed() ? RepeatOn<PackedRing<false>>(q, packet, n) : RepeatOn<SplitRing<false>>(q, packet, n);
+  if (sent > 0) q.counters.good_packets += static_cast<uint32_t>(sent);
+  q.counters.bursts += sent > 0;
+  q.counters.empty_bursts += sent <= 0;
+  q.Leave();
+  return sent;
+}
+
+}  // namespace vpci
