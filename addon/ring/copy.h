@@ -39,7 +39,20 @@ inline void CopyPacket(uint8_t* dst, const uint8_t* src, uint32_t len) {
   const auto store = [dst](uint32_t at, __m128i v) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + at), v);
   };
-  __m128i tail = load(len - 16);
+  const __m128i tail = load(len - 16);
+  if (__builtin_expect(len <= 64, 1)) {
+    const __m128i head = load(0);
+    if (__builtin_expect(len > 32, 1)) {
+      const __m128i second = load(16), third = load(len - 32);
+      store(0, head);
+      store(16, second);
+      store(len - 32, third);
+    } else {
+      store(0, head);
+    }
+    store(len - 16, tail);
+    return;
+  }
   uint32_t at = 0;
   for (; at + 64 <= len; at += 64) {
     __m128i a = load(at), b = load(at + 16), c = load(at + 32), d = load(at + 48);
@@ -52,6 +65,23 @@ inline void CopyPacket(uint8_t* dst, const uint8_t* src, uint32_t len) {
   store(len - 16, tail);
 #else
   std::memcpy(dst, src, len);
+#endif
+}
+
+// Whether [a, a + len) and [b, b + len) hold the same bytes. The peer may change one meanwhile: then the
+// answer is that of some moment.
+inline bool SameBytes(const uint8_t* a, const uint8_t* b, uint32_t len) {
+#if defined(__x86_64__)
+  if (len < 16 || len > 64) return std::memcmp(a, b, len) == 0;
+  const auto equal = [a, b](uint32_t at) {
+    return _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a + at)),
+                          _mm_loadu_si128(reinterpret_cast<const __m128i*>(b + at)));
+  };
+  __m128i all = _mm_and_si128(equal(0), equal(len - 16));
+  if (len > 32) all = _mm_and_si128(all, _mm_and_si128(equal(16), equal(len - 32)));
+  return _mm_movemask_epi8(all) == 0xffff;
+#else
+  return std::memcmp(a, b, len) == 0;
 #endif
 }
 

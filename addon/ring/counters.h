@@ -25,17 +25,17 @@ struct alignas(64) QueueCounters {
 
   static constexpr int kCount = 20;
 
-  // Bin of a frame of `len` bytes as in DPDK's vhost statistics.
-  void CountSize(uint32_t len) {
+  // Bin of `n` frames of `len` bytes each as in DPDK's vhost statistics.
+  void CountSize(uint32_t len, uint32_t n = 1) {
     if (len == 64) {
-      size_bins[0]++;
+      size_bins[0] += n;
     } else if (len > 64 && len < 1024) {
       // 65..127 -> 1, 128..255 -> 2, 256..511 -> 3, 512..1023 -> 4
-      size_bins[std::bit_width(len) - 6]++;
+      size_bins[std::bit_width(len) - 6] += n;
     } else if (len < 64) {
-      undersize_packets++;
+      undersize_packets += n;
     } else {
-      size_bins[len <= 1518 ? 5 : 6]++;
+      size_bins[len <= 1518 ? 5 : 6] += n;
     }
   }
 
@@ -54,6 +54,34 @@ struct alignas(64) QueueCounters {
     CountSize(len);
     good_bytes += len;
   }
+};
+
+// Counts the frames of a batch as CountFrame does. Most batches are of frames of one length, so a run of them
+// is counted at its end.
+class FrameTally {
+ public:
+  explicit FrameTally(QueueCounters& counters) : counters_(counters) {}
+  ~FrameTally() { EndRun(); }
+
+  void Count(uint64_t first8, uint32_t len) {
+    if (__builtin_expect(first8 & 1, 0)) counters_.CountDestination(first8);
+    if (__builtin_expect(len != len_, 0)) {
+      EndRun();
+      len_ = len;
+    }
+    run_++;
+  }
+
+ private:
+  void EndRun() {
+    if (run_ > 0) counters_.CountSize(len_, run_);
+    counters_.good_bytes += uint64_t{len_} * run_;
+    run_ = 0;
+  }
+
+  QueueCounters& counters_;
+  uint32_t len_ = 0;
+  uint32_t run_ = 0;
 };
 
 struct alignas(64) DriverQueueCounters {

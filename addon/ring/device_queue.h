@@ -99,6 +99,8 @@ struct alignas(64) DeviceQueue {
   uint8_t variant = 0;
   // Entries that the application works on in place (in_place.h): the gate stays entered meanwhile.
   uint8_t held = 0;
+  // The last Repeat found its bytes in place already: then the next one will do so too, most likely.
+  bool repeated = false;
 
   // --- the peer's memory: the region that was met last, then all of them
   alignas(64) uint64_t region_gpa = 0;

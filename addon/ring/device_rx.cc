@@ -27,14 +27,6 @@ struct Pending {
   uint16_t id;
 };
 
-inline bool SimplePacket(DeviceQueue& q, const MbufPool& pool, const Entry& e, Pending* out) {
-  const uint32_t len = e.len - q.hdr_bytes;
-  const uint8_t* header = ReadableBuffer(q, e);
-  if (__builtin_expect(!header || len > pool.data_room(), 0)) return false;
-  *out = {header, len, e.id};
-  return true;
-}
-
 // Metadata of a packet that is in its mbuf already; false when its header makes no sense.
 inline bool TakeHeader(DeviceQueue& q, const uint8_t* header, MbufPool& pool, uint32_t id) {
   const VirtioNetHdr hdr = CopyHeader(header);
@@ -105,10 +97,11 @@ Gathered GatherPacket(DeviceQueue& q, MbufPool& pool, ChainWalker& chain, uint32
   return skip == 0 && pool.pkt_len()[mbuf] > 0 ? Gathered::kOk : Gathered::kBad;
 }
 
-inline void Count(DeviceQueue& q, MbufPool& pool, uint32_t id) {
-  uint64_t first8;  // an mbuf has room for at least 64 bytes
-  std::memcpy(&first8, pool.buffer(id) + pool.headroom(), sizeof first8);
-  q.counters.CountFrame(first8, pool.pkt_len()[id]);
+// An mbuf has room for at least 64 bytes.
+inline uint64_t First8(const uint8_t* packet) {
+  uint64_t first8;
+  std::memcpy(&first8, packet, sizeof first8);
+  return first8;
 }
 
 enum class One { kTaken, kDropped, kStop };
@@ -144,7 +137,7 @@ __attribute__((noinline)) One RxOne(DeviceQueue& q, Ring& ring, MbufPool& pool, 
   ring.Return(0, chain.id(), 0);
   ring.Advance(Ring::Slots(chain));
   if (sane) {
-    Count(q, pool, *id);
+    q.counters.CountFrame(First8(pool.buffer(*id) + pool.headroom()), pool.pkt_len()[*id]);
     return One::kTaken;
   }
   q.counters.errors++;
@@ -152,24 +145,43 @@ __attribute__((noinline)) One RxOne(DeviceQueue& q, Ring& ring, MbufPool& pool, 
   return One::kDropped;
 }
 
-// Up to `n` packets of the usual shape; stops before the first that is not.
+// Looks at up to `n` packets in single buffers that fit an mbuf, and asks for their lines.
 template <class Ring, bool kOffload>
-inline uint32_t RxFast(DeviceQueue& q, Ring& ring, MbufPool& pool, uint32_t* ids, uint32_t n) {
-  Pending pending[kBatch];
-  n = std::min({n, kBatch, pool.available()});
+inline uint32_t FindPackets(DeviceQueue& q, const Ring& ring, uint32_t n, uint32_t room, Pending* found) {
+  SingleBuffers buffers(q);
+  const uint32_t hdr_bytes = buffers.hdr_bytes();
   uint32_t count = 0;
   for (; count < n; count++) {
     Entry e;
-    if (!ring.Peek(count, &e) || !SimplePacket(q, pool, e, &pending[count])) break;
-    PrefetchRead(pending[count].header);
+    if (!ring.Peek(count, &e)) break;
+    const uint8_t* header = buffers.Readable(e);
+    const uint32_t len = e.len - hdr_bytes;
+    if (__builtin_expect(!header || len > room, 0)) break;
+    // A header that nobody reads may stay where it is: often it has a line to itself.
+    if constexpr (kOffload) PrefetchRead(header);
+    PrefetchRead(header + hdr_bytes);
+    PrefetchRead(header + hdr_bytes + len - 1);
+    found[count] = {header, len, e.id};
   }
-  if (count == 0) return 0;
-  pool.Alloc(ids, count);
+  return count;
+}
+
+// Up to `n` packets of the usual shape; stops before the first that is not. The first pass has their lines
+// come, the second reads them.
+template <class Ring, bool kOffload>
+inline uint32_t RxFast(DeviceQueue& q, Ring& ring, MbufPool& pool, uint32_t* ids, uint32_t n) {
+  Pending found[kBatch];
+  n = FindPackets<Ring, kOffload>(q, ring, std::min({n, kBatch, pool.available()}), pool.data_room(), found);
+  if (n == 0) return 0;
+  pool.Alloc(ids, n);
+  FrameTally tally(q.counters);
+  const uint32_t hdr_bytes = q.hdr_bytes;
   uint32_t done = 0;
-  for (; done < count; done++) {
-    const Pending& p = pending[done];
+  for (; done < n; done++) {
+    const Pending& p = found[done];
     const uint32_t id = ids[done];
-    CopyPacket(pool.buffer(id) + pool.headroom(), p.header + q.hdr_bytes, p.len);
+    uint8_t* packet = pool.buffer(id) + pool.headroom();
+    CopyPacket(packet, p.header + hdr_bytes, p.len);
     pool.data_len()[id] = static_cast<uint16_t>(p.len);
     pool.pkt_len()[id] = p.len;
     if constexpr (kOffload) {
@@ -177,10 +189,10 @@ inline uint32_t RxFast(DeviceQueue& q, Ring& ring, MbufPool& pool, uint32_t* ids
     } else {
       pool.ol_flags()[id] = 0;
     }
-    Count(q, pool, id);
+    tally.Count(First8(packet), p.len);
     ring.Return(done, p.id, 0);
   }
-  if (__builtin_expect(done < count, 0)) pool.Free(ids + done, count - done);
+  if (__builtin_expect(done < n, 0)) pool.Free(ids + done, n - done);
   ring.Advance(done);
   return done;
 }

@@ -17,22 +17,10 @@ namespace {
 
 constexpr uint32_t kBatch = 32;
 
-struct Pending {
-  uint8_t* dst;
-  const uint8_t* src;
-  uint32_t len;
-  uint16_t id;
-};
-
-// The usual case: a packet in one mbuf, without metadata, and one writable buffer that holds it.
-inline bool SimpleBuffer(DeviceQueue& q, MbufPool& pool, const Entry& e, uint32_t mbuf, Pending* out) {
-  if (__builtin_expect(!SegmentIsSane(pool, mbuf) || pool.next()[mbuf] != kNoNext, 0)) return false;
-  const uint32_t len = pool.data_len()[mbuf];
-  if (__builtin_expect(pool.ol_flags()[mbuf] != 0 || len == 0, 0)) return false;
-  uint8_t* dst = WritableBuffer(q, e, len);
-  if (__builtin_expect(!dst, 0)) return false;
-  *out = {dst, pool.buffer(mbuf) + pool.data_off()[mbuf], len, e.id};
-  return true;
+// A packet in one mbuf, without metadata, that is longer than a word.
+inline bool SimplePacket(MbufPool& pool, uint32_t mbuf) {
+  return SegmentIsSane(pool, mbuf) && pool.next()[mbuf] == kNoNext && pool.ol_flags()[mbuf] == 0 &&
+         pool.data_len()[mbuf] >= sizeof(uint64_t);
 }
 
 enum class One { kSent, kDropped, kStop };
@@ -73,29 +61,33 @@ __attribute__((noinline)) One SendOne(DeviceQueue& q, Ring& ring, MbufPool& pool
   return One::kSent;
 }
 
-// Sends ids[0..n) as long as every packet takes the usual road and entries last; stops before the first that
-// does not.
+// Sends ids[0..n) and frees them as long as every packet is a simple one and fits the next buffer, which is
+// a single one; stops before the first that does not. The first pass has the lines come, the second writes
+// them.
 template <class Ring>
 inline uint32_t TxFast(DeviceQueue& q, Ring& ring, MbufPool& pool, const uint32_t* ids, uint32_t n) {
-  Pending pending[kBatch];
-  n = std::min(n, kBatch);
-  uint32_t count = 0;
-  for (; count < n; count++) {
-    Entry e;
-    if (!ring.Peek(count, &e) || !SimpleBuffer(q, pool, e, ids[count], &pending[count])) break;
-    PrefetchRead(pending[count].dst);
-    PrefetchWrite(pending[count].dst + q.hdr_bytes);
-    PrefetchWrite(pending[count].dst + q.hdr_bytes + pending[count].len - 1);
+  if (!SimplePacket(pool, ids[0])) return 0;
+  MbufPool::Returns returns(pool);
+  HeldBuffer found[kBatch];
+  n = FindBuffers<true>(q, ring, std::min({n, kBatch, returns.room()}), pool.data_len()[ids[0]], found);
+  FrameTally tally(q.counters);
+  const uint32_t hdr_bytes = q.hdr_bytes;
+  uint32_t done = 0;
+  for (; done < n; done++) {
+    const uint32_t mbuf = ids[done];
+    const HeldBuffer& buffer = found[done];
+    if (__builtin_expect(!SimplePacket(pool, mbuf), 0)) break;
+    const uint32_t len = pool.data_len()[mbuf];
+    if (__builtin_expect(len > buffer.room, 0)) break;
+    const uint8_t* src = pool.buffer(mbuf) + pool.data_off()[mbuf];
+    WritePlainHeader(buffer.header, hdr_bytes);
+    CopyPacket(buffer.header + hdr_bytes, src, len);
+    tally.Count(First8(src, sizeof(uint64_t)), len);
+    ring.Return(done, buffer.id, len + hdr_bytes);
+    returns.Put(mbuf);
   }
-  for (uint32_t i = 0; i < count; i++) {
-    const Pending& p = pending[i];
-    WritePlainHeader(p.dst, q.hdr_bytes);
-    CopyPacket(p.dst + q.hdr_bytes, p.src, p.len);
-    q.counters.CountFrame(First8(p.src, p.len), p.len);
-    ring.Return(i, p.id, p.len + q.hdr_bytes);
-  }
-  ring.Advance(count);
-  return count;
+  ring.Advance(done);
+  return done;
 }
 
 struct Progress {
@@ -113,13 +105,13 @@ Progress TxOn(DeviceQueue& q, MbufPool& pool, const uint32_t* ids, uint32_t n) {
     if (took == 0) {
       const One one = SendOne(q, ring, pool, ids[p.taken]);
       if (one == One::kStop) break;
+      pool.Free(ids + p.taken, 1);
       took = 1;
       if (one == One::kSent)
         p.sent++;
       else
         q.counters.errors++;
     }
-    pool.Free(ids + p.taken, took);
     p.taken += took;
     if (ring.pending() >= kBatch) ring.Publish();
   }

@@ -34,11 +34,12 @@ bool Show(DeviceQueue& q, uint32_t slot, const uint8_t* header, uint32_t room) {
 template <class Ring>
 uint32_t ReserveOn(DeviceQueue& q, uint32_t n) {
   Ring ring(q);
+  SingleBuffers buffers(q);
   uint32_t count = 0;
   for (; count < n; count++) {
     Entry e;
     if (!ring.Peek(count, &e)) break;
-    uint8_t* header = WritableBuffer(q, e, 1);
+    uint8_t* header = buffers.Writable(e, 1);
     if (!header || !Show(q, count, header, e.len - q.hdr_bytes)) break;
     q.held_buffer[count] = {header, e.len - q.hdr_bytes, e.id};
     PrefetchRead(header);
@@ -50,13 +51,14 @@ uint32_t ReserveOn(DeviceQueue& q, uint32_t n) {
 template <class Ring>
 uint32_t CommitOn(DeviceQueue& q, uint32_t n) {
   Ring ring(q);
+  FrameTally tally(q.counters);
   uint32_t done = 0;
   for (; done < n; done++) {
     const HeldBuffer& held = q.held_buffer[done];
     const uint32_t len = LoadOnce(&q.slots.length[done]);
     if (len == 0 || len > held.room) break;
     WritePlainHeader(held.header, q.hdr_bytes);
-    q.counters.CountFrame(First8(held.header + q.hdr_bytes, len), len);
+    tally.Count(First8(held.header + q.hdr_bytes, len), len);
     ring.Return(done, held.id, len + q.hdr_bytes);
   }
   ring.Advance(done);
@@ -67,16 +69,17 @@ uint32_t CommitOn(DeviceQueue& q, uint32_t n) {
 template <class Ring>
 uint32_t PeekOn(DeviceQueue& q, uint32_t n) {
   Ring ring(q);
+  SingleBuffers buffers(q);
   const bool offload = (q.variant & kVariantOffload) != 0;
   uint32_t count = 0;
   for (; count < n; count++) {
     Entry e;
     if (!ring.Peek(count, &e)) break;
-    const uint8_t* header = ReadableBuffer(q, e);
+    const uint8_t* header = buffers.Readable(e);
     if (!header || (offload && !AsksForNothing(CopyHeader(header)))) break;
     if (!Show(q, count, header, e.len - q.hdr_bytes)) break;
     q.slots.length[count] = e.len - q.hdr_bytes;
-    PrefetchRead(header);
+    PrefetchRead(header + q.hdr_bytes);
     q.held_buffer[count] = {const_cast<uint8_t*>(header), e.len - q.hdr_bytes, e.id};
   }
   return count;
@@ -85,9 +88,10 @@ uint32_t PeekOn(DeviceQueue& q, uint32_t n) {
 template <class Ring>
 uint32_t ReleaseOn(DeviceQueue& q, uint32_t n) {
   Ring ring(q);
+  FrameTally tally(q.counters);
   for (uint32_t i = 0; i < n; i++) {
     const HeldBuffer& held = q.held_buffer[i];
-    q.counters.CountFrame(First8(held.header + q.hdr_bytes, held.room), held.room);
+    tally.Count(First8(held.header + q.hdr_bytes, held.room), held.room);
     ring.Return(i, held.id, 0);
   }
   ring.Advance(n);

@@ -17,7 +17,6 @@ uint32_t Reserve(DeviceQueue& q, uint32_t n);
 // Sends the first `n` of the reserved buffers with the lengths in q.slots and lets go of the rest. Stops
 // before a length that is 0 or more than the room. Returns how many were sent.
 uint32_t Commit(DeviceQueue& q, uint32_t n);
-
 // Shows up to `n` packets that the peer has sent, those whose headers ask for nothing; returns how many. The
 // peer may change them at any moment.
 uint32_t Peek(DeviceQueue& q, uint32_t n);

@@ -79,6 +79,30 @@ class MbufPool {
     return true;
   }
 
+  // Gives mbufs of one segment back one by one; the pool's own count follows at the end. Nobody else may use
+  // the pool meanwhile.
+  class Returns {
+   public:
+    explicit Returns(MbufPool& pool) : pool_(pool), next_(pool.next_), stack_(pool.stack_), top_(pool.top_) {}
+    ~Returns() { pool_.top_ = top_; }
+    Returns(const Returns&) = delete;
+
+    // How many Put takes: fewer than are out only when the application has written over the marks of free
+    // ones.
+    uint32_t room() const { return pool_.count_ - top_; }
+    // `id` is an mbuf of the pool, and not a free one.
+    void Put(uint32_t id) {
+      next_[id] = kFreeMark;
+      stack_[top_++] = id;
+    }
+
+   private:
+    MbufPool& pool_;
+    uint32_t* const next_;
+    uint32_t* const stack_;
+    uint32_t top_;
+  };
+
   // Frees packets with all their segments. Numbers that are no mbuf of this pool are ignored: they come from
   // an application.
   void Free(const uint32_t* ids, uint32_t n) {

@@ -21,13 +21,17 @@ class PackedRing {
   static constexpr uint32_t kMaxReturned = 288;
 
   explicit PackedRing(DeviceQueue& q)
-      : q_(q), size_(q.ring_size), next_(Position::Of(q.last_avail_idx)), published_(next_) {}
+      : q_(q),
+        ring_(q.packed),
+        size_(q.ring_size),
+        next_(Position::Of(q.last_avail_idx)),
+        published_(next_) {}
 
   // Never a slot that was taken in this burst already: the peer need not have it back yet.
   bool Peek(uint32_t ahead, Entry* e) const {
     if (ahead >= Left()) return false;
     const Position p = next_.Plus(ahead, size_);
-    VringPackedDesc d = LoadPackedDesc(&q_.packed[p.slot]);
+    VringPackedDesc d = LoadPackedDesc(&ring_[p.slot]);
     if (!PackedAvailable(d.flags, p.wrap)) return false;
     *e = {d.addr, d.len, static_cast<uint16_t>(d.flags & ~kOwner), d.id};
     return true;
@@ -131,7 +135,7 @@ class PackedRing {
   }
   void StoreTail(uint32_t i) {
     const uint16_t slot = returned_[i].at & static_cast<uint16_t>(~VRING_PACKED_WRAP);
-    StoreRelease(PackedTail(&q_.packed[slot]), returned_[i].tail);
+    StoreRelease(PackedTail(&ring_[slot]), returned_[i].tail);
   }
 
   // VIRTIO 1.2, 2.8.1 and 2.8.12: WRITE says that the length means something.
@@ -141,6 +145,7 @@ class PackedRing {
   }
 
   DeviceQueue& q_;
+  VringPackedDesc* const ring_;
   const uint32_t size_;
   Position next_;
   Position published_;

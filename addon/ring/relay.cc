@@ -25,33 +25,45 @@ enum class Found { kMove, kNothing, kOddShape };
 
 // The pair of a packet and a buffer that lie `ahead` places on.
 template <class RxRing, class TxRing>
-inline Found FindMove(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing& to, uint32_t ahead, Move* out) {
+inline Found FindMove(SingleBuffers& packets, SingleBuffers& buffers, RxRing& from, TxRing& to,
+                      uint32_t ahead, Move* out) {
   Entry packet, buffer;
   if (!from.Peek(ahead, &packet)) return from.Has(ahead) ? Found::kOddShape : Found::kNothing;
   if (!to.Peek(ahead, &buffer)) return to.Has(ahead) ? Found::kOddShape : Found::kNothing;
-  const uint8_t* src = ReadableBuffer(rx, packet);
+  const uint8_t* src = packets.Readable(packet);
   if (__builtin_expect(!src, 0)) return Found::kOddShape;
-  const uint32_t len = packet.len - rx.hdr_bytes;
-  uint8_t* dst = WritableBuffer(tx, buffer, len);
+  const uint32_t len = packet.len - packets.hdr_bytes();
+  uint8_t* dst = buffers.Writable(buffer, len);
   if (__builtin_expect(!dst, 0)) return Found::kOddShape;
   *out = {src, dst, len, packet.id, buffer.id};
   return Found::kMove;
+}
+
+// The lines that a move touches. Headers of packets are read only where they may ask for something.
+inline void PrefetchMove(const Move& m, uint32_t rx_hdr_bytes, uint32_t tx_hdr_bytes, bool offload) {
+  if (offload) PrefetchRead(m.src);
+  PrefetchRead(m.src + rx_hdr_bytes);
+  PrefetchRead(m.src + rx_hdr_bytes + m.len - 1);
+  PrefetchRead(m.dst);
+  PrefetchWrite(m.dst + tx_hdr_bytes);
+  PrefetchWrite(m.dst + tx_hdr_bytes + m.len - 1);
 }
 
 // A batch; `*odd` says whether the next packet needs the other road.
 template <class RxRing, class TxRing>
 inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing& to, uint32_t n, bool* odd) {
   Move moves[kBatch];
+  SingleBuffers packets(rx), buffers(tx);
+  const uint32_t rx_hdr_bytes = rx.hdr_bytes, tx_hdr_bytes = tx.hdr_bytes;
+  const bool offload = (rx.variant & kVariantOffload) != 0;
   uint32_t count = 0;
-  for (Found found = Found::kMove; count < n; count++) {
-    found = FindMove(rx, tx, from, to, count, &moves[count]);
+  for (; count < n; count++) {
+    const Found found = FindMove(packets, buffers, from, to, count, &moves[count]);
     *odd = found == Found::kOddShape;
     if (found != Found::kMove) break;
-    PrefetchRead(moves[count].src);
-    PrefetchRead(moves[count].dst);
-    PrefetchWrite(moves[count].dst + tx.hdr_bytes);
+    PrefetchMove(moves[count], rx_hdr_bytes, tx_hdr_bytes, offload);
   }
-  const bool offload = (rx.variant & kVariantOffload) != 0;
+  FrameTally received(rx.counters), sent(tx.counters);
   uint32_t done = 0;
   for (; done < count; done++) {
     const Move& m = moves[done];
@@ -59,13 +71,13 @@ inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing
       *odd = true;
       break;
     }
-    uint8_t* data = m.dst + tx.hdr_bytes;
-    WritePlainHeader(m.dst, tx.hdr_bytes);
-    CopyPacket(data, m.src + rx.hdr_bytes, m.len);
+    uint8_t* data = m.dst + tx_hdr_bytes;
+    WritePlainHeader(m.dst, tx_hdr_bytes);
+    CopyPacket(data, m.src + rx_hdr_bytes, m.len);
     const uint64_t first8 = First8(data, m.len);
-    rx.counters.CountFrame(first8, m.len);
-    tx.counters.CountFrame(first8, m.len);
-    to.Return(done, m.tx_id, m.len + tx.hdr_bytes);
+    received.Count(first8, m.len);
+    sent.Count(first8, m.len);
+    to.Return(done, m.tx_id, m.len + tx_hdr_bytes);
     from.Return(done, m.rx_id, 0);
   }
   to.Advance(done);

@@ -69,8 +69,11 @@ inline VringPackedDesc LoadPackedDesc(const VringPackedDesc* d) {
 // keeps its buffers in order and packets of one size, an element holds what it held a round ago: then it is
 // not written, and its line may stay in the driver's cache.
 inline void StoreUsed(VringUsedElem* e, uint32_t id, uint32_t len) {
-  if (LoadOnce(&e->id) != id) StoreOnce(&e->id, id);
-  if (LoadOnce(&e->len) != len) StoreOnce(&e->len, len);
+  uint64_t held;
+  std::memcpy(&held, e, sizeof held);
+  if (__builtin_expect(held == (id | uint64_t{len} << 32), 1)) return;
+  StoreOnce(&e->id, id);
+  StoreOnce(&e->len, len);
 }
 
 inline void PrefetchRead(const void* p) { __builtin_prefetch(p, 0, 3); }

@@ -11,17 +11,66 @@
 
 namespace vpci {
 
-// Where the header of a readable entry is, with `e.len - hdr_bytes` bytes of packet behind it; nullptr for
-// any other shape.
-inline const uint8_t* ReadableBuffer(DeviceQueue& q, const Entry& e) {
-  if (__builtin_expect(e.flags != 0 || e.len <= q.hdr_bytes, 0)) return nullptr;
-  return q.Translate(e.addr, e.len);
-}
+// Translates such buffers for a batch. It holds what it needs of the queue itself, where no store into the
+// peer's memory can be taken to change it.
+class SingleBuffers {
+ public:
+  explicit SingleBuffers(DeviceQueue& q) : q_(q), hdr_bytes_(q.hdr_bytes) { TakeRegion(); }
 
-// Where the header of a writable entry goes, with room for `len` bytes of packet behind it.
-inline uint8_t* WritableBuffer(DeviceQueue& q, const Entry& e, uint32_t len) {
-  if (__builtin_expect(e.flags != VRING_DESC_F_WRITE || e.len < len + q.hdr_bytes, 0)) return nullptr;
-  return q.Translate(e.addr, e.len);
+  uint32_t hdr_bytes() const { return hdr_bytes_; }
+
+  // Where the header of a readable entry is, with `e.len - hdr_bytes` bytes of packet behind it; nullptr for
+  // any other shape.
+  const uint8_t* Readable(const Entry& e) {
+    if (__builtin_expect(e.flags != 0 || e.len <= hdr_bytes_, 0)) return nullptr;
+    return Translate(e.addr, e.len);
+  }
+
+  // Where the header of a writable entry goes, with room for `len` bytes of packet behind it.
+  uint8_t* Writable(const Entry& e, uint32_t len) {
+    if (__builtin_expect(e.flags != VRING_DESC_F_WRITE || e.len < len + hdr_bytes_, 0)) return nullptr;
+    return Translate(e.addr, e.len);
+  }
+
+ private:
+  uint8_t* Translate(uint64_t gpa, uint32_t len) {
+    const uint64_t offset = gpa - gpa_;
+    if (__builtin_expect(offset < size_ && len <= size_ - offset, 1)) return base_ + offset;
+    uint8_t* found = q_.Translate(gpa, len);
+    TakeRegion();
+    return found;
+  }
+  void TakeRegion() {
+    gpa_ = q_.region_gpa;
+    size_ = q_.region_size;
+    base_ = q_.region_base;
+  }
+
+  DeviceQueue& q_;
+  const uint32_t hdr_bytes_;
+  uint64_t gpa_, size_;
+  uint8_t* base_;
+};
+
+// Looks at up to `n` single buffers and asks for the lines of each in which the header and a packet of `len`
+// bytes lie: `kWrite` when the packet will be written in any case.
+template <bool kWrite, class Ring>
+inline uint32_t FindBuffers(DeviceQueue& q, const Ring& ring, uint32_t n, uint32_t len, HeldBuffer* found) {
+  SingleBuffers buffers(q);
+  const uint32_t hdr_bytes = buffers.hdr_bytes();
+  const auto prefetch = [](uint8_t* p) { kWrite ? PrefetchWrite(p) : PrefetchRead(p); };
+  uint32_t count = 0;
+  for (; count < n; count++) {
+    Entry e;
+    if (!ring.Peek(count, &e)) break;
+    uint8_t* header = buffers.Writable(e, 1);
+    if (__builtin_expect(!header, 0)) break;
+    PrefetchRead(header);
+    prefetch(header + hdr_bytes);
+    prefetch(header + hdr_bytes + len - 1);
+    found[count] = {header, e.len - hdr_bytes, e.id};
+  }
+  return count;
 }
 
 // A private copy of a header: the copy is what counts, whatever the peer does meanwhile.

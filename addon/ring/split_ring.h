@@ -25,14 +25,21 @@ class SplitRing {
   static constexpr uint16_t kChained = VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT;
 
   explicit SplitRing(DeviceQueue& q)
-      : q_(q), published_(q.last_avail_idx), next_(published_), ready_(q.Available()) {}
+      : q_(q),
+        desc_(q.desc),
+        avail_(q.avail->ring),
+        used_(q.used->ring),
+        mask_(q.mask),
+        published_(q.last_avail_idx),
+        next_(published_),
+        ready_(q.Available()) {}
 
   // The entry `ahead` places on, when there is one whose head makes sense. All entries before it must be of
   // one descriptor.
   bool Peek(uint32_t ahead, Entry* e) const {
     uint16_t id;
     if (!PeekId(ahead, &id)) return false;
-    VringDesc d = LoadDesc(&q_.desc[id]);
+    VringDesc d = LoadDesc(&desc_[id]);
     *e = {d.addr, d.len, d.flags, id};
     return true;
   }
@@ -40,9 +47,8 @@ class SplitRing {
   // Peek without the descriptor.
   bool PeekId(uint32_t ahead, uint16_t* id) const {
     if (ahead >= ready_) return false;
-    int32_t head = q_.Head(static_cast<uint16_t>(next_ + ahead));
-    *id = static_cast<uint16_t>(head);
-    return head >= 0;
+    *id = Head(ahead);
+    return __builtin_expect(*id <= mask_, 1);
   }
 
   // Whether an entry lies `slots` slots ahead, of whatever shape.
@@ -51,9 +57,9 @@ class SplitRing {
   // The chain of the entry that lies `slots` slots ahead.
   Look Walk(uint32_t slots, ChainWalker* chain) const {
     if (slots >= ready_) return Look::kNone;
-    int32_t head = q_.Head(static_cast<uint16_t>(next_ + slots));
-    if (head < 0) return Look::kBad;
-    *chain = ChainWalker::Split(q_, static_cast<uint16_t>(head));
+    const uint16_t head = Head(slots);
+    if (head > mask_) return Look::kBad;
+    *chain = ChainWalker::Split(q_, head);
     return Look::kEntry;
   }
 
@@ -67,7 +73,7 @@ class SplitRing {
     if constexpr (kWholeBatch) {
       last_id_ = id;
     } else {
-      StoreUsed(&q_.used->ring[(next_ + slots) & q_.mask], id, len);
+      StoreUsed(&used_[(next_ + slots) & mask_], id, len);
     }
   }
 
@@ -81,14 +87,22 @@ class SplitRing {
   void Publish() {
     const uint32_t passed = pending();
     if (passed == 0) return;
-    if constexpr (kWholeBatch) StoreUsed(&q_.used->ring[published_ & q_.mask], last_id_, 0);
+    if constexpr (kWholeBatch) StoreUsed(&used_[published_ & mask_], last_id_, 0);
     published_ = q_.last_avail_idx = next_;
     StoreRelease(&q_.used->idx, next_);
     q_.NotifyPeer(passed);
   }
 
  private:
+  // What the available entry `ahead` places on names: no descriptor when it is above the mask.
+  uint16_t Head(uint32_t ahead) const { return LoadOnce(&avail_[(next_ + ahead) & mask_]); }
+
   DeviceQueue& q_;
+  // Of the queue, where no store into the peer's memory can be taken to change them.
+  const VringDesc* const desc_;
+  const uint16_t* const avail_;
+  VringUsedElem* const used_;
+  const uint32_t mask_;
   uint16_t published_;
   uint16_t next_;
   uint16_t last_id_ = 0;
