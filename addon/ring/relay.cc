@@ -33,6 +33,7 @@ inline Found FindMove(SingleBuffers& packets, SingleBuffers& buffers, RxRing& fr
   const uint8_t* src = packets.Readable(packet);
   if (__builtin_expect(!src, 0)) return Found::kOddShape;
   const uint32_t len = packet.len - packets.hdr_bytes();
+  if (__builtin_expect(len > kMaxPacketBytes, 0)) return Found::kOddShape;
   uint8_t* dst = buffers.Writable(buffer, len);
   if (__builtin_expect(!dst, 0)) return Found::kOddShape;
   *out = {src, dst, len, packet.id, buffer.id};

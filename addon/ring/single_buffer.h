@@ -26,9 +26,11 @@ class SingleBuffers {
     return Translate(e.addr, e.len);
   }
 
-  // Where the header of a writable entry goes, with room for `len` bytes of packet behind it.
+  // Where the header of a writable entry goes, with room for `len` bytes of packet behind it. `len` may come
+  // from another peer: its sum with the header does not wrap.
   uint8_t* Writable(const Entry& e, uint32_t len) {
-    if (__builtin_expect(e.flags != VRING_DESC_F_WRITE || e.len < len + hdr_bytes_, 0)) return nullptr;
+    if (__builtin_expect(e.flags != VRING_DESC_F_WRITE || e.len < uint64_t{len} + hdr_bytes_, 0))
+      return nullptr;
     return Translate(e.addr, e.len);
   }
 
