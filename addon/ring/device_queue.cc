@@ -22,6 +22,7 @@ StartError DeviceQueue::Start(const RingSetup& s) {
   if (s.size == 0 || s.size > kVringMaxSize) return StartError::kBadSize;
   const bool wants_packed = HasFeature(s.features, VIRTIO_F_RING_PACKED);
   region_size = 0;
+  repeated = false;
   StartError error = wants_packed ? LayPacked(s) : LaySplit(s);
   if (error != StartError::kNone) return error;
   memory = s.memory;

@@ -39,7 +39,7 @@ uint32_t SendBatch(DeviceQueue& q, Ring& ring, const Packet& packet, uint32_t n)
     tally.Count(first8, packet.length);
     ring.Return(done, found[done].id, packet.length + hdr_bytes);
   }
-  q.repeated = written == 0;
+  if (done > 0) q.repeated = written == 0;
   ring.Advance(done);
   ring.Publish();
   return done;

@@ -83,7 +83,7 @@ export class TxInPlace {
   }
 
   /**
-   * HOT. Sends one packet many times, for generators: up to `n` (at most 64) packets of `length` bytes, each of which starts with the bytes of
+   * HOT. Sends one packet many times, for generators: up to `n` packets of `length` bytes, each of which starts with the bytes of
    * `pkts.ids[0]`, an mbuf of one segment and at most `length` bytes that stays the caller's; the rest of each is what the peer's buffer
    * held before. Bytes that a buffer has already, from its last round, are not written, so that their line stays in the caches of both
    * cores. Returns how many were sent, 0 when no buffer is there; -1 when a burst is needed: the next buffer is too small, or has a shape that

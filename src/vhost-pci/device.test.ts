@@ -508,6 +508,17 @@ describe('vhost-pci device', () => {
       expect(receive()).toBe(0);
     });
 
+    it('reports what goes wrong in the application that closes it at a change of the link', () => {
+      open();
+      connect();
+      onLink = () => {
+        device.close();
+        throw new Error('the application is at fault');
+      };
+      fake.setLink(false);
+      expect([device.state, reports]).toEqual(['closed', ['the application is at fault']]);
+    });
+
     it.each([
       ['all its registers', 0],
       ['its configuration alone', DEVICE_OFFSET],

@@ -349,7 +349,8 @@ export class VhostPciDevice {
       handler();
     } catch (error) {
       if ((error as PmdError).code === 'VPCI_REMOVED') return;
-      if (answers(this.#pci.config)) this.#events.report((error as Error).message);
+      // Whoever heard of a change may have closed the device, which then has no registers to ask.
+      if (this.state === 'closed' || answers(this.#pci.config)) this.#events.report((error as Error).message);
       else this.#removed(NO_ANSWER);
     }
   }

@@ -50,7 +50,7 @@ class GuestMemory {
     std::vector<MemoryRegion> table_regions;
     for (const Region& r : regions) {
       blocks_.push_back(Allocate(r.size, 4096, 0));
-      table_regions.push_back({r.gpa, r.size, blocks_.back().get(), 1, 0});
+      table_regions.push_back({r.gpa, r.size, blocks_.back().get(), 1, r.gpa});
     }
     MUST(table.Build(table_regions));
   }

@@ -11,6 +11,8 @@
 namespace fuzz {
 namespace {
 
+// Buffers may lie here too: then the region changes from one to the next.
+constexpr Region kElsewhere{0x8000, 0x1000};
 constexpr uint32_t kSteps = 16;
 constexpr uint32_t kMost = 64;
 
@@ -57,8 +59,10 @@ class Roads {
       case 2:
         return RepeatOne(n, what >> 3);
       case 3: {
+        const uint64_t received = rx_.counters.good_bytes, sent = tx_.counters.good_bytes;
         const int32_t moved = RelayBurst(rx_, tx_, n);
         MUST(moved >= -1 && moved <= static_cast<int32_t>(n));
+        MUST(rx_.counters.good_bytes - received == tx_.counters.good_bytes - sent);
         return;
       }
       case 4: {
@@ -119,8 +123,11 @@ class Roads {
   void RepeatOne(uint32_t n, uint32_t more) {
     const uint32_t id = app_.Make(1 + 9 * (more & 15), 2048, 0);
     if (id == kNoNext) return;
-    const int32_t sent = Repeat(tx_, *app_.pool, id, app_.pool->data_len()[id] + more, n);
+    const uint32_t length = app_.pool->data_len()[id] + more;
+    const uint64_t before = tx_.counters.good_bytes;
+    const int32_t sent = Repeat(tx_, *app_.pool, id, length, n);
     MUST(sent >= -1 && sent <= static_cast<int32_t>(n));
+    MUST(tx_.counters.good_bytes - before == uint64_t{length} * static_cast<uint32_t>(std::max(sent, 0)));
     app_.Hold(&id, 1);
     app_.FreeAll();
   }
@@ -143,7 +150,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (uint32_t i = 0; i < kSteps; i++) what[i] = in.Byte();
   for (uint32_t i = 0; i < kSteps; i++) n[i] = in.Byte();
   const uint16_t seed = in.Take<uint16_t>();
-  GuestMemory memory({kMemory});
+  GuestMemory memory({kMemory, kElsewhere});
   Roads roads(in, rx_features, tx_features, memory);
   FillImage(memory, in);
   if (!roads.starts()) return 0;

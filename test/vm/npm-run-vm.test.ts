@@ -46,7 +46,7 @@ describeRig('npm run vm', () => {
 
   /** Types a line; what came on the console from then until `end`. */
   async function type(console: Child, line: string, end: RegExp): Promise<string> {
-    const from = console.output.length;
+    const from = console.printed;
     console.write(line);
     await console.waitFor(end, START_MS, from);
     return console.output.slice(from);

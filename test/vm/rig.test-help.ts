@@ -53,7 +53,7 @@ export async function startHostPmd(rig: Rig, mode: string): Promise<Child> {
 
 /** Runs one command of testpmd's prompt; what it printed. */
 export async function command(pmd: Child, line: string): Promise<string> {
-  const from = pmd.output.length;
+  const from = pmd.printed;
   pmd.write(line);
   await pmd.waitFor(/\n[\s\S]*testpmd> $/, START_MS, from);
   return pmd.output.slice(from);

@@ -76,18 +76,20 @@ export async function compare(plan: ComparisonPlan): Promise<Comparison> {
 }
 
 async function playRound({ settings, workspace, ...plan }: ComparisonPlan, wanted: Case): Promise<Round> {
-  const a = new Side(settings, wanted, plan.createA(wanted), workspace);
-  const b = new Side(settings, wanted, plan.createB(wanted), workspace);
+  const sides: Side[] = [];
+  const start = async (backEnd: BackEnd): Promise<Side> => {
+    const side = new Side(settings, wanted, backEnd, workspace);
+    sides.push(side);
+    await side.start();
+    side.pause();
+    return side;
+  };
   try {
-    for (const side of [a, b]) {
-      await side.start();
-      side.pause();
-    }
-    const pairs = await takeTurns(a, b, settings.seconds);
-    return { ...roundOf(pairs), dpdkVersion: a.dpdkVersion };
+    const a = await start(plan.createA(wanted));
+    const b = await start(plan.createB(wanted));
+    return { ...roundOf(await takeTurns(a, b, settings.seconds)), dpdkVersion: a.dpdkVersion };
   } finally {
-    await a.stop();
-    await b.stop();
+    for (const side of sides) await side.stop();
   }
 }
 

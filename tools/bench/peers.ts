@@ -81,7 +81,7 @@ class DpdkPeer implements BenchPeer {
 
   async start(): Promise<void> {
     await this.#child.waitFor(/testpmd> /, START_MS);
-    const from = this.#child.output.length;
+    const from = this.#child.printed;
     // Packets that go round and round have to come from somewhere.
     const { peer } = ROLES[this.#case.direction];
     this.#child.write(peer === 'io' ? 'start tx_first 32' : 'start');
@@ -109,7 +109,7 @@ class DpdkPeer implements BenchPeer {
   }
 
   async #show(): Promise<Rates> {
-    const from = this.#child.output.length;
+    const from = this.#child.printed;
     this.#child.write('show port stats all');
     const { ports } = ROLES[this.#case.direction];
     return ratesOf(await this.#child.waitFor(ratesOfPorts(ports), START_MS, from));

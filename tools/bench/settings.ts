@@ -32,4 +32,4 @@ export const WARM_UP_SECONDS = 1;
 export const START_MS = 20_000;
 /** Milliseconds after which any child of one run is killed; two sides may take turns in it, and disturbed slices be repeated. */
 export const runBoundMs = (settings: Settings): number =>
-  1000 * (2 * WARM_UP_SECONDS + 10 * settings.seconds) + 4 * START_MS;
+  1000 * (2 * WARM_UP_SECONDS + 16 * settings.seconds) + 4 * START_MS;

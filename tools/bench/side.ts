@@ -68,7 +68,9 @@ export class Side {
     );
   }
 
+  /** The peer ends while its back-end works: it waits for an answer. */
   async stop(): Promise<void> {
+    this.backEnd.resume();
     await stopAll([this.#peer, this.backEnd]);
   }
 }

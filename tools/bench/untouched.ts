@@ -34,11 +34,15 @@ const main: LcoreMain<UntouchedPlan> = (lcore) => {
   const length = direction === 'tx' ? VIRTIO_NET_HDR.size + size : 0;
   const handle = queue as QueueHandle;
   while (lcore.running()) {
-    if (Atomics.load(pause, 0) === 1) Atomics.wait(pause, 0, 1);
+    standStill(pause);
     if (touch) native.touchBurst(handle, burst, length);
     else native.returnBurst(handle, burst, length);
   }
 };
+
+function standStill(pause: UntouchedPlan['pause']): void {
+  if (Atomics.load(pause, 0) === 1) Atomics.wait(pause, 0, 1);
+}
 
 const sendReal: LcoreMain<UntouchedPlan> = (lcore) => {
   const { size, burst, hugepages } = lcore.data;
@@ -46,6 +50,7 @@ const sendReal: LcoreMain<UntouchedPlan> = (lcore) => {
   const pkts = pool.vector(burst);
   const tx = lcore.txQueue(0);
   for (let sent = 0; sent < REAL_PACKETS && lcore.running(); ) {
+    standStill(lcore.data.pause);
     if (pool.alloc(pkts, burst) === 0) throw new Error('a pool of two bursts is empty');
     for (let i = 0; i < burst; i++) {
       pool.dataLen[pkts.ids[i] as number] = size;

@@ -51,6 +51,39 @@ describe('waiting for output', () => {
   });
 });
 
+describe('very much output', () => {
+  it('is forgotten, and what comes after it is waited for all the same', async () => {
+    const child = node(
+      `const line = 'x'.repeat(1 << 20); process.stdin.once('data', () => console.log('ready 8'));
+       for (let i = 0; i < 20; i++) console.log(line); console.log('ready 7'); setInterval(() => {}, 1000)`,
+    );
+    expect((await child.waitFor(/ready (\d)/, 30_000))[1]).toBe('7');
+    const from = child.printed;
+    expect(from).toBe(20 * ((1 << 20) + 1) + 8);
+    expect(child.output.length).toBeLessThan(9 << 20);
+    child.write('');
+    expect((await child.waitFor(/ready (\d)/, 10_000, from))[1]).toBe('8');
+    await child.stop();
+  }, 60_000);
+});
+
+describe('a pause', () => {
+  it('holds a child until it is resumed or stopped', async () => {
+    const child = node(
+      `process.stdin.on('data', () => console.log('heard')); console.log('up'); process.on('SIGINT', () => process.exit(0))`,
+    );
+    await child.waitFor(/up/, 10_000);
+    child.pause();
+    child.write('');
+    await expect(child.waitFor(/heard/, 300)).rejects.toThrow('kept us waiting');
+    child.resume();
+    await child.waitFor(/heard/, 10_000);
+    child.pause();
+    await child.stop();
+    expect(child.exit).toBe(0);
+  });
+});
+
 describe('the end of a child', () => {
   it('is asked for with SIGINT', async () => {
     const child = node(

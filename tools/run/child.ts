@@ -18,7 +18,7 @@ export interface ChildSpec {
 
 /** Milliseconds that a child has to end by itself. */
 const STOP_MS = 5000;
-/** Of a child's output so much is kept; what waits for a match reads as it comes. */
+/** Of a child's output the last so many characters are kept. */
 const MAX_OUTPUT = 1 << 22;
 
 const running = new Set<ChildProcess>();
@@ -33,6 +33,8 @@ export class Child {
   readonly #changed = new Set<() => void>();
   readonly #lineListeners: ((line: string) => void)[] = [];
   #output = '';
+  /** Characters of stdout that are not kept any more. */
+  #forgotten = 0;
   #errors = '';
   #partial = '';
   /** Exit code, signal name or spawn error; undefined while it runs. */
@@ -70,9 +72,14 @@ export class Child {
     return this.#child.pid;
   }
 
-  /** What it printed on stdout. */
+  /** What it printed on stdout; of very much, the end. */
   get output(): string {
     return this.#output;
+  }
+
+  /** Characters that it has printed on stdout: the place of what comes next, for waitFor. */
+  get printed(): number {
+    return this.#forgotten + this.#output.length;
   }
 
   /** What it printed on stderr. */
@@ -94,7 +101,7 @@ export class Child {
     let match: RegExpExecArray | null = null;
     await this.until(
       () => {
-        match = pattern.exec(this.#output.slice(from));
+        match = pattern.exec(this.#output.slice(Math.max(0, from - this.#forgotten)));
         return match !== null;
       },
       ms,
@@ -159,7 +166,9 @@ export class Child {
   }
 
   #takeOutput(text: string): void {
-    if (this.#output.length + text.length <= MAX_OUTPUT) this.#output += text;
+    const all = this.#output + text;
+    this.#output = all.length > 2 * MAX_OUTPUT ? all.slice(-MAX_OUTPUT) : all;
+    this.#forgotten += all.length - this.#output.length;
     const lines = (this.#partial + text).split('\n');
     this.#partial = lines.pop() ?? '';
     for (const line of lines) for (const listener of this.#lineListeners) listener(line);

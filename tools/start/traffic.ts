@@ -153,7 +153,7 @@ class DpdkTraffic implements Traffic {
   }
 
   async finish(): Promise<Sample> {
-    const from = this.child.output.length;
+    const from = this.child.printed;
     this.child.write('stop');
     await this.child.waitFor(/Done\./, PATIENCE_MS, from);
     const totals = await this.#show();
@@ -172,7 +172,7 @@ class DpdkTraffic implements Traffic {
   }
 
   async #show(): Promise<Sample> {
-    const from = this.child.output.length;
+    const from = this.child.printed;
     this.child.write('show port stats 0');
     const match = await this.child.waitFor(
       /RX-packets: +(\d+)[\s\S]*?TX-packets: +(\d+)[\s\S]*?Tx-pps/,

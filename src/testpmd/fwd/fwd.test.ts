@@ -227,9 +227,10 @@ describe('txonly', () => {
       repeat: ({ pool: from, ids }: MbufVector, length: number, n: number) => {
         const start = ids[0] * from.stride + from.dataOff[ids[0]];
         repeated.push([[...from.bytes.subarray(start, start + from.dataLen[ids[0]])], length]);
-        return n;
+        return taken ?? n;
       },
     };
+    let taken: number | undefined;
     const copied: number[][] = [];
     expect(once('txonly', stream(receives(0), { ...sends(copied), inPlace } as never))).toBe(BURST);
     expect(repeated).toEqual([[expected(64).slice(0, 42), 64]]);
@@ -237,6 +238,15 @@ describe('txonly', () => {
     once('txonly', stream(receives(0), { ...sends(copied), inPlace } as never, { inPlace: false }));
     expect(copied.length).toBe(BURST);
     expect(repeated.length).toBe(1);
+    // A ring that has no buffer has none for copies either; buffers that are too small do for a burst.
+    copied.length = 0;
+    taken = 0;
+    const s = stream(receives(0), { ...sends(copied), inPlace } as never);
+    expect(once('txonly', s)).toBe(0);
+    expect([copied.length, counts(s)]).toEqual([0, [0, 0, BURST]]);
+    taken = -1;
+    expect(once('txonly', stream(receives(0), { ...sends(copied), inPlace } as never))).toBe(BURST);
+    expect(copied.length).toBe(BURST);
   });
 
   it('frees and counts what was not taken', () => {

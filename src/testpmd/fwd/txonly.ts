@@ -55,6 +55,7 @@ export const txonly: FwdEngine = {
       const sent = inPlace.repeat(state.template, state.total, n);
       if (sent >= 0) {
         stream.counters[STREAM_TX] += sent;
+        stream.counters[STREAM_DROPPED] += n - sent;
         return sent;
       }
     }
