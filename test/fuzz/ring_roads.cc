@@ -16,13 +16,29 @@ constexpr Region kElsewhere{0x8000, 0x1000};
 constexpr uint32_t kSteps = 16;
 constexpr uint32_t kMost = 64;
 
+// Where the two rings lie when they are to be legal ones at first, with buffers behind them.
+constexpr Layout kLegal[] = {{0, 0x800, 0xa00, 0}, {0x1000, 0x1800, 0x1a00, 0}};
+constexpr uint64_t kBuffers = 0x2000;
+
 class Roads {
  public:
-  Roads(Input& in, uint64_t rx_features, uint64_t tx_features, GuestMemory& memory)
-      : memory_(memory), app_(8 + in.Below(48), 64u << in.Below(5)) {
+  // `legal`: the rings are full of entries of one buffer, each of the length that the input says. They stay
+  // so unless somebody scribbles, since no buffer lies over them.
+  Roads(Input& in, uint64_t rx_features, uint64_t tx_features, GuestMemory& memory, bool legal, bool scribble)
+      : memory_(memory),
+        legal_(legal),
+        steady_(legal && !scribble),
+        app_(8 + in.Below(48), 64u << in.Below(5)) {
     rx_.role = QueueRole::kRx;
     tx_.role = QueueRole::kTx;
     starts_ = Start(in, rx_, rx_features) && Start(in, tx_, tx_features);
+    for (uint8_t& length : lengths_) length = in.Byte();
+  }
+
+  // After the image, which lies over all else.
+  void Offer() {
+    if (!legal_) return;
+    for (DeviceQueue* q : {&rx_, &tx_}) q->is_packed() ? OfferPacked(*q) : OfferSplit(*q);
   }
 
   bool starts() const { return starts_; }
@@ -41,11 +57,42 @@ class Roads {
 
  private:
   bool Start(Input& in, DeviceQueue& queue, uint64_t features) {
-    const Layout l = TakeLayout(in);
+    Layout l = TakeLayout(in);
     uint16_t last = in.Take<uint16_t>();
     if (HasFeature(features, VIRTIO_F_RING_PACKED)) last &= VRING_PACKED_WRAP | 0x3f;
+    if (legal_) {
+      const uint32_t size = l.size;
+      l = kLegal[queue.role == QueueRole::kTx];
+      l.size = size;
+      last = HasFeature(features, VIRTIO_F_RING_PACKED) ? VRING_PACKED_WRAP : 0;
+    }
     return queue.Start({&memory_.table, l.desc, l.avail, l.used, l.size, last, features, -1}) ==
            StartError::kNone;
+  }
+
+  // Buffers of both directions share their memory: a peer may do that. Some lie in the other region.
+  VringDesc Entry(const DeviceQueue& q, uint32_t i) const {
+    const uint32_t length = 8 + lengths_[i % sizeof lengths_];
+    const uint64_t at = i % 5 == 4 ? kElsewhere.gpa : kBuffers;
+    return {at + 64 * i % 0xe00, length, q.role == QueueRole::kTx ? VRING_DESC_F_WRITE : uint16_t{0}, 0};
+  }
+  void OfferSplit(DeviceQueue& q) {
+    const Layout& l = kLegal[q.role == QueueRole::kTx];
+    auto* desc = reinterpret_cast<VringDesc*>(memory_.Find(l.desc));
+    auto* avail = reinterpret_cast<VringAvail*>(memory_.Find(l.avail));
+    for (uint32_t i = 0; i < q.ring_size; i++) {
+      desc[i] = Entry(q, i);
+      avail->ring[i] = static_cast<uint16_t>(i);
+    }
+    avail->idx = static_cast<uint16_t>(q.ring_size);
+  }
+  void OfferPacked(DeviceQueue& q) {
+    auto* slots = reinterpret_cast<VringPackedDesc*>(memory_.Find(kLegal[q.role == QueueRole::kTx].desc));
+    for (uint32_t i = 0; i < q.ring_size; i++) {
+      const VringDesc d = Entry(q, i);
+      slots[i] = {d.addr, d.len, static_cast<uint16_t>(i),
+                  static_cast<uint16_t>(d.flags | VRING_PACKED_DESC_F_AVAIL)};
+    }
   }
 
   static bool Broken(const DeviceQueue& q) { return q.state.load() == QueueState::kBroken; }
@@ -125,14 +172,20 @@ class Roads {
     if (id == kNoNext) return;
     const uint32_t length = app_.pool->data_len()[id] + more;
     const uint64_t before = tx_.counters.good_bytes;
+    const uint32_t first = tx_.last_avail_idx & ~VRING_PACKED_WRAP;
     const int32_t sent = Repeat(tx_, *app_.pool, id, length, n);
     MUST(sent >= -1 && sent <= static_cast<int32_t>(n));
     MUST(tx_.counters.good_bytes - before == uint64_t{length} * static_cast<uint32_t>(std::max(sent, 0)));
+    for (int32_t i = 0; steady_ && i < sent; i++)
+      MUST(length + tx_.hdr_bytes <= Entry(tx_, first + static_cast<uint32_t>(i)).len);
     app_.Hold(&id, 1);
     app_.FreeAll();
   }
 
   GuestMemory& memory_;
+  const bool legal_;
+  const bool steady_;
+  uint8_t lengths_[32];
   Application app_;
   DeviceQueue rx_, tx_;
   bool starts_ = false;
@@ -151,9 +204,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (uint32_t i = 0; i < kSteps; i++) n[i] = in.Byte();
   const uint16_t seed = in.Take<uint16_t>();
   GuestMemory memory({kMemory, kElsewhere});
-  Roads roads(in, rx_features, tx_features, memory);
+  Roads roads(in, rx_features, tx_features, memory, mode & 0x40, mode & 0x80);
   FillImage(memory, in);
   if (!roads.starts()) return 0;
+  roads.Offer();
   std::optional<Scribbler> scribbler;
   if (mode & 0x80) scribbler.emplace(memory.Find(0), kMemory.size, seed);
   for (uint32_t i = 0; i < kSteps; i++) roads.Step(what[i], n[i] % (kMost + 1));
