@@ -4,7 +4,6 @@
 //
 // Between reserve and commit, and between peek and release, the peer's memory can't go away: whoever stops the queue, or closes
 // its port, waits. So do not wait for anything in between. Bursts on the queue do nothing meanwhile.
-
 import { IN_PLACE_FIELDS, IN_PLACE_MAX, type MappingHandle, native, type QueueHandle } from '../native.ts';
 import type { MbufVector } from './mempool.ts';
 

@@ -70,4 +70,5 @@ TEST("relay: packets pass between headers of 10 and of 12 bytes") {
   sender.Offer(74);
   CHECK(RelayBurst(sender.queue, receiver.queue, 8) == 1);
   CHECK(receiver.used()->ring[0].len == 76);
+  CHECK(std::memcmp(receiver.at(gpas[0]) + 12, frame.data(), 64) == 0);
 }
