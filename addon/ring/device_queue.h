@@ -101,6 +101,10 @@ struct alignas(64) DeviceQueue {
   uint8_t held = 0;
   // The last Repeat found its bytes in place already: then the next one will do so too, most likely.
   bool repeated = false;
+  // Lines that were read go back clean (clean_lines.h).
+  bool cleans_lines = false;
+  // Relays that have waited for more buffers since the last one that moved something (relay.cc).
+  uint8_t waited = 0;
 
   // --- the peer's memory: the region that was met last, then all of them
   alignas(64) uint64_t region_gpa = 0;

@@ -5,6 +5,7 @@
 
 #include "ring/announce.h"
 #include "ring/chain.h"
+#include "ring/clean_lines.h"
 #include "ring/copy.h"
 #include "ring/offload.h"
 #include "ring/packed_ring.h"
@@ -193,6 +194,8 @@ inline uint32_t RxFast(DeviceQueue& q, Ring& ring, MbufPool& pool, uint32_t* ids
     ring.Return(done, p.id, 0);
   }
   if (__builtin_expect(done < n, 0)) pool.Free(ids + done, n - done);
+  if (q.cleans_lines)
+    for (uint32_t i = 0; i < done; i++) CleanPacket(found[i].header + hdr_bytes, found[i].len);
   ring.Advance(done);
   return done;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "ring/clean_lines.h"
 #include "ring/packed_ring.h"
 #include "ring/single_buffer.h"
 #include "ring/split_ring.h"
@@ -92,6 +93,7 @@ uint32_t ReleaseOn(DeviceQueue& q, uint32_t n) {
   for (uint32_t i = 0; i < n; i++) {
     const HeldBuffer& held = q.held_buffer[i];
     tally.Count(First8(held.header + q.hdr_bytes, held.room), held.room);
+    if (q.cleans_lines) CleanPacket(held.header + q.hdr_bytes, held.room);
     ring.Return(i, held.id, 0);
   }
   ring.Advance(n);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "ring/clean_lines.h"
 #include "ring/copy.h"
 #include "ring/packed_ring.h"
 #include "ring/single_buffer.h"
@@ -13,6 +14,11 @@ namespace vpci {
 namespace {
 
 constexpr uint32_t kBatch = 32;
+// A receiver that lays out buffers as fast as they are filled is not followed on its heels: its core still
+// writes the lines that ours would read. So a full batch waits until there are buffers for three, but never
+// for long: a receiver may have no more.
+constexpr uint32_t kRoomForMany = 3 * kBatch;
+constexpr uint8_t kPatience = 32;
 
 struct Move {
   const uint8_t* src;  // header
@@ -50,6 +56,16 @@ inline void PrefetchMove(const Move& m, uint32_t rx_hdr_bytes, uint32_t tx_hdr_b
   PrefetchWrite(m.dst + tx_hdr_bytes + m.len - 1);
 }
 
+// Descriptors only when a ring has run dry: a peer that is behind gains nothing by it, and loses a little.
+template <class RxRing, class TxRing>
+inline void CleanMoves(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing& to, const Move* moves,
+                       uint32_t n) {
+  for (uint32_t i = 0; i < n; i++) CleanPacket(moves[i].src + rx.hdr_bytes, moves[i].len);
+  if (from.Has(n) && to.Has(n)) return;
+  if (!rx.is_packed()) CleanDescriptors(rx.desc, moves, n, &Move::rx_id);
+  if (!tx.is_packed()) CleanDescriptors(tx.desc, moves, n, &Move::tx_id);
+}
+
 // A batch; `*odd` says whether the next packet needs the other road.
 template <class RxRing, class TxRing>
 inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing& to, uint32_t n, bool* odd) {
@@ -81,9 +97,16 @@ inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing
     to.Return(done, m.tx_id, m.len + tx_hdr_bytes);
     from.Return(done, m.rx_id, 0);
   }
+  if (rx.cleans_lines) CleanMoves(rx, tx, from, to, moves, done);
   to.Advance(done);
   from.Advance(done);
   return done;
+}
+
+template <class RxRing, class TxRing>
+inline bool ShouldWait(DeviceQueue& tx, RxRing& from, TxRing& to, uint32_t n) {
+  if (n < kBatch || tx.ring_size < 2 * kRoomForMany || to.Has(kRoomForMany - 1)) return false;
+  return from.Has(kBatch - 1) && ++tx.waited < kPatience;
 }
 
 template <class RxRing, class TxRing>
@@ -92,6 +115,8 @@ int32_t RelayOn(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
   TxRing to(tx);
   uint32_t total = 0;
   bool odd = false;
+  if (ShouldWait(tx, from, to, n)) return 0;
+  tx.waited = 0;
   while (total < n && !odd) {
     const uint32_t want = std::min(n - total, kBatch);
     const uint32_t done = MoveBatch(rx, tx, from, to, want, &odd);

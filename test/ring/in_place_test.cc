@@ -23,12 +23,13 @@ constexpr uint32_t kSize = 16, kBuffer = 2048;
 
 // A peer with a driver of ours on it.
 struct Pair {
-  Peer peer{kSize, 0x10000 + kSize* kBuffer};
+  Peer peer;
   DriverQueue driver;
 
-  Pair(QueueRole device_role, uint64_t features) {
+  Pair(QueueRole device_role, uint64_t features, uint32_t size = kSize)
+      : peer(size, 0x10000 + size * kBuffer) {
     const QueueRole other = device_role == QueueRole::kRx ? QueueRole::kTx : QueueRole::kRx;
-    CHECK(driver.Init(other, {peer.at(kGpa), peer.bytes(), 0, 0x4000, 0x8000, 0x10000, kGpa, kSize, kBuffer,
+    CHECK(driver.Init(other, {peer.at(kGpa), peer.bytes(), 0, 0x4000, 0x8000, 0x10000, kGpa, size, kBuffer,
                               Modern() | features, -1}));
     const uint16_t start = features & kPackedBit ? VRING_PACKED_WRAP : 0;
     CHECK(peer.Start(device_role, Modern() | features, start) == StartError::kNone);
@@ -187,6 +188,27 @@ TEST("relay: packets go from ring to ring, none lost, none changed, whatever the
         CHECK(out.queue().counters.size_bins[0] == moved);
       }
     }
+  }
+}
+
+TEST("relay: a full burst waits for buffers for three, not for ever, and fewer packets never") {
+  for (uint64_t features : Rings()) {
+    Pair out(QueueRole::kRx, features, 256), in(QueueRole::kTx, features, 256);
+    const auto relay = [&] { return RelayBurst(out.queue(), in.queue(), 32); };
+    CHECK(out.driver.Generate(250) == 250);
+    for (int burst = 0; burst < 6; burst++) CHECK(relay() == 32);
+    // Of the receiver's 256 buffers 64 are left, and 58 packets wait.
+    for (int call = 0; call < 31; call++) CHECK(relay() == 0);
+    CHECK(relay() == 32);
+    CHECK(relay() == 26);
+    CHECK(in.driver.Receive(256, true) == 250);
+    CHECK(out.driver.Generate(250) == 250);
+    for (int burst = 0; burst < 6; burst++) CHECK(relay() == 32);
+    CHECK(relay() == 0);
+    // It laid out more: there is no need to wait any longer.
+    CHECK(in.driver.Receive(32, true) == 32);
+    CHECK(relay() == 32);
+    CHECK(in.driver.counters.bad_checksum + in.driver.counters.out_of_sequence == 0);
   }
 }
 
