@@ -4,8 +4,16 @@
 #pragma once
 #include <bit>
 #include <cstdint>
+#include <cstring>
 
 namespace vpci {
+
+// The first bytes of a frame, zero-filled when it is shorter.
+inline uint64_t First8(const uint8_t* frame, uint64_t len) {
+  uint64_t first8 = 0;
+  std::memcpy(&first8, frame, __builtin_expect(len >= sizeof first8, 1) ? sizeof first8 : len);
+  return first8;
+}
 
 struct alignas(64) QueueCounters {
   uint64_t good_packets = 0;

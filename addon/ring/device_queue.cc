@@ -4,14 +4,10 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include "ring/clean_lines.h"
 #include "ring/variant.h"
 
 namespace vpci {
 namespace {
-
-// Asked once: a hypervisor may take its time to answer.
-const bool kCleaningPays = CleaningPays();
 
 // A region may start anywhere in this process, so guest alignment does not give host alignment.
 bool Misaligned(const void* p, uintptr_t alignment) {
@@ -27,7 +23,7 @@ StartError DeviceQueue::Start(const RingSetup& s) {
   const bool wants_packed = HasFeature(s.features, VIRTIO_F_RING_PACKED);
   region_size = 0;
   repeated = false;
-  cleans_lines = kCleaningPays;
+  hand_back.Start();
   waited = 0;
   StartError error = wants_packed ? LayPacked(s) : LaySplit(s);
   if (error != StartError::kNone) return error;

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "ring/counters.h"
+#include "ring/hand_back.h"
 #include "ring/layout.h"
 #include "ring/memory_table.h"
 #include "ring/shared_access.h"
@@ -101,8 +102,7 @@ struct alignas(64) DeviceQueue {
   uint8_t held = 0;
   // The last Repeat found its bytes in place already: then the next one will do so too, most likely.
   bool repeated = false;
-  // Lines that were read go back clean (clean_lines.h).
-  bool cleans_lines = false;
+  HandBack hand_back;
   // Relays that have waited for more buffers since the last one that moved something (relay.cc).
   uint8_t waited = 0;
 
@@ -158,6 +158,12 @@ struct alignas(64) DeviceQueue {
     uint64_t offset = gpa - region_gpa;
     if (__builtin_expect(offset < region_size && len <= region_size - offset, 1)) return region_base + offset;
     return TranslateElsewhere(gpa, len);
+  }
+
+  // What the peer writes when it makes an entry available.
+  const void* doorstep() const {
+    return packed ? static_cast<const void*>(PackedTail(&packed[last_avail_idx & ~VRING_PACKED_WRAP]))
+                  : &avail->idx;
   }
 
   // Split ring: how many available entries wait; breaks the queue when the peer claims more than the ring

@@ -5,7 +5,6 @@
 
 #include "ring/announce.h"
 #include "ring/chain.h"
-#include "ring/clean_lines.h"
 #include "ring/copy.h"
 #include "ring/offload.h"
 #include "ring/packed_ring.h"
@@ -19,8 +18,6 @@ namespace {
 // Packets looked at before the first is copied: enough to hide the latency of the lines that the peer's core
 // has just written, few enough for their addresses to stay in the first-level cache.
 constexpr uint32_t kBatch = 32;
-// 64 KiB is the largest frame that segmentation offload can make; more than that is an attack on the pool.
-constexpr uint32_t kMaxFrame = 65550;
 
 struct Pending {
   const uint8_t* header;
@@ -92,18 +89,15 @@ Gathered GatherPacket(DeviceQueue& q, MbufPool& pool, ChainWalker& chain, uint32
     uint32_t part = std::min(skip, s.len);
     std::memcpy(header + (q.hdr_bytes - skip), s.base, part);
     skip -= part;
-    if (pool.pkt_len()[mbuf] + uint64_t{s.len} - part > kMaxFrame) return Gathered::kBad;
+    // More than segmentation offload can make is an attack on the pool.
+    if (pool.pkt_len()[mbuf] + uint64_t{s.len} - part > kMaxPacketBytes) return Gathered::kBad;
     if (!gather.Append(s.base + part, s.len - part)) return Gathered::kNoMbuf;
   }
   return skip == 0 && pool.pkt_len()[mbuf] > 0 ? Gathered::kOk : Gathered::kBad;
 }
 
-// An mbuf has room for at least 64 bytes.
-inline uint64_t First8(const uint8_t* packet) {
-  uint64_t first8;
-  std::memcpy(&first8, packet, sizeof first8);
-  return first8;
-}
+// Of a packet in an mbuf, which has room for at least 64 bytes.
+inline uint64_t FirstOf(const uint8_t* packet) { return First8(packet, sizeof(uint64_t)); }
 
 enum class One { kTaken, kDropped, kStop };
 
@@ -138,7 +132,7 @@ __attribute__((noinline)) One RxOne(DeviceQueue& q, Ring& ring, MbufPool& pool, 
   ring.Return(0, chain.id(), 0);
   ring.Advance(Ring::Slots(chain));
   if (sane) {
-    q.counters.CountFrame(First8(pool.buffer(*id) + pool.headroom()), pool.pkt_len()[*id]);
+    q.counters.CountFrame(FirstOf(pool.buffer(*id) + pool.headroom()), pool.pkt_len()[*id]);
     return One::kTaken;
   }
   q.counters.errors++;
@@ -167,6 +161,14 @@ inline uint32_t FindPackets(DeviceQueue& q, const Ring& ring, uint32_t n, uint32
   return count;
 }
 
+// Descriptors only when the ring has run dry: a peer that is ahead of us gains nothing by it.
+template <class Ring>
+inline void GiveBack(DeviceQueue& q, const Ring& ring, const Pending* found, uint32_t n) {
+  const HandBack hand_back = q.hand_back;
+  for (uint32_t i = 0; i < n; i++) hand_back.Packet(found[i].header + q.hdr_bytes, found[i].len);
+  if (!q.is_packed() && !ring.Has(n)) hand_back.Descriptors(q.desc, found, n, &Pending::id);
+}
+
 // Up to `n` packets of the usual shape; stops before the first that is not. The first pass has their lines
 // come, the second reads them.
 template <class Ring, bool kOffload>
@@ -190,18 +192,18 @@ inline uint32_t RxFast(DeviceQueue& q, Ring& ring, MbufPool& pool, uint32_t* ids
     } else {
       pool.ol_flags()[id] = 0;
     }
-    tally.Count(First8(packet), p.len);
+    tally.Count(FirstOf(packet), p.len);
     ring.Return(done, p.id, 0);
   }
   if (__builtin_expect(done < n, 0)) pool.Free(ids + done, n - done);
-  if (q.cleans_lines)
-    for (uint32_t i = 0; i < done; i++) CleanPacket(found[i].header + hdr_bytes, found[i].len);
+  if (q.hand_back.way != HandBack::Way::kLeave) GiveBack(q, ring, found, done);
   ring.Advance(done);
   return done;
 }
 
 template <class Ring, bool kOffload>
 uint32_t RxOn(DeviceQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
+  q.hand_back.Look(q.doorstep());
   Ring ring(q);
   uint32_t total = 0;
   // Dropped packets are bounded too: by what is asked for.

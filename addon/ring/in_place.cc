@@ -3,11 +3,9 @@
 
 #include <algorithm>
 
-#include "ring/clean_lines.h"
 #include "ring/packed_ring.h"
 #include "ring/single_buffer.h"
 #include "ring/split_ring.h"
-#include "ring/tx_packet.h"
 
 namespace vpci {
 namespace {
@@ -69,6 +67,7 @@ uint32_t CommitOn(DeviceQueue& q, uint32_t n) {
 
 template <class Ring>
 uint32_t PeekOn(DeviceQueue& q, uint32_t n) {
+  q.hand_back.Look(q.doorstep());
   Ring ring(q);
   SingleBuffers buffers(q);
   const bool offload = (q.variant & kVariantOffload) != 0;
@@ -93,7 +92,7 @@ uint32_t ReleaseOn(DeviceQueue& q, uint32_t n) {
   for (uint32_t i = 0; i < n; i++) {
     const HeldBuffer& held = q.held_buffer[i];
     tally.Count(First8(held.header + q.hdr_bytes, held.room), held.room);
-    if (q.cleans_lines) CleanPacket(held.header + q.hdr_bytes, held.room);
+    if (q.hand_back.way != HandBack::Way::kLeave) q.hand_back.Packet(held.header + q.hdr_bytes, held.room);
     ring.Return(i, held.id, 0);
   }
   ring.Advance(n);

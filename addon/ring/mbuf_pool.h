@@ -13,6 +13,9 @@ namespace vpci {
 inline constexpr uint32_t kNoNext = 0xffffffff;
 inline constexpr uint32_t kFreeMark = 0xfffffffe;
 
+// The largest frame that segmentation offload makes, and a VLAN tag.
+inline constexpr uint32_t kMaxPacketBytes = 65550;
+
 // ol_flags of a packet: what is left for somebody behind us to do, after the header of VIRTIO 1.2, 5.1.6.
 // Mirrored in src/ethdev/mempool.ts.
 inline constexpr uint16_t MBUF_F_CSUM_VALID = 1;  // checksums are known to be good

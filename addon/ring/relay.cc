@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "ring/clean_lines.h"
 #include "ring/copy.h"
 #include "ring/packed_ring.h"
 #include "ring/single_buffer.h"
@@ -56,14 +55,16 @@ inline void PrefetchMove(const Move& m, uint32_t rx_hdr_bytes, uint32_t tx_hdr_b
   PrefetchWrite(m.dst + tx_hdr_bytes + m.len - 1);
 }
 
-// Descriptors only when a ring has run dry: a peer that is behind gains nothing by it, and loses a little.
+// Descriptors only when a ring has run dry: a peer that is ahead of us gains nothing by it, and loses a
+// little.
 template <class RxRing, class TxRing>
-inline void CleanMoves(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing& to, const Move* moves,
-                       uint32_t n) {
-  for (uint32_t i = 0; i < n; i++) CleanPacket(moves[i].src + rx.hdr_bytes, moves[i].len);
+inline void GiveBack(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing& to, const Move* moves,
+                     uint32_t n) {
+  const HandBack hand_back = rx.hand_back;
+  for (uint32_t i = 0; i < n; i++) hand_back.Packet(moves[i].src + rx.hdr_bytes, moves[i].len);
   if (from.Has(n) && to.Has(n)) return;
-  if (!rx.is_packed()) CleanDescriptors(rx.desc, moves, n, &Move::rx_id);
-  if (!tx.is_packed()) CleanDescriptors(tx.desc, moves, n, &Move::tx_id);
+  if (!rx.is_packed()) hand_back.Descriptors(rx.desc, moves, n, &Move::rx_id);
+  if (!tx.is_packed()) hand_back.Descriptors(tx.desc, moves, n, &Move::tx_id);
 }
 
 // A batch; `*odd` says whether the next packet needs the other road.
@@ -97,7 +98,7 @@ inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing
     to.Return(done, m.tx_id, m.len + tx_hdr_bytes);
     from.Return(done, m.rx_id, 0);
   }
-  if (rx.cleans_lines) CleanMoves(rx, tx, from, to, moves, done);
+  if (rx.hand_back.way != HandBack::Way::kLeave) GiveBack(rx, tx, from, to, moves, done);
   to.Advance(done);
   from.Advance(done);
   return done;
@@ -111,6 +112,7 @@ inline bool ShouldWait(DeviceQueue& tx, RxRing& from, TxRing& to, uint32_t n) {
 
 template <class RxRing, class TxRing>
 int32_t RelayOn(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
+  rx.hand_back.Look(rx.doorstep());
   RxRing from(rx);
   TxRing to(tx);
   uint32_t total = 0;

@@ -71,12 +71,6 @@ class FrameRoom {
   iovec iov_[kMaxSegments + 1];
 };
 
-uint64_t First8(const uint8_t* frame, size_t len) {
-  uint64_t first8 = 0;
-  std::memcpy(&first8, frame, std::min<size_t>(len, 8));
-  return first8;
-}
-
 // The frame that a read has put into the room: true and its mbuf, or false when it is not to be handed on.
 bool TakeFrame(TapQueue& q, MbufPool& pool, FrameRoom& room, size_t bytes, uint32_t* id) {
   if (bytes <= sizeof room.hdr || bytes - sizeof room.hdr >= room.bytes()) return false;

@@ -16,9 +16,6 @@ inline bool SegmentIsSane(MbufPool& pool, uint32_t id) {
   return id < pool.count() && uint32_t{pool.data_off()[id]} + pool.data_len()[id] <= pool.stride();
 }
 
-// The largest frame that segmentation offload makes, and a VLAN tag.
-inline constexpr uint32_t kMaxPacketBytes = 65550;
-
 // Sum of the segments of a packet, 0 when the chain of mbufs is not sane.
 inline uint32_t PacketBytes(MbufPool& pool, uint32_t id) {
   uint64_t total = 0;
@@ -55,12 +52,5 @@ class Scatter {
   uint32_t id_;
   uint32_t used_ = 0;
 };
-
-// The first bytes of a frame, zero-filled when it is shorter.
-inline uint64_t First8(const uint8_t* frame, uint32_t len) {
-  uint64_t first8 = 0;
-  std::memcpy(&first8, frame, __builtin_expect(len >= 8, 1) ? 8 : len);
-  return first8;
-}
 
 }  // namespace vpci
