@@ -40,6 +40,9 @@ uint32_t SendBatch(DeviceQueue& q, Ring& ring, const Packet& packet, uint32_t n)
     ring.Return(done, found[done].id, packet.length + hdr_bytes);
   }
   if (done > 0) q.repeated = written == 0;
+  // Nobody writes the packets' lines: those of the descriptors are what still goes to and fro.
+  if (q.hand_back.way != HandBack::Way::kLeave && !q.is_packed())
+    q.hand_back.Descriptors(q.desc, found, done, &HeldBuffer::id);
   ring.Advance(done);
   ring.Publish();
   return done;
@@ -47,6 +50,7 @@ uint32_t SendBatch(DeviceQueue& q, Ring& ring, const Packet& packet, uint32_t n)
 
 template <class Ring>
 int32_t RepeatOn(DeviceQueue& q, const Packet& packet, uint32_t n) {
+  q.hand_back.Look(q.doorstep());
   Ring ring(q);
   for (uint32_t total = 0;;) {
     const uint32_t wanted = std::min(n - total, kBatch);
