@@ -86,9 +86,6 @@ inline uint32_t TxFast(DeviceQueue& q, Ring& ring, MbufPool& pool, const uint32_
     ring.Return(done, buffer.id, len + hdr_bytes);
     returns.Put(mbuf);
   }
-  // Measured: a receiver far off wins by it when its ring has run dry, all others lose.
-  if (q.hand_back.way == HandBack::Way::kFlush && !q.is_packed() && !ring.Has(done))
-    q.hand_back.Descriptors(q.desc, found, done, &HeldBuffer::id);
   ring.Advance(done);
   return done;
 }
@@ -100,7 +97,6 @@ struct Progress {
 
 template <class Ring>
 Progress TxOn(DeviceQueue& q, MbufPool& pool, const uint32_t* ids, uint32_t n) {
-  q.hand_back.Look(q.doorstep());
   Ring ring(q);
   Progress p;
   while (p.taken < n) {
