@@ -103,7 +103,7 @@ struct alignas(64) DeviceQueue {
   // The last Repeat found its bytes in place already: then the next one will do so too, most likely.
   bool repeated = false;
   HandBack hand_back;
-  // Relays that have waited for more buffers since the last one that moved something (relay.cc).
+  // Relays from here that waited for more buffers since the last one that did not (relay.cc).
   uint8_t waited = 0;
 
   // --- the peer's memory: the region that was met last, then all of them
@@ -161,9 +161,8 @@ struct alignas(64) DeviceQueue {
   }
 
   // What the peer writes when it makes an entry available.
-  const void* doorstep() const {
-    return packed ? static_cast<const void*>(PackedTail(&packed[last_avail_idx & ~VRING_PACKED_WRAP]))
-                  : &avail->idx;
+  const uint16_t* doorstep() const {
+    return packed ? &packed[last_avail_idx & ~VRING_PACKED_WRAP].flags : &avail->idx;
   }
 
   // Split ring: how many available entries wait; breaks the queue when the peer claims more than the ring

@@ -33,7 +33,7 @@ class HandBack {
 
   // Before a burst, of a word that the peer writes when it makes something available. One look in kEvery is
   // timed: the word comes from the peer's core if that has just written it.
-  void Look(const void* word) {
+  void Look(const uint16_t* word) {
     if (way != Way::kLeave && (++looks_ & (kEvery - 1)) == 0) Count(Time(word));
   }
   // Takes account of what a look took, in cycles.
@@ -56,7 +56,7 @@ class HandBack {
  private:
   static constexpr uint8_t kEvery = 64;
 
-  static uint64_t Time(const void* word);
+  static uint64_t Time(const uint16_t* word);
   void Line(const void* p) const {
 #if defined(__x86_64__)
     const char& line = *static_cast<const char*>(p);

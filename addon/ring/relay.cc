@@ -105,9 +105,9 @@ inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing
 }
 
 template <class RxRing, class TxRing>
-inline bool ShouldWait(DeviceQueue& tx, RxRing& from, TxRing& to, uint32_t n) {
+inline bool ShouldWait(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing& to, uint32_t n) {
   if (n < kBatch || tx.ring_size < 2 * kRoomForMany || to.Has(kRoomForMany - 1)) return false;
-  return from.Has(kBatch - 1) && ++tx.waited < kPatience;
+  return from.Has(kBatch - 1) && ++rx.waited < kPatience;
 }
 
 template <class RxRing, class TxRing>
@@ -117,8 +117,8 @@ int32_t RelayOn(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
   TxRing to(tx);
   uint32_t total = 0;
   bool odd = false;
-  if (ShouldWait(tx, from, to, n)) return 0;
-  tx.waited = 0;
+  if (ShouldWait(rx, tx, from, to, n)) return 0;
+  rx.waited = 0;
   while (total < n && !odd) {
     const uint32_t want = std::min(n - total, kBatch);
     const uint32_t done = MoveBatch(rx, tx, from, to, want, &odd);
