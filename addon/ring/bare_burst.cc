@@ -41,6 +41,16 @@ uint32_t ReturnOn(DeviceQueue& q, uint32_t n, uint32_t length) {
   }
 }
 
+// As the driver does it (device_rx.cc).
+template <class Ring>
+void GiveBack(const DeviceQueue& q, const Ring& ring, const Buffer* buffer, uint32_t n) {
+  if (!q.hand_back.Pays(n)) return;
+  for (uint32_t i = 0; i < n; i++) {
+    if (buffer[i].header) q.hand_back.Packet(buffer[i].header + q.hdr_bytes, buffer[i].len - q.hdr_bytes);
+  }
+  if (!q.is_packed() && !ring.Has(n)) q.hand_back.Descriptors(q.desc, buffer, n, &Buffer::id);
+}
+
 template <class Ring>
 uint32_t TouchBatch(DeviceQueue& q, Ring& ring, uint32_t n, uint32_t length) {
   Buffer buffer[kBatch];
@@ -66,6 +76,7 @@ uint32_t TouchBatch(DeviceQueue& q, Ring& ring, uint32_t n, uint32_t length) {
     }
     ring.Return(i, b.id, read ? 0 : length);
   }
+  if (read) GiveBack(q, ring, buffer, count);
   ring.Advance(count);
   ring.Publish();
   return count;
@@ -73,6 +84,7 @@ uint32_t TouchBatch(DeviceQueue& q, Ring& ring, uint32_t n, uint32_t length) {
 
 template <class Ring>
 uint32_t TouchOn(DeviceQueue& q, uint32_t n, uint32_t length) {
+  q.hand_back.Look(q.doorstep());
   Ring ring(q);
   for (uint32_t total = 0;;) {
     const uint32_t done = TouchBatch(q, ring, std::min(n - total, kBatch), length);

@@ -196,7 +196,7 @@ inline uint32_t RxFast(DeviceQueue& q, Ring& ring, MbufPool& pool, uint32_t* ids
     ring.Return(done, p.id, 0);
   }
   if (__builtin_expect(done < n, 0)) pool.Free(ids + done, n - done);
-  if (q.hand_back.way != HandBack::Way::kLeave) GiveBack(q, ring, found, done);
+  if (q.hand_back.Pays(done)) GiveBack(q, ring, found, done);
   ring.Advance(done);
   return done;
 }

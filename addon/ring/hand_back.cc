@@ -20,7 +20,7 @@ constexpr uint64_t kAway = 5000;
 constexpr uint8_t kVotes = 15;
 
 // Intel's CPUs have the instructions too, but whether it pays there was not measured.
-bool Pays() {
+bool CpuPays() {
 #if defined(__x86_64__)
   uint32_t a = 0, b = 0, c = 0, d = 0;
   if (!__get_cpuid(0, &a, &b, &c, &d)) return false;
@@ -33,7 +33,7 @@ bool Pays() {
 }
 
 // Asked once: a hypervisor may take its time to answer.
-const bool kPays = Pays();
+const bool kPays = CpuPays();
 
 }  // namespace
 

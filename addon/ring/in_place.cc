@@ -89,10 +89,11 @@ template <class Ring>
 uint32_t ReleaseOn(DeviceQueue& q, uint32_t n) {
   Ring ring(q);
   FrameTally tally(q.counters);
+  const bool hand_back = q.hand_back.Pays(n);
   for (uint32_t i = 0; i < n; i++) {
     const HeldBuffer& held = q.held_buffer[i];
     tally.Count(First8(held.header + q.hdr_bytes, held.room), held.room);
-    if (q.hand_back.way != HandBack::Way::kLeave) q.hand_back.Packet(held.header + q.hdr_bytes, held.room);
+    if (hand_back) q.hand_back.Packet(held.header + q.hdr_bytes, held.room);
     ring.Return(i, held.id, 0);
   }
   ring.Advance(n);

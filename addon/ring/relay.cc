@@ -98,7 +98,7 @@ inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing
     to.Return(done, m.tx_id, m.len + tx_hdr_bytes);
     from.Return(done, m.rx_id, 0);
   }
-  if (rx.hand_back.way != HandBack::Way::kLeave) GiveBack(rx, tx, from, to, moves, done);
+  if (rx.hand_back.Pays(done)) GiveBack(rx, tx, from, to, moves, done);
   to.Advance(done);
   from.Advance(done);
   return done;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The instrument for latencies: the built-in peer at a fixed rate. One measurement as in measure.ts; the peer says nothing
-// before its end, so that nobody but the poll loops needs a CPU.
+// The instrument for latencies: the built-in peer at a fixed rate, in slices. It says nothing before its end, so that nobody but the poll
+// loops needs a CPU.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PmdError } from '../../src/errors.ts';
 import type { Latency, LatencyBucket } from '../peer/latency.ts';
@@ -10,66 +10,112 @@ import { stopAll } from '../run/workspace.ts';
 import type { BackEnd } from './back-ends.ts';
 import type { Case } from './cases.ts';
 import { CpuMeter } from './cpu-share.ts';
-import { untilQuiet } from './measure.ts';
-import { BURST, runBoundMs, type Settings, START_MS, WARM_UP_SECONDS } from './settings.ts';
+import { BURST, runBoundMs, SETTLE_SECONDS, type Settings, START_MS } from './settings.ts';
+import { mean } from './statistics.ts';
 
 /** One frame in a thousand is looked at, so that less disturbance than with rates spoils it. */
 export const LATENCY_QUIET_SHARE = 0.995;
+/**
+ * Microseconds that the peer's loop is away at most without being forgiven: what it misses is its CPU's doing, not the back-end's. A round of the loop
+ * takes one or two.
+ */
+const OWN_STALL_US = 10;
+/** What V8 compiles and collects once frames move takes 20 to 40 ms of a CPU, which would be in the 99th percentile of two seconds. */
+const WARM_UP_SECONDS = 3;
 
 export interface LatencyMeasurement {
   readonly latency: Latency;
   readonly buckets: readonly LatencyBucket[];
   /** Frames that did not come back. */
   readonly lost: number;
-  /** Share of its CPU that the more disturbed of the two poll loops had, 0 to 1. */
+  /** Share of its CPU that the back-end's loop had, 0 to 1: the mean of the slices. */
   readonly share: number;
   readonly dpdkVersion: string | undefined;
 }
 
-/** `rate` in frames a second. Throws VPCI_NO_TRAFFIC when none came back, and what a program that failed said. */
-export function measureLatency(
-  settings: Settings,
-  wanted: Case,
-  rate: number,
-  createBackEnd: () => BackEnd,
-): Promise<LatencyMeasurement> {
-  return untilQuiet(() => attemptOnce(settings, wanted, rate, createBackEnd()), LATENCY_QUIET_SHARE);
-}
+/** One side of a round: a back-end and a peer of its own, warmed up, which stand still between their slices. */
+export class LatencySide {
+  readonly #settings: Settings;
+  readonly #case: Case;
+  readonly #backEnd: BackEnd;
+  readonly #rate: number;
+  readonly #shares: number[] = [];
+  #peer: Child | undefined;
 
-async function attemptOnce(
-  settings: Settings,
-  wanted: Case,
-  rate: number,
-  backEnd: BackEnd,
-): Promise<LatencyMeasurement> {
-  let peer: Child | undefined;
-  try {
-    await backEnd.start();
-    const child = startPeer(settings, wanted, rate, backEnd.sockets[0] as string);
-    peer = child;
+  /** `rate` in frames a second. */
+  constructor(settings: Settings, wanted: Case, rate: number, backEnd: BackEnd) {
+    this.#settings = settings;
+    this.#case = wanted;
+    this.#rate = rate;
+    this.#backEnd = backEnd;
+  }
+
+  /** Throws what a program that failed said, as all others do. */
+  async start(): Promise<void> {
+    await this.#backEnd.start();
+    const child = this.#startPeer(this.#backEnd.sockets[0] as string);
+    this.#peer = child;
     await child.until(() => child.errors.includes('is up'), START_MS, 'its back-end was up');
     await sleep(1000 * WARM_UP_SECONDS);
-    const meters = [backEnd.pid, peer.pid].flatMap((pid) => (pid === undefined ? [] : [new CpuMeter(pid)]));
-    await sleep(1000 * settings.seconds);
-    const share = Math.min(1, ...meters.map((meter) => meter.share() ?? 1));
-    if (!(await child.ended(START_MS)) || child.exit !== 0) throw child.failure(`ended (${child.exit})`);
-    return { ...parseResult(child.output, wanted.name), share, dpdkVersion: backEnd.dpdkVersion };
-  } finally {
-    await stopAll([peer, backEnd]);
+    await this.#pause();
   }
-}
 
-function startPeer(settings: Settings, wanted: Case, rate: number, socket: string): Child {
-  const command = [
-    ...ourProgram('vhost-pci-peer'),
-    ...['--vhost-user', socket, '--mode', 'latency', '--rate', `${rate}`, '--size', `${wanted.size}`],
-    ...['--queue-size', `${settings.queueSize}`, '--burst', `${BURST}`, '--cpu', `${settings.peerCpu}`],
-    ...['--warm-up', `${WARM_UP_SECONDS}`, '--duration', `${WARM_UP_SECONDS + settings.seconds}`],
-    ...['--no-reconnect', '--json'],
-    ...(settings.packed ? ['--packed'] : []),
-    ...(settings.hugepages ? ['--hugepages'] : []),
-  ];
-  return new Child({ name: 'vhost-pci-peer', command, maxRunMs: runBoundMs(settings) });
+  /** Both loops run so long. A back-end needs milliseconds until it has its CPU, which must not be in the times. */
+  async slice(seconds: number): Promise<void> {
+    this.#backEnd.resume();
+    await sleep(1000 * SETTLE_SECONDS);
+    this.#peer?.resume();
+    const { pid } = this.#backEnd;
+    const meter = pid === undefined ? undefined : new CpuMeter(pid);
+    await sleep(1000 * seconds);
+    this.#shares.push(meter?.share() ?? 1);
+    await this.#pause();
+  }
+
+  /** Ends it; what the slices found. Throws VPCI_NO_TRAFFIC when no frame came back. */
+  async finish(): Promise<LatencyMeasurement> {
+    this.#backEnd.resume();
+    await sleep(1000 * SETTLE_SECONDS);
+    await this.stop();
+    const peer = this.#peer as Child;
+    if (peer.exit !== 0) throw peer.failure(`ended (${peer.exit})`);
+    const share = mean(this.#shares);
+    return { ...parseResult(peer.output, this.#case.name), share, dpdkVersion: this.#backEnd.dpdkVersion };
+  }
+
+  async stop(): Promise<void> {
+    this.#backEnd.resume();
+    await stopAll([this.#peer, this.#backEnd]);
+  }
+
+  /** The peer first, whose loop may go on for milliseconds: it takes its own absence out of the times, but not that of the back-end. */
+  async #pause(): Promise<void> {
+    this.#peer?.pause();
+    await sleep(1000 * SETTLE_SECONDS);
+    this.#backEnd.pause();
+  }
+
+  #startPeer(socket: string): Child {
+    const settings = this.#settings;
+    const command = [
+      // Its other threads too are where they disturb no back-end.
+      ...['taskset', '--cpu-list', `${settings.peerCpu}`, ...ourProgram('vhost-pci-peer')],
+      ...['--vhost-user', socket, '--mode', 'latency', '--rate', `${this.#rate}`],
+      ...['--size', `${this.#case.size}`, '--queue-size', `${settings.queueSize}`, '--burst', `${BURST}`],
+      ...[
+        '--cpu',
+        `${settings.peerCpu}`,
+        '--warm-up',
+        `${WARM_UP_SECONDS}`,
+        '--own-stall',
+        `${OWN_STALL_US}`,
+      ],
+      ...['--no-reconnect', '--json'],
+      ...(settings.packed ? ['--packed'] : []),
+      ...(settings.hugepages ? ['--hugepages'] : []),
+    ];
+    return new Child({ name: 'vhost-pci-peer', command, maxRunMs: runBoundMs(settings) });
+  }
 }
 
 /** The peer's only line. */

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The suite "latency": how long frames take through our driver and through DPDK's net_vhost and back, at the same share of the load, in turn, round
-// by round.
+// The suite "latency": how long frames take through our driver and through DPDK's net_vhost and back, at the same share of the load, in turn.
+import { spawnSync } from 'node:child_process';
 import type { LatencyBucket } from '../peer/latency.ts';
 import type { Workspace } from '../run/workspace.ts';
 import { NetVhostBackEnd, OurBackEnd } from './back-ends.ts';
 import type { Case } from './cases.ts';
-import { LATENCY_QUIET_SHARE, type LatencyMeasurement, measureLatency } from './latency-peer.ts';
+import { waitForQuiet } from './cpu-share.ts';
+import { LATENCY_QUIET_SHARE, type LatencyMeasurement, LatencySide } from './latency-peer.ts';
 import type { LatencyFigures, LatencyRow } from './latency-report.ts';
 import { disturbance, measure } from './measure.ts';
-import type { Settings } from './settings.ts';
+import { type Settings, SLICE_SECONDS } from './settings.ts';
 import { median, pairedRatio } from './statistics.ts';
+
+const QUIET_WAIT_MS = 3000;
 
 /** Frames a second, or as a share of what net_vhost forwards with the same peer. */
 export type Load = { readonly rate: number } | { readonly share: number };
@@ -35,18 +38,11 @@ export async function latency(
     const ours: LatencyMeasurement[] = [];
     const theirs: LatencyMeasurement[] = [];
     for (let round = 1; round <= settings.rounds; round++) {
-      const a = await measureLatency(
-        settings,
-        wanted,
-        rate,
-        () => new OurBackEnd(settings, wanted, workspace),
-      );
-      const b = await measureLatency(
-        settings,
-        wanted,
-        rate,
-        () => new NetVhostBackEnd(settings, wanted, workspace),
-      );
+      await waitForQuiet(QUIET_WAIT_MS);
+      const [a, b] = await takeTurns(settings, [
+        new LatencySide(settings, wanted, rate, new OurBackEnd(settings, wanted, workspace)),
+        new LatencySide(settings, wanted, rate, new NetVhostBackEnd(settings, wanted, workspace)),
+      ]);
       ours.push(a);
       theirs.push(b);
       dpdkVersion ??= b.dpdkVersion;
@@ -56,6 +52,31 @@ export async function latency(
     rows.push(summarize(wanted.name, rate, ours, theirs));
   }
   return { rows, dpdkVersion };
+}
+
+/** Puts this process on these CPUs; where the system does not let us it stays where it is. */
+function runOn(...cpus: readonly number[]): void {
+  spawnSync('taskset', ['--all-tasks', '--cpu-list', '--pid', cpus.join(), `${process.pid}`]);
+}
+
+/**
+ * As in paired-rounds.ts, for the same reason; the histograms of all slices of a round are one. This process leaves the back-ends' CPU meanwhile: what it
+ * takes of the peer's is in no time (see latency-peer.ts).
+ */
+async function takeTurns(
+  { seconds, backEndCpu, peerCpu }: Settings,
+  sides: readonly [LatencySide, LatencySide],
+): Promise<[LatencyMeasurement, LatencyMeasurement]> {
+  try {
+    for (const side of sides) await side.start();
+    runOn(peerCpu);
+    for (let left = Math.max(1, Math.round(seconds / SLICE_SECONDS)); left > 0; left--)
+      for (const side of sides) await side.slice(Math.min(seconds, SLICE_SECONDS));
+    return [await sides[0].finish(), await sides[1].finish()];
+  } finally {
+    runOn(backEndCpu, peerCpu);
+    for (const side of sides) await side.stop();
+  }
 }
 
 async function rateFor(

@@ -26,8 +26,8 @@ afterEach(() => {
   pool.close();
 });
 
-const createProbe = (rate = ALWAYS_DUE, warmUp = 0, base = 0) =>
-  new LatencyProbe({ rate, warmUp, histogram }, loop.peerRx, base);
+const createProbe = (rate = ALWAYS_DUE, warmUp = 0, base = 0, ownStall = Number.POSITIVE_INFINITY) =>
+  new LatencyProbe({ rate, warmUp, ownStall, histogram }, loop.peerRx, base);
 
 function send(probe: LatencyProbe, frames: number): void {
   expect(native.driverGenerate(loop.peerTx, frames)).toBe(frames);
@@ -72,6 +72,24 @@ describe('the latency probe', () => {
     // Frame 31 was due after 3.1 ms, and 20 ms had passed before any could go.
     expect([histogram.count, histogram.min >= 16e6]).toEqual([32, true]);
     expect(probe.due()).toBeGreaterThan(200 - 32);
+  });
+
+  it('takes a stall of its own out of the times and off the schedule, where it is told to', () => {
+    const probe = createProbe(10_000, 0, 0, 10_000);
+    probe.receive(32, true);
+    send(probe, 32);
+    pause(20);
+    forward();
+    expect(probe.receive(32, true)).toBe(32);
+    expect(histogram.count).toBe(0);
+    // 200 frames would be due after 20 ms; what is not forgiven is at most 10 ms before the first look.
+    expect(probe.due()).toBeLessThan(101 - 32 + 1);
+    for (let tries = 0; tries < 100 && histogram.count === 0; tries++) {
+      send(probe, 3);
+      forward();
+      probe.receive(32, true);
+    }
+    expect(histogram.count).toBe(3);
   });
 
   it('owes no frame before its time', () => {

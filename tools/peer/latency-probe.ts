@@ -3,6 +3,7 @@
 // it was. A frame is known by its sequence number, so one that is lost leaves the others' times alone. Allocates nothing.
 import type { RecordableHistogram } from 'node:perf_hooks';
 import { type DriverQueueHandle, native } from '../../src/native.ts';
+import { latencyHistogram } from './latency.ts';
 import { Pace } from './pace.ts';
 
 /** Plain data: it travels to the worker thread, where the histogram is the same one. */
@@ -11,6 +12,11 @@ export interface LatencyPlan {
   readonly rate: number;
   /** Seconds at the start whose frames are not recorded. */
   readonly warmUp: number;
+  /**
+   * Microseconds. When the probe itself was away for longer than that (receive() was not called), the frames on their way are not recorded, and those
+   * to come are due so much later. Infinity: such a stall counts like any other.
+   */
+  readonly ownStall: number;
   /** Nanoseconds. */
   readonly histogram: RecordableHistogram;
 }
@@ -18,6 +24,8 @@ export interface LatencyPlan {
 export class LatencyProbe {
   readonly #rx: DriverQueueHandle;
   readonly #histogram: RecordableHistogram;
+  /** Takes the times of the warm-up: V8 has compiled what records before it counts. */
+  readonly #rehearsal = latencyHistogram();
   /** See native.driverArrivals. */
   readonly #arrivals: Float64Array;
   readonly #pace: Pace;
@@ -25,7 +33,9 @@ export class LatencyProbe {
   /** Sequence number of the first frame: the queue may have been used before. */
   readonly #base: number;
   /** Number of the first frame that is recorded. */
-  readonly #recordFrom: number;
+  #recordFrom: number;
+  /** Ticks. */
+  readonly #ownStall: number;
   #sent = 0;
   /** One more than the number of the last frame that came back. */
   #back = 0;
@@ -41,6 +51,7 @@ export class LatencyProbe {
     this.#nsPerTick = 1e9 / hz;
     this.#base = base;
     this.#recordFrom = Math.ceil(plan.warmUp * plan.rate);
+    this.#ownStall = (plan.ownStall / 1e6) * hz;
   }
 
   /** Frames that are due and not sent, by the clock of the last receive(). */
@@ -59,17 +70,25 @@ export class LatencyProbe {
 
   /** As driverReceive, and records. */
   receive(burst: number, check: boolean): number {
+    const before = this.#arrivals[0] as number;
     const frames = native.driverReceiveTimed(this.#rx, burst, check);
+    const away = (this.#arrivals[0] as number) - before;
+    if (away > this.#ownStall) this.#forgive(away);
     for (let i = 1; i <= frames; i++) this.#record((this.#arrivals[i] as number) - this.#base);
     return frames;
+  }
+
+  #forgive(ticks: number): void {
+    this.#pace.delay(ticks);
+    this.#recordFrom = Math.max(this.#recordFrom, this.#sent);
   }
 
   /** What is no number of a frame that was sent is not our frame: the checks count it. */
   #record(number: number): void {
     if (number < 0 || number >= this.#sent) return;
     if (number >= this.#back) this.#back = number + 1;
-    if (number < this.#recordFrom) return;
+    const histogram = number < this.#recordFrom ? this.#rehearsal : this.#histogram;
     const ticks = (this.#arrivals[0] as number) - this.#pace.dueAt(number);
-    this.#histogram.record(Math.max(1, Math.round(ticks * this.#nsPerTick)));
+    histogram.record(Math.max(1, Math.round(ticks * this.#nsPerTick)));
   }
 }

@@ -36,6 +36,11 @@ describe('vhost-pci-peer', () => {
     ['a count that is no number', ['--vhost-user', 's', '--count', '1e3'], /--count/],
     ['a rate for unpaced traffic', ['--vhost-user', 's', '--rate', '1000'], /--rate.*--mode latency/],
     [
+      'forgiveness where nothing is timed',
+      ['--vhost-user', 's', '--own-stall', '10'],
+      /--own-stall.*--mode latency/,
+    ],
+    [
       'a warm-up without an end',
       ['--vhost-user', 's', '--mode', 'latency', '--warm-up', '3', '--duration', '2.5'],
       /--warm-up 3: no frame is timed in a --duration of 2\.5/,

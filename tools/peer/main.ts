@@ -84,6 +84,11 @@ const program = new Command('vhost-pci-peer')
     integer(1, MAX_RATE),
   )
   .option('--warm-up <seconds>', "do not time the first frames in mode 'latency'", secondsOrNone)
+  .option(
+    '--own-stall <us>',
+    "in mode 'latency', forgive stalls of the peer's own loop from this length on: frames on their way are not timed, others due later",
+    integer(1, 1e9),
+  )
   .option('--duration <seconds>', 'end after this time', seconds)
   .option('--stats-period <seconds>', 'print statistics this often', seconds)
   .option('--no-check', 'do not check sequence and checksum of what is received')
@@ -101,7 +106,7 @@ const program = new Command('vhost-pci-peer')
 type Options = ReturnType<typeof program.opts>;
 
 function createPeer(options: Options): Peer {
-  const { window, rate, warmUp } = options;
+  const { window, rate, warmUp, ownStall } = options;
   return new Peer({
     path: options.vhostUser,
     server: options.server ?? false,
@@ -122,6 +127,7 @@ function createPeer(options: Options): Peer {
     ...(window === undefined ? {} : { window }),
     ...(rate === undefined ? {} : { rate }),
     ...(warmUp === undefined ? {} : { warmUp }),
+    ...(ownStall === undefined ? {} : { ownStall }),
   });
 }
 
@@ -220,8 +226,8 @@ function options(): Options {
   const given = program.parse().opts();
   if (!given.packed && (given.queueSize & (given.queueSize - 1)) !== 0)
     program.error(`error: --queue-size ${given.queueSize}: a split ring has a power of two of entries`);
-  if (given.mode !== 'latency' && (given.rate ?? given.warmUp) !== undefined)
-    program.error('error: --rate and --warm-up are for --mode latency');
+  if (given.mode !== 'latency' && (given.rate ?? given.warmUp ?? given.ownStall) !== undefined)
+    program.error('error: --rate, --warm-up and --own-stall are for --mode latency');
   if (given.warmUp && given.duration && given.warmUp >= given.duration)
     program.error(`error: --warm-up ${given.warmUp}: no frame is timed in a --duration of ${given.duration}`);
   if (given.hostile && !hostileKinds(given.packed ?? false).includes(given.hostile))

@@ -31,6 +31,8 @@ export interface PeerOptions {
   readonly rate: number;
   /** Mode 'latency': seconds after the connection whose frames are not recorded. */
   readonly warmUp: number;
+  /** Mode 'latency': microseconds; see LatencyPlan. */
+  readonly ownStall: number;
   /** Check sequence and checksum of what is received. */
   readonly check: boolean;
   /** Try again when the back-end goes away. */
@@ -55,6 +57,7 @@ export const PEER_DEFAULTS: Omit<PeerOptions, 'path'> = {
   count: Number.POSITIVE_INFINITY,
   rate: 100_000,
   warmUp: 0,
+  ownStall: Number.POSITIVE_INFINITY,
   check: true,
   reconnect: true,
   patienceMs: 2000,

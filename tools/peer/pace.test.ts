@@ -17,6 +17,13 @@ describe('a pace', () => {
     expect(pace.dueAt(500)).toBe(5000);
   });
 
+  it('that is put off has every frame due so much later', () => {
+    const pace = new Pace(1000, 50);
+    pace.delay(200);
+    expect([1199, 1200, 1250].map((now) => pace.dueBy(now))).toEqual([0, 1, 2]);
+    expect([0, 1].map((frame) => pace.dueAt(frame))).toEqual([1200, 1250]);
+  });
+
   it('of no interval is a mistake', () => {
     expect(() => new Pace(0, 0)).toThrow(RangeError);
     expect(() => new Pace(0, Number.NaN)).toThrow(RangeError);

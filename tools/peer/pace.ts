@@ -3,7 +3,7 @@
 // before it, so that a stall counts against every frame that should have gone out meanwhile (no coordinated omission).
 
 export class Pace {
-  readonly #start: number;
+  #start: number;
   readonly #interval: number;
 
   /** Frame 0 is due at `start`, and one more each `interval`, in the same unit. Throws a RangeError for no interval. */
@@ -16,6 +16,11 @@ export class Pace {
   /** HOT. How many frames are due at `now`. */
   dueBy(now: number): number {
     return now < this.#start ? 0 : Math.floor((now - this.#start) / this.#interval) + 1;
+  }
+
+  /** All frames are due `by` later than they were, also those that went. */
+  delay(by: number): void {
+    this.#start += by;
   }
 
   /** HOT. When frame `number` is due. */

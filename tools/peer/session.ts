@@ -259,7 +259,8 @@ export class Session {
   }
 
   #trafficPlan(pairs: readonly Pair[], control: SharedArrayBuffer): TrafficPlan {
-    const { count, window, frameSize, burst, check, patienceMs, rate, warmUp, histogram } = this.#options;
+    const { count, window, frameSize, burst, check, patienceMs, rate, warmUp, ownStall, histogram } =
+      this.#options;
     const place = (this.#pairs[0] as Pair).rx.place;
     const share = Math.ceil(count / this.#pairs.length);
     return {
@@ -268,7 +269,7 @@ export class Session {
       check,
       window: window ?? Math.floor(place.size / buffersPerFrame(place, frameSize)),
       patienceMs,
-      ...(histogram ? { latency: { rate: rate / this.#pairs.length, warmUp, histogram } } : {}),
+      ...(histogram ? { latency: { rate: rate / this.#pairs.length, warmUp, ownStall, histogram } } : {}),
       control,
     };
   }

@@ -48,7 +48,7 @@ describe('the poll loop', () => {
       const plan = {
         pairs: [{ rx: loop.peerRx, tx: loop.peerTx, mode, count: Number.POSITIVE_INFINITY }],
         ...{ burst: 32, check: false, window: 64, patienceMs: 1e6 },
-        latency: { rate: 1e9, warmUp: 0, histogram },
+        latency: { rate: 1e9, warmUp: 0, ownStall: Number.POSITIVE_INFINITY, histogram },
         control: control.buffer,
       };
       let rounds = 0;
