@@ -18,6 +18,17 @@ function fifo(name: string): string {
   return path;
 }
 
+const runMain = (code: string) =>
+  spawnSync(
+    process.execPath,
+    [
+      '-e',
+      `const native = require(${JSON.stringify(ADDON)});
+    const fd = native.eventfd(); native.eventfdSignal(fd); ${code}`,
+    ],
+    { encoding: 'utf8', timeout: 30_000 },
+  );
+
 describe('eventfds', () => {
   test('signals add up, draining clears', () => {
     const fd = native.eventfd();
@@ -186,17 +197,6 @@ describe('watchFd', () => {
     native.close(fd);
   });
 
-  const runMain = (code: string) =>
-    spawnSync(
-      process.execPath,
-      [
-        '-e',
-        `const native = require(${JSON.stringify(ADDON)});
-      const fd = native.eventfd(); native.eventfdSignal(fd); ${code}`,
-      ],
-      { encoding: 'utf8', timeout: 30_000 },
-    );
-
   test('an exception in the main thread is an uncaughtException, and watching goes on', () => {
     const result = runMain(`let calls = 0;
       process.on('uncaughtException', (error) => console.log(error.message));
@@ -234,6 +234,19 @@ describe('threads and time', () => {
     expect(codeOf(() => native.setAffinity([]))).toBe('EINVAL');
     expect(() => native.setAffinity([1024])).toThrow(RangeError);
     expect(() => native.setAffinity([-1])).toThrow(RangeError);
+  });
+
+  test('all threads of a process are pinned, V8’s among them, and those to come', () => {
+    const cpu = native.getAffinity().at(-1) as number;
+    const result = runMain(`native.setAffinityOfAll([${cpu}]);
+      const { readdirSync, readFileSync } = require('node:fs');
+      const cpus = () => readdirSync('/proc/self/task').map((task) =>
+        /^Cpus_allowed_list:\\t(.*)$/m.exec(readFileSync('/proc/self/task/' + task + '/status', 'utf8'))[1]);
+      const many = cpus();
+      const { Worker } = require('node:worker_threads');
+      const worker = new Worker('setTimeout(() => {}, 1e6)', { eval: true });
+      worker.once('online', () => { console.log(many.length > 4, [...new Set([...many, ...cpus()])].join()); process.exit(0); });`);
+    expect(result).toMatchObject({ status: 0, stdout: `true ${cpu}\n`, stderr: '' });
   });
 
   test("a thread's name is cut at 15 bytes", async () => {

@@ -286,6 +286,8 @@ export interface Native {
   // --- os: threads and time -----------------------------------------------------------------------------------------
   /** Pins the calling thread. */
   setAffinity(cpus: readonly number[]): void;
+  /** Pins all threads of the process that there are, V8's among them; those to come take after the thread that starts them. */
+  setAffinityOfAll(cpus: readonly number[]): void;
   /** CPUs that the calling thread may run on. */
   getAffinity(): number[];
   /** Names the calling thread (15 bytes). */

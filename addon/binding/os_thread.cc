@@ -15,6 +15,12 @@ Napi::Value SetAffinityJs(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value SetAffinityOfAllJs(const Napi::CallbackInfo& info) {
+  const std::vector<int> cpus = arg::Ints(info[0], "cpus", 0, kMaxCpus - 1, kMaxCpus);
+  Check(info.Env(), SetAffinityOfAll(cpus), "sched_setaffinity");
+  return info.Env().Undefined();
+}
+
 Napi::Value GetAffinityJs(const Napi::CallbackInfo& info) {
   std::vector<int> cpus;
   Check(info.Env(), GetAffinity(&cpus), "sched_getaffinity");
@@ -41,6 +47,7 @@ Napi::Value TscHzJs(const Napi::CallbackInfo& info) { return Napi::Number::New(i
 
 void InitOsThread(Napi::Object exports) {
   Export<SetAffinityJs>(exports, "setAffinity");
+  Export<SetAffinityOfAllJs>(exports, "setAffinityOfAll");
   Export<GetAffinityJs>(exports, "getAffinity");
   Export<SetThreadNameJs>(exports, "setThreadName");
   Export<TscHzJs>(exports, "tscHz");

@@ -1,16 +1,40 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "os/thread.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 
 namespace vpci {
+namespace {
 
-int SetAffinity(std::span<const int> cpus) {
+cpu_set_t SetOf(std::span<const int> cpus) {
   cpu_set_t set;
   CPU_ZERO(&set);
   for (const int cpu : cpus) CPU_SET(cpu, &set);
+  return set;
+}
+
+}  // namespace
+
+int SetAffinity(std::span<const int> cpus) {
+  const cpu_set_t set = SetOf(cpus);
   return sched_setaffinity(0, sizeof set, &set) < 0 ? -errno : 0;
+}
+
+int SetAffinityOfAll(std::span<const int> cpus) {
+  const cpu_set_t set = SetOf(cpus);
+  DIR* tasks = opendir("/proc/self/task");
+  if (!tasks) return -errno;
+  int result = 0;
+  while (const dirent* task = readdir(tasks)) {
+    const pid_t tid = atoi(task->d_name);
+    // ESRCH: it has ended meanwhile.
+    if (tid > 0 && sched_setaffinity(tid, sizeof set, &set) < 0 && errno != ESRCH) result = -errno;
+  }
+  closedir(tasks);
+  return result;
 }
 
 int GetAffinity(std::vector<int>* cpus) {

@@ -41,8 +41,7 @@ uint32_t SendBatch(DeviceQueue& q, Ring& ring, const Packet& packet, uint32_t n)
   }
   if (done > 0) q.repeated = written == 0;
   // Nobody writes the packets' lines: those of the descriptors are what still goes to and fro.
-  if (q.hand_back.Pays(done) && !q.is_packed())
-    q.hand_back.Descriptors(q.desc, found, done, &HeldBuffer::id);
+  if (q.hand_back.Pays(done) && !q.is_packed()) q.hand_back.Descriptors(q.desc, found, done, &HeldBuffer::id);
   ring.Advance(done);
   ring.Publish();
   return done;

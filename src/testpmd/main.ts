@@ -40,8 +40,8 @@ async function main(args: readonly string[]): Promise<void> {
   const session = new Session(settings, lcores.forwarding, output);
   const signalled = watchSignals(session);
   sayHello(line, output);
-  // The prompt must not run where packets are forwarded, unless the command line leaves that open.
-  if (line.eal.lcores.length > 0) native.setAffinity(lcores.main.cpus);
+  // Neither the prompt nor V8's own threads may run where packets are forwarded, unless the command line leaves that open.
+  if (line.eal.lcores.length > 0) native.setAffinityOfAll(lcores.main.cpus);
   try {
     await session.serialize(() => session.init([...line.eal.allowed, ...line.eal.vdevs]));
     await (settings.interactive ? interact(session, output, signalled) : runAlone(session));

@@ -88,7 +88,7 @@ export class OurBackEnd implements BackEnd {
     const vdevs = this.#devices.map(({ vfioUser }, port) => `net_vhost_pci${port},path=${vfioUser}`);
     const command = [
       ...ourProgram('vhost-pci-testpmd'),
-      ...['--lcores', lcoresOn(this.#settings.backEndCpu)],
+      ...['--lcores', lcoresOn(this.#settings.backEndCpu, 1, this.#settings.mainCpu)],
       ...(this.#settings.hugepages ? [] : ['--no-huge']),
       ...vdevs.flatMap((vdev) => ['--vdev', vdev]),
       '--',
@@ -129,6 +129,7 @@ export class NetVhostBackEnd implements BackEnd {
     const command = dpdkCommand({
       vdevs: this.sockets.map((socket, port) => `net_vhost${port},iface=${socket},queues=1`),
       cpu: settings.backEndCpu,
+      mainCpu: settings.mainCpu,
       hugepages: settings.hugepages,
       filePrefix: `vpciv${process.pid}`,
       testpmd: forwardingOptions(wanted),

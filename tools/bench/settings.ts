@@ -17,6 +17,8 @@ export interface Settings {
   readonly copying: boolean;
   readonly hugepages: boolean;
   readonly backEndCpu: number;
+  /** Of the back-ends' main lcores, when it is another one. */
+  readonly mainCpu?: number;
   readonly peerCpu: number;
 }
 

@@ -16,6 +16,8 @@ export interface DpdkOptions {
   /** Arguments of --vdev. */
   readonly vdevs: readonly string[];
   readonly cpu: number;
+  /** Of the main lcore, when it is another one. */
+  readonly mainCpu?: number | undefined;
   /** Forwarding lcores; 1. */
   readonly forwardingLcores?: number;
   readonly hugepages: boolean;
@@ -37,9 +39,9 @@ export function requireDpdk(): void {
   );
 }
 
-/** Both lcores on one CPU: testpmd wants a main lcore beside the forwarding ones, and it sleeps. */
-export const lcoresOn = (cpu: number, forwarding = 1): string =>
-  Array.from({ length: forwarding + 1 }, (_, id) => `${id}@${cpu}`).join(',');
+/** All lcores on one CPU, or the main one on another: testpmd wants one beside those that forward, and it sleeps nearly always. */
+export const lcoresOn = (cpu: number, forwarding = 1, main = cpu): string =>
+  Array.from({ length: forwarding + 1 }, (_, id) => `${id}@${id === 0 ? main : cpu}`).join(',');
 
 export function dpdkCommand(options: DpdkOptions): string[] {
   const forwarding = options.forwardingLcores ?? 1;
@@ -47,7 +49,7 @@ export function dpdkCommand(options: DpdkOptions): string[] {
     // Its output is a pipe here, and would come in blocks.
     ...(findProgram('stdbuf') ? ['stdbuf', '-oL'] : []),
     PROGRAM,
-    ...['--lcores', lcoresOn(options.cpu, forwarding)],
+    ...['--lcores', lcoresOn(options.cpu, forwarding, options.mainCpu)],
     `--file-prefix=${options.filePrefix}`,
     ...['--no-pci', '--no-telemetry', '-v', '-m', `${options.memory ?? MEMORY_MIB}`],
     // virtio-user needs its memory in one file; --no-huge gives that by itself.

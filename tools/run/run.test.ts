@@ -49,6 +49,7 @@ describe('dpdk-testpmd', () => {
   const options = { vdevs: ['net_vhost0,iface=/s'], cpu: 3, filePrefix: 'p', testpmd: ['--burst=32'] };
   it('has both lcores on one CPU', () => {
     expect(lcoresOn(3)).toBe('0@3,1@3');
+    expect(lcoresOn(3, 2, 4)).toBe('0@4,1@3,2@3');
     expect(dpdkCommand({ ...options, hugepages: true })).toContain('0@3,1@3');
   });
   it('takes memory that a vhost-user back-end can map, with hugepages and without', () => {
