@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The suite "latency": how long frames take through our driver and through DPDK's net_vhost and back, at the same share of the load, in turn.
-import { spawnSync } from 'node:child_process';
+import { native } from '../../src/native.ts';
 import type { LatencyBucket } from '../peer/latency.ts';
 import type { Workspace } from '../run/workspace.ts';
 import { NetVhostBackEnd, OurBackEnd } from './back-ends.ts';
@@ -56,28 +56,24 @@ export async function latency(
   return { rows, dpdkVersion };
 }
 
-/** Puts this process on these CPUs; where the system does not let us it stays where it is. */
-function runOn(...cpus: readonly number[]): void {
-  spawnSync('taskset', ['--all-tasks', '--cpu-list', '--pid', cpus.join(), `${process.pid}`]);
-}
-
 /**
  * As in paired-rounds.ts, for the same reason; the histograms of all slices of a round are one. This process leaves the back-ends' CPU meanwhile: what it
  * takes of the peer's is in no time (see latency-peer.ts).
  */
 async function takeTurns(
-  { seconds, backEndCpu, peerCpu }: Settings,
+  { seconds, peerCpu }: Settings,
   sides: readonly [LatencySide, LatencySide],
 ): Promise<[LatencyMeasurement, LatencyMeasurement]> {
+  const before = native.getAffinity();
   try {
     for (const side of sides) await side.start();
-    runOn(peerCpu);
+    native.setAffinityOfAll([peerCpu]);
     for (let left = Math.max(1, Math.round(seconds / SLICE_SECONDS)); left > 0; left--)
       for (const side of sides) await side.slice(Math.min(seconds, SLICE_SECONDS));
     return [await sides[0].finish(), await sides[1].finish()];
   } finally {
-    runOn(backEndCpu, peerCpu);
     for (const side of sides) await side.stop();
+    native.setAffinityOfAll(before);
   }
 }
 
