@@ -129,5 +129,8 @@ export function parseResult(
     missing: number;
   };
   if (latency) return { latency, buckets: latencyBuckets, lost: missing };
-  throw new PmdError('VPCI_NO_TRAFFIC', `Failed to measure ${name}: no frame came back while the peer had its CPU to itself`);
+  throw new PmdError(
+    'VPCI_NO_TRAFFIC',
+    `Failed to measure ${name}: no frame came back while the peer had its CPU to itself`,
+  );
 }
