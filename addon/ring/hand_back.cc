@@ -43,7 +43,7 @@ void HandBack::Start() {
 }
 
 void HandBack::Count(uint64_t cycles) {
-  if (cycles < kOurs || cycles > kAway) return;
+  if (way == Way::kLeave || cycles < kOurs || cycles > kAway) return;
   if (cycles >= kFar)
     far_ = std::min<uint8_t>(far_ + 1, kVotes);
   else if (far_ > 0)

@@ -15,13 +15,12 @@
 
 namespace vpci {
 
-inline constexpr uint32_t kLineBytes = 64;
-
 class HandBack {
  public:
+  static constexpr uint32_t kLineBytes = 64;
   enum class Way : uint8_t { kLeave, kClean, kFlush };
 
-  // What a sender writes anew in any packet: its headers, in two lines at most. In packets above
+  // What a sender writes anew in any packet: its headers. In packets above
   // kLongestPacket it costs more than it brings.
   static constexpr uint32_t kPacketBytes = 128;
   static constexpr uint32_t kLongestPacket = 1024;

@@ -155,10 +155,11 @@ int32_t RelayBurst(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
   const bool announce = rx.announce.load(std::memory_order_relaxed) != 0;
   const int32_t moved = announce ? -1 : kRelays[rx.variant & (kVariantInOrder | kVariantPacked)](rx, tx, n);
   const uint32_t packets = moved > 0 ? static_cast<uint32_t>(moved) : 0;
+  const bool waits = moved == 0 && rx.waited != 0;
   for (DeviceQueue* q : {&rx, &tx}) {
     q->counters.good_packets += packets;
     q->counters.bursts += packets != 0;
-    q->counters.empty_bursts += packets == 0;
+    q->counters.empty_bursts += packets == 0 && !waits;
     q->Leave();
   }
   return moved;

@@ -19,7 +19,7 @@ export interface RxQueue {
 export interface Relay {
   /**
    * HOT. Moves up to `n` packets; returns how many. Without room at the receiver they wait in the sender's ring, and a full burst for up
-   * to 32 calls while the receiver has few buffers laid out. -1: the next packet has a shape, or asks for work, that only two bursts can
+   * to 31 calls while the receiver has few buffers laid out. -1: the next packet has a shape, or asks for work, that only two bursts can
    * do; or there is no receiver, and they are to be dropped.
    */
   burst(n: number): number;

@@ -40,8 +40,13 @@ async function main(args: readonly string[]): Promise<void> {
   const session = new Session(settings, lcores.forwarding, output);
   const signalled = watchSignals(session);
   sayHello(line, output);
-  // Neither the prompt nor V8's own threads may run where packets are forwarded, unless the command line leaves that open.
-  if (line.eal.lcores.length > 0) native.setAffinityOfAll(lcores.main.cpus);
+  // The prompt may not run where packets are forwarded, unless the command line leaves that open; nor may V8's own threads, unless it puts the
+  // main lcore there.
+  if (line.eal.lcores.length > 0) {
+    const busy = new Set(lcores.forwarding.flatMap(({ cpus }) => cpus));
+    if (lcores.main.cpus.some((cpu) => busy.has(cpu))) native.setAffinity(lcores.main.cpus);
+    else native.setAffinityOfAll(lcores.main.cpus);
+  }
   try {
     await session.serialize(() => session.init([...line.eal.allowed, ...line.eal.vdevs]));
     await (settings.interactive ? interact(session, output, signalled) : runAlone(session));

@@ -199,6 +199,7 @@ TEST("relay: a full burst waits for buffers for three, not for ever, and fewer p
     for (int burst = 0; burst < 6; burst++) CHECK(relay() == 32);
     // Of the receiver's 256 buffers 64 are left, and 58 packets wait.
     for (int call = 0; call < 31; call++) CHECK(relay() == 0);
+    CHECK(out.queue().counters.empty_bursts + in.queue().counters.empty_bursts == 0);
     CHECK(relay() == 32);
     CHECK(relay() == 26);
     CHECK(in.driver.Receive(256, true) == 250);

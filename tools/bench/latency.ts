@@ -42,8 +42,8 @@ export async function latency(
     for (let round = 1; round <= settings.rounds; round++) {
       await waitForQuiet(QUIET_WAIT_MS);
       const [a, b] = await takeTurns(apart, [
-        new LatencySide(apart, wanted, rate, new OurBackEnd(apart, wanted, workspace)),
-        new LatencySide(apart, wanted, rate, new NetVhostBackEnd(apart, wanted, workspace)),
+        () => new LatencySide(apart, wanted, rate, new OurBackEnd(apart, wanted, workspace)),
+        () => new LatencySide(apart, wanted, rate, new NetVhostBackEnd(apart, wanted, workspace)),
       ]);
       ours.push(a);
       theirs.push(b);
@@ -62,15 +62,22 @@ export async function latency(
  */
 async function takeTurns(
   { seconds, peerCpu }: Settings,
-  sides: readonly [LatencySide, LatencySide],
+  create: readonly [() => LatencySide, () => LatencySide],
 ): Promise<[LatencyMeasurement, LatencyMeasurement]> {
   const before = native.getAffinity();
+  const sides: LatencySide[] = [];
   try {
-    for (const side of sides) await side.start();
+    // One is created when the other stands still: a back-end polls from its creation on.
+    for (const one of create) {
+      const side = one();
+      sides.push(side);
+      await side.start();
+    }
     native.setAffinityOfAll([peerCpu]);
     for (let left = Math.max(1, Math.round(seconds / SLICE_SECONDS)); left > 0; left--)
       for (const side of sides) await side.slice(Math.min(seconds, SLICE_SECONDS));
-    return [await sides[0].finish(), await sides[1].finish()];
+    const [a, b] = sides as [LatencySide, LatencySide];
+    return [await a.finish(), await b.finish()];
   } finally {
     for (const side of sides) await side.stop();
     native.setAffinityOfAll(before);

@@ -13,18 +13,21 @@ export interface LatencyPlan {
   /** Seconds at the start whose frames are not recorded. */
   readonly warmUp: number;
   /**
-   * Microseconds. When the probe itself was away for longer than that (receive() was not called), the frames on their way are not recorded, and those
-   * to come are due so much later. Infinity: such a stall counts like any other.
+   * Microseconds. When there was so much more between two looks than the frames that moved meanwhile explain, the probe itself was away: the frames on
+   * their way are not recorded, and those to come are due so much later. Infinity: such a stall counts like any other.
    */
   readonly ownStall: number;
   /** Nanoseconds. */
   readonly histogram: RecordableHistogram;
 }
 
+/** Microseconds that a frame sent, received or recorded may take, with 1518 bytes from a far core too: a full burst after a stall of the back-end is no stall of ours. */
+const WORK_PER_FRAME = 0.5;
+
 export class LatencyProbe {
   readonly #rx: DriverQueueHandle;
   readonly #histogram: RecordableHistogram;
-  /** Takes the times of the warm-up: V8 has compiled what records before it counts. */
+  /** Takes the times of the warm-up, and what is forgiven: V8 has compiled what records before it counts. */
   readonly #rehearsal = latencyHistogram();
   /** See native.driverArrivals. */
   readonly #arrivals: Float64Array;
@@ -36,6 +39,10 @@ export class LatencyProbe {
   #recordFrom: number;
   /** Ticks. */
   readonly #ownStall: number;
+  /** Ticks. */
+  readonly #workPerFrame: number;
+  /** Frames sent or recorded since the last look. */
+  #worked = 0;
   #sent = 0;
   /** One more than the number of the last frame that came back. */
   #back = 0;
@@ -52,6 +59,7 @@ export class LatencyProbe {
     this.#base = base;
     this.#recordFrom = Math.ceil(plan.warmUp * plan.rate);
     this.#ownStall = (plan.ownStall / 1e6) * hz;
+    this.#workPerFrame = (WORK_PER_FRAME / 1e6) * hz;
   }
 
   /** Frames that are due and not sent, by the clock of the last receive(). */
@@ -61,6 +69,7 @@ export class LatencyProbe {
 
   sent(frames: number): void {
     this.#sent += frames;
+    this.#worked += frames;
   }
 
   /** Frames on their way: those before the last that came back have come too, or are lost. */
@@ -73,7 +82,8 @@ export class LatencyProbe {
     const before = this.#arrivals[0] as number;
     const frames = native.driverReceiveTimed(this.#rx, burst, check);
     const away = (this.#arrivals[0] as number) - before;
-    if (away > this.#ownStall) this.#forgive(away);
+    if (away > this.#ownStall + this.#workPerFrame * (this.#worked + frames)) this.#forgive(away);
+    this.#worked = frames;
     for (let i = 1; i <= frames; i++) this.#record((this.#arrivals[i] as number) - this.#base);
     return frames;
   }
