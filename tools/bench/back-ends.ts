@@ -3,7 +3,7 @@
 // vhost-pci-testpmd, theirs is DPDK's testpmd on net_vhost; both get the same testpmd options.
 import { Child } from '../run/child.ts';
 import { dpdkCommand, lcoresOn, MBUFS } from '../run/dpdk.ts';
-import { ourProgram } from '../run/programs.ts';
+import { onCpu, ourProgram } from '../run/programs.ts';
 import { stopAll, type Workspace } from '../run/workspace.ts';
 import { type Case, ROLES } from './cases.ts';
 import { BURST, runBoundMs, type Settings, START_MS } from './settings.ts';
@@ -45,6 +45,7 @@ export class DeviceModel {
     this.vhostUser = workspace.path(`u${port}`);
     this.vfioUser = workspace.path(`f${port}`);
     const command = [
+      ...onCpu(settings.mainCpu),
       ...ourProgram('vhost-pci-device'),
       ...['--vhost-user', this.vhostUser, '--vfio-user', this.vfioUser],
     ];

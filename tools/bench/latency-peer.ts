@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PmdError } from '../../src/errors.ts';
 import type { Latency, LatencyBucket } from '../peer/latency.ts';
 import { Child } from '../run/child.ts';
-import { ourProgram } from '../run/programs.ts';
+import { onCpu, ourProgram } from '../run/programs.ts';
 import { stopAll } from '../run/workspace.ts';
 import type { BackEnd } from './back-ends.ts';
 import type { Case } from './cases.ts';
@@ -99,7 +99,8 @@ export class LatencySide {
     const settings = this.#settings;
     const command = [
       // Its other threads too are where they disturb no back-end.
-      ...['taskset', '--cpu-list', `${settings.peerCpu}`, ...ourProgram('vhost-pci-peer')],
+      ...onCpu(settings.peerCpu),
+      ...ourProgram('vhost-pci-peer'),
       ...['--vhost-user', socket, '--mode', 'latency', '--rate', `${this.#rate}`],
       ...['--size', `${this.#case.size}`, '--queue-size', `${settings.queueSize}`, '--burst', `${BURST}`],
       ...[

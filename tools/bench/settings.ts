@@ -17,7 +17,7 @@ export interface Settings {
   readonly copying: boolean;
   readonly hugepages: boolean;
   readonly backEndCpu: number;
-  /** Of the back-ends' main lcores, when it is another one. */
+  /** Of all of a back-end but its poll loop, when it is another one. */
   readonly mainCpu?: number;
   readonly peerCpu: number;
 }

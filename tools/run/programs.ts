@@ -22,6 +22,10 @@ export function ourProgram(name: OurProgram): string[] {
   return [process.execPath, ...loader, main];
 }
 
+/** The start of a command line whose program runs with all its threads on one CPU, or anywhere. */
+export const onCpu = (cpu: number | undefined): string[] =>
+  cpu === undefined ? [] : ['taskset', '--cpu-list', `${cpu}`];
+
 /** The full path of a program of the PATH, or undefined. */
 export function findProgram(name: string): string | undefined {
   for (const folder of (process.env.PATH ?? '').split(delimiter)) {
