@@ -21,8 +21,8 @@ struct alignas(64) Frame {
 thread_local Frame frame;
 
 struct Buffer {
-  uint8_t* header;
-  uint32_t len;
+  uint8_t* header;  // nullptr: does not fit
+  uint32_t len;     // behind the header
   uint16_t id;
 };
 
@@ -41,42 +41,34 @@ uint32_t ReturnOn(DeviceQueue& q, uint32_t n, uint32_t length) {
   }
 }
 
-// As the driver does it (device_rx.cc).
-template <class Ring>
-void GiveBack(const DeviceQueue& q, const Ring& ring, const Buffer* buffer, uint32_t n) {
-  if (!q.hand_back.Pays(n)) return;
-  for (uint32_t i = 0; i < n; i++) {
-    if (buffer[i].header) q.hand_back.Packet(buffer[i].header + q.hdr_bytes, buffer[i].len - q.hdr_bytes);
-  }
-  if (!q.is_packed() && !ring.Has(n)) q.hand_back.Descriptors(q.desc, buffer, n, &Buffer::id);
-}
-
 template <class Ring>
 uint32_t TouchBatch(DeviceQueue& q, Ring& ring, uint32_t n, uint32_t length) {
   Buffer buffer[kBatch];
   const bool read = q.role == QueueRole::kRx;
-  uint32_t count = 0;
+  uint32_t count = 0, fitting = 0;
   for (; count < n; count++) {
     Entry e;
     if (!ring.Peek(count, &e)) break;
     const uint32_t len = read ? e.len : length;
     const bool fits =
         e.flags == (read ? 0 : VRING_DESC_F_WRITE) && len <= std::min<size_t>(e.len, sizeof frame);
-    buffer[count] = {fits && len > q.hdr_bytes ? q.Translate(e.addr, e.len) : nullptr, len, e.id};
+    buffer[count] = {fits && len > q.hdr_bytes ? q.Translate(e.addr, e.len) : nullptr, len - q.hdr_bytes,
+                     e.id};
     if (!buffer[count].header) continue;
+    fitting++;
     PrefetchRead(buffer[count].header);
     if (!read) PrefetchWrite(buffer[count].header + q.hdr_bytes);
   }
   for (uint32_t i = 0; i < count; i++) {
     const Buffer& b = buffer[i];
-    if (b.header && read) CopyPacket(frame.bytes, b.header + q.hdr_bytes, b.len - q.hdr_bytes);
+    if (b.header && read) CopyPacket(frame.bytes, b.header + q.hdr_bytes, b.len);
     if (b.header && !read) {
       WritePlainHeader(b.header, q.hdr_bytes);
-      CopyPacket(b.header + q.hdr_bytes, frame.bytes, b.len - q.hdr_bytes);
+      CopyPacket(b.header + q.hdr_bytes, frame.bytes, b.len);
     }
     ring.Return(i, b.id, read ? 0 : length);
   }
-  if (read) GiveBack(q, ring, buffer, count);
+  if (read && fitting == count) HandBackRead(q, ring, buffer, count);
   ring.Advance(count);
   ring.Publish();
   return count;

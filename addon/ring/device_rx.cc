@@ -161,14 +161,6 @@ inline uint32_t FindPackets(DeviceQueue& q, const Ring& ring, uint32_t n, uint32
   return count;
 }
 
-// Descriptors only when the ring has run dry: a peer that is ahead of us gains nothing by it.
-template <class Ring>
-inline void GiveBack(DeviceQueue& q, const Ring& ring, const Pending* found, uint32_t n) {
-  const HandBack hand_back = q.hand_back;
-  for (uint32_t i = 0; i < n; i++) hand_back.Packet(found[i].header + q.hdr_bytes, found[i].len);
-  if (!q.is_packed() && !ring.Has(n)) hand_back.Descriptors(q.desc, found, n, &Pending::id);
-}
-
 // Up to `n` packets of the usual shape; stops before the first that is not. The first pass has their lines
 // come, the second reads them.
 template <class Ring, bool kOffload>
@@ -196,7 +188,7 @@ inline uint32_t RxFast(DeviceQueue& q, Ring& ring, MbufPool& pool, uint32_t* ids
     ring.Return(done, p.id, 0);
   }
   if (__builtin_expect(done < n, 0)) pool.Free(ids + done, n - done);
-  if (q.hand_back.Pays(done)) GiveBack(q, ring, found, done);
+  HandBackRead(q, ring, found, done);
   ring.Advance(done);
   return done;
 }

@@ -20,8 +20,8 @@ class HandBack {
   static constexpr uint32_t kLineBytes = 64;
   enum class Way : uint8_t { kLeave, kClean, kFlush };
 
-  // What a sender writes anew in any packet: its headers. In packets above
-  // kLongestPacket it costs more than it brings.
+  // What a sender writes anew in any packet: its headers. In packets above kLongestPacket it costs more than
+  // it brings.
   static constexpr uint32_t kPacketBytes = 128;
   static constexpr uint32_t kLongestPacket = 1024;
   // Of packets that came together. A peer that sends fewer is not held up by lines, and would wait for each

@@ -40,8 +40,8 @@ async function main(args: readonly string[]): Promise<void> {
   const session = new Session(settings, lcores.forwarding, output);
   const signalled = watchSignals(session);
   sayHello(line, output);
-  // The prompt may not run where packets are forwarded, unless the command line leaves that open; nor may V8's own threads, unless it puts the
-  // main lcore there.
+  // The prompt may not run where packets are forwarded, unless the command line leaves that open; nor may V8's own threads,
+  // unless it puts the main lcore there.
   if (line.eal.lcores.length > 0) {
     const busy = new Set(lcores.forwarding.flatMap(({ cpus }) => cpus));
     if (lcores.main.cpus.some((cpu) => busy.has(cpu))) native.setAffinity(lcores.main.cpus);

@@ -54,9 +54,10 @@ function threadNanoseconds(pid: number): Map<string, number> {
 }
 
 const QUIET_SAMPLE_MS = 300;
+const QUIET_WAIT_MS = 3000;
 
-/** Waits until the machine is idle, at most `boundMs`: another process may be about to end. */
-export async function waitForQuiet(boundMs: number): Promise<void> {
+/** Waits until the machine is idle, at most `boundMs` milliseconds: another process may be about to end. */
+export async function waitForQuiet(boundMs = QUIET_WAIT_MS): Promise<void> {
   const end = performance.now() + boundMs;
   for (let idle = idleShare(); performance.now() < end; ) {
     await sleep(QUIET_SAMPLE_MS);

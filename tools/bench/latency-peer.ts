@@ -15,10 +15,7 @@ import { mean } from './statistics.ts';
 
 /** One frame in a thousand is looked at, so that less disturbance than with rates spoils it. */
 export const LATENCY_QUIET_SHARE = 0.995;
-/**
- * Microseconds that the peer's loop is away at most without being forgiven: what it misses is its CPU's doing, not the back-end's. A round of the loop
- * takes one or two.
- */
+/** Microseconds that the peer's loop is away at most, beside the frames that it moves, without being forgiven: what it misses is its CPU's doing. */
 const OWN_STALL_US = 10;
 /** What V8 compiles and collects once frames move takes 20 to 40 ms of a CPU, which would be in the 99th percentile of two seconds. */
 const WARM_UP_SECONDS = 3;
@@ -28,6 +25,8 @@ export interface LatencyMeasurement {
   readonly buckets: readonly LatencyBucket[];
   /** Frames that did not come back. */
   readonly lost: number;
+  /** Share of the frames behind the warm-up that were timed, 0 to 1: the peer had its CPU while they were on their way. */
+  readonly timed: number;
   /** Share of its CPU that the back-end's loop had, 0 to 1: the mean of the slices. */
   readonly share: number;
   readonly dpdkVersion: string | undefined;
@@ -80,7 +79,8 @@ export class LatencySide {
     const peer = this.#peer as Child;
     if (peer.exit !== 0) throw peer.failure(`ended (${peer.exit})`);
     const share = mean(this.#shares);
-    return { ...parseResult(peer.output, this.#case.name), share, dpdkVersion: this.#backEnd.dpdkVersion };
+    const result = parseResult(peer.output, this.#case.name, Math.ceil(WARM_UP_SECONDS * this.#rate));
+    return { ...result, share, dpdkVersion: this.#backEnd.dpdkVersion };
   }
 
   async stop(): Promise<void> {
@@ -103,14 +103,8 @@ export class LatencySide {
       ...ourProgram('vhost-pci-peer'),
       ...['--vhost-user', socket, '--mode', 'latency', '--rate', `${this.#rate}`],
       ...['--size', `${this.#case.size}`, '--queue-size', `${settings.queueSize}`, '--burst', `${BURST}`],
-      ...[
-        '--cpu',
-        `${settings.peerCpu}`,
-        '--warm-up',
-        `${WARM_UP_SECONDS}`,
-        '--own-stall',
-        `${OWN_STALL_US}`,
-      ],
+      ...['--cpu', `${settings.peerCpu}`],
+      ...['--warm-up', `${WARM_UP_SECONDS}`, '--own-stall', `${OWN_STALL_US}`],
       ...['--no-reconnect', '--json'],
       ...(settings.packed ? ['--packed'] : []),
       ...(settings.hugepages ? ['--hugepages'] : []),
@@ -119,17 +113,22 @@ export class LatencySide {
   }
 }
 
-/** The peer's only line. */
+/** The peer's only line; of its frames the first `warmUp` were not to be timed. */
 export function parseResult(
   output: string,
   name: string,
-): Pick<LatencyMeasurement, 'latency' | 'buckets' | 'lost'> {
-  const { latency, latencyBuckets, missing } = JSON.parse(output) as {
+  warmUp: number,
+): Pick<LatencyMeasurement, 'latency' | 'buckets' | 'lost' | 'timed'> {
+  const { latency, latencyBuckets, missing, rxPackets } = JSON.parse(output) as {
     latency: Latency | null;
     latencyBuckets: LatencyBucket[];
     missing: number;
+    rxPackets: number;
   };
-  if (latency) return { latency, buckets: latencyBuckets, lost: missing };
+  if (latency) {
+    const timed = latency.samples / Math.max(latency.samples, rxPackets - warmUp);
+    return { latency, buckets: latencyBuckets, lost: missing, timed };
+  }
   throw new PmdError(
     'VPCI_NO_TRAFFIC',
     `Failed to measure ${name}: no frame came back while the peer had its CPU to itself`,

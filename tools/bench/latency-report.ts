@@ -12,13 +12,15 @@ export interface LatencyFigures {
   readonly max_us: number;
   /** Frames that did not come back. */
   readonly lost: number;
+  /** Share of the frames that were timed, 0 to 1: for the others the instrument itself had been away. */
+  readonly timed_share: number;
 }
 
 export interface LatencyRow {
   readonly case: string;
   /** Frames a second, on both sides. */
   readonly rate_pps: number;
-  /** Medians of the rounds; of `max_us` the greatest, of `lost` the sum. */
+  /** Medians of the rounds; of `max_us` the greatest, of `lost` the sum, of `timed_share` the least. */
   readonly ours: LatencyFigures;
   readonly theirs: LatencyFigures;
   /** Of ours to theirs, in pairs. */

@@ -12,8 +12,6 @@ import { disturbance, measure } from './measure.ts';
 import { type Settings, SLICE_SECONDS } from './settings.ts';
 import { median, pairedRatio } from './statistics.ts';
 
-const QUIET_WAIT_MS = 3000;
-
 /** Frames a second, or as a share of what net_vhost forwards with the same peer. */
 export type Load = { readonly rate: number } | { readonly share: number };
 
@@ -40,7 +38,7 @@ export async function latency(
     const ours: LatencyMeasurement[] = [];
     const theirs: LatencyMeasurement[] = [];
     for (let round = 1; round <= settings.rounds; round++) {
-      await waitForQuiet(QUIET_WAIT_MS);
+      await waitForQuiet();
       const [a, b] = await takeTurns(apart, [
         () => new LatencySide(apart, wanted, rate, new OurBackEnd(apart, wanted, workspace)),
         () => new LatencySide(apart, wanted, rate, new NetVhostBackEnd(apart, wanted, workspace)),
@@ -99,8 +97,8 @@ async function rateFor(
   return rate;
 }
 
-const describe = ({ latency: { p50Ns, p99Ns, p999Ns }, lost }: LatencyMeasurement): string =>
-  `${[p50Ns, p99Ns, p999Ns].map((ns) => (ns / 1000).toFixed(1)).join('/')} us${lost > 0 ? `, ${lost} lost` : ''}`;
+const describe = ({ latency: { p50Ns, p99Ns, p999Ns }, lost, timed }: LatencyMeasurement): string =>
+  `${[p50Ns, p99Ns, p999Ns].map((ns) => (ns / 1000).toFixed(1)).join('/')} us (${Math.round(100 * timed)} % of the frames)${lost > 0 ? `, ${lost} lost` : ''}`;
 
 function summarize(
   name: string,
@@ -128,17 +126,18 @@ function summarize(
   };
 }
 
-function figures({ latency: of, lost }: LatencyMeasurement): LatencyFigures {
+function figures({ latency: of, lost, timed }: LatencyMeasurement): LatencyFigures {
   return {
     p50_us: of.p50Ns / 1000,
     p99_us: of.p99Ns / 1000,
     p99_9_us: of.p999Ns / 1000,
     max_us: of.maxNs / 1000,
     lost,
+    timed_share: timed,
   };
 }
 
-/** Medians of the percentiles, the greatest of all, and the sum of what was lost. */
+/** Medians of the percentiles, the greatest of all, the sum of what was lost, the least of what was timed. */
 function overall(rounds: readonly LatencyMeasurement[]): LatencyFigures {
   const all = rounds.map(figures);
   return {
@@ -147,6 +146,7 @@ function overall(rounds: readonly LatencyMeasurement[]): LatencyFigures {
     p99_9_us: median(all.map(({ p99_9_us }) => p99_9_us)),
     max_us: Math.max(...all.map(({ max_us }) => max_us)),
     lost: all.reduce((sum, { lost }) => sum + lost, 0),
+    timed_share: Math.min(...all.map(({ timed_share }) => timed_share)),
   };
 }
 

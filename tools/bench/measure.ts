@@ -10,46 +10,44 @@ import { Side, type Slice } from './side.ts';
 
 /** A machine that is never quiet shall not keep us for ever. */
 const ATTEMPTS = 3;
-const QUIET_WAIT_MS = 3000;
 
 export interface Measurement extends Slice {
   readonly cyclesPerPacket: number | undefined;
   readonly dpdkVersion: string | undefined;
 }
 
-/** Throws VPCI_NO_TRAFFIC when not a packet moved in the window, and what a program that failed said. */
-export function measure(
+/** The least disturbed of a few. Throws VPCI_NO_TRAFFIC when not a packet moved in the window, and what a program that failed said. */
+export async function measure(
   settings: Settings,
   wanted: Case,
   createBackEnd: () => BackEnd,
   workspace: Workspace,
 ): Promise<Measurement> {
-  return untilQuiet(async () => {
-    const side = new Side(settings, wanted, createBackEnd(), workspace);
-    let window: Slice;
-    try {
-      await side.start();
-      window = await side.measure(settings.seconds);
-    } finally {
-      await side.stop();
-    }
-    return { ...window, cyclesPerPacket: side.backEnd.cyclesPerPacket?.(), dpdkVersion: side.dpdkVersion };
-  }, QUIET_SHARE);
+  let best: Measurement | undefined;
+  for (let attempts = 0; attempts < ATTEMPTS; attempts++) {
+    await waitForQuiet();
+    const measurement = await measureOnce(settings, wanted, createBackEnd(), workspace);
+    if (!best || measurement.share > best.share) best = measurement;
+    if (best.share >= QUIET_SHARE) break;
+  }
+  return best as Measurement;
 }
 
-/** The first measurement whose loops had `enough` of their CPUs, or the least disturbed of several. */
-export async function untilQuiet<T extends { readonly share: number }>(
-  attempt: () => Promise<T>,
-  enough: number,
-): Promise<T> {
-  let best: T | undefined;
-  for (let attempts = 0; attempts < ATTEMPTS; attempts++) {
-    await waitForQuiet(QUIET_WAIT_MS);
-    const measurement = await attempt();
-    if (!best || measurement.share > best.share) best = measurement;
-    if (best.share >= enough) break;
+async function measureOnce(
+  settings: Settings,
+  wanted: Case,
+  backEnd: BackEnd,
+  workspace: Workspace,
+): Promise<Measurement> {
+  const side = new Side(settings, wanted, backEnd, workspace);
+  let window: Slice;
+  try {
+    await side.start();
+    window = await side.measure(settings.seconds);
+  } finally {
+    await side.stop();
   }
-  return best as T;
+  return { ...window, cyclesPerPacket: backEnd.cyclesPerPacket?.(), dpdkVersion: side.dpdkVersion };
 }
 
 /** For the line of a round: nothing when both sides had their CPUs for themselves. */

@@ -15,7 +15,6 @@ import { mean, median, pairedRatio, type Spread, spread } from './statistics.ts'
 
 /** So many times the pairs that are wanted are taken at most, where some are disturbed. */
 const ATTEMPTS = 3;
-const QUIET_WAIT_MS = 3000;
 
 export interface Round {
   /** Means of the slices, Mpps. */
@@ -63,7 +62,7 @@ export async function compare(plan: ComparisonPlan): Promise<Comparison> {
   for (const wanted of plan.cases) {
     const rounds: Round[] = [];
     for (let number = 1; number <= plan.settings.rounds; number++) {
-      await waitForQuiet(QUIET_WAIT_MS);
+      await waitForQuiet();
       const round = await playRound(plan, wanted);
       rounds.push(round);
       plan.progress(

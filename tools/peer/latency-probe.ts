@@ -13,15 +13,18 @@ export interface LatencyPlan {
   /** Seconds at the start whose frames are not recorded. */
   readonly warmUp: number;
   /**
-   * Microseconds. When there was so much more between two looks than the frames that moved meanwhile explain, the probe itself was away: the frames on
-   * their way are not recorded, and those to come are due so much later. Infinity: such a stall counts like any other.
+   * Microseconds. When there was so much more between two looks than the frames that moved meanwhile explain, the probe itself was
+   * away: the frames on their way are not recorded, and those to come are due so much later. Infinity: such a stall counts like any other.
    */
   readonly ownStall: number;
   /** Nanoseconds. */
   readonly histogram: RecordableHistogram;
 }
 
-/** Microseconds that a frame sent, received or recorded may take, with 1518 bytes from a far core too: a full burst after a stall of the back-end is no stall of ours. */
+/**
+ * Microseconds that a frame sent, received or recorded may take, with 1518 bytes from a far core too: a full burst after a stall of the
+ * back-end is no stall of ours.
+ */
 const WORK_PER_FRAME = 0.5;
 
 export class LatencyProbe {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// When frames are due at a fixed rate. The load is open: when a frame is due follows from its number alone, but for delay(), whatever became of those
-// before it, so that a stall counts against every frame that should have gone out meanwhile (no coordinated omission).
+// When frames are due at a fixed rate. The load is open: but for delay(), when a frame is due follows from its number alone, whatever
+// became of those before it, so that a stall counts against every frame that should have gone out meanwhile (no coordinated omission).
 
 export class Pace {
   #start: number;
