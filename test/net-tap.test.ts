@@ -222,6 +222,32 @@ describe.skipIf(tapMissing())('testpmd with net_tap', () => {
     expect(await prompt.say('stop')).toMatch(/TX-dropped: 0 [\s\S]*Done\./);
   });
 
+  it('regression: forward statistics do not go negative when a port has fewer queues', async () => {
+    await start(['--vdev', 'net_tap0', '--', '-i', '--forward-mode=txonly', '--rxq=2', '--txq=2']);
+    const sent = async (command: string) => {
+      const text = await prompt.say(command);
+      expect(text).not.toMatch(/-\d/);
+      return Number(/TX-packets: (\d+)/.exec(text.slice(text.lastIndexOf('Forward statistics')))?.[1]);
+    };
+    const run = async () => {
+      await prompt.say('start');
+      for (let before = await sent('show fwd stats all'); ; )
+        if ((await sent('show fwd stats all')) > before + 1000) break;
+      return sent('stop');
+    };
+    const total = (await run()) + (await run());
+    const last = await sent('show fwd stats all');
+    await prompt.say('port stop 0');
+    for (const queues of ['rxq', 'txq']) await prompt.say(`port config all ${queues} 1`);
+    expect(await sent('show fwd stats all')).toBe(last);
+    await prompt.say('port start 0');
+    expect(await sent('show fwd stats all')).toBe(last);
+    expect(await prompt.say('show port stats 0')).toContain(`TX-packets: ${total} `);
+    await prompt.say('clear port stats 0');
+    expect(await sent('show fwd stats all')).toBe(0);
+    expect(await run()).toBeGreaterThan(1000);
+  });
+
   it('sets the MTU that the kernel has', async () => {
     const iface = interfaceName();
     await start(['--vdev', `net_tap0,iface=${iface}`, '--vdev', 'net_null0', '--', '-i']);

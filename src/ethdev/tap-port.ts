@@ -19,7 +19,7 @@ import { RxInterruptCounters } from './rx-interrupt-counters.ts';
 import { parseTapDevargs, TAP_DEVARGS, type TapDevargs } from './tap-devargs.ts';
 import { TapInterface } from './tap-interface.ts';
 import { TapRxQueue, TapTxQueue } from './tap-queues.ts';
-import { type PortCounters, portStats, portXstats, QueueCounters } from './xstats.ts';
+import { clearedCounters, type PortCounters, portStats, portXstats, QueueCounters } from './xstats.ts';
 
 const DRIVER = 'net_tap';
 /** DPDK's RTE_PMD_TAP_MAX_QUEUES. */
@@ -164,7 +164,10 @@ class TapPort implements Port {
   }
 
   clearStats(): void {
-    if (this.#final !== null) return;
+    if (this.#final !== null) {
+      this.#final = clearedCounters(this.#final);
+      return;
+    }
     for (const { counters, interrupts } of [...this.#queues.rx, ...this.#queues.tx]) {
       counters.clear();
       interrupts.clear();
@@ -213,9 +216,8 @@ class TapPort implements Port {
 
   #counters(): PortCounters {
     if (this.#final !== null) return this.#final;
-    const read = (role: Role) =>
-      this.#queues[role].slice(0, this.config.rxQueues).map(({ counters }) => counters.read());
-    return { rx: read('rx'), tx: read('tx') };
+    const read = (role: Role) => this.#queues[role].map(({ counters }) => counters.read());
+    return { rx: read('rx'), tx: read('tx'), used: this.config };
   }
 
   #details(): Record<string, string | number> {

@@ -24,7 +24,7 @@ import type {
 import { RxInterruptCounters } from './rx-interrupt-counters.ts';
 import { parseVhostPciDevargs, VHOST_PCI_DEVARGS } from './vhost-pci-devargs.ts';
 import { abandonVhostPciQueue, openVhostPciRxQueue, VhostPciTxQueue } from './vhost-pci-queues.ts';
-import { type PortCounters, portStats, portXstats, QueueCounters } from './xstats.ts';
+import { clearedCounters, type PortCounters, portStats, portXstats, QueueCounters } from './xstats.ts';
 
 const DRIVER = 'net_vhost_pci';
 /** Memory has no line rate; DPDK's net_vhost names this too. */
@@ -172,7 +172,10 @@ export class VhostPciPort implements Port {
   }
 
   clearStats(): void {
-    if (this.#final !== null) return;
+    if (this.#final !== null) {
+      this.#final = clearedCounters(this.#final);
+      return;
+    }
     for (const { counters, interrupts } of [...this.#queues.rx, ...this.#queues.tx]) {
       counters.clear();
       interrupts.clear();
@@ -219,12 +222,8 @@ export class VhostPciPort implements Port {
 
   #counters(): PortCounters {
     if (this.#final !== null) return this.#final;
-    const read = (queues: readonly PortQueue[], count: number) =>
-      queues.slice(0, count).map((queue) => queue.counters.read());
-    return {
-      rx: read(this.#queues.rx, this.#config.rxQueues),
-      tx: read(this.#queues.tx, this.#config.txQueues),
-    };
+    const read = (queues: readonly PortQueue[]) => queues.map(({ counters }) => counters.read());
+    return { rx: read(this.#queues.rx), tx: read(this.#queues.tx), used: this.#config };
   }
 
   /** Beyond DPDK's names. Trouble that belongs to the device and not to a packet is never cleared. */

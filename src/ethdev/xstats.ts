@@ -2,16 +2,19 @@
 // Queue counters turned into DPDK's statistics: the names and the order of rte_eth_xstats and of the vhost library's
 // queue statistics. Pure functions over numbers; every port driver whose queues count as QUEUE_COUNTERS does uses them.
 import { QUEUE_COUNTERS } from '../native.ts';
-import type { PortStats } from './port.ts';
+import type { PortConfig, PortStats } from './port.ts';
 
 export type QueueCounterName = (typeof QUEUE_COUNTERS)[number];
 
 /** One queue's counters in the order of QUEUE_COUNTERS. */
 export type CounterValues = readonly number[];
 
+/** Of all queues that a port has ever used: what its totals have counted stays counted when it uses fewer. */
 export interface PortCounters {
   readonly rx: readonly CounterValues[];
   readonly tx: readonly CounterValues[];
+  /** Queues that the port uses now, whose counts are also listed one by one; all when left out. */
+  readonly used?: PortConfig;
   /** Packets that were lost because no queue took them; 0 when left out. */
   readonly missed?: number;
 }
@@ -45,6 +48,12 @@ export class QueueCounters {
   }
 }
 
+/** The last counts of a closed port, cleared. */
+export function clearedCounters(counters: PortCounters): PortCounters {
+  const zero = (queues: readonly CounterValues[]) => queues.map((values) => values.map(() => 0));
+  return { ...counters, rx: zero(counters.rx), tx: zero(counters.tx), missed: 0 };
+}
+
 /** The basic statistics of a port. */
 export function portStats(counters: PortCounters): PortStats {
   const sum = (queues: readonly CounterValues[], name: QueueCounterName) =>
@@ -62,7 +71,7 @@ export function portStats(counters: PortCounters): PortStats {
 }
 
 /**
- * The extended statistics: rte_ethdev's generic ones, its per-queue ones, then every counter of every queue as
+ * The extended statistics: rte_ethdev's generic ones, its per-queue ones, then every counter of every queue in use as
  * "rx_q0_<name>", then `extra` (a driver's own, in their order).
  */
 export function portXstats(
@@ -80,15 +89,19 @@ export function portXstats(
     ['tx_errors', stats.oerrors],
     ['rx_mbuf_allocation_errors', stats.rxNombuf],
   ]);
-  counters.rx.forEach((values, queue) => {
+  const used = {
+    rx: counters.rx.slice(0, counters.used?.rxQueues),
+    tx: counters.tx.slice(0, counters.used?.txQueues),
+  };
+  used.rx.forEach((values, queue) => {
     addBasic(out, `rx_q${queue}`, values);
     out.set(`rx_q${queue}_errors`, counter(values, 'errors'));
   });
-  counters.tx.forEach((values, queue) => {
+  used.tx.forEach((values, queue) => {
     addBasic(out, `tx_q${queue}`, values);
   });
   for (const role of ['rx', 'tx'] as const) {
-    counters[role].forEach((values, queue) => {
+    used[role].forEach((values, queue) => {
       for (const name of QUEUE_COUNTERS) out.set(`${role}_q${queue}_${name}`, counter(values, name));
     });
   }

@@ -147,7 +147,7 @@ export class Forwarding {
 
   /** To be told after port.clearStats(): the port counts from zero again. */
   portStatsCleared(port: Port): void {
-    if (this.#run?.baseline.has(port.id)) this.#run.baseline.set(port.id, ZERO);
+    if (this.#run?.ports.includes(port)) this.#run.baseline.set(port.id, ZERO);
   }
 
   /** To be told when the link of a port changed: its peer may be another one. */
