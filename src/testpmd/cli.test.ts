@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The program as users run it, over net_null.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { native } from '../native.ts';
 
 const main = fileURLToPath(new URL('./main.ts', import.meta.url));
@@ -153,7 +153,7 @@ describe('the prompt', () => {
       ['set eth-peer 9 02:00:00:00:00:09', 'Error: Invalid port number 9\n'],
       ['set eth-peer 0 zz', 'Error: Invalid ethernet address: zz\n'],
       ['port start 5', 'Invalid port 5\n'],
-      ['load /nonexistent', 'Failed to create file based cmdline context: /nonexistent\n'],
+      ['load /nonexistent', 'context: /nonexistent (ENOENT: no such file or directory)\n'],
     ]) {
       expect(await cli.say(line)).toBe('');
       expect(cli.err).toContain(complaint);
@@ -176,6 +176,70 @@ describe('the prompt', () => {
       `Set rxonly packet forwarding mode\nFinished reading all CLI commands from ${folder}/c\n`,
     );
     rmSync(folder, { recursive: true });
+  });
+
+  describe('with command files', () => {
+    let folder: string;
+    const file = (name: string, ...lines: string[]) => {
+      writeFileSync(join(folder, name), lines.map((line) => `${line}\n`).join(''));
+      return join(folder, name);
+    };
+    beforeEach(() => {
+      folder = mkdtempSync(join(tmpdir(), 'testpmd-'));
+    });
+    afterEach(() => rmSync(folder, { recursive: true }));
+
+    it('runs a file at the place where it is loaded', async () => {
+      const inner = file('inner', 'set burst 5');
+      const outer = file('outer', `load_echo ${inner}`, 'set burst 6');
+      cli = new Cli([...TWO, '--', '-i']);
+      expect(await cli.say(`load ${outer}`)).toBe(
+        'set burst 5\nNumber of packets per burst set to 5\n' +
+          `Finished reading all CLI commands from ${inner}\n` +
+          `Number of packets per burst set to 6\nFinished reading all CLI commands from ${outer}\n`,
+      );
+    });
+
+    it('regression: files that load each other end, with one line', async () => {
+      const [a, b] = [join(folder, 'a'), join(folder, 'b')];
+      file('a', `load ${b}`, `load ${b}`);
+      file('b', `load ${a}`, `load ${a}`);
+      cli = new Cli([...TWO, '--', '-i', `--cmdline-file=${a}`]);
+      expect(await cli.say('set burst 5')).toBe('Number of packets per burst set to 5\n');
+      expect(cli.err.match(/^Failed to load .*$/gm)).toEqual([
+        `Failed to load ${a}: command files load one another more than 16 deep; all of them end here`,
+      ]);
+      expect(cli.out).not.toContain('Finished reading');
+    });
+
+    it.each(['SIGINT', 'SIGTERM'] as const)('regression: a long file is left on %s', async (signal) => {
+      const long = file('long', ...Array.from({ length: 40_000 }, () => 'show port info 0'));
+      cli = new Cli([...TWO, '--', '-i', `--cmdline-file=${long}`]);
+      await cli.until('Infos for port 0');
+      cli.kill(signal);
+      expect(await cli.exit).toBe(0);
+      expect(cli.out).not.toContain('Finished reading');
+      expect(cli.out.endsWith('\nBye...\n')).toBe(true);
+    });
+
+    it('regression: a pipe that nobody writes and a device without end leave the prompt alive', async () => {
+      execFileSync('mkfifo', [join(folder, 'pipe')]);
+      cli = new Cli([...TWO, '--', '-i', '--cmdline-file=/dev/zero']);
+      await cli.say('set burst 5');
+      expect(cli.err).toContain('context: /dev/zero (it is neither a regular file nor a pipe)\n');
+      cli.write(`load ${join(folder, 'pipe')}\nset burst 6\n`);
+      await cli.until(`load ${join(folder, 'pipe')}\n`);
+      cli.kill('SIGTERM');
+      expect(await cli.exit).toBe(0);
+      expect(cli.out).not.toContain('set to 6');
+    });
+
+    it('regression: a line without end on the pipe is refused', async () => {
+      cli = new Cli([...TWO, '--', '-i']);
+      await cli.until('testpmd> ');
+      cli.write(`${'x'.repeat(1 << 20)}\nset burst 5\n`);
+      await cli.until('Bad arguments: a line of more than 4096 characters\ntestpmd> set burst 5\nNumber of');
+    });
   });
 
   it('leaves on SIGINT in order, also while it starts', async () => {

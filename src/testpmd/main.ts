@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { PmdError } from '../errors.ts';
 import { native } from '../native.ts';
 import { type CommandLine, helpText, parseCommandLine } from './command-line.ts';
-import { runFile } from './commands/run.ts';
+import { CommandRunner } from './commands/run.ts';
 import { commands } from './commands/table.ts';
 import { UsageError } from './getopt.ts';
 import { chooseLcores } from './lcores.ts';
@@ -104,10 +104,9 @@ function fail(session: Session, reason: string): void {
   void session.serialize(() => session.quit());
 }
 
-async function runCommandFile(session: Session): Promise<void> {
-  const { commandFile, commandFileEcho } = session.settings;
-  if (commandFile === null) return;
-  await session.serialize(() => runFile(session, commands, commandFile, commandFileEcho));
+async function runCommandFile({ settings }: Session, runner: CommandRunner): Promise<void> {
+  const { commandFile, commandFileEcho } = settings;
+  if (commandFile !== null) await runner.runFile(commandFile, commandFileEcho);
 }
 
 async function interact(
@@ -115,12 +114,13 @@ async function interact(
   output: TerminalOutput,
   signalled: (signal: NodeJS.Signals) => void,
 ): Promise<void> {
-  await runCommandFile(session);
+  const runner = new CommandRunner(session, commands);
+  await runCommandFile(session, runner);
   if (session.settings.autoStart && !session.quitting) {
     output.print('Start automatic packet forwarding');
     await session.serialize(async () => void (await session.forwarding.start(session.forwardingPorts, 0)));
   }
-  if (!session.quitting) await runPrompt(session, output, () => signalled('SIGINT'));
+  if (!session.quitting) await runPrompt(session, runner, output, () => signalled('SIGINT'));
   await session.ended;
 }
 
@@ -135,7 +135,7 @@ async function runAlone(session: Session): Promise<void> {
       'no ports; give --vdev net_vhost_pci0,path=SOCKET or -a 0000:00:04.0, or -- -i for a prompt',
     );
   }
-  await runCommandFile(session);
+  await runCommandFile(session, new CommandRunner(session, commands));
   if (!session.quitting) {
     output.print('No commandline core given, start packet forwarding');
     const burst = settings.txFirst ? 1 : 0;

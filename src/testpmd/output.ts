@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Where text goes: results to stdout, complaints to stderr, as testpmd does.
+import { once } from 'node:events';
 
 export interface Output {
   print(line: string): void;
   complain(line: string): void;
   /** Text of an event that comes between commands: whoever shows a prompt shows it again after it. */
   event(line: string): void;
+  /** Resolves once the reader has taken enough of what was printed that more makes sense. */
+  room(): Promise<void>;
 }
 
 export class TerminalOutput implements Output {
@@ -23,5 +26,9 @@ export class TerminalOutput implements Output {
   event(line: string): void {
     this.print(line);
     this.afterEvent();
+  }
+
+  async room(): Promise<void> {
+    if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain');
   }
 }

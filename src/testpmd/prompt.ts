@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The prompt: a line editor on a terminal; on a pipe the same dialogue, with each line echoed as testpmd does.
 import { createInterface } from 'node:readline';
+import { MAX_LINE } from './commands/command-file.ts';
 import { complete } from './commands/grammar.ts';
-import { runLine } from './commands/run.ts';
+import type { CommandRunner } from './commands/run.ts';
 import { commands } from './commands/table.ts';
+import { readLines } from './input-lines.ts';
 import type { TerminalOutput } from './output.ts';
 import type { Session } from './session.ts';
 
@@ -12,36 +14,65 @@ const PROMPT = 'testpmd> ';
 /** Reads commands until quit or the end of input, which quits. Interrupts call `onInterrupt`. */
 export async function runPrompt(
   session: Session,
+  runner: CommandRunner,
   output: TerminalOutput,
   onInterrupt: () => void,
 ): Promise<void> {
-  const terminal = Boolean(process.stdin.isTTY && process.stdout.isTTY);
+  if (process.stdin.isTTY && process.stdout.isTTY) await editLines(session, runner, output, onInterrupt);
+  else await takeLines(session, runner, output);
+  output.afterEvent = () => {};
+}
+
+async function editLines(
+  session: Session,
+  runner: CommandRunner,
+  output: TerminalOutput,
+  onInterrupt: () => void,
+): Promise<void> {
   const lines = createInterface({
     input: process.stdin,
-    output: terminal ? process.stdout : undefined,
-    terminal,
+    output: process.stdout,
+    terminal: true,
     prompt: PROMPT,
     completer: (line: string) => [complete(commands, line), line.split(/\s+/).pop() ?? ''],
   });
-  const show = () => {
-    if (terminal) lines.prompt(true);
-    else process.stdout.write(PROMPT);
-  };
+  const show = () => lines.prompt(true);
+  let last = Promise.resolve();
   lines.on('SIGINT', onInterrupt);
   lines.on('line', (line) => {
-    void session.serialize(async () => {
-      if (session.quitting) return;
-      if (!terminal) process.stdout.write(`${line}\n`);
-      await runLine(session, commands, line);
+    last = last.then(async () => {
+      await runner.runLine(line);
       if (!session.quitting) show();
     });
   });
   lines.on('close', () => {
-    void session.serialize(() => (session.quitting ? undefined : session.quit()));
+    last = last.then(() => quit(session));
   });
   output.afterEvent = show;
   show();
   await session.ended;
-  output.afterEvent = () => {};
   lines.close();
+}
+
+/** The next line is read when the last one has run and its output was taken, so that neither heaps up. */
+async function takeLines(session: Session, runner: CommandRunner, output: TerminalOutput): Promise<void> {
+  const show = () => void process.stdout.write(PROMPT);
+  output.afterEvent = show;
+  show();
+  const all = async () => {
+    for await (const line of readLines(process.stdin, MAX_LINE)) {
+      if (line === null) output.print(`Bad arguments: a line of more than ${MAX_LINE} characters`);
+      else await runner.runLine(line, true);
+      if (session.quitting) return;
+      show();
+      await session.untilHurried(output.room());
+    }
+    await quit(session);
+  };
+  // A signal ends the session while a line is awaited.
+  await Promise.race([session.ended, all().then(() => session.ended)]);
+}
+
+function quit(session: Session): Promise<void> {
+  return session.serialize(() => (session.quitting ? undefined : session.quit()));
 }

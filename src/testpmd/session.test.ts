@@ -43,6 +43,7 @@ async function open(settings: Partial<Settings> = {}, cpus = [cpu]): Promise<voi
     print: (line) => printed.push(...line.split('\n')),
     complain: (line) => complained.push(line),
     event: (line) => printed.push(...line.split('\n')),
+    room: async () => {},
   });
   await session.init(['net_null0', 'net_null1']);
 }

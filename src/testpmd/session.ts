@@ -26,6 +26,9 @@ export class Session {
   readonly #samples = new Map<number, StatsSample>();
   /** The device of the last port was removed. */
   onLastRemoved: () => void = () => {};
+  /** A command asks for the commands of a file to be run next. */
+  onLoad: (path: string, echo: boolean) => void = () => {};
+  readonly #hurry = new AbortController();
   #queue: Promise<void> = Promise.resolve();
   #quitting = false;
   #ended: () => void = () => {};
@@ -55,6 +58,26 @@ export class Session {
   /** Makes waits end early: a signal came. */
   hurry(): void {
     this.#quitting = true;
+    this.#hurry.abort();
+  }
+
+  /** Aborted by hurry(). */
+  get hurried(): AbortSignal {
+    return this.#hurry.signal;
+  }
+
+  /** Waits for `job`, however it ends, but not longer than until hurry(). */
+  untilHurried(job: Promise<unknown>): Promise<void> {
+    const { hurried } = this;
+    return new Promise((resolve) => {
+      const done = () => {
+        hurried.removeEventListener('abort', done);
+        resolve();
+      };
+      if (hurried.aborted) resolve();
+      else hurried.addEventListener('abort', done);
+      job.then(done, done);
+    });
   }
 
   get ports(): Port[] {

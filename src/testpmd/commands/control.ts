@@ -2,13 +2,12 @@
 // start, stop, quit, help, load.
 import type { Session } from '../session.ts';
 import { type Command, usage } from './grammar.ts';
-import { runFile } from './run.ts';
 
 const section = 'control';
 
 type Commands = readonly Command<Session>[];
 
-/** `commands` is the whole table, for load and help. */
+/** `commands` is the whole table, for help. */
 export function controlCommands(commands: Commands): Commands {
   return [
     {
@@ -40,13 +39,13 @@ export function controlCommands(commands: Commands): Commands {
       pattern: 'load file=<text>',
       section,
       help: 'Run the commands of a file.',
-      run: (session, { file }) => runFile(session, commands, file, false),
+      run: (session, { file }) => session.onLoad(file, false),
     },
     {
       pattern: 'load_echo file=<text>',
       section,
       help: 'The same, and print each of them.',
-      run: (session, { file }) => runFile(session, commands, file, true),
+      run: (session, { file }) => session.onLoad(file, true),
     },
   ];
 }

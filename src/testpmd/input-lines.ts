@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Lines of a stream, each of a bounded length. Nothing is read while the consumer is busy with a line.
+
+/** Yields null for a line of more than `maxLength` characters, of which nothing is kept. */
+export async function* readLines(
+  input: AsyncIterable<Buffer>,
+  maxLength: number,
+): AsyncGenerator<string | null> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  let tooLong = false;
+  for await (const part of input) {
+    const pieces = decoder.decode(part, { stream: true }).split('\n');
+    for (const [i, piece] of pieces.entries()) {
+      if (i > 0) {
+        yield tooLong ? null : rest;
+        rest = '';
+        tooLong = false;
+      }
+      tooLong ||= rest.length + piece.length > maxLength;
+      rest = tooLong ? '' : rest + piece;
+    }
+  }
+  if (tooLong || rest !== '') yield tooLong ? null : rest;
+}
