@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Loopback, openLoopback } from '../test/support/loopback.ts';
+import { GPA, type Loopback, openLoopback } from '../test/support/loopback.ts';
 import { Mempool } from './ethdev/mempool.ts';
 import {
   type DriverQueueHandle,
@@ -268,12 +268,12 @@ describe('handles', () => {
 });
 
 describe('messages', () => {
-  it('chainTake gives segments with their place, chainReturn any order', () => {
+  it('chainTake gives segments with their addresses, chainReturn any order', () => {
     native.driverGenerate(loop.peerTx, 3);
     const first = native.chainTake(loop.rx);
     const second = native.chainTake(loop.rx);
-    expect(first).toMatchObject({ head: 0, segments: [{ length: 76, writable: false }] });
-    expect(loop.bytes.getUint8((first?.segments[0]?.offset ?? 0) + 12)).toBe(2);
+    expect(first).toMatchObject({ head: 0, segments: [{ bytes: 76, writable: false }] });
+    expect(loop.bytes.getUint8(Number((first?.segments[0]?.address ?? 0n) - GPA) + 12)).toBe(2);
     expect(second?.head).toBe(1);
     native.chainReturn(loop.rx, 1, 7);
     expect(loop.bytes.getUint16(0x10000 + 2, true)).toBe(1);

@@ -373,16 +373,16 @@ export interface Native {
 
   // --- ring: device role for messages (control queues of the device model) ------------------------------------------
   /**
-   * Takes the next chain: its head and its segments as {offset in the mapping of the region, mapping, length, writable}.
+   * Takes the next chain: its head and its segments, whose addresses nobody has checked: they need not lie in the queue's memory.
    * Null when there is none. Throws EPROTO when the ring breaks the rules. The queue is one of `queueCreate`.
    */
   chainTake(queue: QueueHandle): {
     readonly head: number;
     readonly segments: readonly {
-      mapping: MappingHandle;
-      offset: number;
-      length: number;
-      writable: boolean;
+      readonly address: bigint;
+      /** At least 1. */
+      readonly bytes: number;
+      readonly writable: boolean;
     }[];
   } | null;
   /** Returns a chain with `written` bytes; true when the driver wants to be interrupted. */

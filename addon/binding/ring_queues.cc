@@ -10,7 +10,6 @@
 #include "binding/ring_registry.h"
 #include "os/mapping.h"
 #include "ring/announce.h"
-#include "ring/chain.h"
 
 namespace vpci {
 namespace {
@@ -129,18 +128,27 @@ Napi::Value QueueDestroy(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Object SegmentObject(Napi::Env env, const MemoryTable& memory, const Segment& s) {
-  for (const MemoryRegion& r : memory.regions()) {
-    if (s.base < r.base || s.base >= r.base + r.size) continue;
-    Napi::Object o = Napi::Object::New(env);
-    o.Set("mapping", Napi::Number::New(env, r.mapping));
-    o.Set("offset", Napi::Number::New(
-                        env, static_cast<double>(r.mapping_offset + static_cast<uint64_t>(s.base - r.base))));
-    o.Set("length", Napi::Number::New(env, s.len));
-    o.Set("writable", Napi::Boolean::New(env, s.writable));
-    return o;
+Napi::Object SegmentObject(Napi::Env env, const VringDesc& d) {
+  Napi::Object o = Napi::Object::New(env);
+  o.Set("address", Napi::BigInt::New(env, uint64_t{d.addr}));
+  o.Set("bytes", Napi::Number::New(env, d.len));
+  o.Set("writable", Napi::Boolean::New(env, (d.flags & VRING_DESC_F_WRITE) != 0));
+  return o;
+}
+
+// The descriptors of a chain; false when it is none. Message queues offer no indirect tables, and the caller
+// translates: a machine's memory need not fit into this process.
+bool ReadChain(Napi::Env env, const DeviceQueue& q, int32_t head, Napi::Array segments) {
+  int64_t at = head;
+  for (uint32_t left = q.size(); left > 0; left--) {
+    if (at < 0 || at >= q.size()) return false;
+    const VringDesc d = LoadDesc(&q.desc[at]);
+    if ((d.flags & VRING_DESC_F_INDIRECT) || d.len == 0) return false;
+    segments.Set(segments.Length(), SegmentObject(env, d));
+    if (!(d.flags & VRING_DESC_F_NEXT)) return true;
+    at = d.next;
   }
-  throw ErrnoError(env, EPROTO, "chainTake");
+  return false;
 }
 
 // Everything that a chain holds, or EPROTO and a broken queue.
@@ -151,16 +159,7 @@ Napi::Value TakeLocked(Napi::Env env, DeviceQueue& q) {
   }
   const int32_t head = q.Head(q.last_avail_idx);
   Napi::Array segments = Napi::Array::New(env);
-  Segment s;
-  bool bad = head < 0;
-  if (!bad) {
-    ChainWalker chain = ChainWalker::Split(q, static_cast<uint16_t>(head));
-    WalkResult r;
-    while ((r = chain.Next(&s)) == WalkResult::kSegment)
-      segments.Set(segments.Length(), SegmentObject(env, *q.memory, s));
-    bad = r == WalkResult::kBad;
-  }
-  if (bad) {
+  if (!ReadChain(env, q, head, segments)) {
     q.Break();
     throw ErrnoError(env, EPROTO, "chainTake");
   }

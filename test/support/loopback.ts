@@ -4,7 +4,7 @@
 import { VIRTIO_F_RING_PACKED } from '../../src/abi/virtio-ring.ts';
 import { type DriverQueueHandle, type MemoryHandle, native, type QueueHandle } from '../../src/native.ts';
 
-const GPA = 0x4000_0000n;
+export const GPA = 0x4000_0000n;
 const PLACE = {
   txDesc: 0,
   txAvail: 0x8000,

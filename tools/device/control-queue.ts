@@ -5,9 +5,9 @@
 // Contract: messages are delivered in order, each in one buffer. A message for which there is no buffer waits, up to a bound.
 // Whatever the driver does wrong ends in one call of onError, after which the queue is stopped.
 import { vringAvailBytes, vringDescBytes, vringUsedBytes } from '../../src/abi/virtio-ring.ts';
-import { type MappingHandle, native, type QueueHandle } from '../../src/native.ts';
+import { native, type QueueHandle } from '../../src/native.ts';
 import type { DmaMap } from './dma-table.ts';
-import type { DriverMemory } from './driver-memory.ts';
+import type { DmaRange, DriverMemory, PlacedRanges } from './driver-memory.ts';
 
 export interface ControlQueueSetup {
   readonly desc: bigint;
@@ -27,16 +27,9 @@ export interface ControlQueueHandlers {
   onError(reason: string): void;
 }
 
-interface Segment {
-  readonly mapping: MappingHandle;
-  readonly offset: number;
-  readonly length: number;
-  readonly writable: boolean;
-}
-
 interface Buffer {
   readonly head: number;
-  readonly segments: readonly Segment[];
+  readonly segments: readonly DmaRange[];
   readonly length: number;
 }
 
@@ -44,12 +37,15 @@ interface Buffer {
 const MAX_PENDING = 600;
 /** No message of a driver is longer. */
 const MAX_MESSAGE_BYTES = 4096;
+/** As much of a buffer is looked at before a message is written to it; a longer one may claim all of the machine. */
+const MAX_CHECKED_BYTES = 64 << 10;
 
 export class ControlQueue {
   readonly #handlers: ControlQueueHandlers;
   #queue: QueueHandle | null = null;
   #memory: DriverMemory | null = null;
-  #ring: readonly { readonly address: bigint; readonly bytes: number }[] = [];
+  #place: PlacedRanges | null = null;
+  #ring: readonly DmaRange[] = [];
   #size = 0;
   #buffers: Buffer[] = [];
   #pending: Uint8Array[] = [];
@@ -73,19 +69,22 @@ export class ControlQueue {
     const { memory, ...ring } = setup;
     const queue = this.#queue ?? native.queueCreate('rx');
     this.#queue = queue;
-    try {
-      const place = { memory: memory.handle, lastAvailIdx: 0, notifyFd: -1, wantKicks: true };
-      native.queueStart(queue, { ...ring, ...place });
-    } catch (error) {
-      native.queueQuiesce(queue);
-      throw error;
-    }
-    this.#memory = memory;
     this.#ring = [
       { address: setup.desc, bytes: vringDescBytes(setup.size) },
       { address: setup.avail, bytes: vringAvailBytes(setup.size) },
       { address: setup.used, bytes: vringUsedBytes(setup.size) },
     ];
+    const place = memory.place(this.#ring);
+    try {
+      const how = { memory: place.handle, lastAvailIdx: 0, notifyFd: -1, wantKicks: true };
+      native.queueStart(queue, { ...ring, ...how });
+    } catch (error) {
+      native.queueQuiesce(queue);
+      place.close();
+      throw error;
+    }
+    this.#memory = memory;
+    this.#place = place;
     this.#size = setup.size;
   }
 
@@ -93,6 +92,8 @@ export class ControlQueue {
   stop(): void {
     if (!this.#memory) return;
     if (this.#queue !== null) native.queueQuiesce(this.#queue);
+    this.#place?.close();
+    this.#place = null;
     this.#memory = null;
     this.#buffers = [];
     this.#pending = [];
@@ -124,21 +125,15 @@ export class ControlQueue {
 
   /** True when the ring or a buffer that is kept lies in this map. */
   uses(map: DmaMap): boolean {
-    const memory = this.#memory;
-    if (!memory) return false;
-    const inMap = (start: bigint, bytes: number) =>
-      start < map.iova + map.size && map.iova < start + BigInt(bytes);
-    if (this.#ring.some(({ address, bytes }) => inMap(address, bytes))) return true;
-    return this.#buffers.some(({ segments }) =>
-      segments.some(({ mapping, offset, length }) => {
-        const address = memory.addressOf(mapping, offset);
-        return address !== undefined && inMap(address, length);
-      }),
-    );
+    if (!this.#memory) return false;
+    const inMap = ({ address, bytes }: DmaRange) =>
+      address < map.iova + map.size && map.iova < address + BigInt(bytes);
+    return this.#ring.some(inMap) || this.#buffers.some(({ segments }) => segments.some(inMap));
   }
 
   #takeChain(): boolean {
-    if (!this.#memory || this.#queue === null) return false;
+    const memory = this.#memory;
+    if (!memory || this.#queue === null) return false;
     let chain: ReturnType<typeof native.chainTake>;
     try {
       chain = native.chainTake(this.#queue);
@@ -148,16 +143,33 @@ export class ControlQueue {
     }
     if (!chain) return false;
     const readable = chain.segments.filter((segment) => !segment.writable);
-    if (readable.length > 0) {
-      const message = gather(readable);
-      this.#return(chain.head, 0);
-      if (message) this.#handlers.onMessage(message);
-      else this.#fail(`a control message of more than ${MAX_MESSAGE_BYTES} bytes`);
-    } else {
-      const length = chain.segments.reduce((sum, segment) => sum + segment.length, 0);
-      this.#buffers.push({ head: chain.head, segments: chain.segments, length });
-    }
+    if (readable.length > 0) this.#takeMessage(memory, chain.head, readable);
+    else this.#keepBuffer(memory, chain.head, chain.segments);
     return true;
+  }
+
+  #takeMessage(memory: DriverMemory, head: number, segments: readonly DmaRange[]): void {
+    if (lengthOf(segments) > MAX_MESSAGE_BYTES) {
+      this.#fail(`a control message of more than ${MAX_MESSAGE_BYTES} bytes`);
+      return;
+    }
+    // A private copy: the driver may change its buffer while it is read.
+    const parts = segments.map((segment) => memory.read(segment));
+    if (parts.includes(null)) {
+      this.#fail('a control message outside its memory');
+      return;
+    }
+    this.#return(head, 0);
+    const message = Uint8Array.from(parts.flatMap((part) => [...(part ?? [])]));
+    this.#handlers.onMessage(new DataView(message.buffer));
+  }
+
+  #keepBuffer(memory: DriverMemory, head: number, segments: readonly DmaRange[]): void {
+    const reachable = segments.every(({ address, bytes }) =>
+      memory.covers({ address, bytes: Math.min(bytes, MAX_CHECKED_BYTES) }),
+    );
+    if (reachable) this.#buffers.push({ head, segments, length: lengthOf(segments) });
+    else this.#fail('a control buffer outside its memory');
   }
 
   #deliver(): void {
@@ -168,8 +180,11 @@ export class ControlQueue {
         this.#fail(`a control buffer of ${buffer.length} bytes for a message of ${message.length}`);
         return;
       }
+      if (!scatter(this.#memory, message, buffer.segments)) {
+        this.#fail('a control buffer outside its memory');
+        return;
+      }
       this.#pending.shift();
-      scatter(message, buffer.segments);
       this.#return(buffer.head, message.length);
     }
   }
@@ -184,25 +199,16 @@ export class ControlQueue {
   }
 }
 
-/** A private copy: the driver may change its buffer while it is read. */
-function gather(segments: readonly Segment[]): DataView | null {
-  const length = segments.reduce((sum, segment) => sum + segment.length, 0);
-  if (length > MAX_MESSAGE_BYTES) return null;
-  const message = new Uint8Array(length);
-  let at = 0;
-  for (const segment of segments) {
-    message.set(new Uint8Array(native.mappingBuffer(segment.mapping), segment.offset, segment.length), at);
-    at += segment.length;
-  }
-  return new DataView(message.buffer);
+function lengthOf(segments: readonly DmaRange[]): number {
+  return segments.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
-function scatter(message: Uint8Array, segments: readonly Segment[]): void {
+function scatter(memory: DriverMemory, message: Uint8Array, segments: readonly DmaRange[]): boolean {
   let rest = message;
-  for (const segment of segments) {
-    const part = rest.subarray(0, segment.length);
-    new Uint8Array(native.mappingBuffer(segment.mapping), segment.offset, part.length).set(part);
-    rest = rest.subarray(part.length);
-    if (rest.length === 0) return;
+  for (const { address, bytes } of segments) {
+    if (!memory.write(address, rest.subarray(0, bytes))) return false;
+    rest = rest.subarray(bytes);
+    if (rest.length === 0) break;
   }
+  return true;
 }

@@ -19,7 +19,7 @@ import { openFds } from '../../test/support/open-fds.ts';
 import { until } from '../../test/support/wait.ts';
 import { u32s, u64s } from './channel.test-help.ts';
 import { createDevice, type Device, type DeviceOptions } from './device.ts';
-import { DMA_BYTES, DRIVER_NET, IOVA, REMAP, SESSION, TestDriver } from './driver.test-help.ts';
+import { DMA_BYTES, DRIVER_NET, IOVA, type Machine, REMAP, SESSION, TestDriver } from './driver.test-help.ts';
 import { closeAll } from './fds.ts';
 import { GPA, MEMORY_BYTES, NET_AND_PROTOCOL, ringOffsets, TestPeer } from './peer.test-help.ts';
 
@@ -54,8 +54,8 @@ const newPeer = (): TestPeer => {
   open.push(peer);
   return peer;
 };
-const newDriver = (): TestDriver => {
-  const driver = new TestDriver(native.unixConnect(vfioUser));
+const newDriver = (memory?: number, machine?: Machine): TestDriver => {
+  const driver = new TestDriver(native.unixConnect(vfioUser), memory, machine);
   open.push(driver);
   return driver;
 };
@@ -101,6 +101,42 @@ async function answerStop(driver: TestDriver, last: number): Promise<number> {
   await driver.send(stopped(index, last, token));
   return index;
 }
+
+const GIB = 1n << 30n;
+
+describe("a driver's machine", () => {
+  const one = (bytes: bigint): Machine => ({
+    offset: Number(bytes) - DMA_BYTES,
+    iova: bytes - BigInt(DMA_BYTES),
+    maps: [{ iova: 0n, size: bytes, offset: 0n }],
+  });
+  const below = 3n * GIB - 0x8000n;
+  const across: Machine = {
+    offset: Number(below),
+    iova: below,
+    maps: [
+      { iova: 0n, size: 3n * GIB, offset: 0n },
+      { iova: 3n * GIB, size: 3n * GIB, offset: 3n * GIB },
+    ],
+  };
+
+  it.each<[string, bigint, Machine]>([
+    ['6 GiB in one DMA range', 6n * GIB, one(6n * GIB)],
+    ['6 GiB in two that touch, ring and buffers on either side of the seam', 6n * GIB, across],
+    ['2^48 bytes', 1n << 48n, one(1n << 48n)],
+  ])('regression: F1: may have %s', async (_, bytes, machine) => {
+    make();
+    const peer = newPeer();
+    await peer.start();
+    const driver = newDriver(native.memfdCreate('large', Number(bytes), false), machine);
+    await driver.start();
+    expect((await driver.messages(3)).map(kind)).toEqual([FEATURES, PLACED, QUEUES]);
+    await driver.untilLink(true);
+    const base = peer.vringBase(1);
+    expect(await answerStop(driver, 7)).toBe(1);
+    expect(await base).toBe(7);
+  });
+});
 
 describe('session', () => {
   it('tells a driver features, memory and queues, then raises the link', async () => {

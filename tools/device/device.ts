@@ -191,7 +191,7 @@ class DeviceModel implements Device {
     if (!queue?.enabled || !virtio.driverReady || this.#controlQueue.running) return;
     this.#dropDriverMemory();
     try {
-      const memory = new DriverMemory(dma.maps);
+      const memory = new DriverMemory(() => dma.maps);
       this.#driverMemory = memory;
       this.#positions = new DriverPositions(
         memory,
@@ -237,11 +237,13 @@ class DeviceModel implements Device {
 
   #dmaUnmapping(maps: readonly DmaMap[]): void {
     if (maps.some((map) => this.#controlQueue.uses(map))) this.#failDriver('it unmapped the control queue');
-    if (!maps.some((map) => this.#positions?.liesIn(map))) return;
-    if (this.#controlQueue.running) this.#failDriver('it unmapped its queues');
-    // One that failed before may have gone on for a while.
-    this.#session.driverGone();
-    this.#dropDriverMemory();
+    if (maps.some((map) => this.#positions?.liesIn(map))) {
+      if (this.#controlQueue.running) this.#failDriver('it unmapped its queues');
+      // One that failed before may have gone on for a while.
+      this.#session.driverGone();
+      this.#dropDriverMemory();
+    }
+    this.#driverMemory?.forget(maps);
   }
 
   #setLink(up: boolean): void {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The driver's memory, as DMA_MAP and DMA_UNMAP tell it. Nothing is mapped here: descriptors are kept until the control
-// queue needs the memory. Maps without a descriptor (device memory, private guest memory) hold their place only.
+// The driver's memory, as DMA_MAP and DMA_UNMAP tell it. Nothing is mapped here: descriptors are kept for driver-memory.ts,
+// which maps what it needs. Maps without a descriptor (device memory, private guest memory) hold their place only.
 import { native } from '../../src/native.ts';
 import { closeAll, closeQuietly, takeFd } from './fds.ts';
 import { EEXIST, EINVAL, ENOENT, ENOSPC, VfioError } from './vfio-error.ts';
@@ -11,11 +11,15 @@ export interface DmaMap {
   /** -1 for memory that cannot be reached. */
   readonly fd: number;
   readonly offset: number;
+  /** The file; 0 without one. */
+  readonly device: bigint;
+  readonly inode: bigint;
   readonly writable: boolean;
 }
 
 export const MAX_DMA_MAPS = 1024;
 const ADDRESS_SPACE = 1n << 64n;
+const MAX_OFFSET = BigInt(Number.MAX_SAFE_INTEGER);
 
 export class DmaTable {
   #maps: DmaMap[] = [];
@@ -35,14 +39,9 @@ export class DmaTable {
     if (this.#maps.length >= MAX_DMA_MAPS)
       throw new VfioError(ENOSPC, `more than ${MAX_DMA_MAPS} DMA ranges`);
     const fd = fds[0] ?? -1;
-    if (fd >= 0) checkFile(fd, offset, size);
-    this.#maps.push({
-      iova,
-      size,
-      fd: fd < 0 ? -1 : takeFd(fds, fd),
-      offset: fd < 0 ? 0 : Number(offset),
-      writable,
-    });
+    const file = fd >= 0 ? checkFile(fd, offset, size) : NO_FILE;
+    if (fd >= 0) takeFd(fds, fd);
+    this.#maps.push({ iova, size, fd, writable, ...file });
   }
 
   /** Maps that `[iova, + size)` names. Throws EINVAL when it cuts one in two, ENOENT when there is none. */
@@ -72,9 +71,13 @@ function overlaps(map: DmaMap, iova: bigint, size: bigint): boolean {
   return iova < map.iova + map.size && map.iova < iova + size;
 }
 
-/** The range must lie in the file now, or the first touch would be a signal. */
-function checkFile(fd: number, offset: bigint, size: bigint): void {
-  const info = native.fileInfo(fd);
-  if (!info.regular) throw new VfioError(EINVAL, 'a DMA descriptor that is no regular file');
-  if (offset + size > BigInt(info.size)) throw new VfioError(EINVAL, 'a DMA range beyond its file');
+const NO_FILE = { device: 0n, inode: 0n, offset: 0 } as const;
+
+/** The range must lie in the file now, or the first touch would be a signal; and its end must be a number that is exact. */
+function checkFile(fd: number, offset: bigint, size: bigint): Pick<DmaMap, 'device' | 'inode' | 'offset'> {
+  const { regular, size: bytes, device, inode } = native.fileInfo(fd);
+  if (!regular) throw new VfioError(EINVAL, 'a DMA descriptor that is no regular file');
+  if (offset + size > BigInt(bytes)) throw new VfioError(EINVAL, 'a DMA range beyond its file');
+  if (offset + size > MAX_OFFSET) throw new VfioError(EINVAL, 'a DMA range beyond byte 2^53 of its file');
+  return { device, inode, offset: Number(offset) };
 }

@@ -40,6 +40,19 @@ export const SESSION = 1n << 112n;
 export const REMAP = 1n << 113n;
 export const DRIVER_NET = (1n << 32n) | (1n << 15n) | (1n << 28n) | (1n << 35n);
 
+/** Where the driver's DMA_BYTES lie in its machine, and how the machine's memory file is mapped for DMA. */
+export interface Machine {
+  readonly offset: number;
+  readonly iova: bigint;
+  readonly maps: readonly { readonly iova: bigint; readonly size: bigint; readonly offset: bigint }[];
+}
+
+const SMALL: Machine = {
+  offset: 0,
+  iova: IOVA,
+  maps: [{ iova: IOVA, size: BigInt(DMA_BYTES), offset: 0n }],
+};
+
 export interface VfioReplyMessage {
   readonly error: number;
   readonly payload: DataView;
@@ -51,16 +64,22 @@ export class TestDriver {
   readonly memory: number;
   readonly mapping: MappingHandle;
   readonly interrupts: number[] = [];
+  readonly #machine: Machine;
   readonly #view: DataView;
   #availIndex = 0;
   #usedIndex = 0;
   #sends = 0;
 
   /** Owns both descriptors. */
-  constructor(fd: number, memory = native.memfdCreate('test-driver', DMA_BYTES, false)) {
+  constructor(
+    fd: number,
+    memory = native.memfdCreate('test-driver', DMA_BYTES, false),
+    machine: Machine = SMALL,
+  ) {
     this.channel = vfioUserChannel(fd);
     this.memory = memory;
-    this.mapping = native.mapFd(this.memory, 0, DMA_BYTES, true);
+    this.#machine = machine;
+    this.mapping = native.mapFd(this.memory, machine.offset, DMA_BYTES, true);
     this.#view = new DataView(native.mappingBuffer(this.mapping));
   }
 
@@ -140,8 +159,9 @@ export class TestDriver {
     fds: readonly number[] = [this.memory],
     iova = IOVA,
     size = BigInt(DMA_BYTES),
+    offset = 0n,
   ): Promise<number> {
-    const map = encode(VFIO_USER_DMA_MAP, { argsz: 32, flags: 3, address: iova, size });
+    const map = encode(VFIO_USER_DMA_MAP, { argsz: 32, flags: 3, address: iova, size, offset });
     return this.errorOf(VFIO_USER.DMA_MAP, new Uint8Array(map.buffer), fds);
   }
 
@@ -162,13 +182,14 @@ export class TestDriver {
 
   async restart(features: bigint, pairs = 1, buffers = FIRST_SEND): Promise<void> {
     if (!(await this.acceptFeatures(features))) throw new Error('FEATURES_OK did not stand');
-    await this.mapDma();
+    for (const { iova, size, offset } of this.#machine.maps)
+      await this.mapDma([this.memory], iova, size, offset);
     await this.setVectors(0, 4);
     await this.setCommon('config_msix_vector', 0);
     for (const queue of [0, 1]) {
       await this.setCommon('queue_select', queue);
       await this.setCommon('queue_msix_vector', 2 + queue);
-      const ring = IOVA + BigInt(DATA + queue * DATA_BYTES);
+      const ring = this.#machine.iova + BigInt(DATA + queue * DATA_BYTES);
       await this.setCommon('queue_desc', ring);
       await this.setCommon('queue_driver', ring + BigInt(DATA_AVAIL));
       await this.setCommon('queue_device', ring + BigInt(DATA_AVAIL + 0x400));
@@ -177,9 +198,9 @@ export class TestDriver {
     new Uint8Array(this.#view.buffer, DATA).fill(0);
     await this.setCommon('queue_select', 2 * pairs);
     await this.setCommon('queue_msix_vector', 1);
-    await this.setCommon('queue_desc', IOVA + BigInt(DESC));
-    await this.setCommon('queue_driver', IOVA + BigInt(AVAIL));
-    await this.setCommon('queue_device', IOVA + BigInt(USED));
+    await this.setCommon('queue_desc', this.#machine.iova + BigInt(DESC));
+    await this.setCommon('queue_driver', this.#machine.iova + BigInt(AVAIL));
+    await this.setCommon('queue_device', this.#machine.iova + BigInt(USED));
     new Uint8Array(this.#view.buffer, 0, BUFFERS).fill(0);
     this.#availIndex = 0;
     this.#usedIndex = 0;
@@ -279,7 +300,7 @@ export class TestDriver {
   }
 
   #post(index: number, len: number, flags: number): void {
-    const addr = IOVA + BigInt(BUFFERS + index * BUFFER_BYTES);
+    const addr = this.#machine.iova + BigInt(BUFFERS + index * BUFFER_BYTES);
     encode(VRING_DESC, { addr, len, flags, next: 0 }, this.#view, DESC + index * VRING_DESC.size);
     this.#view.setUint16(AVAIL + 4 + 2 * (this.#availIndex % ENTRIES), index, true);
     this.#availIndex = (this.#availIndex + 1) & 0xffff;
