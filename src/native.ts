@@ -31,6 +31,20 @@ export interface ReceivedMessage {
 export interface FdWatcher {
   /** Stops watching; the descriptor stays open. Safe to call twice. */
   close(): void;
+  /** Does not keep the event loop alive any more. */
+  unref(): void;
+}
+
+/** A bounded queue of output and the thread that writes it: no call of it blocks on the descriptors. */
+export interface OutputQueue {
+  /** Queues a copy, written in the order of the calls; false, and nothing is queued, when there is no room. */
+  put(fd: number, bytes: Uint8Array): boolean;
+  /** Bytes that are not written yet. */
+  pending(): number;
+  /** Blocks until all is written; gives up (false) when no byte was taken for `stallMs`, or after `limitMs`. */
+  flush(stallMs: number, limitMs: number): boolean;
+  /** The first failed write since the last call. What could not be written is gone. */
+  takeFailure(): { readonly fd: number; readonly error: NodeJS.ErrnoException } | null;
 }
 
 export interface MemoryRegion {
@@ -251,6 +265,8 @@ export interface Native {
   waitSetWait(set: WaitSetHandle, timeoutMs: number, ready: Uint32Array): number;
   /** Frees a set that no thread waits on. */
   waitSetDestroy(set: WaitSetHandle): void;
+  /** Starts an output queue of `capacity` bytes; the eventfd `failedFd` is signalled when a write fails. */
+  writerStart(capacity: number, failedFd: number): OutputQueue;
   close(fd: number): void;
   dup(fd: number): number;
   /** True for a regular file or memfd; with its size and identity. */

@@ -17,6 +17,7 @@ const LAYERS = [
   'bus',
   'pci',
   'abi',
+  'output',
   'native.ts',
   'errors.ts',
 ];

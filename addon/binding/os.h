@@ -18,6 +18,7 @@ void InitOsEvent(Napi::Object exports);
 void InitOsTap(Napi::Object exports);
 void InitOsThread(Napi::Object exports);
 void InitOsWait(Napi::Object exports);
+void InitOsWriter(Napi::Object exports);
 
 /** `watchFd`, see os_watch.cc. */
 Napi::Value WatchFd(const Napi::CallbackInfo& info);

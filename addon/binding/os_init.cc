@@ -12,6 +12,7 @@ void InitOs(Napi::Env, Napi::Object exports) {
   InitOsTap(exports);
   InitOsThread(exports);
   InitOsWait(exports);
+  InitOsWriter(exports);
 }
 
 }  // namespace vpci

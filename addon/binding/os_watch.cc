@@ -29,6 +29,11 @@ class Watcher {
     uv_close(reinterpret_cast<uv_handle_t*>(&poll_), OnClosed);
   }
 
+  /** The event loop may end while it watches. */
+  void Unref() {
+    if (!closing_) uv_unref(reinterpret_cast<uv_handle_t*>(&poll_));
+  }
+
  private:
   static constexpr int kEvents = UV_READABLE | UV_DISCONNECT;
 
@@ -122,6 +127,8 @@ Napi::Value WatchFd(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(info.Env());
   result.Set("close", Napi::Function::New(
                           info.Env(), [watcher](const Napi::CallbackInfo&) { watcher->Close(); }, "close"));
+  result.Set("unref", Napi::Function::New(
+                          info.Env(), [watcher](const Napi::CallbackInfo&) { watcher->Unref(); }, "unref"));
   return result;
 }
 

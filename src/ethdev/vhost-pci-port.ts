@@ -6,6 +6,7 @@ import type { PciDevice } from '../bus/pci-device.ts';
 import { openVfioUser } from '../bus/vfio-user.ts';
 import { PmdError } from '../errors.ts';
 import { native, type QueueHandle } from '../native.ts';
+import { standardOutput } from '../output/text-writer.ts';
 import { VhostPciDevice } from '../vhost-pci/device.ts';
 import type { EngineRole } from '../vhost-pci/engine.ts';
 import { checkRoad, type MemoryRoad } from '../vhost-pci/memory-road.ts';
@@ -283,7 +284,8 @@ export class VhostPciPort implements Port {
   #report(line: string): void {
     this.#reports++;
     if (this.#reports > MAX_REPORTS) return;
-    const write = this.#options.report ?? ((text: string) => process.stderr.write(`${DRIVER}: ${text}\n`));
+    const write =
+      this.#options.report ?? ((text: string) => standardOutput().stderr.line(`${DRIVER}: ${text}`));
     write(line);
     if (this.#reports === MAX_REPORTS) write('Further trouble is counted in xstats, not printed');
   }

@@ -8,7 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { native } from '../../src/native.ts';
+import { HeldOutput } from '../../test/support/held-output.ts';
 import { until } from '../../test/support/wait.ts';
+import { TestDriver } from './driver.test-help.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 
@@ -86,6 +89,27 @@ describe('vhost-pci-device', () => {
     expect(run.code).toBe(0);
     expect(existsSync(join(folder, 'a')) || existsSync(join(folder, 'b'))).toBe(false);
   });
+
+  it.each(['terminal', 'pipe'] as const)(
+    'regression: -v answers, and ends at SIGTERM, while nobody reads its %s',
+    async (kind) => {
+      const command = [process.execPath, '--import', 'tsx', MAIN, ...sockets(), '-v'];
+      const device = new HeldOutput(kind, command);
+      try {
+        await until('it listens', () => existsSync(join(folder, 'b')), 30_000);
+        const driver = new TestDriver(native.unixConnect(join(folder, 'b')));
+        await driver.version();
+        // A pipe holds 64 KiB of lines, a terminal less.
+        for (let i = 0; i < 5000; i++) await driver.read(7, 0, 4);
+        process.kill(await device.pid(), 'SIGTERM');
+        await until('it ends', () => device.exit !== undefined, 30_000);
+        expect(device.exit).toBe(0);
+        driver.close();
+      } finally {
+        await device.stop();
+      }
+    },
+  );
 
   it.each([
     ['an option that is missing', ['--vhost-user', 'x'], '--vfio-user'],

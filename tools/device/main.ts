@@ -3,7 +3,7 @@
 // vhost-pci-device: the command line of the device model.
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { VHOST_PCI_SUBSYSTEM_ID } from '../../src/abi/vhost-pci.ts';
-import { onOutputEnd } from '../run/output.ts';
+import { standardOutput } from '../../src/output/text-writer.ts';
 import { createDevice, type Device, MAX_QUEUE_PAIRS } from './device.ts';
 import { FEATURE_NAMES, parseFeatures } from './features.ts';
 
@@ -40,13 +40,13 @@ const command = new Command()
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE))
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'vhost-pci-device: ')) });
 
-// Who reads the log may go: the machines at both sockets go on.
-onOutputEnd();
 main();
 
 function main(): void {
   const options = command.parse().opts();
-  const log = (line: string) => process.stderr.write(`vhost-pci-device: ${line}\n`);
+  // Whoever reads the log may stop reading, or go: the machines at both sockets go on.
+  const { stdout, stderr } = standardOutput();
+  const log = (line: string) => stderr.line(`vhost-pci-device: ${line}`);
   let device: Device;
   try {
     device = createDevice({ ...options, queuePairs: options.queues, log });
@@ -60,9 +60,7 @@ function main(): void {
       process.exit(0);
     });
   }
-  process.stdout.write(
-    `vhost-pci-device: ready, vhost-user ${options.vhostUser}, vfio-user ${options.vfioUser}\n`,
-  );
+  stdout.line(`vhost-pci-device: ready, vhost-user ${options.vhostUser}, vfio-user ${options.vfioUser}`);
 }
 
 function integer(text: string, min: number, max: number): number {

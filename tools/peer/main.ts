@@ -6,7 +6,7 @@ import type { Histogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
-import { onOutputEnd } from '../run/output.ts';
+import { standardOutput } from '../../src/output/text-writer.ts';
 import { Peer, type PeerEvent } from './driver.ts';
 import { HOSTILE_KINDS, hostileKinds } from './hostile.ts';
 import { bucketsOf, latencyLine, summarize } from './latency.ts';
@@ -164,16 +164,17 @@ class Reporter {
   #print(stats: object, text: string): void {
     const histogram = this.#histogram;
     const latency = histogram ? summarize(histogram) : null;
-    if (!this.#json) console.log(histogram ? `${text}\n${latencyLine(latency)}` : text);
-    else console.log(JSON.stringify(histogram ? { ...stats, latency } : stats));
+    const { stdout } = standardOutput();
+    if (!this.#json) stdout.line(histogram ? `${text}\n${latencyLine(latency)}` : text);
+    else stdout.line(JSON.stringify(histogram ? { ...stats, latency } : stats));
   }
 }
 
 /** Events go to stderr: stdout is statistics only. */
 function tell(event: PeerEvent): void {
-  if (event.kind === 'up') console.error(`The back-end is up, features 0x${event.features.toString(16)}`);
-  else
-    console.error(`The back-end is ${event.kind === 'down' ? 'gone' : 'not back'}: ${event.reason.message}`);
+  const { stderr } = standardOutput();
+  if (event.kind === 'up') stderr.line(`The back-end is up, features 0x${event.features.toString(16)}`);
+  else stderr.line(`The back-end is ${event.kind === 'down' ? 'gone' : 'not back'}: ${event.reason.message}`);
 }
 
 async function run(options: Options): Promise<number> {
@@ -186,7 +187,7 @@ async function run(options: Options): Promise<number> {
   };
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
-  onOutputEnd(interrupt);
+  standardOutput().stdout.onError(interrupt);
   try {
     await peer.start();
   } catch (error) {
@@ -238,6 +239,6 @@ function options(): Options {
 try {
   process.exitCode = await run(options());
 } catch (error) {
-  console.error(`vhost-pci-peer: ${(error as Error).message}`);
+  standardOutput().stderr.line(`vhost-pci-peer: ${(error as Error).message}`);
   process.exitCode = 1;
 }

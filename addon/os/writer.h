@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Output that cannot block its caller: a bounded queue, and a thread that writes it to descriptors.
+//
+// Why a thread: a held terminal (Ctrl-S), a pipe nobody reads and a hung file system all block write(2).
+// O_NONBLOCK is no way out: it belongs to the open file description, which is shared with the shell that
+// started us, and does nothing for files. poll(2) before a small write is none either: whoever else writes
+// to the same terminal takes the room in between. A thread may hang alone, and exit(2) ends it while it does.
+#pragma once
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+
+namespace vpci {
+
+class Writer : public std::enable_shared_from_this<Writer> {
+ public:
+  /** Starts the thread. Queues `capacity` bytes at most; adds 1 to the eventfd `failed_fd` when a write
+   * fails. Null when there can be no thread. */
+  static std::shared_ptr<Writer> Start(size_t capacity, int failed_fd);
+
+  /** Queues a copy, written in the order of the calls; false, and nothing is queued, when there is no room.
+   */
+  bool Put(int fd, std::span<const uint8_t> bytes);
+  /** Bytes that are not written yet. */
+  size_t Pending();
+  /** Waits until all is written; gives up (false) when no byte was taken for `stall_ms`, or after `limit_ms`.
+   */
+  bool Flush(int stall_ms, int limit_ms);
+  struct Failure {
+    int fd;
+    int error;
+  };
+  /** The first failed write since the last call; error 0 for none. What could not be written is gone. */
+  Failure TakeFailure();
+  /** What is queued is still written, then the thread ends. Idempotent. */
+  void Close();
+
+ private:
+  struct Item {
+    int fd;
+    std::string bytes;
+  };
+
+  Writer(size_t capacity, int failed_fd) : capacity_(capacity), failed_fd_(failed_fd) {}
+  static void* Run(void* self);
+  void WriteAll();
+  void WriteItem(const Item& item);
+  void Taken(size_t bytes);
+  void Failed(int fd, int error);
+
+  const size_t capacity_;
+  const int failed_fd_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Item> items_;
+  size_t pending_ = 0;
+  uint64_t taken_ = 0;
+  Failure failure_{-1, 0};
+  bool closed_ = false;
+};
+
+}  // namespace vpci

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Writes as many lines as its first argument says, appends a line to the file that is its second argument once that is done and after a
+// turn of the event loop, and ends at SIGTERM.
+import { appendFileSync } from 'node:fs';
+import { standardOutput } from './text-writer.ts';
+
+const [lines = '', report = ''] = process.argv.slice(2);
+const { stdout, stderr } = standardOutput();
+stdout.onError((error) => appendFileSync(report, `${error.code}\n`));
+process.once('SIGTERM', () => process.exit(7));
+setInterval(() => {}, 1000);
+for (let i = 0; i < Number(lines); i++) (i % 2 === 0 ? stdout : stderr).line(`line ${i}`);
+setImmediate(() => appendFileSync(report, `written, ${stdout.lost + stderr.lost} lost\n`));

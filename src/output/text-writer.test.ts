@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Output that nobody reads costs output and nothing else: processes of their own on terminals and pipes that are held.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { HeldOutput } from '../../test/support/held-output.ts';
+import { collect } from '../../test/support/run-tool.ts';
+import { until } from '../../test/support/wait.ts';
+
+const PROGRAM = [
+  process.execPath,
+  '--import',
+  'tsx',
+  fileURLToPath(new URL('./text-writer.test-help.ts', import.meta.url)),
+];
+
+let folder: string;
+let report: string;
+let held: HeldOutput | null = null;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vhost-pci-output-'));
+  report = join(folder, 'report');
+});
+
+afterEach(async () => {
+  await held?.stop();
+  held = null;
+  rmSync(folder, { recursive: true });
+});
+
+const reported = () => (existsSync(report) ? readFileSync(report, 'utf8') : '');
+
+function hold(kind: 'terminal' | 'pipe', lines: number): HeldOutput {
+  held = new HeldOutput(kind, [...PROGRAM, String(lines), report]);
+  return held;
+}
+
+describe('text to a reader that takes nothing', () => {
+  it.each(['terminal', 'pipe'] as const)('does not hold the event loop, nor the end: a %s', async (kind) => {
+    const program = hold(kind, 200_000);
+    await until('the loop turns', () => reported().includes('written'), 30_000);
+    process.kill(await program.pid(), 'SIGTERM');
+    await until('it ends', () => program.exit !== undefined, 30_000);
+    expect(program.exit).toBe(7);
+  });
+
+  it.each(['terminal', 'pipe'] as const)(
+    'is lost beyond a bound, counted, and reported: a %s',
+    async (kind) => {
+      const program = hold(kind, 200_000);
+      await until('the loop turns', () => reported().includes('written'), 30_000);
+      program.read();
+      await until('the loss is reported', () => /lost here/.test(program.output), 30_000);
+      process.kill(await program.pid(), 'SIGTERM');
+      await until('it ends', () => program.exit !== undefined, 30_000);
+
+      const lines = program.output.split(/\r?\n/).slice(0, -1);
+      const lost = lines.flatMap((line) => /^\((\d+) lines? (?:was|were) lost here/.exec(line)?.[1] ?? []);
+      const kept = lines.filter((line) => line.startsWith('line '));
+      expect(lost.length).toBeGreaterThan(0);
+      expect(kept.length + lost.reduce((sum, n) => sum + Number(n), 0)).toBe(200_000);
+      expect(kept).toEqual(kept.map((_, i) => `line ${i}`));
+      expect(kept.length).toBeGreaterThan(1000);
+    },
+  );
+});
+
+describe('text to a reader', () => {
+  it('comes whole and in order, stdout and stderr being one file, also right before the end', async () => {
+    const program = hold('pipe', 5000);
+    program.read();
+    await until('all is there', () => program.output.includes('line 4999\n'), 30_000);
+    expect(program.output).toBe(Array.from({ length: 5000 }, (_, i) => `line ${i}\n`).join(''));
+  });
+
+  it('is written by an exit that follows at once', async () => {
+    const code = `import { standardOutput } from ${JSON.stringify(fileURLToPath(new URL('./text-writer.ts', import.meta.url)))};
+      for (let i = 0; i < 3000; i++) standardOutput().stdout.line('x'.repeat(99));
+      standardOutput().stderr.line('the end');
+      process.exit(3);`;
+    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', code]);
+    const { code: exit, stdout, stderr } = await collect(child);
+    expect({ exit, bytes: stdout.length, stderr }).toEqual({
+      exit: 3,
+      bytes: 300_000,
+      stderr: 'the end\n',
+    });
+  });
+
+  it('that went away is an error of its own, not an exception', async () => {
+    const child = spawn(process.execPath, [...PROGRAM.slice(1), '1000', report], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    child.stdout?.destroy();
+    await until('it is reported', () => reported().includes('EPIPE'), 30_000);
+    child.kill('SIGTERM');
+    await until('it ends', () => child.exitCode !== null);
+    expect(child.exitCode).toBe(7);
+  });
+});

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Text on stdout and stderr that never blocks the event loop. process.stdout and process.stderr do: on a terminal or a pipe Node
+// writes synchronously, so that a held terminal (Ctrl-S) or a reader that sleeps stops timers, sockets and signals.
+//
+// What finds no room is lost, is counted, and is reported at its place in the text once there is room again. When the process
+// exits, the rest is written for as long as somebody reads it, a moment at most.
+import { native, type OutputQueue } from '../native.ts';
+
+/** Bytes that wait for a reader. */
+const CAPACITY = 1 << 20;
+/** After a loss nothing is taken until half of the queue is free: one report for many lines. */
+const RESUME_BELOW = CAPACITY / 2;
+const RESUME_POLL_MS = 100;
+/** How long an exit waits for a reader that takes nothing, and for a slow one. */
+const STALL_MS = 250;
+const LIMIT_MS = 2000;
+
+const encoder = new TextEncoder();
+
+export class TextWriter {
+  readonly #queue: OutputQueue;
+  readonly #fd: number;
+  #lineOpen = false;
+  #lost = 0;
+  #reported = 0;
+  #resume: NodeJS.Timeout | null = null;
+  #onError: (error: NodeJS.ErrnoException) => void = () => {};
+
+  constructor(queue: OutputQueue, fd: number) {
+    this.#queue = queue;
+    this.#fd = fd;
+  }
+
+  /** Lines that were not written since nobody read the ones before. */
+  get lost(): number {
+    return this.#lost;
+  }
+
+  /** Calls `then` each time that writing fails: EPIPE when the reader is gone. Without it, failures are ignored. */
+  onError(then: (error: NodeJS.ErrnoException) => void): void {
+    this.#onError = then;
+  }
+
+  /** Never blocks, never throws. */
+  write(text: string): void {
+    if (text.length === 0) return;
+    if (this.#report() && this.#put(text)) return;
+    this.#lost += Math.max(text.split('\n').length - 1, 1);
+    this.#resume ??= setInterval(() => this.#report(), RESUME_POLL_MS).unref();
+  }
+
+  line(text: string): void {
+    this.write(`${text}\n`);
+  }
+
+  /** @internal */
+  failed(error: NodeJS.ErrnoException): void {
+    this.#onError(error);
+  }
+
+  /** True when nothing is lost that was not reported. */
+  #report(): boolean {
+    if (!this.#resume) return true;
+    if (this.#queue.pending() >= RESUME_BELOW) return false;
+    const lines = this.#lost - this.#reported;
+    const text = `(${lines} ${lines === 1 ? 'line was' : 'lines were'} lost here: the output was not read)\n`;
+    if (!this.#put(this.#lineOpen ? `\n${text}` : text)) return false;
+    this.#reported = this.#lost;
+    clearInterval(this.#resume);
+    this.#resume = null;
+    return true;
+  }
+
+  #put(text: string): boolean {
+    if (!this.#queue.put(this.#fd, encoder.encode(text))) return false;
+    this.#lineOpen = !text.endsWith('\n');
+    return true;
+  }
+}
+
+interface Standard {
+  readonly stdout: TextWriter;
+  readonly stderr: TextWriter;
+}
+
+let standard: Standard | null = null;
+
+/** This process's stdout and stderr; started when first asked for. */
+export function standardOutput(): Standard {
+  standard ??= openStandard();
+  return standard;
+}
+
+function openStandard(): Standard {
+  const failedFd = native.eventfd();
+  const open = () => native.writerStart(CAPACITY, failedFd);
+  const out = open();
+  // One terminal, pipe or file: one queue, which keeps the order of what goes to the one and to the other.
+  const err = sameFile(1, 2) ? out : open();
+  const writers = { stdout: new TextWriter(out, 1), stderr: new TextWriter(err, 2) };
+  native
+    .watchFd(failedFd, () => {
+      native.eventfdDrain(failedFd);
+      for (const failure of [out.takeFailure(), err.takeFailure()]) {
+        if (failure) (failure.fd === 1 ? writers.stdout : writers.stderr).failed(failure.error);
+      }
+    })
+    .unref();
+  process.on('exit', () => {
+    out.flush(STALL_MS, LIMIT_MS);
+    if (err !== out) err.flush(STALL_MS, LIMIT_MS);
+  });
+  return writers;
+}
+
+function sameFile(a: number, b: number): boolean {
+  const [one, other] = [native.fileInfo(a), native.fileInfo(b)];
+  return one.device === other.device && one.inode === other.inode;
+}
