@@ -262,7 +262,7 @@ describe('handles', () => {
     expect(() => new Mempool({ dataRoom: 63 })).toThrow(RangeError);
     expect(() => new Mempool({ dataRoom: 65_500 })).toThrow(RangeError);
     expect(() => new Mempool({ headroom: 100 })).toThrow(RangeError);
-    for (let i = 0; i < 64; i++) pool.vector(1);
+    for (let i = 0; i < 1024; i++) pool.vector(1);
     expect(errorOf(() => pool.vector(1)).code).toBe('ENOSPC');
   });
 });

@@ -15,7 +15,8 @@ namespace vpci {
 namespace {
 
 constexpr uint32_t kMaxWaitSets = 256;
-constexpr uint32_t kMaxDescriptors = 1024;
+// The receive queues of all ports, and one that wakes the thread.
+constexpr uint32_t kMaxDescriptors = kMaxQueues;
 
 // Never destroyed: worker threads may outlive the static destructors.
 SlotTable<WaitSet, kMaxWaitSets>& WaitSets() {

@@ -36,9 +36,11 @@ class SlotTable {
   static_assert(std::has_single_bit(N));
   static constexpr uint32_t kSlotBits = std::bit_width(N - 1);
   // Uses of a slot that are told apart: 12 bits leave room for a vector's number in a pool's handle.
-  static constexpr uint32_t kUses = 1u << 12;
+  static constexpr uint32_t kUseBits = 12, kUses = 1u << kUseBits;
 
  public:
+  static constexpr uint32_t kHandleBits = kSlotBits + kUseBits;
+
   // The handle, or -1 when the table is full. Takes ownership.
   int64_t Add(std::unique_ptr<T> object) {
     std::lock_guard lock(mutex_);
@@ -94,12 +96,15 @@ class SlotTable {
   std::array<Slot, N> slots_{};
 };
 
-inline constexpr uint32_t kMaxQueues = 1024;
-inline constexpr uint32_t kMaxPools = 256;
+// 32 ports (src/ethdev/registry.ts) of 128 queue pairs.
+inline constexpr uint32_t kMaxQueues = 8192;
+inline constexpr uint32_t kMaxPools = 512;
 inline constexpr uint32_t kMaxMemories = 1024;
-// A vector's handle is its pool's handle and its number in the pool.
-inline constexpr uint32_t kVectorBits = 8;
+// A vector's handle is its pool's handle and its number in the pool. Below 2^31 it is no heap object in
+// JavaScript.
+inline constexpr uint32_t kVectorBits = 10;
 static_assert(MbufPool::kMaxVectors <= 1u << kVectorBits);
+static_assert(SlotTable<PoolEntry, kMaxPools>::kHandleBits + kVectorBits <= 31);
 
 struct Registry {
   SlotTable<MemoryTable, kMaxMemories> memories;

@@ -36,7 +36,7 @@ struct PoolOptions {
 
 class MbufPool {
  public:
-  static constexpr uint32_t kMaxVectors = 64;
+  static constexpr uint32_t kMaxVectors = 1024;
   static constexpr uint32_t kMaxVectorEntries = 32768;
 
   // Bytes that a pool with these options needs.

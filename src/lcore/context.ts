@@ -6,15 +6,12 @@ import { abandonQueue, openRxQueue, openTxQueue } from '../ethdev/drivers.ts';
 import { Mempool, type MempoolOptions } from '../ethdev/mempool.ts';
 import type { RxQueue, TxQueue } from '../ethdev/port.ts';
 import {
-  FIRST_POOL,
-  FIRST_QUEUE,
-  FIRST_SLEEPER,
+  type ControlLayout,
+  controlLayout,
   type LcoreStart,
-  MAX_POOLS,
-  MAX_QUEUES,
-  MAX_SLEEPERS,
-  queueWord,
+  queueSlot,
   RUNNING,
+  type Slots,
   takeQueues,
 } from './control.ts';
 import { Sleeper } from './sleeper.ts';
@@ -33,7 +30,7 @@ export interface LcoreContext<Data = unknown> {
   rxQueue(port: number, queue?: number): RxQueue;
   /** Opens a transmit queue of the launcher's `ports[port]`. */
   txQueue(port: number, queue?: number): TxQueue;
-  /** A pool for this thread, freed when the lcore ends, however it ends. At most 63. */
+  /** A pool for this thread, freed when the lcore ends, however it ends. At most 63, and one more for each queue of the ports. */
   createPool(options?: MempoolOptions): Mempool;
   /**
    * What this lcore sleeps with until a packet comes on one of the queues or it is to stop. Freed when the lcore ends; at
@@ -53,10 +50,12 @@ export class WorkerContext implements LcoreContext {
   readonly stats: Float64Array;
   readonly #start: LcoreStart;
   readonly #control: Int32Array;
+  readonly #layout: ControlLayout;
 
   constructor(start: LcoreStart) {
     this.#start = start;
     this.#control = new Int32Array(start.control);
+    this.#layout = controlLayout(start.ports);
     this.lcoreId = start.lcoreId;
     this.portCount = start.ports.length;
     this.data = start.data;
@@ -81,14 +80,14 @@ export class WorkerContext implements LcoreContext {
   }
 
   createPool(options?: MempoolOptions): Mempool {
-    const slot = this.#freeSlot('pool', FIRST_POOL, MAX_POOLS);
+    const slot = this.#freeSlot('pool', this.#layout.pools);
     const pool = new LcorePool(options, (handle) => this.#forget(slot, handle));
     Atomics.store(this.#control, slot, pool.handle + 1);
     return pool;
   }
 
   createSleeper(queues: readonly RxQueue[]): Sleeper {
-    const slot = this.#freeSlot('sleeper', FIRST_SLEEPER, MAX_SLEEPERS);
+    const slot = this.#freeSlot('sleeper', this.#layout.sleepers);
     const sleeper = new Sleeper({
       queues,
       wakeFd: this.#start.wakeFd,
@@ -99,7 +98,7 @@ export class WorkerContext implements LcoreContext {
     return sleeper;
   }
 
-  #freeSlot(what: string, first: number, count: number): number {
+  #freeSlot(what: string, { first, count }: Slots): number {
     const slot = this.#control.indexOf(0, first);
     if (slot >= 0 && slot < first + count) return slot;
     throw new PmdError(
@@ -116,10 +115,7 @@ export class WorkerContext implements LcoreContext {
   /** The queue's description. Its launcher learns of it too, for a thread that can't let go by itself any more. */
   #take(role: 'rx' | 'tx', port: number, queue: number) {
     const spec = this.#spec(role, port, queue);
-    const word = queueWord(role, port, queue);
-    const words = this.#control.subarray(FIRST_QUEUE, FIRST_QUEUE + MAX_QUEUES);
-    if (!words.includes(word))
-      Atomics.store(this.#control, this.#freeSlot('queue', FIRST_QUEUE, MAX_QUEUES), word);
+    Atomics.store(this.#control, queueSlot(this.#start.ports, role, port, queue), 1);
     return spec;
   }
 

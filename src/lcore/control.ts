@@ -4,16 +4,34 @@ import type { QueueSpec } from '../ethdev/port.ts';
 
 /** Int32Array of control words: 1 while the lcore shall run. */
 export const RUNNING = 0;
-/** First of the slots that name the lcore's pools: handle + 1, 0 when free. */
-export const FIRST_POOL = 1;
-export const MAX_POOLS = 63;
-/** First of the slots that name what the lcore sleeps with: handle + 1, 0 when free. */
-export const FIRST_SLEEPER = FIRST_POOL + MAX_POOLS;
+/** Words of one kind: `count` of them from `first` on. */
+export interface Slots {
+  readonly first: number;
+  readonly count: number;
+}
+
+export interface ControlLayout {
+  /** Name what the lcore sleeps with: handle + 1, 0 when free. */
+  readonly sleepers: Slots;
+  /** Name the lcore's pools: handle + 1, 0 when free. */
+  readonly pools: Slots;
+  /** One for each queue of its ports, 1 once the lcore has opened it: of each port in turn the RX queues, then the TX queues. */
+  readonly queues: Slots;
+  readonly words: number;
+}
+
 export const MAX_SLEEPERS = 16;
-/** First of the slots that name the queues that the lcore has opened, as `queueWord` makes them. */
-export const FIRST_QUEUE = FIRST_SLEEPER + MAX_SLEEPERS;
-export const MAX_QUEUES = 256;
-export const CONTROL_WORDS = FIRST_QUEUE + MAX_QUEUES;
+/** Pools that an lcore may have beside one for each queue that it was given. */
+export const SPARE_POOLS = 63;
+
+/** There is a word for everything that the queues of the ports may call for, however many those are. */
+export function controlLayout(ports: readonly PortQueues[]): ControlLayout {
+  const queueCount = ports.reduce((sum, { rx, tx }) => sum + rx.length + tx.length, 0);
+  const sleepers = { first: RUNNING + 1, count: MAX_SLEEPERS };
+  const pools = { first: sleepers.first + sleepers.count, count: SPARE_POOLS + queueCount };
+  const queues = { first: pools.first + pools.count, count: queueCount };
+  return { sleepers, pools, queues, words: queues.first + queues.count };
+}
 
 /** Float64Array of statistics that module and launcher share. */
 export const STATS_WORDS = 64;
@@ -42,18 +60,21 @@ export type LcoreMessage =
   | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly stack: string };
 
-/** A queue of LcoreStart.ports as a control word, never 0. */
-export const queueWord = (role: 'rx' | 'tx', port: number, queue: number): number =>
-  (((port << 15) | queue) << 1) | (role === 'tx' ? 1 : 0) | (1 << 30);
+/** The control word of a queue that the ports have. */
+export function queueSlot(
+  ports: readonly PortQueues[],
+  role: 'rx' | 'tx',
+  port: number,
+  queue: number,
+): number {
+  let slot = controlLayout(ports).queues.first;
+  for (const { rx, tx } of ports.slice(0, port)) slot += rx.length + tx.length;
+  return slot + (role === 'tx' ? (ports[port]?.rx.length ?? 0) : 0) + queue;
+}
 
-/** The queues that control words name. Each is told once: its word is cleared. */
+/** The queues that the lcore has opened. Each is told once: its word is cleared. */
 export function takeQueues(control: Int32Array, ports: readonly PortQueues[]): QueueSpec[] {
-  const specs: QueueSpec[] = [];
-  for (let slot = FIRST_QUEUE; slot < FIRST_QUEUE + MAX_QUEUES; slot++) {
-    const word = Atomics.exchange(control, slot, 0);
-    if (word === 0) continue;
-    const spec = ports[(word >> 16) & 0x3fff]?.[word & 1 ? 'tx' : 'rx'][(word >> 1) & 0x7fff];
-    if (spec) specs.push(spec);
-  }
-  return specs;
+  const { first } = controlLayout(ports).queues;
+  const all = ports.flatMap(({ rx, tx }) => [...rx, ...tx]);
+  return all.filter((_, i) => Atomics.exchange(control, first + i, 0) !== 0);
 }

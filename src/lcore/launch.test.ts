@@ -104,6 +104,38 @@ describe('launch', () => {
   });
 });
 
+describe('an lcore that is given many queues', () => {
+  it('regression: opens all of them, and has a pool and a vector for each', async () => {
+    const config = { rxQueues: 128, txQueues: 128 };
+    const ports = [openPort('net_null0,queues=128', config), openPort('net_null1,queues=128', config)];
+    const lcore = launch({
+      cpu,
+      ports,
+      module: module(`export default (l) => {
+        const shared = l.createPool({ count: 64, hugepages: false });
+        for (let queue = 0; queue < 128; queue++)
+          for (const port of [0, 1]) {
+            l.createPool({ count: 64, hugepages: false });
+            const pkts = shared.vector(8);
+            const n = l.rxQueue(port, queue).burst(pkts, 8);
+            l.stats[port] += l.txQueue(port, queue).burst(pkts, 0, n);
+          }
+      }`),
+    });
+    await lcore.exited;
+    expect([...lcore.stats.subarray(0, 2)]).toEqual([1024, 1024]);
+    // The pools went with it.
+    const again = launch({
+      cpu,
+      ports,
+      module: module(
+        `export default (l) => { for (let i = 0; i < 300; i++) l.createPool({ count: 8, hugepages: false }); }`,
+      ),
+    });
+    await again.exited;
+  });
+});
+
 describe('the end of an lcore', () => {
   const fails = async (lcore: Lcore, cause: string) => {
     await expect(lcore.exited).rejects.toThrow(cause);

@@ -12,14 +12,12 @@ import { abandonQueue } from '../ethdev/drivers.ts';
 import type { Port } from '../ethdev/port.ts';
 import { native, type PoolHandle, type WaitSetHandle } from '../native.ts';
 import {
-  CONTROL_WORDS,
-  FIRST_POOL,
-  FIRST_QUEUE,
-  FIRST_SLEEPER,
+  controlLayout,
   type LcoreMessage,
   type LcoreStart,
   type PortQueues,
   RUNNING,
+  type Slots,
   STATS_WORDS,
   takeQueues,
 } from './control.ts';
@@ -129,26 +127,32 @@ export class Lcore {
   /** What the thread had of the addon, and did not give back itself. */
   #free(): void {
     for (const spec of takeQueues(this.#control, this.#ports)) abandonQueue(spec);
-    for (let slot = FIRST_POOL; slot < FIRST_QUEUE; slot++) {
-      const handle = Atomics.exchange(this.#control, slot, 0) - 1;
-      if (handle < 0) continue;
-      if (slot < FIRST_SLEEPER) native.poolDestroy(handle as PoolHandle);
-      else native.waitSetDestroy(handle as WaitSetHandle);
-    }
+    const { pools, sleepers } = controlLayout(this.#ports);
+    for (const handle of this.#takeHandles(pools)) native.poolDestroy(handle as PoolHandle);
+    for (const handle of this.#takeHandles(sleepers)) native.waitSetDestroy(handle as WaitSetHandle);
     native.close(this.#wakeFd);
+  }
+
+  #takeHandles({ first, count }: Slots): number[] {
+    const handles = Array.from(
+      { length: count },
+      (_, i) => Atomics.exchange(this.#control, first + i, 0) - 1,
+    );
+    return handles.filter((handle) => handle >= 0);
   }
 }
 
 /** Starts a module on an lcore. It runs until it returns, fails, or `stop()` is called. */
 export function launch(options: LaunchOptions): Lcore {
   const cpus = typeof options.cpu === 'number' ? [options.cpu] : (options.cpu ?? [options.lcore ?? 0]);
+  const ports = (options.ports ?? []).map(queuesOf);
   const start: LcoreStart = {
     lcoreId: options.lcore ?? cpus[0] ?? 0,
     cpus,
     module: moduleUrl(options.module),
-    control: new SharedArrayBuffer(CONTROL_WORDS * 4),
+    control: new SharedArrayBuffer(controlLayout(ports).words * 4),
     stats: new SharedArrayBuffer(STATS_WORDS * 8),
-    ports: (options.ports ?? []).map(queuesOf),
+    ports,
     data: options.data,
     wakeFd: native.eventfd(),
   };

@@ -267,6 +267,19 @@ describe('without a prompt', () => {
     expect(cli.out).toContain('Telling cores to stop...');
   });
 
+  it.each([64, 300])('regression: sends on %i queues of one lcore', async (queues) => {
+    const vdev = `net_null0,queues=${queues}`;
+    const counts = [`--rxq=${queues}`, `--txq=${queues}`];
+    cli = new Cli([LCORES, '--vdev', vdev, '--', '-i', '--forward-mode=txonly', ...counts]);
+    expect(await cli.say('start')).toContain(`forwards packets on ${queues} streams`);
+    const busy = new RegExp(`tx_q${queues - 1}_packets: [1-9]`);
+    for (let i = 0; i < 1000 && !busy.test(await cli.say('show port xstats 0')); i++);
+    expect(await cli.say('show port xstats 0')).toMatch(busy);
+    expect(await cli.say('stop')).toContain('Done.');
+    cli.write('quit\n');
+    expect(await cli.exit).toBe(0);
+  });
+
   it('shows statistics until SIGTERM', async () => {
     cli = new Cli([...TWO, '--', '--stats-period=1']);
     await cli.until('\x1b[2J\x1b[1;1H\nPort statistics ====================================\n  ####');

@@ -249,6 +249,32 @@ describe('txonly', () => {
     expect(copied.length).toBe(BURST);
   });
 
+  it('regression: streams of an lcore that send the same frame share a pool, the last one closes it', () => {
+    const open = new Set<Mempool>();
+    const sharing = {
+      createPool: (options: object) => {
+        const created = newPool(options);
+        open.add(created);
+        created.close = () => void open.delete(created);
+        return created;
+      },
+    } as unknown as LcoreContext;
+    const engine = engineNamed('txonly');
+    const streams = Array.from({ length: 64 }, () => stream(receives(0), sends([])));
+    const other = stream(receives(0), sends([]), { txSegments: [100] });
+    for (const s of [...streams, other]) engine.streamInit?.(s, sharing);
+    expect(open.size).toBe(2);
+    for (const s of streams) expect(engine.packetFwd(s)).toBe(BURST);
+    for (const s of streams.slice(1)) engine.end?.(s);
+    expect(open.size).toBe(2);
+    engine.end?.(streams[0]);
+    expect(open.size).toBe(1);
+    engine.end?.(other);
+    engine.streamInit?.(other, sharing);
+    expect(open.size).toBe(1);
+    expect(engine.packetFwd(other)).toBe(BURST);
+  });
+
   it('frees and counts what was not taken', () => {
     const s = stream(receives(0), sends([], 1));
     const engine = engineNamed('txonly');

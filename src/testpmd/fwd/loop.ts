@@ -36,13 +36,15 @@ export default function loop(lcore: LcoreContext<LoopData>): void {
 function openStreams(lcore: LcoreContext<LoopData>): FwdStream[] {
   const { run, streams, counters } = lcore.data;
   const pool = lcore.createPool({ count: run.mbufs, dataRoom: run.dataRoom, hugepages: run.hugepages });
+  // A stream's packets are gone when its burst returns, so one vector serves all.
+  const pkts = pool.vector(run.burst);
   return streams.map((plan) => ({
     plan,
     run,
     rx: lcore.rxQueue(plan.rxPort, plan.rxQueue),
     tx: lcore.txQueue(plan.txPort, plan.txQueue),
     pool,
-    pkts: pool.vector(run.burst),
+    pkts,
     counters: new Float64Array(counters, plan.index * STREAM_STRIDE * 8, STREAM_STRIDE),
     state: undefined,
   }));

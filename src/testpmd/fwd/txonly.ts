@@ -5,10 +5,11 @@
 // last round, and the payload is what the peer left there, as DPDK's txonly sends what its mbufs hold. Elsewhere, and where the
 // peer's buffers have another shape, packets go through mbufs.
 //
-// Each stream has a pool that nobody else writes to, so the frame is written into its buffers once: what a burst adds
-// to an allocation is the lengths. A frame of several segments is composed anew for every packet, as any buffer
-// may become any segment.
+// The streams of an lcore that send the same frame have a pool that nobody else writes to, so the frame is written into its buffers
+// once: what a burst adds to an allocation is the lengths. A frame of several segments is composed anew for every packet, as any
+// buffer may become any segment.
 import type { MbufVector, Mempool } from '../../ethdev/mempool.ts';
+import type { LcoreContext } from '../../lcore/context.ts';
 import { NO_NEXT } from '../../native.ts';
 import { type FwdEngine, type FwdStream, STREAM_DROPPED, STREAM_TX } from './engine.ts';
 import { udpFrameHeaders } from './udp-frame.ts';
@@ -23,29 +24,27 @@ interface TxOnly {
   readonly headers: Uint8Array;
   /** An mbuf that holds the headers and is never sent itself; null for packets of several segments. */
   readonly template: MbufVector | null;
+  /** Streams that send with it. */
+  users: number;
+  /** Whoever comes next does not find it. */
+  readonly forget: () => void;
 }
+
+/** What the streams of an lcore send with, by frame and burst. */
+const senders = new WeakMap<LcoreContext, Map<string, TxOnly>>();
 
 export const txonly: FwdEngine = {
   name: 'txonly',
   generates: true,
   streamInit(stream, lcore) {
-    const { burst, txSegments, dataRoom } = stream.run;
-    const total = txSegments.reduce((sum, length) => sum + length, 0);
-    const segments = burst * txSegments.length;
-    // A burst is sent or freed before the next one, so few buffers do, and few stay in the cache.
-    const pool = lcore.createPool({ count: Math.max(64, 2 * segments + 1), dataRoom, hugepages: false });
-    const headers = udpFrameHeaders(stream.plan.peerMac, stream.plan.txMac, total);
-    const single = txSegments.length === 1;
-    if (single) writeOnce(pool, headers);
-    stream.state = {
-      pool,
-      pkts: pool.vector(burst),
-      segments: pool.vector(segments),
-      lengths: txSegments,
-      total,
-      headers,
-      template: single ? templateOf(pool, Math.min(headers.length, total)) : null,
-    } satisfies TxOnly;
+    const ofLcore = senders.get(lcore) ?? new Map<string, TxOnly>();
+    senders.set(lcore, ofLcore);
+    const { plan, run } = stream;
+    const frame = [plan.txMac, plan.peerMac, run.burst, ...run.txSegments].join(' ');
+    const state = ofLcore.get(frame) ?? newSender(stream, lcore, () => ofLcore.delete(frame));
+    ofLcore.set(frame, state);
+    state.users++;
+    stream.state = state;
   },
   packetFwd(stream) {
     const state = stream.state as TxOnly;
@@ -63,9 +62,34 @@ export const txonly: FwdEngine = {
     return built ? send(stream, state, n) : 0;
   },
   end(stream) {
-    (stream.state as TxOnly).pool.close();
+    const state = stream.state as TxOnly;
+    if (--state.users > 0) return;
+    state.pool.close();
+    state.forget();
   },
 };
+
+function newSender({ run, plan }: FwdStream, lcore: LcoreContext, forget: () => void): TxOnly {
+  const { burst, txSegments, dataRoom } = run;
+  const total = txSegments.reduce((sum, length) => sum + length, 0);
+  const segments = burst * txSegments.length;
+  // A burst is sent or freed before the next one, so few buffers do, and few stay in the cache.
+  const pool = lcore.createPool({ count: Math.max(64, 2 * segments + 1), dataRoom, hugepages: false });
+  const headers = udpFrameHeaders(plan.peerMac, plan.txMac, total);
+  const single = txSegments.length === 1;
+  if (single) writeOnce(pool, headers);
+  return {
+    pool,
+    pkts: pool.vector(burst),
+    segments: pool.vector(segments),
+    lengths: txSegments,
+    total,
+    headers,
+    template: single ? templateOf(pool, Math.min(headers.length, total)) : null,
+    users: 0,
+    forget,
+  };
+}
 
 function writeOnce(pool: Mempool, headers: Uint8Array): void {
   pool.bytes.fill(0);
