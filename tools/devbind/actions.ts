@@ -84,11 +84,8 @@ function each(devices: readonly Listed[], tell: Tell, act: (device: Listed) => v
 }
 
 function protect(device: Listed, force: boolean, consequence: string): void {
-  if (force || !device.carriesNetwork) return;
-  throw new PmdError(
-    'VPCI_CARRIES_NETWORK',
-    `routing table indicates that interface ${device.pci.address} is active. ${consequence}`,
-  );
+  if (force || device.inUse === null) return;
+  throw new PmdError('VPCI_CARRIES_NETWORK', `${device.inUse}. ${consequence}`);
 }
 
 function requireDriver(inventory: Inventory, driver: string): void {

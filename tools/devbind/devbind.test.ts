@@ -208,6 +208,55 @@ describe('vhost-pci-devbind', () => {
       expect(driverOf('0000:00:03.0')).toBe('vfio-pci');
     });
 
+    it.each(['bond', 'bridge', ''])('regression: does not take a member of a %s, unless forced', (kind) => {
+      machine.netInterface('top0', 0x1003, { kind });
+      machine.netInterface('eth5', 0x1003, { uppers: ['top0'], master: 'top0' });
+      nic('0000:00:03.0', 'eth5');
+      const refused = `Warning: interface 0000:00:03.0 (eth5) is a member of ${kind ? `${kind} ` : ''}top0.`;
+      expect(machine.devbind('-b', 'vfio-pci', '00:03.0')).toBe(1);
+      expect(machine.err).toBe(`${refused} Not modifying\n`);
+      expect(machine.devbind('-u', 'eth5')).toBe(1);
+      expect(machine.err).toBe(`${refused} Skipping unbind\n`);
+      expect(driverOf('0000:00:03.0')).toBe('virtio-pci');
+      expect(machine.devbind('--force', '-b', 'vfio-pci', 'eth5')).toBe(0);
+    });
+
+    it.each([
+      ['is up', () => machine.netInterface('eth5.7', 0x1003, { kind: 'vlan' })],
+      [
+        'is a member of a bridge',
+        () => {
+          machine.netInterface('br0', 0x1002, { kind: 'bridge' });
+          machine.netInterface('eth5.7', 0x1002, { kind: 'vlan', master: 'br0' });
+        },
+      ],
+    ])('regression: does not take an interface whose VLAN %s', (_, make) => {
+      make();
+      machine.netInterface('eth5', 0x1003, { uppers: ['eth5.7'] });
+      nic('0000:00:03.0', 'eth5');
+      expect(machine.devbind('-b', 'vfio-pci', '00:03.0')).toBe(1);
+      expect(machine.err).toBe(
+        'Warning: interface 0000:00:03.0 (eth5) carries vlan eth5.7, which is in use. Not modifying\n',
+      );
+      expect(machine.devbind('--force', '-b', 'vfio-pci', 'eth5')).toBe(0);
+    });
+
+    it('regression: does not take an interface below one that has routes, however far below', () => {
+      machine.netInterface('eth2', 0);
+      machine.netInterface('eth5.7', 0, { uppers: ['eth2'] });
+      machine.netInterface('eth5', 0x1003, { uppers: ['eth5.7'] });
+      nic('0000:00:03.0', 'eth5');
+      expect(machine.devbind('-b', 'vfio-pci', 'eth5')).toBe(1);
+      expect(machine.err).toContain('(eth5) carries eth2, which is in use. Not modifying\n');
+    });
+
+    it('takes an interface on which only idle ones stand', () => {
+      machine.netInterface('eth5.7', 0x1002, { kind: 'vlan' });
+      machine.netInterface('eth5', 0x1003, { uppers: ['eth5.7'] });
+      nic('0000:00:03.0', 'eth5');
+      expect(machine.devbind('-b', 'vfio-pci', 'eth5')).toBe(0);
+    });
+
     it('takes an interface that has link-local routes only', () => {
       nic('0000:00:03.0', 'eth1');
       expect(machine.devbind('-b', 'vfio-pci', 'eth1')).toBe(0);

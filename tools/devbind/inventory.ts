@@ -9,6 +9,7 @@ import { KernelModules } from './modules.ts';
 import { PciNames } from './names.ts';
 import type { Places } from './places.ts';
 import { readRoutes } from './routes.ts';
+import { usedAsUplink } from './uplinks.ts';
 
 export interface Listed {
   readonly pci: SysfsPciDevice;
@@ -18,8 +19,8 @@ export interface Listed {
   readonly unused: string;
   /** Its interface has an IPv4 route. */
   readonly active: boolean;
-  /** Taking it could cut this machine's network. */
-  readonly carriesNetwork: boolean;
+  /** Why taking it could cut this machine's network, in dpdk-devbind's words where it has any; null when it could not. */
+  readonly inUse: string | null;
 }
 
 export interface Inventory {
@@ -38,9 +39,23 @@ export function takeInventory(places: Places): Inventory {
       label: names.describe(pci.vendor, pci.device),
       unused: unusedDrivers(pci, modules),
       active: pci.interfaces.some((name) => routes.active.has(name)),
-      carriesNetwork: pci.interfaces.some((name) => routes.carrying.has(name)),
+      inUse: usage(pci, routes.carrying, places),
     }));
   return { devices, modules };
+}
+
+function usage(
+  { address, interfaces }: SysfsPciDevice,
+  routed: ReadonlySet<string>,
+  places: Places,
+): string | null {
+  if (interfaces.some((name) => routed.has(name)))
+    return `routing table indicates that interface ${address} is active`;
+  for (const name of interfaces) {
+    const use = usedAsUplink(name, routed, places);
+    if (use !== null) return `interface ${address} (${name}) ${use}`;
+  }
+  return null;
 }
 
 export function inCategory({ devices }: Inventory, category: Category): Listed[] {

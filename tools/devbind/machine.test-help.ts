@@ -77,6 +77,20 @@ export class FakeMachine {
     writeFileSync(join(this.root, path), text);
   }
 
+  /** An interface as /sys/class/net shows it, with what stands on it and its master. */
+  netInterface(
+    name: string,
+    flags: number,
+    over: { uppers?: string[]; master?: string; kind?: string } = {},
+  ): void {
+    const { uppers = [], master, kind } = over;
+    const folder = `class/net/${name}`;
+    this.sysfs.file(`${folder}/flags`, `0x${flags.toString(16)}\n`);
+    this.sysfs.file(`${folder}/uevent`, `${kind ? `DEVTYPE=${kind}\n` : ''}INTERFACE=${name}\n`);
+    for (const upper of uppers) this.sysfs.link(`${folder}/upper_${upper}`, `class/net/${upper}`);
+    if (master) this.sysfs.link(`${folder}/master`, `class/net/${master}`);
+  }
+
   /** Runs the program; returns its exit status, with its text in `out` and `err`. */
   devbind(...args: string[]): number {
     this.out = '';
