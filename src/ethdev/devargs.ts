@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Device arguments in DPDK's syntax: `<driver><id>[,key=value]...` as after --vdev, or a PCI address in place of the name as after -a. A
 // key without a value means 1.
+//
+// As in DPDK (rte_kvargs_tokenize), a comma within brackets belongs to the value, and so do the brackets: key=a[1,3-5]b. Beyond
+// DPDK, which has no way to write a path with a comma, a value may stand in double quotes, where \" and \\ are a quote and a
+// backslash: path="/run/a,b.sock".
 import { PmdError } from '../errors.ts';
 import { parsePciAddress } from '../pci/address.ts';
 
@@ -14,7 +18,7 @@ export interface Devargs {
 
 /** Takes a device string apart; throws VPCI_DEVARGS that quotes the part at fault. */
 export function parseDevargs(device: string): Devargs {
-  const [given = '', ...pairs] = device.split(',');
+  const [given = '', ...pairs] = splitPairs(device);
   const address = parsePciAddress(given);
   const name = address ?? given;
   if (address === null && !/^[a-z][a-z0-9_]*[0-9]$/.test(name)) {
@@ -26,9 +30,55 @@ export function parseDevargs(device: string): Devargs {
     const key = equals < 0 ? pair : pair.slice(0, equals);
     if (key === '') throw bad(device, `'${pair}' has no key; write key=value`);
     if (values.has(key)) throw bad(device, `key '${key}' is given twice`);
-    values.set(key, equals < 0 ? '1' : pair.slice(equals + 1));
+    values.set(key, equals < 0 ? '1' : unquote(device, pair.slice(equals + 1)));
   }
   return { name, text: pairs.join(','), values };
+}
+
+/** Writes arguments so that parseDevargs reads the same. */
+export function formatDevargs(values: ReadonlyMap<string, string>): string {
+  return [...values].map(([key, value]) => `${key}=${quoteDevarg(value)}`).join(',');
+}
+
+/** A value as it is written in a device string: in quotes where it needs them. */
+export function quoteDevarg(value: string): string {
+  return /^"|[,[\s]/.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : value;
+}
+
+const QUOTED = /^"((?:\\.|[^"\\])*)"/;
+
+/** Takes a device string apart at its commas, but for those within quotes or brackets. */
+function splitPairs(device: string): string[] {
+  const pairs: string[] = [];
+  let rest = device;
+  for (;;) {
+    const length = pairLength(device, rest);
+    pairs.push(rest.slice(0, length));
+    if (length === rest.length) return pairs;
+    rest = rest.slice(length + 1);
+  }
+}
+
+function pairLength(device: string, text: string): number {
+  const [before] = /^[^=,]*=?/.exec(text) ?? [''];
+  if (text[before.length] === '"') {
+    const [quoted] = QUOTED.exec(text.slice(before.length)) ?? [''];
+    const length = before.length + quoted.length;
+    if (quoted === '') throw bad(device, `the quote of ${text} is not closed`);
+    if (length < text.length && text[length] !== ',')
+      throw bad(device, `after ${text.slice(0, length)} stands '${text.slice(length)}' and no comma`);
+    return length;
+  }
+  // To the first comma that no open bracket precedes; a bracket without its end is none.
+  const [pair] = /^(?:\[[^\]]*\]|[^,])*/.exec(text) ?? [''];
+  return pair.length;
+}
+
+function unquote(device: string, value: string): string {
+  if (!value.startsWith('"')) return value;
+  const [whole, inner = ''] = QUOTED.exec(value) ?? [];
+  if (whole !== value) throw bad(device, `${value} is no quoted value`);
+  return inner.replace(/\\(.)/g, '$1');
 }
 
 /** Throws when `values` has a key that `known` lacks. */

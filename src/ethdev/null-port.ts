@@ -2,7 +2,7 @@
 // net_null, DPDK's port without a wire: receiving gives packets of `size` bytes at once, transmitting frees them.
 // With copy=1 each packet's bytes are also copied from and to a buffer. It shows what the frame around a driver costs.
 import { PmdError } from '../errors.ts';
-import { integerArg } from './devargs.ts';
+import { formatDevargs, integerArg } from './devargs.ts';
 import type { MbufVector } from './mempool.ts';
 import { ALL_OFFLOADS } from './offloads.ts';
 import type {
@@ -246,7 +246,7 @@ function nullInfo(id: number, name: string, devargs: ReadonlyMap<string, string>
   return {
     name,
     driver: 'net_null',
-    devargs: [...devargs].map(([key, value]) => `${key}=${value}`).join(','),
+    devargs: formatDevargs(devargs),
     // Locally administered, then "null" in ASCII.
     mac: `02:6e:75:6c:6c:${id.toString(16).padStart(2, '0')}`,
     mtu: 1500,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { afterEach, describe, expect, it } from 'vitest';
-import { parseDevargs } from './devargs.ts';
+import { formatDevargs, parseDevargs, quoteDevarg } from './devargs.ts';
 import { openRxQueue, openTxQueue } from './drivers.ts';
 import { Mempool } from './mempool.ts';
 import { openPort, ports, probePort } from './registry.ts';
@@ -31,7 +31,38 @@ describe('devargs', () => {
     );
   });
 
+  it('keep commas within brackets, as in DPDK', () => {
+    const { values } = parseDevargs('net_x0,a=x[0-1]y[1,3-5,9]z,b=[1,2],c=[,d=]e[f');
+    expect([...values]).toEqual([
+      ['a', 'x[0-1]y[1,3-5,9]z'],
+      ['b', '[1,2]'],
+      ['c', '[,d=]e[f'],
+    ]);
+  });
+
+  it('regression: name a path with a comma in double quotes', () => {
+    const { text, values } = parseDevargs('net_x0,path="/a,b=\\"c\\\\.sock",queues=2,d=e"f');
+    expect([...values]).toEqual([
+      ['path', '/a,b="c\\.sock'],
+      ['queues', '2'],
+      ['d', 'e"f'],
+    ]);
+    expect(text).toBe('path="/a,b=\\"c\\\\.sock",queues=2,d=e"f');
+    expect(formatDevargs(values)).toBe(text);
+    expect(quoteDevarg('/tmp/x.sock')).toBe('/tmp/x.sock');
+    for (const value of ['a,b', '"', '[', 'a b', '\\', '","', ''])
+      expect(parseDevargs(`net_x0,k=${quoteDevarg(value)}`).values.get('k')).toBe(value);
+  });
+
+  it('show what was given, quotes included', () => {
+    expect(probePort('net_null0,size=100').info.devargs).toBe('size=100');
+    const probe = () => probePort('net_vhost_pci0,path="/no/a,b.sock"');
+    expect(probe).toThrow('/no/a,b.sock');
+  });
+
   it.each([
+    ['net_null0,size="3', 'the quote of size="3 is not closed'],
+    ['net_null0,size="3"4,copy=1', `after size="3" stands '4,copy=1' and no comma`],
     ['', "'' is no device name"],
     ['net_null', "'net_null' is no device name"],
     ['net_null0,', "'' has no key"],

@@ -3,6 +3,7 @@
 // here, what is sent here the kernel receives. Queue i of the port, both ways, is one descriptor of the interface.
 import { PmdError } from '../errors.ts';
 import { native, type TapQueueHandle } from '../native.ts';
+import { formatDevargs } from './devargs.ts';
 import { MBUF_F_ECN, MBUF_F_NEEDS_CSUM, MBUF_F_TSO4, MBUF_F_TSO6, MBUF_F_USO } from './mempool.ts';
 import { ALL_OFFLOADS, consistentOffloads, describeOffloads } from './offloads.ts';
 import type {
@@ -56,7 +57,7 @@ class TapPort implements Port {
   constructor(id: number, name: string, devargs: ReadonlyMap<string, string>) {
     this.id = id;
     this.#name = name;
-    this.#text = [...devargs].map(([key, value]) => `${key}=${value}`).join(',');
+    this.#text = formatDevargs(devargs);
     this.#devargs = parseTapDevargs(name, devargs);
   }
 

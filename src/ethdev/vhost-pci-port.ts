@@ -11,6 +11,7 @@ import { VhostPciDevice } from '../vhost-pci/device.ts';
 import type { EngineRole } from '../vhost-pci/engine.ts';
 import { checkRoad, type MemoryRoad } from '../vhost-pci/memory-road.ts';
 import { describeFeatures, type FeatureSet } from '../virtio/features.ts';
+import { formatDevargs } from './devargs.ts';
 import { offloadsTaken } from './offloads.ts';
 import type {
   Port,
@@ -299,7 +300,7 @@ export const vhostPciDriver: PortDriver = {
   probe: (id, name, devargs) => {
     const { place, ...options } = parseVhostPciDevargs(name, devargs);
     if (options.memoryRoad) checkRoad(options.memoryRoad);
-    const text = [...devargs].map(([key, value]) => `${key}=${value}`).join(',');
+    const text = formatDevargs(devargs);
     const open = () => {
       const pci = 'address' in place ? openPciAddress(place.address) : openVfioUser(place.path);
       return options.memoryRoad ? withRoad(pci, options.memoryRoad) : pci;

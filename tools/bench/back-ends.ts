@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What is measured: something that listens on a vhost-user socket and works the peer's rings. Ours is the device model and
 // vhost-pci-testpmd, theirs is DPDK's testpmd on net_vhost; both get the same testpmd options.
+import { quoteDevarg } from '../../src/ethdev/devargs.ts';
 import { Child } from '../run/child.ts';
 import { dpdkCommand, lcoresOn, MBUFS } from '../run/dpdk.ts';
 import { onCpu, ourProgram } from '../run/programs.ts';
@@ -86,7 +87,9 @@ export class OurBackEnd implements BackEnd {
 
   async start(): Promise<void> {
     for (const device of this.#devices) await device.start();
-    const vdevs = this.#devices.map(({ vfioUser }, port) => `net_vhost_pci${port},path=${vfioUser}`);
+    const vdevs = this.#devices.map(
+      ({ vfioUser }, port) => `net_vhost_pci${port},path=${quoteDevarg(vfioUser)}`,
+    );
     const command = [
       ...ourProgram('vhost-pci-testpmd'),
       ...['--lcores', lcoresOn(this.#settings.backEndCpu, 1, this.#settings.mainCpu)],

@@ -2,6 +2,7 @@
 // The suite "limit": the peer's own ceiling. A back-end that returns descriptors untouched is as fast as any can be, so what it
 // reaches is what the peer can do; ours is given as a share of that, again in pairs. One that also moves the bytes, and does nothing
 // else, is as fast as any can be that carries packets.
+import { quoteDevarg } from '../../src/ethdev/devargs.ts';
 import { openPort, type Port } from '../../src/index.ts';
 import { type Lcore, launch } from '../../src/lcore/launch.ts';
 import type { Workspace } from '../run/workspace.ts';
@@ -62,7 +63,7 @@ class UntouchedBackEnd implements BackEnd {
 
   async start(): Promise<void> {
     await this.#device.start();
-    this.#port = openPort(`net_vhost_pci0,path=${this.#device.vfioUser}`);
+    this.#port = openPort(`net_vhost_pci0,path=${quoteDevarg(this.#device.vfioUser)}`);
     const { direction, size } = this.#case;
     const spec = direction === 'rx' ? this.#port.rxQueueSpec(0) : this.#port.txQueueSpec(0);
     const plan: UntouchedPlan = {

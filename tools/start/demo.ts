@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The demo: device model, PMD and peer as child processes, in this order, and their end in the reverse one.
 import { PmdError } from '../../src/errors.ts';
+import { quoteDevarg } from '../../src/ethdev/devargs.ts';
 import { native } from '../../src/native.ts';
 import { Child } from '../run/child.ts';
 import { ourProgram } from '../run/programs.ts';
@@ -72,7 +73,7 @@ async function startPmd(
       `0@${cpu},1@${cpu}`,
       '--no-huge',
       '--vdev',
-      `net_vhost_pci0,path=${sockets.vfioUser}`,
+      `net_vhost_pci0,path=${quoteDevarg(sockets.vfioUser)}`,
       '--',
     ],
     ...[`--forward-mode=${options.forwardMode}`, `--burst=${options.burst}`, `--txpkts=${options.size}`],

@@ -37,6 +37,9 @@ export function acceleratorOptions(accelerator: Accelerator): string[] {
     : ['-accel', 'tcg,thread=multi', '-cpu', 'max'];
 }
 
+/** A path within an option that has others after a comma: QEMU reads two commas as one. */
+const inOption = (path: string): string => path.replaceAll(',', ',,');
+
 /** A whole command line. */
 export function qemuCommand(
   images: Images,
@@ -46,7 +49,7 @@ export function qemuCommand(
 ): string[] {
   const image = (file: string, serial: string) =>
     [
-      ...['-drive', `if=none,id=${serial},file=${file},format=raw,readonly=on`],
+      ...['-drive', `if=none,id=${serial},file=${inOption(file)},format=raw,readonly=on`],
       ...['-device', `virtio-blk-pci,drive=${serial},serial=${serial}`],
     ] as const;
   return [
@@ -63,11 +66,14 @@ export function qemuCommand(
     ...spec.devices,
     ...image(images.root, 'root'),
     ...(spec.projectImage ? image(spec.projectImage, 'project') : []),
-    ...['-chardev', `socket,id=console,path=${paths.console},server=on,wait=off,logfile=${paths.consoleLog}`],
+    ...[
+      '-chardev',
+      `socket,id=console,path=${inOption(paths.console)},server=on,wait=off,logfile=${inOption(paths.consoleLog)}`,
+    ],
     ...['-serial', 'chardev:console'],
-    ...['-chardev', `socket,id=agent,path=${paths.agent},server=on,wait=off`],
+    ...['-chardev', `socket,id=agent,path=${inOption(paths.agent)},server=on,wait=off`],
     ...['-device', 'virtio-serial-pci', '-device', `virtserialport,chardev=agent,name=${AGENT_PORT}`],
-    ...['-qmp', `unix:${paths.qmp},server=on,wait=off`],
+    ...['-qmp', `unix:${inOption(paths.qmp)},server=on,wait=off`],
     ...['-device', 'virtio-rng-pci'],
   ];
 }
@@ -139,7 +145,7 @@ export function peerMachine(socket: string, options = ''): MachineSpec {
     memoryMib: 512,
     cpus: 1,
     devices: [
-      ...['-chardev', `socket,id=net,path=${socket},reconnect-ms=500`],
+      ...['-chardev', `socket,id=net,path=${inOption(socket)},reconnect-ms=500`],
       ...['-netdev', 'vhost-user,chardev=net,id=net0'],
       ...['-device', `virtio-net-pci,netdev=net0,addr=1.0,mac=${PEER_MAC}${options ? `,${options}` : ''}`],
     ],
