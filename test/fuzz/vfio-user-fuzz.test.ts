@@ -90,6 +90,8 @@ describe('almost legal commands of a driver', () => {
   let server: VfioUserServer;
   let target: PciFunction;
   const lines: string[] = [];
+  /** Of ours, not of the driver. */
+  const faults: unknown[] = [];
 
   beforeAll(() => {
     folder = mkdtempSync(joinPath(tmpdir(), 'vfio-user-fuzz-'));
@@ -99,6 +101,7 @@ describe('almost legal commands of a driver', () => {
       subsystemId: 21,
       memoryFiles: () => new Map([[2, { fd: memory, device: 1n, inode: 1n, size: BigInt(DMA_BYTES) }]]),
       dmaUnmapping: () => {},
+      onFault: (error) => faults.push(error),
       hooks: {
         offeredFeatures: () => 1n << 32n,
         acceptFeatures: () => true,
@@ -118,6 +121,7 @@ describe('almost legal commands of a driver', () => {
   afterAll(() => {
     server.close();
     target.close();
+    expect(faults).toEqual([]);
     rmSync(folder, { recursive: true });
   });
 

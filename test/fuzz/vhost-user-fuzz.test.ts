@@ -33,6 +33,10 @@ afterAll(() => {
   for (const fd of things) native.close(fd);
 });
 
+/** Of ours, not of the peer. */
+const faults: unknown[] = [];
+afterAll(() => expect(faults).toEqual([]));
+
 function backendOn(fd: number): VhostUserBackend {
   const host: BackendHost = {
     offeredFeatures: NET_AND_PROTOCOL,
@@ -43,6 +47,7 @@ function backendOn(fd: number): VhostUserBackend {
     unwatchKick: () => {},
     changed: () => {},
     closed: (reason) => closed.push(reason),
+    onFault: (error) => faults.push(error),
     trace: () => {},
   };
   return new VhostUserBackend(fd, 2, host);

@@ -26,6 +26,7 @@ export class Channel {
         this.#inbox.push({ data, fds: fds.splice(0) });
         this.#wake();
       },
+      onFault: () => {},
       onClosed: (reason) => {
         this.closedBecause = reason;
         this.#wake();

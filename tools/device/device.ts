@@ -9,6 +9,7 @@ import { DriverMemory } from './driver-memory.ts';
 import { DriverPositions } from './driver-positions.ts';
 import { EventRelay } from './event-relay.ts';
 import { NET_FEATURES, peerOnlyFeatures, VERSION_1 } from './features.ts';
+import { faultReason, guarded, type OnFault, runAll } from './guard.ts';
 import { type Log, logTo } from './log.ts';
 import { packRegions } from './memory-layout.ts';
 import { PciFunction } from './pci-function.ts';
@@ -96,12 +97,15 @@ class DeviceModel implements Device {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#peerLink.close();
-    this.#backend?.close('the device model stops');
-    this.#server.close();
-    this.#controlQueue.close();
-    this.#dropDriverMemory();
-    this.#function.close();
+    runAll(
+      (error) => this.#log.event(faultReason(error)),
+      () => this.#peerLink.close(),
+      () => this.#backend?.close('the device model stops'),
+      () => this.#server.close(),
+      () => this.#controlQueue.close(),
+      () => this.#dropDriverMemory(),
+      () => this.#function.close(),
+    );
   }
 
   get #controlIndex(): number {
@@ -130,6 +134,7 @@ class DeviceModel implements Device {
       subsystemId,
       memoryFiles: () => this.#peer?.bars ?? new Map(),
       dmaUnmapping: (maps) => this.#dmaUnmapping(maps),
+      onFault: this.#endsDriver,
       hooks: {
         offeredFeatures: () => this.#offeredToDriver(),
         acceptFeatures: (features) => this.#acceptDriverFeatures(features),
@@ -155,9 +160,11 @@ class DeviceModel implements Device {
       get drained() {
         return device.#controlQueue.drained;
       },
-      send: (message: Uint8Array) => device.#controlQueue.send(message),
-      setLink: (up: boolean) => device.#setLink(up),
-      fail: (reason: string) => device.#failDriver(reason),
+      // A peer's message often leads here, and is not at fault when the driver's side fails.
+      send: (message: Uint8Array) => guarded(() => device.#controlQueue.send(message), device.#endsDriver),
+      setLink: (up: boolean) => guarded(() => device.#setLink(up), device.#endsDriver),
+      fail: (reason: string) => guarded(() => device.#failDriver(reason), device.#endsDriver),
+      disconnect: (reason: string) => device.#server.disconnect(reason),
       showsToClient: (files: Peer['bars']) => device.#function.showsToClient(files),
       positionIn: (ring: PeerRing) => device.#positions?.read(crossed(ring.index)) ?? null,
     };
@@ -215,10 +222,19 @@ class DeviceModel implements Device {
   }
 
   #driverGone(): void {
-    this.#controlQueue.stop();
-    this.#session.driverGone();
-    this.#dropDriverMemory();
+    runAll(
+      this.#endsDriver,
+      () => this.#controlQueue.stop(),
+      () => this.#session.driverGone(),
+      () => this.#dropDriverMemory(),
+    );
   }
+
+  /** What has thrown while it worked for the driver: its connection ends, if it has not ended yet. */
+  readonly #endsDriver: OnFault = (error) => {
+    if (this.#server.connected) this.#server.disconnect(faultReason(error));
+    else this.#log.event(`after the driver left: ${faultReason(error)}`);
+  };
 
   /** After the session has read where the driver stands, and the control queue has let go. */
   #dropDriverMemory(): void {
@@ -261,7 +277,7 @@ class DeviceModel implements Device {
       return;
     }
     const fd = this.#peer?.rings[crossed(queue)]?.callFd ?? -1;
-    if (fd >= 0) native.eventfdSignal(fd);
+    if (fd >= 0) guarded(() => native.eventfdSignal(fd), this.#endsPeer);
   }
 
   // --- the peer -----------------------------------------------------------------------------------------------------
@@ -280,9 +296,11 @@ class DeviceModel implements Device {
       unwatchKick: (ring) => this.#unwatchKick(ring),
       changed: () => this.#peerChanged(),
       closed: (reason) => this.#peerGone(reason),
+      onFault: this.#endsPeer,
       trace: (line) => this.#log.trace(`peer: ${line}`),
     });
-    this.#session.setPeer(this.#backend.peer);
+    const { peer } = this.#backend;
+    guarded(() => this.#session.setPeer(peer), this.#endsPeer);
     return true;
   }
 
@@ -320,24 +338,39 @@ class DeviceModel implements Device {
   #peerGone(reason: string): void {
     this.#backend = null;
     this.#log.event(`peer left: ${reason}`);
-    for (const [index, relay] of this.#kicks) {
-      relay.close();
-      this.#kicks.delete(index);
-    }
-    this.#session.setPeer(null);
-    if (this.#reference) {
-      // The reference unplugs the function with its peer.
-      this.#server.stopListening();
-      this.#server.disconnect('its peer left');
-    }
-    this.#peerLink.lost();
+    runAll(
+      this.#endsPeer,
+      () => this.#closeKicks(),
+      () => this.#session.setPeer(null),
+      () => this.#unplug(),
+      () => this.#peerLink.lost(),
+    );
+  }
+
+  /** What has thrown while it worked for the peer: its connection ends, if it has not ended yet. */
+  readonly #endsPeer: OnFault = (error) => {
+    if (this.#backend) this.#backend.close(faultReason(error));
+    else this.#log.event(`after the peer left: ${faultReason(error)}`);
+  };
+
+  #closeKicks(): void {
+    for (const relay of this.#kicks.values()) relay.close();
+    this.#kicks.clear();
+  }
+
+  /** The reference unplugs the function with its peer. */
+  #unplug(): void {
+    if (!this.#reference) return;
+    this.#server.stopListening();
+    this.#server.disconnect('its peer left');
   }
 
   #watchKick(ring: PeerRing): void {
     this.#unwatchKick(ring);
-    const raise = () => this.#function.virtio.interruptQueue(crossed(ring.index));
+    const interrupt = () => this.#function.virtio.interruptQueue(crossed(ring.index));
+    const raise = () => guarded(interrupt, this.#endsDriver);
     const broken = () => this.#log.event(`the kick descriptor of ring ${ring.index} is no good`);
-    this.#kicks.set(ring.index, new EventRelay(ring.kickFd, raise, broken));
+    this.#kicks.set(ring.index, new EventRelay(ring.kickFd, raise, broken, this.#endsPeer));
     // A kick on the descriptor before this one may not have been seen, and a driver may sleep.
     raise();
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Passes on what arrives at an eventfd that somebody else writes, without ever spinning on it.
 import { type FdWatcher, native } from '../../src/native.ts';
+import { type OnFault, watch } from './guard.ts';
 
 /** Wake-ups without an event after which a descriptor is given up: it is in error, or its owner plays games. */
 const MAX_EMPTY_WAKES = 64;
@@ -9,9 +10,9 @@ export class EventRelay {
   readonly #watcher: FdWatcher;
 
   /** Watches `fd`, which stays the caller's; `onBroken` is called once when it is no good any more. */
-  constructor(fd: number, onEvent: () => void, onBroken: () => void) {
+  constructor(fd: number, onEvent: () => void, onBroken: () => void, onFault: OnFault) {
     let empty = 0;
-    this.#watcher = native.watchFd(fd, () => {
+    const wake = () => {
       if (drain(fd)) {
         empty = 0;
         onEvent();
@@ -19,6 +20,10 @@ export class EventRelay {
         this.close();
         onBroken();
       }
+    };
+    this.#watcher = watch(fd, wake, (error) => {
+      this.close();
+      onFault(error);
     });
   }
 

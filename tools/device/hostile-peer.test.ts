@@ -33,6 +33,7 @@ function connect(): void {
     unwatchKick: () => {},
     changed: () => {},
     closed: (reason) => closed.push(reason),
+    onFault: () => {},
     trace: () => {},
   };
   const [a, b] = native.socketPair();

@@ -4,6 +4,7 @@ import { unlinkSync } from 'node:fs';
 import { failedTo } from '../../src/errors.ts';
 import { type FdWatcher, native } from '../../src/native.ts';
 import { closeQuietly } from './fds.ts';
+import { after, guarded, type Timer, watch } from './guard.ts';
 import type { Log } from './log.ts';
 
 /** Pause when the process is out of descriptors: the socket stays readable, and a busy loop would not free any. */
@@ -15,10 +16,10 @@ export class Listener {
   readonly #onConnection: (fd: number) => void;
   readonly #log: Log;
   #watcher: FdWatcher | null = null;
-  #retry: NodeJS.Timeout | null = null;
+  #retry: Timer | null = null;
   #closed = false;
 
-  /** `onConnection` owns the descriptor. Throws PmdError when the path cannot be used. */
+  /** `onConnection` owns the descriptor, unless it throws. Throws PmdError when the path cannot be used. */
   constructor(path: string, onConnection: (fd: number) => void, log: Log) {
     this.#path = path;
     this.#onConnection = onConnection;
@@ -34,7 +35,7 @@ export class Listener {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#retry) clearTimeout(this.#retry);
+    this.#retry?.cancel();
     this.#watcher?.close();
     closeQuietly(this.#fd);
     try {
@@ -45,7 +46,12 @@ export class Listener {
   }
 
   #watch(): void {
-    this.#watcher = native.watchFd(this.#fd, () => this.#accept());
+    if (this.#closed) return;
+    this.#watcher = watch(
+      this.#fd,
+      () => this.#accept(),
+      (error) => this.#pause(error),
+    );
   }
 
   #accept(): void {
@@ -53,11 +59,27 @@ export class Listener {
     try {
       fd = native.unixAccept(this.#fd);
     } catch (error) {
-      this.#log.event(`cannot accept on ${this.#path}: ${(error as Error).message}`);
-      this.#watcher?.close();
-      this.#retry = setTimeout(() => this.#watch(), RETRY_MS);
+      this.#pause(error);
       return;
     }
-    if (fd >= 0) this.#onConnection(fd);
+    if (fd < 0) return;
+    guarded(
+      () => this.#onConnection(fd),
+      (error) => {
+        this.#log.event(`a connection to ${this.#path} is dropped: ${(error as Error).message}`);
+        closeQuietly(fd);
+      },
+    );
+  }
+
+  #pause(error: unknown): void {
+    this.#log.event(`cannot accept on ${this.#path}: ${(error as Error).message}`);
+    this.#watcher?.close();
+    this.#watcher = null;
+    this.#retry = after(
+      RETRY_MS,
+      () => this.#watch(),
+      (again) => this.#pause(again),
+    );
   }
 }

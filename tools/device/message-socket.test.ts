@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { native } from '../../src/native.ts';
 import { openFds } from '../../test/support/open-fds.ts';
 import { until } from '../../test/support/wait.ts';
@@ -17,6 +17,8 @@ let mine: number;
 let socket: MessageSocket;
 let messages: { bytes: number[]; fds: number; truncated: boolean }[];
 let closed: string[];
+let faults: string[];
+let onClosed: (reason: string) => void;
 let onMessage: (message: Message) => void | Promise<void>;
 let fdsBefore: number;
 
@@ -24,6 +26,8 @@ beforeEach(() => {
   fdsBefore = openFds();
   messages = [];
   closed = [];
+  faults = [];
+  onClosed = (reason) => closed.push(reason);
   onMessage = ({ data, fds, fdsTruncated }) => {
     messages.push({ bytes: [...new Uint8Array(data.buffer)], fds: fds.length, truncated: fdsTruncated });
   };
@@ -31,7 +35,8 @@ beforeEach(() => {
   mine = a;
   socket = new MessageSocket(b, framing, {
     onMessage: (message) => onMessage(message),
-    onClosed: (reason) => closed.push(reason),
+    onClosed: (reason) => onClosed(reason),
+    onFault: (error) => faults.push((error as Error).message),
   });
 });
 
@@ -189,5 +194,47 @@ describe('message socket', () => {
     const chunk = new Uint8Array(1 << 20);
     for (let i = 0; i < 8 && closed.length === 0; i++) socket.send(chunk, []);
     expect(closed).toEqual(['it does not read its replies']);
+  });
+});
+
+describe('what throws', () => {
+  const thrower = () => {
+    throw new Error('thrown on purpose');
+  };
+
+  it('in a message handler, at once or later, ends the connection', async () => {
+    onMessage = thrower;
+    send([0, 0]);
+    await until('it is closed', () => closed.length > 0);
+    expect(closed).toEqual(['internal error: thrown on purpose']);
+  });
+
+  it('in a promise of a message handler ends the connection', async () => {
+    onMessage = () => new Promise((_, reject) => setImmediate(() => reject(new Error('thrown on purpose'))));
+    send([0, 0]);
+    await until('it is closed', () => closed.length > 0);
+    expect(closed).toEqual(['internal error: thrown on purpose']);
+  });
+
+  it('at the end of the connection, even of one that ends for that reason, is reported once', async () => {
+    onMessage = thrower;
+    onClosed = (reason) => {
+      closed.push(reason);
+      throw new Error('thrown at the end');
+    };
+    send([0, 0]);
+    await until('it is closed', () => closed.length > 0);
+    expect(closed).toEqual(['internal error: thrown on purpose']);
+    expect(faults).toEqual(['thrown at the end']);
+  });
+
+  it('when it goes on reading after a message ends the connection', async () => {
+    onMessage = () => new Promise<void>((resolve) => setImmediate(resolve));
+    send([0, 0]);
+    await until('the message has come', () => socket.closed === false);
+    const spy = vi.spyOn(native, 'watchFd').mockImplementation(thrower);
+    await until('it is closed', () => closed.length > 0);
+    spy.mockRestore();
+    expect(closed).toEqual(['internal error: thrown on purpose']);
   });
 });

@@ -6,6 +6,7 @@
 // descriptors belong to the message with whose bytes they came. Every way out of a message closes what its handler left.
 import { type FdWatcher, native } from '../../src/native.ts';
 import { closeAll, endQuietly } from './fds.ts';
+import { after, faultReason, guarded, settled, type Timer, watch } from './guard.ts';
 
 export interface Framing {
   readonly headerBytes: number;
@@ -28,6 +29,8 @@ export interface MessageHandlers {
   onMessage(message: Message): void | Promise<void>;
   /** Called once, whoever closed. */
   onClosed(reason: string): void;
+  /** onClosed has thrown: all that is left is a line in the log. */
+  onFault(error: unknown): void;
 }
 
 interface Outgoing {
@@ -56,7 +59,7 @@ export class MessageSocket {
   #fdsTruncated = false;
   #queue: Outgoing[] = [];
   #queuedBytes = 0;
-  #retry: NodeJS.Timeout | null = null;
+  #retry: Timer | null = null;
 
   /** Takes ownership of `fd` and starts reading. */
   constructor(fd: number, framing: Framing, handlers: MessageHandlers) {
@@ -93,16 +96,28 @@ export class MessageSocket {
     if (this.#closed) return;
     this.#closed = true;
     this.#unwatch();
-    if (this.#retry) clearTimeout(this.#retry);
+    this.#retry?.cancel();
     closeAll(this.#fds);
     for (const item of this.#queue) closeAll(item.fds);
     this.#queue = [];
     endQuietly(this.#fd);
-    this.#handlers.onClosed(reason);
+    guarded(
+      () => this.#handlers.onClosed(reason),
+      (error) => this.#handlers.onFault(error),
+    );
   }
 
   #watch(): void {
-    this.#watcher ??= native.watchFd(this.#fd, () => this.#onReadable());
+    this.#watcher ??= watch(
+      this.#fd,
+      () => this.#onReadable(),
+      (error) => this.#fail(error),
+    );
+  }
+
+  /** Something of ours has thrown: this connection ends, and nothing else. */
+  #fail(error: unknown): void {
+    this.close(faultReason(error));
   }
 
   #unwatch(): void {
@@ -122,26 +137,24 @@ export class MessageSocket {
     try {
       const pending = this.#handlers.onMessage(message);
       if (pending instanceof Promise) {
-        void this.#await(message, pending);
+        this.#await(message, pending);
         return;
       }
     } catch (error) {
-      this.close(`internal error: ${(error as Error).message}`);
+      this.#fail(error);
     }
     closeAll(message.fds);
   }
 
-  async #await(message: Message, pending: Promise<void>): Promise<void> {
+  #await(message: Message, pending: Promise<void>): void {
     this.#busy = true;
     this.#unwatch();
-    try {
-      await pending;
-    } catch (error) {
-      this.close(`internal error: ${(error as Error).message}`);
-    }
-    closeAll(message.fds);
-    this.#busy = false;
-    if (!this.#closed) this.#watch();
+    const goOn = () => {
+      closeAll(message.fds);
+      this.#busy = false;
+      if (!this.#closed) this.#watch();
+    };
+    settled(pending, goOn, (error) => this.#fail(error));
   }
 
   /** The next whole message; null when there is none yet or the connection ended. */
@@ -224,10 +237,11 @@ export class MessageSocket {
   }
 
   #armRetry(): void {
-    this.#retry ??= setTimeout(() => {
+    const retry = () => {
       this.#retry = null;
       this.#drain();
-    }, RETRY_MS);
+    };
+    this.#retry ??= after(RETRY_MS, retry, (error) => this.#fail(error));
   }
 
   #drain(): void {

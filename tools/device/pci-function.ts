@@ -17,6 +17,7 @@ import {
 import { type DmaMap, DmaTable } from './dma-table.ts';
 import { EventRelay } from './event-relay.ts';
 import { closeQuietly } from './fds.ts';
+import { type OnFault, runAll } from './guard.ts';
 import { IrqTable } from './irq-table.ts';
 import { barBytes, type FileIdentity, sameFile } from './memory-layout.ts';
 import { PciConfig } from './pci-config.ts';
@@ -31,6 +32,8 @@ export interface PciFunctionOptions {
   /** What the memory BARs show now. */
   memoryFiles(): ReadonlyMap<number, MemoryFile>;
   dmaUnmapping(maps: readonly DmaMap[]): void;
+  /** Something of ours has thrown while it worked for the client, whose connection ends. */
+  readonly onFault: OnFault;
   readonly hooks: Omit<FunctionHooks, 'raise'>;
 }
 
@@ -87,10 +90,13 @@ export class PciFunction implements VfioTarget {
   }
 
   detached(): void {
-    this.reset();
-    this.irqs.clear();
-    this.dma.clear();
-    this.#closeDoorbells();
+    runAll(
+      this.#options.onFault,
+      () => this.reset(),
+      () => this.irqs.clear(),
+      () => this.dma.clear(),
+      () => this.#closeDoorbells(),
+    );
   }
 
   reset(): void {
@@ -191,6 +197,7 @@ export class PciFunction implements VfioTarget {
         fd,
         () => this.#options.hooks.notified(queue),
         () => {},
+        this.#options.onFault,
       );
       this.#doorbells.push({ fd, relay });
     }

@@ -3,6 +3,7 @@
 // (client mode).
 import { native } from '../../src/native.ts';
 import { closeQuietly } from './fds.ts';
+import { after, faultReason, type Timer } from './guard.ts';
 import { Listener } from './listener.ts';
 import type { Log } from './log.ts';
 
@@ -17,7 +18,7 @@ export class PeerLink {
   /** Takes the connected socket; false when there is a peer already. */
   readonly #onConnected: (fd: number) => boolean;
   #listener: Listener | null = null;
-  #retry: NodeJS.Timeout | null = null;
+  #retry: Timer | null = null;
   #waiting = false;
   #closed = false;
 
@@ -41,7 +42,7 @@ export class PeerLink {
 
   close(): void {
     this.#closed = true;
-    if (this.#retry) clearTimeout(this.#retry);
+    this.#retry?.cancel();
     this.#listener?.close();
   }
 
@@ -64,10 +65,23 @@ export class PeerLink {
       return;
     }
     this.#waiting = false;
-    this.#take(fd);
+    try {
+      this.#take(fd);
+    } catch (error) {
+      closeQuietly(fd);
+      throw error;
+    }
   }
 
   #connectLater(): void {
-    if (!this.#closed) this.#retry = setTimeout(() => this.#connect(), RECONNECT_MS);
+    if (this.#closed) return;
+    this.#retry = after(
+      RECONNECT_MS,
+      () => this.#connect(),
+      (error) => {
+        this.#log.event(`the connection to ${this.#path} is dropped: ${faultReason(error)}`);
+        this.#connectLater();
+      },
+    );
   }
 }

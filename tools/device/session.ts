@@ -22,6 +22,7 @@ import {
   queuesMessage,
 } from './control-messages.ts';
 import { type PositionWords, whereItStopped } from './driver-positions.ts';
+import { after, faultReason } from './guard.ts';
 import type { Log } from './log.ts';
 import { type FileIdentity, packRegions, placeRegions } from './memory-layout.ts';
 import type { Peer, PeerRing } from './peer.ts';
@@ -39,6 +40,8 @@ export interface DriverPort {
   setLink(up: boolean): void;
   /** The driver broke the contract: DEVICE_NEEDS_RESET. */
   fail(reason: string): void;
+  /** Ends its connection. */
+  disconnect(reason: string): void;
   showsToClient(files: ReadonlyMap<number, FileIdentity>): boolean;
   /** What its memory says of where it stands in this ring of the peer; null when it cannot be read. */
   positionIn(ring: PeerRing): PositionWords | null;
@@ -188,13 +191,14 @@ export class Session {
     const token = this.#nextToken;
     this.#nextToken = (token % 0xffff_ffff) + 1;
     return new Promise((resolve) => {
-      const timer = setTimeout(() => {
+      const tooLate = () => {
         this.#pendingStops.delete(token);
         resolve(null);
         this.#driver.fail(`the driver did not stop queue ${ring.index} within ${STOP_TIMEOUT_MS} ms`);
-      }, STOP_TIMEOUT_MS);
+      };
+      const timer = after(STOP_TIMEOUT_MS, tooLate, (error) => this.#driver.disconnect(faultReason(error)));
       const done = (lastAvailIdx: number | null) => {
-        clearTimeout(timer);
+        timer.cancel();
         resolve(lastAvailIdx);
       };
       this.#pendingStops.set(token, { index: ring.index, done });

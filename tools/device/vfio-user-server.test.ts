@@ -46,6 +46,7 @@ beforeEach(() => {
     subsystemId: 21,
     memoryFiles: () => new Map(),
     dmaUnmapping: () => {},
+    onFault: () => {},
     hooks: {
       offeredFeatures: () => 1n << 32n,
       acceptFeatures: () => true,

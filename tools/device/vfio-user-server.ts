@@ -14,6 +14,7 @@ import {
   VFIO_USER_MAX_MSG_FDS,
   VFIO_USER_VERSION,
 } from '../../src/abi/vfio-user.ts';
+import { after, faultReason, guarded, type Timer } from './guard.ts';
 import { Listener } from './listener.ts';
 import type { Log } from './log.ts';
 import { type Framing, type Message, MessageSocket } from './message-socket.ts';
@@ -95,10 +96,14 @@ export class VfioUserServer {
         this.#target.detached();
         this.#log.event(`driver left: ${reason}`);
       },
+      onFault: (error) => this.#log.event(`after the driver left: ${faultReason(error)}`),
     });
     this.#client = client;
     this.#log.event('driver connected');
-    this.#target.attached();
+    guarded(
+      () => this.#target.attached(),
+      (error) => client.close(faultReason(error)),
+    );
   }
 
   /** One driver at a time: another one gets EBUSY as the answer to its first message. */
@@ -110,11 +115,16 @@ export class VfioUserServer {
         socket.close('the device is in use');
       },
       onClosed: () => {
-        clearTimeout(timer);
+        timer.cancel();
         this.#turnedAway.delete(socket);
       },
+      onFault: (error) => this.#log.event(`while another driver was refused: ${faultReason(error)}`),
     });
-    const timer = setTimeout(() => socket.close('it said nothing'), TURN_AWAY_MS);
+    const timer: Timer = after(
+      TURN_AWAY_MS,
+      () => socket.close('it said nothing'),
+      () => {},
+    );
     this.#turnedAway.add(socket);
     if (this.#turnedAway.size > MAX_TURNED_AWAY) socket.close('too many wait');
   }

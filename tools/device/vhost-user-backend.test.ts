@@ -32,6 +32,7 @@ beforeEach(() => {
     unwatchKick: () => {},
     changed: () => {},
     closed: (reason) => closed.push(reason),
+    onFault: () => {},
     trace: () => {},
   };
   const [a, b] = native.socketPair();

@@ -12,6 +12,7 @@ import {
   VHOST_USER_VERSION,
   VHOST_USER_VERSION_MASK,
 } from '../../src/abi/vhost-user.ts';
+import { type OnFault, runAll } from './guard.ts';
 import { type Framing, type Message, MessageSocket } from './message-socket.ts';
 import { Peer } from './peer.ts';
 import { ProtocolError } from './protocol-error.ts';
@@ -22,6 +23,8 @@ export interface BackendHost extends PeerHost {
   changed(): void;
   /** The connection is over; the peer's state is still there, and is closed after this call. */
   closed(reason: string): void;
+  /** Something of ours has thrown while the connection ended. */
+  readonly onFault: OnFault;
   /** For -v. */
   trace(line: string): void;
 }
@@ -53,9 +56,13 @@ export class VhostUserBackend {
     this.#socket = new MessageSocket(fd, VHOST_USER_FRAMING, {
       onMessage: (message) => this.#handle(message),
       onClosed: (reason) => {
-        host.closed(reason);
-        this.peer.close();
+        runAll(
+          host.onFault,
+          () => host.closed(reason),
+          () => this.peer.close(),
+        );
       },
+      onFault: host.onFault,
     });
   }
 
