@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { holeLimitMissing } from '../test/support/memory-group.ts';
 import { addonWorker, codeOf, nextMessage } from './native.test-help.ts';
 import { type MappingHandle, native } from './native.ts';
 
@@ -205,29 +206,30 @@ describe('mappings', () => {
   });
 });
 
+/** Runs a program that has `native` in a process of its own; gives how it ended and what it printed. */
+function inProcess(body: string): { status: number | null; signal: string | null; stdout: string } {
+  const path = join(folder, 'program.ts');
+  const native = JSON.stringify(new URL('./native.ts', import.meta.url).href);
+  writeFileSync(path, `import { native } from ${native};\n${body}`);
+  const { status, signal, stdout } = spawnSync(
+    process.execPath,
+    ['--import', import.meta.resolve('tsx'), path],
+    { encoding: 'utf8' },
+  );
+  return { status, signal, stdout };
+}
+
 describe('a mapped file that somebody shrinks', () => {
-  /** Runs a program that has `native` and a mapped page in a process of its own; gives what it prints. */
-  function inChild(body: string): { status: number | null; signal: string | null; stdout: string } {
-    const program = `
+  /** With a file of two mapped pages. */
+  const inChild = (body: string) =>
+    inProcess(`
       import { closeSync, ftruncateSync, openSync, writeFileSync } from 'node:fs';
-      import { native } from ${JSON.stringify(new URL('./native.ts', import.meta.url).href)};
       const file = ${JSON.stringify(join(folder, 'shrinks'))};
       writeFileSync(file, Buffer.alloc(${2 * PAGE}, 7));
       const fd = openSync(file, 'r+');
       const mapping = native.mapFd(fd, 0, ${2 * PAGE}, true);
       const bytes = new Uint8Array(native.mappingBuffer(mapping));
-      ${body}`;
-    const path = join(folder, 'shrinks.ts');
-    writeFileSync(path, program);
-    const { status, signal, stdout } = spawnSync(
-      process.execPath,
-      ['--import', import.meta.resolve('tsx'), path],
-      {
-        encoding: 'utf8',
-      },
-    );
-    return { status, signal, stdout };
-  }
+      ${body}`);
 
   test('regression: reads as zeros and takes writes, and the process lives', () => {
     const { status, signal, stdout } = inChild(`
@@ -246,5 +248,108 @@ describe('a mapped file that somebody shrinks', () => {
       ftruncateSync(fd, 0);
       console.log(bytes[0], new Uint8Array(native.mappingBuffer(second))[0]);`);
     expect({ status, stdout }).toEqual({ status: 0, stdout: '0 9\n' });
+  });
+});
+
+describe('a mapped file that lacks pages', () => {
+  const noLimit = holeLimitMissing();
+  if (noLimit) console.warn(`The tests of missing pages are skipped: ${noLimit}`);
+
+  /** With a file of a terabyte without a page, of which `pages` may be made; `touch` reads or writes page i. */
+  const inChild = (pages: number, body: string) =>
+    inProcess(`
+      import { fstatSync } from 'node:fs';
+      const fd = native.memfdCreate('sparse', 2 ** 40, false);
+      const mapping = native.mapFd(fd, 0, 2 ** 40, true);
+      native.limitHoles(mapping, ${pages * PAGE});
+      const event = native.eventfd();
+      native.notifyLoss(mapping, event);
+      const page = (i) => new Uint8Array(native.mappingWindow(mapping, Math.floor(i / 2 ** 19)), (i % 2 ** 19) * ${PAGE}, ${PAGE});
+      const made = () => fstatSync(fd).blocks * 512 / ${PAGE};
+      const state = () => native.mappingState(mapping).loss + ' ' + native.mappingState(mapping).filled / ${PAGE};
+      const kib = (name) => Number(new RegExp(name + ':\\\\s+(\\\\d+)').exec(readFileSync('/proc/self/status', 'utf8'))[1]);
+      import { readFileSync } from 'node:fs';
+      ${body}
+      native.unmap(mapping);`);
+
+  test('is one in memory: a file on a disk is another matter', () => {
+    withMemfd(PAGE, (fd) => {
+      const mapping = native.mapFd(fd, 0, PAGE, true);
+      expect(native.mappingIsSparse(mapping)).toBe(true);
+      native.unmap(mapping);
+    });
+    const mapping = native.mapAnonymous(PAGE, false);
+    expect(native.mappingIsSparse(mapping)).toBe(false);
+    expect(codeOf(() => native.limitHoles(mapping, PAGE))).toBe('EINVAL');
+    native.unmap(mapping);
+  });
+
+  test.skipIf(noLimit)('gets as many as it may, reads count too, and is zeros from then on', () => {
+    const { status, stdout } = inChild(
+      100,
+      `let sum = 0;
+       for (let i = 0; i < 99; i++) sum += page(7 * i)[0];
+       page(2 ** 27)[5] = 9;
+       console.log(sum, made(), state(), page(2 ** 27)[5], native.eventfdDrain(event));
+       page(3)[5] = 8;
+       console.log(made(), state(), page(2 ** 27)[5], page(3)[5], native.eventfdDrain(event));`,
+    );
+    expect({ status, stdout }).toEqual({
+      status: 0,
+      stdout: '0 100 none 100 9 0n\n100 over-limit 100 0 8 1n\n',
+    });
+  });
+
+  test.skipIf(noLimit)('is not charged again for those that it has lost since', () => {
+    const { status, stdout } = inChild(
+      100,
+      `import { execFileSync } from 'node:child_process';
+       for (let round = 0; round < 5; round++) {
+         for (let i = 0; i < 90; i++) page(i)[0] = 1;
+         execFileSync('fallocate', ['--punch-hole', '--offset', '0', '--length', '${90 * PAGE}', '/proc/self/fd/3'], { stdio: ['ignore', 'ignore', 'inherit', fd] });
+       }
+       console.log(made(), state().split(' ')[0]);`,
+    );
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '0 none\n' });
+  });
+
+  test.skipIf(noLimit)('that somebody has touched are free', () => {
+    const { status, stdout } = inChild(
+      1,
+      `const other = native.mapFd(fd, 0, 2 ** 30, true);
+       const bytes = new Uint8Array(native.mappingBuffer(other));
+       for (let i = 0; i < 1000; i++) bytes[i * ${PAGE}] = 3;
+       let sum = 0;
+       for (let i = 0; i < 1000; i++) sum += page(i)[0];
+       console.log(sum, state());
+       native.unmap(other);`,
+    );
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '3000 none 0\n' });
+  });
+
+  test.skipIf(noLimit)('regression: and was lost takes writes everywhere without growing', () => {
+    const { status, stdout } = inChild(
+      1,
+      `const before = kib('RssAnon');
+       for (let i = 0; i < 100_000; i++) page(i)[0] = 1;
+       console.log(state().split(' ')[0], kib('RssAnon') - before < 64 << 10, made());`,
+    );
+    expect({ status, stdout }).toEqual({ status: 0, stdout: 'over-limit true 1\n' });
+  });
+
+  test.skipIf(noLimit)('and shrinks is zeros too', () => {
+    const { status, stdout } = inProcess(`
+      import { ftruncateSync, openSync } from 'node:fs';
+      const fd = openSync('/dev/shm/vpci-' + process.pid, 'w+');
+      import { unlinkSync } from 'node:fs';
+      unlinkSync('/dev/shm/vpci-' + process.pid);
+      ftruncateSync(fd, 2 ** 30);
+      const mapping = native.mapFd(fd, 0, 2 ** 30, true);
+      native.limitHoles(mapping, 2 ** 20);
+      const bytes = new Uint8Array(native.mappingBuffer(mapping));
+      bytes[0] = 5;
+      ftruncateSync(fd, 0);
+      console.log(bytes[0], bytes[2 ** 29], native.mappingState(mapping).loss);`);
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '0 0 shrunk\n' });
   });
 });

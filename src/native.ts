@@ -206,6 +206,20 @@ export interface Native {
   mappingWindow(mapping: MappingHandle, window: number): ArrayBuffer;
   /** Unmaps. The caller has made sure that no queue and no other thread uses the mapping. */
   unmap(mapping: MappingHandle): void;
+  /**
+   * Whether the mapping is of a file in memory that may lack pages (tmpfs, memfd): a touch makes a missing one and charges it to this
+   * process, and nothing of it can be reclaimed.
+   */
+  mappingIsSparse(mapping: MappingHandle): boolean;
+  /**
+   * Of a sparse mapping that nobody uses yet, at most `bytes` of missing pages are made; one more and the mapping is lost: it turns into
+   * zeros. Throws an errno when the kernel does not let this process know of such touches; nothing is limited then.
+   */
+  limitHoles(mapping: MappingHandle, bytes: number): void;
+  /** Signals an eventfd when the mapping of a file is lost. The descriptor stays open until the mapping is gone. */
+  notifyLoss(mapping: MappingHandle, eventFd: number): void;
+  /** Why a mapping of a file turned into zeros ("shrunk": the file ends before it now), and the bytes of missing pages made, if limited. */
+  mappingState(mapping: MappingHandle): { loss: 'none' | 'shrunk' | 'over-limit'; filled: number };
   /** Address of the first byte in this process: for system calls that want one. */
   mappingAddress(mapping: MappingHandle): bigint;
   /** Reads 1, 2 or 4 bytes at a multiple of that, in exactly one access: device registers. RangeError outside the mapping. */

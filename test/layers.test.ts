@@ -19,6 +19,8 @@ const LAYERS = [
   'abi',
   'output',
   'native.ts',
+  'machine-memory.ts',
+  'byte-size.ts',
   'errors.ts',
 ];
 

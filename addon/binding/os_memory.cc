@@ -89,6 +89,36 @@ Napi::Value MappingBuffer(const Napi::CallbackInfo& info) {
   return CachedBuffer(info.Env(), BufferOf::kMapping, handle, mapping.base, mapping.length);
 }
 
+Napi::Value MappingIsSparseJs(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), MappingIsSparse(arg::Uint32(info[0], "mapping")));
+}
+
+Napi::Value LimitHoles(const Napi::CallbackInfo& info) {
+  const uint32_t handle = arg::Uint32(info[0], "mapping");
+  Check(info.Env(), MappingLimitHoles(handle, arg::Size(info[1], "bytes")), "userfaultfd");
+  return info.Env().Undefined();
+}
+
+Napi::Value NotifyLoss(const Napi::CallbackInfo& info) {
+  const uint32_t handle = arg::Uint32(info[0], "mapping");
+  Check(info.Env(), MappingNotifyLoss(handle, arg::Fd(info[1], "eventFd")), "notifyLoss");
+  return info.Env().Undefined();
+}
+
+Napi::Value MappingState(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const uint32_t handle = arg::Uint32(info[0], "mapping");
+  GuardState state;
+  if (MappingGuardState(handle, &state) < 0) throw Unknown(env, handle);
+  Napi::Object result = Napi::Object::New(env);
+  const char* loss = state.loss == MappingLoss::kNone     ? "none"
+                     : state.loss == MappingLoss::kShrunk ? "shrunk"
+                                                          : "over-limit";
+  result.Set("loss", Napi::String::New(env, loss));
+  result.Set("filled", Napi::Number::New(env, static_cast<double>(state.filled)));
+  return result;
+}
+
 Napi::Value Unmap(const Napi::CallbackInfo& info) {
   const uint32_t handle = arg::Uint32(info[0], "mapping");
   Mapping mapping;
@@ -136,6 +166,10 @@ void InitOsMemory(Napi::Object exports) {
   Export<MappingBuffer>(exports, "mappingBuffer");
   Export<MappingWindow>(exports, "mappingWindow");
   Export<Unmap>(exports, "unmap");
+  Export<MappingIsSparseJs>(exports, "mappingIsSparse");
+  Export<LimitHoles>(exports, "limitHoles");
+  Export<NotifyLoss>(exports, "notifyLoss");
+  Export<MappingState>(exports, "mappingState");
   Export<Close>(exports, "close");
   Export<Dup>(exports, "dup");
   Export<FileInfoJs>(exports, "fileInfo");

@@ -77,6 +77,11 @@ int64_t HugePageSize(int fd) {
   return status.f_type == HUGETLBFS_MAGIC ? status.f_bsize : 0;
 }
 
+bool IsTmpfs(int fd) {
+  struct statfs status;
+  return fstatfs(fd, &status) == 0 && status.f_type == TMPFS_MAGIC;
+}
+
 int CloseFd(int fd) { return close(fd) < 0 && errno != EINTR ? -errno : 0; }
 
 int DupFd(int fd) {

@@ -29,6 +29,9 @@ int64_t FilePageSize(int fd);
 /** Page size of a file on hugetlbfs, 0 for any other file. */
 int64_t HugePageSize(int fd);
 
+/** Whether a file is in memory only, page by page: tmpfs, or a memfd without hugepages. */
+bool IsTmpfs(int fd);
+
 /** Closes; EINTR counts as closed, as Linux has freed the number by then. */
 int CloseFd(int fd);
 /** A duplicate, close-on-exec. */

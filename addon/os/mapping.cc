@@ -10,7 +10,6 @@
 #include <new>
 #include <unordered_map>
 
-#include "os/fault_guard.h"
 #include "os/file.h"
 
 namespace vpci {
@@ -20,6 +19,7 @@ struct Entry {
   Mapping mapping;
   /** Bytes that mmap took: the length rounded up to whole pages of the file. */
   size_t mapped;
+  bool sparse;
 };
 
 // Handles are never used twice (until 2^32 of them): a stale one is an error, not another mapping.
@@ -35,12 +35,12 @@ Table& TheTable() {
   return table;
 }
 
-int Add(const Mapping& mapping, size_t mapped, uint32_t* handle) {
+int Add(const Mapping& mapping, size_t mapped, uint32_t* handle, bool sparse = false) {
   Table& table = TheTable();
   const std::lock_guard lock(table.mutex);
   try {
     while (table.next == 0 || table.entries.contains(table.next)) table.next++;
-    table.entries.emplace(table.next, Entry{mapping, mapped});
+    table.entries.emplace(table.next, Entry{mapping, mapped, sparse});
   } catch (const std::bad_alloc&) {
     munmap(mapping.base, mapped);
     return -ENOMEM;
@@ -52,7 +52,7 @@ int Add(const Mapping& mapping, size_t mapped, uint32_t* handle) {
 // Only a file can shrink. A device may refuse for a while (vfio-pci during a reset), and is itself again
 // after.
 int AddFile(int fd, const Mapping& mapping, size_t mapped, uint32_t* handle) {
-  if (const int error = Add(mapping, mapped, handle)) return error;
+  if (const int error = Add(mapping, mapped, handle, IsTmpfs(fd))) return error;
   struct stat status;
   if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) FaultGuardAdd(mapping.base, mapped);
   return 0;
@@ -132,6 +132,32 @@ int MappingGet(uint32_t handle, Mapping* out) {
   const auto found = table.entries.find(handle);
   if (found == table.entries.end()) return -EBADF;
   *out = found->second.mapping;
+  return 0;
+}
+
+bool MappingIsSparse(uint32_t handle) {
+  Table& table = TheTable();
+  const std::lock_guard lock(table.mutex);
+  const auto found = table.entries.find(handle);
+  return found != table.entries.end() && found->second.sparse;
+}
+
+int MappingLimitHoles(uint32_t handle, size_t bytes) {
+  Mapping mapping;
+  if (const int error = MappingGet(handle, &mapping)) return error;
+  return FaultGuardLimitHoles(mapping.base, bytes);
+}
+
+int MappingNotifyLoss(uint32_t handle, int event_fd) {
+  Mapping mapping;
+  if (const int error = MappingGet(handle, &mapping)) return error;
+  return FaultGuardNotify(mapping.base, event_fd);
+}
+
+int MappingGuardState(uint32_t handle, GuardState* out) {
+  Mapping mapping;
+  if (const int error = MappingGet(handle, &mapping)) return error;
+  *out = FaultGuardState(mapping.base);
   return 0;
 }
 

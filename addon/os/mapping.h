@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "os/fault_guard.h"
+
 namespace vpci {
 
 struct Mapping {
@@ -28,5 +30,13 @@ int MappingAddFileParts(const std::vector<FilePart>& parts, bool writable, uint3
 int MappingAddAnonymous(size_t length, bool hugepages, uint32_t* handle);
 int MappingGet(uint32_t handle, Mapping* out);
 int MappingRemove(uint32_t handle);
+
+// A file in memory (tmpfs, memfd) may have fewer pages than bytes. Whoever touches a missing one pays for it,
+// and nothing can be reclaimed of it.
+bool MappingIsSparse(uint32_t handle);
+// These are about mapped regular files: os/fault_guard.h.
+int MappingLimitHoles(uint32_t handle, size_t bytes);
+int MappingNotifyLoss(uint32_t handle, int event_fd);
+int MappingGuardState(uint32_t handle, GuardState* out);
 
 }  // namespace vpci

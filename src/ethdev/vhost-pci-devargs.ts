@@ -2,7 +2,9 @@
 // The devargs of net_vhost_pci: `path` (the device's vfio-user socket; required, unless the device is named by a PCI address), `queues`
 // (pairs to use at most; all of the device when left out), `mac` (six pairs of hexadecimal digits, unicast), `mem` (PATH@OFFSET, another
 // road to the memory of BAR 2), `csum=0` and `tso=0` (the peer must finish checksums, and cut segments, itself, both for what it sends and
-// for what it gets).
+// for what it gets), `max-peer-memory` (a size: memory of a peer of up to that is taken whatever it may cost this process, larger memory is
+// refused; docs/trust-model.md).
+import { parseByteSize } from '../byte-size.ts';
 import { PmdError } from '../errors.ts';
 import { parsePciAddress } from '../pci/address.ts';
 import { dataPathFeatures } from '../vhost-pci/data-path-features.ts';
@@ -10,7 +12,7 @@ import type { MemoryRoad } from '../vhost-pci/memory-road.ts';
 import type { FeatureSet } from '../virtio/features.ts';
 import { integerArg, macArg } from './devargs.ts';
 
-export const VHOST_PCI_DEVARGS = ['path', 'queues', 'mac', 'mem', 'csum', 'tso'] as const;
+export const VHOST_PCI_DEVARGS = ['path', 'queues', 'mac', 'mem', 'csum', 'tso', 'max-peer-memory'] as const;
 
 export interface VhostPciDevargs {
   /** Where the function is: behind a socket, or at a PCI address of this machine. */
@@ -18,6 +20,8 @@ export interface VhostPciDevargs {
   readonly queues?: number;
   readonly mac?: string;
   readonly memoryRoad?: MemoryRoad;
+  /** Bytes. */
+  readonly maxPeerMemory?: number;
   readonly features: FeatureSet;
 }
 
@@ -30,6 +34,7 @@ export function parseVhostPciDevargs(name: string, devargs: ReadonlyMap<string, 
     ...parseQueues(name, devargs.get('queues')),
     ...(mac === null ? {} : { mac }),
     ...parseMem(name, devargs.get('mem')),
+    ...parseMaxPeerMemory(name, devargs.get('max-peer-memory')),
     features: dataPathFeatures({ csum: flag('csum'), tso: flag('tso') }),
   };
 }
@@ -51,6 +56,18 @@ function parseMem(name: string, text: string | undefined): { memoryRoad?: Memory
     throw new PmdError('VPCI_DEVARGS', `Failed to probe ${name}: mem=${text} is not PATH@OFFSET`);
   }
   return { memoryRoad: { path, offset } };
+}
+
+function parseMaxPeerMemory(name: string, text: string | undefined): { maxPeerMemory?: number } {
+  if (text === undefined) return {};
+  const maxPeerMemory = parseByteSize(text);
+  if (maxPeerMemory === null || maxPeerMemory === 0) {
+    throw new PmdError(
+      'VPCI_DEVARGS',
+      `Failed to probe ${name}: max-peer-memory=${text} is no size such as 512M or 8G`,
+    );
+  }
+  return { maxPeerMemory };
 }
 
 function parseQueues(name: string, text: string | undefined): { queues?: number } {

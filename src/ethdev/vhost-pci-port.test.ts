@@ -340,6 +340,7 @@ describe('net_vhost_pci', () => {
       [{ path, queues: 'two' }, /queues=two/],
       [{ path, mac: '01:00:00:00:00:00' }, /mac=01:00:00:00:00:00 is not a unicast/],
       [{ path, mac: '2:0:0:0:0:1' }, /mac=2:0/],
+      [{ path, 'max-peer-memory': '8X' }, /max-peer-memory=8X is no size such as 512M or 8G/],
       [{ path, mem: 'file' }, /mem=file is not PATH@OFFSET/],
       [{ path, mem: '/no/such/file@0x1000' }, /map the peer's memory from \/no\/such\/file@4096: ENOENT/],
       [{ path }, /no such socket; is vhost-pci-device running\?/],
@@ -353,7 +354,7 @@ describe('net_vhost_pci', () => {
     });
 
     it('have these keys', () => {
-      expect(vhostPciDriver.keys).toEqual(['path', 'queues', 'mac', 'mem', 'csum', 'tso']);
+      expect(vhostPciDriver.keys).toEqual(['path', 'queues', 'mac', 'mem', 'csum', 'tso', 'max-peer-memory']);
     });
   });
 });

@@ -48,6 +48,8 @@ export interface VhostPciPortOptions {
   readonly devargs?: string;
   /** Another road to the memory of BAR 2. */
   readonly memoryRoad?: MemoryRoad;
+  /** Bytes that a peer's memory may have whatever it costs this process. */
+  readonly maxPeerMemory?: number;
   /** What a peer may negotiate at most; all that the engine understands when left out. */
   readonly features?: FeatureSet;
   /** Takes one line about trouble; stderr when left out. */
@@ -82,7 +84,13 @@ export class VhostPciPort implements Port {
       onRemoved: () => this.#emit('removed'),
       report: (line: string) => this.#report(line),
     };
-    this.#device = new VhostPciDevice(open(), events, options.memoryRoad, options.features);
+    this.#device = new VhostPciDevice(
+      open(),
+      events,
+      options.memoryRoad,
+      options.features,
+      options.maxPeerMemory,
+    );
     const { queuePairs } = this.#device;
     this.#maxQueues = options.queues ?? queuePairs;
     if (this.#maxQueues > queuePairs) {

@@ -51,6 +51,7 @@ export class VhostPciDevice {
   readonly #events: VhostPciDeviceEvents;
   readonly #road: MemoryRoad | null;
   readonly #wanted: FeatureSet;
+  readonly #maxPeerMemory: number | null;
   readonly #notifyFds = new Map<number, number>();
   #rxInterrupts: RxInterrupts | null = null;
   #localMemory: DmaMemory | null = null;
@@ -65,22 +66,25 @@ export class VhostPciDevice {
   #resets = 0;
   #fruitlessResets = 0;
   #toldUncached = false;
+  #lostMemory = false;
 
   /**
    * Probes and initialises; the device may send its first messages at once. Owns `pci` from now on, and closes it when it throws:
    * VPCI_WRONG_DEVICE (no vhost-pci-net function), or what the transport throws. `road` takes the place of BAR 2; `wanted` are
-   * the features that a peer may have at most.
+   * the features that a peer may have at most, `maxPeerMemory` the bytes of memory that it may have whatever that costs us.
    */
   constructor(
     pci: PciDevice,
     events: VhostPciDeviceEvents,
     road: MemoryRoad | null = null,
     wanted: FeatureSet = DATA_PATH_FEATURES,
+    maxPeerMemory: number | null = null,
   ) {
     this.#pci = pci;
     this.#events = events;
     this.#road = road;
     this.#wanted = wanted & DATA_PATH_FEATURES;
+    this.#maxPeerMemory = maxPeerMemory;
     try {
       requireVhostPci(pci);
       this.#transport = new ModernTransport(pci);
@@ -185,7 +189,12 @@ export class VhostPciDevice {
     this.#features = this.#transport.begin(this.#wanted | extensions, features(VIRTIO_F_VERSION_1));
     const session = hasFeature(this.#features, VHOST_PCI_F_SESSION);
     const remap = hasFeature(this.#features, VHOST_PCI_F_REMAP);
-    this.#remoteMemory = new RemoteMemory(this.#pci, { remap, road: this.#road });
+    this.#remoteMemory = new RemoteMemory(this.#pci, {
+      remap,
+      road: this.#road,
+      maxPeerMemory: this.#maxPeerMemory,
+      onLost: (reason) => this.#guard(() => this.#memoryLost(reason)),
+    });
     this.exotic.begin(this.#remoteMemory, this.#features & DATA_PATH_FEATURES, session);
     // 7) Device-specific set-up: vectors, queues, notification registers.
     this.#transport.configVector(VHOST_PCI_VECTOR_CONFIG);
@@ -242,7 +251,7 @@ export class VhostPciDevice {
     if (this.#state !== 'live') return;
     if (linkUp) this.#fruitlessResets = 0;
     this.exotic.setLink(linkUp);
-    this.#setLink(linkUp);
+    this.#setLink(linkUp && !this.#lostMemory);
   }
 
   #reinitialise(): void {
@@ -294,8 +303,18 @@ export class VhostPciDevice {
     }
   }
 
+  /** The rings lie in zeros now. Nothing runs until the peer shows its memory anew. */
+  #memoryLost(reason: string): void {
+    if (this.#lostMemory) return;
+    this.#lostMemory = true;
+    this.#events.report(reason);
+    this.exotic.setMemory([]);
+    this.#setLink(false);
+  }
+
   #takeMemory(message: ControlMessage & { type: 'memory' }): void {
     if (message.regions.length === 0) this.#peerMtu = 0;
+    this.#lostMemory = false;
     try {
       this.exotic.setMemory(message.regions);
       this.#tellReadSpeed();

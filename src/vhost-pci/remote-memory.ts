@@ -3,7 +3,14 @@
 // engine translates guest-physical addresses. No engine may run while it is exchanged; the caller sees to that.
 import type { MappedArea, PciDevice } from '../bus/pci-device.ts';
 import { PmdError } from '../errors.ts';
-import { type MemoryHandle, type MemoryRegion, native } from '../native.ts';
+import {
+  type FdWatcher,
+  type MappingHandle,
+  type MemoryHandle,
+  type MemoryRegion,
+  native,
+} from '../native.ts';
+import { PeerMemoryLimit } from './hole-allowance.ts';
 import { checkSameMemory, type MemoryRoad, mapRoad, ROAD_BAR } from './memory-road.ts';
 import type { RemoteRegion } from './messages.ts';
 import { measureReadSpeed, type ReadSpeed } from './read-speed.ts';
@@ -13,12 +20,20 @@ export interface RemoteMemoryOptions {
   readonly remap: boolean;
   /** Takes the place of BAR 2; null for none. */
   readonly road: MemoryRoad | null;
+  /** Bytes that a peer's memory may have whatever it costs this process; null when that is to be worked out. */
+  readonly maxPeerMemory: number | null;
+  /** Memory was lost while it was mapped, and is zeros now; comes on the event loop. */
+  readonly onLost: (reason: string) => void;
 }
 
 export class RemoteMemory {
   readonly #device: PciDevice;
   readonly #options: RemoteMemoryOptions;
   readonly #bars = new Map<number, readonly MappedArea[]>();
+  readonly #limit: PeerMemoryLimit;
+  readonly #lossFd: number;
+  readonly #lossWatcher: FdWatcher;
+  #closed = false;
   #table: MemoryHandle | null = null;
   #bytes = 0n;
   #readSpeed: ReadSpeed | null = null;
@@ -26,6 +41,9 @@ export class RemoteMemory {
   constructor(device: PciDevice, options: RemoteMemoryOptions) {
     this.#device = device;
     this.#options = options;
+    this.#limit = new PeerMemoryLimit(device.name, options.maxPeerMemory);
+    this.#lossFd = native.eventfd();
+    this.#lossWatcher = native.watchFd(this.#lossFd, () => this.#lost());
   }
 
   /** The table, or null while there is no memory. */
@@ -59,10 +77,28 @@ export class RemoteMemory {
     if (first) this.#readSpeed = measureReadSpeed(first.mapping, first.offset, Number(first.size));
   }
 
-  /** Gives all back. */
+  /** Gives all back. Idempotent. */
   close(): void {
     this.#dropTable();
     this.#unmapAll();
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#lossWatcher.close();
+    native.close(this.#lossFd);
+  }
+
+  #lost(): void {
+    native.eventfdDrain(this.#lossFd);
+    for (const { mapping } of [...this.#bars.values()].flat()) {
+      const { loss } = native.mappingState(mapping);
+      if (loss === 'none') continue;
+      this.#options.onLost(
+        loss === 'shrunk'
+          ? "The peer's memory file has become shorter, or has no pages left: its queues stop"
+          : this.#limit.exceeded(mapping),
+      );
+      return;
+    }
   }
 
   /** Maps as much as the regions need, which may be another size than before. The BAR itself sets the limits. */
@@ -74,7 +110,7 @@ export class RemoteMemory {
     try {
       for (const region of inBar) areaOf(region, direct);
       const area = mapRoad(road, Math.max(...inBar.map(({ offset, size }) => Number(offset + size))));
-      this.#bars.set(ROAD_BAR, [area]);
+      this.#admit(ROAD_BAR, [area]);
       checkSameMemory(road, area, direct, inBar);
     } catch (error) {
       this.#unmap(ROAD_BAR);
@@ -94,8 +130,31 @@ export class RemoteMemory {
     const known = this.#bars.get(bar);
     if (known && known.length > 0) return known;
     const areas = this.#device.mapBar(bar);
-    this.#bars.set(bar, areas);
+    this.#admit(bar, areas);
     return areas;
+  }
+
+  /** Keeps what may be kept of the peer's memory; nothing of the BAR stays mapped when it throws. */
+  #admit(bar: number, areas: readonly MappedArea[]): void {
+    this.#bars.set(bar, areas);
+    try {
+      for (const { mapping, size } of areas) {
+        this.#limit.admit(mapping, size);
+        this.#notifyLoss(mapping);
+      }
+    } catch (error) {
+      this.#unmap(bar);
+      throw error;
+    }
+  }
+
+  /** Only a file can be lost; a BAR that the kernel maps is none. */
+  #notifyLoss(mapping: MappingHandle): void {
+    try {
+      native.notifyLoss(mapping, this.#lossFd);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
+    }
   }
 
   #dropTable(): void {
@@ -110,7 +169,10 @@ export class RemoteMemory {
   }
 
   #unmap(bar: number): void {
-    for (const { mapping } of this.#bars.get(bar) ?? []) native.unmap(mapping);
+    for (const { mapping } of this.#bars.get(bar) ?? []) {
+      this.#limit.release(mapping);
+      native.unmap(mapping);
+    }
     this.#bars.delete(bar);
   }
 }

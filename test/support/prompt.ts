@@ -14,11 +14,14 @@ export class Prompt {
   /** What it has printed so far. */
   out = '';
 
-  /** Options of testpmd, `--` and `-i` included. */
-  constructor(args: readonly string[]) {
+  /** Options of testpmd, `--` and `-i` included; `within` makes the command that runs a command somewhere special. */
+  constructor(
+    args: readonly string[],
+    within: (words: readonly string[]) => string[] = (words) => [...words],
+  ) {
     const main = join(ROOT, 'src/testpmd/main.ts');
     const node = [process.execPath, '--import', import.meta.resolve('tsx'), main, ...args];
-    this.child = spawn('sh', ['-c', 'exec "$@" 2>&1', 'sh', ...node], { stdio: 'pipe' });
+    this.child = spawn('sh', ['-c', 'exec "$@" 2>&1', 'sh', ...within(node)], { stdio: 'pipe' });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.out += text;
     });

@@ -2,6 +2,7 @@
 // The device model: joins the vhost-user back-end, the PCI function with its control queue, and the session between them.
 import { VHOST_PCI_F_REMAP, VHOST_PCI_F_SESSION, VHOST_PCI_SUBSYSTEM_ID } from '../../src/abi/vhost-pci.ts';
 import { PmdError } from '../../src/errors.ts';
+import { machineBytes } from '../../src/machine-memory.ts';
 import { native } from '../../src/native.ts';
 import { ControlQueue } from './control-queue.ts';
 import type { DmaMap } from './dma-table.ts';
@@ -35,6 +36,8 @@ export interface DeviceOptions {
   readonly reference?: boolean;
   /** Net features to offer, of NET_FEATURES; all by default. */
   readonly features?: bigint;
+  /** Bytes of memory that a peer may show; by default what the machine has, swap included. */
+  readonly maxPeerMemory?: number;
   /** Takes the log lines; nothing by default. */
   readonly log?: (line: string) => void;
   /** Log every message. */
@@ -58,6 +61,7 @@ class DeviceModel implements Device {
   readonly #queuePairs: number;
   readonly #reference: boolean;
   readonly #netFeatures: bigint;
+  readonly #maxPeerMemory: number;
   readonly #function: PciFunction;
   readonly #controlQueue: ControlQueue;
   readonly #session: Session;
@@ -77,6 +81,7 @@ class DeviceModel implements Device {
     }
     this.#reference = options.reference ?? false;
     this.#netFeatures = ((options.features ?? NET_FEATURES) & NET_FEATURES) | VERSION_1;
+    this.#maxPeerMemory = options.maxPeerMemory ?? machineBytes();
     this.#function = this.#makeFunction(options.subsystemId ?? VHOST_PCI_SUBSYSTEM_ID);
     this.#controlQueue = new ControlQueue({
       onMessage: (message) => this.#session.handleMessage(message),
@@ -287,6 +292,7 @@ class DeviceModel implements Device {
     this.#log.event('peer connected');
     const device = this;
     this.#backend = new VhostUserBackend(fd, this.#queuePairs, {
+      maxPeerMemory: this.#maxPeerMemory,
       get offeredFeatures() {
         return device.#offeredToPeer();
       },

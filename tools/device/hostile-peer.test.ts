@@ -17,13 +17,16 @@ const TIB = 1n << 40n;
 let fdsBefore: number;
 let closed: string[];
 let stops: number;
+let traces: string[];
 let backend: VhostUserBackend;
 let peer: TestPeer;
 
 function connect(): void {
   closed = [];
   stops = 0;
+  traces = [];
   const host: BackendHost = {
+    maxPeerMemory: Number(2n * TIB),
     offeredFeatures: NET_AND_PROTOCOL,
     acceptFeatures: () => {},
     stopRings: async () => {
@@ -34,7 +37,7 @@ function connect(): void {
     changed: () => {},
     closed: (reason) => closed.push(reason),
     onFault: () => {},
-    trace: () => {},
+    trace: (line) => traces.push(line),
   };
   const [a, b] = native.socketPair();
   backend = new VhostUserBackend(b, 2, host);
@@ -63,13 +66,21 @@ describe('a hostile front-end', () => {
     closeSync(readOnly);
   });
 
-  it('C5: may give memory of terabytes, which costs address space only', async () => {
+  it('C5: may give as much memory as is allowed, and is told the option that allows more', async () => {
     await peer.negotiate();
     const folder = mkdtempSync(joinPath(tmpdir(), 'hostile-peer-'));
     const sparse = openSync(joinPath(folder, 'memory'), 'w+');
-    ftruncateSync(sparse, Number(2n * TIB));
-    const region = peer.region(GPA, 2n * TIB, USER);
-    expect(await peer.ack(VHOST_USER.SET_MEM_TABLE, join(u32s(1, 0), region), [sparse])).toBe(0n);
+    for (const [size, taken] of [
+      [2n * TIB, true],
+      [2n * TIB + 4096n, false],
+    ] as const) {
+      ftruncateSync(sparse, Number(size));
+      const table = join(u32s(1, 0), peer.region(GPA, size, USER));
+      expect((await peer.ack(VHOST_USER.SET_MEM_TABLE, table, [sparse])) === 0n).toBe(taken);
+    }
+    expect(traces).toContainEqual(
+      expect.stringMatching(/memory is \S+, and 2T at most .* --max-peer-memory/),
+    );
     expect(await peer.sendMemory()).toBe(0n);
     closeSync(sparse);
     rmSync(folder, { recursive: true });

@@ -122,6 +122,7 @@ describe('vhost-pci-device', () => {
       ['--features', 'csum,host_ecn'],
       'needs host_tso4 or host_tso6',
     ],
+    ['a size that is none', ['--max-peer-memory', '8X'], '--max-peer-memory'],
     ['an unknown mode', ['--vhost-user-mode', 'both'], '--vhost-user-mode'],
     ['an unknown option', ['--frobnicate'], '--frobnicate'],
     ['a word too many', ['surplus'], 'too many arguments'],

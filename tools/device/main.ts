@@ -3,6 +3,7 @@
 // vhost-pci-device: the command line of the device model.
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { VHOST_PCI_SUBSYSTEM_ID } from '../../src/abi/vhost-pci.ts';
+import { parseByteSize } from '../../src/byte-size.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import { createDevice, type Device, MAX_QUEUE_PAIRS } from './device.ts';
 import { FEATURE_NAMES, parseFeatures } from './features.ts';
@@ -33,6 +34,11 @@ const command = new Command()
     'PCI subsystem id',
     (text) => integer(text, 0, 0xffff),
     VHOST_PCI_SUBSYSTEM_ID,
+  )
+  .option(
+    '--max-peer-memory <size>',
+    "the peer's memory is at most so large, such as 8G; the machine's memory and swap when left out",
+    byteSize,
   )
   .option('--reference', 'the bare function of RFC 2.0: neither SESSION nor REMAP', false)
   .option('--features <list>', `offer only these net features: ${FEATURE_NAMES.join(', ')}`, features)
@@ -67,6 +73,12 @@ function integer(text: string, min: number, max: number): number {
   const value = /^(0x[0-9a-f]+|[0-9]+)$/i.test(text) ? Number(text) : Number.NaN;
   if (!(value >= min && value <= max)) throw new InvalidArgumentError(`choose ${min} to ${max}.`);
   return value;
+}
+
+function byteSize(text: string): number {
+  const bytes = parseByteSize(text);
+  if (bytes === null || bytes === 0) throw new InvalidArgumentError('choose a size such as 512M or 8G.');
+  return bytes;
 }
 
 function features(text: string): bigint {

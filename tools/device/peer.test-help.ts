@@ -29,14 +29,17 @@ export interface Acknowledged {
 
 export class TestPeer {
   readonly channel: Channel;
+  readonly memoryBytes: number;
   memory: number;
   readonly kicks: number[] = [];
   readonly calls: number[] = [];
   #mapping: MappingHandle;
 
-  constructor(fd: number) {
+  /** The rings lie in the first MEMORY_BYTES of its memory, which may be larger. */
+  constructor(fd: number, memoryBytes: number = MEMORY_BYTES) {
+    this.memoryBytes = memoryBytes;
     this.channel = vhostUserChannel(fd);
-    this.memory = native.memfdCreate('test-peer', MEMORY_BYTES, false);
+    this.memory = native.memfdCreate('test-peer', memoryBytes, false);
     this.#mapping = native.mapFd(this.memory, 0, MEMORY_BYTES, true);
   }
 
@@ -44,7 +47,7 @@ export class TestPeer {
   newMemory(): void {
     native.unmap(this.#mapping);
     native.close(this.memory);
-    this.memory = native.memfdCreate('test-peer', MEMORY_BYTES, false);
+    this.memory = native.memfdCreate('test-peer', this.memoryBytes, false);
     this.#mapping = native.mapFd(this.memory, 0, MEMORY_BYTES, true);
   }
 
@@ -100,7 +103,12 @@ export class TestPeer {
     this.post(VHOST_USER.SET_FEATURES, u64s(features));
   }
 
-  region(gpa = GPA, size = BigInt(MEMORY_BYTES), user = USER, offset = 0n): Uint8Array {
+  /** The first MEMORY_BYTES of its memory. */
+  get view(): DataView {
+    return new DataView(native.mappingBuffer(this.#mapping));
+  }
+
+  region(gpa = GPA, size = BigInt(this.memoryBytes), user = USER, offset = 0n): Uint8Array {
     return u64s(gpa, size, user, offset);
   }
 

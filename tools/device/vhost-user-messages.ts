@@ -23,8 +23,10 @@ import {
   VHOST_USER_VRING_NOFD_MASK,
   VHOST_USER_VRING_STATE,
 } from '../../src/abi/vhost-user.ts';
+import { formatByteSize } from '../../src/byte-size.ts';
 import { native } from '../../src/native.ts';
 import { closeQuietly, takeFd } from './fds.ts';
+import { distinctFiles } from './memory-layout.ts';
 import { type Peer, type PeerRing, setBase } from './peer.ts';
 import { PeerMemory, type RegionMessage } from './peer-memory.ts';
 import { ProtocolError } from './protocol-error.ts';
@@ -32,6 +34,8 @@ import { isAligned } from './ring-format.ts';
 
 /** What the messages act on beside the peer's own state. */
 export interface PeerHost {
+  /** Bytes of all its memory files that a peer may show; any number when left out. */
+  readonly maxPeerMemory?: number;
   /** Feature bits for GET_FEATURES. */
   readonly offeredFeatures: bigint;
   /** The peer negotiated; throws ProtocolError when the driver cannot live with it. */
@@ -196,10 +200,21 @@ function memReg(payload: DataView): RegionMessage {
 
 /** The driver lets go of every ring before the memory changes under it; they run again in the new table. */
 async function replaceMemory(peer: Peer, host: PeerHost, memory: PeerMemory, fds: number[]): Promise<void> {
+  checkSize(memory, host.maxPeerMemory ?? Number.POSITIVE_INFINITY);
   await host.stopRings(peer.rings);
   if (peer.closed) return;
   memory.adopt(fds);
   peer.setMemory(memory);
+}
+
+/** The driver's machine pays for every page that the peer's file lacks and that the driver touches: docs/trust-model.md. */
+function checkSize(memory: PeerMemory, most: number): void {
+  const bytes = Number(distinctFiles(memory.regions).reduce((sum, { size }) => sum + size, 0n));
+  if (bytes <= most) return;
+  const [has, may] = [formatByteSize(bytes), formatByteSize(most)];
+  throw new ProtocolError(
+    `its memory is ${has}, and ${may} at most is taken: start with --max-peer-memory ${has} if that is meant`,
+  );
 }
 
 async function setVringNum({ peer, host, payload }: Request): Promise<void> {

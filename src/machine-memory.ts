@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How much memory there is: of the machine, and for this process, which its control groups may limit further. Whoever uses more than
+// that is killed, so what others decide the size of is compared with it first. `root` stands for /, so that tests bring a tree of their own.
+import { readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+
+/** Bytes of memory, swap included. */
+export function machineBytes(root = '/'): number {
+  return meminfo(root, 'MemTotal') + meminfo(root, 'SwapTotal');
+}
+
+/** Bytes that this process may have: all memory of the machine, or the least limit of the memory control groups that it is in. */
+export function processBytes(root = '/'): number {
+  return Math.min(meminfo(root, 'MemTotal'), ...controlGroupLimits(root));
+}
+
+function meminfo(root: string, name: string): number {
+  const [, kib] = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(read(root, 'proc/meminfo')) ?? [];
+  return Number(kib ?? 0) * 1024;
+}
+
+/** A hierarchy of control groups that limits memory: cgroup v2, or v1's memory controller. */
+interface Hierarchy {
+  /** Where it is mounted, and which of its groups that shows. */
+  readonly mount: string;
+  readonly shows: string;
+  /** The group of this process. */
+  readonly group: string;
+  readonly file: string;
+}
+
+function controlGroupLimits(root: string): number[] {
+  return hierarchies(root).flatMap((hierarchy) =>
+    folders(hierarchy).flatMap((folder) => {
+      const text = read(root, join(folder, hierarchy.file)).trim();
+      // "max" is no limit; v1 has a number beyond any memory instead.
+      return /^\d+$/.test(text) ? [Number(text)] : [];
+    }),
+  );
+}
+
+function hierarchies(root: string): Hierarchy[] {
+  const groups = read(root, 'proc/self/cgroup').split('\n');
+  return mounts(root).flatMap(({ mount, shows, type, options }) => {
+    const unified = type === 'cgroup2';
+    if (!unified && !(type === 'cgroup' && options.includes('memory'))) return [];
+    // "0::/group" is v2's, "4:memory:/group" a controller's of v1 (cgroups(7)).
+    const line = groups
+      .map((entry) => entry.split(':'))
+      .find(([, controllers = '']) =>
+        unified ? controllers === '' : controllers.split(',').includes('memory'),
+      );
+    const group = line?.slice(2).join(':');
+    if (!group) return [];
+    return [{ mount, shows, group, file: unified ? 'memory.max' : 'memory.limit_in_bytes' }];
+  });
+}
+
+/** proc(5): "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue". */
+function mounts(root: string): { mount: string; shows: string; type: string; options: string[] }[] {
+  return read(root, 'proc/self/mountinfo')
+    .split('\n')
+    .flatMap((line) => {
+      const [before = '', after] = line.split(' - ');
+      if (after === undefined) return [];
+      const [type = '', , options = ''] = after.split(' ');
+      const fields = before.split(' ');
+      return [{ shows: fields[3] ?? '/', mount: fields[4] ?? '/', type, options: options.split(',') }];
+    });
+}
+
+/** The folders of the group and of those that it lies in. In a container only its own may be mounted, under a name of the outside. */
+function folders({ mount, shows, group }: Hierarchy): string[] {
+  const below = relative(shows, group);
+  const found: string[] = [];
+  for (let at = below.startsWith('..') ? '' : below; ; at = dirname(at)) {
+    found.push(join(mount, at));
+    if (at === '' || at === '.') return found;
+  }
+}
+
+function read(root: string, path: string): string {
+  try {
+    return readFileSync(join(root, path), 'utf8');
+  } catch {
+    return '';
+  }
+}
