@@ -248,6 +248,36 @@ describe.skipIf(tapMissing())('testpmd with net_tap', () => {
     expect(await run()).toBeGreaterThan(1000);
   });
 
+  it('regression: tells what the driver took and had to drop in TX-dropped', async () => {
+    const iface = interfaceName();
+    const vdev = `net_tap0,iface=${iface}`;
+    await start(['--vdev', vdev, '--', '-i', '--forward-mode=txonly', '--rxq=2', '--txq=2', '-a']);
+    const counts = (text: string) =>
+      [...text.matchAll(/TX-packets: (\d+) +TX-dropped: (\d+)/g)].map((match) => match.slice(1).map(Number));
+    const errors = async () => Number(/TX-errors: (\d+)/.exec(await prompt.say('show port stats 0'))?.[1]);
+    expect(await errors()).toBe(0);
+    left.adopt(iface, '10.99.0.1/24');
+    left.ip('link', 'set', iface, 'down');
+    for (let before = await errors(); (await errors()) <= before + 1000; );
+    // Two streams, the port, and all ports.
+    const [first, second, port, all] = counts(await prompt.say('stop'));
+    const dropped = await errors();
+    expect(port).toEqual(all);
+    expect(port).toEqual([first[0] + second[0], first[1] + second[1]]);
+    expect(port[1]).toBeGreaterThanOrEqual(dropped);
+    expect(port[0] + dropped).toBeGreaterThan(1000);
+    const stats = await prompt.say('show port stats 0');
+    expect(stats).toContain(`TX-packets: ${port[0]} `);
+    for (const queues of ['rxq', 'txq']) {
+      await prompt.say('port stop 0');
+      await prompt.say(`port config all ${queues} 1`);
+    }
+    await prompt.say('port start 0');
+    expect(counts(await prompt.say('show fwd stats all'))).toEqual([first, second, port, all]);
+    await prompt.say('clear fwd stats all');
+    expect(counts(await prompt.say('show fwd stats all')).flat()).toEqual([0, 0, 0, 0]);
+  });
+
   it('sets the MTU that the kernel has', async () => {
     const iface = interfaceName();
     await start(['--vdev', `net_tap0,iface=${iface}`, '--vdev', 'net_null0', '--', '-i']);

@@ -2,7 +2,7 @@
 // Forwarding on and off: plans streams, launches their lcores, follows them, and counts.
 import { extname } from 'node:path';
 import { ALL_OFFLOADS } from '../ethdev/offloads.ts';
-import type { Port, PortStats } from '../ethdev/port.ts';
+import type { Port } from '../ethdev/port.ts';
 import { type Lcore, launch } from '../lcore/launch.ts';
 import type { LcorePlace } from '../lcore/lcore-list.ts';
 import { native } from '../native.ts';
@@ -18,29 +18,21 @@ import {
 import type { LoopData } from './fwd/loop.ts';
 import { txSegmentsFault } from './options.ts';
 import type { Output } from './output.ts';
+import { NOTHING, type PortCounts, portCounts, statsSince, txErrors } from './port-counts.ts';
 import { EMPTY_POLLS, MBUF_HEADROOM, peerMac, poolSize, type Settings } from './settings.ts';
 import { assignStreams, type LcoreStreams, makeStreams } from './streams.ts';
 import { fwdConfigText, fwdStatsText, type StreamCounts } from './text/fwd-text.ts';
 import { rxtxConfigText } from './text/port-text.ts';
-
-const ZERO: PortStats = {
-  ipackets: 0,
-  opackets: 0,
-  ibytes: 0,
-  obytes: 0,
-  imissed: 0,
-  ierrors: 0,
-  oerrors: 0,
-  rxNombuf: 0,
-};
 
 interface Run {
   readonly mode: string;
   readonly lcores: readonly LcoreStreams[];
   readonly ports: readonly Port[];
   readonly counters: Float64Array;
-  /** Port statistics at the start, by port id. */
-  readonly baseline: Map<number, PortStats>;
+  /** What the ports had counted at the start, by port id. */
+  readonly baseline: Map<number, PortCounts>;
+  /** What their TX queues had dropped at the end: the ports may have other queues by now. Null while it runs. */
+  txErrors: Map<number, readonly number[]> | null;
 }
 
 export class Forwarding {
@@ -106,7 +98,8 @@ export class Forwarding {
       lcores,
       ports: [...ports],
       counters: new Float64Array(new SharedArrayBuffer(streams * STREAM_STRIDE * 8)),
-      baseline: new Map(ports.map((port) => [port.id, port.stats()])),
+      baseline: new Map(ports.map((port) => [port.id, portCounts(port)])),
+      txErrors: null,
     };
     this.#running = true;
     this.#joinOffloads(this.#run);
@@ -133,7 +126,7 @@ export class Forwarding {
     const streams = run ? this.#streamCounts(run) : [];
     const counts = shown.map((port) => ({
       id: port.id,
-      stats: run ? since(port.stats(), run.baseline.get(port.id) ?? ZERO) : ZERO,
+      stats: run ? statsSince(port.stats(), (run.baseline.get(port.id) ?? NOTHING).stats) : NOTHING.stats,
       dropped: streams.filter((s) => s.stream.txPort === port.id).reduce((sum, s) => sum + s.dropped, 0),
     }));
     return fwdStatsText(streams, counts, this.#cycles(run));
@@ -141,13 +134,20 @@ export class Forwarding {
 
   /** `clear fwd stats all`. */
   clearStats(): void {
-    this.#run?.counters.fill(0);
-    for (const port of this.#run?.ports ?? []) this.#run?.baseline.set(port.id, port.stats());
+    const run = this.#run;
+    run?.counters.fill(0);
+    for (const port of run?.ports ?? []) {
+      run?.baseline.set(port.id, portCounts(port));
+      run?.txErrors?.delete(port.id);
+    }
   }
 
   /** To be told after port.clearStats(): the port counts from zero again. */
   portStatsCleared(port: Port): void {
-    if (this.#run?.ports.includes(port)) this.#run.baseline.set(port.id, ZERO);
+    const run = this.#run;
+    if (!run?.ports.includes(port)) return;
+    run.baseline.set(port.id, NOTHING);
+    run.txErrors?.delete(port.id);
   }
 
   /** To be told when the link of a port changed: its peer may be another one. */
@@ -238,17 +238,31 @@ export class Forwarding {
     this.#lcores = [];
     const ends = await Promise.allSettled(ending.map((lcore) => lcore.stop()));
     this.#running = false;
+    if (this.#run) this.#run.txErrors = new Map(this.#run.ports.map((port) => [port.id, txErrors(port)]));
     for (const end of ends) {
       if (end.status === 'rejected') this.#output.complain(`testpmd: ${(end.reason as Error).message}`);
     }
   }
 
-  #streamCounts({ lcores, counters }: Run): StreamCounts[] {
-    return lcores
-      .flatMap((lcore) => lcore.streams)
+  #streamCounts(run: Run): StreamCounts[] {
+    // Before the streams' own counts, where a packet comes when its burst returns.
+    const errors = new Map(
+      run.ports.map((port) => {
+        const now = run.txErrors === null ? txErrors(port) : (run.txErrors.get(port.id) ?? []);
+        return [
+          port.id,
+          now.map((count, queue) => count - (run.baseline.get(port.id)?.txErrors[queue] ?? 0)),
+        ];
+      }),
+    );
+    return run.lcores
+      .flatMap(({ streams }) => streams)
       .map((stream, i) => {
-        const at = (counter: number) => counters[i * STREAM_STRIDE + counter];
-        return { stream, rx: at(STREAM_RX), tx: at(STREAM_TX), dropped: at(STREAM_DROPPED) };
+        const at = (counter: number) => run.counters[i * STREAM_STRIDE + counter];
+        const taken = at(STREAM_TX);
+        // A TX queue has one stream, so what it dropped is the stream's.
+        const lost = Math.min(taken, errors.get(stream.txPort)?.[stream.txQueue] ?? 0);
+        return { stream, rx: at(STREAM_RX), tx: taken - lost, dropped: at(STREAM_DROPPED) + lost };
       });
   }
 
@@ -258,9 +272,4 @@ export class Forwarding {
     for (let i = STREAM_CYCLES; i < run.counters.length; i += STREAM_STRIDE) cycles += run.counters[i];
     return { mode: run.mode, cycles, tscHz: native.tscHz() };
   }
-}
-
-function since(now: PortStats, then: PortStats): PortStats {
-  const entries = Object.entries(now).map(([key, value]) => [key, value - then[key as keyof PortStats]]);
-  return Object.fromEntries(entries) as unknown as PortStats;
 }

@@ -41,7 +41,9 @@ function streamLine(settings: Settings, { rxPort, rxQueue, txPort, txQueue }: St
 export interface StreamCounts {
   readonly stream: Stream;
   readonly rx: number;
+  /** Packets that the TX queue took and did not drop. */
   readonly tx: number;
+  /** Packets that the TX queue did not take, or took and dropped: DPDK's fwd_dropped and oerrors. */
   readonly dropped: number;
 }
 
@@ -49,7 +51,7 @@ export interface PortCounts {
   readonly id: number;
   /** Since forwarding started. */
   readonly stats: PortStats;
-  /** Packets that the TX side did not take. */
+  /** Those of its streams. */
   readonly dropped: number;
 }
 
