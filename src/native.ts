@@ -28,6 +28,14 @@ export interface ReceivedMessage {
   readonly fdsTruncated: boolean;
 }
 
+/** Who may connect to a listening socket; what is left out is as the system makes it. */
+export interface SocketAccess {
+  /** Permission bits, whatever the umask. */
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
 export interface FdWatcher {
   /** Stops watching; the descriptor stays open. Safe to call twice. */
   close(): void;
@@ -240,8 +248,14 @@ export interface Native {
   ): boolean;
 
   // --- os: sockets, events ------------------------------------------------------------------------------------------
-  /** Unix stream socket, listening, non-blocking, close-on-exec. A stale socket file is replaced, a live one is EADDRINUSE. */
-  unixListen(path: string): number;
+  /**
+   * Unix stream socket, listening, non-blocking, close-on-exec. A stale socket file is replaced, a live one is EADDRINUSE. Nobody can
+   * connect before the file has its mode and owner.
+   */
+  unixListen(path: string, access?: SocketAccess): number;
+  /** The system's numbers for names; -1 for a name that it does not know. */
+  userId(name: string): number;
+  groupId(name: string): number;
   /** Connected unix stream socket, non-blocking, close-on-exec. */
   unixConnect(path: string): number;
   /** A connected pair, non-blocking: for tests. */
@@ -259,6 +273,8 @@ export interface Native {
   receiveMessage(fd: number, into: Uint8Array, maxFds: number): ReceivedMessage | null;
   /** Waits until `fd` is readable (or writable); false on time-out. For the synchronous control path only. */
   pollFd(fd: number, events: 'in' | 'out', timeoutMs: number): boolean;
+  /** Whether the other end of a connection is closed, also when there is still something to read. Never blocks. */
+  isHungUp(fd: number): boolean;
   /** Calls back on the event loop whenever `fd` is readable (level-triggered; hang-up counts as readable). Keeps the loop alive. */
   watchFd(fd: number, onReadable: () => void): FdWatcher;
   /** Non-blocking eventfd, close-on-exec. */

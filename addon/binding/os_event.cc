@@ -19,6 +19,10 @@ Napi::Value Poll(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), Check(info.Env(), ready, "poll") > 0);
 }
 
+Napi::Value HungUp(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), IsHungUp(arg::Fd(info[0], "fd")));
+}
+
 Napi::Value Create(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), Check(info.Env(), EventfdCreate(), "eventfd"));
 }
@@ -41,6 +45,7 @@ Napi::Value Drain(const Napi::CallbackInfo& info) {
 
 void InitOsEvent(Napi::Object exports) {
   Export<Poll>(exports, "pollFd");
+  Export<HungUp>(exports, "isHungUp");
   Export<WatchFd>(exports, "watchFd");
   Export<Create>(exports, "eventfd");
   Export<IsOne>(exports, "isEventfd");

@@ -11,9 +11,34 @@
 namespace vpci {
 namespace {
 
+/** {mode, uid, gid}, each of them or the whole left out. */
+SocketAccess Access(const Napi::Value& value) {
+  SocketAccess access;
+  if (value.IsUndefined()) return access;
+  const Napi::Object object = arg::Object(value, "access");
+  const auto number = [&](const char* name, int64_t most, auto missing) {
+    const Napi::Value field = object.Get(name);
+    return field.IsUndefined() ? missing : static_cast<decltype(missing)>(arg::Integer(field, name, 0, most));
+  };
+  access.mode = number("mode", 0777, access.mode);
+  access.uid = number("uid", UINT32_MAX - 1, access.uid);
+  access.gid = number("gid", UINT32_MAX - 1, access.gid);
+  return access;
+}
+
 Napi::Value Listen(const Napi::CallbackInfo& info) {
   const std::string path = arg::String(info[0], "path");
-  return Napi::Number::New(info.Env(), Check(info.Env(), UnixListen(path.c_str()), "listen", path));
+  const int fd = UnixListen(path.c_str(), Access(info[1]));
+  return Napi::Number::New(info.Env(), Check(info.Env(), fd, "listen", path));
+}
+
+/** -1 for a name that the system does not know. */
+Napi::Value UserId(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(FindUser(arg::String(info[0], "name").c_str())));
+}
+
+Napi::Value GroupId(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(FindGroup(arg::String(info[0], "name").c_str())));
 }
 
 Napi::Value Connect(const Napi::CallbackInfo& info) {
@@ -86,6 +111,8 @@ Napi::Value Receive(const Napi::CallbackInfo& info) {
 
 void InitOsSocket(Napi::Object exports) {
   Export<Listen>(exports, "unixListen");
+  Export<UserId>(exports, "userId");
+  Export<GroupId>(exports, "groupId");
   Export<Connect>(exports, "unixConnect");
   Export<Pair>(exports, "socketPair");
   Export<Accept>(exports, "unixAccept");

@@ -48,6 +48,11 @@ int PollFd(int fd, short events, int timeout_ms) {
   }
 }
 
+bool IsHungUp(int fd) {
+  pollfd entry{fd, 0, 0};
+  return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 int EventfdCreate() {
   const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   return fd < 0 ? -errno : fd;

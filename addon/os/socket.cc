@@ -2,11 +2,16 @@
 #include "os/socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <string>
 
 namespace vpci {
 namespace {
@@ -45,15 +50,40 @@ bool RemoveStale(const sockaddr_un& address) {
   return probe == -ECONNREFUSED && unlink(address.sun_path) == 0;
 }
 
-int BindAndListen(int fd, const sockaddr_un& address) {
-  const auto* name = reinterpret_cast<const sockaddr*>(&address);
-  if (bind(fd, name, sizeof address) < 0) {
-    if (errno != EADDRINUSE) return -errno;
-    if (!RemoveStale(address)) return -EADDRINUSE;
-    if (bind(fd, name, sizeof address) < 0) return -errno;
+// Through a descriptor of the file itself, so that a link put in its place meanwhile is not followed.
+int SetAccess(const char* path, const SocketAccess& access) {
+  if (access.mode < 0 && access.uid == uid_t(-1) && access.gid == gid_t(-1)) return 0;
+  const int file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (file < 0) return -errno;
+  const std::string itself = "/proc/self/fd/" + std::to_string(file);
+  struct stat status;
+  int error = 0;
+  if (fstat(file, &status) < 0) {
+    error = -errno;
+  } else if (!S_ISSOCK(status.st_mode)) {
+    error = -EADDRINUSE;
+  } else if (access.mode >= 0 && chmod(itself.c_str(), static_cast<mode_t>(access.mode)) < 0) {
+    error = -errno;
+  } else if (fchownat(file, "", access.uid, access.gid, AT_EMPTY_PATH) < 0) {
+    error = -errno;
   }
-  if (listen(fd, SOMAXCONN) == 0) return 0;
-  const int error = -errno;
+  close(file);
+  return error;
+}
+
+int Bind(int fd, const sockaddr_un& address, const SocketAccess& access) {
+  // bind(2) gives the file the socket's own mode, less the umask: never more than was asked for.
+  if (access.mode >= 0 && fchmod(fd, static_cast<mode_t>(access.mode)) < 0) return -errno;
+  return bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 ? -errno : 0;
+}
+
+int BindAndListen(int fd, const sockaddr_un& address, const SocketAccess& access) {
+  int error = Bind(fd, address, access);
+  if (error == -EADDRINUSE && RemoveStale(address)) error = Bind(fd, address, access);
+  if (error != 0) return error;
+  error = SetAccess(address.sun_path, access);
+  if (error == 0 && listen(fd, SOMAXCONN) == 0) return 0;
+  if (error == 0) error = -errno;
   unlink(address.sun_path);
   return error;
 }
@@ -78,16 +108,32 @@ void TakeFds(msghdr* message, size_t max_fds, Received* out) {
 
 }  // namespace
 
-int UnixListen(const char* path) {
+int UnixListen(const char* path, const SocketAccess& access) {
   sockaddr_un address;
   if (const int error = Address(path, &address)) return error;
   const int fd = Socket();
   if (fd < 0) return fd;
-  if (const int error = BindAndListen(fd, address)) {
+  if (const int error = BindAndListen(fd, address, access)) {
     close(fd);
     return error;
   }
   return fd;
+}
+
+int64_t FindUser(const char* name) {
+  std::vector<char> text(1 << 16);
+  passwd entry;
+  passwd* found = nullptr;
+  getpwnam_r(name, &entry, text.data(), text.size(), &found);
+  return found ? int64_t{found->pw_uid} : -1;
+}
+
+int64_t FindGroup(const char* name) {
+  std::vector<char> text(1 << 20);  // The names of its members are among it.
+  group entry;
+  group* found = nullptr;
+  getgrnam_r(name, &entry, text.data(), text.size(), &found);
+  return found ? int64_t{found->gr_gid} : -1;
 }
 
 int UnixConnect(const char* path) {

@@ -2,6 +2,8 @@
 // Unix stream sockets that carry descriptors, all non-blocking and close-on-exec. Functions return a
 // descriptor, a count or 0, or a negative errno.
 #pragma once
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -18,9 +20,19 @@ struct Received {
   bool fds_truncated = false;
 };
 
+/** Who may connect: mode and owner of the socket file; -1 leaves what the system gives it. */
+struct SocketAccess {
+  int mode = -1;
+  uid_t uid = static_cast<uid_t>(-1);
+  gid_t gid = static_cast<gid_t>(-1);
+};
+
 /** Listens. A socket file that nobody listens on is replaced; -EADDRINUSE when somebody does or it is no
- * socket. */
-int UnixListen(const char* path);
+ * socket. Nobody can connect before the file has its mode and owner. */
+int UnixListen(const char* path, const SocketAccess& access = {});
+/** The system's number for a name, or -1. */
+int64_t FindUser(const char* name);
+int64_t FindGroup(const char* name);
 /** Connects. -EAGAIN when the listener's backlog is full. */
 int UnixConnect(const char* path);
 int UnixPair(int out[2]);

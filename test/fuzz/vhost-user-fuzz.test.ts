@@ -48,6 +48,8 @@ function backendOn(fd: number): VhostUserBackend {
     changed: () => {},
     closed: (reason) => closed.push(reason),
     onFault: (error) => faults.push(error),
+    introduced: () => {},
+    refused: () => {},
     trace: () => {},
   };
   return new VhostUserBackend(fd, 2, host);

@@ -3,7 +3,7 @@
 import { VHOST_PCI_F_REMAP, VHOST_PCI_F_SESSION, VHOST_PCI_SUBSYSTEM_ID } from '../../src/abi/vhost-pci.ts';
 import { PmdError } from '../../src/errors.ts';
 import { machineBytes } from '../../src/machine-memory.ts';
-import { native } from '../../src/native.ts';
+import { native, type SocketAccess } from '../../src/native.ts';
 import { ControlQueue } from './control-queue.ts';
 import type { DmaMap } from './dma-table.ts';
 import { DriverMemory } from './driver-memory.ts';
@@ -13,13 +13,17 @@ import { NET_FEATURES, peerOnlyFeatures, VERSION_1 } from './features.ts';
 import { faultReason, guarded, type OnFault, runAll } from './guard.ts';
 import { type Log, logTo } from './log.ts';
 import { packRegions } from './memory-layout.ts';
+import { DISCONNECTED } from './message-socket.ts';
 import { PciFunction } from './pci-function.ts';
 import type { Peer, PeerRing } from './peer.ts';
-import { PeerLink, type VhostUserMode } from './peer-link.ts';
+import { type Admission, PeerLink, type VhostUserMode } from './peer-link.ts';
 import { ProtocolError } from './protocol-error.ts';
 import { Session } from './session.ts';
 import { VfioUserServer } from './vfio-user-server.ts';
-import { VhostUserBackend } from './vhost-user-backend.ts';
+import { type BackendHost, VhostUserBackend } from './vhost-user-backend.ts';
+import { MAX_QUEUE_PAIRS } from './vhost-user-messages.ts';
+
+export { MAX_QUEUE_PAIRS };
 
 export interface DeviceOptions {
   /** Socket towards the peer. */
@@ -38,6 +42,10 @@ export interface DeviceOptions {
   readonly features?: bigint;
   /** Bytes of memory that a peer may show; by default what the machine has, swap included. */
   readonly maxPeerMemory?: number;
+  /** Who may connect to the sockets that we listen on. */
+  readonly socketAccess?: SocketAccess;
+  /** Milliseconds that a connection has to introduce itself, and to end a message that it has begun. */
+  readonly handshakeMs?: number;
   /** Takes the log lines; nothing by default. */
   readonly log?: (line: string) => void;
   /** Log every message. */
@@ -48,8 +56,6 @@ export interface Device {
   /** Ends both connections, removes the sockets. Idempotent. */
   close(): void;
 }
-
-export const MAX_QUEUE_PAIRS = 128;
 
 /** Starts a device model on this thread's event loop. Throws PmdError when an option or a socket path is no good. */
 export function createDevice(options: DeviceOptions): Device {
@@ -67,6 +73,7 @@ class DeviceModel implements Device {
   readonly #session: Session;
   readonly #server: VfioUserServer;
   readonly #peerLink: PeerLink;
+  readonly #handshakeMs: number | undefined;
   #driverMemory: DriverMemory | null = null;
   #positions: DriverPositions | null = null;
   #backend: VhostUserBackend | null = null;
@@ -89,10 +96,13 @@ class DeviceModel implements Device {
       onError: (reason) => this.#failDriver(reason),
     });
     this.#session = new Session(this.#driverPort(), this.#log);
-    this.#server = new VfioUserServer(options.vfioUser, this.#function, this.#log);
+    const { socketAccess = {}, handshakeMs } = options;
+    this.#handshakeMs = handshakeMs;
+    this.#server = new VfioUserServer(options.vfioUser, this.#function, this.#log, socketAccess, handshakeMs);
     this.#peerLink = new PeerLink(
       options.vhostUser,
       options.vhostUserMode ?? 'server',
+      socketAccess,
       (fd) => this.#peerConnected(fd),
       this.#log,
     );
@@ -110,6 +120,7 @@ class DeviceModel implements Device {
       () => this.#controlQueue.close(),
       () => this.#dropDriverMemory(),
       () => this.#function.close(),
+      () => this.#log.close(),
     );
   }
 
@@ -287,11 +298,20 @@ class DeviceModel implements Device {
 
   // --- the peer -----------------------------------------------------------------------------------------------------
 
-  #peerConnected(fd: number): boolean {
-    if (this.#backend) return false;
+  #peerConnected(fd: number): Admission {
+    // One that reconnects at once may be here before the end of its old connection was read.
+    if (this.#backend?.hungUp) this.#backend.close(DISCONNECTED);
+    if (this.#backend) return this.#backend.introduced ? 'refused' : 'wait';
     this.#log.event('peer connected');
+    const backend = new VhostUserBackend(fd, this.#queuePairs, this.#backendHost(), this.#handshakeMs);
+    this.#backend = backend;
+    guarded(() => this.#session.setPeer(backend.peer), this.#endsPeer);
+    return 'taken';
+  }
+
+  #backendHost(): BackendHost {
     const device = this;
-    this.#backend = new VhostUserBackend(fd, this.#queuePairs, {
+    return {
       maxPeerMemory: this.#maxPeerMemory,
       get offeredFeatures() {
         return device.#offeredToPeer();
@@ -303,11 +323,10 @@ class DeviceModel implements Device {
       changed: () => this.#peerChanged(),
       closed: (reason) => this.#peerGone(reason),
       onFault: this.#endsPeer,
+      introduced: () => this.#peerLink.settled(),
+      refused: (reason) => this.#log.event(`refused the peer's ${reason}`),
       trace: (line) => this.#log.trace(`peer: ${line}`),
-    });
-    const { peer } = this.#backend;
-    guarded(() => this.#session.setPeer(peer), this.#endsPeer);
-    return true;
+    };
   }
 
   /** What a driver accepted, or all that one could. */

@@ -18,6 +18,16 @@ export function closeQuietly(fd: number): void {
   }
 }
 
+/** Runs `take`, which owns the descriptor from then on, unless it throws. */
+export function ownedBy(fd: number, take: () => void): void {
+  try {
+    take();
+  } catch (error) {
+    closeQuietly(fd);
+    throw error;
+  }
+}
+
 /**
  * Closes a connected socket in good order. Not everybody lives with a reset: QEMU 11.1 aborts when its vfio-user connection is
  * reset while a request of the guest is under way.

@@ -24,6 +24,12 @@ export function after(ms: number, handler: () => void, onFault: OnFault): Timer 
   return { cancel: () => clearTimeout(timer) };
 }
 
+/** Calls `handler` once, when the event loop has looked at its descriptors again. */
+export function soon(handler: () => void, onFault: OnFault): Timer {
+  const turn = setImmediate(() => guarded(handler, onFault));
+  return { cancel: () => clearImmediate(turn) };
+}
+
 /** Waits for `pending`, then calls `handler`, whether it was fulfilled or not. */
 export function settled(pending: Promise<void>, handler: () => void, onFault: OnFault): void {
   pending.catch((error) => guarded(() => onFault(error), ignore)).then(() => guarded(handler, onFault));

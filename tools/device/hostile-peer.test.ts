@@ -37,7 +37,9 @@ function connect(): void {
     changed: () => {},
     closed: (reason) => closed.push(reason),
     onFault: () => {},
-    trace: (line) => traces.push(line),
+    introduced: () => {},
+    refused: (line) => traces.push(line),
+    trace: () => {},
   };
   const [a, b] = native.socketPair();
   backend = new VhostUserBackend(b, 2, host);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A listening unix socket on the event loop. Removes its socket file when it closes.
-import { unlinkSync } from 'node:fs';
-import { failedTo } from '../../src/errors.ts';
-import { type FdWatcher, native } from '../../src/native.ts';
+import { type FdWatcher, native, type SocketAccess } from '../../src/native.ts';
+import { ListeningSocket } from '../run/listening-socket.ts';
 import { closeQuietly } from './fds.ts';
 import { after, guarded, type Timer, watch } from './guard.ts';
 import type { Log } from './log.ts';
@@ -11,7 +10,7 @@ import type { Log } from './log.ts';
 const RETRY_MS = 100;
 
 export class Listener {
-  readonly #fd: number;
+  readonly #socket: ListeningSocket;
   readonly #path: string;
   readonly #onConnection: (fd: number) => void;
   readonly #log: Log;
@@ -20,15 +19,11 @@ export class Listener {
   #closed = false;
 
   /** `onConnection` owns the descriptor, unless it throws. Throws PmdError when the path cannot be used. */
-  constructor(path: string, onConnection: (fd: number) => void, log: Log) {
+  constructor(path: string, access: SocketAccess, onConnection: (fd: number) => void, log: Log) {
     this.#path = path;
     this.#onConnection = onConnection;
     this.#log = log;
-    try {
-      this.#fd = native.unixListen(path);
-    } catch (error) {
-      throw failedTo(`listen on ${path}`, error);
-    }
+    this.#socket = new ListeningSocket(path, access);
     this.#watch();
   }
 
@@ -37,18 +32,13 @@ export class Listener {
     this.#closed = true;
     this.#retry?.cancel();
     this.#watcher?.close();
-    closeQuietly(this.#fd);
-    try {
-      unlinkSync(this.#path);
-    } catch {
-      // Somebody removed it before.
-    }
+    this.#socket.close();
   }
 
   #watch(): void {
     if (this.#closed) return;
     this.#watcher = watch(
-      this.#fd,
+      this.#socket.fd,
       () => this.#accept(),
       (error) => this.#pause(error),
     );
@@ -57,7 +47,7 @@ export class Listener {
   #accept(): void {
     let fd: number;
     try {
-      fd = native.unixAccept(this.#fd);
+      fd = native.unixAccept(this.#socket.fd);
     } catch (error) {
       this.#pause(error);
       return;

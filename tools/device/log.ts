@@ -1,15 +1,115 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One line an event, on whatever the caller writes it to.
+// One line an event, on whatever the caller writes it to, and never without bound: peers and drivers choose how often something happens.
+//
+// Lines that differ in their numbers only are of one kind. The first of a kind is written at once, and a few after it; from then on
+// as many as its rate allows. What was left out is counted, and the count is written after a while.
+
+import { after, type Timer } from './guard.ts';
 
 export interface Log {
   /** Something a user should know. */
   event(message: string): void;
   /** Every message of both protocols, for -v. */
   trace(message: string): void;
+  /** Writes the counts that are due. */
+  close(): void;
 }
 
-/** A peer chooses some of the words: no control characters, no second line. */
+/** Lines of a kind that may come at once, and how many a second after that. */
+interface Rate {
+  readonly burst: number;
+  readonly perSecond: number;
+}
+
+const EVENTS: Rate = { burst: 10, perSecond: 0.5 };
+const TRACES: Rate = { burst: 100, perSecond: 20 };
+const SUMMARY_MS = 10_000;
+/** More than the texts of this program; whoever finds a way to more of them shares one. */
+const MAX_KINDS = 128;
+const MAX_LINE = 400;
+
+class Kind {
+  readonly #rate: Rate;
+  #tokens: number;
+  #filled = performance.now();
+  leftOut = 0;
+  /** When the first line was left out that is not in a count yet. */
+  since = 0;
+
+  constructor(rate: Rate) {
+    this.#rate = rate;
+    this.#tokens = rate.burst;
+  }
+
+  take(): boolean {
+    const now = performance.now();
+    this.#tokens = Math.min(
+      this.#rate.burst,
+      this.#tokens + ((now - this.#filled) / 1000) * this.#rate.perSecond,
+    );
+    this.#filled = now;
+    if (this.#tokens >= 1) {
+      this.#tokens--;
+      return true;
+    }
+    if (this.leftOut++ === 0) this.since = now;
+    return false;
+  }
+}
+
+class LimitedLog implements Log {
+  readonly trace: (message: string) => void;
+  readonly #write: (line: string) => void;
+  readonly #kinds = new Map<string, Kind>();
+  #timer: Timer | null = null;
+
+  constructor(write: (line: string) => void, verbose: boolean) {
+    this.#write = write;
+    this.trace = verbose ? (message) => this.#line(message, TRACES) : () => {};
+  }
+
+  event(message: string): void {
+    this.#line(message, EVENTS);
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    for (const [name, kind] of this.#kinds) this.#summarize(name, kind);
+  }
+
+  #line(message: string, rate: Rate): void {
+    const text = printable(message);
+    const name = text.replace(/0x[0-9a-f]+|\d+/gi, 'N');
+    if (this.#kind(name, rate).take()) this.#write(text);
+    else this.#timer ??= after(SUMMARY_MS, () => this.close(), lost);
+  }
+
+  #kind(name: string, rate: Rate): Kind {
+    const full = this.#kinds.size >= MAX_KINDS && !this.#kinds.has(name);
+    const key = full ? 'lines of other kinds' : name;
+    const kind = this.#kinds.get(key) ?? new Kind(rate);
+    this.#kinds.set(key, kind);
+    return kind;
+  }
+
+  #summarize(name: string, kind: Kind): void {
+    if (kind.leftOut === 0) return;
+    const seconds = Math.ceil((performance.now() - kind.since) / 1000);
+    this.#write(`${kind.leftOut.toLocaleString('en')} more like this in ${seconds} s: ${name}`);
+    kind.leftOut = 0;
+  }
+}
+
+/** There is nowhere left to say so. */
+function lost(): void {}
+
 export function logTo(write: (line: string) => void, verbose: boolean): Log {
-  const line = (message: string) => write(message.replace(/[^\x20-\x7e]/g, '?'));
-  return { event: line, trace: verbose ? line : () => {} };
+  return new LimitedLog(write, verbose);
+}
+
+/** A peer chooses some of the words: no control characters, no second line, no end of it. */
+function printable(message: string): string {
+  const text = message.slice(0, MAX_LINE + 1).replace(/[^\x20-\x7e]/g, '?');
+  return text.length > MAX_LINE ? `${text.slice(0, MAX_LINE - 3)}...` : text;
 }

@@ -2,7 +2,7 @@
 // The command line: what it prints and how it ends.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -123,6 +123,9 @@ describe('vhost-pci-device', () => {
       'needs host_tso4 or host_tso6',
     ],
     ['a size that is none', ['--max-peer-memory', '8X'], '--max-peer-memory'],
+    ['a socket mode that is none', ['--socket-mode', '0999'], '--socket-mode'],
+    ['an owner that does not exist', ['--socket-owner', 'no-such-user:root'], "no user 'no-such-user'"],
+    ['no time to negotiate', ['--handshake-timeout', '0'], '--handshake-timeout'],
     ['an unknown mode', ['--vhost-user-mode', 'both'], '--vhost-user-mode'],
     ['an unknown option', ['--frobnicate'], '--frobnicate'],
     ['a word too many', ['surplus'], 'too many arguments'],
@@ -132,6 +135,19 @@ describe('vhost-pci-device', () => {
     expect(run.stderr).toMatch(/^vhost-pci-device: [^\n]*\n$/);
     expect(run.stderr).toContain(named);
     expect(run.stdout).toBe('');
+  });
+
+  it('makes its sockets for whom it is told, whatever the umask', async () => {
+    const umask = process.umask(0o077);
+    const owner = process.getuid?.() === 0 ? ['--socket-owner', '0:1234'] : [];
+    const run = start(...sockets(), '--socket-mode', '0660', ...owner);
+    process.umask(umask);
+    await until('it is ready', () => run.stdout.includes('\n'), 30_000);
+    for (const name of ['a', 'b']) {
+      const { mode, gid } = statSync(join(folder, name));
+      expect(mode & 0o777).toBe(0o660);
+      if (owner.length > 0) expect(gid).toBe(1234);
+    }
   });
 
   it('names a path that cannot be used, in one line, with code 1', async () => {

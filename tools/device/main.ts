@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typin
 import { VHOST_PCI_SUBSYSTEM_ID } from '../../src/abi/vhost-pci.ts';
 import { parseByteSize } from '../../src/byte-size.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
+import { socketAccess, socketMode, socketOwner } from '../run/listening-socket.ts';
 import { createDevice, type Device, MAX_QUEUE_PAIRS } from './device.ts';
 import { FEATURE_NAMES, parseFeatures } from './features.ts';
 
@@ -40,6 +41,14 @@ const command = new Command()
     "the peer's memory is at most so large, such as 8G; the machine's memory and swap when left out",
     byteSize,
   )
+  .option('--socket-mode <mode>', 'permission bits of the sockets, in octal', socketMode)
+  .option('--socket-owner <user:group>', 'owner of the sockets', socketOwner)
+  .option(
+    '--handshake-timeout <seconds>',
+    'time that a connection has to negotiate, 1 to 3600',
+    (text) => integer(text, 1, 3600),
+    10,
+  )
   .option('--reference', 'the bare function of RFC 2.0: neither SESSION nor REMAP', false)
   .option('--features <list>', `offer only these net features: ${FEATURE_NAMES.join(', ')}`, features)
   .option('-v, --verbose', 'log every message', false)
@@ -55,7 +64,13 @@ function main(): void {
   const log = (line: string) => stderr.line(`vhost-pci-device: ${line}`);
   let device: Device;
   try {
-    device = createDevice({ ...options, queuePairs: options.queues, log });
+    device = createDevice({
+      ...options,
+      queuePairs: options.queues,
+      socketAccess: socketAccess(options),
+      handshakeMs: 1000 * options.handshakeTimeout,
+      log,
+    });
   } catch (error) {
     log((error as Error).message);
     process.exit(EXIT_FAILURE);

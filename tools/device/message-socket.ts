@@ -4,7 +4,9 @@
 // Contract: messages are handed over whole, one at a time and in order; the next one is not even read while a handler's
 // promise is pending, which is the back-pressure on a peer that floods. No read crosses the end of a message, so
 // descriptors belong to the message with whose bytes they came. Every way out of a message closes what its handler left.
+// A message that is begun ends within a time, or the connection does.
 import { type FdWatcher, native } from '../../src/native.ts';
+import { Deadline } from './deadline.ts';
 import { closeAll, endQuietly } from './fds.ts';
 import { after, faultReason, guarded, settled, type Timer, watch } from './guard.ts';
 
@@ -44,6 +46,10 @@ const MESSAGES_PER_WAKE = 32;
 /** A peer that asks and never reads answers is cut off here. */
 const MAX_QUEUED_BYTES = 4 << 20;
 const RETRY_MS = 2;
+/** Header and payload are one write of the other side: a message that is begun and not finished is none. */
+export const MESSAGE_MS = 10_000;
+/** Why a connection is closed that the other side ended. */
+export const DISCONNECTED = 'it disconnected';
 
 export class MessageSocket {
   readonly #fd: number;
@@ -60,18 +66,27 @@ export class MessageSocket {
   #queue: Outgoing[] = [];
   #queuedBytes = 0;
   #retry: Timer | null = null;
+  readonly #messageMs: number;
+  readonly #deadline: Deadline;
 
   /** Takes ownership of `fd` and starts reading. */
-  constructor(fd: number, framing: Framing, handlers: MessageHandlers) {
+  constructor(fd: number, framing: Framing, handlers: MessageHandlers, messageMs = MESSAGE_MS) {
     this.#fd = fd;
+    this.#messageMs = messageMs;
     this.#framing = framing;
     this.#handlers = handlers;
+    this.#deadline = new Deadline((error) => this.close(faultReason(error)));
     this.#message = new Uint8Array(framing.headerBytes);
     this.#watch();
   }
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** The other side is gone, though its last messages may not have been read yet. */
+  get hungUp(): boolean {
+    return this.#closed || native.isHungUp(this.#fd);
   }
 
   /** Sends a message; the descriptors stay the caller's. Queues when the socket is full. */
@@ -97,6 +112,7 @@ export class MessageSocket {
     this.#closed = true;
     this.#unwatch();
     this.#retry?.cancel();
+    this.#deadline.end();
     closeAll(this.#fds);
     for (const item of this.#queue) closeAll(item.fds);
     this.#queue = [];
@@ -128,7 +144,12 @@ export class MessageSocket {
   #onReadable(): void {
     for (let n = 0; n < MESSAGES_PER_WAKE && !this.#closed && !this.#busy; n++) {
       const message = this.#receive();
-      if (!message) return;
+      if (!message) {
+        if (this.#have > 0 && !this.#closed)
+          this.#deadline.start(this.#messageMs, () => this.close('it did not finish a message'));
+        return;
+      }
+      this.#deadline.end();
       this.#dispatch(message);
     }
   }
@@ -205,7 +226,7 @@ export class MessageSocket {
       this.#keepFds(got.fds);
       this.#fdsTruncated ||= got.fdsTruncated;
       if (got.bytes === 0) {
-        this.close(this.#have > 0 ? 'it disconnected in the middle of a message' : 'it disconnected');
+        this.close(this.#have > 0 ? 'it disconnected in the middle of a message' : DISCONNECTED);
         return false;
       }
       this.#have += got.bytes;

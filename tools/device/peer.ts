@@ -40,6 +40,8 @@ export interface PeerRing {
 
 export class Peer {
   featuresSet = false;
+  /** GET_QUEUE_NUM was answered. */
+  askedForPairs = false;
   protocolFeatures = 0n;
   /** NET_SET_MTU. */
   mtu = 0;

@@ -14,17 +14,22 @@ import {
   VFIO_USER_MAX_MSG_FDS,
   VFIO_USER_VERSION,
 } from '../../src/abi/vfio-user.ts';
-import { after, faultReason, guarded, type Timer } from './guard.ts';
+import type { SocketAccess } from '../../src/native.ts';
+import { Deadline } from './deadline.ts';
+import { closeQuietly, ownedBy } from './fds.ts';
+import { after, faultReason, guarded, soon, type Timer } from './guard.ts';
 import { Listener } from './listener.ts';
 import type { Log } from './log.ts';
-import { type Framing, type Message, MessageSocket } from './message-socket.ts';
+import { DISCONNECTED, type Framing, type Message, MessageSocket } from './message-socket.ts';
 import { EBUSY, EINVAL, EIO, ENOSYS, VfioError } from './vfio-error.ts';
 import { COMMAND_HANDLERS, type VfioReply, type VfioTarget } from './vfio-user-commands.ts';
+import { WaitingRoom } from './waiting-room.ts';
 
 const HEADER = VFIO_USER_HEADER.size;
 /** Clients that wait to be told EBUSY; more are cut off at once. */
 const MAX_TURNED_AWAY = 8;
 const TURN_AWAY_MS = 1000;
+const HANDSHAKE_MS = 10_000;
 
 export const VFIO_USER_FRAMING: Framing = {
   headerBytes: HEADER,
@@ -46,12 +51,25 @@ export class VfioUserServer {
   #client: MessageSocket | null = null;
   /** Null until VERSION; then how many descriptors the client takes with one message. */
   #clientMaxFds: number | null = null;
+  /** Runs until the client has agreed on a version. */
+  readonly #handshake = new Deadline((error) => this.disconnect(faultReason(error)));
   readonly #turnedAway = new Set<MessageSocket>();
+  readonly #room = new WaitingRoom();
+  readonly #access: SocketAccess;
+  readonly #handshakeMs: number;
 
-  constructor(path: string, target: VfioTarget, log: Log) {
+  constructor(
+    path: string,
+    target: VfioTarget,
+    log: Log,
+    access: SocketAccess = {},
+    handshakeMs = HANDSHAKE_MS,
+  ) {
     this.#path = path;
     this.#target = target;
     this.#log = log;
+    this.#access = access;
+    this.#handshakeMs = handshakeMs;
   }
 
   get listening(): boolean {
@@ -64,12 +82,13 @@ export class VfioUserServer {
 
   /** Throws when the path cannot be used. */
   listen(): void {
-    this.#listener ??= new Listener(this.#path, (fd) => this.#accept(fd), this.#log);
+    this.#listener ??= new Listener(this.#path, this.#access, (fd) => this.#accept(fd), this.#log);
   }
 
   stopListening(): void {
     this.#listener?.close();
     this.#listener = null;
+    for (const fd of this.#room.clear()) closeQuietly(fd);
   }
 
   /** Ends the driver's connection. */
@@ -84,26 +103,49 @@ export class VfioUserServer {
   }
 
   #accept(fd: number): void {
+    // One that reconnects at once may be here before the end of its old connection was read.
+    if (this.#client?.hungUp) this.#client.close(DISCONNECTED);
     if (this.#client) {
-      this.#turnAway(fd);
+      if (this.#clientMaxFds !== null || !this.#room.add(fd)) this.#turnAway(fd);
       return;
     }
     this.#clientMaxFds = null;
-    const client: MessageSocket = new MessageSocket(fd, VFIO_USER_FRAMING, {
-      onMessage: (message) => this.#handle(client, message),
-      onClosed: (reason) => {
-        this.#client = null;
-        this.#target.detached();
-        this.#log.event(`driver left: ${reason}`);
-      },
-      onFault: (error) => this.#log.event(`after the driver left: ${faultReason(error)}`),
-    });
+    const handlers = {
+      onMessage: (message: Message) => this.#handle(client, message),
+      onClosed: (reason: string) => this.#clientGone(reason),
+      onFault: (error: unknown) => this.#log.event(`after the driver left: ${faultReason(error)}`),
+    };
+    const client: MessageSocket = new MessageSocket(fd, VFIO_USER_FRAMING, handlers, this.#handshakeMs);
     this.#client = client;
+    this.#handshake.start(this.#handshakeMs, () => client.close('it connected and agreed on no version'));
     this.#log.event('driver connected');
     guarded(
       () => this.#target.attached(),
       (error) => client.close(faultReason(error)),
     );
+  }
+
+  #clientGone(reason: string): void {
+    this.#handshake.end();
+    this.#client = null;
+    // First of all, as what follows may throw.
+    soon(
+      () => this.#takeNext(),
+      (error) => this.#log.event(`the next driver is dropped: ${faultReason(error)}`),
+    );
+    this.#target.detached();
+    this.#log.event(`driver left: ${reason}`);
+  }
+
+  #takeNext(): void {
+    const fd = this.#listener ? this.#room.next() : null;
+    if (fd !== null) ownedBy(fd, () => this.#accept(fd));
+  }
+
+  /** The client has agreed on a version: nobody need wait for its place any more. */
+  #settled(): void {
+    this.#handshake.end();
+    for (const fd of this.#room.clear()) this.#turnAway(fd);
   }
 
   /** One driver at a time: another one gets EBUSY as the answer to its first message. */
@@ -166,6 +208,7 @@ export class VfioUserServer {
     const { major, minor } = decode(VFIO_USER_VERSION, payload);
     if (major !== 0) throw new VfioError(EINVAL, `protocol version ${major}.${minor}`);
     this.#clientMaxFds = clientMaxFds(payload);
+    this.#settled();
     return { payload: versionReply(payload.byteLength) };
   }
 }

@@ -3,6 +3,7 @@
 // acknowledgements. The messages themselves are in vhost-user-messages.ts, the peer's state in peer.ts.
 import { decode, encode } from '../../src/abi/layout.ts';
 import {
+  VHOST_USER,
   VHOST_USER_HEADER,
   VHOST_USER_MAX_PAYLOAD,
   VHOST_USER_MAX_REGIONS,
@@ -12,8 +13,9 @@ import {
   VHOST_USER_VERSION,
   VHOST_USER_VERSION_MASK,
 } from '../../src/abi/vhost-user.ts';
+import { Deadline } from './deadline.ts';
 import { type OnFault, runAll } from './guard.ts';
-import { type Framing, type Message, MessageSocket } from './message-socket.ts';
+import { DISCONNECTED, type Framing, type Message, MessageSocket } from './message-socket.ts';
 import { Peer } from './peer.ts';
 import { ProtocolError } from './protocol-error.ts';
 import { MESSAGE_HANDLERS, type MessageHandler, type PeerHost, u64 } from './vhost-user-messages.ts';
@@ -25,9 +27,21 @@ export interface BackendHost extends PeerHost {
   closed(reason: string): void;
   /** Something of ours has thrown while the connection ended. */
   readonly onFault: OnFault;
+  /** It said who it is: it is no stray connection. Comes once. */
+  introduced(): void;
+  /** A message was answered with an error, and the connection goes on. */
+  refused(reason: string): void;
   /** For -v. */
   trace(line: string): void;
 }
+
+/** One of these comes first, or soon, from every front-end. */
+const INTRODUCTIONS: ReadonlySet<number> = new Set([
+  VHOST_USER.SET_OWNER,
+  VHOST_USER.SET_PROTOCOL_FEATURES,
+  VHOST_USER.SET_FEATURES,
+]);
+export const HANDSHAKE_MS = 10_000;
 
 const HEADER = VHOST_USER_HEADER.size;
 
@@ -48,22 +62,30 @@ export class VhostUserBackend {
   readonly peer: Peer;
   readonly #host: BackendHost;
   readonly #socket: MessageSocket;
+  /** Runs until it has introduced itself. */
+  readonly #handshake: Deadline;
 
-  /** Takes ownership of the connected socket `fd`. */
-  constructor(fd: number, queuePairs: number, host: BackendHost) {
+  /** Takes ownership of the connected socket `fd`. Within `handshakeMs` it has to introduce itself, and to end each message. */
+  constructor(fd: number, queuePairs: number, host: BackendHost, handshakeMs = HANDSHAKE_MS) {
     this.peer = new Peer(queuePairs, (ring) => host.unwatchKick(ring));
     this.#host = host;
-    this.#socket = new MessageSocket(fd, VHOST_USER_FRAMING, {
-      onMessage: (message) => this.#handle(message),
-      onClosed: (reason) => {
-        runAll(
-          host.onFault,
-          () => host.closed(reason),
-          () => this.peer.close(),
-        );
-      },
+    this.#handshake = new Deadline(host.onFault);
+    const handlers = {
+      onMessage: (message: Message) => this.#handle(message),
+      onClosed: (reason: string) => this.#closed(reason),
       onFault: host.onFault,
-    });
+    };
+    this.#socket = new MessageSocket(fd, VHOST_USER_FRAMING, handlers, handshakeMs);
+    this.#handshake.start(handshakeMs, () => this.close('it connected and did not negotiate'));
+  }
+
+  get introduced(): boolean {
+    return !this.#handshake.running;
+  }
+
+  /** The front-end is gone, though its end may not have been read yet. */
+  get hungUp(): boolean {
+    return this.#socket.hungUp;
   }
 
   get closed(): boolean {
@@ -72,6 +94,28 @@ export class VhostUserBackend {
 
   close(reason: string): void {
     this.#socket.close(reason);
+  }
+
+  #closed(reason: string): void {
+    this.#handshake.end();
+    const { askedForPairs, featuresSet, memory, rings } = this.peer;
+    // QEMU and DPDK end the connection at an answer that is too small, and say so to their own user only.
+    const tooFew = reason === DISCONNECTED && askedForPairs && !featuresSet && memory.regions.length === 0;
+    const pairs = rings.length / 2;
+    const why = tooFew
+      ? `${reason} when it had heard that the function has ${pairs} queue ${pairs === 1 ? 'pair' : 'pairs'}: if it asks for more, start vhost-pci-device with as many --queues`
+      : reason;
+    runAll(
+      this.#host.onFault,
+      () => this.#host.closed(why),
+      () => this.peer.close(),
+    );
+  }
+
+  #introduce(): void {
+    if (this.introduced) return;
+    this.#handshake.end();
+    this.#host.introduced();
   }
 
   async #handle(message: Message): Promise<void> {
@@ -85,6 +129,7 @@ export class VhostUserBackend {
       if (reply) this.#reply(request, reply);
       else if (wantsAck) this.#reply(request, u64(0n));
       this.#host.trace(`${name} done`);
+      if (INTRODUCTIONS.has(request)) this.#introduce();
       this.#host.changed();
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
@@ -101,7 +146,7 @@ export class VhostUserBackend {
       this.close(reason);
       return;
     }
-    this.#host.trace(`refused ${reason}`);
+    this.#host.refused(reason);
     this.#reply(request, u64(1n));
   }
 

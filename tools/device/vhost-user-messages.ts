@@ -82,6 +82,9 @@ export const PROTOCOL_FEATURES =
   (1n << BigInt(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS)) |
   (1n << BigInt(VHOST_USER_PROTOCOL_F_STATUS));
 
+/** Of a function (docs/device-abi.md). */
+export const MAX_QUEUE_PAIRS = 128;
+
 /** GET_MAX_MEM_SLOTS: as many regions as a control queue message of docs/device-abi.md holds. */
 export const MAX_MEM_SLOTS = 16;
 
@@ -118,7 +121,7 @@ const ROWS: readonly Row[] = [
   ['SET_VRING_ERR', U64, [0, 1], false, setVringErr],
   ['GET_PROTOCOL_FEATURES', 0, 0, true, () => u64(PROTOCOL_FEATURES)],
   ['SET_PROTOCOL_FEATURES', U64, 0, false, setProtocolFeatures],
-  ['GET_QUEUE_NUM', 0, 0, true, ({ peer }) => u64(BigInt(peer.rings.length / 2)), VHOST_USER_PROTOCOL_F_MQ],
+  ['GET_QUEUE_NUM', 0, 0, true, getQueueNum, VHOST_USER_PROTOCOL_F_MQ],
   ['SET_VRING_ENABLE', STATE, 0, false, setVringEnable],
   ['SEND_RARP', U64, 0, false, sendRarp, VHOST_USER_PROTOCOL_F_RARP],
   ['NET_SET_MTU', U64, 0, false, netSetMtu, VHOST_USER_PROTOCOL_F_MTU],
@@ -166,6 +169,11 @@ function setProtocolFeatures({ peer, payload }: Request): void {
   if (unknown !== 0n)
     throw new ProtocolError(`it sets protocol features 0x${unknown.toString(16)} that were not offered`);
   peer.protocolFeatures = features;
+}
+
+function getQueueNum({ peer }: Request): Uint8Array {
+  peer.askedForPairs = true;
+  return u64(BigInt(peer.rings.length / 2));
 }
 
 async function setMemTable({ peer, host, payload, fds }: Request): Promise<void> {
@@ -323,8 +331,13 @@ async function resetDevice({ peer, host }: Pick<Request, 'peer' | 'host'>): Prom
 /** The whole 32 bits are compared, not what is left of them in a narrower type. */
 function ringAt(peer: Peer, index: number): PeerRing {
   const ring = peer.rings[index];
-  if (!ring) throw new ProtocolError(`ring ${index} of ${peer.rings.length}`);
-  return ring;
+  if (ring) return ring;
+  const [asked, pairs] = [Math.floor(index / 2) + 1, peer.rings.length / 2];
+  throw new ProtocolError(
+    index < 2 * MAX_QUEUE_PAIRS
+      ? `ring ${index} of ${peer.rings.length}: it asks for ${asked} queue pairs at least, the function has ${pairs}: start vhost-pci-device with --queues ${asked} or more`
+      : `ring ${index} of ${peer.rings.length}`,
+  );
 }
 
 /** The ring of a KICK, CALL or ERR message and its eventfd, taken; -1 for "no descriptor". */

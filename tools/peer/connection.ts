@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How the front-end gets a connected socket: it connects, or (--server) it listens and takes the next back-end that comes.
-import { rmSync } from 'node:fs';
 import { failedTo } from '../../src/errors.ts';
-import { native } from '../../src/native.ts';
+import { native, type SocketAccess } from '../../src/native.ts';
+import { ListeningSocket } from '../run/listening-socket.ts';
 
 export interface Connector {
   /** A connected socket, which the caller owns. Rejects when there is no back-end, or with the signal's reason. */
@@ -11,8 +11,8 @@ export interface Connector {
 }
 
 /** Throws when `server` is asked for and the path cannot be listened on. */
-export function createConnector(path: string, server: boolean): Connector {
-  return server ? new Listener(path) : new Client(path);
+export function createConnector(path: string, server: boolean, access: SocketAccess): Connector {
+  return server ? new Listener(path, access) : new Client(path);
 }
 
 class Client implements Connector {
@@ -34,16 +34,10 @@ class Client implements Connector {
 }
 
 class Listener implements Connector {
-  readonly #path: string;
-  readonly #fd: number;
+  readonly #socket: ListeningSocket;
 
-  constructor(path: string) {
-    this.#path = path;
-    try {
-      this.#fd = native.unixListen(path);
-    } catch (cause) {
-      throw failedTo(`listen for a vhost-user back-end at ${path}`, cause);
-    }
+  constructor(path: string, access: SocketAccess) {
+    this.#socket = new ListeningSocket(path, access, 'listen for a vhost-user back-end at');
   }
 
   connect(signal: AbortSignal): Promise<number> {
@@ -54,8 +48,8 @@ class Listener implements Connector {
         settle();
       };
       const aborted = (): void => finish(() => reject(signal.reason));
-      const watcher = native.watchFd(this.#fd, () => {
-        const fd = native.unixAccept(this.#fd);
+      const watcher = native.watchFd(this.#socket.fd, () => {
+        const fd = native.unixAccept(this.#socket.fd);
         if (fd >= 0) finish(() => resolve(fd));
       });
       signal.addEventListener('abort', aborted);
@@ -64,7 +58,6 @@ class Listener implements Connector {
   }
 
   close(): void {
-    native.close(this.#fd);
-    rmSync(this.#path, { force: true });
+    this.#socket.close();
   }
 }

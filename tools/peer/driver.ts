@@ -102,7 +102,7 @@ export class Peer {
 
   async #begin(): Promise<void> {
     try {
-      this.#connector = createConnector(this.options.path, this.options.server);
+      this.#connector = createConnector(this.options.path, this.options.server, this.options.socketAccess);
       await this.#connect();
     } catch (error) {
       if (this.#mayRetry(error)) return this.#reconnect(error);

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
+import { socketAccess, socketMode, socketOwner } from '../run/listening-socket.ts';
 import { Peer, type PeerEvent } from './driver.ts';
 import { HOSTILE_KINDS, hostileKinds } from './hostile.ts';
 import { bucketsOf, latencyLine, summarize } from './latency.ts';
@@ -45,6 +46,8 @@ const program = new Command('vhost-pci-peer')
   .description('A virtio-net driver with a vhost-user front-end: sends, checks and echoes packets.')
   .requiredOption('--vhost-user <path>', "the back-end's socket")
   .option('--server', 'listen on the socket instead of connecting')
+  .option('--socket-mode <mode>', 'permission bits of the socket of --server, in octal', socketMode)
+  .option('--socket-owner <user:group>', 'owner of the socket of --server', socketOwner)
   .addOption(
     new Option(
       '--mode <mode>',
@@ -110,6 +113,7 @@ function createPeer(options: Options): Peer {
   return new Peer({
     path: options.vhostUser,
     server: options.server ?? false,
+    socketAccess: socketAccess(options),
     mode: options.mode,
     frameSize: options.size,
     pairs: options.queues,
@@ -231,6 +235,8 @@ function options(): Options {
     program.error('error: --rate, --warm-up and --own-stall are for --mode latency');
   if (given.warmUp && given.duration && given.warmUp >= given.duration)
     program.error(`error: --warm-up ${given.warmUp}: no frame is timed in a --duration of ${given.duration}`);
+  if (!given.server && (given.socketMode ?? given.socketOwner) !== undefined)
+    program.error('error: --socket-mode and --socket-owner are for --server');
   if (given.hostile && !hostileKinds(given.packed ?? false).includes(given.hostile))
     program.error(`error: --hostile ${given.hostile}: no rule of ${given.packed ? 'packed' : 'split'} rings`);
   return given;

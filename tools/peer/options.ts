@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a peer can be told, with the defaults of the command line, tests and benchmarks alike.
+import type { SocketAccess } from '../../src/native.ts';
 import type { PeerMode } from './traffic-loop.ts';
 
 export interface PeerOptions {
@@ -7,6 +8,8 @@ export interface PeerOptions {
   readonly path: string;
   /** Listen there instead of connecting. */
   readonly server: boolean;
+  /** Who may connect to the socket of a server. */
+  readonly socketAccess: SocketAccess;
   readonly mode: PeerMode;
   /** Bytes of a generated frame, FCS not included, as testpmd's txpkts. */
   readonly frameSize: number;
@@ -43,6 +46,7 @@ export interface PeerOptions {
 
 export const PEER_DEFAULTS: Omit<PeerOptions, 'path'> = {
   server: false,
+  socketAccess: {},
   mode: 'both',
   frameSize: 64,
   pairs: 1,
