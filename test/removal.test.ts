@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Prompt } from './support/prompt.ts';
+import { Stage } from './support/stage.ts';
 import { Tool } from './support/tool.ts';
 import { until } from './support/wait.ts';
 
@@ -43,8 +45,111 @@ describe('testpmd without a prompt, when its only device goes', () => {
     await startPmd('--hot-plug');
     await device.kill('SIGINT');
     await pmd.printed('Now total ports is 0');
+    await pmd.printed('testpmd: port 0 waits for its device to come back: net_vhost_pci0,path=');
     await pmd.kill('SIGINT');
     expect(pmd.exitCode).toBe(0);
     expect(pmd.output).not.toContain('the last port was removed');
+  });
+});
+
+/** Many processes, one after the other, beside a poll loop. */
+const TEST_MS = 180_000;
+
+describe('a device model that ends and starts again', { timeout: TEST_MS }, () => {
+  let stage: Stage;
+  let prompt: Prompt | null = null;
+  beforeEach(() => {
+    stage = new Stage();
+  });
+  afterEach(async () => {
+    await prompt?.kill();
+    prompt = null;
+    await stage.close();
+  });
+
+  /** Two ports: net_null's id is not the one that comes back. */
+  const startPrompt = async (...options: string[]) => {
+    const vdevs = ['--vdev=net_null0,no-rx=1', `--vdev=net_vhost_pci0,path="${stage.path('vfio.sock')}"`];
+    const testpmd = ['-i', '--forward-mode=macswap', '--port-topology=loop', ...options];
+    prompt = new Prompt(['--no-huge', ...vdevs, '--', ...testpmd]);
+    await prompt.prints('testpmd> ');
+    return prompt;
+  };
+  const received = async (pmd: Prompt, packets: number) => {
+    const now = async () =>
+      Number(/RX-packets: (\d+)/.exec(await pmd.say('show port stats 1'))?.[1] ?? Number.NaN);
+    const end = Date.now() + 30_000;
+    while (!((await now()) > packets)) if (Date.now() > end) throw new Error(`no packets:\n${pmd.out}`);
+  };
+
+  it('has its port back with --hot-plug: the same id and configuration, forwarding', async () => {
+    const device = await stage.startDevice('--queues', '2');
+    const pmd = await startPrompt('--hot-plug', '--rxq=2', '--txq=2');
+    stage.startPeer('--queues', '2');
+    await pmd.say('start');
+    await received(pmd, 100);
+    const from = pmd.out.length;
+    await device.kill();
+    await pmd.prints('Now total ports is 1', from);
+    // Its id is kept for it.
+    expect(await pmd.say('port attach net_null1')).toContain(
+      'Port 2 is attached. Now total ports is 2\nDone\n',
+    );
+    await pmd.say('port detach 2');
+    await stage.startDevice('--queues', '2');
+    await pmd.prints('Port 1 is attached. Now total ports is 2', from);
+    await pmd.prints('RX P=1/Q=1 (socket 0) -> TX P=1/Q=1', from);
+    await received(pmd, 100);
+    expect(await pmd.say('show port info 1')).toContain('Current number of RX queues: 2\n');
+  });
+
+  it('does not start forwarding again that was stopped meanwhile', async () => {
+    const device = await stage.startDevice();
+    const pmd = await startPrompt('--hot-plug');
+    await pmd.say('start');
+    await device.kill('SIGINT');
+    await pmd.prints('Now total ports is 1');
+    await pmd.say('stop');
+    const from = pmd.out.length;
+    await stage.startDevice();
+    await pmd.prints('Port 1 is attached. Now total ports is 2\n', from);
+    await pmd.say('stop');
+    expect(pmd.out.slice(from)).toContain('Packet forwarding not started\n');
+  });
+
+  it('says once why a device that is back cannot be taken', async () => {
+    const device = await stage.startDevice('--queues', '2');
+    const pmd = await startPrompt('--hot-plug', '--rxq=2', '--txq=2');
+    await device.kill('SIGINT');
+    await pmd.prints('Now total ports is 1');
+    const less = await stage.startDevice('--queues', '1');
+    await pmd.prints('the device has 1 queue pairs; it will be tried again');
+    await less.kill('SIGINT');
+    await stage.startDevice('--queues', '2');
+    await pmd.prints('Port 1 is attached. Now total ports is 2\n');
+    expect(pmd.out.match(/it will be tried again/g)).toHaveLength(1);
+  });
+
+  it('has its port back by port attach, as the prompt says', async () => {
+    const device = await stage.startDevice();
+    const pmd = await startPrompt();
+    const attach = `port attach net_vhost_pci0,path=${stage.path('vfio.sock')}`;
+    stage.startPeer();
+    await pmd.say('start');
+    await received(pmd, 100);
+    await device.kill('SIGINT');
+    await pmd.prints(`testpmd: once the device of port 1 is back: ${attach}\n`);
+    expect(await pmd.say(attach)).toMatch(/^Attaching a new port...\nFailed to attach port .*vfio.sock/);
+    await stage.startDevice();
+    // Forwarding goes on with the other port meanwhile.
+    expect(await pmd.say(attach)).toBe(
+      'Attaching a new port...\nPort 1 is attached. Now total ports is 2\nDone\ntestpmd> ',
+    );
+    expect(await pmd.say(attach)).toContain('there is a device net_vhost_pci0 already\n');
+    await pmd.say('stop');
+    expect(await pmd.say('start')).toContain('Not all ports were started\n');
+    expect(await pmd.say('port start 1')).toContain('Configuring Port 1 (socket 0)\n');
+    expect(await pmd.say('start')).toContain('RX P=1/Q=0 (socket 0) -> TX P=1/Q=0');
+    await received(pmd, 100);
   });
 });

@@ -148,6 +148,8 @@ export interface PortDriver {
   /** True for the driver of devices that are named by a PCI address. */
   readonly pci?: boolean;
   probe(id: number, name: string, devargs: ReadonlyMap<string, string>): Port;
+  /** Whether a device that went away can be probed again; does not block. Left out where nobody can say. */
+  isBack?(name: string, devargs: ReadonlyMap<string, string>): Promise<boolean>;
   openRxQueue(spec: QueueSpec): RxQueue;
   openTxQueue(spec: QueueSpec): TxQueue;
   /** The thread that had the queue is gone, or about to be: what it held in place is let go. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The ports of this process: probing by device string, port ids (the lowest free one, as in DPDK), unique names.
 import { failedTo, PmdError } from '../errors.ts';
+import { parsePciAddress } from '../pci/address.ts';
 import { checkKeys, parseDevargs } from './devargs.ts';
 import { driverOfDevice } from './drivers.ts';
 import type { Port, PortConfig } from './port.ts';
@@ -15,11 +16,39 @@ export function ports(): Port[] {
   return [...open.values()].sort((a, b) => a.id - b.id);
 }
 
+/** The device string of a port: what probePort takes. */
+export function deviceOf({ info }: Port): string {
+  return info.devargs === '' ? info.name : `${info.name},${info.devargs}`;
+}
+
+/** Whether isDeviceBack can tell. It cannot of PCI functions, whose coming is the kernel's to tell. */
+export function canComeBack(device: string): boolean {
+  const { name } = parseDevargs(device);
+  return parsePciAddress(name) === null && driverOfDevice(name).isBack !== undefined;
+}
+
+/** Whether a device whose port was removed can be probed again. Does not block. */
+export async function isDeviceBack(device: string): Promise<boolean> {
+  const { name, values } = parseDevargs(device);
+  return (await driverOfDevice(name).isBack?.(name, values)) ?? false;
+}
+
+/** What a device is called in `port.info.name`. */
+export function deviceName(device: string): string {
+  return parseDevargs(device).name;
+}
+
+/** Which id a port is to get, and which it is not; the lowest that is free when left out. */
+export interface PortIds {
+  readonly id?: number;
+  readonly reserved?: ReadonlySet<number>;
+}
+
 /**
  * Probes a device such as "net_vhost_pci0,path=/run/vpci.sock": a port that is neither configured nor started.
  * Throws VPCI_DEVARGS, VPCI_NO_DRIVER, VPCI_DUPLICATE, VPCI_TOO_MANY_PORTS, or what the driver says.
  */
-export function probePort(device: string): Port {
+export function probePort(device: string, ids: PortIds = {}): Port {
   const devargs = parseDevargs(device);
   const driver = driverOfDevice(devargs.name);
   checkKeys(device, devargs.values, driver.keys);
@@ -29,7 +58,7 @@ export function probePort(device: string): Port {
       `Failed to probe '${device}': there is a device ${devargs.name} already`,
     );
   }
-  const port = driver.probe(freeId(device), devargs.name, devargs.values);
+  const port = driver.probe(freeId(device, ids), devargs.name, devargs.values);
   open.set(port.id, port);
   forgetWhenClosed(port);
   return port;
@@ -48,8 +77,9 @@ export function openPort(device: string, config: PortConfig = { rxQueues: 1, txQ
   return port;
 }
 
-function freeId(device: string): number {
-  for (let id = 0; id < MAX_PORTS; id++) if (!open.has(id)) return id;
+function freeId(device: string, { id: wanted, reserved }: PortIds): number {
+  if (wanted !== undefined && !open.has(wanted)) return wanted;
+  for (let id = 0; id < MAX_PORTS; id++) if (!open.has(id) && !reserved?.has(id)) return id;
   throw new PmdError(
     'VPCI_TOO_MANY_PORTS',
     `Failed to probe '${device}': there are ${MAX_PORTS} ports already`,

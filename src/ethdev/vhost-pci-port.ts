@@ -4,6 +4,7 @@ import { MIN_MTU } from '../abi/vhost-pci.ts';
 import { openPciAddress } from '../bus/open-pci.ts';
 import type { PciDevice } from '../bus/pci-device.ts';
 import { openVfioUser } from '../bus/vfio-user.ts';
+import { vfioUserAnswers } from '../bus/vfio-user-presence.ts';
 import { PmdError } from '../errors.ts';
 import { native, type QueueHandle } from '../native.ts';
 import { standardOutput } from '../output/text-writer.ts';
@@ -314,6 +315,10 @@ export const vhostPciDriver: PortDriver = {
       return options.memoryRoad ? withRoad(pci, options.memoryRoad) : pci;
     };
     return new VhostPciPort(open, { id, name, devargs: text, ...options });
+  },
+  isBack: async (name, devargs) => {
+    const { place } = parseVhostPciDevargs(name, devargs);
+    return 'path' in place && (await vfioUserAnswers(place.path));
   },
   openRxQueue: openVhostPciRxQueue,
   openTxQueue: (spec) => new VhostPciTxQueue(spec.data.handle as QueueHandle),

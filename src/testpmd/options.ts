@@ -128,7 +128,12 @@ export const testpmdOptions: readonly Row[] = [
   ),
   flag({ long: ['record-core-cycles'] }, 'recordCycles', true, 'count the cycles that forwarding takes'),
   ...accepted('numa no-numa mlockall no-mlockall no-iova-contig no-rmv-interrupt no-flush-rx'),
-  flag({ long: ['hot-plug'] }, 'hotPlug', true, 'stay when the last port was removed, also without a prompt'),
+  flag(
+    { long: ['hot-plug'] },
+    'hotPlug',
+    true,
+    'take devices behind sockets again when they are back, and stay without a port until then',
+  ),
   ...accepted('disable-crc-strip disable-rss rss-ip rss-udp disable-flow-flush record-burst-stats'),
   ...accepted(
     'socket-num mbcache mp-alloc numa-mem port-numa-config ring-numa-config print-event mask-event',

@@ -157,3 +157,55 @@ describe('forwarding', () => {
     );
   });
 });
+
+describe('attaching and detaching', () => {
+  it("is as testpmd's, with its restrictions", async () => {
+    await open();
+    printed.length = 0;
+    session.attachment.attach('net_null5,size=100');
+    expect(printed).toEqual(['Attaching a new port...', 'Port 2 is attached. Now total ports is 3', 'Done']);
+    const [, , port] = session.ports;
+    expect(await session.forwarding.start(session.forwardingPorts, 0)).toBe(false);
+    await session.startPorts([port], false);
+    expect(printed).toContain('Configuring Port 2 (socket 0)');
+    session.attachment.detach(port);
+    expect(complained.at(-1)).toBe('Port not stopped');
+    await session.stopPorts([port], false);
+    printed.length = 0;
+    session.attachment.detach(port);
+    expect(complained.at(-1)).toBe('Port was not closed');
+    expect(printed).toEqual([
+      'Removing a device...',
+      'Port 2 is closed',
+      'Device is detached',
+      'Now total ports is 2',
+      'Done',
+    ]);
+  });
+
+  it.each([
+    ['net_null0', 'there is a device net_null0 already'],
+    ['net_foo0', "no driver 'net_foo'"],
+    ['net_null7,size="', 'the quote of size=" is not closed'],
+  ])('refuses %s in one line', async (device, cause) => {
+    await open();
+    session.attachment.attach(device);
+    expect(complained.at(-1)).toMatch(new RegExp(`^Failed to attach port ${device}: .*${cause}`));
+    expect(session.ports.length).toBe(2);
+  });
+
+  it('adds to the ports that were chosen to forward', async () => {
+    await open({ portList: [1, 0], nbPorts: 1 });
+    session.attachment.attach('net_null5');
+    expect(session.forwardingPorts.map(({ id }) => id)).toEqual([1, 2]);
+  });
+
+  it('says how to take a removed device again', async () => {
+    await open({ interactive: true });
+    events[1].emit('removed');
+    await session.serialize(() => {});
+    expect(complained.at(-1)).toBe('testpmd: once the device of port 1 is back: port attach net_null1');
+    session.attachment.attach('net_null1');
+    expect(session.ports.map(({ info }) => info.name)).toEqual(['net_null0', 'net_null1']);
+  });
+});

@@ -5,6 +5,7 @@ import { PmdError } from '../errors.ts';
 import type { Port } from '../ethdev/port.ts';
 import { ports as openPorts, probePort } from '../ethdev/registry.ts';
 import type { LcorePlace } from '../lcore/lcore-list.ts';
+import { Attachment } from './attachment.ts';
 import { Forwarding } from './forwarding.ts';
 import { UsageError } from './getopt.ts';
 import type { Output } from './output.ts';
@@ -23,6 +24,8 @@ export class Session {
   readonly places: readonly LcorePlace[];
   /** Ports whose promiscuous mode was switched off: a word only, as these ports have no filter. */
   readonly notPromiscuous = new Set<number>();
+  readonly attachment = new Attachment(this);
+  readonly #configured = new WeakSet<Port>();
   readonly #samples = new Map<number, StatsSample>();
   /** The device of the last port was removed. */
   onLastRemoved: () => void = () => {};
@@ -94,9 +97,9 @@ export class Session {
 
   /** Probes, configures and starts all devices. Throws a PmdError when one cannot. */
   async init(devices: readonly string[]): Promise<void> {
-    for (const device of devices) this.#watch(probePort(device));
+    for (const device of devices) this.adopt(probePort(device));
     this.#requireChosenPorts();
-    this.#requireInterrupts();
+    this.requireInterrupts(this.ports);
     for (const [i] of this.places.slice(0, this.settings.nbCores).entries()) {
       const { mbufSize } = this.settings;
       const pool = `n=${poolSize(this.settings)}, size=${mbufSize}, socket=0`;
@@ -122,11 +125,11 @@ export class Session {
       throw new UsageError(`option '--nb-ports': nb-ports should be > 0 and <= ${open}`);
   }
 
-  /** --rx-interrupt needs ports that have interrupts. */
-  #requireInterrupts(): void {
+  /** --rx-interrupt needs ports that have interrupts. Throws a PmdError that names one without. */
+  requireInterrupts(ports: readonly Port[]): void {
     const { rxInterrupt } = this.settings;
     if (rxInterrupt === 'off') return;
-    const port = this.ports.find(({ info }) => !info.rxInterrupts);
+    const port = ports.find(({ info }) => !info.rxInterrupts);
     if (!port) return;
     const { name, driver, details } = port.info;
     const how =
@@ -144,19 +147,25 @@ export class Session {
         this.output.complain(`Port ${port.id} is now not stopped`);
         continue;
       }
-      const { rxQueues, txQueues } = this.settings;
-      const same = port.config.rxQueues === rxQueues && port.config.txQueues === txQueues;
-      if (configure || !same) {
-        this.output.print(`Configuring Port ${port.id} (socket 0)`);
-        port.configure({ rxQueues, txQueues });
-      }
-      port.start();
-      this.output.print(`Port ${port.id}: ${port.info.mac.toUpperCase()}`);
+      this.bringUp(port, configure);
       started++;
     }
     if (started > 0) await this.#checkLinks();
     else if (ports.length > 0) this.output.complain('Please stop the ports first');
     this.output.print('Done');
+  }
+
+  /** Configures a port where it has to be, and starts it. */
+  bringUp(port: Port, configure = false): void {
+    const { rxQueues, txQueues } = this.settings;
+    const same = port.config.rxQueues === rxQueues && port.config.txQueues === txQueues;
+    if (configure || !same || !this.#configured.has(port)) {
+      this.output.print(`Configuring Port ${port.id} (socket 0)`);
+      port.configure({ rxQueues, txQueues });
+      this.#configured.add(port);
+    }
+    port.start();
+    this.output.print(`Port ${port.id}: ${port.info.mac.toUpperCase()}`);
   }
 
   async stopPorts(ports: readonly Port[], checkLinks: boolean): Promise<void> {
@@ -179,11 +188,16 @@ export class Session {
         this.output.complain(`Cannot close started device (port ${port.id})`);
         continue;
       }
-      port.close();
-      this.#samples.delete(port.id);
-      this.output.print(`Port ${port.id} is closed`);
+      this.closePort(port);
     }
     this.output.print('Done');
+  }
+
+  /** A stopped one. */
+  closePort(port: Port): void {
+    port.close();
+    this.#samples.delete(port.id);
+    this.output.print(`Port ${port.id} is closed`);
   }
 
   /** The text of `show port stats`; rates are since the last time. */
@@ -200,9 +214,16 @@ export class Session {
     this.forwarding.portStatsCleared(port);
   }
 
+  /** The command `stop`. */
+  async stopForwarding(): Promise<void> {
+    this.attachment.stopped();
+    await this.forwarding.stop();
+  }
+
   /** Stops, closes, says goodbye. */
   async quit(): Promise<void> {
     this.#quitting = true;
+    this.attachment.close();
     if (this.forwarding.running) await this.forwarding.stop();
     for (const port of this.ports) {
       this.output.print(`\nStopping port ${port.id}...`);
@@ -222,7 +243,8 @@ export class Session {
     return true;
   }
 
-  #watch(port: Port): void {
+  /** Follows a port's events from its probing on. */
+  adopt(port: Port): void {
     port.on('link', () => {
       this.forwarding.linkChanged();
       if (this.settings.lscInterrupt && !this.#quitting) {
@@ -232,20 +254,8 @@ export class Session {
     port.on('removed', () => {
       if (this.#quitting) return;
       this.output.event(`\nPort ${port.id}: device removal event`);
-      void this.serialize(() => this.#remove(port));
+      void this.serialize(() => this.attachment.removed(port));
     });
-  }
-
-  /** The others go on forwarding. */
-  async #remove(port: Port): Promise<void> {
-    if (this.#quitting || !this.ports.includes(port)) return;
-    const used = this.forwarding.uses(port);
-    if (used) await this.forwarding.stop();
-    await this.stopPorts([port], false);
-    this.closePorts([port]);
-    if (used && this.forwardingPorts.length > 0) await this.forwarding.start(this.forwardingPorts, 0);
-    this.output.event(`Now total ports is ${this.ports.length}`);
-    if (this.ports.length === 0) this.onLastRemoved();
   }
 
   /** With link events one look, without them a wait until all are up and a line for each, as in testpmd. */

@@ -26,7 +26,7 @@ export function controlCommands(commands: Commands): Commands {
       pattern: 'stop',
       section,
       help: 'Stop packet forwarding and show its statistics.',
-      run: async (session) => void (await session.forwarding.stop()),
+      run: (session) => session.stopForwarding(),
     },
     { pattern: 'quit', section, help: 'Quit to the shell.', run: (session) => session.quit() },
     {

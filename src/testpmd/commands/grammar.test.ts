@@ -17,6 +17,9 @@ describe('the grammar', () => {
     expect(found('set burst tx delay 5 retry 9')).toMatchObject({ args: { us: '5', n: '9' } });
     expect(found('show port 0 macs')).toMatchObject({ args: { id: '0' } });
     expect(found('start tx_first 32')).toMatchObject({ args: { n: '32' } });
+    const device = String.raw`net_vhost_pci0,path="/a b/\"c, d.sock",queues=2`;
+    expect(found(`port attach  ${device} `)).toMatchObject({ args: { identifier: device } });
+    expect(found('port attach net_null0 1')).toBe('Bad arguments');
   });
 
   it("refuses in testpmd's words, matching words whole", () => {

@@ -23,7 +23,7 @@ const KINDS: Readonly<Record<string, RegExp>> = {
   '<port>': /^(\d{1,5}|all)$/,
   '<id>': /^\d{1,5}$/,
   '<list>': /^\d+(,\d+)*$/,
-  '<text>': /^\S+$/,
+  '<text>': /^.+$/,
 };
 
 interface Token {
@@ -68,9 +68,12 @@ export function compile(pattern: string): Token[] {
   return tokens;
 }
 
+/** Separated by blanks, but for those within double quotes, which devargs may hold. */
+const WORDS = /(?:"(?:\\.|[^"\\])*"|\S)+/g;
+
 /** The command that a line means, or testpmd's refusal. */
 export function match<C>(commands: readonly Command<C>[], line: string): Match<C> {
-  const words = line.trim().split(/\s+/);
+  const words = line.match(WORDS) ?? [];
   const found: Extract<Match<C>, { kind: 'found' }>[] = [];
   let begun = false;
   for (const command of commands) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// port start, stop, close, config.
+// port start, stop, close, attach, detach, config; device detach.
 import type { Session } from '../session.ts';
 import { MAX_BURST } from '../settings.ts';
 import type { Command } from './grammar.ts';
@@ -12,6 +12,19 @@ export const portCommands: readonly Command<Session>[] = [
   { pattern: 'port start id=<port>', section, help: 'Start a port, or all.', run: startPort },
   { pattern: 'port stop id=<port>', section, help: 'Stop a port, or all.', run: stopPort },
   { pattern: 'port close id=<port>', section, help: 'Close a port, or all.', run: closePort },
+  {
+    pattern: 'port attach identifier=<text>',
+    section,
+    help: 'Attach a device: net_vhost_pci0,path=SOCKET, 0000:00:04.0, ...; start the port then.',
+    run: (session, { identifier }) => session.attachment.attach(identifier),
+  },
+  { pattern: 'port detach id=<id>', section, help: 'Detach the device of a stopped port.', run: detachPort },
+  {
+    pattern: 'device detach identifier=<text>',
+    section: 'devices',
+    help: 'The same by the name of the device.',
+    run: detachDevice,
+  },
   {
     pattern: 'port config all what=rxq|txq|rxd|txd|burst n=<uint>',
     section,
@@ -34,6 +47,17 @@ async function stopPort(session: Session, { id }: Args): Promise<void> {
 function closePort(session: Session, { id }: Args): void {
   const ports = portsNamed(session, id);
   if (ports) session.closePorts(ports);
+}
+
+function detachPort(session: Session, { id }: Args): void {
+  const [port] = portsNamed(session, id) ?? [];
+  if (port) session.attachment.detach(port);
+}
+
+function detachDevice(session: Session, { identifier }: Args): void {
+  const port = session.ports.find(({ info }) => info.name === identifier.split(',')[0]);
+  if (port) session.attachment.detach(port, identifier);
+  else session.output.complain(`Failed to detach device ${identifier}: there is no such device`);
 }
 
 /** As in testpmd, the range is the port's and the words are those of rte_eth_dev_set_mtu. */

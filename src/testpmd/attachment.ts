@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Ports that come and go during a session: port attach and detach, the removal of a device, and its return with --hot-plug.
+import type { Port } from '../ethdev/port.ts';
+import { canComeBack, deviceName, deviceOf, isDeviceBack, probePort } from '../ethdev/registry.ts';
+import { type Absent, HotPlug } from './hot-plug.ts';
+import type { Session } from './session.ts';
+
+export class Attachment {
+  readonly #session: Session;
+  readonly #hotPlug = new HotPlug(isDeviceBack, (absent) => this.#comesBack(absent));
+  /** What each absent device was last refused for: each cause is told once. */
+  readonly #refusals = new Map<string, string>();
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  /** `port attach`: the port is there, and forwards when it was started and forwarding starts the next time. */
+  attach(device: string): void {
+    const { output } = this.#session;
+    output.print('Attaching a new port...');
+    try {
+      const absent = this.#hotPlug.find(deviceName(device));
+      const port = this.#probe(device, absent?.id);
+      if (absent) this.#hotPlug.forget(absent);
+      this.#joinForwarding(port);
+      output.print(`Port ${port.id} is attached. Now total ports is ${this.#session.ports.length}\nDone`);
+    } catch (error) {
+      output.complain(`Failed to attach port ${device}: ${(error as Error).message}`);
+    }
+  }
+
+  /** `port detach` and `device detach`; `name` is how the user called it. */
+  detach(port: Port, name = ''): void {
+    const { output } = this.#session;
+    output.print('Removing a device...');
+    if (port.started) {
+      output.complain(name === '' ? 'Port not stopped' : `Port ${port.id} not stopped`);
+      return;
+    }
+    if (name === '') output.complain('Port was not closed');
+    this.#session.closePort(port);
+    const ports = this.#session.ports.length;
+    output.print(`Device ${name === '' ? '' : `${name} `}is detached\nNow total ports is ${ports}\nDone`);
+  }
+
+  /** The device of a port went away. The other ports go on forwarding. */
+  async removed(port: Port): Promise<void> {
+    const session = this.#session;
+    if (session.quitting || !session.ports.includes(port)) return;
+    const { hotPlug, interactive } = session.settings;
+    const { forwarding } = session;
+    const used = forwarding.uses(port);
+    const device = deviceOf(port);
+    const absent = { id: port.id, name: port.info.name, device, started: port.started, forwarding: used };
+    if (used) await forwarding.stop();
+    await session.stopPorts([port], false);
+    session.closePorts([port]);
+    if (used && session.forwardingPorts.length > 0) await forwarding.start(session.forwardingPorts, 0);
+    session.output.event(`Now total ports is ${session.ports.length}`);
+    if (hotPlug && canComeBack(device)) {
+      session.output.complain(`testpmd: port ${port.id} waits for its device to come back: ${device}`);
+      if (!session.quitting) this.#hotPlug.watch(absent);
+    } else if (interactive) {
+      session.output.complain(`testpmd: once the device of port ${port.id} is back: port attach ${device}`);
+    }
+    if (session.ports.length === 0) session.onLastRemoved();
+  }
+
+  /** Forwarding was stopped on purpose. */
+  stopped(): void {
+    this.#hotPlug.stopped();
+  }
+
+  close(): void {
+    this.#hotPlug.close();
+  }
+
+  #probe(device: string, id?: number): Port {
+    const port = probePort(device, { id, reserved: this.#hotPlug.reserved });
+    try {
+      this.#session.requireInterrupts([port]);
+    } catch (error) {
+      port.close();
+      throw error;
+    }
+    this.#session.adopt(port);
+    return port;
+  }
+
+  /** As in testpmd, also when the forwarding ports were chosen before. */
+  #joinForwarding({ id }: Port): void {
+    const { settings, forwardingPorts } = this.#session;
+    if (settings.portList === null && settings.nbPorts === null) return;
+    settings.portList = [...new Set([...forwardingPorts.map((port) => port.id), id])];
+    settings.nbPorts = null;
+  }
+
+  async #comesBack(absent: Absent): Promise<boolean> {
+    let taken = false;
+    await this.#session.serialize(async () => {
+      taken = this.#session.quitting || (await this.#take(absent));
+    });
+    return taken;
+  }
+
+  async #take(absent: Absent): Promise<boolean> {
+    const session = this.#session;
+    const { forwarding, output } = session;
+    // Attached by hand while this waited for its turn.
+    if (session.ports.some((port) => port.info.name === absent.name)) return true;
+    try {
+      const port = this.#probe(absent.device, absent.id);
+      try {
+        if (absent.started) session.bringUp(port);
+      } catch (error) {
+        port.close();
+        throw error;
+      }
+      this.#refusals.delete(absent.name);
+      output.event(`\nPort ${port.id} is attached. Now total ports is ${session.ports.length}`);
+    } catch (error) {
+      const { message } = error as Error;
+      if (this.#refusals.get(absent.name) !== message)
+        output.complain(`Failed to attach port ${absent.device}: ${message}; it will be tried again`);
+      this.#refusals.set(absent.name, message);
+      return false;
+    }
+    if (!absent.forwarding || !session.forwardingPorts.some(({ id }) => id === absent.id)) return true;
+    if (forwarding.running) await forwarding.stop();
+    await forwarding.start(session.forwardingPorts, 0);
+    return true;
+  }
+}
