@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { machineBytes, processBytes } from './machine-memory.ts';
+import { machineBytes, processBytes, processHugepageBytes, requireMemory } from './machine-memory.ts';
 
 const GIB = 2 ** 30;
 const V2 = '30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw';
@@ -63,5 +63,46 @@ describe('memory', () => {
     expect(processBytes(root)).toBe(GIB);
     groups('33 24 0:29 /../.. /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory', '4:memory:/\n');
     expect(processBytes(root)).toBe(GIB);
+  });
+});
+
+describe('hugepages', () => {
+  const meminfo = (kib: number) =>
+    file('proc/meminfo', `HugePages_Free:       42\nHugepagesize:       ${kib} kB\n`);
+
+  it('count when they are of 2 MiB, and those that are free', () => {
+    meminfo(2048);
+    expect(processHugepageBytes(root)).toBe(42 * 2 ** 21);
+    meminfo(1048576);
+    expect(processHugepageBytes(root)).toBe(0);
+    file('proc/meminfo', '');
+    expect(processHugepageBytes(root)).toBe(0);
+  });
+
+  it.each([
+    [V2, '0::/pod\n', 'sys/fs/cgroup/pod/hugetlb.2MB.max'],
+    [
+      '40 24 0:40 / /sys/fs/cgroup/hugetlb rw - cgroup cgroup rw,hugetlb',
+      '7:hugetlb:/pod\n',
+      'sys/fs/cgroup/hugetlb/pod/hugetlb.2MB.limit_in_bytes',
+    ],
+  ])('that a control group forbids do not count', (mountinfo, cgroup, limit) => {
+    meminfo(2048);
+    groups(mountinfo, cgroup);
+    expect(processHugepageBytes(root)).toBe(42 * 2 ** 21);
+    file(limit, '0\n');
+    expect(processHugepageBytes(root)).toBe(0);
+  });
+});
+
+describe('memory that a process needs', () => {
+  it('is refused in one line when it may not have as much', () => {
+    expect(() => requireMemory(4096, 'a page')).not.toThrow();
+    expect(() => requireMemory(2 ** 52, 'a pool of 5 mbufs')).toThrow(
+      expect.objectContaining({
+        code: 'ENOMEM',
+        message: expect.stringMatching(/^Failed to get a pool of 5 mbufs: this process may have \d+[MG]/),
+      }),
+    );
   });
 });

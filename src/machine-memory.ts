@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How much memory there is: of the machine, and for this process, which its control groups may limit further. Whoever uses more than
-// that is killed, so what others decide the size of is compared with it first. `root` stands for /, so that tests bring a tree of their own.
+// that is killed, so what is large or of others' choosing is compared with it first. `root` stands for /, so that tests bring a tree of their own.
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import { formatByteSize } from './byte-size.ts';
+import { PmdError } from './errors.ts';
 
 /** Bytes of memory, swap included. */
 export function machineBytes(root = '/'): number {
@@ -11,15 +13,45 @@ export function machineBytes(root = '/'): number {
 
 /** Bytes that this process may have: all memory of the machine, or the least limit of the memory control groups that it is in. */
 export function processBytes(root = '/'): number {
-  return Math.min(meminfo(root, 'MemTotal'), ...controlGroupLimits(root));
+  return Math.min(meminfo(root, 'MemTotal'), ...controlGroupLimits(root, MEMORY));
 }
 
-function meminfo(root: string, name: string): number {
-  const [, kib] = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(read(root, 'proc/meminfo')) ?? [];
-  return Number(kib ?? 0) * 1024;
+/** Throws ENOMEM, naming `what` for, when this process may not have so many bytes: it would be killed as it touches them. */
+export function requireMemory(bytes: number, what: string): void {
+  const may = processBytes();
+  if (bytes <= may) return;
+  throw new PmdError(
+    'ENOMEM',
+    `Failed to get ${what}: this process may have ${formatByteSize(may)} of memory in all`,
+  );
 }
 
-/** A hierarchy of control groups that limits memory: cgroup v2, or v1's memory controller. */
+/** Bytes of hugepages of 2 MiB that this process may have: those free, or what its control groups allow. */
+export function processHugepageBytes(root = '/'): number {
+  const free =
+    meminfo(root, 'Hugepagesize') === HUGE_PAGE ? meminfoValue(root, 'HugePages_Free') * HUGE_PAGE : 0;
+  return Math.min(free, ...controlGroupLimits(root, HUGEPAGES));
+}
+
+const meminfo = (root: string, name: string): number => 1024 * meminfoValue(root, name);
+
+/** A line of /proc/meminfo, in KiB or a count. */
+function meminfoValue(root: string, name: string): number {
+  return Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(read(root, 'proc/meminfo'))?.[1] ?? 0);
+}
+
+/** What control groups limit, and in which of their files: v2's, and v1's of that controller. */
+interface Limit {
+  readonly controller: string;
+  readonly v2: string;
+  readonly v1: string;
+}
+
+const HUGE_PAGE = 2 << 20;
+const MEMORY: Limit = { controller: 'memory', v2: 'memory.max', v1: 'memory.limit_in_bytes' };
+const HUGEPAGES: Limit = { controller: 'hugetlb', v2: 'hugetlb.2MB.max', v1: 'hugetlb.2MB.limit_in_bytes' };
+
+/** A hierarchy of control groups: cgroup v2, or that of a controller of v1. */
 interface Hierarchy {
   /** Where it is mounted, and which of its groups that shows. */
   readonly mount: string;
@@ -29,8 +61,8 @@ interface Hierarchy {
   readonly file: string;
 }
 
-function controlGroupLimits(root: string): number[] {
-  return hierarchies(root).flatMap((hierarchy) =>
+function controlGroupLimits(root: string, limit: Limit): number[] {
+  return hierarchies(root, limit).flatMap((hierarchy) =>
     folders(hierarchy).flatMap((folder) => {
       const text = read(root, join(folder, hierarchy.file)).trim();
       // "max" is no limit; v1 has a number beyond any memory instead.
@@ -39,20 +71,20 @@ function controlGroupLimits(root: string): number[] {
   );
 }
 
-function hierarchies(root: string): Hierarchy[] {
+function hierarchies(root: string, { controller, v1, v2 }: Limit): Hierarchy[] {
   const groups = read(root, 'proc/self/cgroup').split('\n');
   return mounts(root).flatMap(({ mount, shows, type, options }) => {
     const unified = type === 'cgroup2';
-    if (!unified && !(type === 'cgroup' && options.includes('memory'))) return [];
+    if (!unified && !(type === 'cgroup' && options.includes(controller))) return [];
     // "0::/group" is v2's, "4:memory:/group" a controller's of v1 (cgroups(7)).
     const line = groups
       .map((entry) => entry.split(':'))
       .find(([, controllers = '']) =>
-        unified ? controllers === '' : controllers.split(',').includes('memory'),
+        unified ? controllers === '' : controllers.split(',').includes(controller),
       );
     const group = line?.slice(2).join(':');
     if (!group) return [];
-    return [{ mount, shows, group, file: unified ? 'memory.max' : 'memory.limit_in_bytes' }];
+    return [{ mount, shows, group, file: unified ? v2 : v1 }];
   });
 }
 

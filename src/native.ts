@@ -205,6 +205,8 @@ export interface Native {
   ): MappingHandle;
   /** Maps anonymous private memory, hugepages when `hugepages` and there are any (no error when there are none). */
   mapAnonymous(length: number, hugepages: boolean): MappingHandle;
+  /** Whether hugepages were mapped once, for anonymous memory or a pool, and could not be had: ordinary ones were taken instead. */
+  hugepagesRefused(): boolean;
   /**
    * One ArrayBuffer a mapping and thread, cached; it is detached by `unmap` in the thread that unmaps. A RangeError beyond
    * 4 GiB, which is Node 20's limit. Writing through a mapping that is not writable kills the process.

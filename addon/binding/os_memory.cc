@@ -93,6 +93,10 @@ Napi::Value MappingIsSparseJs(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), MappingIsSparse(arg::Uint32(info[0], "mapping")));
 }
 
+Napi::Value HugePagesRefusedJs(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), HugePagesRefused());
+}
+
 Napi::Value LimitHoles(const Napi::CallbackInfo& info) {
   const uint32_t handle = arg::Uint32(info[0], "mapping");
   Check(info.Env(), MappingLimitHoles(handle, arg::Size(info[1], "bytes")), "userfaultfd");
@@ -167,6 +171,7 @@ void InitOsMemory(Napi::Object exports) {
   Export<MappingWindow>(exports, "mappingWindow");
   Export<Unmap>(exports, "unmap");
   Export<MappingIsSparseJs>(exports, "mappingIsSparse");
+  Export<HugePagesRefusedJs>(exports, "hugepagesRefused");
   Export<LimitHoles>(exports, "limitHoles");
   Export<NotifyLoss>(exports, "notifyLoss");
   Export<MappingState>(exports, "mappingState");

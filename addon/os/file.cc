@@ -10,22 +10,25 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "os/populate.h"
+
 namespace vpci {
 namespace {
 
-// A shared hugetlb mapping reserves its pages for the file, and the reservation outlives the mapping: a
-// shortage shows here as an error and not as a SIGBUS on first touch.
-int ReserveHugePages(int fd, size_t size) {
+// A shortage shows here as an error and not as a SIGBUS on first touch: of the machine at mmap, which
+// reserves the pages for the file, of a control group when they are touched. They stay when the mapping goes.
+int TakeHugePages(int fd, size_t size) {
   void* base = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (base == MAP_FAILED) return -errno;
+  const int error = PopulateHugePages(base, size);
   munmap(base, size);
-  return 0;
+  return error;
 }
 
 int SizeAndSeal(int fd, size_t size, bool hugepages) {
   if (ftruncate(fd, static_cast<off_t>(size)) < 0) return -errno;
   if (hugepages) {
-    if (const int error = ReserveHugePages(fd, size)) return error;
+    if (const int error = TakeHugePages(fd, size)) return error;
   }
   if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0) return -errno;
   return 0;

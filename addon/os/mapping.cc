@@ -6,14 +6,19 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <mutex>
 #include <new>
 #include <unordered_map>
 
 #include "os/file.h"
+#include "os/populate.h"
 
 namespace vpci {
 namespace {
+
+/** Hugepages that were there to be mapped could not be had. */
+std::atomic<bool> hugepages_refused;
 
 struct Entry {
   Mapping mapping;
@@ -117,7 +122,12 @@ int MappingAddAnonymous(size_t length, bool hugepages, uint32_t* handle) {
   size_t mapped;
   if (hugepages && RoundUp(length, kHugePage, &mapped)) {
     void* base = mmap(nullptr, mapped, kProtection, kFlags | MAP_HUGETLB | MAP_HUGE_2MB, -1, 0);
-    if (base != MAP_FAILED) return Add({static_cast<uint8_t*>(base), length, true}, mapped, handle);
+    if (base != MAP_FAILED) {
+      if (PopulateHugePages(base, mapped) == 0)
+        return Add({static_cast<uint8_t*>(base), length, true}, mapped, handle);
+      munmap(base, mapped);
+      hugepages_refused = true;
+    }
   }
   void* base = mmap(nullptr, length, kProtection, kFlags, -1, 0);
   if (base == MAP_FAILED) return -errno;
@@ -125,6 +135,8 @@ int MappingAddAnonymous(size_t length, bool hugepages, uint32_t* handle) {
   if (hugepages) madvise(base, length, MADV_HUGEPAGE);
   return Add({static_cast<uint8_t*>(base), length, true}, length, handle);
 }
+
+bool HugePagesRefused() { return hugepages_refused; }
 
 int MappingGet(uint32_t handle, Mapping* out) {
   Table& table = TheTable();

@@ -28,6 +28,8 @@ int MappingAddFd(int fd, uint64_t offset, size_t length, bool writable, uint32_t
 // size.
 int MappingAddFileParts(const std::vector<FilePart>& parts, bool writable, uint32_t* handle);
 int MappingAddAnonymous(size_t length, bool hugepages, uint32_t* handle);
+// Whether hugepages that are free could once not be had: a control group of this process limits them.
+bool HugePagesRefused();
 int MappingGet(uint32_t handle, Mapping* out);
 int MappingRemove(uint32_t handle);
 

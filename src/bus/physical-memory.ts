@@ -41,7 +41,7 @@ function mapHugepages(size: number, name: string) {
   } catch {
     throw new PmdError(
       'ENOMEM',
-      `Failed to allocate memory for ${name}: without an IOMMU it needs ${size / HUGE_PAGE} hugepages of 2 MiB; reserve some (echo 16 > /proc/sys/vm/nr_hugepages)`,
+      `Failed to allocate memory for ${name}: without an IOMMU it needs ${size / HUGE_PAGE} hugepages of 2 MiB; reserve some (echo 16 > /proc/sys/vm/nr_hugepages), and see that no control group forbids them (hugetlb.2MB.max)`,
     );
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // mbufs are numbers; what they mean is in typed arrays over the pool's memory. Nothing here allocates after set-up.
+import { requireMemory } from '../machine-memory.ts';
 import { native, type PoolHandle, type VectorHandle } from '../native.ts';
 
 export const MBUF_DEFAULT_HEADROOM = 128;
@@ -44,6 +45,17 @@ export class MbufVector {
   }
 }
 
+let reported = false;
+
+/** Once a thread: packets are slower, which nobody would look for in a control group. */
+function reportHugepages(): void {
+  if (reported || !native.hugepagesRefused()) return;
+  reported = true;
+  process.stderr.write(
+    'mempool: the hugepages could not be had (a control group limits them, hugetlb.2MB.max): ordinary pages are used\n',
+  );
+}
+
 /** A pool of mbufs for one thread. */
 export class Mempool {
   readonly handle: PoolHandle;
@@ -73,12 +85,15 @@ export class Mempool {
   #closed = false;
 
   constructor(options: MempoolOptions = {}) {
-    this.handle = native.poolCreate({
+    const all = {
       count: options.count ?? 8192,
       dataRoom: options.dataRoom ?? MBUF_DEFAULT_DATA_ROOM,
       headroom: options.headroom ?? MBUF_DEFAULT_HEADROOM,
       hugepages: options.hugepages ?? true,
-    });
+    };
+    requireMemory(all.count * (all.headroom + all.dataRoom), `a pool of ${all.count} mbufs`);
+    this.handle = native.poolCreate(all);
+    reportHugepages();
     const layout = native.poolLayout(this.handle);
     this.#buffer = native.poolBuffer(this.handle);
     this.count = layout.count;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The peer's "guest memory": one shared file, mapped once, kept while back-ends come and go as a virtual machine's would be.
-import { failedTo } from '../../src/errors.ts';
+import { failedTo, PmdError } from '../../src/errors.ts';
+import { requireMemory } from '../../src/machine-memory.ts';
 import { type MappingHandle, native } from '../../src/native.ts';
 
 export class PeerMemory {
@@ -13,10 +14,11 @@ export class PeerMemory {
   constructor(bytes: number, hugepages: boolean) {
     const what = `${bytes >>> 20} MiB of ${hugepages ? 'hugepages' : 'memory'} for the peer`;
     this.bytes = bytes;
+    if (!hugepages) requireMemory(bytes, what);
     try {
       this.fd = native.memfdCreate('vhost-pci-peer', bytes, hugepages);
     } catch (cause) {
-      throw failedTo(`get ${what}`, cause);
+      throw failedTo(`get ${what}`, hugepages ? withoutHugepages(cause as NodeJS.ErrnoException) : cause);
     }
     try {
       this.mapping = native.mapFd(this.fd, 0, bytes, true);
@@ -32,4 +34,13 @@ export class PeerMemory {
     native.unmap(this.mapping);
     native.close(this.fd);
   }
+}
+
+/** The system call's own words do not say which memory it is. */
+function withoutHugepages(error: NodeJS.ErrnoException): Error {
+  if (error.code !== 'ENOMEM') return error;
+  return new PmdError(
+    'ENOMEM',
+    'too few are free (/proc/sys/vm/nr_hugepages), or a control group forbids them (hugetlb.2MB.max)',
+  );
 }

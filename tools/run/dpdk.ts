@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The command line of DPDK's testpmd as a virtio-net driver (net_virtio_user) or as a vhost back-end (net_vhost).
-import { readFileSync } from 'node:fs';
 import { PmdError } from '../../src/errors.ts';
+import { processHugepageBytes } from '../../src/machine-memory.ts';
 import { findProgram } from './programs.ts';
 
 const PROGRAM = 'dpdk-testpmd';
@@ -65,12 +65,7 @@ export function dpdkCommand(options: DpdkOptions): string[] {
   ];
 }
 
-/** Free 2 MiB pages of this machine; 0 when they are of another size or not for us. */
-export function hugepagesFree(meminfo = readMeminfo()): number {
-  const value = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(meminfo)?.[1] ?? 0);
-  return value('Hugepagesize') === PAGE_KIB ? value('HugePages_Free') : 0;
-}
-
-function readMeminfo(): string {
-  return process.getuid?.() === 0 ? readFileSync('/proc/meminfo', 'utf8') : '';
+/** 2 MiB pages that we may have; 0 when they are of another size or not for us. */
+export function hugepagesFree(): number {
+  return process.getuid?.() === 0 ? Math.floor(processHugepageBytes() / (PAGE_KIB * 1024)) : 0;
 }

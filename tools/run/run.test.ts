@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { numberList, seconds, wholeNumber, wordList } from './arguments.ts';
-import { dpdkCommand, hugepagesFree, lcoresOn, requireDpdk } from './dpdk.ts';
+import { dpdkCommand, lcoresOn, requireDpdk } from './dpdk.ts';
 import { findProgram, ourProgram } from './programs.ts';
 import { twoCpus, Workspace } from './workspace.ts';
 
@@ -62,14 +62,6 @@ describe('dpdk-testpmd', () => {
     const command = dpdkCommand({ ...options, hugepages: true });
     expect(command.indexOf('--burst=32')).toBeGreaterThan(command.indexOf('--'));
   });
-});
-
-describe('hugepages', () => {
-  const meminfo = (kib: number) =>
-    `HugePages_Total:     700\nHugePages_Free:      42\nHugepagesize:       ${kib} kB\n`;
-  it('are counted when they are of 2 MiB', () => expect(hugepagesFree(meminfo(2048))).toBe(42));
-  it('of another size do not count', () => expect(hugepagesFree(meminfo(1048576))).toBe(0));
-  it('may not be there', () => expect(hugepagesFree('')).toBe(0));
 });
 
 describe('a workspace', () => {
