@@ -51,6 +51,11 @@ export const VHOST_PCI_CTRL_SESSION_PEER_MTU = 3;
 /** Device to driver: make this MAC address known, which has come to the peer. */
 export const VHOST_PCI_CTRL_SESSION_PEER_ANNOUNCE = 4;
 
+/** Device to driver (LINK_REASON): why there is no link, as UTF-8 text. */
+export const VHOST_PCI_CTRL_SESSION_LINK_REASON = 5;
+/** Bytes of such a text at most. */
+export const VHOST_PCI_LINK_REASON_MAX = 256;
+
 export const VHOST_PCI_PEER_MTU = {
   name: 'vhost_pci_peer_mtu',
   source: 'docs/device-abi.md, SESSION',
@@ -123,9 +128,11 @@ export const VHOST_PCI_QUEUE_STOP = {
  * SESSION: the peer may come and go while the function stays; messages of class 2 and the placed memory form are used.
  * REMAP: the driver can read a memory BAR's region again after a REMOTE_MEM message, so that a peer may come back
  * with another memory file (a vfio-user client in the driver's own process can; a guest kernel cannot).
+ * LINK_REASON: the driver is told in words why there is no link.
  */
 export const VHOST_PCI_F_SESSION = 112;
 export const VHOST_PCI_F_REMAP = 113;
+export const VHOST_PCI_F_LINK_REASON = 115;
 
 /** MSI-X vectors: 0 configuration, 1 control queue, 2 + k data queue k. */
 export const VHOST_PCI_VECTOR_CONFIG = 0;

@@ -64,6 +64,8 @@ export interface PortLink {
   readonly up: boolean;
   /** Mbit/s. */
   readonly speed: number;
+  /** Why it is down, in words, where the driver knows. */
+  readonly reason?: string;
 }
 
 export interface PortStats {
@@ -105,7 +107,8 @@ export interface PortConfig {
   readonly txQueues: number;
 }
 
-export type PortEvent = 'link' | 'removed';
+/** 'reason': the link is down, and link().reason has changed. */
+export type PortEvent = 'link' | 'reason' | 'removed';
 
 export interface Port {
   readonly id: number;

@@ -69,7 +69,7 @@ export class VhostPciPort implements Port {
   readonly #device: VhostPciDevice;
   readonly #maxQueues: number;
   readonly #queues: Readonly<Record<EngineRole, readonly PortQueue[]>>;
-  readonly #listeners: Record<PortEvent, (() => void)[]> = { link: [], removed: [] };
+  readonly #listeners: Record<PortEvent, (() => void)[]> = { link: [], reason: [], removed: [] };
   #config: PortConfig;
   #started = false;
   #reports = 0;
@@ -82,6 +82,7 @@ export class VhostPciPort implements Port {
     this.#options = options;
     const events = {
       onLink: () => this.#emit('link'),
+      onLinkReason: () => this.#emit('reason'),
       onRemoved: () => this.#emit('removed'),
       report: (line: string) => this.#report(line),
     };
@@ -171,7 +172,8 @@ export class VhostPciPort implements Port {
   }
 
   link(): PortLink {
-    return this.#device.linkUp ? { up: true, speed: LINK_SPEED_MBPS } : { up: false, speed: 0 };
+    const { linkUp, linkReason } = this.#device;
+    return linkUp ? { up: true, speed: LINK_SPEED_MBPS } : { up: false, speed: 0, reason: linkReason };
   }
 
   stats(): PortStats {
@@ -262,6 +264,7 @@ export class VhostPciPort implements Port {
       Bus: device.busName,
       Device: device.name,
       'Device state': device.state,
+      ...(device.linkUp ? {} : { 'No link': device.linkReason }),
       'Device features': describeFeatures(device.features),
       'Peer features': device.linkUp ? describeFeatures(device.exotic.features) : 'none',
       'Queue pairs': device.queuePairs,

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MBUF_F_NEEDS_CSUM } from '../ethdev/mempool.ts';
 import { nullDriver } from '../ethdev/null-port.ts';
 import { ALL_OFFLOADS, describeOffloads } from '../ethdev/offloads.ts';
-import type { PortEvent } from '../ethdev/port.ts';
+import type { Port, PortEvent } from '../ethdev/port.ts';
 import { ports } from '../ethdev/registry.ts';
 import { native } from '../native.ts';
 import { Session } from './session.ts';
@@ -53,6 +53,23 @@ describe('events', () => {
     await open();
     events[1].emit('link');
     expect(printed).toContain('Port 1: link state change event');
+  });
+
+  it('of a link that is down say why, on the next line', async () => {
+    await open();
+    vi.spyOn(ports()[1] as Port, 'link').mockReturnValue({
+      up: false,
+      speed: 0,
+      reason: 'no peer is connected',
+    });
+    events[1].emit('link');
+    events[1].emit('reason');
+    expect(printed.slice(-4)).toEqual([
+      '',
+      'Port 1: link state change event',
+      '',
+      'Port 1: no link: no peer is connected',
+    ]);
   });
 
   it('of a link are not told with --no-lsc-interrupt', async () => {

@@ -10,7 +10,7 @@ import { Forwarding } from './forwarding.ts';
 import { UsageError } from './getopt.ts';
 import type { Output } from './output.ts';
 import { poolSize, type Settings } from './settings.ts';
-import { linkLine, portStatsText, type StatsSample } from './text/port-text.ts';
+import { linkLine, noLinkLine, portStatsText, type StatsSample } from './text/port-text.ts';
 
 /** How long the start waits for links, as testpmd: 9 s. */
 const LINK_CHECKS = 90;
@@ -251,6 +251,11 @@ export class Session {
         this.output.event(`\nPort ${port.id}: link state change event`);
       }
     });
+    port.on('reason', () => {
+      if (this.settings.lscInterrupt && !this.#quitting) {
+        this.output.event(`\n${noLinkLine(port)}`);
+      }
+    });
     port.on('removed', () => {
       if (this.#quitting) return;
       this.output.event(`\nPort ${port.id}: device removal event`);
@@ -265,6 +270,9 @@ export class Session {
     if (this.settings.lscInterrupt) return;
     const down = () => this.ports.some((port) => port.started && !port.link().up);
     for (let i = 0; i < LINK_CHECKS && down() && !this.#quitting; i++) await sleep(LINK_CHECK_INTERVAL_MS);
-    for (const port of this.ports) this.output.print(`Port ${port.id} ${linkLine(port.link())}`);
+    for (const port of this.ports) {
+      this.output.print(`Port ${port.id} ${linkLine(port.link())}`);
+      if (port.link().reason) this.output.print(noLinkLine(port));
+    }
   }
 }

@@ -5,6 +5,7 @@ import {
   DISABLED,
   type FakeOptions,
   FakeVhostPci,
+  linkReason,
   message,
   packedMemory,
   peerFeatures,
@@ -36,6 +37,8 @@ describe('vhost-pci device', () => {
   let vector: VectorHandle;
   let reports: string[];
   let links: boolean[];
+  /** What was reported of the link, in words. */
+  let why: string[];
   let removals: number;
   /** Done by the application when the link changes. */
   let onLink: () => void;
@@ -44,6 +47,7 @@ describe('vhost-pci device', () => {
     fake = new FakeVhostPci({ features: NET | SESSION | REMAP, ...options });
     reports = [];
     links = [];
+    why = [];
     removals = 0;
     onLink = () => {};
     device = new VhostPciDevice(fake, {
@@ -51,6 +55,7 @@ describe('vhost-pci device', () => {
         links.push(device.linkUp);
         onLink();
       },
+      onLinkReason: () => why.push(device.linkReason),
       onRemoved: () => removals++,
       report: (line) => reports.push(line),
     });
@@ -118,7 +123,7 @@ describe('vhost-pci device', () => {
       open();
       const other = new FakeVhostPci({ features: NET });
       other.configView.setUint16(2, 0x1041, true);
-      const events = { onLink: () => {}, onRemoved: () => {}, report: () => {} };
+      const events = { onLink: () => {}, onLinkReason: () => {}, onRemoved: () => {}, report: () => {} };
       expect(() => new VhostPciDevice(other, events)).toThrow(
         expect.objectContaining({
           code: 'VPCI_WRONG_DEVICE',
@@ -130,7 +135,7 @@ describe('vhost-pci device', () => {
 
     it('gives the function back when it lacks what is needed', () => {
       open();
-      const events = { onLink: () => {}, onRemoved: () => {}, report: () => {} };
+      const events = { onLink: () => {}, onLinkReason: () => {}, onRemoved: () => {}, report: () => {} };
       const legacy = new FakeVhostPci({ features: features(15) });
       expect(() => new VhostPciDevice(legacy, events)).toThrow(/lacks features/);
       expect(legacy.closed).toBe(true);
@@ -421,6 +426,34 @@ describe('vhost-pci device', () => {
   });
 
   describe('trouble', () => {
+    it('says why there is no link, after the change of the link, and until it is back', () => {
+      open();
+      expect(device.linkReason).toBe('the device has not said why');
+      fake.send(linkReason('no peer is connected'));
+      expect(why).toEqual(['no peer is connected']);
+      connect();
+      expect(device.linkReason).toBe('');
+      onLink = () => expect(why).toHaveLength(1);
+      fake.send(linkReason('the peer has stopped'));
+      fake.setLink(false);
+      expect(links).toEqual([true, false]);
+      expect(why).toEqual(['no peer is connected', 'the peer has stopped']);
+      fake.setLink(true);
+      fake.setLink(false);
+      expect(device.linkReason).toBe('the device has not said why');
+    });
+
+    it('shows words of the device that are one printable line, and no more of them than there may be', () => {
+      open();
+      fake.send(linkReason('a\n\x1b[2Jb\u202ec\u2028d é\x07'));
+      expect(device.linkReason).toBe('a??[2Jb?c?d é?');
+      fake.send(message(2, 5, Uint8Array.of(0x61, 0xff, 0xc3)));
+      expect(device.linkReason).toBe('a??');
+      fake.send(linkReason('x'.repeat(257)));
+      expect(device.linkReason).toBe('a??');
+      expect(reports).toEqual([expect.stringContaining('LINK_REASON of 257 bytes')]);
+    });
+
     it('ignores malformed messages, counts them and goes on', () => {
       open();
       connect();

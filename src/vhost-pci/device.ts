@@ -5,6 +5,7 @@
 // Nothing that the device says makes it throw out of the event loop: trouble is counted and reported in one line, and
 // the device is reset when it asks for that or breaks its control ring.
 import {
+  VHOST_PCI_F_LINK_REASON,
   VHOST_PCI_F_REMAP,
   VHOST_PCI_F_SESSION,
   VHOST_PCI_VECTOR_CONFIG,
@@ -37,6 +38,8 @@ export type DeviceState = 'live' | 'failed' | 'removed' | 'closed';
 export interface VhostPciDeviceEvents {
   /** The link changed. */
   onLink(): void;
+  /** The device has said why there is no link. */
+  onLinkReason(): void;
   /** The device is gone; comes once. */
   onRemoved(): void;
   /** One line about trouble. */
@@ -61,6 +64,7 @@ export class VhostPciDevice {
   #features: FeatureSet = 0n;
   #state: DeviceState = 'live';
   #linkUp = false;
+  #linkReason = '';
   #peerMtu = 0;
   #invalidMessages = 0;
   #resets = 0;
@@ -132,6 +136,13 @@ export class VhostPciDevice {
     return this.#linkUp;
   }
 
+  /** Why there is no link, in words; empty while there is one. */
+  get linkReason(): string {
+    if (this.#linkUp) return '';
+    if (this.#state !== 'live') return `the device is ${this.#state}`;
+    return this.#linkReason || 'the device has not said why';
+  }
+
   /** Bytes of the peer's memory. */
   get remoteBytes(): bigint {
     return this.#remoteMemory?.bytes ?? 0n;
@@ -185,7 +196,11 @@ export class VhostPciDevice {
 
   /** Steps 1 to 8 of VIRTIO 1.2, 3.1.1; the numbers that are missing here are in ModernTransport. */
   #initialise(): void {
-    const extensions = features(VHOST_PCI_F_SESSION, ...(this.#pci.canRemap ? [VHOST_PCI_F_REMAP] : []));
+    const extensions = features(
+      VHOST_PCI_F_SESSION,
+      VHOST_PCI_F_LINK_REASON,
+      ...(this.#pci.canRemap ? [VHOST_PCI_F_REMAP] : []),
+    );
     this.#features = this.#transport.begin(this.#wanted | extensions, features(VIRTIO_F_VERSION_1));
     const session = hasFeature(this.#features, VHOST_PCI_F_SESSION);
     const remap = hasFeature(this.#features, VHOST_PCI_F_REMAP);
@@ -259,6 +274,7 @@ export class VhostPciDevice {
     this.#fruitlessResets++;
     this.#control?.close();
     this.#peerMtu = 0;
+    this.#linkReason = '';
     this.exotic.forget();
     this.#setLink(false);
     // Whoever heard of the link may have closed the device.
@@ -295,6 +311,9 @@ export class VhostPciDevice {
       case 'peer-announce':
         this.exotic.announce(message.mac);
         break;
+      case 'link-reason':
+        this.#takeLinkReason(message.text);
+        break;
       case 'queue-stop':
         this.#control?.send(
           encodeQueueStopped(message.index, this.exotic.stopQueue(message.index), message.token),
@@ -310,6 +329,13 @@ export class VhostPciDevice {
     this.#events.report(reason);
     this.exotic.setMemory([]);
     this.#setLink(false);
+  }
+
+  /** One that comes before its change of the link is told after it. */
+  #takeLinkReason(text: string): void {
+    if (this.#linkReason === text) return;
+    this.#linkReason = text;
+    if (!this.#linkUp) this.#events.onLinkReason();
   }
 
   #takeMemory(message: ControlMessage & { type: 'memory' }): void {
@@ -344,8 +370,10 @@ export class VhostPciDevice {
   #setLink(up: boolean): void {
     if (this.#linkUp === up) return;
     this.#linkUp = up;
+    if (up) this.#linkReason = '';
     this.#rxInterrupts?.wakeAll();
     this.#events.onLink();
+    if (!this.#linkUp && this.#linkReason !== '') this.#events.onLinkReason();
   }
 
   #removed(reason: string): void {

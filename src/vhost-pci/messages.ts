@@ -10,11 +10,13 @@ import {
   VHOST_PCI_CTRL_REMOTE_MEM_PLACED,
   VHOST_PCI_CTRL_REMOTE_QUEUES,
   VHOST_PCI_CTRL_SESSION,
+  VHOST_PCI_CTRL_SESSION_LINK_REASON,
   VHOST_PCI_CTRL_SESSION_PEER_ANNOUNCE,
   VHOST_PCI_CTRL_SESSION_PEER_FEATURES,
   VHOST_PCI_CTRL_SESSION_PEER_MTU,
   VHOST_PCI_CTRL_SESSION_QUEUE_STOP,
   VHOST_PCI_CTRL_SESSION_QUEUE_STOPPED,
+  VHOST_PCI_LINK_REASON_MAX,
   VHOST_PCI_MEMORY_BARS,
   VHOST_PCI_PEER_ANNOUNCE_BYTES,
   VHOST_PCI_PEER_MTU,
@@ -55,6 +57,8 @@ export type ControlMessage =
   /** 0: the peer told none. */
   | { readonly type: 'peer-mtu'; readonly mtu: number }
   | { readonly type: 'peer-announce'; readonly mac: Uint8Array }
+  /** Why there is no link: printable, one line. */
+  | { readonly type: 'link-reason'; readonly text: string }
   | { readonly type: 'queue-stop'; readonly index: number; readonly token: number }
   | { readonly type: 'malformed'; readonly reason: string };
 
@@ -181,12 +185,21 @@ function parseSession(cmd: number, payload: DataView, limits: MessageLimits): Co
   }
   if (cmd === VHOST_PCI_CTRL_SESSION_PEER_MTU) return parseMtu(payload);
   if (cmd === VHOST_PCI_CTRL_SESSION_PEER_ANNOUNCE) return parseAnnounce(payload);
+  if (cmd === VHOST_PCI_CTRL_SESSION_LINK_REASON) return parseReason(payload);
   if (cmd !== VHOST_PCI_CTRL_SESSION_QUEUE_STOP) return malformed(`unknown SESSION command ${cmd}`);
   if (payload.byteLength !== VHOST_PCI_QUEUE_STOP.size)
     return malformed(`QUEUE_STOP of ${payload.byteLength} bytes`);
   const { index, token } = decode(VHOST_PCI_QUEUE_STOP, payload);
   if (index >= 2 * limits.queuePairs) return malformed(`QUEUE_STOP of queue ${index}`);
   return { type: 'queue-stop', index, token };
+}
+
+/** The words go to a terminal: nothing in them may be a command to it, or a second line. */
+function parseReason(payload: DataView): ControlMessage {
+  if (payload.byteLength > VHOST_PCI_LINK_REASON_MAX)
+    return malformed(`LINK_REASON of ${payload.byteLength} bytes`);
+  const text = new TextDecoder().decode(payload);
+  return { type: 'link-reason', text: text.replace(/[\p{C}\p{Zl}\p{Zp}\ufffd]/gu, '?') };
 }
 
 function parseMtu(payload: DataView): ControlMessage {

@@ -3,6 +3,7 @@
 import { expect, it } from 'vitest';
 import { parseMessage } from '../../src/vhost-pci/messages.ts';
 import {
+  linkReasonMessage,
   packedMemoryMessage,
   peerFeaturesMessage,
   placedMemoryMessage,
@@ -31,6 +32,7 @@ it(`${MESSAGES} of them: each is a message or has a reason`, () => {
     packedMemoryMessage([{ gpa: 0n, size: 1n << 20n }]),
     queuesMessage([record, record, record, record]),
     queueStopMessage(1, 7),
+    linkReasonMessage('no peer is connected'),
   ];
   const seen = new Map<string, number>();
   for (let i = 0; i < MESSAGES; i++) {

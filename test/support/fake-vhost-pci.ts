@@ -399,6 +399,8 @@ export const remoteQueues = (records: readonly RingRecord[]): Uint8Array =>
     ),
   );
 
+export const linkReason = (text: string): Uint8Array => message(2, 5, new TextEncoder().encode(text));
+
 export function peerFeatures(features: bigint): Uint8Array {
   const view = new DataView(new ArrayBuffer(8));
   view.setBigUint64(0, features, true);

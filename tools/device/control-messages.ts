@@ -8,11 +8,13 @@ import {
   VHOST_PCI_CTRL_REMOTE_MEM_PLACED,
   VHOST_PCI_CTRL_REMOTE_QUEUES,
   VHOST_PCI_CTRL_SESSION,
+  VHOST_PCI_CTRL_SESSION_LINK_REASON,
   VHOST_PCI_CTRL_SESSION_PEER_ANNOUNCE,
   VHOST_PCI_CTRL_SESSION_PEER_FEATURES,
   VHOST_PCI_CTRL_SESSION_PEER_MTU,
   VHOST_PCI_CTRL_SESSION_QUEUE_STOP,
   VHOST_PCI_CTRL_SESSION_QUEUE_STOPPED,
+  VHOST_PCI_LINK_REASON_MAX,
   VHOST_PCI_PEER_ANNOUNCE_BYTES,
   VHOST_PCI_PEER_MTU,
   VHOST_PCI_QUEUE_STOP,
@@ -64,6 +66,14 @@ export function peerAnnounceMessage(mac: Uint8Array): Uint8Array {
     VHOST_PCI_PEER_ANNOUNCE_BYTES,
   );
   bytes.set(mac.subarray(0, 6), HEAD);
+  return bytes;
+}
+
+/** Cut to the length that a message may have. */
+export function linkReasonMessage(text: string): Uint8Array {
+  const words = new TextEncoder().encode(text).subarray(0, VHOST_PCI_LINK_REASON_MAX);
+  const { bytes } = message(VHOST_PCI_CTRL_SESSION, VHOST_PCI_CTRL_SESSION_LINK_REASON, words.length);
+  bytes.set(words, HEAD);
   return bytes;
 }
 

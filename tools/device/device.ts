@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The device model: joins the vhost-user back-end, the PCI function with its control queue, and the session between them.
-import { VHOST_PCI_F_REMAP, VHOST_PCI_F_SESSION, VHOST_PCI_SUBSYSTEM_ID } from '../../src/abi/vhost-pci.ts';
+import {
+  VHOST_PCI_F_LINK_REASON,
+  VHOST_PCI_F_REMAP,
+  VHOST_PCI_F_SESSION,
+  VHOST_PCI_SUBSYSTEM_ID,
+} from '../../src/abi/vhost-pci.ts';
 import { PmdError } from '../../src/errors.ts';
 import { machineBytes } from '../../src/machine-memory.ts';
 import { native, type SocketAccess } from '../../src/native.ts';
+import { describeFeatures, features } from '../../src/virtio/features.ts';
 import { ControlQueue } from './control-queue.ts';
 import type { DmaMap } from './dma-table.ts';
 import { DriverMemory } from './driver-memory.ts';
@@ -120,6 +126,7 @@ class DeviceModel implements Device {
       () => this.#controlQueue.close(),
       () => this.#dropDriverMemory(),
       () => this.#function.close(),
+      () => this.#session.close(),
       () => this.#log.close(),
     );
   }
@@ -188,7 +195,7 @@ class DeviceModel implements Device {
 
   #offeredToDriver(): bigint {
     if (this.#reference) return (this.#peer?.features ?? 0n) & this.#netFeatures;
-    return this.#netFeatures | (1n << BigInt(VHOST_PCI_F_SESSION)) | (1n << BigInt(VHOST_PCI_F_REMAP));
+    return this.#netFeatures | features(VHOST_PCI_F_SESSION, VHOST_PCI_F_REMAP, VHOST_PCI_F_LINK_REASON);
   }
 
   #acceptDriverFeatures(features: bigint): boolean {
@@ -203,7 +210,7 @@ class DeviceModel implements Device {
     const excess = peer ? peer.features & this.#netFeatures & ~features : 0n;
     if (excess !== 0n) {
       // The driver is not there yet for the session, so nothing needs stopping.
-      this.#backend?.close(`the driver does not know features 0x${excess.toString(16)} that it negotiated`);
+      this.#backend?.close(notTaken(excess));
     }
     return true;
   }
@@ -324,7 +331,10 @@ class DeviceModel implements Device {
       closed: (reason) => this.#peerGone(reason),
       onFault: this.#endsPeer,
       introduced: () => this.#peerLink.settled(),
-      refused: (reason) => this.#log.event(`refused the peer's ${reason}`),
+      refused: (reason) => {
+        this.#log.event(`refused the peer's ${reason}`);
+        this.#session.peerRefused(reason);
+      },
       trace: (line) => this.#log.trace(`peer: ${line}`),
     };
   }
@@ -342,8 +352,8 @@ class DeviceModel implements Device {
     }
     const { virtio } = this.#function;
     const excess = virtio.featuresOk ? features & this.#netFeatures & ~virtio.driverFeatures : 0n;
-    if (excess !== 0n)
-      throw new ProtocolError(`features 0x${excess.toString(16)} that the driver does not know`);
+    if (excess !== 0n) throw new ProtocolError(notTaken(excess));
+    this.#session.peerNegotiates();
   }
 
   #peerChanged(): void {
@@ -366,7 +376,7 @@ class DeviceModel implements Device {
     runAll(
       this.#endsPeer,
       () => this.#closeKicks(),
-      () => this.#session.setPeer(null),
+      () => this.#session.setPeer(null, reason),
       () => this.#unplug(),
       () => this.#peerLink.lost(),
     );
@@ -405,6 +415,9 @@ class DeviceModel implements Device {
     this.#kicks.delete(ring.index);
   }
 }
+
+const notTaken = (features: bigint) =>
+  `VM1's driver does not take ${describeFeatures(features)}, which VM2's driver uses: start VM2's driver anew, or VM1's with it`;
 
 /** The peer's RX ring belongs to our TX queue of the pair, and the other way round. */
 function crossed(queue: number): number {

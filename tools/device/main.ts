@@ -49,7 +49,7 @@ const command = new Command()
     (text) => integer(text, 1, 3600),
     10,
   )
-  .option('--reference', 'the bare function of RFC 2.0: neither SESSION nor REMAP', false)
+  .option('--reference', 'the bare function of RFC 2.0: no extension of ours', false)
   .option('--features <list>', `offer only these net features: ${FEATURE_NAMES.join(', ')}`, features)
   .option('-v, --verbose', 'log every message', false)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE))

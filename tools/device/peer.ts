@@ -115,7 +115,7 @@ export class Peer {
     ring.guest = null;
     if (!ring.user || ring.num === 0) return;
     ring.guest = translateRing(this.memory, this.format, ring.user, ring.num);
-    if (!ring.guest) throw new ProtocolError(`ring ${ring.index} lies outside the memory table`);
+    if (!ring.guest) throw new ProtocolError(outsideMemory(ring, this.memory));
   }
 
   #placeAll(): void {
@@ -166,6 +166,15 @@ export class Peer {
     }
     this.setMemory(PeerMemory.empty);
   }
+}
+
+/** Front-ends leave out memory that is not shared, and say nothing. */
+export function outsideMemory({ index }: PeerRing, { regions }: PeerMemory): string {
+  const shown =
+    regions.length === 0
+      ? 'which is empty'
+      : `which has ${regions.length} ${regions.length === 1 ? 'region' : 'regions'}`;
+  return `ring ${index} lies outside the memory table, ${shown}: VM2's memory is not shared, give it memory-backend-memfd,share=on`;
 }
 
 export function setBase(ring: PeerRing, base: number): void {

@@ -5,12 +5,14 @@
 // ever taken away through `stopRings`, which waits for the driver's word (design D6); so when sync runs, the driver
 // has already let go of whatever changed.
 import {
+  VHOST_PCI_F_LINK_REASON,
   VHOST_PCI_F_REMAP,
   VHOST_PCI_F_SESSION,
   VHOST_PCI_REFERENCE_VRING_SIZE,
 } from '../../src/abi/vhost-pci.ts';
 import { VHOST_USER_F_PROTOCOL_FEATURES } from '../../src/abi/vhost-user.ts';
 import {
+  linkReasonMessage,
   packedMemoryMessage,
   parseQueueStopped,
   peerAnnounceMessage,
@@ -23,8 +25,10 @@ import {
 } from './control-messages.ts';
 import { type PositionWords, whereItStopped } from './driver-positions.ts';
 import { after, faultReason } from './guard.ts';
+import { fault, LinkReason, passing, type Reason, state, whyNotReady } from './link-reason.ts';
 import type { Log } from './log.ts';
 import { type FileIdentity, packRegions, placeRegions } from './memory-layout.ts';
+import { DISCONNECTED } from './message-socket.ts';
 import type { Peer, PeerRing } from './peer.ts';
 import type { PeerMemory } from './peer-memory.ts';
 import { PACKED } from './ring-format.ts';
@@ -82,17 +86,45 @@ export class Session {
   #pendingStops = new Map<number, PendingStop>();
   #nextToken = 1;
   #lastSerial = 0;
-  #refusal = '';
+  readonly #reason: LinkReason;
+  /** The reason that the driver was sent last. */
+  #toldReason = '';
+  /** What went wrong with a peer since the last one was ready. */
+  #fault = '';
+  /** Why the last peer left. */
+  #left = '';
 
   constructor(driver: DriverPort, log: Log) {
     this.#driver = driver;
     this.#log = log;
+    const publish = (text: string) => {
+      this.#log.event(`no link: ${text}`);
+      this.#tellReason();
+    };
+    this.#reason = new LinkReason(publish, (error) => this.#driver.disconnect(faultReason(error)));
   }
 
-  setPeer(peer: Peer | null): void {
+  close(): void {
+    this.#reason.forget();
+  }
+
+  /** `left` says why the one before has gone. */
+  setPeer(peer: Peer | null, left = ''): void {
     this.#peer = peer;
+    this.#left = left;
+    if (left !== '' && left !== DISCONNECTED) this.#fault = `the last peer left: ${left}`;
     this.#abandonStops();
     this.sync();
+  }
+
+  /** A message of the peer was refused, which it may never say to anybody. */
+  peerRefused(reason: string): void {
+    this.#fault = `refused the peer's ${reason}`;
+  }
+
+  /** The peer begins anew: what went wrong before may go right now. */
+  peerNegotiates(): void {
+    this.#fault = '';
   }
 
   /** The driver is gone or was reset: what it took and did not say comes from the used rings, or from its memory. */
@@ -101,7 +133,7 @@ export class Session {
     this.#abandonStops();
     this.#told = null;
     this.#toldOnce = null;
-    this.#refusal = '';
+    this.#toldReason = '';
     for (const ring of this.#peer?.rings ?? []) ring.told = false;
   }
 
@@ -122,6 +154,36 @@ export class Session {
     const told = this.#told !== null || this.#toldOnce !== null;
     const up = this.#driver.ready && told && this.#driver.drained && this.#usablePeer()?.ready === true;
     this.#driver.setLink(up);
+    this.#updateReason(up);
+  }
+
+  #updateReason(up: boolean): void {
+    const reason = up ? null : this.#whyNoLink();
+    if (reason) this.#reason.update(reason);
+    else if (up) this.#reason.linkUp();
+    else this.#reason.forget();
+    if (up) this.#toldReason = this.#fault = '';
+    this.#tellReason();
+  }
+
+  /** Exactly one cause; null when there is neither a peer nor a driver. */
+  #whyNoLink(): Reason | null {
+    const [peer, { ready }] = [this.#peer, this.#driver];
+    if (!peer && !ready) return null;
+    if (!peer?.ready && this.#fault !== '') return fault(this.#fault);
+    if (!peer) return state(`no peer is connected${this.#left ? `; the last one left: ${this.#left}` : ''}`);
+    if (!peer.ready) return whyNotReady(peer);
+    if (!ready) return state('no driver has started the function');
+    const misfit = this.#misfit(peer);
+    return misfit === '' ? passing('the driver has not taken its messages') : fault(misfit);
+  }
+
+  #tellReason(): void {
+    const text = this.#reason.published;
+    if (text === '' || text === this.#toldReason || !this.#driver.ready || !this.#driver.drained) return;
+    if (!this.#speaks(VHOST_PCI_F_LINK_REASON)) return;
+    this.#toldReason = text;
+    this.#driver.send(linkReasonMessage(text));
   }
 
   /** Resolves when the driver works none of these rings any more; at most after STOP_TIMEOUT_MS. */
@@ -215,17 +277,14 @@ export class Session {
   #usablePeer(): Peer | null {
     const peer = this.#peer;
     if (!peer || !this.#driver.ready || peer.memory.regions.length === 0) return peer;
-    const reason = this.#misfit(peer);
-    if (reason !== '' && reason !== this.#refusal) this.#log.event(`no link: ${reason}`);
-    this.#refusal = reason;
-    return reason === '' ? peer : null;
+    return this.#misfit(peer) === '' ? peer : null;
   }
 
   /** Why this driver cannot reach this peer's memory; empty when it can. */
   #misfit(peer: Peer): string {
     const session = this.#speaks(VHOST_PCI_F_SESSION);
     if (!(session && this.#speaks(VHOST_PCI_F_REMAP)) && !this.#driver.showsToClient(peer.bars)) {
-      return 'the peer has another memory file, and the driver cannot map a BAR again: plug the device anew';
+      return 'VM2 has another memory file than the one that VM1 has mapped: start VM2 with memory-backend-file on tmpfs at a fixed path (mem-path=/dev/shm/NAME,share=on), or restart VM1';
     }
     if (session) return '';
     const packed = packRegions(peer.memory.regions);

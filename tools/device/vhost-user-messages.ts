@@ -27,7 +27,7 @@ import { formatByteSize } from '../../src/byte-size.ts';
 import { native } from '../../src/native.ts';
 import { closeQuietly, takeFd } from './fds.ts';
 import { distinctFiles } from './memory-layout.ts';
-import { type Peer, type PeerRing, setBase } from './peer.ts';
+import { outsideMemory, type Peer, type PeerRing, setBase } from './peer.ts';
 import { PeerMemory, type RegionMessage } from './peer-memory.ts';
 import { ProtocolError } from './protocol-error.ts';
 import { isAligned } from './ring-format.ts';
@@ -178,8 +178,11 @@ function getQueueNum({ peer }: Request): Uint8Array {
 
 async function setMemTable({ peer, host, payload, fds }: Request): Promise<void> {
   const { num_regions: count } = decode(VHOST_USER_MEMORY, payload);
-  if (count < 1 || count > VHOST_USER_MAX_REGIONS)
-    throw new ProtocolError(`a memory table of ${count} regions`);
+  if (count === 0)
+    throw new ProtocolError(
+      "a memory table of 0 regions: VM2's memory is not shared, give it memory-backend-memfd,share=on",
+    );
+  if (count > VHOST_USER_MAX_REGIONS) throw new ProtocolError(`a memory table of ${count} regions`);
   // QEMU and DPDK send the table cut to length or whole; both are larger than the regions they count.
   if (payload.byteLength < VHOST_USER_MEMORY.size + count * REGION)
     throw new ProtocolError('a cut memory table');
@@ -242,7 +245,7 @@ async function setVringAddr({ peer, host, payload }: Request): Promise<void> {
   if (!isAligned(peer.format, user)) throw new ProtocolError(`ring ${ring.index} is not aligned`);
   for (const address of Object.values(user)) {
     if (peer.memory.translate(address, 1) === null) {
-      throw new ProtocolError(`ring ${ring.index} lies outside the memory table`);
+      throw new ProtocolError(outsideMemory(ring, peer.memory));
     }
   }
   const same = ring.user && ring.user.desc === user.desc && ring.user.avail === user.avail;

@@ -172,6 +172,11 @@ export function linkLine(link: PortLink): string {
   return link.up ? `Link up at ${linkSpeed(link.speed)} FDX Fixed` : 'Link down';
 }
 
+/** Why there is no link, which DPDK has no words for. */
+export function noLinkLine(port: Port): string {
+  return `Port ${port.id}: no link: ${port.link().reason}`;
+}
+
 function linkSpeed(mbps: number): string {
   if (mbps === 0) return 'None';
   if (mbps === 0xffff_ffff) return 'Unknown';
