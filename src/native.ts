@@ -283,7 +283,10 @@ export interface Native {
   eventfd(): number;
   /** Whether `fd` is an eventfd: ask once of every descriptor that a peer gives as one, before signalling or watching it. */
   isEventfd(fd: number): boolean;
-  /** Adds 1. False when it would block or `fd` is no eventfd that can be written: never blocks, never throws for a bad peer's fd. */
+  /**
+   * Adds 1; a full counter stays full. False when `fd` is no eventfd. Never throws for a bad peer's descriptor, and never blocks,
+   * whatever those who hold it too do with its flags and its counter (addon/ring/signal.h).
+   */
   eventfdSignal(fd: number): boolean;
   /** Reads and clears; 0n when nothing was pending. */
   eventfdDrain(fd: number): bigint;

@@ -6,6 +6,7 @@
 #include "binding/error.h"
 #include "binding/os.h"
 #include "os/event.h"
+#include "ring/signal.h"
 
 namespace vpci {
 namespace {
@@ -32,7 +33,7 @@ Napi::Value IsOne(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Signal(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), EventfdSignal(arg::Fd(info[0], "fd")));
+  return Napi::Boolean::New(info.Env(), SignalEventfd(arg::Fd(info[0], "fd")));
 }
 
 Napi::Value Drain(const Napi::CallbackInfo& info) {

@@ -11,6 +11,8 @@
 
 #include <string_view>
 
+#include "ring/bounded_call.h"
+
 namespace vpci {
 namespace {
 
@@ -32,7 +34,11 @@ ssize_t ReadNoWait(int fd, uint64_t* count) {
     errno = EAGAIN;
     return -1;
   }
-  return read(fd, count, sizeof *count);
+  // Somebody else may take what is there, and have cleared O_NONBLOCK.
+  const BoundedCall bound;
+  if (bound.armed()) return read(fd, count, sizeof *count);
+  errno = EAGAIN;
+  return -1;
 }
 
 }  // namespace
@@ -65,18 +71,6 @@ bool IsEventfd(int fd) {
   char target[64];
   const ssize_t length = readlink(path, target, sizeof target);
   return length > 0 && std::string_view(target, static_cast<size_t>(length)) == "anon_inode:[eventfd]";
-}
-
-// O_NONBLOCK belongs to the open file, so the peer can clear it, and setting it could break a peer that reads
-// its own eventfd blocking. The poll makes the flag irrelevant: a counter at its maximum is not writable.
-// What is left is a peer that fills its counter between the two calls; it then holds this thread until it
-// reads, and Linux has no write to an eventfd that excludes this. Anything but plain writability (a pipe
-// without reader: POLLERR) is a refusal.
-bool EventfdSignal(int fd) {
-  pollfd poll_fd{fd, POLLOUT, 0};
-  if (poll(&poll_fd, 1, 0) != 1 || poll_fd.revents != POLLOUT) return false;
-  const uint64_t one = 1;
-  return write(fd, &one, sizeof one) == sizeof one;
 }
 
 int EventfdDrain(int fd, uint64_t* count) {

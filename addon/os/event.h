@@ -16,9 +16,6 @@ bool IsHungUp(int fd);
 int EventfdCreate();
 /** Whether a descriptor is an eventfd; false too when it is none at all. */
 bool IsEventfd(int fd);
-/** Adds 1; false when that would block or fails. `fd` must have passed IsEventfd once if it came from a peer.
- */
-bool EventfdSignal(int fd);
 /** Reads and clears the counter, 0 when it is 0 already; 0 or a negative errno. */
 int EventfdDrain(int fd, uint64_t* count);
 

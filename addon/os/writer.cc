@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "os/event.h"
+#include "ring/signal.h"
 
 namespace vpci {
 namespace {
@@ -132,7 +133,7 @@ void Writer::Failed(int fd, int error) {
     const std::lock_guard lock(mutex_);
     if (failure_.error == 0) failure_ = {fd, error};
   }
-  EventfdSignal(failed_fd_);
+  SignalEventfd(failed_fd_);
 }
 
 }  // namespace vpci

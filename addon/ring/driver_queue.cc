@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ring/driver_queue.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
 
 #include "ring/copy.h"
 #include "ring/shared_access.h"
+#include "ring/signal.h"
 #include "ring/traffic.h"
 
 namespace vpci {
@@ -72,8 +71,8 @@ void DriverQueue::Publish(Ring& ring, uint32_t n) {
   // Our index before our look at the back-end's wish (VIRTIO 1.2, 2.7.13.3.1).
   FullFence();
   if (kick_fd_ < 0 || !ring.WantsKick(n)) return;
-  uint64_t one = 1;
-  if (write(kick_fd_, &one, sizeof one) == sizeof one) counters.kicks++;
+  // The back-end holds it too.
+  if (SignalEventfd(kick_fd_)) counters.kicks++;
 }
 
 template <class Ring>

@@ -5,6 +5,7 @@ import {
   VFIO_IRQ_SET,
   VFIO_IRQ_SET_ACTION_TRIGGER,
   VFIO_IRQ_SET_DATA_EVENTFD,
+  VFIO_IRQ_SET_DATA_NONE,
   VFIO_REGION_INFO,
   VFIO_USER,
   VFIO_USER_DMA_MAP,
@@ -244,6 +245,21 @@ export class TestDriver {
 
   async notify(queue: number): Promise<void> {
     await this.write(0, 0x3000 + 4 * queue, new Uint8Array(2));
+  }
+
+  /** As `notify`, without waiting for the reply. */
+  postNotify(queue: number): void {
+    const head = encode(VFIO_USER_REGION_ACCESS, { offset: BigInt(0x3000 + 4 * queue), region: 0, count: 2 });
+    this.channel.send(
+      vfioUserMessage(VFIO_USER.REGION_WRITE, join(new Uint8Array(head.buffer), new Uint8Array(2))),
+    );
+  }
+
+  /** Asks for an interrupt of a vector, without waiting for the reply. */
+  postTrigger(start: number): void {
+    const flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
+    const set = encode(VFIO_IRQ_SET, { argsz: VFIO_IRQ_SET.size, flags, index: 2, start, count: 1 });
+    this.channel.send(vfioUserMessage(VFIO_USER.DEVICE_SET_IRQS, new Uint8Array(set.buffer)));
   }
 
   /** Messages that the device has sent since the last call; their buffers are posted again. */

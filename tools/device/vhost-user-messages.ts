@@ -25,6 +25,7 @@ import {
 } from '../../src/abi/vhost-user.ts';
 import { formatByteSize } from '../../src/byte-size.ts';
 import { native } from '../../src/native.ts';
+import { eventfdKind } from './eventfd-kind.ts';
 import { closeQuietly, takeFd } from './fds.ts';
 import { distinctFiles } from './memory-layout.ts';
 import { outsideMemory, type Peer, type PeerRing, setBase } from './peer.ts';
@@ -278,6 +279,9 @@ async function getVringBase({ peer, host, payload }: Request): Promise<Uint8Arra
 }
 
 function setVringKick(request: Request): void {
+  // One write to a semaphore is up to 2^64 kicks, which nobody can take at once.
+  if (request.fds.some((fd) => native.isEventfd(fd) && eventfdKind(fd).semaphore))
+    throw new ProtocolError('the kick descriptor is a semaphore (EFD_SEMAPHORE)');
   const { ring, fd } = ringEventfd(request, 'kick');
   request.peer.setKick(ring, fd);
   ring.started = true;
@@ -288,6 +292,8 @@ function setVringCall(request: Request): void {
   const { ring, fd } = ringEventfd(request, 'call');
   closeQuietly(ring.callFd);
   ring.callFd = fd;
+  // The last call may have gone to the descriptor before this one, where nobody looks any more.
+  if (fd >= 0 && ring.started) native.eventfdSignal(fd);
 }
 
 /** Accepted and not kept: this back-end reports a broken ring to its own user. */

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the kernel says of an eventfd that a peer gave (proc(5), /proc/pid/fdinfo).
+import { readFileSync } from 'node:fs';
+
+export interface EventfdKind {
+  /** Counter at the time. */
+  readonly count: bigint;
+  /** EFD_SEMAPHORE: a read takes 1, and not all. False also on kernels before 6.5, which do not say. */
+  readonly semaphore: boolean;
+}
+
+export function eventfdKind(fd: number): EventfdKind {
+  const text = readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
+  const count = /^eventfd-count:\s*([0-9a-f]+)$/m.exec(text)?.[1] ?? '0';
+  return { count: BigInt(`0x${count}`), semaphore: /^eventfd-semaphore:\s*1$/m.test(text) };
+}
