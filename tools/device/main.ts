@@ -62,7 +62,14 @@ function main(): void {
   // Whoever reads the log may stop reading, or go: the machines at both sockets go on.
   const { stdout, stderr } = standardOutput();
   const log = (line: string) => stderr.line(`vhost-pci-device: ${line}`);
-  let device: Device;
+  let device: Device | null = null;
+  // Before the sockets are there: who has seen them may send a signal at once.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      device?.close();
+      process.exit(0);
+    });
+  }
   try {
     device = createDevice({
       ...options,
@@ -74,12 +81,6 @@ function main(): void {
   } catch (error) {
     log((error as Error).message);
     process.exit(EXIT_FAILURE);
-  }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      device.close();
-      process.exit(0);
-    });
   }
   stdout.line(`vhost-pci-device: ready, vhost-user ${options.vhostUser}, vfio-user ${options.vfioUser}`);
 }
