@@ -12,6 +12,7 @@ import { enableBusMaster } from '../pci/config-space.ts';
 import { allocateDmaMemory, IovaAllocator } from './dma.ts';
 import { checkVector, Interrupt } from './interrupts.ts';
 import type { DmaMemory, MappedArea, PciDevice, Registers } from './pci-device.ts';
+import { RegisterDoorbells } from './register-doorbells.ts';
 import { closeAll, VfioUserClient } from './vfio-user-client.ts';
 import {
   deviceInfo,
@@ -42,6 +43,9 @@ export class VfioUserPciDevice implements PciDevice {
   readonly #dma: DmaMemory[] = [];
   readonly #interrupts = new Map<number, Interrupt>();
   readonly #doorbells = new Map<number, { entries: readonly IoEventFd[]; fds: readonly number[] }>();
+  readonly #registerDoorbells = new RegisterDoorbells((bar, offset, value) =>
+    this.bar(bar).write16(offset, value),
+  );
   readonly #watcher: FdWatcher;
   #onRemoved: (reason: string) => void = () => {};
   #closed = false;
@@ -108,10 +112,13 @@ export class VfioUserPciDevice implements PciDevice {
     }
   }
 
-  doorbell(bar: number, offset: number, _value: number): number {
+  doorbell(bar: number, offset: number, value: number): number {
     if (!this.#doorbells.has(bar)) this.#doorbells.set(bar, this.#ioFds(bar));
     // The ioeventfd's data match is not used: each queue has its own register (docs/device-abi.md).
-    return this.#doorbells.get(bar)?.entries.find((entry) => entry.offset === BigInt(offset))?.fd ?? -1;
+    const found = this.#doorbells.get(bar)?.entries.find((entry) => entry.offset === BigInt(offset))?.fd;
+    if (found !== undefined) return found;
+    // A message holds so many descriptors and no more, and a server may give none at all.
+    return offset + 2 <= this.barSize(bar) ? this.#registerDoorbells.fd(bar, offset, value) : -1;
   }
 
   allocateDma(bytes: number): DmaMemory {
@@ -135,6 +142,7 @@ export class VfioUserPciDevice implements PciDevice {
     this.#closed = true;
     this.#onRemoved = () => {};
     this.#watcher.close();
+    this.#registerDoorbells.close();
     for (const interrupt of this.#interrupts.values()) interrupt.silence();
     try {
       if (this.#client.removed === null && this.#interrupts.size > 0) disableMsix(this.#client);
@@ -157,7 +165,7 @@ export class VfioUserPciDevice implements PciDevice {
     try {
       return regionIoFds(this.#client, bar);
     } catch (error) {
-      // A server need not have any: the driver then rings by a register write, or not at all.
+      // A server need not have any: the driver then rings by register writes.
       if (this.#client.removed !== null) throw error;
       return { entries: [], fds: [] };
     }

@@ -213,10 +213,13 @@ export class VfioUserServer {
   }
 }
 
+/** What holds for a client that does not say (vfio-user.rst, VFIO_USER_VERSION, max_msg_fds). */
+const DEFAULT_MAX_FDS = 1;
+
 /** max_msg_fds of the client's JSON. */
 function clientMaxFds(payload: DataView): number {
   const bytes = new Uint8Array(payload.buffer, payload.byteOffset + VFIO_USER_VERSION.size);
-  if (bytes.length === 0) return VFIO_USER_MAX_MSG_FDS;
+  if (bytes.length === 0) return DEFAULT_MAX_FDS;
   if (bytes.at(-1) !== 0 || bytes.length > 4096)
     throw new VfioError(EINVAL, 'a version string that does not end');
   let json: unknown;
@@ -225,7 +228,7 @@ function clientMaxFds(payload: DataView): number {
   } catch {
     throw new VfioError(EINVAL, 'a version string that is no JSON');
   }
-  const value = property(property(json, 'capabilities') ?? {}, 'max_msg_fds') ?? VFIO_USER_MAX_MSG_FDS;
+  const value = property(property(json, 'capabilities') ?? {}, 'max_msg_fds') ?? DEFAULT_MAX_FDS;
   if (!Number.isInteger(value) || (value as number) < 1)
     throw new VfioError(EINVAL, 'max_msg_fds is no positive number');
   // What src/native.ts moves with one message.
