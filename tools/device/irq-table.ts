@@ -22,6 +22,8 @@ const ACTION_MASK = VFIO_IRQ_SET_ACTION_MASK | VFIO_IRQ_SET_ACTION_UNMASK | VFIO
 
 export class IrqTable {
   readonly #eventfds: number[];
+  /** Vectors that were raised while they had no eventfd, as the pending bits of a device would tell. */
+  readonly #missed = new Set<number>();
 
   constructor(vectors: number) {
     this.#eventfds = new Array<number>(vectors).fill(-1);
@@ -32,10 +34,11 @@ export class IrqTable {
     return index === VFIO_PCI_MSIX_IRQ_INDEX ? this.#eventfds.length : 0;
   }
 
-  /** Interrupts the driver; a vector without eventfd is lost, as a masked one would be (PBA reads 0). */
+  /** Interrupts the driver, or the next time that the vector has an eventfd. */
   raise(vector: number): void {
     const fd = this.#eventfds[vector] ?? -1;
     if (fd >= 0) native.eventfdSignal(fd);
+    else if (vector < this.#eventfds.length) this.#missed.add(vector);
   }
 
   /** Carries out a SET_IRQS payload; takes the eventfds that it keeps out of `fds`. Throws EINVAL. */
@@ -68,6 +71,7 @@ export class IrqTable {
   /** Forgets all eventfds. */
   clear(): void {
     for (const vector of this.#eventfds.keys()) this.#replace(vector, -1);
+    this.#missed.clear();
   }
 
   /** No descriptors at all means "take them away" (QEMU's -1). */
@@ -78,8 +82,17 @@ export class IrqTable {
     const given = [...fds];
     for (let i = 0; i < count; i++) {
       const fd = given[i];
-      this.#replace(start + i, fd === undefined ? -1 : takeFd(fds, fd));
+      this.#swap(start + i, fd === undefined ? -1 : takeFd(fds, fd));
     }
+  }
+
+  /** The last interrupt may have gone to the eventfd before this one, where nobody looks any more: one is sent again. */
+  #swap(vector: number, fd: number): void {
+    const again = this.#missed.has(vector) || (this.#eventfds[vector] ?? -1) >= 0;
+    this.#replace(vector, fd);
+    if (fd < 0 || !again) return;
+    this.#missed.delete(vector);
+    this.raise(vector);
   }
 
   #trigger(start: number, which: readonly boolean[]): void {

@@ -362,6 +362,23 @@ describe('interrupts', () => {
     target.irqs.raise(1);
     expect(drain(1)).toBe(0n);
   });
+
+  it('regression: signals an eventfd that takes the place of another, once', async () => {
+    const old = driver.interrupts[1] as number;
+    driver.interrupts[1] = native.eventfd();
+    target.irqs.raise(1);
+    await driver.setVectors(1, 1);
+    expect(drain(1)).toBe(1n);
+    expect(drain(1)).toBe(0n);
+    native.close(old);
+  });
+
+  it('regression: makes up for an interrupt that came while the vector had no eventfd', async () => {
+    expect(await driver.errorOf(VFIO_USER.DEVICE_SET_IRQS, irqs(0x24, 0, 2))).toBe(0);
+    target.irqs.raise(1);
+    await driver.setVectors(0, 2);
+    expect([0, 1, 2].map(drain)).toEqual([0n, 1n, 0n]);
+  });
 });
 
 describe('regions', () => {
