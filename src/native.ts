@@ -442,8 +442,11 @@ export interface Native {
   // --- ring: tap interfaces -----------------------------------------------------------------------------------------
   /** A queue slot, stopped. 'rx' receives what the kernel sends, 'tx' sends to the kernel. */
   tapQueueCreate(role: 'rx' | 'tx'): TapQueueHandle;
-  /** Joins the slot to a descriptor of `tapOpen`, which stays the caller's. */
-  tapQueueStart(queue: TapQueueHandle, fd: number): void;
+  /**
+   * Joins the slot to a descriptor of `tapOpen`, which stays the caller's. `cutsUdp`: the kernel cuts datagrams into segments; else
+   * the queue does.
+   */
+  tapQueueStart(queue: TapQueueHandle, fd: number, cutsUdp: boolean): void;
   /** Waits until no burst runs in any thread; nobody touches the descriptor after it. Idempotent. */
   tapQueueStop(queue: TapQueueHandle): void;
   /** As `queueStats`. */

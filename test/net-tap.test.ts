@@ -7,9 +7,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openRxQueue, openTxQueue } from '../src/ethdev/drivers.ts';
 import { MBUF_F_NEEDS_CSUM, MBUF_F_TSO4, MBUF_F_USO, Mempool } from '../src/ethdev/mempool.ts';
 import { ALL_OFFLOADS } from '../src/ethdev/offloads.ts';
-import type { Port } from '../src/ethdev/port.ts';
+import type { Port, TxQueue } from '../src/ethdev/port.ts';
 import { openPort } from '../src/ethdev/registry.ts';
 import { interfaceName, Namespace, tapMissing, tapUsoMissing } from './support/netns.ts';
+import { PlainPeer } from './support/plain-peer.ts';
 import { programMissing } from './support/program-missing.ts';
 import { Prompt } from './support/prompt.ts';
 import { ROOT } from './support/run-tool.ts';
@@ -52,12 +53,15 @@ async function ends(
 const transfer = (from: Namespace, to: Namespace, host: string, seed: number): Promise<string[]> =>
   ends(from, to, TRANSFER, host, '5001', String(BYTES), String(seed));
 
-/** Forwards between two ports until `until` settles, and tells what it saw. */
-async function forward(ports: readonly Port[], until: Promise<unknown>) {
+/** Forwards between two ports until `until` settles, out of their own TX queues or others, and tells what it saw. */
+async function forward(
+  ports: readonly Port[],
+  until: Promise<unknown>,
+  tx: readonly TxQueue[] = ports.map((port) => openTxQueue(port.txQueueSpec(0))),
+) {
   const pool = new Mempool({ count: 2048, hugepages: false });
   const pkts = pool.vector(32);
   const rx = ports.map((port) => openRxQueue(port.rxQueueSpec(0)));
-  const tx = ports.map((port) => openTxQueue(port.txQueueSpec(0)));
   const seen = { flags: 0, longest: 0, gsoSizes: new Set<number>() };
   let done = false;
   const finished = until.finally(() => {
@@ -161,6 +165,51 @@ describe.skipIf(tapMissing())('two kernels, joined by two taps in one process', 
   it.skipIf(noPython)('pass datagrams of UDP_SEGMENT unchanged both ways, cut by the sender, tso=0', () =>
     passDatagrams(',tso=0', false),
   );
+
+  describe('with a peer between that has negotiated no offload at all', () => {
+    let peers: PlainPeer[];
+    const joinThroughPeers = () => {
+      join2('', 1500);
+      peers = [1, 0].map((to) => new PlainPeer(openTxQueue(ports[to].txQueueSpec(0))));
+      return [peers[1], peers[0]];
+    };
+    const expectAllPassed = () => {
+      for (const peer of peers) {
+        const { sent, received, errors, longest, lost } = peer.close();
+        expect([received, errors, lost]).toEqual([sent, 0, 0]);
+        expect(longest).toBe(1514);
+      }
+      for (const port of ports) expect(port.stats()).toMatchObject({ ierrors: 0, oerrors: 0, rxNombuf: 0 });
+    };
+
+    it('pass TCP unchanged both ways: what one kernel leaves uncut reaches the other cut and with its checksums', async () => {
+      const tx = joinThroughPeers();
+      const transfers = bothWays();
+      const seen = await forward(ports, transfers, tx);
+      for (const [sent, received] of await transfers) expect(received).toBe(sent);
+      expect(seen.flags & (MBUF_F_NEEDS_CSUM | MBUF_F_TSO4)).toBe(MBUF_F_NEEDS_CSUM | MBUF_F_TSO4);
+      expect(seen.longest).toBeGreaterThan(20_000);
+      expect(seen.leaked).toBe(0);
+      expectAllPassed();
+    });
+
+    it.skipIf(programMissing('python3', 'python3', 'tests of UDP segmentation') || tapUsoMissing())(
+      'pass datagrams of UDP_SEGMENT unchanged both ways',
+      async () => {
+        const tx = joinThroughPeers();
+        const transfers = (async () => [
+          await ends(left, right, DATAGRAMS, '10.99.0.2', '5001'),
+          await ends(right, left, DATAGRAMS, '10.99.0.1', '5001'),
+        ])();
+        const seen = await forward(ports, transfers, tx);
+        for (const [sent, received] of await transfers) expect(received).toBe(sent);
+        expect(seen.flags & MBUF_F_USO).toBe(MBUF_F_USO);
+        expect(seen.longest).toBeGreaterThan(40_000);
+        expect(seen.leaked).toBe(0);
+        for (const peer of peers) expect(peer.close()).toMatchObject({ errors: 0, lost: 0, longest: 1242 });
+      },
+    );
+  });
 
   it('change over to fewer offloads while packets flow', async () => {
     join2('', 1500);

@@ -28,9 +28,10 @@ Napi::Value TapQueueCreate(const Napi::CallbackInfo& info) {
 
 Napi::Value TapQueueStart(const Napi::CallbackInfo& info) {
   const int fd = arg::Fd(info[1], "fd");
+  const bool cuts_udp = arg::Bool(info[2], "cutsUdp");
   TapQueue& q = TapQueueArg(info[0]);
   q.Stop();
-  q.Start(fd);
+  q.Start(fd, cuts_udp);
   return info.Env().Undefined();
 }
 

@@ -7,6 +7,7 @@
 #include "ring/copy.h"
 #include "ring/offload.h"
 #include "ring/packed_ring.h"
+#include "ring/segmenter.h"
 #include "ring/single_buffer.h"
 #include "ring/split_ring.h"
 #include "ring/tx_packet.h"
@@ -25,12 +26,9 @@ inline bool SimplePacket(MbufPool& pool, uint32_t mbuf) {
 
 enum class One { kSent, kDropped, kStop };
 
-// Any packet into any shape of buffers.
-template <class Ring>
-__attribute__((noinline)) One SendOne(DeviceQueue& q, Ring& ring, MbufPool& pool, uint32_t mbuf) {
-  const uint32_t bytes = PacketBytes(pool, mbuf);
-  VirtioNetHdr hdr;
-  if (bytes == 0 || !MakeHeader(q.features, pool, mbuf, bytes, &hdr)) return One::kDropped;
+// A frame of `bytes` bytes, which `copy` hands out in order, into buffers of any shape.
+template <class Ring, class Copy>
+One Place(DeviceQueue& q, Ring& ring, VirtioNetHdr hdr, uint32_t bytes, Copy copy) {
   BufferFinder<Ring> finder(q, ring);
   switch (finder.Find(q.hdr_bytes + bytes)) {
     case Room::kFound:
@@ -47,18 +45,55 @@ __attribute__((noinline)) One SendOne(DeviceQueue& q, Ring& ring, MbufPool& pool
   uint8_t header[sizeof hdr];
   WriteHeader(header, q.hdr_bytes, hdr);
   uint32_t hdr_done = 0;
-  Scatter packet(pool, mbuf);
   finder.Fill([&](uint8_t* base, uint32_t len) {
     const uint32_t part = std::min<uint32_t>(q.hdr_bytes - hdr_done, len);
     std::memcpy(base, header + hdr_done, part);
     hdr_done += part;
-    packet.CopyTo(base + part, len - part);
+    copy(base + part, len - part);
   });
   finder.Return();
+  return One::kSent;
+}
+
+// A packet that the peer does not take whole, segment by segment. When the room ends within it, the rest is
+// the packet that was not taken.
+template <class Ring>
+__attribute__((noinline)) One SendCut(DeviceQueue& q, Ring& ring, MbufPool& pool, uint32_t mbuf,
+                                      uint32_t bytes, uint32_t* frames) {
+  Segmenter segments(pool, mbuf, bytes, HasFeature(q.features, VIRTIO_NET_F_GUEST_CSUM));
+  if (!segments.Open()) return One::kDropped;
+  One last = One::kSent;
+  while (last == One::kSent && segments.Next()) {
+    last = Place(q, ring, segments.header(), segments.bytes(),
+                 [&](uint8_t* dst, uint32_t len) { segments.CopyTo(dst, len); });
+    if (last != One::kSent) break;
+    q.counters.CountFrame(First8(segments.protocol_headers(), sizeof(uint64_t)), segments.bytes());
+    segments.Took();
+    if (ring.pending() >= kBatch) ring.Publish();
+  }
+  *frames = segments.taken();
+  if (last == One::kStop) segments.LeaveRest();
+  return last;
+}
+
+// Any packet into any shape of buffers; `*frames` says how many it became.
+template <class Ring>
+__attribute__((noinline)) One SendOne(DeviceQueue& q, Ring& ring, MbufPool& pool, uint32_t mbuf,
+                                      uint32_t* frames) {
+  const uint32_t bytes = PacketBytes(pool, mbuf);
+  VirtioNetHdr hdr;
+  if (bytes == 0) return One::kDropped;
+  const Ready ready = MakeHeader(q.features, pool, mbuf, bytes, &hdr);
+  if (ready == Ready::kNever) return One::kDropped;
+  if (ready == Ready::kCut) return SendCut(q, ring, pool, mbuf, bytes, frames);
+  Scatter packet(pool, mbuf);
+  const One one = Place(q, ring, hdr, bytes, [&](uint8_t* dst, uint32_t len) { packet.CopyTo(dst, len); });
+  if (one != One::kSent) return one;
+  *frames = 1;
   uint8_t first[8] = {};
   Scatter(pool, mbuf).CopyTo(first, std::min(bytes, 8u));
   q.counters.CountFrame(First8(first, 8), bytes);
-  return One::kSent;
+  return one;
 }
 
 // Sends ids[0..n) and frees them as long as every packet is a simple one and fits the next buffer, which is
@@ -92,7 +127,7 @@ inline uint32_t TxFast(DeviceQueue& q, Ring& ring, MbufPool& pool, const uint32_
 
 struct Progress {
   uint32_t taken = 0;  // of the application's packets
-  uint32_t sent = 0;   // of those, given to the peer
+  uint32_t sent = 0;   // frames that were given to the peer
 };
 
 template <class Ring>
@@ -103,14 +138,13 @@ Progress TxOn(DeviceQueue& q, MbufPool& pool, const uint32_t* ids, uint32_t n) {
     uint32_t took = TxFast(q, ring, pool, ids + p.taken, n - p.taken);
     p.sent += took;
     if (took == 0) {
-      const One one = SendOne(q, ring, pool, ids[p.taken]);
+      uint32_t frames = 0;
+      const One one = SendOne(q, ring, pool, ids[p.taken], &frames);
+      p.sent += frames;
       if (one == One::kStop) break;
       pool.Free(ids + p.taken, 1);
       took = 1;
-      if (one == One::kSent)
-        p.sent++;
-      else
-        q.counters.errors++;
+      q.counters.errors += one == One::kDropped;
     }
     p.taken += took;
     if (ring.pending() >= kBatch) ring.Publish();

@@ -7,7 +7,9 @@
 namespace vpci {
 
 // Sends ids[0..n) in order; frees those it took and returns how many. Packets that no buffer of the peer can
-// ever hold are taken, dropped and counted as errors, so that they cannot block those behind them.
+// ever hold are taken, dropped and counted as errors, so that they cannot block those behind them. A packet
+// that is still to be cut, for a peer that does not take it so, is cut here; when only some of its segments
+// find room, it is not taken, and holds the rest.
 uint32_t TxBurst(DeviceQueue& q, MbufPool& pool, const uint32_t* ids, uint32_t n);
 
 }  // namespace vpci

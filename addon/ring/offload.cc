@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include "ring/checksum.h"
+#include "ring/tx_packet.h"
+
 namespace vpci {
 namespace {
 
@@ -27,44 +30,22 @@ bool HasAll(uint64_t features, uint64_t wanted) { return (features & wanted) == 
 
 bool FieldInside(uint32_t start, uint32_t offset, uint32_t bytes) { return start + offset + 2 <= bytes; }
 
-// Bytes of a packet as a sequence over its segments, which are sane.
-class Bytes {
- public:
-  Bytes(MbufPool& pool, uint32_t id) : pool_(pool), id_(id) {}
-
-  uint8_t* At(uint32_t offset) {
-    while (offset >= base_ + pool_.data_len()[id_]) {
-      base_ += pool_.data_len()[id_];
-      id_ = pool_.next()[id_];
-    }
-    return pool_.buffer(id_) + pool_.data_off()[id_] + (offset - base_);
-  }
-  // Bytes from the one that At gave last to its segment's end.
-  uint32_t Left(uint32_t offset) const { return base_ + pool_.data_len()[id_] - offset; }
-
- private:
-  MbufPool& pool_;
-  uint32_t id_;
-  uint32_t base_ = 0;
-};
-
 // The Internet checksum (RFC 1071) of [start, bytes), in which the field holds the pseudo-header's sum, into
-// the field. A sum of zero goes out as its other form, which UDP asks for and TCP does not mind.
+// the field.
 void FillChecksum(MbufPool& pool, uint32_t id, uint32_t start, uint32_t field, uint32_t bytes) {
-  uint64_t sum = 0;
-  Bytes packet(pool, id);
-  for (uint32_t at = start; at < bytes;) {
-    const uint8_t* p = packet.At(at);
-    const uint32_t n = std::min(packet.Left(at), bytes - at);
-    for (uint32_t i = 0; i < n; i++) sum += ((at + i - start) & 1) ? p[i] : uint32_t{p[i]} << 8;
-    at += n;
-  }
-  while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
-  uint16_t folded = static_cast<uint16_t>(~sum);
-  if (folded == 0) folded = 0xffff;
-  Bytes target(pool, id);
-  *target.At(field) = static_cast<uint8_t>(folded >> 8);
-  *target.At(field + 1) = static_cast<uint8_t>(folded);
+  const auto pass = [](uint8_t*, uint32_t) {};
+  InternetSum sum;
+  Scatter covered(pool, id);
+  covered.Each(start, pass);
+  covered.Each(bytes - start, [&sum](const uint8_t* p, uint32_t n) { sum.Add(p, n); });
+  uint8_t checksum[2];
+  StoreBig16(checksum, sum.Checksum());
+  Scatter target(pool, id);
+  target.Each(field, pass);
+  const uint8_t* next = checksum;
+  target.Each(2, [&next](uint8_t* p, uint32_t n) {
+    while (n-- > 0) *p++ = *next++;
+  });
 }
 
 bool TakeGso(uint64_t features, const VirtioNetHdr& hdr, MbufPool& pool, uint32_t id) {
@@ -81,6 +62,23 @@ bool TakeGso(uint64_t features, const VirtioNetHdr& hdr, MbufPool& pool, uint32_
     return true;
   }
   return false;
+}
+
+Ready MakeGso(uint64_t features, MbufPool& pool, uint32_t id, uint32_t bytes, VirtioNetHdr* hdr) {
+  const uint16_t flags = pool.ol_flags()[id];
+  if ((flags & MBUF_F_NEEDS_CSUM) == 0 || pool.gso_size()[id] == 0) return Ready::kNever;
+  for (const GsoKind& kind : kGsoKinds) {
+    if ((flags & MBUF_F_GSO) != kind.flag) continue;
+    const bool ecn = (flags & MBUF_F_ECN) != 0;
+    // Who takes no unfinished checksums takes no uncut packets either (VIRTIO 1.2, 5.1.3.1).
+    if (hdr->flags == 0 || !HasAll(features, kind.take)) return Ready::kCut;
+    if (ecn && !HasFeature(features, VIRTIO_NET_F_GUEST_ECN)) return Ready::kCut;
+    hdr->gso_type = static_cast<uint8_t>(kind.type | (ecn ? VIRTIO_NET_HDR_GSO_ECN : 0));
+    hdr->gso_size = pool.gso_size()[id];
+    hdr->hdr_len = static_cast<uint16_t>(std::min<uint32_t>(pool.hdr_len()[id], bytes));
+    return Ready::kWhole;
+  }
+  return Ready::kNever;
 }
 
 }  // namespace
@@ -100,20 +98,18 @@ bool TakeOffload(uint64_t features, const VirtioNetHdr& hdr, MbufPool& pool, uin
   return needs_csum && TakeGso(features, hdr, pool, id);
 }
 
-bool MakeHeader(uint64_t features, MbufPool& pool, uint32_t id, uint32_t bytes, VirtioNetHdr* hdr) {
+Ready MakeHeader(uint64_t features, MbufPool& pool, uint32_t id, uint32_t bytes, VirtioNetHdr* hdr) {
   *hdr = {};
   const uint16_t flags = pool.ol_flags()[id];
   const bool peer_checks = HasFeature(features, VIRTIO_NET_F_GUEST_CSUM);
   if (flags & MBUF_F_NEEDS_CSUM) {
     const uint16_t start = pool.csum_start()[id], offset = pool.csum_offset()[id];
-    if (!FieldInside(start, offset, bytes)) return false;
+    if (!FieldInside(start, offset, bytes)) return Ready::kNever;
     if (peer_checks) {
       hdr->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
       hdr->csum_start = start;
       hdr->csum_offset = offset;
-    } else if (flags & MBUF_F_GSO) {
-      return false;
-    } else {
+    } else if ((flags & MBUF_F_GSO) == 0) {
       FillChecksum(pool, id, start, uint32_t{start} + offset, bytes);
       // A packet that is not taken now comes again.
       pool.ol_flags()[id] = MBUF_F_CSUM_VALID;
@@ -121,18 +117,7 @@ bool MakeHeader(uint64_t features, MbufPool& pool, uint32_t id, uint32_t bytes, 
   } else if ((flags & MBUF_F_CSUM_VALID) && peer_checks) {
     hdr->flags = VIRTIO_NET_HDR_F_DATA_VALID;
   }
-  if ((flags & MBUF_F_GSO) == 0) return true;
-  for (const GsoKind& kind : kGsoKinds) {
-    if ((flags & MBUF_F_GSO) != kind.flag) continue;
-    const bool ecn = (flags & MBUF_F_ECN) != 0;
-    if (!HasAll(features, kind.take) || pool.gso_size()[id] == 0 || hdr->flags == 0) return false;
-    if (ecn && !HasFeature(features, VIRTIO_NET_F_GUEST_ECN)) return false;
-    hdr->gso_type = static_cast<uint8_t>(kind.type | (ecn ? VIRTIO_NET_HDR_GSO_ECN : 0));
-    hdr->gso_size = pool.gso_size()[id];
-    hdr->hdr_len = static_cast<uint16_t>(std::min<uint32_t>(pool.hdr_len()[id], bytes));
-    return true;
-  }
-  return false;
+  return (flags & MBUF_F_GSO) == 0 ? Ready::kWhole : MakeGso(features, pool, id, bytes, hdr);
 }
 
 }  // namespace vpci

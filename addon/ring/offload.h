@@ -12,9 +12,14 @@ namespace vpci {
 // handed on. `hdr` is a private copy.
 bool TakeOffload(uint64_t features, const VirtioNetHdr& hdr, MbufPool& pool, uint32_t id);
 
+enum class Ready {
+  kWhole,  // the header says all
+  kCut,    // the peer takes no such packet whole: it is to be cut into segments first (segmenter.h)
+  kNever,  // the metadata makes no sense
+};
+
 // The header for packet `id` of `bytes` bytes, whose segments are sane, but for num_buffers. A checksum that
-// the peer's driver does not take unfinished is filled in here. False when the packet can't be sent: it must
-// be cut into segments that the peer has not offered to take whole, or its metadata makes no sense.
-bool MakeHeader(uint64_t features, MbufPool& pool, uint32_t id, uint32_t bytes, VirtioNetHdr* hdr);
+// the peer's driver does not take unfinished is filled in here.
+Ready MakeHeader(uint64_t features, MbufPool& pool, uint32_t id, uint32_t bytes, VirtioNetHdr* hdr);
 
 }  // namespace vpci

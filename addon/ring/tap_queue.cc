@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "ring/offload.h"
+#include "ring/segmenter.h"
 
 namespace vpci {
 namespace {
@@ -18,8 +19,8 @@ namespace {
 constexpr uint32_t kMaxFrame = 65535 + 14 + 8;
 // IOV_MAX, less one for the header.
 constexpr uint32_t kMaxSegments = 1023;
-// A tap takes and gives every kind of packet that the header can describe; what the kernel may send is told
-// to it by TUNSETOFFLOAD.
+// A tap gives every kind of packet that the header can describe; what the kernel may send is told to it by
+// TUNSETOFFLOAD.
 constexpr uint64_t kAllFeatures = ~uint64_t{0};
 
 iovec HeaderVec(VirtioNetHdr* hdr) { return {hdr, sizeof *hdr}; }
@@ -109,12 +110,8 @@ uint32_t Vectors(MbufPool& pool, uint32_t id, iovec* iov, uint32_t* bytes) {
   return *bytes > 0 ? count : 0;
 }
 
-Sent SendFrame(TapQueue& q, MbufPool& pool, uint32_t id) {
-  VirtioNetHdr hdr;
-  iovec iov[kMaxSegments + 1];
-  uint32_t bytes;
-  const uint32_t count = Vectors(pool, id, iov, &bytes);
-  if (count == 0 || !MakeHeader(kAllFeatures, pool, id, bytes, &hdr)) return Sent::kDropped;
+// iov[0] is the header's place, iov[1] holds at least the first bytes of the frame.
+Sent Write(TapQueue& q, VirtioNetHdr& hdr, iovec* iov, uint32_t count, uint32_t bytes) {
   iov[0] = HeaderVec(&hdr);
   const uint64_t first8 = First8(static_cast<uint8_t*>(iov[1].iov_base), iov[1].iov_len);
   ssize_t result;
@@ -125,6 +122,40 @@ Sent SendFrame(TapQueue& q, MbufPool& pool, uint32_t id) {
   if (result < 0) return errno == EAGAIN ? Sent::kWait : Sent::kDropped;
   q.counters.CountFrame(first8, bytes);
   return Sent::kYes;
+}
+
+// What an older kernel does not cut (segmenter.h).
+Sent WriteCut(TapQueue& q, MbufPool& pool, uint32_t id, uint32_t bytes, iovec* iov, uint32_t* frames) {
+  Segmenter segments(pool, id, bytes, true);
+  if (!segments.Open()) return Sent::kDropped;
+  Sent last = Sent::kYes;
+  while (segments.Next()) {
+    VirtioNetHdr hdr = segments.header();
+    uint32_t count = 1;
+    iov[count++] = {const_cast<uint8_t*>(segments.protocol_headers()), segments.header_bytes()};
+    segments.EachPayload([&](uint8_t* p, uint32_t n) { iov[count++] = {p, n}; });
+    last = Write(q, hdr, iov, count, segments.bytes());
+    if (last != Sent::kYes) break;
+    segments.Took(false);
+  }
+  *frames = segments.taken();
+  if (last == Sent::kWait) segments.LeaveRest();
+  return last;
+}
+
+Sent SendFrame(TapQueue& q, MbufPool& pool, uint32_t id, uint32_t* frames) {
+  VirtioNetHdr hdr;
+  // A segment has headers of its own, and may begin and end within an mbuf.
+  iovec iov[kMaxSegments + 3];
+  uint32_t bytes;
+  const uint32_t count = Vectors(pool, id, iov, &bytes);
+  if (count == 0) return Sent::kDropped;
+  const Ready ready = MakeHeader(q.features, pool, id, bytes, &hdr);
+  if (ready == Ready::kNever) return Sent::kDropped;
+  if (ready == Ready::kCut) return WriteCut(q, pool, id, bytes, iov, frames);
+  const Sent sent = Write(q, hdr, iov, count, bytes);
+  *frames = sent == Sent::kYes;
+  return sent;
 }
 
 void CountBurst(TapQueue& q, uint32_t packets) {
@@ -167,9 +198,10 @@ uint32_t TapTxBurst(TapQueue& q, MbufPool& pool, const uint32_t* ids, uint32_t n
   if (!q.Enter()) return 0;
   uint32_t taken = 0, sent = 0;
   for (; taken < n; taken++) {
-    const Sent how = SendFrame(q, pool, ids[taken]);
+    uint32_t frames = 0;
+    const Sent how = SendFrame(q, pool, ids[taken], &frames);
+    sent += frames;
     if (how == Sent::kWait) break;
-    sent += how == Sent::kYes;
     q.counters.errors += how == Sent::kDropped;
   }
   pool.Free(ids, taken);

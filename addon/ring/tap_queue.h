@@ -21,12 +21,17 @@ struct alignas(64) TapQueue {
   std::atomic<bool> open{false};
   QueueRole role = QueueRole::kRx;
   int fd = -1;
+  // What the kernel takes of packets, as GUEST features (VIRTIO 1.2, 5.1.3).
+  uint64_t features = 0;
   // The last burst found nothing.
   bool idle = false;
   QueueCounters counters;
 
-  void Start(int descriptor) {
+  // `cuts_udp`: the kernel takes datagrams that are still to be cut; everything else it takes always.
+  void Start(int descriptor, bool cuts_udp = true) {
     fd = descriptor;
+    constexpr uint64_t kUso = uint64_t{1} << VIRTIO_NET_F_GUEST_USO4 | uint64_t{1} << VIRTIO_NET_F_GUEST_USO6;
+    features = cuts_udp ? ~uint64_t{0} : ~kUso;
     open.store(true, std::memory_order_release);
   }
   void Stop() {

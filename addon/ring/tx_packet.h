@@ -47,6 +47,23 @@ class Scatter {
     }
   }
 
+  // Gives the next `len` bytes piece by piece: `piece(bytes, n)`.
+  template <class Piece>
+  void Each(uint32_t len, Piece piece) {
+    while (len > 0) {
+      const uint32_t have = pool_.data_len()[id_] - used_;
+      if (have == 0) {
+        id_ = pool_.next()[id_];
+        used_ = 0;
+        continue;
+      }
+      const uint32_t part = std::min(have, len);
+      piece(pool_.buffer(id_) + pool_.data_off()[id_] + used_, part);
+      used_ += part;
+      len -= part;
+    }
+  }
+
  private:
   MbufPool& pool_;
   uint32_t id_;

@@ -44,7 +44,10 @@ export const RX_INTERRUPTS = 1;
 
 /** HOT. One transmit queue, used by one thread. */
 export interface TxQueue {
-  /** Sends `pkts.ids[from..to)` in order; owns and frees those it took, and returns how many. */
+  /**
+   * Sends `pkts.ids[from..to)` in order; owns and frees those it took, and returns how many. Each of those was sent, or dropped and
+   * counted in `oerrors`. A packet that had to be cut and whose segments found room in part is not taken, and is now the rest.
+   */
   burst(pkts: MbufVector, from: number, to: number): number;
   /** Writing where the peer receives; left out by ports without memory of a peer. */
   readonly inPlace?: TxInPlace;
@@ -114,7 +117,7 @@ export interface Port {
   readonly id: number;
   readonly info: PortInfo;
   readonly config: PortConfig;
-  /** Offloads (MBUF_F_*) that packets may have which its TX queues are given, so that the far side takes them; changes with the link. */
+  /** Offloads (MBUF_F_*) that packets may have which its TX queues are given, so that the far side takes them; others are finished in software. Changes with the link. */
   readonly txOffloads: number;
   /** Throws VPCI_QUEUE_COUNT when the device has fewer queues, naming both numbers. Before start(). */
   configure(config: PortConfig): void;

@@ -107,9 +107,10 @@ class TapPort implements Port {
     if (this.#interface === null) this.configure(this.config);
     this.#interface?.setUp(true);
     this.started = true;
+    const cutsUdp = this.#interface?.segmentsUdp ?? false;
     for (const role of ['rx', 'tx'] as const) {
       this.#interface?.fds.forEach((fd, i) => {
-        native.tapQueueStart(this.#queues[role][i].handle, fd);
+        native.tapQueueStart(this.#queues[role][i].handle, fd, cutsUdp);
       });
     }
   }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "gso_frame.h"
 #include "mock_peer.h"
 #include "ring/tap_queue.h"
 
@@ -230,4 +231,55 @@ TEST("tap: nothing moves through a queue that was stopped, or whose other end is
   CHECK(tap.tx.counters.errors == 1);
   CHECK(pool->available() == 64);
   tap.kernel = dup(tap.rx.fd);
+}
+
+TEST("tap: datagrams that the kernel does not cut are cut here, in order, also when it takes only some") {
+  for (const bool ipv6 : {false, true}) {
+    const GsoFrame g{.tcp = false, .ipv6 = ipv6};
+    const std::string payload = Bytes(5000);
+    Tap tap;
+    const int room = 4096;  // for a few frames
+    CHECK(setsockopt(tap.tx.fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room) == 0);
+    tap.tx.Stop();
+    tap.tx.Start(tap.tx.fd, false);
+    Pool pool;
+    uint32_t ids[2] = {Packet(pool, g.Make(payload), {20, 1000, 1, 2000, 2000 + g.header_bytes() - 21}),
+                       Packet(pool, Bytes(64), {64})};
+    pool->ol_flags()[ids[0]] = g.flags();
+    pool->csum_start()[ids[0]] = static_cast<uint16_t>(g.l4());
+    pool->csum_offset()[ids[0]] = g.csum_offset();
+    pool->gso_size()[ids[0]] = 100;
+    std::vector<std::string> frames;
+    uint32_t taken = 0, bursts = 0;
+    for (; taken < 2 && bursts < 60; bursts++) {
+      taken += TapTxBurst(tap.tx, *pool, ids + taken, 2 - taken);
+      for (std::string m = tap.Heard(); !m.empty(); m = tap.Heard()) {
+        VirtioNetHdr hdr;
+        std::memcpy(&hdr, m.data(), sizeof hdr);
+        frames.push_back(m.substr(sizeof hdr));
+        if (frames.size() <= 50) CHECK(hdr.flags == 1 && hdr.gso_type == 0 && hdr.csum_start == g.l4());
+      }
+    }
+    auto want = ExpectedSegments(g, payload, 100, false);
+    want.push_back(Bytes(64));
+    CHECK(frames == want);
+    CHECK(bursts > 1);
+    CHECK(tap.tx.counters.good_packets == 51 && tap.tx.counters.errors == 0);
+    CHECK(pool->available() == pool->count());
+  }
+}
+
+TEST("tap: TCP is the kernel's to cut, whatever it does with datagrams") {
+  Tap tap;
+  tap.tx.Stop();
+  tap.tx.Start(tap.tx.fd, false);
+  Pool pool;
+  const GsoFrame g;
+  const uint32_t id = Packet(pool, g.Make(Bytes(1000)), {g.header_bytes() + 1000});
+  pool->ol_flags()[id] = g.flags();
+  pool->csum_start()[id] = 34;
+  pool->csum_offset()[id] = 16;
+  pool->gso_size()[id] = 100;
+  CHECK(TapTxBurst(tap.tx, *pool, &id, 1) == 1);
+  CHECK(tap.Heard().size() == sizeof(VirtioNetHdr) + g.header_bytes() + 1000);
 }
