@@ -58,6 +58,22 @@ describe('testpmd in full traffic', () => {
     return { device, prompt, peer };
   };
 
+  it('regression: says why there is no link, at the prompt and in show port info, without a peer and when it goes', async () => {
+    await startDevice();
+    const prompt = await openPrompt();
+    await prompt.prints('Port 0: no link: no peer is connected');
+    expect(await prompt.say('show port info 0')).toContain('  No link: no peer is connected');
+    const peer = startPeer();
+    await prompt.receives(5000);
+    expect(await prompt.say('show port info 0')).not.toContain('No link');
+    const from = prompt.out.length;
+    await peer.kill();
+    await prompt.prints(LINK_EVENT, from);
+    const why = 'no link: no peer is connected; the last one left: it disconnected';
+    await prompt.prints(`Port 0: ${why}`, prompt.out.indexOf(LINK_EVENT, from));
+    expect(await prompt.say('show device info all')).toContain('No link: no peer is connected;');
+  });
+
   it('says that the link is down when the peer is killed, answers, and serves the next peer', async () => {
     const { device, prompt, peer } = await runAll();
     const from = prompt.out.length;

@@ -46,6 +46,12 @@ describe('vhost-pci-peer', () => {
       /--warm-up 3: no frame is timed in a --duration of 2\.5/,
     ],
     ['no time at all', ['--vhost-user', 's', '--duration', '0'], /--duration.* above 0/],
+    [
+      'a socket mode that is none',
+      ['--vhost-user', 's', '--server', '--socket-mode', '8'],
+      /--socket-mode.*octal/,
+    ],
+    ['a socket owner without a socket', ['--vhost-user', 's', '--socket-owner', 'root'], /--server/],
     ['an unknown attack', ['--vhost-user', 's', '--hostile', 'kindness'], /--hostile/],
     ['a surplus argument', ['--vhost-user', 's', 'more'], /too many arguments/],
   ])('refuses %s with exit code 2', (_name, args, message) => {
