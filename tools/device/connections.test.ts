@@ -250,7 +250,7 @@ describe('more queue pairs than the function has', () => {
     const peer = newPeer();
     await peer.negotiate();
     expect(await peer.enable(15)).toBe(1n);
-    expect(lines.at(-1)).toBe(
+    expect(lines).toContain(
       "refused the peer's SET_VRING_ENABLE: ring 15 of 8: it asks for 8 queue pairs at least, the function has 4: start vhost-pci-device with --queues 8 or more",
     );
   });
