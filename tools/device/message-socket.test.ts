@@ -195,6 +195,34 @@ describe('message socket', () => {
     for (let i = 0; i < 8 && closed.length === 0; i++) socket.send(chunk, []);
     expect(closed).toEqual(['it does not read its replies']);
   });
+
+  it('regression: gives up on a peer that never reads before its small answers are many', async () => {
+    let sent = 0;
+    for (; sent < 100_000 && closed.length === 0; sent++) socket.send(Uint8Array.of(1));
+    expect(closed).toEqual(['it does not read its replies']);
+    expect(sent).toBeLessThan(20_000);
+  });
+
+  it('regression: gives up on a peer that never reads before its descriptors are many', async () => {
+    socket.send(new Uint8Array(1 << 20), []);
+    const before = openFds();
+    for (let i = 0; i < 10_000 && closed.length === 0; i++) socket.send(Uint8Array.of(1), [mine, mine]);
+    expect(closed).toEqual(['it does not read its replies']);
+    expect(openFds()).toBeLessThanOrEqual(before);
+  });
+
+  it('regression: keeps no duplicate when the process runs out of descriptors', async () => {
+    socket.send(new Uint8Array(1 << 20), []);
+    const dup = vi.spyOn(native, 'dup');
+    const fails = () => {
+      throw new Error('EMFILE: too many open files, dup');
+    };
+    const before = openFds();
+    dup.mockImplementationOnce(() => native.eventfd()).mockImplementationOnce(fails);
+    expect(() => socket.send(Uint8Array.of(1), [mine, mine])).toThrow('EMFILE');
+    dup.mockRestore();
+    expect(openFds()).toBe(before);
+  });
 });
 
 describe('what throws', () => {

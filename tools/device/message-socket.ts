@@ -45,6 +45,10 @@ interface Outgoing {
 const MESSAGES_PER_WAKE = 32;
 /** A peer that asks and never reads answers is cut off here. */
 const MAX_QUEUED_BYTES = 4 << 20;
+/** What a message in the queue costs beside its bytes: answers are small, and would be many. */
+const MESSAGE_OVERHEAD_BYTES = 256;
+/** The same for descriptors, each of which this process holds until it is sent. */
+const MAX_QUEUED_FDS = 256;
 const RETRY_MS = 2;
 /** Header and payload are one write of the other side: a message that is begun and not finished is none. */
 export const MESSAGE_MS = 10_000;
@@ -65,6 +69,7 @@ export class MessageSocket {
   #fdsTruncated = false;
   #queue: Outgoing[] = [];
   #queuedBytes = 0;
+  #queuedFds = 0;
   #retry: Timer | null = null;
   readonly #messageMs: number;
   readonly #deadline: Deadline;
@@ -97,12 +102,15 @@ export class MessageSocket {
       sent = this.#trySend(data, fds);
       if (sent < 0 || sent === data.length) return;
     }
-    if (this.#queuedBytes + data.length - sent > MAX_QUEUED_BYTES) {
+    const held = sent > 0 ? [] : fds;
+    const cost = data.length - sent + MESSAGE_OVERHEAD_BYTES;
+    if (this.#queuedBytes + cost > MAX_QUEUED_BYTES || this.#queuedFds + held.length > MAX_QUEUED_FDS) {
       this.close('it does not read its replies');
       return;
     }
-    this.#queue.push({ data: data.slice(sent), fds: sent > 0 ? [] : fds.map((fd) => native.dup(fd)) });
-    this.#queuedBytes += data.length - sent;
+    this.#queue.push({ data: data.slice(sent), fds: duplicates(held) });
+    this.#queuedBytes += cost;
+    this.#queuedFds += held.length;
     this.#armRetry();
   }
 
@@ -269,7 +277,10 @@ export class MessageSocket {
     for (let item = this.#queue[0]; item; item = this.#queue[0]) {
       const sent = this.#trySend(item.data, item.fds);
       if (sent < 0) return;
-      if (sent > 0) closeAll(item.fds);
+      if (sent > 0) {
+        this.#queuedFds -= item.fds.length;
+        closeAll(item.fds);
+      }
       this.#queuedBytes -= sent;
       item.data = item.data.subarray(sent);
       if (item.data.length > 0) {
@@ -277,6 +288,19 @@ export class MessageSocket {
         return;
       }
       this.#queue.shift();
+      this.#queuedBytes -= MESSAGE_OVERHEAD_BYTES;
     }
+  }
+}
+
+/** All or none, when the process is out of descriptors. */
+function duplicates(fds: readonly number[]): number[] {
+  const copies: number[] = [];
+  try {
+    for (const fd of fds) copies.push(native.dup(fd));
+    return copies;
+  } catch (error) {
+    closeAll(copies);
+    throw error;
   }
 }

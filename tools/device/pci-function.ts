@@ -16,7 +16,7 @@ import {
 } from './bars.ts';
 import { type DmaMap, DmaTable } from './dma-table.ts';
 import { EventRelay } from './event-relay.ts';
-import { closeQuietly } from './fds.ts';
+import { closeQuietly, ownedBy } from './fds.ts';
 import { type OnFault, runAll } from './guard.ts';
 import { IrqTable } from './irq-table.ts';
 import { barBytes, type FileIdentity, sameFile } from './memory-layout.ts';
@@ -182,24 +182,36 @@ export class PciFunction implements VfioTarget {
 
   /** One eventfd for each queue's notification register, made when a client first asks. */
   notifyEventfds(): readonly NotifyEventfd[] {
-    if (this.#doorbells.length === 0) this.#makeDoorbells();
+    if (this.#doorbells.length === 0) this.#makeAllDoorbells();
     return this.#doorbells.map(({ fd }, queue) => ({
       offset: NOTIFY_OFFSET + queue * NOTIFY_MULTIPLIER,
       fd,
     }));
   }
 
+  /** All or none, when the process is out of descriptors. */
+  #makeAllDoorbells(): void {
+    try {
+      this.#makeDoorbells();
+    } catch (error) {
+      this.#closeDoorbells();
+      throw error;
+    }
+  }
+
   #makeDoorbells(): void {
     for (const queue of this.virtio.queues.keys()) {
       const fd = native.eventfd();
-      // A broken doorbell is the driver's own doing, and its loss.
-      const relay = new EventRelay(
-        fd,
-        () => this.#options.hooks.notified(queue),
-        () => {},
-        this.#options.onFault,
-      );
-      this.#doorbells.push({ fd, relay });
+      ownedBy(fd, () => {
+        // A broken doorbell is the driver's own doing, and its loss.
+        const relay = new EventRelay(
+          fd,
+          () => this.#options.hooks.notified(queue),
+          () => {},
+          this.#options.onFault,
+        );
+        this.#doorbells.push({ fd, relay });
+      });
     }
   }
 
