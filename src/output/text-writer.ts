@@ -6,11 +6,12 @@
 // exits, the rest is written for as long as somebody reads it, a moment at most.
 import { native, type OutputQueue } from '../native.ts';
 
-/** Bytes that wait for a reader. */
-const CAPACITY = 1 << 20;
+/** Bytes that wait for a reader: more than any one command of testpmd prints, for 32 ports of 128 queue pairs. */
+const CAPACITY = 1 << 22;
 /** After a loss nothing is taken until half of the queue is free: one report for many lines. */
 const RESUME_BELOW = CAPACITY / 2;
 const RESUME_POLL_MS = 100;
+const SETTLE_POLL_MS = 10;
 /** How long an exit waits for a reader that takes nothing, and for a slow one. */
 const STALL_MS = 250;
 const LIMIT_MS = 2000;
@@ -51,6 +52,11 @@ export class TextWriter {
 
   line(text: string): void {
     this.write(`${text}\n`);
+  }
+
+  /** Resolves once no more than `bytes` wait for the reader, or it is gone: for whoever writes much and wants nothing lost. */
+  async settled(bytes = 0): Promise<void> {
+    while (this.#queue.pending() > bytes) await new Promise((resolve) => setTimeout(resolve, SETTLE_POLL_MS));
   }
 
   /** @internal */

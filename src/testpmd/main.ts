@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PmdError } from '../errors.ts';
 import { native } from '../native.ts';
+import { standardOutput } from '../output/text-writer.ts';
 import { type CommandLine, helpText, parseCommandLine } from './command-line.ts';
 import { CommandRunner } from './commands/run.ts';
 import { commands } from './commands/table.ts';
@@ -21,17 +22,15 @@ import { Session } from './session.ts';
 const NAME = 'vhost-pci-testpmd';
 const CLEAR_SCREEN = '\x1b[2J\x1b[1;1H';
 
+const output = new TerminalOutput();
+
 async function main(args: readonly string[]): Promise<void> {
   const line = parseCommandLine(args);
-  if (line.eal.help || line.settings.help) {
-    process.stdout.write(`${helpText()}\n`);
+  if (line.eal.help || line.settings.help || line.eal.version) {
+    output.print(line.eal.version ? `${NAME} ${version()}` : helpText());
+    await output.settled();
     return;
   }
-  if (line.eal.version) {
-    process.stdout.write(`${NAME} ${version()}\n`);
-    return;
-  }
-  const output = new TerminalOutput();
   const lcores = chooseLcores(line.eal, native.getAffinity());
   const { settings } = line;
   if (settings.nbCores > lcores.forwarding.length) {
@@ -39,7 +38,7 @@ async function main(args: readonly string[]): Promise<void> {
   }
   const session = new Session(settings, lcores.forwarding, output);
   const signalled = watchSignals(session);
-  sayHello(line, output);
+  sayHello(line);
   // The prompt may not run where packets are forwarded, unless the command line leaves that open; nor may V8's own threads,
   // unless it puts the main lcore there.
   if (line.eal.lcores.length > 0) {
@@ -49,14 +48,16 @@ async function main(args: readonly string[]): Promise<void> {
   }
   try {
     await session.serialize(() => session.init([...line.eal.allowed, ...line.eal.vdevs]));
-    await (settings.interactive ? interact(session, output, signalled) : runAlone(session));
+    await (settings.interactive ? interact(session, signalled) : runAlone(session));
   } catch (error) {
     for (const port of session.ports) port.close();
     throw error;
   }
+  // Nothing is held any more. Whoever reads slowly gets all of it; a signal ends the wait.
+  await session.untilHurried(output.settled());
 }
 
-function sayHello({ settings }: CommandLine, output: TerminalOutput): void {
+function sayHello({ settings }: CommandLine): void {
   output.complain(`EAL: Detected CPU lcores: ${native.getAffinity().length}`);
   output.complain('EAL: Detected NUMA nodes: 1');
   if (settings.interactive) output.print('Interactive-mode selected');
@@ -83,14 +84,13 @@ function watchSignals(session: Session): (signal: NodeJS.Signals) => void {
     const number = constants.signals[signal];
     if (told) process.exit(128 + number);
     told = true;
-    process.stderr.write(`\nSignal ${number} received, preparing to exit...\n`);
-    session.hurry();
-    void session.serialize(() => session.quit());
+    output.complain(`\nSignal ${number} received, preparing to exit...`);
+    leave(session);
   };
   process.on('SIGINT', signalled);
   process.on('SIGTERM', signalled);
   session.forwarding.onFailure = (error) => {
-    if (session.settings.interactive) process.stderr.write(`testpmd: ${error.message}\n`);
+    if (session.settings.interactive) output.complain(`testpmd: ${error.message}`);
     else fail(session, error.message);
   };
   return signalled;
@@ -98,10 +98,16 @@ function watchSignals(session: Session): (signal: NodeJS.Signals) => void {
 
 /** Ends the session in order, as a failure. */
 function fail(session: Session, reason: string): void {
-  process.stderr.write(`testpmd: ${reason}\n`);
+  output.complain(`testpmd: ${reason}`);
   process.exitCode = 1;
+  leave(session);
+}
+
+/** Ends the session in order; what ends by itself already does so at once. */
+function leave(session: Session): void {
+  const ends = session.quitting;
   session.hurry();
-  void session.serialize(() => session.quit());
+  if (!ends) void session.serialize(() => session.quit());
 }
 
 async function runCommandFile({ settings }: Session, runner: CommandRunner): Promise<void> {
@@ -109,11 +115,7 @@ async function runCommandFile({ settings }: Session, runner: CommandRunner): Pro
   if (commandFile !== null) await runner.runFile(commandFile, commandFileEcho);
 }
 
-async function interact(
-  session: Session,
-  output: TerminalOutput,
-  signalled: (signal: NodeJS.Signals) => void,
-): Promise<void> {
+async function interact(session: Session, signalled: (signal: NodeJS.Signals) => void): Promise<void> {
   const runner = new CommandRunner(session, commands);
   await runCommandFile(session, runner);
   if (session.settings.autoStart && !session.quitting) {
@@ -126,7 +128,7 @@ async function interact(
 
 /** Forwards until a signal, or without statistics until the enter key or the end of input; or until no port is left. */
 async function runAlone(session: Session): Promise<void> {
-  const { output, settings } = session;
+  const { settings } = session;
   if (!settings.hotPlug)
     session.onLastRemoved = () => fail(session, 'the last port was removed, see --hot-plug');
   if (session.ports.length === 0 && !session.quitting) {
@@ -147,8 +149,8 @@ async function runAlone(session: Session): Promise<void> {
   const timer = setInterval(() => showStatistics(session), (settings.statsPeriod || 1e6) * 1000);
   if (settings.statsPeriod === 0 && !session.quitting) {
     output.print('Press enter to exit');
-    const leave = () => void session.serialize(() => (session.quitting ? undefined : session.quit()));
-    process.stdin.once('data', leave).once('end', leave);
+    const quit = () => void session.serialize(() => (session.quitting ? undefined : session.quit()));
+    process.stdin.once('data', quit).once('end', quit);
   }
   await session.ended;
   clearInterval(timer);
@@ -169,14 +171,13 @@ function version(): string {
 }
 
 // A reader that went away, such as `| head`, is no failure of ours.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
-process.stderr.on('error', () => {});
+standardOutput().stdout.onError((error) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 try {
   await main(process.argv.slice(2));
   process.exit();
 } catch (error) {
-  process.stderr.write(`${NAME}: ${(error as Error).message}\n`);
-  if (!(error instanceof PmdError)) process.stderr.write(`${(error as Error).stack}\n`);
+  output.complain(`${NAME}: ${(error as Error).message}`);
+  if (!(error instanceof PmdError)) output.complain(`${(error as Error).stack}`);
   process.exit(error instanceof UsageError ? 2 : 1);
 }

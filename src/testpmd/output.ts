@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where text goes: results to stdout, complaints to stderr, as testpmd does.
-import { once } from 'node:events';
+// Where text goes: results to stdout, complaints to stderr, as testpmd does. Never by process.stdout or process.stderr, which hold the main
+// thread while nobody reads.
+import { Writable } from 'node:stream';
+import { standardOutput } from '../output/text-writer.ts';
 
 export interface Output {
   print(line: string): void;
@@ -11,16 +13,26 @@ export interface Output {
   room(): Promise<void>;
 }
 
+/** Bytes that may wait for the reader when the next command runs: far from what is lost. */
+const ROOM = 1 << 16;
+
 export class TerminalOutput implements Output {
   /** Called after an event's text. */
   afterEvent: () => void = () => {};
+  readonly #stdout = standardOutput().stdout;
+  readonly #stderr = standardOutput().stderr;
+
+  /** Text without an end of line. */
+  write(text: string): void {
+    this.#stdout.write(text);
+  }
 
   print(line: string): void {
-    process.stdout.write(`${line}\n`);
+    this.#stdout.line(line);
   }
 
   complain(line: string): void {
-    process.stderr.write(`${line}\n`);
+    this.#stderr.line(line);
   }
 
   event(line: string): void {
@@ -28,7 +40,30 @@ export class TerminalOutput implements Output {
     this.afterEvent();
   }
 
-  async room(): Promise<void> {
-    if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain');
+  room(): Promise<void> {
+    return this.#stdout.settled(ROOM);
+  }
+
+  /** Resolves once the reader has everything, or is gone. */
+  settled(): Promise<void> {
+    return this.#stdout.settled();
+  }
+
+  /** For the line editor: what it echoes takes the same way. */
+  terminal(): Writable {
+    const stream = new Writable({
+      decodeStrings: false,
+      write: (text: string | Buffer, _encoding, done) => {
+        this.write(String(text));
+        done();
+      },
+    });
+    // Node's own stream of the terminal knows its size, and is never written.
+    const own = process.stdout;
+    own.on('resize', () => stream.emit('resize'));
+    return Object.defineProperties(stream, {
+      columns: { get: () => own.columns },
+      rows: { get: () => own.rows },
+    });
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The prompt: a line editor on a terminal; on a pipe the same dialogue, with each line echoed as testpmd does.
 import { createInterface } from 'node:readline';
+import { isatty } from 'node:tty';
 import { MAX_LINE } from './commands/command-file.ts';
 import { complete } from './commands/grammar.ts';
 import type { CommandRunner } from './commands/run.ts';
@@ -18,7 +19,7 @@ export async function runPrompt(
   output: TerminalOutput,
   onInterrupt: () => void,
 ): Promise<void> {
-  if (process.stdin.isTTY && process.stdout.isTTY) await editLines(session, runner, output, onInterrupt);
+  if (isatty(0) && isatty(1)) await editLines(session, runner, output, onInterrupt);
   else await takeLines(session, runner, output);
   output.afterEvent = () => {};
 }
@@ -31,7 +32,7 @@ async function editLines(
 ): Promise<void> {
   const lines = createInterface({
     input: process.stdin,
-    output: process.stdout,
+    output: output.terminal(),
     terminal: true,
     prompt: PROMPT,
     completer: (line: string) => [complete(commands, line), line.split(/\s+/).pop() ?? ''],
@@ -56,7 +57,7 @@ async function editLines(
 
 /** The next line is read when the last one has run and its output was taken, so that neither heaps up. */
 async function takeLines(session: Session, runner: CommandRunner, output: TerminalOutput): Promise<void> {
-  const show = () => void process.stdout.write(PROMPT);
+  const show = () => output.write(PROMPT);
   output.afterEvent = show;
   show();
   const all = async () => {

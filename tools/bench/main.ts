@@ -7,7 +7,7 @@ import { Command, Option } from '@commander-js/extra-typings';
 import { failedTo } from '../../src/errors.ts';
 import { wholeNumber, wordList } from '../run/arguments.ts';
 import { requireDpdk } from '../run/dpdk.ts';
-import { onOutputEnd } from '../run/output.ts';
+import { onOutputEnd, print, printed, tell } from '../run/output.ts';
 import { exitOnSignals, Workspace } from '../run/workspace.ts';
 import { type Case, casesOf, DIRECTIONS, type Direction } from './cases.ts';
 import { inPlace } from './in-place.ts';
@@ -62,8 +62,6 @@ const ONE_WAY = ['rx', 'tx'] as const;
 /** A back-end that only sends has nothing to wait for. */
 const WITH_RX = ['rx', 'io'] as const;
 
-const say = (line: string) => process.stderr.write(`${line}\n`);
-
 const program = new Command(NAME)
   .description(
     'Packets a second, one core each side, measured at the peer: the same instrument for every back-end.',
@@ -97,7 +95,7 @@ the peer at its other end; a port that shows a peer's memory passes packets on i
     requireDpdk();
     const cases = casesFor(options);
     return run('loopback', options, async (settings) => {
-      const { rows, dpdkVersion } = await loopback(settings, cases, new Workspace(), say);
+      const { rows, dpdkVersion } = await loopback(settings, cases, new Workspace(), tell);
       return { rows, dpdkVersion, table: loopbackTable(rows) };
     });
   });
@@ -131,7 +129,7 @@ that its buffer held before.`,
         settings,
         cases,
         new Workspace(),
-        say,
+        tell,
         options.touch ?? false,
       );
       return { rows, dpdkVersion, table: limitTable(rows) };
@@ -161,7 +159,7 @@ whole frames.`,
     if (options.peer === 'dpdk') requireDpdk();
     const cases = casesFor(options);
     return run('in-place', options, async (settings) => {
-      const { rows, dpdkVersion } = await inPlace(settings, cases, new Workspace(), say);
+      const { rows, dpdkVersion } = await inPlace(settings, cases, new Workspace(), tell);
       return { rows, dpdkVersion, table: inPlaceTable(rows) };
     });
   });
@@ -183,7 +181,7 @@ program
     if (options.peer === 'dpdk') requireDpdk();
     const cases = casesFor(options);
     return run('interrupts', options, async (settings) => {
-      const { rows, idle, dpdkVersion } = await interrupts(settings, cases, new Workspace(), say);
+      const { rows, idle, dpdkVersion } = await interrupts(settings, cases, new Workspace(), tell);
       const table = `${interruptTable(rows)}\n${idleTable(idle)}`;
       return { rows: [...rows, ...idle], dpdkVersion, table };
     });
@@ -222,7 +220,7 @@ A frame's time runs from when it was due, not from when it was sent: what waits 
     const cases = casesOf([options.mode], options.sizes);
     const load = options.rate === undefined ? { share: options.load } : { rate: options.rate };
     return run('latency', { ...options, peer: 'builtin' }, async (settings) => {
-      const { rows, dpdkVersion } = await latency(settings, cases, load, new Workspace(), say);
+      const { rows, dpdkVersion } = await latency(settings, cases, load, new Workspace(), tell);
       return { rows, dpdkVersion, table: [latencyTable(rows), ...rows.map(latencyHistograms)].join('\n') };
     });
   });
@@ -248,13 +246,13 @@ async function run(
   options: CommonOptions,
   measureAll: (settings: Settings) => Promise<Outcome>,
 ): Promise<void> {
-  const settings = settle(options, say);
+  const settings = settle(options, tell);
   requireWritable(options.json);
   const { rows, dpdkVersion, table } = await measureAll(settings);
   const machine = describeMachine(dpdkVersion, settings.hugepages);
-  console.log(table);
-  console.log(settingsLine(settings));
-  console.log(machineLine(machine));
+  print(table);
+  print(settingsLine(settings));
+  print(machineLine(machine));
   if (options.json === undefined) return;
   try {
     writeFileSync(options.json, reportJson({ suite, machine, settings, rows }));
@@ -280,8 +278,9 @@ exitOnSignals();
 onOutputEnd(() => process.exit(0));
 try {
   await program.parseAsync();
+  await printed();
   process.exit(0);
 } catch (error) {
-  say(`${NAME}: ${(error as Error).message}`);
+  tell(`${NAME}: ${(error as Error).message}`);
   process.exit(1);
 }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // `npm start`: packets both ways between a virtio-net driver and the PMD for ten seconds, live, contents checked. No root, no
 // hugepages, nothing to install. Exit code 0 when everything came back right.
-import { onOutputEnd } from '../run/output.ts';
+import { onOutputEnd, print, printed, tell } from '../run/output.ts';
 import { exitOnSignals, Workspace } from '../run/workspace.ts';
 import { runDemo } from './demo.ts';
 import { command } from './options.ts';
@@ -18,9 +18,10 @@ if (options.interactive) process.on('SIGINT', () => {});
 exitOnSignals(options.interactive ? ['SIGTERM', 'SIGHUP'] : undefined);
 onOutputEnd(() => process.exit(0));
 try {
-  await runDemo(options, new Workspace(), (line) => console.log(line));
+  await runDemo(options, new Workspace(), print);
+  await printed();
   process.exit(0);
 } catch (error) {
-  process.stderr.write(`npm start: ${(error as Error).message}\n`);
+  tell(`npm start: ${(error as Error).message}`);
   process.exit(1);
 }
