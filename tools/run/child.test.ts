@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Child } from './child.ts';
 
-const node = (code: string, maxRunMs = 20_000) =>
+const node = (code: string, maxRunMs = 60_000) =>
   new Child({ name: 'the child', command: [process.execPath, '-e', code], maxRunMs });
 
 const alive = (pid: number | undefined): boolean => {
@@ -14,16 +17,31 @@ const alive = (pid: number | undefined): boolean => {
 };
 
 describe('waiting for output', () => {
+  it('keeps all its output in a log, from both streams', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'child-'));
+    const log = join(folder, 'program.log');
+    const script = "console.log('said'); console.error('complained')";
+    const child = new Child({
+      name: 'program',
+      command: [process.execPath, '-e', script],
+      log,
+      maxRunMs: 60_000,
+    });
+    await child.gone;
+    expect(readFileSync(log, 'utf8').split('\n').sort()).toEqual(['', 'complained', 'said']);
+    rmSync(folder, { recursive: true });
+  });
+
   it('ends when it is there, also when it came before', async () => {
     const child = node(`console.log('ready 7'); setInterval(() => {}, 1000)`);
-    expect((await child.waitFor(/ready (\d)/, 10_000))[1]).toBe('7');
-    expect((await child.waitFor(/ready (\d)/, 10_000))[1]).toBe('7');
+    expect((await child.waitFor(/ready (\d)/, 60_000))[1]).toBe('7');
+    expect((await child.waitFor(/ready (\d)/, 60_000))[1]).toBe('7');
     await child.stop();
   });
 
   it('fails in one line that quotes the complaint when the child ends first', async () => {
     const child = node(`console.error('first\\nno such socket'); process.exit(3)`);
-    await expect(child.waitFor(/ready/, 10_000)).rejects.toThrow(
+    await expect(child.waitFor(/ready/, 60_000)).rejects.toThrow(
       'the child ended (3) before it printed ready; it said: no such socket',
     );
   });
@@ -36,7 +54,7 @@ describe('waiting for output', () => {
 
   it('fails when the program does not exist', async () => {
     const child = new Child({ name: 'the child', command: ['/nowhere/at-all'], maxRunMs: 1000 });
-    await expect(child.waitFor(/ready/, 10_000)).rejects.toThrow(/the child ended .*nowhere/s);
+    await expect(child.waitFor(/ready/, 60_000)).rejects.toThrow(/the child ended .*nowhere/s);
     await child.stop();
   });
 
@@ -57,12 +75,12 @@ describe('very much output', () => {
       `const line = 'x'.repeat(1 << 20); process.stdin.once('data', () => console.log('ready 8'));
        for (let i = 0; i < 20; i++) console.log(line); console.log('ready 7'); setInterval(() => {}, 1000)`,
     );
-    expect((await child.waitFor(/ready (\d)/, 30_000))[1]).toBe('7');
+    expect((await child.waitFor(/ready (\d)/, 60_000))[1]).toBe('7');
     const from = child.printed;
     expect(from).toBe(20 * ((1 << 20) + 1) + 8);
     expect(child.output.length).toBeLessThan(9 << 20);
     child.write('');
-    expect((await child.waitFor(/ready (\d)/, 10_000, from))[1]).toBe('8');
+    expect((await child.waitFor(/ready (\d)/, 60_000, from))[1]).toBe('8');
     await child.stop();
   }, 60_000);
 });
@@ -72,12 +90,12 @@ describe('a pause', () => {
     const child = node(
       `process.stdin.on('data', () => console.log('heard')); console.log('up'); process.on('SIGINT', () => process.exit(0))`,
     );
-    await child.waitFor(/up/, 10_000);
+    await child.waitFor(/up/, 60_000);
     child.pause();
     child.write('');
     await expect(child.waitFor(/heard/, 300)).rejects.toThrow('kept us waiting');
     child.resume();
-    await child.waitFor(/heard/, 10_000);
+    await child.waitFor(/heard/, 60_000);
     child.pause();
     await child.stop();
     expect(child.exit).toBe(0);
@@ -89,14 +107,14 @@ describe('the end of a child', () => {
     const child = node(
       `process.on('SIGINT', () => { console.log('bye'); process.exit(0) }); console.log('up'); setInterval(() => {}, 1000)`,
     );
-    await child.waitFor(/up/, 10_000);
+    await child.waitFor(/up/, 60_000);
     await child.stop();
     expect([child.exit, child.output.includes('bye')]).toEqual([0, true]);
   });
 
   it('is forced when it does not heed that', async () => {
     const child = node(`process.on('SIGINT', () => {}); console.log('up'); setInterval(() => {}, 1000)`);
-    await child.waitFor(/up/, 10_000);
+    await child.waitFor(/up/, 60_000);
     await child.stop();
     expect(child.exit).toBe('SIGKILL');
   });
@@ -115,13 +133,13 @@ describe('the end of a child', () => {
       command: [
         ...[process.execPath, '--import', import.meta.resolve('tsx'), '--input-type=module', '-e'],
         `import { Child } from ${module};
-         const child = new Child({ name: 'c', command: [process.execPath, '-e', 'setInterval(() => {}, 1000)'], maxRunMs: 20000 });
+         const child = new Child({ name: 'c', command: [process.execPath, '-e', 'setInterval(() => {}, 1000)'], maxRunMs: 60000 });
          console.log('pid=' + child.pid);
          setTimeout(() => process.exit(0), 100);`,
       ],
     });
-    const pid = Number((await parent.waitFor(/pid=(\d+)/, 15_000))[1]);
+    const pid = Number((await parent.waitFor(/pid=(\d+)/, 60_000))[1]);
     await parent.gone;
-    await expect.poll(() => alive(pid), { timeout: 5000 }).toBe(false);
+    await expect.poll(() => alive(pid), { timeout: 60_000 }).toBe(false);
   });
 });

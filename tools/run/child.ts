@@ -2,6 +2,7 @@
 // A child process of the bench or the demo: its output is collected, waiting is bounded, and it does not outlive us: it is
 // ended by its process id on stop(), when this process exits, and after `maxRunMs` whatever happens.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { appendFileSync } from 'node:fs';
 import { PmdError } from '../../src/errors.ts';
 import { findProgram } from './programs.ts';
 
@@ -10,6 +11,8 @@ export interface ChildSpec {
   readonly name: string;
   readonly command: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** A file that gets all its output, as it comes. */
+  readonly log?: string;
   /** The terminal is the child's: no output is collected. */
   readonly terminal?: boolean;
   /** Milliseconds after which it is killed. */
@@ -30,6 +33,7 @@ export class Child {
   readonly name: string;
   readonly #child: ChildProcess;
   readonly #deadline: NodeJS.Timeout;
+  #log: string | undefined;
   readonly #changed = new Set<() => void>();
   readonly #lineListeners: ((line: string) => void)[] = [];
   #output = '';
@@ -44,6 +48,7 @@ export class Child {
 
   constructor(spec: ChildSpec) {
     this.name = spec.name;
+    this.#log = spec.log;
     const [program = '', ...args] = [...boundToUs(), ...spec.command];
     this.#child = spawn(program, args, {
       stdio: spec.terminal ? 'inherit' : 'pipe',
@@ -161,8 +166,19 @@ export class Child {
     stream?.setEncoding('utf8');
     stream?.on('data', (text: string) => {
       take(text);
+      this.#keep(text);
       this.#wake();
     });
+  }
+
+  /** A disk that is full costs the log, not the run. */
+  #keep(text: string): void {
+    if (this.#log === undefined) return;
+    try {
+      appendFileSync(this.#log, text);
+    } catch {
+      this.#log = undefined;
+    }
   }
 
   #takeOutput(text: string): void {

@@ -18,7 +18,7 @@ export interface MachineContext {
   readonly accelerator: Accelerator;
   /** For sockets: a short path. */
   readonly folder: string;
-  /** For the console's log. */
+  /** For the logs of the console and of QEMU. */
   readonly logs: string;
   /** Milliseconds after which QEMU is killed whatever happens. */
   readonly maxRunMs: number;
@@ -41,7 +41,8 @@ export class Machine {
     };
     this.#agent = new GuestAgent(spec.name);
     const command = qemuCommand(context.images, context.accelerator, spec, this.paths);
-    this.qemu = new Child({ name: `QEMU (${spec.name})`, command, maxRunMs: context.maxRunMs });
+    const log = join(context.logs, `${spec.name}.qemu.log`);
+    this.qemu = new Child({ name: `QEMU (${spec.name})`, command, log, maxRunMs: context.maxRunMs });
   }
 
   /** Waits until the guest runs commands. */

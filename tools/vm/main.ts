@@ -8,7 +8,7 @@ import { noDebianReason } from './debian.ts';
 import type { Machine } from './machine.ts';
 import { FUNCTION_ADDRESS } from './qemu.ts';
 import { Rig } from './rig.ts';
-import { consoleCommand, showInTmux, tmuxUsable } from './terminals.ts';
+import { consoleCommand, logsOf, sayAtExit, showInTmux, tmuxUsable } from './terminals.ts';
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -35,6 +35,7 @@ async function main(): Promise<void> {
   const reason = noDebianReason();
   if (reason) throw new PmdError('VPCI_RIG', reason);
   const rig = await Rig.prepare({ say, maxRunMs: DAY_MS });
+  sayAtExit(`The machines have ended; ${logsOf(rig.logs)}`);
   try {
     await rig.startDevice('--queues', options.queues);
     say('VM2, the peer, starts');
@@ -46,7 +47,6 @@ async function main(): Promise<void> {
     if (!options.check) await showConsoles(guest, peer, options.tmux);
   } finally {
     await rig.stop();
-    say(`The machines have ended; their consoles' logs are in ${rig.logs}`);
   }
 }
 
@@ -74,7 +74,7 @@ function introduction(rig: Rig): string {
     `VM1 has the function at ${FUNCTION_ADDRESS}, bound and ready; VM2 has eth0.`,
     `VM1: ${IN_VM1.join('\n')}`,
     `VM2: ${IN_VM2.join('\n')}`,
-    `Logs: ${rig.logs}`,
+    `What they print, ${logsOf(rig.logs)}`,
     '',
   ].join('\n');
 }

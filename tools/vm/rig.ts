@@ -68,9 +68,10 @@ export class Rig {
     return device;
   }
 
-  /** A program on the host that ends with the rig. */
+  /** A program on the host that ends with the rig; its output is among the logs. */
   startProgram(name: string, command: readonly string[]): Child {
-    const child = new Child({ name, command, maxRunMs: this.#options.maxRunMs });
+    const log = join(this.logs, `${name}.log`);
+    const child = new Child({ name, command, log, maxRunMs: this.#options.maxRunMs });
     this.#running.push(child);
     return child;
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Two consoles for a person: side by side in tmux where there is one, else by two commands for two terminals.
+import { writeSync } from 'node:fs';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Child } from '../run/child.ts';
@@ -10,7 +11,7 @@ import type { Machine } from './machine.ts';
 const TMUX_MS = 10_000;
 
 /** The command that attaches a terminal to a machine's console. */
-export function consoleCommand(machine: Machine): string[] {
+export function consoleCommand(machine: Pane['machine']): string[] {
   const extension = extname(new URL(import.meta.url).pathname);
   const loader = extension === '.ts' ? ['--import', import.meta.resolve('tsx')] : [];
   const main = fileURLToPath(new URL(`./console${extension}`, import.meta.url));
@@ -21,8 +22,27 @@ export function tmuxUsable(): boolean {
   return process.stdin.isTTY === true && process.stdout.isTTY === true && findProgram('tmux') !== undefined;
 }
 
+/** Where to look afterwards. */
+export const logsOf = (folder: string): string =>
+  `logs of the consoles, of QEMU and of the device model: ${folder}`;
+
+/** Says a line as the last thing, also when a signal ends this process. */
+export function sayAtExit(line: string): void {
+  process.once('exit', () => {
+    try {
+      writeSync(process.stdout.fd, `${line}\n`);
+    } catch {
+      // Nobody reads it.
+    }
+  });
+}
+
+/** Nobody who has not used tmux before would find these. */
+export const TMUX_KEYS =
+  'Ctrl-b o, or a click, changes to the other machine; Ctrl-] leaves a console; Ctrl-b d ends both machines.';
+
 export interface Pane {
-  readonly machine: Machine;
+  readonly machine: { readonly paths: Pick<Machine['paths'], 'console'> };
   /** Lines above its console. */
   readonly hint: readonly string[];
 }
@@ -31,17 +51,9 @@ export interface Pane {
 export async function showInTmux(shown: readonly Pane[], maxRunMs: number): Promise<void> {
   // A server of its own: the person's tmux and its settings have nothing to do with it.
   const server = ['tmux', '-L', `vhost-pci-${process.pid}`, '-f', '/dev/null'];
-  const panes = shown.map(({ machine, hint }) => {
-    const [lines, command] = [hint, consoleCommand(machine)].map((words) => words.map(quote).join(' '));
-    return `printf '%s\\n' ${lines}; exec ${command}`;
-  });
-  const command = panes.flatMap((pane, i) =>
-    i === 0 ? ['new-session', pane] : [';', 'split-window', '-h', pane],
-  );
-  const options = [';', 'set', '-g', 'mouse', 'on', ';', 'select-pane', '-t', '0'];
   const tmux = new Child({
     name: 'tmux',
-    command: ['env', '-u', 'TMUX', ...server, ...command, ...options],
+    command: ['env', '-u', 'TMUX', ...server, ...tmuxWords(shown)],
     terminal: true,
     maxRunMs,
   });
@@ -52,6 +64,19 @@ export async function showInTmux(shown: readonly Pane[], maxRunMs: number): Prom
     // Nothing to end when both consoles were left.
     await runToEnd('tmux', [...server, 'kill-server'], TMUX_MS).catch(() => {});
   }
+}
+
+/** What tmux is told: a pane for each machine, its hints above its console. */
+export function tmuxWords(shown: readonly Pane[]): string[] {
+  const panes = shown.map(({ machine, hint }) => {
+    const lines = [TMUX_KEYS, ...hint];
+    const [text, command] = [lines, consoleCommand(machine)].map((words) => words.map(quote).join(' '));
+    return `printf '%s\\n' ${text}; exec ${command}`;
+  });
+  const split = panes.flatMap((pane, i) =>
+    i === 0 ? ['new-session', pane] : [';', 'split-window', '-h', pane],
+  );
+  return [...split, ';', 'set', '-g', 'mouse', 'on', ';', 'select-pane', '-t', '0'];
 }
 
 const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
