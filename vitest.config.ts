@@ -1,16 +1,65 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { defineConfig } from 'vitest/config';
 
-// Polling tests starve each other on small machines, so files run one after the other, each in its own process.
+const ALL = ['src/**/*.test.ts', 'tools/**/*.test.ts', 'test/**/*.test.ts'];
+/** Virtual machines: npm run test:vm. */
+const VM = 'test/vm/**';
+
+/**
+ * `long`: fuzzers, sanitizers, instruction counts, benchmarks, and attacks by the dozen. Not in `npm test`, but in `npm run test:all`. A
+ * file that takes more than ten seconds goes here.
+ */
+const LONG = [
+  'test/fuzz/**/*.test.ts',
+  'test/perf/**/*.test.ts',
+  'test/ring-*.test.ts',
+  'test/bench.test.ts',
+  'test/hostile-holdings.test.ts',
+  'test/hole-memory.test.ts',
+  'test/hugepage-limit.test.ts',
+  'test/latency.test.ts',
+  'test/zero-garbage.test.ts',
+  'tools/peer/hostile.test.ts',
+];
+
+/** `unit`: what starts no poll loop, so that files do not starve each other and run side by side. The rest runs one by one. */
+const UNIT = [
+  'src/*.test.ts',
+  ...['abi', 'bus', 'pci', 'virtio', 'vhost-pci'].map((folder) => `src/${folder}/**/*.test.ts`),
+  ...['device', 'devbind', 'run', 'vm'].map((folder) => `tools/${folder}/**/*.test.ts`),
+  'test/model/**/*.test.ts',
+  'test/{layers,layouts,hostile-docs,readme}.test.ts',
+];
+
+const common = { pool: 'forks', testTimeout: 120_000, hookTimeout: 120_000 } as const;
+
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'tools/**/*.test.ts', 'test/**/*.test.ts'],
-    // Virtual machines: npm run test:vm.
-    exclude: ['test/vm/**'],
-    pool: 'forks',
-    fileParallelism: false,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
     reporters: ['default', './test/support/closing-line.ts'],
+    projects: [
+      {
+        test: { ...common, name: 'unit', include: UNIT, exclude: [VM, ...LONG], sequence: { groupOrder: 0 } },
+      },
+      {
+        test: {
+          ...common,
+          name: 'polling',
+          include: ALL,
+          exclude: [VM, ...LONG, ...UNIT],
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: 'long',
+          include: LONG,
+          exclude: [VM],
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
   },
 });
