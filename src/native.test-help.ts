@@ -29,11 +29,11 @@ export function codeOf(action: () => unknown): string | undefined {
   return undefined;
 }
 
-/** Polls until `condition` holds; fails after five seconds. */
+/** Polls until `condition` holds; fails after a minute. */
 export async function until(condition: () => boolean): Promise<void> {
-  const end = Date.now() + 5000;
+  const end = Date.now() + 60_000;
   while (!condition()) {
-    if (Date.now() > end) throw new Error(`still not so after 5 s: ${condition}`);
+    if (Date.now() > end) throw new Error(`still not so after a minute: ${condition}`);
     await new Promise((done) => setTimeout(done, 2));
   }
 }

@@ -9,7 +9,7 @@ import { DRIVER_QUEUE_COUNTERS, native, QUEUE_BROKEN, type WaitSetHandle } from 
 
 const FRAME = Uint8Array.from({ length: 64 }, (_, i) => i);
 /** A wait that is over long before is the rule; one that lasts so long has lost its wake-up. */
-const LOST_MS = 20_000;
+const LOST_MS = 60_000;
 const VERSION_1 = 1n << BigInt(VIRTIO_F_VERSION_1);
 const EVENT_IDX = 1n << BigInt(VIRTIO_F_RING_EVENT_IDX);
 const PACKED = 1n << BigInt(VIRTIO_F_RING_PACKED);

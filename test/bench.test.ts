@@ -83,7 +83,7 @@ describe('vhost-pci-bench', () => {
       expect(stdout).toContain('relay-64');
       expect(stdout).toContain('rings of 256, packed');
     },
-    180_000,
+    300_000,
   );
 
   it('compares work in place with copies', async () => {
@@ -105,7 +105,7 @@ describe('vhost-pci-bench', () => {
     );
     expect([code, stderr]).toEqual([0, expect.stringContaining('tx-64, round 1 of 1: in place ')]);
     expect(stdout).toContain('copying Mpps');
-  }, 180_000);
+  }, 300_000);
 
   it.skipIf(dpdkMissing())(
     'compares with net_vhost',
@@ -139,7 +139,7 @@ describe('vhost-pci-bench', () => {
       }
       expect(row.ours_cycles_per_packet).toBeGreaterThan(0);
     },
-    180_000,
+    300_000,
   );
 
   it.skipIf(dpdkMissing())(
@@ -161,7 +161,7 @@ describe('vhost-pci-bench', () => {
       expect(row.ratio.p99_9.median).toBeGreaterThan(0);
       for (const side of [row.histogram.ours, row.histogram.theirs]) expect(side.length).toBeGreaterThan(0);
     },
-    180_000,
+    300_000,
   );
 
   it('finds the limit of the built-in peer', async () => {
@@ -173,7 +173,7 @@ describe('vhost-pci-bench', () => {
     const { rows } = JSON.parse(readFileSync(file, 'utf8'));
     expect(rows.map((row: { case: string }) => row.case)).toEqual(['rx-64', 'tx-64']);
     for (const row of rows) expect(row.limit_mpps).toBeGreaterThan(0);
-  }, 180_000);
+  }, 300_000);
 
   it('finds what a back-end reaches that moves the bytes and does no more', async () => {
     const { code, stdout, stderr } = await bench(
@@ -181,7 +181,7 @@ describe('vhost-pci-bench', () => {
     );
     expect([code, stderr]).toEqual([0, expect.stringContaining('tx-64, round 1 of 1')]);
     expect(stdout).toContain('of the limit: median');
-  }, 180_000);
+  }, 300_000);
 
   it('compares interrupt mode with polling', async () => {
     const file = join(folder, 'interrupts.json');
@@ -196,5 +196,5 @@ describe('vhost-pci-bench', () => {
       ...['rx-64', 'adaptive', 'on', 'off'],
     ]);
     expect(rows[0].ratio.median).toBeGreaterThan(0);
-  }, 180_000);
+  }, 300_000);
 });

@@ -187,7 +187,7 @@ describe.skipIf(dpdkMissing())('with dpdk-testpmd and net_virtio_user as the pee
         };
         for (let time = 0; time < 4; time++) {
           const before = await received();
-          for (let tries = 0; tries < 100 && (await received()) < before + 5000; tries++) await sleep(50);
+          for (let tries = 0; tries < 1200 && (await received()) < before + 5000; tries++) await sleep(50);
           expect(await received(), dpdk.output.slice(-1500)).toBeGreaterThanOrEqual(before + 5000);
           await pmd.kill();
           await startDriver();

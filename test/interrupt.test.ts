@@ -140,7 +140,7 @@ describe('testpmd with RX interrupts', () => {
     await echoed(await openPeer({ count: 100 }), 100);
     await asleep(prompt);
     prompt.child.stdin?.write('quit\n');
-    await until('testpmd ends', () => !prompt.running, 20_000);
+    await until('testpmd ends', () => !prompt.running);
     expect(prompt.child.exitCode).toBe(0);
   });
 

@@ -54,8 +54,8 @@ async function startPeer(options: Partial<PeerOptions>): Promise<Peer> {
 
 /** Sends COUNT frames and waits until they are back. */
 async function roundTrip(options: Partial<PeerOptions>): Promise<Peer> {
-  const started = await startPeer({ count: COUNT, ...options });
-  await until('all frames are back or given up', () => started.done, 30_000);
+  const started = await startPeer({ count: COUNT, patienceMs: 30_000, ...options });
+  await until('all frames are back or given up', () => started.done);
   await started.stop();
   return started;
 }
@@ -112,7 +112,7 @@ describe.skipIf(dpdkMissing())('the peer with DPDK net_vhost', () => {
   it('echo: gives back whatever it gets', async () => {
     const other = await startTestpmd('flowgen');
     const echo = await startPeer({ mode: 'echo' });
-    await until('frames went round', () => echo.stats().txPackets > COUNT, 20_000);
+    await until('frames went round', () => echo.stats().txPackets > COUNT);
     await echo.stop();
     expect(echo.stats().rxPackets).toBe(echo.stats().txPackets);
     await other.stop();
@@ -122,7 +122,7 @@ describe.skipIf(dpdkMissing())('the peer with DPDK net_vhost', () => {
   it('foreign frames fail the check', async () => {
     await startTestpmd('txonly');
     const sink = await startPeer({ mode: 'sink' });
-    await until('frames arrive', () => sink.stats().rxPackets > 1000, 20_000);
+    await until('frames arrive', () => sink.stats().rxPackets > 1000);
     await sink.stop();
     expect(faults(sink.stats())).toMatch(/bad checksum|cannot be ours/);
   });
@@ -133,7 +133,7 @@ describe.skipIf(dpdkMissing())('the peer with DPDK net_vhost', () => {
     const started = waiting.start();
     await startTestpmd('io', { client: true });
     await started;
-    await until('all frames are back or given up', () => waiting.done, 30_000);
+    await until('all frames are back or given up', () => waiting.done);
     await waiting.stop();
     expectAllBack(waiting);
   });
@@ -141,15 +141,15 @@ describe.skipIf(dpdkMissing())('the peer with DPDK net_vhost', () => {
   it('a back-end killed in full traffic is noticed and, once it is back, used again', async () => {
     const first = await startTestpmd('io');
     const living = await startPeer({});
-    await until('frames come back', () => living.stats().rxPackets > COUNT, 20_000);
+    await until('frames come back', () => living.stats().rxPackets > COUNT);
     first.kill('SIGKILL');
-    await until('the peer notices', () => !living.up, 5000);
+    await until('the peer notices', () => !living.up);
     await first.ended(5000);
     rmSync(path); // DPDK does not take over a socket that a crash left.
     await startTestpmd('io');
-    await until('the peer is back', () => living.up, 10_000);
+    await until('the peer is back', () => living.up);
     const before = living.stats().rxPackets;
-    await until('frames come back again', () => living.stats().rxPackets > before + COUNT, 20_000);
+    await until('frames come back again', () => living.stats().rxPackets > before + COUNT);
     expect(faults(living.stats())).toBeUndefined();
   });
 });

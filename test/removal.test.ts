@@ -35,7 +35,7 @@ describe('testpmd without a prompt, when its only device goes', () => {
   it('ends as a failure, with one line that says why', async () => {
     await startPmd();
     await device.kill('SIGINT');
-    await until('it ends', () => !pmd.running, 20_000);
+    await until('it ends', () => !pmd.running);
     expect(pmd.exitCode).toBe(1);
     expect(pmd.output.match(/^net_vhost_pci: The device .* is gone: .*$/gm)).toHaveLength(1);
     expect(pmd.output).toContain('testpmd: the last port was removed, see --hot-plug\n');

@@ -92,7 +92,7 @@ describe('npm start', () => {
       stdout += text;
     });
     const ended = collect(child);
-    await until('packets flow', () => stdout.includes('t=1 s'), 30_000);
+    await until('packets flow', () => stdout.includes('t=1 s'));
     const children = childrenOf(child.pid as number);
     const device = children.find(({ line }) => line.includes('device/main'));
     process.kill(device?.pid as number, 'SIGKILL');
@@ -110,7 +110,7 @@ describe('npm start', () => {
       stderr += text;
     });
     child.stdout?.once('data', () => child.stdout?.destroy());
-    await until('it ended', () => child.exitCode !== null || child.signalCode !== null, 30_000);
+    await until('it ended', () => child.exitCode !== null || child.signalCode !== null);
     expect([child.exitCode, stderr]).toEqual([0, '']);
     await until('its folder is gone', () => readdirSync(folder).length === 0);
   });
@@ -122,7 +122,7 @@ describe('npm start', () => {
       stdout += text;
     });
     const ended = collect(child);
-    await until('packets flow', () => stdout.includes('t=1 s'), 30_000);
+    await until('packets flow', () => stdout.includes('t=1 s'));
     const children = childrenOf(child.pid as number);
     expect(children).toHaveLength(3);
     child.kill('SIGINT');

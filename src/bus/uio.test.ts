@@ -112,7 +112,7 @@ describe('UIO', () => {
     device.onInterrupt(0, () => calls++);
     device.enableInterrupts();
     writeFileSync(path('config'), new Uint8Array(256).fill(0xff));
-    await until('it is told', () => reasons.length > 0, 10_000);
+    await until('it is told', () => reasons.length > 0);
     const then = calls;
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect([reasons, calls]).toEqual([['it does not answer any more'], then]);

@@ -42,9 +42,9 @@ function hold(kind: 'terminal' | 'pipe', lines: number): HeldOutput {
 describe('text to a reader that takes nothing', () => {
   it.each(['terminal', 'pipe'] as const)('does not hold the event loop, nor the end: a %s', async (kind) => {
     const program = hold(kind, 200_000);
-    await until('the loop turns', () => reported().includes('written'), 30_000);
+    await until('the loop turns', () => reported().includes('written'));
     process.kill(await program.pid(), 'SIGTERM');
-    await until('it ends', () => program.exit !== undefined, 30_000);
+    await until('it ends', () => program.exit !== undefined);
     expect(program.exit).toBe(7);
   });
 
@@ -52,11 +52,11 @@ describe('text to a reader that takes nothing', () => {
     'is lost beyond a bound, counted, and reported: a %s',
     async (kind) => {
       const program = hold(kind, 200_000);
-      await until('the loop turns', () => reported().includes('written'), 30_000);
+      await until('the loop turns', () => reported().includes('written'));
       program.read();
-      await until('the loss is reported', () => /lost here/.test(program.output), 30_000);
+      await until('the loss is reported', () => /lost here/.test(program.output));
       process.kill(await program.pid(), 'SIGTERM');
-      await until('it ends', () => program.exit !== undefined, 30_000);
+      await until('it ends', () => program.exit !== undefined);
 
       const lines = program.output.split(/\r?\n/).slice(0, -1);
       const lost = lines.flatMap((line) => /^\((\d+) lines? (?:was|were) lost here/.exec(line)?.[1] ?? []);
@@ -73,7 +73,7 @@ describe('text to a reader', () => {
   it('comes whole and in order, stdout and stderr being one file, also right before the end', async () => {
     const program = hold('pipe', 5000);
     program.read();
-    await until('all is there', () => program.output.includes('line 4999\n'), 30_000);
+    await until('all is there', () => program.output.includes('line 4999\n'));
     expect(program.output).toBe(Array.from({ length: 5000 }, (_, i) => `line ${i}\n`).join(''));
   });
 
@@ -96,7 +96,7 @@ describe('text to a reader', () => {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     child.stdout?.destroy();
-    await until('it is reported', () => reported().includes('EPIPE'), 30_000);
+    await until('it is reported', () => reported().includes('EPIPE'));
     child.kill('SIGTERM');
     await until('it ends', () => child.exitCode !== null);
     expect(child.exitCode).toBe(7);

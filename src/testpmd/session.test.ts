@@ -166,7 +166,7 @@ describe('forwarding', () => {
   it('counts from zero after clear port stats', async () => {
     await open();
     await session.forwarding.start(session.forwardingPorts, 0);
-    await vi.waitFor(() => expect(session.ports[0].stats().ipackets).toBeGreaterThan(0), 20_000);
+    await vi.waitFor(() => expect(session.ports[0].stats().ipackets).toBeGreaterThan(0), 60_000);
     await session.forwarding.stop();
     for (const port of session.ports) session.clearStats(port);
     expect(session.forwarding.statsText([])).toContain(

@@ -7,5 +7,5 @@ import { until } from './wait.ts';
 const port = vhostPciDriver.probe(0, 'net_vhost_pci0', new Map([['path', process.argv[2] ?? '']]));
 port.start();
 new Echo(port);
-await until('5000 packets came', () => port.stats().ipackets > 5000, 30_000);
+await until('5000 packets came', () => port.stats().ipackets > 5000);
 console.log('5000 packets');

@@ -25,7 +25,7 @@ export class HeldOutput {
 
   /** Process id of the program. */
   async pid(): Promise<number> {
-    await until('it has started', () => /pid \d+/.test(this.#status), 30_000);
+    await until('it has started', () => /pid \d+/.test(this.#status));
     return Number(/pid (\d+)/.exec(this.#status)?.[1]);
   }
 

@@ -8,7 +8,7 @@ import { readPcap, writePcap } from './pcap.ts';
 const PCAP = 0;
 const VIRTIO = 1;
 const POLL_MS = 10;
-const BACK_MS = 20_000;
+const BACK_MS = 60_000;
 
 export interface PcapPeerOptions {
   /** For the capture files. */

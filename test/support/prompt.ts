@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { ROOT } from './run-tool.ts';
 import { until } from './wait.ts';
 
-const START_MS = 30_000;
+const START_MS = 60_000;
 
 export class Prompt {
   readonly child: ChildProcess;

@@ -32,7 +32,7 @@ export function runTool(
   file: string,
   args: readonly string[],
   env: Record<string, string> = {},
-  maxRunMs = 170_000,
+  maxRunMs = 280_000,
 ): Promise<Ended> {
   const child = startTool(file, args, env);
   const timer = setTimeout(() => child.kill('SIGKILL'), maxRunMs);

@@ -61,7 +61,7 @@ export class Stage {
 
   /** The peer ends by itself, and found nothing wrong. */
   async finished(peer: Tool): Promise<void> {
-    await until('the peer ends', () => !peer.running, 30_000);
+    await until('the peer ends', () => !peer.running);
     expect(peer.output).not.toMatch(/not back/);
     expect(peer.exitCode, peer.output).toBe(0);
   }

@@ -44,7 +44,7 @@ export class Tool {
 
   /** Waits until it has printed `text`. */
   async printed(text: string): Promise<void> {
-    await until(`${this.#name} prints '${text}'`, () => this.#output.includes(text) || !this.running, 20_000);
+    await until(`${this.#name} prints '${text}'`, () => this.#output.includes(text) || !this.running);
     if (!this.#output.includes(text))
       throw new Error(`${this.#name} ended without '${text}':\n${this.#output}`);
   }

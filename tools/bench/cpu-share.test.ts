@@ -38,5 +38,5 @@ it('a process that is gone has no share', () => {
 it('waiting for a quiet machine has a bound', async () => {
   const start = performance.now();
   await waitForQuiet(1);
-  expect(performance.now() - start).toBeLessThan(5000);
+  expect(performance.now() - start).toBeLessThan(60_000);
 });

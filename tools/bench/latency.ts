@@ -11,6 +11,7 @@ import type { LatencyFigures, LatencyRow } from './latency-report.ts';
 import { disturbance, measure } from './measure.ts';
 import { type Settings, SLICE_SECONDS } from './settings.ts';
 import { median, pairedRatio } from './statistics.ts';
+import { untilTraffic } from './until-traffic.ts';
 
 /** Frames a second, or as a share of what net_vhost forwards with the same peer. */
 export type Load = { readonly rate: number } | { readonly share: number };
@@ -39,10 +40,12 @@ export async function latency(
     const theirs: LatencyMeasurement[] = [];
     for (let round = 1; round <= settings.rounds; round++) {
       await waitForQuiet();
-      const [a, b] = await takeTurns(apart, [
-        () => new LatencySide(apart, wanted, rate, new OurBackEnd(apart, wanted, workspace)),
-        () => new LatencySide(apart, wanted, rate, new NetVhostBackEnd(apart, wanted, workspace)),
-      ]);
+      const [a, b] = await untilTraffic(settings.seconds, (seconds) =>
+        takeTurns({ ...apart, seconds }, [
+          () => new LatencySide(apart, wanted, rate, new OurBackEnd(apart, wanted, workspace)),
+          () => new LatencySide(apart, wanted, rate, new NetVhostBackEnd(apart, wanted, workspace)),
+        ]),
+      );
       ours.push(a);
       theirs.push(b);
       dpdkVersion ??= b.dpdkVersion;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What all runs of a suite share: it is the same for both sides of a comparison.
+import { TRAFFIC_BOUND_MS } from './until-traffic.ts';
 
 export const PEERS = ['dpdk', 'builtin'] as const;
 export type PeerKind = (typeof PEERS)[number];
@@ -31,7 +32,7 @@ export const SETTLE_SECONDS = 0.03;
 /** Seconds of traffic before the window: both sides are compiled, cached and in their stride. */
 export const WARM_UP_SECONDS = 1;
 /** Milliseconds for any one program to start, warm-up not included. */
-export const START_MS = 20_000;
-/** Milliseconds after which any child of one run is killed; two sides may take turns in it, and disturbed slices be repeated. */
+export const START_MS = 60_000;
+/** Milliseconds after which any child of one run is killed; two sides may take turns in it, disturbed slices be repeated, and each wait for its first packet. */
 export const runBoundMs = (settings: Settings): number =>
-  1000 * (2 * WARM_UP_SECONDS + 16 * settings.seconds) + 4 * START_MS;
+  1000 * (2 * WARM_UP_SECONDS + 16 * settings.seconds) + 4 * (START_MS + TRAFFIC_BOUND_MS);

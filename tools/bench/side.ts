@@ -9,6 +9,7 @@ import { type Case, ROLES } from './cases.ts';
 import { CpuMeter } from './cpu-share.ts';
 import { type BenchPeer, createPeer } from './peers.ts';
 import { SETTLE_SECONDS, type Settings, WARM_UP_SECONDS } from './settings.ts';
+import { untilTraffic } from './until-traffic.ts';
 
 export interface Slice {
   readonly mpps: number;
@@ -53,8 +54,12 @@ export class Side {
     await sleep(1000 * SETTLE_SECONDS);
   }
 
-  /** The rate in a window that starts now. Throws VPCI_NO_TRAFFIC when not a packet moved in it. */
-  async measure(seconds: number): Promise<Slice> {
+  /** The rate in a window that starts now; a longer one when not a packet moved in it. Throws VPCI_NO_TRAFFIC when none ever does. */
+  measure(seconds: number): Promise<Slice> {
+    return untilTraffic(seconds, (window) => this.#measureOnce(window));
+  }
+
+  async #measureOnce(seconds: number): Promise<Slice> {
     const peer = this.#peer as BenchPeer;
     const pids = [this.backEnd.pid, peer.pid];
     const meters = pids.flatMap((pid) => (pid === undefined ? [] : [new CpuMeter(pid)]));

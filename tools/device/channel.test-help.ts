@@ -12,7 +12,7 @@ interface Received {
   readonly fds: number[];
 }
 
-const RECEIVE_MS = 10_000;
+const RECEIVE_MS = 60_000;
 
 export class Channel {
   readonly #socket: MessageSocket;

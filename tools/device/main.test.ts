@@ -54,14 +54,14 @@ function start(...args: string[]): Run {
 
 async function end(...args: string[]): Promise<Run> {
   const run = start(...args);
-  await until('it ends', () => run.code !== null, 30_000);
+  await until('it ends', () => run.code !== null);
   return run;
 }
 
 describe('vhost-pci-device', () => {
   it.each(['SIGINT', 'SIGTERM'] as const)('says that it is ready, and ends cleanly at %s', async (signal) => {
     const run = start(...sockets());
-    await until('it is ready', () => run.stdout.includes('\n'), 30_000);
+    await until('it is ready', () => run.stdout.includes('\n'));
     expect(run.stdout).toBe(
       `vhost-pci-device: ready, vhost-user ${join(folder, 'a')}, vfio-user ${join(folder, 'b')}\n`,
     );
@@ -77,7 +77,7 @@ describe('vhost-pci-device', () => {
     const run = start(...sockets());
     run.child.stdout?.destroy();
     run.child.stderr?.destroy();
-    await until('it listens', () => existsSync(join(folder, 'b')), 30_000);
+    await until('it listens', () => existsSync(join(folder, 'b')));
     for (let i = 0; i < 3; i++) {
       const client = connect(join(folder, 'a'));
       await once(client, 'connect');
@@ -96,13 +96,13 @@ describe('vhost-pci-device', () => {
       const command = [process.execPath, '--import', 'tsx', MAIN, ...sockets(), '-v'];
       const device = new HeldOutput(kind, command);
       try {
-        await until('it listens', () => existsSync(join(folder, 'b')), 30_000);
+        await until('it listens', () => existsSync(join(folder, 'b')));
         const driver = new TestDriver(native.unixConnect(join(folder, 'b')));
         await driver.version();
         // A pipe holds 64 KiB of lines, a terminal less.
         for (let i = 0; i < 5000; i++) await driver.read(7, 0, 4);
         process.kill(await device.pid(), 'SIGTERM');
-        await until('it ends', () => device.exit !== undefined, 30_000);
+        await until('it ends', () => device.exit !== undefined);
         expect(device.exit).toBe(0);
         driver.close();
       } finally {
@@ -142,7 +142,7 @@ describe('vhost-pci-device', () => {
     const owner = process.getuid?.() === 0 ? ['--socket-owner', '0:1234'] : [];
     const run = start(...sockets(), '--socket-mode', '0660', ...owner);
     process.umask(umask);
-    await until('it is ready', () => run.stdout.includes('\n'), 30_000);
+    await until('it is ready', () => run.stdout.includes('\n'));
     for (const name of ['a', 'b']) {
       const { mode, gid } = statSync(join(folder, name));
       expect(mode & 0o777).toBe(0o660);

@@ -37,7 +37,7 @@ function connect(options: Partial<ScriptedBackEndOptions> = {}): {
   backEnd: ScriptedBackEnd;
 } {
   const [ours, theirs] = native.socketPair();
-  const channel = new Channel(ours, '/run/back-end', 2000);
+  const channel = new Channel(ours, '/run/back-end', 60_000);
   const backEnd = new ScriptedBackEnd(theirs, {
     features: VERSION_1 | MRG_RXBUF | MQ | PROTOCOL,
     protocolFeatures: P_MQ | P_REPLY_ACK | P_STATUS,

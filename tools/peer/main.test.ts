@@ -67,7 +67,7 @@ describe('vhost-pci-peer', () => {
     const socket = join(folder, 's');
     const child = spawn(process.execPath, ['--import', 'tsx', MAIN, '--server', '--vhost-user', socket]);
     try {
-      await until('it listens', () => existsSync(socket), 20_000);
+      await until('it listens', () => existsSync(socket));
       child.kill('SIGINT');
       await until('it ended', () => child.exitCode !== null || child.signalCode !== null);
       expect(child.exitCode).toBe(0);
@@ -89,7 +89,7 @@ describe('vhost-pci-peer', () => {
     });
     try {
       child.stdout.once('data', () => child.stdout.destroy());
-      await until('it ended', () => child.exitCode !== null || child.signalCode !== null, 30_000);
+      await until('it ended', () => child.exitCode !== null || child.signalCode !== null);
       expect([child.exitCode, stderr]).toEqual([0, expect.stringMatching(/^The back-end is up[^\n]*\n$/)]);
     } finally {
       child.kill('SIGKILL');

@@ -106,6 +106,9 @@ const program = new Command('vhost-pci-peer')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'vhost-pci-peer: ')) });
 
+/** Milliseconds without a frame, with --count. */
+const COUNT_PATIENCE_MS = 20_000;
+
 type Options = ReturnType<typeof program.opts>;
 
 function createPeer(options: Options): Peer {
@@ -125,7 +128,8 @@ function createPeer(options: Options): Peer {
     hugepages: options.hugepages ?? false,
     cpus: options.cpu ?? [],
     burst: options.burst,
-    count: options.count ?? Number.POSITIVE_INFINITY,
+    // Who sends so many waits for the last of them: on a machine that is busy they may be long in coming.
+    ...(options.count === undefined ? {} : { count: options.count, patienceMs: COUNT_PATIENCE_MS }),
     check: options.check,
     reconnect: options.reconnect,
     ...(window === undefined ? {} : { window }),

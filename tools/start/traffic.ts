@@ -31,7 +31,7 @@ export interface Traffic {
 }
 
 /** Milliseconds that a peer may take to start, and to end. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 export function startTraffic(
   options: DemoOptions,
