@@ -65,10 +65,15 @@ export interface MemoryRegion {
   readonly offset: number;
 }
 
-/** 6 bytes at a multiple of 4, the driver area of a local data queue. */
-export interface PositionPlace {
+/**
+ * The driver area of a local data queue, whose head holds words that outlive this process (docs/device-abi.md, "Position words",
+ * "Gate words"): 6 bytes at a multiple of 4, or 192 at a multiple of 64 when it is `gated`.
+ */
+export interface DriverArea {
   readonly mapping: MappingHandle;
   readonly offset: number;
+  /** The device says there which handing out of the ring may be worked on. */
+  readonly gated: boolean;
 }
 
 /** Where a ring lies (guest-physical) and how to work it; `features` say whether it is a split or a packed one. */
@@ -88,8 +93,8 @@ export interface RingSetup {
   readonly notifyFd: number;
   /** True for a queue that waits for the driver's kick; left out, the queue is polled and the driver is asked not to kick. */
   readonly wantKicks?: boolean;
-  /** Packed rings: memory of this process that outlives it, where its position is kept (docs/device-abi.md, "Position words"). */
-  readonly position?: PositionPlace & { readonly serial: number };
+  /** The words that go with the ring, and the `serial` under which it was handed out. */
+  readonly words?: DriverArea & { readonly serial: number };
 }
 
 export interface TapOffloads {
@@ -163,6 +168,9 @@ export const QUEUE_RUNNING = 1;
 /** The peer broke the rules; nothing but a new `queueStart` wakes the queue. */
 export const QUEUE_BROKEN = 2;
 
+/** What queueQuiesce returns for a queue that it gave up on. */
+export const QUEUE_STUCK = -1;
+
 /** Order of the counters of a driver-role queue (BigUint64Array), see `driverQueueStats`. */
 export const DRIVER_QUEUE_COUNTERS = [
   'packets',
@@ -214,7 +222,7 @@ export interface Native {
   mappingBuffer(mapping: MappingHandle): ArrayBuffer;
   /** The same for the `window`th 2 GiB of a mapping of any size. */
   mappingWindow(mapping: MappingHandle, window: number): ArrayBuffer;
-  /** Unmaps. The caller has made sure that no queue and no other thread uses the mapping. */
+  /** Unmaps. The caller has made sure that no queue and no other thread uses the mapping; what stuck queues use stays mapped. */
   unmap(mapping: MappingHandle): void;
   /**
    * Whether the mapping is of a file in memory that may lack pages (tmpfs, memfd): a touch makes a missing one and charges it to this
@@ -235,6 +243,9 @@ export interface Native {
   /** Reads 1, 2 or 4 bytes at a multiple of that, in exactly one access: device registers. RangeError outside the mapping. */
   mmioRead(mapping: MappingHandle, offset: number, width: number): number;
   mmioWrite(mapping: MappingHandle, offset: number, width: number, value: number): void;
+  /** A 32-bit word that is shared with another process, in one access and sequentially consistent. */
+  atomicRead(mapping: MappingHandle, offset: number): number;
+  atomicWrite(mapping: MappingHandle, offset: number, value: number): void;
   /**
    * Nanoseconds to read 8 bytes of each 64-byte line of a range (multiples of 64): the best of `rounds` passes over it, ended
    * early after about 50 ms. Cached memory answers in a few, uncached memory in hundreds.
@@ -303,6 +314,16 @@ export interface Native {
   /** Starts an output queue of `capacity` bytes; the eventfd `failedFd` is signalled when a write fails. */
   writerStart(capacity: number, failedFd: number): OutputQueue;
   close(fd: number): void;
+  /**
+   * Closes a descriptor that another party made, and never hangs: a file system that does not answer holds a thread of its own. Beyond
+   * 64 of those, descriptors stay open.
+   */
+  closeForeign(fd: number): void;
+  /**
+   * File system of a descriptor that another party made, found without asking it: "tmpfs" (memfds too), "hugetlbfs", another name of
+   * /proc/mounts, or "" when it is in no mount that this process sees.
+   */
+  fileSystem(fd: number): string;
   dup(fd: number): number;
   /** True for a regular file or memfd; with its size and identity. */
   fileInfo(fd: number): {
@@ -341,6 +362,8 @@ export interface Native {
   setAffinityOfAll(cpus: readonly number[]): void;
   /** CPUs that the calling thread may run on. */
   getAffinity(): number[];
+  /** Ends the process at once, with its threads wherever they are. */
+  exitNow(code: number): never;
   /** Names the calling thread (15 bytes). */
   setThreadName(name: string): void;
   /** Time-stamp counter, as a double: exact up to 2^53. */
@@ -352,7 +375,7 @@ export interface Native {
   // --- ring: guest memory -------------------------------------------------------------------------------------------
   /** An immutable table. Regions must not overlap and must lie inside their mappings. EACCES when one cannot be written. */
   memoryCreate(regions: readonly MemoryRegion[]): MemoryHandle;
-  /** Frees the table. EBUSY when a running queue uses it. */
+  /** Frees the table, once no stuck queue uses it. EBUSY when a running queue does. */
   memoryDestroy(memory: MemoryHandle): void;
 
   // --- ring: mbuf pools ---------------------------------------------------------------------------------------------
@@ -375,19 +398,23 @@ export interface Native {
   // --- ring: device role (the exotic rings) -------------------------------------------------------------------------
   /** A queue slot, stopped. 'rx' takes from the peer's TX ring, 'tx' gives to the peer's RX ring. */
   queueCreate(role: 'rx' | 'tx'): QueueHandle;
-  /** Joins the slot to a ring of the peer. Throws ERANGE when a part of the ring lies outside the memory, EINVAL on a bad size. */
+  /**
+   * Joins the slot to a ring of the peer. Throws ERANGE when a part of the ring lies outside the memory, EINVAL on a bad size, EBUSY
+   * when the queue is running or stuck.
+   */
   queueStart(queue: QueueHandle, setup: RingSetup): void;
   /**
-   * Makes the queue stop and waits until no burst runs on it in any thread. Returns the index of the next available
-   * entry that was not taken. Idempotent.
+   * Makes the queue stop and waits until no burst runs on it in any thread, at most `patienceMs` (1000). Returns the index of the
+   * next available entry that was not taken. Idempotent. QUEUE_STUCK when a burst does not come back: what it may touch
+   * (the memory table, its mappings, the words) stays until it does, also when it is given back, and later calls do not wait.
    */
-  queueQuiesce(queue: QueueHandle): number;
+  queueQuiesce(queue: QueueHandle, patienceMs?: number): number;
   queueState(queue: QueueHandle): number;
   /** The next `rxBurst` of a running queue gives a RARP broadcast of this MAC address (6 bytes) before all else; null: none waits any more. */
   queueAnnounce(queue: QueueHandle, mac: Uint8Array | null): void;
   /** Live counters in the order of QUEUE_COUNTERS: BigUint64Array over the addon's memory, for the calling thread. */
   queueStats(queue: QueueHandle): ArrayBuffer;
-  /** Quiesces and frees the slot; detaches this thread's view of the counters. */
+  /** Quiesces and frees the slot, which is never used again if the queue is stuck; detaches this thread's view of the counters. */
   queueDestroy(queue: QueueHandle): void;
   /**
    * HOT. Asks the peer to kick when it makes the next entry available. True when nothing waits, so that the caller may sleep (also

@@ -52,6 +52,17 @@ Napi::Value Write(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value ReadAtomic(const Napi::CallbackInfo& info) {
+  constexpr uint32_t kWidth = sizeof(uint32_t);
+  return Napi::Number::New(info.Env(), AtomicRead(Range(info[0], info[1], kWidth, kWidth)));
+}
+
+Napi::Value WriteAtomic(const Napi::CallbackInfo& info) {
+  constexpr uint32_t kWidth = sizeof(uint32_t);
+  AtomicWrite(Range(info[0], info[1], kWidth, kWidth), arg::Uint32(info[2], "value"));
+  return info.Env().Undefined();
+}
+
 Napi::Value Latency(const Napi::CallbackInfo& info) {
   const uint64_t length = arg::Size(info[2], "length", kLineBytes);
   const uint32_t rounds = arg::Uint32(info[3], "rounds", 1, 1'000'000);
@@ -72,6 +83,8 @@ void InitOsMmio(Napi::Object exports) {
   Export<Address>(exports, "mappingAddress");
   Export<Read>(exports, "mmioRead");
   Export<Write>(exports, "mmioWrite");
+  Export<ReadAtomic>(exports, "atomicRead");
+  Export<WriteAtomic>(exports, "atomicWrite");
   Export<Latency>(exports, "readLatency");
   Export<Equals>(exports, "mappingEquals");
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // sizeof and offsetof of the C++ layouts, for the test that holds them against src/abi.
 #include "binding/ring_registry.h"
+#include "ring/device_queue.h"
 #include "ring/layout.h"
 
 namespace vpci {
@@ -41,6 +42,11 @@ Napi::Value Layouts(const Napi::CallbackInfo& info) {
   set("virtio_net_hdr_mrg_rxbuf.csum_start", offsetof(VirtioNetHdr, csum_start));
   set("virtio_net_hdr_mrg_rxbuf.csum_offset", offsetof(VirtioNetHdr, csum_offset));
   set("virtio_net_hdr_mrg_rxbuf.num_buffers", offsetof(VirtioNetHdr, num_buffers));
+  set("vhost_pci_gate_words", sizeof(DriverArea));
+  set("vhost_pci_gate_words.busy", offsetof(DriverArea, gate) + offsetof(GateWords, busy));
+  set("vhost_pci_gate_words.allowed", offsetof(DriverArea, gate) + offsetof(GateWords, allowed));
+  set("vhost_pci_position_words.shown", offsetof(DriverArea, position) + offsetof(PositionWords, places));
+  set("vhost_pci_position_words.serial", offsetof(DriverArea, position) + offsetof(PositionWords, serial));
   return o;
 }
 

@@ -5,6 +5,7 @@
 #include "binding/arguments.h"
 #include "binding/error.h"
 #include "binding/ring_registry.h"
+#include "binding/ring_stuck.h"
 #include "os/mapping.h"
 
 namespace vpci {
@@ -43,8 +44,12 @@ Napi::Value MemoryCreate(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value MemoryDestroy(const Napi::CallbackInfo& info) {
-  if (MemoryArg(info[0]).users.load() != 0) throw ErrnoError(info.Env(), EBUSY, "memoryDestroy");
-  TheRegistry().memories.Remove(arg::Uint32(info[0], "memory"));
+  const uint32_t handle = arg::Uint32(info[0], "memory");
+  ReapStuck();
+  if (MemoryArg(info[0]).users.load() == 0)
+    TheRegistry().memories.Remove(handle);
+  else if (!OrphanTable(handle))
+    throw ErrnoError(info.Env(), EBUSY, "memoryDestroy");
   return info.Env().Undefined();
 }
 

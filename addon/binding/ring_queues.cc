@@ -8,6 +8,7 @@
 #include "binding/buffers.h"
 #include "binding/error.h"
 #include "binding/ring_registry.h"
+#include "binding/ring_stuck.h"
 #include "os/mapping.h"
 #include "ring/announce.h"
 
@@ -24,6 +25,7 @@ QueueRole RoleArg(const Napi::Value& value) {
 // A queue that was used before, or a new one.
 uint32_t TakeQueue(Napi::Env env) {
   auto& queues = TheRegistry().queues;
+  ReapStuck();
   int64_t handle = queues.Renew();
   if (handle < 0) handle = queues.Add(std::make_unique<DeviceQueue>());
   if (handle < 0) throw ErrnoError(env, ENOSPC, "queueCreate");
@@ -41,16 +43,24 @@ Napi::Value QueueCreate(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), handle);
 }
 
-void TakePosition(const Napi::Object& o, RingSetup* setup) {
+// The words of a driver area; returns the handle of its mapping.
+uint32_t TakeWords(const Napi::Object& o, RingSetup* setup) {
   setup->serial = static_cast<uint16_t>(arg::Uint32(o.Get("serial"), "serial", 0, 0xffff));
   const uint32_t offset = arg::Uint32(o.Get("offset"), "offset");
-  const Napi::Value handle = o.Get("mapping");
+  const bool gated = arg::Bool(o.Get("gated"), "gated");
+  const uint32_t handle = arg::Uint32(o.Get("mapping"), "mapping");
   Mapping mapping;
-  Check(o.Env(), MappingGet(arg::Uint32(handle, "mapping"), &mapping), "queueStart");
+  Check(o.Env(), MappingGet(handle, &mapping), "queueStart");
   if (!mapping.writable) throw ErrnoError(o.Env(), EACCES, "queueStart");
-  if (offset % 4 != 0 || offset > mapping.length || mapping.length - offset < sizeof(PositionWords))
-    throw arg::OutOfRange(o.Env(), "offset", "a multiple of 4 inside the mapping");
-  setup->position = reinterpret_cast<PositionWords*>(mapping.base + offset);
+  const size_t align = gated ? alignof(DriverArea) : alignof(PositionWords);
+  const size_t bytes = gated ? sizeof(DriverArea) : sizeof(PositionWords);
+  if (offset % align != 0 || offset > mapping.length || mapping.length - offset < bytes)
+    throw arg::OutOfRange(o.Env(), "offset",
+                          "a multiple of " + std::to_string(align) + " inside the mapping");
+  auto* area = reinterpret_cast<DriverArea*>(mapping.base + offset);
+  setup->position = &area->position;
+  if (gated) setup->gate = &area->gate;
+  return handle;
 }
 
 Napi::Value QueueStart(const Napi::CallbackInfo& info) {
@@ -66,14 +76,16 @@ Napi::Value QueueStart(const Napi::CallbackInfo& info) {
   setup.notify_fd = arg::Int32(o.Get("notifyFd"), "notifyFd", -1);
   const Napi::Value want_kicks = o.Get("wantKicks");
   setup.want_kicks = !want_kicks.IsUndefined() && arg::Bool(want_kicks, "wantKicks");
-  const Napi::Value position = o.Get("position");
+  const Napi::Value words = o.Get("words");
   const Napi::Value memory = o.Get("memory");
   // Last: a getter of `setup` may destroy any of them.
-  if (!position.IsUndefined()) TakePosition(arg::Object(position, "position"), &setup);
+  const uint32_t place_mapping = words.IsUndefined() ? 0 : TakeWords(arg::Object(words, "words"), &setup);
   setup.memory = &MemoryArg(memory);
   DeviceQueue& q = QueueArg(info[0]);
+  ReapStuck();
   switch (q.Start(setup)) {
     case StartError::kNone:
+      q.place_mapping = place_mapping;
       return env.Undefined();
     case StartError::kBadSize:
       throw ErrnoError(env, EINVAL,
@@ -86,12 +98,18 @@ Napi::Value QueueStart(const Napi::CallbackInfo& info) {
       throw ErrnoError(env, EINVAL, "queueStart: the position lies outside the packed ring");
     case StartError::kRunning:
       throw ErrnoError(env, EBUSY, "queueStart: the queue is running");
+    case StartError::kStuck:
+      throw ErrnoError(env, EBUSY, "queueStart: a burst of the queue has not come back");
   }
   return env.Undefined();
 }
 
 Napi::Value QueueQuiesce(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), QueueArg(info[0]).Quiesce());
+  DeviceQueue& q = QueueArg(info[0]);
+  const bool impatient = !info[1].IsUndefined();
+  const int32_t last = q.Quiesce(impatient ? arg::Uint32(info[1], "patience") : DeviceQueue::kPatienceMs);
+  if (last == DeviceQueue::kStuck) KeepForStuck(q);
+  return Napi::Number::New(info.Env(), last);
 }
 
 Napi::Value QueueStateOf(const Napi::CallbackInfo& info) {
@@ -121,10 +139,16 @@ Napi::Value QueueSlots(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value QueueDestroy(const Napi::CallbackInfo& info) {
-  QueueArg(info[0]).Quiesce();
+  DeviceQueue& q = QueueArg(info[0]);
+  const bool stuck = q.Quiesce() == DeviceQueue::kStuck;
+  if (stuck) KeepForStuck(q);
   DropBuffer(info.Env(), BufferOf::kQueueStats, arg::Uint32(info[0], "queue"));
   DropBuffer(info.Env(), BufferOf::kQueueSlots, arg::Uint32(info[0], "queue"));
-  TheRegistry().queues.Retire(arg::Uint32(info[0], "queue"));
+  const uint32_t handle = arg::Uint32(info[0], "queue");
+  if (stuck)
+    TheRegistry().queues.Abandon(handle);
+  else
+    TheRegistry().queues.Retire(handle);
   return info.Env().Undefined();
 }
 

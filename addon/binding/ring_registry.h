@@ -68,6 +68,11 @@ class SlotTable {
     std::lock_guard lock(mutex_);
     Unname(handle);
   }
+  // For an object that somebody may use for ever: it is never renewed, and its slot is free.
+  void Abandon(uint32_t handle) {
+    std::lock_guard lock(mutex_);
+    if (Unname(handle)) slots_[handle % N].object.store(nullptr);
+  }
   int64_t Renew() {
     std::lock_guard lock(mutex_);
     for (uint32_t i = 0; i < N; i++)

@@ -25,6 +25,9 @@ struct Entry {
   /** Bytes that mmap took: the length rounded up to whole pages of the file. */
   size_t mapped;
   bool sparse;
+  uint32_t holds = 0;
+  /** Given back while it was held. */
+  bool removed = false;
 };
 
 // Handles are never used twice (until 2^32 of them): a stale one is an error, not another mapping.
@@ -51,6 +54,20 @@ int Add(const Mapping& mapping, size_t mapped, uint32_t* handle, bool sparse = f
     return -ENOMEM;
   }
   *handle = table.next++;
+  return 0;
+}
+
+/** Null for one that was given back. */
+Entry* Find(Table& table, uint32_t handle) {
+  const auto found = table.entries.find(handle);
+  return found == table.entries.end() || found->second.removed ? nullptr : &found->second;
+}
+
+int Drop(Table& table, uint32_t handle) {
+  const Entry& entry = table.entries.at(handle);
+  FaultGuardRemove(entry.mapping.base);
+  if (munmap(entry.mapping.base, entry.mapped) < 0) return -errno;
+  table.entries.erase(handle);
   return 0;
 }
 
@@ -141,9 +158,9 @@ bool HugePagesRefused() { return hugepages_refused; }
 int MappingGet(uint32_t handle, Mapping* out) {
   Table& table = TheTable();
   const std::lock_guard lock(table.mutex);
-  const auto found = table.entries.find(handle);
-  if (found == table.entries.end()) return -EBADF;
-  *out = found->second.mapping;
+  Entry* entry = Find(table, handle);
+  if (!entry) return -EBADF;
+  *out = entry->mapping;
   return 0;
 }
 
@@ -176,13 +193,27 @@ int MappingGuardState(uint32_t handle, GuardState* out) {
 int MappingRemove(uint32_t handle) {
   Table& table = TheTable();
   const std::lock_guard lock(table.mutex);
-  const auto found = table.entries.find(handle);
-  if (found == table.entries.end()) return -EBADF;
-  const Entry entry = found->second;
-  FaultGuardRemove(entry.mapping.base);
-  if (munmap(entry.mapping.base, entry.mapped) < 0) return -errno;
-  table.entries.erase(found);
+  Entry* entry = Find(table, handle);
+  if (!entry) return -EBADF;
+  entry->removed = true;
+  return entry->holds == 0 ? Drop(table, handle) : 0;
+}
+
+int MappingHold(uint32_t handle) {
+  Table& table = TheTable();
+  const std::lock_guard lock(table.mutex);
+  Entry* entry = Find(table, handle);
+  if (!entry) return -EBADF;
+  entry->holds++;
   return 0;
+}
+
+void MappingRelease(uint32_t handle) {
+  Table& table = TheTable();
+  const std::lock_guard lock(table.mutex);
+  const auto found = table.entries.find(handle);
+  if (found == table.entries.end() || found->second.holds == 0) return;
+  if (--found->second.holds == 0 && found->second.removed) Drop(table, handle);
 }
 
 }  // namespace vpci

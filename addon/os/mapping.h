@@ -40,5 +40,9 @@ bool MappingIsSparse(uint32_t handle);
 int MappingLimitHoles(uint32_t handle, size_t bytes);
 int MappingNotifyLoss(uint32_t handle, int event_fd);
 int MappingGuardState(uint32_t handle, GuardState* out);
+// For memory that a thread may still touch although its owner gives it back: MappingRemove takes the handle
+// away as ever, and unmaps only when as many releases as holds were made.
+int MappingHold(uint32_t handle);
+void MappingRelease(uint32_t handle);
 
 }  // namespace vpci

@@ -43,6 +43,14 @@ void MmioWrite(uint8_t* address, unsigned width, uint32_t value) {
   Store<uint32_t>(address, value);
 }
 
+uint32_t AtomicRead(const uint8_t* address) {
+  return __atomic_load_n(reinterpret_cast<const uint32_t*>(address), __ATOMIC_SEQ_CST);
+}
+
+void AtomicWrite(uint8_t* address, uint32_t value) {
+  __atomic_store_n(reinterpret_cast<uint32_t*>(address), value, __ATOMIC_SEQ_CST);
+}
+
 double ReadLatency(const uint8_t* start, size_t length, unsigned rounds) {
   const auto lines = static_cast<double>(length / kLineBytes);
   const int64_t begin = NowNs();

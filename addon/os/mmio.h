@@ -15,6 +15,10 @@ uint32_t MmioRead(const uint8_t* address, unsigned width);
 /** Writes 1, 2 or 4 bytes at an address that is a multiple of `width`. */
 void MmioWrite(uint8_t* address, unsigned width, uint32_t value);
 
+/** Words shared with another process, in an order that all agree on (sequentially consistent). */
+uint32_t AtomicRead(const uint8_t* address);
+void AtomicWrite(uint8_t* address, uint32_t value);
+
 /**
  * Nanoseconds to read 8 bytes of each line of [start, start + length): the best of up to `rounds` passes
  * after a first one that fills the caches, if there are any. Ends early after about 50 ms. `start` and

@@ -2,6 +2,7 @@
 #include "ring/device_queue.h"
 
 #include <sched.h>
+#include <time.h>
 
 #include "ring/signal.h"
 #include "ring/variant.h"
@@ -14,11 +15,17 @@ bool Misaligned(const void* p, uintptr_t alignment) {
   return (reinterpret_cast<uintptr_t>(p) & (alignment - 1)) != 0;
 }
 
+uint64_t NowMs() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1'000'000;
+}
+
 }  // namespace
 
 StartError DeviceQueue::Start(const RingSetup& s) {
   if (state.load(std::memory_order_seq_cst) == QueueState::kRunning) return StartError::kRunning;
-  Quiesce();
+  if (Quiesce() == kStuck) return StartError::kStuck;
   if (s.size == 0 || s.size > kVringMaxSize) return StartError::kBadSize;
   const bool wants_packed = HasFeature(s.features, VIRTIO_F_RING_PACKED);
   region_size = 0;
@@ -37,8 +44,12 @@ StartError DeviceQueue::Start(const RingSetup& s) {
   mergeable = HasFeature(s.features, VIRTIO_NET_F_MRG_RXBUF);
   variant = VariantOf(s.features);
   notify_fd = s.notify_fd;
+  gate = s.gate ? s.gate : &own_gate;
+  // Who has no second gate is always let in.
+  serial = s.gate ? s.serial : 0;
   PlacePosition(s);
-  AskForKicks(s.want_kicks);
+  if (EnterSecond()) AskForKicks(s.want_kicks);
+  gate->busy.store(0, std::memory_order_release);
   state.store(QueueState::kRunning, std::memory_order_seq_cst);
   return StartError::kNone;
 }
@@ -74,24 +85,46 @@ StartError DeviceQueue::LayPacked(const RingSetup& s) {
   return StartError::kNone;
 }
 
-// Words that speak of this ring already hold what they should, and must not be without it for a moment.
+// Words that speak of this ring already hold what they should, and must not be without it for a moment. A
+// split ring needs no more than that somebody has begun with it.
 void DeviceQueue::PlacePosition(const RingSetup& s) {
   position = s.position ? s.position : &unread_position;
   const uint32_t places = PositionWords::Places(last_avail_idx, last_avail_idx);
-  if (!packed || (position->serial == s.serial && position->places == places)) return;
+  if (!packed) {
+    if (s.gate) StoreRelease(&position->serial, s.serial);
+    return;
+  }
+  if (position->serial == s.serial && position->places == places) return;
   StoreOnce(&position->serial, uint16_t{0});
   StoreRelease(&position->places, places);
   StoreRelease(&position->serial, s.serial);
 }
 
-uint16_t DeviceQueue::Quiesce() {
+int32_t DeviceQueue::Quiesce(uint32_t patience_ms) {
   state.store(QueueState::kStopped, std::memory_order_seq_cst);
-  while (busy.load(std::memory_order_seq_cst) != 0) sched_yield();
+  given_up = !WaitUntilIdle(given_up ? 0 : patience_ms);
+  if (given_up) {
+    // Its owner may close it, and the number would be another descriptor's.
+    StoreOnce(&notify_fd, -1);
+    return kStuck;
+  }
   if (memory) {
     memory->users.fetch_sub(1);
     memory = nullptr;
   }
+  gate = &own_gate;
+  serial = 0;
   return last_avail_idx;
+}
+
+// A burst that was interrupted by the scheduler is given time to go on: this thread may be what it waits for.
+bool DeviceQueue::WaitUntilIdle(uint32_t patience_ms) {
+  if (busy.load(std::memory_order_seq_cst) == 0) return true;
+  for (const uint64_t end = NowMs() + patience_ms; NowMs() < end;) {
+    sched_yield();
+    if (busy.load(std::memory_order_seq_cst) == 0) return true;
+  }
+  return false;
 }
 
 uint8_t* DeviceQueue::TranslateElsewhere(uint64_t gpa, uint64_t len) {
@@ -165,9 +198,10 @@ void DeviceQueue::NotifyPeer(uint32_t passed) {
     counters.guest_notifications_suppressed++;
     return;
   }
-  if (notify_fd < 0) return;
+  const int fd = LoadOnce(&notify_fd);
+  if (fd < 0) return;
   // The device model holds it too: its doing must not hold a burst.
-  if (SignalEventfd(notify_fd)) counters.guest_notifications++;
+  if (SignalEventfd(fd)) counters.guest_notifications++;
 }
 
 }  // namespace vpci

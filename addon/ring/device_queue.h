@@ -4,7 +4,10 @@
 //
 // One thread polls a queue. Any other thread may call Quiesce: it closes the gate and waits until a burst
 // that is under way has left, after which nothing touches the peer's memory. A burst is bounded work, so the
-// wait is short.
+// wait is short, unless the burst sleeps in the peer's memory: then the queue is given up (kStuck).
+//
+// Another process may hold a second gate, in memory that it shares with this one (GateWords): whoever hands
+// out the ring takes it back there, with no help of this process but that its bursts look.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -34,6 +37,25 @@ struct PositionWords {
   static uint32_t Places(uint16_t shown, uint16_t next) { return shown | uint32_t{next} << 16; }
 };
 
+// The second gate: who hands out a ring says which handing out may be worked on, and sees whether a burst is
+// inside (docs/device-abi.md, "Gate words"). Each word has a cache line to itself, since they are polled.
+struct GateWords {
+  // Written by bursts.
+  alignas(64) std::atomic<uint32_t> busy{0};
+  // Written by who hands out the ring: the serial of the ring that bursts may touch, 0 for none.
+  alignas(64) std::atomic<uint32_t> allowed{0};
+
+  // In `allowed`: it has given up waiting for the burst, which is to leave without touching the ring.
+  static constexpr uint32_t kRevoked = 0xffff'ffff;
+};
+static_assert(std::atomic<uint32_t>::is_always_lock_free && sizeof(std::atomic<uint32_t>) == 4);
+
+// What lies over the head of a driver area.
+struct DriverArea {
+  PositionWords position;
+  GateWords gate;
+};
+
 struct RingSetup {
   MemoryTable* memory;
   // Descriptor, driver and device area (VIRTIO 1.2, 2.6).
@@ -50,10 +72,12 @@ struct RingSetup {
   bool want_kicks = false;
   // Packed ring: where to keep the position, and which ring these words are to speak of; null for nowhere.
   PositionWords* position = nullptr;
+  // The gate of who hands out the ring; null for none.
+  GateWords* gate = nullptr;
   uint16_t serial = 0;
 };
 
-enum class StartError { kNone, kBadSize, kMisaligned, kOutsideMemory, kBadIndex, kRunning };
+enum class StartError { kNone, kBadSize, kMisaligned, kOutsideMemory, kBadIndex, kRunning, kStuck };
 
 // Packets that lie in the peer's memory for the application to read or write there, shared with JavaScript:
 // where a packet starts (behind its network header) as an offset in a window of 2 GiB of a mapping, the bytes
@@ -76,11 +100,18 @@ struct HeldBuffer {
 };
 
 struct alignas(64) DeviceQueue {
+  // Quiesce has given up.
+  static constexpr int32_t kStuck = -1;
+  static constexpr uint32_t kPatienceMs = 1000;
+
   // --- written by both threads
   std::atomic<uint32_t> busy{0};
   std::atomic<QueueState> state{QueueState::kStopped};
   // An address that the next receive burst is to announce (announce.h); 0 for none.
   std::atomic<uint64_t> announce{0};
+  // Changed only while `busy` cannot rise: what a burst finds behind them stays mapped until it leaves.
+  GateWords* gate = &own_gate;
+  uint32_t serial = 0;
 
   // --- set by Start, read by bursts
   alignas(64) const VringDesc* desc = nullptr;
@@ -121,6 +152,10 @@ struct alignas(64) DeviceQueue {
   QueueRole role = QueueRole::kRx;
   PositionWords* position = &unread_position;
   PositionWords unread_position{};
+  std::atomic<bool> given_up{false};
+  // Handle of the mapping that `position` and `gate` point into, 0 for none.
+  uint32_t place_mapping = 0;
+  GateWords own_gate;
 
   QueueCounters counters;
   InPlaceSlots slots;
@@ -131,19 +166,33 @@ struct alignas(64) DeviceQueue {
   bool event_idx() const { return HasFeature(features, VIRTIO_F_RING_EVENT_IDX); }
 
   StartError Start(const RingSetup& setup);
-  // Returns where the next available entry is that was not taken.
-  uint16_t Quiesce();
+  // Returns where the next available entry is that was not taken, or kStuck when a burst does not leave in
+  // time. The memory then has to stay until Stuck() is false; a queue that is stuck is not waited for again.
+  int32_t Quiesce(uint32_t patience_ms = kPatienceMs);
+  // A burst that Quiesce gave up on is inside still.
+  bool Stuck() const { return given_up.load() && busy.load(std::memory_order_seq_cst) != 0; }
 
-  // Gate of every burst. The store and the load are sequentially consistent against those in Quiesce: either
-  // the burst sees the closed gate or Quiesce sees the burst.
+  // Gates of every burst, this process's own and then the second one, which may be looked at only inside the
+  // first. Store and load are sequentially consistent against those of the other side: either the burst sees
+  // the closed gate or who closes it sees the burst.
   bool Enter() {
     if (__builtin_expect(held != 0, 0)) return false;
     busy.store(1, std::memory_order_seq_cst);
-    if (__builtin_expect(state.load(std::memory_order_seq_cst) == QueueState::kRunning, 1)) return true;
-    Leave();
+    if (__builtin_expect(state.load(std::memory_order_seq_cst) == QueueState::kRunning, 1)) {
+      if (__builtin_expect(EnterSecond(), 1)) return true;
+      gate->busy.store(0, std::memory_order_release);
+    }
+    busy.store(0, std::memory_order_release);
     return false;
   }
-  void Leave() { busy.store(0, std::memory_order_release); }
+  // To be asked inside: the ring, or this process, does not wait for the burst any more.
+  bool Lost() const {
+    return gate->allowed.load(std::memory_order_acquire) == GateWords::kRevoked || given_up.load();
+  }
+  void Leave() {
+    gate->busy.store(0, std::memory_order_release);
+    busy.store(0, std::memory_order_release);
+  }
 
   // The peer broke a rule of the ring: nobody touches it again until the next Start.
   void Break() {
@@ -195,6 +244,11 @@ struct alignas(64) DeviceQueue {
   StartError LaySplit(const RingSetup& setup);
   StartError LayPacked(const RingSetup& setup);
   uint8_t* TranslateElsewhere(uint64_t gpa, uint64_t len);
+  bool EnterSecond() {
+    gate->busy.store(1, std::memory_order_seq_cst);
+    return gate->allowed.load(std::memory_order_seq_cst) == serial;
+  }
+  bool WaitUntilIdle(uint32_t patience_ms);
   void PlacePosition(const RingSetup& setup);
   bool HasWork();
   void AskForKicks(bool want);

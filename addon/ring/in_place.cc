@@ -111,10 +111,11 @@ uint32_t Take(DeviceQueue& q, uint32_t n, Step take) {
   return count;
 }
 
-// Another thread may have closed the gate meanwhile; the ring is still there until we leave.
+// Another thread may have closed a gate meanwhile; the ring is still ours until we leave, unless whoever
+// closed it has given up on an application that took its time.
 uint32_t Give(DeviceQueue& q, uint32_t n, Step give) {
   if (q.held == 0) return 0;
-  const uint32_t done = give(q, std::min<uint32_t>(n, q.held));
+  const uint32_t done = q.Lost() ? 0 : give(q, std::min<uint32_t>(n, q.held));
   q.counters.good_packets += done;
   q.counters.bursts += done != 0;
   q.held = 0;

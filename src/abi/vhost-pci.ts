@@ -115,6 +115,20 @@ export const VHOST_PCI_POSITION_WORDS = {
   fields: { shown: at(0, 'u16'), next: at(2, 'u16'), serial: at(4, 'u16') },
 } as const satisfies Layout;
 
+/** In the driver area too: by whose leave bursts touch the ring, and whether one is inside. A cache line each. */
+export const VHOST_PCI_GATE_WORDS = {
+  name: 'vhost_pci_gate_words',
+  source: 'docs/device-abi.md, Gate words',
+  size: 192,
+  fields: { busy: at(64, 'u32'), allowed: at(128, 'u32') },
+} as const satisfies Layout;
+
+/** In `allowed`: the device has given up waiting; a burst that is inside is to leave without touching the ring. */
+export const VHOST_PCI_GATE_REVOKED = 0xffff_ffff;
+
+/** Alignment of a driver area that holds gate words. */
+export const VHOST_PCI_GATE_ALIGN = 64;
+
 /** QUEUE_STOP and QUEUE_STOPPED payload; last_avail_idx counts in QUEUE_STOPPED only. */
 export const VHOST_PCI_QUEUE_STOP = {
   name: 'vhost_pci_queue_stop',
@@ -128,10 +142,12 @@ export const VHOST_PCI_QUEUE_STOP = {
  * SESSION: the peer may come and go while the function stays; messages of class 2 and the placed memory form are used.
  * REMAP: the driver can read a memory BAR's region again after a REMOTE_MEM message, so that a peer may come back
  * with another memory file (a vfio-user client in the driver's own process can; a guest kernel cannot).
+ * GATE, which needs SESSION: rings are taken back through the gate words, without QUEUE_STOP.
  * LINK_REASON: the driver is told in words why there is no link.
  */
 export const VHOST_PCI_F_SESSION = 112;
 export const VHOST_PCI_F_REMAP = 113;
+export const VHOST_PCI_F_GATE = 114;
 export const VHOST_PCI_F_LINK_REASON = 115;
 
 /** MSI-X vectors: 0 configuration, 1 control queue, 2 + k data queue k. */

@@ -5,6 +5,7 @@
 // Nothing that the device says makes it throw out of the event loop: trouble is counted and reported in one line, and
 // the device is reset when it asks for that or breaks its control ring.
 import {
+  VHOST_PCI_F_GATE,
   VHOST_PCI_F_LINK_REASON,
   VHOST_PCI_F_REMAP,
   VHOST_PCI_F_SESSION,
@@ -15,7 +16,7 @@ import { VIRTIO_F_VERSION_1 } from '../abi/virtio-ring.ts';
 import { answers, NO_ANSWER } from '../bus/liveness.ts';
 import type { DmaMemory, PciDevice } from '../bus/pci-device.ts';
 import { failedTo, PmdError } from '../errors.ts';
-import type { PositionPlace } from '../native.ts';
+import type { DriverArea } from '../native.ts';
 import { type FeatureSet, features, hasFeature } from '../virtio/features.ts';
 import { ModernTransport } from '../virtio/modern-transport.ts';
 import { ControlQueue } from './control-queue.ts';
@@ -58,7 +59,7 @@ export class VhostPciDevice {
   readonly #notifyFds = new Map<number, number>();
   #rxInterrupts: RxInterrupts | null = null;
   #localMemory: DmaMemory | null = null;
-  #positions: readonly PositionPlace[] = [];
+  #areas: readonly DriverArea[] = [];
   #remoteMemory: RemoteMemory | null = null;
   #control: ControlQueue | null = null;
   #features: FeatureSet = 0n;
@@ -96,7 +97,7 @@ export class VhostPciDevice {
       this.exotic = new ExoticQueues({
         queuePairs: this.queuePairs,
         notifyFd: (role, pair) => this.#notifyFds.get(localQueue(role, pair)) ?? -1,
-        positionPlace: (role, pair) => this.#positions[localQueue(role, pair)] ?? null,
+        driverArea: (role, pair) => this.#areas[localQueue(role, pair)] ?? null,
         wake: (pair) => this.#rxInterrupts?.wake(pair),
         report: (line) => this.#events.report(line),
       });
@@ -198,6 +199,7 @@ export class VhostPciDevice {
   #initialise(): void {
     const extensions = features(
       VHOST_PCI_F_SESSION,
+      VHOST_PCI_F_GATE,
       VHOST_PCI_F_LINK_REASON,
       ...(this.#pci.canRemap ? [VHOST_PCI_F_REMAP] : []),
     );
@@ -233,8 +235,9 @@ export class VhostPciDevice {
   #setupControl(session: boolean): void {
     const { queuePairs } = this;
     this.#localMemory ??= allocateLocalQueues(this.#pci, this.#transport, queuePairs);
-    const local = setupLocalQueues(this.#pci, this.#transport, queuePairs, this.#localMemory);
-    this.#positions = local.positions;
+    const gated = hasFeature(this.#features, VHOST_PCI_F_GATE);
+    const local = setupLocalQueues(this.#pci, this.#transport, queuePairs, this.#localMemory, gated);
+    this.#areas = local.areas;
     const register = this.#transport.notifyRegister(local.control);
     const registers = this.#pci.bar(register.bar);
     this.#control = new ControlQueue(
@@ -315,9 +318,7 @@ export class VhostPciDevice {
         this.#takeLinkReason(message.text);
         break;
       case 'queue-stop':
-        this.#control?.send(
-          encodeQueueStopped(message.index, this.exotic.stopQueue(message.index), message.token),
-        );
+        this.#stopQueue(message.index, message.token);
         break;
     }
   }
@@ -336,6 +337,12 @@ export class VhostPciDevice {
     if (this.#linkReason === text) return;
     this.#linkReason = text;
     if (!this.#linkUp) this.#events.onLinkReason();
+  }
+
+  /** What has not stopped is not said to have: the device will treat us as gone, and answer the peer. */
+  #stopQueue(index: number, token: number): void {
+    const stoppedAt = this.exotic.stopQueue(index);
+    if (stoppedAt !== null) this.#control?.send(encodeQueueStopped(index, stoppedAt, token));
   }
 
   #takeMemory(message: ControlMessage & { type: 'memory' }): void {

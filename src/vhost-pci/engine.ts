@@ -4,11 +4,12 @@
 // The index of a new ring comes from its record. A ring that this engine has worked on, and that the peer has not stopped,
 // goes on where the engine left it: the device's number is older than ours then.
 import {
+  type DriverArea,
   type MemoryHandle,
   native,
-  type PositionPlace,
   QUEUE_BROKEN,
   QUEUE_RUNNING,
+  QUEUE_STUCK,
   type QueueHandle,
 } from '../native.ts';
 import type { RemoteQueue } from './messages.ts';
@@ -16,7 +17,12 @@ import type { RemoteQueue } from './messages.ts';
 /** 'tx' gives to a ring on which the peer receives, 'rx' takes from a ring on which it sends. */
 export type EngineRole = 'rx' | 'tx';
 
-export type EngineState = 'stopped' | 'running' | 'broken' | 'failed';
+export type EngineState = 'stopped' | 'running' | 'broken' | 'stuck' | 'failed';
+
+/** Milliseconds that a burst has to come back, and those of the next ones when it has just been waited for in vain. */
+const PATIENCE_MS = 1000;
+const LITTLE_PATIENCE_MS = 10;
+let lastGivenUp = Number.NEGATIVE_INFINITY;
 
 export class Engine {
   readonly role: EngineRole;
@@ -28,14 +34,22 @@ export class Engine {
   #enabled = false;
   #resumeAt: number | null = null;
   #started = false;
+  /** What it was started with. */
+  #startedOn: RemoteQueue | null = null;
+  /** A burst has not come back, so that nothing else can be started. */
+  #stuck = false;
   #failed = false;
   #startErrors = 0;
   /** What QUEUE_STOP was answered with, in case it is asked again. */
   #stoppedAt = 0;
 
-  constructor(role: EngineRole, index: number) {
+  readonly #report: (line: string) => void;
+
+  /** `report` takes one line about a burst that does not come back. */
+  constructor(role: EngineRole, index: number, report: (line: string) => void = () => {}) {
     this.role = role;
     this.index = index;
+    this.#report = report;
     this.queue = native.queueCreate(role);
   }
 
@@ -65,6 +79,7 @@ export class Engine {
   }
 
   get state(): EngineState {
+    if (this.#stuck) return 'stuck';
     if (this.#failed) return 'failed';
     if (!this.#started) return 'stopped';
     const state = native.queueState(this.queue);
@@ -88,16 +103,17 @@ export class Engine {
   }
 
   /** Joins the ring. Throws when it is of a bad size or lies outside the memory; it stays unusable until the next record. */
-  start(memory: MemoryHandle, features: bigint, notifyFd: number, place: PositionPlace | null = null): void {
+  start(memory: MemoryHandle, features: bigint, notifyFd: number, area: DriverArea | null = null): void {
     const ring = this.#ring;
     if (ring === null) throw new Error(`${this.name} has no ring`);
     try {
       const { desc, avail, used, num: size } = ring;
       const lastAvailIdx = this.#resumeAt ?? ring.lastAvailIdx;
       const setup = { memory, desc, avail, used, size, lastAvailIdx, features, notifyFd };
-      const position = place && { position: { ...place, serial: ring.serial } };
-      native.queueStart(this.queue, { ...setup, ...position });
+      const words = area && { words: { ...area, serial: ring.serial } };
+      native.queueStart(this.queue, { ...setup, ...words });
       this.#started = true;
+      this.#startedOn = ring;
       // The driver before may have died between using entries and telling of them. With EVENT_IDX the peer asked to be told once
       // its event index is passed (VIRTIO 1.2, 2.7.10), and nothing that we do would pass it again for 2^16 entries.
       if (notifyFd >= 0) native.eventfdSignal(notifyFd);
@@ -108,22 +124,38 @@ export class Engine {
     }
   }
 
-  /** Stops and waits for bursts to end; a later start goes on from here. Returns the index of the next entry not taken. */
+  /**
+   * Stops and waits for bursts to end; a later start goes on from here. Returns the index of the next entry not taken, as far as
+   * that is known: a burst that sleeps in the peer's memory is given up, and the queue is stuck until it comes back.
+   */
   quiesce(): number {
-    if (this.#started) {
-      this.#resumeAt = native.queueQuiesce(this.queue);
-      this.#started = false;
-    }
+    if (this.#started) this.#leave();
     return this.#resumeAt ?? this.#ring?.lastAvailIdx ?? this.#stoppedAt;
   }
 
-  /** Stops for QUEUE_STOP: the next start takes the index of the record that comes before it. */
-  stop(): number {
+  #leave(): void {
+    const patience = performance.now() - lastGivenUp < 5 * PATIENCE_MS ? LITTLE_PATIENCE_MS : PATIENCE_MS;
+    const at = native.queueQuiesce(this.queue, patience);
+    if (at === QUEUE_STUCK) {
+      if (!this.#stuck)
+        this.#report(`${this.name} is given up: a burst does not come back from the peer's memory`);
+      if (!this.#stuck) lastGivenUp = performance.now();
+      this.#stuck = true;
+      return;
+    }
+    this.#started = this.#stuck = false;
+    // The ring may have become another while a burst did not come back.
+    const same = this.#startedOn !== null && this.#ring !== null && sameRing(this.#startedOn, this.#ring);
+    this.#resumeAt = same ? at : null;
+  }
+
+  /** Stops for QUEUE_STOP: the next start takes the index of the record that comes before it. Null when it is stuck. */
+  stop(): number | null {
     this.#stoppedAt = this.quiesce();
     this.#ring = null;
     this.#enabled = false;
     this.#resumeAt = null;
-    return this.#stoppedAt;
+    return this.#stuck ? null : this.#stoppedAt;
   }
 
   /** The next receive burst gives a RARP broadcast of this address. */

@@ -25,7 +25,7 @@ describe('exotic queues', () => {
     const options = {
       queuePairs: 2,
       notifyFd: () => -1,
-      positionPlace: () => null,
+      driverArea: () => null,
       wake: () => {},
       report: () => {},
     };

@@ -3,7 +3,7 @@
 // which engines run. An engine runs while all of this holds: the port is started, the link is up, the memory is there, the ring
 // is enabled, and the pair is one that the port uses.
 import { VHOST_PCI_REFERENCE_VRING_SIZE } from '../abi/vhost-pci.ts';
-import type { PositionPlace } from '../native.ts';
+import type { DriverArea } from '../native.ts';
 import { Engine, type EngineRole } from './engine.ts';
 import type { RemoteQueue, RemoteRegion } from './messages.ts';
 import type { RemoteMemory } from './remote-memory.ts';
@@ -13,11 +13,11 @@ export interface ExoticQueuesOptions {
   readonly queuePairs: number;
   /** Descriptor that tells the peer of what engine `role` of `pair` has done; -1 for none. */
   readonly notifyFd: (role: EngineRole, pair: number) => number;
-  /** Where engine `role` of `pair` keeps its position in a packed ring. */
-  readonly positionPlace: (role: EngineRole, pair: number) => PositionPlace | null;
+  /** Holds the words that engine `role` of `pair` shares with the device. */
+  readonly driverArea: (role: EngineRole, pair: number) => DriverArea | null;
   /** Wakes whoever sleeps on RX engine `pair`: it runs now. */
   readonly wake: (pair: number) => void;
-  /** One line about an engine that could not be started. */
+  /** One line about an engine that could not be started, or stopped. */
   readonly report: (line: string) => void;
 }
 
@@ -25,10 +25,11 @@ export interface ExoticQueuesOptions {
 const roleOf = (record: number): EngineRole => (record % 2 === 0 ? 'tx' : 'rx');
 
 /** All or none: the addon has a limited number of queues. */
-function createEngines(count: number): Engine[] {
+function createEngines(count: number, report: (line: string) => void): Engine[] {
   const engines: Engine[] = [];
   try {
-    for (let record = 0; record < count; record++) engines.push(new Engine(roleOf(record), record >> 1));
+    for (let record = 0; record < count; record++)
+      engines.push(new Engine(roleOf(record), record >> 1, report));
     return engines;
   } catch (error) {
     for (const engine of engines) engine.destroy();
@@ -49,7 +50,7 @@ export class ExoticQueues {
   constructor(options: ExoticQueuesOptions) {
     this.#options = options;
     this.#pairs = { rx: options.queuePairs, tx: options.queuePairs };
-    this.#engines = createEngines(2 * options.queuePairs);
+    this.#engines = createEngines(2 * options.queuePairs, options.report);
   }
 
   /** Throws a RangeError for a queue that the device lacks. */
@@ -93,9 +94,9 @@ export class ExoticQueues {
     this.reconcile();
   }
 
-  /** QUEUE_STOP for the ring of record `index`; returns the index to answer with. */
-  stopQueue(index: number): number {
-    return this.#engines[index]?.stop() ?? 0;
+  /** QUEUE_STOP for the ring of record `index`; returns the index to answer with, or null when a burst has not let go of it. */
+  stopQueue(index: number): number | null {
+    return this.#engines[index]?.stop() ?? null;
   }
 
   /** A MAC address has come to the peer: the application hears of it on RX queue 0, as if the peer had sent a broadcast. */
@@ -144,15 +145,18 @@ export class ExoticQueues {
     for (const engine of this.#engines) {
       const used = engine.index < this.#pairs[engine.role];
       if (table === null || !used || !this.#linkUp || !this.#portStarted) engine.quiesce();
-      else if (engine.startable) this.#start(engine, table);
+      else {
+        if (engine.state === 'stuck') engine.quiesce();
+        if (engine.startable) this.#start(engine, table);
+      }
     }
   }
 
   #start(engine: Engine, table: Parameters<Engine['start']>[0]): void {
     try {
       const { role, index } = engine;
-      const { notifyFd, positionPlace } = this.#options;
-      engine.start(table, this.#features, notifyFd(role, index), positionPlace(role, index));
+      const { notifyFd, driverArea } = this.#options;
+      engine.start(table, this.#features, notifyFd(role, index), driverArea(role, index));
       if (role === 'rx') this.#options.wake(index);
     } catch (error) {
       this.#options.report(`Failed to start ${engine.name}: ${(error as Error).message}`);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The queues that the driver gives to the device: 2N data queues whose rings stay empty (they carry notification registers and
-// vectors, never packets, and position words over their driver areas) and the control queue, all in one piece of DMA memory.
+// vectors, never packets, and position and gate words over their driver areas) and the control queue, all in one piece of DMA memory.
 import {
   VHOST_PCI_CTRLQ_SIZE,
+  VHOST_PCI_GATE_ALIGN,
+  VHOST_PCI_GATE_WORDS,
   VHOST_PCI_REFERENCE_VRING_SIZE,
   VHOST_PCI_VECTOR_CTRL,
   VHOST_PCI_VECTOR_QUEUES,
@@ -10,7 +12,7 @@ import {
 import { VIRTIO_MSI_NO_VECTOR } from '../abi/virtio-pci.ts';
 import type { DmaMemory, PciDevice } from '../bus/pci-device.ts';
 import { PmdError } from '../errors.ts';
-import type { PositionPlace } from '../native.ts';
+import type { DriverArea } from '../native.ts';
 import { LocalRing, localRingBytes } from '../virtio/local-ring.ts';
 import type { ModernTransport } from '../virtio/modern-transport.ts';
 import { controlQueueBytes } from './control-queue.ts';
@@ -18,16 +20,16 @@ import { controlQueueBytes } from './control-queue.ts';
 export interface LocalQueues {
   readonly memory: DmaMemory;
   readonly controlRing: LocalRing;
-  /** Where each data queue's position words are. */
-  readonly positions: readonly PositionPlace[];
+  /** Of each data queue. */
+  readonly areas: readonly DriverArea[];
   /** Byte offset of the control queue in `memory`, controlQueueBytes long. */
   readonly controlOffset: number;
   /** Number of the control queue. */
   readonly control: number;
 }
 
-const ALIGN = 64;
-const alignUp = (value: number): number => Math.ceil(value / ALIGN) * ALIGN;
+const alignUp = (value: number): number => Math.ceil(value / VHOST_PCI_GATE_ALIGN) * VHOST_PCI_GATE_ALIGN;
+const dataQueueBytes = (size: number): number => alignUp(localRingBytes(size, VHOST_PCI_GATE_WORDS.size));
 
 /**
  * Memory for the queues of a device with `queuePairs`; it serves all later set-ups too. Throws VPCI_QUEUE_COUNT when the device
@@ -39,36 +41,37 @@ export function allocateLocalQueues(
   queuePairs: number,
 ): DmaMemory {
   const sizes = queueSizes(transport, queuePairs);
-  const dataBytes = sizes.data.reduce((sum, size) => sum + alignUp(localRingBytes(size)), 0);
+  const dataBytes = sizes.data.reduce((sum, size) => sum + dataQueueBytes(size), 0);
   return device.allocateDma(dataBytes + controlQueueBytes(sizes.control, queuePairs));
 }
 
-/** Initialisation step 7 for the queues: sets all of them up in `memory` and enables them. */
+/** Initialisation step 7 for the queues: sets all of them up in `memory` and enables them; `gated` when GATE was negotiated. */
 export function setupLocalQueues(
   device: PciDevice,
   transport: ModernTransport,
   queuePairs: number,
   memory: DmaMemory,
+  gated: boolean,
 ): LocalQueues {
   const sizes = queueSizes(transport, queuePairs);
   let offset = 0;
-  const positions: PositionPlace[] = [];
+  const areas: DriverArea[] = [];
   sizes.data.forEach((size, queue) => {
     const vector = VHOST_PCI_VECTOR_QUEUES + queue;
-    const ring = new LocalRing(memory, offset, size);
+    const ring = new LocalRing(memory, offset, size, VHOST_PCI_GATE_WORDS.size);
     transport.setupQueue(
       queue,
       size,
       ring.addresses,
       vector < device.vectors ? vector : VIRTIO_MSI_NO_VECTOR,
     );
-    positions.push({ mapping: memory.mapping, offset: Number(ring.addresses.driver - memory.iova) });
-    offset += alignUp(localRingBytes(size));
+    areas.push({ mapping: memory.mapping, offset: Number(ring.addresses.driver - memory.iova), gated });
+    offset += dataQueueBytes(size);
   });
   const controlRing = new LocalRing(memory, offset, sizes.control);
   const control = 2 * queuePairs;
   transport.setupQueue(control, sizes.control, controlRing.addresses, VHOST_PCI_VECTOR_CTRL);
-  return { memory, controlRing, positions, controlOffset: offset, control };
+  return { memory, controlRing, areas, controlOffset: offset, control };
 }
 
 function queueSizes(transport: ModernTransport, queuePairs: number): { data: number[]; control: number } {

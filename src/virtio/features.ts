@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Feature sets: bit n of a bigint stands for feature n, 0 to 127.
-import { VHOST_PCI_F_LINK_REASON, VHOST_PCI_F_REMAP, VHOST_PCI_F_SESSION } from '../abi/vhost-pci.ts';
+import {
+  VHOST_PCI_F_GATE,
+  VHOST_PCI_F_LINK_REASON,
+  VHOST_PCI_F_REMAP,
+  VHOST_PCI_F_SESSION,
+} from '../abi/vhost-pci.ts';
 import * as net from '../abi/virtio-net.ts';
 import * as ring from '../abi/virtio-ring.ts';
 
@@ -17,6 +22,7 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [VHOST_PCI_F_SESSION, 'SESSION'],
   [VHOST_PCI_F_REMAP, 'REMAP'],
   [VHOST_PCI_F_LINK_REASON, 'LINK_REASON'],
+  [VHOST_PCI_F_GATE, 'GATE'],
 ]);
 
 /** "MRG_RXBUF VERSION_1": the names in the order of the bits, a number where there is no name. */

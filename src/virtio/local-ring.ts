@@ -4,7 +4,6 @@
 // against it. A ring that fails the check is broken for good.
 import {
   VRING_AVAIL,
-  VRING_AVAIL_ALIGN,
   VRING_DESC,
   VRING_DESC_ALIGN,
   VRING_DESC_F_NEXT,
@@ -44,13 +43,15 @@ interface Outstanding {
 
 const alignUp = (value: number, to: number): number => Math.ceil(value / to) * to;
 
-const availStart = (size: number): number => alignUp(vringDescBytes(size), VRING_AVAIL_ALIGN);
-const usedStart = (size: number): number =>
-  alignUp(availStart(size) + vringAvailBytes(size), VRING_USED_ALIGN);
+/** The driver area starts a cache line, since some devices want words there (docs/device-abi.md, "Gate words"). */
+const LINE = 64;
+const availStart = (size: number): number => alignUp(vringDescBytes(size), LINE);
+const usedStart = (size: number, driverBytes: number): number =>
+  alignUp(availStart(size) + Math.max(vringAvailBytes(size), driverBytes), VRING_USED_ALIGN);
 
-/** Bytes of a ring of `size` entries in one piece, a multiple of the alignment of rings. */
-export const localRingBytes = (size: number): number =>
-  alignUp(usedStart(size) + vringUsedBytes(size), VRING_DESC_ALIGN);
+/** Bytes of a ring of `size` entries in one piece, a multiple of the alignment of rings; its driver area has at least `driverBytes`. */
+export const localRingBytes = (size: number, driverBytes = 0): number =>
+  alignUp(usedStart(size, driverBytes) + vringUsedBytes(size), VRING_DESC_ALIGN);
 
 export class LocalRing {
   readonly size: number;
@@ -66,28 +67,25 @@ export class LocalRing {
   #broken = false;
 
   /** A ring of `size` entries (a power of two) at byte `offset` (a multiple of 16) of `memory`, cleared. */
-  constructor(memory: DmaMemory, offset: number, size: number) {
+  constructor(memory: DmaMemory, offset: number, size: number, driverBytes = 0) {
     if (size < 1 || size > 32768 || (size & (size - 1)) !== 0 || offset % VRING_DESC_ALIGN !== 0) {
       throw new RangeError(`A ring of ${size} entries at ${offset}`);
     }
-    if (offset + localRingBytes(size) > memory.size)
-      throw new RangeError('The ring does not fit in its memory');
+    const bytes = localRingBytes(size, driverBytes);
+    const usedAt = offset + usedStart(size, driverBytes);
+    if (offset + bytes > memory.size) throw new RangeError('The ring does not fit in its memory');
     const { buffer, iova } = memory;
     this.size = size;
-    new Uint8Array(buffer, offset, localRingBytes(size)).fill(0);
+    new Uint8Array(buffer, offset, bytes).fill(0);
     this.#desc = new DataView(buffer, offset, vringDescBytes(size));
     this.#avail = new Uint16Array(buffer, offset + availStart(size), vringAvailBytes(size) / 2);
-    this.#used = new Uint16Array(buffer, offset + usedStart(size), 2);
-    this.#usedElements = new DataView(
-      buffer,
-      offset + usedStart(size) + VRING_USED.size,
-      size * VRING_USED_ELEM.size,
-    );
+    this.#used = new Uint16Array(buffer, usedAt, 2);
+    this.#usedElements = new DataView(buffer, usedAt + VRING_USED.size, size * VRING_USED_ELEM.size);
     this.#free = Array.from({ length: size }, (_, index) => size - 1 - index);
     this.addresses = {
       desc: iova + BigInt(offset),
       driver: iova + BigInt(offset + availStart(size)),
-      device: iova + BigInt(offset + usedStart(size)),
+      device: iova + BigInt(usedAt),
     };
   }
 

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { type GateMistake, gate } from './gate.ts';
+import { GATE_MISTAKES, type GateMistake, gate } from './gate.ts';
 import { bothWays, CALL, KICK, MIRRORED, type Mistake, oneWay, type Suppression } from './notification.ts';
 import { explore } from './tso.ts';
 
@@ -52,18 +52,13 @@ describe.each(SUPPRESSIONS)('both ways by %s', (by) => {
   });
 });
 
-describe('the gate of a queue', () => {
-  it('keeps bursts out of memory that is gone', () => {
+describe('the gates of a queue', () => {
+  it('keep bursts out of memory that is gone, and out of a ring that was taken back', () => {
     expect(explore(gate()).failure).toBeNull();
   });
 
-  const mistakes: readonly GateMistake[] = [
-    'Enter does not wait for its store',
-    'Quiesce does not wait for its store',
-    'Quiesce does not wait for the burst',
-  ];
-  it.each(mistakes)('does not when %s', (mistake) => {
-    expect(explore(gate(mistake)).failure?.reason).toBe('a burst touches memory after Quiesce');
+  it.each(Object.entries(GATE_MISTAKES))('do not when %s', (mistake, reason) => {
+    expect(explore(gate(mistake as GateMistake)).failure?.reason).toBe(reason);
   });
 });
 

@@ -83,7 +83,7 @@ export const MIRRORED = [
   {
     file: 'addon/ring/device_queue.cc',
     name: 'DeviceQueue::NotifyPeer',
-    order: ['FullFence()', 'PeerWantsCall(', 'write(notify_fd'],
+    order: ['FullFence()', 'PeerWantsCall(', 'write(fd'],
   },
   {
     file: 'addon/ring/device_queue.cc',

@@ -53,9 +53,13 @@ class Peer {
   uint32_t bytes() const { return bytes_; }
   uint64_t end() const { return kGpa + bytes_; }
 
-  StartError Start(QueueRole role, uint64_t features = Modern(), uint16_t last = 0) {
+  StartError Start(QueueRole role, uint64_t features = Modern(), uint16_t last = 0, GateWords* gate = nullptr,
+                   uint16_t serial = 0) {
     queue.role = role;
-    return queue.Start({&table, desc_gpa(), avail_gpa(), used_gpa(), size_, last, features, -1});
+    RingSetup setup{&table, desc_gpa(), avail_gpa(), used_gpa(), size_, last, features, -1};
+    setup.gate = gate;
+    setup.serial = serial;
+    return queue.Start(setup);
   }
 
   uint64_t Allocate(uint32_t len) {

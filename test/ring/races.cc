@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Driver role, device role and a controller that stops and starts the queues, each in a thread of its own,
-// for ThreadSanitizer. Shared memory here is what it is between two virtual machines.
+// Driver role, device role, a controller that stops and starts the queues, and whoever hands out the rings
+// and takes them back, each in a thread of its own, for ThreadSanitizer. Shared memory here is what it is
+// between two virtual machines.
 #include <atomic>
 #include <thread>
 
@@ -27,14 +28,30 @@ struct Pair {
   DriverQueue driver;
   uint64_t features;
   QueueRole device_role;
+  GateWords gate;
+  std::atomic<uint16_t> serial{1};
 
   Pair(QueueRole driver_role, uint64_t features)
       : features(features), device_role(driver_role == QueueRole::kTx ? QueueRole::kRx : QueueRole::kTx) {
     CHECK(driver.Init(driver_role, {peer.at(kGpa), peer.bytes(), 0, 0x4000, 0x8000, kBuffers, kGpa, kSize,
                                     kBuffer, features, -1}));
+    gate.allowed = serial.load();
     Start(HasFeature(features, VIRTIO_F_RING_PACKED) ? VRING_PACKED_WRAP : 0);
   }
-  void Start(uint16_t last) { CHECK(peer.Start(device_role, features, last) == StartError::kNone); }
+  void Start(uint16_t last) {
+    CHECK(peer.Start(device_role, features, last, &gate, serial) == StartError::kNone);
+  }
+
+  // Takes the ring back, looks at what bursts alone write, with no care for other threads, and hands it out
+  // again under another serial.
+  uint64_t TakeBack() {
+    gate.allowed.store(0, std::memory_order_seq_cst);
+    while (gate.busy.load(std::memory_order_seq_cst) != 0) std::this_thread::yield();
+    const uint64_t seen = peer.queue.counters.good_packets + peer.queue.counters.bursts;
+    serial = static_cast<uint16_t>(serial % 0xffff + 1);
+    gate.allowed.store(serial, std::memory_order_seq_cst);
+    return seen;
+  }
 };
 
 // What arrives at the peer has to be everything that it sent, in order, however often the queues were
@@ -66,14 +83,26 @@ void Forward(uint64_t features) {
   std::thread controller([&] {
     while (!stop) {
       for (Pair* pair : {&out, &in}) {
-        uint16_t last = pair->peer.queue.Quiesce();
-        CHECK(pair->peer.queue.Quiesce() == last);
-        pair->Start(last);
+        const int32_t last = pair->peer.queue.Quiesce();
+        CHECK(last >= 0 && pair->peer.queue.Quiesce() == last);
+        pair->Start(static_cast<uint16_t>(last));
       }
       std::this_thread::yield();
     }
   });
+  std::thread device([&] {
+    uint64_t seen = 0;
+    while (!stop) {
+      for (Pair* pair : {&out, &in}) {
+        const uint64_t now = pair->TakeBack();
+        CHECK(pair == &in || now >= seen);
+        if (pair == &out) seen = now;
+        std::this_thread::yield();
+      }
+    }
+  });
   peer.join();
+  device.join();
   poller.join();
   controller.join();
   CHECK(in.driver.counters.bad_checksum == 0);

@@ -6,8 +6,9 @@ import {
   VIRTIO_F_RING_EVENT_IDX,
   VIRTIO_F_RING_PACKED,
   VRING_PACKED_START,
+  vringUsedBytes,
 } from '../../src/abi/virtio-ring.ts';
-import { type DriverQueueHandle, native } from '../../src/native.ts';
+import { DRIVER_QUEUE_COUNTERS, type DriverQueueHandle, native } from '../../src/native.ts';
 import { features } from '../../src/virtio/features.ts';
 import { Channel } from '../../tools/peer/channel.ts';
 import { FrontEnd } from '../../tools/peer/front-end.ts';
@@ -17,12 +18,16 @@ import { PeerMemory } from '../../tools/peer/memory.ts';
 import { defaultFlow, frameTemplate } from '../../tools/peer/traffic.ts';
 
 const FRAME = 64;
+/** Frames that a peer sends as it starts. */
+export const SENT_AT_START = 5;
 const ROLES = ['rx', 'tx'] as const;
 
 export interface StillPeerOptions {
   readonly packed: boolean;
   readonly inOrder: boolean;
   readonly eventIdx: boolean;
+  /** Entries of a ring; 64 when left out. */
+  readonly queueSize?: number;
 }
 
 export class StillPeer {
@@ -34,26 +39,35 @@ export class StillPeer {
   readonly #fds: number[] = [];
   readonly #queues = new Map<RingRole, DriverQueueHandle>();
 
-  private constructor(path: string, { packed }: StillPeerOptions) {
+  private constructor(fd: number, path: string, { packed, queueSize = 64 }: StillPeerOptions) {
     this.#packed = packed;
-    this.#channel = new Channel(native.unixConnect(path), path);
+    this.#channel = new Channel(fd, path);
     this.#frontEnd = new FrontEnd(this.#channel, path);
-    this.#plan = planMemory({ pairs: 1, queueSize: 64, frameSize: FRAME, mergeable: true, packed });
+    this.#plan = planMemory({ pairs: 1, queueSize, frameSize: FRAME, mergeable: true, packed });
     this.#memory = new PeerMemory(this.#plan.bytes, false);
   }
 
-  /** With one running pair of rings, and frames under way in it. */
-  static async start(path: string, options: StillPeerOptions): Promise<StillPeer> {
-    const peer = new StillPeer(path, options);
+  /** With one running pair of rings, and frames under way in it; over `fd`, or else a connection to `path`. */
+  static async start(
+    path: string,
+    options: StillPeerOptions,
+    fd = native.unixConnect(path),
+  ): Promise<StillPeer> {
+    const peer = new StillPeer(fd, path, options);
     const wanted = features(
       VIRTIO_NET_F_MRG_RXBUF,
       ...(options.packed ? [VIRTIO_F_RING_PACKED] : []),
       ...(options.inOrder ? [VIRTIO_F_IN_ORDER] : []),
       ...(options.eventIdx ? [VIRTIO_F_RING_EVENT_IDX] : []),
     );
-    const negotiated = await peer.#frontEnd.negotiate(wanted, 1);
-    await peer.#startRings(negotiated.features);
-    peer.send(5);
+    try {
+      const negotiated = await peer.#frontEnd.negotiate(wanted, 1);
+      await peer.#startRings(negotiated.features);
+    } catch (error) {
+      await peer.close('killed');
+      throw error;
+    }
+    peer.send(SENT_AT_START);
     return peer;
   }
 
@@ -84,6 +98,45 @@ export class StillPeer {
 
   send(count: number): void {
     native.driverGenerate(this.#queue('tx'), count);
+  }
+
+  /** Frames that `receive` has taken. */
+  received = 0;
+
+  /** Takes the frames that came and makes the buffers available again; throws when one is not as it was sent. */
+  receive(): number {
+    const rx = this.#queue('rx');
+    const taken = native.driverReceive(rx, 64, true);
+    const counters = new BigUint64Array(native.driverQueueStats(rx));
+    const wrong = ['bad_checksum', 'bad_frame', 'ring_errors'] as const;
+    for (const name of wrong) {
+      if (counters[DRIVER_QUEUE_COUNTERS.indexOf(name)] !== 0n)
+        throw new Error(`a frame came back with ${name}`);
+    }
+    this.received += taken;
+    return taken;
+  }
+
+  /** Takes what came, whatever it holds. */
+  receiveAny(): number {
+    const taken = native.driverReceive(this.#queue('rx'), 256, false);
+    this.received += taken;
+    return taken;
+  }
+
+  /** Stops a ring; the index that the back-end says to have reached. */
+  stopRing(role: RingRole): Promise<number> {
+    return this.#frontEnd.stopRing(ROLES.indexOf(role));
+  }
+
+  /** What a device writes for this ring: its used part (of a packed ring all of it) and its buffers. */
+  image(role: RingRole): Buffer {
+    const { desc, used, size, buffers, bufferSize } = this.#place(role);
+    const { buffer } = this.#memory.view;
+    const ring = this.#packed
+      ? Buffer.from(buffer, desc, 16 * size)
+      : Buffer.from(buffer, used, vringUsedBytes(size));
+    return Buffer.concat([ring, Buffer.from(buffer, buffers, size * bufferSize)]);
   }
 
   /** Breaks a rule, and sends frames whose echo meets it. */

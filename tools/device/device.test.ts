@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The whole device model between a peer and a driver, over its two sockets.
-import { existsSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, ftruncateSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -16,10 +16,20 @@ import { VHOST_USER } from '../../src/abi/vhost-user.ts';
 import { VIRTIO_F_RING_RESET } from '../../src/abi/virtio-ring.ts';
 import { native } from '../../src/native.ts';
 import { openFds } from '../../test/support/open-fds.ts';
+import { plainMemory } from '../../test/support/plain-memory.ts';
 import { until } from '../../test/support/wait.ts';
 import { u32s, u64s } from './channel.test-help.ts';
 import { createDevice, type Device, type DeviceOptions } from './device.ts';
-import { DMA_BYTES, DRIVER_NET, IOVA, type Machine, REMAP, SESSION, TestDriver } from './driver.test-help.ts';
+import {
+  DMA_BYTES,
+  DRIVER_NET,
+  GATE,
+  IOVA,
+  type Machine,
+  REMAP,
+  SESSION,
+  TestDriver,
+} from './driver.test-help.ts';
 import { closeAll } from './fds.ts';
 import { GPA, MEMORY_BYTES, NET_AND_PROTOCOL, ringOffsets, TestPeer } from './peer.test-help.ts';
 
@@ -599,14 +609,13 @@ describe('a hostile driver', () => {
     make();
     const peer = newPeer();
     await peer.start();
-    const path = joinPath(folder, 'memory');
-    writeFileSync(path, new Uint8Array(DMA_BYTES));
-    const driver = new TestDriver(native.unixConnect(vfioUser), openSync(path, 'r+'));
+    const memory = plainMemory(DMA_BYTES);
+    const driver = new TestDriver(native.unixConnect(vfioUser), memory);
     open.push(driver);
     await driver.start();
     await driver.messages(3);
     await driver.untilLink(true);
-    truncateSync(path, 0);
+    ftruncateSync(memory, 0);
     await peer.enable(0, 0);
     await failed(driver);
   });
@@ -712,7 +721,9 @@ describe('features', () => {
     make({ features: 1n << 15n });
     const driver = newDriver();
     await driver.version();
-    expect(await driver.offeredFeatures()).toBe((1n << 32n) | (1n << 15n) | SESSION | REMAP | LINK_REASON);
+    expect(await driver.offeredFeatures()).toBe(
+      (1n << 32n) | (1n << 15n) | SESSION | REMAP | GATE | LINK_REASON,
+    );
   });
 
   it('drops a peer that negotiated what the driver does not know, and offers the next one less', async () => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The device model: joins the vhost-user back-end, the PCI function with its control queue, and the session between them.
 import {
+  VHOST_PCI_F_GATE,
   VHOST_PCI_F_LINK_REASON,
   VHOST_PCI_F_REMAP,
   VHOST_PCI_F_SESSION,
@@ -12,6 +13,7 @@ import { native, type SocketAccess } from '../../src/native.ts';
 import { describeFeatures, features } from '../../src/virtio/features.ts';
 import { ControlQueue } from './control-queue.ts';
 import type { DmaMap } from './dma-table.ts';
+import { DriverGates } from './driver-gates.ts';
 import { DriverMemory } from './driver-memory.ts';
 import { DriverPositions } from './driver-positions.ts';
 import { EventRelay } from './event-relay.ts';
@@ -24,7 +26,7 @@ import { PciFunction } from './pci-function.ts';
 import type { Peer, PeerRing } from './peer.ts';
 import { type Admission, PeerLink, type VhostUserMode } from './peer-link.ts';
 import { ProtocolError } from './protocol-error.ts';
-import { Session } from './session.ts';
+import { crossed, Session } from './session.ts';
 import { VfioUserServer } from './vfio-user-server.ts';
 import { type BackendHost, VhostUserBackend } from './vhost-user-backend.ts';
 import { MAX_QUEUE_PAIRS } from './vhost-user-messages.ts';
@@ -68,6 +70,8 @@ export function createDevice(options: DeviceOptions): Device {
   return new DeviceModel(options);
 }
 
+const bit = (feature: number): bigint => 1n << BigInt(feature);
+
 class DeviceModel implements Device {
   readonly #log: Log;
   readonly #queuePairs: number;
@@ -82,6 +86,7 @@ class DeviceModel implements Device {
   readonly #handshakeMs: number | undefined;
   #driverMemory: DriverMemory | null = null;
   #positions: DriverPositions | null = null;
+  #gates: DriverGates | null = null;
   #backend: VhostUserBackend | null = null;
   readonly #kicks = new Map<number, EventRelay>();
   #closed = false;
@@ -188,6 +193,9 @@ class DeviceModel implements Device {
       setLink: (up: boolean) => guarded(() => device.#setLink(up), device.#endsDriver),
       fail: (reason: string) => guarded(() => device.#failDriver(reason), device.#endsDriver),
       disconnect: (reason: string) => device.#server.disconnect(reason),
+      get gates() {
+        return device.#gates;
+      },
       showsToClient: (files: Peer['bars']) => device.#function.showsToClient(files),
       positionIn: (ring: PeerRing) => device.#positions?.read(crossed(ring.index)) ?? null,
     };
@@ -195,12 +203,20 @@ class DeviceModel implements Device {
 
   #offeredToDriver(): bigint {
     if (this.#reference) return (this.#peer?.features ?? 0n) & this.#netFeatures;
-    return this.#netFeatures | features(VHOST_PCI_F_SESSION, VHOST_PCI_F_REMAP, VHOST_PCI_F_LINK_REASON);
+    return (
+      this.#netFeatures |
+      features(VHOST_PCI_F_SESSION, VHOST_PCI_F_REMAP, VHOST_PCI_F_GATE, VHOST_PCI_F_LINK_REASON)
+    );
   }
 
   #acceptDriverFeatures(features: bigint): boolean {
     const peer = this.#peer;
-    if ((features & (1n << BigInt(VHOST_PCI_F_SESSION))) === 0n && peer) {
+    const session = (features & bit(VHOST_PCI_F_SESSION)) !== 0n;
+    if (!session && (features & bit(VHOST_PCI_F_GATE)) !== 0n) {
+      this.#log.event('a driver with GATE and without SESSION refused');
+      return false;
+    }
+    if (!session && peer) {
       const packed = packRegions(peer.memory.regions);
       if (typeof packed === 'string') {
         this.#log.event(`a driver without SESSION refused: ${packed}`);
@@ -223,10 +239,12 @@ class DeviceModel implements Device {
     try {
       const memory = new DriverMemory(() => dma.maps);
       this.#driverMemory = memory;
-      this.#positions = new DriverPositions(
-        memory,
-        virtio.queues.slice(0, this.#controlIndex).map((q) => (q.enabled ? q.queue_driver : null)),
-      );
+      const data = virtio.queues.slice(0, this.#controlIndex);
+      const areas = data.map((q) => (q.enabled ? q.queue_driver : null));
+      this.#positions = new DriverPositions(memory, areas);
+      if (virtio.driverFeatures & bit(VHOST_PCI_F_GATE)) this.#gates = new DriverGates(memory, areas);
+      if (this.#gates?.complete === false)
+        throw new Error('gate words lie where the device cannot reach them');
       this.#controlQueue.start({
         desc: queue.queue_desc,
         avail: queue.queue_driver,
@@ -262,8 +280,9 @@ class DeviceModel implements Device {
   /** After the session has read where the driver stands, and the control queue has let go. */
   #dropDriverMemory(): void {
     this.#controlQueue.stop();
+    this.#gates?.unmap();
     this.#driverMemory?.close();
-    this.#driverMemory = this.#positions = null;
+    this.#driverMemory = this.#positions = this.#gates = null;
   }
 
   #failDriver(reason: string): void {
@@ -418,8 +437,3 @@ class DeviceModel implements Device {
 
 const notTaken = (features: bigint) =>
   `VM1's driver does not take ${describeFeatures(features)}, which VM2's driver uses: start VM2's driver anew, or VM1's with it`;
-
-/** The peer's RX ring belongs to our TX queue of the pair, and the other way round. */
-function crossed(queue: number): number {
-  return queue ^ 1;
-}

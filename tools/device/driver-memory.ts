@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The driver's memory: its rings mapped for as long as they run, everything else through a few windows that are mapped when
+// The driver's memory: its rings and gate words mapped for as long as they are used, everything else through a few windows that are mapped when
 // they are needed. A machine may have more memory than this process has addresses, so nothing is mapped whole.
 //
 // A guest's IOMMU reports its pages one by one, each somewhere else in the guest's memory. To the driver they are one range, and a
@@ -11,6 +11,12 @@ import type { DmaMap } from './dma-table.ts';
 export interface DmaRange {
   readonly address: bigint;
   readonly bytes: number;
+}
+
+/** A byte of a mapping. */
+export interface Place {
+  readonly mapping: MappingHandle;
+  readonly offset: number;
 }
 
 /** Ranges that the ring engine may work on. */
@@ -70,6 +76,15 @@ export class DriverMemory {
     } catch (error) {
       unmap();
       throw error;
+    }
+  }
+
+  /** Maps a range for good, until the caller unmaps it; null when it cannot be reached, or not in one piece. */
+  pin(address: bigint, bytes: number): Place | null {
+    try {
+      return mapPieces(this.#pieces(address, bytes), address);
+    } catch {
+      return null;
     }
   }
 
@@ -191,7 +206,7 @@ function openWindow(map: DmaMap, fileOffset: number): Window | null {
 }
 
 /** One mapping of pieces that follow each other, and where the first one starts in it. */
-function mapPieces(pieces: readonly Piece[], address: bigint): { mapping: MappingHandle; offset: number } {
+function mapPieces(pieces: readonly Piece[], address: bigint): Place {
   const pages = pieces.map(({ map }) => native.filePageSize(map.fd));
   const offset = (pieces[0] as Piece).fileOffset % (pages[0] as number);
   const parts = pieces.map(({ map, fileOffset, bytes }, i) => {

@@ -2,7 +2,7 @@
 // Where a driver stood in a packed ring when it went without a word. A packed ring holds no index that would tell, so the driver
 // keeps its position in memory of its own (docs/device-abi.md, "Position words"). That memory is the driver's and the
 // ring is the peer's: neither is trusted to make sense.
-import { VHOST_PCI_POSITION_WORDS } from '../../src/abi/vhost-pci.ts';
+import { VHOST_PCI_GATE_WORDS, VHOST_PCI_POSITION_WORDS } from '../../src/abi/vhost-pci.ts';
 import { PVIRTQ_DESC, VRING_PACKED_DESC_F_USED, VRING_PACKED_WRAP } from '../../src/abi/virtio-ring.ts';
 import type { DmaMap } from './dma-table.ts';
 import type { DriverMemory } from './driver-memory.ts';
@@ -36,8 +36,10 @@ export class DriverPositions {
     return shown === null || next === null || serial === null ? null : { shown, next, serial };
   }
 
+  /** True when the words of an area, gate words included, lie in this map. */
   liesIn(map: DmaMap): boolean {
-    return this.#areas.some((area) => area !== null && area >= map.iova && area < map.iova + map.size);
+    const bytes = BigInt(VHOST_PCI_GATE_WORDS.size);
+    return this.#areas.some((area) => area !== null && area + bytes > map.iova && area < map.iova + map.size);
   }
 }
 

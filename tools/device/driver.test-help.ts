@@ -12,7 +12,7 @@ import {
   VFIO_USER_HEADER,
   VFIO_USER_REGION_ACCESS,
 } from '../../src/abi/vfio-user.ts';
-import { VHOST_PCI_POSITION_WORDS } from '../../src/abi/vhost-pci.ts';
+import { VHOST_PCI_GATE_WORDS, VHOST_PCI_POSITION_WORDS } from '../../src/abi/vhost-pci.ts';
 import { VIRTIO_PCI_COMMON_CFG } from '../../src/abi/virtio-pci.ts';
 import { VRING_DESC, VRING_DESC_F_WRITE } from '../../src/abi/virtio-ring.ts';
 import { type MappingHandle, native } from '../../src/native.ts';
@@ -39,6 +39,7 @@ const FIRST_SEND = 24;
 
 export const SESSION = 1n << 112n;
 export const REMAP = 1n << 113n;
+export const GATE = 1n << 114n;
 export const DRIVER_NET = (1n << 32n) | (1n << 15n) | (1n << 28n) | (1n << 35n);
 
 /** Where the driver's DMA_BYTES lie in its machine, and how the machine's memory file is mapped for DMA. */
@@ -54,6 +55,9 @@ const SMALL: Machine = {
   maps: [{ iova: IOVA, size: BigInt(DMA_BYTES), offset: 0n }],
 };
 
+/** The driver area of a local data queue. */
+const driverArea = (queue: number): number => DATA + queue * DATA_BYTES + DATA_AVAIL;
+
 export interface VfioReplyMessage {
   readonly error: number;
   readonly payload: DataView;
@@ -67,6 +71,8 @@ export class TestDriver {
   readonly interrupts: number[] = [];
   readonly #machine: Machine;
   readonly #view: DataView;
+  /** Moves the driver areas of the data queues. */
+  areaShift = 0n;
   #availIndex = 0;
   #usedIndex = 0;
   #sends = 0;
@@ -192,7 +198,7 @@ export class TestDriver {
       await this.setCommon('queue_msix_vector', 2 + queue);
       const ring = this.#machine.iova + BigInt(DATA + queue * DATA_BYTES);
       await this.setCommon('queue_desc', ring);
-      await this.setCommon('queue_driver', ring + BigInt(DATA_AVAIL));
+      await this.setCommon('queue_driver', ring + BigInt(DATA_AVAIL) + this.areaShift);
       await this.setCommon('queue_device', ring + BigInt(DATA_AVAIL + 0x400));
       await this.setCommon('queue_enable', 1);
     }
@@ -279,8 +285,17 @@ export class TestDriver {
 
   /** Writes the position words of a local data queue. */
   keepPosition(queue: number, shown: number, next: number, serial: number): void {
-    const area = DATA + queue * DATA_BYTES + DATA_AVAIL;
-    encode(VHOST_PCI_POSITION_WORDS, { shown, next, serial }, this.#view, area);
+    encode(VHOST_PCI_POSITION_WORDS, { shown, next, serial }, this.#view, driverArea(queue));
+  }
+
+  /** The serial that bursts of a local data queue may work by; 0 for none. */
+  allowed(queue: number): number {
+    return native.atomicRead(this.mapping, driverArea(queue) + VHOST_PCI_GATE_WORDS.fields.allowed.offset);
+  }
+
+  /** Says that a burst is inside a local data queue, or not. */
+  setBusy(queue: number, busy: number): void {
+    native.atomicWrite(this.mapping, driverArea(queue) + VHOST_PCI_GATE_WORDS.fields.busy.offset, busy);
   }
 
   /** Waits for `count` messages. */

@@ -2,8 +2,8 @@
 // The join of one driver and one peer: what the driver must be told, and when (docs/device-abi.md, "SESSION").
 //
 // `sync` compares what the driver knows with what the peer is now, and sends the difference. A ring that a driver works is only
-// ever taken away through `stopRings`, which waits for the driver's word (design D6); so when sync runs, the driver
-// has already let go of whatever changed.
+// ever taken away through `stopRings`, which waits until the driver has let go: it closes the ring's gate and sees the driver's burst
+// leave (GATE), or asks for it and waits for the answer. So when sync runs, the driver has already let go of whatever changed.
 import {
   VHOST_PCI_F_LINK_REASON,
   VHOST_PCI_F_REMAP,
@@ -14,23 +14,23 @@ import { VHOST_USER_F_PROTOCOL_FEATURES } from '../../src/abi/vhost-user.ts';
 import {
   linkReasonMessage,
   packedMemoryMessage,
-  parseQueueStopped,
   peerAnnounceMessage,
   peerFeaturesMessage,
   peerMtuMessage,
   placedMemoryMessage,
   type QueueRecord,
-  queueStopMessage,
   queuesMessage,
 } from './control-messages.ts';
+import type { DriverGates } from './driver-gates.ts';
 import { type PositionWords, whereItStopped } from './driver-positions.ts';
-import { after, faultReason } from './guard.ts';
+import { faultReason } from './guard.ts';
 import { fault, LinkReason, passing, type Reason, state, whyNotReady } from './link-reason.ts';
 import type { Log } from './log.ts';
 import { type FileIdentity, packRegions, placeRegions } from './memory-layout.ts';
 import { DISCONNECTED } from './message-socket.ts';
 import type { Peer, PeerRing } from './peer.ts';
 import type { PeerMemory } from './peer-memory.ts';
+import { QueueStops, STOP_TIMEOUT_MS } from './queue-stops.ts';
 import { PACKED } from './ring-format.ts';
 
 /** The driver's side, as far as the session needs it. */
@@ -49,6 +49,8 @@ export interface DriverPort {
   showsToClient(files: ReadonlyMap<number, FileIdentity>): boolean;
   /** What its memory says of where it stands in this ring of the peer; null when it cannot be read. */
   positionIn(ring: PeerRing): PositionWords | null;
+  /** Its gate words; null for a driver without GATE, or one that has left. */
+  readonly gates: DriverGates | null;
 }
 
 interface Told {
@@ -57,11 +59,6 @@ interface Told {
   features: bigint;
   mtu: number;
   records: readonly QueueRecord[];
-}
-
-interface PendingStop {
-  readonly index: number;
-  readonly done: (lastAvailIdx: number | null) => void;
 }
 
 const STOPPED: QueueRecord = {
@@ -74,17 +71,14 @@ const STOPPED: QueueRecord = {
   used_gpa: 0n,
 };
 
-export const STOP_TIMEOUT_MS = 1000;
-
 export class Session {
   readonly #driver: DriverPort;
   readonly #log: Log;
+  readonly #stops: QueueStops;
   #peer: Peer | null = null;
   #told: Told | null = null;
   /** A driver without SESSION is told once; after that only the link changes. */
   #toldOnce: { memory: string; queues: string } | null = null;
-  #pendingStops = new Map<number, PendingStop>();
-  #nextToken = 1;
   #lastSerial = 0;
   readonly #reason: LinkReason;
   /** The reason that the driver was sent last. */
@@ -97,6 +91,12 @@ export class Session {
   constructor(driver: DriverPort, log: Log) {
     this.#driver = driver;
     this.#log = log;
+    this.#stops = new QueueStops({
+      send: (message) => driver.send(message),
+      fail: (reason) => driver.fail(reason),
+      disconnect: (reason) => driver.disconnect(reason),
+      misplaced: (index, place) => this.#misplaced(index, place),
+    });
     const publish = (text: string) => {
       this.#log.event(`no link: ${text}`);
       this.#tellReason();
@@ -110,10 +110,11 @@ export class Session {
 
   /** `left` says why the one before has gone. */
   setPeer(peer: Peer | null, left = ''): void {
+    for (const ring of this.#peer?.rings ?? []) this.#driver.gates?.close(crossed(ring.index));
     this.#peer = peer;
     this.#left = left;
     if (left !== '' && left !== DISCONNECTED) this.#fault = `the last peer left: ${left}`;
-    this.#abandonStops();
+    this.#stops.abandon();
     this.sync();
   }
 
@@ -129,8 +130,9 @@ export class Session {
 
   /** The driver is gone or was reset: what it took and did not say comes from the used rings, or from its memory. */
   driverGone(): void {
+    this.#driver.gates?.closeAll();
     this.#keepPlaces(this.#peer?.rings ?? []);
-    this.#abandonStops();
+    this.#stops.abandon();
     this.#told = null;
     this.#toldOnce = null;
     this.#toldReason = '';
@@ -189,42 +191,53 @@ export class Session {
   /** Resolves when the driver works none of these rings any more; at most after STOP_TIMEOUT_MS. */
   async stopRings(rings: readonly PeerRing[]): Promise<void> {
     const worked = rings.filter((ring) => ring.told);
+    if (this.#driver.gates) return this.#takeBack(rings, this.#driver.gates);
     if (worked.length === 0) return;
     if (!this.#canAsk()) this.#keepPlaces(worked);
-    const answers = this.#canAsk() ? await Promise.all(worked.map((ring) => this.#askToStop(ring))) : [];
+    const answers = this.#canAsk()
+      ? await Promise.all(worked.map((ring) => this.#stops.ask(ring.index)))
+      : [];
     for (const [i, ring] of worked.entries()) {
       ring.told = false;
       ring.next = answers[i] ?? ring.next;
     }
   }
 
-  /** A message of the driver. */
-  handleMessage(message: DataView): void {
-    const stopped = parseQueueStopped(message);
-    if (!stopped) {
-      this.#driver.fail('a control message that is not QUEUE_STOPPED');
-      return;
+  /**
+   * Closes the gates and waits until the bursts have left, also those of a ring that was taken away without waiting. The driver's
+   * other threads hear of it with the next records.
+   */
+  async #takeBack(rings: readonly PeerRing[], gates: DriverGates): Promise<void> {
+    const queues = rings.map(({ index }) => crossed(index));
+    for (const queue of queues) gates.close(queue);
+    const peer = this.#peer;
+    const outcome = await gates.left(queues, STOP_TIMEOUT_MS);
+    if (this.#peer !== peer) return;
+    const worked = rings.filter((ring) => ring.told);
+    if (outcome === 'late' && worked.length > 0) {
+      const names = worked.map(({ index }) => index).join(', ');
+      this.#driver.fail(`the driver did not let go of queue ${names} within ${STOP_TIMEOUT_MS} ms`);
+    } else {
+      this.#keepPlaces(worked);
     }
-    const pending = this.#pendingStops.get(stopped.token);
-    // An answer that comes too late is no crime.
-    if (!pending) return;
-    if (pending.index !== stopped.index) {
-      this.#driver.fail('QUEUE_STOPPED for another queue');
-      return;
-    }
-    const ring = this.#peer?.rings[stopped.index];
-    if (ring && this.#peer?.format.hasPlace(stopped.last_avail_idx, ring.num) === false) {
-      this.#driver.fail(`QUEUE_STOPPED at slot ${stopped.last_avail_idx & 0x7fff} of ${ring.num}`);
-      return;
-    }
-    this.#pendingStops.delete(stopped.token);
-    pending.done(stopped.last_avail_idx);
+    for (const ring of worked) ring.told = false;
   }
 
-  /** Packed rings only: reads where the driver stands, as long as its memory is there. */
+  /** A message of the driver. */
+  handleMessage(message: DataView): void {
+    this.#stops.handle(message);
+  }
+
+  /** Reads where the driver stands, as long as its memory is there; of a split ring whether it ever began, its used index tells the rest. */
   #keepPlaces(rings: readonly PeerRing[]): void {
     const peer = this.#peer;
-    if (peer?.format !== PACKED) return;
+    if (!peer) return;
+    if (peer.format !== PACKED) {
+      if (!this.#driver.gates) return;
+      for (const ring of rings)
+        if (ring.told && this.#driver.positionIn(ring)?.serial !== ring.serial) ring.next = ring.toldIndex;
+      return;
+    }
     for (const ring of rings) {
       if (!ring.served || !ring.guest) continue;
       const words = this.#driver.positionIn(ring);
@@ -241,36 +254,18 @@ export class Session {
     this.#log.event(`ring ${ring.index} rests until the peer sets it up anew: its driver left no position`);
   }
 
+  #misplaced(index: number, place: number): string | null {
+    const ring = this.#peer?.rings[index];
+    if (!ring || this.#peer?.format.hasPlace(place, ring.num) !== false) return null;
+    return `slot ${place & 0x7fff} of ${ring.num}`;
+  }
+
   #canAsk(): boolean {
     return this.#driver.ready && this.#speaks(VHOST_PCI_F_SESSION);
   }
 
   #speaks(feature: number): boolean {
     return (this.#driver.features & (1n << BigInt(feature))) !== 0n;
-  }
-
-  #askToStop(ring: PeerRing): Promise<number | null> {
-    const token = this.#nextToken;
-    this.#nextToken = (token % 0xffff_ffff) + 1;
-    return new Promise((resolve) => {
-      const tooLate = () => {
-        this.#pendingStops.delete(token);
-        resolve(null);
-        this.#driver.fail(`the driver did not stop queue ${ring.index} within ${STOP_TIMEOUT_MS} ms`);
-      };
-      const timer = after(STOP_TIMEOUT_MS, tooLate, (error) => this.#driver.disconnect(faultReason(error)));
-      const done = (lastAvailIdx: number | null) => {
-        timer.cancel();
-        resolve(lastAvailIdx);
-      };
-      this.#pendingStops.set(token, { index: ring.index, done });
-      this.#driver.send(queueStopMessage(ring.index, token));
-    });
-  }
-
-  #abandonStops(): void {
-    for (const { done } of this.#pendingStops.values()) done(null);
-    this.#pendingStops.clear();
   }
 
   /** The peer, unless this driver cannot work with its memory. */
@@ -364,6 +359,7 @@ export class Session {
       ring.serial = this.#lastSerial = (this.#lastSerial % 0xffff) + 1;
       ring.served = true;
       ring.next = null;
+      this.#driver.gates?.open(crossed(ring.index), ring.serial);
     }
     return {
       last_avail_idx: ring.toldIndex,
@@ -376,6 +372,9 @@ export class Session {
     };
   }
 }
+
+/** The peer's RX ring belongs to our TX queue of the pair, and the other way round. */
+export const crossed = (queue: number): number => queue ^ 1;
 
 /** REMOTE_QUEUES if these records are not what was told. */
 function newRecords(told: Told, records: readonly QueueRecord[]): Uint8Array[] {
