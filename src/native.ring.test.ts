@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GPA, type Loopback, openLoopback } from '../test/support/loopback.ts';
 import { Mempool } from './ethdev/mempool.ts';
@@ -10,6 +11,7 @@ import {
   QUEUE_COUNTERS,
   QUEUE_RUNNING,
   QUEUE_STOPPED,
+  QUEUE_STUCK,
   type QueueHandle,
   type VectorHandle,
 } from './native.ts';
@@ -31,6 +33,15 @@ afterEach(() => {
 
 const counter = (queue: QueueHandle, name: (typeof QUEUE_COUNTERS)[number]) =>
   Number(new BigUint64Array(native.queueStats(queue))[QUEUE_COUNTERS.indexOf(name)]);
+
+const PAGES = 8 * 4096;
+
+function stuckMapping() {
+  const fd = native.memfdCreate('stuck', PAGES, false);
+  const mapping = native.mapFd(fd, 0, PAGES, true);
+  native.close(fd);
+  return mapping;
+}
 
 const errorOf = (action: () => unknown): NodeJS.ErrnoException => {
   try {
@@ -138,6 +149,32 @@ describe('queue states', () => {
 
   it('memory in use by a queue cannot be destroyed', () => {
     expect(errorOf(() => native.memoryDestroy(loop.memory)).code).toBe('EBUSY');
+  });
+
+  it('regression: what a stuck queue may touch outlives its owner, until the burst comes back', () => {
+    const mapping = stuckMapping();
+    const memory = native.memoryCreate([{ gpa: GPA, size: BigInt(PAGES), mapping, offset: 0 }]);
+    const view = new DataView(native.mappingBuffer(mapping));
+    // One buffer of 2048 bytes to write, in ring 0 of one entry.
+    view.setBigUint64(0, GPA + 0x4000n, true);
+    view.setUint32(8, 2048, true);
+    view.setUint16(12, 2, true);
+    view.setUint16(0x1002, 1, true);
+    const queue = native.queueCreate('tx');
+    const [desc, avail, used] = [GPA, GPA + 0x1000n, GPA + 0x2000n];
+    const features = (1n << 32n) | (1n << 15n);
+    native.queueStart(queue, { memory, desc, avail, used, size: 1, lastAvailIdx: 0, features, notifyFd: -1 });
+    expect(native.txReserve(queue, 1)).toBe(1);
+    expect(native.queueQuiesce(queue, 10)).toBe(QUEUE_STUCK);
+    native.memoryDestroy(memory);
+    native.unmap(mapping);
+    expect(() => native.mappingAddress(mapping)).toThrow(RangeError);
+    const mapped = () => /memfd:stuck/.test(readFileSync('/proc/self/maps', 'utf8'));
+    expect(mapped()).toBe(true);
+    expect(native.txCommit(queue, 1)).toBe(0);
+    native.queueDestroy(native.queueCreate('rx'));
+    expect(mapped()).toBe(false);
+    native.queueDestroy(queue);
   });
 
   it('a ring outside the memory, misaligned or of a bad size is refused with a reason', () => {

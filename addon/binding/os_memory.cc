@@ -10,6 +10,7 @@
 #include "binding/error.h"
 #include "binding/os.h"
 #include "os/file.h"
+#include "os/foreign_file.h"
 #include "os/mapping.h"
 #include "ring/in_place.h"
 
@@ -138,6 +139,15 @@ Napi::Value Close(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value CloseForeignJs(const Napi::CallbackInfo& info) {
+  CloseForeign(arg::Fd(info[0], "fd"));
+  return info.Env().Undefined();
+}
+
+Napi::Value FileSystemJs(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), FileSystemOf(arg::Fd(info[0], "fd")));
+}
+
 Napi::Value Dup(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), Check(info.Env(), DupFd(arg::Fd(info[0], "fd")), "dup"));
 }
@@ -176,6 +186,8 @@ void InitOsMemory(Napi::Object exports) {
   Export<NotifyLoss>(exports, "notifyLoss");
   Export<MappingState>(exports, "mappingState");
   Export<Close>(exports, "close");
+  Export<CloseForeignJs>(exports, "closeForeign");
+  Export<FileSystemJs>(exports, "fileSystem");
   Export<Dup>(exports, "dup");
   Export<FileInfoJs>(exports, "fileInfo");
   Export<FilePageSizeJs>(exports, "filePageSize");

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The calling thread and the time-stamp counter for JavaScript.
+#include <unistd.h>
+
 #include "binding/arguments.h"
 #include "binding/error.h"
 #include "binding/os.h"
@@ -29,6 +31,8 @@ Napi::Value GetAffinityJs(const Napi::CallbackInfo& info) {
   return result;
 }
 
+Napi::Value ExitNow(const Napi::CallbackInfo& info) { _exit(arg::Int32(info[0], "code", 0, 255)); }
+
 Napi::Value SetThreadNameJs(const Napi::CallbackInfo& info) {
   Check(info.Env(), SetThreadName(arg::String(info[0], "name").c_str()), "prctl");
   return info.Env().Undefined();
@@ -49,6 +53,7 @@ void InitOsThread(Napi::Object exports) {
   Export<SetAffinityJs>(exports, "setAffinity");
   Export<SetAffinityOfAllJs>(exports, "setAffinityOfAll");
   Export<GetAffinityJs>(exports, "getAffinity");
+  Export<ExitNow>(exports, "exitNow");
   Export<SetThreadNameJs>(exports, "setThreadName");
   Export<TscHzJs>(exports, "tscHz");
 

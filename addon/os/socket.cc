@@ -13,6 +13,8 @@
 
 #include <string>
 
+#include "os/foreign_file.h"
+
 namespace vpci {
 namespace {
 
@@ -99,7 +101,7 @@ void TakeFds(msghdr* message, size_t max_fds, Received* out) {
       if (out->fds.size() < max_fds) {
         out->fds.push_back(fd);
       } else {
-        close(fd);
+        CloseForeign(fd);
         out->fds_truncated = true;
       }
     }

@@ -12,6 +12,8 @@ export interface MappedArea {
   readonly barOffset: number;
   /** Bytes. */
   readonly size: number;
+  /** Its pages may never come (memory-files.ts): for threads that may sleep for ever. */
+  readonly mayHang?: boolean;
 }
 
 /** Memory of this process that the device may reach. */

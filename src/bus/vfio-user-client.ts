@@ -242,7 +242,7 @@ export class VfioUserClient {
 }
 
 export function closeAll(fds: readonly number[]): void {
-  for (const fd of fds) native.close(fd);
+  for (const fd of fds) native.closeForeign(fd);
 }
 
 function removedError(name: string, reason: string): PmdError {

@@ -9,6 +9,7 @@ import {
 import { PmdError } from '../errors.ts';
 import { native } from '../native.ts';
 import { registersOver } from '../pci/registers.ts';
+import { isSafeMemory, memoryFileFault } from './memory-files.ts';
 import type { MappedArea, Registers } from './pci-device.ts';
 import { MAX_REGION_INFO_BYTES, parseRegionInfo, type RegionInfo } from './region-info.ts';
 import { closeAll, type VfioUserClient } from './vfio-user-client.ts';
@@ -69,6 +70,8 @@ function mapArea(
   writable: boolean,
 ): MappedArea {
   const start = fileOffset + area.offset;
+  const fault = memoryFileFault(fd);
+  if (fault) throw new PmdError('VPCI_BAD_MEMORY', `The device offers ${fault}`);
   const file = native.fileInfo(fd);
   // A page beyond the file's end would kill the process at the first touch (SIGBUS).
   if (!file.regular || start + area.size > BigInt(file.size)) {
@@ -76,7 +79,8 @@ function mapArea(
   }
   const [from, size] = [toNumber(start), toNumber(area.size)];
   try {
-    return { mapping: native.mapFd(fd, from, size, writable), barOffset: toNumber(area.offset), size };
+    const mapping = native.mapFd(fd, from, size, writable);
+    return { mapping, barOffset: toNumber(area.offset), size, mayHang: !isSafeMemory(fd) };
   } catch (error) {
     // An offset within a page, or a descriptor without the right to write.
     throw badReply(`an area of ${size} bytes at ${start} that can't be mapped: ${(error as Error).message}`);

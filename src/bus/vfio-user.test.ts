@@ -155,12 +155,22 @@ describe('vfio-user device', () => {
       expect(() => device.mapBar(2)).toThrow(/an area of 8192 bytes at 0 of a file of 4096 bytes/);
     });
 
+    it('whose file is on a file system that may hang', () => {
+      open();
+      const fd = openSync('/proc/version', 'r');
+      files.push(fd);
+      server.region(2, page, { flags: 7, fds: [fd] });
+      expect(() => device.mapBar(2)).toThrow(
+        'The device offers a file on proc, whose pages may never come: use a memfd, or a file on tmpfs or hugetlbfs, or --allow-memory-fs proc if you trust it',
+      );
+    });
+
     it('whose file is no file', () => {
       open();
       const fd = native.eventfd();
       files.push(fd);
       server.region(2, page, { flags: 7, fds: [fd] });
-      expect(() => device.mapBar(2)).toThrow(/of a file/);
+      expect(() => device.mapBar(2)).toThrow(/a file on an unknown file system/);
     });
 
     it('regression: whose file offset is within a page, or whose descriptor is for reading only', () => {

@@ -22,6 +22,19 @@ import {
   takeQueues,
 } from './control.ts';
 
+/** Milliseconds that a thread which is terminated may take to be gone. */
+const TERMINATE_MS = 2000;
+let stranded = 0;
+
+/**
+ * Ends the process, as process.exit does. That would wait for every thread, and so for ever for one that sleeps in memory whose pages do not
+ * come: the process ends without it.
+ */
+export function exitProcess(code: number = Number(process.exitCode ?? 0)): never {
+  if (stranded > 0) native.exitNow(code);
+  process.exit(code);
+}
+
 export interface LaunchOptions {
   /** The lcore's number; that of `cpu` when left out, else 0. */
   readonly lcore?: number;
@@ -44,7 +57,7 @@ export class Lcore {
   readonly stats: Float64Array;
   /** Resolves when the module's function is entered; rejects when the lcore ends before that. */
   readonly ready: Promise<void>;
-  /** Resolves when the module returned and the thread is gone; rejects with a PmdError when it failed. */
+  /** Resolves when the module returned and the thread is gone; rejects with a PmdError when it failed, or cannot be ended (see exitProcess). */
   readonly exited: Promise<void>;
   readonly #worker: Worker;
   readonly #control: Int32Array;
@@ -55,6 +68,8 @@ export class Lcore {
   #gone = false;
   #failure: PmdError | null = null;
   #timer: NodeJS.Timeout | undefined;
+  #giveUp: (error: PmdError) => void = () => {};
+  #stranded = false;
 
   constructor(worker: Worker, start: LcoreStart, stopTimeout: number) {
     this.id = start.lcoreId;
@@ -67,6 +82,7 @@ export class Lcore {
     this.#stopTimeout = stopTimeout;
     this.exited = new Promise((resolve, reject) => {
       worker.once('exit', (code) => this.#ended(code, resolve, reject));
+      this.#giveUp = reject;
     });
     this.ready = new Promise((resolve, reject) => {
       worker.on('message', (message: LcoreMessage) => this.#heard(message, resolve));
@@ -83,14 +99,25 @@ export class Lcore {
     Atomics.store(this.#control, RUNNING, 0);
     // After the word: what wakes up looks at it.
     if (!this.#gone) native.eventfdSignal(this.#wakeFd);
-    this.#timer ??= setTimeout(() => {
-      this.#failure ??= new PmdError(
-        'VPCI_LCORE_STUCK',
-        `Failed to stop lcore ${this.id}: its module did not return within ${this.#stopTimeout} ms after running() became false`,
-      );
-      void this.#worker.terminate();
-    }, this.#stopTimeout).unref();
+    this.#timer ??= setTimeout(() => this.#terminate(), this.#stopTimeout).unref();
     return this.exited;
+  }
+
+  #terminate(): void {
+    this.#failure ??= new PmdError(
+      'VPCI_LCORE_STUCK',
+      `Failed to stop lcore ${this.id}: its module did not return within ${this.#stopTimeout} ms after running() became false`,
+    );
+    void this.#worker.terminate();
+    this.#timer = setTimeout(() => this.#strand(), TERMINATE_MS);
+  }
+
+  /** Not even the end of its thread comes: it sleeps in the kernel, or in a call that never returns. What it has stays its own. */
+  #strand(): void {
+    this.#stranded = true;
+    stranded++;
+    this.#worker.unref();
+    this.#giveUp(this.#failure as PmdError);
   }
 
   #heard(message: LcoreMessage, ready: () => void): void {
@@ -111,6 +138,7 @@ export class Lcore {
 
   #ended(code: number, resolve: () => void, reject: (error: PmdError) => void): void {
     clearTimeout(this.#timer);
+    if (this.#stranded) stranded--;
     Atomics.store(this.#control, RUNNING, 0);
     this.#gone = true;
     this.#free();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The options before `--`: DPDK's EAL options. Those that mean nothing here are accepted, so that a command line that
 // works with dpdk-testpmd works; those whose effect a user would miss are refused by name.
+import { parseFileSystems } from '../bus/memory-files.ts';
 import { parseCoremask, parseLcores } from '../lcore/lcore-list.ts';
 import { parsePciAddress } from '../pci/address.ts';
 import { type OptionRow, UsageError, wholeNumber } from './getopt.ts';
@@ -64,6 +65,16 @@ export const ealOptions: readonly Row[] = [
     help: 'packet memory without hugepages',
     apply: (eal) => {
       eal.noHuge = true;
+    },
+  },
+  {
+    long: ['allow-memory-fs'],
+    arg: 'NAME[,NAME]',
+    help: "take a peer's memory in files on these file systems too, whose pages must always come, such as ext4",
+    apply: (eal, value, name) => {
+      const names = parseFileSystems(value);
+      if (!names) throw new UsageError(`option '${name} ${value}': give names such as ext4,xfs`);
+      eal.memoryFileSystems.push(...names);
     },
   },
   {

@@ -7,7 +7,9 @@ import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { allowMemoryFileSystems } from '../bus/memory-files.ts';
 import { PmdError } from '../errors.ts';
+import { exitProcess } from '../lcore/launch.ts';
 import { native } from '../native.ts';
 import { standardOutput } from '../output/text-writer.ts';
 import { type CommandLine, helpText, parseCommandLine } from './command-line.ts';
@@ -41,6 +43,7 @@ async function main(args: readonly string[]): Promise<void> {
   sayHello(line);
   // The prompt may not run where packets are forwarded, unless the command line leaves that open; nor may V8's own threads,
   // unless it puts the main lcore there.
+  allowMemoryFileSystems(line.eal.memoryFileSystems);
   if (line.eal.lcores.length > 0) {
     const busy = new Set(lcores.forwarding.flatMap(({ cpus }) => cpus));
     if (lcores.main.cpus.some((cpu) => busy.has(cpu))) native.setAffinity(lcores.main.cpus);
@@ -82,7 +85,7 @@ function watchSignals(session: Session): (signal: NodeJS.Signals) => void {
   let told = false;
   const signalled = (signal: NodeJS.Signals) => {
     const number = constants.signals[signal];
-    if (told) process.exit(128 + number);
+    if (told) native.exitNow(128 + number);
     told = true;
     output.complain(`\nSignal ${number} received, preparing to exit...`);
     leave(session);
@@ -175,9 +178,9 @@ standardOutput().stdout.onError((error) => process.exit(error.code === 'EPIPE' ?
 
 try {
   await main(process.argv.slice(2));
-  process.exit();
+  exitProcess();
 } catch (error) {
   output.complain(`${NAME}: ${(error as Error).message}`);
   if (!(error instanceof PmdError)) output.complain(`${(error as Error).stack}`);
-  process.exit(error instanceof UsageError ? 2 : 1);
+  exitProcess(error instanceof UsageError ? 2 : 1);
 }

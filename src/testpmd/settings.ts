@@ -28,6 +28,8 @@ export interface EalSettings {
   lcores: LcorePlace[];
   mainLcore: number | null;
   noHuge: boolean;
+  /** File systems that memory may lie on beside those that are safe. */
+  memoryFileSystems: string[];
   help: boolean;
   version: boolean;
 }
@@ -79,7 +81,16 @@ export interface Settings {
 }
 
 export function defaultEalSettings(): EalSettings {
-  return { allowed: [], vdevs: [], lcores: [], mainLcore: null, noHuge: false, help: false, version: false };
+  return {
+    allowed: [],
+    vdevs: [],
+    lcores: [],
+    mainLcore: null,
+    noHuge: false,
+    memoryFileSystems: [],
+    help: false,
+    version: false,
+  };
 }
 
 export function defaultSettings(): Settings {

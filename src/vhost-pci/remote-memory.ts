@@ -56,7 +56,7 @@ export class RemoteMemory {
     return this.#bytes;
   }
 
-  /** How the memory reads, measured at each replace; null while there is none. */
+  /** How the memory reads, measured at each replace; null while there is none that may be read without fear. */
   get readSpeed(): ReadSpeed | null {
     return this.#readSpeed;
   }
@@ -73,7 +73,7 @@ export class RemoteMemory {
     const placed = regions.map((region) => this.#place(region));
     this.#table = native.memoryCreate(placed);
     this.#bytes = regions.reduce((sum, { size }) => sum + size, 0n);
-    const [first] = placed;
+    const first = placed.find((_, i) => !this.#mayHang(regions[i] as RemoteRegion));
     if (first) this.#readSpeed = measureReadSpeed(first.mapping, first.offset, Number(first.size));
   }
 
@@ -124,6 +124,10 @@ export class RemoteMemory {
     const area = areaOf(region, this.#areas(region.bar));
     const offset = Number(region.offset) - area.barOffset;
     return { gpa: region.gpa, size: region.size, mapping: area.mapping, offset };
+  }
+
+  #mayHang(region: RemoteRegion): boolean {
+    return areaOf(region, this.#areas(region.bar)).mayHang ?? false;
   }
 
   #areas(bar: number): readonly MappedArea[] {

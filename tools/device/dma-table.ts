@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The driver's memory, as DMA_MAP and DMA_UNMAP tell it. Nothing is mapped here: descriptors are kept for driver-memory.ts,
 // which maps what it needs. Maps without a descriptor (device memory, private guest memory) hold their place only.
+import { memoryFileFault } from '../../src/bus/memory-files.ts';
 import { native } from '../../src/native.ts';
 import { closeAll, closeQuietly, takeFd } from './fds.ts';
 import { EEXIST, EINVAL, ENOENT, ENOSPC, VfioError } from './vfio-error.ts';
@@ -75,6 +76,8 @@ const NO_FILE = { device: 0n, inode: 0n, offset: 0 } as const;
 
 /** The range must lie in the file now, or the first touch would be a signal; and its end must be a number that is exact. */
 function checkFile(fd: number, offset: bigint, size: bigint): Pick<DmaMap, 'device' | 'inode' | 'offset'> {
+  const fault = memoryFileFault(fd);
+  if (fault) throw new VfioError(EINVAL, `a DMA range in ${fault}`);
   const { regular, size: bytes, device, inode } = native.fileInfo(fd);
   if (!regular) throw new VfioError(EINVAL, 'a DMA descriptor that is no regular file');
   if (offset + size > BigInt(bytes)) throw new VfioError(EINVAL, 'a DMA range beyond its file');

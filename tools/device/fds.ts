@@ -8,14 +8,9 @@ export function closeAll(fds: number[]): void {
   for (const fd of fds.splice(0)) closeQuietly(fd);
 }
 
-/** Closes a descriptor; -1 is none. An error of close() says something about the peer's file, not about us. */
+/** Closes a descriptor; -1 is none. An error of close() says something about the peer's file, not about us, and so does its silence. */
 export function closeQuietly(fd: number): void {
-  if (fd < 0) return;
-  try {
-    native.close(fd);
-  } catch {
-    // The descriptor is gone either way (close(2)).
-  }
+  if (fd >= 0) native.closeForeign(fd);
 }
 
 /** Runs `take`, which owns the descriptor from then on, unless it throws. */

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What docs/hostile-peers.md lists of a front-end and no other test shows.
-import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join as joinPath } from 'node:path';
+import { closeSync, ftruncateSync, openSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { VHOST_USER } from '../../src/abi/vhost-user.ts';
 import { native } from '../../src/native.ts';
 import { openFds } from '../../test/support/open-fds.ts';
+import { plainMemory } from '../../test/support/plain-memory.ts';
 import { until } from '../../test/support/wait.ts';
 import { join, u32s, u64s, vhostUserMessage } from './channel.test-help.ts';
 import { GPA, NET_AND_PROTOCOL, TestPeer, USER } from './peer.test-help.ts';
@@ -70,8 +69,7 @@ describe('a hostile front-end', () => {
 
   it('C5: may give as much memory as is allowed, and is told the option that allows more', async () => {
     await peer.negotiate();
-    const folder = mkdtempSync(joinPath(tmpdir(), 'hostile-peer-'));
-    const sparse = openSync(joinPath(folder, 'memory'), 'w+');
+    const sparse = plainMemory(0);
     for (const [size, taken] of [
       [2n * TIB, true],
       [2n * TIB + 4096n, false],
@@ -85,7 +83,6 @@ describe('a hostile front-end', () => {
     );
     expect(await peer.sendMemory()).toBe(0n);
     closeSync(sparse);
-    rmSync(folder, { recursive: true });
   });
 
   it('C9: may go in the middle of any message, with its descriptors', async () => {

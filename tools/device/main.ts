@@ -3,6 +3,7 @@
 // vhost-pci-device: the command line of the device model.
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { VHOST_PCI_SUBSYSTEM_ID } from '../../src/abi/vhost-pci.ts';
+import { allowMemoryFileSystems, parseFileSystems } from '../../src/bus/memory-files.ts';
 import { parseByteSize } from '../../src/byte-size.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import { socketAccess, socketMode, socketOwner } from '../run/listening-socket.ts';
@@ -51,6 +52,11 @@ const command = new Command()
   )
   .option('--reference', 'the bare function of RFC 2.0: no extension of ours', false)
   .option('--features <list>', `offer only these net features: ${FEATURE_NAMES.join(', ')}`, features)
+  .option(
+    '--allow-memory-fs <names>',
+    'take memory in files on these file systems too, whose pages must always come, as ext4,xfs',
+    fileSystems,
+  )
   .option('-v, --verbose', 'log every message', false)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE))
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'vhost-pci-device: ')) });
@@ -59,6 +65,7 @@ main();
 
 function main(): void {
   const options = command.parse().opts();
+  allowMemoryFileSystems(options.allowMemoryFs ?? []);
   // Whoever reads the log may stop reading, or go: the machines at both sockets go on.
   const { stdout, stderr } = standardOutput();
   const log = (line: string) => stderr.line(`vhost-pci-device: ${line}`);
@@ -95,6 +102,12 @@ function byteSize(text: string): number {
   const bytes = parseByteSize(text);
   if (bytes === null || bytes === 0) throw new InvalidArgumentError('choose a size such as 512M or 8G.');
   return bytes;
+}
+
+function fileSystems(text: string): string[] {
+  const names = parseFileSystems(text);
+  if (!names) throw new InvalidArgumentError('give names of file systems, separated by commas.');
+  return names;
 }
 
 function features(text: string): bigint {

@@ -3,6 +3,7 @@
 // never touches it through a mapping; the one thing it reads is how far a ring was used, by pread, so that a truncated file
 // is an error and not a signal.
 import { readSync, writeSync } from 'node:fs';
+import { memoryFileFault } from '../../src/bus/memory-files.ts';
 import { native } from '../../src/native.ts';
 import { closeQuietly, takeFd } from './fds.ts';
 import { type FileIdentity, findFault, type Region, sameFile } from './memory-layout.ts';
@@ -128,6 +129,8 @@ function shareFiles(regions: readonly Region<MemoryFile>[]): Region<MemoryFile>[
 }
 
 function identify(fd: number, index: number): MemoryFile {
+  const fault = memoryFileFault(fd);
+  if (fault) throw new ProtocolError(`the memory of region ${index} is ${fault}`);
   const info = native.fileInfo(fd);
   if (!info.regular) throw new ProtocolError(`the descriptor of region ${index} is not a regular file`);
   if (info.size > 0) requireWritable(fd, index);

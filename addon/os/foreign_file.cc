@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "os/foreign_file.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdint>
+#include <fstream>
+#include <sstream>
+
+#include "os/file.h"
+
+namespace vpci {
+namespace {
+
+constexpr int kMaxClosers = 64;
+std::atomic<int> closers{0};
+
+// Only shmem and hugetlbfs know seals, and the kernel answers by itself, whoever made the file.
+bool IsMemory(int fd) { return fcntl(fd, F_GET_SEALS) >= 0; }
+
+// Sockets, pipes and anonymous files (eventfds have no type) have no file system that could hold us.
+bool ClosesAtOnce(int fd) {
+  if (IsMemory(fd)) return true;
+  struct statx status;
+  if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &status) < 0) return false;
+  const auto type = status.stx_mode & S_IFMT;
+  return type == S_IFSOCK || type == S_IFIFO || type == 0;
+}
+
+void* CloseAndEnd(void* argument) {
+  close(static_cast<int>(reinterpret_cast<intptr_t>(argument)));
+  closers.fetch_sub(1);
+  return nullptr;
+}
+
+// Signals are the main thread's.
+bool StartCloser(int fd) {
+  pthread_attr_t attributes;
+  if (pthread_attr_init(&attributes) != 0) return false;
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&attributes, size_t{128} << 10);
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_t thread;
+  auto* argument = reinterpret_cast<void*>(static_cast<intptr_t>(fd));
+  const bool started = pthread_create(&thread, &attributes, CloseAndEnd, argument) == 0;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_attr_destroy(&attributes);
+  return started;
+}
+
+int MountOf(int fd) {
+  std::ifstream info("/proc/self/fdinfo/" + std::to_string(fd));
+  for (std::string line; std::getline(info, line);) {
+    int id;
+    if (sscanf(line.c_str(), "mnt_id: %d", &id) == 1) return id;
+  }
+  return -1;
+}
+
+}  // namespace
+
+std::string FileSystemOf(int fd) {
+  if (IsMemory(fd)) return HugePageSize(fd) > 0 ? "hugetlbfs" : "tmpfs";
+  const int mount = MountOf(fd);
+  std::ifstream mounts("/proc/self/mountinfo");
+  for (std::string line; mount >= 0 && std::getline(mounts, line);) {
+    const size_t end = line.find(" - ");
+    if (end == std::string::npos || std::stoi(line) != mount) continue;
+    std::istringstream rest(line.substr(end + 3));
+    std::string type;
+    rest >> type;
+    return type;
+  }
+  return "";
+}
+
+void CloseForeign(int fd) {
+  if (ClosesAtOnce(fd)) {
+    close(fd);
+    return;
+  }
+  if (closers.fetch_add(1) < kMaxClosers && StartCloser(fd)) return;
+  closers.fetch_sub(1);
+}
+
+}  // namespace vpci
