@@ -155,6 +155,9 @@ export const QUEUE_COUNTERS = [
   'bursts',
   'empty_bursts',
   'rarp_packets',
+  'undersize_errors',
+  'oversize_errors',
+  'invalid_buffers',
 ] as const;
 
 /** The arrays of queueSlots: where a packet starts in its window, its most bytes, its bytes. */

@@ -30,6 +30,8 @@ const BYTES = 4 << 20;
 const PLACE = { desc: 0, avail: 0x4000, used: 0x8000 };
 const HEADER = VIRTIO_NET_HDR.size;
 const NUM_BUFFERS = VIRTIO_NET_HDR.fields.num_buffers.offset;
+/** Less is no frame: it is dropped, and goes back to the peer. */
+const ETHERNET_HEADER = 14;
 const BURST = 32;
 const RUNS = Number(process.env.FRAMING_RUNS ?? 300);
 
@@ -233,7 +235,8 @@ describe.each([
           waiting.push(...held);
           held = [];
         }
-        const expected = waiting.splice(0, ask);
+        const taken = waiting.splice(0, ask);
+        const expected = taken.filter(({ frame }) => frame.length >= ETHERNET_HEADER);
         expect(native.rxBurst(queue, pkts.handle, ask)).toBe(expected.length);
         expect([...pkts.ids.subarray(0, expected.length)].map((id) => text(bench.packet(id)))).toEqual(
           expected.map(({ frame }) => text(frame)),
@@ -241,7 +244,7 @@ describe.each([
         expect([...pkts.ids.subarray(0, expected.length)].map((id) => pool.pktLen[id])).toEqual(
           expected.map(({ frame }) => frame.length),
         );
-        expect(ring.collect().map(({ id, len }) => [id, len])).toEqual(expected.map(({ id }) => [id, 0]));
+        expect(ring.collect().map(({ id, len }) => [id, len])).toEqual(taken.map(({ id }) => [id, 0]));
         pool.free(pkts, 0, expected.length);
         expect(pool.available).toBe(pool.count);
       }

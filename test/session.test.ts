@@ -140,4 +140,19 @@ describe('driver, device model and peer', () => {
     await peer.kill();
     await stage.finished(stage.startPeer('--count', '2000', '--no-reconnect'));
   });
+
+  it.each([
+    ['zero-length', 'rx_q0_undersize_errors'],
+    ['short-buffer --packed', 'rx_q0_undersize_errors'],
+    ['wrong-direction', 'rx_q0_invalid_buffers'],
+  ])('go on after an entry of the peer that is unusable: %s', async (attack, counter) => {
+    await stage.startDevice();
+    const port = stage.startPort();
+    stage.startPeer('--hostile', ...attack.split(' '));
+    await until('it is counted', () => port.xstats().get(counter) === 1);
+    expect(port.stats().ierrors).toBe(1);
+    expect(port.xstats().get('rx_q0_invalid_desc')).toBe(0);
+    for (const engine of ['RX engine 0', 'TX engine 0'])
+      expect(String(port.info.details[engine])).toMatch(/^running/);
+  });
 });

@@ -12,7 +12,8 @@
 
 namespace vpci {
 
-enum class Room { kFound, kNotYet, kNever, kBad };
+// kUnusable: the entry that was met last can hold no part of any packet; Skip passes it.
+enum class Room { kFound, kNotYet, kNever, kUnusable, kUnreadable };
 
 template <class Ring>
 class BufferFinder {
@@ -43,6 +44,13 @@ class BufferFinder {
     ring_.Advance(slots_);
   }
 
+  // Returns the entries without a packet in them. Those before an unusable one go back too, since a packet's
+  // entries must follow one another.
+  void Skip() {
+    for (uint32_t i = 0; i < entries_; i++) ring_.Return(entry_[i].slot, entry_[i].id, 0);
+    ring_.Advance(slots_);
+  }
+
   uint32_t entries() const { return entries_; }
 
  private:
@@ -58,24 +66,31 @@ class BufferFinder {
   Room TakeEntry(uint32_t need) {
     ChainWalker chain;
     const Look look = ring_.Walk(slots_, &chain);
-    if (look != Look::kEntry) return look == Look::kNone ? Room::kNotYet : Room::kBad;
+    if (look != Look::kEntry) return look == Look::kNone ? Room::kNotYet : Room::kUnreadable;
     uint32_t bytes = 0;
+    bool readable = false;
     Segment s;
     for (WalkResult r; (r = chain.Next(&s)) != WalkResult::kEnd;) {
-      if (r == WalkResult::kBad || !s.writable) return Room::kBad;
-      if (bytes >= need) continue;  // still checked to its end, but not needed
+      if (r == WalkResult::kBad) return Room::kUnreadable;
+      readable |= !s.writable;
+      if (readable || bytes >= need) continue;  // still checked to its end, but not needed
       if (segments_ == kMaxSegments) return Room::kNever;
       const uint32_t take = std::min(s.len, need - bytes);
       segment_[segments_++] = {s.base, take, true};
       bytes += take;
     }
-    // The header lies whole in the first entry (VIRTIO 1.2, 5.1.6.3.1).
-    if (entries_ == 0 && bytes < q_.hdr_bytes) return Room::kBad;
     const uint32_t slots = Ring::Slots(chain);
-    if (slots > ring_.Left() - slots_) return Room::kBad;
+    if (slots > ring_.Left() - slots_) return Room::kUnreadable;
+    const bool usable = !readable && bytes >= LeastBytes();
     entry_[entries_++] = {slots_, bytes, chain.id()};
     slots_ += slots;
-    return Room::kFound;
+    return usable ? Room::kFound : Room::kUnusable;
+  }
+
+  // The header lies whole in the first entry (VIRTIO 1.2, 5.1.6.3.1), and all else too without MRG_RXBUF.
+  uint32_t LeastBytes() const {
+    if (entries_ > 0) return 1;
+    return q_.mergeable ? q_.hdr_bytes : q_.hdr_bytes + 1u;
   }
 
   DeviceQueue& q_;

@@ -49,8 +49,9 @@ WalkResult ChainWalker::Next(Segment* out) {
       continue;
     }
     uint8_t* base = q_->Translate(d.addr, d.len);
-    // A buffer without bytes moves nothing and would let a chain cost time for free.
-    if (!base || d.len == 0) return WalkResult::kBad;
+    if (!base) return WalkResult::kBad;
+    // A buffer without bytes is legal. It costs a step of the bounded walk like any other.
+    if (d.len == 0) continue;
     *out = {base, d.len, (d.flags & VRING_DESC_F_WRITE) != 0};
     return WalkResult::kSegment;
   }

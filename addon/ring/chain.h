@@ -27,7 +27,7 @@ class ChainWalker {
   // The list of a packed ring that starts in slot `at`, which must be below the ring's size.
   static ChainWalker Packed(DeviceQueue& q, uint16_t at);
 
-  // The next buffer of the chain.
+  // The next buffer of the chain that has any bytes.
   WalkResult Next(Segment* out);
 
   // After kEnd: what to name in the used entry, and how many slots of a packed ring the chain took.

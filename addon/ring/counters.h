@@ -30,8 +30,12 @@ struct alignas(64) QueueCounters {
   uint64_t bursts = 0;
   uint64_t empty_bursts = 0;
   uint64_t rarp_packets = 0;
+  // Entries of the peer that are harmless but unusable. They went back to it as used.
+  uint64_t undersize_errors = 0;  // packets without a whole Ethernet header
+  uint64_t oversize_errors = 0;   // packets above 64 KiB, or above what the whole mbuf pool can hold
+  uint64_t invalid_buffers = 0;   // of the wrong direction, or receive buffers that a header fills
 
-  static constexpr int kCount = 20;
+  static constexpr int kCount = 23;
 
   // Bin of `n` frames of `len` bytes each as in DPDK's vhost statistics.
   void CountSize(uint32_t len, uint32_t n = 1) {

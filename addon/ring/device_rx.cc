@@ -38,7 +38,9 @@ inline bool TakeHeader(DeviceQueue& q, const uint8_t* header, MbufPool& pool, ui
 // Appends bytes to a packet in mbufs, taking further segments from the pool as they fill.
 class Gather {
  public:
+  // `first` may be kNoNext when nothing will be appended.
   Gather(MbufPool& pool, uint32_t first) : pool_(pool), first_(first), last_(first) {
+    if (first == kNoNext) return;
     pool.data_len()[first] = 0;
     pool.pkt_len()[first] = 0;
   }
@@ -75,25 +77,40 @@ class Gather {
   uint32_t first_, last_;
 };
 
-enum class Gathered { kOk, kBad, kNoMbuf };
+// kUnreadable breaks the ring and kNoMbuf waits. The last four are dropped: waiting would not help them.
+enum class Gathered { kOk, kUnreadable, kNoMbuf, kWritable, kUndersize, kOversize, kBadHeader };
 
-// Any legal framing: header and data cut anywhere, chained or indirect (VIRTIO 1.2, 2.7.4.2).
+// Any legal framing: header and data cut anywhere, chained or indirect (VIRTIO 1.2, 2.7.4.2). The chain is
+// walked to its end in any case, so that a packet that is dropped can be returned. `mbuf` is kNoNext when the
+// pool is empty.
 Gathered GatherPacket(DeviceQueue& q, MbufPool& pool, ChainWalker& chain, uint32_t mbuf, uint8_t* header) {
   Gather gather(pool, mbuf);
   uint32_t skip = q.hdr_bytes;
+  uint64_t bytes = 0;
+  bool writable = false, fits = mbuf != kNoNext;
   Segment s;
-  for (;;) {
-    WalkResult r = chain.Next(&s);
-    if (r == WalkResult::kEnd) break;
-    if (r == WalkResult::kBad || s.writable) return Gathered::kBad;
-    uint32_t part = std::min(skip, s.len);
+  for (WalkResult r; (r = chain.Next(&s)) != WalkResult::kEnd;) {
+    if (r == WalkResult::kBad) return Gathered::kUnreadable;
+    writable |= s.writable;
+    bytes += s.len;
+    if (writable || !fits || bytes > kMaxPacketBytes + q.hdr_bytes) continue;
+    const uint32_t part = std::min(skip, s.len);
     std::memcpy(header + (q.hdr_bytes - skip), s.base, part);
     skip -= part;
-    // More than segmentation offload can make is an attack on the pool.
-    if (pool.pkt_len()[mbuf] + uint64_t{s.len} - part > kMaxPacketBytes) return Gathered::kBad;
-    if (!gather.Append(s.base + part, s.len - part)) return Gathered::kNoMbuf;
+    fits = gather.Append(s.base + part, s.len - part);
   }
-  return skip == 0 && pool.pkt_len()[mbuf] > 0 ? Gathered::kOk : Gathered::kBad;
+  if (writable) return Gathered::kWritable;
+  if (bytes < kMinPacketBytes + q.hdr_bytes) return Gathered::kUndersize;
+  bytes -= q.hdr_bytes;
+  if (bytes > kMaxPacketBytes || bytes > pool.capacity()) return Gathered::kOversize;
+  return fits ? Gathered::kOk : Gathered::kNoMbuf;
+}
+
+void CountDropped(QueueCounters& counters, Gathered why) {
+  counters.errors++;
+  counters.invalid_buffers += why == Gathered::kWritable;
+  counters.undersize_errors += why == Gathered::kUndersize;
+  counters.oversize_errors += why == Gathered::kOversize;
 }
 
 // Of a packet in an mbuf, which has room for at least 64 bytes.
@@ -112,30 +129,30 @@ __attribute__((noinline)) One RxOne(DeviceQueue& q, Ring& ring, MbufPool& pool, 
     q.Break();
     return One::kStop;
   }
-  if (!pool.Alloc(id, 1)) {
-    q.counters.mbuf_alloc_failed++;
-    return One::kStop;
-  }
+  // An mbuf that does not exist is ignored by Free.
+  if (!pool.Alloc(id, 1)) *id = kNoNext;
   uint8_t header[sizeof(VirtioNetHdr)];
   Gathered result = GatherPacket(q, pool, chain, *id, header);
-  if (Ring::Slots(chain) > ring.Left()) result = Gathered::kBad;
-  if (result != Gathered::kOk) {
+  if (Ring::Slots(chain) > ring.Left()) result = Gathered::kUnreadable;
+  if (result == Gathered::kUnreadable || result == Gathered::kNoMbuf) {
     pool.Free(id, 1);
-    if (result == Gathered::kBad)
+    if (result == Gathered::kUnreadable)
       q.Break();
     else
       q.counters.mbuf_alloc_failed++;
     return One::kStop;
   }
-  pool.ol_flags()[*id] = 0;
-  const bool sane = !kOffload || TakeHeader(q, header, pool, *id);
   ring.Return(0, chain.id(), 0);
   ring.Advance(Ring::Slots(chain));
-  if (sane) {
+  if (result == Gathered::kOk) {
+    pool.ol_flags()[*id] = 0;
+    if (kOffload && !TakeHeader(q, header, pool, *id)) result = Gathered::kBadHeader;
+  }
+  if (result == Gathered::kOk) {
     q.counters.CountFrame(FirstOf(pool.buffer(*id) + pool.headroom()), pool.pkt_len()[*id]);
     return One::kTaken;
   }
-  q.counters.errors++;
+  CountDropped(q.counters, result);
   pool.Free(id, 1);
   return One::kDropped;
 }
@@ -146,16 +163,18 @@ inline uint32_t FindPackets(DeviceQueue& q, const Ring& ring, uint32_t n, uint32
   SingleBuffers buffers(q);
   const uint32_t hdr_bytes = buffers.hdr_bytes();
   uint32_t count = 0;
+  room = std::min(room, kMaxPacketBytes);
+  if (__builtin_expect(room < kMinPacketBytes, 0)) return 0;
   for (; count < n; count++) {
     Entry e;
     if (!ring.Peek(count, &e)) break;
-    const uint8_t* header = buffers.Readable(e);
+    const uint8_t* header = buffers.Readable(e, room);
     const uint32_t len = e.len - hdr_bytes;
-    if (__builtin_expect(!header || len > room, 0)) break;
+    if (__builtin_expect(!header, 0)) break;
     // A header that nobody reads may stay where it is: often it has a line to itself.
     if constexpr (kOffload) PrefetchRead(header);
     PrefetchRead(header + hdr_bytes);
-    PrefetchRead(header + hdr_bytes + len - 1);
+    PrefetchRead(header + e.len - 1);
     found[count] = {header, len, e.id};
   }
   return count;

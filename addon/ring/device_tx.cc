@@ -24,7 +24,7 @@ inline bool SimplePacket(MbufPool& pool, uint32_t mbuf) {
          pool.data_len()[mbuf] >= sizeof(uint64_t);
 }
 
-enum class One { kSent, kDropped, kStop };
+enum class One { kSent, kDropped, kUnusable, kStop };
 
 // A frame of `bytes` bytes, which `copy` hands out in order, into buffers of any shape.
 template <class Ring, class Copy>
@@ -35,7 +35,11 @@ One Place(DeviceQueue& q, Ring& ring, VirtioNetHdr hdr, uint32_t bytes, Copy cop
       break;
     case Room::kNever:
       return One::kDropped;
-    case Room::kBad:
+    case Room::kUnusable:
+      finder.Skip();
+      q.counters.invalid_buffers++;
+      return One::kUnusable;
+    case Room::kUnreadable:
       q.Break();
       return One::kStop;
     case Room::kNotYet:
@@ -55,8 +59,8 @@ One Place(DeviceQueue& q, Ring& ring, VirtioNetHdr hdr, uint32_t bytes, Copy cop
   return One::kSent;
 }
 
-// A packet that the peer does not take whole, segment by segment. When the room ends within it, the rest is
-// the packet that was not taken.
+// A packet that the peer does not take whole, segment by segment. When the room ends within it, or an
+// unusable buffer was passed, the rest is the packet that was not taken.
 template <class Ring>
 __attribute__((noinline)) One SendCut(DeviceQueue& q, Ring& ring, MbufPool& pool, uint32_t mbuf,
                                       uint32_t bytes, uint32_t* frames) {
@@ -72,7 +76,7 @@ __attribute__((noinline)) One SendCut(DeviceQueue& q, Ring& ring, MbufPool& pool
     if (ring.pending() >= kBatch) ring.Publish();
   }
   *frames = segments.taken();
-  if (last == One::kStop) segments.LeaveRest();
+  if (last == One::kStop || last == One::kUnusable) segments.LeaveRest();
   return last;
 }
 
@@ -134,7 +138,8 @@ template <class Ring>
 Progress TxOn(DeviceQueue& q, MbufPool& pool, const uint32_t* ids, uint32_t n) {
   Ring ring(q);
   Progress p;
-  while (p.taken < n) {
+  // Unusable buffers are bounded too: by what is asked for.
+  for (uint32_t unusable = 0; p.taken < n && unusable < n;) {
     uint32_t took = TxFast(q, ring, pool, ids + p.taken, n - p.taken);
     p.sent += took;
     if (took == 0) {
@@ -142,9 +147,13 @@ Progress TxOn(DeviceQueue& q, MbufPool& pool, const uint32_t* ids, uint32_t n) {
       const One one = SendOne(q, ring, pool, ids[p.taken], &frames);
       p.sent += frames;
       if (one == One::kStop) break;
-      pool.Free(ids + p.taken, 1);
-      took = 1;
-      q.counters.errors += one == One::kDropped;
+      if (one == One::kUnusable) {
+        unusable++;
+      } else {
+        pool.Free(ids + p.taken, 1);
+        took = 1;
+        q.counters.errors += one == One::kDropped;
+      }
     }
     p.taken += took;
     if (ring.pending() >= kBatch) ring.Publish();

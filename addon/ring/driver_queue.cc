@@ -117,11 +117,16 @@ bool DriverQueue::NextFrame(Ring& ring, Frame* out) {
   UsedBuffer used;
   const Used result = ring.Peek(0, &used);
   if (result == Used::kNone) return false;
-  if (result == Used::kNonsense || used.len <= hdr_bytes_) {
+  if (result == Used::kNonsense) {
     Fail();
     return false;
   }
   const uint8_t* buffer = Buffer(used.id);
+  if (__builtin_expect(used.len <= hdr_bytes_, 0)) {
+    frame_ids_[0] = static_cast<uint16_t>(used.id);
+    *out = {buffer, 0, 1};
+    return true;
+  }
   uint16_t num_buffers = 1;
   if (mergeable_) num_buffers = LoadUnalignedOnce(buffer + offsetof(VirtioNetHdr, num_buffers));
   if (num_buffers == 0 || num_buffers > ring.size()) {
@@ -179,17 +184,22 @@ void DriverQueue::CheckReceived(const Frame& frame) {
 template <class Ring>
 uint32_t DriverQueue::ReceiveOn(Ring& ring, uint32_t n, bool check, double* sequences) {
   if (failed_) return 0;
-  uint32_t frames = 0, entries = 0;
+  uint32_t frames = 0, empty = 0, entries = 0;
   uint64_t bytes = 0;
   Frame frame;
-  while (frames < n && NextFrame(ring, &frame)) {
-    if (check) CheckReceived(frame);
-    if (sequences) sequences[frames] = SequenceOf(frame.data, frame.len);
+  while (frames + empty < n && NextFrame(ring, &frame)) {
+    if (frame.len > 0) {
+      if (check) CheckReceived(frame);
+      if (sequences) sequences[frames] = SequenceOf(frame.data, frame.len);
+      frames++;
+    } else {
+      empty++;
+    }
     Repost(ring, frame.entries);
     entries += frame.entries;
     bytes += frame.len;
-    frames++;
   }
+  counters.bad_frame += empty;
   Publish(ring, entries);
   counters.packets += frames;
   counters.bytes += bytes;
@@ -224,7 +234,7 @@ uint32_t DriverQueue::EchoOn(Ring& ring, Ring& tx_ring, DriverQueue& tx, uint32_
   Frame frame;
   while (frames < n && tx.free_count_ > 0 && NextFrame(ring, &frame)) {
     SendBack(tx_ring, tx, frame);
-    counters.packets++;
+    counters.packets += frame.len > 0;
     counters.bytes += frame.len;
     Repost(ring, frame.entries);
     entries += frame.entries;

@@ -41,7 +41,7 @@ class DriverQueue {
  private:
   struct Frame {
     const uint8_t* data;
-    uint32_t len;
+    uint32_t len;      // 0: the back-end returned a buffer without a frame
     uint32_t entries;  // used entries that it spans; their ids are in frame_ids_
   };
 

@@ -75,7 +75,7 @@ uint32_t PeekOn(DeviceQueue& q, uint32_t n) {
   for (; count < n; count++) {
     Entry e;
     if (!ring.Peek(count, &e)) break;
-    const uint8_t* header = buffers.Readable(e);
+    const uint8_t* header = buffers.Readable(e, kMaxPacketBytes);
     if (!header || (offload && !AsksForNothing(CopyHeader(header)))) break;
     if (!Show(q, count, header, e.len - q.hdr_bytes)) break;
     q.slots.length[count] = e.len - q.hdr_bytes;

@@ -13,6 +13,8 @@ namespace vpci {
 inline constexpr uint32_t kNoNext = 0xffffffff;
 inline constexpr uint32_t kFreeMark = 0xfffffffe;
 
+// An Ethernet header. Whatever is shorter is no frame.
+inline constexpr uint32_t kMinPacketBytes = 14;
 // The largest frame that segmentation offload makes, and a VLAN tag.
 inline constexpr uint32_t kMaxPacketBytes = 65550;
 
@@ -50,6 +52,8 @@ class MbufPool {
   uint32_t headroom() const { return headroom_; }
   uint32_t data_room() const { return stride_ - headroom_; }
   uint32_t available() const { return top_; }
+  // The largest packet that all mbufs together could hold.
+  uint64_t capacity() const { return uint64_t{count_} * data_room(); }
 
   uint8_t* buffer(uint32_t id) { return data_ + size_t{id} * stride_; }
   uint16_t* data_off() { return data_off_; }

@@ -35,10 +35,9 @@ inline Found FindMove(SingleBuffers& packets, SingleBuffers& buffers, RxRing& fr
   Entry packet, buffer;
   if (!from.Peek(ahead, &packet)) return from.Has(ahead) ? Found::kOddShape : Found::kNothing;
   if (!to.Peek(ahead, &buffer)) return to.Has(ahead) ? Found::kOddShape : Found::kNothing;
-  const uint8_t* src = packets.Readable(packet);
+  const uint8_t* src = packets.Readable(packet, kMaxPacketBytes);
   if (__builtin_expect(!src, 0)) return Found::kOddShape;
   const uint32_t len = packet.len - packets.hdr_bytes();
-  if (__builtin_expect(len > kMaxPacketBytes, 0)) return Found::kOddShape;
   uint8_t* dst = buffers.Writable(buffer, len);
   if (__builtin_expect(!dst, 0)) return Found::kOddShape;
   *out = {src, dst, len, packet.id, buffer.id};

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "ring/device_queue.h"
+#include "ring/mbuf_pool.h"
 #include "ring/split_ring.h"
 #include "ring/variant.h"
 
@@ -15,14 +16,18 @@ namespace vpci {
 // peer's memory can be taken to change it.
 class SingleBuffers {
  public:
-  explicit SingleBuffers(DeviceQueue& q) : q_(q), hdr_bytes_(q.hdr_bytes) { TakeRegion(); }
+  explicit SingleBuffers(DeviceQueue& q)
+      : q_(q), hdr_bytes_(q.hdr_bytes) {
+    TakeRegion();
+  }
 
   uint32_t hdr_bytes() const { return hdr_bytes_; }
 
-  // Where the header of a readable entry is, with `e.len - hdr_bytes` bytes of packet behind it; nullptr for
-  // any other shape.
-  const uint8_t* Readable(const Entry& e) {
-    if (__builtin_expect(e.flags != 0 || e.len <= hdr_bytes_, 0)) return nullptr;
+  // Where the header of a readable entry is, with `e.len - hdr_bytes` bytes of packet behind it, at most
+  // `most`; nullptr for any other shape, and for what is no packet. `most` is kMinPacketBytes to
+  // kMaxPacketBytes: one comparison sees what is too short, which wraps around, and what is too long.
+  const uint8_t* Readable(const Entry& e, uint32_t most) {
+    if (__builtin_expect(e.flags != 0 || e.len - hdr_bytes_ - kMinPacketBytes > most - kMinPacketBytes, 0)) return nullptr;
     return Translate(e.addr, e.len);
   }
 

@@ -29,8 +29,11 @@ iovec HeaderVec(VirtioNetHdr* hdr) { return {hdr, sizeof *hdr}; }
 // every read. What a frame did not need serves the next one; the rest goes back at the end of the burst.
 class FrameRoom {
  public:
+  // A small pool makes small room: waiting for more mbufs than there are would be for ever.
   explicit FrameRoom(MbufPool& pool)
-      : pool_(pool), count_(std::min(kMaxFrame / pool.data_room() + 1, kMaxSegments)), missing_(count_) {
+      : pool_(pool),
+        count_(std::min({kMaxFrame / pool.data_room() + 1, kMaxSegments, pool.count()})),
+        missing_(count_) {
     iov_[0] = HeaderVec(&hdr);
   }
   ~FrameRoom() { pool_.Free(ids_ + missing_, count_ - missing_); }
@@ -74,7 +77,14 @@ class FrameRoom {
 
 // The frame that a read has put into the room: true and its mbuf, or false when it is not to be handed on.
 bool TakeFrame(TapQueue& q, MbufPool& pool, FrameRoom& room, size_t bytes, uint32_t* id) {
-  if (bytes <= sizeof room.hdr || bytes - sizeof room.hdr >= room.bytes()) return false;
+  if (bytes < sizeof room.hdr + kMinPacketBytes) {
+    q.counters.undersize_errors++;
+    return false;
+  }
+  if (bytes - sizeof room.hdr >= room.bytes()) {
+    q.counters.oversize_errors++;
+    return false;
+  }
   const uint32_t len = static_cast<uint32_t>(bytes - sizeof room.hdr);
   pool.pkt_len()[room.first()] = len;
   if (!TakeOffload(kAllFeatures, room.hdr, pool, room.first())) return false;

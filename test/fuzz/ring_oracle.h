@@ -18,6 +18,7 @@ struct OracleSegment {
 struct OracleEntry {
   uint16_t id = 0;
   uint32_t slots = 1;
+  // It can be read. What it is good for is another question.
   bool legal = false;
   // A part of it lies where the device itself writes: nothing can be foretold.
   bool unsteady = false;
@@ -28,6 +29,11 @@ struct OracleEntry {
     uint64_t all = 0;
     for (const OracleSegment& s : segments) all += s.len;
     return all;
+  }
+  bool HasWritable(bool writable) const {
+    for (const OracleSegment& s : segments)
+      if (s.writable == writable) return true;
+    return false;
   }
 };
 
@@ -114,7 +120,8 @@ class RingOracle {
 
   bool Add(uint64_t addr, uint32_t len, uint16_t flags, OracleEntry* e) const {
     uint8_t* base = memory_.Find(addr, len);
-    if (!base || len == 0) return false;
+    if (!base) return false;
+    if (len == 0) return true;
     e->unsteady |= MeetsUsed(addr, len);
     e->segments.push_back({addr, base, len, (flags & VRING_DESC_F_WRITE) != 0});
     return true;

@@ -16,7 +16,7 @@ constexpr Region kA{0x10000, 0x3000}, kB{0x20000, 0x1000}, kC{0x21000, 0x1000};
 constexpr uint64_t kDesc = kA.gpa, kAvail = kA.gpa + 0x1000, kUsed = kA.gpa + 0x1400, kFree = kA.gpa + 0x2000;
 constexpr uint32_t kMaxSize = 128;
 constexpr uint32_t kMaxOps = 200;
-constexpr uint32_t kMaxPacketBytes = 65550;
+constexpr uint32_t kMinPacketBytes = 14, kMaxPacketBytes = 65550;
 
 class Session {
  public:
@@ -254,26 +254,27 @@ class Session {
 
   struct Expected {
     bool legal = false;
-    bool sane = false;
-    // Enough for whatever the engine gathers before it sees what is wrong.
-    uint64_t mbufs = 1;
+    // It goes back to the peer and is counted; otherwise its bytes are delivered.
+    bool dropped = false;
+    // What a packet that may be delivered takes of the pool.
+    uint64_t mbufs = 0;
     std::vector<uint8_t> bytes;
   };
 
   Expected ExpectPacket(const OracleEntry& entry) const {
     Expected e;
-    e.mbufs += entry.bytes() / app_.pool->data_room();
-    if (entry.bytes() > kMaxPacketBytes + queue_.hdr_bytes) return e;
-    for (const OracleSegment& s : entry.segments) {
-      if (s.writable) return e;
-      e.bytes.insert(e.bytes.end(), s.base, s.base + s.len);
-    }
-    e.legal = entry.legal && e.bytes.size() > queue_.hdr_bytes;
+    e.legal = entry.legal;
     if (!e.legal) return e;
+    const uint64_t all = entry.bytes(), least = queue_.hdr_bytes + kMinPacketBytes;
+    const uint64_t most = std::min<uint64_t>(kMaxPacketBytes, app_.pool->capacity());
+    e.dropped = entry.HasWritable(true) || all < least || all > queue_.hdr_bytes + most;
+    if (e.dropped) return e;
+    for (const OracleSegment& s : entry.segments) e.bytes.insert(e.bytes.end(), s.base, s.base + s.len);
     VirtioNetHdr hdr;
     std::memcpy(&hdr, e.bytes.data(), 10);
     e.bytes.erase(e.bytes.begin(), e.bytes.begin() + queue_.hdr_bytes);
-    e.sane = HeaderIsSane(features_, hdr, e.bytes.size());
+    e.dropped = !HeaderIsSane(features_, hdr, e.bytes.size());
+    e.mbufs = (e.bytes.size() - 1) / app_.pool->data_room() + 1;
     return e;
   }
 
@@ -287,6 +288,7 @@ class Session {
       expected.push_back(ExpectPacket(watch.waiting[i]));
     }
     uint32_t ids[64];
+    const uint64_t errors = queue_.counters.errors;
     const uint32_t got = RxBurst(queue_, *app_.pool, ids, n);
     MUST(got <= n);
     app_.Hold(ids, got);
@@ -295,11 +297,12 @@ class Session {
     uint32_t delivered = 0, slots = 0;
     for (size_t i = 0; i < used; i++) {
       MUST(expected[i].legal);
-      if (expected[i].sane) MUST(delivered < got && app_.Bytes(ids[delivered++]) == expected[i].bytes);
+      if (!expected[i].dropped) MUST(delivered < got && app_.Bytes(ids[delivered++]) == expected[i].bytes);
       if (!HasFeature(features_, VIRTIO_F_IN_ORDER)) CheckUsed(watch, slots, watch.waiting[i], 0);
       slots += watch.waiting[i].slots;
     }
     MUST(delivered == got);
+    MUST(queue_.counters.errors - errors == used - delivered);
     if (!watch.was_broken) CheckRest(expected, used, watch.mbufs);
   }
 
@@ -351,13 +354,15 @@ class Session {
     const Watch watch(*this, made);
     bool over_ring = false;
     std::vector<OracleSegment> buffers;
-    for (const OracleEntry& e : watch.waiting)
+    for (const OracleEntry& e : watch.waiting) {
+      // An entry with a buffer that is not to be written goes back as it is.
+      if (e.HasWritable(false)) continue;
       for (const OracleSegment& s : e.segments) {
-        if (!s.writable) continue;
         // The rings lie in A, and tables of indirect descriptors do unless the peer means mischief.
         over_ring |= s.gpa < kB.gpa || e.table_gpa >= kB.gpa;
         buffers.push_back(s);
       }
+    }
     const uint32_t taken = TxBurst(queue_, *app_.pool, ids, made);
     MUST(taken <= made);
     app_.Hold(ids + taken, made - taken);
@@ -365,9 +370,10 @@ class Session {
     if (watch.was_broken) MUST(taken == 0);
     uint32_t slots = 0;
     for (size_t i = 0; i < used && !over_ring; i++) {
-      MUST(watch.waiting[i].legal);
-      CheckUsed(watch, slots, watch.waiting[i], watch.waiting[i].bytes());
-      slots += watch.waiting[i].slots;
+      const OracleEntry& entry = watch.waiting[i];
+      MUST(entry.legal);
+      CheckUsed(watch, slots, entry, entry.HasWritable(false) ? 0 : entry.bytes());
+      slots += entry.slots;
     }
     app_.Check();
     app_.FreeAll();

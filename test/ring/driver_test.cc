@@ -7,6 +7,8 @@
 #include "ring/device_rx.h"
 #include "ring/device_tx.h"
 #include "ring/driver_queue.h"
+#include "ring/packed_ring.h"
+#include "ring/split_ring.h"
 #include "ring/traffic.h"
 
 using namespace mock;
@@ -166,11 +168,37 @@ TEST("a hostile back-end stops the driver's queue and nothing else") {
   poison({kSize, 76}, 1, 1);
   poison({0xffffffff, 76}, 1, 1);
   poison({0, kBuffer + 1}, 1, 1);
-  poison({0, 12}, 1, 1);
-  poison({0, 0}, 1, 1);
   poison({0, 76}, kSize + 1, 1);
   poison({0, 76}, 1, 2);
   poison({0, 76}, 1, 0);
+}
+
+TEST("a back-end that returns a buffer without a frame is counted, and the buffer is offered again") {
+  for (uint64_t features : AllRings()) {
+    Pair in(QueueRole::kRx, features);
+    DeviceQueue& device = in.peer.queue;
+    // As the engine does with buffers that it cannot use.
+    if (device.is_packed()) {
+      PackedRing<false> ring(device);
+      ring.Return(0, 0, 0);
+      ring.Advance(1);
+      ring.Publish();
+    } else {
+      SplitRing<false> ring(device);
+      ring.Return(0, 0, 12);
+      ring.Advance(1);
+      ring.Publish();
+    }
+    CHECK(in.driver.Receive(32, true) == 0);
+    CHECK(in.driver.counters.bad_frame == 1 && in.driver.counters.packets == 0);
+    Pool pool(128);
+    for (uint32_t i = 0; i < kSize; i++) {
+      const uint32_t id = pool.Make(Bytes(64, i));
+      CHECK(TxBurst(device, *pool, &id, 1) == 1);
+    }
+    CHECK(in.driver.Receive(kSize, false) == kSize);
+    CHECK(in.driver.counters.ring_errors == 0);
+  }
 }
 
 TEST("two threads: millions of packets through a small ring, none lost, none changed") {

@@ -126,8 +126,25 @@ TEST("tap rx: what makes no sense is dropped and counted, and its mbufs serve th
   CHECK(TapRxBurst(tap.rx, *pool, ids, 8) == 1);
   CHECK(pool.Frame(ids[0]) == Bytes(64, 9));
   CHECK(tap.rx.counters.errors == 6);
+  CHECK(tap.rx.counters.undersize_errors == 2 && tap.rx.counters.oversize_errors == 1);
   pool->Free(ids, 1);
   CHECK(pool->available() == 64);
+}
+
+TEST("regression: tap rx: a pool that is smaller than the largest frame gives what it can hold") {
+  Tap tap;
+  Pool pool(4, 2048);
+  tap.Say({}, Bytes(64, 1));
+  tap.Say({}, Bytes(9000));
+  tap.Say({}, Bytes(64, 2));
+  uint32_t id;
+  CHECK(TapRxBurst(tap.rx, *pool, &id, 1) == 1);
+  CHECK(pool.Frame(id) == Bytes(64, 1));
+  pool->Free(&id, 1);
+  CHECK(TapRxBurst(tap.rx, *pool, &id, 1) == 0);
+  CHECK(TapRxBurst(tap.rx, *pool, &id, 1) == 1);
+  CHECK(pool.Frame(id) == Bytes(64, 2));
+  CHECK(tap.rx.counters.oversize_errors == 1 && tap.rx.counters.mbuf_alloc_failed == 0);
 }
 
 TEST("tap rx: with too few mbufs the frame waits in the kernel") {

@@ -11,6 +11,8 @@ export interface Watched extends Holdings {
   readonly received: number;
   /** Rings that were broken by their peer, since the start. */
   readonly brokenRings: number;
+  /** Entries that went back to the peer because nothing could be done with them, since the start. */
+  readonly unusable: number;
   /** Bytes of JavaScript's heap and of what hangs on it, after a collection. */
   readonly heap: number;
 }
@@ -32,6 +34,8 @@ process.on('message', () => {
     linkUp: port.link().up,
     received: port.stats().ipackets,
     brokenRings: counted('rx_q0_invalid_desc') + counted('tx_q0_invalid_desc'),
+    unusable:
+      counted('rx_q0_undersize_errors') + counted('rx_q0_invalid_buffers') + counted('tx_q0_invalid_buffers'),
     heap: heapUsed + external,
   };
   process.send?.(watched);

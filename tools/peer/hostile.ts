@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a hostile guest can write into a ring that it shares with us: one entry for each broken rule of VIRTIO 1.2, 2.7 and 2.8.
-// A back-end must refuse each of them, count it, stop that queue, and go on. Nothing here is reached without --hostile.
+// A back-end must count each of them and go on: without that queue where the ring cannot be read any more, with it where only
+// an entry is unusable (docs/trust-model.md). Nothing here is reached without --hostile.
 import { VRING_DESC_F_INDIRECT, VRING_DESC_F_NEXT, VRING_DESC_F_WRITE } from '../../src/abi/virtio-ring.ts';
 import { PmdError } from '../../src/errors.ts';
 import { PACKED_BREAKERS } from './hostile-packed.ts';
@@ -43,12 +44,7 @@ const BAD_BUFFERS: Readonly<Record<string, (t: HostileTarget) => Partial<Hostile
   /** addr + len passes 2^64 and comes out small. */
   'address-wrap': () => ({ addr: 0xffff_ffff_ffff_ff00n }),
   'length-overflow': () => ({ len: 0xffff_ffff }),
-  'zero-length': () => ({ len: 0 }),
   'zero-length-bad-address': (t) => ({ addr: end(t) + 1n, len: 0 }),
-  /** Too short for the virtio-net header. */
-  'short-buffer': () => ({ len: 11 }),
-  /** A transmit buffer that the device may write, a receive buffer that it may not. */
-  'wrong-direction': (t) => ({ flags: direction(t) ^ VRING_DESC_F_WRITE }),
   'indirect-outside': (t) => ({ addr: end(t), len: 32, flags: VRING_DESC_F_INDIRECT }),
   'indirect-cut': () => ({ len: 40, flags: VRING_DESC_F_INDIRECT }),
   'indirect-empty': () => ({ len: 0, flags: VRING_DESC_F_INDIRECT }),
@@ -56,9 +52,21 @@ const BAD_BUFFERS: Readonly<Record<string, (t: HostileTarget) => Partial<Hostile
   'indirect-and-next': () => ({ len: 32, flags: VRING_DESC_F_INDIRECT | VRING_DESC_F_NEXT }),
 };
 
+/** Buffers that are no good to anyone but leave the ring readable. */
+const UNUSABLE_BUFFERS: Readonly<Record<string, (t: HostileTarget) => Partial<HostileBuffer>>> = {
+  'zero-length': () => ({ len: 0 }),
+  /** Too short for the virtio-net header, also for the legacy one. */
+  'short-buffer': () => ({ len: 9 }),
+  /** A transmit buffer that the device may write, a receive buffer that it may not. */
+  'wrong-direction': (t) => ({ flags: direction(t) ^ VRING_DESC_F_WRITE }),
+};
+
+/** Rules whose breaking costs the entry alone; all others break the ring. */
+export const HARMLESS_KINDS: readonly string[] = Object.keys(UNUSABLE_BUFFERS);
+
 /** Every rule that a ring of this kind has, by the name that --hostile takes. */
 export const hostileKinds = (packed: boolean): string[] => [
-  ...Object.keys(BAD_BUFFERS),
+  ...Object.keys({ ...BAD_BUFFERS, ...UNUSABLE_BUFFERS }),
   ...Object.keys((packed ? PACKED_BREAKERS : SPLIT_BREAKERS).rules),
 ];
 export const HOSTILE_KINDS: readonly string[] = [...new Set([...hostileKinds(false), ...hostileKinds(true)])];
@@ -70,7 +78,8 @@ export const HOSTILE_KINDS: readonly string[] = [...new Set([...hostileKinds(fal
  */
 export function writeHostile(kind: string, target: HostileTarget, packed = false): void {
   const { rules, replace } = packed ? PACKED_BREAKERS : SPLIT_BREAKERS;
-  const bad = Object.hasOwn(BAD_BUFFERS, kind) ? BAD_BUFFERS[kind] : undefined;
+  const buffers = { ...BAD_BUFFERS, ...UNUSABLE_BUFFERS };
+  const bad = Object.hasOwn(buffers, kind) ? buffers[kind] : undefined;
   const rule = Object.hasOwn(rules, kind) ? rules[kind] : undefined;
   const good = { addr: target.gpa, len: GOOD_LENGTH, flags: direction(target) };
   if (bad) replace(target, { ...good, ...bad(target) });
