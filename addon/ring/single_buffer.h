@@ -16,10 +16,7 @@ namespace vpci {
 // peer's memory can be taken to change it.
 class SingleBuffers {
  public:
-  explicit SingleBuffers(DeviceQueue& q)
-      : q_(q), hdr_bytes_(q.hdr_bytes) {
-    TakeRegion();
-  }
+  explicit SingleBuffers(DeviceQueue& q) : q_(q), hdr_bytes_(q.hdr_bytes) { TakeRegion(); }
 
   uint32_t hdr_bytes() const { return hdr_bytes_; }
 
@@ -27,7 +24,8 @@ class SingleBuffers {
   // `most`; nullptr for any other shape, and for what is no packet. `most` is kMinPacketBytes to
   // kMaxPacketBytes: one comparison sees what is too short, which wraps around, and what is too long.
   const uint8_t* Readable(const Entry& e, uint32_t most) {
-    if (__builtin_expect(e.flags != 0 || e.len - hdr_bytes_ - kMinPacketBytes > most - kMinPacketBytes, 0)) return nullptr;
+    if (__builtin_expect(e.flags != 0 || e.len - hdr_bytes_ - kMinPacketBytes > most - kMinPacketBytes, 0))
+      return nullptr;
     return Translate(e.addr, e.len);
   }
 
