@@ -58,9 +58,10 @@ describe.skipIf(fuseMissing())('memory on a file system that does not answer', (
   it.each(['statfs', 'getattr', 'flush', 'read=0'])(
     'regression: F7: is refused by the device model, which does not wait for its %s',
     async (silence) => {
+      // A child would close its copy of the descriptor, and hang, before it becomes another program.
+      const device = await stage.startDevice('-v');
       fuse = await SilentFuse.mount(FILE_BYTES, [silence]);
       const fd = fuse.open();
-      const device = await stage.startDevice('-v');
       const peer = newPeer();
       await peer.negotiate();
       const table = join(u32s(1, 0), peer.region(FILE_GPA, BigInt(FILE_BYTES), FILE_USER));
