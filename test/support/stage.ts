@@ -6,10 +6,14 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { Port } from '../../src/ethdev/port.ts';
 import { vhostPciDriver } from '../../src/ethdev/vhost-pci-port.ts';
+import { standardOutput } from '../../src/output/text-writer.ts';
 import { Echo } from './echo.ts';
 import { openFds } from './open-fds.ts';
 import { Tool } from './tool.ts';
 import { until } from './wait.ts';
+
+// A port that reports opens it, once for the process: no descriptor of that port.
+standardOutput();
 
 export class Stage {
   readonly #before = openFds();
