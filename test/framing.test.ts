@@ -28,7 +28,6 @@ import { ScriptedRing } from './support/scripted-ring.ts';
 const GPA = 0x4000_0000n;
 const BYTES = 4 << 20;
 const PLACE = { desc: 0, avail: 0x4000, used: 0x8000 };
-const HEADER = VIRTIO_NET_HDR.size;
 const NUM_BUFFERS = VIRTIO_NET_HDR.fields.num_buffers.offset;
 /** Less is no frame: it is dropped, and goes back to the peer. */
 const ETHERNET_HEADER = 14;
@@ -60,6 +59,8 @@ interface Session {
   readonly inOrder: boolean;
   readonly mergeable: boolean;
   readonly eventIdx: boolean;
+  /** Without VERSION_1. */
+  readonly legacy: boolean;
   /** Bytes of packet in an mbuf: received ones are cut by it, and sent ones are made of such pieces. */
   readonly dataRoom: number;
   readonly rounds: readonly Round[];
@@ -86,10 +87,15 @@ const sessions = (packed: boolean): fc.Arbitrary<Session> => {
     inOrder: fc.boolean(),
     mergeable: fc.boolean(),
     eventIdx: fc.boolean(),
+    legacy: packed ? fc.constant(false) : fc.boolean(),
     dataRoom: fc.constantFrom(64, 128, 512, 2048),
     rounds: fc.array(round, { minLength: 1, maxLength: 12 }),
   });
 };
+
+/** VIRTIO 1.2, 5.1.6.1: a legacy header has no num_buffers unless MRG_RXBUF was negotiated. */
+const headerBytes = ({ legacy, mergeable }: Session): number =>
+  legacy && !mergeable ? NUM_BUFFERS : VIRTIO_NET_HDR.size;
 
 /** Lengths of the pieces, none of them empty. */
 function pieces(total: number, cuts: readonly number[]): number[] {
@@ -148,8 +154,8 @@ class Bench {
     });
     this.queue = native.queueCreate(role);
     const bits = features(
-      VIRTIO_F_VERSION_1,
       VIRTIO_F_RING_INDIRECT_DESC,
+      ...(session.legacy ? [] : [VIRTIO_F_VERSION_1]),
       ...(packed ? [VIRTIO_F_RING_PACKED] : []),
       ...(inOrder ? [VIRTIO_F_IN_ORDER] : []),
       ...(session.mergeable ? [VIRTIO_NET_F_MRG_RXBUF] : []),
@@ -213,6 +219,7 @@ describe.each([
     const property = fc.property(sessions(packed), (session) => {
       const bench = new Bench('rx', packed, session);
       const { ring, queue, pool, pkts } = bench;
+      const header = headerBytes(session);
       const waiting: { id: number; frame: Uint8Array }[] = [];
       let seed = 0;
       let held: typeof waiting = [];
@@ -220,9 +227,9 @@ describe.each([
         for (const shape of chains) {
           if (ring.free === 0) break;
           const frame = frameOf(shape.bytes, seed++);
-          const { lengths, options } = layOut(ring, { ...shape, bytes: HEADER + shape.bytes }, session.size);
-          const all = new Uint8Array(HEADER + shape.bytes);
-          all.set(frame, HEADER);
+          const { lengths, options } = layOut(ring, { ...shape, bytes: header + shape.bytes }, session.size);
+          const all = new Uint8Array(header + shape.bytes);
+          all.set(frame, header);
           let at = 0;
           const segments = lengths.map((length): Segment => {
             at += length;
@@ -258,6 +265,7 @@ describe.each([
     const property = fc.property(sessions(packed), (session) => {
       const bench = new Bench('tx', packed, session);
       const { ring, queue, pool, pkts } = bench;
+      const header = headerBytes(session);
       /** Entries that wait, with the bytes and the slots of each. */
       const waiting: { id: number; room: number; slots: number }[] = [];
       let seed = 0;
@@ -265,7 +273,7 @@ describe.each([
         for (const shape of chains) {
           if (ring.free === 0) break;
           // The least that a driver may post: the header (VIRTIO 1.2, 5.1.6.3.1).
-          const room = HEADER + shape.bytes;
+          const room = header + shape.bytes;
           const { lengths, options } = layOut(ring, { ...shape, bytes: room }, session.size);
           const before = ring.free;
           const id = ring.post(
@@ -294,11 +302,13 @@ describe.each([
 function model(
   frames: readonly Uint8Array[],
   waiting: { id: number; room: number; slots: number }[],
-  { size, mergeable }: Session,
+  session: Session,
 ) {
+  const { size, mergeable } = session;
+  const header = headerBytes(session);
   const written: { id: number; len: number; written: string }[] = [];
   for (const [taken, frame] of frames.entries()) {
-    const need = HEADER + frame.length;
+    const need = header + frame.length;
     let [room, slots, entries] = [0, 0, 0];
     while (room < need && (mergeable || entries === 0) && slots < size && entries < waiting.length) {
       room += waiting[entries].room;
@@ -310,8 +320,8 @@ function model(
       return { taken, written };
     }
     const all = new Uint8Array(need);
-    new DataView(all.buffer).setUint16(NUM_BUFFERS, entries, true);
-    all.set(frame, HEADER);
+    if (header > NUM_BUFFERS) new DataView(all.buffer).setUint16(NUM_BUFFERS, entries, true);
+    all.set(frame, header);
     let at = 0;
     for (const { id, room: has } of waiting.splice(0, entries)) {
       const len = Math.min(has, need - at);

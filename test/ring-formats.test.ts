@@ -18,7 +18,11 @@ afterEach(async () => {
 describe('every frame comes back, its contents unchanged', () => {
   const kinds = [[], ['--packed'], ['--event-idx'], ['--packed', '--event-idx']];
   const manners = [[], ['--no-in-order'], ['--no-mrg-rxbuf'], ['--no-in-order', '--no-mrg-rxbuf']];
-  const cases = kinds.flatMap((kind) => manners.map((manner) => [...kind, ...manner]));
+  const legacy = [[], ['--event-idx'], ['--no-mrg-rxbuf'], ['--event-idx', '--no-mrg-rxbuf']];
+  const cases = [
+    ...kinds.flatMap((kind) => manners.map((manner) => [...kind, ...manner])),
+    ...legacy.map((manner) => ['--legacy', ...manner]),
+  ];
 
   it.each(cases.map((args) => [args.join(' ') || 'split', args] as const))('%s', async (_, args) => {
     await stage.startDevice();

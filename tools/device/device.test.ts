@@ -758,6 +758,58 @@ describe('features', () => {
   });
 });
 
+describe('a legacy peer', () => {
+  const PROTOCOL = 1n << 30n;
+  const start = async (features: bigint) => {
+    const peer = newPeer();
+    await peer.negotiate(features);
+    await peer.sendMemory();
+    for (const index of [0, 1]) await peer.startRing(index);
+    for (const index of [0, 1]) await peer.enable(index);
+    return peer;
+  };
+
+  it.each([
+    ['with nothing but split rings', 0n],
+    ['with mergeable buffers', 1n << 15n],
+  ])('%s gets a link, and the driver hears that VERSION_1 is missing', async (_, features) => {
+    make();
+    await start(features | PROTOCOL);
+    const driver = newDriver();
+    await driver.start(DRIVER_NET | SESSION | REMAP);
+    const [told] = await driver.messages(3);
+    expect(kind(told as Uint8Array)).toBe(FEATURES);
+    expect(viewOf(told as Uint8Array).getBigUint64(4, true)).toBe(features);
+    await driver.untilLink(true);
+  });
+
+  it('gets no link to a driver without SESSION, and the log says why', async () => {
+    make();
+    await start(PROTOCOL);
+    const driver = newDriver();
+    await driver.start(DRIVER_NET);
+    await until('it is said', () => logged('no link: the peer is a legacy driver') === 1);
+    expect(await driver.linkUp()).toBe(false);
+  });
+
+  it('gets no driver with --reference, and the log says why', async () => {
+    make({ reference: true });
+    await start(PROTOCOL);
+    expect(logged('needs a device without --reference')).toBe(1);
+    expect(existsSync(vfioUser)).toBe(false);
+  });
+
+  it.each([
+    ['packed rings without VERSION_1', VHOST_USER.SET_FEATURES, u64s((1n << 34n) | PROTOCOL)],
+    ['big-endian rings', VHOST_USER.SET_VRING_ENDIAN, u32s(0, 1)],
+  ])('is refused %s', async (_, request, payload) => {
+    make();
+    const peer = newPeer();
+    await peer.negotiate();
+    expect(await peer.ack(request, payload)).toBe(1n);
+  });
+});
+
 describe('a driver without SESSION', () => {
   it('is told packed memory and queues once, with the index in vring_num', async () => {
     make();

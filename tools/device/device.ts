@@ -366,8 +366,8 @@ class DeviceModel implements Device {
   }
 
   #acceptPeerFeatures(features: bigint): void {
-    if ((features & VERSION_1) === 0n && features !== 0n) {
-      this.#log.event("no link: the peer's driver does not speak VERSION_1");
+    if (this.#reference && (features & VERSION_1) === 0n && features !== 0n) {
+      this.#log.event('no link: a legacy peer (without VERSION_1) needs a device without --reference');
     }
     const { virtio } = this.#function;
     const excess = virtio.featuresOk ? features & this.#netFeatures & ~virtio.driverFeatures : 0n;
@@ -377,7 +377,8 @@ class DeviceModel implements Device {
 
   #peerChanged(): void {
     this.#session.sync();
-    if (this.#reference && this.#peer?.ready) this.#listenForDrivers();
+    // The reference shows the features of its peer as its own, and a function without VERSION_1 there is none.
+    if (this.#reference && this.#peer?.ready && !this.#peer.legacy) this.#listenForDrivers();
   }
 
   #listenForDrivers(): void {

@@ -94,12 +94,15 @@ export class Peer {
     return ring.enabled || (this.features & (1n << BigInt(VHOST_USER_F_PROTOCOL_FEATURES))) === 0n;
   }
 
-  /** The first queue pair runs, with a driver that speaks VERSION_1. */
+  /** The first queue pair runs. */
   get ready(): boolean {
     const [rx, tx] = this.rings;
-    if (!rx || !tx || !this.featuresSet) return false;
-    if ((this.features & (1n << BigInt(VIRTIO_F_VERSION_1))) === 0n) return false;
-    return this.isActive(rx) && this.isActive(tx);
+    return rx && tx && this.featuresSet ? this.isActive(rx) && this.isActive(tx) : false;
+  }
+
+  /** Its driver speaks the virtio of before 1.0: split rings, and a network header of 10 bytes without MRG_RXBUF (VIRTIO 1.2, 5.1.6.1). */
+  get legacy(): boolean {
+    return this.featuresSet && (this.#features & (1n << BigInt(VIRTIO_F_VERSION_1))) === 0n;
   }
 
   /** Takes another memory table; every ring is translated anew. The rings that ran have been stopped. */

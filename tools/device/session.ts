@@ -282,6 +282,7 @@ export class Session {
       return 'VM2 has another memory file than the one that VM1 has mapped: start VM2 with memory-backend-file on tmpfs at a fixed path (mem-path=/dev/shm/NAME,share=on), or restart VM1';
     }
     if (session) return '';
+    if (peer.legacy) return 'the peer is a legacy driver, which a driver without SESSION cannot be told';
     const packed = packRegions(peer.memory.regions);
     if (typeof packed === 'string') return `${packed}, which a driver without SESSION cannot be told`;
     const wrong = peer.rings.find(

@@ -23,10 +23,12 @@ import {
   VHOST_USER_VRING_NOFD_MASK,
   VHOST_USER_VRING_STATE,
 } from '../../src/abi/vhost-user.ts';
+import { VIRTIO_F_RING_PACKED } from '../../src/abi/virtio-ring.ts';
 import { formatByteSize } from '../../src/byte-size.ts';
 import { native } from '../../src/native.ts';
 import { eventfdKind } from './eventfd-kind.ts';
 import { closeQuietly, takeFd } from './fds.ts';
+import { VERSION_1 } from './features.ts';
 import { distinctFiles } from './memory-layout.ts';
 import { outsideMemory, type Peer, type PeerRing, setBase } from './peer.ts';
 import { PeerMemory, type RegionMessage } from './peer-memory.ts';
@@ -95,6 +97,7 @@ const ADDR = VHOST_USER_VRING_ADDR.size;
 const REGION = VHOST_USER_MEMORY_REGION.size;
 const MEM_REG = VHOST_USER_MEM_REG_HEAD_BYTES + REGION;
 const MEM_TABLE = VHOST_USER_MEMORY.size + VHOST_USER_MAX_REGIONS * REGION;
+const PACKED_RING = 1n << BigInt(VIRTIO_F_RING_PACKED);
 const SLOTS = VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS;
 
 type Row = [
@@ -123,6 +126,7 @@ const ROWS: readonly Row[] = [
   ['GET_PROTOCOL_FEATURES', 0, 0, true, () => u64(PROTOCOL_FEATURES)],
   ['SET_PROTOCOL_FEATURES', U64, 0, false, setProtocolFeatures],
   ['GET_QUEUE_NUM', 0, 0, true, getQueueNum, VHOST_USER_PROTOCOL_F_MQ],
+  ['SET_VRING_ENDIAN', STATE, 0, false, setVringEndian],
   ['SET_VRING_ENABLE', STATE, 0, false, setVringEnable],
   ['SEND_RARP', U64, 0, false, sendRarp, VHOST_USER_PROTOCOL_F_RARP],
   ['NET_SET_MTU', U64, 0, false, netSetMtu, VHOST_USER_PROTOCOL_F_MTU],
@@ -157,11 +161,18 @@ function setFeatures({ peer, host, payload }: Request): void {
   const unknown = features & ~host.offeredFeatures;
   if (unknown !== 0n)
     throw new ProtocolError(`it sets features 0x${unknown.toString(16)} that were not offered`);
+  if ((features & PACKED_RING) !== 0n && (features & VERSION_1) === 0n)
+    throw new ProtocolError('it sets RING_PACKED without VERSION_1: a legacy driver has split rings');
   if (features !== peer.features && peer.rings.some((ring) => ring.started && ring.guest)) {
     throw new ProtocolError('it changes features while rings run');
   }
   host.acceptFeatures(features);
   peer.setFeatures(features);
+}
+
+/** Only a legacy driver may be big-endian. CROSS_ENDIAN is not offered, so no front-end should ask. */
+function setVringEndian(): never {
+  throw new ProtocolError('legacy rings are little-endian here');
 }
 
 function setProtocolFeatures({ peer, payload }: Request): void {

@@ -92,6 +92,12 @@ describe('negotiation', () => {
     await expect(frontEnd.negotiate(0n, 1)).rejects.toMatchObject({ code: 'VPCI_BACKEND_FEATURES' });
   });
 
+  it('negotiates as a legacy driver: neither VERSION_1 nor anything above bit 31', async () => {
+    const { frontEnd } = connect({ features: VERSION_1 | MRG_RXBUF | (1n << 35n) | (1n << 29n) });
+    const { features } = await frontEnd.negotiate(MRG_RXBUF | (1n << 35n) | (1n << 29n), 1, true);
+    expect(features).toBe(MRG_RXBUF | (1n << 29n));
+  });
+
   it('refuses a back-end with too few queues and names both numbers', async () => {
     const { frontEnd } = connect({ queuePairs: 2 });
     await expect(frontEnd.negotiate(0n, 3)).rejects.toMatchObject({

@@ -85,16 +85,17 @@ export class FrontEnd {
   }
 
   /**
-   * Agrees on features: those of `wanted` that the back-end offers; VERSION_1 it must offer, and enough queues for `pairs`.
+   * Agrees on features: those of `wanted` that the back-end offers; VERSION_1 it must offer, and enough queues for `pairs`. A
+   * `legacy` driver does without VERSION_1, and knows the first 32 features only (VIRTIO 1.2, 2.2.3).
    * Throws VPCI_BACKEND_FEATURES or VPCI_QUEUE_COUNT.
    */
-  async negotiate(wanted: bigint, pairs: number): Promise<Negotiated> {
+  async negotiate(wanted: bigint, pairs: number, legacy = false): Promise<Negotiated> {
     await this.#channel.send('SET_OWNER');
     const offered = await this.#getU64('GET_FEATURES');
-    if (!has(offered, VIRTIO_F_VERSION_1)) {
+    if (!legacy && !has(offered, VIRTIO_F_VERSION_1)) {
       throw this.#error(
         'VPCI_BACKEND_FEATURES',
-        'it does not offer VIRTIO_F_VERSION_1 (legacy virtio is not supported)',
+        'it does not offer VIRTIO_F_VERSION_1, which only a legacy driver does without (--legacy)',
       );
     }
     if (has(offered, VHOST_USER_F_PROTOCOL_FEATURES)) await this.#negotiateProtocol();
@@ -104,7 +105,8 @@ export class FrontEnd {
     if (maxPairs < pairs)
       throw this.#error('VPCI_QUEUE_COUNT', `it has ${maxPairs} queue pairs, ${pairs} were asked for`);
     const mq = pairs > 1 ? bit(VIRTIO_NET_F_MQ) : 0n;
-    const features = offered & (wanted | mq | bit(VIRTIO_F_VERSION_1)) & ~bit(VHOST_USER_F_PROTOCOL_FEATURES);
+    const known = legacy ? 0xffff_ffffn & (wanted | mq) : wanted | mq | bit(VIRTIO_F_VERSION_1);
+    const features = offered & known & ~bit(VHOST_USER_F_PROTOCOL_FEATURES);
     this.#vhostFeatures = features | (offered & bit(VHOST_USER_F_PROTOCOL_FEATURES));
     return { features, protocolFeatures: this.#protocol, maxPairs };
   }

@@ -68,6 +68,7 @@ const program = new Command('vhost-pci-peer')
   .option('--no-in-order', 'do not offer in-order rings')
   .option('--packed', 'offer packed rings')
   .option('--event-idx', 'offer event indices')
+  .option('--legacy', 'be a driver of before virtio 1.0')
   .option('--hugepages', 'take the memory from hugepages')
   .option('--cpu <list>', 'pin to these CPUs, one thread on each', cpuList)
   .option('--burst <n>', 'frames at a time', integer(1, 512), PEER_DEFAULTS.burst)
@@ -125,6 +126,7 @@ function createPeer(options: Options): Peer {
     inOrder: options.inOrder,
     packed: options.packed ?? false,
     eventIdx: options.eventIdx ?? false,
+    legacy: options.legacy ?? false,
     hugepages: options.hugepages ?? false,
     cpus: options.cpu ?? [],
     burst: options.burst,
@@ -235,6 +237,7 @@ function options(): Options {
   const given = program.parse().opts();
   if (!given.packed && (given.queueSize & (given.queueSize - 1)) !== 0)
     program.error(`error: --queue-size ${given.queueSize}: a split ring has a power of two of entries`);
+  if (given.legacy && given.packed) program.error('error: --legacy: a legacy driver has no --packed rings');
   if (given.mode !== 'latency' && (given.rate ?? given.warmUp ?? given.ownStall) !== undefined)
     program.error('error: --rate, --warm-up and --own-stall are for --mode latency');
   if (given.warmUp && given.duration && given.warmUp >= given.duration)

@@ -22,6 +22,8 @@ export interface PeerOptions {
   /** A packed ring instead of a split one. */
   readonly packed: boolean;
   readonly eventIdx: boolean;
+  /** A driver of before virtio 1.0: no VERSION_1, no order, split rings, and a header of 10 bytes without mergeable buffers. */
+  readonly legacy: boolean;
   readonly hugepages: boolean;
   /** One lcore on each; empty for one lcore on any CPU. */
   readonly cpus: readonly number[];
@@ -55,6 +57,7 @@ export const PEER_DEFAULTS: Omit<PeerOptions, 'path'> = {
   inOrder: true,
   packed: false,
   eventIdx: false,
+  legacy: false,
   hugepages: false,
   cpus: [],
   burst: 32,

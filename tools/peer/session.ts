@@ -107,7 +107,7 @@ export class Session {
     let session: Session | undefined;
     try {
       const frontEnd = new FrontEnd(channel, options.path);
-      const negotiated = await frontEnd.negotiate(wantedFeatures(options), options.pairs);
+      const negotiated = await frontEnd.negotiate(wantedFeatures(options), options.pairs, options.legacy);
       const plan = planFor(options, negotiated.features);
       session = new Session(channel, frontEnd, negotiated, memoryFor(plan.bytes), options);
       session.#createPairs(plan);
