@@ -17,6 +17,7 @@ import { DriverGates } from './driver-gates.ts';
 import { DriverMemory } from './driver-memory.ts';
 import { DriverPositions } from './driver-positions.ts';
 import { EventRelay } from './event-relay.ts';
+import { EventfdRoles } from './eventfd-roles.ts';
 import { NET_FEATURES, peerOnlyFeatures, VERSION_1 } from './features.ts';
 import { faultReason, guarded, type OnFault, runAll } from './guard.ts';
 import { type Log, logTo } from './log.ts';
@@ -88,6 +89,7 @@ class DeviceModel implements Device {
   #positions: DriverPositions | null = null;
   #gates: DriverGates | null = null;
   #backend: VhostUserBackend | null = null;
+  readonly #eventfds = new EventfdRoles();
   readonly #kicks = new Map<number, EventRelay>();
   #closed = false;
 
@@ -162,6 +164,7 @@ class DeviceModel implements Device {
       subsystemId,
       memoryFiles: () => this.#peer?.bars ?? new Map(),
       dmaUnmapping: (maps) => this.#dmaUnmapping(maps),
+      eventfds: this.#eventfds,
       onFault: this.#endsDriver,
       hooks: {
         offeredFeatures: () => this.#offeredToDriver(),
@@ -339,6 +342,7 @@ class DeviceModel implements Device {
     const device = this;
     return {
       maxPeerMemory: this.#maxPeerMemory,
+      eventfds: this.#eventfds,
       get offeredFeatures() {
         return device.#offeredToPeer();
       },

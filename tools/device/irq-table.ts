@@ -14,6 +14,7 @@ import {
   VFIO_PCI_NUM_IRQS,
 } from '../../src/abi/vfio-user.ts';
 import { native } from '../../src/native.ts';
+import { EventfdRoles } from './eventfd-roles.ts';
 import { closeQuietly, takeFd } from './fds.ts';
 import { EINVAL, VfioError } from './vfio-error.ts';
 
@@ -25,7 +26,10 @@ export class IrqTable {
   /** Vectors that were raised while they had no eventfd, as the pending bits of a device would tell. */
   readonly #missed = new Set<number>();
 
-  constructor(vectors: number) {
+  readonly #roles: EventfdRoles;
+
+  constructor(vectors: number, eventfds = new EventfdRoles()) {
+    this.#roles = eventfds;
     this.#eventfds = new Array<number>(vectors).fill(-1);
   }
 
@@ -79,6 +83,8 @@ export class IrqTable {
     if (fds.length !== 0 && fds.length !== count)
       throw invalid(`${fds.length} eventfds for ${count} vectors`);
     if (!fds.every((fd) => native.isEventfd(fd))) throw invalid('a descriptor that is no eventfd');
+    if (!fds.every((fd) => this.#roles.allows(fd, 'written')))
+      throw invalid('an eventfd that the device reads');
     const given = [...fds];
     for (let i = 0; i < count; i++) {
       const fd = given[i];
@@ -100,8 +106,11 @@ export class IrqTable {
   }
 
   #replace(vector: number, fd: number): void {
-    closeQuietly(this.#eventfds[vector] ?? -1);
+    const old = this.#eventfds[vector] ?? -1;
+    this.#roles.forget(old);
+    closeQuietly(old);
     this.#eventfds[vector] = fd;
+    if (fd >= 0) this.#roles.note(fd, 'written');
   }
 }
 

@@ -16,6 +16,7 @@ import {
 } from './bars.ts';
 import { type DmaMap, DmaTable } from './dma-table.ts';
 import { EventRelay } from './event-relay.ts';
+import { EventfdRoles } from './eventfd-roles.ts';
 import { closeQuietly, ownedBy } from './fds.ts';
 import { type OnFault, runAll } from './guard.ts';
 import { IrqTable } from './irq-table.ts';
@@ -32,6 +33,8 @@ export interface PciFunctionOptions {
   /** What the memory BARs show now. */
   memoryFiles(): ReadonlyMap<number, MemoryFile>;
   dmaUnmapping(maps: readonly DmaMap[]): void;
+  /** Shared with the peer's side; left out where there is none. */
+  readonly eventfds?: EventfdRoles;
   /** Something of ours has thrown while it worked for the client, whose connection ends. */
   readonly onFault: OnFault;
   readonly hooks: Omit<FunctionHooks, 'raise'>;
@@ -51,6 +54,7 @@ export class PciFunction implements VfioTarget {
   readonly irqs: IrqTable;
   readonly virtio: VirtioFunction;
   readonly #options: PciFunctionOptions;
+  readonly #eventfds: EventfdRoles;
   readonly #config: PciConfig;
   readonly #msix = new Uint8Array(MSIX_BAR_BYTES);
   #doorbells: Doorbell[] = [];
@@ -59,8 +63,9 @@ export class PciFunction implements VfioTarget {
 
   constructor(options: PciFunctionOptions) {
     this.#options = options;
+    this.#eventfds = options.eventfds ?? new EventfdRoles();
     const vectors = VHOST_PCI_VECTOR_QUEUES + 2 * options.queuePairs;
-    this.irqs = new IrqTable(vectors);
+    this.irqs = new IrqTable(vectors, this.#eventfds);
     this.virtio = new VirtioFunction(options.queuePairs, vectors, {
       ...options.hooks,
       raise: (vector) => this.irqs.raise(vector),
@@ -211,6 +216,7 @@ export class PciFunction implements VfioTarget {
           this.#options.onFault,
         );
         this.#doorbells.push({ fd, relay });
+        this.#eventfds.note(fd, 'read');
       });
     }
   }
@@ -218,6 +224,7 @@ export class PciFunction implements VfioTarget {
   #closeDoorbells(): void {
     for (const { fd, relay } of this.#doorbells) {
       relay.close();
+      this.#eventfds.forget(fd);
       closeQuietly(fd);
     }
     this.#doorbells = [];

@@ -3,6 +3,7 @@
 import { VHOST_USER_F_PROTOCOL_FEATURES } from '../../src/abi/vhost-user.ts';
 import { VIRTIO_NET_F_MTU } from '../../src/abi/virtio-net.ts';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1, VRING_USED } from '../../src/abi/virtio-ring.ts';
+import { EventfdRoles } from './eventfd-roles.ts';
 import { closeQuietly } from './fds.ts';
 import { assignBars, distinctFiles } from './memory-layout.ts';
 import { type MemoryFile, PeerMemory } from './peer-memory.ts';
@@ -56,10 +57,16 @@ export class Peer {
   readonly rings: readonly PeerRing[];
   #features = 0n;
   readonly #unwatchKick: (ring: PeerRing) => void;
+  readonly #eventfds: EventfdRoles;
 
   /** `unwatchKick` is called before a kick descriptor is closed. */
-  constructor(queuePairs: number, unwatchKick: (ring: PeerRing) => void = () => {}) {
+  constructor(
+    queuePairs: number,
+    unwatchKick: (ring: PeerRing) => void = () => {},
+    eventfds = new EventfdRoles(),
+  ) {
     this.#unwatchKick = unwatchKick;
+    this.#eventfds = eventfds;
     this.rings = Array.from({ length: 2 * queuePairs }, (_, index) => newRing(index));
   }
 
@@ -139,8 +146,21 @@ export class Peer {
   /** Takes the descriptor that the peer's driver kicks; -1 for none. */
   setKick(ring: PeerRing, fd: number): void {
     if (ring.kickFd >= 0) this.#unwatchKick(ring);
-    closeQuietly(ring.kickFd);
+    this.#drop(ring.kickFd);
     ring.kickFd = fd;
+    if (fd >= 0) this.#eventfds.note(fd, 'read');
+  }
+
+  /** Takes the descriptor that the peer's driver is called by; -1 for none. */
+  setCall(ring: PeerRing, fd: number): void {
+    this.#drop(ring.callFd);
+    ring.callFd = fd;
+    if (fd >= 0) this.#eventfds.note(fd, 'written');
+  }
+
+  #drop(eventfd: number): void {
+    this.#eventfds.forget(eventfd);
+    closeQuietly(eventfd);
   }
 
   reset(): void {
@@ -164,8 +184,7 @@ export class Peer {
     this.closed = true;
     for (const ring of this.rings) {
       this.clearRing(ring);
-      closeQuietly(ring.callFd);
-      ring.callFd = -1;
+      this.setCall(ring, -1);
     }
     this.setMemory(PeerMemory.empty);
   }

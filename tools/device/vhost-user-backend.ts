@@ -67,7 +67,7 @@ export class VhostUserBackend {
 
   /** Takes ownership of the connected socket `fd`. Within `handshakeMs` it has to introduce itself, and to end each message. */
   constructor(fd: number, queuePairs: number, host: BackendHost, handshakeMs = HANDSHAKE_MS) {
-    this.peer = new Peer(queuePairs, (ring) => host.unwatchKick(ring));
+    this.peer = new Peer(queuePairs, (ring) => host.unwatchKick(ring), host.eventfds);
     this.#host = host;
     this.#handshake = new Deadline(host.onFault);
     const handlers = {

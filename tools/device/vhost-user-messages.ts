@@ -27,6 +27,7 @@ import { VIRTIO_F_RING_PACKED } from '../../src/abi/virtio-ring.ts';
 import { formatByteSize } from '../../src/byte-size.ts';
 import { native } from '../../src/native.ts';
 import { eventfdKind } from './eventfd-kind.ts';
+import type { EventfdRoles } from './eventfd-roles.ts';
 import { closeQuietly, takeFd } from './fds.ts';
 import { VERSION_1 } from './features.ts';
 import { distinctFiles } from './memory-layout.ts';
@@ -39,6 +40,8 @@ import { isAligned } from './ring-format.ts';
 export interface PeerHost {
   /** Bytes of all its memory files that a peer may show; any number when left out. */
   readonly maxPeerMemory?: number;
+  /** Shared with the driver's side; left out where there is none. */
+  readonly eventfds?: EventfdRoles;
   /** Feature bits for GET_FEATURES. */
   readonly offeredFeatures: bigint;
   /** The peer negotiated; throws ProtocolError when the driver cannot live with it. */
@@ -293,16 +296,15 @@ function setVringKick(request: Request): void {
   // One write to a semaphore is up to 2^64 kicks, which nobody can take at once.
   if (request.fds.some((fd) => native.isEventfd(fd) && eventfdKind(fd).semaphore))
     throw new ProtocolError('the kick descriptor is a semaphore (EFD_SEMAPHORE)');
-  const { ring, fd } = ringEventfd(request, 'kick');
+  const { ring, fd } = ringEventfd(request, 'kick', 'read');
   request.peer.setKick(ring, fd);
   ring.started = true;
   if (fd >= 0) request.host.watchKick(ring);
 }
 
 function setVringCall(request: Request): void {
-  const { ring, fd } = ringEventfd(request, 'call');
-  closeQuietly(ring.callFd);
-  ring.callFd = fd;
+  const { ring, fd } = ringEventfd(request, 'call', 'written');
+  request.peer.setCall(ring, fd);
   // The last call may have gone to the descriptor before this one, where nobody looks any more.
   if (fd >= 0 && ring.started) native.eventfdSignal(fd);
 }
@@ -361,7 +363,11 @@ function ringAt(peer: Peer, index: number): PeerRing {
 }
 
 /** The ring of a KICK, CALL or ERR message and its eventfd, taken; -1 for "no descriptor". */
-function ringEventfd({ peer, payload, fds }: Request, what: string): { ring: PeerRing; fd: number } {
+function ringEventfd(
+  { peer, host, payload, fds }: Request,
+  what: string,
+  role?: 'read' | 'written',
+): { ring: PeerRing; fd: number } {
   const value = payload.getBigUint64(0, true);
   if (value > BigInt(VHOST_USER_VRING_IDX_MASK | VHOST_USER_VRING_NOFD_MASK)) {
     throw new ProtocolError(`unknown bits 0x${value.toString(16)} with a ${what} descriptor`);
@@ -374,5 +380,9 @@ function ringEventfd({ peer, payload, fds }: Request, what: string): { ring: Pee
   if (fd === undefined) return { ring, fd: -1 };
   if (!native.isEventfd(fd))
     throw new ProtocolError(`ring ${ring.index}: the ${what} descriptor is no eventfd`);
+  if (role && host.eventfds?.allows(fd, role) === false)
+    throw new ProtocolError(
+      `ring ${ring.index}: the ${what} descriptor is an eventfd of the other direction`,
+    );
   return { ring, fd: takeFd(fds, fd) };
 }
