@@ -106,8 +106,6 @@ export class Fuzzer {
   async #play(target: Target, session: number, plan: Plan): Promise<Fault | null> {
     const { subject, options } = target;
     const start = performance.now();
-    const mark = (what: string) =>
-      process.env.FZ && console.error(session, what, Math.round(performance.now() - start));
     const logged = subject.logBytes;
     const attacker = new Attacker(
       plan,
@@ -118,16 +116,12 @@ export class Fuzzer {
     );
     try {
       const fault =
-        (await this.#attack(target, plan, attacker).finally(() =>
-          mark(`attack ${plan.company} ${plan.steps.length} ${plan.memory.peer} ${plan.memory.driver}`),
-        )) ??
-        (await this.#aftermath(target, session, plan, attacker).finally(() =>
-          mark(`aftermath ${plan.ending}`),
-        )) ??
+        (await this.#attack(target, plan, attacker)) ??
+        (await this.#aftermath(target, session, plan, attacker)) ??
         (plan.ending === 'terminate' ? null : health(subject));
       const bytes = subject.logBytes - logged;
-      if (!options.verbose) this.summary.mostLogBytes = Math.max(this.summary.mostLogBytes, bytes);
-      return fault ?? (options.verbose ? null : logs(bytes, performance.now() - start));
+      this.summary.mostLogBytes = Math.max(this.summary.mostLogBytes, bytes);
+      return fault ?? logs(bytes, performance.now() - start);
     } finally {
       attacker.close();
     }

@@ -10,6 +10,7 @@ import { ROOT } from '../../support/run-tool.ts';
 
 const DEVICE = join(ROOT, 'dist/tools/device/main.js');
 const READY_MS = 60_000;
+const MANY_DESCRIPTORS = 4096;
 const TAIL_LINES = 40;
 const MIB = 1 << 20;
 /** A stack trace, or words that only a mistake of ours brings about. */
@@ -33,8 +34,10 @@ export class Subject {
   #mistake: string | null = null;
   #started = '';
 
-  private constructor(program: string, args: readonly string[]) {
-    this.#child = spawn(process.execPath, [program, ...args], {
+  private constructor(program: string, args: readonly string[], maxDescriptors: number) {
+    // Node takes the soft limit to the hard one, so both are set.
+    const limited = ['-c', 'ulimit -n "$0" && exec "$@"', `${maxDescriptors}`, process.execPath, program];
+    this.#child = spawn('/bin/sh', [...limited, ...args], {
       stdio: 'pipe',
     });
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -43,8 +46,12 @@ export class Subject {
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => this.#take(text));
   }
 
-  static async start(args: readonly string[], program = DEVICE): Promise<Subject> {
-    const subject = new Subject(program, args);
+  static async start(
+    args: readonly string[],
+    program = DEVICE,
+    maxDescriptors = MANY_DESCRIPTORS,
+  ): Promise<Subject> {
+    const subject = new Subject(program, args, maxDescriptors);
     const end = Date.now() + READY_MS;
     while (!subject.#started.includes('ready')) {
       if (!subject.alive || Date.now() > end)

@@ -13,6 +13,8 @@ import type { Side } from './steps.ts';
 import { Subject, type Usage } from './subject.ts';
 import { BOUNDS } from './verdict.ts';
 
+/** Enough for an honest pair, and soon gone under an attack. */
+const FEW_DESCRIPTORS = 100;
 const CONNECT_MS = 2000;
 /** Of the device model's: a plan with attackers that say nothing need not last long. */
 const HANDSHAKE_S = 1;
@@ -20,6 +22,8 @@ const HANDSHAKE_S = 1;
 export interface TargetOptions extends SessionRules {
   readonly reference: boolean;
   readonly verbose: boolean;
+  /** Limit of the process. */
+  readonly descriptors: number;
 }
 
 /** Sessions that one device model lives through, unless it is told to end or found wanting. */
@@ -32,6 +36,7 @@ export function targetOptions(seed: number, session: number): TargetOptions {
     client: chaos.chance(20),
     reference: chaos.chance(15),
     verbose: chaos.chance(15),
+    descriptors: chaos.chance(25) ? FEW_DESCRIPTORS : 4096,
   };
 }
 
@@ -69,7 +74,7 @@ export class Target {
       ...(options.reference ? ['--reference'] : []),
       ...(options.verbose ? ['--verbose'] : []),
     ];
-    return new Target(options, folder, listener, await Subject.start(args, program));
+    return new Target(options, folder, listener, await Subject.start(args, program, options.descriptors));
   }
 
   /** What it uses when it has been used once. */

@@ -19,7 +19,7 @@ export const BOUNDS = {
   residentMib: 256,
   sharedMib: 4,
   threads: 6,
-  logBytes: 32 << 10,
+  logBytes: 64 << 10,
   logBytesPerSecond: 8 << 10,
   /** Of resident memory from the first sessions of a device model to its last. */
   growthMib: 48,
