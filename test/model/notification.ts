@@ -53,7 +53,7 @@ export const MIRRORED = [
   {
     file: 'addon/ring/driver_queue.cc',
     name: 'DriverQueue::Publish',
-    order: ['ring.Expose()', 'FullFence()', 'ring.WantsKick(', 'write(kick_fd_'],
+    order: ['ring.Expose()', 'FullFence()', 'ring.WantsKick(', 'SignalEventfd(kick_fd_'],
   },
   {
     file: 'addon/ring/split_ring.h',
@@ -83,7 +83,7 @@ export const MIRRORED = [
   {
     file: 'addon/ring/device_queue.cc',
     name: 'DeviceQueue::NotifyPeer',
-    order: ['FullFence()', 'PeerWantsCall(', 'write(fd'],
+    order: ['FullFence()', 'PeerWantsCall(', 'SignalEventfd(fd'],
   },
   {
     file: 'addon/ring/device_queue.cc',
