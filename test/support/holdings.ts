@@ -8,8 +8,8 @@ export interface Holdings {
   readonly mappings: number;
 }
 
-/** Lines of /proc/PID/maps, for a regular expression of grep -E as well. */
-export const SHARED = '/memfd:|[(]deleted[)]| /dev/|anon_inode|/resource[0-9]';
+/** Lines of /proc/PID/maps, for a regular expression of grep -E as well. Not `/[aio] (deleted)`: a thread keeps that from its first signal on. */
+export const SHARED = '/memfd:|[0-9A-Za-z_] [(]deleted[)]| /dev/|anon_inode|/resource[0-9]';
 
 /** Of a process of this machine. */
 export function holdings(pid: number): Holdings {
