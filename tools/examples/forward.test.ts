@@ -15,9 +15,13 @@ async function run(args: string[], interruptAfter?: string): Promise<{ code: num
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let out = '';
+  let interrupted = false;
   child.stdout.on('data', (data) => {
     out += data;
-    if (interruptAfter && out.includes(interruptAfter)) child.kill('SIGINT');
+    // Once: a second one would end it by the signal.
+    if (interrupted || !interruptAfter || !out.includes(interruptAfter)) return;
+    interrupted = true;
+    child.kill('SIGINT');
   });
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
   return { code, out };
