@@ -20,7 +20,7 @@ describeRig('the PMD in a guest and the legacy driver of the other', (rig) => {
 
   beforeAll(async () => {
     await rig().startDevice();
-    peer = await rig().startPeer('disable-modern=on,disable-legacy=off,mrg_rxbuf=off');
+    peer = await rig().startPeer({ card: 'disable-modern=on,disable-legacy=off,mrg_rxbuf=off' });
     guest = await rig().startPmdGuest();
     await bind(guest, 'vfio-pci');
   });

@@ -145,10 +145,13 @@ export class Child {
   async stop(): Promise<void> {
     if (this.exit === undefined) this.#child.kill('SIGINT');
     this.resume();
-    if (!(await this.ended(STOP_MS))) {
-      this.#child.kill('SIGKILL');
-      await this.ended(STOP_MS);
-    }
+    if (!(await this.ended(STOP_MS))) await this.kill();
+  }
+
+  /** Ends it at once. */
+  async kill(): Promise<void> {
+    if (this.exit === undefined) this.#child.kill('SIGKILL');
+    await this.ended(STOP_MS);
   }
 
   /** An error in one line that quotes the last thing that it complained about. */

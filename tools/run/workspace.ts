@@ -15,9 +15,9 @@ export class Workspace {
   readonly folder: string;
   #names = 0;
 
-  /** Throws when the folder of temporary files cannot be written. */
-  constructor() {
-    this.folder = mkdtempSync(join(tmpdir(), 'vpci-'));
+  /** Throws when the folder of temporary files, or the one that is given instead, cannot be written. */
+  constructor(parent = tmpdir()) {
+    this.folder = mkdtempSync(join(parent, 'vpci-'));
     process.on('exit', () => this.remove());
   }
 

@@ -76,6 +76,12 @@ export class Machine {
     return readFileSync(this.paths.consoleLog, 'utf8');
   }
 
+  /** Ends QEMU without a word to the guest, as when its process is killed. */
+  async kill(): Promise<void> {
+    this.#agent.close();
+    await this.qemu.kill();
+  }
+
   async stop(): Promise<void> {
     this.#agent.close();
     await this.qemu.stop();

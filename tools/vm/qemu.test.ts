@@ -37,6 +37,12 @@ describe("QEMU's command line", () => {
     }
   });
 
+  it('has a file at a fixed path for a machine that may be started again', () => {
+    expect(line(peerMachine('/v', { memoryFile: '/shm/vm2,x' }))).toContain(
+      'memory-backend-file,mem-path=/shm/vm2,,x,id=mem,size=512M,share=on',
+    );
+  });
+
   it('never makes a machine that can have but one CPU, for which TCG leaves out barriers', () => {
     for (const spec of [peerMachine('/v'), pmdMachine('/f', '/p')]) {
       const [, now, most] = / -smp (\d+),maxcpus=(\d+) /.exec(line(spec)) ?? [];
@@ -60,7 +66,7 @@ describe("QEMU's command line", () => {
   });
 
   it('gives the peer a stock card with options of the caller', () => {
-    expect(line(peerMachine('/v', 'mrg_rxbuf=off'))).toMatch(
+    expect(line(peerMachine('/v', { card: 'mrg_rxbuf=off' }))).toMatch(
       /socket,id=net,path=\/v,.*virtio-net-pci,netdev=net0,addr=1.0,mac=[0-9a-f:]+,mrg_rxbuf=off/,
     );
   });

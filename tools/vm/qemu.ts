@@ -16,6 +16,8 @@ export interface MachinePaths {
 export interface MachineSpec {
   readonly name: string;
   readonly memoryMib: number;
+  /** A file on tmpfs that is the memory, for one QEMU process after the other; a memfd, which ends with QEMU, when left out. */
+  readonly memoryFile?: string;
   readonly cpus: number;
   /** Options of QEMU that make this machine what it is. */
   readonly devices: readonly string[];
@@ -59,7 +61,7 @@ export function qemuCommand(
     ...acceleratorOptions(accelerator),
     ...['-machine', `q35,memory-backend=mem${spec.machine ? `,${spec.machine}` : ''}`],
     // In one shared file, so that vhost-user and vfio-user can hand it out.
-    ...['-object', `memory-backend-memfd,id=mem,size=${spec.memoryMib}M,share=on`],
+    ...['-object', memoryBackend(spec)],
     ...['-m', `${spec.memoryMib}M`, '-smp', cpuOption(spec.cpus)],
     ...['-kernel', images.kernel, '-initrd', images.initramfs, '-append', kernelCommandLine(spec)],
     // The devices first: an IOMMU has to be there before what stands behind it.
@@ -76,6 +78,14 @@ export function qemuCommand(
     ...['-qmp', `unix:${inOption(paths.qmp)},server=on,wait=off`],
     ...['-device', 'virtio-rng-pci'],
   ];
+}
+
+function memoryBackend({ memoryMib, memoryFile }: MachineSpec): string {
+  const kind =
+    memoryFile === undefined
+      ? 'memory-backend-memfd'
+      : `memory-backend-file,mem-path=${inOption(memoryFile)}`;
+  return `${kind},id=mem,size=${memoryMib}M,share=on`;
 }
 
 /**
@@ -108,13 +118,14 @@ export const FUNCTION_ADDRESS = '0000:00:05.0';
 export interface PmdMachineOptions {
   /** Whether the function stands behind a virtual IOMMU. Kernel VFIO needs it, UIO must do without; true when left out. */
   readonly iommu?: boolean;
+  readonly memoryMib?: number;
 }
 
 /** VM1, the PMD's, with the vhost-pci function that is served on `socket`. Two CPUs: a poll loop takes one whole. */
 export function pmdMachine(
   socket: string,
   projectImage: string,
-  { iommu = true }: PmdMachineOptions = {},
+  { iommu = true, memoryMib = 1024 }: PmdMachineOptions = {},
 ): MachineSpec {
   const device = {
     driver: 'vfio-user-pci',
@@ -125,7 +136,7 @@ export function pmdMachine(
   };
   return {
     name: 'vm1',
-    memoryMib: 1024,
+    memoryMib,
     cpus: 2,
     machine: 'kernel-irqchip=split',
     devices: [
@@ -138,16 +149,26 @@ export function pmdMachine(
   };
 }
 
+export const PEER_MEMORY_MIB = 512;
+
+export interface PeerMachineOptions {
+  /** For virtio-net-pci. */
+  readonly card?: string;
+  /** See MachineSpec. */
+  readonly memoryFile?: string;
+}
+
 /** VM2, the peer: plain Linux with a virtio network card, whose back-end is at `socket`. */
-export function peerMachine(socket: string, options = ''): MachineSpec {
+export function peerMachine(socket: string, { card, memoryFile }: PeerMachineOptions = {}): MachineSpec {
   return {
     name: 'vm2',
-    memoryMib: 512,
+    memoryMib: PEER_MEMORY_MIB,
+    memoryFile,
     cpus: 1,
     devices: [
       ...['-chardev', `socket,id=net,path=${inOption(socket)},reconnect-ms=500`],
       ...['-netdev', 'vhost-user,chardev=net,id=net0'],
-      ...['-device', `virtio-net-pci,netdev=net0,addr=1.0,mac=${PEER_MAC}${options ? `,${options}` : ''}`],
+      ...['-device', `virtio-net-pci,netdev=net0,addr=1.0,mac=${PEER_MAC}${card ? `,${card}` : ''}`],
     ],
   };
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The rig: images, accelerator, logs, and what was started, which it ends in the reverse order. One rig holds a device model, VM2
 // and VM1; a test starts what it needs.
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
+import { PmdError } from '../../src/errors.ts';
 import { Child } from '../run/child.ts';
 import { ourProgram } from '../run/programs.ts';
 import { stopAll, Workspace } from '../run/workspace.ts';
@@ -11,9 +12,18 @@ import { Cache } from './cache.ts';
 import { type Images, prepareImages } from './images.ts';
 import { Machine } from './machine.ts';
 import { prepareProjectImage } from './project-image.ts';
-import { type MachineSpec, type PmdMachineOptions, peerMachine, pmdMachine } from './qemu.ts';
+import {
+  type MachineSpec,
+  PEER_MEMORY_MIB,
+  type PeerMachineOptions,
+  type PmdMachineOptions,
+  peerMachine,
+  pmdMachine,
+} from './qemu.ts';
 
 const START_MS = 20_000;
+const TMPFS = '/dev/shm';
+const MIB = 1 << 20;
 /** Folders of logs that are kept. */
 const KEPT_LOGS = 10;
 
@@ -33,6 +43,7 @@ export class Rig {
   readonly #options: RigOptions;
   readonly #cache: Cache;
   readonly #workspace = new Workspace();
+  #memory: Workspace | undefined;
   readonly #running: { stop(): Promise<void> }[] = [];
 
   /** Prepares images, which takes a minute or two the first time. */
@@ -76,9 +87,9 @@ export class Rig {
     return child;
   }
 
-  /** VM2; resolves when it runs commands. The device model has to be there. `netOptions` are for virtio-net-pci. */
-  startPeer(netOptions = ''): Promise<Machine> {
-    return this.start(peerMachine(this.vhostUser, netOptions));
+  /** VM2; resolves when it runs commands. The device model has to be there. */
+  startPeer(options: PeerMachineOptions = {}): Promise<Machine> {
+    return this.start(peerMachine(this.vhostUser, options));
   }
 
   /** VM1; resolves when it runs commands. QEMU maps the function's BARs once, so VM2's memory has to be known by now. */
@@ -108,10 +119,22 @@ export class Rig {
     return this.#workspace.path(name);
   }
 
+  /** The path of a file that can be VM2's memory; it goes with the rig. */
+  memoryFile(name: string): string {
+    const { bavail, bsize } = statfsSync(TMPFS);
+    const free = Math.floor((bavail * bsize) / MIB);
+    // QEMU dies by SIGBUS where tmpfs is full.
+    if (free < PEER_MEMORY_MIB)
+      throw new PmdError('VPCI_RIG', `${TMPFS} has ${free} MiB left, VM2 needs ${PEER_MEMORY_MIB}`);
+    this.#memory ??= new Workspace(TMPFS);
+    return join(this.#memory.folder, name);
+  }
+
   /** Ends what runs, the last started first. */
   async stop(): Promise<void> {
     await stopAll(this.#running.splice(0).reverse());
     this.#workspace.remove();
+    this.#memory?.remove();
   }
 }
 
