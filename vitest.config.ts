@@ -12,12 +12,16 @@ const VM = 'test/vm/**';
 const LONG = [
   'test/fuzz/**/*.test.ts',
   'test/perf/**/*.test.ts',
+  'test/attacks/**/*.test.ts',
   'test/ring-*.test.ts',
   'test/bench.test.ts',
+  'test/held-prompt.test.ts',
   'test/hostile-holdings.test.ts',
   'test/hole-memory.test.ts',
   'test/hugepage-limit.test.ts',
   'test/latency.test.ts',
+  'test/silent-memory.test.ts',
+  'test/stopped-ring.test.ts',
   'test/zero-garbage.test.ts',
   'tools/peer/hostile.test.ts',
 ];

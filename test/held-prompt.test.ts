@@ -3,13 +3,13 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HeldOutput } from './support/held-output.ts';
+import { nodeArguments } from './support/program.ts';
 import { Stage } from './support/stage.ts';
 import { until } from './support/wait.ts';
 
-const MAIN = fileURLToPath(new URL('../src/testpmd/main.ts', import.meta.url));
+const MAIN = nodeArguments('src/testpmd/main.ts');
 const TEST_MS = 180_000;
 const BOUND_MS = 60_000;
 
@@ -26,7 +26,7 @@ afterEach(async () => {
 });
 
 function testpmd(kind: 'terminal' | 'pipe', ...args: string[]): HeldOutput {
-  held = new HeldOutput(kind, [process.execPath, '--import', 'tsx', MAIN, '--no-huge', ...args]);
+  held = new HeldOutput(kind, [process.execPath, ...MAIN, '--no-huge', ...args]);
   return held;
 }
 

@@ -4,12 +4,11 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { nodeArguments } from '../../test/support/program.ts';
 import { native } from '../native.ts';
 
-const main = fileURLToPath(new URL('./main.ts', import.meta.url));
-const tsx = import.meta.resolve('tsx');
+const program = nodeArguments('src/testpmd/main.ts');
 const cpus = native.getAffinity();
 /** Works on any machine: main and forwarding lcore on its last CPU. */
 const LCORES = `--lcores=0@${cpus.at(-1)},1@${cpus.at(-1)}`;
@@ -23,7 +22,7 @@ class Cli {
   readonly exit: Promise<number | null>;
 
   constructor(args: readonly string[]) {
-    this.#child = spawn(process.execPath, ['--import', tsx, main, ...args], { stdio: 'pipe' });
+    this.#child = spawn(process.execPath, [...program, ...args], { stdio: 'pipe' });
     this.#child.stdout?.on('data', (data) => {
       this.out += data;
     });

@@ -3,8 +3,7 @@
 // come in one stream.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
-import { ROOT } from './run-tool.ts';
+import { nodeArguments } from './program.ts';
 import { until } from './wait.ts';
 
 const START_MS = 60_000;
@@ -19,8 +18,7 @@ export class Prompt {
     args: readonly string[],
     within: (words: readonly string[]) => string[] = (words) => [...words],
   ) {
-    const main = join(ROOT, 'src/testpmd/main.ts');
-    const node = [process.execPath, '--import', import.meta.resolve('tsx'), main, ...args];
+    const node = [process.execPath, ...nodeArguments('src/testpmd/main.ts'), ...args];
     this.child = spawn('sh', ['-c', 'exec "$@" 2>&1', 'sh', ...within(node)], { stdio: 'pipe' });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.out += text;

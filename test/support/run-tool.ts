@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Runs one of the command lines of this package to its end, from the tree (.ts) or from dist (.js).
+// Runs one of the command lines of this package to its end: a program of the tree (.ts), or a file of dist (.js).
 import { type ChildProcess, spawn } from 'node:child_process';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { nodeArguments, ROOT } from './program.ts';
 
-export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+export { ROOT };
 
 export interface Ended {
   /** Exit code; null when a signal ended it. */
@@ -19,8 +19,8 @@ export function startTool(
   args: readonly string[],
   env: Record<string, string> = {},
 ): ChildProcess {
-  const loader = file.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : [];
-  return spawn(process.execPath, [...loader, join(ROOT, file), ...args], {
+  const program = file.endsWith('.ts') ? nodeArguments(file) : [join(ROOT, file)];
+  return spawn(process.execPath, [...program, ...args], {
     stdio: 'pipe',
     env: { ...process.env, ...env },
     cwd: ROOT,

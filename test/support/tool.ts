@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Programs of this tree as child processes, from their sources.
+// Programs of this tree as child processes.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { nodeArguments, ROOT } from './program.ts';
 import { until } from './wait.ts';
-
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 export class Tool {
   readonly #child: ChildProcess;
@@ -16,7 +13,7 @@ export class Tool {
   /** Starts the source file `script`, a path from the root. */
   constructor(script: string, args: readonly string[]) {
     this.#name = script;
-    this.#child = spawn(process.execPath, ['--import', 'tsx', join(ROOT, script), ...args], { cwd: ROOT });
+    this.#child = spawn(process.execPath, [...nodeArguments(script), ...args], { cwd: ROOT });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.#output += text;

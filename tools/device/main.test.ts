@@ -6,14 +6,14 @@ import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { native } from '../../src/native.ts';
 import { HeldOutput } from '../../test/support/held-output.ts';
+import { nodeArguments } from '../../test/support/program.ts';
 import { until } from '../../test/support/wait.ts';
 import { TestDriver } from './driver.test-help.ts';
 
-const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+const MAIN = nodeArguments('tools/device/main.ts');
 
 interface Run {
   readonly child: ChildProcess;
@@ -37,7 +37,7 @@ afterEach(() => {
 const sockets = () => ['--vhost-user', join(folder, 'a'), '--vfio-user', join(folder, 'b')];
 
 function start(...args: string[]): Run {
-  const child = spawn(process.execPath, ['--import', 'tsx', MAIN, ...args]);
+  const child = spawn(process.execPath, [...MAIN, ...args]);
   const run: Run = { child, stdout: '', stderr: '', code: null };
   child.stdout.on('data', (data) => {
     run.stdout += data;
@@ -93,7 +93,7 @@ describe('vhost-pci-device', () => {
   it.each(['terminal', 'pipe'] as const)(
     'regression: -v answers, and ends at SIGTERM, while nobody reads its %s',
     async (kind) => {
-      const command = [process.execPath, '--import', 'tsx', MAIN, ...sockets(), '-v'];
+      const command = [process.execPath, ...MAIN, ...sockets(), '-v'];
       const device = new HeldOutput(kind, command);
       try {
         await until('it listens', () => existsSync(join(folder, 'b')));

@@ -4,15 +4,15 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { nodeArguments } from '../../test/support/program.ts';
 import { until } from '../../test/support/wait.ts';
 import { createDevice } from '../device/device.ts';
 
-const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+const MAIN = nodeArguments('tools/peer/main.ts');
 
 function run(...args: string[]): { status: number | null; stderr: string; stdout: string } {
-  return spawnSync(process.execPath, ['--import', 'tsx', MAIN, ...args], {
+  return spawnSync(process.execPath, [...MAIN, ...args], {
     encoding: 'utf8',
     timeout: 30_000,
   });
@@ -65,7 +65,7 @@ describe('vhost-pci-peer', () => {
   it('ends at SIGINT while it waits for a back-end, and takes its socket away', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'peer-main-'));
     const socket = join(folder, 's');
-    const child = spawn(process.execPath, ['--import', 'tsx', MAIN, '--server', '--vhost-user', socket]);
+    const child = spawn(process.execPath, [...MAIN, '--server', '--vhost-user', socket]);
     try {
       await until('it listens', () => existsSync(socket));
       child.kill('SIGINT');
@@ -82,7 +82,7 @@ describe('vhost-pci-peer', () => {
     const folder = mkdtempSync(join(tmpdir(), 'peer-main-'));
     const device = createDevice({ vhostUser: join(folder, 's'), vfioUser: join(folder, 'v') });
     const statistics = ['--stats-period', '0.05', '--vhost-user', join(folder, 's')];
-    const child = spawn(process.execPath, ['--import', 'tsx', MAIN, ...statistics]);
+    const child = spawn(process.execPath, [...MAIN, ...statistics]);
     let stderr = '';
     child.stderr.on('data', (data) => {
       stderr += data;
