@@ -382,7 +382,7 @@ export interface Native {
   memoryDestroy(memory: MemoryHandle): void;
 
   // --- ring: mbuf pools ---------------------------------------------------------------------------------------------
-  /** A pool for one thread. `dataRoom` 64 to 65535 - headroom; `count` 1 to 2^20. */
+  /** A pool for one thread. `dataRoom` 64 to 65472 - headroom; `count` 1 to 2^20. */
   poolCreate(options: { count: number; dataRoom: number; headroom: number; hugepages: boolean }): PoolHandle;
   poolLayout(pool: PoolHandle): PoolLayout;
   /** The pool's memory (see PoolLayout), for the calling thread. */

@@ -21,7 +21,7 @@ export const MBUF_F_ECN = 32;
 export interface MempoolOptions {
   /** mbufs, 1 to 2^20; 8192 when left out. */
   readonly count?: number;
-  /** Bytes of packet data an mbuf holds, 64 to 65407; 2048 when left out. */
+  /** Bytes of packet data an mbuf holds, 64 to 65472 - headroom; 2048 when left out. */
   readonly dataRoom?: number;
   /** Bytes before the data; 128 when left out. */
   readonly headroom?: number;

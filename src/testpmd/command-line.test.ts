@@ -73,6 +73,8 @@ describe('the command line', () => {
     ['-- --burst=0', "option '--burst': '0' is not a whole number from 1 to 512"],
     ['-- --burst=513', "'513'"],
     ['-- --burst=x', "'x'"],
+    // regression: it was taken, and the lcore then failed when it made its pool
+    ['-- --mbuf-size=65473', "option '--mbuf-size': '65473' is not a whole number from 192 to 65472"],
     ['-- --forward-mode=csum', "option '--forward-mode': 'csum' is none of io, mac, macswap, rxonly, txonly"],
     ['-- --port-topology=ring', "'ring' is none of paired, chained, loop"],
     ['-- --rx-interrupt=maybe', "option '--rx-interrupt': 'maybe' is none of off, on, adaptive"],

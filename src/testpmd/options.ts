@@ -6,6 +6,7 @@ import { UDP_FRAME_HEADERS } from './fwd/udp-frame.ts';
 import { type OptionRow, UsageError, wholeNumber } from './getopt.ts';
 import {
   MAX_BURST,
+  MAX_MBUF_SIZE,
   MAX_TX_SEGMENTS,
   MBUF_HEADROOM,
   RX_INTERRUPT_MODES,
@@ -96,7 +97,7 @@ export const testpmdOptions: readonly Row[] = [
   numeric(
     'mbuf-size',
     'mbufSize',
-    [MBUF_HEADROOM + 64, 65535],
+    [MBUF_HEADROOM + 64, MAX_MBUF_SIZE],
     'bytes of an mbuf, 128 of headroom included (2176)',
   ),
   numeric('total-num-mbufs', 'mbufs', [1024, 1 << 20], "mbufs of a forwarding core's pool"),

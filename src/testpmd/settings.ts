@@ -7,6 +7,8 @@ export const MAX_BURST = 512;
 export const MAX_TX_SEGMENTS = 8;
 /** Bytes that an mbuf of --mbuf-size has before its data. */
 export const MBUF_HEADROOM = 128;
+/** Of --mbuf-size, as of a pool (mempool.ts): the whole cache lines in the 65535 bytes that a 16-bit offset reaches. */
+export const MAX_MBUF_SIZE = 65472;
 
 /** What a forwarding lcore does when nothing comes: polls on, sleeps at once, or polls for a while and then sleeps. */
 export const RX_INTERRUPT_MODES = ['off', 'on', 'adaptive'] as const;
