@@ -6,8 +6,8 @@ const ALL = ['src/**/*.test.ts', 'tools/**/*.test.ts', 'test/**/*.test.ts'];
 const VM = 'test/vm/**';
 
 /**
- * `long`: fuzzers, sanitizers, instruction counts, benchmarks, and attacks by the dozen. Not in `npm test`, but in `npm run test:all`. A
- * file that takes more than ten seconds goes here.
+ * `long`: fuzzers, sanitizers, instruction counts, benchmarks, and attacks that take their time. Not in `npm test`, but in
+ * `npm run test:all`.
  */
 const LONG = [
   'test/fuzz/**/*.test.ts',

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HARMLESS_KINDS, hostileKinds } from '../tools/peer/hostile.ts';
 import { holdings } from './support/holdings.ts';
-import { ROOT } from './support/run-tool.ts';
+import { ROOT } from './support/program.ts';
 import { Stage } from './support/stage.ts';
 import { StillPeer } from './support/still-peer.ts';
 import type { Tool } from './support/tool.ts';

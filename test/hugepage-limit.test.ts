@@ -5,7 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ROOT, runTool } from './support/run-tool.ts';
+import { ROOT } from './support/program.ts';
+import { runTool } from './support/run-tool.ts';
 import { Stage } from './support/stage.ts';
 
 const LINE =

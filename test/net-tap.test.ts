@@ -11,9 +11,9 @@ import type { Port, TxQueue } from '../src/ethdev/port.ts';
 import { openPort } from '../src/ethdev/registry.ts';
 import { interfaceName, Namespace, tapMissing, tapUsoMissing } from './support/netns.ts';
 import { PlainPeer } from './support/plain-peer.ts';
+import { ROOT } from './support/program.ts';
 import { programMissing } from './support/program-missing.ts';
 import { Prompt } from './support/prompt.ts';
-import { ROOT } from './support/run-tool.ts';
 
 const BYTES = 8 << 20;
 const TRANSFER = [process.execPath, join(ROOT, 'test/support/tcp-transfer.mjs')];

@@ -5,7 +5,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { collect, type Ended, ROOT, runTool, startTool } from './support/run-tool.ts';
+import { ROOT } from './support/program.ts';
+import { collect, type Ended, runTool, startTool } from './support/run-tool.ts';
 import { until } from './support/wait.ts';
 
 const MAIN = 'dist/tools/start/main.js';

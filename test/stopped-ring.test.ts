@@ -4,8 +4,8 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ROOT } from './support/program.ts';
 import { programMissing } from './support/program-missing.ts';
-import { ROOT } from './support/run-tool.ts';
 import { Stage } from './support/stage.ts';
 import { StillPeer } from './support/still-peer.ts';
 import type { Tool } from './support/tool.ts';

@@ -4,8 +4,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { nodeArguments, ROOT } from './program.ts';
 
-export { ROOT };
-
 export interface Ended {
   /** Exit code; null when a signal ended it. */
   readonly code: number | null;

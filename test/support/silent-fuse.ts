@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { native } from '../../src/native.ts';
 import { inCi } from './dpdk.ts';
+import { ROOT } from './program.ts';
 import { programMissing } from './program-missing.ts';
-import { ROOT } from './run-tool.ts';
 import { until } from './wait.ts';
 
 /** Why tests with FUSE are to be skipped; false when they can run, and in CI, where they must. */

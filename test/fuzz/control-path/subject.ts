@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Holdings, holdings } from '../../support/holdings.ts';
-import { ROOT } from '../../support/run-tool.ts';
+import { ROOT } from '../../support/program.ts';
 
 const DEVICE = join(ROOT, 'dist/tools/device/main.js');
 const READY_MS = 60_000;
