@@ -32,6 +32,7 @@ describe('vhost-pci-bench', () => {
       [['latency', '--load', '0.1', '--rate', '1000'], '--rate'],
       [['latency', '--mode', 'rxonly'], '--mode'],
       [['limit', '--cpus', '1,1'], 'two different CPUs'],
+      [['limit', '--cpus', '0,1023'], 'may not run on CPU 1023'],
       [['limit', '--rouds', '1'], '--rouds'],
     ] as const;
     for (const [args, said] of wrong) {

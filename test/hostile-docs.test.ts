@@ -44,6 +44,7 @@ describe('docs/hostile-peers.md', () => {
         ...numbered('D', 4),
       ]),
     );
+    expect(ids.filter((id, i) => ids.indexOf(id) < i)).toEqual([]);
   });
 
   it.each(cases)('names tests that exist: %s', (line) => {

@@ -201,7 +201,7 @@ TEST("cut: only what the peer does not take whole") {
   }
 }
 
-TEST("H16 cut: a packet that is not what it says it is, is dropped and counted") {
+TEST("H23 cut: a packet that is not what it says it is, is dropped and counted") {
   using Spoil = void (*)(Pool&, uint32_t, std::string&);
   const Spoil kSpoils[] = {
       [](Pool& p, uint32_t id, std::string&) { p->gso_size()[id] = 0; },
@@ -243,7 +243,7 @@ TEST("H16 cut: a packet that is not what it says it is, is dropped and counted")
   }
 }
 
-TEST("H16 cut: extension headers of IPv6 that lead nowhere, or to a fragment, drop the packet") {
+TEST("H23 cut: extension headers of IPv6 that lead nowhere, or to a fragment, drop the packet") {
   const GsoFrame g{.ipv6 = true, .ip_options = 8};
   for (const auto& [at, value] : std::vector<std::pair<uint32_t, uint8_t>>{
            {g.l3() + 6, 44}, {g.l3() + 6, 6}, {g.l3() + 40, 17}, {g.l3() + 41, 1}, {g.l3() + 41, 255}}) {
@@ -255,7 +255,7 @@ TEST("H16 cut: extension headers of IPv6 that lead nowhere, or to a fragment, dr
 }
 
 TEST(
-    "H16 cut: a packet that would make more segments than any TCP does is dropped, one that makes as many is "
+    "H23 cut: a packet that would make more segments than any TCP does is dropped, one that makes as many is "
     "not") {
   for (const auto& [bytes, dropped] : std::vector<std::pair<uint32_t, bool>>{{1024, false}, {1025, true}}) {
     Pool pool;
@@ -271,7 +271,7 @@ TEST(
   }
 }
 
-TEST("H16 cut: a single datagram longer than IP can say is dropped") {
+TEST("H23 cut: a single datagram longer than IP can say is dropped") {
   Pool pool(64);
   DroppedAndCounted(pool, MakeGso(pool, {}, Bytes(65550 - 54), 65535));
 }

@@ -3,7 +3,7 @@
 import { InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { PmdError } from '../../src/errors.ts';
 import { native } from '../../src/native.ts';
-import { numberList, seconds, wholeNumber } from '../run/arguments.ts';
+import { numberList, seconds, usableCpus, wholeNumber } from '../run/arguments.ts';
 import { HUGEPAGES_WANTED, hugepagesFree } from '../run/dpdk.ts';
 import { twoCpus } from '../run/workspace.ts';
 import { PEERS, type PeerKind, type Settings } from './settings.ts';
@@ -63,7 +63,7 @@ function cpuPair(text: string): readonly [number, number] {
   if (backEnd === undefined || peer === undefined || surplus !== undefined || backEnd === peer) {
     throw new InvalidArgumentError('These are two different CPUs, such as 0,1.');
   }
-  return [backEnd, peer];
+  return usableCpus([backEnd, peer] as const);
 }
 
 /** Throws VPCI_NO_CPU when there is but one. `say` takes a line about what is not as wished. */

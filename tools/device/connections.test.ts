@@ -6,10 +6,11 @@ import { join as joinPath } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { VFIO_USER } from '../../src/abi/vfio-user.ts';
 import { VHOST_USER } from '../../src/abi/vhost-user.ts';
+import { openVfioUser } from '../../src/bus/vfio-user.ts';
 import { native } from '../../src/native.ts';
 import { openFds } from '../../test/support/open-fds.ts';
 import { until } from '../../test/support/wait.ts';
-import { sendRaw, u32s, u64s, vfioUserMessage, vhostUserMessage } from './channel.test-help.ts';
+import { join, sendRaw, u32s, u64s, vfioUserMessage, vhostUserMessage } from './channel.test-help.ts';
 import { createDevice, type Device, type DeviceOptions } from './device.ts';
 import { DRIVER_NET, TestDriver } from './driver.test-help.ts';
 import { ALL_PROTOCOL, NET_AND_PROTOCOL, TestPeer } from './peer.test-help.ts';
@@ -50,7 +51,7 @@ const keep = <T extends { close(): void }>(end: T): T => {
 const newPeer = () => keep(new TestPeer(native.unixConnect(vhostUser)));
 const newDriver = () => keep(new TestDriver(native.unixConnect(vfioUser)));
 /** A connection that says `data` and nothing else. */
-const stray = (path: string, data = new Uint8Array(0)) => {
+const stray = (path: string, data: Uint8Array = new Uint8Array(0)) => {
   const fd = native.unixConnect(path);
   if (data.length > 0) sendRaw(fd, data);
   return keep({ close: () => native.close(fd) });
@@ -164,6 +165,59 @@ describe('a silent connection', () => {
     await until('it is refused', () => waits.channel.closedBecause !== null);
     await driver.version();
     expect(await late.errorOf(VFIO_USER.VERSION, u32s(0))).toBe(EBUSY);
+  });
+});
+
+describe('a connection to the wrong socket', () => {
+  const peersPlace = () =>
+    `it speaks vhost-user: this is the vfio-user socket ${vfioUser}, peers connect to ${vhostUser}`;
+  const driversPlace = () =>
+    `it speaks vfio-user: this is the vhost-user socket ${vhostUser}, drivers connect to ${vfioUser}`;
+
+  it.each<[string, number, Uint8Array, number]>([
+    ['GET_FEATURES', VHOST_USER.GET_FEATURES, new Uint8Array(0), 1],
+    ['SET_OWNER, to be acknowledged', VHOST_USER.SET_OWNER, new Uint8Array(0), 9],
+    ['SET_FEATURES', VHOST_USER.SET_FEATURES, u64s(1n << 32n), 1],
+  ])('regression: of a peer is recognized by its %s at once', async (_, request, payload, flags) => {
+    make();
+    stray(vfioUser, vhostUserMessage(request, payload, flags));
+    await until('it is closed', () => logged('driver left') === 1);
+    expect(lines.at(-1)).toBe(`driver left: ${peersPlace()}`);
+    expect((await newDriver().version()).error).toBe(0);
+  });
+
+  it('of a peer is recognized while a driver has the device', async () => {
+    make();
+    await newDriver().version();
+    stray(vfioUser, PEER_MESSAGE);
+    await until('it is closed', () => logged('speaks') === 1);
+    expect(lines.at(-1)).toBe(`that was no driver: ${peersPlace()}`);
+  });
+
+  it('of a peer is recognized when its header comes in pieces', async () => {
+    make();
+    const fd = native.unixConnect(vfioUser);
+    keep({ close: () => native.close(fd) });
+    const message = vhostUserMessage(VHOST_USER.GET_FEATURES);
+    for (let i = 0; i < 8; i++) {
+      expect(logged('driver left')).toBe(0);
+      sendRaw(fd, message.subarray(i, i + 1));
+      await turn();
+    }
+    await until('it is closed', () => logged('driver left') === 1);
+    expect(lines.at(-1)).toBe(`driver left: ${peersPlace()}`);
+  });
+
+  it('regression: of a driver is recognized by its VERSION', async () => {
+    make();
+    const ends = () => lines.filter((line) => line.startsWith('peer left'));
+    const version = join(u32s(0), new TextEncoder().encode('{}\0'));
+    stray(vhostUser, vfioUserMessage(VFIO_USER.VERSION, version, 0, 0));
+    await until('it is closed', () => ends().length === 1);
+    expect(() => openVfioUser(vhostUser, 50)).toThrow(/no vfio-user server answers there/);
+    await until('it is closed', () => ends().length === 2);
+    expect(new Set(ends())).toEqual(new Set([`peer left: ${driversPlace()}`]));
+    await newPeer().start();
   });
 });
 

@@ -31,6 +31,7 @@ import { crossed, Session } from './session.ts';
 import { VfioUserServer } from './vfio-user-server.ts';
 import { type BackendHost, VhostUserBackend } from './vhost-user-backend.ts';
 import { MAX_QUEUE_PAIRS } from './vhost-user-messages.ts';
+import { explainStray, type Sockets } from './wrong-socket.ts';
 
 export { MAX_QUEUE_PAIRS };
 
@@ -85,6 +86,7 @@ class DeviceModel implements Device {
   readonly #server: VfioUserServer;
   readonly #peerLink: PeerLink;
   readonly #handshakeMs: number | undefined;
+  readonly #sockets: Sockets;
   #driverMemory: DriverMemory | null = null;
   #positions: DriverPositions | null = null;
   #gates: DriverGates | null = null;
@@ -111,7 +113,12 @@ class DeviceModel implements Device {
     this.#session = new Session(this.#driverPort(), this.#log);
     const { socketAccess = {}, handshakeMs } = options;
     this.#handshakeMs = handshakeMs;
-    this.#server = new VfioUserServer(options.vfioUser, this.#function, this.#log, socketAccess, handshakeMs);
+    this.#sockets = options;
+    this.#server = new VfioUserServer(options.vfioUser, this.#function, this.#log, {
+      access: socketAccess,
+      handshakeMs,
+      peersSocket: options.vhostUser,
+    });
     this.#peerLink = new PeerLink(
       options.vhostUser,
       options.vhostUserMode ?? 'server',
@@ -394,7 +401,8 @@ class DeviceModel implements Device {
     }
   }
 
-  #peerGone(reason: string): void {
+  #peerGone(cause: string): void {
+    const reason = explainStray(cause, this.#sockets);
     this.#backend = null;
     this.#log.event(`peer left: ${reason}`);
     runAll(

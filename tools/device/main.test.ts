@@ -2,7 +2,7 @@
 // The command line: what it prints and how it ends.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,19 +59,22 @@ async function end(...args: string[]): Promise<Run> {
 }
 
 describe('vhost-pci-device', () => {
-  it.each(['SIGINT', 'SIGTERM'] as const)('says that it is ready, and ends cleanly at %s', async (signal) => {
-    const run = start(...sockets());
-    await until('it is ready', () => run.stdout.includes('\n'));
-    expect(run.stdout).toBe(
-      `vhost-pci-device: ready, vhost-user ${join(folder, 'a')}, vfio-user ${join(folder, 'b')}\n`,
-    );
-    expect(existsSync(join(folder, 'a')) && existsSync(join(folder, 'b'))).toBe(true);
-    run.child.kill(signal);
-    await until('it ends', () => run.code !== null);
-    expect(run.code).toBe(0);
-    expect(run.stderr).toBe('');
-    expect(existsSync(join(folder, 'a')) || existsSync(join(folder, 'b'))).toBe(false);
-  });
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    'says that it is ready, and ends cleanly at %s',
+    async (signal) => {
+      const run = start(...sockets());
+      await until('it is ready', () => run.stdout.includes('\n'));
+      expect(run.stdout).toBe(
+        `vhost-pci-device: ready, vhost-user ${join(folder, 'a')}, vfio-user ${join(folder, 'b')}\n`,
+      );
+      expect(existsSync(join(folder, 'a')) && existsSync(join(folder, 'b'))).toBe(true);
+      run.child.kill(signal);
+      await until('it ends', () => run.code !== null);
+      expect(run.code).toBe(0);
+      expect(run.stderr).toBe('');
+      expect(existsSync(join(folder, 'a')) || existsSync(join(folder, 'b'))).toBe(false);
+    },
+  );
 
   it('regression: goes on, without a word, when nobody reads what it prints', async () => {
     const run = start(...sockets());
@@ -148,6 +151,32 @@ describe('vhost-pci-device', () => {
       expect(mode & 0o777).toBe(0o660);
       if (owner.length > 0) expect(gid).toBe(1234);
     }
+  });
+
+  it('regression: says what is at a path that it cannot have', async () => {
+    writeFileSync(join(folder, 'a'), 'precious');
+    const file = await end(...sockets());
+    expect([file.code, file.stderr]).toEqual([
+      1,
+      `vhost-pci-device: Failed to listen on ${join(folder, 'a')}: there is a regular file there, and no socket: remove it, or choose another path\n`,
+    ]);
+    rmSync(join(folder, 'a'));
+    const first = start(...sockets());
+    await until('it is ready', () => first.stdout.includes('\n'));
+    const second = await end(...sockets());
+    expect([second.code, second.stderr]).toEqual([
+      1,
+      `vhost-pci-device: Failed to listen on ${join(folder, 'a')}: another process listens there, probably a device model that is still running: end it, or choose another path\n`,
+    ]);
+    expect(existsSync(join(folder, 'a')) && existsSync(join(folder, 'b'))).toBe(true);
+  });
+
+  it('refuses one path for both sockets', async () => {
+    const run = await end('--vhost-user', join(folder, 'a'), '--vfio-user', `${folder}/./a`);
+    expect([run.code, run.stderr]).toEqual([
+      2,
+      'vhost-pci-device: --vhost-user and --vfio-user are two sockets: give each a path of its own\n',
+    ]);
   });
 
   it('names a path that cannot be used, in one line, with code 1', async () => {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-device: the command line of the device model.
+import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { VHOST_PCI_SUBSYSTEM_ID } from '../../src/abi/vhost-pci.ts';
 import { allowMemoryFileSystems, parseFileSystems } from '../../src/bus/memory-files.ts';
@@ -65,13 +66,15 @@ main();
 
 function main(): void {
   const options = command.parse().opts();
+  if (resolve(options.vhostUser) === resolve(options.vfioUser))
+    command.error('error: --vhost-user and --vfio-user are two sockets: give each a path of its own');
   allowMemoryFileSystems(options.allowMemoryFs ?? []);
   // Whoever reads the log may stop reading, or go: the machines at both sockets go on.
   const { stdout, stderr } = standardOutput();
   const log = (line: string) => stderr.line(`vhost-pci-device: ${line}`);
   let device: Device | null = null;
   // Before the sockets are there: who has seen them may send a signal at once.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
       device?.close();
       process.exit(0);

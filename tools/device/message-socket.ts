@@ -16,6 +16,12 @@ export interface Framing {
   readonly maxFds: number;
   /** Bytes that follow this header, or the reason why the stream cannot go on. */
   payloadBytes(header: DataView): number | string;
+  /** What the first bytes of a header may give away before the rest is there. */
+  readonly early?: {
+    readonly bytes: number;
+    /** Why the stream cannot go on, or null. */
+    fault(head: DataView): string | null;
+  };
 }
 
 export interface Message {
@@ -194,8 +200,17 @@ export class MessageSocket {
         if (end === null) return null;
         if (end === 0) return this.#messageComplete();
       }
-      if (!this.#readSome()) return null;
+      if (!this.#readSome() || this.#endsEarly()) return null;
     }
+  }
+
+  /** Ends the connection when the beginning of a header says enough. */
+  #endsEarly(): boolean {
+    const { early } = this.#framing;
+    if (!early || this.#headerDone || this.#have < early.bytes) return false;
+    const fault = early.fault(new DataView(this.#message.buffer));
+    if (fault !== null) this.close(fault);
+    return fault !== null;
   }
 
   /** Bytes that the header announces; null when it ends the connection. */

@@ -24,6 +24,7 @@ import { DISCONNECTED, type Framing, type Message, MessageSocket } from './messa
 import { EBUSY, EINVAL, EIO, ENOSYS, VfioError } from './vfio-error.ts';
 import { COMMAND_HANDLERS, type VfioReply, type VfioTarget } from './vfio-user-commands.ts';
 import { WaitingRoom } from './waiting-room.ts';
+import { beginsVhostUser, explainStray, SPEAKS_VHOST_USER, VHOST_USER_MARK_BYTES } from './wrong-socket.ts';
 
 const HEADER = VFIO_USER_HEADER.size;
 /** Clients that wait to be told EBUSY; more are cut off at once. */
@@ -41,7 +42,18 @@ export const VFIO_USER_FRAMING: Framing = {
     if (size < HEADER || size > VFIO_USER_MAX_MESSAGE) return `message ${command} is ${size} bytes long`;
     return size - HEADER;
   },
+  early: {
+    bytes: VHOST_USER_MARK_BYTES,
+    fault: (head) => (beginsVhostUser(head) ? SPEAKS_VHOST_USER : null),
+  },
 };
+
+export interface VfioUserServerOptions {
+  readonly access?: SocketAccess;
+  readonly handshakeMs?: number | undefined;
+  /** The vhost-user socket, for a peer that came here. */
+  readonly peersSocket?: string;
+}
 
 export class VfioUserServer {
   readonly #path: string;
@@ -57,19 +69,15 @@ export class VfioUserServer {
   readonly #room = new WaitingRoom();
   readonly #access: SocketAccess;
   readonly #handshakeMs: number;
+  readonly #peersSocket: string;
 
-  constructor(
-    path: string,
-    target: VfioTarget,
-    log: Log,
-    access: SocketAccess = {},
-    handshakeMs = HANDSHAKE_MS,
-  ) {
+  constructor(path: string, target: VfioTarget, log: Log, options: VfioUserServerOptions = {}) {
     this.#path = path;
     this.#target = target;
     this.#log = log;
-    this.#access = access;
-    this.#handshakeMs = handshakeMs;
+    this.#access = options.access ?? {};
+    this.#handshakeMs = options.handshakeMs ?? HANDSHAKE_MS;
+    this.#peersSocket = options.peersSocket ?? 'the other one';
   }
 
   get listening(): boolean {
@@ -134,7 +142,11 @@ export class VfioUserServer {
       (error) => this.#log.event(`the next driver is dropped: ${faultReason(error)}`),
     );
     this.#target.detached();
-    this.#log.event(`driver left: ${reason}`);
+    this.#log.event(`driver left: ${this.#explain(reason)}`);
+  }
+
+  #explain(reason: string): string {
+    return explainStray(reason, { vhostUser: this.#peersSocket, vfioUser: this.#path });
   }
 
   #takeNext(): void {
@@ -156,9 +168,10 @@ export class VfioUserServer {
         sendReply(socket, message, null, EBUSY);
         socket.close('the device is in use');
       },
-      onClosed: () => {
+      onClosed: (reason) => {
         timer.cancel();
         this.#turnedAway.delete(socket);
+        if (reason === SPEAKS_VHOST_USER) this.#log.event(`that was no driver: ${this.#explain(reason)}`);
       },
       onFault: (error) => this.#log.event(`while another driver was refused: ${faultReason(error)}`),
     });

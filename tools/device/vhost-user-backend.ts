@@ -19,6 +19,7 @@ import { DISCONNECTED, type Framing, type Message, MessageSocket } from './messa
 import { Peer } from './peer.ts';
 import { ProtocolError } from './protocol-error.ts';
 import { MESSAGE_HANDLERS, type MessageHandler, type PeerHost, u64 } from './vhost-user-messages.ts';
+import { beginsVfioUser, SPEAKS_VFIO_USER } from './wrong-socket.ts';
 
 export interface BackendHost extends PeerHost {
   /** A message was handled: the peer's state may have changed. */
@@ -50,6 +51,7 @@ export const VHOST_USER_FRAMING: Framing = {
   maxFds: VHOST_USER_MAX_REGIONS,
   payloadBytes(header) {
     const { request, flags, size } = decode(VHOST_USER_HEADER, header);
+    if (beginsVfioUser(header)) return SPEAKS_VFIO_USER;
     if ((flags & VHOST_USER_VERSION_MASK) !== VHOST_USER_VERSION)
       return `message ${request} of another protocol version`;
     if (flags & VHOST_USER_REPLY_MASK) return `message ${request} is a reply to nothing`;

@@ -44,6 +44,8 @@ export class Channel {
   #pending: Pending | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #ended: PmdError | undefined;
+  /** The back-end has answered at least once. */
+  #answered = false;
 
   /** Owns `fd`, a connected socket. `path` names the back-end in errors. */
   constructor(fd: number, path: string, timeoutMs = DEFAULT_TIMEOUT_MS) {
@@ -188,6 +190,7 @@ export class Channel {
     const size = this.#filled - VHOST_USER_HEADER.size;
     const reply = this.#input.slice(VHOST_USER_HEADER.size, VHOST_USER_HEADER.size + size);
     this.#filled = 0;
+    this.#answered = true;
     const pending = this.#pending;
     this.#pending = undefined;
     pending?.resolve(new DataView(reply.buffer));
@@ -217,7 +220,11 @@ export class Channel {
   }
 
   #gone(when: string): PmdError {
-    return this.#error('VPCI_BACKEND_GONE', `it closed the connection ${when}`.trimEnd());
+    // vhost-user has no word for a refusal: a back-end that has another front-end closes, as one does at the wrong socket.
+    const why = this.#answered
+      ? ''
+      : ': another peer is connected to it, or this is not its vhost-user socket';
+    return this.#error('VPCI_BACKEND_GONE', `it closed the connection ${when}`.trimEnd() + why);
   }
 
   #during(): string {

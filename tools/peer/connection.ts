@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How the front-end gets a connected socket: it connects, or (--server) it listens and takes the next back-end that comes.
-import { failedTo } from '../../src/errors.ts';
+import { statSync } from 'node:fs';
+import { failedTo, PmdError } from '../../src/errors.ts';
 import { native, type SocketAccess } from '../../src/native.ts';
 import { ListeningSocket } from '../run/listening-socket.ts';
 
@@ -26,7 +27,11 @@ class Client implements Connector {
     try {
       return native.unixConnect(this.#path);
     } catch (cause) {
-      throw failedTo(`connect to the vhost-user back-end at ${this.#path}`, cause);
+      const action = `connect to the vhost-user back-end at ${this.#path}`;
+      const refused = (cause as NodeJS.ErrnoException).code === 'ECONNREFUSED';
+      if (refused && !statSync(this.#path, { throwIfNoEntry: false })?.isSocket())
+        throw new PmdError('ENOTSOCK', `Failed to ${action}: it is not a socket`);
+      throw failedTo(action, cause);
     }
   }
 

@@ -19,7 +19,7 @@ export type PeerEvent =
   | { readonly kind: 'up'; readonly features: bigint }
   /** The back-end went away. */
   | { readonly kind: 'down'; readonly reason: PmdError }
-  /** It is not back: told once for each new reason. */
+  /** It is not up, or not back: reported once for each new reason. */
   | { readonly kind: 'waiting'; readonly reason: PmdError };
 
 export class Peer {
@@ -105,7 +105,10 @@ export class Peer {
       this.#connector = createConnector(this.options.path, this.options.server, this.options.socketAccess);
       await this.#connect();
     } catch (error) {
-      if (this.#mayRetry(error)) return this.#reconnect(error);
+      if (this.#mayRetry(error)) {
+        this.onEvent({ kind: 'waiting', reason: error });
+        return this.#reconnect(error);
+      }
       this.#free();
       throw error;
     }

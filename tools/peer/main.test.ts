@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The command: what a user who errs sees.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { native } from '../../src/native.ts';
 import { nodeArguments } from '../../test/support/program.ts';
 import { until } from '../../test/support/wait.ts';
 import { createDevice } from '../device/device.ts';
+import { TestPeer } from '../device/peer.test-help.ts';
 
 const MAIN = nodeArguments('tools/peer/main.ts');
 
@@ -32,6 +34,11 @@ describe('vhost-pci-peer', () => {
     ['an unknown option', ['--vhost-user', 's', '--frobnicate'], /--frobnicate/],
     ['an unknown mode', ['--vhost-user', 's', '--mode', 'shout'], /--mode/],
     ['a frame that is too long', ['--vhost-user', 's', '--size', '9217'], /60 to 9216/],
+    [
+      'a CPU that there is not',
+      ['--vhost-user', 's', '--cpu', '0,1023'],
+      /--cpu.*may not run on CPU 1023; it may on/,
+    ],
     ['a ring of 100 entries', ['--vhost-user', 's', '--queue-size', '100'], /power of two/],
     ['a count that is no number', ['--vhost-user', 's', '--count', '1e3'], /--count/],
     ['a rate for unpaced traffic', ['--vhost-user', 's', '--rate', '1000'], /--rate.*--mode latency/],
@@ -62,21 +69,62 @@ describe('vhost-pci-peer', () => {
     expect(stderr).toMatch(/^vhost-pci-peer: [^\n]*\n$/);
   });
 
-  it('ends at SIGINT while it waits for a back-end, and takes its socket away', async () => {
+  it('says that what should be its socket is a file', () => {
     const folder = mkdtempSync(join(tmpdir(), 'peer-main-'));
-    const socket = join(folder, 's');
-    const child = spawn(process.execPath, [...MAIN, '--server', '--vhost-user', socket]);
+    const path = join(folder, 'file');
+    writeFileSync(path, '');
+    const { status, stderr } = run('--vhost-user', path);
+    expect([status, stderr]).toEqual([
+      1,
+      `vhost-pci-peer: Failed to connect to the vhost-user back-end at ${path}: it is not a socket\n`,
+    ]);
+    rmSync(folder, { recursive: true });
+  });
+
+  it.each([
+    ['is connected already', 's'],
+    ['would be, at the other socket', 'v'],
+  ])('regression: says why the back-end closes, where another peer %s', async (_, socket) => {
+    const folder = mkdtempSync(join(tmpdir(), 'peer-main-'));
+    const device = createDevice({ vhostUser: join(folder, 's'), vfioUser: join(folder, 'v') });
+    const first = new TestPeer(native.unixConnect(join(folder, 's')));
+    await first.start();
+    const child = spawn(process.execPath, [...MAIN, '--vhost-user', join(folder, socket)]);
+    let stderr = '';
+    child.stderr.on('data', (data) => {
+      stderr += data;
+    });
     try {
-      await until('it listens', () => existsSync(socket));
-      child.kill('SIGINT');
-      await until('it ended', () => child.exitCode !== null || child.signalCode !== null);
-      expect(child.exitCode).toBe(0);
-      expect(existsSync(socket)).toBe(false);
+      await until('it has said so', () => stderr.includes('\n'));
+      expect(stderr).toMatch(
+        /^The back-end is not up, trying again: [^\n]*: another peer is connected to it, or this is not its vhost-user socket\n/,
+      );
     } finally {
       child.kill('SIGKILL');
+      first.close();
+      device.close();
       rmSync(folder, { recursive: true });
     }
   });
+
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    'ends at %s while it waits for a back-end, and takes its socket away',
+    async (signal) => {
+      const folder = mkdtempSync(join(tmpdir(), 'peer-main-'));
+      const socket = join(folder, 's');
+      const child = spawn(process.execPath, [...MAIN, '--server', '--vhost-user', socket]);
+      try {
+        await until('it listens', () => existsSync(socket));
+        child.kill(signal);
+        await until('it ended', () => child.exitCode !== null || child.signalCode !== null);
+        expect(child.exitCode).toBe(0);
+        expect(existsSync(socket)).toBe(false);
+      } finally {
+        child.kill('SIGKILL');
+        rmSync(folder, { recursive: true });
+      }
+    },
+  );
 
   it('regression: ends in order when nobody reads its statistics', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'peer-main-'));

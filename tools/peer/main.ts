@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
+import { usableCpus } from '../run/arguments.ts';
 import { socketAccess, socketMode, socketOwner } from '../run/listening-socket.ts';
 import { Peer, type PeerEvent } from './driver.ts';
 import { HOSTILE_KINDS, hostileKinds } from './hostile.ts';
@@ -40,7 +41,7 @@ function secondsOrNone(text: string): number {
   return Number(text);
 }
 
-const cpuList = (text: string): number[] => text.split(',').map(integer(0, 1023));
+const cpuList = (text: string): number[] => usableCpus(text.split(',').map(integer(0, 1023)));
 
 const program = new Command('vhost-pci-peer')
   .description('A virtio-net driver with a vhost-user front-end: sends, checks and echoes packets.')
@@ -181,15 +182,23 @@ class Reporter {
 }
 
 /** Events go to stderr: stdout is statistics only. */
-function tell(event: PeerEvent): void {
+function teller(): (event: PeerEvent) => void {
   const { stderr } = standardOutput();
-  if (event.kind === 'up') stderr.line(`The back-end is up, features 0x${event.features.toString(16)}`);
-  else stderr.line(`The back-end is ${event.kind === 'down' ? 'gone' : 'not back'}: ${event.reason.message}`);
+  let wasUp = false;
+  return (event) => {
+    if (event.kind === 'up') {
+      wasUp = true;
+      stderr.line(`The back-end is up, features 0x${event.features.toString(16)}`);
+      return;
+    }
+    const waiting = wasUp ? 'not back, trying again' : 'not up, trying again';
+    stderr.line(`The back-end is ${event.kind === 'down' ? 'gone' : waiting}: ${event.reason.message}`);
+  };
 }
 
 async function run(options: Options): Promise<number> {
   const peer = createPeer(options);
-  peer.onEvent = tell;
+  peer.onEvent = teller();
   let interrupted = false;
   const interrupt = (): void => {
     interrupted = true;
@@ -197,6 +206,7 @@ async function run(options: Options): Promise<number> {
   };
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
+  process.once('SIGHUP', interrupt);
   standardOutput().stdout.onError(interrupt);
   try {
     await peer.start();

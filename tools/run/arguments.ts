@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Parsers of option values for the command lines of tools/.
 import { InvalidArgumentError } from '@commander-js/extra-typings';
+import { native } from '../../src/native.ts';
 
 /** A whole number in [least, most]. */
 export const wholeNumber = (least: number, most: number) => (text: string) => {
@@ -34,3 +35,14 @@ export const wordList =
     if (wrong !== undefined) throw new InvalidArgumentError(`'${wrong}' is none of ${words.join(', ')}.`);
     return [...new Set(list)];
   };
+
+/** These CPUs, which this process may use all of. Throws what commander prints with the name of the option. */
+export function usableCpus<T extends readonly number[]>(cpus: T): T {
+  const usable = native.getAffinity();
+  const missing = cpus.find((cpu) => !usable.includes(cpu));
+  if (missing !== undefined)
+    throw new InvalidArgumentError(
+      `This process may not run on CPU ${missing}; it may on ${usable.join(', ')}.`,
+    );
+  return cpus;
+}

@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -83,6 +92,27 @@ describe('a listening socket', () => {
       }
     },
   );
+
+  it.each<[string, () => void, RegExp]>([
+    ['a file', () => writeFileSync(path, 'mine'), /there is a regular file there, and no socket/],
+    ['a directory', () => mkdirSync(path), /there is a directory there, and no socket/],
+    ['a link', () => symlinkSync('/nowhere', path), /there is a symbolic link there, and no socket/],
+  ])('regression: says that %s is no socket, and leaves it', (_, make, message) => {
+    make();
+    expect(() => new ListeningSocket(path)).toThrow(message);
+    expect(lstatSync(path).isSocket()).toBe(false);
+  });
+
+  it('regression: says that somebody listens there', () => {
+    const first = new ListeningSocket(path);
+    expect(() => new ListeningSocket(path)).toThrow(
+      expect.objectContaining({
+        code: 'EADDRINUSE',
+        message: `Failed to listen on ${path}: another process listens there, probably a device model that is still running: end it, or choose another path`,
+      }),
+    );
+    first.close();
+  });
 
   it('says what is wrong with its path', () => {
     expect(() => new ListeningSocket(join(folder, 'no', 'such'))).toThrow(/^Failed to listen on .*no\/such/);

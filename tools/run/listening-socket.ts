@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A listening unix socket with its file: made for whom it is meant for, and removed by whoever made it and nobody else.
-import { lstatSync, unlinkSync } from 'node:fs';
+import { lstatSync, type Stats, unlinkSync } from 'node:fs';
 import { InvalidArgumentError, type OptionValues } from '@commander-js/extra-typings';
-import { failedTo } from '../../src/errors.ts';
+import { failedTo, PmdError } from '../../src/errors.ts';
 import { native, type SocketAccess } from '../../src/native.ts';
 
 interface Identity {
@@ -22,7 +22,9 @@ export class ListeningSocket {
     try {
       this.fd = native.unixListen(path, access);
     } catch (error) {
-      throw failedTo(`${purpose} ${path}${ownerOf(access, error)}`, error);
+      const action = `${purpose} ${path}`;
+      if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') throw taken(action, path, error);
+      throw failedTo(`${action}${ownerOf(access, error)}`, error);
     }
     this.#identity = identify(path);
   }
@@ -75,6 +77,32 @@ function ownerOf({ uid, gid }: SocketAccess, error: unknown): string {
   const denied =
     (error as NodeJS.ErrnoException).code === 'EPERM' && (uid !== undefined || gid !== undefined);
   return denied ? ` for owner ${uid ?? ''}${gid === undefined ? '' : `:${gid}`}` : '';
+}
+
+/** Somebody has the path: who. */
+function taken(action: string, path: string, cause: unknown): PmdError {
+  const what = occupant(path);
+  return new PmdError('EADDRINUSE', `Failed to ${action}: ${what}, or choose another path`, { cause });
+}
+
+function occupant(path: string): string {
+  const file = lstatSync(path, { throwIfNoEntry: false });
+  if (file && !file.isSocket()) return `there is ${kindOf(file)} there, and no socket: remove it`;
+  try {
+    native.close(native.unixConnect(path));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ECONNREFUSED')
+      return 'the socket there is left over, and this user may not remove it: remove it';
+    if (code === 'EACCES') return 'a process of another user has a socket there: end it';
+  }
+  return 'another process listens there, probably a device model that is still running: end it';
+}
+
+function kindOf(file: Stats): string {
+  if (file.isDirectory()) return 'a directory';
+  if (file.isSymbolicLink()) return 'a symbolic link';
+  return file.isFile() ? 'a regular file' : 'a special file';
 }
 
 function identify(path: string): Identity | null {
