@@ -29,6 +29,28 @@ const runMain = (code: string) =>
     { encoding: 'utf8', timeout: 30_000 },
   );
 
+describe('signals that end a process', () => {
+  test('are seen while their listeners wait for the event loop, and others are not', async () => {
+    const heard: string[] = [];
+    const listener = (signal: string) => heard.push(signal);
+    const signals = ['SIGWINCH', 'SIGINT', 'SIGTERM'] as const;
+    for (const signal of signals) process.on(signal, listener);
+    try {
+      const seen: boolean[] = [native.endSignalWaits()];
+      for (const signal of signals) {
+        process.kill(process.pid, signal);
+        seen.push(native.endSignalWaits(), native.endSignalWaits());
+        await until(() => heard.includes(signal));
+        seen.push(native.endSignalWaits());
+      }
+      expect(seen).toEqual([false, ...[false, false, false], ...[true, true, false], ...[true, true, false]]);
+      expect(heard).toEqual(signals);
+    } finally {
+      for (const signal of signals) process.off(signal, listener);
+    }
+  });
+});
+
 describe('eventfds', () => {
   test('signals add up, draining clears', () => {
     const fd = native.eventfd();

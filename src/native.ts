@@ -289,6 +289,10 @@ export interface Native {
   receiveMessage(fd: number, into: Uint8Array, maxFds: number): ReceivedMessage | null;
   /** Waits until `fd` is readable (or writable); false on time-out. For the synchronous control path only. */
   pollFd(fd: number, events: 'in' | 'out', timeoutMs: number): boolean;
+  /** Whether SIGINT or SIGTERM has come for which this thread has a listener that its event loop has yet to call. Never blocks. */
+  endSignalWaits(): boolean;
+  /** Whether ^C at a terminal in raw mode is SIGINT or a character. Does not wait for pending output. */
+  setTerminalInterrupt(fd: number, on: boolean): void;
   /** Whether the other end of a connection is closed, also when there is still something to read. Never blocks. */
   isHungUp(fd: number): boolean;
   /** Calls back on the event loop whenever `fd` is readable (level-triggered; hang-up counts as readable). Keeps the loop alive. */

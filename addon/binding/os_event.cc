@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Eventfds and waiting for JavaScript.
 #include <poll.h>
+#include <uv.h>
 
 #include "binding/arguments.h"
 #include "binding/error.h"
 #include "binding/os.h"
+#include "os/end_signals.h"
 #include "os/event.h"
 #include "ring/signal.h"
 
@@ -42,6 +44,18 @@ Napi::Value Drain(const Napi::CallbackInfo& info) {
   return Napi::BigInt::New(info.Env(), count);
 }
 
+Napi::Value EndWaits(const Napi::CallbackInfo& info) {
+  uv_loop_t* loop = nullptr;
+  const bool has_loop = napi_get_uv_event_loop(info.Env(), &loop) == napi_ok;
+  return Napi::Boolean::New(info.Env(), has_loop && EndSignalWaits(loop->signal_pipefd[0]));
+}
+
+Napi::Value TerminalInterrupt(const Napi::CallbackInfo& info) {
+  const int result = SetTerminalInterrupt(arg::Fd(info[0], "fd"), arg::Bool(info[1], "on"));
+  Check(info.Env(), result, "tcsetattr");
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
 void InitOsEvent(Napi::Object exports) {
@@ -52,6 +66,8 @@ void InitOsEvent(Napi::Object exports) {
   Export<IsOne>(exports, "isEventfd");
   Export<Signal>(exports, "eventfdSignal");
   Export<Drain>(exports, "eventfdDrain");
+  Export<EndWaits>(exports, "endSignalWaits");
+  Export<TerminalInterrupt>(exports, "setTerminalInterrupt");
 }
 
 }  // namespace vpci

@@ -6,7 +6,7 @@ import { until } from '../../test/support/wait.ts';
 import { encode } from '../abi/layout.ts';
 import { VFIO_USER, VFIO_USER_F_NO_REPLY, VFIO_USER_HEADER } from '../abi/vfio-user.ts';
 import { native } from '../native.ts';
-import { closeAll, VfioUserClient } from './vfio-user-client.ts';
+import { closeAll, hurryVfioUser, VfioUserClient } from './vfio-user-client.ts';
 
 const RESET = VFIO_USER.DEVICE_RESET;
 
@@ -39,6 +39,43 @@ describe('vfio-user client', () => {
     expect([...bytes(payload)]).toEqual([1, 2, 3]);
     expect(fds).toEqual([]);
     expect(server.requests()).toMatchObject([{ command: RESET, flags: 0, payload: Uint8Array.of(9) }]);
+  });
+
+  it('does not wait for a silent server as long as before once the process is to end', () => {
+    hurryVfioUser();
+    const patient = new VfioUserClient(server.clientFd, 'dev', 600_000);
+    expect(() => patient.request({ command: RESET })).toThrow('did not answer within 500 ms');
+  });
+
+  describe('while a signal waits for its listener', () => {
+    const signalled = async (signal: NodeJS.Signals, test: () => void) => {
+      const heard = new Promise<void>((resolve) => process.once(signal, () => resolve()));
+      process.kill(process.pid, signal);
+      test();
+      await heard;
+    };
+
+    it.each(['SIGINT', 'SIGTERM'] as const)(
+      'regression: %s ends the wait for a silent server',
+      async (signal) => {
+        const patient = new VfioUserClient(server.clientFd, 'dev', 600_000);
+        await signalled(signal, () => {
+          expect(() => patient.request({ command: RESET })).toThrow('a signal came');
+          expect(patient.interrupted).toBe(true);
+        });
+      },
+    );
+
+    it('a server that answers is waited for, and so is any under another signal', async () => {
+      await signalled('SIGTERM', () => {
+        server.reply({ command: RESET });
+        client.request({ command: RESET });
+      });
+      await signalled('SIGWINCH', () =>
+        expect(() => client.request({ command: RESET })).toThrow('did not answer within 50 ms'),
+      );
+      expect(client.interrupted).toBe(false);
+    });
   });
 
   it('sends and receives descriptors', () => {

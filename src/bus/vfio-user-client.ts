@@ -4,6 +4,9 @@
 // A server that closes the socket, breaks the protocol or does not answer within the time-out is gone for good: the
 // client reports it once and every later request throws VPCI_REMOVED. An error reply is no such failure: it throws the
 // server's errno. Descriptors that come with anything but a good reply are closed.
+//
+// Nothing else runs meanwhile, so a wait looks for SIGINT and SIGTERM itself: a server that is slow to answer while one of
+// them waits for its listener is given up, too.
 import { getSystemErrorName } from 'node:util';
 import { decode, encode } from '../abi/layout.ts';
 import {
@@ -20,6 +23,19 @@ import { native } from '../native.ts';
 
 /** As QEMU's x-msg-timeout. */
 export const VFIO_USER_TIMEOUT_MS = 5000;
+
+/** How long a wait goes on without a look for signals, and a server may keep one of them waiting. */
+const SIGNAL_SLICE_MS = 50;
+const SIGNAL_PATIENCE_MS = 250;
+
+/** What a request may take in a process that ends. */
+const HURRIED_TIMEOUT_MS = 500;
+let timeoutLimitMs = Number.POSITIVE_INFINITY;
+
+/** The process is to end: from now on no server of any client is waited for as long as before. */
+export function hurryVfioUser(): void {
+  timeoutLimitMs = HURRIED_TIMEOUT_MS;
+}
 
 /** Descriptors that one message may bring: as many as native.receiveMessage takes. */
 export const CLIENT_MAX_FDS = 64;
@@ -56,6 +72,9 @@ export class VfioUserClient {
   readonly #timeoutMs: number;
   #nextId = 0;
   #removed: string | null = null;
+  #interrupted = false;
+  /** When a signal that nobody has heard yet was first seen. */
+  #signalSince: number | null = null;
   #closed = false;
   #onRemoved: (reason: string) => void = () => {};
 
@@ -75,6 +94,11 @@ export class VfioUserClient {
     return this.#removed;
   }
 
+  /** Whether it is gone because a signal ended the wait for it. */
+  get interrupted(): boolean {
+    return this.#interrupted;
+  }
+
   /** Calls back once, when the device is found to be gone; never after close(). */
   onRemoved(handler: (reason: string) => void): void {
     this.#onRemoved = handler;
@@ -90,7 +114,7 @@ export class VfioUserClient {
     this.#requireAlive();
     const id = this.#nextId;
     this.#nextId = (id + 1) & 0xffff;
-    const deadline = Date.now() + this.#timeoutMs;
+    const deadline = this.#deadline();
     this.#send({ id, command, flags: VFIO_USER_F_TYPE_COMMAND, error: 0 }, payload, fds, deadline);
     const { header, payload: reply, fds: replyFds } = this.#awaitReply(id, command, deadline);
     if ((header.flags & VFIO_USER_F_ERROR) !== 0) {
@@ -112,7 +136,7 @@ export class VfioUserClient {
     if (this.#removed !== null || this.#closed) return;
     try {
       for (let taken = 0; taken < MAX_COMMANDS && native.pollFd(this.#fd, 'in', 0); taken++)
-        this.#refuse(this.#receive(Date.now() + this.#timeoutMs));
+        this.#refuse(this.#receive(this.#deadline()));
     } catch (error) {
       if (this.#removed === null) throw error;
     }
@@ -150,7 +174,7 @@ export class VfioUserClient {
     if ((header.flags & VFIO_USER_F_NO_REPLY) !== 0) return;
     const flags = VFIO_USER_F_TYPE_REPLY | VFIO_USER_F_ERROR;
     const answer = { id: header.id, command: header.command, flags, error: ENOTSUP };
-    this.#send(answer, new Uint8Array(0), [], Date.now() + this.#timeoutMs);
+    this.#send(answer, new Uint8Array(0), [], this.#deadline());
   }
 
   #send(
@@ -209,10 +233,30 @@ export class VfioUserClient {
     return bytes;
   }
 
+  #deadline(): number {
+    return Date.now() + Math.min(this.#timeoutMs, timeoutLimitMs);
+  }
+
   #wait(events: 'in' | 'out', deadline: number): void {
-    const left = deadline - Date.now();
-    if (left > 0 && this.#io(() => native.pollFd(this.#fd, events, left))) return;
-    throw this.#lose(`it did not answer within ${this.#timeoutMs} ms`);
+    for (;;) {
+      this.#giveWayToSignals();
+      const left = deadline - Date.now();
+      if (left <= 0)
+        throw this.#lose(`it did not answer within ${Math.min(this.#timeoutMs, timeoutLimitMs)} ms`);
+      if (this.#io(() => native.pollFd(this.#fd, events, Math.min(left, SIGNAL_SLICE_MS)))) return;
+    }
+  }
+
+  /** The time counts over requests, so that a server which answers each of many a little late gains nothing. */
+  #giveWayToSignals(): void {
+    if (!native.endSignalWaits()) {
+      this.#signalSince = null;
+      return;
+    }
+    this.#signalSince ??= Date.now();
+    if (Date.now() - this.#signalSince < SIGNAL_PATIENCE_MS) return;
+    this.#interrupted = true;
+    throw this.#lose('a signal came while its answer was awaited');
   }
 
   #io<T>(operation: () => T): T {

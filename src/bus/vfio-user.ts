@@ -173,7 +173,7 @@ export class VfioUserPciDevice implements PciDevice {
 }
 
 /**
- * Connects to a vfio-user server. Throws ENOENT (no socket), ECONNREFUSED (nobody listens), EBUSY (another driver has it),
+ * Connects to a vfio-user server. Throws EINTR (SIGINT or SIGTERM came while it was silent), ENOENT (no socket), ECONNREFUSED (nobody listens), EBUSY (another driver has it),
  * VPCI_NOT_VFIO_USER (it speaks something else), VPCI_WRONG_DEVICE (no PCI device).
  */
 export function openVfioUser(path: string, timeoutMs?: number): PciDevice {
@@ -223,6 +223,7 @@ export function handshake(client: VfioUserClient, path: string): void {
   } catch (error) {
     const { code, message } = error as PmdError;
     if (code === 'EBUSY') throw busy(path);
+    if (client.interrupted) throw new PmdError('EINTR', `Failed to open ${path}: ${client.removed}`);
     const reason = client.removed ?? message;
     throw new PmdError(
       'VPCI_NOT_VFIO_USER',

@@ -2,10 +2,13 @@
 // The program as users run it, over net_null.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nodeArguments } from '../../test/support/program.ts';
+import { programMissing } from '../../test/support/program-missing.ts';
+import { until } from '../../test/support/wait.ts';
 import { native } from '../native.ts';
 
 const program = nodeArguments('src/testpmd/main.ts');
@@ -259,6 +262,85 @@ describe('the prompt', () => {
       expect(cli.out.endsWith('\nBye...\n')).toBe(true);
     }
   });
+});
+
+describe('a device that takes the connection and says nothing', () => {
+  let folder: string;
+  let path: string;
+  let server: Server;
+  let connected: Promise<void>;
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'silent-'));
+    path = join(folder, 'vfio.sock');
+    server = createServer((socket) => socket.on('error', () => {}));
+    connected = new Promise((resolve) => server.once('connection', () => resolve()));
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+  });
+  afterEach(() => {
+    server.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'regression: does not keep %s from ending the program at its start',
+    async (signal) => {
+      const cli = new Cli([
+        LCORES,
+        '--vdev',
+        'net_null0',
+        '--vdev',
+        `net_vhost_pci0,path=${path}`,
+        '--',
+        '-i',
+      ]);
+      await connected;
+      cli.kill(signal);
+      expect(await cli.exit).toBe(0);
+      expect(cli.err).toContain('a signal came while its answer was awaited');
+      expect(cli.err).not.toContain('did not answer');
+      expect(cli.err).toContain('preparing to exit');
+      expect(cli.out).toContain('Port 0 is closed');
+      expect(cli.out).toContain('Bye...');
+    },
+  );
+
+  it('regression: does not keep a signal from ending port attach', async () => {
+    const cli = new Cli([LCORES, '--vdev', 'net_null0', '--', '-i']);
+    await cli.until(/testpmd> $/);
+    cli.write(`port attach net_vhost_pci0,path=${path}\n`);
+    await connected;
+    cli.kill('SIGTERM');
+    expect(await cli.exit).toBe(0);
+    expect(cli.err).toMatch(/Failed to attach port .*: a signal came/);
+    expect(cli.out).toContain('Bye...');
+  });
+
+  it.skipIf(programMissing('python3', 'python3', 'test of a terminal'))(
+    'regression: does not keep ^C at a terminal from it',
+    async () => {
+      const child = spawn(
+        'python3',
+        [
+          ...['-c', 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)', process.execPath],
+          ...[...program, LCORES, '--vdev', 'net_null0', '--', '-i'],
+        ],
+        { stdio: ['pipe', 'pipe', 'inherit'] },
+      );
+      let out = '';
+      child.stdout.on('data', (data) => {
+        out += data;
+      });
+      const exit = new Promise((resolve) => child.once('close', resolve));
+      await until('there is a prompt', () => out.includes('testpmd> '));
+      child.stdin.write(`port attach net_vhost_pci0,path=${path}\r`);
+      await connected;
+      child.stdin.write('\x03');
+      expect(await exit).toBe(0);
+      expect(out).toMatch(/Failed to attach port .*: a signal came/);
+      expect(out).toContain('Bye...');
+    },
+  );
 });
 
 describe('without a prompt', () => {

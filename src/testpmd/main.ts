@@ -6,8 +6,10 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { allowMemoryFileSystems } from '../bus/memory-files.ts';
+import { hurryVfioUser } from '../bus/vfio-user-client.ts';
 import { PmdError } from '../errors.ts';
 import { exitProcess } from '../lcore/launch.ts';
 import { native } from '../native.ts';
@@ -53,8 +55,14 @@ async function main(args: readonly string[]): Promise<void> {
     await session.serialize(() => session.init([...line.eal.allowed, ...line.eal.vdevs]));
     await (settings.interactive ? interact(session, signalled) : runAlone(session));
   } catch (error) {
-    for (const port of session.ports) port.close();
-    throw error;
+    // A signal that ended a wait for a device comes to its listener now; the session then ends in order.
+    while (native.endSignalWaits()) await turn();
+    if (!session.quitting) {
+      for (const port of session.ports) port.close();
+      throw error;
+    }
+    output.complain(`${NAME}: ${(error as Error).message}`);
+    await session.ended;
   }
   // Nothing is held any more. Whoever reads slowly gets all of it; a signal ends the wait.
   await session.untilHurried(output.settled());
@@ -87,6 +95,7 @@ function watchSignals(session: Session): (signal: NodeJS.Signals) => void {
     const number = constants.signals[signal];
     if (told) native.exitNow(128 + number);
     told = true;
+    hurryVfioUser();
     output.complain(`\nSignal ${number} received, preparing to exit...`);
     leave(session);
   };

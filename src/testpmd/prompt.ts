@@ -2,6 +2,7 @@
 // The prompt: a line editor on a terminal; on a pipe the same dialogue, with each line echoed as testpmd does.
 import { createInterface } from 'node:readline';
 import { isatty } from 'node:tty';
+import { native } from '../native.ts';
 import { MAX_LINE } from './commands/command-file.ts';
 import { complete } from './commands/grammar.ts';
 import type { CommandRunner } from './commands/run.ts';
@@ -42,8 +43,12 @@ async function editLines(
   lines.on('SIGINT', onInterrupt);
   lines.on('line', (line) => {
     last = last.then(async () => {
+      // A command that waits for a device holds the event loop: only as a signal does ^C end that.
+      signalOnInterrupt(true);
       await runner.runLine(line);
-      if (!session.quitting) show();
+      if (session.quitting) return;
+      signalOnInterrupt(false);
+      show();
     });
   });
   lines.on('close', () => {
@@ -53,6 +58,14 @@ async function editLines(
   show();
   await session.ended;
   lines.close();
+}
+
+function signalOnInterrupt(on: boolean): void {
+  try {
+    native.setTerminalInterrupt(0, on);
+  } catch {
+    // The terminal is gone, which ends the session as the end of its input.
+  }
 }
 
 /** The next line is read when the last one has run and its output was taken, so that neither heaps up. */
