@@ -59,7 +59,16 @@ describe('the command line', () => {
     expect(parse('-- --portlist=2,0-1').settings.portList).toEqual([2, 0, 1]);
   });
 
+  it('takes file systems for memory, some at a time', () => {
+    const { eal } = parse('--allow-memory-fs ext4,xfs --no-huge --allow-memory-fs=fuse.sshfs --');
+    expect(eal.memoryFileSystems).toEqual(['ext4', 'xfs', 'fuse.sshfs']);
+    expect(parse('--no-huge --').eal.memoryFileSystems).toEqual([]);
+  });
+
   it.each([
+    ['--allow-memory-fs ext4,,xfs', "option '--allow-memory-fs ext4,,xfs': give names such as ext4,xfs"],
+    ['--allow-memory-fs=/mnt', "option '--allow-memory-fs /mnt': give names"],
+    ['--allow-memory-fs', "option '--allow-memory-fs' needs a value"],
     ['--foo', "unknown option '--foo'"],
     ['-z', "unknown option '-z'"],
     ['net_null0', "unexpected argument 'net_null0'"],

@@ -2,16 +2,27 @@
 // The command line: what it prints and how it ends.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isSafeMemory } from '../../src/bus/memory-files.ts';
 import { native } from '../../src/native.ts';
 import { HeldOutput } from '../../test/support/held-output.ts';
 import { nodeArguments } from '../../test/support/program.ts';
 import { until } from '../../test/support/wait.ts';
 import { TestDriver } from './driver.test-help.ts';
+import { MEMORY_BYTES, TestPeer } from './peer.test-help.ts';
 
 const MAIN = nodeArguments('tools/device/main.ts');
 
@@ -129,6 +140,8 @@ describe('vhost-pci-device', () => {
     ['a socket mode that is none', ['--socket-mode', '0999'], '--socket-mode'],
     ['an owner that does not exist', ['--socket-owner', 'no-such-user:root'], "no user 'no-such-user'"],
     ['no time to negotiate', ['--handshake-timeout', '0'], '--handshake-timeout'],
+    ['no names of file systems', ['--allow-memory-fs', 'ext4,,xfs'], '--allow-memory-fs'],
+    ['a folder for a file system', ['--allow-memory-fs', '/mnt'], '--allow-memory-fs'],
     ['an unknown mode', ['--vhost-user-mode', 'both'], '--vhost-user-mode'],
     ['an unknown option', ['--frobnicate'], '--frobnicate'],
     ['a word too many', ['surplus'], 'too many arguments'],
@@ -151,6 +164,33 @@ describe('vhost-pci-device', () => {
       expect(mode & 0o777).toBe(0o660);
       if (owner.length > 0) expect(gid).toBe(1234);
     }
+  });
+
+  it('takes memory on the file systems that it is told, and on no other', async (context) => {
+    const path = join(folder, 'memory');
+    writeFileSync(path, '');
+    truncateSync(path, MEMORY_BYTES);
+    const file = openSync(path, 'r+');
+    const name = native.fileSystem(file);
+    if (isSafeMemory(file)) {
+      closeSync(file);
+      context.skip(`${tmpdir()} is a ${name} here, which is taken always`);
+    }
+    const answers: bigint[] = [];
+    for (const names of [`xyzfs,${name}`, 'xyzfs']) {
+      const run = start(...sockets(), '--allow-memory-fs', names);
+      await until('it is ready', () => run.stdout.includes('\n'));
+      const peer = new TestPeer(native.unixConnect(join(folder, 'a')));
+      await peer.negotiate();
+      native.close(peer.memory);
+      peer.memory = native.dup(file);
+      answers.push(await peer.sendMemory());
+      peer.close();
+      run.child.kill('SIGTERM');
+      await until('it ends', () => run.code !== null);
+    }
+    closeSync(file);
+    expect(answers).toEqual([0n, 1n]);
   });
 
   it('regression: says what is at a path that it cannot have', async () => {
