@@ -19,7 +19,9 @@ const LONG = [
   'test/hostile-holdings.test.ts',
   'test/hole-memory.test.ts',
   'test/hugepage-limit.test.ts',
+  'test/interrupt.test.ts',
   'test/latency.test.ts',
+  'test/lifecycle.test.ts',
   'test/silent-memory.test.ts',
   'test/stopped-ring.test.ts',
   'test/zero-garbage.test.ts',
@@ -42,7 +44,15 @@ export default defineConfig({
     reporters: ['default', './test/support/closing-line.ts'],
     projects: [
       {
-        test: { ...common, name: 'unit', include: UNIT, exclude: [VM, ...LONG], sequence: { groupOrder: 0 } },
+        test: {
+          ...common,
+          name: 'unit',
+          include: UNIT,
+          exclude: [VM, ...LONG],
+          // They wait more than they compute; by itself vitest leaves one of two cores idle.
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
       },
       {
         test: {

@@ -47,6 +47,18 @@ afterEach(() => {
 
 const sockets = () => ['--vhost-user', join(folder, 'a'), '--vfio-user', join(folder, 'b')];
 
+/** A connection to a socket that may not be there yet, or not listened on. */
+async function connected(path: string): Promise<number> {
+  let fd = -1;
+  await until(`${path} takes connections`, () => {
+    try {
+      fd = native.unixConnect(path);
+    } catch {}
+    return fd >= 0;
+  });
+  return fd;
+}
+
 function start(...args: string[]): Run {
   const child = spawn(process.execPath, [...MAIN, ...args]);
   const run: Run = { child, stdout: '', stderr: '', code: null };
@@ -110,8 +122,7 @@ describe('vhost-pci-device', () => {
       const command = [process.execPath, ...MAIN, ...sockets(), '-v'];
       const device = new HeldOutput(kind, command);
       try {
-        await until('it listens', () => existsSync(join(folder, 'b')));
-        const driver = new TestDriver(native.unixConnect(join(folder, 'b')));
+        const driver = new TestDriver(await connected(join(folder, 'b')));
         await driver.version();
         // A pipe holds 64 KiB of lines, a terminal less.
         for (let i = 0; i < 5000; i++) await driver.read(7, 0, 4);
