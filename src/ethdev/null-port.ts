@@ -23,6 +23,8 @@ import type {
 const PACKETS = 0;
 const BYTES = 1;
 const NOMBUF = 2;
+/** Not a counter: 1 while the port is stopped, so that bursts do nothing. */
+const STOPPED = 3;
 const COUNTERS = 8;
 
 class NullRxQueue implements RxQueue {
@@ -40,6 +42,7 @@ class NullRxQueue implements RxQueue {
   burst(pkts: MbufVector, n: number): number {
     const { pool, ids } = pkts;
     const size = this.#size;
+    if (this.#counters[STOPPED] !== 0) return 0;
     if (size > pool.dataRoom || pool.alloc(pkts, n) === 0) {
       this.#counters[NOMBUF] += n;
       return 0;
@@ -79,7 +82,7 @@ class NullTxQueue implements TxQueue {
   }
 
   burst(pkts: MbufVector, from: number, to: number): number {
-    if (to <= from) return 0;
+    if (to <= from || this.#counters[STOPPED] !== 0) return 0;
     const { pool, ids } = pkts;
     let bytes = 0;
     for (let i = from; i < to; i++) {
@@ -144,15 +147,15 @@ class NullPort implements Port {
   }
 
   start(): void {
-    this.started = true;
+    this.#setStarted(true);
   }
 
   stop(): void {
-    this.started = false;
+    this.#setStarted(false);
   }
 
   close(): void {
-    this.started = false;
+    this.#setStarted(false);
   }
 
   link(): PortLink {
@@ -217,6 +220,11 @@ class NullPort implements Port {
 
   on(_event: PortEvent, _listener: () => void): void {
     // Nothing ever happens to this port.
+  }
+
+  #setStarted(started: boolean): void {
+    this.started = started;
+    for (const queue of [...this.#rx, ...this.#tx]) queue[STOPPED] = started ? 0 : 1;
   }
 
   #spec(role: 'rx' | 'tx', queue: number, counters: Float64Array): QueueSpec {

@@ -122,7 +122,12 @@ export interface Port {
   /** Throws VPCI_QUEUE_COUNT when the device has fewer queues, naming both numbers. Before start(). */
   configure(config: PortConfig): void;
   start(): void;
+  /** Bursts on its queues do nothing from now on; those that run have ended (but for one that sleeps in memory which does not come). */
   stop(): void;
+  /**
+   * Stops the port and gives the device back; for good, and safe to call again. An lcore may still have its queues: their bursts take and
+   * give nothing from now on. What it holds in place is waited for, so stop the lcore first where that is possible.
+   */
   close(): void;
   readonly started: boolean;
   link(): PortLink;

@@ -5,6 +5,7 @@ import { parsePciAddress } from '../pci/address.ts';
 import { checkKeys, parseDevargs } from './devargs.ts';
 import { driverOfDevice } from './drivers.ts';
 import type { Port, PortConfig } from './port.ts';
+import { closeQueues } from './queue-owners.ts';
 
 /** DPDK's RTE_MAX_ETHPORTS. */
 export const MAX_PORTS = 32;
@@ -90,6 +91,7 @@ function freeId(device: string, { id: wanted, reserved }: PortIds): number {
 function forgetWhenClosed(port: Port): void {
   const close = port.close.bind(port);
   port.close = () => {
+    closeQueues(port);
     close();
     if (open.get(port.id) === port) open.delete(port.id);
   };

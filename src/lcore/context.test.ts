@@ -6,7 +6,17 @@ import { controlLayout, STATS_WORDS } from './control.ts';
 it('regression: a pool that is closed twice does not make the lcore forget another', () => {
   const control = new SharedArrayBuffer(4 * controlLayout([]).words);
   const stats = new SharedArrayBuffer(8 * STATS_WORDS);
-  const start = { lcoreId: 0, cpus: [0], module: '', control, stats, wakeFd: -1, ports: [], data: null };
+  const start = {
+    lcoreId: 0,
+    owner: 1,
+    cpus: [0],
+    module: '',
+    control,
+    stats,
+    wakeFd: -1,
+    ports: [],
+    data: null,
+  };
   const lcore = new WorkerContext(start);
   const first = lcore.createPool({ count: 8, hugepages: false });
   first.close();

@@ -4,11 +4,15 @@
 import { PmdError } from '../errors.ts';
 import { abandonQueue, openRxQueue, openTxQueue } from '../ethdev/drivers.ts';
 import { Mempool, type MempoolOptions } from '../ethdev/mempool.ts';
-import type { RxQueue, TxQueue } from '../ethdev/port.ts';
+import type { QueueSpec, RxQueue, TxQueue } from '../ethdev/port.ts';
+import { claimQueue } from '../ethdev/queue-owners.ts';
 import {
   type ControlLayout,
   controlLayout,
   type LcoreStart,
+  lcoreOfOwner,
+  ownerSlot,
+  type PortQueues,
   queueSlot,
   RUNNING,
   type Slots,
@@ -26,9 +30,12 @@ export interface LcoreContext<Data = unknown> {
   readonly stats: Float64Array;
   /** HOT. False once the launcher wants the lcore to stop: then return. */
   running(): boolean;
-  /** Opens a receive queue of the launcher's `ports[port]`; a queue belongs to one lcore. */
+  /**
+   * Opens a receive queue of the launcher's `ports[port]`. Throws VPCI_NO_QUEUE when the launcher's port has none of that number;
+   * VPCI_QUEUE_BUSY, naming the lcore, when another lcore has it, which keeps it until it has ended; VPCI_CLOSED when the port is closed.
+   */
   rxQueue(port: number, queue?: number): RxQueue;
-  /** Opens a transmit queue of the launcher's `ports[port]`. */
+  /** Opens a transmit queue of the launcher's `ports[port]`; throws as rxQueue. */
   txQueue(port: number, queue?: number): TxQueue;
   /** A pool for this thread, freed when the lcore ends, however it ends. At most 63, and one more for each queue of the ports. */
   createPool(options?: MempoolOptions): Mempool;
@@ -76,7 +83,7 @@ export class WorkerContext implements LcoreContext {
 
   /** Lets go of what was held in place, however the thread ends: whoever stops a queue waits for that. */
   abandonQueues(): void {
-    for (const spec of takeQueues(this.#control, this.#start.ports)) abandonQueue(spec);
+    for (const spec of takeQueues(this.#start)) abandonQueue(spec);
   }
 
   createPool(options?: MempoolOptions): Mempool {
@@ -115,8 +122,21 @@ export class WorkerContext implements LcoreContext {
   /** The queue's description. Its launcher learns of it too, for a thread that can't let go by itself any more. */
   #take(role: 'rx' | 'tx', port: number, queue: number) {
     const spec = this.#spec(role, port, queue);
+    this.#claim(this.#start.ports[port] as PortQueues, spec);
     Atomics.store(this.#control, queueSlot(this.#start.ports, role, port, queue), 1);
     return spec;
+  }
+
+  #claim(port: PortQueues, { role, queue, port: id }: QueueSpec): void {
+    const { owner } = this.#start;
+    const holder = claimQueue(port.owners, ownerSlot(port, role, queue), owner);
+    if (holder === owner) return;
+    const failure = `Failed to open ${role.toUpperCase()} queue ${queue} of port ${id}`;
+    if (holder === null) throw new PmdError('VPCI_CLOSED', `${failure}: the port is closed`);
+    throw new PmdError(
+      'VPCI_QUEUE_BUSY',
+      `${failure}: lcore ${lcoreOfOwner(holder)} has it, and a queue belongs to one lcore`,
+    );
   }
 
   #spec(role: 'rx' | 'tx', port: number, queue: number) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The words that an lcore shares with the thread that launched it, and what it is given at its start.
 import type { QueueSpec } from '../ethdev/port.ts';
+import { releaseQueue } from '../ethdev/queue-owners.ts';
 
 /** Int32Array of control words: 1 while the lcore shall run. */
 export const RUNNING = 0;
@@ -38,6 +39,8 @@ export const STATS_WORDS = 64;
 
 export interface LcoreStart {
   readonly lcoreId: number;
+  /** Names this lcore, of all that the process has launched, as the owner of queues. */
+  readonly owner: number;
   readonly cpus: readonly number[];
   /** URL of the user's module. */
   readonly module: string;
@@ -52,6 +55,28 @@ export interface LcoreStart {
 export interface PortQueues {
   readonly rx: readonly QueueSpec[];
   readonly tx: readonly QueueSpec[];
+  /** Who has which of all queues that the port may have, see queue-owners.ts. */
+  readonly owners: SharedArrayBuffer;
+  /** Where its TX queues start in there. */
+  readonly txOwners: number;
+}
+
+const OWNER_ID_BITS = 10;
+let launched = 0;
+
+/** A number that no other lcore of this process has; it tells the lcore's own. */
+export function newOwner(lcoreId: number): number {
+  launched = (launched % 0x1f_ffff) + 1;
+  return (launched << OWNER_ID_BITS) | lcoreId;
+}
+
+export function lcoreOfOwner(owner: number): number {
+  return owner & ((1 << OWNER_ID_BITS) - 1);
+}
+
+/** Where a queue's owner stands in `owners`. */
+export function ownerSlot({ txOwners }: PortQueues, role: 'rx' | 'tx', queue: number): number {
+  return role === 'rx' ? queue : txOwners + queue;
 }
 
 /** What a worker says to its launcher. */
@@ -72,9 +97,13 @@ export function queueSlot(
   return slot + (role === 'tx' ? (ports[port]?.rx.length ?? 0) : 0) + queue;
 }
 
-/** The queues that the lcore has opened. Each is told once: its word is cleared. */
-export function takeQueues(control: Int32Array, ports: readonly PortQueues[]): QueueSpec[] {
+/** The queues that the lcore has opened, which others may have from now on. Each is told once: its word is cleared. */
+export function takeQueues({ control, ports, owner }: LcoreStart): QueueSpec[] {
+  const words = new Int32Array(control);
   const { first } = controlLayout(ports).queues;
-  const all = ports.flatMap(({ rx, tx }) => [...rx, ...tx]);
-  return all.filter((_, i) => Atomics.exchange(control, first + i, 0) !== 0);
+  const all = ports.flatMap((port) => [...port.rx, ...port.tx].map((spec) => ({ port, spec })));
+  const taken = all.filter((_, i) => Atomics.exchange(words, first + i, 0) !== 0);
+  for (const { port, spec } of taken)
+    releaseQueue(port.owners, ownerSlot(port, spec.role, spec.queue), owner);
+  return taken.map(({ spec }) => spec);
 }

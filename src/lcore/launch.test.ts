@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { FakeVhostPci, peerFeatures, placedMemory, remoteQueues } from '../../test/support/fake-vhost-pci.ts';
-import { PEER_BYTES, PEER_GPA, RemotePeer } from '../../test/support/remote-peer.ts';
+import { frameWithHeader, PEER_BYTES, PEER_GPA, RemotePeer } from '../../test/support/remote-peer.ts';
 import { openPort, ports } from '../ethdev/registry.ts';
 import { VhostPciPort } from '../ethdev/vhost-pci-port.ts';
 import { native } from '../native.ts';
@@ -101,6 +101,110 @@ describe('launch', () => {
     expect([...lcore.stats.subarray(0, 3)]).toEqual([8, 8, 64]);
     expect(ports[0].stats()).toMatchObject({ ipackets: 8, ibytes: 800 });
     expect(ports[1].stats()).toMatchObject({ opackets: 8, obytes: 800 });
+  });
+});
+
+describe('a queue', () => {
+  /** Opens it twice, as a module may. */
+  const receiver = () =>
+    module(`export default (l) => {
+      const pkts = l.createPool({ count: 8, hugepages: false }).vector(8);
+      l.rxQueue(0);
+      for (const queue = l.rxQueue(0); l.running(); l.stats[0]++) l.stats[1] += queue.burst(pkts, 8);
+    }`);
+
+  it.each(['rx', 'tx'])('regression: (%s) has one lcore, whose name another one is told', async (role) => {
+    const port = openPort('net_null0', { rxQueues: 2, txQueues: 2 });
+    const holder = (queue: number) =>
+      module(`export default (l) => { l.${role}Queue(0, ${queue}); l.stats[0] = 1; while (l.running()); }`);
+    const first = launch({ lcore: 3, cpu, ports: [port], module: holder(0) });
+    const other = launch({ lcore: 4, cpu, ports: [port], module: holder(1) });
+    await until(() => first.stats[0] === 1 && other.stats[0] === 1);
+    const second = launch({ lcore: 3, cpu, ports: [port], module: holder(0) });
+    await expect(second.exited).rejects.toMatchObject({
+      code: 'VPCI_QUEUE_BUSY',
+      message: `Lcore 3 failed: Failed to open ${role.toUpperCase()} queue 0 of port 0: lcore 3 has it, and a queue belongs to one lcore`,
+    });
+    await Promise.all([first.stop(), other.stop()]);
+    const third = launch({ lcore: 5, cpu, ports: [port], module: holder(0) });
+    await until(() => third.stats[0] === 1);
+    await third.stop();
+  });
+
+  it('is free again when its lcore had to be terminated', async () => {
+    const port = openPort('net_null0');
+    const stuck = launch({
+      cpu,
+      ports: [port],
+      stopTimeout: 50,
+      module: module('export default (l) => { l.rxQueue(0); l.stats[0] = 1; for (;;); }'),
+    });
+    await until(() => stuck.stats[0] === 1);
+    await expect(stuck.stop()).rejects.toThrow('did not return');
+    const next = launch({ cpu, ports: [port], module: receiver() });
+    await until(() => next.stats[0] > 0);
+    await next.stop();
+  });
+
+  it.each(['stop', 'close'] as const)('gives nothing to its lcore after %s() of the port', async (end) => {
+    const port = openPort('net_null0');
+    const lcore = launch({
+      cpu,
+      ports: [port],
+      module: module(`export default (l) => {
+        const pool = l.createPool({ count: 8, hugepages: false });
+        const pkts = pool.vector(8);
+        for (const queue = l.rxQueue(0); l.running(); l.stats[0]++) pool.free(pkts, 0, queue.burst(pkts, 8));
+      }`),
+    });
+    const turn = () => {
+      const turns = lcore.stats[0] + 1;
+      return until(() => lcore.stats[0] > turns);
+    };
+    await until(() => port.stats().ipackets > 0);
+    port[end]();
+    await turn();
+    const { ipackets } = port.stats();
+    await turn();
+    await lcore.stop();
+    expect(port.stats().ipackets).toBe(ipackets);
+  });
+
+  it("of a closed port lets go of the peer's memory while an lcore polls it", async () => {
+    const peer = new RemotePeer();
+    const fake = new FakeVhostPci({ features: features(15, 32, 112, 113), queuePairs: 1 });
+    const port = new VhostPciPort(() => fake, { id: 0, name: 'net_vhost_pci0' });
+    port.start();
+    fake.memoryBars.set(2, { fd: peer.fd, size: PEER_BYTES });
+    fake.send(peerFeatures(features(15, 32)));
+    fake.send(placedMemory([{ gpa: PEER_GPA, size: BigInt(PEER_BYTES), offset: 0n }]));
+    fake.send(remoteQueues([peer.ring(0), peer.ring(1)]));
+    fake.setLink(true);
+    const lcore = launch({ cpu, ports: [port], module: receiver() });
+    peer.post(1, 16, frameWithHeader(64, 7), 0);
+    await until(() => lcore.stats[1] === 1);
+    port.close();
+    peer.post(1, 16, frameWithHeader(64, 7), 1);
+    const turns = lcore.stats[0];
+    await until(() => lcore.stats[0] > turns + 1000);
+    await lcore.stop();
+    expect([lcore.stats[1], peer.usedIdx(1)]).toEqual([1, 1]);
+    peer.close();
+  });
+
+  it('of a closed port is not opened', async () => {
+    const port = openPort('net_null0');
+    const lcore = launch({
+      cpu,
+      ports: [port],
+      module: module('export default (l) => { while (l.running()) l.stats[0] = 1; l.rxQueue(0); }'),
+    });
+    await until(() => lcore.stats[0] === 1);
+    port.close();
+    await expect(lcore.stop()).rejects.toMatchObject({
+      code: 'VPCI_CLOSED',
+      message: `Lcore ${cpu} failed: Failed to open RX queue 0 of port 0: the port is closed`,
+    });
   });
 });
 

@@ -10,11 +10,13 @@ import { Worker } from 'node:worker_threads';
 import { PmdError } from '../errors.ts';
 import { abandonQueue } from '../ethdev/drivers.ts';
 import type { Port } from '../ethdev/port.ts';
+import { queueOwners } from '../ethdev/queue-owners.ts';
 import { native, type PoolHandle, type WaitSetHandle } from '../native.ts';
 import {
   controlLayout,
   type LcoreMessage,
   type LcoreStart,
+  newOwner,
   type PortQueues,
   RUNNING,
   type Slots,
@@ -61,8 +63,7 @@ export class Lcore {
   readonly exited: Promise<void>;
   readonly #worker: Worker;
   readonly #control: Int32Array;
-  readonly #ports: readonly PortQueues[];
-  readonly #wakeFd: number;
+  readonly #start: LcoreStart;
   readonly #stopTimeout: number;
   #done = false;
   #gone = false;
@@ -77,8 +78,7 @@ export class Lcore {
     this.stats = new Float64Array(start.stats);
     this.#worker = worker;
     this.#control = new Int32Array(start.control);
-    this.#ports = start.ports;
-    this.#wakeFd = start.wakeFd;
+    this.#start = start;
     this.#stopTimeout = stopTimeout;
     this.exited = new Promise((resolve, reject) => {
       worker.once('exit', (code) => this.#ended(code, resolve, reject));
@@ -98,7 +98,7 @@ export class Lcore {
   stop(): Promise<void> {
     Atomics.store(this.#control, RUNNING, 0);
     // After the word: what wakes up looks at it.
-    if (!this.#gone) native.eventfdSignal(this.#wakeFd);
+    if (!this.#gone) native.eventfdSignal(this.#start.wakeFd);
     this.#timer ??= setTimeout(() => this.#terminate(), this.#stopTimeout).unref();
     return this.exited;
   }
@@ -154,11 +154,11 @@ export class Lcore {
 
   /** What the thread had of the addon, and did not give back itself. */
   #free(): void {
-    for (const spec of takeQueues(this.#control, this.#ports)) abandonQueue(spec);
-    const { pools, sleepers } = controlLayout(this.#ports);
+    for (const spec of takeQueues(this.#start)) abandonQueue(spec);
+    const { pools, sleepers } = controlLayout(this.#start.ports);
     for (const handle of this.#takeHandles(pools)) native.poolDestroy(handle as PoolHandle);
     for (const handle of this.#takeHandles(sleepers)) native.waitSetDestroy(handle as WaitSetHandle);
-    native.close(this.#wakeFd);
+    native.close(this.#start.wakeFd);
   }
 
   #takeHandles({ first, count }: Slots): number[] {
@@ -174,8 +174,10 @@ export class Lcore {
 export function launch(options: LaunchOptions): Lcore {
   const cpus = typeof options.cpu === 'number' ? [options.cpu] : (options.cpu ?? [options.lcore ?? 0]);
   const ports = (options.ports ?? []).map(queuesOf);
+  const lcoreId = options.lcore ?? cpus[0] ?? 0;
   const start: LcoreStart = {
-    lcoreId: options.lcore ?? cpus[0] ?? 0,
+    lcoreId,
+    owner: newOwner(lcoreId),
     cpus,
     module: moduleUrl(options.module),
     control: new SharedArrayBuffer(controlLayout(ports).words * 4),
@@ -197,6 +199,8 @@ function queuesOf(port: Port): PortQueues {
   return {
     rx: Array.from({ length: port.config.rxQueues }, (_, queue) => port.rxQueueSpec(queue)),
     tx: Array.from({ length: port.config.txQueues }, (_, queue) => port.txQueueSpec(queue)),
+    owners: queueOwners(port),
+    txOwners: port.info.maxRxQueues,
   };
 }
 
