@@ -21,6 +21,7 @@ const LAYERS = [
   'native.ts',
   'machine-memory.ts',
   'byte-size.ts',
+  'arguments.ts',
   'errors.ts',
 ];
 

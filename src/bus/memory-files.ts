@@ -2,6 +2,7 @@
 // Which files may be somebody's memory. A page that the file system has to fetch from elsewhere (FUSE, a network, a disk that is
 // gone) may never come, and whoever touches it sleeps until it does, kill or no kill. So memory is taken from file systems
 // whose pages this kernel makes by itself, and from others only when the user says so.
+import { requireArray, requireString } from '../arguments.ts';
 import { native } from '../native.ts';
 
 const SAFE = ['tmpfs', 'hugetlbfs'] as const;
@@ -9,6 +10,8 @@ const allowed = new Set<string>(SAFE);
 
 /** Takes memory on these file systems too, by their names in /proc/mounts ("ext4"; "fuse" stands for all of FUSE), in this process. */
 export function allowMemoryFileSystems(names: readonly string[]): void {
+  requireArray('allowMemoryFileSystems()', 'names', names, 'names of file systems');
+  for (const name of names) requireString('allowMemoryFileSystems()', 'each of names', name);
   for (const name of names) allowed.add(name);
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // mbufs are numbers; what they mean is in typed arrays over the pool's memory. Nothing here allocates after set-up.
+import { argumentError, requireInteger, requireOptions } from '../arguments.ts';
+import { failedTo, PmdError } from '../errors.ts';
 import { requireMemory } from '../machine-memory.ts';
 import { native, type PoolHandle, type VectorHandle } from '../native.ts';
 
@@ -23,7 +25,7 @@ export interface MempoolOptions {
   readonly count?: number;
   /** Bytes of packet data an mbuf holds, 64 to 65472 - headroom; 2048 when left out. */
   readonly dataRoom?: number;
-  /** Bytes before the data; 128 when left out. */
+  /** Bytes before the data, a multiple of 64 up to 1024; 128 when left out. */
   readonly headroom?: number;
   /** Try hugepages first; true when left out. */
   readonly hugepages?: boolean;
@@ -42,6 +44,33 @@ export class MbufVector {
     this.handle = handle;
     this.ids = ids;
     this.capacity = ids.length;
+  }
+}
+
+/** Limits of addon/binding/ring_pools.cc. */
+const MAX_MBUFS = 1 << 20;
+const MAX_VECTOR = 32_768;
+const MAX_BUFFER = 65_472;
+const MAX_HEADROOM = 1024;
+const OPTIONS = ['count', 'dataRoom', 'headroom', 'hugepages'];
+
+function checkOptions(all: Required<MempoolOptions>): void {
+  const call = 'new Mempool()';
+  requireInteger(call, 'count', all.count, 1, MAX_MBUFS);
+  requireInteger(call, 'headroom', all.headroom, 0, MAX_HEADROOM);
+  if (all.headroom % 64 !== 0) throw argumentError(call, 'headroom', 'a multiple of 64', all.headroom);
+  requireInteger(call, 'dataRoom', all.dataRoom, 64, MAX_BUFFER - all.headroom);
+  if (typeof all.hugepages !== 'boolean')
+    throw argumentError(call, 'hugepages', 'true or false', all.hugepages);
+}
+
+function created<T>(what: string, create: () => T): T {
+  try {
+    return create();
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === 'ENOSPC'
+      ? new PmdError('ENOSPC', `Failed to get ${what}: there are as many as there can be`)
+      : failedTo(`get ${what}`, error);
   }
 }
 
@@ -84,15 +113,18 @@ export class Mempool {
   readonly #buffer: ArrayBuffer;
   #closed = false;
 
+  /** Throws VPCI_ARGUMENT, or ENOMEM when this process may not have so much memory. */
   constructor(options: MempoolOptions = {}) {
+    requireOptions('new Mempool()', 'options', options, OPTIONS);
     const all = {
       count: options.count ?? 8192,
       dataRoom: options.dataRoom ?? MBUF_DEFAULT_DATA_ROOM,
       headroom: options.headroom ?? MBUF_DEFAULT_HEADROOM,
       hugepages: options.hugepages ?? true,
     };
+    checkOptions(all);
     requireMemory(all.count * (all.headroom + all.dataRoom), `a pool of ${all.count} mbufs`);
-    this.handle = native.poolCreate(all);
+    this.handle = created(`a pool of ${all.count} mbufs`, () => native.poolCreate(all));
     reportHugepages();
     const layout = native.poolLayout(this.handle);
     this.#buffer = native.poolBuffer(this.handle);
@@ -113,8 +145,13 @@ export class Mempool {
     this.hdrLen = new Uint16Array(this.#buffer, layout.hdrLen, layout.count);
   }
 
+  /** A vector of this pool: up to 32768 mbufs; a pool has at most 1024 vectors, which go with it. */
   vector(capacity: number): MbufVector {
-    const handle = native.vectorCreate(this.handle, capacity);
+    requireInteger('vector()', 'capacity', capacity, 1, MAX_VECTOR);
+    if (this.#closed) throw new PmdError('VPCI_CLOSED', 'Failed to call vector(): the pool is closed');
+    const handle = created(`one more vector of ${capacity} mbufs`, () =>
+      native.vectorCreate(this.handle, capacity),
+    );
     return new MbufVector(this, handle, new Uint32Array(this.#buffer, native.vectorOffset(handle), capacity));
   }
 

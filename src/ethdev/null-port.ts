@@ -18,6 +18,7 @@ import type {
   RxQueue,
   TxQueue,
 } from './port.ts';
+import { checkListener, checkPortConfig } from './port-arguments.ts';
 
 // Counters of a queue, written by the thread that polls it and read by the main thread.
 const PACKETS = 0;
@@ -132,6 +133,7 @@ class NullPort implements Port {
   }
 
   configure(config: PortConfig): void {
+    checkPortConfig('configure()', config);
     for (const [count, kind, max] of [
       [config.rxQueues, 'RX', this.info.maxRxQueues],
       [config.txQueues, 'TX', this.info.maxTxQueues],
@@ -218,7 +220,8 @@ class NullPort implements Port {
     return 0;
   }
 
-  on(_event: PortEvent, _listener: () => void): void {
+  on(event: PortEvent, listener: () => void): void {
+    checkListener(event, listener);
     // Nothing ever happens to this port.
   }
 
@@ -227,7 +230,8 @@ class NullPort implements Port {
     for (const queue of [...this.#rx, ...this.#tx]) queue[STOPPED] = started ? 0 : 1;
   }
 
-  #spec(role: 'rx' | 'tx', queue: number, counters: Float64Array): QueueSpec {
+  #spec(role: 'rx' | 'tx', queue: number, counters: Float64Array | undefined): QueueSpec {
+    if (!counters) throw new PmdError('VPCI_QUEUE_COUNT', `Port ${this.id} has no ${role} queue ${queue}`);
     const data = {
       counters: counters.buffer as SharedArrayBuffer,
       size: this.#size,

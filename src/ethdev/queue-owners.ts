@@ -30,6 +30,12 @@ export function releaseQueue(owners: SharedArrayBuffer, at: number, owner: numbe
   Atomics.compareExchange(new Int32Array(owners), at, owner, FREE);
 }
 
+/** Whether closeQueues was called. */
+export function queuesClosed(port: Port): boolean {
+  const owners = known.get(port);
+  return owners !== undefined && new Int32Array(owners).includes(CLOSED);
+}
+
 /** No lcore is to open a queue of the port any more. */
 export function closeQueues(port: Port): void {
   const owners = new Int32Array(queueOwners(port));

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The ports of this process: probing by device string, port ids (the lowest free one, as in DPDK), unique names.
+import { requireInteger, requireOptions, requireString } from '../arguments.ts';
 import { failedTo, PmdError } from '../errors.ts';
 import { parsePciAddress } from '../pci/address.ts';
 import { checkKeys, parseDevargs } from './devargs.ts';
 import { driverOfDevice } from './drivers.ts';
 import type { Port, PortConfig } from './port.ts';
+import { checkPortConfig } from './port-arguments.ts';
 import { closeQueues } from './queue-owners.ts';
 
 /** DPDK's RTE_MAX_ETHPORTS. */
@@ -50,6 +52,9 @@ export interface PortIds {
  * Throws VPCI_DEVARGS, VPCI_NO_DRIVER, VPCI_DUPLICATE, VPCI_TOO_MANY_PORTS, or what the driver says.
  */
 export function probePort(device: string, ids: PortIds = {}): Port {
+  requireDevice('probePort()', device);
+  requireOptions('probePort()', 'ids', ids, ['id', 'reserved']);
+  if (ids.id !== undefined) requireInteger('probePort()', 'id', ids.id, 0, MAX_PORTS - 1);
   const devargs = parseDevargs(device);
   const driver = driverOfDevice(devargs.name);
   checkKeys(device, devargs.values, driver.keys);
@@ -65,17 +70,25 @@ export function probePort(device: string, ids: PortIds = {}): Port {
   return port;
 }
 
-/** Probes, configures (one queue each way when left out) and starts a port. */
-export function openPort(device: string, config: PortConfig = { rxQueues: 1, txQueues: 1 }): Port {
+/** Probes, configures (one queue each way where left out) and starts a port. Throws what probePort and Port.configure throw. */
+export function openPort(device: string, config: Partial<PortConfig> = {}): Port {
+  requireDevice('openPort()', device);
+  requireOptions('openPort()', 'config', config, ['rxQueues', 'txQueues']);
+  const { rxQueues = 1, txQueues = 1 } = config;
+  checkPortConfig('openPort()', { rxQueues, txQueues });
   const port = probePort(device);
   try {
-    port.configure(config);
+    port.configure({ rxQueues, txQueues });
     port.start();
   } catch (error) {
     port.close();
     throw failedTo(`open '${device}'`, error);
   }
   return port;
+}
+
+function requireDevice(call: string, device: unknown): void {
+  requireString(call, 'device', device, "a string such as 'net_vhost_pci0,path=/run/vpci.sock'");
 }
 
 function freeId(device: string, { id: wanted, reserved }: PortIds): number {

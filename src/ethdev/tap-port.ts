@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The port driver net_tap: an interface of this machine's kernel as a Port. What the kernel sends through the interface is received
 // here, what is sent here the kernel receives. Queue i of the port, both ways, is one descriptor of the interface.
+import { requireInteger } from '../arguments.ts';
 import { PmdError } from '../errors.ts';
 import { native, type TapQueueHandle } from '../native.ts';
 import { formatDevargs } from './devargs.ts';
@@ -16,6 +17,7 @@ import type {
   PortStats,
   QueueSpec,
 } from './port.ts';
+import { checkListener, checkPortConfig } from './port-arguments.ts';
 import { RxInterruptCounters } from './rx-interrupt-counters.ts';
 import { parseTapDevargs, TAP_DEVARGS, type TapDevargs } from './tap-devargs.ts';
 import { TapInterface } from './tap-interface.ts';
@@ -88,6 +90,7 @@ class TapPort implements Port {
 
   /** Opens the interface, anew when the number of queues is another one. */
   configure(config: PortConfig): void {
+    checkPortConfig('configure()', config);
     this.#refuseQueues(config);
     if (this.#interface?.queues !== config.rxQueues) {
       this.stop();
@@ -138,6 +141,8 @@ class TapPort implements Port {
   }
 
   setMtu(mtu: number): void {
+    // Which ones it takes the kernel says.
+    requireInteger('setMtu()', 'mtu', mtu, 0, 0x7fff_ffff);
     if (this.#interface) this.#interface.mtu = mtu;
   }
 
@@ -189,7 +194,8 @@ class TapPort implements Port {
     return 0;
   }
 
-  on(_event: PortEvent, _listener: () => void): void {
+  on(event: PortEvent, listener: () => void): void {
+    checkListener(event, listener);
     // link() asks the kernel each time; there are no events.
   }
 

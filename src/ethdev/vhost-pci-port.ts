@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The port driver net_vhost_pci: a vhost-pci-net function as a Port. Queue i of the port is engine pair i of the device.
 import { MIN_MTU } from '../abi/vhost-pci.ts';
+import { requireInteger, requireOneOf } from '../arguments.ts';
 import { openPciAddress } from '../bus/open-pci.ts';
 import type { PciDevice } from '../bus/pci-device.ts';
 import { openVfioUser } from '../bus/vfio-user.ts';
@@ -24,6 +25,7 @@ import type {
   PortStats,
   QueueSpec,
 } from './port.ts';
+import { checkListener, checkPortConfig } from './port-arguments.ts';
 import { RxInterruptCounters } from './rx-interrupt-counters.ts';
 import { parseVhostPciDevargs, VHOST_PCI_DEVARGS } from './vhost-pci-devargs.ts';
 import { abandonVhostPciQueue, openVhostPciRxQueue, VhostPciTxQueue } from './vhost-pci-queues.ts';
@@ -137,10 +139,10 @@ export class VhostPciPort implements Port {
   }
 
   configure(config: PortConfig): void {
+    checkPortConfig('configure()', config);
     if (this.#started)
       throw new PmdError('EBUSY', `Failed to configure port ${this.id}: it must be stopped first`);
     for (const count of [config.rxQueues, config.txQueues]) {
-      if (!Number.isInteger(count) || count < 0) throw new RangeError(`A count of ${count} queues`);
       if (count > this.#maxQueues) throw tooManyQueues(this.#options.name, count, this.#maxQueues);
     }
     this.#config = config;
@@ -204,10 +206,13 @@ export class VhostPciPort implements Port {
   }
 
   descriptors(role: 'rx' | 'tx', queue: number): number {
+    requireOneOf('descriptors()', 'role', role, ['rx', 'tx']);
+    requireInteger('descriptors()', 'queue', queue, 0, this.#maxQueues - 1);
     return this.#device.exotic.engine(role, queue).ringSize;
   }
 
   on(event: PortEvent, listener: () => void): void {
+    checkListener(event, listener);
     this.#listeners[event].push(listener);
   }
 

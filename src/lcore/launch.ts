@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { argumentError, requireInteger } from '../arguments.ts';
 import { PmdError } from '../errors.ts';
 import { abandonQueue } from '../ethdev/drivers.ts';
 import type { Port } from '../ethdev/port.ts';
@@ -23,6 +24,7 @@ import {
   STATS_WORDS,
   takeQueues,
 } from './control.ts';
+import { planLaunch } from './launch-options.ts';
 
 /** Milliseconds that a thread which is terminated may take to be gone. */
 const TERMINATE_MS = 2000;
@@ -33,6 +35,7 @@ let stranded = 0;
  * come: the process ends without it.
  */
 export function exitProcess(code: number = Number(process.exitCode ?? 0)): never {
+  requireInteger('exitProcess()', 'code', code, 0, 255);
   if (stranded > 0) native.exitNow(code);
   process.exit(code);
 }
@@ -170,16 +173,18 @@ export class Lcore {
   }
 }
 
-/** Starts a module on an lcore. It runs until it returns, fails, or `stop()` is called. */
+/**
+ * Starts a module on an lcore. It runs until it returns, fails, or `stop()` is called. Throws VPCI_ARGUMENT, VPCI_NO_CPU,
+ * VPCI_LCORE_MODULE (there is no such file) or VPCI_CLOSED; what goes wrong later rejects `exited`.
+ */
 export function launch(options: LaunchOptions): Lcore {
-  const cpus = typeof options.cpu === 'number' ? [options.cpu] : (options.cpu ?? [options.lcore ?? 0]);
-  const ports = (options.ports ?? []).map(queuesOf);
-  const lcoreId = options.lcore ?? cpus[0] ?? 0;
+  const { lcoreId, cpus, module, stopTimeout, ports: given } = planLaunch(options);
+  const ports = given.map(queuesOf);
   const start: LcoreStart = {
     lcoreId,
     owner: newOwner(lcoreId),
     cpus,
-    module: moduleUrl(options.module),
+    module,
     control: new SharedArrayBuffer(controlLayout(ports).words * 4),
     stats: new SharedArrayBuffer(STATS_WORDS * 8),
     ports,
@@ -188,10 +193,11 @@ export function launch(options: LaunchOptions): Lcore {
   };
   Atomics.store(new Int32Array(start.control), RUNNING, 1);
   try {
-    return new Lcore(newWorker(start), start, options.stopTimeout ?? 5000);
+    return new Lcore(newWorker(start), start, stopTimeout);
   } catch (error) {
     native.close(start.wakeFd);
-    throw error;
+    if ((error as Error).name !== 'DataCloneError') throw error;
+    throw argumentError('launch()', 'data', 'something that postMessage can carry', options.data);
   }
 }
 
@@ -202,11 +208,6 @@ function queuesOf(port: Port): PortQueues {
     owners: queueOwners(port),
     txOwners: port.info.maxRxQueues,
   };
-}
-
-function moduleUrl(module: string | URL): string {
-  if (module instanceof URL) return module.href;
-  return module.startsWith('file:') ? module : pathToFileURL(module).href;
 }
 
 /** A worker whose first module is worker.ts here or worker.js in dist; TypeScript of either side goes through tsx. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Which lcores there are and on which CPUs: the lists of -l, --lcores and -c, in EAL's syntax.
+import { argumentError } from '../arguments.ts';
 import { PmdError } from '../errors.ts';
 
 export interface LcorePlace {
@@ -10,13 +11,15 @@ export interface LcorePlace {
 
 /** DPDK's RTE_MAX_LCORE. */
 export const MAX_LCORES = 128;
-const MAX_CPU = 1023;
+/** The highest CPU that a thread can be pinned to. */
+export const MAX_CPU = 1023;
 
 /**
  * Lcores of "0-1", "0,2-3", "0@1,1@1" or "(0-1)@2,3@(4,5)", in ascending order. Without "@" a lone lcore runs on
  * the CPU of its own number, a group "(…)" on the CPUs of all its members.
  */
 export function parseLcores(list: string): LcorePlace[] {
+  if (typeof list !== 'string') throw argumentError('parseLcores()', 'list', "a string such as '0-1'", list);
   const places = new Map<number, LcorePlace>();
   for (const item of splitOutsideParentheses(list)) {
     const [set = '', at, surplus] = item.split('@');
@@ -33,6 +36,8 @@ export function parseLcores(list: string): LcorePlace[] {
 
 /** Lcores of a hexadecimal mask: "0x3" is lcores 0 and 1. */
 export function parseCoremask(mask: string): LcorePlace[] {
+  if (typeof mask !== 'string')
+    throw argumentError('parseCoremask()', 'mask', "a string such as '0x3'", mask);
   if (!/^(0x)?[0-9a-f]{1,32}$/i.test(mask)) throw bad(mask, 'a core mask is a hexadecimal number');
   const bits = BigInt(`0x${mask.replace(/^0x/i, '')}`);
   const places: LcorePlace[] = [];

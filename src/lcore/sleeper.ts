@@ -4,6 +4,7 @@
 // The order makes that nothing is missed: the queues are armed, each looks once more for packets, and only then the thread sleeps, on
 // descriptors that stay readable until it has seen them. Whoever wakes it by other means (a queue is started, the
 // lcore is to stop) changes the state first and signals then.
+import { argumentError, requireArray } from '../arguments.ts';
 import { PmdError } from '../errors.ts';
 import { RX_INTERRUPTS, RX_SLEEPS, type RxInterrupt, type RxQueue } from '../ethdev/port.ts';
 import { native, type WaitSetHandle } from '../native.ts';
@@ -28,10 +29,13 @@ export class Sleeper {
 
   /** Throws VPCI_NO_INTERRUPTS when a queue has none. */
   constructor({ queues, wakeFd, running, onClose }: SleeperOptions) {
+    requireArray('createSleeper()', 'queues', queues, 'receive queues');
     this.#running = running;
     this.#onClose = onClose;
-    this.#interrupts = queues.map(({ interrupt }) => {
-      if (interrupt) return interrupt;
+    this.#interrupts = queues.map((queue) => {
+      if (typeof queue?.burst !== 'function')
+        throw argumentError('createSleeper()', 'each of queues', 'a receive queue', queue);
+      if (queue.interrupt) return queue.interrupt;
       throw new PmdError(
         'VPCI_NO_INTERRUPTS',
         'Failed to make a sleeper: a receive queue has no interrupts and can only be polled',

@@ -17,7 +17,9 @@ async function run(): Promise<void> {
   try {
     native.setAffinity(start.cpus);
   } catch (error) {
-    throw failedTo(`pin lcore ${start.lcoreId} to CPU ${start.cpus.join(', ')}`, error);
+    const action = `pin lcore ${start.lcoreId} to CPU ${start.cpus.join(', ')}`;
+    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw failedTo(action, error);
+    throw new PmdError('VPCI_NO_CPU', `Failed to ${action}: this process may not run there (its cpuset)`);
   }
   const module = (await import(start.module)) as { default?: LcoreMain };
   if (typeof module.default !== 'function') {

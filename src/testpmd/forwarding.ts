@@ -177,6 +177,19 @@ export class Forwarding {
   }
 
   async #launch(run: Run, txFirst: number): Promise<boolean> {
+    try {
+      this.#launchLcores(run, txFirst);
+      await Promise.all(this.#lcores.map((lcore) => lcore.ready));
+    } catch (error) {
+      await this.#stopLcores();
+      this.onFailure(error as Error);
+      return false;
+    }
+    for (const lcore of this.#lcores) this.#follow(lcore);
+    return true;
+  }
+
+  #launchLcores(run: Run, txFirst: number): void {
     const module = new URL(`./fwd/loop${extname(new URL(import.meta.url).pathname)}`, import.meta.url);
     let index = 0;
     for (const { lcore, streams } of run.lcores) {
@@ -198,15 +211,6 @@ export class Forwarding {
       const cpu = this.#places.find((place) => place.id === lcore)?.cpus;
       this.#lcores.push(launch({ lcore, cpu, module, ports: run.ports, data }));
     }
-    try {
-      await Promise.all(this.#lcores.map((lcore) => lcore.ready));
-    } catch (error) {
-      await this.#stopLcores();
-      this.onFailure(error as Error);
-      return false;
-    }
-    for (const lcore of this.#lcores) this.#follow(lcore);
-    return true;
   }
 
   #runPlan(txFirst: number): RunPlan {

@@ -151,7 +151,7 @@ describe('forwarding', () => {
       expect(await session.forwarding.start(session.forwardingPorts, 0)).toBe(false);
       expect(failures.length).toBe(i);
     }
-    expect(failures[0]).toContain('pin lcore 1 to CPU 1000');
+    expect(failures[0]).toContain('cpu 1000: this machine has no such CPU');
     expect(session.forwarding.running).toBe(false);
   });
 

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The public API, export by export: a wrong argument is one line that names it.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import * as api from './index.ts';
+import { native } from './native.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: what plain JavaScript may pass
+type Any = any;
+const { openPort, probePort, launch, Mempool, parseLcores, parseCoremask, exitProcess } = api as Any;
+const cpu = native.getAffinity()[0];
+
+let folder = '';
+let good = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'api-'));
+  good = join(folder, 'module.mjs');
+  writeFileSync(good, 'export default () => {}');
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+afterEach(() => {
+  for (const port of api.ports()) port.close();
+});
+
+const run = (options: object) => launch({ cpu, module: good, ...options });
+const port = (devargs = '') => openPort(`net_null0${devargs}`);
+const pool = () => new Mempool({ count: 8, hugepages: false });
+
+/** What is called, and what the error says of it. */
+const CASES: Readonly<Record<string, readonly (readonly [string, () => unknown, string])[]>> = {
+  openPort: [
+    ['no device', () => openPort(), "device must be a string such as 'net_vhost_pci0"],
+    ['a number', () => openPort(5), 'not 5'],
+    ['an empty device', () => openPort(''), "not ''"],
+    ['an unknown key', () => openPort('net_null0', { bogus: 2 }), "config has no 'bogus'"],
+    ['null', () => openPort('net_null0', null), 'config must be an object, not null'],
+    ['-1 queues', () => openPort('net_null0', { rxQueues: -1 }), 'rxQueues must be a whole number from 0'],
+    ['NaN queues', () => openPort('net_null0', { txQueues: Number.NaN }), 'txQueues must be'],
+    ['1.5 queues', () => openPort('net_null0', { rxQueues: 1.5 }), 'not 1.5'],
+    ['"2" queues', () => openPort('net_null0', { rxQueues: '2' }), "not '2'"],
+    ['too many queues', () => openPort('net_null0', { rxQueues: 17 }), '17 RX queues asked for'],
+    ['an unknown driver', () => openPort('net_foo0'), "no driver 'net_foo'"],
+  ],
+  probePort: [
+    ['an array', () => probePort([]), 'device must be'],
+    ['ids that are none', () => probePort('net_null0', 7), 'ids must be an object, not 7'],
+    [
+      'an id that is none',
+      () => probePort('net_null0', { id: 32 }),
+      'id must be a whole number from 0 to 31',
+    ],
+  ],
+  Port: [
+    ['no config', () => port().configure(), 'config must be an object'],
+    ['half a config', () => port().configure({ rxQueues: 1 }), 'txQueues must be'],
+    ['an unknown event', () => port().on('data', () => {}), 'event must be one of link, reason, removed'],
+    ['no listener', () => port().on('link'), 'listener must be a function'],
+    ['a queue that it has not', () => port().rxQueueSpec(99), 'Port 0 has no rx queue 99'],
+    ['a queue of -1', () => port().txQueueSpec(-1), 'Port 0 has no tx queue -1'],
+  ],
+  launch: [
+    ['no options', () => launch(), 'options must be an object'],
+    ['an unknown option', () => run({ core: 1 }), "options has no 'core'; it takes lcore, cpu"],
+    ['no module', () => launch({ cpu }), 'module must be an absolute path or a file: URL'],
+    ['a relative module', () => run({ module: './worker.ts' }), "not './worker.ts'"],
+    ['a module of the network', () => run({ module: new URL('https://[::1]/a.js') }), 'module must be'],
+    ['an absent module', () => run({ module: pathToFileURL(join(folder, 'absent.ts')) }), 'no such file'],
+    ['a URL of elsewhere', () => run({ module: 'file://host/a.js' }), 'the URL of a local file'],
+    ['a CPU of -1', () => run({ cpu: -1 }), 'cpu must be a whole number from 0 to 1023, not -1'],
+    ['a CPU that is not there', () => run({ cpu: 1023 }), 'cpu 1023: this machine has no such CPU'],
+    ['no CPU', () => run({ cpu: [] }), 'cpu must be a CPU or an array of at least one'],
+    ['a CPU of another type', () => run({ cpu: '0' }), "not '0'"],
+    ['an lcore of NaN', () => run({ lcore: Number.NaN }), 'lcore must be'],
+    ['a port and no array', () => run({ ports: port() }), 'ports must be an array of ports'],
+    ['a port that is none', () => run({ ports: ['net_null0'] }), 'each of ports must be a port'],
+    ['data that cannot go there', () => run({ data: () => 0 }), 'data must be something that postMessage'],
+    ['a time that is none', () => run({ stopTimeout: -5 }), 'stopTimeout must be'],
+  ],
+  Mempool: [
+    ['null', () => new Mempool(null), 'options must be an object'],
+    ['an unknown option', () => new Mempool({ size: 5 }), "options has no 'size'"],
+    ['no mbufs', () => new Mempool({ count: 0 }), 'count must be a whole number from 1 to 1048576, not 0'],
+    ['NaN mbufs', () => new Mempool({ count: Number.NaN }), 'count must be'],
+    ['large mbufs', () => new Mempool({ dataRoom: 65_536 }), 'dataRoom must be a whole number from 64'],
+    ['a headroom of 100', () => new Mempool({ headroom: 100 }), 'headroom must be a multiple of 64'],
+    ['hugepages of another type', () => new Mempool({ hugepages: 1 }), 'hugepages must be true or false'],
+    ['no capacity', () => pool().vector(), 'capacity must be'],
+    [
+      'too many vectors',
+      () =>
+        Array.from({ length: 1025 }).map(
+          (
+            (p) => () =>
+              p.vector(1)
+          )(pool()),
+        ),
+      'as many',
+    ],
+  ],
+  parseLcores: [['a number', () => parseLcores(3), 'list must be a string']],
+  parseCoremask: [['a number', () => parseCoremask(3), 'mask must be a string']],
+  allowMemoryFileSystems: [
+    ['a string', () => api.allowMemoryFileSystems('ext4' as Any), 'names must be an array'],
+    ['a number in it', () => api.allowMemoryFileSystems([4] as Any), 'each of names must be a string'],
+  ],
+  exitProcess: [['a word', () => exitProcess('now'), 'code must be a whole number from 0 to 255']],
+};
+
+const CALLABLE_WITHOUT_ARGUMENTS = ['ports', 'PmdError'];
+
+describe.each(Object.entries(CASES))('%s', (_, cases) => {
+  it.each(cases)('regression: refuses %s, and says so in one line', (_what, call, says) => {
+    const error = (() => {
+      try {
+        return call();
+      } catch (thrown) {
+        return thrown as api.PmdError;
+      }
+    })() as api.PmdError;
+    expect(error).toBeInstanceOf(api.PmdError);
+    expect(error.message).toContain(says);
+    expect(error.message).toMatch(/^.+$/);
+    expect(error.code).toMatch(/^(VPCI_[A-Z_]+|ENOSPC)$/);
+    expect(api.ports().length).toBeLessThanOrEqual(1);
+  });
+});
+
+it('every function that is exported is called with wrong arguments here', () => {
+  const functions = Object.entries(api).filter(([, value]) => typeof value === 'function');
+  const names = functions.map(([name]) => name).filter((name) => !CALLABLE_WITHOUT_ARGUMENTS.includes(name));
+  expect(Object.keys(CASES)).toEqual(expect.arrayContaining(names));
+});
+
+it('a port that is closed is not launched with', () => {
+  const closed = port();
+  closed.close();
+  expect(() => run({ ports: [closed] })).toThrow('port 0 of ports is closed');
+});
+
+it('one count of queues may be left out', () => {
+  expect(openPort('net_null0', { rxQueues: 3 }).config).toEqual({ rxQueues: 3, txQueues: 1 });
+});

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What launch() is given, checked before a thread is made: what is wrong is told by the call, not by a thread that ends.
+import { readFileSync, statSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { argumentError, requireArray, requireInteger, requireOptions } from '../arguments.ts';
+import { PmdError } from '../errors.ts';
+import type { Port } from '../ethdev/port.ts';
+import { queuesClosed } from '../ethdev/queue-owners.ts';
+import type { LaunchOptions } from './launch.ts';
+import { MAX_CPU, parseLcores } from './lcore-list.ts';
+
+const CALL = 'launch()';
+const KEYS = ['lcore', 'cpu', 'module', 'ports', 'data', 'stopTimeout'];
+/** The longest time that setTimeout takes. */
+const MAX_TIMEOUT_MS = 0x7fff_ffff;
+
+/** The options with everything that may be left out. */
+export interface LaunchPlan {
+  readonly lcoreId: number;
+  readonly cpus: readonly number[];
+  /** A file: URL. */
+  readonly module: string;
+  readonly ports: readonly Port[];
+  readonly stopTimeout: number;
+}
+
+/** Throws VPCI_ARGUMENT, VPCI_NO_CPU, VPCI_LCORE_MODULE (there is no such file) or VPCI_CLOSED (a port is closed). */
+export function planLaunch(options: LaunchOptions): LaunchPlan {
+  requireOptions(CALL, 'options', options, KEYS);
+  const { lcore, cpu = lcore ?? 0, module, ports = [], stopTimeout = 5000 } = options;
+  if (lcore !== undefined) requireInteger(CALL, 'lcore', lcore, 0, MAX_CPU);
+  requireInteger(CALL, 'stopTimeout', stopTimeout, 0, MAX_TIMEOUT_MS);
+  const cpus = checkedCpus(cpu);
+  requireArray(CALL, 'ports', ports, 'ports');
+  for (const port of ports) checkPort(port);
+  return { lcoreId: lcore ?? cpus[0] ?? 0, cpus, module: moduleUrl(module), ports, stopTimeout };
+}
+
+function checkedCpus(cpu: number | readonly number[]): readonly number[] {
+  const cpus = Array.isArray(cpu) ? (cpu as readonly number[]) : [cpu as number];
+  if (cpus.length === 0) throw argumentError(CALL, 'cpu', 'a CPU or an array of at least one', cpu);
+  const there = machineCpus();
+  for (const one of cpus) {
+    requireInteger(CALL, 'cpu', one, 0, MAX_CPU);
+    if (there !== null && !there.includes(one))
+      throw new PmdError('VPCI_NO_CPU', `Failed to call ${CALL}: cpu ${one}: this machine has no such CPU`);
+  }
+  return cpus;
+}
+
+/** The CPUs that are switched on; null when the machine does not say. */
+function machineCpus(): number[] | null {
+  try {
+    const online = readFileSync('/sys/devices/system/cpu/online', 'utf8').trim();
+    return parseLcores(`0@(${online})`)[0]?.cpus.slice() ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function checkPort(port: Port): void {
+  if (typeof port?.rxQueueSpec !== 'function')
+    throw argumentError(CALL, 'each of ports', 'a port, of openPort() or probePort()', port);
+  if (queuesClosed(port))
+    throw new PmdError('VPCI_CLOSED', `Failed to call ${CALL}: port ${port.id} of ports is closed`);
+}
+
+function moduleUrl(module: string | URL): string {
+  const url = module instanceof URL ? module : typeof module === 'string' ? urlOf(module) : null;
+  if (url === null || url.protocol !== 'file:')
+    throw argumentError(CALL, 'module', 'an absolute path or a file: URL, such as import.meta.url', module);
+  let path: string;
+  try {
+    path = fileURLToPath(url);
+  } catch {
+    throw argumentError(CALL, 'module', 'the URL of a local file', module);
+  }
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile())
+    throw new PmdError('VPCI_LCORE_MODULE', `Failed to call ${CALL}: module ${path}: there is no such file`);
+  return url.href;
+}
+
+function urlOf(module: string): URL | null {
+  if (isAbsolute(module)) return pathToFileURL(module);
+  return module.startsWith('file:') && URL.canParse(module) ? new URL(module) : null;
+}
