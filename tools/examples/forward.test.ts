@@ -9,12 +9,22 @@ import { native } from '../../src/native.ts';
 const example = fileURLToPath(new URL('./forward.ts', import.meta.url));
 const root = dirname(dirname(dirname(example)));
 
-async function run(args: string[], interruptAfter?: string): Promise<{ code: number | null; out: string }> {
+interface Outcome {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+async function run(args: string[], interruptAfter?: string): Promise<Outcome> {
   const child = spawn(process.execPath, ['--import', 'tsx', example, ...args], {
     cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   let out = '';
+  let err = '';
+  child.stderr.on('data', (data) => {
+    err += data;
+  });
   let interrupted = false;
   child.stdout.on('data', (data) => {
     out += data;
@@ -24,12 +34,27 @@ async function run(args: string[], interruptAfter?: string): Promise<{ code: num
     child.kill('SIGINT');
   });
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
-  return { code, out };
+  return { code, out, err };
 }
 
 describe.skipIf(!native.getAffinity().includes(1))('the forwarding example', () => {
   it('has at most 40 lines', () => {
     expect(readFileSync(example, 'utf8').trimEnd().split('\n').length).toBeLessThanOrEqual(40);
+  });
+
+  it.each([
+    ['no device', ['1'], 'device must be a string such as'],
+    ['an unknown device', ['1', 'net_foo0'], "no driver 'net_foo'"],
+    [
+      'a second device that is not there',
+      ['1', 'net_null0', 'net_vhost_pci0,path=/nonexistent'],
+      'no such socket',
+    ],
+  ])('regression: says in one line that it was given %s', async (_what, args, says) => {
+    const { code, err } = await run(args);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^forward\.ts: .*\n$/);
+    expect(err).toContain(says);
   });
 
   it('forwards between two ports for its time', async () => {

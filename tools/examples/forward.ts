@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Forwards between two ports, or back out of one, and exchanges the MAC addresses: forward.ts SECONDS DEVICE [DEVICE]
+// Forwards between two ports, or back out of one, on a core of its own, and exchanges the MAC addresses: forward.ts SECONDS DEVICE [DEVICE]
 import { isMainThread } from 'node:worker_threads';
 import { type LcoreContext, launch, type Mempool, openPort } from 'vhost-pci-pmd';
 
-const BURST = 32;
-
-/** Runs on its own pinned core. */
 export default function forward(lcore: LcoreContext): void {
   const pool = lcore.createPool();
-  const pkts = pool.vector(BURST);
+  const pkts = pool.vector(32);
   const last = lcore.portCount - 1;
   const rx = [lcore.rxQueue(0), lcore.rxQueue(last)];
   const tx = [lcore.txQueue(last), lcore.txQueue(0)];
   for (let i = 0; lcore.running(); i ^= last) {
-    const n = rx[i].burst(pkts, BURST);
+    const n = rx[i].burst(pkts, pkts.capacity);
     for (let k = 0; k < n; k++) swapMacs(pool, pkts.ids[k]);
     const sent = tx[i].burst(pkts, 0, n);
     pool.free(pkts, sent, n);
@@ -28,8 +25,12 @@ function swapMacs({ bytes, stride, dataOff }: Mempool, mbuf: number): void {
 }
 
 if (isMainThread) {
-  const [seconds, ...devices] = process.argv.slice(2);
-  const ports = devices.map((device) => openPort(device));
+  process.once('uncaughtException', ({ message }) => {
+    console.error(`forward.ts: ${message}`);
+    process.exit(1);
+  });
+  const [seconds, device, ...more] = process.argv.slice(2);
+  const ports = [device, ...more].map((name) => openPort(name));
   const lcore = launch({ cpu: 1, module: import.meta.url, ports });
   setInterval(() => console.log(`forwarded ${lcore.stats[0]}, dropped ${lcore.stats[1]}`), 1000).unref();
   setTimeout(() => lcore.stop(), Number(seconds) * 1000).unref();
