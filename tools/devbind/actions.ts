@@ -53,8 +53,10 @@ export function bindAll(
   places: Places,
   tell: Tell,
 ): number {
-  requireDriver(inventory, driver);
+  refuseDeviceAsDriver(inventory, driver);
+  // Whoever names a device that is not there need not hear of the driver.
   const devices = names.map((name) => findDevice(inventory, name));
+  requireDriver(inventory, driver);
   if (driver === 'vfio-pci') {
     const warning = requireIommu(places, options.noIommuMode);
     if (warning !== null) tell(warning);
@@ -88,13 +90,15 @@ function protect(device: Listed, force: boolean, consequence: string): void {
   throw new PmdError('VPCI_CARRIES_NETWORK', `${device.inUse}. ${consequence}`);
 }
 
+function refuseDeviceAsDriver(inventory: Inventory, driver: string): void {
+  if (!isDeviceName(inventory, driver)) return;
+  throw new PmdError(
+    'EINVAL',
+    `Driver '${driver}' does not look like a valid driver. Did you forget to specify the driver to bind devices to?`,
+  );
+}
+
 function requireDriver(inventory: Inventory, driver: string): void {
-  if (isDeviceName(inventory, driver)) {
-    throw new PmdError(
-      'EINVAL',
-      `Driver '${driver}' does not look like a valid driver. Did you forget to specify the driver to bind devices to?`,
-    );
-  }
   if (inventory.modules.has(driver)) return;
   const hint = isUserspaceDriver(driver) ? `; load it: modprobe ${driver}` : '';
   throw new PmdError('ENOENT', `Driver '${driver}' is not loaded${hint}.`);

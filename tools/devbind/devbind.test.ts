@@ -268,8 +268,15 @@ describe('vhost-pci-devbind', () => {
       [['-b', VPCI, '00:05.0'], "Error: Driver '0000:00:04.0' does not look like a valid driver. Did you"],
       [
         ['-b', 'vfio-pci', '00:09.0'],
-        'Error: Unknown device: 00:09.0. Please specify device in "bus:slot.func"',
+        // regression: it asked for an address, which it had been given
+        'Error: Unknown device: 00:09.0. This machine has no such PCI function.',
       ],
+      // regression: the driver was complained of first
+      [
+        ['-b', 'igb_uio', '00:09.0'],
+        'Error: Unknown device: 00:09.0. This machine has no such PCI function.',
+      ],
+      [['-u', '0000:ff:1f.7'], 'Error: Unknown device: 0000:ff:1f.7. This machine has no such PCI function.'],
       [['-u', 'eth7'], 'Error: Unknown device: eth7.'],
     ])('refuses %j in one line', (args, message) => {
       vpci();

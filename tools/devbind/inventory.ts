@@ -3,6 +3,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { PmdError } from '../../src/errors.ts';
+import { parsePciAddress } from '../../src/pci/address.ts';
 import { listPciDevices, type SysfsPciDevice } from '../../src/pci/sysfs.ts';
 import { belongs, CATEGORIES, type Category } from './categories.ts';
 import { KernelModules } from './modules.ts';
@@ -91,5 +92,7 @@ export function findDevice({ devices }: Inventory, name: string): Listed {
     devices.find(({ pci }) => pci.address === name || pci.address === `0000:${name}`) ??
     devices.find(({ pci }) => pci.interfaces.includes(name));
   if (found) return found;
+  if (parsePciAddress(name) !== null)
+    throw new PmdError('ENODEV', `Unknown device: ${name}. This machine has no such PCI function.`);
   throw new PmdError('ENODEV', `Unknown device: ${name}. Please specify device in "bus:slot.func" format`);
 }
