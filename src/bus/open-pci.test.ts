@@ -38,6 +38,19 @@ describe('a function by its address', () => {
     );
   });
 
+  it.each([undefined, 'vfio-pci', 'nvme'])(
+    'regression: is refused by its ids when it is another function (driver %s), and not to be bound',
+    (driver) => {
+      sysfs.add({ address: ADDRESS, vendor: 0x8086, device: 0x10d3, ...(driver ? { driver } : {}) });
+      expect(() => openPciAddress(ADDRESS, sysfs.root)).toThrow(
+        expect.objectContaining({
+          code: 'VPCI_WRONG_DEVICE',
+          message: expect.stringMatching(/no vhost-pci function \(1af4:1014\), but 8086:10d3;(?!.*--bind)/),
+        }),
+      );
+    },
+  );
+
   it.each([
     ['vfio-pci', /there is no IOMMU for it/],
     ['uio_pci_generic', /uio_pci_generic has made no uio device/],

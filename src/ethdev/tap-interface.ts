@@ -2,6 +2,7 @@
 // The kernel's end of a tap: opening it with words for what goes wrong, its address, state and MTU.
 import { PmdError } from '../errors.ts';
 import { native, type TapOffloads } from '../native.ts';
+import { readText } from '../pci/sysfs.ts';
 import type { TapDevargs } from './tap-devargs.ts';
 
 const NO_OFFLOADS: TapOffloads = { csum: false, tso4: false, tso6: false, ecn: false, uso: false };
@@ -13,8 +14,6 @@ const CAUSES: Readonly<Record<string, string>> = {
   ENODEV: '/dev/net/tun does not work; load the module: modprobe tun',
   ENXIO: '/dev/net/tun does not work; load the module: modprobe tun',
   EBUSY: 'another program has it open',
-  EINVAL:
-    'there is one that is no tap, or that was made for one queue and not for several, or the other way round (multi_queue)',
 };
 
 export class TapInterface {
@@ -41,7 +40,7 @@ export class TapInterface {
       if (persist) native.tapSetPersist(fds[0], true);
     } catch (error) {
       for (const fd of fds) native.close(fd);
-      throw tapError(`open the tap interface ${name}`, error);
+      throw tapError(`open the tap interface ${name}`, error, { EINVAL: whyInvalid(name, queues) });
     }
     this.fds = fds;
     this.#opened = name;
@@ -126,6 +125,37 @@ export class TapInterface {
   close(): void {
     for (const fd of this.fds) native.close(fd);
   }
+}
+
+/** Throws when there is an interface of that name that is no tap: at the probe, and not when it is opened. */
+export function refuseNoTap(name: string): void {
+  try {
+    native.interfaceMtu(name);
+  } catch {
+    return;
+  }
+  // /sys may show another network namespace: the kernel has the last word.
+  if (readText(`/sys/class/net/${name}/tun_flags`) !== '') return;
+  try {
+    native.close(native.tapOpen(name, false).fd);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EINVAL')
+      throw tapError(`open the tap interface ${name}`, error, { EINVAL: whyInvalid(name, 1) });
+  }
+}
+
+// <linux/if_tun.h>
+const IFF_TAP = 2;
+const IFF_MULTI_QUEUE = 0x100;
+
+/** What keeps an interface that there is from being opened with so many queues; `tun_flags` is there for taps and tuns. */
+function whyInvalid(name: string, queues: number): string {
+  const flags = Number(readText(`/sys/class/net/${name}/tun_flags`) || Number.NaN);
+  if (Number.isNaN(flags)) return 'it is there already, and is no tap; choose another name';
+  if ((flags & IFF_TAP) === 0) return 'it is a tun interface and no tap; choose another name';
+  return flags & IFF_MULTI_QUEUE
+    ? 'it was made for several queues (multi_queue), and one is asked for'
+    : `it was made for one queue, and ${queues} are asked for; make it with multi_queue`;
 }
 
 function knowsUso(fd: number): boolean {

@@ -88,8 +88,8 @@ describe.skipIf(tapMissing())('an interface of net_tap', () => {
     expect(() => openPort(`net_tap1,iface=${name}`)).toThrow(
       `Failed to open the tap interface ${name}: another program has it open`,
     );
-    expect(() => openPort('net_tap2,iface=lo')).toThrow(
-      'Failed to open the tap interface lo: there is one that is no tap',
+    expect(() => probePort('net_tap2,iface=lo')).toThrow(
+      'Failed to open the tap interface lo: it is there already, and is no tap; choose another name',
     );
   });
 

@@ -20,7 +20,7 @@ import type {
 import { checkListener, checkPortConfig } from './port-arguments.ts';
 import { RxInterruptCounters } from './rx-interrupt-counters.ts';
 import { parseTapDevargs, TAP_DEVARGS, type TapDevargs } from './tap-devargs.ts';
-import { TapInterface } from './tap-interface.ts';
+import { refuseNoTap, TapInterface } from './tap-interface.ts';
 import { TapRxQueue, TapTxQueue } from './tap-queues.ts';
 import { clearedCounters, type PortCounters, portStats, portXstats, QueueCounters } from './xstats.ts';
 
@@ -61,6 +61,7 @@ class TapPort implements Port {
     this.#name = name;
     this.#text = formatDevargs(devargs);
     this.#devargs = parseTapDevargs(name, devargs);
+    refuseNoTap(this.#devargs.iface);
   }
 
   get info(): PortInfo {

@@ -28,9 +28,14 @@ class Client implements Connector {
       return native.unixConnect(this.#path);
     } catch (cause) {
       const action = `connect to the vhost-user back-end at ${this.#path}`;
-      const refused = (cause as NodeJS.ErrnoException).code === 'ECONNREFUSED';
+      const { code } = cause as NodeJS.ErrnoException;
+      const refused = code === 'ECONNREFUSED';
       if (refused && !statSync(this.#path, { throwIfNoEntry: false })?.isSocket())
         throw new PmdError('ENOTSOCK', `Failed to ${action}: it is not a socket`);
+      const advice = 'start vhost-pci-device first, or listen here with --server';
+      if (code === 'ENOENT')
+        throw new PmdError(code, `Failed to ${action}: there is no such socket; ${advice}`);
+      if (refused) throw new PmdError(code, `Failed to ${action}: nobody listens there; ${advice}`);
       throw failedTo(action, cause);
     }
   }

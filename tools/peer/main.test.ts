@@ -25,7 +25,7 @@ describe('vhost-pci-peer', () => {
     const { status, stderr } = run('--vhost-user', '/nonexistent/socket');
     expect(status).toBe(1);
     expect(stderr).toMatch(
-      /^vhost-pci-peer: Failed to connect to the vhost-user back-end at \/nonexistent\/socket: .*\n$/,
+      /^vhost-pci-peer: Failed to connect .* at \/nonexistent\/socket: there is no such socket; start vhost-pci-device first.*\n$/,
     );
   });
 
