@@ -51,8 +51,12 @@ export interface OutputQueue {
   pending(): number;
   /** Blocks until all is written; gives up (false) when no byte was taken for `stallMs`, or after `limitMs`. */
   flush(stallMs: number, limitMs: number): boolean;
-  /** The first failed write since the last call. What could not be written is gone. */
-  takeFailure(): { readonly fd: number; readonly error: NodeJS.ErrnoException } | null;
+  /** The first failed write since the last call, and the ends of lines that were not written. What could not be written is gone. */
+  takeFailure(): {
+    readonly fd: number;
+    readonly error: NodeJS.ErrnoException;
+    readonly lines: number;
+  } | null;
 }
 
 export interface MemoryRegion {
@@ -291,6 +295,13 @@ export interface Native {
   pollFd(fd: number, events: 'in' | 'out', timeoutMs: number): boolean;
   /** Whether SIGINT or SIGTERM has come for which this thread has a listener that its event loop has yet to call. Never blocks. */
   endSignalWaits(): boolean;
+  /**
+   * A non-blocking description of its own for writing to the terminal at `fd`: nobody sleeps with the terminal's lock in hand. -1 when
+   * `fd` is no terminal, or cannot be opened again.
+   */
+  openTerminal(fd: number): number;
+  /** Raw mode, or the mode of before the first call. Unlike tty.ReadStream's setRawMode it does not wait for pending output. */
+  setTerminalRaw(fd: number, on: boolean): void;
   /** Whether ^C at a terminal in raw mode is SIGINT or a character. Does not wait for pending output. */
   setTerminalInterrupt(fd: number, on: boolean): void;
   /** Whether the other end of a connection is closed, also when there is still something to read. Never blocks. */

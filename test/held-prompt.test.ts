@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-testpmd on a terminal or a pipe that takes nothing: that costs output, and only for as long as it lasts.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -25,7 +26,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function testpmd(kind: 'terminal' | 'pipe', ...args: string[]): HeldOutput {
+function testpmd(kind: 'terminal' | 'session' | 'pipe', ...args: string[]): HeldOutput {
   held = new HeldOutput(kind, [process.execPath, ...MAIN, '--no-huge', ...args]);
   return held;
 }
@@ -39,6 +40,12 @@ function writes(pid: number): boolean {
       return false;
     }
   });
+}
+
+/** True once the terminal at stdin of the process neither echoes nor edits lines: the prompt is there, read or not. */
+function isRaw(pid: number): boolean {
+  const { stdout } = spawnSync('stty', ['-a', '-F', `/proc/${pid}/fd/0`], { encoding: 'utf8' });
+  return / -icanon/.test(stdout);
 }
 
 async function isHeld(pid: number): Promise<void> {
@@ -81,6 +88,33 @@ describe('while nobody reads', { timeout: TEST_MS }, () => {
       expect(pmd.exit).toBe(0);
     },
   );
+
+  it.each(['quit', 'SIGTERM', 'SIGINT'] as const)(
+    'regression: a prompt that has much to say ends by %s',
+    async (end) => {
+      const pmd = testpmd('session', '--vdev=net_null0', '--', '-i', '-a');
+      const pid = await pmd.pid();
+      await until('the prompt is there', () => isRaw(pid), BOUND_MS);
+      for (let i = 0; i < 60; i++) pmd.type('show port xstats all');
+      await isHeld(pid);
+      if (end === 'quit') pmd.type(end);
+      else process.kill(pid, end);
+      await until('it ends', () => pmd.exit !== undefined, BOUND_MS);
+      expect(pmd.exit).toBe(0);
+    },
+  );
+
+  it('regression: a prompt starts and ends, while another program holds the terminal', async () => {
+    const command = [process.execPath, ...MAIN, '--no-huge', '--vdev=net_null0', '--', '-i'];
+    // It is held as soon as the first line of dd does not fit.
+    const shell = `dd if=/dev/zero bs=64k count=1000 & sleep 1; exec ${command.map((word) => `'${word}'`).join(' ')}`;
+    held = new HeldOutput('session', ['sh', '-c', shell]);
+    const pid = await held.pid();
+    await until('the prompt is there', () => isRaw(pid), BOUND_MS);
+    process.kill(pid, 'SIGTERM');
+    await until('it ends', () => held?.exit !== undefined, BOUND_MS);
+    expect(held.exit).toBe(0);
+  });
 
   it('and once somebody does: a prompt that echoes, answers and ends', async () => {
     const pmd = testpmd('terminal', '--vdev=net_null0', '--', '-i');
@@ -130,5 +164,81 @@ describe('to a slow reader', { timeout: TEST_MS }, () => {
       expect([pmd.exit, pmd.output.endsWith('Bye...\n')]).toEqual([0, waits]);
       await pmd.stop();
     }
+  });
+});
+
+describe('at a shell with job control', { timeout: TEST_MS }, () => {
+  it('regression: a prompt that was stopped comes back, twice, and one that started in the background comes', async () => {
+    const quoted = [process.execPath, ...MAIN].map((word) => `'${word}'`).join(' ');
+    const shell = new HeldOutput('session', ['bash', '--norc', '-i']);
+    held = shell;
+    await shell.pid();
+    shell.read();
+    let seen = 0;
+    /** Waits for output after all that was waited for before. */
+    const see = (text: string) =>
+      until(
+        `there is ${text}`,
+        () => {
+          const at = shell.output.indexOf(text, seen);
+          if (at >= 0) seen = at + text.length;
+          return at >= 0;
+        },
+        BOUND_MS,
+      );
+    shell.type("PS1='shell> '");
+    shell.type(`${quoted} --no-huge --vdev=net_null0 -- -i`);
+    for (let burst = 1; burst <= 2; burst++) {
+      await see('testpmd> ');
+      shell.type(`set burst ${burst}`);
+      await see(`burst set to ${burst}`);
+      await see('testpmd> ');
+      shell.type('\x1a');
+      await see('Stopped');
+      await see('shell> ');
+      shell.type('fg');
+    }
+    await see('testpmd> ');
+    shell.type('quit');
+    await see('Bye...');
+    await see('shell> ');
+    shell.type(`${quoted} --no-huge --vdev=net_null0 -- -i &`);
+    await see('shell> ');
+    shell.type('fg');
+    await see('testpmd> ');
+    shell.type('quit');
+    await see('Bye...');
+    await see('shell> ');
+    shell.type('stty -a; exit');
+    await see(' icanon');
+    await until('the shell ends', () => shell.exit !== undefined, BOUND_MS);
+  });
+});
+
+describe('on a full disk', { timeout: TEST_MS }, () => {
+  it('regression: output is lost, which stderr and the exit status say, and packets go on', async () => {
+    const command = [
+      process.execPath,
+      ...MAIN,
+      '--no-huge',
+      '--vdev=net_null0',
+      '--vdev=net_null1',
+      '--',
+      '-i',
+      '-a',
+    ];
+    const full = openSync('/dev/full', 'w');
+    const child = spawn(command[0] as string, command.slice(1), { stdio: ['pipe', full, 'pipe'] });
+    closeSync(full);
+    let stderr = '';
+    child.stderr?.on('data', (data) => {
+      stderr += data;
+    });
+    await until('it says so', () => stderr.includes('stdout: output is lost: ENOSPC'), BOUND_MS);
+    child.stdin?.end('show port info all\nquit\n');
+    await until('it ends', () => child.exitCode !== null, BOUND_MS);
+    expect(child.exitCode).toBe(1);
+    expect(stderr).toMatch(/^stdout: \d+ lines were lost$/m);
+    expect(stderr.match(/output is lost/g)).toHaveLength(1);
   });
 });

@@ -50,12 +50,6 @@ Napi::Value EndWaits(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), has_loop && EndSignalWaits(loop->signal_pipefd[0]));
 }
 
-Napi::Value TerminalInterrupt(const Napi::CallbackInfo& info) {
-  const int result = SetTerminalInterrupt(arg::Fd(info[0], "fd"), arg::Bool(info[1], "on"));
-  Check(info.Env(), result, "tcsetattr");
-  return info.Env().Undefined();
-}
-
 }  // namespace
 
 void InitOsEvent(Napi::Object exports) {
@@ -67,7 +61,6 @@ void InitOsEvent(Napi::Object exports) {
   Export<Signal>(exports, "eventfdSignal");
   Export<Drain>(exports, "eventfdDrain");
   Export<EndWaits>(exports, "endSignalWaits");
-  Export<TerminalInterrupt>(exports, "setTerminalInterrupt");
 }
 
 }  // namespace vpci

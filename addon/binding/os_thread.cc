@@ -5,6 +5,7 @@
 #include "binding/arguments.h"
 #include "binding/error.h"
 #include "binding/os.h"
+#include "os/terminal.h"
 #include "os/thread.h"
 #include "os/tsc.h"
 
@@ -31,7 +32,11 @@ Napi::Value GetAffinityJs(const Napi::CallbackInfo& info) {
   return result;
 }
 
-Napi::Value ExitNow(const Napi::CallbackInfo& info) { _exit(arg::Int32(info[0], "code", 0, 255)); }
+Napi::Value ExitNow(const Napi::CallbackInfo& info) {
+  const int code = arg::Int32(info[0], "code", 0, 255);
+  RestoreTerminal();
+  _exit(code);
+}
 
 Napi::Value SetThreadNameJs(const Napi::CallbackInfo& info) {
   Check(info.Env(), SetThreadName(arg::String(info[0], "name").c_str()), "prctl");

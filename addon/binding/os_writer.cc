@@ -9,6 +9,7 @@
 #include "binding/arguments.h"
 #include "binding/error.h"
 #include "binding/os.h"
+#include "os/terminal.h"
 #include "os/writer.h"
 
 namespace vpci {
@@ -36,6 +37,7 @@ Napi::Value TakeFailure(Napi::Env env, Owner& owner) {
   Napi::Object result = Napi::Object::New(env);
   result.Set("fd", Napi::Number::New(env, failure.fd));
   result.Set("error", ErrnoError(env, failure.error, "write").Value());
+  result.Set("lines", Napi::Number::New(env, static_cast<double>(failure.lines)));
   return result;
 }
 
@@ -66,8 +68,27 @@ Napi::Value WriterStart(const Napi::CallbackInfo& info) {
   return result;
 }
 
+Napi::Value Terminal(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), OpenTerminal(arg::Fd(info[0], "fd")));
+}
+
+Napi::Value TerminalRaw(const Napi::CallbackInfo& info) {
+  Check(info.Env(), SetTerminalRaw(arg::Fd(info[0], "fd"), arg::Bool(info[1], "on")), "tcsetattr");
+  return info.Env().Undefined();
+}
+
+Napi::Value TerminalInterrupt(const Napi::CallbackInfo& info) {
+  Check(info.Env(), SetTerminalInterrupt(arg::Fd(info[0], "fd"), arg::Bool(info[1], "on")), "tcsetattr");
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
-void InitOsWriter(Napi::Object exports) { Export<WriterStart>(exports, "writerStart"); }
+void InitOsWriter(Napi::Object exports) {
+  Export<WriterStart>(exports, "writerStart");
+  Export<Terminal>(exports, "openTerminal");
+  Export<TerminalRaw>(exports, "setTerminalRaw");
+  Export<TerminalInterrupt>(exports, "setTerminalInterrupt");
+}
 
 }  // namespace vpci

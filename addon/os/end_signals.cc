@@ -4,9 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,21 +18,6 @@ namespace {
 struct SignalMessage {
   void* handle;
   int number;
-};
-
-/** tcsetattr from a background process stops it with SIGTTOU unless that is blocked. */
-class TtouBlocked {
- public:
-  TtouBlocked() {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTTOU);
-    pthread_sigmask(SIG_BLOCK, &set, &before_);
-  }
-  ~TtouBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_;
 };
 
 }  // namespace
@@ -56,20 +39,6 @@ bool EndSignalWaits(int signal_pipe) {
   return std::ranges::any_of(waiting, [](const SignalMessage& message) {
     return message.number == SIGINT || message.number == SIGTERM;
   });
-}
-
-int SetTerminalInterrupt(int fd, bool on) {
-  termios mode;
-  if (tcgetattr(fd, &mode) < 0) return -errno;
-  if (on) {
-    mode.c_lflag |= ISIG | NOFLSH;
-    // ^Z and ^\ stay with whoever edits the line.
-    mode.c_cc[VSUSP] = mode.c_cc[VQUIT] = _POSIX_VDISABLE;
-  } else {
-    mode.c_lflag &= ~static_cast<tcflag_t>(ISIG);
-  }
-  const TtouBlocked blocked;
-  return tcsetattr(fd, TCSANOW, &mode) < 0 ? -errno : 0;
 }
 
 }  // namespace vpci

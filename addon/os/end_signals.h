@@ -8,8 +8,4 @@ namespace vpci {
  * it. Takes nothing out of the pipe. */
 bool EndSignalWaits(int signal_pipe);
 
-/** Whether ^C at a terminal in raw mode is a signal (on) or a character. Does not wait for output that a held
- * terminal does not take, as tcsetattr(TCSADRAIN) would; 0 or a negative errno. */
-int SetTerminalInterrupt(int fd, bool on);
-
 }  // namespace vpci

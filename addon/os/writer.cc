@@ -72,7 +72,7 @@ bool Writer::Flush(int stall_ms, int limit_ms) {
 
 Writer::Failure Writer::TakeFailure() {
   const std::lock_guard lock(mutex_);
-  return std::exchange(failure_, {-1, 0});
+  return std::exchange(failure_, {-1, 0, 0});
 }
 
 void Writer::Close() {
@@ -114,7 +114,7 @@ void Writer::WriteItem(const Item& item) {
       // again later.
       PollFd(item.fd, POLLOUT, 1000);
     } else if (errno != EINTR) {
-      Failed(item.fd, errno);
+      Failed(item.fd, errno, std::string_view(item.bytes).substr(done));
       Taken(left);
       return;
     }
@@ -128,10 +128,12 @@ void Writer::Taken(size_t bytes) {
   changed_.notify_all();
 }
 
-void Writer::Failed(int fd, int error) {
+void Writer::Failed(int fd, int error, std::string_view rest) {
+  const auto lines = static_cast<size_t>(std::count(rest.begin(), rest.end(), '\n'));
   {
     const std::lock_guard lock(mutex_);
-    if (failure_.error == 0) failure_ = {fd, error};
+    if (failure_.error == 0) failure_ = {fd, error, 0};
+    failure_.lines += lines;
   }
   SignalEventfd(failed_fd_);
 }

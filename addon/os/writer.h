@@ -3,8 +3,10 @@
 //
 // Why a thread: a held terminal (Ctrl-S), a pipe nobody reads and a hung file system all block write(2).
 // O_NONBLOCK is no way out: it belongs to the open file description, which is shared with the shell that
-// started us, and does nothing for files. poll(2) before a small write is none either: whoever else writes
-// to the same terminal takes the room in between. A thread may hang alone, and exit(2) ends it while it does.
+// started us, and does nothing for files. (A terminal can be opened again, see os/terminal.h: that keeps its
+// write lock free; the thread then waits in poll(2).) poll(2) before a small write is none either: whoever
+// else writes to the same terminal takes the room in between. A thread may hang alone, and exit(2) ends it
+// while it does.
 #pragma once
 #include <condition_variable>
 #include <cstddef>
@@ -14,6 +16,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace vpci {
 
@@ -34,6 +37,8 @@ class Writer : public std::enable_shared_from_this<Writer> {
   struct Failure {
     int fd;
     int error;
+    /** Ends of lines that were not written since, by whatever error. */
+    size_t lines;
   };
   /** The first failed write since the last call; error 0 for none. What could not be written is gone. */
   Failure TakeFailure();
@@ -51,7 +56,7 @@ class Writer : public std::enable_shared_from_this<Writer> {
   void WriteAll();
   void WriteItem(const Item& item);
   void Taken(size_t bytes);
-  void Failed(int fd, int error);
+  void Failed(int fd, int error, std::string_view rest);
 
   const size_t capacity_;
   const int failed_fd_;
@@ -60,7 +65,7 @@ class Writer : public std::enable_shared_from_this<Writer> {
   std::deque<Item> items_;
   size_t pending_ = 0;
   uint64_t taken_ = 0;
-  Failure failure_{-1, 0};
+  Failure failure_{-1, 0, 0};
   bool closed_ = false;
 };
 

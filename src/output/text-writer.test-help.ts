@@ -6,7 +6,7 @@ import { standardOutput } from './text-writer.ts';
 
 const [lines = '', report = ''] = process.argv.slice(2);
 const { stdout, stderr } = standardOutput();
-stdout.onError((error) => appendFileSync(report, `${error.code}\n`));
+stdout.onReaderGone(() => appendFileSync(report, 'gone\n'));
 process.once('SIGTERM', () => process.exit(7));
 setInterval(() => {}, 1000);
 for (let i = 0; i < Number(lines); i++) (i % 2 === 0 ? stdout : stderr).line(`line ${i}`);

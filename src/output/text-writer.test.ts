@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Output that nobody reads costs output and nothing else: processes of their own on terminals and pipes that are held.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -54,17 +55,23 @@ describe('text to a reader that takes nothing', () => {
       const program = hold(kind, 200_000);
       await until('the loop turns', () => reported().includes('written'));
       program.read();
-      await until('the loss is reported', () => /lost here/.test(program.output));
+      const lines = () => program.output.split(/\r?\n/).slice(0, -1);
+      const lost = () =>
+        lines()
+          .flatMap((line) => /^\((\d+) lines? (?:was|were) lost here/.exec(line)?.[1] ?? [])
+          .map(Number);
+      const kept = () => lines().filter((line) => line.startsWith('line '));
+      // stdout and stderr each report their own.
+      const sum = () => kept().length + lost().reduce((all, n) => all + n, 0);
+      await until(
+        'all is there, or reported as lost',
+        () => /lost here/.test(program.output) && sum() >= 200_000,
+      );
       process.kill(await program.pid(), 'SIGTERM');
       await until('it ends', () => program.exit !== undefined);
-
-      const lines = program.output.split(/\r?\n/).slice(0, -1);
-      const lost = lines.flatMap((line) => /^\((\d+) lines? (?:was|were) lost here/.exec(line)?.[1] ?? []);
-      const kept = lines.filter((line) => line.startsWith('line '));
-      expect(lost.length).toBeGreaterThan(0);
-      expect(kept.length + lost.reduce((sum, n) => sum + Number(n), 0)).toBe(200_000);
-      expect(kept).toEqual(kept.map((_, i) => `line ${i}`));
-      expect(kept.length).toBeGreaterThan(1000);
+      expect(sum()).toBe(200_000);
+      expect(kept()).toEqual(kept().map((_, i) => `line ${i}`));
+      expect(kept().length).toBeGreaterThan(1000);
     },
   );
 });
@@ -91,12 +98,44 @@ describe('text to a reader', () => {
     });
   });
 
+  it('regression: on a full disk is lost, and stderr and the exit status say so', async () => {
+    const code = `import { standardOutput } from ${JSON.stringify(fileURLToPath(new URL('./text-writer.ts', import.meta.url)))};
+      const { stdout, stderr } = standardOutput();
+      for (let i = 0; i < 3; i++) stdout.line('x');
+      await stdout.settled();
+      while (!stdout.error) await new Promise(setImmediate);
+      stdout.line('y');
+      stderr.line('goes on');
+      process.exit(Number(process.argv[1] ?? 0));`;
+    for (const [args, exit] of [
+      [[], 1],
+      [['3'], 3],
+    ] as const) {
+      const full = openSync('/dev/full', 'w');
+      const child = spawn(
+        process.execPath,
+        ['--import', 'tsx', '--input-type=module', '--eval', code, ...args],
+        { stdio: ['ignore', full, 'pipe'] },
+      );
+      closeSync(full);
+      let stderr = '';
+      child.stderr?.on('data', (data) => {
+        stderr += data;
+      });
+      await once(child, 'close');
+      expect([child.exitCode, stderr]).toEqual([
+        exit,
+        'stdout: output is lost: ENOSPC: No space left on device, write\ngoes on\nstdout: 4 lines were lost\n',
+      ]);
+    }
+  });
+
   it('that went away is an error of its own, not an exception', async () => {
     const child = spawn(process.execPath, [...PROGRAM.slice(1), '1000', report], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     child.stdout?.destroy();
-    await until('it is reported', () => reported().includes('EPIPE'));
+    await until('it is reported', () => reported().includes('gone'));
     child.kill('SIGTERM');
     await until('it ends', () => child.exitCode !== null);
     expect(child.exitCode).toBe(7);

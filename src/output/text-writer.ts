@@ -2,8 +2,9 @@
 // Text on stdout and stderr that never blocks the event loop. process.stdout and process.stderr do: on a terminal or a pipe Node
 // writes synchronously, so that a held terminal (Ctrl-S) or a reader that sleeps stops timers, sockets and signals.
 //
-// What finds no room is lost, is counted, and is reported at its place in the text once there is room again. When the process
-// exits, the rest is written for as long as somebody reads it, a moment at most.
+// What finds no room is lost, is counted, and is reported at its place in the text once there is room again. What stdout does
+// not take for another reason (a full disk) is lost as well: stderr says so once, and at the end, and the exit status is no longer 0.
+// When the process exits, the rest is written for as long as somebody reads it, a moment at most.
 import { native, type OutputQueue } from '../native.ts';
 
 /** Bytes that wait for a reader: more than any one command of testpmd prints, for 32 ports of 128 queue pairs. */
@@ -15,21 +16,25 @@ const SETTLE_POLL_MS = 10;
 /** How long an exit waits for a reader that takes nothing, and for a slow one. */
 const STALL_MS = 250;
 const LIMIT_MS = 2000;
+const EXIT_FAILURE = 1;
 
 const encoder = new TextEncoder();
 
 export class TextWriter {
   readonly #queue: OutputQueue;
-  readonly #fd: number;
+  /** @internal Descriptor that it writes to. */
+  readonly fd: number;
   #lineOpen = false;
   #lost = 0;
   #reported = 0;
   #resume: NodeJS.Timeout | null = null;
-  #onError: (error: NodeJS.ErrnoException) => void = () => {};
+  #onReaderGone: () => void = () => {};
+  #failed = 0;
+  #error: NodeJS.ErrnoException | null = null;
 
   constructor(queue: OutputQueue, fd: number) {
     this.#queue = queue;
-    this.#fd = fd;
+    this.fd = fd;
   }
 
   /** Lines that were not written since nobody read the ones before. */
@@ -37,9 +42,19 @@ export class TextWriter {
     return this.#lost;
   }
 
-  /** Calls `then` each time that writing fails: EPIPE when the reader is gone. Without it, failures are ignored. */
-  onError(then: (error: NodeJS.ErrnoException) => void): void {
-    this.#onError = then;
+  /** The first error by which output was lost, a reader that went away apart. */
+  get error(): NodeJS.ErrnoException | null {
+    return this.#error;
+  }
+
+  /** Lines that were lost by errors. */
+  get failed(): number {
+    return this.#failed;
+  }
+
+  /** Calls `then` each time that a write finds the reader gone, as behind `| head`. */
+  onReaderGone(then: () => void): void {
+    this.#onReaderGone = then;
   }
 
   /** Never blocks, never throws. */
@@ -54,14 +69,30 @@ export class TextWriter {
     this.write(`${text}\n`);
   }
 
-  /** Resolves once no more than `bytes` wait for the reader, or it is gone: for whoever writes much and wants nothing lost. */
-  async settled(bytes = 0): Promise<void> {
-    while (this.#queue.pending() > bytes) await new Promise((resolve) => setTimeout(resolve, SETTLE_POLL_MS));
+  /**
+   * Resolves once no more than `bytes` wait for the reader, or it is gone, or has taken nothing for `stallMs`: for whoever writes much
+   * and wants nothing lost.
+   */
+  async settled(bytes = 0, stallMs = Number.POSITIVE_INFINITY): Promise<void> {
+    let before = this.#queue.pending();
+    for (let stalled = 0; before > bytes && stalled < stallMs; stalled += SETTLE_POLL_MS) {
+      await new Promise((resolve) => setTimeout(resolve, SETTLE_POLL_MS));
+      const pending = this.#queue.pending();
+      if (pending !== before) stalled = 0;
+      before = pending;
+    }
   }
 
-  /** @internal */
-  failed(error: NodeJS.ErrnoException): void {
-    this.#onError(error);
+  /** @internal True for the first error. */
+  fail(error: NodeJS.ErrnoException, lines: number): boolean {
+    if (error.code === 'EPIPE') {
+      this.#onReaderGone();
+      return false;
+    }
+    this.#failed += lines;
+    const first = this.#error === null;
+    this.#error ??= error;
+    return first;
   }
 
   /** True when nothing is lost that was not reported. */
@@ -78,7 +109,7 @@ export class TextWriter {
   }
 
   #put(text: string): boolean {
-    if (!this.#queue.put(this.#fd, encoder.encode(text))) return false;
+    if (!this.#queue.put(this.fd, encoder.encode(text))) return false;
     this.#lineOpen = !text.endsWith('\n');
     return true;
   }
@@ -103,20 +134,38 @@ function openStandard(): Standard {
   const out = open();
   // One terminal, pipe or file: one queue, which keeps the order of what goes to the one and to the other.
   const err = sameFile(1, 2) ? out : open();
-  const writers = { stdout: new TextWriter(out, 1), stderr: new TextWriter(err, 2) };
+  const stdout = new TextWriter(out, ownDescriptor(1));
+  const stderr = new TextWriter(err, ownDescriptor(2));
+  const takeFailures = () => {
+    for (const failure of [out.takeFailure(), err.takeFailure()]) {
+      if (!failure) continue;
+      const writer = failure.fd === stdout.fd ? stdout : stderr;
+      if (writer.fail(failure.error, failure.lines) && writer === stdout)
+        stderr.line(`stdout: output is lost: ${failure.error.message}`);
+    }
+  };
   native
     .watchFd(failedFd, () => {
       native.eventfdDrain(failedFd);
-      for (const failure of [out.takeFailure(), err.takeFailure()]) {
-        if (failure) (failure.fd === 1 ? writers.stdout : writers.stderr).failed(failure.error);
-      }
+      takeFailures();
     })
     .unref();
   process.on('exit', () => {
     out.flush(STALL_MS, LIMIT_MS);
-    if (err !== out) err.flush(STALL_MS, LIMIT_MS);
+    takeFailures();
+    if (stdout.error) {
+      stderr.line(`stdout: ${stdout.failed} ${stdout.failed === 1 ? 'line was' : 'lines were'} lost`);
+      process.exitCode ||= EXIT_FAILURE;
+    }
+    if (err !== out || stdout.error) err.flush(STALL_MS, LIMIT_MS);
   });
-  return writers;
+  return { stdout, stderr };
+}
+
+/** A terminal is written by a description of its own, so that whoever changes its mode waits for no write of ours. */
+function ownDescriptor(fd: number): number {
+  const terminal = native.openTerminal(fd);
+  return terminal < 0 ? fd : terminal;
 }
 
 function sameFile(a: number, b: number): boolean {

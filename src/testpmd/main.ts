@@ -29,6 +29,8 @@ const CLEAR_SCREEN = '\x1b[2J\x1b[1;1H';
 const output = new TerminalOutput();
 
 async function main(args: readonly string[]): Promise<void> {
+  // A reader that went away, such as `| head`, is no failure of ours.
+  standardOutput().stdout.onReaderGone(() => process.exit(0));
   const line = parseCommandLine(args);
   if (line.eal.help || line.settings.help || line.eal.version) {
     output.print(line.eal.version ? `${NAME} ${version()}` : helpText());
@@ -42,6 +44,7 @@ async function main(args: readonly string[]): Promise<void> {
   }
   const session = new Session(settings, lcores.forwarding, output);
   const signalled = watchSignals(session);
+  standardOutput().stdout.onReaderGone(() => leave(session));
   sayHello(line);
   // The prompt may not run where packets are forwarded, unless the command line leaves that open; nor may V8's own threads,
   // unless it puts the main lcore there.
@@ -181,9 +184,6 @@ function version(): string {
   while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
   return (createRequire(import.meta.url)(join(folder, 'package.json')) as { version: string }).version;
 }
-
-// A reader that went away, such as `| head`, is no failure of ours.
-standardOutput().stdout.onError((error) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 try {
   await main(process.argv.slice(2));

@@ -2,6 +2,7 @@
 // Where text goes: results to stdout, complaints to stderr, as testpmd does. Never by process.stdout or process.stderr, which hold the main
 // thread while nobody reads.
 import { Writable } from 'node:stream';
+import { isatty } from 'node:tty';
 import { standardOutput } from '../output/text-writer.ts';
 
 export interface Output {
@@ -15,6 +16,8 @@ export interface Output {
 
 /** Bytes that may wait for the reader when the next command runs: far from what is lost. */
 const ROOM = 1 << 16;
+/** How long an end waits for a terminal that takes nothing. */
+const HELD_MS = 1000;
 
 export class TerminalOutput implements Output {
   /** Called after an event's text. */
@@ -44,9 +47,9 @@ export class TerminalOutput implements Output {
     return this.#stdout.settled(ROOM);
   }
 
-  /** Resolves once the reader has everything, or is gone. */
+  /** Resolves once the reader has everything, or is gone. A terminal that takes nothing is held: that ends the wait. */
   settled(): Promise<void> {
-    return this.#stdout.settled();
+    return this.#stdout.settled(0, isatty(1) ? HELD_MS : undefined);
   }
 
   /** For the line editor: what it echoes takes the same way. */

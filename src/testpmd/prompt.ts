@@ -31,23 +31,45 @@ async function editLines(
   output: TerminalOutput,
   onInterrupt: () => void,
 ): Promise<void> {
+  // Node's own setRawMode waits until a held terminal has taken all output, whatever signal comes.
+  let raw = false;
+  const input = Object.assign(process.stdin, {
+    setRawMode: (on: boolean) => {
+      raw = on;
+      onTerminal(() => native.setTerminalRaw(0, on));
+      return process.stdin;
+    },
+  });
   const lines = createInterface({
-    input: process.stdin,
+    input,
     output: output.terminal(),
     terminal: true,
     prompt: PROMPT,
     completer: (line: string) => [complete(commands, line), line.split(/\s+/).pop() ?? ''],
   });
   const show = () => lines.prompt(true);
+  let running = false;
+  const run = (on: boolean) => {
+    running = on;
+    onTerminal(() => native.setTerminalInterrupt(0, on));
+  };
   let last = Promise.resolve();
   lines.on('SIGINT', onInterrupt);
+  // Stopped and continued (^Z, fg): readline pauses, and a shell may have changed the terminal's mode.
+  const continued = () => {
+    if (raw) input.setRawMode(true);
+    onTerminal(() => native.setTerminalInterrupt(0, running));
+    if (!running) show();
+  };
+  lines.on('SIGCONT', continued);
+  process.on('SIGCONT', continued);
   lines.on('line', (line) => {
     last = last.then(async () => {
       // A command that waits for a device holds the event loop: only as a signal does ^C end that.
-      signalOnInterrupt(true);
+      run(true);
       await runner.runLine(line);
       if (session.quitting) return;
-      signalOnInterrupt(false);
+      run(false);
       show();
     });
   });
@@ -57,12 +79,13 @@ async function editLines(
   output.afterEvent = show;
   show();
   await session.ended;
+  process.off('SIGCONT', continued);
   lines.close();
 }
 
-function signalOnInterrupt(on: boolean): void {
+function onTerminal(change: () => void): void {
   try {
-    native.setTerminalInterrupt(0, on);
+    change();
   } catch {
     // The terminal is gone, which ends the session as the end of its input.
   }

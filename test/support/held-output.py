@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Runs a program on a terminal, or on a pipe, that nobody reads until asked to: held-output.py terminal|pipe PROGRAM [ARGUMENT...]
+# Runs a program on a terminal, or on a pipe, that nobody reads until asked to: held-output.py terminal|session|pipe PROGRAM [ARGUMENT...]
+# In a session the terminal is its controlling one, so that a shell has job control.
 # On stdin a line "read" begins to read: what comes goes to stdout; any other line is typed on the terminal. On stderr come
 # "pid N" and, when the program has ended and what it wrote was read or is held, "exit CODE".
+import fcntl
 import os
 import pty
 import subprocess
 import sys
+import termios
 import threading
 
 
@@ -22,8 +25,15 @@ def copy(source):
 
 
 kind, *command = sys.argv[1:]
-held, end = pty.openpty() if kind == "terminal" else os.pipe()
-child = subprocess.Popen(command, stdin=end if kind == "terminal" else subprocess.DEVNULL, stdout=end, stderr=end)
+held, end = os.pipe() if kind == "pipe" else pty.openpty()
+child = subprocess.Popen(
+    command,
+    stdin=subprocess.DEVNULL if kind == "pipe" else end,
+    stdout=end,
+    stderr=end,
+    start_new_session=kind == "session",
+    preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if kind == "session" else None,
+)
 os.close(end)
 print(f"pid {child.pid}", file=sys.stderr, flush=True)
 reader = threading.Thread(target=copy, args=(held,), daemon=True)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A program whose stdout and stderr are a terminal, or a pipe, that nobody reads until the test says so.
+// A program whose stdout and stderr are a terminal (in a session: its controlling one), or a pipe, that nobody reads until the test says so.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { until } from './wait.ts';
@@ -12,7 +12,7 @@ export class HeldOutput {
   /** What was read. */
   output = '';
 
-  constructor(kind: 'terminal' | 'pipe', command: readonly string[]) {
+  constructor(kind: 'terminal' | 'session' | 'pipe', command: readonly string[]) {
     this.#python = spawn('python3', [SCRIPT, kind, ...command]);
     this.#python.stdin?.on('error', () => {});
     this.#python.stdout?.on('data', (data) => {

@@ -207,7 +207,7 @@ async function run(options: Options): Promise<number> {
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
   process.once('SIGHUP', interrupt);
-  standardOutput().stdout.onError(interrupt);
+  standardOutput().stdout.onReaderGone(interrupt);
   try {
     await peer.start();
   } catch (error) {

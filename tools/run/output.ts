@@ -2,9 +2,9 @@
 // What becomes of a program when nobody reads its output: it goes on, and once the reader is gone, as behind `| head`, it is told.
 import { standardOutput } from '../../src/output/text-writer.ts';
 
-/** Calls `then` each time that writing to stdout fails; what goes to a stderr without reader is lost. */
+/** Calls `then` each time that the reader of stdout is found gone; what goes to a stderr without reader is lost. */
 export function onOutputEnd(then: () => void = () => {}): void {
-  standardOutput().stdout.onError(then);
+  standardOutput().stdout.onReaderGone(then);
 }
 
 /** A line of results. Neither this nor the next one waits for a reader. */
