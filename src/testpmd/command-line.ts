@@ -15,8 +15,14 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   const split = args.indexOf('--');
   const eal = defaultEalSettings();
   const settings = defaultSettings();
-  applyOptions(ealOptions, split < 0 ? args : args.slice(0, split), eal);
-  applyOptions(testpmdOptions, split < 0 ? [] : args.slice(split + 1), settings);
+  applyOptions(ealOptions, split < 0 ? args : args.slice(0, split), eal, {
+    rows: testpmdOptions,
+    place: 'after --, as in: [EAL options] -- [testpmd options]',
+  });
+  applyOptions(testpmdOptions, split < 0 ? [] : args.slice(split + 1), settings, {
+    rows: ealOptions,
+    place: 'before --, as in: [EAL options] -- [testpmd options]',
+  });
   settings.hugepages = !eal.noHuge;
   if (!eal.help && !settings.help && !eal.version) checkTogether(settings);
   return { eal, settings };

@@ -21,8 +21,40 @@ export class UsageError extends PmdError {
   }
 }
 
+/** The options of another part of the command line, and where they stand: "after --". */
+export interface Elsewhere {
+  readonly rows: readonly Pick<OptionRow<unknown>, 'long' | 'short'>[];
+  readonly place: string;
+}
+
 /** Applies `args` to `target`; throws UsageError that names what is unknown, lacks its value or has one too many. */
-export function applyOptions<T>(rows: readonly OptionRow<T>[], args: readonly string[], target: T): void {
+export function applyOptions<T>(
+  rows: readonly OptionRow<T>[],
+  args: readonly string[],
+  target: T,
+  elsewhere: Elsewhere = { rows: [], place: '' },
+): void {
+  try {
+    applyAll(rows, args, target);
+  } catch (error) {
+    if (!(error instanceof UnknownOption)) throw error;
+    const { option } = error;
+    const known = elsewhere.rows.some(({ long, short }) =>
+      option.startsWith('--') ? long?.includes(option.slice(2)) : short === option.slice(1),
+    );
+    throw new UsageError(known ? `option '${option}' belongs ${elsewhere.place}` : error.message);
+  }
+}
+
+class UnknownOption extends UsageError {
+  readonly option: string;
+  constructor(option: string) {
+    super(`unknown option '${option}'`);
+    this.option = option;
+  }
+}
+
+function applyAll<T>(rows: readonly OptionRow<T>[], args: readonly string[], target: T): void {
   const rest = [...args];
   for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
     if (arg.startsWith('--')) applyLong(rows, arg, rest, target);
@@ -35,7 +67,7 @@ function applyLong<T>(rows: readonly OptionRow<T>[], arg: string, rest: string[]
   const equals = arg.indexOf('=');
   const name = equals < 0 ? arg : arg.slice(0, equals);
   const row = rows.find((candidate) => candidate.long?.includes(name.slice(2)));
-  if (!row) throw new UsageError(`unknown option '${name}'`);
+  if (!row) throw new UnknownOption(name);
   const given = equals < 0 ? undefined : arg.slice(equals + 1);
   if (row.arg === undefined && given !== undefined) throw new UsageError(`option '${name}' takes no value`);
   apply(row, name, given ?? (needsValue(row) ? next(name, rest) : ''), target);
@@ -45,7 +77,7 @@ function applyShort<T>(rows: readonly OptionRow<T>[], arg: string, rest: string[
   for (let i = 1; i < arg.length; i++) {
     const name = `-${arg[i]}`;
     const row = rows.find((candidate) => candidate.short === arg[i]);
-    if (!row) throw new UsageError(`unknown option '${name}'`);
+    if (!row) throw new UnknownOption(name);
     if (row.arg === undefined) {
       apply(row, name, '', target);
       continue;
