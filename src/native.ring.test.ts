@@ -295,10 +295,12 @@ describe('handles', () => {
   });
 
   it('of pools are checked for size and number of vectors', () => {
-    expect(() => new Mempool({ count: 0 })).toThrow(RangeError);
-    expect(() => new Mempool({ dataRoom: 63 })).toThrow(RangeError);
-    expect(() => new Mempool({ dataRoom: 65_500 })).toThrow(RangeError);
-    expect(() => new Mempool({ headroom: 100 })).toThrow(RangeError);
+    expect(() => new Mempool({ count: 0 })).toThrow(expect.objectContaining({ code: 'VPCI_ARGUMENT' }));
+    expect(() => new Mempool({ dataRoom: 63 })).toThrow(expect.objectContaining({ code: 'VPCI_ARGUMENT' }));
+    expect(() => new Mempool({ dataRoom: 65_500 })).toThrow(
+      expect.objectContaining({ code: 'VPCI_ARGUMENT' }),
+    );
+    expect(() => new Mempool({ headroom: 100 })).toThrow(expect.objectContaining({ code: 'VPCI_ARGUMENT' }));
     for (let i = 0; i < 1024; i++) pool.vector(1);
     expect(errorOf(() => pool.vector(1)).code).toBe('ENOSPC');
   });
