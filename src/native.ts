@@ -293,7 +293,7 @@ export interface Native {
   receiveMessage(fd: number, into: Uint8Array, maxFds: number): ReceivedMessage | null;
   /** Waits until `fd` is readable (or writable); false on time-out. For the synchronous control path only. */
   pollFd(fd: number, events: 'in' | 'out', timeoutMs: number): boolean;
-  /** Whether SIGINT or SIGTERM has come for which this thread has a listener that its event loop has yet to call. Never blocks. */
+  /** Whether SIGINT, SIGTERM or SIGHUP has come for which this thread has a listener that its event loop has yet to call. Never blocks. */
   endSignalWaits(): boolean;
   /**
    * A non-blocking description of its own for writing to the terminal at `fd`: nobody sleeps with the terminal's lock in hand. -1 when

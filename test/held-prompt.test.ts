@@ -48,6 +48,10 @@ function isRaw(pid: number): boolean {
   return / -icanon/.test(stdout);
 }
 
+function childOf(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0]);
+}
+
 async function isHeld(pid: number): Promise<void> {
   let since = Number.POSITIVE_INFINITY;
   await until(
@@ -89,7 +93,7 @@ describe('while nobody reads', { timeout: TEST_MS }, () => {
     },
   );
 
-  it.each(['quit', 'SIGTERM', 'SIGINT'] as const)(
+  it.each(['quit', 'SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
     'regression: a prompt that has much to say ends by %s',
     async (end) => {
       const pmd = testpmd('session', '--vdev=net_null0', '--', '-i', '-a');
@@ -207,6 +211,15 @@ describe('at a shell with job control', { timeout: TEST_MS }, () => {
     shell.type('fg');
     await see('testpmd> ');
     shell.type('quit');
+    await see('Bye...');
+    await see('shell> ');
+    // A signal from outside leaves the terminal as it was, too.
+    shell.type(`${quoted} --no-huge --vdev=net_null0 -- -i`);
+    await see('testpmd> ');
+    shell.type('load /dev/null');
+    await see('testpmd> ');
+    process.kill(childOf(await shell.pid()), 'SIGHUP');
+    await see('Signal 1 received');
     await see('Bye...');
     await see('shell> ');
     shell.type('stty -a; exit');

@@ -37,7 +37,7 @@ bool EndSignalWaits(int signal_pipe) {
   const std::span<const SignalMessage> waiting(messages.data(),
                                                static_cast<size_t>(got) / sizeof(SignalMessage));
   return std::ranges::any_of(waiting, [](const SignalMessage& message) {
-    return message.number == SIGINT || message.number == SIGTERM;
+    return message.number == SIGINT || message.number == SIGTERM || message.number == SIGHUP;
   });
 }
 

@@ -102,8 +102,7 @@ function watchSignals(session: Session): (signal: NodeJS.Signals) => void {
     output.complain(`\nSignal ${number} received, preparing to exit...`);
     leave(session);
   };
-  process.on('SIGINT', signalled);
-  process.on('SIGTERM', signalled);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, signalled);
   session.forwarding.onFailure = (error) => {
     if (session.settings.interactive) output.complain(`testpmd: ${error.message}`);
     else fail(session, error.message);

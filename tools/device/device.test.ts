@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The whole device model between a peer and a driver, over its two sockets.
-import { existsSync, ftruncateSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, ftruncateSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -877,6 +877,13 @@ describe('connections', () => {
     expect((await second.version()).error).toBe(16);
     await until('it was closed', () => second.channel.closedBecause !== null);
     expect(await driver.linkUp()).toBe(true);
+  });
+
+  it('regression: names a file that is no socket, in place of the peer that listens', () => {
+    writeFileSync(vhostUser, '');
+    make({ vhostUserMode: 'client' });
+    expect(lines).toContain(`waiting for a peer at ${vhostUser} (it is not a socket)`);
+    rmSync(vhostUser);
   });
 
   it('connects to a peer that listens, again and again', async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { VHOST_USER } from '../../src/abi/vhost-user.ts';
+import { openVfioUser } from '../../src/bus/vfio-user.ts';
 import { native } from '../../src/native.ts';
 import { parseMessage } from '../../src/vhost-pci/messages.ts';
 import { openFds } from '../../test/support/open-fds.ts';
@@ -155,6 +156,17 @@ describe('no link', () => {
     }
     await reason(`the last peer left: SET_MEM_TABLE: a memory table of 0 regions: ${NOT_SHARED}`);
     expect(new Set(reasons).size).toBe(1);
+  });
+
+  it("regression: is not laid to a driver that came to the peer's socket", async () => {
+    await make();
+    await reason('no peer is connected');
+    const vhostUser = joinPath(folder, 'a');
+    const gone = () => lines.filter((line) => line.startsWith('peer left: it speaks vfio-user')).length;
+    expect(() => openVfioUser(vhostUser, 50)).toThrow(/no vfio-user server answers there/);
+    await until('it is closed', () => gone() === 1);
+    await reason('no peer is connected');
+    expect(reasons.join()).not.toContain('vfio-user');
   });
 
   it('as the peer asks for more queue pairs than there are', async () => {

@@ -28,7 +28,7 @@ describe('the log', () => {
     vi.advanceTimersByTime(10_000);
     expect(lines.slice(20)).toEqual([
       '4,990 more like this in 10 s: peer connected',
-      '4,990 more like this in 10 s: ring N of N is no good',
+      '4,990 more like this in 10 s: ring 4999 of 0x1387 is no good',
     ]);
   });
 

@@ -27,6 +27,7 @@ const SUMMARY_MS = 10_000;
 /** More than the texts of this program; whoever finds a way to more of them shares one. */
 const MAX_KINDS = 128;
 const MAX_LINE = 400;
+const OTHERS = 'lines of other kinds';
 
 class Kind {
   readonly #rate: Rate;
@@ -35,13 +36,16 @@ class Kind {
   leftOut = 0;
   /** When the first line was left out that is not in a count yet. */
   since = 0;
+  /** The line that was left out last. */
+  last = '';
 
   constructor(rate: Rate) {
     this.#rate = rate;
     this.#tokens = rate.burst;
   }
 
-  take(): boolean {
+  /** Whether this line may be written. */
+  take(line: string): boolean {
     const now = performance.now();
     this.#tokens = Math.min(
       this.#rate.burst,
@@ -53,6 +57,7 @@ class Kind {
       return true;
     }
     if (this.leftOut++ === 0) this.since = now;
+    this.last = line;
     return false;
   }
 }
@@ -75,28 +80,28 @@ class LimitedLog implements Log {
   close(): void {
     this.#timer?.cancel();
     this.#timer = null;
-    for (const [name, kind] of this.#kinds) this.#summarize(name, kind);
+    for (const [name, kind] of this.#kinds) this.#summarize(name === OTHERS ? OTHERS : kind.last, kind);
   }
 
   #line(message: string, rate: Rate): void {
     const text = printable(message);
     const name = text.replace(/0x[0-9a-f]+|\d+/gi, 'N');
-    if (this.#kind(name, rate).take()) this.#write(text);
+    if (this.#kind(name, rate).take(text)) this.#write(text);
     else this.#timer ??= after(SUMMARY_MS, () => this.close(), lost);
   }
 
   #kind(name: string, rate: Rate): Kind {
     const full = this.#kinds.size >= MAX_KINDS && !this.#kinds.has(name);
-    const key = full ? 'lines of other kinds' : name;
+    const key = full ? OTHERS : name;
     const kind = this.#kinds.get(key) ?? new Kind(rate);
     this.#kinds.set(key, kind);
     return kind;
   }
 
-  #summarize(name: string, kind: Kind): void {
+  #summarize(line: string, kind: Kind): void {
     if (kind.leftOut === 0) return;
     const seconds = Math.ceil((performance.now() - kind.since) / 1000);
-    this.#write(`${kind.leftOut.toLocaleString('en')} more like this in ${seconds} s: ${name}`);
+    this.#write(`${kind.leftOut.toLocaleString('en')} more like this in ${seconds} s: ${line}`);
     kind.leftOut = 0;
   }
 }

@@ -9,6 +9,7 @@ import {
   openSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -222,12 +223,24 @@ describe('vhost-pci-device', () => {
     expect(existsSync(join(folder, 'a')) && existsSync(join(folder, 'b'))).toBe(true);
   });
 
-  it('refuses one path for both sockets', async () => {
-    const run = await end('--vhost-user', join(folder, 'a'), '--vfio-user', `${folder}/./a`);
+  it('regression: refuses one path for both sockets, through a link too', async () => {
+    symlinkSync('.', join(folder, 'link'));
+    for (const other of ['./a', 'link/a']) {
+      const run = await end('--vhost-user', join(folder, 'a'), '--vfio-user', `${folder}/${other}`);
+      refused(run);
+    }
+  });
+
+  function refused(run: Run): void {
     expect([run.code, run.stderr]).toEqual([
       2,
       'vhost-pci-device: --vhost-user and --vfio-user are two sockets: give each a path of its own\n',
     ]);
+  }
+
+  it('regression: refuses a socket without a path', async () => {
+    const run = await end('--vhost-user', '', '--vfio-user', join(folder, 'b'));
+    expect([run.code, run.stderr]).toEqual([2, expect.stringContaining('It is the path of a socket.')]);
   });
 
   it('names a path that cannot be used, in one line, with code 1', async () => {

@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-device: the command line of the device model.
-import { resolve } from 'node:path';
+import { existsSync, realpathSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { VHOST_PCI_SUBSYSTEM_ID } from '../../src/abi/vhost-pci.ts';
 import { allowMemoryFileSystems, parseFileSystems } from '../../src/bus/memory-files.ts';
 import { parseByteSize } from '../../src/byte-size.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
-import { socketAccess, socketMode, socketOwner } from '../run/listening-socket.ts';
+import { socketAccess, socketMode, socketOwner, socketPath } from '../run/listening-socket.ts';
 import { createDevice, type Device, MAX_QUEUE_PAIRS } from './device.ts';
 import { FEATURE_NAMES, parseFeatures } from './features.ts';
 
@@ -19,8 +20,8 @@ const command = new Command()
   .description(
     'Device model: a vhost-user back-end towards the peer, a vfio-user PCI function towards the driver',
   )
-  .requiredOption('--vhost-user <path>', 'unix socket towards the peer')
-  .requiredOption('--vfio-user <path>', 'unix socket towards the driver')
+  .requiredOption('--vhost-user <path>', 'unix socket towards the peer', socketPath)
+  .requiredOption('--vfio-user <path>', 'unix socket towards the driver', socketPath)
   .addOption(
     new Option('--vhost-user-mode <mode>', 'who listens on the vhost-user socket: this program, or the peer')
       .choices(['server', 'client'] as const)
@@ -66,7 +67,7 @@ main();
 
 function main(): void {
   const options = command.parse().opts();
-  if (resolve(options.vhostUser) === resolve(options.vfioUser))
+  if (realPath(options.vhostUser) === realPath(options.vfioUser))
     command.error('error: --vhost-user and --vfio-user are two sockets: give each a path of its own');
   allowMemoryFileSystems(options.allowMemoryFs ?? []);
   // Whoever reads the log may stop reading, or go: the machines at both sockets go on.
@@ -93,6 +94,12 @@ function main(): void {
     process.exit(EXIT_FAILURE);
   }
   stdout.line(`vhost-pci-device: ready, vhost-user ${options.vhostUser}, vfio-user ${options.vfioUser}`);
+}
+
+/** Of a file that may not be there yet: links in the path to its folder are followed. */
+function realPath(path: string): string {
+  const folder = dirname(resolve(path));
+  return join(existsSync(folder) ? realpathSync(folder) : folder, basename(path));
 }
 
 function integer(text: string, min: number, max: number): number {

@@ -2,6 +2,7 @@
 // The road to the peer: one vhost-user connection at a time, by listening (server mode) or by connecting again and again
 // (client mode).
 import { native, type SocketAccess } from '../../src/native.ts';
+import { isOtherFile } from '../run/listening-socket.ts';
 import { closeQuietly, ownedBy } from './fds.ts';
 import { after, faultReason, soon, type Timer } from './guard.ts';
 import { Listener } from './listener.ts';
@@ -94,8 +95,10 @@ export class PeerLink {
     try {
       fd = native.unixConnect(this.#path);
     } catch (error) {
-      if (!this.#waiting)
-        this.#log.event(`waiting for a peer at ${this.#path} (${(error as NodeJS.ErrnoException).code})`);
+      if (!this.#waiting) {
+        const why = isOtherFile(this.#path) ? 'it is not a socket' : (error as NodeJS.ErrnoException).code;
+        this.#log.event(`waiting for a peer at ${this.#path} (${why})`);
+      }
       this.#waiting = true;
       this.#connectLater();
       return;

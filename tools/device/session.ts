@@ -32,6 +32,7 @@ import type { Peer, PeerRing } from './peer.ts';
 import type { PeerMemory } from './peer-memory.ts';
 import { QueueStops, STOP_TIMEOUT_MS } from './queue-stops.ts';
 import { PACKED } from './ring-format.ts';
+import { SPEAKS_VFIO_USER } from './wrong-socket.ts';
 
 /** The driver's side, as far as the session needs it. */
 export interface DriverPort {
@@ -112,8 +113,10 @@ export class Session {
   setPeer(peer: Peer | null, left = ''): void {
     for (const ring of this.#peer?.rings ?? []) this.#driver.gates?.close(crossed(ring.index));
     this.#peer = peer;
-    this.#left = left;
-    if (left !== '' && left !== DISCONNECTED) this.#fault = `the last peer left: ${left}`;
+    // A driver at the peer's socket was no peer.
+    const stray = left.startsWith(SPEAKS_VFIO_USER);
+    this.#left = stray ? '' : left;
+    if (left !== '' && left !== DISCONNECTED && !stray) this.#fault = `the last peer left: ${left}`;
     this.#stops.abandon();
     this.sync();
   }

@@ -115,7 +115,7 @@ describe('a back-end that breaks the protocol ends the connection', () => {
       'a hang-up instead of a reply',
       'hang up',
       'VPCI_BACKEND_GONE',
-      /closed the connection instead of answering GET_FEATURES/,
+      /closed the connection before it answered: another peer is connected/,
     ],
   ];
 

@@ -221,10 +221,10 @@ export class Channel {
 
   #gone(when: string): PmdError {
     // vhost-user has no word for a refusal: a back-end that has another front-end closes, as one does at the wrong socket.
-    const why = this.#answered
-      ? ''
-      : ': another peer is connected to it, or this is not its vhost-user socket';
-    return this.#error('VPCI_BACKEND_GONE', `it closed the connection ${when}`.trimEnd() + why);
+    const what = this.#answered
+      ? `it closed the connection ${when}`.trimEnd()
+      : 'it closed the connection before it answered: another peer is connected to it, or this is not its vhost-user socket';
+    return this.#error('VPCI_BACKEND_GONE', what);
   }
 
   #during(): string {

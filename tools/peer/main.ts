@@ -8,7 +8,7 @@ import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typin
 import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import { usableCpus } from '../run/arguments.ts';
-import { socketAccess, socketMode, socketOwner } from '../run/listening-socket.ts';
+import { socketAccess, socketMode, socketOwner, socketPath } from '../run/listening-socket.ts';
 import { Peer, type PeerEvent } from './driver.ts';
 import { HOSTILE_KINDS, hostileKinds } from './hostile.ts';
 import { bucketsOf, latencyLine, summarize } from './latency.ts';
@@ -45,7 +45,7 @@ const cpuList = (text: string): number[] => usableCpus(text.split(',').map(integ
 
 const program = new Command('vhost-pci-peer')
   .description('A virtio-net driver with a vhost-user front-end: sends, checks and echoes packets.')
-  .requiredOption('--vhost-user <path>', "the back-end's socket")
+  .requiredOption('--vhost-user <path>', "the back-end's socket", socketPath)
   .option('--server', 'listen on the socket instead of connecting')
   .option('--socket-mode <mode>', 'permission bits of the socket of --server, in octal', socketMode)
   .option('--socket-owner <user:group>', 'owner of the socket of --server', socketOwner)
@@ -94,7 +94,7 @@ const program = new Command('vhost-pci-peer')
     "in mode 'latency', forgive stalls of the peer's own loop from this length on: frames on their way are not timed, others due later",
     integer(1, 1e9),
   )
-  .option('--duration <seconds>', 'end after this time', seconds)
+  .option('--duration <seconds>', 'end this long after the back-end is up', seconds)
   .option('--stats-period <seconds>', 'print statistics this often', seconds)
   .option('--no-check', 'do not check sequence and checksum of what is received')
   .option('--no-reconnect', 'end when the back-end goes away')

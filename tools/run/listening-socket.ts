@@ -40,6 +40,12 @@ export class ListeningSocket {
   }
 }
 
+/** The path of a socket, of an option. */
+export function socketPath(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It is the path of a socket.');
+  return text;
+}
+
 /** --socket-mode: permission bits in octal. */
 export function socketMode(text: string): number {
   if (!/^[0-7]{3,4}$/.test(text) || Number.parseInt(text, 8) > 0o777)
@@ -94,9 +100,19 @@ function occupant(path: string): string {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ECONNREFUSED')
       return 'the socket there is left over, and this user may not remove it: remove it';
-    if (code === 'EACCES') return 'a process of another user has a socket there: end it';
+    if (code === 'EACCES')
+      return 'a socket of another user is there: end the process that listens, or remove it';
   }
   return 'another process listens there, probably a device model that is still running: end it';
+}
+
+/** True where there is a file that is no socket. */
+export function isOtherFile(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })?.isSocket() === false;
+  } catch {
+    return false;
+  }
 }
 
 function kindOf(file: Stats): string {

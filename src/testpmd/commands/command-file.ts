@@ -8,6 +8,8 @@ export const MAX_FILE_BYTES = 1 << 20;
 /** Characters of a command line, in a file or on the prompt's pipe. */
 export const MAX_LINE = 4096;
 
+const NO_FILE = 'it is neither a regular file nor a pipe';
+
 /** Its lines. Throws a PmdError that says what is wrong with it; VPCI_ABORTED when `signal` came first. */
 export async function readCommandFile(path: string, signal: AbortSignal): Promise<string[]> {
   // A pipe that nobody writes must not hold the open itself.
@@ -15,7 +17,7 @@ export async function readCommandFile(path: string, signal: AbortSignal): Promis
   const stat = fstatSync(fd);
   if (stat.isFIFO()) return lines(await readPipe(fd, signal));
   try {
-    if (!stat.isFile()) throw fault('it is neither a regular file nor a pipe');
+    if (!stat.isFile()) throw fault(NO_FILE);
     return lines(readRegular(fd));
   } finally {
     closeSync(fd);
@@ -27,6 +29,7 @@ function openFile(path: string): number {
     return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     const { code = 'EIO', message } = error as NodeJS.ErrnoException;
+    if (code === 'ENXIO') throw fault(NO_FILE);
     throw new PmdError(code, message.replace(/, open .*$/, ''));
   }
 }
