@@ -22,6 +22,8 @@ export class DriverGates {
   readonly #places: (Place | null)[];
   #unmapped = false;
   #late = false;
+  /** Queues whose word stays as it is until a reset: whoever was inside all the time may look at any moment. */
+  readonly #revoked = new Set<number>();
 
   /** `areas`: the driver area of each data queue; null for one that the driver did not set up. */
   constructor(memory: DriverMemory, areas: readonly (bigint | null)[]) {
@@ -68,7 +70,10 @@ export class DriverGates {
     }
     this.#late = true;
     // Work in place that comes back some time is not to touch the ring then.
-    for (const queue of queues) this.#allow(queue, VHOST_PCI_GATE_REVOKED);
+    for (const queue of queues) {
+      this.#allow(queue, VHOST_PCI_GATE_REVOKED);
+      this.#revoked.add(queue);
+    }
     return 'late';
   }
 
@@ -87,7 +92,7 @@ export class DriverGates {
 
   #allow(queue: number, serial: number): void {
     const place = this.#places[queue];
-    if (place) native.atomicWrite(place.mapping, place.offset + ALLOWED, serial);
+    if (place && !this.#revoked.has(queue)) native.atomicWrite(place.mapping, place.offset + ALLOWED, serial);
   }
 }
 
