@@ -124,7 +124,7 @@ describe('the gate of a ring', () => {
     const revoked = [VHOST_PCI_GATE_REVOKED, VHOST_PCI_GATE_REVOKED];
     expect([driver.allowed(0), driver.allowed(1)]).toEqual(revoked);
     await peer.vringBase(1);
-    peer.close();
+    peer.channel.close();
     await until('it noticed', () => logged('peer left') === 1);
     expect([driver.allowed(0), driver.allowed(1)]).toEqual(revoked);
   });
