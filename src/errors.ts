@@ -9,10 +9,18 @@ export class PmdError extends Error {
   readonly code: string;
 
   constructor(code: string, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(oneLine(message), options);
     this.name = 'PmdError';
     this.code = code;
   }
+}
+
+const MAX_MESSAGE = 1000;
+
+/** Names and paths in a message are a user's, or a peer's: no second line, no control characters, an end. */
+function oneLine(text: string): string {
+  const line = text.slice(0, MAX_MESSAGE + 1).replace(/[\p{Cc}\u2028\u2029]+/gu, ' ');
+  return line.length > MAX_MESSAGE ? `${line.slice(0, MAX_MESSAGE - 1)}…` : line;
 }
 
 /** Wraps whatever `cause` is (an addon's errno error, as a rule) into a PmdError that names what was being done. */

@@ -55,6 +55,13 @@ describe('vhost-pci-bench', () => {
     expect(stderr).toContain('/nowhere/at-all.json');
   });
 
+  it('regression: refuses a directory as the report before it measures', async () => {
+    const { code, stderr } = await bench('limit', '--peer', 'builtin', '--json', folder);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`Failed to write ${folder}: it is a directory`);
+    expect(stderr).not.toContain('limit-');
+  });
+
   it('says which case the built-in peer has no port for', async () => {
     const { code, stderr } = await bench('in-place', '--cases', 'relay', '--peer', 'builtin', '--no-huge');
     expect([code, stderr]).toEqual([

@@ -116,12 +116,13 @@ export class Mempool {
   /** Throws VPCI_ARGUMENT, or ENOMEM when this process may not have so much memory. */
   constructor(options: MempoolOptions = {}) {
     requireOptions('new Mempool()', 'options', options, OPTIONS);
-    const all = {
-      count: options.count ?? 8192,
-      dataRoom: options.dataRoom ?? MBUF_DEFAULT_DATA_ROOM,
-      headroom: options.headroom ?? MBUF_DEFAULT_HEADROOM,
-      hugepages: options.hugepages ?? true,
-    };
+    const {
+      count = 8192,
+      dataRoom = MBUF_DEFAULT_DATA_ROOM,
+      headroom = MBUF_DEFAULT_HEADROOM,
+      hugepages = true,
+    } = options;
+    const all = { count, dataRoom, headroom, hugepages };
     checkOptions(all);
     requireMemory(all.count * (all.headroom + all.dataRoom), `a pool of ${all.count} mbufs`);
     this.handle = created(`a pool of ${all.count} mbufs`, () => native.poolCreate(all));

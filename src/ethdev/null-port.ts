@@ -18,7 +18,7 @@ import type {
   RxQueue,
   TxQueue,
 } from './port.ts';
-import { checkListener, checkPortConfig } from './port-arguments.ts';
+import { checkListener, checkPortConfig, requireOpen } from './port-arguments.ts';
 
 // Counters of a queue, written by the thread that polls it and read by the main thread.
 const PACKETS = 0;
@@ -116,6 +116,7 @@ class NullPort implements Port {
   // All queues' counters live as long as the port, so that totals survive a new configuration.
   readonly #rx: Float64Array[];
   readonly #tx: Float64Array[];
+  #closed = false;
   #rxZero: number[][];
   #txZero: number[][];
 
@@ -134,6 +135,7 @@ class NullPort implements Port {
 
   configure(config: PortConfig): void {
     checkPortConfig('configure()', config);
+    requireOpen('configure', this.id, this.#closed);
     for (const [count, kind, max] of [
       [config.rxQueues, 'RX', this.info.maxRxQueues],
       [config.txQueues, 'TX', this.info.maxTxQueues],
@@ -149,6 +151,7 @@ class NullPort implements Port {
   }
 
   start(): void {
+    requireOpen('start', this.id, this.#closed);
     this.#setStarted(true);
   }
 
@@ -157,6 +160,7 @@ class NullPort implements Port {
   }
 
   close(): void {
+    this.#closed = true;
     this.#setStarted(false);
   }
 
@@ -222,6 +226,7 @@ class NullPort implements Port {
 
   on(event: PortEvent, listener: () => void): void {
     checkListener(event, listener);
+    requireOpen('listen to', this.id, this.#closed);
     // Nothing ever happens to this port.
   }
 

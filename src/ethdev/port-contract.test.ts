@@ -217,6 +217,18 @@ describe.each(benches)('a port of %s', (_, open, missing) => {
       expect(xstats.get('tx_q0_packets')).toBe(6);
     });
 
+    it('regression: is closed for good: what would use it again throws VPCI_CLOSED', () => {
+      port.close();
+      const calls = [
+        () => port.start(),
+        () => port.configure({ rxQueues: 1, txQueues: 1 }),
+        () => port.on('link', () => {}),
+      ];
+      for (const call of calls) expect(call).toThrow(expect.objectContaining({ code: 'VPCI_CLOSED' }));
+      expect(port.started).toBe(false);
+      port.stop();
+    });
+
     it('sends each packet that it takes, or drops and counts it, or leaves it', () => {
       const long = bench.tooLong ?? FRAME;
       const lengths = [FRAME, long, 0, FRAME, long, FRAME, FRAME, FRAME];

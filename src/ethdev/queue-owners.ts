@@ -33,7 +33,12 @@ export function releaseQueue(owners: SharedArrayBuffer, at: number, owner: numbe
 /** Whether closeQueues was called. */
 export function queuesClosed(port: Port): boolean {
   const owners = known.get(port);
-  return owners !== undefined && new Int32Array(owners).includes(CLOSED);
+  return owners !== undefined && wordsClosed(owners);
+}
+
+/** The same, for a thread that has only the words. */
+export function wordsClosed(owners: SharedArrayBuffer): boolean {
+  return new Int32Array(owners).includes(CLOSED);
 }
 
 /** No lcore is to open a queue of the port any more. */

@@ -13,7 +13,7 @@ const CAUSES: Readonly<Record<string, string>> = {
   ENOENT: 'there is no /dev/net/tun; load the module: modprobe tun',
   ENODEV: '/dev/net/tun does not work; load the module: modprobe tun',
   ENXIO: '/dev/net/tun does not work; load the module: modprobe tun',
-  EBUSY: 'another program has it open',
+  EBUSY: 'it is open already, here or in another program',
 };
 
 export class TapInterface {
@@ -56,6 +56,16 @@ export class TapInterface {
       return native.tapName(this.fds[0]);
     } catch {
       return this.#opened;
+    }
+  }
+
+  /** True once somebody has deleted it. */
+  get deleted(): boolean {
+    try {
+      native.tapName(this.fds[0]);
+      return false;
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === 'EBADFD';
     }
   }
 

@@ -86,7 +86,7 @@ describe.skipIf(tapMissing())('an interface of net_tap', () => {
     const name = interfaceName();
     openPort(`net_tap0,iface=${name}`);
     expect(() => openPort(`net_tap1,iface=${name}`)).toThrow(
-      `Failed to open the tap interface ${name}: another program has it open`,
+      `Failed to open the tap interface ${name}: it is open already, here or in another program`,
     );
     expect(() => probePort('net_tap2,iface=lo')).toThrow(
       'Failed to open the tap interface lo: it is there already, and is no tap; choose another name',
@@ -173,8 +173,10 @@ describe.skipIf(tapMissing())('an interface of net_tap', () => {
     pool.pktLen[pkts.ids[0]] = 64;
     expect(tx.burst(pkts, 0, 1)).toBe(1);
     expect(port.stats()).toMatchObject({ opackets: 0, oerrors: 1 });
-    expect(port.link().up).toBe(false);
+    expect(port.link()).toMatchObject({ up: false, reason: expect.stringContaining('was deleted') });
     port.setRxOffloads?.(ALL_OFFLOADS);
+    port.stop();
+    expect(() => port.start()).toThrow(expect.objectContaining({ code: 'VPCI_REMOVED' }));
     port.close();
     pool.close();
   });

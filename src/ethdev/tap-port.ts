@@ -17,13 +17,14 @@ import type {
   PortStats,
   QueueSpec,
 } from './port.ts';
-import { checkListener, checkPortConfig } from './port-arguments.ts';
+import { checkListener, checkPortConfig, requireOpen } from './port-arguments.ts';
 import { RxInterruptCounters } from './rx-interrupt-counters.ts';
 import { parseTapDevargs, TAP_DEVARGS, type TapDevargs } from './tap-devargs.ts';
 import { refuseNoTap, TapInterface } from './tap-interface.ts';
 import { TapRxQueue, TapTxQueue } from './tap-queues.ts';
 import { clearedCounters, type PortCounters, portStats, portXstats, QueueCounters } from './xstats.ts';
 
+const DELETED = 'its interface was deleted: detach the port, and attach it again';
 const DRIVER = 'net_tap';
 /** DPDK's RTE_PMD_TAP_MAX_QUEUES. */
 const MAX_QUEUES = 16;
@@ -92,6 +93,7 @@ class TapPort implements Port {
   /** Opens the interface, anew when the number of queues is another one. */
   configure(config: PortConfig): void {
     checkPortConfig('configure()', config);
+    requireOpen('configure', this.id, this.#final !== null);
     this.#refuseQueues(config);
     if (this.#interface?.queues !== config.rxQueues) {
       this.stop();
@@ -107,8 +109,11 @@ class TapPort implements Port {
   }
 
   start(): void {
+    requireOpen('start', this.id, this.#final !== null);
     if (this.started) return;
     if (this.#interface === null) this.configure(this.config);
+    if (this.#interface?.deleted)
+      throw new PmdError('VPCI_REMOVED', `Failed to start port ${this.id}: ${DELETED}`);
     this.#interface?.setUp(true);
     this.started = true;
     const cutsUdp = this.#interface?.segmentsUdp ?? false;
@@ -136,9 +141,8 @@ class TapPort implements Port {
   }
 
   link(): PortLink {
-    return this.started && this.#interface?.isUp
-      ? { up: true, speed: LINK_SPEED_MBPS }
-      : { up: false, speed: 0 };
+    if (this.started && this.#interface?.isUp) return { up: true, speed: LINK_SPEED_MBPS };
+    return { up: false, speed: 0, ...(this.#interface?.deleted ? { reason: DELETED } : {}) };
   }
 
   setMtu(mtu: number): void {
@@ -197,6 +201,7 @@ class TapPort implements Port {
 
   on(event: PortEvent, listener: () => void): void {
     checkListener(event, listener);
+    requireOpen('listen to', this.id, this.#final !== null);
     // link() asks the kernel each time; there are no events.
   }
 

@@ -25,7 +25,7 @@ import type {
   PortStats,
   QueueSpec,
 } from './port.ts';
-import { checkListener, checkPortConfig } from './port-arguments.ts';
+import { checkListener, checkPortConfig, requireOpen } from './port-arguments.ts';
 import { RxInterruptCounters } from './rx-interrupt-counters.ts';
 import { parseVhostPciDevargs, VHOST_PCI_DEVARGS } from './vhost-pci-devargs.ts';
 import { abandonVhostPciQueue, openVhostPciRxQueue, VhostPciTxQueue } from './vhost-pci-queues.ts';
@@ -140,6 +140,7 @@ export class VhostPciPort implements Port {
 
   configure(config: PortConfig): void {
     checkPortConfig('configure()', config);
+    requireOpen('configure', this.id, this.#device.state === 'closed');
     if (this.#started)
       throw new PmdError('EBUSY', `Failed to configure port ${this.id}: it must be stopped first`);
     for (const count of [config.rxQueues, config.txQueues]) {
@@ -149,6 +150,7 @@ export class VhostPciPort implements Port {
   }
 
   start(): void {
+    requireOpen('start', this.id, this.#device.state === 'closed');
     if (this.#device.state !== 'live') {
       throw new PmdError(
         'VPCI_REMOVED',
@@ -213,6 +215,7 @@ export class VhostPciPort implements Port {
 
   on(event: PortEvent, listener: () => void): void {
     checkListener(event, listener);
+    requireOpen('listen to', this.id, this.#device.state === 'closed');
     this.#listeners[event].push(listener);
   }
 

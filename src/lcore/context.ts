@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a user's module sees on its lcore.
 
+import { requireInteger } from '../arguments.ts';
 import { PmdError } from '../errors.ts';
 import { abandonQueue, openRxQueue, openTxQueue } from '../ethdev/drivers.ts';
 import { Mempool, type MempoolOptions } from '../ethdev/mempool.ts';
 import type { QueueSpec, RxQueue, TxQueue } from '../ethdev/port.ts';
-import { claimQueue } from '../ethdev/queue-owners.ts';
+import { claimQueue, wordsClosed } from '../ethdev/queue-owners.ts';
 import {
   type ControlLayout,
   controlLayout,
@@ -19,6 +20,9 @@ import {
   takeQueues,
 } from './control.ts';
 import { Sleeper } from './sleeper.ts';
+
+/** Larger than any number of a port or queue; which ones there are, the launcher says. */
+const MAX_NUMBER = 65_535;
 
 export interface LcoreContext<Data = unknown> {
   readonly lcoreId: number;
@@ -74,11 +78,11 @@ export class WorkerContext implements LcoreContext {
   }
 
   rxQueue(port: number, queue = 0): RxQueue {
-    return openRxQueue(this.#take('rx', port, queue));
+    return this.#open('rx', port, queue, openRxQueue);
   }
 
   txQueue(port: number, queue = 0): TxQueue {
-    return openTxQueue(this.#take('tx', port, queue));
+    return this.#open('tx', port, queue, openTxQueue);
   }
 
   /** Lets go of what was held in place, however the thread ends: whoever stops a queue waits for that. */
@@ -105,11 +109,11 @@ export class WorkerContext implements LcoreContext {
     return sleeper;
   }
 
-  #freeSlot(what: string, { first, count }: Slots): number {
+  #freeSlot(what: 'pool' | 'sleeper', { first, count }: Slots): number {
     const slot = this.#control.indexOf(0, first);
     if (slot >= 0 && slot < first + count) return slot;
     throw new PmdError(
-      `VPCI_${what.toUpperCase()}S`,
+      what === 'pool' ? 'VPCI_POOLS' : 'VPCI_SLEEPERS',
       `Failed to create a ${what}: lcore ${this.lcoreId} has ${count} already`,
     );
   }
@@ -117,6 +121,17 @@ export class WorkerContext implements LcoreContext {
   /** Closed twice, a thing must not make the lcore forget the one that has its slot now. */
   #forget(slot: number, handle: number): void {
     Atomics.compareExchange(this.#control, slot, handle + 1, 0);
+  }
+
+  /** A port that is closed between the claim and the opening takes the driver's queue away: that too is VPCI_CLOSED. */
+  #open<Queue>(role: 'rx' | 'tx', port: number, queue: number, open: (spec: QueueSpec) => Queue): Queue {
+    const spec = this.#take(role, port, queue);
+    try {
+      return open(spec);
+    } catch (error) {
+      const { owners } = this.#start.ports[port] as PortQueues;
+      throw wordsClosed(owners) ? closedError(spec) : error;
+    }
   }
 
   /** The queue's description. Its launcher learns of it too, for a thread that can't let go by itself any more. */
@@ -127,19 +142,21 @@ export class WorkerContext implements LcoreContext {
     return spec;
   }
 
-  #claim(port: PortQueues, { role, queue, port: id }: QueueSpec): void {
+  #claim(port: PortQueues, spec: QueueSpec): void {
+    const { role, queue } = spec;
     const { owner } = this.#start;
     const holder = claimQueue(port.owners, ownerSlot(port, role, queue), owner);
     if (holder === owner) return;
-    const failure = `Failed to open ${role.toUpperCase()} queue ${queue} of port ${id}`;
-    if (holder === null) throw new PmdError('VPCI_CLOSED', `${failure}: the port is closed`);
+    if (holder === null) throw closedError(spec);
     throw new PmdError(
       'VPCI_QUEUE_BUSY',
-      `${failure}: lcore ${lcoreOfOwner(holder)} has it, and a queue belongs to one lcore`,
+      `${failedToOpen(spec)}: lcore ${lcoreOfOwner(holder)} has it, and a queue belongs to one lcore`,
     );
   }
 
   #spec(role: 'rx' | 'tx', port: number, queue: number) {
+    requireInteger(`${role}Queue()`, 'port', port, 0, MAX_NUMBER);
+    requireInteger(`${role}Queue()`, 'queue', queue, 0, MAX_NUMBER);
     const spec = this.#start.ports[port]?.[role][queue];
     if (spec) return spec;
     throw new PmdError(
@@ -147,6 +164,14 @@ export class WorkerContext implements LcoreContext {
       `Failed to open ${role.toUpperCase()} queue ${queue} of port ${port}: the lcore was given no such queue`,
     );
   }
+}
+
+function failedToOpen({ role, queue, port }: QueueSpec): string {
+  return `Failed to open ${role.toUpperCase()} queue ${queue} of port ${port}`;
+}
+
+function closedError(spec: QueueSpec): PmdError {
+  return new PmdError('VPCI_CLOSED', `${failedToOpen(spec)}: the port is closed`);
 }
 
 /** A pool that its launcher frees, unless the module closes it first. */

@@ -76,8 +76,10 @@ function moduleUrl(module: string | URL): string {
   } catch {
     throw argumentError(CALL, 'module', 'the URL of a local file', module);
   }
-  if (!statSync(path, { throwIfNoEntry: false })?.isFile())
-    throw new PmdError('VPCI_LCORE_MODULE', `Failed to call ${CALL}: module ${path}: there is no such file`);
+  const stat = statSync(path, { throwIfNoEntry: false });
+  const fault = stat?.isDirectory() ? 'it is a directory' : stat?.isFile() ? null : 'there is no such file';
+  if (fault !== null)
+    throw new PmdError('VPCI_LCORE_MODULE', `Failed to call ${CALL}: module ${path}: ${fault}`);
   return url.href;
 }
 

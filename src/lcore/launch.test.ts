@@ -250,6 +250,14 @@ describe('the end of an lcore', () => {
     await fails(launch({ cpu, module: module(`export default () => { throw new Error('boom'); }`) }), 'boom');
   });
 
+  it.each([
+    ['null', 'its module threw null'],
+    ['{ a: 1 }', 'its module threw { a: 1 }'],
+    ["new Error('line 1\\nline 2')", 'Lcore 0 failed: line 1 line 2'],
+  ])('regression: is reported in one line when the module throws %s', async (what, says) => {
+    await fails(launch({ cpu, lcore: 0, module: module(`export default () => { throw ${what}; }`) }), says);
+  });
+
   it('is reported when the module does not load', async () => {
     await fails(launch({ cpu, module: module('export default (') }), 'Lcore');
     await fails(launch({ cpu, module: module("import './absent.mjs'") }), 'absent.mjs');

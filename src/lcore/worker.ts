@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // First code on an lcore's thread: names and pins it, runs the user's module, says how that ended.
+import { inspect } from 'node:util';
 import { parentPort, workerData } from 'node:worker_threads';
 import { failedTo, PmdError } from '../errors.ts';
 import { native } from '../native.ts';
@@ -10,6 +11,13 @@ const start = workerData as LcoreStart;
 
 function say(message: LcoreMessage): void {
   parentPort?.postMessage(message);
+}
+
+/** What is no Error, in words. */
+function thrown(value: unknown): { code?: string; message: string; stack?: string } {
+  return {
+    message: `its module threw ${inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY })}`,
+  };
 }
 
 async function run(): Promise<void> {
@@ -35,13 +43,8 @@ try {
   await run();
   say({ kind: 'done' });
 } catch (error) {
-  const { code, message, stack } = error as Partial<NodeJS.ErrnoException>;
-  say({
-    kind: 'failed',
-    code: code ?? 'VPCI_LCORE_FAILED',
-    message: message ?? String(error),
-    stack: stack ?? '',
-  });
+  const { code, message, stack } = error instanceof Error ? (error as NodeJS.ErrnoException) : thrown(error);
+  say({ kind: 'failed', code: code ?? 'VPCI_LCORE_FAILED', message, stack: stack ?? '' });
 }
 // Timers or handles that the module left must not keep the thread.
 process.exit(0);

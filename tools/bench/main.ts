@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-bench: the suites as a command line. Progress goes to stderr, the table to stdout.
-import { accessSync, constants, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Command, Option } from '@commander-js/extra-typings';
 import { failedTo } from '../../src/errors.ts';
@@ -265,7 +265,8 @@ async function run(
 function requireWritable(file: string | undefined): void {
   if (file === undefined) return;
   try {
-    accessSync(dirname(file), constants.W_OK);
+    if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) throw new Error('it is a directory');
+    accessSync(existsSync(file) ? file : dirname(file), constants.W_OK);
   } catch (error) {
     throw failedTo(`write ${file}`, error);
   }

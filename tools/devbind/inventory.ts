@@ -6,6 +6,7 @@ import { PmdError } from '../../src/errors.ts';
 import { parsePciAddress } from '../../src/pci/address.ts';
 import { listPciDevices, type SysfsPciDevice } from '../../src/pci/sysfs.ts';
 import { belongs, CATEGORIES, type Category } from './categories.ts';
+import { parseGlob } from './glob.ts';
 import { KernelModules } from './modules.ts';
 import { PciNames } from './names.ts';
 import type { Places } from './places.ts';
@@ -75,15 +76,11 @@ export function expandGlob(text: string, places: Places): string[] {
   const folder = join(places.sysfs, 'bus/pci/devices');
   const addresses = existsSync(folder) ? readdirSync(folder).sort() : [];
   for (const pattern of [text, `0000:${text}`]) {
-    const found = addresses.filter((address) => globRegExp(pattern).test(address));
+    const glob = parseGlob(pattern.toLowerCase());
+    const found = addresses.filter((address) => glob.matches(address.toLowerCase()));
     if (found.length > 0) return found;
   }
   return [text];
-}
-
-function globRegExp(pattern: string): RegExp {
-  const escaped = pattern.replace(/[.+^${}()|\\]/g, '\\$&');
-  return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`, 'i');
 }
 
 /** The device that an address, an address without domain or an interface name stands for. Throws ENODEV. */

@@ -3,6 +3,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { readText } from '../../src/pci/sysfs.ts';
+import { type Glob, parseGlob } from './glob.ts';
 import type { Places } from './places.ts';
 
 /** The drivers that hand a device to userspace, in the order in which they are told. */
@@ -10,7 +11,7 @@ export const USERSPACE_DRIVERS: readonly string[] = ['igb_uio', 'vfio-pci', 'uio
 
 export class KernelModules {
   readonly #loaded: ReadonlySet<string>;
-  readonly #aliases: readonly { readonly pattern: RegExp; readonly module: string }[];
+  readonly #aliases: readonly { readonly pattern: Glob; readonly module: string }[];
 
   constructor(places: Places) {
     const folder = join(places.sysfs, 'module');
@@ -33,7 +34,7 @@ export class KernelModules {
 
   /** The module that the kernel would load for a device; of several the last one, which is the one that lspci tells last. */
   moduleFor(modalias: string): string | null {
-    return this.#aliases.findLast(({ pattern }) => pattern.test(modalias))?.module ?? null;
+    return this.#aliases.findLast(({ pattern }) => pattern.matches(modalias))?.module ?? null;
   }
 }
 
@@ -41,16 +42,12 @@ export class KernelModules {
 const dashed = (name: string): string => name.replaceAll('_', '-');
 
 /** Lines `alias PATTERN MODULE` with patterns of the shell (modules.alias of depmod). */
-function readAliases(path: string): { pattern: RegExp; module: string }[] {
+function readAliases(path: string): { pattern: Glob; module: string }[] {
   const lines = readText(path)
     .split('\n')
     .filter((line) => line.startsWith('alias pci:'));
   return lines.map((line) => {
     const [, pattern = '', module = ''] = line.split(' ');
-    const expression = pattern
-      .replace(/[.+^${}()|\\]/g, '\\$&')
-      .replaceAll('*', '.*')
-      .replaceAll('?', '.');
-    return { pattern: new RegExp(`^${expression}$`), module };
+    return { pattern: parseGlob(pattern), module };
   });
 }
