@@ -300,6 +300,8 @@ export interface Native {
    * `fd` is no terminal, or cannot be opened again.
    */
   openTerminal(fd: number): number;
+  /** False while another job of the shell has the terminal at `fd`: reading it would stop this process, and its mode stays. */
+  isForeground(fd: number): boolean;
   /** Raw mode, or the mode of before the first call. Unlike tty.ReadStream's setRawMode it does not wait for pending output. */
   setTerminalRaw(fd: number, on: boolean): void;
   /** Whether ^C at a terminal in raw mode is SIGINT or a character. Does not wait for pending output. */

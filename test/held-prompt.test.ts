@@ -171,60 +171,148 @@ describe('to a slow reader', { timeout: TEST_MS }, () => {
   });
 });
 
-describe('at a shell with job control', { timeout: TEST_MS }, () => {
-  it('regression: a prompt that was stopped comes back, twice, and one that started in the background comes', async () => {
-    const quoted = [process.execPath, ...MAIN].map((word) => `'${word}'`).join(' ');
-    const shell = new HeldOutput('session', ['bash', '--norc', '-i']);
-    held = shell;
-    await shell.pid();
-    shell.read();
-    let seen = 0;
-    /** Waits for output after all that was waited for before. */
-    const see = (text: string) =>
-      until(
-        `there is ${text}`,
-        () => {
-          const at = shell.output.indexOf(text, seen);
-          if (at >= 0) seen = at + text.length;
-          return at >= 0;
-        },
+/** A shell at a terminal, whose output is awaited piece by piece. */
+class Shell {
+  readonly #held: HeldOutput;
+  readonly #command = [process.execPath, ...MAIN].map((word) => `'${word}'`).join(' ');
+  #seen = 0;
+
+  constructor() {
+    this.#held = new HeldOutput('session', ['bash', '--norc', '-i']);
+    held = this.#held;
+    this.#held.read();
+    this.type("PS1='shell''> '");
+  }
+
+  type(line: string): void {
+    this.#held.type(line);
+  }
+
+  start(options: string): void {
+    this.type(`${this.#command} --no-huge --vdev=net_null0 ${options}`);
+  }
+
+  /** Waits for output after all that was waited for before. */
+  async see(...texts: string[]): Promise<void> {
+    for (const text of texts) {
+      const found = () => this.#held.output.indexOf(text, this.#seen);
+      await until(
+        `there is ${text} after ${this.#held.output.slice(this.#seen)}`,
+        () => found() >= 0,
         BOUND_MS,
       );
-    shell.type("PS1='shell> '");
-    shell.type(`${quoted} --no-huge --vdev=net_null0 -- -i`);
+      this.#seen = found() + text.length;
+    }
+  }
+
+  /** Its job in the background runs on though there is something to read: it does not read the terminal. */
+  async runsThough(): Promise<void> {
+    this.type('sleep 1');
+    this.type('jobs; echo "jobs" "shown"');
+    await this.see('Running', 'jobs shown', 'shell> ');
+  }
+
+  /** The program that it runs, in the foreground or not. */
+  async child(): Promise<number> {
+    return childOf(await this.#held.pid());
+  }
+
+  async leave(): Promise<void> {
+    this.type('exit');
+    await until('the shell ends', () => this.#held.exit !== undefined, BOUND_MS);
+  }
+}
+
+/** Whether ^C at the terminal of this process is a signal: of the shell's line editor it is, of the prompt's not. */
+function hasInterrupt(pid: number): boolean {
+  const { stdout } = spawnSync('stty', ['-a', '-F', `/proc/${pid}/fd/0`], { encoding: 'utf8' });
+  return /(?<!-)\bisig\b/.test(stdout);
+}
+
+describe('at a shell with job control', { timeout: TEST_MS }, () => {
+  it('regression: a prompt that was stopped comes back, twice', async () => {
+    const shell = new Shell();
+    shell.start('-- -i');
     for (let burst = 1; burst <= 2; burst++) {
-      await see('testpmd> ');
+      await shell.see('testpmd> ');
       shell.type(`set burst ${burst}`);
-      await see(`burst set to ${burst}`);
-      await see('testpmd> ');
+      await shell.see(`burst set to ${burst}`, 'testpmd> ');
       shell.type('\x1a');
-      await see('Stopped');
-      await see('shell> ');
+      await shell.see('Stopped', 'shell> ');
       shell.type('fg');
     }
-    await see('testpmd> ');
+    await shell.see('testpmd> ');
     shell.type('quit');
-    await see('Bye...');
-    await see('shell> ');
-    shell.type(`${quoted} --no-huge --vdev=net_null0 -- -i &`);
-    await see('shell> ');
-    shell.type('fg');
-    await see('testpmd> ');
-    shell.type('quit');
-    await see('Bye...');
-    await see('shell> ');
+    await shell.see('Bye...', 'shell> ');
     // A signal from outside leaves the terminal as it was, too.
-    shell.type(`${quoted} --no-huge --vdev=net_null0 -- -i`);
-    await see('testpmd> ');
+    shell.start('-- -i');
+    await shell.see('testpmd> ');
     shell.type('load /dev/null');
-    await see('testpmd> ');
-    process.kill(childOf(await shell.pid()), 'SIGHUP');
-    await see('Signal 1 received');
-    await see('Bye...');
-    await see('shell> ');
-    shell.type('stty -a; exit');
-    await see(' icanon');
-    await until('the shell ends', () => shell.exit !== undefined, BOUND_MS);
+    await shell.see('testpmd> ');
+    process.kill(await shell.child(), 'SIGHUP');
+    await shell.see('Signal 1 received', 'Bye...', 'shell> ');
+    shell.type('stty -a');
+    await shell.see(' icanon');
+    await shell.leave();
+  });
+
+  it.each(['started', 'continued'])(
+    'regression: one that is %s in the background leaves the terminal to the shell until fg',
+    async (how) => {
+      const shell = new Shell();
+      if (how === 'started') {
+        shell.start('-- -i &');
+        await shell.see('Done');
+      } else {
+        shell.start('-- -i');
+        await shell.see('testpmd> ');
+        shell.type('\x1a');
+        await shell.see('Stopped');
+        shell.type('bg');
+        await shell.see('shell> ');
+      }
+      await shell.runsThough();
+      const pid = await shell.child();
+      await until('the shell edits', () => isRaw(pid));
+      expect(hasInterrupt(pid)).toBe(true);
+      shell.type('fg');
+      await shell.see('-- -i', 'testpmd> ');
+      await until('the prompt edits', () => isRaw(pid) && !hasInterrupt(pid), BOUND_MS);
+      shell.type('set burst 7');
+      await shell.see('burst set to 7', 'testpmd> ');
+      shell.type('quit');
+      await shell.see('Bye...', 'shell> ');
+      shell.type('stty -a');
+      await shell.see('icrnl', ' icanon', 'shell> ');
+      await shell.leave();
+    },
+  );
+
+  it.each(['-- -i', ''])(
+    'regression: a signal ends one in the background that was started with "%s"',
+    async (options) => {
+      const shell = new Shell();
+      shell.start(`${options} &`);
+      await shell.see('Done');
+      shell.type('jobs');
+      await shell.see('Running', 'shell> ');
+      shell.type('kill %1');
+      await shell.see('Signal 15 received', 'Bye...');
+      await shell.leave();
+    },
+  );
+
+  it('regression: ^Z where nobody could continue it leaves the prompt', async () => {
+    const pmd = testpmd('session', '--vdev=net_null0', '--', '-i');
+    const pid = await pmd.pid();
+    pmd.read();
+    await until('the prompt is there', () => isRaw(pid) && pmd.output.includes('testpmd> '), BOUND_MS);
+    const before = pmd.output.length;
+    pmd.type('\x1a');
+    await until('it is there again', () => isRaw(pid) && pmd.output.includes('testpmd> ', before), BOUND_MS);
+    pmd.type('quit');
+    await until('it ends', () => pmd.exit !== undefined, BOUND_MS);
+    expect(pmd.exit).toBe(0);
   });
 });
 

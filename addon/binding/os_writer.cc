@@ -72,6 +72,10 @@ Napi::Value Terminal(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), OpenTerminal(arg::Fd(info[0], "fd")));
 }
 
+Napi::Value Foreground(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), IsForeground(arg::Fd(info[0], "fd")));
+}
+
 Napi::Value TerminalRaw(const Napi::CallbackInfo& info) {
   Check(info.Env(), SetTerminalRaw(arg::Fd(info[0], "fd"), arg::Bool(info[1], "on")), "tcsetattr");
   return info.Env().Undefined();
@@ -87,6 +91,7 @@ Napi::Value TerminalInterrupt(const Napi::CallbackInfo& info) {
 void InitOsWriter(Napi::Object exports) {
   Export<WriterStart>(exports, "writerStart");
   Export<Terminal>(exports, "openTerminal");
+  Export<Foreground>(exports, "isForeground");
   Export<TerminalRaw>(exports, "setTerminalRaw");
   Export<TerminalInterrupt>(exports, "setTerminalInterrupt");
 }

@@ -30,7 +30,10 @@ class TtouBlocked {
   sigset_t before_;
 };
 
+/** Whoever is in the background leaves the mode to the program in the foreground, such as a shell's line
+ * editor. */
 int SetMode(int fd, const termios& mode) {
+  if (!IsForeground(fd)) return 0;
   const TtouBlocked blocked;
   return tcsetattr(fd, TCSANOW, &mode) < 0 ? -errno : 0;
 }
@@ -48,7 +51,13 @@ int OpenTerminal(int fd) {
   return open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
+bool IsForeground(int fd) {
+  const pid_t group = tcgetpgrp(fd);
+  return group < 0 || group == getpgrp();
+}
+
 int SetTerminalRaw(int fd, bool on) {
+  if (!IsForeground(fd)) return 0;
   termios mode;
   if (tcgetattr(fd, &mode) < 0) return -errno;
   if (!original) original = mode;

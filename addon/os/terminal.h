@@ -11,8 +11,12 @@ namespace vpci {
  * or cannot be opened again. The flags of `fd` itself are shared with whoever started us, and stay. */
 int OpenTerminal(int fd);
 
+/** False while another job of the shell has the terminal at `fd`: reading it would stop this process. True of
+ * what is no terminal, or not the controlling one, which stops nobody. */
+bool IsForeground(int fd);
+
 /** Raw mode as a line editor wants it, or the mode that the terminal had before the first call. Drops and
- * awaits no output; 0 or a negative errno. */
+ * awaits no output. None of these changes the mode in the background. 0 or a negative errno. */
 int SetTerminalRaw(int fd, bool on);
 
 /** The mode of before the first SetTerminalRaw, for an end that runs nothing else. */

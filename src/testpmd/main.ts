@@ -17,6 +17,7 @@ import { standardOutput } from '../output/text-writer.ts';
 import { type CommandLine, helpText, parseCommandLine } from './command-line.ts';
 import { CommandRunner } from './commands/run.ts';
 import { commands } from './commands/table.ts';
+import { watchForeground } from './foreground.ts';
 import { UsageError } from './getopt.ts';
 import { chooseLcores } from './lcores.ts';
 import { TerminalOutput } from './output.ts';
@@ -160,13 +161,19 @@ async function runAlone(session: Session): Promise<void> {
       if (!started) process.exitCode = 1;
     });
   }
+  let foreground: ReturnType<typeof watchForeground> | undefined;
   const timer = setInterval(() => showStatistics(session), (settings.statsPeriod || 1e6) * 1000);
   if (settings.statsPeriod === 0 && !session.quitting) {
     output.print('Press enter to exit');
     const quit = () => void session.serialize(() => (session.quitting ? undefined : session.quit()));
-    process.stdin.once('data', quit).once('end', quit);
+    const input = process.stdin.once('data', quit).once('end', quit);
+    foreground = watchForeground(
+      () => input.resume(),
+      () => input.pause(),
+    );
   }
   await session.ended;
+  foreground?.end();
   clearInterval(timer);
 }
 

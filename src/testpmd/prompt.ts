@@ -7,6 +7,7 @@ import { MAX_LINE } from './commands/command-file.ts';
 import { complete } from './commands/grammar.ts';
 import type { CommandRunner } from './commands/run.ts';
 import { commands } from './commands/table.ts';
+import { watchForeground } from './foreground.ts';
 import { readLines } from './input-lines.ts';
 import type { TerminalOutput } from './output.ts';
 import type { Session } from './session.ts';
@@ -32,10 +33,8 @@ async function editLines(
   onInterrupt: () => void,
 ): Promise<void> {
   // Node's own setRawMode waits until a held terminal has taken all output, whatever signal comes.
-  let raw = false;
   const input = Object.assign(process.stdin, {
     setRawMode: (on: boolean) => {
-      raw = on;
       onTerminal(() => native.setTerminalRaw(0, on));
       return process.stdin;
     },
@@ -47,22 +46,37 @@ async function editLines(
     prompt: PROMPT,
     completer: (line: string) => [complete(commands, line), line.split(/\s+/).pop() ?? ''],
   });
-  const show = () => lines.prompt(true);
+  let mine = false;
   let running = false;
+  const show = () => {
+    if (mine && !running) lines.prompt(true);
+  };
   const run = (on: boolean) => {
     running = on;
     onTerminal(() => native.setTerminalInterrupt(0, on));
   };
+  const lost = () => {
+    mine = false;
+    lines.pause();
+  };
+  // A shell, or whoever ran meanwhile, may have changed the terminal's mode.
+  const gained = () => {
+    mine = true;
+    lines.resume();
+    input.setRawMode(true);
+    run(running);
+    show();
+  };
+  const foreground = watchForeground(gained, lost);
   let last = Promise.resolve();
   lines.on('SIGINT', onInterrupt);
-  // Stopped and continued (^Z, fg): readline pauses, and a shell may have changed the terminal's mode.
-  const continued = () => {
-    if (raw) input.setRawMode(true);
-    onTerminal(() => native.setTerminalInterrupt(0, running));
-    if (!running) show();
-  };
-  lines.on('SIGCONT', continued);
-  process.on('SIGCONT', continued);
+  lines.on('SIGTSTP', () => {
+    lost();
+    input.setRawMode(false);
+    // Not read any more from the next turn on. Where no shell could continue us the signal does nothing.
+    setImmediate(() => process.kill(process.pid, 'SIGTSTP'));
+    foreground.look();
+  });
   lines.on('line', (line) => {
     last = last.then(async () => {
       // A command that waits for a device holds the event loop: only as a signal does ^C end that.
@@ -77,9 +91,8 @@ async function editLines(
     last = last.then(() => quit(session));
   });
   output.afterEvent = show;
-  show();
   await session.ended;
-  process.off('SIGCONT', continued);
+  foreground.end();
   lines.close();
 }
 

@@ -46,6 +46,9 @@ def control():
         else:
             os.write(held, line.encode())
     child.kill()
+    child.wait()
+    # A job that the shell leaves behind finds its terminal gone.
+    os._exit(0)
 
 
 threading.Thread(target=control, daemon=True).start()
