@@ -130,6 +130,23 @@ describe('text to a reader', () => {
     }
   });
 
+  it.each([
+    ['stderr', ''],
+    ['both', 'y'],
+  ])('regression: on a full disk that is that of %s, the exit status says so', async (which, line) => {
+    const code = `import { standardOutput } from ${JSON.stringify(fileURLToPath(new URL('./text-writer.ts', import.meta.url)))};
+      standardOutput().stderr.line('x');
+      standardOutput().stdout.line('${line}');
+      process.exit(0);`;
+    const full = openSync('/dev/full', 'w');
+    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', code], {
+      stdio: ['ignore', which === 'both' ? full : 'ignore', full],
+    });
+    closeSync(full);
+    await once(child, 'close');
+    expect(child.exitCode).toBe(1);
+  });
+
   it('that went away is an error of its own, not an exception', async () => {
     const child = spawn(process.execPath, [...PROGRAM.slice(1), '1000', report], {
       stdio: ['ignore', 'pipe', 'ignore'],

@@ -3,7 +3,8 @@
 // writes synchronously, so that a held terminal (Ctrl-S) or a reader that sleeps stops timers, sockets and signals.
 //
 // What finds no room is lost, is counted, and is reported at its place in the text once there is room again. What stdout does
-// not take for another reason (a full disk) is lost as well: stderr says so once, and at the end, and the exit status is no longer 0.
+// not take for another reason (a full disk) is lost as well: stderr says so once, and at the end, and the exit status is no longer 0; nor
+// is it when stderr itself lost something.
 // When the process exits, the rest is written for as long as somebody reads it, a moment at most.
 import { native, type OutputQueue } from '../native.ts';
 
@@ -153,11 +154,14 @@ function openStandard(): Standard {
   process.on('exit', () => {
     out.flush(STALL_MS, LIMIT_MS);
     takeFailures();
-    if (stdout.error) {
-      stderr.line(`stdout: ${stdout.failed} ${stdout.failed === 1 ? 'line was' : 'lines were'} lost`);
-      process.exitCode ||= EXIT_FAILURE;
-    }
-    if (err !== out || stdout.error) err.flush(STALL_MS, LIMIT_MS);
+    if (err !== out) err.flush(STALL_MS, LIMIT_MS);
+    takeFailures();
+    const losses = Object.entries({ stdout, stderr }).filter(([, writer]) => writer.error);
+    for (const [name, { failed }] of losses)
+      stderr.line(`${name}: ${failed} ${failed === 1 ? 'line was' : 'lines were'} lost`);
+    if (losses.length === 0) return;
+    process.exitCode ||= EXIT_FAILURE;
+    err.flush(STALL_MS, LIMIT_MS);
   });
   return { stdout, stderr };
 }

@@ -153,6 +153,7 @@ describe('the prompt', () => {
     expect(await cli.say('help')).toContain(
       '    help control                    : Start and stop forwarding.\n',
     );
+    expect(await cli.say('set verbose 1')).toBe('set verbose 1 has no effect: packets are not dumped\n');
     expect(await cli.say('foo')).toBe('Command not found\n');
     expect(await cli.say('show port')).toBe('Bad arguments\n');
     for (const [line, complaint] of [

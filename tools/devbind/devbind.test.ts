@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The status texts here are what dpdk-devbind.py (DPDK 26.11-rc0) prints for the same trees.
-import { execFileSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readPciDevice } from '../../src/pci/sysfs.ts';
+import { nodeArguments } from '../../test/support/program.ts';
 import { FakeMachine, modalias } from './machine.test-help.ts';
 import { REAL_PLACES } from './places.ts';
 import { run } from './run.ts';
 
+const MAIN = nodeArguments('tools/devbind/main.ts');
 const VPCI = '0000:00:04.0';
 const REFERENCE = '/usr/bin/dpdk-devbind.py';
 
@@ -378,5 +380,16 @@ describe('vhost-pci-devbind', () => {
   ])('ends with status 2 for %j', (args, message) => {
     expect(machine.devbind(...args)).toBe(2);
     expect(machine.err.startsWith(`vhost-pci-devbind: ${message}`), machine.err).toBe(true);
+  });
+
+  it('regression: output that a full disk does not take is one line on stderr and a failure', () => {
+    const full = openSync('/dev/full', 'w');
+    const { status, stderr } = spawnSync(process.execPath, [...MAIN, '--status'], {
+      stdio: ['ignore', full, 'pipe'],
+      encoding: 'utf8',
+    });
+    closeSync(full);
+    expect(stderr).toMatch(/^vhost-pci-devbind: stdout: output is lost: ENOSPC: .*\n$/);
+    expect(status).toBe(1);
   });
 });

@@ -4,8 +4,20 @@
 import { REAL_PLACES } from './places.ts';
 import { run } from './run.ts';
 
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+const EXIT_FAILURE = 1;
+
+const tell = (line: string) => void process.stderr.write(`${line}\n`);
+
+// A reader that went away, such as `| head`, is no failure; what failed before stays one.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') return;
+  process.exitCode ||= EXIT_FAILURE;
+  tell(`vhost-pci-devbind: stdout: output is lost: ${error.message}`);
+});
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') process.exitCode ||= EXIT_FAILURE;
+});
 process.exitCode = run(process.argv.slice(2), REAL_PLACES, {
   print: (text) => process.stdout.write(text),
-  tell: (line) => process.stderr.write(`${line}\n`),
+  tell,
 });

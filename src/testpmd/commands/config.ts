@@ -68,7 +68,12 @@ export const configCommands: readonly Command<Session>[] = [
       session.settings.recordCycles = to === 'on';
     },
   },
-  { pattern: 'set verbose n=<uint>', section, help: 'Accepted without effect.', run: () => {} },
+  {
+    pattern: 'set verbose n=<uint>',
+    section,
+    help: 'Accepted without effect.',
+    run: ({ output }, { n }) => output.print(`set verbose ${n} has no effect: packets are not dumped`),
+  },
 ];
 
 function setFwd({ settings, output }: Session, { mode, retry }: Args): void {
