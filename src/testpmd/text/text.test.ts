@@ -32,8 +32,6 @@ function nullPort(id: number): Port {
   port.start();
   const mac = ['3a:05:0a:78:1c:30', '72:dd:b1:2a:fb:aa'][id];
   const shown = { ...port.info, mac };
-  port.close();
-  port.start();
   return Object.create(port, {
     info: { value: shown },
     id: { value: id },
