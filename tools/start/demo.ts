@@ -29,6 +29,7 @@ export async function runDemo(
   const cpus = twoCpus(native.getAffinity());
   const sockets = { vhostUser: workspace.path('u'), vfioUser: workspace.path('f') };
   const children: Child[] = [];
+  let showAll = options.verbose;
   try {
     say(picture(options, cpus));
     const device = await startDevice(options, sockets, children);
@@ -40,10 +41,16 @@ export async function runDemo(
     const totals = await traffic.finish();
     await pmd.stop();
     for (const line of summary(totals, pmdTotals(pmd.output))) say(line);
-    judge(options, totals);
+    try {
+      judge(options, totals);
+    } catch (error) {
+      // Why packets do not arrive, none of the three knows alone.
+      showAll = true;
+      throw error;
+    }
   } finally {
     await stopAll([...children].reverse());
-    if (options.verbose) for (const child of children) showOutput(child, say);
+    if (showAll) for (const child of children) showOutput(child, say);
   }
 }
 
@@ -118,7 +125,7 @@ function judge(options: DemoOptions, { sent, received, checks }: Sample): void {
   if (checks && checks.lost + checks.bad > 0) {
     throw new PmdError(
       'VPCI_CHECK',
-      `not all was right: ${checks.lost} frames were lost, ${checks.bad} were bad`,
+      `the check failed: ${checks.lost} frames did not come back, ${checks.bad} were corrupt (above: what each part printed)`,
     );
   }
   if (checks && received === 0) throw new PmdError('VPCI_NO_TRAFFIC', 'no packet came back');
