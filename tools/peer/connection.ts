@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How the front-end gets a connected socket: it connects, or (--server) it listens and takes the next back-end that comes.
-import { statSync } from 'node:fs';
 import { failedTo, PmdError } from '../../src/errors.ts';
 import { native, type SocketAccess } from '../../src/native.ts';
-import { ListeningSocket } from '../run/listening-socket.ts';
+import { isOtherFile, ListeningSocket } from '../run/listening-socket.ts';
 
 export interface Connector {
   /** A connected socket, which the caller owns. Rejects when there is no back-end, or with the signal's reason. */
@@ -30,7 +29,7 @@ class Client implements Connector {
       const action = `connect to the vhost-user back-end at ${this.#path}`;
       const { code } = cause as NodeJS.ErrnoException;
       const refused = code === 'ECONNREFUSED';
-      if (refused && !statSync(this.#path, { throwIfNoEntry: false })?.isSocket())
+      if (refused && isOtherFile(this.#path))
         throw new PmdError('ENOTSOCK', `Failed to ${action}: it is not a socket`);
       const advice = 'start vhost-pci-device first, or listen here with --server';
       if (code === 'ENOENT')

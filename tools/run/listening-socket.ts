@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A listening unix socket with its file: made for whom it is meant for, and removed by whoever made it and nobody else.
-import { lstatSync, type Stats, unlinkSync } from 'node:fs';
+import { lstatSync, type Stats, statSync, unlinkSync } from 'node:fs';
 import { InvalidArgumentError, type OptionValues } from '@commander-js/extra-typings';
 import { failedTo, PmdError } from '../../src/errors.ts';
 import { native, type SocketAccess } from '../../src/native.ts';
@@ -106,10 +106,10 @@ function occupant(path: string): string {
   return 'another process listens there, probably a device model that is still running: end it';
 }
 
-/** True where there is a file that is no socket. */
+/** True where there is a file, links followed, that is no socket. */
 export function isOtherFile(path: string): boolean {
   try {
-    return lstatSync(path, { throwIfNoEntry: false })?.isSocket() === false;
+    return statSync(path, { throwIfNoEntry: false })?.isSocket() === false;
   } catch {
     return false;
   }
