@@ -141,9 +141,9 @@ describe('a device model that ends and starts again', { timeout: TEST_MS }, () =
     await pmd.prints(`testpmd: once the device of port 1 is back: ${attach}\n`);
     expect(await pmd.say(attach)).toMatch(/^Attaching a new port...\nFailed to attach port .*vfio.sock/);
     await stage.startDevice();
-    // Forwarding goes on with the other port meanwhile.
-    expect(await pmd.say(attach)).toBe(
-      'Attaching a new port...\nPort 1 is attached. Now total ports is 2\nDone\ntestpmd> ',
+    // Forwarding goes on with the other port meanwhile. The peer reconnects at any moment: the link's event may come before the prompt or after.
+    expect(await pmd.say(attach)).toMatch(
+      /^Attaching a new port...\nPort 1 is attached. Now total ports is 2\nDone\n/,
     );
     expect(await pmd.say(attach)).toContain('there is a device net_vhost_pci0 already\n');
     await pmd.say('stop');
