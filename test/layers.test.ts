@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Imports in src/ go downwards only, and nothing in src/ knows of tools/.
+// Imports in src/ and in addon/ go downwards only, and nothing in src/ knows of tools/.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -86,5 +86,63 @@ describe('layers', () => {
     const found = importsOf('src/abi/x.ts', text);
     expect(found.map(({ to }) => to)).toEqual(['src/ethdev/port.ts', 'tools/x.ts', 'src/abi/c.ts']);
     expect(found.map(upward)).toEqual([true, true, false]);
+  });
+});
+
+/** What each folder of addon/ may include: of the addon, and of the world outside of C++ and Linux. */
+const ADDON: Readonly<Record<string, { readonly below: readonly string[]; readonly node: boolean }>> = {
+  ring: { below: [], node: false },
+  packet: { below: ['ring'], node: false },
+  burst: { below: ['packet', 'ring'], node: false },
+  // Its signals and its bounded calls are those of the ring engine.
+  os: { below: ['ring'], node: false },
+  binding: { below: ['os', 'burst', 'packet', 'ring'], node: true },
+};
+
+const NODE_HEADER = /^(?:napi|node|uv|v8)/;
+
+const cppSources = () =>
+  readdirSync(join(root, 'addon'), { recursive: true, encoding: 'utf8' }).filter((file) =>
+    /\.(?:cc|h)$/.test(file),
+  );
+
+function includesOf(text: string): { quoted: string[]; system: string[] } {
+  const all = [...text.matchAll(/^#\s*include\s*(["<])([^">]+)[">]/gm)];
+  const of = (mark: string) => all.filter(([, open]) => open === mark).map(([, , name = '']) => name);
+  return { quoted: of('"'), system: of('<') };
+}
+
+/** The includes of a file of addon/ that its folder has no right to. */
+function forbidden(file: string, text: string): string[] {
+  const folder = file.split('/')[0] ?? '';
+  const rule = ADDON[folder];
+  const { quoted, system } = includesOf(text);
+  return [
+    ...quoted.filter((name) => ![folder, ...(rule?.below ?? [])].includes(name.split('/')[0] ?? '')),
+    ...system.filter((name) => NODE_HEADER.test(name) && !rule?.node),
+  ].map((name) => `addon/${file} includes ${name}`);
+}
+
+describe('folders of addon/', () => {
+  it('are known', () => {
+    const folders = new Set(cppSources().map((file) => file.split('/')[0]));
+    expect([...folders].toSorted()).toEqual(Object.keys(ADDON).toSorted());
+  });
+
+  it('include downwards only: ring, packet and burst nothing of os, binding or Node', () => {
+    const files = cppSources();
+    expect(files.length).toBeGreaterThan(50);
+    const found = files.flatMap((file) => forbidden(file, readFileSync(join(root, 'addon', file), 'utf8')));
+    expect(found).toEqual([]);
+  });
+
+  it('would be found broken', () => {
+    const text = '#include <napi.h>\n#include <vector>\n#include "os/event.h"\n#include "ring/chain.h"\n';
+    expect(forbidden('burst/x.cc', text)).toEqual([
+      'addon/burst/x.cc includes os/event.h',
+      'addon/burst/x.cc includes napi.h',
+    ]);
+    expect(forbidden('ring/x.h', '#include "burst/relay.h"\n')).toHaveLength(1);
+    expect(forbidden('binding/x.cc', text)).toEqual([]);
   });
 });

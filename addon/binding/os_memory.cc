@@ -9,10 +9,10 @@
 #include "binding/buffers.h"
 #include "binding/error.h"
 #include "binding/os.h"
+#include "burst/in_place.h"
 #include "os/file.h"
 #include "os/foreign_file.h"
 #include "os/mapping.h"
-#include "ring/in_place.h"
 
 namespace vpci {
 namespace {

@@ -8,13 +8,13 @@
 
 #include "binding/hot.h"
 #include "binding/ring_registry.h"
+#include "burst/bare_burst.h"
+#include "burst/device_rx.h"
+#include "burst/device_tx.h"
+#include "burst/in_place.h"
+#include "burst/relay.h"
+#include "burst/repeat.h"
 #include "os/tsc.h"
-#include "ring/bare_burst.h"
-#include "ring/device_rx.h"
-#include "ring/device_tx.h"
-#include "ring/in_place.h"
-#include "ring/relay.h"
-#include "ring/repeat.h"
 
 namespace vpci {
 namespace {

@@ -9,8 +9,8 @@
 #include "binding/error.h"
 #include "binding/ring_registry.h"
 #include "binding/ring_stuck.h"
+#include "burst/announce.h"
 #include "os/mapping.h"
-#include "ring/announce.h"
 
 namespace vpci {
 namespace {

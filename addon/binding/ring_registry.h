@@ -14,11 +14,11 @@
 #include <memory>
 #include <mutex>
 
+#include "burst/peer_traffic.h"
+#include "burst/tap_queue.h"
+#include "packet/mbuf_pool.h"
 #include "ring/device_queue.h"
-#include "ring/driver_queue.h"
-#include "ring/mbuf_pool.h"
 #include "ring/memory_table.h"
-#include "ring/tap_queue.h"
 
 namespace vpci {
 

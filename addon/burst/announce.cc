@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "ring/announce.h"
+#include "burst/announce.h"
 
 #include <cstring>
 

@@ -4,8 +4,8 @@
 #pragma once
 #include <cstdint>
 
+#include "packet/mbuf_pool.h"
 #include "ring/device_queue.h"
-#include "ring/mbuf_pool.h"
 
 namespace vpci {
 

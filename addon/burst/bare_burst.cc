@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "ring/bare_burst.h"
+#include "burst/bare_burst.h"
 
 #include <algorithm>
 
-#include "ring/copy.h"
+#include "burst/single_buffer.h"
+#include "packet/copy.h"
 #include "ring/packed_ring.h"
-#include "ring/single_buffer.h"
 #include "ring/split_ring.h"
 
 namespace vpci {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "ring/device_rx.h"
+#include "burst/device_rx.h"
 
 #include <algorithm>
 
-#include "ring/announce.h"
+#include "burst/announce.h"
+#include "burst/single_buffer.h"
+#include "packet/copy.h"
+#include "packet/offload.h"
 #include "ring/chain.h"
-#include "ring/copy.h"
-#include "ring/offload.h"
 #include "ring/packed_ring.h"
-#include "ring/single_buffer.h"
 #include "ring/split_ring.h"
 #include "ring/variant.h"
 

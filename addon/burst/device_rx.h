@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // RX engine: takes packets out of the peer's TX ring into mbufs, one copy.
 #pragma once
+#include "packet/mbuf_pool.h"
 #include "ring/device_queue.h"
-#include "ring/mbuf_pool.h"
 
 namespace vpci {
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "ring/device_tx.h"
+#include "burst/device_tx.h"
 
 #include <algorithm>
 
-#include "ring/buffer_finder.h"
-#include "ring/copy.h"
-#include "ring/offload.h"
+#include "burst/buffer_finder.h"
+#include "burst/single_buffer.h"
+#include "packet/copy.h"
+#include "packet/offload.h"
+#include "packet/segmenter.h"
+#include "packet/tx_packet.h"
 #include "ring/packed_ring.h"
-#include "ring/segmenter.h"
-#include "ring/single_buffer.h"
 #include "ring/split_ring.h"
-#include "ring/tx_packet.h"
 #include "ring/variant.h"
 
 namespace vpci {

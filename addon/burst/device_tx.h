@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // TX engine: puts packets straight into the buffers of the peer's RX ring, one copy.
 #pragma once
+#include "packet/mbuf_pool.h"
 #include "ring/device_queue.h"
-#include "ring/mbuf_pool.h"
 
 namespace vpci {
 

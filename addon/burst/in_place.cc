@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "ring/in_place.h"
+#include "burst/in_place.h"
 
 #include <algorithm>
 
+#include "burst/single_buffer.h"
 #include "ring/packed_ring.h"
-#include "ring/single_buffer.h"
 #include "ring/split_ring.h"
 
 namespace vpci {

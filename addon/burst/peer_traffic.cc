@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "ring/driver_queue.h"
+#include "burst/peer_traffic.h"
 
 #include <algorithm>
 #include <bit>
 
-#include "ring/copy.h"
+#include "packet/copy.h"
+#include "packet/traffic.h"
 #include "ring/shared_access.h"
 #include "ring/signal.h"
-#include "ring/traffic.h"
 
 namespace vpci {
 namespace {

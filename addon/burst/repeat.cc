@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "ring/repeat.h"
+#include "burst/repeat.h"
 
 #include <algorithm>
 
-#include "ring/copy.h"
+#include "burst/single_buffer.h"
+#include "packet/copy.h"
+#include "packet/tx_packet.h"
 #include "ring/packed_ring.h"
-#include "ring/single_buffer.h"
 #include "ring/split_ring.h"
-#include "ring/tx_packet.h"
 
 namespace vpci {
 namespace {

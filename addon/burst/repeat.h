@@ -5,8 +5,8 @@
 // A buffer of the peer's that comes round again holds the packet already, unless its owner changed it. Bytes
 // that are there are not written: then their lines stay in the caches of both cores.
 #pragma once
+#include "packet/mbuf_pool.h"
 #include "ring/device_queue.h"
-#include "ring/mbuf_pool.h"
 
 namespace vpci {
 

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "packet/mbuf_pool.h"
 #include "ring/device_queue.h"
-#include "ring/mbuf_pool.h"
 #include "ring/split_ring.h"
 #include "ring/variant.h"
 

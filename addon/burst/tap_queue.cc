@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "ring/tap_queue.h"
+#include "burst/tap_queue.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "ring/offload.h"
-#include "ring/segmenter.h"
+#include "packet/offload.h"
+#include "packet/segmenter.h"
 
 namespace vpci {
 namespace {

@@ -10,9 +10,9 @@
 #include <atomic>
 #include <cstdint>
 
+#include "packet/mbuf_pool.h"
 #include "ring/counters.h"
 #include "ring/device_queue.h"
-#include "ring/mbuf_pool.h"
 
 namespace vpci {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "ring/mbuf_pool.h"
+#include "packet/mbuf_pool.h"
 
 namespace vpci {
 namespace {

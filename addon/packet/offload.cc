@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "ring/offload.h"
+#include "packet/offload.h"
 
 #include <algorithm>
 
-#include "ring/checksum.h"
-#include "ring/tx_packet.h"
+#include "packet/checksum.h"
+#include "packet/tx_packet.h"
 
 namespace vpci {
 namespace {

@@ -2,8 +2,8 @@
 // Checksum and segmentation offload: the network header of the peer's packets (VIRTIO 1.2, 5.1.6) against the
 // metadata of an mbuf. `features` are those that the peer negotiated.
 #pragma once
+#include "packet/mbuf_pool.h"
 #include "ring/layout.h"
-#include "ring/mbuf_pool.h"
 
 namespace vpci {
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "ring/segmenter.h"
+#include "packet/segmenter.h"
 
 #include <algorithm>
 #include <cstring>
 
-#include "ring/checksum.h"
+#include "packet/checksum.h"
 
 namespace vpci {
 namespace {

@@ -7,9 +7,9 @@
 #pragma once
 #include <cstdint>
 
+#include "packet/mbuf_pool.h"
+#include "packet/tx_packet.h"
 #include "ring/layout.h"
-#include "ring/mbuf_pool.h"
-#include "ring/tx_packet.h"
 
 namespace vpci {
 

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <cstring>
 
-#include "ring/copy.h"
-#include "ring/mbuf_pool.h"
+#include "packet/copy.h"
+#include "packet/mbuf_pool.h"
 
 namespace vpci {
 

@@ -8,7 +8,7 @@ import { native, type PoolHandle, type VectorHandle } from '../native.ts';
 export const MBUF_DEFAULT_HEADROOM = 128;
 export const MBUF_DEFAULT_DATA_ROOM = 2048;
 
-/** Bits of `olFlags`: what somebody behind us has to do for the packet, as addon/ring/mbuf_pool.h has them. */
+/** Bits of `olFlags`: what somebody behind us has to do for the packet, as addon/packet/mbuf_pool.h has them. */
 export const MBUF_F_CSUM_VALID = 1;
 /** The checksum from `csumStart` to the end belongs to `csumStart + csumOffset`, where the sum of the pseudo-header is. */
 export const MBUF_F_NEEDS_CSUM = 2;

@@ -3,10 +3,10 @@
 // towards a peer that posts a few buffers at a time. The peer gets what the oracle says, whatever the room,
 // or nothing and the packet is counted.
 #include "../ring/mock_peer.h"
+#include "burst/device_tx.h"
 #include "cut_oracle.h"
 #include "guest.h"
 #include "input.h"
-#include "ring/device_tx.h"
 
 namespace fuzz {
 namespace {

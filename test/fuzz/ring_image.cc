@@ -2,10 +2,10 @@
 // Fuzzes both roles of the ring engine with a raw image of guest memory, rings included: no structure is
 // assumed of what the peer wrote. In half of the inputs a second thread goes on writing while the bursts run,
 // as a peer that changes what has just been checked.
+#include "burst/device_rx.h"
+#include "burst/device_tx.h"
+#include "burst/peer_traffic.h"
 #include "image.h"
-#include "ring/device_rx.h"
-#include "ring/device_tx.h"
-#include "ring/driver_queue.h"
 
 namespace fuzz {
 namespace {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Fuzzes the roads beside the bursts - work in place, repeated packets, relays - and their turns with bursts
 // on the same rings, with a raw image of guest memory as in ring_image.cc.
+#include "burst/device_rx.h"
+#include "burst/device_tx.h"
+#include "burst/in_place.h"
+#include "burst/relay.h"
+#include "burst/repeat.h"
 #include "image.h"
-#include "ring/device_rx.h"
-#include "ring/device_tx.h"
-#include "ring/in_place.h"
-#include "ring/relay.h"
-#include "ring/repeat.h"
 
 namespace fuzz {
 namespace {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Fuzzes the device role of the ring engine with structured input: features, geometry, descriptors, and a
 // list of what peer and application do in turn. Every burst is compared with an oracle.
+#include "burst/device_rx.h"
+#include "burst/device_tx.h"
 #include "guest.h"
 #include "header_oracle.h"
 #include "input.h"
-#include "ring/device_rx.h"
-#include "ring/device_tx.h"
 #include "ring_oracle.h"
 
 namespace fuzz {

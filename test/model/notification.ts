@@ -51,7 +51,7 @@ export const CALL: Direction = {
 /** Functions of the engine, and what each does in the order in which the model does it. */
 export const MIRRORED = [
   {
-    file: 'addon/ring/driver_queue.cc',
+    file: 'addon/burst/peer_traffic.cc',
     name: 'DriverQueue::Publish',
     order: ['ring.Expose()', 'FullFence()', 'ring.WantsKick(', 'SignalEventfd(kick_fd_'],
   },

@@ -6,9 +6,9 @@
 #include <string>
 
 #include "../ring/mock_peer.h"
-#include "ring/device_rx.h"
-#include "ring/device_tx.h"
-#include "ring/driver_queue.h"
+#include "burst/device_rx.h"
+#include "burst/device_tx.h"
+#include "burst/peer_traffic.h"
 
 using namespace mock;
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // An address to announce comes out of the next receive burst, before all else and once.
-#include "ring/announce.h"
+#include "burst/announce.h"
 
+#include "burst/device_rx.h"
+#include "burst/in_place.h"
+#include "burst/relay.h"
 #include "check.h"
 #include "mock_peer.h"
-#include "ring/device_rx.h"
-#include "ring/in_place.h"
-#include "ring/relay.h"
 
 using namespace mock;
 

@@ -2,10 +2,10 @@
 // The bursts of benchmarks: descriptors that go back with nothing done, or with the bytes moved and no more.
 #include <algorithm>
 
+#include "burst/bare_burst.h"
+#include "burst/peer_traffic.h"
 #include "check.h"
 #include "mock_peer.h"
-#include "ring/bare_burst.h"
-#include "ring/driver_queue.h"
 
 using namespace mock;
 

@@ -2,10 +2,10 @@
 // What a well-behaved peer sees and gets: every framing, both directions.
 #include <thread>
 
+#include "burst/device_rx.h"
+#include "burst/device_tx.h"
 #include "check.h"
 #include "mock_peer.h"
-#include "ring/device_rx.h"
-#include "ring/device_tx.h"
 
 using namespace mock;
 

@@ -2,14 +2,14 @@
 // The driver role (the built-in peer) against the device role, and against a hostile back-end.
 #include <thread>
 
+#include "burst/device_rx.h"
+#include "burst/device_tx.h"
+#include "burst/peer_traffic.h"
 #include "check.h"
 #include "mock_peer.h"
-#include "ring/device_rx.h"
-#include "ring/device_tx.h"
-#include "ring/driver_queue.h"
+#include "packet/traffic.h"
 #include "ring/packed_ring.h"
 #include "ring/split_ring.h"
-#include "ring/traffic.h"
 
 using namespace mock;
 

@@ -4,14 +4,14 @@
 #include <cstring>
 #include <thread>
 
+#include "burst/bare_burst.h"
+#include "burst/device_rx.h"
+#include "burst/device_tx.h"
+#include "burst/in_place.h"
+#include "burst/relay.h"
+#include "burst/repeat.h"
 #include "check.h"
 #include "mock_peer.h"
-#include "ring/bare_burst.h"
-#include "ring/device_rx.h"
-#include "ring/device_tx.h"
-#include "ring/in_place.h"
-#include "ring/relay.h"
-#include "ring/repeat.h"
 
 using namespace mock;
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "ring/mbuf_pool.h"
+#include "packet/mbuf_pool.h"
 
 namespace mock {
 

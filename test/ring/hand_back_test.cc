@@ -5,11 +5,11 @@
 
 #include <fstream>
 
+#include "burst/device_rx.h"
+#include "burst/in_place.h"
+#include "burst/relay.h"
 #include "check.h"
 #include "mock_peer.h"
-#include "ring/device_rx.h"
-#include "ring/in_place.h"
-#include "ring/relay.h"
 
 using namespace mock;
 

@@ -3,12 +3,12 @@
 // the peer as used, and the ring goes on.
 #include <unistd.h>
 
+#include "burst/device_rx.h"
+#include "burst/device_tx.h"
+#include "burst/in_place.h"
+#include "burst/relay.h"
 #include "by_hand.h"
 #include "check.h"
-#include "ring/device_rx.h"
-#include "ring/device_tx.h"
-#include "ring/in_place.h"
-#include "ring/relay.h"
 
 using namespace mock;
 

@@ -3,10 +3,10 @@
 // AddressSanitizer's to find; these tests say what else must hold.
 #include <thread>
 
+#include "burst/device_rx.h"
+#include "burst/device_tx.h"
 #include "check.h"
 #include "mock_peer.h"
-#include "ring/device_rx.h"
-#include "ring/device_tx.h"
 
 using namespace mock;
 

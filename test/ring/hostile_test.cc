@@ -4,10 +4,10 @@
 // allocation ends, so that AddressSanitizer sees any byte too many.
 #include <functional>
 
+#include "burst/device_rx.h"
+#include "burst/device_tx.h"
 #include "check.h"
 #include "mock_peer.h"
-#include "ring/device_rx.h"
-#include "ring/device_tx.h"
 
 using namespace mock;
 

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Packets written and read in the peer's own buffers, and moved from peer to peer.
-#include "ring/in_place.h"
+#include "burst/in_place.h"
 
 #include <algorithm>
 #include <atomic>
 #include <thread>
 
+#include "burst/device_rx.h"
+#include "burst/device_tx.h"
+#include "burst/peer_traffic.h"
+#include "burst/relay.h"
 #include "check.h"
 #include "mock_peer.h"
-#include "ring/device_rx.h"
-#include "ring/device_tx.h"
-#include "ring/driver_queue.h"
-#include "ring/relay.h"
 
 using namespace mock;
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Drivers of before virtio 1.0: the network header has 10 bytes, or 12 with MRG_RXBUF (VIRTIO 1.2, 5.1.6.1).
 // Many of them keep it in a buffer of its own (2.7.4.1).
+#include "burst/device_rx.h"
+#include "burst/device_tx.h"
+#include "burst/in_place.h"
+#include "burst/peer_traffic.h"
+#include "burst/relay.h"
+#include "burst/repeat.h"
 #include "by_hand.h"
 #include "check.h"
-#include "ring/device_rx.h"
-#include "ring/device_tx.h"
-#include "ring/driver_queue.h"
-#include "ring/in_place.h"
-#include "ring/relay.h"
-#include "ring/repeat.h"
 
 using namespace mock;
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "packet/mbuf_pool.h"
 #include "ring/device_queue.h"
-#include "ring/mbuf_pool.h"
 
 namespace mock {
 

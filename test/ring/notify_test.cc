@@ -3,10 +3,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "burst/device_rx.h"
+#include "burst/peer_traffic.h"
 #include "check.h"
 #include "mock_peer.h"
-#include "ring/device_rx.h"
-#include "ring/driver_queue.h"
 
 using namespace mock;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Checksum and segmentation metadata between the peer's network header and an mbuf, in both directions.
+#include "burst/device_rx.h"
+#include "burst/device_tx.h"
 #include "check.h"
 #include "mock_peer.h"
-#include "ring/device_rx.h"
-#include "ring/device_tx.h"
 
 using namespace mock;
 

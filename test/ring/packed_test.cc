@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Packed rings in the device role, against a driver made by hand: lists, indirect tables, wrapping, order,
 // mergeable buffers, and a peer that breaks the rules.
+#include "burst/device_rx.h"
+#include "burst/device_tx.h"
 #include "check.h"
 #include "mock_peer.h"
-#include "ring/device_rx.h"
-#include "ring/device_tx.h"
 #include "ring/packed_ring.h"
 
 using namespace mock;

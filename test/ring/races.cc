@@ -5,11 +5,11 @@
 #include <atomic>
 #include <thread>
 
+#include "burst/device_rx.h"
+#include "burst/device_tx.h"
+#include "burst/peer_traffic.h"
 #include "check.h"
 #include "mock_peer.h"
-#include "ring/device_rx.h"
-#include "ring/device_tx.h"
-#include "ring/driver_queue.h"
 
 using namespace mock;
 

@@ -2,10 +2,10 @@
 // A relay between two peers of which one wants to reach the other's memory.
 #include <sys/mman.h>
 
+#include "burst/device_rx.h"
+#include "burst/relay.h"
 #include "check.h"
 #include "mock_peer.h"
-#include "ring/device_rx.h"
-#include "ring/relay.h"
 
 using namespace mock;
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One packet sent many times.
-#include "ring/repeat.h"
+#include "burst/repeat.h"
 
+#include "burst/peer_traffic.h"
 #include "check.h"
 #include "mock_peer.h"
-#include "ring/driver_queue.h"
 
 using namespace mock;
 

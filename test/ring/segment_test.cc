@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Packets that are still to be cut, towards a peer that does not take them whole.
+#include "burst/device_rx.h"
+#include "burst/device_tx.h"
+#include "burst/relay.h"
 #include "check.h"
 #include "gso_frame.h"
 #include "mock_peer.h"
-#include "ring/device_rx.h"
-#include "ring/device_tx.h"
-#include "ring/relay.h"
 
 using namespace mock;
 

@@ -13,10 +13,10 @@
 #include <thread>
 #include <vector>
 
+#include "burst/device_rx.h"
 #include "check.h"
 #include "mock_peer.h"
 #include "ring/bounded_call.h"
-#include "ring/device_rx.h"
 
 using namespace mock;
 

@@ -3,10 +3,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "burst/tap_queue.h"
 #include "check.h"
 #include "gso_frame.h"
 #include "mock_peer.h"
-#include "ring/tap_queue.h"
 
 using namespace mock;
 
