@@ -134,7 +134,7 @@ Napi::Value QueueStats(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value QueueSlots(const Napi::CallbackInfo& info) {
-  InPlaceSlots& slots = QueueArg(info[0]).slots;
+  InPlaceSlots& slots = QueueArg(info[0]).burst.slots;
   return CachedBuffer(info.Env(), BufferOf::kQueueSlots, arg::Uint32(info[0], "queue"), &slots, sizeof slots);
 }
 

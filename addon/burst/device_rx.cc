@@ -214,7 +214,7 @@ inline uint32_t RxFast(DeviceQueue& q, Ring& ring, MbufPool& pool, uint32_t* ids
 
 template <class Ring, bool kOffload>
 uint32_t RxOn(DeviceQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
-  q.hand_back.Look(q.doorstep());
+  q.burst.hand_back.Look(q.doorstep());
   Ring ring(q);
   uint32_t total = 0;
   // Dropped packets are bounded too: by what is asked for.

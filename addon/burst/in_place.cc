@@ -20,13 +20,14 @@ bool Show(DeviceQueue& q, uint32_t slot, const uint8_t* header, uint32_t room) {
   if (room > kWindowBytes - offset) return false;
   const uint32_t window = static_cast<uint32_t>(at >> kWindowBits);
   if (slot == 0) {
-    q.slots.mapping = q.region_mapping;
-    q.slots.window = window;
-  } else if (__builtin_expect(q.region_mapping != q.slots.mapping || window != q.slots.window, 0)) {
+    q.burst.slots.mapping = q.region_mapping;
+    q.burst.slots.window = window;
+  } else if (__builtin_expect(q.region_mapping != q.burst.slots.mapping || window != q.burst.slots.window,
+                              0)) {
     return false;
   }
-  q.slots.offset[slot] = static_cast<uint32_t>(offset);
-  q.slots.room[slot] = room;
+  q.burst.slots.offset[slot] = static_cast<uint32_t>(offset);
+  q.burst.slots.room[slot] = room;
   return true;
 }
 
@@ -40,7 +41,7 @@ uint32_t ReserveOn(DeviceQueue& q, uint32_t n) {
     if (!ring.Peek(count, &e)) break;
     uint8_t* header = buffers.Writable(e, 1);
     if (!header || !Show(q, count, header, e.len - q.hdr_bytes)) break;
-    q.held_buffer[count] = {header, e.len - q.hdr_bytes, e.id};
+    q.burst.held_buffer[count] = {header, e.len - q.hdr_bytes, e.id};
     PrefetchRead(header);
     PrefetchWrite(header + q.hdr_bytes);
   }
@@ -53,8 +54,8 @@ uint32_t CommitOn(DeviceQueue& q, uint32_t n) {
   FrameTally tally(q.counters);
   uint32_t done = 0;
   for (; done < n; done++) {
-    const HeldBuffer& held = q.held_buffer[done];
-    const uint32_t len = LoadOnce(&q.slots.length[done]);
+    const HeldBuffer& held = q.burst.held_buffer[done];
+    const uint32_t len = LoadOnce(&q.burst.slots.length[done]);
     if (len == 0 || len > held.room) break;
     WritePlainHeader(held.header, q.hdr_bytes);
     tally.Count(First8(held.header + q.hdr_bytes, len), len);
@@ -67,7 +68,7 @@ uint32_t CommitOn(DeviceQueue& q, uint32_t n) {
 
 template <class Ring>
 uint32_t PeekOn(DeviceQueue& q, uint32_t n) {
-  q.hand_back.Look(q.doorstep());
+  q.burst.hand_back.Look(q.doorstep());
   Ring ring(q);
   SingleBuffers buffers(q);
   const bool offload = (q.variant & kVariantOffload) != 0;
@@ -78,9 +79,9 @@ uint32_t PeekOn(DeviceQueue& q, uint32_t n) {
     const uint8_t* header = buffers.Readable(e, kMaxPacketBytes);
     if (!header || (offload && !AsksForNothing(CopyHeader(header)))) break;
     if (!Show(q, count, header, e.len - q.hdr_bytes)) break;
-    q.slots.length[count] = e.len - q.hdr_bytes;
+    q.burst.slots.length[count] = e.len - q.hdr_bytes;
     PrefetchRead(header + q.hdr_bytes);
-    q.held_buffer[count] = {const_cast<uint8_t*>(header), e.len - q.hdr_bytes, e.id};
+    q.burst.held_buffer[count] = {const_cast<uint8_t*>(header), e.len - q.hdr_bytes, e.id};
   }
   return count;
 }
@@ -89,11 +90,11 @@ template <class Ring>
 uint32_t ReleaseOn(DeviceQueue& q, uint32_t n) {
   Ring ring(q);
   FrameTally tally(q.counters);
-  const bool hand_back = q.hand_back.Pays(n);
+  const bool hand_back = q.burst.hand_back.Pays(n);
   for (uint32_t i = 0; i < n; i++) {
-    const HeldBuffer& held = q.held_buffer[i];
+    const HeldBuffer& held = q.burst.held_buffer[i];
     tally.Count(First8(held.header + q.hdr_bytes, held.room), held.room);
-    if (hand_back) q.hand_back.Packet(held.header + q.hdr_bytes, held.room);
+    if (hand_back) q.burst.hand_back.Packet(held.header + q.hdr_bytes, held.room);
     ring.Return(i, held.id, 0);
   }
   ring.Advance(n);
@@ -106,7 +107,7 @@ using Step = uint32_t (*)(DeviceQueue&, uint32_t);
 uint32_t Take(DeviceQueue& q, uint32_t n, Step take) {
   if (!q.Enter()) return 0;
   const uint32_t count = take(q, std::min(n, InPlaceSlots::kMax));
-  q.held = static_cast<uint8_t>(count);
+  q.burst.held = static_cast<uint8_t>(count);
   if (count == 0) q.Leave();
   return count;
 }
@@ -114,11 +115,11 @@ uint32_t Take(DeviceQueue& q, uint32_t n, Step take) {
 // Another thread may have closed a gate meanwhile; the ring is still ours until we leave, unless whoever
 // closed it has given up on an application that took its time.
 uint32_t Give(DeviceQueue& q, uint32_t n, Step give) {
-  if (q.held == 0) return 0;
-  const uint32_t done = q.Lost() ? 0 : give(q, std::min<uint32_t>(n, q.held));
+  if (q.burst.held == 0) return 0;
+  const uint32_t done = q.Lost() ? 0 : give(q, std::min<uint32_t>(n, q.burst.held));
   q.counters.good_packets += done;
   q.counters.bursts += done != 0;
-  q.held = 0;
+  q.burst.held = 0;
   q.Leave();
   return done;
 }

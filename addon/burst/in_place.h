@@ -12,10 +12,10 @@ namespace vpci {
 
 inline constexpr int kWindowBits = 31;
 
-// Takes up to `n` receive buffers of the peer into q.slots, in ring order; returns how many.
+// Takes up to `n` receive buffers of the peer into q.burst.slots, in ring order; returns how many.
 uint32_t Reserve(DeviceQueue& q, uint32_t n);
-// Sends the first `n` of the reserved buffers with the lengths in q.slots and lets go of the rest. Stops
-// before a length that is 0 or more than the room. Returns how many were sent.
+// Sends the first `n` of the reserved buffers with the lengths in q.burst.slots and lets go of the rest.
+// Stops before a length that is 0 or more than the room. Returns how many were sent.
 uint32_t Commit(DeviceQueue& q, uint32_t n);
 // Shows up to `n` packets that the peer has sent, those whose headers ask for nothing; returns how many. The
 // peer may change them at any moment.

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "ring/counters.h"
-#include "ring/device_queue.h"
 #include "ring/driver_ring.h"
+#include "ring/gate.h"
 
 namespace vpci {
 

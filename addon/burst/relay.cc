@@ -59,7 +59,7 @@ inline void PrefetchMove(const Move& m, uint32_t rx_hdr_bytes, uint32_t tx_hdr_b
 template <class RxRing, class TxRing>
 inline void GiveBack(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing& to, const Move* moves,
                      uint32_t n) {
-  const HandBack hand_back = rx.hand_back;
+  const HandBack hand_back = rx.burst.hand_back;
   for (uint32_t i = 0; i < n; i++) hand_back.Packet(moves[i].src + rx.hdr_bytes, moves[i].len);
   if (from.Has(n) && to.Has(n)) return;
   if (!rx.is_packed()) hand_back.Descriptors(rx.desc, moves, n, &Move::rx_id);
@@ -97,7 +97,7 @@ inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing
     to.Return(done, m.tx_id, m.len + tx_hdr_bytes);
     from.Return(done, m.rx_id, 0);
   }
-  if (rx.hand_back.Pays(done)) GiveBack(rx, tx, from, to, moves, done);
+  if (rx.burst.hand_back.Pays(done)) GiveBack(rx, tx, from, to, moves, done);
   to.Advance(done);
   from.Advance(done);
   return done;
@@ -106,18 +106,18 @@ inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing
 template <class RxRing, class TxRing>
 inline bool ShouldWait(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing& to, uint32_t n) {
   if (n < kBatch || tx.ring_size < 2 * kRoomForMany || to.Has(kRoomForMany - 1)) return false;
-  return from.Has(kBatch - 1) && ++rx.waited < kPatience;
+  return from.Has(kBatch - 1) && ++rx.burst.waited < kPatience;
 }
 
 template <class RxRing, class TxRing>
 int32_t RelayOn(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
-  rx.hand_back.Look(rx.doorstep());
+  rx.burst.hand_back.Look(rx.doorstep());
   RxRing from(rx);
   TxRing to(tx);
   uint32_t total = 0;
   bool odd = false;
   if (ShouldWait(rx, tx, from, to, n)) return 0;
-  rx.waited = 0;
+  rx.burst.waited = 0;
   while (total < n && !odd) {
     const uint32_t want = std::min(n - total, kBatch);
     const uint32_t done = MoveBatch(rx, tx, from, to, want, &odd);
@@ -154,7 +154,7 @@ int32_t RelayBurst(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
   const bool announce = rx.announce.load(std::memory_order_relaxed) != 0;
   const int32_t moved = announce ? -1 : kRelays[rx.variant & (kVariantInOrder | kVariantPacked)](rx, tx, n);
   const uint32_t packets = moved > 0 ? static_cast<uint32_t>(moved) : 0;
-  const bool waits = moved == 0 && rx.waited != 0;
+  const bool waits = moved == 0 && rx.burst.waited != 0;
   for (DeviceQueue* q : {&rx, &tx}) {
     q->counters.good_packets += packets;
     q->counters.bursts += packets != 0;

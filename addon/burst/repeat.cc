@@ -23,8 +23,8 @@ struct Packet {
 template <class Ring>
 uint32_t SendBatch(DeviceQueue& q, Ring& ring, const Packet& packet, uint32_t n) {
   HeldBuffer found[kBatch];
-  n = q.repeated ? FindBuffers<false>(q, ring, n, packet.head_bytes, found)
-                 : FindBuffers<true>(q, ring, n, packet.head_bytes, found);
+  n = q.burst.repeated ? FindBuffers<false>(q, ring, n, packet.head_bytes, found)
+                       : FindBuffers<true>(q, ring, n, packet.head_bytes, found);
   FrameTally tally(q.counters);
   const uint32_t hdr_bytes = q.hdr_bytes;
   const uint64_t first8 = First8(packet.head, packet.head_bytes);
@@ -39,9 +39,10 @@ uint32_t SendBatch(DeviceQueue& q, Ring& ring, const Packet& packet, uint32_t n)
     tally.Count(first8, packet.length);
     ring.Return(done, found[done].id, packet.length + hdr_bytes);
   }
-  if (done > 0) q.repeated = written == 0;
+  if (done > 0) q.burst.repeated = written == 0;
   // Nobody writes the packets' lines: those of the descriptors are what still goes to and fro.
-  if (q.hand_back.Pays(done) && !q.is_packed()) q.hand_back.Descriptors(q.desc, found, done, &HeldBuffer::id);
+  if (q.burst.hand_back.Pays(done) && !q.is_packed())
+    q.burst.hand_back.Descriptors(q.desc, found, done, &HeldBuffer::id);
   ring.Advance(done);
   ring.Publish();
   return done;
@@ -49,7 +50,7 @@ uint32_t SendBatch(DeviceQueue& q, Ring& ring, const Packet& packet, uint32_t n)
 
 template <class Ring>
 int32_t RepeatOn(DeviceQueue& q, const Packet& packet, uint32_t n) {
-  q.hand_back.Look(q.doorstep());
+  q.burst.hand_back.Look(q.doorstep());
   Ring ring(q);
   for (uint32_t total = 0;;) {
     const uint32_t wanted = std::min(n - total, kBatch);

@@ -121,8 +121,8 @@ inline void WritePlainHeader(uint8_t* dst, uint32_t hdr_bytes) {
 // write the lines anew.
 template <class Ring, class T>
 inline void HandBackRead(const DeviceQueue& q, const Ring& ring, const T* packets, uint32_t n) {
-  if (!q.hand_back.Pays(n)) return;
-  const HandBack hand_back = q.hand_back;
+  if (!q.burst.hand_back.Pays(n)) return;
+  const HandBack hand_back = q.burst.hand_back;
   for (uint32_t i = 0; i < n; i++) hand_back.Packet(packets[i].header + q.hdr_bytes, packets[i].len);
   if (!q.is_packed() && !ring.Has(n)) hand_back.Descriptors(q.desc, packets, n, &T::id);
 }

@@ -194,7 +194,7 @@ uint32_t TapRxBurst(TapQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
       }
       q.counters.errors++;
       // The interface was deleted.
-      if (bytes < 0 && errno == EBADFD) q.open.store(false, std::memory_order_relaxed);
+      if (bytes < 0 && errno == EBADFD) q.state.store(QueueState::kStopped, std::memory_order_relaxed);
       if (bytes < 0) break;
     }
   }

@@ -2,23 +2,20 @@
 // A queue of a tap interface: frames between its descriptor and mbufs, one system call a frame, with the
 // virtio-net header that the kernel puts before each (TUNSETVNETHDRSZ of 12 bytes).
 //
-// One thread polls a queue. Any other may call Stop, after which nobody touches the descriptor: the same gate
-// as DeviceQueue has.
+// One thread polls a queue. Any other may call Stop, after which no burst touches the descriptor.
 #pragma once
 #include <sched.h>
 
-#include <atomic>
 #include <cstdint>
 
 #include "packet/mbuf_pool.h"
 #include "ring/counters.h"
-#include "ring/device_queue.h"
+#include "ring/gate.h"
+#include "ring/layout.h"
 
 namespace vpci {
 
-struct alignas(64) TapQueue {
-  std::atomic<uint32_t> busy{0};
-  std::atomic<bool> open{false};
+struct alignas(64) TapQueue : Gate {
   QueueRole role = QueueRole::kRx;
   int fd = -1;
   // What the kernel takes of packets, as GUEST features (VIRTIO 1.2, 5.1.3).
@@ -32,19 +29,12 @@ struct alignas(64) TapQueue {
     fd = descriptor;
     constexpr uint64_t kUso = uint64_t{1} << VIRTIO_NET_F_GUEST_USO4 | uint64_t{1} << VIRTIO_NET_F_GUEST_USO6;
     features = cuts_udp ? ~uint64_t{0} : ~kUso;
-    open.store(true, std::memory_order_release);
+    state.store(QueueState::kRunning, std::memory_order_release);
   }
   void Stop() {
-    open.store(false, std::memory_order_seq_cst);
-    while (busy.load(std::memory_order_seq_cst)) sched_yield();
+    Close();
+    while (Inside()) sched_yield();
   }
-  bool Enter() {
-    busy.store(1, std::memory_order_seq_cst);
-    if (__builtin_expect(open.load(std::memory_order_seq_cst), 1)) return true;
-    Leave();
-    return false;
-  }
-  void Leave() { busy.store(0, std::memory_order_release); }
 };
 
 // Frames that the kernel sends, up to `n`, into `ids`; returns how many.

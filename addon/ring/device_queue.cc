@@ -29,9 +29,7 @@ StartError DeviceQueue::Start(const RingSetup& s) {
   if (s.size == 0 || s.size > kVringMaxSize) return StartError::kBadSize;
   const bool wants_packed = HasFeature(s.features, VIRTIO_F_RING_PACKED);
   region_size = 0;
-  repeated = false;
-  hand_back.Start();
-  waited = 0;
+  burst.Start();
   StartError error = wants_packed ? LayPacked(s) : LaySplit(s);
   if (error != StartError::kNone) return error;
   memory = s.memory;
@@ -48,8 +46,8 @@ StartError DeviceQueue::Start(const RingSetup& s) {
   // Who has no second gate is always let in.
   serial = s.gate ? s.serial : 0;
   PlacePosition(s);
-  if (EnterSecond()) AskForKicks(s.want_kicks);
-  gate->busy.store(0, std::memory_order_release);
+  if (gate->Enter(serial)) AskForKicks(s.want_kicks);
+  gate->Leave();
   state.store(QueueState::kRunning, std::memory_order_seq_cst);
   return StartError::kNone;
 }
@@ -101,7 +99,7 @@ void DeviceQueue::PlacePosition(const RingSetup& s) {
 }
 
 int32_t DeviceQueue::Quiesce(uint32_t patience_ms) {
-  state.store(QueueState::kStopped, std::memory_order_seq_cst);
+  Close();
   given_up = !WaitUntilIdle(given_up ? 0 : patience_ms);
   if (given_up) {
     // Its owner may close it, and the number would be another descriptor's.
@@ -119,10 +117,10 @@ int32_t DeviceQueue::Quiesce(uint32_t patience_ms) {
 
 // A burst that was interrupted by the scheduler is given time to go on: this thread may be what it waits for.
 bool DeviceQueue::WaitUntilIdle(uint32_t patience_ms) {
-  if (busy.load(std::memory_order_seq_cst) == 0) return true;
+  if (!Inside()) return true;
   for (const uint64_t end = NowMs() + patience_ms; NowMs() < end;) {
     sched_yield();
-    if (busy.load(std::memory_order_seq_cst) == 0) return true;
+    if (!Inside()) return true;
   }
   return false;
 }

@@ -5,8 +5,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "ring/device_queue.h"
+#include "ring/gate.h"
 #include "ring/layout.h"
+#include "ring/notify.h"
 #include "ring/shared_access.h"
 
 namespace vpci {

@@ -17,7 +17,7 @@ class PackedRing {
  public:
   static constexpr uint16_t kChained = VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT;
   // Entries between two publications: callers publish at the latest when 32 slots are pending, and a batch of
-  // 32 or a packet of 256 entries (buffer_finder.h) may come on top.
+  // 32 or a packet of 256 entries (burst/buffer_finder.h) may come on top.
   static constexpr uint32_t kMaxReturned = 288;
 
   explicit PackedRing(DeviceQueue& q)

@@ -50,7 +50,7 @@ class Roads {
     // What is broken stays so, and is not touched.
     if (rx_broken) MUST(Broken(rx_) && rx_.last_avail_idx == rx_at);
     if (tx_broken) MUST(Broken(tx_) && tx_.last_avail_idx == tx_at);
-    MUST(rx_.held == 0 && tx_.held == 0);
+    MUST(rx_.burst.held == 0 && tx_.burst.held == 0);
     MUST(rx_.busy.load() == 0 && tx_.busy.load() == 0);
     app_.Check();
   }
@@ -131,17 +131,17 @@ class Roads {
 
   // Where JavaScript would find the packet.
   uint8_t* At(const DeviceQueue& q, uint32_t slot) {
-    MUST(q.slots.window == 0 && q.slots.mapping == 1);
-    return memory_.Find(q.slots.offset[slot]);
+    MUST(q.burst.slots.window == 0 && q.burst.slots.mapping == 1);
+    return memory_.Find(q.burst.slots.offset[slot]);
   }
 
   void ReadInPlace(uint32_t n, bool all) {
     const uint32_t shown = Peek(rx_, n);
     MUST(shown <= n);
     for (uint32_t i = 0; i < shown; i++) {
-      MUST(rx_.slots.length[i] > 0 && rx_.slots.length[i] <= rx_.slots.room[i]);
+      MUST(rx_.burst.slots.length[i] > 0 && rx_.burst.slots.length[i] <= rx_.burst.slots.room[i]);
       volatile uint8_t sum = 0;
-      for (uint32_t b = 0; b < rx_.slots.length[i]; b++)
+      for (uint32_t b = 0; b < rx_.burst.slots.length[i]; b++)
         sum = static_cast<uint8_t>(sum + __atomic_load_n(At(rx_, i) + b, __ATOMIC_RELAXED));
     }
     const uint32_t back = all ? shown : shown / 2;
@@ -153,16 +153,17 @@ class Roads {
     MUST(reserved <= n);
     uint32_t honest = reserved;
     for (uint32_t i = 0; i < reserved; i++) {
-      const uint32_t room = tx_.slots.room[i];
+      const uint32_t room = tx_.burst.slots.room[i];
       MUST(room > 0);
       for (uint32_t b = 0; b < room; b++)
         __atomic_store_n(At(tx_, i) + b, static_cast<uint8_t>(i), __ATOMIC_RELAXED);
-      tx_.slots.length[i] = room;
+      tx_.burst.slots.length[i] = room;
     }
     if (lie && reserved > 0) {
       honest = reserved / 2;
-      tx_.slots.length[honest] += tx_.slots.room[honest] & 1 ? 1 : 0u - tx_.slots.room[honest];
-      tx_.slots.room[honest] = 0xffffffff;
+      tx_.burst.slots.length[honest] +=
+          tx_.burst.slots.room[honest] & 1 ? 1 : 0u - tx_.burst.slots.room[honest];
+      tx_.burst.slots.room[honest] = 0xffffffff;
     }
     MUST(Commit(tx_, reserved) == honest);
   }

@@ -108,11 +108,11 @@ const DESC = 2;
 const wrap = (n: number): number => ((n % MODULUS) + MODULUS) % MODULUS;
 const word = (n: number): number => n & 0xffff;
 
-/** NeedEvent of addon/ring/device_queue.h. */
+/** NeedEvent of addon/ring/notify.h. */
 const needEvent = (event: number, now: number, before: number): boolean =>
   wrap(now - event - 1) < wrap(now - before);
 
-/** PackedNeedsEvent of addon/ring/device_queue.h, whose indices of slots are 16 bits wide. */
+/** PackedNeedsEvent of addon/ring/notify.h, whose indices of slots are 16 bits wide. */
 function packedNeedsEvent(flags: number, event: number, now: number, before: number): boolean {
   if (flags !== DESC) return flags !== DISABLE;
   const slot = now % PACKED_SIZE;

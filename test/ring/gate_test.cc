@@ -118,7 +118,7 @@ TEST("gate: work in place is inside until it is given back, and goes through tho
   CHECK(Reserve(g.peer.queue, 2) == 2);
   CHECK(g.gate.busy != 0);
   g.gate.allowed = 0;
-  g.peer.queue.slots.length[0] = 64;
+  g.peer.queue.burst.slots.length[0] = 64;
   CHECK(Commit(g.peer.queue, 1) == 1);
   CHECK(g.gate.busy == 0);
   CHECK(g.peer.used()->idx == 1);
@@ -133,7 +133,7 @@ TEST("gate: work in place that took too long is dropped, and the ring is not tou
     const std::string before = Image(g.peer);
     CHECK(Release(g.peer.queue, 2) == 0);
     CHECK(Image(g.peer) == before);
-    CHECK(g.gate.busy == 0 && g.peer.queue.held == 0);
+    CHECK(g.gate.busy == 0 && g.peer.queue.burst.held == 0);
   }
 }
 
@@ -168,7 +168,7 @@ TEST("regression: quiesce gives up a burst that does not come back, and does not
   CHECK(g.Start(QueueRole::kTx, kSerial) == StartError::kStuck);
   CHECK(std::chrono::steady_clock::now() - before < std::chrono::milliseconds(900));
   // It comes back some time, to a ring that is not its own any more.
-  g.peer.queue.slots.length[0] = 64;
+  g.peer.queue.burst.slots.length[0] = 64;
   CHECK(Commit(g.peer.queue, 1) == 0);
   CHECK(g.peer.used()->idx == 0);
   CHECK(!g.peer.queue.Stuck());
@@ -180,7 +180,7 @@ TEST("regression: quiesce gives up a burst that does not come back, and does not
 TEST("quiesce waits for a burst that takes its time") {
   Gated g(QueueRole::kTx, false);
   CHECK(Reserve(g.peer.queue, 1) == 1);
-  g.peer.queue.slots.length[0] = 64;
+  g.peer.queue.burst.slots.length[0] = 64;
   std::thread application([&] {
     while (g.peer.queue.state.load() == QueueState::kRunning) std::this_thread::yield();
     std::this_thread::sleep_for(std::chrono::milliseconds(5));

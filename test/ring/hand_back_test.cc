@@ -33,7 +33,7 @@ struct Sender : Peer {
 
   explicit Sender(Way way) {
     CHECK(Start(QueueRole::kRx) == StartError::kNone);
-    queue.hand_back.way = way;
+    queue.burst.hand_back.way = way;
     for (uint32_t len : lengths) OfferPacket(Bytes(len), {12 + len});
     Protect(PROT_READ);
   }
@@ -53,7 +53,7 @@ TEST("hand back: where the CPU is AMD's and has the instructions") {
   }
   Peer peer;
   CHECK(peer.Start(QueueRole::kRx) == StartError::kNone);
-  CHECK(peer.queue.hand_back.way == (amd && able ? Way::kClean : Way::kLeave));
+  CHECK(peer.queue.burst.hand_back.way == (amd && able ? Way::kClean : Way::kLeave));
 }
 
 TEST(

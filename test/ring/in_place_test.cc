@@ -38,7 +38,7 @@ struct Pair {
   }
   DeviceQueue& queue() { return peer.queue; }
   uint8_t* Packet(uint32_t slot) {
-    const InPlaceSlots& s = peer.queue.slots;
+    const InPlaceSlots& s = peer.queue.burst.slots;
     return peer.at(kGpa) + (uint64_t{s.window} << kWindowBits) + s.offset[slot];
   }
 };
@@ -63,10 +63,10 @@ TEST("in place: what is peeked and written into reserved buffers arrives, over m
       const uint32_t room = Reserve(in.queue(), 6);
       const uint32_t n = std::min({packets, room, 1u + static_cast<uint32_t>(round) % 5});
       for (uint32_t i = 0; i < n; i++) {
-        CHECK(out.queue().slots.length[i] == 64);
-        CHECK(in.queue().slots.room[i] == kBuffer - 12);
+        CHECK(out.queue().burst.slots.length[i] == 64);
+        CHECK(in.queue().burst.slots.room[i] == kBuffer - 12);
         std::memcpy(in.Packet(i), out.Packet(i), 64);
-        in.queue().slots.length[i] = 64;
+        in.queue().burst.slots.length[i] = 64;
       }
       CHECK(Commit(in.queue(), n) == n);
       CHECK(Release(out.queue(), n) == n);
@@ -102,8 +102,8 @@ TEST("in place: a length of 0 or beyond the room ends the commit before it") {
     Pair in(QueueRole::kTx, 0);
     CHECK(Reserve(in.queue(), 4) == 4);
     for (uint32_t i = 0; i < 4; i++) {
-      in.queue().slots.length[i] = i == 2 ? bad : 64;
-      in.queue().slots.room[i] = 0xffffffff;  // JavaScript's copy is not believed
+      in.queue().burst.slots.length[i] = i == 2 ? bad : 64;
+      in.queue().burst.slots.room[i] = 0xffffffff;  // JavaScript's copy is not believed
     }
     CHECK(Commit(in.queue(), 4) == 2);
     CHECK(in.peer.used()->idx == 2);
@@ -139,10 +139,10 @@ TEST("in place: packets that are told of together lie in one mapping") {
   for (int i = 0; i < 4; i++) peer.OfferBuffers({2048});
   for (uint32_t mapping : {1u, 2u}) {
     CHECK(Reserve(peer.queue, 8) == 2);
-    const InPlaceSlots& s = peer.queue.slots;
+    const InPlaceSlots& s = peer.queue.burst.slots;
     CHECK(s.mapping == mapping);
     CHECK(s.offset[1] == (mapping == 1 ? 0x10000u : 0u) + 2048 + 12);
-    peer.queue.slots.length[0] = peer.queue.slots.length[1] = 64;
+    peer.queue.burst.slots.length[0] = peer.queue.burst.slots.length[1] = 64;
     CHECK(Commit(peer.queue, 2) == 2);
   }
 }
@@ -158,7 +158,7 @@ TEST("in place: whoever stops the queue waits until the application lets go") {
   while (in.queue().state.load() == QueueState::kRunning) std::this_thread::yield();
   CHECK(!stopped);
   std::memset(in.Packet(0), 7, 64);
-  in.queue().slots.length[0] = 64;
+  in.queue().burst.slots.length[0] = 64;
   CHECK(Commit(in.queue(), 1) == 1);
   other.join();
   CHECK(stopped);

@@ -124,16 +124,16 @@ TEST("legacy: in place, repeated and relayed packets lie behind the short header
     from.OfferPacket(Bytes(64, 1));
     from.OfferPacket(Bytes(64, 2));
     CHECK(Peek(from.queue(), 1) == 1);
-    CHECK(from.queue().slots.length[0] == 64);
-    CHECK(std::memcmp(from.peer.at(kGpa) + from.queue().slots.offset[0], Bytes(64, 1).data(), 64) == 0);
+    CHECK(from.queue().burst.slots.length[0] == 64);
+    CHECK(std::memcmp(from.peer.at(kGpa) + from.queue().burst.slots.offset[0], Bytes(64, 1).data(), 64) == 0);
     CHECK(Release(from.queue(), 1) == 1);
 
     uint64_t buffer[3];
     for (uint64_t& gpa : buffer) gpa = to.OfferBuffer(header + 200);
     CHECK(Reserve(to.queue(), 1) == 1);
-    CHECK(to.queue().slots.room[0] == 200);
-    std::memcpy(to.peer.at(kGpa) + to.queue().slots.offset[0], Bytes(64, 3).data(), 64);
-    to.queue().slots.length[0] = 64;
+    CHECK(to.queue().burst.slots.room[0] == 200);
+    std::memcpy(to.peer.at(kGpa) + to.queue().burst.slots.offset[0], Bytes(64, 3).data(), 64);
+    to.queue().burst.slots.length[0] = 64;
     CHECK(Commit(to.queue(), 1) == 1);
     CHECK(RelayBurst(from.queue(), to.queue(), 1) == 1);
     const uint32_t id = pool.Make(Bytes(64, 4));

@@ -50,7 +50,7 @@ TEST("repeat: all packets arrive with the bytes of the one, whatever the buffers
         for (uint32_t i = 0; i < kSize; i++) CHECK(std::memcmp(to.Packet(i), head.data(), bytes) == 0);
         CHECK(to.driver.Receive(64, false) == kSize);
         CHECK(Repeat(to.peer.queue, *pool, mbuf, bytes + 10, 3) == 3);
-        CHECK(to.peer.queue.repeated);
+        CHECK(to.peer.queue.burst.repeated);
         CHECK(to.driver.Receive(64, false) == 3);
         CHECK(Repeat(to.peer.queue, *pool, mbuf, bytes + 10, kSize - 3) == kSize - 3);
         CHECK(to.driver.Receive(64, false) == kSize - 3);
