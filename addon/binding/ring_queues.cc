@@ -2,8 +2,6 @@
 // Queues in the device role: control path, and chains of messages for the device model's control queue.
 #include <errno.h>
 
-#include <vector>
-
 #include "binding/arguments.h"
 #include "binding/buffers.h"
 #include "binding/error.h"
@@ -11,6 +9,7 @@
 #include "binding/ring_stuck.h"
 #include "burst/announce.h"
 #include "os/mapping.h"
+#include "ring/message_queue.h"
 
 namespace vpci {
 namespace {
@@ -160,69 +159,34 @@ Napi::Object SegmentObject(Napi::Env env, const VringDesc& d) {
   return o;
 }
 
-// The descriptors of a chain; false when it is none. Message queues offer no indirect tables, and the caller
-// translates: a machine's memory need not fit into this process.
-bool ReadChain(Napi::Env env, const DeviceQueue& q, int32_t head, Napi::Array segments) {
-  int64_t at = head;
-  for (uint32_t left = q.size(); left > 0; left--) {
-    if (at < 0 || at >= q.size()) return false;
-    const VringDesc d = LoadDesc(&q.desc[at]);
-    if ((d.flags & VRING_DESC_F_INDIRECT) || d.len == 0) return false;
-    segments.Set(segments.Length(), SegmentObject(env, d));
-    if (!(d.flags & VRING_DESC_F_NEXT)) return true;
-    at = d.next;
-  }
-  return false;
+Napi::Object ChainObject(Napi::Env env, const MessageChain& chain) {
+  Napi::Array segments = Napi::Array::New(env, chain.descriptors.size());
+  for (uint32_t i = 0; i < chain.descriptors.size(); i++)
+    segments.Set(i, SegmentObject(env, chain.descriptors[i]));
+  Napi::Object o = Napi::Object::New(env);
+  o.Set("head", Napi::Number::New(env, chain.head));
+  o.Set("segments", segments);
+  return o;
 }
-
-// Everything that a chain holds, or EPROTO and a broken queue.
-Napi::Value TakeLocked(Napi::Env env, DeviceQueue& q) {
-  if (q.Available() == 0) {
-    if (q.state.load() == QueueState::kBroken) throw ErrnoError(env, EPROTO, "chainTake");
-    return env.Null();
-  }
-  const int32_t head = q.Head(q.last_avail_idx);
-  Napi::Array segments = Napi::Array::New(env);
-  if (!ReadChain(env, q, head, segments)) {
-    q.Break();
-    throw ErrnoError(env, EPROTO, "chainTake");
-  }
-  q.last_avail_idx++;
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("head", Napi::Number::New(env, head));
-  result.Set("segments", segments);
-  return result;
-}
-
-struct GateGuard {
-  DeviceQueue& q;
-  ~GateGuard() { q.Leave(); }
-};
 
 Napi::Value ChainTake(const Napi::CallbackInfo& info) {
-  DeviceQueue& q = QueueArg(info[0]);
-  // Message queues are split rings, whatever the peer's are.
-  if (q.is_packed()) return info.Env().Null();
-  if (!q.Enter()) {
-    if (q.state.load() == QueueState::kBroken) throw ErrnoError(info.Env(), EPROTO, "chainTake");
-    return info.Env().Null();
+  MessageChain chain;
+  switch (TakeMessage(QueueArg(info[0]), &chain)) {
+    case MessageTaken::kChain:
+      return ChainObject(info.Env(), chain);
+    case MessageTaken::kBroken:
+      throw ErrnoError(info.Env(), EPROTO, "chainTake");
+    case MessageTaken::kNone:
+      break;
   }
-  GateGuard guard{q};
-  return TakeLocked(info.Env(), q);
+  return info.Env().Null();
 }
 
 Napi::Value ChainReturn(const Napi::CallbackInfo& info) {
   DeviceQueue& q = QueueArg(info[0]);
-  const uint32_t head = arg::Uint32(info[1], "head", 0, 0xffff);
+  const auto head = static_cast<uint16_t>(arg::Uint32(info[1], "head", 0, 0xffff));
   const uint32_t written = arg::Uint32(info[2], "written");
-  if (q.is_packed() || !q.Enter()) return Napi::Boolean::New(info.Env(), false);
-  GateGuard guard{q};
-  const uint16_t index = q.message_used_idx;
-  StoreUsed(&q.used->ring[index & q.mask], head, written);
-  q.message_used_idx = static_cast<uint16_t>(index + 1);
-  StoreRelease(&q.used->idx, q.message_used_idx);
-  FullFence();
-  return Napi::Boolean::New(info.Env(), (LoadOnce(&q.avail->flags) & VRING_AVAIL_F_NO_INTERRUPT) == 0);
+  return Napi::Boolean::New(info.Env(), ReturnMessage(q, head, written));
 }
 
 }  // namespace

@@ -100,7 +100,7 @@ struct alignas(64) DeviceQueue : Gate {
   uint64_t features = 0;
   uint32_t ring_size = 0;
   int notify_fd = -1;
-  // Message queues (chainTake, chainReturn) return chains in any order and count the returned ones here.
+  // A message queue (message_queue.h) returns chains in any order and counts the returned ones here.
   uint16_t message_used_idx = 0;
   QueueRole role = QueueRole::kRx;
   PositionWords* position = &unread_position;

@@ -6,6 +6,7 @@
 #include "burst/device_tx.h"
 #include "burst/peer_traffic.h"
 #include "image.h"
+#include "ring/message_queue.h"
 
 namespace fuzz {
 namespace {
@@ -55,6 +56,34 @@ void Device(Input& in, uint64_t features, QueueRole role, GuestMemory& memory, b
   }
   uint16_t at = queue.last_avail_idx;
   MUST(queue.Quiesce() == at);
+}
+
+// The device model's control queue against a driver that writes what it likes: what is taken has at most as
+// many descriptors as the ring, each with bytes, and a broken queue takes no more.
+void Messages(Input& in, uint64_t features, GuestMemory& memory, bool scribble) {
+  Layout l = TakeLayout(in);
+  const uint16_t last = in.Take<uint16_t>();
+  const uint32_t seed = in.Take<uint16_t>();
+  FillImage(memory, in);
+  DeviceQueue queue;
+  features &= ~(uint64_t{1} << VIRTIO_F_RING_PACKED);
+  if (queue.Start({&memory.table, l.desc, l.avail, l.used, l.size, last, features, -1}) != StartError::kNone)
+    return;
+  std::optional<Scribbler> scribbler;
+  if (scribble) scribbler.emplace(memory.Find(0), kMemory.size, seed);
+  MessageChain chain;
+  MessageTaken taken = MessageTaken::kNone;
+  for (uint32_t i = 0; i < kBursts; i++) {
+    const bool broken = queue.state.load() == QueueState::kBroken;
+    const uint16_t before = queue.last_avail_idx;
+    taken = TakeMessage(queue, &chain);
+    MUST(!broken || taken == MessageTaken::kBroken);
+    MUST(queue.last_avail_idx == static_cast<uint16_t>(before + (taken == MessageTaken::kChain)));
+    if (taken != MessageTaken::kChain) continue;
+    MUST(chain.head < l.size && !chain.descriptors.empty() && chain.descriptors.size() <= l.size);
+    for (const VringDesc& d : chain.descriptors) MUST(d.len > 0 && !(d.flags & VRING_DESC_F_INDIRECT));
+    ReturnMessage(queue, chain.head, i);
+  }
 }
 
 // The built-in peer against a back-end that writes what it likes.
@@ -109,6 +138,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     case 1:
       fuzz::Device(in, features, vpci::QueueRole::kTx, memory, scribble);
       break;
+    case 2:
+      if (mode & 4) {
+        fuzz::Messages(in, features, memory, scribble);
+        break;
+      }
+      [[fallthrough]];
     default:
       fuzz::Driver(in, features, memory, scribble);
   }

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ring/message_queue.h"
+
+#include "ring/device_queue.h"
+#include "ring/shared_access.h"
+
+namespace vpci {
+namespace {
+
+struct GateGuard {
+  DeviceQueue& q;
+  ~GateGuard() { q.Leave(); }
+};
+
+MessageTaken Refusal(const DeviceQueue& q) {
+  return q.state.load() == QueueState::kBroken ? MessageTaken::kBroken : MessageTaken::kNone;
+}
+
+// False for what is no chain: it leaves the ring, loops, has a table or an empty buffer.
+bool ReadChain(const DeviceQueue& q, int32_t head, std::vector<VringDesc>* descriptors) {
+  int64_t at = head;
+  for (uint32_t left = q.size(); left > 0; left--) {
+    if (at < 0 || at >= q.size()) return false;
+    const VringDesc d = LoadDesc(&q.desc[at]);
+    if ((d.flags & VRING_DESC_F_INDIRECT) || d.len == 0) return false;
+    descriptors->push_back(d);
+    if (!(d.flags & VRING_DESC_F_NEXT)) return true;
+    at = d.next;
+  }
+  return false;
+}
+
+}  // namespace
+
+MessageTaken TakeMessage(DeviceQueue& q, MessageChain* chain) {
+  if (q.is_packed()) return MessageTaken::kNone;
+  if (!q.Enter()) return Refusal(q);
+  GateGuard guard{q};
+  if (q.Available() == 0) return Refusal(q);
+  const int32_t head = q.Head(q.last_avail_idx);
+  chain->descriptors.clear();
+  if (!ReadChain(q, head, &chain->descriptors)) {
+    q.Break();
+    return MessageTaken::kBroken;
+  }
+  chain->head = static_cast<uint16_t>(head);
+  q.last_avail_idx++;
+  return MessageTaken::kChain;
+}
+
+bool ReturnMessage(DeviceQueue& q, uint16_t head, uint32_t written) {
+  if (q.is_packed() || !q.Enter()) return false;
+  GateGuard guard{q};
+  StoreUsed(&q.used->ring[q.message_used_idx & q.mask], head, written);
+  q.message_used_idx++;
+  StoreRelease(&q.used->idx, q.message_used_idx);
+  // Orders our index before our look at the driver's wish (VIRTIO 1.2, 2.7.13.4.1).
+  FullFence();
+  return (LoadOnce(&q.avail->flags) & VRING_AVAIL_F_NO_INTERRUPT) == 0;
+}
+
+}  // namespace vpci
