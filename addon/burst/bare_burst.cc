@@ -3,15 +3,12 @@
 
 #include <algorithm>
 
+#include "burst/burst.h"
 #include "burst/single_buffer.h"
 #include "packet/copy.h"
-#include "ring/packed_ring.h"
-#include "ring/split_ring.h"
 
 namespace vpci {
 namespace {
-
-constexpr uint32_t kBatch = 32;
 
 struct alignas(64) Frame {
   uint8_t bytes[2048];
@@ -68,7 +65,7 @@ uint32_t TouchBatch(DeviceQueue& q, Ring& ring, uint32_t n, uint32_t length) {
     }
     ring.Return(i, b.id, read ? 0 : length);
   }
-  if (read && fitting == count) HandBackRead(q, ring, buffer, count);
+  if (read && fitting == count) GiveBackRead(q, ring, buffer, count);
   ring.Advance(count);
   ring.Publish();
   return count;
@@ -85,24 +82,22 @@ uint32_t TouchOn(DeviceQueue& q, uint32_t n, uint32_t length) {
   }
 }
 
-using Bare = uint32_t (*)(DeviceQueue&, uint32_t, uint32_t);
-
-uint32_t Run(DeviceQueue& q, Bare split, Bare packed, uint32_t n, uint32_t length) {
-  if (!q.Enter()) return 0;
-  const uint32_t done = (q.is_packed() ? packed : split)(q, n, length);
-  q.counters.good_packets += done;
-  q.Leave();
-  return done;
-}
-
 }  // namespace
 
 uint32_t ReturnBurst(DeviceQueue& q, uint32_t n, uint32_t length) {
-  return Run(q, ReturnOn<SplitRing<false>>, ReturnOn<PackedRing<false>>, n, length);
+  Burst<DeviceQueue> burst(q);
+  if (!burst) return 0;
+  const uint32_t done = OnRing(q, [&]<class Ring>() { return ReturnOn<Ring>(q, n, length); });
+  q.counters.good_packets += done;
+  return done;
 }
 
 uint32_t TouchBurst(DeviceQueue& q, uint32_t n, uint32_t length) {
-  return Run(q, TouchOn<SplitRing<false>>, TouchOn<PackedRing<false>>, n, length);
+  Burst<DeviceQueue> burst(q);
+  if (!burst) return 0;
+  const uint32_t done = OnRing(q, [&]<class Ring>() { return TouchOn<Ring>(q, n, length); });
+  q.counters.good_packets += done;
+  return done;
 }
 
 }  // namespace vpci

@@ -18,6 +18,8 @@ enum class Room { kFound, kNotYet, kNever, kUnusable, kUnreadable };
 template <class Ring>
 class BufferFinder {
  public:
+  static constexpr uint32_t kMaxEntries = 256;
+
   BufferFinder(DeviceQueue& q, Ring& ring) : q_(q), ring_(ring) {}
 
   // Finds `need` bytes, header included, from the next entry on.
@@ -54,7 +56,6 @@ class BufferFinder {
   uint32_t entries() const { return entries_; }
 
  private:
-  static constexpr uint32_t kMaxEntries = 256;
   static constexpr uint32_t kMaxSegments = 512;
 
   struct Taken {

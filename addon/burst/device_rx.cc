@@ -4,20 +4,14 @@
 #include <algorithm>
 
 #include "burst/announce.h"
+#include "burst/burst.h"
 #include "burst/single_buffer.h"
 #include "packet/copy.h"
 #include "packet/offload.h"
 #include "ring/chain.h"
-#include "ring/packed_ring.h"
-#include "ring/split_ring.h"
-#include "ring/variant.h"
 
 namespace vpci {
 namespace {
-
-// Packets looked at before the first is copied: enough to hide the latency of the lines that the peer's core
-// has just written, few enough for their addresses to stay in the first-level cache.
-constexpr uint32_t kBatch = 32;
 
 struct Pending {
   const uint8_t* header;
@@ -207,13 +201,13 @@ inline uint32_t RxFast(DeviceQueue& q, Ring& ring, MbufPool& pool, uint32_t* ids
     ring.Return(done, p.id, 0);
   }
   if (__builtin_expect(done < n, 0)) pool.Free(ids + done, n - done);
-  HandBackRead(q, ring, found, done);
+  GiveBackRead(q, ring, found, done);
   ring.Advance(done);
   return done;
 }
 
 template <class Ring, bool kOffload>
-uint32_t RxOn(DeviceQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
+__attribute__((noinline)) uint32_t RxOn(DeviceQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
   q.burst.hand_back.Look(q.doorstep());
   Ring ring(q);
   uint32_t total = 0;
@@ -232,27 +226,20 @@ uint32_t RxOn(DeviceQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
   return total;
 }
 
-using RxFunction = uint32_t (*)(DeviceQueue&, MbufPool&, uint32_t*, uint32_t);
-
-constexpr RxFunction kRxFunctions[kVariants] = {
-    RxOn<SplitRing<false>, false>,  RxOn<SplitRing<true>, false>,   //
-    RxOn<PackedRing<false>, false>, RxOn<PackedRing<true>, false>,  //
-    RxOn<SplitRing<false>, true>,   RxOn<SplitRing<true>, true>,    //
-    RxOn<PackedRing<false>, true>,  RxOn<PackedRing<true>, true>,
-};
-
 }  // namespace
 
 uint32_t RxBurst(DeviceQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
-  if (!q.Enter()) return 0;
+  Burst<DeviceQueue> burst(q);
+  if (!burst) return 0;
   uint32_t total = 0;
   if (__builtin_expect(q.announce.load(std::memory_order_relaxed) != 0, 0) && n > 0)
     total = TakeAnnouncement(q, pool, ids) ? 1 : 0;
-  total += kRxFunctions[q.variant](q, pool, ids + total, n - total);
-  q.counters.good_packets += total;
-  q.counters.bursts += total != 0;
-  q.counters.empty_bursts += total == 0;
-  q.Leave();
+  const bool offload = (q.variant & kVariantOffload) != 0;
+  total += OnReadRing(q, [&]<class Ring>() {
+    return offload ? RxOn<Ring, true>(q, pool, ids + total, n - total)
+                   : RxOn<Ring, false>(q, pool, ids + total, n - total);
+  });
+  burst.Count(total);
   return total;
 }
 

@@ -4,19 +4,18 @@
 #include <algorithm>
 
 #include "burst/buffer_finder.h"
+#include "burst/burst.h"
 #include "burst/single_buffer.h"
 #include "packet/copy.h"
 #include "packet/offload.h"
 #include "packet/segmenter.h"
 #include "packet/tx_packet.h"
-#include "ring/packed_ring.h"
-#include "ring/split_ring.h"
-#include "ring/variant.h"
 
 namespace vpci {
 namespace {
 
-constexpr uint32_t kBatch = 32;
+// What a burst has pending when it publishes at the latest, and a packet's entries on top.
+static_assert(kBatch + BufferFinder<PackedRing<false>>::kMaxEntries <= PackedRing<false>::kMaxReturned);
 
 // A packet in one mbuf, without metadata, that is longer than a word.
 inline bool SimplePacket(MbufPool& pool, uint32_t mbuf) {
@@ -165,14 +164,11 @@ Progress TxOn(DeviceQueue& q, MbufPool& pool, const uint32_t* ids, uint32_t n) {
 }  // namespace
 
 uint32_t TxBurst(DeviceQueue& q, MbufPool& pool, const uint32_t* ids, uint32_t n) {
-  if (!q.Enter()) return 0;
+  Burst<DeviceQueue> burst(q);
+  if (!burst) return 0;
   // Lengths of receive buffers matter, so each has a used entry of its own, with IN_ORDER too.
-  const Progress p = (q.variant & kVariantPacked) ? TxOn<PackedRing<false>>(q, pool, ids, n)
-                                                  : TxOn<SplitRing<false>>(q, pool, ids, n);
-  q.counters.good_packets += p.sent;
-  q.counters.bursts += p.sent != 0;
-  q.counters.empty_bursts += p.sent == 0;
-  q.Leave();
+  const Progress p = OnRing(q, [&]<class Ring>() { return TxOn<Ring>(q, pool, ids, n); });
+  burst.Count(p.sent);
   return p.taken;
 }
 

@@ -3,9 +3,8 @@
 
 #include <algorithm>
 
+#include "burst/burst.h"
 #include "burst/single_buffer.h"
-#include "ring/packed_ring.h"
-#include "ring/split_ring.h"
 
 namespace vpci {
 namespace {
@@ -90,11 +89,11 @@ template <class Ring>
 uint32_t ReleaseOn(DeviceQueue& q, uint32_t n) {
   Ring ring(q);
   FrameTally tally(q.counters);
-  const bool hand_back = q.burst.hand_back.Pays(n);
+  const bool gives_back = q.burst.hand_back.Pays(n);
   for (uint32_t i = 0; i < n; i++) {
     const HeldBuffer& held = q.burst.held_buffer[i];
     tally.Count(First8(held.header + q.hdr_bytes, held.room), held.room);
-    if (hand_back) q.burst.hand_back.Packet(held.header + q.hdr_bytes, held.room);
+    if (gives_back) q.burst.hand_back.Packet(held.header + q.hdr_bytes, held.room);
     ring.Return(i, held.id, 0);
   }
   ring.Advance(n);
@@ -127,21 +126,29 @@ uint32_t Give(DeviceQueue& q, uint32_t n, Step give) {
 }  // namespace
 
 uint32_t Reserve(DeviceQueue& q, uint32_t n) {
-  return Take(q, n, q.is_packed() ? ReserveOn<PackedRing<false>> : ReserveOn<SplitRing<false>>);
+  return Take(q, n, [](DeviceQueue& q, uint32_t n) {
+    return OnRing(q, [&]<class Ring>() { return ReserveOn<Ring>(q, n); });
+  });
 }
 
 uint32_t Commit(DeviceQueue& q, uint32_t n) {
-  return Give(q, n, q.is_packed() ? CommitOn<PackedRing<false>> : CommitOn<SplitRing<false>>);
+  return Give(q, n, [](DeviceQueue& q, uint32_t n) {
+    return OnRing(q, [&]<class Ring>() { return CommitOn<Ring>(q, n); });
+  });
 }
 
 uint32_t Peek(DeviceQueue& q, uint32_t n) {
-  // What is to be announced takes the other road.
+  // Pending announcements go through RxBurst.
   if (q.announce.load(std::memory_order_relaxed) != 0) return 0;
-  return Take(q, n, q.is_packed() ? PeekOn<PackedRing<false>> : PeekOn<SplitRing<false>>);
+  return Take(q, n, [](DeviceQueue& q, uint32_t n) {
+    return OnRing(q, [&]<class Ring>() { return PeekOn<Ring>(q, n); });
+  });
 }
 
 uint32_t Release(DeviceQueue& q, uint32_t n) {
-  return Give(q, n, q.is_packed() ? ReleaseOn<PackedRing<false>> : ReleaseOn<SplitRing<false>>);
+  return Give(q, n, [](DeviceQueue& q, uint32_t n) {
+    return OnRing(q, [&]<class Ring>() { return ReleaseOn<Ring>(q, n); });
+  });
 }
 
 }  // namespace vpci

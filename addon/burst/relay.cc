@@ -3,16 +3,14 @@
 
 #include <algorithm>
 
+#include "burst/burst.h"
 #include "burst/single_buffer.h"
 #include "packet/copy.h"
 #include "packet/tx_packet.h"
-#include "ring/packed_ring.h"
-#include "ring/split_ring.h"
 
 namespace vpci {
 namespace {
 
-constexpr uint32_t kBatch = 32;
 // A receiver that lays out buffers as fast as they are filled is not followed on its heels: its core still
 // writes the lines that ours would read. So a full batch waits until there are buffers for three, but never
 // for long: a receiver may have no more.
@@ -57,16 +55,17 @@ inline void PrefetchMove(const Move& m, uint32_t rx_hdr_bytes, uint32_t tx_hdr_b
 // Descriptors only when a ring has run dry: a peer that is ahead of us gains nothing by it, and loses a
 // little.
 template <class RxRing, class TxRing>
-inline void GiveBack(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing& to, const Move* moves,
-                     uint32_t n) {
+inline void GiveBackMoved(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing& to, const Move* moves,
+                          uint32_t n) {
+  if (!rx.burst.hand_back.Pays(n)) return;
   const HandBack hand_back = rx.burst.hand_back;
   for (uint32_t i = 0; i < n; i++) hand_back.Packet(moves[i].src + rx.hdr_bytes, moves[i].len);
   if (from.Has(n) && to.Has(n)) return;
-  if (!rx.is_packed()) hand_back.Descriptors(rx.desc, moves, n, &Move::rx_id);
-  if (!tx.is_packed()) hand_back.Descriptors(tx.desc, moves, n, &Move::tx_id);
+  GiveBackDescriptors(rx, hand_back, moves, n, &Move::rx_id);
+  GiveBackDescriptors(tx, hand_back, moves, n, &Move::tx_id);
 }
 
-// A batch; `*odd` says whether the next packet needs the other road.
+// A batch; `*odd` says whether the next packet needs a burst into mbufs.
 template <class RxRing, class TxRing>
 inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing& to, uint32_t n, bool* odd) {
   Move moves[kBatch];
@@ -97,7 +96,7 @@ inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing
     to.Return(done, m.tx_id, m.len + tx_hdr_bytes);
     from.Return(done, m.rx_id, 0);
   }
-  if (rx.burst.hand_back.Pays(done)) GiveBack(rx, tx, from, to, moves, done);
+  GiveBackMoved(rx, tx, from, to, moves, done);
   to.Advance(done);
   from.Advance(done);
   return done;
@@ -110,7 +109,7 @@ inline bool ShouldWait(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing& t
 }
 
 template <class RxRing, class TxRing>
-int32_t RelayOn(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
+__attribute__((noinline)) int32_t RelayOn(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
   rx.burst.hand_back.Look(rx.doorstep());
   RxRing from(rx);
   TxRing to(tx);
@@ -130,37 +129,21 @@ int32_t RelayOn(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
   return total == 0 && odd ? -1 : static_cast<int32_t>(total);
 }
 
-template <class RxRing>
-int32_t RelayFrom(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
-  return tx.is_packed() ? RelayOn<RxRing, PackedRing<false>>(rx, tx, n)
-                        : RelayOn<RxRing, SplitRing<false>>(rx, tx, n);
-}
-
-using Relay = int32_t (*)(DeviceQueue&, DeviceQueue&, uint32_t);
-
-// By the receiving ring's variant, offload aside.
-constexpr Relay kRelays[] = {RelayFrom<SplitRing<false>>, RelayFrom<SplitRing<true>>,
-                             RelayFrom<PackedRing<false>>, RelayFrom<PackedRing<true>>};
-
 }  // namespace
 
 int32_t RelayBurst(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
-  if (!rx.Enter()) return 0;
-  if (!tx.Enter()) {
-    rx.Leave();
-    return -1;
-  }
-  // What is to be announced takes the other road.
+  Burst<DeviceQueue> receive(rx);
+  if (!receive) return 0;
+  Burst<DeviceQueue> send(tx);
+  if (!send) return -1;
+  // Pending announcements go through RxBurst.
   const bool announce = rx.announce.load(std::memory_order_relaxed) != 0;
-  const int32_t moved = announce ? -1 : kRelays[rx.variant & (kVariantInOrder | kVariantPacked)](rx, tx, n);
+  const int32_t moved = announce ? -1 : OnReadRing(rx, [&]<class RxRing>() {
+    return OnRing(tx, [&]<class TxRing>() { return RelayOn<RxRing, TxRing>(rx, tx, n); });
+  });
   const uint32_t packets = moved > 0 ? static_cast<uint32_t>(moved) : 0;
   const bool waits = moved == 0 && rx.burst.waited != 0;
-  for (DeviceQueue* q : {&rx, &tx}) {
-    q->counters.good_packets += packets;
-    q->counters.bursts += packets != 0;
-    q->counters.empty_bursts += packets == 0 && !waits;
-    q->Leave();
-  }
+  for (auto* burst : {&receive, &send}) waits ? burst->CountMoved(0) : burst->Count(packets);
   return moved;
 }
 

@@ -3,16 +3,13 @@
 
 #include <algorithm>
 
+#include "burst/burst.h"
 #include "burst/single_buffer.h"
 #include "packet/copy.h"
 #include "packet/tx_packet.h"
-#include "ring/packed_ring.h"
-#include "ring/split_ring.h"
 
 namespace vpci {
 namespace {
-
-constexpr uint32_t kBatch = 32;
 
 struct Packet {
   const uint8_t* head;
@@ -41,8 +38,7 @@ uint32_t SendBatch(DeviceQueue& q, Ring& ring, const Packet& packet, uint32_t n)
   }
   if (done > 0) q.burst.repeated = written == 0;
   // Nobody writes the packets' lines: those of the descriptors are what still goes to and fro.
-  if (q.burst.hand_back.Pays(done) && !q.is_packed())
-    q.burst.hand_back.Descriptors(q.desc, found, done, &HeldBuffer::id);
+  if (q.burst.hand_back.Pays(done)) GiveBackDescriptors(q, q.burst.hand_back, found, done, &HeldBuffer::id);
   ring.Advance(done);
   ring.Publish();
   return done;
@@ -67,14 +63,11 @@ int32_t Repeat(DeviceQueue& q, MbufPool& pool, uint32_t mbuf, uint32_t length, u
   if (!SegmentIsSane(pool, mbuf) || pool.next()[mbuf] != kNoNext) return -1;
   const uint32_t head_bytes = pool.data_len()[mbuf];
   if (head_bytes == 0 || head_bytes > length || length > kMaxPacketBytes) return -1;
-  if (!q.Enter()) return 0;
+  Burst<DeviceQueue> burst(q);
+  if (!burst) return 0;
   const Packet packet = {pool.buffer(mbuf) + pool.data_off()[mbuf], head_bytes, length};
-  const int32_t sent =
-      q.is_packed() ? RepeatOn<PackedRing<false>>(q, packet, n) : RepeatOn<SplitRing<false>>(q, packet, n);
-  if (sent > 0) q.counters.good_packets += static_cast<uint32_t>(sent);
-  q.counters.bursts += sent > 0;
-  q.counters.empty_bursts += sent <= 0;
-  q.Leave();
+  const int32_t sent = OnRing(q, [&]<class Ring>() { return RepeatOn<Ring>(q, packet, n); });
+  burst.Count(sent > 0 ? static_cast<uint32_t>(sent) : 0);
   return sent;
 }
 

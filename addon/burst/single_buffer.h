@@ -115,16 +115,4 @@ inline void WritePlainHeader(uint8_t* dst, uint32_t hdr_bytes) {
   WriteHeader(dst, hdr_bytes, kPlainHeader);
 }
 
-// Hands back what was read of `packets[0..n)`, whose members say where the header is, how many bytes are
-// behind it, and the id; they are the next `n` of the ring. Descriptors only when the ring has run dry: a
-// peer that is ahead of us gains nothing by it. To be called before they are shown as used, when the peer may
-// write the lines anew.
-template <class Ring, class T>
-inline void HandBackRead(const DeviceQueue& q, const Ring& ring, const T* packets, uint32_t n) {
-  if (!q.burst.hand_back.Pays(n)) return;
-  const HandBack hand_back = q.burst.hand_back;
-  for (uint32_t i = 0; i < n; i++) hand_back.Packet(packets[i].header + q.hdr_bytes, packets[i].len);
-  if (!q.is_packed() && !ring.Has(n)) hand_back.Descriptors(q.desc, packets, n, &T::id);
-}
-
 }  // namespace vpci

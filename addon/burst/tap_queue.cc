@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "burst/burst.h"
 #include "packet/offload.h"
 #include "packet/segmenter.h"
 
@@ -168,16 +169,11 @@ Sent SendFrame(TapQueue& q, MbufPool& pool, uint32_t id, uint32_t* frames) {
   return sent;
 }
 
-void CountBurst(TapQueue& q, uint32_t packets) {
-  q.counters.good_packets += packets;
-  q.counters.bursts += packets != 0;
-  q.counters.empty_bursts += packets == 0;
-}
-
 }  // namespace
 
 uint32_t TapRxBurst(TapQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
-  if (!q.Enter()) return 0;
+  Burst<TapQueue> burst(q);
+  if (!burst) return 0;
   uint32_t done = 0;
   if (!q.idle || SomethingToRead(q.fd)) {
     FrameRoom room(pool);
@@ -199,13 +195,13 @@ uint32_t TapRxBurst(TapQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
     }
   }
   q.idle = done == 0;
-  CountBurst(q, done);
-  q.Leave();
+  burst.Count(done);
   return done;
 }
 
 uint32_t TapTxBurst(TapQueue& q, MbufPool& pool, const uint32_t* ids, uint32_t n) {
-  if (!q.Enter()) return 0;
+  Burst<TapQueue> burst(q);
+  if (!burst) return 0;
   uint32_t taken = 0, sent = 0;
   for (; taken < n; taken++) {
     uint32_t frames = 0;
@@ -215,8 +211,7 @@ uint32_t TapTxBurst(TapQueue& q, MbufPool& pool, const uint32_t* ids, uint32_t n
     q.counters.errors += how == Sent::kDropped;
   }
   pool.Free(ids, taken);
-  CountBurst(q, sent);
-  q.Leave();
+  burst.Count(sent);
   return taken;
 }
 

@@ -16,8 +16,9 @@ template <bool kWholeBatch>
 class PackedRing {
  public:
   static constexpr uint16_t kChained = VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT;
-  // Entries between two publications: callers publish at the latest when 32 slots are pending, and a batch of
-  // 32 or a packet of 256 entries (burst/buffer_finder.h) may come on top.
+  // Entries between two publications: callers publish at the latest when a batch of slots is pending
+  // (kBatch of burst/burst.h), and another batch or a packet of 256 entries (burst/buffer_finder.h) may come
+  // on top.
   static constexpr uint32_t kMaxReturned = 288;
 
   explicit PackedRing(DeviceQueue& q)
