@@ -32,7 +32,7 @@ Napi::Value DriverQueueCreate(const Napi::CallbackInfo& info) {
   if (!mapping.writable) throw ErrnoError(env, EACCES, "driverQueueCreate");
   setup.base = mapping.base;
   setup.length = mapping.length;
-  auto queue = std::make_unique<DriverQueue>();
+  auto queue = std::make_unique<PeerTraffic>();
   if (!queue->Init(role == "rx" ? QueueRole::kRx : QueueRole::kTx, setup))
     throw Napi::RangeError::New(env, "setup: ring and buffers must be aligned and lie inside the mapping");
   const int64_t handle = TheRegistry().driver_queues.Add(std::move(queue));
@@ -50,19 +50,19 @@ Napi::Value DriverQueueDestroy(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value DriverQueueStats(const Napi::CallbackInfo& info) {
-  DriverQueue& queue = DriverQueueArg(info[0]);
+  PeerTraffic& queue = DriverQueueArg(info[0]);
   return CachedBuffer(info.Env(), BufferOf::kDriverQueueStats, arg::Uint32(info[0], "queue"), &queue.counters,
                       DriverQueueCounters::kCount * sizeof(uint64_t));
 }
 
 Napi::Value DriverArrivalsOf(const Napi::CallbackInfo& info) {
-  DriverQueue& queue = DriverQueueArg(info[0]);
+  PeerTraffic& queue = DriverQueueArg(info[0]);
   return CachedBuffer(info.Env(), BufferOf::kDriverArrivals, arg::Uint32(info[0], "queue"), &queue.arrivals,
                       (1 + DriverArrivals::kMax) * sizeof(double));
 }
 
 Napi::Value DriverTemplate(const Napi::CallbackInfo& info) {
-  DriverQueue& queue = DriverQueueArg(info[0]);
+  PeerTraffic& queue = DriverQueueArg(info[0]);
   const auto frame = arg::Bytes(info[1], "frame");
   if (!queue.SetTemplate(frame.data(), static_cast<uint32_t>(frame.size())))
     throw Napi::RangeError::New(info.Env(),

@@ -114,12 +114,12 @@ napi_value BareBurst(napi_env env, napi_callback_info info) {
 
 napi_value DriverGenerate(napi_env env, napi_callback_info info) {
   Args<2> a(env, info);
-  DriverQueue* tx = g.driver_queues.Get(a[0]);
+  PeerTraffic* tx = g.driver_queues.Get(a[0]);
   return Number(env, tx ? tx->Generate(a[1]) : 0);
 }
 
 struct ReceiveArgs {
-  DriverQueue* rx;
+  PeerTraffic* rx;
   uint32_t n = 0;
   bool check = false;
 
@@ -152,8 +152,8 @@ napi_value DriverReceiveTimed(napi_env env, napi_callback_info info) {
 
 napi_value DriverEcho(napi_env env, napi_callback_info info) {
   Args<3> a(env, info);
-  DriverQueue* rx = g.driver_queues.Get(a[0]);
-  DriverQueue* tx = g.driver_queues.Get(a[1]);
+  PeerTraffic* rx = g.driver_queues.Get(a[0]);
+  PeerTraffic* tx = g.driver_queues.Get(a[1]);
   return Number(env, rx && tx ? rx->Echo(*tx, a[2]) : 0);
 }
 

@@ -34,7 +34,7 @@ MemoryTable& MemoryArg(const Napi::Value& v) {
 PoolEntry& PoolArg(const Napi::Value& v) {
   return Found(TheRegistry().pools.Get(arg::Uint32(v, "pool")), v, "pool");
 }
-DriverQueue& DriverQueueArg(const Napi::Value& v) {
+PeerTraffic& DriverQueueArg(const Napi::Value& v) {
   return Found(TheRegistry().driver_queues.Get(arg::Uint32(v, "queue")), v, "driver queue");
 }
 TapQueue& TapQueueArg(const Napi::Value& v) {

@@ -114,7 +114,7 @@ static_assert(SlotTable<PoolEntry, kMaxPools>::kHandleBits + kVectorBits <= 31);
 struct Registry {
   SlotTable<MemoryTable, kMaxMemories> memories;
   SlotTable<PoolEntry, kMaxPools> pools;
-  SlotTable<DriverQueue, kMaxQueues> driver_queues;
+  SlotTable<PeerTraffic, kMaxQueues> driver_queues;
   // Retired instead of removed: another thread may still hold a view of the counters.
   SlotTable<DeviceQueue, kMaxQueues> queues;
   SlotTable<TapQueue, kMaxQueues> taps;
@@ -129,7 +129,7 @@ Registry& TheRegistry();
 DeviceQueue& QueueArg(const Napi::Value& value);
 MemoryTable& MemoryArg(const Napi::Value& value);
 PoolEntry& PoolArg(const Napi::Value& value);
-DriverQueue& DriverQueueArg(const Napi::Value& value);
+PeerTraffic& DriverQueueArg(const Napi::Value& value);
 TapQueue& TapQueueArg(const Napi::Value& value);
 
 void InitRingHot(Napi::Env env, Napi::Object exports);

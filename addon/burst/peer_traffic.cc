@@ -2,12 +2,10 @@
 #include "burst/peer_traffic.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "packet/copy.h"
 #include "packet/traffic.h"
 #include "ring/shared_access.h"
-#include "ring/signal.h"
 
 namespace vpci {
 namespace {
@@ -20,36 +18,28 @@ constexpr uint32_t kLookAhead = 6;
 
 }  // namespace
 
-bool DriverQueue::Init(QueueRole role, const DriverQueueSetup& s) {
-  packed_ = HasFeature(s.features, VIRTIO_F_RING_PACKED);
-  if (s.buffer_size < 76 || !(packed_ ? PackedDriverRing::Fits(s) : SplitDriverRing::Fits(s))) return false;
+bool PeerTraffic::Init(QueueRole role, const DriverQueueSetup& s) {
+  if (s.buffer_size < 76) return false;
   if (s.buffers > s.length || uint64_t{s.buffer_size} * s.size > s.length - s.buffers) return false;
+  if (!InitRing(role, s)) return false;
   buffers_ = s.base + s.buffers;
   hdr_bytes_ = NetHdrBytes(s.features);
   buffer_size_ = s.buffer_size;
   mergeable_ = HasFeature(s.features, VIRTIO_NET_F_MRG_RXBUF);
-  kick_fd_ = s.kick_fd;
-  free_.assign(std::bit_ceil(s.size), 0);
-  free_mask_ = static_cast<uint32_t>(free_.size()) - 1;
   frame_ids_.assign(s.size, 0);
   dressed_.assign(s.size, 0);
-  packed_ ? Start(packed_ring_, role, s) : Start(split_ring_, role, s);
+  if (role == QueueRole::kRx) OnRing([this](auto& ring) { PostAll(ring); });
   return true;
 }
 
 template <class Ring>
-void DriverQueue::Start(Ring& ring, QueueRole role, const DriverQueueSetup& s) {
-  ring.Init(s, role);
-  for (uint32_t id = 0; id < s.size; id++) {
-    if (role == QueueRole::kRx)
-      ring.Post(id, buffer_size_);
-    else
-      GiveFree(id);
-  }
-  Publish(ring, role == QueueRole::kRx ? s.size : 0);
+void PeerTraffic::PostAll(Ring& ring) {
+  const uint32_t count = free_count();
+  for (uint32_t i = 0; i < count; i++) ring.Post(TakeFree(), buffer_size_);
+  Publish(ring, count);
 }
 
-bool DriverQueue::SetTemplate(const uint8_t* frame, uint32_t len) {
+bool PeerTraffic::SetTemplate(const uint8_t* frame, uint32_t len) {
   if (len < kTrafficMinFrame || len > kTrafficMaxFrame || len + hdr_bytes_ > buffer_size_) return false;
   template_.assign(frame, frame + len);
   std::fill_n(template_.begin() + kTrafficSequenceAt, 12, uint8_t{0});
@@ -58,36 +48,14 @@ bool DriverQueue::SetTemplate(const uint8_t* frame, uint32_t len) {
   return true;
 }
 
-// A back-end that breaks the rules stops this queue; it is counted and nothing else happens.
-void DriverQueue::Fail() {
-  counters.ring_errors++;
-  failed_ = true;
-}
-
 template <class Ring>
-void DriverQueue::Publish(Ring& ring, uint32_t n) {
-  if (n == 0) return;
-  ring.Expose();
-  // Our index before our look at the back-end's wish (VIRTIO 1.2, 2.7.13.3.1).
-  FullFence();
-  if (kick_fd_ < 0 || !ring.WantsKick(n)) return;
-  // The back-end holds it too.
-  if (SignalEventfd(kick_fd_)) counters.kicks++;
-}
-
-template <class Ring>
-void DriverQueue::Reclaim(Ring& ring) {
-  if (!ring.Reclaim([this](uint32_t id) { GiveFree(id); })) Fail();
-}
-
-template <class Ring>
-uint32_t DriverQueue::GenerateOn(Ring& ring, uint32_t n) {
-  if (failed_ || template_.empty()) return 0;
-  if (free_count_ < n) Reclaim(ring);
-  uint32_t count = std::min(n, free_count_);
+uint32_t PeerTraffic::GenerateOn(Ring& ring, uint32_t n) {
+  if (failed() || template_.empty()) return 0;
+  if (free_count() < n) Reclaim(ring);
+  uint32_t count = std::min(n, free_count());
   uint32_t len = static_cast<uint32_t>(template_.size());
   for (uint32_t i = 0; i < count; i++) {
-    PrefetchWrite(Buffer(free_[(free_head_ + kLookAhead) & free_mask_]) + hdr_bytes_ + kTrafficSequenceAt);
+    PrefetchWrite(Buffer(FreeAhead(kLookAhead)) + hdr_bytes_ + kTrafficSequenceAt);
     uint32_t id = TakeFree();
     uint8_t* frame = Buffer(id) + hdr_bytes_;
     if (!dressed_[id]) {
@@ -110,7 +78,7 @@ uint32_t DriverQueue::GenerateOn(Ring& ring, uint32_t n) {
 }
 
 template <class Ring>
-bool DriverQueue::NextFrame(Ring& ring, Frame* out) {
+bool PeerTraffic::NextFrame(Ring& ring, Frame* out) {
   const uint8_t* ahead = Buffer(ring.Hint(kLookAhead % ring.size()));
   PrefetchRead(ahead);
   PrefetchRead(ahead + 64);
@@ -141,7 +109,7 @@ bool DriverQueue::NextFrame(Ring& ring, Frame* out) {
 
 // All buffers of a frame must have been used together (VIRTIO 1.2, 5.1.6.4.1).
 template <class Ring>
-bool DriverQueue::GatherFrame(Ring& ring, uint32_t buffers, Frame* out) {
+bool PeerTraffic::GatherFrame(Ring& ring, uint32_t buffers, Frame* out) {
   scratch_.clear();
   for (uint32_t i = 0; i < buffers; i++) {
     UsedBuffer used;
@@ -159,12 +127,12 @@ bool DriverQueue::GatherFrame(Ring& ring, uint32_t buffers, Frame* out) {
 
 // The buffers of the frame taken last become available again.
 template <class Ring>
-void DriverQueue::Repost(Ring& ring, uint32_t entries) {
+void PeerTraffic::Repost(Ring& ring, uint32_t entries) {
   ring.Consume(entries);
   for (uint32_t i = 0; i < entries; i++) ring.Post(frame_ids_[i], buffer_size_);
 }
 
-void DriverQueue::CheckReceived(const Frame& frame) {
+void PeerTraffic::CheckReceived(const Frame& frame) {
   FrameCheck check = CheckFrame(frame.data, frame.len);
   if (!check.long_enough) {
     counters.bad_frame++;
@@ -182,8 +150,8 @@ void DriverQueue::CheckReceived(const Frame& frame) {
 }
 
 template <class Ring>
-uint32_t DriverQueue::ReceiveOn(Ring& ring, uint32_t n, bool check, double* sequences) {
-  if (failed_) return 0;
+uint32_t PeerTraffic::ReceiveOn(Ring& ring, uint32_t n, bool check, double* sequences) {
+  if (failed()) return 0;
   uint32_t frames = 0, empty = 0, entries = 0;
   uint64_t bytes = 0;
   Frame frame;
@@ -207,7 +175,7 @@ uint32_t DriverQueue::ReceiveOn(Ring& ring, uint32_t n, bool check, double* sequ
 }
 
 template <class Ring>
-void DriverQueue::SendBack(Ring& ring, DriverQueue& tx, const Frame& frame) {
+void PeerTraffic::SendBack(Ring& ring, PeerTraffic& tx, const Frame& frame) {
   if (frame.len < 14 || frame.len + tx.hdr_bytes_ > tx.buffer_size_) {
     counters.bad_frame++;
     return;
@@ -226,13 +194,13 @@ void DriverQueue::SendBack(Ring& ring, DriverQueue& tx, const Frame& frame) {
 }
 
 template <class Ring>
-uint32_t DriverQueue::EchoOn(Ring& ring, Ring& tx_ring, DriverQueue& tx, uint32_t n) {
-  if (failed_ || tx.failed_) return 0;
-  if (tx.free_count_ < n) tx.Reclaim(tx_ring);
+uint32_t PeerTraffic::EchoOn(Ring& ring, Ring& tx_ring, PeerTraffic& tx, uint32_t n) {
+  if (failed() || tx.failed()) return 0;
+  if (tx.free_count() < n) tx.Reclaim(tx_ring);
   uint32_t frames = 0, entries = 0;
   const uint64_t sent_before = tx.counters.packets;
   Frame frame;
-  while (frames < n && tx.free_count_ > 0 && NextFrame(ring, &frame)) {
+  while (frames < n && tx.free_count() > 0 && NextFrame(ring, &frame)) {
     SendBack(tx_ring, tx, frame);
     counters.packets += frame.len > 0;
     counters.bytes += frame.len;
@@ -245,17 +213,17 @@ uint32_t DriverQueue::EchoOn(Ring& ring, Ring& tx_ring, DriverQueue& tx, uint32_
   return frames;
 }
 
-uint32_t DriverQueue::Generate(uint32_t n) {
-  return packed_ ? GenerateOn(packed_ring_, n) : GenerateOn(split_ring_, n);
+uint32_t PeerTraffic::Generate(uint32_t n) {
+  return OnRing([&](auto& ring) { return GenerateOn(ring, n); });
 }
 
-uint32_t DriverQueue::Receive(uint32_t n, bool check, double* sequences) {
-  return packed_ ? ReceiveOn(packed_ring_, n, check, sequences) : ReceiveOn(split_ring_, n, check, sequences);
+uint32_t PeerTraffic::Receive(uint32_t n, bool check, double* sequences) {
+  return OnRing([&](auto& ring) { return ReceiveOn(ring, n, check, sequences); });
 }
 
-uint32_t DriverQueue::Echo(DriverQueue& tx, uint32_t n) {
-  if (packed_ != tx.packed_) return 0;
-  return packed_ ? EchoOn(packed_ring_, tx.packed_ring_, tx, n) : EchoOn(split_ring_, tx.split_ring_, tx, n);
+uint32_t PeerTraffic::Echo(PeerTraffic& tx, uint32_t n) {
+  if (!SameKind(tx)) return 0;
+  return OnRings(tx, [&](auto& ring, auto& tx_ring) { return EchoOn(ring, tx_ring, tx, n); });
 }
 
 }  // namespace vpci

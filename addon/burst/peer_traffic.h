@@ -6,9 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "ring/counters.h"
-#include "ring/driver_ring.h"
-#include "ring/gate.h"
+#include "ring/driver_queue.h"
 
 namespace vpci {
 
@@ -19,7 +17,7 @@ struct alignas(64) DriverArrivals {
   double sequence[kMax] = {};  // of each frame; -1 when it is too short to have one
 };
 
-class DriverQueue {
+class PeerTraffic : public DriverQueue {
  public:
   // 'rx' posts all its buffers, 'tx' starts with all of them free. False when a part lies outside the memory
   // or is misaligned.
@@ -33,9 +31,8 @@ class DriverQueue {
   // `sequences`, if given, takes the sequence numbers of the frames, -1 for a frame too short to have one.
   uint32_t Receive(uint32_t n, bool check, double* sequences = nullptr);
   // Takes frames of `this` (rx) and sends them on `tx` with the MAC addresses exchanged.
-  uint32_t Echo(DriverQueue& tx, uint32_t n);
+  uint32_t Echo(PeerTraffic& tx, uint32_t n);
 
-  DriverQueueCounters counters;
   DriverArrivals arrivals;
 
  private:
@@ -50,9 +47,9 @@ class DriverQueue {
   template <class Ring>
   uint32_t ReceiveOn(Ring& ring, uint32_t n, bool check, double* sequences);
   template <class Ring>
-  uint32_t EchoOn(Ring& ring, Ring& tx_ring, DriverQueue& tx, uint32_t n);
+  uint32_t EchoOn(Ring& ring, Ring& tx_ring, PeerTraffic& tx, uint32_t n);
   template <class Ring>
-  void Start(Ring& ring, QueueRole role, const DriverQueueSetup& setup);
+  void PostAll(Ring& ring);
   template <class Ring>
   bool NextFrame(Ring& ring, Frame* out);
   template <class Ring>
@@ -60,37 +57,15 @@ class DriverQueue {
   template <class Ring>
   void Repost(Ring& ring, uint32_t entries);
   template <class Ring>
-  void Publish(Ring& ring, uint32_t n);
-  template <class Ring>
-  void Reclaim(Ring& ring);
-  template <class Ring>
-  void SendBack(Ring& ring, DriverQueue& tx, const Frame& frame);
+  void SendBack(Ring& ring, PeerTraffic& tx, const Frame& frame);
 
   uint8_t* Buffer(uint32_t id) { return buffers_ + uint64_t{id} * buffer_size_; }
-  uint32_t TakeFree() {
-    free_count_--;
-    return free_[free_head_++ & free_mask_];
-  }
-  void GiveFree(uint32_t id) { free_[(free_head_ + free_count_++) & free_mask_] = static_cast<uint16_t>(id); }
   void CheckReceived(const Frame& frame);
-  void Fail();
 
-  bool packed_ = false;
-  SplitDriverRing split_ring_;
-  PackedDriverRing packed_ring_;
   uint8_t* buffers_ = nullptr;
   uint32_t hdr_bytes_ = 12;
   uint32_t buffer_size_ = 0;
   bool mergeable_ = false;
-  bool failed_ = false;
-  int kick_fd_ = -1;
-  // Free descriptors, first in first out: with a back-end that keeps order every descriptor stays at its
-  // place in the ring, which is what IN_ORDER asks for (VIRTIO 1.2, 2.7.9) and leaves ring and table
-  // unwritten.
-  std::vector<uint16_t> free_;
-  uint32_t free_mask_ = 0;
-  uint32_t free_head_ = 0;
-  uint32_t free_count_ = 0;
   std::vector<uint16_t> frame_ids_;
   // Which buffers hold the current template already.
   std::vector<uint8_t> dressed_;

@@ -67,6 +67,11 @@ void SplitDriverRing::Post(uint32_t id, uint32_t len) {
   Sent(id);
 }
 
+void SplitDriverRing::Post(uint32_t id, uint64_t gpa, uint32_t len) {
+  StoreIfDifferent(&desc_[id].addr, gpa);
+  Post(id, len);
+}
+
 bool SplitDriverRing::WantsKick(uint32_t n) const {
   if (!event_idx_) return (LoadOnce(&used_->flags) & VRING_USED_F_NO_NOTIFY) == 0;
   const uint16_t event = LoadOnce(reinterpret_cast<const uint16_t*>(&used_->ring[size_]));
@@ -99,9 +104,9 @@ Used PackedDriverRing::Peek(uint32_t ahead, UsedBuffer* out) {
   return InFlight(out->id) && out->len <= buffer_size_ ? Used::kBuffer : Used::kNonsense;
 }
 
-void PackedDriverRing::Post(uint32_t id, uint32_t len) {
+void PackedDriverRing::Post(uint32_t id, uint64_t gpa, uint32_t len) {
   VringPackedDesc* d = &ring_[avail_.slot];
-  StoreIfDifferent(&d->addr, BufferAddress(id));
+  StoreIfDifferent(&d->addr, gpa);
   const uint16_t flags =
       static_cast<uint16_t>((avail_.wrap ? VRING_PACKED_DESC_F_AVAIL : VRING_PACKED_DESC_F_USED) |
                             (writable_ ? VRING_DESC_F_WRITE : 0));

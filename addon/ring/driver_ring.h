@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The two kinds of virtqueue in the driver role, where every descriptor owns one buffer for ever: `id` names
-// both. What the back-end writes is not trusted: an id that is made up or not in flight is nonsense.
+// The two kinds of virtqueue in the driver role. Descriptor `id` has a buffer of its own in the memory; a
+// buffer elsewhere may be posted under its name instead. What the back-end writes is not trusted: an id that
+// is made up or not in flight is nonsense.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -86,8 +87,10 @@ class SplitDriverRing : public DriverRingBase {
   template <class Free>
   bool Reclaim(Free free);
 
-  // Makes a buffer available, seen by the back-end at the latest after Expose.
+  // Makes the buffer of `id` available, seen by the back-end at the latest after Expose.
   void Post(uint32_t id, uint32_t len);
+  // Makes the buffer at `gpa` available under the name `id`, whose own one is not to be posted afterwards.
+  void Post(uint32_t id, uint64_t gpa, uint32_t len);
   void Expose() { StoreRelease(&avail_->idx, avail_idx_); }
   // Whether the back-end wants to be kicked for the `n` buffers exposed last.
   bool WantsKick(uint32_t n) const;
@@ -124,7 +127,8 @@ class PackedDriverRing : public DriverRingBase {
   template <class Free>
   bool Reclaim(Free free);
 
-  void Post(uint32_t id, uint32_t len);
+  void Post(uint32_t id, uint32_t len) { Post(id, BufferAddress(id), len); }
+  void Post(uint32_t id, uint64_t gpa, uint32_t len);
   void Expose() {}
   bool WantsKick(uint32_t n) const;
 

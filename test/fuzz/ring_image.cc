@@ -94,7 +94,7 @@ void Driver(Input& in, uint64_t features, GuestMemory& memory, bool scribble) {
                             base + 0x200,   base + 0x1000, kMemory.gpa, kSize,
                             kBuffer,        features,      -1};
   };
-  DriverQueue rx, tx;
+  PeerTraffic rx, tx;
   MUST(rx.Init(QueueRole::kRx, setup(0)) && tx.Init(QueueRole::kTx, setup(0x2000)));
   uint8_t frame[64] = {};
   MUST(tx.SetTemplate(frame, sizeof frame));

@@ -51,8 +51,8 @@ export const CALL: Direction = {
 /** Functions of the engine, and what each does in the order in which the model does it. */
 export const MIRRORED = [
   {
-    file: 'addon/burst/peer_traffic.cc',
-    name: 'DriverQueue::Publish',
+    file: 'addon/ring/driver_queue.h',
+    name: 'Publish',
     order: ['ring.Expose()', 'FullFence()', 'ring.WantsKick(', 'SignalEventfd(kick_fd_'],
   },
   {
@@ -146,7 +146,7 @@ function publish(way: Direction, by: Suppression, mistakes: ReadonlySet<Mistake>
   };
   return [
     ...(early ? [load] : []),
-    // DriverQueue::Generate lets the other side start on the first part of a large batch.
+    // PeerTraffic::Generate lets the other side start on the first part of a large batch.
     jump(`${then}: whole`, (r) => wrap(register(r, 'to') - register(r, 'from')) < 2),
     { op: 'store', to: way.index, value: (r) => wrap(register(r, 'from') + 1) },
     ...(late ? [set((r) => (r.from = wrap(register(r, 'from') + 1)))] : []),

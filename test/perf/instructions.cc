@@ -36,7 +36,7 @@ int main(int argc, char** argv) {
   const bool rx = std::string(argv[1]) == "rx";
   const uint64_t features = FeaturesOf(argc, argv);
   Peer peer(kSize, kBuffers + kSize * kBuffer);
-  DriverQueue driver;
+  PeerTraffic driver;
   Pool pool(512);
   const std::string frame = Bytes(kFrame);
   const DriverQueueSetup setup{peer.at(kGpa), peer.bytes(), 0,       0x4000,   0x8000, kBuffers,

@@ -16,7 +16,7 @@ constexpr uint64_t kPackedBit = uint64_t{1} << VIRTIO_F_RING_PACKED;
 
 struct Pair {
   Peer peer{kSize, 0x10000 + kSize* kBuffer};
-  DriverQueue driver;
+  PeerTraffic driver;
 
   Pair(QueueRole role, uint64_t features) {
     const QueueRole other = role == QueueRole::kRx ? QueueRole::kTx : QueueRole::kRx;

@@ -20,7 +20,7 @@ constexpr uint64_t kBuffers = 0x10000;
 
 struct Pair {
   Peer peer{kSize, kBuffers + kSize* kBuffer};
-  DriverQueue driver;
+  PeerTraffic driver;
 
   explicit Pair(QueueRole driver_role, uint64_t features = Modern()) {
     CHECK(driver.Init(driver_role, {peer.at(kGpa), peer.bytes(), 0, 0x4000, 0x8000, kBuffers, kGpa, kSize,

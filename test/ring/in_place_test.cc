@@ -24,7 +24,7 @@ constexpr uint32_t kSize = 16, kBuffer = 2048;
 // A peer with a driver of ours on it.
 struct Pair {
   Peer peer;
-  DriverQueue driver;
+  PeerTraffic driver;
 
   Pair(QueueRole device_role, uint64_t features, uint32_t size = kSize)
       : peer(size, 0x10000 + size * kBuffer) {

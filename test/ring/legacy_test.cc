@@ -164,7 +164,7 @@ TEST("legacy: the built-in peer's frames travel through both roles") {
   constexpr uint32_t kSize = 64, kBuffer = 2048;
   for (uint64_t features : LegacyFeatures()) {
     Peer out(kSize, 0x10000 + kSize * kBuffer), in(kSize, 0x10000 + kSize * kBuffer);
-    DriverQueue sender, receiver;
+    PeerTraffic sender, receiver;
     const auto setup = [&](Peer& p) {
       return DriverQueueSetup{p.at(kGpa), p.bytes(), 0,       0x4000,   0x8000, 0x10000,
                               kGpa,       kSize,     kBuffer, features, -1};

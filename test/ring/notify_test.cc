@@ -112,7 +112,7 @@ TEST("kick: a polled queue asks for none, an armed one for the next buffer only,
     Called kicked;
     constexpr uint32_t kSize = 16, kBuffer = 2048;
     Peer peer(kSize, 0x10000 + kSize * kBuffer);
-    DriverQueue driver;
+    PeerTraffic driver;
     CHECK(driver.Init(QueueRole::kTx, {peer.at(kGpa), peer.bytes(), 0, 0x4000, 0x8000, 0x10000, kGpa, kSize,
                                        kBuffer, Modern() | features, kicked.fd}));
     CHECK(Start(peer, features, -1, features & kPackedBit ? VRING_PACKED_WRAP : 0) == StartError::kNone);

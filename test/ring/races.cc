@@ -25,7 +25,7 @@ constexpr uint64_t kPacked = uint64_t{1} << VIRTIO_F_RING_PACKED, kInOrder = uin
 // A queue of the built-in peer and the device's end of it.
 struct Pair {
   Peer peer{kSize, kBuffers + kSize* kBuffer};
-  DriverQueue driver;
+  PeerTraffic driver;
   uint64_t features;
   QueueRole device_role;
   GateWords gate;

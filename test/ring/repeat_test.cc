@@ -15,7 +15,7 @@ constexpr uint32_t kSize = 16, kBuffer = 2048;
 // A peer that receives with a driver of ours.
 struct Receiver {
   Peer peer{kSize, 0x10000 + kSize* kBuffer};
-  DriverQueue driver;
+  PeerTraffic driver;
 
   explicit Receiver(uint64_t features) {
     CHECK(driver.Init(QueueRole::kRx, {peer.at(kGpa), peer.bytes(), 0, 0x4000, 0x8000, 0x10000, kGpa, kSize,
