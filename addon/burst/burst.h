@@ -12,6 +12,7 @@
 
 #include "ring/counters.h"
 #include "ring/device_queue.h"
+#include "ring/gate.h"
 #include "ring/packed_ring.h"
 #include "ring/split_ring.h"
 #include "ring/variant.h"
@@ -23,33 +24,23 @@ namespace vpci {
 // at the latest when this many slots are pending.
 inline constexpr uint32_t kBatch = 32;
 
-// Inside the gate of a queue from construction to destruction, unless the gate is closed.
-template <class Queue>
-class Burst {
- public:
-  explicit Burst(Queue& q) : q_(q), inside_(q.Enter()) {}
-  ~Burst() {
-    if (inside_) q_.Leave();
-  }
-  Burst(const Burst&) = delete;
-  Burst& operator=(const Burst&) = delete;
+// The packets that a burst has moved. One that moved none on purpose is not counted as empty.
+inline void CountMoved(QueueCounters& counters, uint32_t packets) {
+  counters.good_packets += packets;
+  counters.bursts += packets != 0;
+}
 
-  explicit operator bool() const { return __builtin_expect(inside_, 1); }
+// Inside the gates for one burst.
+template <class Queue>
+class Burst : public GateGuard<Queue> {
+ public:
+  using GateGuard<Queue>::GateGuard;
 
   // To be called once, with the packets that the burst has moved.
   void Count(uint32_t packets) {
-    CountMoved(packets);
-    q_.counters.empty_bursts += packets == 0;
+    CountMoved(this->q_.counters, packets);
+    this->q_.counters.empty_bursts += packets == 0;
   }
-  // The same for a burst that is not to be counted as empty: it has waited on purpose.
-  void CountMoved(uint32_t packets) {
-    q_.counters.good_packets += packets;
-    q_.counters.bursts += packets != 0;
-  }
-
- private:
-  Queue& q_;
-  const bool inside_;
 };
 
 // Calls `run` with the kind of the queue's ring. Each used entry says its own length.

@@ -116,8 +116,7 @@ uint32_t Take(DeviceQueue& q, uint32_t n, Step take) {
 uint32_t Give(DeviceQueue& q, uint32_t n, Step give) {
   if (q.burst.held == 0) return 0;
   const uint32_t done = q.Lost() ? 0 : give(q, std::min<uint32_t>(n, q.burst.held));
-  q.counters.good_packets += done;
-  q.counters.bursts += done != 0;
+  CountMoved(q.counters, done);
   q.burst.held = 0;
   q.Leave();
   return done;

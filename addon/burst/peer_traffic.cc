@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "burst/burst.h"
 #include "packet/copy.h"
 #include "packet/traffic.h"
 #include "ring/shared_access.h"
@@ -10,9 +11,6 @@
 namespace vpci {
 namespace {
 
-// Frames generated or taken between two publications of the index: the back-end can start while the rest is
-// made.
-constexpr uint32_t kChunk = 32;
 // How many frames ahead the lines that the other core wrote are asked for.
 constexpr uint32_t kLookAhead = 6;
 
@@ -69,7 +67,8 @@ uint32_t PeerTraffic::GenerateOn(Ring& ring, uint32_t n) {
     std::memcpy(frame + kTrafficSequenceAt, &sequence, 8);
     std::memcpy(frame + kTrafficChecksumAt, &checksum, 4);
     ring.Post(id, hdr_bytes_ + len);
-    if ((i + 1) % kChunk == 0) ring.Expose();
+    // The back-end can start while the rest is made.
+    if ((i + 1) % kBatch == 0) ring.Expose();
   }
   Publish(ring, count);
   counters.packets += count;

@@ -143,7 +143,8 @@ int32_t RelayBurst(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
   });
   const uint32_t packets = moved > 0 ? static_cast<uint32_t>(moved) : 0;
   const bool waits = moved == 0 && rx.burst.waited != 0;
-  for (auto* burst : {&receive, &send}) waits ? burst->CountMoved(0) : burst->Count(packets);
+  if (!waits)
+    for (auto* burst : {&receive, &send}) burst->Count(packets);
   return moved;
 }
 

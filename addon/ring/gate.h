@@ -54,5 +54,24 @@ struct GateWords {
   bool Revoked() const { return allowed.load(std::memory_order_acquire) == kRevoked; }
 };
 static_assert(std::atomic<uint32_t>::is_always_lock_free && sizeof(std::atomic<uint32_t>) == 4);
+// Inside the gates of a queue from construction to destruction, unless one of them is closed.
+template <class Queue>
+class GateGuard {
+ public:
+  explicit GateGuard(Queue& q) : q_(q), inside_(q.Enter()) {}
+  ~GateGuard() {
+    if (inside_) q_.Leave();
+  }
+  GateGuard(const GateGuard&) = delete;
+  GateGuard& operator=(const GateGuard&) = delete;
+
+  explicit operator bool() const { return __builtin_expect(inside_, 1); }
+
+ protected:
+  Queue& q_;
+
+ private:
+  const bool inside_;
+};
 
 }  // namespace vpci

@@ -7,11 +7,6 @@
 namespace vpci {
 namespace {
 
-struct GateGuard {
-  DeviceQueue& q;
-  ~GateGuard() { q.Leave(); }
-};
-
 MessageTaken Refusal(const DeviceQueue& q) {
   return q.state.load() == QueueState::kBroken ? MessageTaken::kBroken : MessageTaken::kNone;
 }
@@ -34,8 +29,8 @@ bool ReadChain(const DeviceQueue& q, int32_t head, std::vector<VringDesc>* descr
 
 MessageTaken TakeMessage(DeviceQueue& q, MessageChain* chain) {
   if (q.is_packed()) return MessageTaken::kNone;
-  if (!q.Enter()) return Refusal(q);
-  GateGuard guard{q};
+  const GateGuard inside(q);
+  if (!inside) return Refusal(q);
   if (q.Available() == 0) return Refusal(q);
   const int32_t head = q.Head(q.last_avail_idx);
   chain->descriptors.clear();
@@ -49,8 +44,9 @@ MessageTaken TakeMessage(DeviceQueue& q, MessageChain* chain) {
 }
 
 bool ReturnMessage(DeviceQueue& q, uint16_t head, uint32_t written) {
-  if (q.is_packed() || !q.Enter()) return false;
-  GateGuard guard{q};
+  if (q.is_packed()) return false;
+  const GateGuard inside(q);
+  if (!inside) return false;
   StoreUsed(&q.used->ring[q.message_used_idx & q.mask], head, written);
   q.message_used_idx++;
   StoreRelease(&q.used->idx, q.message_used_idx);

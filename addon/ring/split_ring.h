@@ -69,7 +69,7 @@ class SplitRing {
   uint32_t Left() const { return ready_; }
 
   // Returns the entry that lies `slots` slots ahead, unseen by the peer until Publish. In order of slots.
-  void Return(uint32_t slots, uint16_t id, uint32_t len, bool /*part*/ = false) {
+  void Return(uint32_t slots, uint16_t id, uint32_t len, [[maybe_unused]] bool part = false) {
     if constexpr (kWholeBatch) {
       last_id_ = id;
     } else {
