@@ -89,13 +89,13 @@ describe('layers', () => {
   });
 });
 
-/** What each folder of addon/ may include: of the addon, and of the world outside of C++ and Linux. */
+/** What each folder of addon/ may include beside its own headers: folders or headers of the addon, and Node's. */
 const ADDON: Readonly<Record<string, { readonly below: readonly string[]; readonly node: boolean }>> = {
   ring: { below: [], node: false },
-  packet: { below: ['ring'], node: false },
+  packet: { below: ['ring/layout.h'], node: false },
   burst: { below: ['packet', 'ring'], node: false },
-  // Its signals and its bounded calls are those of the ring engine.
-  os: { below: ['ring'], node: false },
+  // Notifications are the ring engine's (docs/architecture.md, "The rooms of the addon").
+  os: { below: ['ring/bounded_call.h', 'ring/signal.h'], node: false },
   binding: { below: ['os', 'burst', 'packet', 'ring'], node: true },
 };
 
@@ -114,19 +114,41 @@ function includesOf(text: string): { quoted: string[]; system: string[] } {
 
 /** The includes of a file of addon/ that its folder has no right to. */
 function forbidden(file: string, text: string): string[] {
-  const folder = file.split('/')[0] ?? '';
+  const folder = dirname(file);
   const rule = ADDON[folder];
+  const allowed = [folder, ...(rule?.below ?? [])];
   const { quoted, system } = includesOf(text);
   return [
-    ...quoted.filter((name) => ![folder, ...(rule?.below ?? [])].includes(name.split('/')[0] ?? '')),
+    ...quoted.filter((name) => !allowed.includes(dirname(name)) && !allowed.includes(name)),
     ...system.filter((name) => NODE_HEADER.test(name) && !rule?.node),
   ].map((name) => `addon/${file} includes ${name}`);
 }
 
+/** Headers of addon/ that include themselves by way of others: `#pragma once` would hide that. */
+function circles(includes: ReadonlyMap<string, readonly string[]>): string[] {
+  const reaches = (from: string, to: string, seen = new Set<string>()): boolean =>
+    (includes.get(from) ?? []).some((name) => {
+      if (name === to) return true;
+      if (seen.has(name)) return false;
+      seen.add(name);
+      return reaches(name, to, seen);
+    });
+  return [...includes.keys()].filter((header) => reaches(header, header));
+}
+
 describe('folders of addon/', () => {
   it('are known', () => {
-    const folders = new Set(cppSources().map((file) => file.split('/')[0]));
+    const folders = new Set(cppSources().map((file) => dirname(file)));
     expect([...folders].toSorted()).toEqual(Object.keys(ADDON).toSorted());
+  });
+
+  it('have no circle of includes', () => {
+    const headers = cppSources().filter((file) => file.endsWith('.h'));
+    const includes = headers.map((file) => {
+      const { quoted } = includesOf(readFileSync(join(root, 'addon', file), 'utf8'));
+      return [file, quoted] as const;
+    });
+    expect(circles(new Map(includes))).toEqual([]);
   });
 
   it('include downwards only: ring, packet and burst nothing of os, binding or Node', () => {
@@ -143,6 +165,15 @@ describe('folders of addon/', () => {
       'addon/burst/x.cc includes napi.h',
     ]);
     expect(forbidden('ring/x.h', '#include "burst/relay.h"\n')).toHaveLength(1);
+    expect(forbidden('os/x.cc', '#include "ring/signal.h"\n#include "ring/gate.h"\n')).toEqual([
+      'addon/os/x.cc includes ring/gate.h',
+    ]);
+    const circle = new Map([
+      ['a.h', ['b.h']],
+      ['b.h', ['c.h']],
+      ['c.h', ['b.h']],
+    ]);
+    expect(circles(circle)).toEqual(['b.h', 'c.h']);
     expect(forbidden('binding/x.cc', text)).toEqual([]);
   });
 });

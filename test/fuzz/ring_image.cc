@@ -131,6 +131,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   uint8_t mode = in.Byte();
   bool scribble = mode & 0x80;
   fuzz::GuestMemory memory({fuzz::kMemory});
+  // 0 and 1: bursts; 6: messages; all else: the built-in peer.
   switch (mode & 3) {
     case 0:
       fuzz::Device(in, features, vpci::QueueRole::kRx, memory, scribble);
