@@ -14,7 +14,7 @@
 
 namespace vpci::arg {
 
-/** Number.MAX_SAFE_INTEGER */
+// Number.MAX_SAFE_INTEGER
 inline constexpr int64_t kMaxSafeInteger = (int64_t{1} << 53) - 1;
 
 inline Napi::Error WrongKind(const Napi::Value& value, const char* name, const char* wanted) {
@@ -29,7 +29,7 @@ inline Napi::Error OutOfRange(Napi::Env env, const char* name, const std::string
   return Napi::RangeError::New(env, std::string(name) + " must be " + wanted);
 }
 
-/** An integer of min to max, both inclusive and at most 2^53 - 1 in size. */
+// An integer of min to max, both inclusive and at most 2^53 - 1 in size.
 inline int64_t Integer(const Napi::Value& value, const char* name, int64_t min, int64_t max) {
   if (!value.IsNumber()) throw WrongKind(value, name, "an integer");
   const double number = value.As<Napi::Number>().DoubleValue();
@@ -52,14 +52,14 @@ inline uint32_t Uint32(const Napi::Value& value, const char* name, uint32_t min 
   return static_cast<uint32_t>(Integer(value, name, min, max));
 }
 
-/** A count of bytes or an offset, as a Number. */
+// A count of bytes or an offset, as a Number.
 inline uint64_t Size(const Napi::Value& value, const char* name, int64_t min = 0) {
   return static_cast<uint64_t>(Integer(value, name, min, kMaxSafeInteger));
 }
 
 inline int Fd(const Napi::Value& value, const char* name) { return Int32(value, name, 0); }
 
-/** A BigInt of 0 to 2^64 - 1. */
+// A BigInt of 0 to 2^64 - 1.
 inline uint64_t BigUint64(const Napi::Value& value, const char* name) {
   if (!value.IsBigInt()) throw WrongKind(value, name, "a bigint");
   bool lossless = false;
@@ -68,8 +68,8 @@ inline uint64_t BigUint64(const Napi::Value& value, const char* name) {
   return number;
 }
 
-/** The low 64 bits of a non-negative BigInt: virtio feature sets are wider, but the rings know none above
- * bit 63. */
+// The low 64 bits of a non-negative BigInt: virtio feature sets are wider, but the rings know none above bit
+// 63.
 inline uint64_t Features(const Napi::Value& value, const char* name) {
   if (!value.IsBigInt()) throw WrongKind(value, name, "a bigint");
   bool lossless = false;
@@ -81,7 +81,7 @@ inline bool Bool(const Napi::Value& value, const char* name) {
   return value.As<Napi::Boolean>();
 }
 
-/** UTF-8 text, not empty and without NUL, so that it means the same to a system call. */
+// UTF-8 text, not empty and without NUL, so that it means the same to a system call.
 inline std::string String(const Napi::Value& value, const char* name) {
   if (!value.IsString()) throw WrongKind(value, name, "a string");
   std::string text = value.As<Napi::String>().Utf8Value();
@@ -106,7 +106,7 @@ inline Napi::Array Array(const Napi::Value& value, const char* name) {
   return value.As<Napi::Array>();
 }
 
-/** The bytes of a Uint8Array (a Buffer is one); valid until JavaScript runs again. */
+// The bytes of a Uint8Array (a Buffer is one); valid until JavaScript runs again.
 inline std::span<uint8_t> Bytes(const Napi::Value& value, const char* name) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
     throw WrongKind(value, name, "a Uint8Array");
@@ -115,7 +115,7 @@ inline std::span<uint8_t> Bytes(const Napi::Value& value, const char* name) {
   return {array.Data(), array.ElementLength()};
 }
 
-/** At most `most` integers of min to max. */
+// At most `most` integers of min to max.
 inline std::vector<int> Ints(const Napi::Value& value, const char* name, int min, int max, uint32_t most) {
   const Napi::Array array = Array(value, name);
   if (array.Length() > most) {

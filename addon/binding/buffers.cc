@@ -7,7 +7,7 @@
 namespace vpci {
 namespace {
 
-/** The addon's state in one environment. */
+// The addon's state in one environment.
 struct Instance {
   std::unordered_map<uint64_t, Napi::Reference<Napi::ArrayBuffer>> buffers;
 };

@@ -10,7 +10,7 @@
 
 namespace vpci {
 
-/** What a buffer shows; with the handle, and a number where a thing has several, it names the buffer. */
+// What a buffer shows; with the handle, and a number where a thing has several, it names the buffer.
 enum class BufferOf : uint32_t {
   kMapping,
   kPool,
@@ -22,12 +22,12 @@ enum class BufferOf : uint32_t {
   kDriverArrivals
 };
 
-/** The buffer over [base, base + length) of this thing in this thread, made on first use. Throws a RangeError
- * when too long. */
+// The buffer over [base, base + length) of this thing in this thread, made on first use. Throws a RangeError
+// when too long.
 Napi::ArrayBuffer CachedBuffer(Napi::Env env, BufferOf what, uint32_t handle, void* base, size_t length,
                                uint32_t number = 0);
 
-/** Detaches and forgets this thread's buffer, if there is one. Call it before the memory goes. */
+// Detaches and forgets this thread's buffer, if there is one. Call it before the memory goes.
 void DropBuffer(Napi::Env env, BufferOf what, uint32_t handle, uint32_t number = 0);
 
 }  // namespace vpci

@@ -10,7 +10,7 @@
 
 namespace vpci {
 
-/** The Error for a positive or negative errno; the caller throws it. */
+// The Error for a positive or negative errno; the caller throws it.
 inline Napi::Error ErrnoError(Napi::Env env, int error, const char* syscall, std::string_view path = {}) {
   const int positive = error < 0 ? -error : error;
   const char* name = strerrorname_np(positive);
@@ -27,7 +27,7 @@ inline Napi::Error ErrnoError(Napi::Env env, int error, const char* syscall, std
   return result;
 }
 
-/** Passes a result on, or throws when it is a negative errno. */
+// Passes a result on, or throws when it is a negative errno.
 inline int Check(Napi::Env env, int result, const char* syscall, std::string_view path = {}) {
   if (result < 0) throw ErrnoError(env, result, syscall, path);
   return result;

@@ -5,7 +5,7 @@
 
 namespace vpci {
 
-/** Adds one function under its name. */
+// Adds one function under its name.
 template <Napi::Value (*function)(const Napi::CallbackInfo&)>
 void Export(Napi::Object exports, const char* name) {
   exports.Set(name, Napi::Function::New<function>(exports.Env(), name));
@@ -20,7 +20,7 @@ void InitOsThread(Napi::Object exports);
 void InitOsWait(Napi::Object exports);
 void InitOsWriter(Napi::Object exports);
 
-/** `watchFd`, see os_watch.cc. */
+// `watchFd`, see os_watch.cc.
 Napi::Value WatchFd(const Napi::CallbackInfo& info);
 
 }  // namespace vpci

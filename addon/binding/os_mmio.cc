@@ -17,7 +17,7 @@ Mapping Get(const Napi::Value& value) {
   throw Napi::RangeError::New(value.Env(), "mapping " + std::to_string(handle) + " does not exist");
 }
 
-/** The address of `length` bytes at the given offset of a mapping; all multiples of `unit`. */
+// The address of `length` bytes at the given offset of a mapping; all multiples of `unit`.
 uint8_t* Range(const Napi::Value& mapping, const Napi::Value& at, uint64_t length, uint64_t unit) {
   const Mapping found = Get(mapping);
   const uint64_t offset = arg::Size(at, "offset");

@@ -11,7 +11,7 @@
 namespace vpci {
 namespace {
 
-/** {mode, uid, gid}, each of them or the whole left out. */
+// {mode, uid, gid}, each of them or the whole left out.
 SocketAccess Access(const Napi::Value& value) {
   SocketAccess access;
   if (value.IsUndefined()) return access;
@@ -32,7 +32,7 @@ Napi::Value Listen(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), Check(info.Env(), fd, "listen", path));
 }
 
-/** -1 for a name that the system does not know. */
+// -1 for a name that the system does not know.
 Napi::Value UserId(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(FindUser(arg::String(info[0], "name").c_str())));
 }
@@ -65,7 +65,7 @@ Napi::Value Shutdown(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/** No bytes carry no descriptors, and 0 received bytes mean the end: an empty array is a mistake. */
+// No bytes carry no descriptors, and 0 received bytes mean the end: an empty array is a mistake.
 std::span<uint8_t> SomeBytes(const Napi::Value& value, const char* name) {
   const auto bytes = arg::Bytes(value, name);
   if (bytes.empty()) throw arg::OutOfRange(value.Env(), name, "at least one byte long");

@@ -19,17 +19,17 @@ namespace {
 
 class Watcher {
  public:
-  /** Starts watching; throws. */
+  // Starts watching; throws.
   static std::shared_ptr<Watcher> Start(Napi::Env env, int fd, Napi::Function callback);
 
-  /** Idempotent, and safe inside the callback: nothing is freed before the loop's next turn. */
+  // Idempotent, and safe inside the callback: nothing is freed before the loop's next turn.
   void Close() {
     if (closing_) return;
     closing_ = true;
     uv_close(reinterpret_cast<uv_handle_t*>(&poll_), OnClosed);
   }
 
-  /** The event loop may end while it watches. */
+  // The event loop may end while it watches.
   void Unref() {
     if (!closing_) uv_unref(reinterpret_cast<uv_handle_t*>(&poll_));
   }

@@ -18,7 +18,7 @@ namespace {
 constexpr int64_t kMaxCapacity = int64_t{1} << 30;
 constexpr int32_t kMaxWaitMs = 60000;
 
-/** What the functions share; the thread has the writer for itself. */
+// What the functions share; the thread has the writer for itself.
 class Owner {
  public:
   explicit Owner(std::shared_ptr<Writer> writer) : writer_(std::move(writer)) {}

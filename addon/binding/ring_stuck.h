@@ -7,11 +7,11 @@
 
 namespace vpci {
 
-/** To be called after Quiesce has returned kStuck; again does nothing. */
+// To be called after Quiesce has returned kStuck; again does nothing.
 void KeepForStuck(DeviceQueue& queue);
-/** Lets go of what nobody touches any more. */
+// Lets go of what nobody touches any more.
 void ReapStuck();
-/** Whether stuck queues alone use this table: then it is theirs from now on, and its handle names nothing. */
+// Whether stuck queues alone use this table: then it is theirs from now on, and its handle names nothing.
 bool OrphanTable(uint32_t handle);
 
 }  // namespace vpci

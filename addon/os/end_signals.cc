@@ -14,7 +14,7 @@
 namespace vpci {
 namespace {
 
-/** What libuv's handler writes (uv__signal_msg_t of its unix/signal.c). */
+// What libuv's handler writes (uv__signal_msg_t of its unix/signal.c).
 struct SignalMessage {
   void* handle;
   int number;

@@ -4,8 +4,8 @@
 
 namespace vpci {
 
-/** Whether libuv's handler has put one of them into a loop's signal pipe, where the loop has yet to read
- * it. Takes nothing out of the pipe. */
+// Whether libuv's handler has put one of them into a loop's signal pipe, where the loop has yet to read it.
+// Takes nothing out of the pipe.
 bool EndSignalWaits(int signal_pipe);
 
 }  // namespace vpci

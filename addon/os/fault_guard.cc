@@ -25,19 +25,19 @@ struct Slot {
   std::atomic<int> event;
   std::atomic<HoleBudget*> budget;
   std::atomic_flag busy;
-  /** Of a lost range with a budget: pages of zeros since they were last dropped. */
+  // Of a lost range with a budget: pages of zeros since they were last dropped.
   size_t zeros;
 };
 
 constexpr size_t kSlots = 8192;
-/** Writes into a lost range are good for nothing: what they allocate is dropped every so many pages. */
+// Writes into a lost range are good for nothing: what they allocate is dropped every so many pages.
 constexpr size_t kMostZeros = 4096;
 std::array<Slot, kSlots> slots;
 std::mutex writers;
 struct sigaction previous;
 
-/** Spins: the other thread is in this handler too, for microseconds, and no signal handler may sleep on a
- * mutex. */
+// Spins: the other thread is in this handler too, for microseconds, and no signal handler may sleep on a
+// mutex.
 class SlotLock {
  public:
   explicit SlotLock(Slot& slot) : slot_(slot) {
@@ -94,7 +94,7 @@ bool TouchLost(Slot& slot, uintptr_t page) {
   return true;
 }
 
-/** True when the access can be tried again. */
+// True when the access can be tried again.
 bool Handle(uintptr_t address) {
   Slot* slot = Find(address);
   if (!slot) return false;

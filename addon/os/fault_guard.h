@@ -10,26 +10,24 @@
 
 namespace vpci {
 
-/** Why a mapping was lost. */
+// Why a mapping was lost.
 enum class MappingLoss : uint8_t { kNone, kShrunk, kOverLimit };
 
 struct GuardState {
   MappingLoss loss;
-  /** Bytes that were missing in the file and that touches of ours made, as far as known. */
+  // Bytes that were missing in the file and that touches of ours made, as far as known.
   size_t filled;
 };
 
-/** From now on a SIGBUS in `[base, base + length)` is survived; 8192 ranges at a time, more are not guarded.
- */
+// From now on a SIGBUS in `[base, base + length)` is survived; 8192 ranges at a time, more are not guarded.
 void FaultGuardAdd(void* base, size_t length);
-/** Of a guarded range at most `bytes` that the file does not have are made. A negative errno when the kernel
- * does not let us know of such touches: nothing is limited then. Before anybody uses the range. */
+// Of a guarded range at most `bytes` that the file does not have are made. A negative errno when the kernel
+// does not let us know of such touches: nothing is limited then. Before anybody uses the range.
 int FaultGuardLimitHoles(void* base, size_t bytes);
-/** The eventfd that is signalled when the range is lost; the caller keeps it open until the range is removed.
- */
+// The eventfd that is signalled when the range is lost; the caller keeps it open until the range is removed.
 int FaultGuardNotify(void* base, int event_fd);
 GuardState FaultGuardState(void* base);
-/** To be called before the range is unmapped. A range that is not guarded is ignored. */
+// To be called before the range is unmapped. A range that is not guarded is ignored.
 void FaultGuardRemove(void* base);
 
 }  // namespace vpci

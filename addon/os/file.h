@@ -6,7 +6,7 @@
 
 namespace vpci {
 
-/** The hugepages that we ask for; files of others may have any. */
+// The hugepages that we ask for; files of others may have any.
 inline constexpr size_t kHugePage = size_t{2} << 20;
 
 struct FileInfo {
@@ -16,25 +16,25 @@ struct FileInfo {
   uint64_t inode;
 };
 
-/** Rounds up to a multiple of `unit`; false on overflow. */
+// Rounds up to a multiple of `unit`; false on overflow.
 bool RoundUp(size_t value, size_t unit, size_t* out);
 
-/** Anonymous file, close-on-exec, its size (rounded up to whole pages) sealed. -ENOMEM when hugepages are
- * short. */
+// Anonymous file, close-on-exec, its size (rounded up to whole pages) sealed. -ENOMEM when hugepages are
+// short.
 int MemfdCreate(const char* name, size_t size, bool hugepages);
 
 int FileStat(int fd, FileInfo* out);
-/** Block size of the file system (statfs f_bsize), for hugetlbfs the page size. */
+// Block size of the file system (statfs f_bsize), for hugetlbfs the page size.
 int64_t FilePageSize(int fd);
-/** Page size of a file on hugetlbfs, 0 for any other file. */
+// Page size of a file on hugetlbfs, 0 for any other file.
 int64_t HugePageSize(int fd);
 
-/** Whether a file is in memory only, page by page: tmpfs, or a memfd without hugepages. */
+// Whether a file is in memory only, page by page: tmpfs, or a memfd without hugepages.
 bool IsTmpfs(int fd);
 
-/** Closes; EINTR counts as closed, as Linux has freed the number by then. */
+// Closes; EINTR counts as closed, as Linux has freed the number by then.
 int CloseFd(int fd);
-/** A duplicate, close-on-exec. */
+// A duplicate, close-on-exec.
 int DupFd(int fd);
 
 }  // namespace vpci

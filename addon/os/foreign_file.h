@@ -7,14 +7,12 @@
 
 namespace vpci {
 
-/**
- * Type of the file system of a descriptor: "tmpfs" or "hugetlbfs", whose pages come from this kernel, or its
- * name in the list of mounts, or empty when it is in no mount that this process sees.
- */
+// Type of the file system of a descriptor: "tmpfs" or "hugetlbfs", whose pages come from this kernel, or its
+// name in the list of mounts, or empty when it is in no mount that this process sees.
 std::string FileSystemOf(int fd);
 
-/** Closes. What may hold us is closed by a thread that hangs alone; beyond a number of those, it is not
- * closed. */
+// Closes. What may hold us is closed by a thread that hangs alone; beyond a number of those, it is not
+// closed.
 void CloseForeign(int fd);
 
 }  // namespace vpci

@@ -10,13 +10,13 @@ namespace vpci {
 
 class HoleBudget {
  public:
-  /** nullptr without memory. The object is never moved. */
+  // nullptr without memory. The object is never moved.
   static HoleBudget* Create(size_t bytes);
   static void Destroy(HoleBudget* budget);
 
-  /** Whether one more page may be made. May take a millisecond a few thousand pages when it recounts. */
+  // Whether one more page may be made. May take a millisecond a few thousand pages when it recounts.
   bool HasRoom();
-  /** A page was made at this address. */
+  // A page was made at this address.
   void Add(uintptr_t page) { pages_[count_++] = page; }
   size_t pages() const { return count_; }
 

@@ -17,16 +17,16 @@
 namespace vpci {
 namespace {
 
-/** Hugepages that were there to be mapped could not be had. */
+// Hugepages that were there to be mapped could not be had.
 std::atomic<bool> hugepages_refused;
 
 struct Entry {
   Mapping mapping;
-  /** Bytes that mmap took: the length rounded up to whole pages of the file. */
+  // Bytes that mmap took: the length rounded up to whole pages of the file.
   size_t mapped;
   bool sparse;
   uint32_t holds = 0;
-  /** Given back while it was held. */
+  // Given back while it was held.
   bool removed = false;
 };
 
@@ -57,7 +57,7 @@ int Add(const Mapping& mapping, size_t mapped, uint32_t* handle, bool sparse = f
   return 0;
 }
 
-/** Null for one that was given back. */
+// Null for one that was given back.
 Entry* Find(Table& table, uint32_t handle) {
   const auto found = table.entries.find(handle);
   return found == table.entries.end() || found->second.removed ? nullptr : &found->second;

@@ -6,8 +6,8 @@
 
 namespace vpci {
 
-/** Touches every hugepage of a private or shared mapping of `length` bytes. 0, or -ENOMEM when one cannot be
- * had. */
+// Touches every hugepage of a private or shared mapping of `length` bytes. 0, or -ENOMEM when one cannot be
+// had.
 int PopulateHugePages(void* base, size_t length);
 
 }  // namespace vpci

@@ -7,29 +7,27 @@
 
 namespace vpci {
 
-/** What the kernel may leave undone in the frames that it hands us. */
+// What the kernel may leave undone in the frames that it hands us.
 struct TapOffloads {
   bool csum, tso4, tso6, ecn, uso;
 };
 
-/**
- * Opens one more queue of the interface `name`, which is made when there is none; a %d in it becomes the
- * first free number. Non-blocking, close-on-exec. Returns the descriptor, and the interface's name in
- * `actual`.
- */
+// Opens one more queue of the interface `name`, which is made when there is none; a %d in it becomes the
+// first free number. Non-blocking, close-on-exec. Returns the descriptor, and the interface's name in
+// `actual`.
 int TapOpen(const std::string& name, bool multi_queue, std::string* actual);
 int TapSetOffloads(int fd, const TapOffloads& offloads);
-/** Whether the interface outlives its last descriptor. */
+// Whether the interface outlives its last descriptor.
 int TapSetPersist(int fd, bool persist);
 int TapGetMac(int fd, uint8_t mac[6]);
 int TapSetMac(int fd, const uint8_t mac[6]);
-/** The interface's present name; -EBADFD when it was deleted. */
+// The interface's present name; -EBADFD when it was deleted.
 int TapName(int fd, std::string* name);
 
-/** An interface of this network namespace. -ENODEV when there is none of that name. */
+// An interface of this network namespace. -ENODEV when there is none of that name.
 int InterfaceMtu(const std::string& name);
 int InterfaceSetMtu(const std::string& name, int mtu);
-/** 1 when the administrator has it up, else 0. */
+// 1 when the administrator has it up, else 0.
 int InterfaceIsUp(const std::string& name);
 int InterfaceSetUp(const std::string& name, bool up);
 

@@ -15,7 +15,7 @@
 namespace vpci {
 namespace {
 
-/** tcsetattr from a background process stops it with SIGTTOU unless that is blocked. */
+// tcsetattr from a background process stops it with SIGTTOU unless that is blocked.
 class TtouBlocked {
  public:
   TtouBlocked() {
@@ -30,15 +30,15 @@ class TtouBlocked {
   sigset_t before_;
 };
 
-/** Whoever is in the background leaves the mode to the program in the foreground, such as a shell's line
- * editor. */
+// Whoever is in the background leaves the mode to the program in the foreground, such as a shell's line
+// editor.
 int SetMode(int fd, const termios& mode) {
   if (!IsForeground(fd)) return 0;
   const TtouBlocked blocked;
   return tcsetattr(fd, TCSANOW, &mode) < 0 ? -errno : 0;
 }
 
-/** The terminal that was changed, and its mode before that. */
+// The terminal that was changed, and its mode before that.
 std::optional<termios> original;
 int changed = -1;
 

@@ -31,7 +31,7 @@ int OpenUserfault() {
   return error;
 }
 
-/** One for the process, never closed: closing it would let everything allocate again. */
+// One for the process, never closed: closing it would let everything allocate again.
 int TheUserfault() {
   static const int fd = OpenUserfault();
   return fd;

@@ -8,12 +8,12 @@
 
 namespace vpci {
 
-/** Registers a page-aligned range of shared or anonymous memory. 0, or a negative errno when the kernel does
- * not let this process. Async-signal-safe after the first call. */
+// Registers a page-aligned range of shared or anonymous memory. 0, or a negative errno when the kernel does
+// not let this process. Async-signal-safe after the first call.
 int UserfaultRegister(void* base, size_t length);
 
-/** Gives the page at `page` its zeros: 1, 0 when it has come meanwhile, a negative errno when it cannot be
- * had (the file has become too short). Async-signal-safe. */
+// Gives the page at `page` its zeros: 1, 0 when it has come meanwhile, a negative errno when it cannot be had
+// (the file has become too short). Async-signal-safe.
 int UserfaultFill(uintptr_t page);
 
 }  // namespace vpci

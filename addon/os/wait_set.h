@@ -17,15 +17,13 @@ class WaitSet {
   WaitSet(const WaitSet&) = delete;
   WaitSet& operator=(const WaitSet&) = delete;
 
-  /** 0 or a negative errno. */
+  // 0 or a negative errno.
   int Add(int fd);
 
-  /**
-   * Sleeps until one is readable or the time is over (-1: for ever); a signal may end it early, and so does
-   * `loop_fd`, which becomes readable when the thread's event loop has work: so the thread learns that it is
-   * to be terminated. Eventfds are drained, anything else stays as it is. Writes the positions of those that
-   * were readable, at most `capacity`, and returns how many.
-   */
+  // Sleeps until one is readable or the time is over (-1: for ever); a signal may end it early, and so does
+  // `loop_fd`, which becomes readable when the thread's event loop has work: so the thread learns that it is
+  // to be terminated. Eventfds are drained, anything else stays as it is. Writes the positions of those that
+  // were readable, at most `capacity`, and returns how many.
   uint32_t Wait(int timeout_ms, int loop_fd, uint32_t* ready, size_t capacity);
 
  private:

@@ -22,27 +22,25 @@ namespace vpci {
 
 class Writer : public std::enable_shared_from_this<Writer> {
  public:
-  /** Starts the thread. Queues `capacity` bytes at most; adds 1 to the eventfd `failed_fd` when a write
-   * fails. Null when there can be no thread. */
+  // Starts the thread. Queues `capacity` bytes at most; adds 1 to the eventfd `failed_fd` when a write fails.
+  // Null when there can be no thread.
   static std::shared_ptr<Writer> Start(size_t capacity, int failed_fd);
 
-  /** Queues a copy, written in the order of the calls; false, and nothing is queued, when there is no room.
-   */
+  // Queues a copy, written in the order of the calls; false, and nothing is queued, when there is no room.
   bool Put(int fd, std::span<const uint8_t> bytes);
-  /** Bytes that are not written yet. */
+  // Bytes that are not written yet.
   size_t Pending();
-  /** Waits until all is written; gives up (false) when no byte was taken for `stall_ms`, or after `limit_ms`.
-   */
+  // Waits until all is written; gives up (false) when no byte was taken for `stall_ms`, or after `limit_ms`.
   bool Flush(int stall_ms, int limit_ms);
   struct Failure {
     int fd;
     int error;
-    /** Ends of lines that were not written since, by whatever error. */
+    // Ends of lines that were not written since, by whatever error.
     size_t lines;
   };
-  /** The first failed write since the last call; error 0 for none. What could not be written is gone. */
+  // The first failed write since the last call; error 0 for none. What could not be written is gone.
   Failure TakeFailure();
-  /** What is queued is still written, then the thread ends. Idempotent. */
+  // What is queued is still written, then the thread ends. Idempotent.
   void Close();
 
  private:

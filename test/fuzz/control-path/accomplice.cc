@@ -38,7 +38,7 @@ constexpr off_t kGiB = 1 << 30;
 
 struct Request {
   char name[32];
-  /** Process that the filler holds up, or how many times a value is added. */
+  // Process that the filler holds up, or how many times a value is added.
   int32_t number;
   int32_t unused;
   uint64_t value;
@@ -56,7 +56,7 @@ int Memfd(off_t bytes, unsigned flags = 0, int seals = 0) {
   return fd;
 }
 
-/** The same file, opened with other rights. */
+// The same file, opened with other rights.
 int Reopened(int fd, int flags) {
   char path[32];
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
@@ -65,7 +65,7 @@ int Reopened(int fd, int flags) {
   return other;
 }
 
-/** A file system of this process alone, which lives as long as its one file is open. */
+// A file system of this process alone, which lives as long as its one file is open.
 int FileOn(
     const char* type, const char* options, const std::function<void()>& mounted = [] {}) {
   char folder[] = "/tmp/accomplice-XXXXXX";
@@ -119,7 +119,7 @@ int PipeEnd(int end) {
   return ends[end];
 }
 
-/** Its other end stays open, and nobody reads it. */
+// Its other end stays open, and nobody reads it.
 int FullPipe() {
   static int ends[2] = {-1, -1};
   if (ends[0] < 0 && pipe2(ends, O_CLOEXEC) < 0) return -1;
@@ -191,7 +191,7 @@ const std::map<std::string, std::function<int()>> kMakers = {
     {"semaphore-2^63", [] { return Eventfd(EFD_SEMAPHORE, uint64_t{1} << 63); }},
 };
 
-/** Adds without waiting, whatever the owner's flags are; what does not fit is not added. */
+// Adds without waiting, whatever the owner's flags are; what does not fit is not added.
 void Add(int fd, uint64_t value, int32_t times) {
   const int flags = fcntl(fd, F_GETFL);
   for (int32_t n = 0; n < times; n++) {
@@ -224,7 +224,7 @@ int Handle(const Request& request, int fd, int* out) {
   return *out < 0 ? (errno != 0 ? errno : EIO) : 0;
 }
 
-/** False at the end of the conversation. */
+// False at the end of the conversation.
 bool Receive(Request* request, int* fd) {
   iovec bytes{request, sizeof *request};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];

@@ -42,7 +42,7 @@ inline constexpr uint64_t kFullCounter = ~uint64_t{0} - 1;
 
 constexpr int kSmallSteps = 8;
 
-/** Whether a process waits in write(2); a stranger would see it by its silence. */
+// Whether a process waits in write(2); a stranger would see it by its silence.
 inline bool IsHeldInWrite(int32_t pid) {
   char path[40];
   snprintf(path, sizeof path, "/proc/%d/syscall", pid);
@@ -53,7 +53,7 @@ inline bool IsHeldInWrite(int32_t pid) {
   return held;
 }
 
-/** Two processes, one of which fills the eventfd; the other drains it until `victim` is caught in a write. */
+// Two processes, one of which fills the eventfd; the other drains it until `victim` is caught in a write.
 inline void FillAndDrain(Helpers* helpers, int fd, int32_t victim) {
   fcntl(fd, F_SETFL, 0);
   helpers->Start([fd] {

@@ -25,7 +25,7 @@ inline void Answer(int device, uint64_t unique, int error, const void* data, siz
   if (writev(device, parts, bytes > 0 ? 2 : 1) < 0) return;
 }
 
-/** Serves `device`, an open /dev/fuse, until it is unmounted. */
+// Serves `device`, an open /dev/fuse, until it is unmounted.
 inline void ServeSilently(int device) {
   alignas(8) static char buffer[1 << 20];
   for (;;) {
