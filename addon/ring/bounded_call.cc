@@ -15,8 +15,7 @@ namespace {
 
 void Nothing(int) {}
 
-// The highest real-time signal that nobody uses, with a handler that does nothing and no SA_RESTART; 0 when
-// there is none.
+// The highest unused real-time signal, with a handler that does nothing and no SA_RESTART; 0 if none is free.
 int ClaimSignal() {
   for (int number = SIGRTMAX; number > SIGRTMIN; number--) {
     struct sigaction present;
@@ -33,7 +32,7 @@ int TheSignal() {
   return number;
 }
 
-// One a thread, made when it is first needed.
+// One per thread, created on first use.
 class ThreadTimer {
  public:
   ThreadTimer() {
@@ -52,7 +51,7 @@ class ThreadTimer {
   ~ThreadTimer() {
     if (made_) timer_delete(timer_);
   }
-  // An interval, since the first signal may come before the call has begun.
+  // A repeating timer, since the first signal may arrive before the call has started.
   bool Set(long interval_ns) {
     const timespec interval{0, interval_ns};
     const itimerspec value{interval, interval};

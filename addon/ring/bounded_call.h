@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A bound for a system call on a descriptor that others hold too, on kernels that have no call which cannot
-// block: a timer of this thread interrupts it, again and again until it has.
+// Bounds a system call on a descriptor that others hold too, on kernels that offer no non-blocking form of
+// it: a timer of this thread interrupts the call, repeatedly, until it returns.
 #pragma once
 #include <time.h>
 
@@ -16,7 +16,7 @@ class BoundedCall {
   BoundedCall(const BoundedCall&) = delete;
   BoundedCall& operator=(const BoundedCall&) = delete;
 
-  // False when there is no such timer: then the call must not be made.
+  // False if the timer could not be created: the call must not be made then.
   bool armed() const { return armed_; }
 
  private:

@@ -8,10 +8,10 @@
 
 namespace vpci {
 
-// Packets that lie in the peer's memory for the application to read or write there, shared with JavaScript:
-// where a packet starts (behind its network header) as an offset in a window of 2 GiB of a mapping, the bytes
-// that it has or may have, and the length that the application gave it. Packets that are shown together lie
-// in one window.
+// Packets in the peer's memory that the application reads or writes in place; shared with JavaScript. For
+// each packet: its start (behind the virtio-net header) as an offset in a 2 GiB window of a mapping, the
+// bytes it has or may have, and the length that the application gave it. All packets shown together lie in
+// one window.
 struct InPlaceSlots {
   static constexpr uint32_t kMax = 64;
   uint32_t offset[kMax];
@@ -21,8 +21,7 @@ struct InPlaceSlots {
   uint32_t window;
 };
 
-// A buffer that a burst has found. Kept by the engine itself, which believes nothing that JavaScript can
-// write.
+// A buffer that a burst has found. Private to the engine, which trusts nothing that JavaScript can write.
 struct HeldBuffer {
   uint8_t* header;
   uint32_t room;
@@ -30,17 +29,17 @@ struct HeldBuffer {
 };
 
 struct BurstState {
-  // Entries that the application works on in place (burst/in_place.h); the gate stays entered meanwhile.
+  // Entries that the application is working on in place (burst/in_place.h); the gate stays entered meanwhile.
   uint8_t held = 0;
-  // The last Repeat found its bytes already in place, so the next one most likely will (burst/repeat.cc).
+  // The last Repeat found its bytes already in place, so the next one probably will too (burst/repeat.cc).
   bool repeated = false;
-  // Relays from here that waited for more buffers since the last one that did not (burst/relay.cc).
+  // Consecutive relays from this queue that waited for more buffers (burst/relay.cc).
   uint8_t waited = 0;
   HandBack hand_back;
   InPlaceSlots slots;
   HeldBuffer held_buffer[InPlaceSlots::kMax];
 
-  // For a ring that starts. What the application holds is settled by the gate.
+  // Called when a ring starts. `held` is not reset: the gate takes care of what the application holds.
   void Start() {
     repeated = false;
     waited = 0;

@@ -13,7 +13,7 @@ ChainWalker ChainWalker::Packed(DeviceQueue& q, uint16_t at) {
   return ChainWalker(q, Table::kPackedRing, q.packed, q.size(), at);
 }
 
-// Fetches the descriptor at `at_` and moves on to the one behind it.
+// Fetches the descriptor at `at_` and advances to the next one.
 ChainWalker::Descriptor ChainWalker::Load() {
   if (kind_ == Table::kSplit) {
     VringDesc d = LoadDesc(static_cast<const VringDesc*>(table_) + at_);
@@ -24,8 +24,8 @@ ChainWalker::Descriptor ChainWalker::Load() {
   VringPackedDesc d = LoadPackedDesc(static_cast<const VringPackedDesc*>(table_) + at_);
   at_++;
   if (kind_ == Table::kPackedIndirect) {
-    // The whole table is the list; of the flags only WRITE means something (VIRTIO 1.2, 2.8.7). On a ring
-    // that the device reads it means nothing: DPDK's driver leaves it set on the header (virtio_init_vring).
+    // The whole table is the list; of its flags only WRITE is meaningful (VIRTIO 1.2, 2.8.7). On a ring that
+    // the device reads, WRITE is ignored too: DPDK's driver leaves it set on the header (virtio_init_vring).
     more_ = at_ < table_size_;
     const uint16_t write = q_->role == QueueRole::kTx ? VRING_DESC_F_WRITE : 0;
     return {d.addr, d.len, static_cast<uint16_t>(d.flags & write)};
@@ -50,15 +50,15 @@ WalkResult ChainWalker::Next(Segment* out) {
     }
     uint8_t* base = q_->Translate(d.addr, d.len);
     if (!base) return WalkResult::kBad;
-    // A buffer without bytes is legal. It costs a step of the bounded walk like any other.
+    // An empty buffer is legal. It costs a step of the bounded walk like any other.
     if (d.len == 0) continue;
     *out = {base, d.len, (d.flags & VRING_DESC_F_WRITE) != 0};
     return WalkResult::kSegment;
   }
 }
 
-// VIRTIO 1.2, 2.7.5.3 and 2.8.19: no table within a table, no NEXT beside INDIRECT; in a packed ring nothing
-// else in a list with a table. The WRITE flag of the entry means nothing.
+// VIRTIO 1.2, 2.7.5.3 and 2.8.19: no table within a table, no NEXT together with INDIRECT; in a packed ring a
+// list with a table has no other descriptor. The WRITE flag of the entry is ignored.
 bool ChainWalker::EnterIndirect(const Descriptor& d) {
   if (indirect_ || (d.flags & VRING_DESC_F_NEXT) || d.len == 0 || d.len % sizeof(VringDesc) != 0)
     return false;
@@ -70,7 +70,7 @@ bool ChainWalker::EnterIndirect(const Descriptor& d) {
   table_ = table;
   table_size_ = entries;
   // A legal chain is never longer than the queue (VIRTIO 1.2, 2.7.5.3.1 and 2.8.19); the descriptor that
-  // refers to the table is no part of it.
+  // refers to the table does not count.
   ttl_ = ttl_ + 1 < entries ? ttl_ + 1 : entries;
   at_ = 0;
   if (kind_ == Table::kPackedRing) kind_ = Table::kPackedIndirect;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Walks one descriptor chain of the peer: every descriptor is fetched once, translated whole, and the walk is
-// bounded by the ring's size, so a loop ends it (VIRTIO 1.2, 2.7.5.3; compare CVE-2019-9547).
+// Walks one descriptor chain of the peer. Every descriptor is fetched once and its address translated whole;
+// the number of steps is bounded by the ring's size, so a loop ends the walk (VIRTIO 1.2, 2.7.5.3; compare
+// CVE-2019-9547).
 #pragma once
 #include <cstdint>
 
@@ -20,17 +21,17 @@ enum class WalkResult { kSegment, kEnd, kBad };
 
 class ChainWalker {
  public:
-  // A chain of no buffers.
+  // An empty chain.
   ChainWalker() = default;
-  // The chain of a split ring that starts at descriptor `head`, which must be below the ring's size.
+  // The chain of a split ring that starts at descriptor `head`, which must be below the ring size.
   static ChainWalker Split(DeviceQueue& q, uint16_t head);
-  // The list of a packed ring that starts in slot `at`, which must be below the ring's size.
+  // The list of a packed ring that starts in slot `at`, which must be below the ring size.
   static ChainWalker Packed(DeviceQueue& q, uint16_t at);
 
-  // The next buffer of the chain that has any bytes.
+  // The next non-empty buffer of the chain.
   WalkResult Next(Segment* out);
 
-  // After kEnd: what to name in the used entry, and how many slots of a packed ring the chain took.
+  // Valid after kEnd: the id for the used entry, and the number of packed-ring slots that the chain took.
   uint16_t id() const { return id_; }
   uint16_t slots() const { return slots_; }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Counters of a queue in DPDK's terms. One writer (the thread that polls the queue); others read at any time.
-// The order is the contract of QUEUE_COUNTERS and DRIVER_QUEUE_COUNTERS in src/native.ts.
+// Per-queue counters, named as in DPDK. One writer (the polling thread); others read at any time. The order
+// is the contract of QUEUE_COUNTERS and DRIVER_QUEUE_COUNTERS in src/native.ts.
 #pragma once
 #include <bit>
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace vpci {
 
-// The first bytes of a frame, zero-filled when it is shorter.
+// The first bytes of a frame, zero-padded if it is shorter.
 inline uint64_t First8(const uint8_t* frame, uint64_t len) {
   uint64_t first8 = 0;
   std::memcpy(&first8, frame, __builtin_expect(len >= sizeof first8, 1) ? sizeof first8 : len);
@@ -30,14 +30,14 @@ struct alignas(64) QueueCounters {
   uint64_t bursts = 0;
   uint64_t empty_bursts = 0;
   uint64_t rarp_packets = 0;
-  // Entries of the peer that are harmless but unusable. They went back to it as used.
-  uint64_t undersize_errors = 0;  // packets without a whole Ethernet header
-  uint64_t oversize_errors = 0;   // packets above 64 KiB, or above what the whole mbuf pool can hold
-  uint64_t invalid_buffers = 0;   // of the wrong direction, or receive buffers that a header fills
+  // Entries of the peer that are harmless but unusable; they were returned as used.
+  uint64_t undersize_errors = 0;  // packets without a complete Ethernet header
+  uint64_t oversize_errors = 0;   // packets above 64 KiB, or larger than the whole mbuf pool
+  uint64_t invalid_buffers = 0;   // wrong direction, or receive buffers with no room behind the header
 
   static constexpr int kCount = 23;
 
-  // Bin of `n` frames of `len` bytes each as in DPDK's vhost statistics.
+  // Counts `n` frames of `len` bytes each in DPDK's vhost size bins.
   void CountSize(uint32_t len, uint32_t n = 1) {
     if (len == 64) {
       size_bins[0] += n;
@@ -51,7 +51,7 @@ struct alignas(64) QueueCounters {
     }
   }
 
-  // Destination address kinds; `first8` holds at least the first six bytes of the frame.
+  // Counts multicast and broadcast; `first8` holds at least the first six bytes of the frame.
   void CountDestination(uint64_t first8) {
     if (__builtin_expect((first8 & 1) == 0, 1)) return;
     if ((first8 & 0xffff'ffff'ffffULL) == 0xffff'ffff'ffffULL)
@@ -60,7 +60,7 @@ struct alignas(64) QueueCounters {
       multicast_packets++;
   }
 
-  // One good frame of `len` bytes that starts with `first8` (zero-filled when shorter).
+  // One good frame of `len` bytes that starts with `first8` (zero-padded if shorter).
   void CountFrame(uint64_t first8, uint32_t len) {
     CountDestination(first8);
     CountSize(len);
@@ -68,8 +68,8 @@ struct alignas(64) QueueCounters {
   }
 };
 
-// Counts the frames of a batch as CountFrame does. Most batches are of frames of one length, so a run of them
-// is counted at its end.
+// Counts the frames of a batch as CountFrame does. Most batches hold frames of one length, so each run of
+// equal lengths is counted once, at its end.
 class FrameTally {
  public:
   explicit FrameTally(QueueCounters& counters) : counters_(counters) {}

@@ -10,7 +10,7 @@
 namespace vpci {
 namespace {
 
-// A region may start anywhere in this process, so guest alignment does not give host alignment.
+// A region may start anywhere in this process, so guest alignment does not imply host alignment.
 bool Misaligned(const void* p, uintptr_t alignment) {
   return (reinterpret_cast<uintptr_t>(p) & (alignment - 1)) != 0;
 }
@@ -43,7 +43,7 @@ StartError DeviceQueue::Start(const RingSetup& s) {
   variant = VariantOf(s.features);
   notify_fd = s.notify_fd;
   gate = s.gate ? s.gate : &own_gate;
-  // Who has no second gate is always let in.
+  // Without a second gate, every burst is admitted.
   serial = s.gate ? s.serial : 0;
   PlacePosition(s);
   if (gate->Enter(serial)) AskForKicks(s.want_kicks);
@@ -55,7 +55,7 @@ StartError DeviceQueue::Start(const RingSetup& s) {
 StartError DeviceQueue::LaySplit(const RingSetup& s) {
   if ((s.size & (s.size - 1)) != 0) return StartError::kBadSize;
   if ((s.desc & 15) || (s.avail & 1) || (s.used & 3)) return StartError::kMisaligned;
-  // The event words behind each ring belong to it whether or not EVENT_IDX was negotiated (VIRTIO 1.2, 2.7).
+  // The event word behind each ring belongs to it whether or not EVENT_IDX was negotiated (VIRTIO 1.2, 2.7).
   uint8_t* d = s.memory->Translate(s.desc, uint64_t{16} * s.size);
   uint8_t* a = s.memory->Translate(s.avail, uint64_t{2} * s.size + 6);
   uint8_t* u = s.memory->Translate(s.used, uint64_t{8} * s.size + 6);
@@ -68,7 +68,7 @@ StartError DeviceQueue::LaySplit(const RingSetup& s) {
   return StartError::kNone;
 }
 
-// VIRTIO 1.2, 2.8.10: 16-byte alignment of the ring, 4-byte alignment of the event structures; any size.
+// VIRTIO 1.2, 2.8.10: 16-byte alignment for the ring, 4-byte alignment for the event structures; any size.
 StartError DeviceQueue::LayPacked(const RingSetup& s) {
   if ((s.last_avail_idx & ~VRING_PACKED_WRAP) >= s.size) return StartError::kBadIndex;
   if ((s.desc & 15) || (s.avail & 3) || (s.used & 3)) return StartError::kMisaligned;
@@ -83,8 +83,8 @@ StartError DeviceQueue::LayPacked(const RingSetup& s) {
   return StartError::kNone;
 }
 
-// Words that speak of this ring already hold what they should, and must not be without it for a moment. A
-// split ring needs no more than that somebody has begun with it.
+// Words that already describe this ring are left alone: they must stay valid at every moment. For a split
+// ring it is enough to record that a process has started on it.
 void DeviceQueue::PlacePosition(const RingSetup& s) {
   position = s.position ? s.position : &unread_position;
   const uint32_t places = PositionWords::Places(last_avail_idx, last_avail_idx);
@@ -102,7 +102,7 @@ int32_t DeviceQueue::Quiesce(uint32_t patience_ms) {
   Close();
   given_up = !WaitUntilIdle(given_up ? 0 : patience_ms);
   if (given_up) {
-    // Its owner may close it, and the number would be another descriptor's.
+    // The owner may close it, and the number would then name another descriptor.
     StoreOnce(&notify_fd, -1);
     return kStuck;
   }
@@ -115,7 +115,7 @@ int32_t DeviceQueue::Quiesce(uint32_t patience_ms) {
   return last_avail_idx;
 }
 
-// A burst that was interrupted by the scheduler is given time to go on: this thread may be what it waits for.
+// Yields to a burst that the scheduler has preempted: it may be waiting for this thread's CPU.
 bool DeviceQueue::WaitUntilIdle(uint32_t patience_ms) {
   if (!Inside()) return true;
   for (const uint64_t end = NowMs() + patience_ms; NowMs() < end;) {
@@ -136,8 +136,8 @@ uint8_t* DeviceQueue::TranslateElsewhere(uint64_t gpa, uint64_t len) {
   return r->base + (gpa - r->gpa);
 }
 
-// Split: VIRTIO 1.2, 2.7.10; the flags stay 0 with EVENT_IDX (2.7.10.1), and an event index that was passed
-// just now comes round again after 2^16 entries only. Packed: 2.8.14.
+// Split: VIRTIO 1.2, 2.7.10; with EVENT_IDX the flags stay 0 (2.7.10.1), and an event index that has just
+// been passed comes up again only after 2^16 entries. Packed: 2.8.14.
 void DeviceQueue::AskForKicks(bool want) {
   if (packed) {
     if (event_idx()) StoreOnce(&device_event->off_wrap, last_avail_idx);
@@ -162,8 +162,8 @@ bool DeviceQueue::HasWork() {
 bool DeviceQueue::Arm() {
   if (!Enter()) return true;
   AskForKicks(true);
-  // Our wish before our look at the ring: the peer publishes first and then looks at the wish, so that one of
-  // the two sees the other (VIRTIO 1.2, 2.7.13.3.1).
+  // Our request must be visible before we check the ring: the peer publishes first and then checks the
+  // request, so one side sees the other (VIRTIO 1.2, 2.7.13.3.1).
   FullFence();
   const bool work = HasWork();
   if (work) AskForKicks(false);
@@ -190,7 +190,7 @@ bool DeviceQueue::PeerWantsCall(uint32_t passed) const {
 }
 
 void DeviceQueue::NotifyPeer(uint32_t passed) {
-  // Orders our store of the index before our load of the peer's wish (VIRTIO 1.2, 2.7.13.4.1).
+  // Orders our store of the index before our load of the peer's suppression word (VIRTIO 1.2, 2.7.13.4.1).
   FullFence();
   if (!PeerWantsCall(passed)) {
     counters.guest_notifications_suppressed++;
@@ -198,7 +198,7 @@ void DeviceQueue::NotifyPeer(uint32_t passed) {
   }
   const int fd = LoadOnce(&notify_fd);
   if (fd < 0) return;
-  // The device model holds it too: its doing must not hold a burst.
+  // The device model holds this eventfd too; nothing it does may block a burst.
   if (SignalEventfd(fd)) counters.guest_notifications++;
 }
 

@@ -10,7 +10,7 @@ bool Inside(const DriverQueueSetup& s, uint64_t offset, uint64_t bytes, uint64_t
   return offset <= s.length && bytes <= s.length - offset && (offset % align) == 0;
 }
 
-// A line that already holds the value is not dirtied, so the other core keeps its copy.
+// A line that already holds the value stays clean, so the other core keeps its copy.
 template <typename T>
 inline void StoreIfDifferent(T* p, T value) {
   if (LoadOnce(p) != value) StoreOnce(p, value);
@@ -43,7 +43,7 @@ void SplitDriverRing::Init(const DriverQueueSetup& s, QueueRole role) {
   used_ = reinterpret_cast<const VringUsed*>(s.base + s.used);
   mask_ = static_cast<uint16_t>(s.size - 1);
   avail_idx_ = used_idx_ = seen_idx_ = LoadOnce(&used_->idx);
-  // We poll, so the back-end need not call us (VIRTIO 1.2, 2.7.7).
+  // We poll, so ask the back-end not to interrupt (VIRTIO 1.2, 2.7.7).
   StoreOnce(&avail_->flags, event_idx_ ? uint16_t{0} : VRING_AVAIL_F_NO_INTERRUPT);
   StoreOnce(&avail_->ring[size_], static_cast<uint16_t>(used_idx_ - 1));
   StoreOnce(&avail_->idx, avail_idx_);
@@ -99,7 +99,7 @@ Used PackedDriverRing::Peek(uint32_t ahead, UsedBuffer* out) {
   const VringPackedDesc d = LoadPackedDesc(&ring_[p.slot]);
   constexpr uint16_t kBoth = VRING_PACKED_DESC_F_AVAIL | VRING_PACKED_DESC_F_USED;
   if ((d.flags & kBoth) != (p.wrap ? kBoth : 0)) return Used::kNone;
-  // The length of a buffer that was not written means nothing (VIRTIO 1.2, 2.8.12).
+  // The length of a buffer that was not written is meaningless (VIRTIO 1.2, 2.8.12).
   *out = {d.id, (d.flags & VRING_DESC_F_WRITE) ? d.len : 0};
   return InFlight(out->id) && out->len <= buffer_size_ ? Used::kBuffer : Used::kNonsense;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The two kinds of virtqueue in the driver role. Descriptor `id` has a buffer of its own in the memory; a
-// buffer elsewhere may be posted under its name instead. What the back-end writes is not trusted: an id that
-// is made up or not in flight is nonsense.
+// The two kinds of virtqueue in the driver role. Each descriptor `id` owns a buffer in the memory; a buffer
+// elsewhere may be posted under that id instead. The back-end's writes are not trusted: an id that is out of
+// range or not in flight is nonsense.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -17,7 +17,7 @@ struct DriverQueueSetup {
   uint8_t* base;                        // of the shared memory
   uint64_t length;                      // of the shared memory
   uint64_t desc, avail, used, buffers;  // byte offsets; descriptor, driver and device area
-  uint64_t gpa;                         // of the first byte
+  uint64_t gpa;                         // guest-physical, of the first byte
   uint32_t size;
   uint32_t buffer_size;  // header included
   uint64_t features;
@@ -31,7 +31,7 @@ struct UsedBuffer {
 
 enum class Used { kBuffer, kNone, kNonsense };
 
-// What both kinds share: which buffers the back-end holds, in the order in which it got them.
+// Common to both kinds: which buffers the back-end holds, in the order in which they were posted.
 class DriverRingBase {
  public:
   uint32_t size() const { return size_; }
@@ -44,7 +44,7 @@ class DriverRingBase {
     order_[sent_++ & order_mask_] = static_cast<uint16_t>(id);
   }
   uint64_t BufferAddress(uint32_t id) const { return buffers_gpa_ + uint64_t{id} * buffer_size_; }
-  // The buffer that has been in flight longest; kNonsense when none is.
+  // The buffer that has been in flight longest; kNonsense if none is.
   Used Oldest(uint32_t* id) {
     if (taken_ == sent_) return Used::kNonsense;
     *id = order_[taken_ & order_mask_];
@@ -78,26 +78,26 @@ class SplitDriverRing : public DriverRingBase {
 
   // The used buffer `ahead` places on.
   Used Peek(uint32_t ahead, UsedBuffer* out);
-  // Which buffer may lie so far ahead: for prefetching only.
+  // Probable id of the buffer `ahead` places on: for prefetching only.
   uint32_t Hint(uint32_t ahead) const {
     return LoadOnce(&used_->ring[(used_idx_ + ahead) & mask_].id) & mask_;
   }
   void Consume(uint32_t n) { used_idx_ = static_cast<uint16_t>(used_idx_ + n); }
-  // Calls `free(id)` for each buffer that came back; false at nonsense.
+  // Calls `free(id)` for each returned buffer; false on nonsense.
   template <class Free>
   bool Reclaim(Free free);
 
-  // Makes the buffer of `id` available, seen by the back-end at the latest after Expose.
+  // Makes the buffer of `id` available; the back-end sees it after Expose at the latest.
   void Post(uint32_t id, uint32_t len);
-  // Makes the buffer at `gpa` available under the name `id`, whose own one is not to be posted afterwards.
+  // Makes the buffer at `gpa` available under `id`, whose own buffer must not be posted afterwards.
   void Post(uint32_t id, uint64_t gpa, uint32_t len);
   void Expose() { StoreRelease(&avail_->idx, avail_idx_); }
-  // Whether the back-end wants to be kicked for the `n` buffers exposed last.
+  // Whether the back-end wants a kick for the `n` buffers exposed last.
   bool WantsKick(uint32_t n) const;
 
  private:
-  // Used entries that wait. The index is loaded again only when more than `ahead` are needed than are known:
-  // the back-end's core writes that line.
+  // Number of used entries pending. The index is reloaded only when more than `ahead` entries are needed than
+  // are known: the back-end's core writes that line.
   uint16_t Ready(uint32_t ahead) {
     if (ahead >= static_cast<uint16_t>(seen_idx_ - used_idx_)) seen_idx_ = LoadAcquire(&used_->idx);
     return static_cast<uint16_t>(seen_idx_ - used_idx_);
@@ -107,12 +107,12 @@ class SplitDriverRing : public DriverRingBase {
   VringAvail* avail_ = nullptr;
   const VringUsed* used_ = nullptr;
   uint16_t mask_ = 0;
-  uint16_t avail_idx_ = 0;  // ours, not yet exposed ones included
-  uint16_t used_idx_ = 0;   // next used entry to look at
-  uint16_t seen_idx_ = 0;   // the back-end's index when it was loaded last
+  uint16_t avail_idx_ = 0;  // ours, including entries not yet exposed
+  uint16_t used_idx_ = 0;   // next used entry to read
+  uint16_t seen_idx_ = 0;   // the back-end's index when last loaded
 };
 
-// VIRTIO 1.2, 2.8. A buffer is seen as soon as it is posted.
+// VIRTIO 1.2, 2.8. A buffer is visible as soon as it is posted.
 class PackedDriverRing : public DriverRingBase {
  public:
   static bool Fits(const DriverQueueSetup& setup);
@@ -137,7 +137,7 @@ class PackedDriverRing : public DriverRingBase {
     uint32_t slot = 0;
     bool wrap = true;  // both counters start at 1 (VIRTIO 1.2, 2.8.1)
   };
-  // `n` is at most the ring's size.
+  // `n` is at most the ring size.
   Position Plus(Position p, uint32_t n) const {
     const uint32_t at = p.slot + n;
     return at < size_ ? Position{at, p.wrap} : Position{at - size_, !p.wrap};
@@ -154,7 +154,7 @@ bool SplitDriverRing::Reclaim(Free free) {
   UsedBuffer used;
   for (;;) {
     if (in_order_) {
-      // One used entry may stand for a whole batch (VIRTIO 1.2, 2.7.9): the index alone counts.
+      // One used entry may stand for a whole batch (VIRTIO 1.2, 2.7.9): only the index counts.
       if (Ready(0) == 0) return true;
       if (Oldest(&used.id) != Used::kBuffer) return false;
     } else {
@@ -173,7 +173,7 @@ bool PackedDriverRing::Reclaim(Free free) {
   for (;;) {
     const Used result = Peek(0, &used);
     if (result != Used::kBuffer) return result == Used::kNone;
-    // With IN_ORDER one used descriptor may stand for all up to the buffer that it names (VIRTIO 1.2, 2.8.9).
+    // With IN_ORDER one used descriptor may stand for all up to the buffer it names (VIRTIO 1.2, 2.8.9).
     for (uint32_t id = used.id, last = used.id;;) {
       if (in_order_ && Oldest(&id) != Used::kBuffer) return false;
       Taken(id);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The gates of a queue: what lets one thread stop a queue that another one polls.
+// The gates of a queue: how one thread stops a queue that another one polls.
 //
-// Every burst enters the queue's own gate, which another thread of this process closes. A ring that another
-// process handed out has a second one (GateWords) in memory that both share: its owner takes the ring back
-// there, and needs no help from this process except that its bursts look.
+// Every burst enters the queue's own gate, which any thread of this process can close. A ring that another
+// process handed out has a second gate (GateWords) in memory shared with that process: its owner revokes the
+// ring there, without any cooperation from this process except that bursts check the gate.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -19,8 +19,8 @@ struct Gate {
   std::atomic<uint32_t> busy{0};
   std::atomic<QueueState> state{QueueState::kStopped};
 
-  // Store and load are sequentially consistent against those of the thread that closes the gate: either the
-  // burst sees the closed gate or that thread sees the burst.
+  // Store and load are sequentially consistent with those of the thread that closes the gate: either the
+  // burst sees the closed gate, or that thread sees the burst.
   bool Enter() {
     busy.store(1, std::memory_order_seq_cst);
     if (__builtin_expect(state.load(std::memory_order_seq_cst) == QueueState::kRunning, 1)) return true;
@@ -33,19 +33,20 @@ struct Gate {
   void Close() { state.store(QueueState::kStopped, std::memory_order_seq_cst); }
 };
 
-// The second gate: the owner of a ring says which assignment of it may be worked on, and sees whether a burst
-// is inside (docs/device-abi.md, "Gate words"). Each word has a cache line to itself, since both are polled.
+// The second gate: the owner of a ring states which assignment of it may be used, and sees whether a burst is
+// inside (docs/device-abi.md, "Gate words"). Each word has its own cache line, since both are polled.
 struct GateWords {
   // Written by bursts.
   alignas(64) std::atomic<uint32_t> busy{0};
-  // Written by the owner: the serial of the ring that bursts may touch, 0 for none.
+  // Written by the owner: the serial of the ring that bursts may touch; 0 for none.
   alignas(64) std::atomic<uint32_t> allowed{0};
 
-  // In `allowed`: the owner has given up waiting for the burst, which is to leave without touching the ring.
+  // Value of `allowed`: the owner has stopped waiting for the burst, which must leave without touching the
+  // ring.
   static constexpr uint32_t kRevoked = 0xffff'ffff;
 
-  // As Gate::Enter; to be called inside the queue's own gate, which keeps these words mapped. The caller
-  // leaves in any case.
+  // Like Gate::Enter. Call it inside the queue's own gate, which keeps these words mapped. The caller must
+  // call Leave in either case.
   bool Enter(uint32_t serial) {
     busy.store(1, std::memory_order_seq_cst);
     return allowed.load(std::memory_order_seq_cst) == serial;
@@ -54,7 +55,7 @@ struct GateWords {
   bool Revoked() const { return allowed.load(std::memory_order_acquire) == kRevoked; }
 };
 static_assert(std::atomic<uint32_t>::is_always_lock_free && sizeof(std::atomic<uint32_t>) == 4);
-// Inside the gates of a queue from construction to destruction, unless one of them is closed.
+// Inside the gates of a queue from construction to destruction; tests false if one of them is closed.
 template <class Queue>
 class GateGuard {
  public:

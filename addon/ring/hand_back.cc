@@ -11,15 +11,15 @@
 namespace vpci {
 namespace {
 
-// Cycles of the time stamp counter that a timed look takes. Measured, at 2.6 GHz: 40 to 80 when the word is
-// in our own cache, 100 to 200 when it comes from a core near by, 260 to 500 from one that is far.
+// TSC cycles of a timed load. Measured at 2.6 GHz: 40 to 80 from our own cache, 100 to 200 from a nearby
+// core's, 260 to 500 from a distant one's.
 constexpr uint64_t kOurs = 90;
 constexpr uint64_t kFar = 240;
-// So much is no way between cores: the thread did not run.
+// Longer than any cache transfer: the thread was preempted.
 constexpr uint64_t kAway = 5000;
 constexpr uint8_t kVotes = 15;
 
-// Intel's CPUs have the instructions too, but whether it pays there was not measured.
+// Intel CPUs have the instructions too, but the benefit was not measured there.
 bool CpuPays() {
 #if defined(__x86_64__)
   uint32_t a = 0, b = 0, c = 0, d = 0;
@@ -32,7 +32,7 @@ bool CpuPays() {
 #endif
 }
 
-// Asked once: a hypervisor may take its time to answer.
+// Read once: CPUID traps to a hypervisor and may be slow.
 const bool kPays = CpuPays();
 
 }  // namespace
@@ -48,7 +48,7 @@ void HandBack::Count(uint64_t cycles) {
     far_ = std::min<uint8_t>(far_ + 1, kVotes);
   else if (far_ > 0)
     far_--;
-  // Two thresholds, so that it does not go to and fro.
+  // Two thresholds, for hysteresis.
   if (far_ == 0) way = Way::kClean;
   if (far_ == kVotes) way = Way::kFlush;
 }

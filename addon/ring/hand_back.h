@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How lines that the peer wrote and we have read go back to it.
+// Hands cache lines that the peer wrote and we have read back to the peer.
 //
-// A line that one core wrote and another has read since is dirty and shared: the writer keeps it ("owned",
-// says AMD), and its next store there waits until the reader has given its copy up. A sender that uses its
-// buffers again pays that for every packet (docs/performance.md, "The way back of a line"). So a line that
-// was read is written back, by CLWB, and stays in both caches; where the peer's core is far it is dropped
-// from them too, by CLFLUSHOPT, since memory is nearer. Neither changes a byte, and a right to read is
-// enough.
+// A line that one core wrote and another has since read is dirty and shared: the writer keeps it ("owned" in
+// AMD's terms), and its next store stalls until the reader's copy is invalidated. A sender that reuses its
+// buffers pays that for every packet (docs/performance.md, "The way back of a line"). So a line that was read
+// is written back with CLWB, and stays in both caches; if the peer's core is distant, it is evicted from them
+// with CLFLUSHOPT, since memory is closer. Neither changes a byte, and read permission suffices.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -20,28 +19,28 @@ class HandBack {
   static constexpr uint32_t kLineBytes = 64;
   enum class Way : uint8_t { kLeave, kClean, kFlush };
 
-  // What a sender writes anew in any packet: its headers. In packets above kLongestPacket it costs more than
-  // it brings.
+  // What a sender rewrites in every packet: its headers. For packets above kLongestPacket it costs more than
+  // it gains.
   static constexpr uint32_t kPacketBytes = 128;
   static constexpr uint32_t kLongestPacket = 1024;
-  // Of packets that came together. A peer that sends fewer is not held up by lines, and would wait for each
-  // of its own once more: a third of a microsecond a round trip.
+  // Packets that arrived together. A peer that sends fewer is not limited by these lines, and would miss once
+  // more on each of its own: a third of a microsecond per round trip.
   static constexpr uint32_t kFewest = 8;
 
   Way way = Way::kLeave;
 
-  // As this CPU would have it; the peer is taken to be near.
+  // Chooses by CPU; the peer is assumed to be near.
   void Start();
 
-  // Before a burst, of a word that the peer writes when it makes something available. One look in kEvery is
-  // timed: the word comes from the peer's core if that has just written it.
+  // Call before a burst, with a word that the peer writes when it makes something available. One call in
+  // kEvery times the load: the word comes from the peer's cache if the peer has just written it.
   void Look(const uint16_t* word) {
     if (way != Way::kLeave && (++looks_ & (kEvery - 1)) == 0) Count(Time(word));
   }
-  // Takes account of what a look took, in cycles.
+  // Records the duration of a timed load, in cycles.
   void Count(uint64_t cycles);
 
-  // Whether any line of so many packets is to go back.
+  // Whether handing back lines is worthwhile for this many packets.
   bool Pays(uint32_t packets) const { return way != Way::kLeave && packets >= kFewest; }
 
   void Packet(const uint8_t* packet, uint32_t len) const {
@@ -52,7 +51,7 @@ class HandBack {
   }
 
   // The descriptors of a split ring that `entries[0..n)` name by their member `id`. Drivers lay them out side
-  // by side: one in so many stands for its line.
+  // by side, so one descriptor per line is enough.
   template <class T>
   void Descriptors(const VringDesc* desc, const T* entries, uint32_t n, uint16_t T::*id) const {
     for (uint32_t i = 0; i < n; i += kLineBytes / sizeof(VringDesc)) Line(&desc[entries[i].*id]);
@@ -75,7 +74,7 @@ class HandBack {
   }
 
   uint8_t looks_ = 0;
-  uint8_t far_ = 0;  // how many of the last looks found the peer far, or nearly so
+  uint8_t far_ = 0;  // balance of recent timed loads: far counts up, near counts down
 };
 
 }  // namespace vpci

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What lies in shared memory: split and packed virtqueues (VIRTIO 1.2, 2.7 and 2.8) and the network header
-// (5.1.6). All little-endian; this code runs on little-endian hosts only. src/abi holds the same layouts for
-// TypeScript; a test compares the two.
+// Structures in shared memory: split and packed virtqueues (VIRTIO 1.2, 2.7 and 2.8) and the virtio-net
+// header (5.1.6). All little-endian; this code runs on little-endian hosts only. src/abi holds the same
+// layouts for TypeScript; a test compares the two.
 #pragma once
 #include <bit>
 #include <cstddef>
@@ -106,8 +106,7 @@ inline constexpr int VIRTIO_NET_F_HOST_USO = 56;
 
 inline constexpr bool HasFeature(uint64_t features, int bit) { return (features >> bit) & 1; }
 
-// The header is 12 bytes with VERSION_1 or MRG_RXBUF, 10 bytes on a legacy ring without
-// (VIRTIO 1.2, 5.1.6.1).
+// The header has 12 bytes with VERSION_1 or MRG_RXBUF, and 10 on a legacy ring without (VIRTIO 1.2, 5.1.6.1).
 inline constexpr uint32_t NetHdrBytes(uint64_t features) {
   return HasFeature(features, VIRTIO_F_VERSION_1) || HasFeature(features, VIRTIO_NET_F_MRG_RXBUF) ? 12 : 10;
 }

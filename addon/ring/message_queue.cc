@@ -11,7 +11,7 @@ MessageTaken Refusal(const DeviceQueue& q) {
   return q.state.load() == QueueState::kBroken ? MessageTaken::kBroken : MessageTaken::kNone;
 }
 
-// False for what is no chain: it leaves the ring, loops, has a table or an empty buffer.
+// False if this is not a valid chain: it leaves the ring, loops, or has an indirect table or an empty buffer.
 bool ReadChain(const DeviceQueue& q, int32_t head, std::vector<VringDesc>* descriptors) {
   int64_t at = head;
   for (uint32_t left = q.size(); left > 0; left--) {
@@ -50,7 +50,7 @@ bool ReturnMessage(DeviceQueue& q, uint16_t head, uint32_t written) {
   StoreUsed(&q.used->ring[q.message_used_idx & q.mask], head, written);
   q.message_used_idx++;
   StoreRelease(&q.used->idx, q.message_used_idx);
-  // Orders our index before our look at the driver's wish (VIRTIO 1.2, 2.7.13.4.1).
+  // Orders our index before our load of the driver's suppression word (VIRTIO 1.2, 2.7.13.4.1).
   FullFence();
   return (LoadOnce(&q.avail->flags) & VRING_AVAIL_F_NO_INTERRUPT) == 0;
 }

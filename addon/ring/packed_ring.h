@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One burst's view of a packed ring in the device role (VIRTIO 1.2, 2.8). The members are those of
-// split_ring.h; a slot is a descriptor of the ring.
+// One burst's view of a packed ring in the device role (VIRTIO 1.2, 2.8). Same members as split_ring.h; a
+// slot is a descriptor of the ring.
 //
-// Whoever comes after a process that was killed must find a ring in which the used descriptors of whole
-// packets precede all others. So nothing is written to the ring before Publish, which writes packet by packet
-// and keeps count in the position words of RingSetup.
+// A successor to a killed process must find a ring in which the used descriptors of whole packets precede all
+// others. So nothing is written to the ring before Publish, which writes packet by packet and records its
+// progress in the position words of RingSetup.
 #pragma once
 #include "ring/chain.h"
 #include "ring/device_queue.h"
@@ -16,9 +16,8 @@ template <bool kWholeBatch>
 class PackedRing {
  public:
   static constexpr uint16_t kChained = VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT;
-  // Entries between two publications: callers publish at the latest when a batch of slots is pending
-  // (kBatch of burst/burst.h), and another batch or a packet of 256 entries (burst/buffer_finder.h) may come
-  // on top.
+  // Entries between two publications. Callers publish at the latest when a batch of slots is pending (kBatch
+  // in burst/burst.h); another batch or a packet of 256 entries (burst/buffer_finder.h) may come on top.
   static constexpr uint32_t kMaxReturned = 288;
 
   explicit PackedRing(DeviceQueue& q)
@@ -28,7 +27,7 @@ class PackedRing {
         next_(Position::Of(q.last_avail_idx)),
         published_(next_) {}
 
-  // Never a slot that was taken in this burst already: the peer need not have it back yet.
+  // Never a slot already taken in this burst: the peer may not have it back yet.
   bool Peek(uint32_t ahead, Entry* e) const {
     if (ahead >= Left()) return false;
     const Position p = next_.Plus(ahead, size_);
@@ -59,8 +58,8 @@ class PackedRing {
   static uint32_t Slots(const ChainWalker& chain) { return chain.slots(); }
   uint32_t Left() const { return size_ - taken_; }
 
-  // The used descriptor of a list lies in its first slot. `part` says that the entry holds more of the packet
-  // of the entry before.
+  // The used descriptor of a list goes into its first slot. `part`: the entry continues the packet of the
+  // entry before.
   void Return(uint32_t slots, uint16_t id, uint32_t len, bool part = false) {
     const Position at = kWholeBatch ? published_ : next_.Plus(slots, size_);
     if constexpr (kWholeBatch) count_ = 0;
@@ -116,13 +115,13 @@ class PackedRing {
     bool part;
   };
 
-  // Shows a packet to the peer, and says before that where the next one begins.
+  // Exposes one packet to the peer, after recording where the next one begins.
   void ShowOne(uint32_t i) {
     Note(returned_[i].at, returned_[i + 1].at);
     StoreTail(i);
   }
-  // The peer meets used descriptors in the order of slots, so the first hides the rest of its packet until
-  // all is there. Returns the last entry.
+  // The peer reads used descriptors in slot order, so writing the first one last hides the packet until it is
+  // complete. Returns the index of its last entry.
   uint32_t ShowParts(uint32_t first) {
     uint32_t last = first + 1;
     while (returned_[last + 1].part) last++;
@@ -139,7 +138,7 @@ class PackedRing {
     StoreRelease(PackedTail(&ring_[slot]), returned_[i].tail);
   }
 
-  // VIRTIO 1.2, 2.8.1 and 2.8.12: WRITE says that the length means something.
+  // VIRTIO 1.2, 2.8.1 and 2.8.12: WRITE marks the length as valid.
   static uint64_t UsedTail(uint16_t id, uint32_t len, bool wrap) {
     const uint16_t flags = static_cast<uint16_t>((wrap ? kOwner : 0) | (len ? VRING_DESC_F_WRITE : 0));
     return len | uint64_t{id} << 32 | uint64_t{flags} << 48;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Reads and writes of memory that another, hostile party changes at any time. A value is fetched once into a
-// local and only the local is checked and used: two fetches of one field are a bug (compare CVE-2024-11614's
+// Loads and stores of memory that a hostile party changes at any time. A value is fetched once into a local,
+// and only the local is checked and used: two fetches of one field are a bug (compare CVE-2024-11614's
 // follow-up).
 #pragma once
 #include <cstdint>
@@ -30,7 +30,7 @@ inline void StoreRelease(T* p, T value) {
   __atomic_store_n(p, value, __ATOMIC_RELEASE);
 }
 
-// A 16-bit value at any address: buffers need not be aligned. The compiler may not fetch it again later.
+// A 16-bit value at any address: buffers need not be aligned. The compiler must not fetch it again later.
 inline uint16_t LoadUnalignedOnce(const uint8_t* p) {
   uint16_t value;
   std::memcpy(&value, p, sizeof value);
@@ -38,8 +38,7 @@ inline uint16_t LoadUnalignedOnce(const uint8_t* p) {
   return value;
 }
 
-// Orders our store of an index before our load of the other side's "do not notify me" word
-// (VIRTIO 1.2, 2.7.13.4.1).
+// Orders our store of an index before our load of the other side's suppression word (VIRTIO 1.2, 2.7.13.4.1).
 inline void FullFence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 // A descriptor in two 8-byte loads, each atomic: descriptors are 16-byte aligned.
@@ -50,24 +49,24 @@ inline VringDesc LoadDesc(const VringDesc* d) {
           static_cast<uint16_t>(high >> 48)};
 }
 
-// The length, id and flags of a packed descriptor lie in one aligned word, which is loaded and stored whole:
-// what the flags say is true of the rest (VIRTIO 1.2, 2.8.21.1).
+// Length, id and flags of a packed descriptor share one aligned word, which is loaded and stored whole: the
+// flags always describe the rest of it (VIRTIO 1.2, 2.8.21.1).
 inline uint64_t* PackedTail(VringPackedDesc* d) { return reinterpret_cast<uint64_t*>(&d->len); }
 inline const uint64_t* PackedTail(const VringPackedDesc* d) {
   return reinterpret_cast<const uint64_t*>(&d->len);
 }
 
-// A packed descriptor, of which the flags are loaded first.
+// A packed descriptor; its flags are loaded first.
 inline VringPackedDesc LoadPackedDesc(const VringPackedDesc* d) {
   uint64_t tail = LoadAcquire(PackedTail(d));
   return {LoadOnce(&d->addr), static_cast<uint32_t>(tail), static_cast<uint16_t>(tail >> 32),
           static_cast<uint16_t>(tail >> 48)};
 }
 
-// Used elements are only 4-byte aligned, so each word is stored by itself; idx, stored later with release,
-// publishes them. A driver may look at one before that, as a hint of what to prefetch. With a driver that
-// keeps its buffers in order and packets of one size, an element holds what it held a round ago: then it is
-// not written, and its line may stay in the driver's cache.
+// Used elements are only 4-byte aligned, so each word is stored by itself; the later release store of idx
+// publishes them. A driver may read one earlier, as a prefetch hint. With a driver that keeps its buffers in
+// order and sends packets of one size, an element already holds the same value from the last lap: it is not
+// written then, and its line may stay in the driver's cache.
 inline void StoreUsed(VringUsedElem* e, uint32_t id, uint32_t len) {
   uint64_t held;
   std::memcpy(&held, e, sizeof held);
@@ -78,8 +77,8 @@ inline void StoreUsed(VringUsedElem* e, uint32_t id, uint32_t len) {
 
 inline void PrefetchRead(const void* p) { __builtin_prefetch(p, 0, 3); }
 
-// Fetches a line for writing. The builtin becomes PREFETCHW only with -mprfchw; every x86-64 CPU of the last
-// decade has it, older ones execute it as a no-op.
+// Fetches a line for writing. The builtin emits PREFETCHW only with -mprfchw; every x86-64 CPU of the last
+// decade has it, and older ones execute it as a no-op.
 inline void PrefetchWrite(void* p) {
 #if defined(__x86_64__)
   asm volatile("prefetchw %0" : : "m"(*static_cast<char*>(p)));

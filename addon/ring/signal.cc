@@ -15,10 +15,10 @@
 namespace vpci {
 namespace {
 
-// Completions that nobody has taken away; the kernel keeps room for at least as many.
+// Completions not yet reaped; the kernel keeps room for at least this many.
 constexpr unsigned kEvents = 64;
 
-// A thread's AIO context. Threads share none, so that no burst waits for another's.
+// A thread's AIO context. Threads share none, so no burst waits for another's.
 class Signaller {
  public:
   Signaller() {
@@ -36,8 +36,8 @@ class Signaller {
   }
 
  private:
-  // A read of no bytes, which an eventfd refuses before it looks at its counter. Refused or not, the request
-  // is complete when this returns, and its eventfd has been signalled.
+  // A read of zero bytes, which an eventfd refuses before it looks at its counter. Refused or not, the
+  // request is complete when this returns, and its eventfd has been signalled.
   bool Submit(int fd) {
     iocb request{};
     request.aio_lio_opcode = IOCB_CMD_PREAD;
@@ -54,7 +54,7 @@ class Signaller {
     while (syscall(SYS_io_getevents, context_, 0, kEvents, events, &at_once) == kEvents) continue;
   }
 
-  // Old kernels know no such read of an eventfd, and emulated ones may do it later.
+  // Old kernels do not support such a read on an eventfd, and emulated ones may complete it later.
   bool Works() {
     const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (fd < 0) return false;
@@ -81,7 +81,7 @@ bool SignalEventfd(int fd) {
 
 bool SignalEventfdByWrite(int fd) {
   pollfd poll_fd{fd, POLLOUT, 0};
-  // Anything but plain writability (a pipe without reader: POLLERR) is a refusal.
+  // Anything but plain writability is a refusal (a pipe without a reader gives POLLERR).
   if (poll(&poll_fd, 1, 0) != 1 || poll_fd.revents != POLLOUT) return false;
   const BoundedCall bound;
   const uint64_t one = 1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One burst's view of a split ring in the device role. A burst makes one of these, looks at entries that lie
-// ahead, returns what it has served and publishes; packed_ring.h has the same members.
+// One burst's view of a split ring in the device role. A burst creates one, peeks at entries ahead, returns
+// those it has served and publishes; packed_ring.h has the same members.
 #pragma once
 #include "ring/chain.h"
 #include "ring/device_queue.h"
@@ -17,8 +17,8 @@ struct Entry {
 
 enum class Look { kEntry, kNone, kBad };
 
-// `kWholeBatch`: with IN_ORDER, buffers whose used length is 0 may be returned by one used element for all
-// that were served since the last publication (VIRTIO 1.2, 2.7.9).
+// `kWholeBatch`: with IN_ORDER, one used element may return all buffers served since the last publication, if
+// their used lengths are 0 (VIRTIO 1.2, 2.7.9).
 template <bool kWholeBatch>
 class SplitRing {
  public:
@@ -34,8 +34,8 @@ class SplitRing {
         next_(published_),
         ready_(q.Available()) {}
 
-  // The entry `ahead` places on, when there is one whose head makes sense. All entries before it must be of
-  // one descriptor.
+  // The entry `ahead` places on, if there is one with a valid head. All entries before it must have one
+  // descriptor each.
   bool Peek(uint32_t ahead, Entry* e) const {
     uint16_t id;
     if (!PeekId(ahead, &id)) return false;
@@ -44,17 +44,17 @@ class SplitRing {
     return true;
   }
 
-  // Peek without the descriptor.
+  // Peek without fetching the descriptor.
   bool PeekId(uint32_t ahead, uint16_t* id) const {
     if (ahead >= ready_) return false;
     *id = Head(ahead);
     return __builtin_expect(*id <= mask_, 1);
   }
 
-  // Whether an entry lies `slots` slots ahead, of whatever shape.
+  // Whether there is an entry, of any shape, `slots` slots ahead.
   bool Has(uint32_t slots) const { return slots < ready_; }
 
-  // The chain of the entry that lies `slots` slots ahead.
+  // The chain of the entry `slots` slots ahead.
   Look Walk(uint32_t slots, ChainWalker* chain) const {
     if (slots >= ready_) return Look::kNone;
     const uint16_t head = Head(slots);
@@ -63,12 +63,12 @@ class SplitRing {
     return Look::kEntry;
   }
 
-  // Slots of the entry that was walked to its end: an entry of the available ring, whatever its chain.
+  // Slots taken by an entry that was walked to its end: one, whatever its chain.
   static uint32_t Slots(const ChainWalker&) { return 1; }
-  // Slots that a peer can have made available and that were not taken yet.
+  // Slots that the peer may have made available and that are not taken yet.
   uint32_t Left() const { return ready_; }
 
-  // Returns the entry that lies `slots` slots ahead, unseen by the peer until Publish. In order of slots.
+  // Returns the entry `slots` slots ahead; the peer sees it after Publish. Must be called in slot order.
   void Return(uint32_t slots, uint16_t id, uint32_t len, [[maybe_unused]] bool part = false) {
     if constexpr (kWholeBatch) {
       last_id_ = id;
@@ -94,11 +94,11 @@ class SplitRing {
   }
 
  private:
-  // What the available entry `ahead` places on names: no descriptor when it is above the mask.
+  // Head of the available entry `ahead` places on; above the mask it is no descriptor.
   uint16_t Head(uint32_t ahead) const { return LoadOnce(&avail_[(next_ + ahead) & mask_]); }
 
   DeviceQueue& q_;
-  // Of the queue, where no store into the peer's memory can be taken to change them.
+  // Copies from the queue: the compiler knows that no store into the peer's memory changes them.
   const VringDesc* const desc_;
   const uint16_t* const avail_;
   VringUsedElem* const used_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Which instance of the burst functions fits a ring: chosen once, when the ring starts, so that no packet
-// pays for the choice.
+// pays for it.
 #pragma once
 #include <cstdint>
 
@@ -13,8 +13,7 @@ inline constexpr uint8_t kVariantPacked = 2;
 inline constexpr uint8_t kVariantOffload = 4;
 inline constexpr uint8_t kVariants = 8;
 
-// The peer's driver sends headers that mean something only when one of these was negotiated
-// (VIRTIO 1.2, 5.1.6.2).
+// Without any of these, the headers of the peer's driver ask for nothing (VIRTIO 1.2, 5.1.6.2).
 inline constexpr uint64_t kSendOffloads = uint64_t{1} << VIRTIO_NET_F_CSUM;
 
 inline constexpr uint8_t VariantOf(uint64_t features) {
