@@ -7,11 +7,11 @@ namespace vpci {
 namespace {
 
 constexpr uint64_t kWaits = uint64_t{1} << 48;
-// The least that an Ethernet frame has, its check sequence aside.
+// Minimum length of an Ethernet frame, without the FCS.
 constexpr uint32_t kFrameBytes = 60;
 
-// RFC 903, "reverse request" of a sender that asks for its own address, which nobody is to answer: switches
-// learn where it is. Ethernet head, then ARP of Ethernet over IPv4.
+// RFC 903, "request reverse": the sender asks for its own address. Nobody is meant to answer; switches learn
+// where the address is. Ethernet header, then ARP for Ethernet over IPv4.
 void WriteRarp(uint8_t* frame, const uint8_t mac[6]) {
   constexpr uint8_t kHead[] = {0x80, 0x35, 0, 1, 0x08, 0, 6, 4, 0, 3};
   std::memset(frame, 0, kFrameBytes);

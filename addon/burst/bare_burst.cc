@@ -14,12 +14,12 @@ struct alignas(64) Frame {
   uint8_t bytes[2048];
 };
 
-// The bytes that are read go here, and those that are written come from here. Threads have their own.
+// Source of all writes and target of all reads; one per thread.
 thread_local Frame frame;
 
 struct Buffer {
   uint8_t* header;  // nullptr: does not fit
-  uint32_t len;     // behind the header
+  uint32_t len;     // of the packet behind the header
   uint16_t id;
 };
 

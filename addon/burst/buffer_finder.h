@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Finds room in the peer's receive buffers for one packet of any size, whatever their shape. With MRG_RXBUF
-// over as many entries as it takes, all of which become visible at once (VIRTIO 1.2, 5.1.6.4.1). Nothing is
-// written until the whole room has been found.
+// Finds room in the peer's receive buffers for one packet of any size, whatever the shape of the buffers.
+// With MRG_RXBUF it spans as many entries as needed, and all of them become visible at once (VIRTIO 1.2,
+// 5.1.6.4.1). Nothing is written until all of the room has been found.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace vpci {
 
-// kUnusable: the entry that was met last can hold no part of any packet; Skip passes it.
+// kUnusable: the last entry visited cannot hold any part of a packet; Skip passes over it.
 enum class Room { kFound, kNotYet, kNever, kUnusable, kUnreadable };
 
 template <class Ring>
@@ -22,7 +22,7 @@ class BufferFinder {
 
   BufferFinder(DeviceQueue& q, Ring& ring) : q_(q), ring_(ring) {}
 
-  // Finds `need` bytes, header included, from the next entry on.
+  // Finds `need` bytes, header included, starting at the next entry.
   Room Find(uint32_t need) {
     for (uint32_t room = 0; room < need; room += entry_[entries_ - 1].bytes) {
       if (entries_ > 0 && !q_.mergeable) return Room::kNever;
@@ -33,21 +33,21 @@ class BufferFinder {
     return Room::kFound;
   }
 
-  // Hands out the pieces in order: `write(piece, length)`.
+  // Visits the pieces in order: `write(piece, length)`.
   template <class Write>
   void Fill(Write write) {
     for (uint32_t i = 0; i < segments_; i++) write(segment_[i].base, segment_[i].len);
   }
 
-  // Returns the entries to the peer, unseen until the ring is published.
+  // Returns the entries to the peer; it sees them once the ring is published.
   void Return() {
     for (uint32_t i = 0; i < entries_; i++)
       ring_.Return(entry_[i].slot, entry_[i].id, entry_[i].bytes, i > 0);
     ring_.Advance(slots_);
   }
 
-  // Returns the entries without a packet in them. Those before an unusable one go back too, since a packet's
-  // entries must follow one another.
+  // Returns the entries without a packet. Those before an unusable one go back too, since the entries of a
+  // packet must be consecutive.
   void Skip() {
     for (uint32_t i = 0; i < entries_; i++) ring_.Return(entry_[i].slot, entry_[i].id, 0);
     ring_.Advance(slots_);
@@ -74,7 +74,7 @@ class BufferFinder {
     for (WalkResult r; (r = chain.Next(&s)) != WalkResult::kEnd;) {
       if (r == WalkResult::kBad) return Room::kUnreadable;
       readable |= !s.writable;
-      if (readable || bytes >= need) continue;  // still checked to its end, but not needed
+      if (readable || bytes >= need) continue;  // checked to the end, but not needed
       if (segments_ == kMaxSegments) return Room::kNever;
       const uint32_t take = std::min(s.len, need - bytes);
       segment_[segments_++] = {s.base, take, true};
@@ -88,7 +88,8 @@ class BufferFinder {
     return usable ? Room::kFound : Room::kUnusable;
   }
 
-  // The header lies whole in the first entry (VIRTIO 1.2, 5.1.6.3.1), and all else too without MRG_RXBUF.
+  // The header must lie in the first entry as a whole (VIRTIO 1.2, 5.1.6.3.1); without MRG_RXBUF everything
+  // must.
   uint32_t LeastBytes() const {
     if (entries_ > 0) return 1;
     return q_.mergeable ? q_.hdr_bytes : q_.hdr_bytes + 1u;

@@ -15,11 +15,11 @@ namespace {
 
 struct Pending {
   const uint8_t* header;
-  uint32_t len;  // of the packet behind the header
+  uint32_t len;  // of the packet, without the header
   uint16_t id;
 };
 
-// Metadata of a packet that is in its mbuf already; false when its header makes no sense.
+// Takes the offload metadata of a packet that is already in its mbuf; false if its header is invalid.
 inline bool TakeHeader(DeviceQueue& q, const uint8_t* header, MbufPool& pool, uint32_t id) {
   const VirtioNetHdr hdr = CopyHeader(header);
   if (__builtin_expect(AsksForNothing(hdr), 1)) {
@@ -29,10 +29,10 @@ inline bool TakeHeader(DeviceQueue& q, const uint8_t* header, MbufPool& pool, ui
   return TakeOffload(q.features, hdr, pool, id);
 }
 
-// Appends bytes to a packet in mbufs, taking further segments from the pool as they fill.
+// Appends bytes to a packet in mbufs, allocating further segments as they fill up.
 class Gather {
  public:
-  // `first` may be kNoNext when nothing will be appended.
+  // `first` may be kNoNext if nothing will be appended.
   Gather(MbufPool& pool, uint32_t first) : pool_(pool), first_(first), last_(first) {
     if (first == kNoNext) return;
     pool.data_len()[first] = 0;
@@ -74,9 +74,8 @@ class Gather {
 // kUnreadable breaks the ring and kNoMbuf waits. The last four are dropped: waiting would not help them.
 enum class Gathered { kOk, kUnreadable, kNoMbuf, kWritable, kUndersize, kOversize, kBadHeader };
 
-// Any legal framing: header and data cut anywhere, chained or indirect (VIRTIO 1.2, 2.7.4.2). The chain is
-// walked to its end in any case, so that a packet that is dropped can be returned. `mbuf` is kNoNext when the
-// pool is empty.
+// Any legal framing: header and data split anywhere, chained or indirect (VIRTIO 1.2, 2.7.4.2). The chain is
+// always walked to its end, so that a dropped packet can be returned. `mbuf` is kNoNext if the pool is empty.
 Gathered GatherPacket(DeviceQueue& q, MbufPool& pool, ChainWalker& chain, uint32_t mbuf, uint8_t* header) {
   Gather gather(pool, mbuf);
   uint32_t skip = q.hdr_bytes;
@@ -107,13 +106,13 @@ void CountDropped(QueueCounters& counters, Gathered why) {
   counters.oversize_errors += why == Gathered::kOversize;
 }
 
-// Of a packet in an mbuf, which has room for at least 64 bytes.
+// First bytes of a packet in an mbuf, which has room for at least 64.
 inline uint64_t FirstOf(const uint8_t* packet) { return First8(packet, sizeof(uint64_t)); }
 
 enum class One { kTaken, kDropped, kStop };
 
-// The next packet, whatever its shape. A large one may take all the mbufs that are free: it waits only for
-// those that the application holds.
+// The next packet, whatever its shape. A large one may take all the free mbufs, so it waits only for those
+// that the application holds.
 template <class Ring, bool kOffload>
 __attribute__((noinline)) One RxOne(DeviceQueue& q, Ring& ring, MbufPool& pool, uint32_t* id) {
   ChainWalker chain;
@@ -123,7 +122,7 @@ __attribute__((noinline)) One RxOne(DeviceQueue& q, Ring& ring, MbufPool& pool, 
     q.Break();
     return One::kStop;
   }
-  // An mbuf that does not exist is ignored by Free.
+  // Free ignores an mbuf that does not exist.
   if (!pool.Alloc(id, 1)) *id = kNoNext;
   uint8_t header[sizeof(VirtioNetHdr)];
   Gathered result = GatherPacket(q, pool, chain, *id, header);
@@ -151,7 +150,7 @@ __attribute__((noinline)) One RxOne(DeviceQueue& q, Ring& ring, MbufPool& pool, 
   return One::kDropped;
 }
 
-// Looks at up to `n` packets in single buffers that fit an mbuf, and asks for their lines.
+// Inspects up to `n` packets in single buffers that fit an mbuf, and prefetches their lines.
 template <class Ring, bool kOffload>
 inline uint32_t FindPackets(DeviceQueue& q, const Ring& ring, uint32_t n, uint32_t room, Pending* found) {
   SingleBuffers buffers(q);
@@ -165,7 +164,7 @@ inline uint32_t FindPackets(DeviceQueue& q, const Ring& ring, uint32_t n, uint32
     const uint8_t* header = buffers.Readable(e, room);
     const uint32_t len = e.len - hdr_bytes;
     if (__builtin_expect(!header, 0)) break;
-    // A header that nobody reads may stay where it is: often it has a line to itself.
+    // A header that nobody reads is not fetched: it often has a line of its own.
     if constexpr (kOffload) PrefetchRead(header);
     PrefetchRead(header + hdr_bytes);
     PrefetchRead(header + e.len - 1);
@@ -174,8 +173,8 @@ inline uint32_t FindPackets(DeviceQueue& q, const Ring& ring, uint32_t n, uint32
   return count;
 }
 
-// Up to `n` packets of the usual shape; stops before the first that is not. The first pass has their lines
-// come, the second reads them.
+// Up to `n` packets of the usual shape; stops at the first of any other shape. The first pass prefetches
+// their lines, the second reads them.
 template <class Ring, bool kOffload>
 inline uint32_t RxFast(DeviceQueue& q, Ring& ring, MbufPool& pool, uint32_t* ids, uint32_t n) {
   Pending found[kBatch];
@@ -211,7 +210,7 @@ __attribute__((noinline)) uint32_t RxOn(DeviceQueue& q, MbufPool& pool, uint32_t
   q.burst.hand_back.Look(q.doorstep());
   Ring ring(q);
   uint32_t total = 0;
-  // Dropped packets are bounded too: by what is asked for.
+  // Dropped packets count towards `n` too, which bounds the burst.
   for (uint32_t dropped = 0; total + dropped < n;) {
     const uint32_t got = RxFast<Ring, kOffload>(q, ring, pool, ids + total, n - total - dropped);
     total += got;

@@ -14,10 +14,10 @@
 namespace vpci {
 namespace {
 
-// What a burst has pending when it publishes at the latest, and a packet's entries on top.
+// A burst publishes at the latest when kBatch entries are pending; one packet's entries may come on top.
 static_assert(kBatch + BufferFinder<PackedRing<false>>::kMaxEntries <= PackedRing<false>::kMaxReturned);
 
-// A packet in one mbuf, without metadata, that is longer than a word.
+// A packet in one mbuf, without metadata, of at least eight bytes.
 inline bool SimplePacket(MbufPool& pool, uint32_t mbuf) {
   return SegmentIsSane(pool, mbuf) && pool.next()[mbuf] == kNoNext && pool.ol_flags()[mbuf] == 0 &&
          pool.data_len()[mbuf] >= sizeof(uint64_t);
@@ -25,7 +25,7 @@ inline bool SimplePacket(MbufPool& pool, uint32_t mbuf) {
 
 enum class One { kSent, kDropped, kUnusable, kStop };
 
-// A frame of `bytes` bytes, which `copy` hands out in order, into buffers of any shape.
+// Puts a frame of `bytes` bytes, which `copy` writes in order, into buffers of any shape.
 template <class Ring, class Copy>
 One Place(DeviceQueue& q, Ring& ring, VirtioNetHdr hdr, uint32_t bytes, Copy copy) {
   BufferFinder<Ring> finder(q, ring);
@@ -58,8 +58,8 @@ One Place(DeviceQueue& q, Ring& ring, VirtioNetHdr hdr, uint32_t bytes, Copy cop
   return One::kSent;
 }
 
-// A packet that the peer does not take whole, segment by segment. When the room ends within it, or an
-// unusable buffer was passed, the rest is the packet that was not taken.
+// Segments a packet that the peer does not accept whole. If the room runs out on the way, or an unusable
+// buffer was skipped, the mbufs keep the rest, and the packet counts as not taken.
 template <class Ring>
 __attribute__((noinline)) One SendCut(DeviceQueue& q, Ring& ring, MbufPool& pool, uint32_t mbuf,
                                       uint32_t bytes, uint32_t* frames) {
@@ -79,7 +79,7 @@ __attribute__((noinline)) One SendCut(DeviceQueue& q, Ring& ring, MbufPool& pool
   return last;
 }
 
-// Any packet into any shape of buffers; `*frames` says how many it became.
+// Any packet into buffers of any shape; `*frames` is the number of frames it became.
 template <class Ring>
 __attribute__((noinline)) One SendOne(DeviceQueue& q, Ring& ring, MbufPool& pool, uint32_t mbuf,
                                       uint32_t* frames) {
@@ -99,9 +99,8 @@ __attribute__((noinline)) One SendOne(DeviceQueue& q, Ring& ring, MbufPool& pool
   return one;
 }
 
-// Sends ids[0..n) and frees them as long as every packet is a simple one and fits the next buffer, which is
-// a single one; stops before the first that does not. The first pass has the lines come, the second writes
-// them.
+// Sends and frees ids[0..n) while each packet is a simple one and fits the next buffer, which is a single
+// one; stops at the first that does not. The first pass prefetches the lines, the second writes them.
 template <class Ring>
 inline uint32_t TxFast(DeviceQueue& q, Ring& ring, MbufPool& pool, const uint32_t* ids, uint32_t n) {
   if (!SimplePacket(pool, ids[0])) return 0;
@@ -130,14 +129,14 @@ inline uint32_t TxFast(DeviceQueue& q, Ring& ring, MbufPool& pool, const uint32_
 
 struct Progress {
   uint32_t taken = 0;  // of the application's packets
-  uint32_t sent = 0;   // frames that were given to the peer
+  uint32_t sent = 0;   // frames given to the peer
 };
 
 template <class Ring>
 Progress TxOn(DeviceQueue& q, MbufPool& pool, const uint32_t* ids, uint32_t n) {
   Ring ring(q);
   Progress p;
-  // Unusable buffers are bounded too: by what is asked for.
+  // Unusable buffers count towards `n` too, which bounds the burst.
   for (uint32_t unusable = 0; p.taken < n && unusable < n;) {
     uint32_t took = TxFast(q, ring, pool, ids + p.taken, n - p.taken);
     p.sent += took;
@@ -166,7 +165,7 @@ Progress TxOn(DeviceQueue& q, MbufPool& pool, const uint32_t* ids, uint32_t n) {
 uint32_t TxBurst(DeviceQueue& q, MbufPool& pool, const uint32_t* ids, uint32_t n) {
   Burst<DeviceQueue> burst(q);
   if (!burst) return 0;
-  // Lengths of receive buffers matter, so each has a used entry of its own, with IN_ORDER too.
+  // The lengths of receive buffers matter, so each has its own used entry, with IN_ORDER too.
   const Progress p = OnRing(q, [&]<class Ring>() { return TxOn<Ring>(q, pool, ids, n); });
   burst.Count(p.sent);
   return p.taken;

@@ -11,8 +11,8 @@ namespace {
 
 constexpr uint64_t kWindowBytes = uint64_t{1} << kWindowBits;
 
-// Tells the application where the packet behind the header at `header` is. False when it lies across two
-// windows, or in another than those before it.
+// Shows the application where the packet behind `header` is. False if it spans two windows, or lies in
+// another window than those before it.
 bool Show(DeviceQueue& q, uint32_t slot, const uint8_t* header, uint32_t room) {
   const uint64_t at = q.region_mapping_offset + static_cast<uint64_t>(header + q.hdr_bytes - q.region_base);
   const uint64_t offset = at & (kWindowBytes - 1);
@@ -111,8 +111,8 @@ uint32_t Take(DeviceQueue& q, uint32_t n, Step take) {
   return count;
 }
 
-// Another thread may have closed a gate meanwhile; the ring is still ours until we leave, unless whoever
-// closed it has given up on an application that took its time.
+// Another thread may have closed a gate meanwhile; the ring is still ours until we leave, unless the closing
+// side has given up waiting for a slow application.
 uint32_t Give(DeviceQueue& q, uint32_t n, Step give) {
   if (q.burst.held == 0) return 0;
   const uint32_t done = q.Lost() ? 0 : give(q, std::min<uint32_t>(n, q.burst.held));

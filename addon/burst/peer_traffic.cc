@@ -11,7 +11,7 @@
 namespace vpci {
 namespace {
 
-// How many frames ahead the lines that the other core wrote are asked for.
+// Prefetch distance, in frames, for lines that the other core wrote.
 constexpr uint32_t kLookAhead = 6;
 
 }  // namespace
@@ -67,7 +67,7 @@ uint32_t PeerTraffic::GenerateOn(Ring& ring, uint32_t n) {
     std::memcpy(frame + kTrafficSequenceAt, &sequence, 8);
     std::memcpy(frame + kTrafficChecksumAt, &checksum, 4);
     ring.Post(id, hdr_bytes_ + len);
-    // The back-end can start while the rest is made.
+    // Lets the back-end start while the rest is generated.
     if ((i + 1) % kBatch == 0) ring.Expose();
   }
   Publish(ring, count);
@@ -106,7 +106,7 @@ bool PeerTraffic::NextFrame(Ring& ring, Frame* out) {
   return true;
 }
 
-// All buffers of a frame must have been used together (VIRTIO 1.2, 5.1.6.4.1).
+// All buffers of a frame must be used together (VIRTIO 1.2, 5.1.6.4.1).
 template <class Ring>
 bool PeerTraffic::GatherFrame(Ring& ring, uint32_t buffers, Frame* out) {
   scratch_.clear();
@@ -124,7 +124,7 @@ bool PeerTraffic::GatherFrame(Ring& ring, uint32_t buffers, Frame* out) {
   return true;
 }
 
-// The buffers of the frame taken last become available again.
+// Makes the buffers of the frame taken last available again.
 template <class Ring>
 void PeerTraffic::Repost(Ring& ring, uint32_t entries) {
   ring.Consume(entries);
@@ -141,7 +141,7 @@ void PeerTraffic::CheckReceived(const Frame& frame) {
     counters.bad_checksum++;
     return;
   }
-  // A gap is a loss, which the totals tell; going back is reordering or duplication.
+  // A gap is a loss, which the totals show; going back is reordering or duplication.
   if (check.sequence < expected_sequence_)
     counters.out_of_sequence++;
   else

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The built-in peer's traffic over a virtqueue in the driver role: generates, checks and echoes frames. Every
-// descriptor owns one buffer for ever, so that sending and posting write little more than indices. The
-// back-end is not trusted either.
+// descriptor owns one buffer permanently, so sending and posting write little more than indices. The back-end
+// is not trusted either.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -10,27 +10,27 @@
 
 namespace vpci {
 
-// What a timed receive found, for JavaScript (driverArrivals in src/native.ts).
+// Results of a timed receive, for JavaScript (driverArrivals in src/native.ts).
 struct alignas(64) DriverArrivals {
   static constexpr uint32_t kMax = 512;
-  double time = 0;             // the caller's affair
-  double sequence[kMax] = {};  // of each frame; -1 when it is too short to have one
+  double time = 0;             // set by the caller
+  double sequence[kMax] = {};  // of each frame; -1 if it is too short to have one
 };
 
 class PeerTraffic : public DriverQueue {
  public:
-  // 'rx' posts all its buffers, 'tx' starts with all of them free. False when a part lies outside the memory
+  // 'rx' posts all its buffers, 'tx' starts with all of them free. False if any part lies outside the memory
   // or is misaligned.
   bool Init(QueueRole role, const DriverQueueSetup& setup);
 
-  // Frame bytes that generated frames start with (headers and fill); its length is the frames' length.
-  // False when it is too short or does not fit in a buffer.
+  // Generated frames start with these bytes (headers and fill) and have this length. False if it is too short
+  // or does not fit in a buffer.
   bool SetTemplate(const uint8_t* frame, uint32_t len);
 
   uint32_t Generate(uint32_t n);
-  // `sequences`, if given, takes the sequence numbers of the frames, -1 for a frame too short to have one.
+  // `sequences`, if given, receives the sequence numbers of the frames, -1 for a frame too short to have one.
   uint32_t Receive(uint32_t n, bool check, double* sequences = nullptr);
-  // Takes frames of `this` (rx) and sends them on `tx` with the MAC addresses exchanged.
+  // Takes frames from `this` (rx) and sends them on `tx` with the MAC addresses swapped.
   uint32_t Echo(PeerTraffic& tx, uint32_t n);
 
   DriverArrivals arrivals;
@@ -67,7 +67,7 @@ class PeerTraffic : public DriverQueue {
   uint32_t buffer_size_ = 0;
   bool mergeable_ = false;
   std::vector<uint16_t> frame_ids_;
-  // Which buffers hold the current template already.
+  // Buffers that already hold the current template.
   std::vector<uint8_t> dressed_;
   std::vector<uint8_t> template_;
   std::vector<uint8_t> scratch_;

@@ -11,22 +11,22 @@
 namespace vpci {
 namespace {
 
-// A receiver that lays out buffers as fast as they are filled is not followed on its heels: its core still
-// writes the lines that ours would read. So a full batch waits until there are buffers for three, but never
-// for long: a receiver may have no more.
+// A receiver that posts buffers as fast as they are filled is not followed too closely: its core is still
+// writing the lines that ours would read. So a full batch waits until there are buffers for three, but only
+// for a bounded number of calls: a receiver may have no more.
 constexpr uint32_t kRoomForMany = 3 * kBatch;
 constexpr uint8_t kPatience = 32;
 
 struct Move {
   const uint8_t* src;  // header
   uint8_t* dst;        // header
-  uint32_t len;        // of the packet behind either
+  uint32_t len;        // of the packet, without the header
   uint16_t rx_id, tx_id;
 };
 
 enum class Found { kMove, kNothing, kOddShape };
 
-// The pair of a packet and a buffer that lie `ahead` places on.
+// The packet and the buffer `ahead` places on.
 template <class RxRing, class TxRing>
 inline Found FindMove(SingleBuffers& packets, SingleBuffers& buffers, RxRing& from, TxRing& to,
                       uint32_t ahead, Move* out) {
@@ -42,7 +42,7 @@ inline Found FindMove(SingleBuffers& packets, SingleBuffers& buffers, RxRing& fr
   return Found::kMove;
 }
 
-// The lines that a move touches. Headers of packets are read only where they may ask for something.
+// Prefetches the lines that a move touches. Packet headers are read only if they may request an offload.
 inline void PrefetchMove(const Move& m, uint32_t rx_hdr_bytes, uint32_t tx_hdr_bytes, bool offload) {
   if (offload) PrefetchRead(m.src);
   PrefetchRead(m.src + rx_hdr_bytes);
@@ -52,8 +52,8 @@ inline void PrefetchMove(const Move& m, uint32_t rx_hdr_bytes, uint32_t tx_hdr_b
   PrefetchWrite(m.dst + tx_hdr_bytes + m.len - 1);
 }
 
-// Descriptors only when a ring has run dry: a peer that is ahead of us gains nothing by it, and loses a
-// little.
+// Descriptors are handed back only when a ring has run dry: it does not help a peer that is ahead of us, and
+// costs it a little.
 template <class RxRing, class TxRing>
 inline void GiveBackMoved(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing& to, const Move* moves,
                           uint32_t n) {
@@ -65,7 +65,7 @@ inline void GiveBackMoved(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing
   GiveBackDescriptors(tx, hand_back, moves, n, &Move::tx_id);
 }
 
-// A batch; `*odd` says whether the next packet needs a burst into mbufs.
+// Moves a batch; `*odd` is set if the next packet needs a burst into mbufs.
 template <class RxRing, class TxRing>
 inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing& to, uint32_t n, bool* odd) {
   Move moves[kBatch];
@@ -120,7 +120,7 @@ __attribute__((noinline)) int32_t RelayOn(DeviceQueue& rx, DeviceQueue& tx, uint
   while (total < n && !odd) {
     const uint32_t want = std::min(n - total, kBatch);
     const uint32_t done = MoveBatch(rx, tx, from, to, want, &odd);
-    // What was sent is seen before its buffers go back.
+    // The receiver sees the packets before the sender gets its buffers back.
     to.Publish();
     from.Publish();
     total += done;

@@ -37,7 +37,7 @@ uint32_t SendBatch(DeviceQueue& q, Ring& ring, const Packet& packet, uint32_t n)
     ring.Return(done, found[done].id, packet.length + hdr_bytes);
   }
   if (done > 0) q.burst.repeated = written == 0;
-  // Nobody writes the packets' lines: those of the descriptors are what still goes to and fro.
+  // Nobody writes the packets' lines, so only those of the descriptors still bounce between the cores.
   if (q.burst.hand_back.Pays(done)) GiveBackDescriptors(q, q.burst.hand_back, found, done, &HeldBuffer::id);
   ring.Advance(done);
   ring.Publish();

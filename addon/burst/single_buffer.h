@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The shape that nearly every driver gives to its buffers: header and packet together in one descriptor. The
-// fast roads take nothing else.
+// The buffer shape of nearly every driver: header and packet together in one descriptor. The fast paths take
+// no other.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -12,25 +12,25 @@
 
 namespace vpci {
 
-// Translates such buffers for a batch. It holds what it needs of the queue itself, where no store into the
-// peer's memory can be taken to change it.
+// Translates such buffers for a batch. It keeps its own copies of the queue's fields: the compiler knows that
+// no store into the peer's memory changes them.
 class SingleBuffers {
  public:
   explicit SingleBuffers(DeviceQueue& q) : q_(q), hdr_bytes_(q.hdr_bytes) { TakeRegion(); }
 
   uint32_t hdr_bytes() const { return hdr_bytes_; }
 
-  // Where the header of a readable entry is, with `e.len - hdr_bytes` bytes of packet behind it, at most
-  // `most`; nullptr for any other shape, and for what is no packet. `most` is kMinPacketBytes to
-  // kMaxPacketBytes: one comparison sees what is too short, which wraps around, and what is too long.
+  // The header of a readable entry, followed by `e.len - hdr_bytes` bytes of packet, at most `most`; nullptr
+  // for any other shape, and for an invalid length. `most` is kMinPacketBytes to kMaxPacketBytes: one
+  // comparison catches both a packet that is too long and one that is too short, which wraps around.
   const uint8_t* Readable(const Entry& e, uint32_t most) {
     if (__builtin_expect(e.flags != 0 || e.len - hdr_bytes_ - kMinPacketBytes > most - kMinPacketBytes, 0))
       return nullptr;
     return Translate(e.addr, e.len);
   }
 
-  // Where the header of a writable entry goes, with room for `len` bytes of packet behind it. `len` may come
-  // from another peer: its sum with the header does not wrap.
+  // The header of a writable entry with room for `len` bytes of packet behind it. `len` may come from another
+  // peer: the sum with the header must not wrap.
   uint8_t* Writable(const Entry& e, uint32_t len) {
     if (__builtin_expect(e.flags != VRING_DESC_F_WRITE || e.len < uint64_t{len} + hdr_bytes_, 0))
       return nullptr;
@@ -57,8 +57,8 @@ class SingleBuffers {
   uint8_t* base_;
 };
 
-// Looks at up to `n` single buffers and asks for the lines of each in which the header and a packet of `len`
-// bytes lie: `kWrite` when the packet will be written in any case.
+// Inspects up to `n` single buffers and prefetches the lines of each that hold the header and a packet of
+// `len` bytes; `kWrite` if the packet will certainly be written.
 template <bool kWrite, class Ring>
 inline uint32_t FindBuffers(DeviceQueue& q, const Ring& ring, uint32_t n, uint32_t len, HeldBuffer* found) {
   SingleBuffers buffers(q);
@@ -78,7 +78,7 @@ inline uint32_t FindBuffers(DeviceQueue& q, const Ring& ring, uint32_t n, uint32
   return count;
 }
 
-// A private copy of a header: the copy is what counts, whatever the peer does meanwhile.
+// A private copy of a header; only the copy is used, whatever the peer does meanwhile.
 inline VirtioNetHdr CopyHeader(const uint8_t* header) {
   VirtioNetHdr hdr{};
   std::memcpy(&hdr, header, 10);
@@ -86,7 +86,7 @@ inline VirtioNetHdr CopyHeader(const uint8_t* header) {
   return hdr;
 }
 
-// Most packets ask for no work on their checksum and no cutting.
+// True for most packets: no checksum to finish and no segmentation.
 inline bool AsksForNothing(const VirtioNetHdr& hdr) {
   return hdr.flags == 0 && hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE;
 }
@@ -98,11 +98,12 @@ inline void WriteHeader(uint8_t* dst, uint32_t hdr_bytes, const VirtioNetHdr& hd
     std::memcpy(dst, &hdr, 10);
 }
 
-// Of a packet without metadata in one buffer the header is zero but for num_buffers (VIRTIO 1.2, 5.1.6.4.1).
+// The header of a packet without metadata in one buffer is zero except for num_buffers (VIRTIO 1.2,
+// 5.1.6.4.1).
 inline constexpr VirtioNetHdr kPlainHeader = {0, VIRTIO_NET_HDR_GSO_NONE, 0, 0, 0, 0, 1};
 
-// Writes that header unless it is there already, from the buffer's last round: then its line may stay in the
-// caches of both cores. Who changes it behind our back changes his own packet.
+// Writes that header unless it is already there from the buffer's last use, so that its line may stay in the
+// caches of both cores. A peer that changes it meanwhile only corrupts its own packet.
 inline void WritePlainHeader(uint8_t* dst, uint32_t hdr_bytes) {
   if (__builtin_expect(hdr_bytes == sizeof kPlainHeader, 1)) {
     uint64_t first;

@@ -15,22 +15,22 @@
 namespace vpci {
 namespace {
 
-// The largest frame: an IP packet of 64 KiB, which is what segmentation offload makes at most, behind an
-// Ethernet header and two VLAN tags.
+// The largest frame: an IP packet of 64 KiB, the most that segmentation offload makes, behind an Ethernet
+// header and two VLAN tags.
 constexpr uint32_t kMaxFrame = 65535 + 14 + 8;
 // IOV_MAX, less one for the header.
 constexpr uint32_t kMaxSegments = 1023;
-// A tap gives every kind of packet that the header can describe; what the kernel may send is told to it by
-// TUNSETOFFLOAD.
+// A tap delivers every kind of packet that the header can describe; TUNSETOFFLOAD limits what the kernel
+// sends.
 constexpr uint64_t kAllFeatures = ~uint64_t{0};
 
 iovec HeaderVec(VirtioNetHdr* hdr) { return {hdr, sizeof *hdr}; }
 
-// mbufs for one frame of any size: the kernel cuts off what does not fit, so the whole room is offered to
-// every read. What a frame did not need serves the next one; the rest goes back at the end of the burst.
+// mbufs for one frame of any size: the kernel truncates what does not fit, so every read offers the whole
+// room. What a frame did not need serves the next one; the rest goes back at the end of the burst.
 class FrameRoom {
  public:
-  // A small pool makes small room: waiting for more mbufs than there are would be for ever.
+  // A small pool makes less room: it would otherwise wait forever for more mbufs than exist.
   explicit FrameRoom(MbufPool& pool)
       : pool_(pool),
         count_(std::min({kMaxFrame / pool.data_room() + 1, kMaxSegments, pool.count()})),
@@ -41,7 +41,7 @@ class FrameRoom {
 
   VirtioNetHdr hdr;
 
-  // Makes the room whole; false when the pool lacks mbufs.
+  // Refills the room; false if the pool lacks mbufs.
   bool Fill() {
     if (!pool_.Alloc(ids_, missing_)) return false;
     for (uint32_t i = 0; i < missing_; i++)
@@ -52,11 +52,11 @@ class FrameRoom {
 
   const iovec* iov() const { return iov_; }
   int vectors() const { return static_cast<int>(count_ + 1); }
-  // Bytes of a frame that fills the room to the last byte: it has been cut off, for all we know.
+  // A frame of this length fills the room completely, so it may have been truncated.
   uint32_t bytes() const { return count_ * pool_.data_room(); }
   uint32_t first() const { return ids_[0]; }
 
-  // The first `len` bytes (at least one) as a packet, which belongs to the caller.
+  // The first `len` bytes (at least one) as a packet, which the caller now owns.
   uint32_t Take(uint32_t len) {
     const uint32_t room = pool_.data_room();
     const uint32_t used = (len - 1) / room + 1;
@@ -76,7 +76,7 @@ class FrameRoom {
   iovec iov_[kMaxSegments + 1];
 };
 
-// The frame that a read has put into the room: true and its mbuf, or false when it is not to be handed on.
+// The frame that a read has put into the room: true and its mbuf, or false if it must be dropped.
 bool TakeFrame(TapQueue& q, MbufPool& pool, FrameRoom& room, size_t bytes, uint32_t* id) {
   if (bytes < sizeof room.hdr + kMinPacketBytes) {
     q.counters.undersize_errors++;
@@ -89,7 +89,7 @@ bool TakeFrame(TapQueue& q, MbufPool& pool, FrameRoom& room, size_t bytes, uint3
   const uint32_t len = static_cast<uint32_t>(bytes - sizeof room.hdr);
   pool.pkt_len()[room.first()] = len;
   if (!TakeOffload(kAllFeatures, room.hdr, pool, room.first())) return false;
-  // Unlike a peer, the kernel's word that a checksum is good is worth something.
+  // Unlike a peer, the kernel is trusted when it says that a checksum is good.
   if (pool.ol_flags()[room.first()] == 0 && (room.hdr.flags & VIRTIO_NET_HDR_F_DATA_VALID))
     pool.ol_flags()[room.first()] = MBUF_F_CSUM_VALID;
   *id = room.Take(len);
@@ -97,7 +97,7 @@ bool TakeFrame(TapQueue& q, MbufPool& pool, FrameRoom& room, size_t bytes, uint3
   return true;
 }
 
-// Looking costs less than offering room for a frame does: for bursts that will find nothing.
+// Polling is cheaper than offering room for a frame, when the burst will probably find nothing.
 bool SomethingToRead(int fd) {
   pollfd p{fd, POLLIN, 0};
   return poll(&p, 1, 0) != 0;
@@ -105,8 +105,8 @@ bool SomethingToRead(int fd) {
 
 enum class Sent { kYes, kDropped, kWait };
 
-// The segments of a packet as vectors behind the header's; the number of vectors, or 0 when the packet is not
-// sane.
+// The segments of a packet as vectors behind the header's; returns the number of vectors, or 0 if the mbuf
+// chain is invalid.
 uint32_t Vectors(MbufPool& pool, uint32_t id, iovec* iov, uint32_t* bytes) {
   uint32_t count = 1;
   *bytes = 0;
@@ -121,21 +121,20 @@ uint32_t Vectors(MbufPool& pool, uint32_t id, iovec* iov, uint32_t* bytes) {
   return *bytes > 0 ? count : 0;
 }
 
-// iov[0] is the header's place, iov[1] holds at least the first bytes of the frame.
+// iov[0] is reserved for the header, iov[1] holds at least the first bytes of the frame.
 Sent Write(TapQueue& q, VirtioNetHdr& hdr, iovec* iov, uint32_t count, uint32_t bytes) {
   iov[0] = HeaderVec(&hdr);
   const uint64_t first8 = First8(static_cast<uint8_t*>(iov[1].iov_base), iov[1].iov_len);
   ssize_t result;
   do result = writev(q.fd, iov, static_cast<int>(count));
   while (result < 0 && errno == EINTR);
-  // Everything else is final for this packet: the interface is down (EIO), the kernel does not like it
-  // (EINVAL).
+  // Any other error is final for this packet: the interface is down (EIO), the kernel rejects it (EINVAL).
   if (result < 0) return errno == EAGAIN ? Sent::kWait : Sent::kDropped;
   q.counters.CountFrame(first8, bytes);
   return Sent::kYes;
 }
 
-// What an older kernel does not cut (segmenter.h).
+// For packets that an older kernel does not segment (packet/segmenter.h).
 Sent WriteCut(TapQueue& q, MbufPool& pool, uint32_t id, uint32_t bytes, iovec* iov, uint32_t* frames) {
   Segmenter segments(pool, id, bytes, true);
   if (!segments.Open()) return Sent::kDropped;
@@ -156,7 +155,7 @@ Sent WriteCut(TapQueue& q, MbufPool& pool, uint32_t id, uint32_t bytes, iovec* i
 
 Sent SendFrame(TapQueue& q, MbufPool& pool, uint32_t id, uint32_t* frames) {
   VirtioNetHdr hdr;
-  // A segment has headers of its own, and may begin and end within an mbuf.
+  // A segment has its own headers, and may start and end within an mbuf.
   iovec iov[kMaxSegments + 3];
   uint32_t bytes;
   const uint32_t count = Vectors(pool, id, iov, &bytes);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A queue of a tap interface: frames between its descriptor and mbufs, one system call a frame, with the
-// virtio-net header that the kernel puts before each (TUNSETVNETHDRSZ of 12 bytes).
+// A queue of a tap interface: moves frames between its descriptor and mbufs, one system call per frame, with
+// the virtio-net header that the kernel puts before each (TUNSETVNETHDRSZ of 12 bytes).
 //
 // One thread polls a queue. Any other may call Stop, after which no burst touches the descriptor.
 #pragma once
@@ -18,13 +18,14 @@ namespace vpci {
 struct alignas(64) TapQueue : Gate {
   QueueRole role = QueueRole::kRx;
   int fd = -1;
-  // What the kernel takes of packets, as GUEST features (VIRTIO 1.2, 5.1.3).
+  // What the kernel accepts, as GUEST features (VIRTIO 1.2, 5.1.3).
   uint64_t features = 0;
   // The last burst found nothing.
   bool idle = false;
   QueueCounters counters;
 
-  // `cuts_udp`: the kernel takes datagrams that are still to be cut; everything else it takes always.
+  // `cuts_udp`: the kernel accepts UDP packets that still need segmentation; it accepts everything else in
+  // any case.
   void Start(int descriptor, bool cuts_udp = true) {
     fd = descriptor;
     constexpr uint64_t kUso = uint64_t{1} << VIRTIO_NET_F_GUEST_USO4 | uint64_t{1} << VIRTIO_NET_F_GUEST_USO6;
@@ -37,7 +38,7 @@ struct alignas(64) TapQueue : Gate {
   }
 };
 
-// Frames that the kernel sends, up to `n`, into `ids`; returns how many.
+// Up to `n` frames from the kernel into `ids`; returns how many.
 uint32_t TapRxBurst(TapQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n);
 
 // Gives packets to the kernel in order; frees those that it took or will never take, and returns how many.
