@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The Internet checksum (RFC 1071) of bytes that come in pieces.
+// The Internet checksum (RFC 1071) over bytes that come in pieces.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -24,8 +24,8 @@ inline uint16_t FoldOnes(uint64_t sum) {
 
 class InternetSum {
  public:
-  // The sum of 16-bit words does not depend on the order of their bytes, which is set right at the end
-  // (RFC 1071, 2 (B)); a piece that starts in the middle of a word counts with its bytes exchanged.
+  // The sum of 16-bit words is independent of byte order, which is fixed up at the end (RFC 1071, 2 (B)); a
+  // piece that starts in the middle of a word is added byte-swapped.
   void Add(const uint8_t* p, uint32_t n) {
     uint64_t sum = 0;
     uint32_t word = 0;
@@ -40,13 +40,12 @@ class InternetSum {
     inside_word_ ^= odd;
   }
 
-  // What goes into a checksum field. A sum of zero goes out as its other form, which UDP asks for and TCP
-  // does not mind.
+  // The value of a TCP or UDP checksum field. Zero is sent as 0xffff, which UDP requires and TCP accepts.
   uint16_t Checksum() const {
     const uint16_t checksum = static_cast<uint16_t>(~Swap(FoldOnes(sum_)));
     return checksum == 0 ? 0xffff : checksum;
   }
-  // The same for an IPv4 header.
+  // The value of an IPv4 header checksum.
   uint16_t HeaderChecksum() const { return static_cast<uint16_t>(~Swap(FoldOnes(sum_))); }
 
  private:

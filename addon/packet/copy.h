@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Packet copies. Most packets are short, and for those the call and the size dispatch of memcpy cost as much
-// as the copy; overlapping wide moves do any length from 16 to 256 without touching a byte outside [src, src
-// + len) and [dst, dst + len).
+// as the copy; overlapping wide moves handle any length from 16 to 256 without touching a byte outside [src,
+// src + len) and [dst, dst + len).
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -68,8 +68,8 @@ inline void CopyPacket(uint8_t* dst, const uint8_t* src, uint32_t len) {
 #endif
 }
 
-// Whether [a, a + len) and [b, b + len) hold the same bytes. The peer may change one meanwhile: then the
-// answer is that of some moment.
+// Whether [a, a + len) and [b, b + len) hold the same bytes. If the peer changes one meanwhile, the result
+// may be either.
 inline bool SameBytes(const uint8_t* a, const uint8_t* b, uint32_t len) {
 #if defined(__x86_64__)
   if (len < 16 || len > 64) return std::memcmp(a, b, len) == 0;

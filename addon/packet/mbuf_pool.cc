@@ -46,7 +46,7 @@ MbufPool::MbufPool(uint8_t* memory, const PoolOptions& o)
 }
 
 int MbufPool::AddVector(uint32_t capacity) {
-  // Each vector starts on a cache line of its own.
+  // Each vector starts on its own cache line.
   uint32_t room = static_cast<uint32_t>(AlignUp(capacity, kLine / 4));
   if (vector_count_ == kMaxVectors || room > kMaxVectorEntries - vector_entries_used_) return -1;
   vectors_[vector_count_] = {vector_area_ + vector_entries_used_, capacity};
@@ -54,8 +54,8 @@ int MbufPool::AddVector(uint32_t capacity) {
   return static_cast<int>(vector_count_++);
 }
 
-// Ends at the last segment, at a number that is no mbuf, and at one that is free already (a loop, a double
-// free).
+// Stops after the last segment, at an id outside the pool, and at an mbuf that is already free (a loop, a
+// double free).
 void MbufPool::FreeChain(uint32_t id) {
   while (id < count_ && next_[id] != kFreeMark) {
     uint32_t next = next_[id];

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A pool of mbufs for one thread: numbers 0..count-1, metadata in parallel arrays, packet data in one block,
-// a stack of the free ones. Everything lies in one stretch of memory that the owner hands in, so that
-// TypeScript sees the same arrays.
+// A pool of mbufs for one thread: ids 0..count-1, metadata in parallel arrays, packet data in one block, a
+// stack of the free ids. Everything lies in one block of memory that the owner supplies, so that TypeScript
+// sees the same arrays.
 //
-// A free mbuf has next == kFreeMark, so that an application's double free is seen and ignored.
+// A free mbuf has next == kFreeMark, so that an application's double free is detected and ignored.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -13,21 +13,21 @@ namespace vpci {
 inline constexpr uint32_t kNoNext = 0xffffffff;
 inline constexpr uint32_t kFreeMark = 0xfffffffe;
 
-// An Ethernet header. Whatever is shorter is no frame.
+// An Ethernet header; anything shorter is not a frame.
 inline constexpr uint32_t kMinPacketBytes = 14;
-// The largest frame that segmentation offload makes, and a VLAN tag.
+// The largest frame that segmentation offload makes, plus a VLAN tag.
 inline constexpr uint32_t kMaxPacketBytes = 65550;
 
-// ol_flags of a packet: what is left for somebody behind us to do, after the header of VIRTIO 1.2, 5.1.6.
-// Mirrored in src/ethdev/mempool.ts.
+// ol_flags of a packet: work left to a later stage, modelled on the header of VIRTIO 1.2, 5.1.6. Mirrored in
+// src/ethdev/mempool.ts.
 inline constexpr uint16_t MBUF_F_CSUM_VALID = 1;  // checksums are known to be good
-// The checksum from csum_start to the packet's end belongs to csum_start + csum_offset, where the sum of the
-// pseudo-header is now.
+// The checksum over csum_start to the packet's end goes to csum_start + csum_offset, which holds the sum of
+// the pseudo-header until then.
 inline constexpr uint16_t MBUF_F_NEEDS_CSUM = 2;
-inline constexpr uint16_t MBUF_F_TSO4 = 4;  // TCP over IPv4, to be cut into segments of gso_size bytes
+inline constexpr uint16_t MBUF_F_TSO4 = 4;  // TCP over IPv4, to be split into segments of gso_size bytes
 inline constexpr uint16_t MBUF_F_TSO6 = 8;
-inline constexpr uint16_t MBUF_F_USO = 16;  // UDP over IPv4 or IPv6, to be cut into datagrams
-inline constexpr uint16_t MBUF_F_ECN = 32;  // of TSO4 and TSO6: the segments carry congestion marks
+inline constexpr uint16_t MBUF_F_USO = 16;  // UDP over IPv4 or IPv6, to be split into datagrams
+inline constexpr uint16_t MBUF_F_ECN = 32;  // with TSO4 or TSO6: the segments carry ECN marks
 inline constexpr uint16_t MBUF_F_GSO = MBUF_F_TSO4 | MBUF_F_TSO6 | MBUF_F_USO;
 
 struct PoolOptions {
@@ -41,7 +41,7 @@ class MbufPool {
   static constexpr uint32_t kMaxVectors = 1024;
   static constexpr uint32_t kMaxVectorEntries = 32768;
 
-  // Bytes that a pool with these options needs.
+  // Memory size required for a pool with these options.
   static size_t BytesNeeded(const PoolOptions& options);
 
   // Lays the pool out in `memory` (zeroed, 64-byte aligned, BytesNeeded() long), all mbufs free.
@@ -60,20 +60,20 @@ class MbufPool {
   uint16_t* data_len() { return data_len_; }
   uint32_t* pkt_len() { return pkt_len_; }
   uint32_t* next() { return next_; }
-  // Offload metadata, valid in a packet's first segment. Alloc leaves ol_flags as it is: whoever makes a
-  // packet sets it, and the rest when a flag gives it a meaning. Offsets count from the packet's first byte.
+  // Offload metadata, valid in a packet's first segment. Alloc does not touch ol_flags: the code that makes a
+  // packet sets it, and each other field that a flag refers to. Offsets count from the packet's first byte.
   uint16_t* ol_flags() { return ol_flags_; }
   uint16_t* csum_start() { return csum_start_; }
   uint16_t* csum_offset() { return csum_offset_; }
   uint16_t* gso_size() { return gso_size_; }
   uint16_t* hdr_len() { return hdr_len_; }
-  // Byte offset of one of the arrays above in the pool's memory.
+  // Byte offset of one of the arrays above within the pool's memory.
   size_t OffsetOf(const void* p) const {
     return static_cast<size_t>(static_cast<const uint8_t*>(p) - memory_);
   }
   const uint8_t* data() const { return data_; }
 
-  // Takes `n` mbufs, all or none.
+  // Allocates `n` mbufs, all or none.
   bool Alloc(uint32_t* ids, uint32_t n) {
     if (__builtin_expect(n > top_, 0)) return false;
     top_ -= n;
@@ -86,18 +86,18 @@ class MbufPool {
     return true;
   }
 
-  // Gives mbufs of one segment back one by one; the pool's own count follows at the end. Nobody else may use
-  // the pool meanwhile.
+  // Frees single-segment mbufs one by one and updates the pool's count at the end. Nothing else may use the
+  // pool meanwhile.
   class Returns {
    public:
     explicit Returns(MbufPool& pool) : pool_(pool), next_(pool.next_), stack_(pool.stack_), top_(pool.top_) {}
     ~Returns() { pool_.top_ = top_; }
     Returns(const Returns&) = delete;
 
-    // How many Put takes: fewer than are out only when the application has written over the marks of free
-    // ones.
+    // How many Put() calls still fit; less than the mbufs in use only if the application corrupted the free
+    // marks.
     uint32_t room() const { return pool_.count_ - top_; }
-    // `id` is an mbuf of the pool, and not a free one.
+    // `id` must be an mbuf of the pool that is not free.
     void Put(uint32_t id) {
       next_[id] = kFreeMark;
       stack_[top_++] = id;
@@ -110,8 +110,7 @@ class MbufPool {
     uint32_t top_;
   };
 
-  // Frees packets with all their segments. Numbers that are no mbuf of this pool are ignored: they come from
-  // an application.
+  // Frees packets with all their segments. Ids outside this pool are ignored: they come from an application.
   void Free(const uint32_t* ids, uint32_t n) {
     for (uint32_t i = 0; i < n; i++) {
       uint32_t id = ids[i];
@@ -123,7 +122,7 @@ class MbufPool {
     }
   }
 
-  // A vector of mbuf numbers in the pool's memory; -1 when the pool has no room for it.
+  // A vector of mbuf ids in the pool's memory; -1 if the pool has no room for it.
   int AddVector(uint32_t capacity);
   uint32_t vector_count() const { return vector_count_; }
   uint32_t* vector(uint32_t index) { return vectors_[index].ids; }
@@ -136,7 +135,7 @@ class MbufPool {
   };
 
   void FreeOne(uint32_t id) {
-    // All are free already: the application has written over the mark of a free one.
+    // All are free already: the application has overwritten a free mark.
     if (__builtin_expect(top_ == count_, 0)) return;
     next_[id] = kFreeMark;
     stack_[top_++] = id;

@@ -12,7 +12,7 @@ namespace {
 struct GsoKind {
   uint8_t type;
   uint16_t flag;
-  // Features that let the peer's driver send, and take, such packets (VIRTIO 1.2, 5.1.3).
+  // Features that let the peer's driver send and receive such packets (VIRTIO 1.2, 5.1.3).
   uint64_t send, take;
 };
 
@@ -21,7 +21,7 @@ constexpr uint64_t Bit(int n) { return uint64_t{1} << n; }
 constexpr GsoKind kGsoKinds[] = {
     {VIRTIO_NET_HDR_GSO_TCPV4, MBUF_F_TSO4, Bit(VIRTIO_NET_F_HOST_TSO4), Bit(VIRTIO_NET_F_GUEST_TSO4)},
     {VIRTIO_NET_HDR_GSO_TCPV6, MBUF_F_TSO6, Bit(VIRTIO_NET_F_HOST_TSO6), Bit(VIRTIO_NET_F_GUEST_TSO6)},
-    // An mbuf does not say which IP it is, so the peer must take both.
+    // An mbuf does not record the IP version, so the peer must accept both.
     {VIRTIO_NET_HDR_GSO_UDP_L4, MBUF_F_USO, Bit(VIRTIO_NET_F_HOST_USO),
      Bit(VIRTIO_NET_F_GUEST_USO4) | Bit(VIRTIO_NET_F_GUEST_USO6)},
 };
@@ -30,8 +30,8 @@ bool HasAll(uint64_t features, uint64_t wanted) { return (features & wanted) == 
 
 bool FieldInside(uint32_t start, uint32_t offset, uint32_t bytes) { return start + offset + 2 <= bytes; }
 
-// The Internet checksum (RFC 1071) of [start, bytes), in which the field holds the pseudo-header's sum, into
-// the field.
+// Computes the Internet checksum (RFC 1071) of [start, bytes) and stores it in the field, which holds the sum
+// of the pseudo-header.
 void FillChecksum(MbufPool& pool, uint32_t id, uint32_t start, uint32_t field, uint32_t bytes) {
   const auto pass = [](uint8_t*, uint32_t) {};
   InternetSum sum;
@@ -57,7 +57,7 @@ bool TakeGso(uint64_t features, const VirtioNetHdr& hdr, MbufPool& pool, uint32_
     if (ecn && !HasFeature(features, VIRTIO_NET_F_HOST_ECN)) return false;
     pool.ol_flags()[id] = static_cast<uint16_t>(pool.ol_flags()[id] | kind.flag | (ecn ? MBUF_F_ECN : 0));
     pool.gso_size()[id] = hdr.gso_size;
-    // A hint that is not to be relied on (VIRTIO 1.2, 5.1.6.2.2): only never beyond the packet.
+    // A hint that must not be relied on (VIRTIO 1.2, 5.1.6.2.2); only keep it within the packet.
     pool.hdr_len()[id] = static_cast<uint16_t>(std::min<uint32_t>(hdr.hdr_len, pool.pkt_len()[id]));
     return true;
   }
@@ -70,7 +70,7 @@ Ready MakeGso(uint64_t features, MbufPool& pool, uint32_t id, uint32_t bytes, Vi
   for (const GsoKind& kind : kGsoKinds) {
     if ((flags & MBUF_F_GSO) != kind.flag) continue;
     const bool ecn = (flags & MBUF_F_ECN) != 0;
-    // Who takes no unfinished checksums takes no uncut packets either (VIRTIO 1.2, 5.1.3.1).
+    // A receiver without GUEST_CSUM cannot accept unsegmented packets either (VIRTIO 1.2, 5.1.3.1).
     if (hdr->flags == 0 || !HasAll(features, kind.take)) return Ready::kCut;
     if (ecn && !HasFeature(features, VIRTIO_NET_F_GUEST_ECN)) return Ready::kCut;
     hdr->gso_type = static_cast<uint8_t>(kind.type | (ecn ? VIRTIO_NET_HDR_GSO_ECN : 0));
@@ -85,7 +85,7 @@ Ready MakeGso(uint64_t features, MbufPool& pool, uint32_t id, uint32_t bytes, Vi
 
 bool TakeOffload(uint64_t features, const VirtioNetHdr& hdr, MbufPool& pool, uint32_t id) {
   pool.ol_flags()[id] = 0;
-  // Flag bits that we do not know are to be ignored (VIRTIO 1.2, 5.1.6.2.2).
+  // Unknown flag bits are ignored (VIRTIO 1.2, 5.1.6.2.2).
   const bool needs_csum = (hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) != 0;
   if (needs_csum) {
     if (!FieldInside(hdr.csum_start, hdr.csum_offset, pool.pkt_len()[id])) return false;
@@ -94,7 +94,8 @@ bool TakeOffload(uint64_t features, const VirtioNetHdr& hdr, MbufPool& pool, uin
     pool.csum_offset()[id] = hdr.csum_offset;
   }
   if (hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE) return true;
-  // Segments have their checksums made when they are cut (VIRTIO 1.2, 5.1.6.2.1).
+  // The checksums of segments are computed during segmentation, so it requires NEEDS_CSUM (VIRTIO 1.2,
+  // 5.1.6.2.1).
   return needs_csum && TakeGso(features, hdr, pool, id);
 }
 
@@ -111,7 +112,7 @@ Ready MakeHeader(uint64_t features, MbufPool& pool, uint32_t id, uint32_t bytes,
       hdr->csum_offset = offset;
     } else if ((flags & MBUF_F_GSO) == 0) {
       FillChecksum(pool, id, start, uint32_t{start} + offset, bytes);
-      // A packet that is not taken now comes again.
+      // A packet that is not taken now will come again.
       pool.ol_flags()[id] = MBUF_F_CSUM_VALID;
     }
   } else if ((flags & MBUF_F_CSUM_VALID) && peer_checks) {

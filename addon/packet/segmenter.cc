@@ -13,14 +13,14 @@ constexpr uint32_t kEtherHeader = 14, kVlanTag = 4;
 constexpr uint16_t kTypeIpv4 = 0x0800, kTypeIpv6 = 0x86dd, kTypeVlan = 0x8100, kTypeServiceVlan = 0x88a8;
 constexpr uint8_t kProtocolTcp = 6, kProtocolUdp = 17;
 constexpr uint32_t kIpv4Header = 20, kIpv6Header = 40, kTcpHeader = 20, kUdpHeader = 8;
-// RFC 9293, 3.1: offsets in the TCP header, and bits of its flags.
+// RFC 9293, 3.1: offsets in the TCP header, and its flag bits.
 constexpr uint32_t kTcpSequence = 4, kTcpDataOffset = 12, kTcpFlags = 13, kTcpChecksum = 16;
 constexpr uint8_t kFin = 0x01, kPush = 0x08, kReduced = 0x80;
 constexpr uint32_t kUdpLength = 4, kUdpChecksum = 6;
 // RFC 791.
 constexpr uint32_t kIpLength = 2, kIpId = 4, kIpFragment = 6, kIpProtocol = 9, kIpChecksum = 10;
 constexpr uint16_t kIpFragmentMask = 0x3fff;
-// RFC 8200; the extension headers that a segment may repeat as they are: hop-by-hop, routing, destination.
+// RFC 8200. Extension headers that a segment may repeat unchanged: hop-by-hop, routing, destination.
 constexpr uint32_t kIpv6Length = 4, kIpv6Next = 6;
 constexpr bool MayRepeat(uint8_t header) { return header == 0 || header == 43 || header == 60; }
 
@@ -37,7 +37,7 @@ bool Segmenter::Open() {
   Scatter(pool_, id_).CopyTo(headers_, have);
   if (!FindNetworkHeader(have) || !FindPayload(have)) return false;
   if (ipv4_ ? (offload & MBUF_F_TSO6) : (offload & MBUF_F_TSO4)) return false;
-  // The length of a datagram has 16 bits.
+  // A datagram's length has 16 bits.
   const uint32_t longest = header_bytes_ - l3_ + std::min<uint32_t>(left(), segment_bytes_);
   if (longest - (ipv4_ ? 0 : kIpv6Header) > 0xffff) return false;
   if (left() > uint64_t{kMaxSegments} * segment_bytes_) return false;
@@ -55,12 +55,12 @@ bool Segmenter::FindNetworkHeader(uint32_t have) {
     type = LoadBig16(headers_ + l3_ - 2);
   }
   ipv4_ = type == kTypeIpv4;
-  // What follows looks at nothing behind the transport header's start.
+  // The parsers below read nothing beyond the start of the transport header.
   if (l4_ > have || (!ipv4_ && type != kTypeIpv6)) return false;
   return ipv4_ ? IsIpv4() : IsIpv6();
 }
 
-// An IPv4 header from l3 to l4, of no fragment.
+// A valid IPv4 header from l3 to l4, not a fragment.
 bool Segmenter::IsIpv4() const {
   const uint8_t* ip = headers_ + l3_;
   if (l3_ + kIpv4Header > l4_ || ip[0] >> 4 != 4 || l3_ + (ip[0] & 0xf) * 4u != l4_) return false;
@@ -68,7 +68,7 @@ bool Segmenter::IsIpv4() const {
          (LoadBig16(ip + kIpFragment) & kIpFragmentMask) == 0;
 }
 
-// An IPv6 header and its extensions, whose chain ends at l4.
+// A valid IPv6 header and extensions whose chain ends at l4.
 bool Segmenter::IsIpv6() const {
   const uint8_t* ip = headers_ + l3_;
   if (l3_ + kIpv6Header > l4_ || ip[0] >> 4 != 6) return false;
@@ -112,20 +112,20 @@ bool Segmenter::Next() {
   return true;
 }
 
-// Of a segment of `length` bytes from the present place on, its checksum unfinished.
+// Builds the headers of the next segment, of `length` bytes, with its checksum unfinished.
 void Segmenter::MakeHeaders(uint32_t length, bool last) {
   SetLengths(length);
   if (tcp_) {
     StoreBig32(transport() + kTcpSequence, sequence_ + done_);
     uint8_t flags = flags_;
     if (!last) flags &= static_cast<uint8_t>(~(kFin | kPush));
-    // The window was reduced once (RFC 3168, 6.1.2).
+    // The window was reduced only once (RFC 3168, 6.1.2).
     if (index_ > 0) flags &= static_cast<uint8_t>(~kReduced);
     transport()[kTcpFlags] = flags;
   } else {
     StoreBig16(transport() + kUdpLength, kUdpHeader + length);
   }
-  // The pseudo-header's sum, which the packet came with, holds its length: that of the segment instead.
+  // The pseudo-header sum that came with the packet includes its length: replace that by the segment's.
   const uint32_t was = bytes_ - l4_, is = header_bytes_ - l4_ + length;
   const uint64_t sum = uint64_t{pseudo_sum_} + static_cast<uint16_t>(~FoldOnes(was)) + FoldOnes(is);
   StoreBig16(checksum_field(), FoldOnes(sum));
@@ -173,7 +173,8 @@ void Segmenter::LeaveRest() {
   pool_.pkt_len()[id_] = bytes_ - done_;
 }
 
-// Takes the first payload bytes out of the mbufs. Header bytes that lie before them in the same mbuf move up.
+// Removes the payload already sent from the front of the mbufs. Header bytes before it in the same mbuf move
+// up.
 void Segmenter::DropTaken() {
   uint32_t header = header_bytes_, drop = done_;
   for (uint32_t id = id_; drop > 0; id = pool_.next()[id]) {

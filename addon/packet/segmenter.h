@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Segmentation in software: a packet that is still to be cut (TCP over IPv4 or IPv6, UDP), for a receiver
-// that takes no such packets. What it says of itself comes from whoever sent it, and is checked here.
+// Software segmentation of a packet that still needs it (TCP over IPv4 or IPv6, UDP), for a receiver that
+// does not accept such packets. The packet's metadata comes from its sender, and is checked here.
 //
-// A receiver may have room for some segments only. Then the packet becomes the rest: a packet of the same
-// kind in the same mbufs, which the application still owns. So nothing is lost, doubled or overtaken.
+// A receiver may have room for only some segments. Then the packet becomes the rest: a packet of the same
+// kind in the same mbufs, which the application still owns. So nothing is lost, duplicated or reordered.
 #pragma once
 #include <cstdint>
 
@@ -15,32 +15,32 @@ namespace vpci {
 
 class Segmenter {
  public:
-  // More are an attack on the receiver's ring: a TCP of any system makes segments of 64 bytes and more.
+  // More segments would be an attack on the receiver's ring: no system's TCP makes segments below 64 bytes.
   static constexpr uint32_t kMaxSegments = 1024;
 
-  // For packet `id` of `bytes` bytes, whose segments are sane. `receiver_checks`: checksums may be left to
+  // For packet `id` of `bytes` bytes, whose mbuf chain is valid. `receiver_checks`: checksums may be left to
   // the receiver (GUEST_CSUM).
   Segmenter(MbufPool& pool, uint32_t id, uint32_t bytes, bool receiver_checks)
       : pool_(pool), id_(id), bytes_(bytes), receiver_checks_(receiver_checks), payload_(pool, id) {}
 
-  // False when the packet is not what it says: it is to be dropped.
+  // False if the packet is not what its metadata says: it must be dropped.
   bool Open();
 
-  // Makes the next segment; false when all were taken.
+  // Builds the next segment; false after the last.
   bool Next();
   uint32_t bytes() const { return header_bytes_ + length_; }
-  // Its network header, but for num_buffers.
+  // Its virtio-net header, except num_buffers.
   const VirtioNetHdr& header() const { return net_header_; }
   // Copies the segment's next `len` bytes.
   void CopyTo(uint8_t* dst, uint32_t len);
   const uint8_t* protocol_headers() const { return headers_; }
   uint32_t header_bytes() const { return header_bytes_; }
-  // Instead of CopyTo: gives the payload piece by piece, and does not count it as copied before Took.
+  // Instead of CopyTo: visits the payload piece by piece, without counting it as copied before Took.
   template <class Piece>
   void EachPayload(Piece piece) const {
     Scatter(payload_).Each(length_, piece);
   }
-  // The segment is the receiver's now. `copied`: by CopyTo.
+  // The receiver has accepted the segment. `copied`: through CopyTo.
   void Took(bool copied = true) {
     if (!copied) payload_.Each(length_, [](uint8_t*, uint32_t) {});
     done_ += length_;
@@ -48,11 +48,11 @@ class Segmenter {
   }
   uint32_t taken() const { return index_; }
 
-  // Leaves the packet without the segments that were taken.
+  // Removes the segments already taken from the packet.
   void LeaveRest();
 
  private:
-  // Ethernet, two tags, headers of IP and TCP at their longest, or some extension headers of IPv6.
+  // Ethernet, two VLAN tags, the longest IP and TCP headers, or some IPv6 extension headers.
   static constexpr uint32_t kMaxHeaders = 256;
 
   bool FindNetworkHeader(uint32_t have);
@@ -72,13 +72,13 @@ class Segmenter {
   const uint32_t bytes_;
   const bool receiver_checks_;
   bool tcp_ = false, ipv4_ = false;
-  uint8_t flags_ = 0;  // of TCP, as the packet has them
+  uint8_t flags_ = 0;  // of TCP, as in the packet
   uint16_t segment_bytes_ = 0, checksum_offset_ = 0;
   uint16_t ip_id_ = 0, pseudo_sum_ = 0;
   uint32_t sequence_ = 0;
   uint32_t l3_ = 0, l4_ = 0, header_bytes_ = 0;
-  uint32_t done_ = 0;   // bytes of payload in segments that were taken
-  uint32_t index_ = 0;  // of the present segment
+  uint32_t done_ = 0;   // payload bytes in the segments already taken
+  uint32_t index_ = 0;  // of the current segment
   uint32_t length_ = 0, copied_ = 0;
   VirtioNetHdr net_header_{};
   Scatter payload_;

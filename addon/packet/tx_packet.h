@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A packet of the application on its way to the peer: whether its mbufs are sane, and its bytes piece by
-// piece. What an application writes into a pool's arrays is checked like everything else from outside.
+// A packet that the application hands to the peer: validates its mbufs and reads its bytes piece by piece.
+// What an application writes into a pool's arrays is checked like all other outside input.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -11,12 +11,12 @@
 
 namespace vpci {
 
-// True when the mbuf describes bytes inside its own buffer.
+// True if the mbuf describes bytes inside its own buffer.
 inline bool SegmentIsSane(MbufPool& pool, uint32_t id) {
   return id < pool.count() && uint32_t{pool.data_off()[id]} + pool.data_len()[id] <= pool.stride();
 }
 
-// Sum of the segments of a packet, 0 when the chain of mbufs is not sane.
+// Total length of a packet's segments; 0 if the mbuf chain is invalid.
 inline uint32_t PacketBytes(MbufPool& pool, uint32_t id) {
   uint64_t total = 0;
   for (uint32_t ttl = pool.count(); id != kNoNext; id = pool.next()[id], ttl--) {
@@ -26,7 +26,7 @@ inline uint32_t PacketBytes(MbufPool& pool, uint32_t id) {
   return total <= kMaxPacketBytes ? static_cast<uint32_t>(total) : 0;
 }
 
-// Reads a sane packet out of its segments.
+// Reads a valid packet from its segments.
 class Scatter {
  public:
   Scatter(MbufPool& pool, uint32_t id) : pool_(pool), id_(id) {}
@@ -47,7 +47,7 @@ class Scatter {
     }
   }
 
-  // Gives the next `len` bytes piece by piece: `piece(bytes, n)`.
+  // Visits the next `len` bytes piece by piece: `piece(bytes, n)`.
   template <class Piece>
   void Each(uint32_t len, Piece piece) {
     while (len > 0) {
