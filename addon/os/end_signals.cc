@@ -14,7 +14,7 @@
 namespace vpci {
 namespace {
 
-// What libuv's handler writes (uv__signal_msg_t of its unix/signal.c).
+// What libuv's handler writes (uv__signal_msg_t in its unix/signal.c).
 struct SignalMessage {
   void* handle;
   int number;
@@ -25,7 +25,7 @@ struct SignalMessage {
 bool EndSignalWaits(int signal_pipe) {
   pollfd entry{signal_pipe, POLLIN, 0};
   if (signal_pipe < 0 || poll(&entry, 1, 0) <= 0) return false;
-  // A pipe cannot be peeked at, but copied.
+  // A pipe's contents cannot be peeked at, only copied.
   int copy[2];
   if (pipe2(copy, O_NONBLOCK | O_CLOEXEC) < 0) return false;
   std::array<SignalMessage, 256> messages;

@@ -26,7 +26,7 @@ ssize_t ReadNoWait(int fd, uint64_t* count) {
   iovec into{count, sizeof *count};
   const ssize_t got = preadv2(fd, &into, 1, -1, RWF_NOWAIT);
   if (got >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS)) return got;
-  // Kernels before 5.8 know no RWF_NOWAIT for eventfds.
+  // Kernels before 5.8 do not support RWF_NOWAIT on eventfds.
   pollfd poll_fd{fd, POLLIN, 0};
   const int ready = poll(&poll_fd, 1, 0);
   if (ready < 0) return -1;
@@ -34,7 +34,7 @@ ssize_t ReadNoWait(int fd, uint64_t* count) {
     errno = EAGAIN;
     return -1;
   }
-  // Somebody else may take what is there, and have cleared O_NONBLOCK.
+  // Another holder may take the count first, and may have cleared O_NONBLOCK.
   const BoundedCall bound;
   if (bound.armed()) return read(fd, count, sizeof *count);
   errno = EAGAIN;

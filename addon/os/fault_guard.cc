@@ -16,8 +16,8 @@
 namespace vpci {
 namespace {
 
-// The handler finds a slot without a lock: it is a range while its base is not zero, and the rest is written
-// before that. What happens in a slot is for one thread at a time.
+// The handler finds a slot without a lock: a slot is valid while its base is not zero, and everything else is
+// written before the base. Only one thread at a time handles a fault in a slot.
 struct Slot {
   std::atomic<uintptr_t> base;
   std::atomic<size_t> length;
@@ -25,18 +25,19 @@ struct Slot {
   std::atomic<int> event;
   std::atomic<HoleBudget*> budget;
   std::atomic_flag busy;
-  // Of a lost range with a budget: pages of zeros since they were last dropped.
+  // Of a lost range with a budget: zero pages filled since they were last dropped.
   size_t zeros;
 };
 
 constexpr size_t kSlots = 8192;
-// Writes into a lost range are good for nothing: what they allocate is dropped every so many pages.
+// Writes into a lost range are discarded anyway, so the pages they allocate are dropped each time this many
+// have accumulated.
 constexpr size_t kMostZeros = 4096;
 std::array<Slot, kSlots> slots;
 std::mutex writers;
 struct sigaction previous;
 
-// Spins: the other thread is in this handler too, for microseconds, and no signal handler may sleep on a
+// Spins: the other thread is in this handler too, for microseconds, and a signal handler must not sleep on a
 // mutex.
 class SlotLock {
  public:
@@ -73,13 +74,13 @@ bool Lose(Slot& slot, MappingLoss loss) {
   auto* start = reinterpret_cast<void*>(slot.base.load(std::memory_order_relaxed));
   const size_t length = slot.length.load(std::memory_order_relaxed);
   if (mmap(start, length, PROT_READ | PROT_WRITE, kFlags, -1, 0) != start) return false;
-  // A queue whose ring lies elsewhere could write all of a large range full before it is stopped.
+  // A queue whose ring lies elsewhere could otherwise fill all of a large range before it is stopped.
   if (slot.budget.load(std::memory_order_relaxed)) UserfaultRegister(start, length);
   slot.loss.store(loss, std::memory_order_release);
   const int event = slot.event.load(std::memory_order_relaxed);
   const uint64_t one = 1;
   if (event >= 0 && write(event, &one, sizeof one) < 0) {
-    // A counter that is full wakes its reader as well.
+    // A full counter wakes its reader as well.
   }
   return true;
 }
@@ -94,7 +95,7 @@ bool TouchLost(Slot& slot, uintptr_t page) {
   return true;
 }
 
-// True when the access can be tried again.
+// True if the access can be retried.
 bool Handle(uintptr_t address) {
   Slot* slot = Find(address);
   if (!slot) return false;
@@ -113,7 +114,8 @@ bool Handle(uintptr_t address) {
   return true;
 }
 
-// What is not ours goes to whoever was there before; the default is the end, at the access's next try.
+// Faults outside our ranges go to the previous handler; the default action, termination, follows when the
+// access is retried.
 void OnFault(int signal, siginfo_t* info, void* context) {
   const int error = errno;
   const bool survived = Handle(reinterpret_cast<uintptr_t>(info->si_addr));

@@ -15,8 +15,9 @@
 namespace vpci {
 namespace {
 
-// A shortage shows here as an error and not as a SIGBUS on first touch: of the machine at mmap, which
-// reserves the pages for the file, of a control group when they are touched. They stay when the mapping goes.
+// Makes a shortage appear here as an error and not as a SIGBUS on first touch: one of the machine at mmap,
+// which reserves the pages for the file, one of a control group when they are touched. The pages stay after
+// unmapping.
 int TakeHugePages(int fd, size_t size) {
   void* base = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (base == MAP_FAILED) return -errno;
@@ -50,7 +51,8 @@ int MemfdCreate(const char* name, size_t size, bool hugepages) {
   const unsigned huge = hugepages ? MFD_HUGETLB | MFD_HUGE_2MB : 0;
   const int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | huge);
   if (fd < 0) {
-    // A kernel without 2 MiB pages says ENOENT, ENODEV, EINVAL or ENOSYS: to the caller there are none.
+    // A kernel without 2 MiB pages returns ENOENT, ENODEV, EINVAL or ENOSYS; to the caller, none are
+    // available.
     const bool none = hugepages && errno != EMFILE && errno != ENFILE;
     return none ? -ENOMEM : -errno;
   }

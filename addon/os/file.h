@@ -6,7 +6,7 @@
 
 namespace vpci {
 
-// The hugepages that we ask for; files of others may have any.
+// The size of the hugepages that we request; other parties' files may use any.
 inline constexpr size_t kHugePage = size_t{2} << 20;
 
 struct FileInfo {
@@ -19,7 +19,7 @@ struct FileInfo {
 // Rounds up to a multiple of `unit`; false on overflow.
 bool RoundUp(size_t value, size_t unit, size_t* out);
 
-// Anonymous file, close-on-exec, its size (rounded up to whole pages) sealed. -ENOMEM when hugepages are
+// Anonymous file, close-on-exec, sealed at its size (rounded up to whole pages). -ENOMEM if hugepages are
 // short.
 int MemfdCreate(const char* name, size_t size, bool hugepages);
 
@@ -29,10 +29,10 @@ int64_t FilePageSize(int fd);
 // Page size of a file on hugetlbfs, 0 for any other file.
 int64_t HugePageSize(int fd);
 
-// Whether a file is in memory only, page by page: tmpfs, or a memfd without hugepages.
+// Whether a file exists in memory only, page by page: tmpfs, or a memfd without hugepages.
 bool IsTmpfs(int fd);
 
-// Closes; EINTR counts as closed, as Linux has freed the number by then.
+// Closes; EINTR counts as closed, since Linux has freed the number by then.
 int CloseFd(int fd);
 // A duplicate, close-on-exec.
 int DupFd(int fd);

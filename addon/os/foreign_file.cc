@@ -21,10 +21,10 @@ namespace {
 constexpr int kMaxClosers = 64;
 std::atomic<int> closers{0};
 
-// Only shmem and hugetlbfs know seals, and the kernel answers by itself, whoever made the file.
+// Only shmem and hugetlbfs support seals, and the kernel answers by itself, whoever created the file.
 bool IsMemory(int fd) { return fcntl(fd, F_GET_SEALS) >= 0; }
 
-// Sockets, pipes and anonymous files (eventfds have no type) have no file system that could hold us.
+// Sockets, pipes and anonymous files (eventfds have no type) have no file system that could block us.
 bool ClosesAtOnce(int fd) {
   if (IsMemory(fd)) return true;
   struct statx status;
@@ -39,7 +39,7 @@ void* CloseAndEnd(void* argument) {
   return nullptr;
 }
 
-// Signals are the main thread's.
+// The main thread handles signals.
 bool StartCloser(int fd) {
   pthread_attr_t attributes;
   if (pthread_attr_init(&attributes) != 0) return false;

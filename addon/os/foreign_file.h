@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Descriptors that another party made and handed to us. The file behind one may be served by that party
-// (FUSE, a network), and then every call that asks the file holds the thread for as long as it likes: fstat,
-// fstatfs, a page fault, and close, which flushes. Nothing here asks.
+// Descriptors that another party created and passed to us. That party may serve the file behind one (FUSE, a
+// network), so any call that involves the file can block for as long as it likes: fstat, fstatfs, a page
+// fault, and close, which flushes. Nothing here makes such a call.
 #pragma once
 #include <string>
 
 namespace vpci {
 
-// Type of the file system of a descriptor: "tmpfs" or "hugetlbfs", whose pages come from this kernel, or its
-// name in the list of mounts, or empty when it is in no mount that this process sees.
+// File system type of a descriptor: "tmpfs" or "hugetlbfs", whose pages come from this kernel; otherwise its
+// name in the mount list, or empty if it is in no mount that this process sees.
 std::string FileSystemOf(int fd);
 
-// Closes. What may hold us is closed by a thread that hangs alone; beyond a number of those, it is not
-// closed.
+// Closes. A close that may block is left to a thread of its own; beyond a number of those, the descriptor
+// stays open.
 void CloseForeign(int fd);
 
 }  // namespace vpci

@@ -15,7 +15,7 @@ size_t LogBytes(size_t limit) { return std::max<size_t>(limit, 1) * sizeof(uintp
 
 bool Exists(uintptr_t page) {
   unsigned char resident = 1;
-  // An error counts as there: the budget is an upper bound.
+  // An error counts as present: the budget is an upper bound.
   return mincore(reinterpret_cast<void*>(page), PageSize(), &resident) < 0 || (resident & 1) != 0;
 }
 
@@ -23,7 +23,7 @@ bool Exists(uintptr_t page) {
 
 HoleBudget* HoleBudget::Create(size_t bytes) {
   const size_t limit = bytes / PageSize();
-  // Memory of its own, which costs what is used of it: 8 bytes a page that was made.
+  // A mapping of its own, so that only the used part costs memory: 8 bytes per allocated page.
   constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   void* log = mmap(nullptr, LogBytes(limit), PROT_READ | PROT_WRITE, kFlags, -1, 0);
   if (log == MAP_FAILED) return nullptr;
@@ -41,14 +41,14 @@ void HoleBudget::Destroy(HoleBudget* budget) {
 bool HoleBudget::HasRoom() {
   if (count_ < limit_) return true;
   Recount();
-  // Another recount has to be worth it: a peer that punches holes as fast as we fill them would else keep us
-  // counting.
+  // A recount must have gained something: otherwise a peer that punches holes as fast as we fill them would
+  // keep us recounting.
   return count_ < limit_ - limit_ / 8;
 }
 
 void HoleBudget::Recount() {
   uintptr_t* end = pages_ + count_;
-  // A page that was lost and made again is in the log twice.
+  // A page that was dropped and allocated again is in the log twice.
   std::sort(pages_, end);
   end = std::unique(pages_, end);
   end = std::remove_if(pages_, end, [](uintptr_t page) { return !Exists(page); });

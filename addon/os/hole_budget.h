@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How many pages of somebody else's memory file this process may make exist. The addresses are kept: when the
-// budget is used up, what the file has lost again since (a guest that gives memory back to its host) is taken
-// off. For one thread at a time, and async-signal-safe but for Create.
+// How many pages of another party's memory file this process may cause to exist. The addresses are logged:
+// when the budget is used up, pages that the file has dropped since (a guest that returns memory to its host)
+// are subtracted. For one thread at a time; async-signal-safe except for Create.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -10,13 +10,13 @@ namespace vpci {
 
 class HoleBudget {
  public:
-  // nullptr without memory. The object is never moved.
+  // nullptr if out of memory. The object never moves.
   static HoleBudget* Create(size_t bytes);
   static void Destroy(HoleBudget* budget);
 
-  // Whether one more page may be made. May take a millisecond a few thousand pages when it recounts.
+  // Whether one more page may be allocated. A recount may take a millisecond per few thousand pages.
   bool HasRoom();
-  // A page was made at this address.
+  // Records that a page was allocated at this address.
   void Add(uintptr_t page) { pages_[count_++] = page; }
   size_t pages() const { return count_; }
 

@@ -17,20 +17,20 @@
 namespace vpci {
 namespace {
 
-// Hugepages that were there to be mapped could not be had.
+// Hugepages that were free to be mapped could not be allocated.
 std::atomic<bool> hugepages_refused;
 
 struct Entry {
   Mapping mapping;
-  // Bytes that mmap took: the length rounded up to whole pages of the file.
+  // Bytes passed to mmap: the length rounded up to whole pages of the file.
   size_t mapped;
   bool sparse;
   uint32_t holds = 0;
-  // Given back while it was held.
+  // Removed while it was held.
   bool removed = false;
 };
 
-// Handles are never used twice (until 2^32 of them): a stale one is an error, not another mapping.
+// Handles are not reused (until 2^32 of them): a stale one is an error, not another mapping.
 struct Table {
   std::mutex mutex;
   std::unordered_map<uint32_t, Entry> entries;
@@ -57,7 +57,7 @@ int Add(const Mapping& mapping, size_t mapped, uint32_t* handle, bool sparse = f
   return 0;
 }
 
-// Null for one that was given back.
+// Null for a removed one.
 Entry* Find(Table& table, uint32_t handle) {
   const auto found = table.entries.find(handle);
   return found == table.entries.end() || found->second.removed ? nullptr : &found->second;
@@ -71,8 +71,7 @@ int Drop(Table& table, uint32_t handle) {
   return 0;
 }
 
-// Only a file can shrink. A device may refuse for a while (vfio-pci during a reset), and is itself again
-// after.
+// Only a file can shrink. A device may refuse access for a while (vfio-pci during a reset) and recover.
 int AddFile(int fd, const Mapping& mapping, size_t mapped, uint32_t* handle) {
   if (const int error = Add(mapping, mapped, handle, IsTmpfs(fd))) return error;
   struct stat status;
@@ -80,8 +79,8 @@ int AddFile(int fd, const Mapping& mapping, size_t mapped, uint32_t* handle) {
   return 0;
 }
 
-// Touching a page behind a file's end is a SIGBUS, so a mapping must lie inside its file. Devices have no
-// size. That the file shrinks later is the fault guard's business.
+// Touching a page beyond a file's end raises SIGBUS, so a mapping must lie inside its file. Devices have no
+// size. The fault guard handles files that shrink later.
 int CheckInsideFile(int fd, uint64_t offset, size_t length) {
   struct stat status;
   if (fstat(fd, &status) < 0) return -errno;
@@ -97,7 +96,7 @@ int MappingAddFd(int fd, uint64_t offset, size_t length, bool writable, uint32_t
   if (const int error = CheckInsideFile(fd, offset, length)) return error;
   const int64_t huge = HugePageSize(fd);
   if (huge < 0) return static_cast<int>(huge);
-  // munmap wants whole hugepages, mmap rounds by itself.
+  // munmap requires whole hugepages, mmap rounds by itself.
   size_t mapped = length;
   if (huge > 0 && !RoundUp(length, static_cast<size_t>(huge), &mapped)) return -EINVAL;
   const int protection = PROT_READ | (writable ? PROT_WRITE : 0);
@@ -113,7 +112,7 @@ int MappingAddFileParts(const std::vector<FilePart>& parts, bool writable, uint3
     if (__builtin_add_overflow(total, part.length, &total)) return -EINVAL;
   }
   if (total == 0) return -EINVAL;
-  // The place for all of them first, so that nothing else is in the way.
+  // Reserves the range for all parts first, so that nothing else gets in the way.
   constexpr int kPlace = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   void* place = mmap(nullptr, total, PROT_NONE, kPlace, -1, 0);
   if (place == MAP_FAILED) return -errno;
@@ -148,7 +147,7 @@ int MappingAddAnonymous(size_t length, bool hugepages, uint32_t* handle) {
   }
   void* base = mmap(nullptr, length, kProtection, kFlags, -1, 0);
   if (base == MAP_FAILED) return -errno;
-  // Second best: transparent hugepages. Advice, so that a refusal changes nothing.
+  // Second best: transparent hugepages. Only advice, so a refusal changes nothing.
   if (hugepages) madvise(base, length, MADV_HUGEPAGE);
   return Add({static_cast<uint8_t*>(base), length, true}, length, handle);
 }

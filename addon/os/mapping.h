@@ -24,24 +24,24 @@ struct FilePart {
 
 // All return 0 or a negative errno; the handle or the mapping goes to the out parameter.
 int MappingAddFd(int fd, uint64_t offset, size_t length, bool writable, uint32_t* handle);
-// One mapping of several parts, each behind the one before; offsets and lengths are multiples of the page
+// One mapping of several parts, laid out one after another; offsets and lengths are multiples of the page
 // size.
 int MappingAddFileParts(const std::vector<FilePart>& parts, bool writable, uint32_t* handle);
 int MappingAddAnonymous(size_t length, bool hugepages, uint32_t* handle);
-// Whether hugepages that are free could once not be had: a control group of this process limits them.
+// Whether hugepages that were free could not be allocated at least once: a control group limits this process.
 bool HugePagesRefused();
 int MappingGet(uint32_t handle, Mapping* out);
 int MappingRemove(uint32_t handle);
 
-// A file in memory (tmpfs, memfd) may have fewer pages than bytes. Whoever touches a missing one pays for it,
-// and nothing can be reclaimed of it.
+// A file in memory (tmpfs, memfd) may have fewer pages than bytes. Touching a missing page charges it to the
+// toucher, and it cannot be reclaimed.
 bool MappingIsSparse(uint32_t handle);
-// These are about mapped regular files: os/fault_guard.h.
+// For mapped regular files; see os/fault_guard.h.
 int MappingLimitHoles(uint32_t handle, size_t bytes);
 int MappingNotifyLoss(uint32_t handle, int event_fd);
 int MappingGuardState(uint32_t handle, GuardState* out);
-// For memory that a thread may still touch although its owner gives it back: MappingRemove takes the handle
-// away as ever, and unmaps only when as many releases as holds were made.
+// For memory that a thread may still touch when its owner removes it: MappingRemove invalidates the handle as
+// usual, but unmaps only after as many releases as holds.
 int MappingHold(uint32_t handle);
 void MappingRelease(uint32_t handle);
 

@@ -17,8 +17,7 @@ int64_t NowNs() {
   return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
 }
 
-// Volatile: neither dropped, nor merged, nor made of vector instructions, which a device would not
-// understand.
+// Volatile: not dropped, merged or vectorized, which a device would not understand.
 template <typename T>
 T Load(const uint8_t* address) {
   return *reinterpret_cast<const volatile T*>(address);

@@ -15,7 +15,7 @@ namespace {
 #define MADV_POPULATE_WRITE 23
 #endif
 
-// Kernels before 5.14. Under guard the mapping turns into other memory at a touch that fails.
+// For kernels before 5.14. Under guard, a failing touch turns the mapping into other memory.
 bool TouchAll(void* base, size_t length) {
   FaultGuardAdd(base, length);
   for (size_t at = 0; at < length; at += kHugePage) {
@@ -31,7 +31,8 @@ bool TouchAll(void* base, size_t length) {
 
 int PopulateHugePages(void* base, size_t length) {
   if (madvise(base, length, MADV_POPULATE_WRITE) == 0) return 0;
-  // EFAULT is the SIGBUS that a touch would be; EINVAL a kernel that does not know the advice.
+  // EFAULT stands for the SIGBUS that a touch would raise; EINVAL for a kernel that does not support the
+  // advice.
   if (errno == EINVAL && TouchAll(base, length)) return 0;
   return -ENOMEM;
 }

@@ -43,7 +43,8 @@ int ConnectTo(const sockaddr_un& address) {
   return error;
 }
 
-// A server that died leaves its socket file behind: connecting to it is refused. Nothing else may be removed.
+// A server that died leaves its socket file behind, and connections to it are refused. Nothing else may be
+// removed.
 bool RemoveStale(const sockaddr_un& address) {
   struct stat status;
   if (lstat(address.sun_path, &status) < 0 || !S_ISSOCK(status.st_mode)) return false;
@@ -52,7 +53,7 @@ bool RemoveStale(const sockaddr_un& address) {
   return probe == -ECONNREFUSED && unlink(address.sun_path) == 0;
 }
 
-// Through a descriptor of the file itself, so that a link put in its place meanwhile is not followed.
+// Works on a descriptor of the file itself, so that a link put in its place meanwhile is not followed.
 int SetAccess(const char* path, const SocketAccess& access) {
   if (access.mode < 0 && access.uid == uid_t(-1) && access.gid == gid_t(-1)) return 0;
   const int file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -74,7 +75,7 @@ int SetAccess(const char* path, const SocketAccess& access) {
 }
 
 int Bind(int fd, const sockaddr_un& address, const SocketAccess& access) {
-  // bind(2) gives the file the socket's own mode, less the umask: never more than was asked for.
+  // bind(2) gives the file the socket's own mode, less the umask: never more than requested.
   if (access.mode >= 0 && fchmod(fd, static_cast<mode_t>(access.mode)) < 0) return -errno;
   return bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 ? -errno : 0;
 }
@@ -90,7 +91,7 @@ int BindAndListen(int fd, const sockaddr_un& address, const SocketAccess& access
   return error;
 }
 
-// Takes the descriptors out of the control data: the first `max_fds` go to the caller, the rest is closed.
+// Takes the descriptors out of the control data: the first `max_fds` go to the caller, the rest are closed.
 void TakeFds(msghdr* message, size_t max_fds, Received* out) {
   for (cmsghdr* header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
@@ -131,7 +132,7 @@ int64_t FindUser(const char* name) {
 }
 
 int64_t FindGroup(const char* name) {
-  std::vector<char> text(1 << 20);  // The names of its members are among it.
+  std::vector<char> text(1 << 20);  // It includes the names of the group's members.
   group entry;
   group* found = nullptr;
   getgrnam_r(name, &entry, text.data(), text.size(), &found);
@@ -148,7 +149,7 @@ int UnixPair(int out[2]) { return socketpair(AF_UNIX, SOCK_STREAM | kSocketFlags
 
 int UnixAccept(int fd) {
   int connection;
-  // A connection that is gone before it is accepted is none of the caller's business.
+  // A connection that was aborted before it is accepted does not concern the caller.
   do {
     connection = accept4(fd, nullptr, nullptr, kSocketFlags);
   } while (connection < 0 && (errno == EINTR || errno == ECONNABORTED));
@@ -157,7 +158,7 @@ int UnixAccept(int fd) {
 
 int UnixShutdown(int fd) {
   if (shutdown(fd, SHUT_RDWR) < 0) return -errno;
-  // Nothing can arrive any more, so that this ends.
+  // Nothing can arrive any more, so this loop ends.
   char sink[4096];
   while (recv(fd, sink, sizeof sink, MSG_DONTWAIT) > 0) continue;
   return 0;
@@ -187,10 +188,10 @@ int64_t SendMessage(int fd, std::span<const uint8_t> data, std::span<const int> 
 }
 
 int ReceiveMessage(int fd, std::span<uint8_t> into, size_t max_fds, Received* out) {
-  // Room first: once descriptors have arrived, running out of memory would leak them.
+  // Reserve first: once descriptors have arrived, running out of memory would leak them.
   out->fds.reserve(max_fds);
   iovec bytes{into.data(), into.size()};
-  // Always room for kMaxMessageFds; what exceeds even that the kernel drops and tells by MSG_CTRUNC.
+  // Always room for kMaxMessageFds; the kernel drops what exceeds even that and reports MSG_CTRUNC.
   alignas(cmsghdr) char control[CMSG_SPACE(kMaxMessageFds * sizeof(int))];
   msghdr message{};
   message.msg_iov = &bytes;

@@ -11,7 +11,7 @@
 
 namespace vpci {
 
-// Descriptors in one message, either way; the kernel's own limit is 253 (SCM_MAX_FD).
+// Descriptors per message, in either direction; the kernel's own limit is 253 (SCM_MAX_FD).
 inline constexpr size_t kMaxMessageFds = 64;
 
 struct Received {
@@ -20,31 +20,31 @@ struct Received {
   bool fds_truncated = false;
 };
 
-// Who may connect: mode and owner of the socket file; -1 leaves what the system gives it.
+// Who may connect: mode and owner of the socket file; -1 keeps the system's default.
 struct SocketAccess {
   int mode = -1;
   uid_t uid = static_cast<uid_t>(-1);
   gid_t gid = static_cast<gid_t>(-1);
 };
 
-// Listens. A socket file that nobody listens on is replaced; -EADDRINUSE when somebody does or it is no
-// socket. Nobody can connect before the file has its mode and owner.
+// Listens. A stale socket file, with no listener, is replaced; -EADDRINUSE if it has one or is not a socket.
+// Nobody can connect before the file has its mode and owner.
 int UnixListen(const char* path, const SocketAccess& access = {});
-// The system's number for a name, or -1.
+// The numeric id for a name, or -1.
 int64_t FindUser(const char* name);
 int64_t FindGroup(const char* name);
-// Connects. -EAGAIN when the listener's backlog is full.
+// Connects. -EAGAIN if the listener's backlog is full.
 int UnixConnect(const char* path);
 int UnixPair(int out[2]);
-// The next connection; -EAGAIN when there is none.
+// The next connection; -EAGAIN if there is none.
 int UnixAccept(int fd);
-// Ends the connection both ways, and takes what has arrived unread: closing over unread bytes would tell the
-// other side of a reset (unix(7)) instead of an end.
+// Shuts the connection down in both directions and discards unread data: closing with unread data would show
+// the other side a reset (unix(7)) instead of an end of file.
 int UnixShutdown(int fd);
-// One sendmsg; the descriptors go with the first byte. Bytes taken, -EAGAIN when full, -EPIPE without a
-// SIGPIPE.
+// One sendmsg; the descriptors go with the first byte. Returns the bytes sent, -EAGAIN if the socket is full,
+// -EPIPE (without SIGPIPE) if closed.
 int64_t SendMessage(int fd, std::span<const uint8_t> data, std::span<const int> fds);
-// One recvmsg; descriptors beyond `max_fds` are closed. -EAGAIN when nothing is there.
+// One recvmsg; descriptors beyond `max_fds` are closed. -EAGAIN if nothing has arrived.
 int ReceiveMessage(int fd, std::span<uint8_t> into, size_t max_fds, Received* out);
 
 }  // namespace vpci

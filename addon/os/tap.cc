@@ -14,9 +14,9 @@
 namespace vpci {
 namespace {
 
-// struct virtio_net_hdr_mrg_rxbuf (VIRTIO 1.2, 5.1.6), for which <linux/virtio_net.h> is no C++.
+// struct virtio_net_hdr_mrg_rxbuf (VIRTIO 1.2, 5.1.6); <linux/virtio_net.h> does not compile as C++.
 constexpr int kHeaderBytes = 12;
-// Linux 6.2; the headers may be older.
+// Linux 6.2; the system's headers may be older.
 constexpr unsigned kTunUso4 = 0x20;
 constexpr unsigned kTunUso6 = 0x40;
 
@@ -32,7 +32,7 @@ int Named(const std::string& name, ifreq* out) {
   return 0;
 }
 
-// ioctls on interfaces go through any socket.
+// Interface ioctls work on any socket.
 int InterfaceIoctl(unsigned long request, ifreq* argument) {
   const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;

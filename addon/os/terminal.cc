@@ -30,15 +30,14 @@ class TtouBlocked {
   sigset_t before_;
 };
 
-// Whoever is in the background leaves the mode to the program in the foreground, such as a shell's line
-// editor.
+// A background process leaves the mode to the program in the foreground, such as a shell's line editor.
 int SetMode(int fd, const termios& mode) {
   if (!IsForeground(fd)) return 0;
   const TtouBlocked blocked;
   return tcsetattr(fd, TCSANOW, &mode) < 0 ? -errno : 0;
 }
 
-// The terminal that was changed, and its mode before that.
+// The terminal that was changed, and its original mode.
 std::optional<termios> original;
 int changed = -1;
 
@@ -46,7 +45,7 @@ int changed = -1;
 
 int OpenTerminal(int fd) {
   int number;
-  // To open the controlling end of a pseudo-terminal again is to make another one.
+  // Reopening the master side of a pseudo-terminal would create another one.
   if (!isatty(fd) || ioctl(fd, TIOCGPTN, &number) == 0) return -1;
   return open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
@@ -83,7 +82,7 @@ int SetTerminalInterrupt(int fd, bool on) {
   if (tcgetattr(fd, &mode) < 0) return -errno;
   if (on) {
     mode.c_lflag |= ISIG | NOFLSH;
-    // ^Z and ^\ stay with whoever edits the line.
+    // ^Z and ^\ are left to the line editor.
     mode.c_cc[VSUSP] = mode.c_cc[VQUIT] = _POSIX_VDISABLE;
   } else {
     mode.c_lflag &= ~static_cast<tcflag_t>(ISIG);

@@ -30,7 +30,7 @@ int SetAffinityOfAll(std::span<const int> cpus) {
   int result = 0;
   while (const dirent* task = readdir(tasks)) {
     const pid_t tid = atoi(task->d_name);
-    // ESRCH: it has ended meanwhile.
+    // ESRCH: the thread has ended meanwhile.
     if (tid > 0 && sched_setaffinity(tid, sizeof set, &set) < 0 && errno != ESRCH) result = -errno;
   }
   closedir(tasks);

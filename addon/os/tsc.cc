@@ -18,7 +18,7 @@ struct Sample {
   int64_t ns;
 };
 
-// A clock reading between two counter readings; the closest of several, so that being interrupted does not
+// A clock reading between two counter readings; the tightest of several, so that an interruption does not
 // matter.
 Sample TakeSample() {
   Sample best{};

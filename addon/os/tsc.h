@@ -11,7 +11,7 @@
 
 namespace vpci {
 
-// Not serialising: a few instructions before or after may cross it.
+// Not serializing: a few instructions before or after may be reordered across it.
 inline uint64_t ReadTsc() {
 #if defined(__x86_64__)
   return __rdtsc();
@@ -22,7 +22,8 @@ inline uint64_t ReadTsc() {
 #endif
 }
 
-// Ticks a second. x86-64 measures once, for 20 ms, and blocks for that long; later calls answer at once.
+// Ticks per second. On x86-64 the first call measures for 20 ms, and blocks for that long; later calls return
+// at once.
 double TscHz();
 
 }  // namespace vpci

@@ -16,8 +16,8 @@ namespace {
 #endif
 
 int OpenUserfault() {
-  // Faults of the kernel, in a system call that is given such memory, are then EFAULT; no privilege is needed
-  // since Linux 5.11, and kernels before that do not know the flag.
+  // Faults inside the kernel, in a system call that is passed such memory, then give EFAULT; no privilege is
+  // needed since Linux 5.11, and older kernels do not support the flag.
   constexpr int kFlags = O_CLOEXEC | O_NONBLOCK;
   int fd = static_cast<int>(syscall(SYS_userfaultfd, kFlags | UFFD_USER_MODE_ONLY));
   if (fd < 0 && errno == EINVAL) fd = static_cast<int>(syscall(SYS_userfaultfd, kFlags));
@@ -31,7 +31,7 @@ int OpenUserfault() {
   return error;
 }
 
-// One for the process, never closed: closing it would let everything allocate again.
+// One per process, never closed: closing it would allow allocation everywhere again.
 int TheUserfault() {
   static const int fd = OpenUserfault();
   return fd;
@@ -55,7 +55,7 @@ int UserfaultFill(uintptr_t page) {
   request.range.start = page;
   request.range.len = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   if (ioctl(TheUserfault(), UFFDIO_ZEROPAGE, &request) == 0) return 1;
-  // EAGAIN: the address space was changing; the access is tried again in any case.
+  // EAGAIN: the address space was changing; the access is retried anyway.
   return errno == EEXIST || errno == EAGAIN ? 0 : -errno;
 }
 

@@ -10,7 +10,7 @@
 namespace vpci {
 namespace {
 
-// How long a thread whose event loop waits for it may sleep without looking at it.
+// How long a thread may sleep without checking its event loop, while the loop has work for it.
 constexpr int kBusySliceMs = 1000;
 
 }  // namespace
@@ -39,7 +39,7 @@ uint32_t WaitSet::Wait(int timeout_ms, int loop_fd, uint32_t* ready, size_t capa
     if (entry.revents == 0) continue;
     uint64_t events = 0;
     if (entry.revents & POLLIN && drained_[i - 1]) EventfdDrain(entry.fd, &events);
-    // Broken, and for ever ready: told once, then left out (poll skips a negative number).
+    // Broken, and permanently ready: report it once, then leave it out (poll skips negative numbers).
     if (!(entry.revents & POLLIN)) entry.fd = ~entry.fd;
     ready[count++] = static_cast<uint32_t>(i - 1);
   }

@@ -17,9 +17,9 @@
 namespace vpci {
 namespace {
 
-// One write(2): small, so that progress shows while a slow reader takes it.
+// Bytes per write(2): small, so that a slow reader shows progress.
 constexpr size_t kChunk = 4096;
-// What an item costs besides its bytes: a flood of empty lines is bounded too.
+// Overhead per item besides its bytes, so that a flood of empty lines is bounded too.
 constexpr size_t kItemCost = 64;
 
 }  // namespace
@@ -27,7 +27,7 @@ constexpr size_t kItemCost = 64;
 std::shared_ptr<Writer> Writer::Start(size_t capacity, int failed_fd) {
   std::shared_ptr<Writer> writer(new Writer(capacity, failed_fd));
   auto* self = new std::shared_ptr<Writer>(writer);
-  // Signals are for the other threads: a handler here would only interrupt the write.
+  // Signals are left to the other threads: a handler here would only interrupt the write.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -110,8 +110,8 @@ void Writer::WriteItem(const Item& item) {
       done += static_cast<size_t>(wrote);
       Taken(static_cast<size_t>(wrote));
     } else if (errno == EAGAIN) {
-      // Whoever shares the open file has made it non-blocking. A descriptor that cannot be polled is tried
-      // again later.
+      // Someone who shares the open file description made it non-blocking. A descriptor that cannot be polled
+      // is retried later.
       PollFd(item.fd, POLLOUT, 1000);
     } else if (errno != EINTR) {
       Failed(item.fd, errno, std::string_view(item.bytes).substr(done));

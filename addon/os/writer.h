@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Output that cannot block its caller: a bounded queue, and a thread that writes it to descriptors.
 //
-// Why a thread: a held terminal (Ctrl-S), a pipe nobody reads and a hung file system all block write(2).
-// O_NONBLOCK is no way out: it belongs to the open file description, which is shared with the shell that
-// started us, and does nothing for files. (A terminal can be opened again, see os/terminal.h: that keeps its
-// write lock free; the thread then waits in poll(2).) poll(2) before a small write is none either: whoever
-// else writes to the same terminal takes the room in between. A thread may hang alone, and exit(2) ends it
-// while it does.
+// Why a thread: a held terminal (Ctrl-S), a pipe that nobody reads and a hung file system all block write(2).
+// O_NONBLOCK does not help: it belongs to the open file description, which is shared with the shell that
+// started us, and has no effect on files. (A terminal can be reopened, see os/terminal.h: that keeps its
+// write lock free; the thread then waits in poll(2).) Nor does poll(2) before a small write: another writer
+// to the same terminal may take the room in between. A thread can hang by itself, and exit(2) ends it even
+// so.
 #pragma once
 #include <condition_variable>
 #include <cstddef>
@@ -22,25 +22,26 @@ namespace vpci {
 
 class Writer : public std::enable_shared_from_this<Writer> {
  public:
-  // Starts the thread. Queues `capacity` bytes at most; adds 1 to the eventfd `failed_fd` when a write fails.
-  // Null when there can be no thread.
+  // Starts the thread. The queue holds at most `capacity` bytes; a failed write adds 1 to the eventfd
+  // `failed_fd`. Null if the thread cannot be created.
   static std::shared_ptr<Writer> Start(size_t capacity, int failed_fd);
 
-  // Queues a copy, written in the order of the calls; false, and nothing is queued, when there is no room.
+  // Queues a copy, written in call order; false, with nothing queued, if there is no room.
   bool Put(int fd, std::span<const uint8_t> bytes);
-  // Bytes that are not written yet.
+  // Bytes not yet written.
   size_t Pending();
-  // Waits until all is written; gives up (false) when no byte was taken for `stall_ms`, or after `limit_ms`.
+  // Waits until everything is written; gives up (false) if no byte was accepted for `stall_ms`, or after
+  // `limit_ms`.
   bool Flush(int stall_ms, int limit_ms);
   struct Failure {
     int fd;
     int error;
-    // Ends of lines that were not written since, by whatever error.
+    // Newlines not written since then, whatever the error.
     size_t lines;
   };
-  // The first failed write since the last call; error 0 for none. What could not be written is gone.
+  // The first failed write since the last call; error 0 for none. The data of a failed write is lost.
   Failure TakeFailure();
-  // What is queued is still written, then the thread ends. Idempotent.
+  // Whatever is queued is still written, then the thread ends. Idempotent.
   void Close();
 
  private:
