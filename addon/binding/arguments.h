@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The one place where JavaScript values are checked and converted. Each function takes a value and the name
-// that its error tells: a TypeError for a wrong kind, a RangeError for a wrong number. A missing argument is
-// `undefined`.
+// to use in its error: a TypeError for the wrong type, a RangeError for a value out of range. A missing
+// argument is `undefined`.
 #pragma once
 #include <napi.h>
 
@@ -29,7 +29,7 @@ inline Napi::Error OutOfRange(Napi::Env env, const char* name, const std::string
   return Napi::RangeError::New(env, std::string(name) + " must be " + wanted);
 }
 
-// An integer of min to max, both inclusive and at most 2^53 - 1 in size.
+// An integer from min to max inclusive, at most 2^53 - 1 in magnitude.
 inline int64_t Integer(const Napi::Value& value, const char* name, int64_t min, int64_t max) {
   if (!value.IsNumber()) throw WrongKind(value, name, "an integer");
   const double number = value.As<Napi::Number>().DoubleValue();
@@ -59,7 +59,7 @@ inline uint64_t Size(const Napi::Value& value, const char* name, int64_t min = 0
 
 inline int Fd(const Napi::Value& value, const char* name) { return Int32(value, name, 0); }
 
-// A BigInt of 0 to 2^64 - 1.
+// A BigInt from 0 to 2^64 - 1.
 inline uint64_t BigUint64(const Napi::Value& value, const char* name) {
   if (!value.IsBigInt()) throw WrongKind(value, name, "a bigint");
   bool lossless = false;
@@ -68,7 +68,7 @@ inline uint64_t BigUint64(const Napi::Value& value, const char* name) {
   return number;
 }
 
-// The low 64 bits of a non-negative BigInt: virtio feature sets are wider, but the rings know none above bit
+// The low 64 bits of a non-negative BigInt: virtio feature sets are wider, but the rings use none above bit
 // 63.
 inline uint64_t Features(const Napi::Value& value, const char* name) {
   if (!value.IsBigInt()) throw WrongKind(value, name, "a bigint");
@@ -81,7 +81,7 @@ inline bool Bool(const Napi::Value& value, const char* name) {
   return value.As<Napi::Boolean>();
 }
 
-// UTF-8 text, not empty and without NUL, so that it means the same to a system call.
+// UTF-8 text, not empty and without NUL, so that a system call reads the same text.
 inline std::string String(const Napi::Value& value, const char* name) {
   if (!value.IsString()) throw WrongKind(value, name, "a string");
   std::string text = value.As<Napi::String>().Utf8Value();
@@ -115,7 +115,7 @@ inline std::span<uint8_t> Bytes(const Napi::Value& value, const char* name) {
   return {array.Data(), array.ElementLength()};
 }
 
-// At most `most` integers of min to max.
+// At most `most` integers from min to max.
 inline std::vector<int> Ints(const Napi::Value& value, const char* name, int min, int max, uint32_t most) {
   const Napi::Array array = Array(value, name);
   if (array.Length() > most) {

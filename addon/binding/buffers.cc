@@ -21,12 +21,12 @@ Instance& InstanceOf(Napi::Env env) {
   return *instance;
 }
 
-// `number` is below 2^24: a window of a mapping, of which there are no more in 48 bits of address.
+// `number` is below 2^24: the window of a mapping, of which a 48-bit address space has no more.
 uint64_t Key(BufferOf what, uint32_t handle, uint32_t number) {
   return uint64_t{number} << 40 | uint64_t{static_cast<uint32_t>(what)} << 32 | handle;
 }
 
-// Node 20 makes external ArrayBuffers through Buffer, whose limit is 4 GiB (buffer.constants.MAX_LENGTH).
+// Node 20 creates external ArrayBuffers through Buffer, whose limit is 4 GiB (buffer.constants.MAX_LENGTH).
 constexpr size_t kMaxBuffer = size_t{1} << 32;
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// ArrayBuffers over memory that the addon owns: one a thing and environment (thread), cached in the instance
-// data. The cache holds them alive; DropBuffer detaches, so that JavaScript can never reach memory that is
-// gone.
+// ArrayBuffers over memory that the addon owns: one per object and environment (thread), cached in the
+// instance data. The cache keeps them alive; DropBuffer detaches, so that JavaScript can never reach freed
+// memory.
 #pragma once
 #include <napi.h>
 
@@ -10,7 +10,8 @@
 
 namespace vpci {
 
-// What a buffer shows; with the handle, and a number where a thing has several, it names the buffer.
+// What a buffer shows. Together with the handle, and a number if an object has several buffers, it identifies
+// the buffer.
 enum class BufferOf : uint32_t {
   kMapping,
   kPool,
@@ -22,12 +23,12 @@ enum class BufferOf : uint32_t {
   kDriverArrivals
 };
 
-// The buffer over [base, base + length) of this thing in this thread, made on first use. Throws a RangeError
-// when too long.
+// This thread's buffer over [base, base + length) of the object, created on first use. Throws a RangeError if
+// it is too long.
 Napi::ArrayBuffer CachedBuffer(Napi::Env env, BufferOf what, uint32_t handle, void* base, size_t length,
                                uint32_t number = 0);
 
-// Detaches and forgets this thread's buffer, if there is one. Call it before the memory goes.
+// Detaches and forgets this thread's buffer, if there is one. Call it before freeing the memory.
 void DropBuffer(Napi::Env env, BufferOf what, uint32_t handle, uint32_t number = 0);
 
 }  // namespace vpci

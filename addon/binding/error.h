@@ -27,7 +27,7 @@ inline Napi::Error ErrnoError(Napi::Env env, int error, const char* syscall, std
   return result;
 }
 
-// Passes a result on, or throws when it is a negative errno.
+// Returns a result unchanged, or throws if it is a negative errno.
 inline int Check(Napi::Env env, int result, const char* syscall, std::string_view path = {}) {
   if (result < 0) throw ErrnoError(env, result, syscall, path);
   return result;

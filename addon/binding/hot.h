@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Arguments and results of the functions that poll loops call: small integers, no exception.
+// Arguments and results of the functions that poll loops call: small integers, no exceptions.
 #pragma once
 #include <node_api.h>
 

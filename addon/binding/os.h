@@ -5,7 +5,7 @@
 
 namespace vpci {
 
-// Adds one function under its name.
+// Adds one function to the exports under its name.
 template <Napi::Value (*function)(const Napi::CallbackInfo&)>
 void Export(Napi::Object exports, const char* name) {
   exports.Set(name, Napi::Function::New<function>(exports.Env(), name));

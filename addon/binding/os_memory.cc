@@ -61,7 +61,7 @@ Napi::RangeError Unknown(Napi::Env env, uint32_t handle) {
   return Napi::RangeError::New(env, "mapping " + std::to_string(handle) + " does not exist");
 }
 
-// This thread's views of a mapping, whole and in windows.
+// This thread's views of a mapping: the whole and its windows.
 void DropViews(Napi::Env env, uint32_t handle, size_t length) {
   DropBuffer(env, BufferOf::kMapping, handle);
   for (uint64_t window = 0; window << kWindowBits < length; window++)
@@ -83,7 +83,7 @@ Napi::Value MappingBuffer(const Napi::CallbackInfo& info) {
   const uint32_t handle = arg::Uint32(info[0], "mapping");
   Mapping mapping;
   if (MappingGet(handle, &mapping) < 0) {
-    // Another thread has unmapped it: what this one still holds must not be touched.
+    // Another thread has unmapped it: this thread's buffers must no longer be used.
     DropBuffer(info.Env(), BufferOf::kMapping, handle);
     throw Unknown(info.Env(), handle);
   }

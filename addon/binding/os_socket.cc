@@ -11,7 +11,7 @@
 namespace vpci {
 namespace {
 
-// {mode, uid, gid}, each of them or the whole left out.
+// {mode, uid, gid}; each of them, or the whole object, may be left out.
 SocketAccess Access(const Napi::Value& value) {
   SocketAccess access;
   if (value.IsUndefined()) return access;
@@ -65,7 +65,8 @@ Napi::Value Shutdown(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// No bytes carry no descriptors, and 0 received bytes mean the end: an empty array is a mistake.
+// Descriptors cannot be sent without bytes, and 0 received bytes mean end of file: an empty array is an
+// error.
 std::span<uint8_t> SomeBytes(const Napi::Value& value, const char* name) {
   const auto bytes = arg::Bytes(value, name);
   if (bytes.empty()) throw arg::OutOfRange(value.Env(), name, "at least one byte long");

@@ -43,7 +43,7 @@ Napi::Value SetThreadNameJs(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// Read in poll loops, hence without the wrapper's cost.
+// Called in poll loops, so it avoids the cost of the wrapper.
 napi_value Rdtsc(napi_env env, napi_callback_info) {
   napi_value result = nullptr;
   napi_create_double(env, static_cast<double>(ReadTsc()), &result);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Wait sets for JavaScript. Waiting is raw Node-API like the functions of poll loops: it allocates nothing,
-// and a wrong handle is a set in which nothing happens.
+// Wait sets for JavaScript. Waiting uses raw Node-API like the functions of poll loops: it allocates nothing,
+// and an invalid handle behaves like a set in which nothing happens.
 #include <uv.h>
 
 #include <memory>
@@ -15,7 +15,7 @@ namespace vpci {
 namespace {
 
 constexpr uint32_t kMaxWaitSets = 256;
-// The receive queues of all ports, and one that wakes the thread.
+// The receive queues of all ports, and the descriptor that wakes the thread.
 constexpr uint32_t kMaxDescriptors = kMaxQueues;
 
 // Never destroyed: worker threads may outlive the static destructors.

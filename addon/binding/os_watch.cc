@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // `watchFd`: a libuv poll handle that calls back on the event loop of its thread, the main one or a worker's.
 //
-// A watcher owns itself from start until libuv has let go of its handle; the FdWatcher object in JavaScript
-// shares it, so that close() is harmless at any time. When the environment goes first (a worker ends), a
-// cleanup hook closes the handle, and the environment waits for that. The callback goes through plain
-// Node-API, not the C++ wrapper: the wrapper aborts when a call fails without an exception, which is what
-// happens in a worker that is being terminated.
+// A watcher owns itself from start until libuv has released its handle; the FdWatcher object in JavaScript
+// shares it, so close() is harmless at any time. If the environment ends first (a worker exits), a cleanup
+// hook closes the handle, and the environment waits for that. The callback goes through plain Node-API, not
+// the C++ wrapper: the wrapper aborts when a call fails without an exception, which is what happens in a
+// worker that is being terminated.
 #include <uv.h>
 
 #include <memory>
@@ -22,14 +22,14 @@ class Watcher {
   // Starts watching; throws.
   static std::shared_ptr<Watcher> Start(Napi::Env env, int fd, Napi::Function callback);
 
-  // Idempotent, and safe inside the callback: nothing is freed before the loop's next turn.
+  // Idempotent, and safe inside the callback: nothing is freed before the next loop iteration.
   void Close() {
     if (closing_) return;
     closing_ = true;
     uv_close(reinterpret_cast<uv_handle_t*>(&poll_), OnClosed);
   }
 
-  // The event loop may end while it watches.
+  // Watching does not keep the event loop alive.
   void Unref() {
     if (!closing_) uv_unref(reinterpret_cast<uv_handle_t*>(&poll_));
   }
@@ -60,9 +60,9 @@ std::shared_ptr<Watcher> Watcher::Start(Napi::Env env, int fd, Napi::Function ca
   auto watcher = std::make_shared<Watcher>();
   watcher->env_ = env;
   watcher->poll_.data = watcher.get();
-  // EPERM for what cannot be waited on (a regular file), EEXIST when this thread watches it already.
+  // EPERM if it cannot be waited on (a regular file), EEXIST if this thread already watches it.
   if (const int error = uv_poll_init(loop, &watcher->poll_, fd)) throw ErrnoError(env, error, "watchFd");
-  // From here on libuv knows the handle: it must be closed, and lives until then.
+  // From here on libuv knows the handle: it must be closed, and stays alive until then.
   watcher->self_ = watcher;
   try {
     watcher->Attach(env, callback);
@@ -84,8 +84,8 @@ void Watcher::Attach(Napi::Env env, Napi::Function callback) {
 void Watcher::OnReady(uv_poll_t* handle, int status, int) {
   auto* watcher = static_cast<Watcher*>(handle->data);
   watcher->CallBack();
-  // libuv stops a handle whose descriptor is in error. To us that is readable, level-triggered: the reader
-  // meets it.
+  // libuv stops a handle whose descriptor is in error. We report that as readable, level-triggered: the
+  // reader will see the error.
   if (status < 0 && !watcher->closing_) uv_poll_start(handle, kEvents, OnReady);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Writers for JavaScript: an object of functions, as with `watchFd`. When it is collected, its thread writes
-// what it has and ends.
+// Writers for JavaScript: an object of functions, as with `watchFd`. When it is garbage-collected, its thread
+// writes what is queued and ends.
 #include <errno.h>
 #include <string.h>
 
@@ -18,7 +18,7 @@ namespace {
 constexpr int64_t kMaxCapacity = int64_t{1} << 30;
 constexpr int32_t kMaxWaitMs = 60000;
 
-// What the functions share; the thread has the writer for itself.
+// Shared by the functions; the thread holds its own reference to the writer.
 class Owner {
  public:
   explicit Owner(std::shared_ptr<Writer> writer) : writer_(std::move(writer)) {}

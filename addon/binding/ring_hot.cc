@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The functions that poll loops call: raw Node-API (about 40 ns a call; a wrapped method costs three times
-// that), small integers in and out, no allocation. A wrong handle does nothing and returns 0: there is no
-// exception on this path.
+// The functions that poll loops call: raw Node-API (about 40 ns per call; a wrapped method costs three times
+// that), small integers in and out, no allocation. An invalid handle does nothing and returns 0: there are no
+// exceptions on this path.
 #include <node_api.h>
 
 #include <algorithm>
@@ -140,7 +140,7 @@ napi_value DriverReceive(napi_env env, napi_callback_info info) {
   return Number(env, a.rx ? a.rx->Receive(a.n, a.check) : 0);
 }
 
-// The time after the frames, which it is never before.
+// The time is read after the frames are taken, so it is never earlier than their arrival.
 napi_value DriverReceiveTimed(napi_env env, napi_callback_info info) {
   const ReceiveArgs a(env, info);
   if (!a.rx) return Number(env, 0);

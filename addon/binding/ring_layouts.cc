@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// sizeof and offsetof of the C++ layouts, for the test that holds them against src/abi.
+// sizeof and offsetof of the C++ layouts, for the test that compares them with src/abi.
 #include "binding/ring_registry.h"
 #include "ring/device_queue.h"
 #include "ring/layout.h"

@@ -24,7 +24,7 @@ void Place(Napi::Env env, MemoryRegion& region) {
   Check(env, MappingGet(region.mapping, &mapping), "memoryCreate");
   if (region.mapping_offset > mapping.length || region.size > mapping.length - region.mapping_offset)
     throw Napi::RangeError::New(env, "region must lie inside its mapping");
-  // Rings and buffers are written to, which would kill the process.
+  // Rings and buffers are written to; on a read-only mapping that would kill the process.
   if (!mapping.writable) throw ErrnoError(env, EACCES, "memoryCreate");
   region.base = mapping.base + region.mapping_offset;
 }
@@ -33,7 +33,7 @@ Napi::Value MemoryCreate(const Napi::CallbackInfo& info) {
   const Napi::Array array = arg::Array(info[0], "regions");
   std::vector<MemoryRegion> regions;
   for (uint32_t i = 0; i < array.Length(); i++) regions.push_back(RegionArg(array.Get(i)));
-  // Only when no JavaScript runs any more that could unmap one.
+  // Only once no more JavaScript runs that could unmap one.
   for (MemoryRegion& region : regions) Place(info.Env(), region);
   auto table = std::make_unique<MemoryTable>();
   if (!table->Build(std::move(regions)))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// mbuf pools and vectors of mbuf numbers.
+// mbuf pools and vectors of mbuf ids.
 #include <errno.h>
 
 #include "binding/arguments.h"
@@ -22,7 +22,7 @@ Napi::Value PoolCreate(const Napi::CallbackInfo& info) {
   options.count = arg::Uint32(o.Get("count"), "count", 1, kMaxMbufs);
   options.headroom = arg::Uint32(o.Get("headroom"), "headroom", 0, 1024);
   if (options.headroom % 64) throw arg::OutOfRange(env, "headroom", "a multiple of 64");
-  // The stride is rounded up to whole cache lines and must not pass 64 KiB either.
+  // The stride is rounded up to whole cache lines and must not exceed 64 KiB either.
   options.data_room =
       arg::Uint32(o.Get("dataRoom"), "dataRoom", 64, (kMaxBuffer / 64) * 64 - options.headroom);
   const size_t bytes = MbufPool::BytesNeeded(options);

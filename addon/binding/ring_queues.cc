@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Queues in the device role: control path, and chains of messages for the device model's control queue.
+// Queues in the device role: control path, and message chains for the device model's control queue.
 #include <errno.h>
 
 #include "binding/arguments.h"
@@ -21,7 +21,7 @@ QueueRole RoleArg(const Napi::Value& value) {
   throw arg::OutOfRange(value.Env(), "role", "'rx' or 'tx'");
 }
 
-// A queue that was used before, or a new one.
+// A retired queue, or a new one.
 uint32_t TakeQueue(Napi::Env env) {
   auto& queues = TheRegistry().queues;
   ReapStuck();

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Handles of the ring engine's objects. Handles are small integers that mean the same in every thread;
-// looking one up is an array access without a lock. A handle holds the number of a slot and how often that
-// was used, so that one which was given back names nothing: a thread that still polls a closed port must not
-// meet the next port's queue. Queues themselves are never given back to the system, so a counter view can
-// outlive its queue.
+// Handles of the ring engine's objects. Handles are small integers that mean the same in every thread; a
+// lookup is an array access without a lock. A handle consists of a slot number and the slot's use count, so a
+// handle that was released names nothing: a thread that still polls a closed port must not reach the next
+// port's queue. Queues themselves are never freed, so a counter view can outlive its queue.
 #pragma once
 #include <napi.h>
 
@@ -29,19 +28,19 @@ struct PoolEntry {
   std::unique_ptr<MbufPool> pool;
 };
 
-// A fixed table of slots. Get is lock-free; all else is for the control path. No handle is 0, which is what
-// the hot functions make of an argument that is no number.
+// A fixed table of slots. Get is lock-free; everything else is for the control path. No handle is 0, which is
+// what the hot functions make of an argument that is not a number.
 template <typename T, uint32_t N>
 class SlotTable {
   static_assert(std::has_single_bit(N));
   static constexpr uint32_t kSlotBits = std::bit_width(N - 1);
-  // Uses of a slot that are told apart: 12 bits leave room for a vector's number in a pool's handle.
+  // Distinct uses of a slot: 12 bits leave room for a vector's number in a pool's handle.
   static constexpr uint32_t kUseBits = 12, kUses = 1u << kUseBits;
 
  public:
   static constexpr uint32_t kHandleBits = kSlotBits + kUseBits;
 
-  // The handle, or -1 when the table is full. Takes ownership.
+  // The handle, or -1 if the table is full. Takes ownership.
   int64_t Add(std::unique_ptr<T> object) {
     std::lock_guard lock(mutex_);
     for (uint32_t i = 0; i < N; i++) {
@@ -62,13 +61,13 @@ class SlotTable {
     return std::unique_ptr<T>(slots_[handle % N].object.exchange(nullptr));
   }
 
-  // For objects that must stay where they are: Retire takes the handle away and nothing else, Renew gives a
-  // retired object a new one, or -1 when there is none.
+  // For objects that must stay in place: Retire only invalidates the handle; Renew gives a retired object a
+  // new one, or returns -1 if there is none.
   void Retire(uint32_t handle) {
     std::lock_guard lock(mutex_);
     Unname(handle);
   }
-  // For an object that somebody may use for ever: it is never renewed, and its slot is free.
+  // For an object that may stay in use forever: it is never renewed, and its slot becomes free.
   void Abandon(uint32_t handle) {
     std::lock_guard lock(mutex_);
     if (Unname(handle)) slots_[handle % N].object.store(nullptr);
@@ -105,8 +104,8 @@ class SlotTable {
 inline constexpr uint32_t kMaxQueues = 8192;
 inline constexpr uint32_t kMaxPools = 512;
 inline constexpr uint32_t kMaxMemories = 1024;
-// A vector's handle is its pool's handle and its number in the pool. Below 2^31 it is no heap object in
-// JavaScript.
+// A vector's handle is its pool's handle and its number within the pool. Below 2^31 it is not a heap object
+// in JavaScript.
 inline constexpr uint32_t kVectorBits = 10;
 static_assert(MbufPool::kMaxVectors <= 1u << kVectorBits);
 static_assert(SlotTable<PoolEntry, kMaxPools>::kHandleBits + kVectorBits <= 31);

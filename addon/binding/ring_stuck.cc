@@ -18,7 +18,7 @@ struct Kept {
 struct Keeper {
   std::mutex mutex;
   std::vector<Kept> kept;
-  // Tables whose handle was given back.
+  // Tables whose handle was released.
   std::vector<std::unique_ptr<MemoryTable>> orphans;
 };
 
@@ -54,7 +54,7 @@ void ReapStuck() {
   const std::lock_guard lock(keeper.mutex);
   std::erase_if(keeper.kept, [](const Kept& kept) {
     if (kept.queue->Stuck()) return false;
-    // Lets go of the table.
+    // Releases the table.
     kept.queue->Quiesce();
     for (const uint32_t handle : kept.mappings) MappingRelease(handle);
     return true;

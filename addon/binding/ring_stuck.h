@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a burst that does not come back may still touch. A queue that was given up (DeviceQueue::kStuck) keeps
-// its memory table and mappings from being freed, whoever gives them back, until the burst has left; when it
-// never does, they stay for the life of the process.
+// Memory that a burst which does not return may still touch. A queue that was given up (DeviceQueue::kStuck)
+// keeps its memory table and mappings from being freed, whoever releases them, until the burst has left; if
+// it never does, they stay for the life of the process.
 #pragma once
 #include "binding/ring_registry.h"
 
 namespace vpci {
 
-// To be called after Quiesce has returned kStuck; again does nothing.
+// Call after Quiesce has returned kStuck; further calls do nothing.
 void KeepForStuck(DeviceQueue& queue);
-// Lets go of what nobody touches any more.
+// Releases what no burst can touch any more.
 void ReapStuck();
-// Whether stuck queues alone use this table: then it is theirs from now on, and its handle names nothing.
+// If only stuck queues use this table, hands it over to them and invalidates its handle; false otherwise.
 bool OrphanTable(uint32_t handle);
 
 }  // namespace vpci
