@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// An address to announce comes out of the next receive burst, before all else and once.
+// An address to announce is received in the next burst, before anything else and only once.
 #include "burst/announce.h"
 
 #include "burst/device_rx.h"

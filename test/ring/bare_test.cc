@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The bursts of benchmarks: descriptors that go back with nothing done, or with the bytes moved and no more.
+// The benchmark bursts: descriptors are returned untouched, or with the bytes moved and nothing else.
 #include <algorithm>
 
 #include "burst/bare_burst.h"

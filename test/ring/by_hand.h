@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A driver made by hand that offers entries of any shape to a split or a packed ring, each with descriptors
-// of its own, and sees which of them were used. A ring is gone round once at most.
+// A handmade driver that offers entries of any shape to a split or a packed ring, each with its own
+// descriptors, and sees which of them were used. It goes round a ring at most once.
 #pragma once
 #include <optional>
 
@@ -13,7 +13,7 @@ inline constexpr uint64_t kPackedBit = uint64_t{1} << VIRTIO_F_RING_PACKED;
 // Memory that buffers may share.
 inline constexpr uint64_t kScratch = kGpa + 0x9000;
 
-// Every kind of ring, with and without headers that mean something.
+// Every kind of ring, with and without headers that carry offloads.
 inline std::vector<uint64_t> RingFeatures() {
   std::vector<uint64_t> all;
   for (uint64_t packed : {0, 1})
@@ -33,7 +33,7 @@ class ByHand {
 
   DeviceQueue& queue() { return peer.queue; }
 
-  // Descriptors of one entry, of which address, length and flags count; returns the number of the entry.
+  // Descriptors of one entry, of which address, length and flags matter; returns the number of the entry.
   uint32_t Offer(std::vector<VringDesc> list) {
     if (next_ + list.size() > peer.size()) std::abort();
     const uint32_t head = next_;
@@ -47,7 +47,7 @@ class ByHand {
     return static_cast<uint32_t>(heads_.size() - 1);
   }
 
-  // A packet of a zero header and `frame`, cut into pieces.
+  // A packet of a zero header and `frame`, split into pieces.
   uint32_t OfferPacket(const std::string& frame, std::vector<uint32_t> cuts = {}) {
     const std::string all = std::string(queue().hdr_bytes, '\0') + frame;
     if (cuts.empty()) cuts = {static_cast<uint32_t>(all.size())};
@@ -62,14 +62,14 @@ class ByHand {
     return Offer(list);
   }
 
-  // A receive buffer of one piece; returns its address.
+  // A receive buffer in one piece; returns its address.
   uint64_t OfferBuffer(uint32_t len) {
     const uint64_t gpa = peer.Allocate(len);
     Offer({{gpa, len, VRING_DESC_F_WRITE, 0}});
     return gpa;
   }
 
-  // An entry with a table of indirect descriptors.
+  // An entry with an indirect descriptor table.
   uint32_t OfferTable(std::vector<VringDesc> list) {
     const uint32_t bytes = static_cast<uint32_t>(16 * list.size());
     const uint64_t gpa = (peer.Allocate(bytes + 16) + 15) & ~uint64_t{15};
@@ -77,15 +77,15 @@ class ByHand {
       VringDesc d = list[i];
       if (!packed_ && i + 1 < list.size()) d.flags |= VRING_DESC_F_NEXT;
       d.next = packed_ ? 0 : static_cast<uint16_t>(i + 1);
-      // Of a packed descriptor id and flags lie the other way round.
+      // A packed descriptor has id and flags in the opposite order.
       if (packed_) d = {d.addr, d.len, 0, d.flags};
       std::memcpy(peer.at(gpa) + 16 * i, &d, sizeof d);
     }
     return Offer({{gpa, bytes, VRING_DESC_F_INDIRECT, 0}});
   }
 
-  // Length with which an entry was used, if it was. With IN_ORDER one used entry may stand for several, and
-  // for a packed ring it lies where the first of them was (VIRTIO 1.2, 2.7.9 and 2.8.9).
+  // The length with which an entry was used, if it was. With IN_ORDER one used entry may stand for several,
+  // and in a packed ring it is in the slot of the first of them (VIRTIO 1.2, 2.7.9 and 2.8.9).
   std::optional<uint32_t> Used(uint32_t entry) {
     if (packed_) {
       for (uint32_t first = entry + 1; first-- > 0;) {
@@ -101,7 +101,7 @@ class ByHand {
     return in_order_ && entry < peer.used()->idx ? std::optional<uint32_t>(0) : std::nullopt;
   }
 
-  // The device has given back every entry.
+  // True if the device has returned every entry.
   bool AllUsed() {
     for (uint32_t entry = 0; entry < heads_.size(); entry++)
       if (!Used(entry)) return false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The smallest test runner that does the job: named cases, checks that print where they failed, a closing
-// line of totals.
+// The smallest test runner that does the job: named cases, checks that print their location on failure, and a
+// closing line of totals.
 #pragma once
 #include <cstdio>
 #include <vector>

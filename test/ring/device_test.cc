@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a well-behaved peer sees and gets: every framing, both directions.
+// What a well-behaved peer sees: every framing, both directions.
 #include <thread>
 
 #include "burst/device_rx.h"

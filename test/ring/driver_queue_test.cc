@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The driver-role queue below the built-in peer's traffic: it carries buffers that lie anywhere in the
-// memory, which is what a sender of mbufs needs.
+// The driver-role queue below the built-in peer's traffic: it carries buffers anywhere in the memory, which a
+// sender of mbufs needs.
 #include "ring/driver_queue.h"
 
 #include "burst/device_rx.h"

@@ -31,7 +31,7 @@ struct Pair {
   }
 };
 
-// Every kind of ring, with and without order and event indices, mergeable or not.
+// Every kind of ring, with and without IN_ORDER and EVENT_IDX, mergeable or not.
 std::vector<uint64_t> AllRings() {
   std::vector<uint64_t> all;
   for (uint64_t packed : {0, 1})

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The gates of a queue: the second one, of whoever hands out the ring, and bursts that do not come back.
+// The gates of a queue: the second one, owned by the process that hands out the ring, and bursts that do not
+// return.
 #include <chrono>
 #include <cstring>
 #include <thread>
@@ -51,7 +52,7 @@ struct Gated {
       peer.OfferPacket(Bytes(64), {76});
   }
 
-  // Every way to touch a ring; returns what they moved.
+  // Every way to touch a ring; returns how many packets they moved.
   uint32_t TouchAll(QueueRole role) {
     uint32_t ids[4], moved = 0;
     DeviceQueue& q = peer.queue;
@@ -167,7 +168,7 @@ TEST("regression: quiesce gives up a burst that does not come back, and does not
   CHECK(g.peer.queue.Quiesce() == DeviceQueue::kStuck);
   CHECK(g.Start(QueueRole::kTx, kSerial) == StartError::kStuck);
   CHECK(std::chrono::steady_clock::now() - before < std::chrono::milliseconds(900));
-  // It comes back some time, to a ring that is not its own any more.
+  // The application returns eventually, to a ring that it no longer owns.
   g.peer.queue.burst.slots.length[0] = 64;
   CHECK(Commit(g.peer.queue, 1) == 0);
   CHECK(g.peer.used()->idx == 0);

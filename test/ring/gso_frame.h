@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Frames of TCP and UDP as a sender leaves them to somebody else to cut, and a plain look at those that come
-// out: byte by byte, knowing nothing of the engine.
+// TCP and UDP frames that a sender leaves unsegmented, and an independent, byte-by-byte model of the segments
+// expected, sharing no code with the engine.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -14,7 +14,7 @@ struct GsoFrame {
   bool tcp = true;
   bool ipv6 = false;
   uint32_t tags = 0;
-  uint32_t ip_options = 0;  // bytes: options of IPv4, one destination header of IPv6 (8 or more)
+  uint32_t ip_options = 0;  // bytes: IPv4 options, or one IPv6 destination header (8 or more)
   uint32_t tcp_options = 0;
   uint8_t tcp_flags = 0x18;
   uint32_t sequence = 0xffffff00;
@@ -29,7 +29,7 @@ struct GsoFrame {
                                                             : ipv6 ? vpci::MBUF_F_TSO6
                                                                    : vpci::MBUF_F_TSO4));
   }
-  // The frame; the checksum field holds the pseudo-header's sum.
+  // The frame; the checksum field holds the sum of the pseudo-header.
   std::string Make(const std::string& payload) const;
 };
 
@@ -42,7 +42,7 @@ inline uint32_t Get16(const std::string& s, size_t at) {
 }
 inline uint32_t Get32(const std::string& s, size_t at) { return Get16(s, at) << 16 | Get16(s, at + 2); }
 
-// Of [from, to), as of 16-bit words, plus `sum`.
+// Sum of [from, to) as 16-bit words, plus `sum`.
 inline uint32_t OnesSum(const std::string& s, size_t from, size_t to, uint32_t sum = 0) {
   for (size_t i = from; i < to; i++)
     sum += (i - from) % 2 ? static_cast<uint8_t>(s[i]) : static_cast<uint8_t>(s[i]) << 8;
@@ -98,8 +98,8 @@ inline std::string GsoFrame::Make(const std::string& payload) const {
   return s + payload;
 }
 
-// Segments of `gso` bytes as a receiver has to see them, `done` bytes of payload and `index` segments behind
-// the start of the flow's packet; `finished`: with their checksums, else with the pseudo-header's sum.
+// Segments of `gso` bytes as a receiver must see them, starting `done` payload bytes and `index` segments
+// into the flow's packet; `finished`: with complete checksums, otherwise with the pseudo-header's sum.
 inline std::vector<std::string> ExpectedSegments(const GsoFrame& whole, const std::string& payload,
                                                  uint32_t gso, bool finished) {
   std::vector<std::string> all;

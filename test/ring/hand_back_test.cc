@@ -19,7 +19,7 @@ constexpr uint64_t kBuffers = kGpa + 0x10000;
 
 using Way = HandBack::Way;
 
-// Those that this CPU can go.
+// The ways that this CPU supports.
 std::vector<Way> Ways() {
   HandBack hand_back;
   hand_back.Start();
@@ -27,7 +27,7 @@ std::vector<Way> Ways() {
   return {Way::kLeave, Way::kClean, Way::kFlush};
 }
 
-// A sender whose packets, of many lengths, lie in memory that may only be read.
+// A sender whose packets, of many lengths, lie in read-only memory.
 struct Sender : Peer {
   const std::vector<uint32_t> lengths = {60, 64, 65, 127, 129, 512, 1024, 1025, 1514};
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Entries that make no packet, or hold none, but leave the ring readable: each is counted and goes back to
-// the peer as used, and the ring goes on.
+// Entries that hold no packet, or an invalid one, but leave the ring readable: each is counted and returned
+// to the peer as used, and the ring goes on.
 #include <unistd.h>
 
 #include "burst/device_rx.h"
@@ -46,7 +46,7 @@ uint32_t Send(ByHand& hand, Pool& pool, const std::string& frame) {
 
 const QueueCounters& Counters(ByHand& hand) { return hand.queue().counters; }
 
-// The entry is dropped on every kind of ring, and good packets around it arrive.
+// The entry is dropped on every kind of ring, and the good packets around it arrive.
 void ExpectDropped(const std::vector<VringDesc>& entry, uint64_t QueueCounters::*counter) {
   for (uint64_t features : RingFeatures()) {
     ByHand hand(QueueRole::kRx, features);
@@ -215,7 +215,7 @@ TEST("a peer that sleeps until its runt comes back is woken") {
     hand.Offer({{kScratch, 12, 0, 0}});
     CHECK(!hand.queue().Arm());
     CHECK(ReceiveAll(hand, pool).frames.empty());
-    // Nobody takes the call here: that it was wanted is what counts.
+    // There is no eventfd to signal; what counts is that the call was not suppressed.
     CHECK(Counters(hand).guest_notifications_suppressed == 0);
     CHECK(hand.Used(0) == 0u);
     CHECK(hand.queue().Arm());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A hostile peer that changes what it has written, or that is merely useless. Memory errors are
-// AddressSanitizer's to find; these tests say what else must hold.
+// A hostile peer that changes what it has written, or is merely useless. AddressSanitizer finds memory
+// errors; these tests state what else must hold.
 #include <thread>
 
 #include "burst/device_rx.h"
@@ -17,7 +17,7 @@ constexpr uint64_t kEventIdx = uint64_t{1} << VIRTIO_F_RING_EVENT_IDX;
 constexpr uint64_t kOffload = uint64_t{1} << VIRTIO_NET_F_CSUM | uint64_t{1} << VIRTIO_NET_F_HOST_TSO4;
 constexpr int kRounds = 3000;
 
-// The peer's other hand: calls `change(n)` without end until it goes out of scope.
+// The peer's second thread: calls `change(n)` repeatedly until it goes out of scope.
 template <class Change>
 class Meanwhile {
  public:
@@ -50,7 +50,7 @@ uint32_t Burst(Peer& peer, Pool& pool) {
   return n;
 }
 
-// Sets the queue going again where the peer's driver is, as after a reset by the peer.
+// Restarts the queue at the peer driver's position, as after a reset by the peer.
 void Restart(Peer& peer, QueueRole role, uint64_t features) {
   peer.queue.Quiesce();
   const uint16_t idx = LoadOnce(&peer.avail()->idx);
@@ -133,7 +133,7 @@ TEST("H13 descriptors that change between check and copy") {
       Put<uint16_t>(d + 14, static_cast<uint16_t>(n));
     });
     int broken = 0;
-    // The other thread has come to work when something broke.
+    // The other thread is known to have run once something broke.
     for (int round = 0; round < kRounds || broken == 0; round++) {
       std::this_thread::yield();
       for (uint16_t i = 0; i < 8; i++) peer.Offer(i);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a hostile peer tries through the rings. What makes a ring unreadable must stop that queue, be counted,
-// and touch nothing else (harmless_test.cc has what leaves it readable); the peer's memory ends where the
-// allocation ends, so that AddressSanitizer sees any byte too many.
+// What a hostile peer tries through the rings. Whatever makes a ring unreadable must stop that queue, be
+// counted, and affect nothing else (harmless_test.cc covers what leaves it readable). The peer's memory ends
+// where the allocation ends, so AddressSanitizer detects the first byte beyond it.
 #include <functional>
 
 #include "burst/device_rx.h"
@@ -13,7 +13,7 @@ using namespace mock;
 
 namespace {
 
-// Runs one RX burst (and one TX burst) over a ring that `poison` has spoilt; `good` packets precede the
+// Runs one RX burst (and one TX burst) over a ring that `poison` has corrupted; `good` packets precede the
 // poison.
 void ExpectBroken(QueueRole role, const std::function<void(Peer&)>& poison) {
   Peer peer;
@@ -32,7 +32,7 @@ void ExpectBroken(QueueRole role, const std::function<void(Peer&)>& poison) {
   } else {
     for (int i = 0; i < 8; i++) ids[i] = pool.Make(Bytes(64, i));
     n = TxBurst(peer.queue, *pool, ids, 8);
-    // Whatever was good before the poison is done; one more call meets the poison for sure.
+    // Everything good before the poison is done; one more call is certain to meet the poison.
     if (!peer.broken()) n += TxBurst(peer.queue, *pool, ids + n, 8 - n);
     pool->Free(ids + n, 8 - n);
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Packets written and read in the peer's own buffers, and moved from peer to peer.
+// Packets written and read in the peer's own buffers, and relayed from peer to peer.
 #include "burst/in_place.h"
 
 #include <algorithm>
@@ -21,7 +21,7 @@ constexpr uint64_t kPackedBit = uint64_t{1} << VIRTIO_F_RING_PACKED;
 constexpr uint64_t kCsumBit = uint64_t{1} << VIRTIO_NET_F_CSUM;
 constexpr uint32_t kSize = 16, kBuffer = 2048;
 
-// A peer with a driver of ours on it.
+// A peer whose driver is the built-in one.
 struct Pair {
   Peer peer;
   PeerTraffic driver;
@@ -103,7 +103,7 @@ TEST("in place: a length of 0 or beyond the room ends the commit before it") {
     CHECK(Reserve(in.queue(), 4) == 4);
     for (uint32_t i = 0; i < 4; i++) {
       in.queue().burst.slots.length[i] = i == 2 ? bad : 64;
-      in.queue().burst.slots.room[i] = 0xffffffff;  // JavaScript's copy is not believed
+      in.queue().burst.slots.room[i] = 0xffffffff;  // JavaScript's copy is not trusted
     }
     CHECK(Commit(in.queue(), 4) == 2);
     CHECK(in.peer.used()->idx == 2);
@@ -121,7 +121,7 @@ TEST("in place: other shapes are left to bursts") {
   CHECK(Peek(peer.queue, 8) == 0);
   uint32_t ids[8];
   CHECK(RxBurst(peer.queue, *pool, ids, 8) == 1);
-  // A header that asks for a checksum.
+  // A header that requests a checksum.
   const uint16_t head = peer.OfferPacket(Bytes(60, 3), {72});
   *peer.at(peer.desc()[head].addr) = VIRTIO_NET_HDR_F_NEEDS_CSUM;
   CHECK(Peek(peer.queue, 8) == 0);
@@ -131,7 +131,7 @@ TEST("in place: other shapes are left to bursts") {
 
 TEST("in place: packets that are told of together lie in one mapping") {
   Peer peer;
-  // The buffers' second half is of another mapping.
+  // The second half of the buffers belongs to another mapping.
   const uint32_t half = 0x10000 + 2 * 2048;
   peer.table.Build(
       {{kGpa, half, peer.at(kGpa), 1, 0}, {kGpa + half, peer.bytes() - half, peer.at(kGpa) + half, 2, 0}});
@@ -197,7 +197,7 @@ TEST("relay: a full burst waits for buffers for three, not for ever, and fewer p
     const auto relay = [&] { return RelayBurst(out.queue(), in.queue(), 32); };
     CHECK(out.driver.Generate(250) == 250);
     for (int burst = 0; burst < 6; burst++) CHECK(relay() == 32);
-    // Of the receiver's 256 buffers 64 are left, and 58 packets wait.
+    // 64 of the receiver's 256 buffers are left, and 58 packets wait.
     for (int call = 0; call < 31; call++) CHECK(relay() == 0);
     CHECK(out.queue().counters.empty_bursts + in.queue().counters.empty_bursts == 0);
     CHECK(relay() == 32);
@@ -206,7 +206,7 @@ TEST("relay: a full burst waits for buffers for three, not for ever, and fewer p
     CHECK(out.driver.Generate(250) == 250);
     for (int burst = 0; burst < 6; burst++) CHECK(relay() == 32);
     CHECK(relay() == 0);
-    // It laid out more: there is no need to wait any longer.
+    // The receiver posted more: no need to wait any longer.
     CHECK(in.driver.Receive(32, true) == 32);
     CHECK(relay() == 32);
     CHECK(in.driver.counters.bad_checksum + in.driver.counters.out_of_sequence == 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Drivers of before virtio 1.0: the network header has 10 bytes, or 12 with MRG_RXBUF (VIRTIO 1.2, 5.1.6.1).
-// Many of them keep it in a buffer of its own (2.7.4.1).
+// Drivers from before virtio 1.0: the virtio-net header has 10 bytes, or 12 with MRG_RXBUF (VIRTIO 1.2,
+// 5.1.6.1). Many of them keep it in a separate buffer (2.7.4.1).
 #include "burst/device_rx.h"
 #include "burst/device_tx.h"
 #include "burst/in_place.h"

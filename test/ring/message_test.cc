@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Messages in the device role: chains are taken whole and returned in any order, and a driver that breaks
-// the rules of the ring stops its queue.
+// Messages in the device role: chains are taken whole and returned in any order, and a driver that breaks the
+// rules of the ring stops its queue.
 #include <functional>
 
 #include "check.h"
@@ -28,7 +28,7 @@ void ExpectBroken(const std::function<void(Peer&)>& poison) {
   poison(peer);
   CHECK(TakeMessage(peer.queue, &chain) == MessageTaken::kBroken);
   CHECK(peer.broken() && peer.queue.last_avail_idx == 0);
-  // And stays so.
+  // And it stays broken.
   CHECK(TakeMessage(peer.queue, &chain) == MessageTaken::kBroken);
   CHECK(!ReturnMessage(peer.queue, 0, 0) && peer.used()->idx == 0);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A peer made by hand: memory of exactly the right size (so that AddressSanitizer sees the first byte too
-// many), a ring in it, and chains of any shape. It checks nothing and obeys nothing.
+// A handmade peer: memory of exactly the right size (so that AddressSanitizer detects the first byte beyond
+// it), a ring in it, and chains of any shape. It checks nothing and follows no rules.
 #pragma once
 #include <cstdlib>
 #include <cstring>
@@ -30,7 +30,7 @@ inline uint64_t Modern(bool mergeable = true) {
 class Peer {
  public:
   explicit Peer(uint32_t size = 16, uint32_t memory_bytes = 1 << 20) : size_(size), bytes_(memory_bytes) {
-    // aligned_alloc'd, not inside a larger array: the end of the peer's memory is the end of the allocation.
+    // A separate aligned_alloc: the end of the peer's memory is the end of the allocation.
     memory_.reset(static_cast<uint8_t*>(std::aligned_alloc(4096, memory_bytes)));
     std::memset(memory_.get(), 0, memory_bytes);
     table.Build({{kGpa, memory_bytes, memory_.get(), 1, 0}});
@@ -45,7 +45,7 @@ class Peer {
   VringDesc* desc() { return reinterpret_cast<VringDesc*>(at(desc_gpa())); }
   VringAvail* avail() { return reinterpret_cast<VringAvail*>(at(avail_gpa())); }
   VringUsed* used() { return reinterpret_cast<VringUsed*>(at(used_gpa())); }
-  // Of a packed ring, in the same places.
+  // For a packed ring, in the same places.
   VringPackedDesc* slots() { return reinterpret_cast<VringPackedDesc*>(at(desc_gpa())); }
   VringPackedDescEvent* driver_event() { return reinterpret_cast<VringPackedDescEvent*>(at(avail_gpa())); }
   VringPackedDescEvent* device_event() { return reinterpret_cast<VringPackedDescEvent*>(at(used_gpa())); }
@@ -69,8 +69,8 @@ class Peer {
     return gpa;
   }
 
-  // Writes a chain of buffers into the table (descriptors from `free_desc_` on), returns its head; addresses
-  // go to `gpas`.
+  // Writes a chain of buffers into the table (descriptors from `free_desc_` on) and returns its head;
+  // addresses go to `gpas`.
   uint16_t Chain(const std::vector<Piece>& pieces, std::vector<uint64_t>* gpas) {
     uint16_t head = free_desc_;
     for (size_t i = 0; i < pieces.size(); i++) {
@@ -89,7 +89,7 @@ class Peer {
     avail()->idx++;
   }
 
-  // A TX packet: zero header and `frame`, cut into pieces of the given lengths.
+  // A TX packet: zero header and `frame`, split into pieces of the given lengths.
   uint16_t OfferPacket(const std::string& frame, const std::vector<uint32_t>& cuts) {
     std::string all(12, '\0');
     all += frame;
@@ -115,7 +115,7 @@ class Peer {
     return gpas;
   }
 
-  // The bytes of the used entries [from, to), as the driver would join them.
+  // The bytes of the used entries [from, to), joined as the driver would.
   std::string UsedBytes(uint16_t from, uint16_t to) {
     std::string all;
     for (uint16_t i = from; i != to; i++) {
@@ -155,7 +155,7 @@ class Pool {
   MbufPool& operator*() { return *pool; }
   MbufPool* operator->() { return &*pool; }
 
-  // The bytes of a packet, all its segments.
+  // The bytes of a packet, all segments.
   std::string Frame(uint32_t id) {
     std::string all;
     for (; id != kNoNext; id = pool->next()[id])
@@ -163,7 +163,7 @@ class Pool {
     return all;
   }
 
-  // A packet cut into segments of at most `segment` bytes.
+  // A packet in segments of at most `segment` bytes.
   uint32_t Make(const std::string& frame, uint32_t segment = 2048) {
     uint32_t first = kNoNext, last = kNoNext;
     for (size_t done = 0; done < frame.size(); done += segment) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Who wakes whom: calls to the peer and kicks from it, by flags and by event indices, on both kinds of ring.
+// Notifications: calls to the peer and kicks from it, by flags and by event indices, on both kinds of ring.
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -127,7 +127,7 @@ TEST("kick: a polled queue asks for none, an armed one for the next buffer only,
       CHECK(RxBurst(peer.queue, *pool, ids, 32) == 2);
       pool->Free(ids, 2);
       driver.Generate(1);
-      CHECK(kicked.Take() == 0);  // Arm left nothing armed behind
+      CHECK(kicked.Take() == 0);  // Arm did not leave kicks on
       CHECK(RxBurst(peer.queue, *pool, ids, 32) == 1);
       pool->Free(ids, 1);
       CHECK(peer.queue.Arm());
@@ -141,6 +141,6 @@ TEST("kick: a polled queue asks for none, an armed one for the next buffer only,
     }
     CHECK(peer.queue.Arm());
     peer.queue.Quiesce();
-    CHECK(peer.queue.Arm());  // a stopped queue has nothing to poll for
+    CHECK(peer.queue.Arm());  // nothing to poll for on a stopped queue
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Checksum and segmentation metadata between the peer's network header and an mbuf, in both directions.
+// Checksum and segmentation metadata between the peer's virtio-net header and an mbuf, in both directions.
 #include "burst/device_rx.h"
 #include "burst/device_tx.h"
 #include "check.h"
@@ -24,7 +24,7 @@ struct Taken {
   uint16_t flags = 0, csum_start = 0, csum_offset = 0, gso_size = 0, hdr_len = 0;
 };
 
-// What becomes of a packet of `len` bytes with this header, cut after `cut` bytes.
+// The result of receiving a packet of `len` bytes with this header, split after `cut` bytes.
 Taken Receive(uint64_t features, const VirtioNetHdr& hdr, uint32_t len = 200, uint32_t cut = 212) {
   Peer peer;
   Pool pool;
@@ -38,7 +38,7 @@ Taken Receive(uint64_t features, const VirtioNetHdr& hdr, uint32_t len = 200, ui
     const VringDesc& d = peer.desc()[i < cut ? head : head + 1];
     *(peer.at(d.addr) + (i < cut ? i : i - cut)) = bytes[i];
   }
-  peer.OfferPacket(Bytes(60, 9), {72});  // what comes behind is not touched by it
+  peer.OfferPacket(Bytes(60, 9), {72});  // the packet behind it is not affected
   uint32_t ids[8];
   const uint32_t n = RxBurst(peer.queue, *pool, ids, 8);
   Taken t{n - 1, peer.queue.counters.errors, peer.broken()};
@@ -58,7 +58,7 @@ Taken Receive(uint64_t features, const VirtioNetHdr& hdr, uint32_t len = 200, ui
   return t;
 }
 
-// The header that the peer finds before a packet with this metadata; empty when it was dropped.
+// The header that the peer finds before a packet with this metadata; empty if the packet was dropped.
 std::vector<VirtioNetHdr> Send(uint64_t features, uint16_t flags, uint16_t start = 34, uint16_t offset = 16,
                                uint16_t gso = 100) {
   Peer peer;
@@ -140,7 +140,7 @@ TEST("rx: what is not to be relied on is bounded or ignored") {
       Receive(kSend, {VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_GSO_TCPV4, 0xffff, 100, 34, 16, 0});
   CHECK(hint.packets == 1 && hint.hdr_len == 200);
   CHECK(Receive(kSend, {0xfe, 0, 0, 0, 0xffff, 0xffff, 0}).flags == 0);
-  // Nothing was negotiated: nothing is read.
+  // If nothing was negotiated, nothing is read.
   const Taken none = Receive(0, {0xff, 0xff, 0xffff, 0, 0xffff, 0xffff, 0});
   CHECK(none.packets == 1 && none.flags == 0);
 }

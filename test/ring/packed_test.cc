@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Packed rings in the device role, against a driver made by hand: lists, indirect tables, wrapping, order,
+// Packed rings in the device role, against a handmade driver: lists, indirect tables, wrapping, order,
 // mergeable buffers, and a peer that breaks the rules.
 #include "burst/device_rx.h"
 #include "burst/device_tx.h"
@@ -15,7 +15,7 @@ constexpr uint64_t kPackedBit = uint64_t{1} << VIRTIO_F_RING_PACKED;
 constexpr uint64_t kInOrderBit = uint64_t{1} << VIRTIO_F_IN_ORDER;
 constexpr uint16_t kAvail = VRING_PACKED_DESC_F_AVAIL, kUsed = VRING_PACKED_DESC_F_USED;
 
-// A driver that writes slots one after the other and remembers nothing else.
+// A driver that writes one slot after another and keeps no other state.
 struct Driver {
   Peer peer;
   uint32_t at = 0;
@@ -25,7 +25,7 @@ struct Driver {
     CHECK(peer.Start(role, Modern() | kPackedBit | more, VRING_PACKED_WRAP) == StartError::kNone);
   }
 
-  // One list of buffers, its first slot last; returns its first slot.
+  // One list of buffers, its first slot written last; returns its first slot.
   uint32_t Offer(const std::vector<VringPackedDesc>& list) {
     const uint32_t first = at;
     uint16_t first_flags = 0;
@@ -35,7 +35,7 @@ struct Driver {
       d.flags |= wrap ? kAvail : kUsed;
       if (i == 0) {
         first_flags = d.flags;
-        d.flags = wrap ? 0 : (kAvail | kUsed);  // of the round before
+        d.flags = wrap ? 0 : (kAvail | kUsed);  // from the previous lap
       }
       peer.slots()[at] = d;
       if (++at == peer.size()) {
@@ -47,7 +47,7 @@ struct Driver {
     return first;
   }
 
-  // A packet of header and `frame`, cut into pieces.
+  // A packet of header and `frame`, split into pieces.
   uint32_t OfferPacket(const std::string& frame, const std::vector<uint32_t>& cuts, uint16_t id) {
     const std::string all = std::string(12, '\0') + frame;
     std::vector<VringPackedDesc> list;
@@ -137,7 +137,7 @@ TEST("packed rx: an indirect table is one slot, and its flags count for nothing"
   std::memcpy(d.peer.at(data), frame.data(), 100);
   auto* t = reinterpret_cast<VringPackedDesc*>(d.peer.at(table));
   t[0] = {hdr, 12, 77, VRING_DESC_F_WRITE};   // as DPDK's driver leaves it
-  t[1] = {data, 100, 78, VRING_DESC_F_NEXT};  // to be ignored (VIRTIO 1.2, 2.8.7)
+  t[1] = {data, 100, 78, VRING_DESC_F_NEXT};  // must be ignored (VIRTIO 1.2, 2.8.7)
   const uint32_t slot = d.Offer({{table, 32, 5, VRING_DESC_F_INDIRECT}});
   uint32_t id;
   CHECK(RxBurst(d.peer.queue, *pool, &id, 1) == 1);
@@ -249,7 +249,7 @@ TEST("packed: descriptors that break the rules stop the queue and nothing else")
   breaks(QueueRole::kRx, {{buffer, 0xffffffff, 0, 0}});
   breaks(QueueRole::kRx, {{buffer, 72, 0, 0}, {end, 8, 0, 0}});
   breaks(QueueRole::kTx, {{end - 10, 2048, 0, VRING_DESC_F_WRITE}});
-  // Tables: within a list, beside NEXT, of odd length, outside, within a table, misaligned.
+  // Tables: within a list, together with NEXT, of odd length, outside, within a table, misaligned.
   breaks(QueueRole::kRx, {{buffer, 72, 0, 0}, {buffer, 16, 0, VRING_DESC_F_INDIRECT}});
   breaks(QueueRole::kRx, {{buffer, 16, 0, VRING_DESC_F_INDIRECT}, {buffer, 72, 0, 0}});
   breaks(QueueRole::kRx, {{buffer, 17, 0, VRING_DESC_F_INDIRECT}});
@@ -270,14 +270,14 @@ TEST("packed: a list that never ends, and a ring that is all one list, are bound
   whole.OfferPacket(Bytes(64, 5), {12, 20, 20, 24}, 2);
   CHECK(RxBurst(whole.peer.queue, *pool, &id, 1) == 1);
   CHECK(pool.Frame(id) == Bytes(64, 5));
-  CHECK(whole.peer.queue.Quiesce() == 0);  // one round on
+  CHECK(whole.peer.queue.Quiesce() == 0);  // one lap on
 }
 
 TEST("packed tx: lists that claim more slots than the ring has left stop the queue") {
   Driver d(QueueRole::kTx, 4);
   Pool pool;
   d.OfferBuffer(20, 0);
-  // Lies about the rest: a list of four in a ring with three slots left.
+  // A list that claims too much: four slots in a ring with three left.
   for (uint32_t i = 1; i < 4; i++)
     d.peer.slots()[i] = {kGpa + 0x20000, 16, 1, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE | kAvail};
   d.peer.slots()[0].flags = VRING_DESC_F_WRITE | kAvail;
@@ -353,7 +353,7 @@ TEST("packed: the position words follow the publications") {
   for (uint32_t i = 0; i < 6; i++) CHECK(d.IsUsed(i, true));
   CHECK(!d.IsUsed(6, true));
 
-  // The same ring goes on where it was, and another number is another ring.
+  // The same ring resumes where it was; another serial means another ring.
   setup.last_avail_idx = d.peer.queue.Quiesce();
   CHECK(d.peer.queue.Start(setup) == StartError::kNone);
   CHECK(words.serial == 5 && words.places == 0x80068006);

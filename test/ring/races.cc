@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Driver role, device role, a controller that stops and starts the queues, and whoever hands out the rings
-// and takes them back, each in a thread of its own, for ThreadSanitizer. Shared memory here is what it is
+// For ThreadSanitizer: driver role, device role, a controller that stops and starts the queues, and an owner
+// that hands out the rings and takes them back, each in its own thread. Shared memory is used here as it is
 // between two virtual machines.
 #include <atomic>
 #include <thread>
@@ -22,7 +22,7 @@ constexpr uint64_t kPacked = uint64_t{1} << VIRTIO_F_RING_PACKED, kInOrder = uin
                    kEventIdx = uint64_t{1} << VIRTIO_F_RING_EVENT_IDX,
                    kChecksum = uint64_t{1} << VIRTIO_NET_F_CSUM;
 
-// A queue of the built-in peer and the device's end of it.
+// A queue of the built-in peer and its device end.
 struct Pair {
   Peer peer{kSize, kBuffers + kSize* kBuffer};
   PeerTraffic driver;
@@ -42,8 +42,8 @@ struct Pair {
     CHECK(peer.Start(device_role, features, last, &gate, serial) == StartError::kNone);
   }
 
-  // Takes the ring back, looks at what bursts alone write, with no care for other threads, and hands it out
-  // again under another serial.
+  // Takes the ring back, reads, without synchronization, what only bursts write, and hands it out again under
+  // another serial.
   uint64_t TakeBack() {
     gate.allowed.store(0, std::memory_order_seq_cst);
     while (gate.busy.load(std::memory_order_seq_cst) != 0) std::this_thread::yield();
@@ -54,8 +54,7 @@ struct Pair {
   }
 };
 
-// What arrives at the peer has to be everything that it sent, in order, however often the queues were
-// stopped.
+// The peer must receive everything that it sent, in order, however often the queues were stopped.
 void Forward(uint64_t features) {
   Pair out(QueueRole::kTx, features), in(QueueRole::kRx, features);
   Pool pool(256, 512);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A relay between two peers of which one wants to reach the other's memory.
+// A relay between two peers, one of which tries to reach the other's memory.
 #include <sys/mman.h>
 
 #include "burst/device_rx.h"
@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kHuge = size_t{5} << 30;
 
-// A peer with more than 4 GiB of memory, untouched but for a ring, whose network header has 10 bytes.
+// A peer with more than 4 GiB of memory, untouched except for a ring, and with a 10-byte virtio-net header.
 struct HugePeer {
   uint8_t* memory = static_cast<uint8_t*>(
       mmap(nullptr, kHuge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
@@ -51,7 +51,7 @@ TEST("regression: H12 relay: no length of a packet leads out of the receiver's b
     sender.Offer(len);
     CHECK(RelayBurst(sender.queue, victim.queue, 1) == -1);
     CHECK(std::string(reinterpret_cast<char*>(victim.at(kGpa)), victim.bytes()) == before);
-    // The burst that is tried next takes it for what it is.
+    // The burst that is tried next recognizes it.
     uint32_t id;
     const bool legal = len == 100;
     CHECK(RxBurst(sender.queue, *pool, &id, 1) == (legal ? 1 : 0));

@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint32_t kSize = 16, kBuffer = 2048;
 
-// A peer that receives with a driver of ours.
+// A peer that receives with the built-in driver.
 struct Receiver {
   Peer peer{kSize, 0x10000 + kSize* kBuffer};
   PeerTraffic driver;
@@ -44,7 +44,8 @@ TEST("repeat: all packets arrive with the bytes of the one, whatever the buffers
       const std::string head = Bytes(bytes, 1);
       const uint32_t mbuf = MakePacket(pool, head);
       for (uint32_t round = 0; round < 10; round++) {
-        // The peer changes one byte of one buffer, each time another: it is looked at every time.
+        // The peer changes one byte of one buffer, a different one each round: the engine checks it every
+        // time.
         *(to.Packet(round) + round * 7 % bytes) ^= 0x80;
         CHECK(Repeat(to.peer.queue, *pool, mbuf, bytes + 10, 64) == kSize);
         for (uint32_t i = 0; i < kSize; i++) CHECK(std::memcmp(to.Packet(i), head.data(), bytes) == 0);

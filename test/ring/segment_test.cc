@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Packets that are still to be cut, towards a peer that does not take them whole.
+// Packets that still need segmentation, towards a peer that does not accept them whole.
 #include "burst/device_rx.h"
 #include "burst/device_tx.h"
 #include "burst/relay.h"
@@ -24,7 +24,7 @@ uint32_t MakeGso(Pool& pool, const GsoFrame& g, const std::string& payload, uint
   return id;
 }
 
-// What the peer has been given since `from`, one string a frame.
+// What the peer has received since `from`, one string per frame.
 struct Receiver {
   explicit Receiver(uint64_t features, uint32_t size = 64)
       : peer(size, 4 << 20), mergeable(HasFeature(features, VIRTIO_NET_F_MRG_RXBUF)) {
@@ -33,11 +33,11 @@ struct Receiver {
   void Offer(uint32_t buffers, uint32_t bytes = 2048) {
     for (uint32_t i = 0; i < buffers; i++) peer.OfferBuffers({bytes});
   }
-  // The frames, whose network headers go to `headers`.
+  // The frames; their virtio-net headers go to `headers`.
   std::vector<std::string> Take(std::vector<VirtioNetHdr>* headers = nullptr) {
     std::vector<std::string> frames;
     while (seen != peer.used()->idx) {
-      // One that could hold no frame came back empty.
+      // An entry that could not hold a frame came back empty.
       if (peer.used()->ring[seen % peer.size()].len == 0) {
         seen++;
         continue;
@@ -145,7 +145,7 @@ TEST("cut: an unusable buffer amid the segments is passed: none is lost, doubled
   for (const GsoFrame& g : kFrames) {
     for (uint32_t segment : {2048u, 60u, 7u}) {
       for (uint32_t before : {0u, 1u, 3u, 9u, 10u}) {
-        // With one packet the burst ends at the buffer; with two it goes on with the rest.
+        // With one packet the burst ends at the buffer; with two it continues with the rest.
         for (uint32_t n : {1u, 2u}) {
           Receiver r(0);
           Pool pool(1024);

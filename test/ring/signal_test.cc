@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A signal never blocks, whatever else is done with the eventfd. Each of these tests would hang with a plain
+// A signal never blocks, whatever else is done to the eventfd. Each of these tests would hang with a plain
 // write.
 #include "ring/signal.h"
 
@@ -24,7 +24,7 @@ namespace {
 
 constexpr uint64_t kFull = UINT64_MAX - 1;
 
-// What a peer makes of it: O_NONBLOCK is cleared on the open file that both hold.
+// What a peer does to it: O_NONBLOCK is cleared on the open file description that both hold.
 struct BlockingEventfd {
   int fd = eventfd(0, EFD_NONBLOCK);
   BlockingEventfd() { fcntl(fd, F_SETFL, 0); }
@@ -75,7 +75,7 @@ TEST("signal: regression: F2: a write that blocks after all is interrupted") {
     CHECK(bound.armed());
     CHECK(write(e.fd, &one, sizeof one) == -1 && errno == EINTR);
   }
-  // Nothing comes later.
+  // Nothing arrives later.
   CHECK(usleep(20'000) == 0);
 }
 
@@ -94,7 +94,7 @@ TEST("signal: regression: F2: two that fill and drain without end hold neither w
   for (int i = 0; i < 20'000; i++) SignalEventfd(e.fd);
   for (int i = 0; i < 500; i++) SignalEventfdByWrite(e.fd);
   stop = true;
-  // Lets go of either, whichever it waits for.
+  // Releases either thread, whichever one it is waiting for.
   while (running > 0) {
     SignalEventfd(e.fd);
     uint64_t count;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The queues of a tap, with a socket of datagrams in the kernel's place: it can say what no kernel says.
+// The queues of a tap, with a datagram socket in place of the kernel: it can send what no kernel would.
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -33,7 +33,7 @@ struct Tap {
     message += frame;
     if (send(kernel, message.data(), message.size(), 0) != static_cast<ssize_t>(message.size())) std::abort();
   }
-  // What arrived, header included; empty when nothing did.
+  // The frame that arrived, header included; empty if none did.
   std::string Heard() {
     std::string message(70000, '\0');
     const ssize_t n = recv(kernel, message.data(), message.size(), 0);
@@ -46,7 +46,7 @@ VirtioNetHdr Tso4(uint16_t gso_size = 1448) {
   return {VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_GSO_TCPV4, 66, gso_size, 34, 16, 0};
 }
 
-// A packet of the application's in segments of the given sizes, at most `room` bytes each.
+// A packet of the application in segments of the given sizes, at most `room` bytes each.
 uint32_t Packet(Pool& pool, const std::string& frame, const std::vector<uint32_t>& cuts) {
   uint32_t ids[64];
   const uint32_t n = static_cast<uint32_t>(cuts.size());
@@ -120,7 +120,7 @@ TEST("tap rx: what makes no sense is dropped and counted, and its mbufs serve th
   tap.Say(unknown, Bytes(4000));
   tap.Say({}, "");                                // a header and nothing behind it
   CHECK(send(tap.kernel, "short", 5, 0) == 5);    // not even a header
-  tap.Say({}, Bytes((65557 / 2048 + 1) * 2048));  // fills the room: may have been cut off
+  tap.Say({}, Bytes((65557 / 2048 + 1) * 2048));  // fills the room: may have been truncated
   tap.Say({}, Bytes(64, 9));
   uint32_t ids[8];
   CHECK(TapRxBurst(tap.rx, *pool, ids, 8) == 1);
