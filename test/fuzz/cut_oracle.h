@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which packets may be cut into segments, and what their segments are: RFC 9293, 768, 791 and 8200 read once
-// more, byte by byte and knowing nothing of the engine, which is compared with it.
+// Which packets may be segmented, and what their segments are: an independent byte-by-byte reading of RFC
+// 9293, 768, 791 and 8200, sharing no code with the engine, which is compared with it.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -13,14 +13,14 @@ namespace fuzz {
 struct CutRequest {
   bool tcp = false, allows_ipv4 = false, allows_ipv6 = false;
   uint32_t start = 0, offset = 0, size = 0;
-  bool finish = false;  // checksums are to be complete
+  bool finish = false;  // checksums must be complete
 };
 
 class CutOracle {
  public:
   CutOracle(std::string packet, const CutRequest& request) : p_(std::move(packet)), r_(request) {}
 
-  // Nothing when the packet is not what it says.
+  // Nothing if the packet is not what its metadata says.
   std::optional<std::vector<std::string>> Segments() {
     if (r_.size == 0 || r_.offset != (r_.tcp ? 16u : 6u) || !Parse()) return {};
     const std::string payload = p_.substr(end_);
@@ -71,7 +71,7 @@ class CutOracle {
     return Fold(sum);
   }
 
-  // Within the first 256 bytes, where all headers have to be.
+  // Within the first 256 bytes, where all headers must be.
   bool Has(size_t end) const { return end <= std::min<size_t>(p_.size(), 256); }
 
   bool Parse() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The surroundings of a fuzzed queue: guest memory in separate allocations of exactly the right size, a pool
-// of mbufs, and what must hold whatever the peer does. A broken promise aborts, which the fuzzer reports.
+// The environment of a fuzzed queue: guest memory in separate allocations of exactly the right size, a pool
+// of mbufs, and the invariants that hold whatever the peer does. A violation aborts, which the fuzzer
+// reports.
 #pragma once
 #include <bit>
 #include <cstdio>
@@ -31,7 +32,7 @@ struct FreeDelete {
 };
 using Block = std::unique_ptr<uint8_t, FreeDelete>;
 
-// The end of the block is the end of the allocation, so that AddressSanitizer sees the first byte too many.
+// The end of the block is the end of the allocation, so AddressSanitizer detects the first byte beyond it.
 inline Block Allocate(size_t bytes, size_t align, uint8_t fill) {
   uint8_t* p = static_cast<uint8_t*>(std::aligned_alloc(align, bytes));
   std::memset(p, fill, bytes);
@@ -43,7 +44,7 @@ struct Region {
   uint32_t size;
 };
 
-// Guest memory; regions that touch in guest-physical space do not touch in this process.
+// Guest memory; regions that are adjacent in guest-physical space are not adjacent in this process.
 class GuestMemory {
  public:
   explicit GuestMemory(const std::vector<Region>& regions) : regions_(regions) {
@@ -55,7 +56,7 @@ class GuestMemory {
     MUST(table.Build(table_regions));
   }
 
-  // Independent of the table under test: the byte at `gpa`, or nullptr in a hole.
+  // The byte at `gpa`, independent of the table under test, or nullptr in a hole.
   uint8_t* Find(uint64_t gpa) {
     for (size_t i = 0; i < regions_.size(); i++)
       if (gpa >= regions_[i].gpa && gpa - regions_[i].gpa < regions_[i].size)
@@ -99,7 +100,7 @@ class GuestMemory {
   std::vector<Block> blocks_;
 };
 
-// A pool, and the mbufs that the application holds of it.
+// A pool, and the mbufs of it that the application holds.
 class Application {
  public:
   Application(uint32_t count, uint32_t data_room)
@@ -115,7 +116,7 @@ class Application {
     held.clear();
   }
 
-  // A packet of `bytes` bytes in segments of at most `segment`, or kNoNext when the pool has too few mbufs.
+  // A packet of `bytes` bytes in segments of at most `segment`, or kNoNext if the pool has too few mbufs.
   uint32_t Make(uint32_t bytes, uint32_t segment, uint8_t seed) {
     segment = std::min(std::max(segment, 1u), pool->data_room());
     uint32_t parts = std::max(1u, (bytes + segment - 1) / segment);
@@ -132,7 +133,7 @@ class Application {
     return ids[0];
   }
 
-  // No mbuf is lost, none is in two places, and nothing was written in front of a packet's room.
+  // No mbuf is lost or held twice, and nothing was written before a packet's room.
   void Check() {
     const std::vector<uint8_t> canaries(kHeadroom, kCanary);
     std::vector<uint8_t> seen(pool->count());
@@ -168,7 +169,7 @@ class Application {
   Block memory_;
 };
 
-// Bits of an input's feature word.
+// Decodes an input's feature word.
 inline uint64_t FeaturesOf(uint16_t bits) {
   constexpr int kBits[] = {
       VIRTIO_NET_F_MRG_RXBUF,  VIRTIO_F_VERSION_1,      VIRTIO_F_RING_INDIRECT_DESC, VIRTIO_F_IN_ORDER,

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Whether a packet's network header asks for something that makes sense and was negotiated
-// (VIRTIO 1.2, 5.1.6.2).
+// Whether a packet's virtio-net header makes a valid, negotiated request (VIRTIO 1.2, 5.1.6.2).
 #pragma once
 #include <vector>
 
@@ -9,7 +8,7 @@
 namespace fuzz {
 
 inline bool HeaderIsSane(uint64_t features, const VirtioNetHdr& hdr, size_t packet_bytes) {
-  // Without checksum offload the driver has nothing to say in it.
+  // Without checksum offload the header carries no request.
   if (!HasFeature(features, VIRTIO_NET_F_CSUM)) return true;
   const bool checksum = hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM;
   if (checksum && size_t{hdr.csum_start} + hdr.csum_offset + 2 > packet_bytes) return false;

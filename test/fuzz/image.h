@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A raw image of guest memory, rings included, and a second thread that goes on writing to it: a peer that
+// A raw image of guest memory, rings included, and a second thread that keeps writing to it: a peer that
 // changes what has just been checked.
 #pragma once
 #include <atomic>
@@ -12,7 +12,7 @@ namespace fuzz {
 
 inline constexpr Region kMemory{0, 0x4000};
 
-// The peer's other hand: flips bits here and there until it is stopped.
+// The peer's second thread: flips bits here and there until it is stopped.
 class Scribbler {
  public:
   Scribbler(uint8_t* memory, uint32_t bytes, uint32_t seed)
@@ -39,7 +39,7 @@ struct Layout {
   uint32_t size;
 };
 
-// Close together, so that a short image reaches all of it; rings may overlap each other.
+// Close together, so that a short image covers all of it; rings may overlap each other.
 inline Layout TakeLayout(Input& in) {
   Layout l{};
   l.size = 1u << in.Below(7);

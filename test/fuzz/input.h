@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Reads a fuzzer's input from its front, zeros when it is used up, so that a prefix of an input means the
-// same as the whole up to there and seeds can be written by hand.
+// Reads a fuzzer's input from the front, and zeros once it is used up, so that a prefix of an input means the
+// same as the whole up to that point, and seeds can be written by hand.
 #pragma once
 #include <algorithm>
 #include <cstddef>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Fuzzes segmentation in software: a packet that is, or is not, what its metadata says, in mbufs of any size,
-// towards a peer that posts a few buffers at a time. The peer gets what the oracle says, whatever the room,
-// or nothing and the packet is counted.
+// Fuzzes software segmentation: a packet that is, or is not, what its metadata says, in mbufs of any size,
+// towards a peer that posts a few buffers at a time. Whatever the room, the peer gets what the oracle says;
+// or it gets nothing, and the packet is counted.
 #include "../ring/mock_peer.h"
 #include "burst/device_tx.h"
 #include "cut_oracle.h"
@@ -55,7 +55,7 @@ class Receiver {
   uint16_t seen_ = 0;
 };
 
-// Headers as a sender would write them, for most inputs; the input spoils some bytes of them afterwards.
+// Headers as a sender would write them, for most inputs; the input then corrupts some of their bytes.
 std::string Template(Input& in, const CutRequest& r, bool ipv6, uint32_t tags) {
   std::string s(14 + 4 * tags, '\2');
   const auto put = [&s](size_t at, uint32_t v) {
@@ -98,7 +98,7 @@ class Session {
     std::string packet = Template(in_, request, ipv6, tags);
     packet.resize(packet.size() + in_.Below(2500));
     for (size_t i = packet.size(); i-- > 256;) packet[i] = static_cast<char>(i * 7 + i / 256);
-    // What the sender lies about.
+    // Where the sender lies.
     for (uint32_t n = in_.Byte() % 4; n > 0; n--)
       packet[in_.Below(static_cast<uint32_t>(packet.size()))] = static_cast<char>(in_.Byte());
     if (in_.Byte() < 0x20) packet.resize(1 + in_.Below(static_cast<uint32_t>(packet.size())));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Fuzzes both roles of the ring engine with a raw image of guest memory, rings included: no structure is
-// assumed of what the peer wrote. In half of the inputs a second thread goes on writing while the bursts run,
-// as a peer that changes what has just been checked.
+// assumed in what the peer wrote. In half of the inputs a second thread keeps writing while the bursts run,
+// like a peer that changes what has just been checked.
 #include "burst/device_rx.h"
 #include "burst/device_tx.h"
 #include "burst/peer_traffic.h"
@@ -44,7 +44,7 @@ void Device(Input& in, uint64_t features, QueueRole role, GuestMemory& memory, b
         MUST(done <= made);
         app.Hold(ids + done, made - done);
       }
-      // However many the peer makes up meanwhile, a burst takes no more packets than it was asked for.
+      // However much the peer makes up meanwhile, a burst takes no more packets than it was asked for.
       MUST(queue.counters.good_packets + queue.counters.errors - packets <= kBurst);
       if (i == 2) queue.Arm();
       if (broken) MUST(done == 0 && queue.last_avail_idx == before);
@@ -58,8 +58,8 @@ void Device(Input& in, uint64_t features, QueueRole role, GuestMemory& memory, b
   MUST(queue.Quiesce() == at);
 }
 
-// The device model's control queue against a driver that writes what it likes: what is taken has at most as
-// many descriptors as the ring, each with bytes, and a broken queue takes no more.
+// The device model's control queue against a driver that writes anything: a chain that is taken has at most
+// as many descriptors as the ring, none of them empty, and a broken queue yields no more.
 void Messages(Input& in, uint64_t features, GuestMemory& memory, bool scribble) {
   Layout l = TakeLayout(in);
   const uint16_t last = in.Take<uint16_t>();
@@ -86,7 +86,7 @@ void Messages(Input& in, uint64_t features, GuestMemory& memory, bool scribble) 
   }
 }
 
-// The built-in peer against a back-end that writes what it likes.
+// The built-in peer against a back-end that writes anything.
 void Driver(Input& in, uint64_t features, GuestMemory& memory, bool scribble) {
   constexpr uint32_t kBuffer = 256, kSize = 16;
   const auto setup = [&](uint64_t base) {
@@ -100,7 +100,7 @@ void Driver(Input& in, uint64_t features, GuestMemory& memory, bool scribble) {
   MUST(tx.SetTemplate(frame, sizeof frame));
   uint8_t ops = in.Byte();
   uint32_t seed = in.Take<uint16_t>();
-  // The used rings first, then the front of the buffers, where a back-end writes headers.
+  // The used rings first, then the start of the buffers, where a back-end writes headers.
   for (uint64_t at : {uint64_t{0x200}, uint64_t{0x2200}, uint64_t{0x1000}}) {
     uint8_t part[0x90] = {};
     for (uint8_t& b : part) b = in.Byte();
@@ -131,7 +131,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   uint8_t mode = in.Byte();
   bool scribble = mode & 0x80;
   fuzz::GuestMemory memory({fuzz::kMemory});
-  // 0 and 1: bursts; 6: messages; all else: the built-in peer.
+  // 0 and 1: bursts; 6: messages; others: the built-in peer.
   switch (mode & 3) {
     case 0:
       fuzz::Device(in, features, vpci::QueueRole::kRx, memory, scribble);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What VIRTIO 1.2 (2.7 and 2.8) says of what waits in a ring, written for clearness and knowing nothing of
-// the engine, which is compared with it.
+// What VIRTIO 1.2 (2.7 and 2.8) says about the entries pending in a ring, written for clarity and sharing no
+// code with the engine, which is compared with it.
 #pragma once
 #include <vector>
 
@@ -18,12 +18,12 @@ struct OracleSegment {
 struct OracleEntry {
   uint16_t id = 0;
   uint32_t slots = 1;
-  // It can be read. What it is good for is another question.
+  // It can be read; whether it is usable is another question.
   bool legal = false;
-  // A part of it lies where the device itself writes: nothing can be foretold.
+  // A part of it lies where the device itself writes: the result is unpredictable.
   bool unsteady = false;
   std::vector<OracleSegment> segments;
-  uint64_t table_gpa = 0;  // of its indirect descriptors
+  uint64_t table_gpa = 0;  // of its indirect table
 
   uint64_t bytes() const {
     uint64_t all = 0;
@@ -44,19 +44,19 @@ class RingOracle {
 
   bool packed() const { return packed_; }
 
-  // Slots from one position of the device to another.
+  // Slots from one device position to another.
   uint32_t Distance(uint16_t from, uint16_t to) const {
     if (!packed_) return static_cast<uint16_t>(to - from);
     return (Place(to) + 2 * ring_.size - Place(from)) % (2 * ring_.size);
   }
 
-  // The driver claims that more entries wait than the ring holds.
+  // The driver claims more pending entries than the ring holds.
   bool Overrun(uint16_t position) const {
     return !packed_ && static_cast<uint16_t>(Load<uint16_t>(ring_.avail + 2) - position) > ring_.size;
   }
 
-  // What waits from `position` on. Behind an illegal entry of a packed ring nobody knows where the next one
-  // is.
+  // The entries pending from `position` on. After an illegal entry of a packed ring the start of the next one
+  // is unknown.
   std::vector<OracleEntry> Waiting(uint16_t position) const {
     std::vector<OracleEntry> all;
     if (Overrun(position)) return all;
@@ -67,15 +67,15 @@ class RingOracle {
     }
     for (uint32_t slots = 0; slots < ring_.size && Available(position, slots); slots += all.back().slots) {
       all.push_back(PackedEntry((Place(position) + slots) % ring_.size));
-      // A list does not reach around into slots of entries before it.
+      // A list must not wrap around into slots of earlier entries.
       if (all.back().slots > ring_.size - slots) all.back().legal = false;
       if (!all.back().legal) break;
     }
     return all;
   }
 
-  // Id and length of the entry that was used `slots` slots behind `position`; nothing in a packed ring when
-  // the descriptor there is not used.
+  // Id and length of the entry that was used `slots` slots after `position`; nothing in a packed ring if the
+  // descriptor there is not used.
   std::optional<VringUsedElem> Used(uint16_t position, uint32_t slots) const {
     if (!packed_)
       return Load<VringUsedElem>(ring_.used + 4 +
@@ -87,7 +87,7 @@ class RingOracle {
     return VringUsedElem{d.id, (d.flags & VRING_DESC_F_WRITE) ? d.len : 0};
   }
 
-  // Where a burst may write beside the buffers.
+  // Where a burst may write besides the buffers.
   Region UsedArea() const {
     if (packed_) return {ring_.desc, 16 * ring_.size};
     return {ring_.used, 8 * ring_.size + 4};
@@ -98,7 +98,8 @@ class RingOracle {
   }
 
  private:
-  // A position of a packed ring as one number: slots, and rounds in which the wrap counter is 1 come first.
+  // A packed-ring position as one number: slots of the lap with the wrap counter at 1, then those of the
+  // other lap.
   uint32_t Place(uint16_t position) const {
     return (position & 0x7fff) + ((position & VRING_PACKED_WRAP) ? 0 : ring_.size);
   }
@@ -127,7 +128,7 @@ class RingOracle {
     return true;
   }
 
-  // 2.7.5.3 and 2.8.19: whole descriptors. The engine also wants the table aligned in this process.
+  // 2.7.5.3 and 2.8.19: whole descriptors. The engine also requires the table to be aligned in this process.
   bool IsTable(uint64_t addr, uint32_t len, uint16_t flags, OracleEntry* e) const {
     if ((flags & VRING_DESC_F_NEXT) || len == 0 || len % 16 || len / 16 > kVringMaxSize) return false;
     uint8_t* table = memory_.Find(addr, len);
@@ -176,8 +177,8 @@ class RingOracle {
     return e;
   }
 
-  // Only WRITE means something in a table (2.8.7), and nothing on a ring that the device reads: drivers leave
-  // it set. The list is no longer than the ring; the descriptor of the table is no part of it.
+  // Only WRITE is meaningful in a table (2.8.7), and not even that on a ring that the device reads: drivers
+  // leave it set. The list is no longer than the ring; the table's own descriptor does not count.
   bool PackedTable(uint64_t table, uint32_t entries, OracleEntry* e) const {
     if (entries > ring_.size) return false;
     for (uint32_t i = 0; i < entries; i++) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Fuzzes the roads beside the bursts - work in place, repeated packets, relays - and their turns with bursts
-// on the same rings, with a raw image of guest memory as in ring_image.cc.
+// Fuzzes the paths beside the plain bursts - work in place, repeated packets, relays - and their interleaving
+// with bursts on the same rings, with a raw image of guest memory as in ring_image.cc.
 #include "burst/device_rx.h"
 #include "burst/device_tx.h"
 #include "burst/in_place.h"
@@ -11,19 +11,19 @@
 namespace fuzz {
 namespace {
 
-// Buffers may lie here too: then the region changes from one to the next.
+// Buffers may lie here too, so the region may change from one to the next.
 constexpr Region kElsewhere{0x8000, 0x1000};
 constexpr uint32_t kSteps = 16;
 constexpr uint32_t kMost = 64;
 
-// Where the two rings lie when they are to be legal ones at first, with buffers behind them.
+// Layout of the two rings when they are to be legal at first, with buffers behind them.
 constexpr Layout kLegal[] = {{0, 0x800, 0xa00, 0}, {0x1000, 0x1800, 0x1a00, 0}};
 constexpr uint64_t kBuffers = 0x2000;
 
 class Roads {
  public:
-  // `legal`: the rings are full of entries of one buffer, each of the length that the input says. They stay
-  // so unless somebody scribbles, since no buffer lies over them.
+  // `legal`: the rings are full of single-buffer entries, each of the length that the input gives. They stay
+  // so unless the second thread scribbles, since no buffer overlaps them.
   Roads(Input& in, uint64_t rx_features, uint64_t tx_features, GuestMemory& memory, bool legal, bool scribble)
       : memory_(memory),
         legal_(legal),
@@ -35,7 +35,7 @@ class Roads {
     for (uint8_t& length : lengths_) length = in.Byte();
   }
 
-  // After the image, which lies over all else.
+  // After the image, overwriting it.
   void Offer() {
     if (!legal_) return;
     for (DeviceQueue* q : {&rx_, &tx_}) q->is_packed() ? OfferPacked(*q) : OfferSplit(*q);
@@ -47,7 +47,7 @@ class Roads {
     const bool rx_broken = Broken(rx_), tx_broken = Broken(tx_);
     const uint16_t rx_at = rx_.last_avail_idx, tx_at = tx_.last_avail_idx;
     Take(what, n);
-    // What is broken stays so, and is not touched.
+    // A broken queue stays broken, and is not touched.
     if (rx_broken) MUST(Broken(rx_) && rx_.last_avail_idx == rx_at);
     if (tx_broken) MUST(Broken(tx_) && tx_.last_avail_idx == tx_at);
     MUST(rx_.burst.held == 0 && tx_.burst.held == 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Fuzzes the device role of the ring engine with structured input: features, geometry, descriptors, and a
-// list of what peer and application do in turn. Every burst is compared with an oracle.
+// sequence of steps of peer and application. Every burst is compared with an oracle.
 #include "burst/device_rx.h"
 #include "burst/device_tx.h"
 #include "guest.h"
@@ -11,7 +11,7 @@
 namespace fuzz {
 namespace {
 
-// Rings and room for indirect tables in A; B and C touch for the guest but not in this process.
+// Rings and room for indirect tables in A; B and C are adjacent for the guest but not in this process.
 constexpr Region kA{0x10000, 0x3000}, kB{0x20000, 0x1000}, kC{0x21000, 0x1000};
 constexpr uint64_t kDesc = kA.gpa, kAvail = kA.gpa + 0x1000, kUsed = kA.gpa + 0x1400, kFree = kA.gpa + 0x2000;
 constexpr uint32_t kMaxSize = 128;
@@ -102,8 +102,8 @@ class Session {
     return d;
   }
 
-  // Descriptor `i` as the driver would make it available: in a split ring it lies in the table for good, in a
-  // packed ring it is written into the next slot.
+  // Descriptor `i` as the driver would make it available: in a split ring it stays in the table, in a packed
+  // ring it is written into the next slot.
   void WriteTemplate(uint32_t i) {
     templates_[i] = Descriptor();
     if (!packed_) Store(kDesc + uint64_t{16} * i, templates_[i]);
@@ -157,7 +157,7 @@ class Session {
     }
   }
 
-  // The driver's end of the ring begins at the same place.
+  // Starts the driver's end of the ring at the same position.
   void StartAt(uint16_t position) {
     if (packed_) {
       driver_at_ = (position & 0x7fff) % size_;
@@ -189,7 +189,7 @@ class Session {
 
   bool broken() const { return queue_.state.load() == QueueState::kBroken; }
 
-  // A burst under watch: what holds whatever it found in the ring.
+  // Observes one burst: the invariants that hold whatever it found in the ring.
   class Watch {
    public:
     Watch(Session& s, uint32_t asked)
@@ -202,9 +202,9 @@ class Session {
           memory_(s.memory_.Snapshot()),
           overrun_(s.oracle_->Overrun(position)) {}
 
-    // Checks, and gives the number of entries that were used. `buffers`: where the burst may have written
-    // beside the ring; nullptr when the peer's buffers lie over what decides, so that anything in guest
-    // memory may have changed.
+    // Checks, and returns the number of entries that were used. `buffers`: where the burst may have written
+    // besides the ring; nullptr if the peer's buffers overlap what decides the result, so that anything in
+    // guest memory may have changed.
     size_t Used(const std::vector<OracleSegment>* buffers) const {
       const uint32_t slots = s_.oracle_->Distance(position, s_.queue_.last_avail_idx);
       if (was_broken || overrun_) {
@@ -224,7 +224,7 @@ class Session {
     const uint32_t mbufs;
 
    private:
-    // Used entries are whole ones that waited.
+    // Used entries are complete ones that were pending.
     size_t Entries(uint32_t slots) const {
       uint32_t sum = 0;
       for (size_t i = 0; i <= waiting.size(); sum += waiting[i++].slots) {
@@ -254,9 +254,9 @@ class Session {
 
   struct Expected {
     bool legal = false;
-    // It goes back to the peer and is counted; otherwise its bytes are delivered.
+    // It is returned to the peer and counted; otherwise its bytes are delivered.
     bool dropped = false;
-    // What a packet that may be delivered takes of the pool.
+    // mbufs that a deliverable packet takes from the pool.
     uint64_t mbufs = 0;
     std::vector<uint8_t> bytes;
   };
@@ -283,7 +283,7 @@ class Session {
     const Watch watch(*this, n);
     std::vector<Expected> expected;
     for (size_t i = 0; i < n && i < watch.waiting.size(); i++) {
-      // From here on nothing can be foretold.
+      // From here on the result is unpredictable.
       if (watch.waiting[i].unsteady) return ReceiveUnsteady(n);
       expected.push_back(ExpectPacket(watch.waiting[i]));
     }
@@ -313,8 +313,7 @@ class Session {
     app_.Hold(ids, got);
   }
 
-  // Why a burst ended before its end: a broken ring is one that has a bad entry, and only too small a pool is
-  // another reason.
+  // Why a burst ended early: a broken ring has a bad entry; the only other reason is too small a pool.
   void CheckRest(const std::vector<Expected>& expected, size_t used, uint32_t mbufs) const {
     if (used == expected.size()) return;
     bool bad = false;
@@ -355,10 +354,10 @@ class Session {
     bool over_ring = false;
     std::vector<OracleSegment> buffers;
     for (const OracleEntry& e : watch.waiting) {
-      // An entry with a buffer that is not to be written goes back as it is.
+      // An entry with a read-only buffer goes back unchanged.
       if (e.HasWritable(false)) continue;
       for (const OracleSegment& s : e.segments) {
-        // The rings lie in A, and tables of indirect descriptors do unless the peer means mischief.
+        // The rings lie in A, and so do indirect tables unless the peer is malicious.
         over_ring |= s.gpa < kB.gpa || e.table_gpa >= kB.gpa;
         buffers.push_back(s);
       }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What an attacker needs of the system and Node cannot give: descriptors of every kind, and processes that
-// fill and drain an eventfd while somebody else writes it. One process on a socket (descriptor 3); a request
-// is a Request with at most one descriptor, the answer an errno (0 is success) with at most one descriptor.
-// Everything ends with the socket.
+// What an attacker needs from the system and Node cannot provide: descriptors of every kind, and processes
+// that fill and drain an eventfd while another process writes it. One process on a socket (descriptor 3): a
+// request is a Request with at most one descriptor, the answer an errno (0 for success) with at most one
+// descriptor. Everything ends with the socket.
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -38,7 +38,7 @@ constexpr off_t kGiB = 1 << 30;
 
 struct Request {
   char name[32];
-  // Process that the filler holds up, or how many times a value is added.
+  // Process that the filler blocks, or how many times a value is added.
   int32_t number;
   int32_t unused;
   uint64_t value;
@@ -56,7 +56,7 @@ int Memfd(off_t bytes, unsigned flags = 0, int seals = 0) {
   return fd;
 }
 
-// The same file, opened with other rights.
+// The same file, opened with other access rights.
 int Reopened(int fd, int flags) {
   char path[32];
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
@@ -65,7 +65,7 @@ int Reopened(int fd, int flags) {
   return other;
 }
 
-// A file system of this process alone, which lives as long as its one file is open.
+// A file system private to this process, which lives as long as its one file is open.
 int FileOn(
     const char* type, const char* options, const std::function<void()>& mounted = [] {}) {
   char folder[] = "/tmp/accomplice-XXXXXX";
@@ -97,7 +97,7 @@ int Fuse() {
   if (device < 0) return -1;
   char options[128];
   snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", device);
-  // There is nothing to read before it is mounted.
+  // There are no requests before it is mounted.
   const auto serve = [device] { servers.Start([device] { ServeSilently(device); }); };
   const int fd = FileOn("fuse.accomplice", options, serve);
   close(device);
@@ -191,7 +191,7 @@ const std::map<std::string, std::function<int()>> kMakers = {
     {"semaphore-2^63", [] { return Eventfd(EFD_SEMAPHORE, uint64_t{1} << 63); }},
 };
 
-// Adds without waiting, whatever the owner's flags are; what does not fit is not added.
+// Adds without waiting, whatever the owner's flags; what does not fit is not added.
 void Add(int fd, uint64_t value, int32_t times) {
   const int flags = fcntl(fd, F_GETFL);
   for (int32_t n = 0; n < times; n++) {
@@ -224,7 +224,7 @@ int Handle(const Request& request, int fd, int* out) {
   return *out < 0 ? (errno != 0 ? errno : EIO) : 0;
 }
 
-// False at the end of the conversation.
+// False at end of file.
 bool Receive(Request* request, int* fd) {
   iovec bytes{request, sizeof *request};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
@@ -264,7 +264,7 @@ int main() {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   signal(SIGPIPE, SIG_IGN);
   fcntl(kSocket, F_SETFL, 0);
-  // File systems that are mounted here are nobody else's.
+  // File systems mounted here are invisible to others.
   if (unshare(CLONE_NEWNS) == 0) mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
   Request request;
   int given;

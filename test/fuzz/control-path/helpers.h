@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Processes that work beside this one until they are stopped, and die with it.
+// Processes that run beside this one until they are stopped, and die with it.
 #pragma once
 #include <fcntl.h>
 #include <signal.h>
@@ -42,7 +42,7 @@ inline constexpr uint64_t kFullCounter = ~uint64_t{0} - 1;
 
 constexpr int kSmallSteps = 8;
 
-// Whether a process waits in write(2); a stranger would see it by its silence.
+// Whether a process is blocked in write(2); from outside it would only seem silent.
 inline bool IsHeldInWrite(int32_t pid) {
   char path[40];
   snprintf(path, sizeof path, "/proc/%d/syscall", pid);
@@ -53,11 +53,12 @@ inline bool IsHeldInWrite(int32_t pid) {
   return held;
 }
 
-// Two processes, one of which fills the eventfd; the other drains it until `victim` is caught in a write.
+// Two processes: one fills the eventfd, the other drains it until `victim` is caught in a write.
 inline void FillAndDrain(Helpers* helpers, int fd, int32_t victim) {
   fcntl(fd, F_SETFL, 0);
   helpers->Start([fd] {
-    // The last steps to the top are small, or one signal of the victim's would keep it from ever being full.
+    // The last steps to the top are small: otherwise one signal of the victim's would keep it from ever being
+    // full.
     const uint64_t most = kFullCounter - kSmallSteps;
     const uint64_t one = 1;
     for (;;) {

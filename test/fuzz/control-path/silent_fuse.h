@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A FUSE file system with one file of which names, sizes and opens are answered, reads and writes never.
+// A FUSE file system with one file: lookups, sizes and opens are answered, reads and writes never.
 #pragma once
 #include <errno.h>
 #include <linux/fuse.h>
