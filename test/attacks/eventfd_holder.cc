@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Holds the other end of an eventfd that a process under attack was given. Connects to a unix socket, sends
-// the eventfd there, and goes on until its input ends.
-//   eventfd_holder SOCKET fill        O_NONBLOCK is off; one thread fills the counter, one drains it, without
-//   end eventfd_holder SOCKET window      O_NONBLOCK is off and the counter is full, but for a moment, at
-//   some time after each line that
-//                                     comes: who looks in that moment and writes after it, is held until the
-//                                     next one
-//   eventfd_holder SOCKET semaphore   EFD_SEMAPHORE, its counter at 2^63 as soon as a line comes on the input
+// Holds the other end of an eventfd that was given to a process under attack. Connects to a unix socket,
+// sends the eventfd there, and runs until its input ends.
+//   eventfd_holder SOCKET fill       O_NONBLOCK off; one thread fills the counter, another drains it
+//   eventfd_holder SOCKET window     O_NONBLOCK off and the counter full, except for a moment some time after
+//                                    each input line: whoever polls in that moment and writes after it blocks
+//                                    until the next one
+//   eventfd_holder SOCKET semaphore  EFD_SEMAPHORE, its counter at 2^63 from the first input line on
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
@@ -57,7 +56,7 @@ void Drain(int fd) {
   for (uint64_t count;;) (void)!read(fd, &count, sizeof count);
 }
 
-// Full again, whatever the victim has added meanwhile: a write that does not fit is interrupted by the timer.
+// Full again, whatever the victim has added meanwhile: the timer interrupts a write that does not fit.
 void Close(int fd) {
   while (write(fd, &kMost, sizeof kMost) < 0) {
     uint64_t count;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Sends 64-byte packets through one direction of the device role, for a tool that counts its instructions:
+// Sends 64-byte packets through one direction of the device role, for a tool that counts instructions:
 //   instructions rx|tx split|packed [in-order] [offload]
 #include <cstdio>
 #include <cstring>
