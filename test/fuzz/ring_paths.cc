@@ -20,11 +20,11 @@ constexpr uint32_t kMost = 64;
 constexpr Layout kLegal[] = {{0, 0x800, 0xa00, 0}, {0x1000, 0x1800, 0x1a00, 0}};
 constexpr uint64_t kBuffers = 0x2000;
 
-class Roads {
+class Paths {
  public:
   // `legal`: the rings are full of single-buffer entries, each of the length that the input gives. They stay
   // so unless the second thread scribbles, since no buffer overlaps them.
-  Roads(Input& in, uint64_t rx_features, uint64_t tx_features, GuestMemory& memory, bool legal, bool scribble)
+  Paths(Input& in, uint64_t rx_features, uint64_t tx_features, GuestMemory& memory, bool legal, bool scribble)
       : memory_(memory),
         legal_(legal),
         steady_(legal && !scribble),
@@ -205,12 +205,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (uint32_t i = 0; i < kSteps; i++) n[i] = in.Byte();
   const uint16_t seed = in.Take<uint16_t>();
   GuestMemory memory({kMemory, kElsewhere});
-  Roads roads(in, rx_features, tx_features, memory, mode & 0x40, mode & 0x80);
+  Paths paths(in, rx_features, tx_features, memory, mode & 0x40, mode & 0x80);
   FillImage(memory, in);
-  if (!roads.starts()) return 0;
-  roads.Offer();
+  if (!paths.starts()) return 0;
+  paths.Offer();
   std::optional<Scribbler> scribbler;
   if (mode & 0x80) scribbler.emplace(memory.Find(0), kMemory.size, seed);
-  for (uint32_t i = 0; i < kSteps; i++) roads.Step(what[i], n[i] % (kMost + 1));
+  for (uint32_t i = 0; i < kSteps; i++) paths.Step(what[i], n[i] % (kMost + 1));
   return 0;
 }
