@@ -94,7 +94,7 @@ const ADDON: Readonly<Record<string, { readonly below: readonly string[]; readon
   ring: { below: [], node: false },
   packet: { below: ['ring/layout.h'], node: false },
   burst: { below: ['packet', 'ring'], node: false },
-  // Notifications are the ring engine's (docs/architecture.md, "The rooms of the addon").
+  // Notifications are the ring engine's (docs/architecture.md, "Folders of the addon").
   os: { below: ['ring/bounded_call.h', 'ring/signal.h'], node: false },
   binding: { below: ['os', 'burst', 'packet', 'ring'], node: true },
 };

@@ -62,7 +62,7 @@ TEST("announce: an address of zeros is one too") {
   CHECK(RxBurst(peer.queue, *pool, &id, 1) == 1);
 }
 
-TEST("announce: nobody goes to sleep over it, and a relay leaves it to the burst") {
+TEST("announce: a pending one keeps a queue awake, and a relay leaves it to the burst") {
   Peer rx, tx;
   CHECK(rx.Start(QueueRole::kRx) == StartError::kNone);
   CHECK(tx.Start(QueueRole::kTx) == StartError::kNone);

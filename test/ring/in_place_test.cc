@@ -129,7 +129,7 @@ TEST("in place: other shapes are left to bursts") {
   CHECK(pool->ol_flags()[ids[0]] == MBUF_F_NEEDS_CSUM);
 }
 
-TEST("in place: packets that are told of together lie in one mapping") {
+TEST("in place: packets that are shown together lie in one mapping") {
   Peer peer;
   // The second half of the buffers belongs to another mapping.
   const uint32_t half = 0x10000 + 2 * 2048;
@@ -147,7 +147,7 @@ TEST("in place: packets that are told of together lie in one mapping") {
   }
 }
 
-TEST("in place: whoever stops the queue waits until the application lets go") {
+TEST("in place: a thread that stops the queue waits until the application is done") {
   Pair in(QueueRole::kTx, 0);
   CHECK(Reserve(in.queue(), 1) == 1);
   std::atomic<bool> stopped{false};
@@ -191,7 +191,7 @@ TEST("relay: packets go from ring to ring, none lost, none changed, whatever the
   }
 }
 
-TEST("relay: a full burst waits for buffers for three, not for ever, and fewer packets never") {
+TEST("relay: a full burst waits for buffers for three, for a bounded time; a smaller one never waits") {
   for (uint64_t features : Rings()) {
     Pair out(QueueRole::kRx, features, 256), in(QueueRole::kTx, features, 256);
     const auto relay = [&] { return RelayBurst(out.queue(), in.queue(), 32); };
@@ -213,7 +213,7 @@ TEST("relay: a full burst waits for buffers for three, not for ever, and fewer p
   }
 }
 
-TEST("relay: says when a packet or a buffer needs the other road, after those before it") {
+TEST("relay: reports a packet or a buffer that needs a burst, after moving those before it") {
   Peer out, in;
   Pool pool;
   out.Start(QueueRole::kRx);
