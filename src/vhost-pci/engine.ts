@@ -12,7 +12,7 @@ import {
   QUEUE_STUCK,
   type QueueHandle,
 } from '../native.ts';
-import type { RemoteQueue } from './messages.ts';
+import type { RemoteQueue } from './records.ts';
 
 /** 'tx' gives to a ring on which the peer receives, 'rx' takes from a ring on which it sends. */
 export type EngineRole = 'rx' | 'tx';

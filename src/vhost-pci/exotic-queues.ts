@@ -5,7 +5,7 @@
 import { VHOST_PCI_REFERENCE_VRING_SIZE } from '../abi/vhost-pci.ts';
 import type { DriverArea } from '../native.ts';
 import { Engine, type EngineRole } from './engine.ts';
-import type { RemoteQueue, RemoteRegion } from './messages.ts';
+import type { RemoteQueue, RemoteRegion } from './records.ts';
 import type { RemoteMemory } from './remote-memory.ts';
 
 export interface ExoticQueuesOptions {

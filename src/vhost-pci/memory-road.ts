@@ -7,7 +7,7 @@ import type { MappedArea } from '../bus/pci-device.ts';
 import { failedTo, PmdError } from '../errors.ts';
 import { native } from '../native.ts';
 import { readText, SYSFS } from '../pci/sysfs.ts';
-import type { RemoteRegion } from './messages.ts';
+import type { RemoteRegion } from './records.ts';
 
 export interface MemoryRoad {
   readonly path: string;

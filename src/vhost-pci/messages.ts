@@ -25,29 +25,7 @@ import {
   VHOST_PCI_REMOTE_MEM_PLACED_ENTRY,
   VHOST_PCI_REMOTE_QUEUE_ENTRY,
 } from '../abi/vhost-pci.ts';
-
-/** A piece of the peer's memory and where it lies in a BAR. */
-export interface RemoteRegion {
-  /** Guest-physical address. */
-  readonly gpa: bigint;
-  /** Bytes. */
-  readonly size: bigint;
-  readonly bar: number;
-  /** Bytes from the BAR's start. */
-  readonly offset: bigint;
-}
-
-/** One ring of the peer; addresses are guest-physical. */
-export interface RemoteQueue {
-  readonly lastAvailIdx: number;
-  /** Which giving of the ring this is; goes into the position words. */
-  readonly serial: number;
-  readonly enabled: boolean;
-  readonly num: number;
-  readonly desc: bigint;
-  readonly avail: bigint;
-  readonly used: bigint;
-}
+import type { RemoteQueue, RemoteRegion } from './records.ts';
 
 export type ControlMessage =
   | { readonly type: 'memory'; readonly regions: readonly RemoteRegion[] }

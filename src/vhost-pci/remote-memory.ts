@@ -12,8 +12,8 @@ import {
 } from '../native.ts';
 import { PeerMemoryLimit } from './hole-allowance.ts';
 import { checkSameMemory, type MemoryRoad, mapRoad, ROAD_BAR } from './memory-road.ts';
-import type { RemoteRegion } from './messages.ts';
 import { measureReadSpeed, type ReadSpeed } from './read-speed.ts';
+import type { RemoteRegion } from './records.ts';
 
 export interface RemoteMemoryOptions {
   /** BARs are mapped anew at each message (REMAP); without, once and for ever. */

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What an engine has to know of the peer's memory and of one of its rings, whichever session said it.
+
+/** A piece of the peer's memory and where it lies in a BAR. */
+export interface RemoteRegion {
+  /** Guest-physical address. */
+  readonly gpa: bigint;
+  /** Bytes. */
+  readonly size: bigint;
+  readonly bar: number;
+  /** Bytes from the BAR's start. */
+  readonly offset: bigint;
+}
+
+/** One ring of the peer; addresses are guest-physical. */
+export interface RemoteQueue {
+  readonly lastAvailIdx: number;
+  /** Which giving of the ring this is; goes into the position words. */
+  readonly serial: number;
+  readonly enabled: boolean;
+  readonly num: number;
+  readonly desc: bigint;
+  readonly avail: bigint;
+  readonly used: bigint;
+}
