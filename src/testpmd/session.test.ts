@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { nullDriver } from '../drivers/null/port.ts';
+import { ports } from '../drivers/registry.ts';
 import { MBUF_F_NEEDS_CSUM } from '../ethdev/mempool.ts';
-import { nullDriver } from '../ethdev/null-port.ts';
 import { ALL_OFFLOADS, describeOffloads } from '../ethdev/offloads.ts';
 import type { Port, PortEvent } from '../ethdev/port.ts';
-import { ports } from '../ethdev/registry.ts';
 import { native } from '../native.ts';
 import { Session } from './session.ts';
 import { defaultSettings, type Settings } from './settings.ts';

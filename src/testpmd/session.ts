@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One run of testpmd: its ports from probing to closing, their events, and the order in which things happen.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ports as openPorts, probePort } from '../drivers/registry.ts';
 import { PmdError } from '../errors.ts';
 import type { Port } from '../ethdev/port.ts';
-import { ports as openPorts, probePort } from '../ethdev/registry.ts';
 import type { LcorePlace } from '../lcore/lcore-list.ts';
 import { Attachment } from './attachment.ts';
 import { Forwarding } from './forwarding.ts';

@@ -15,20 +15,20 @@ import {
 import { VIRTIO_F_VERSION_1 } from '../abi/virtio-ring.ts';
 import { answers, NO_ANSWER } from '../bus/liveness.ts';
 import type { DmaMemory, PciDevice } from '../bus/pci-device.ts';
+import type { MemoryRoad } from '../engines/alternate-mapping.ts';
+import type { EngineRole } from '../engines/engine.ts';
+import { ExoticQueues } from '../engines/engine-set.ts';
+import { DATA_PATH_FEATURES } from '../engines/features.ts';
+import type { ReadSpeed } from '../engines/read-speed.ts';
+import { RemoteMemory } from '../engines/remote-memory.ts';
 import { failedTo, PmdError } from '../errors.ts';
 import type { DriverArea } from '../native.ts';
 import { type FeatureSet, features, hasFeature } from '../virtio/features.ts';
 import { ModernTransport } from '../virtio/modern-transport.ts';
 import { ControlQueue } from './control-queue.ts';
-import { DATA_PATH_FEATURES } from './data-path-features.ts';
-import type { EngineRole } from './engine.ts';
-import { ExoticQueues } from './exotic-queues.ts';
 import { readNetConfig, requireVhostPci } from './function.ts';
 import { allocateLocalQueues, setupLocalQueues } from './local-queues.ts';
-import type { MemoryRoad } from './memory-road.ts';
 import { type ControlMessage, encodeQueueStopped } from './messages.ts';
-import type { ReadSpeed } from './read-speed.ts';
-import { RemoteMemory } from './remote-memory.ts';
 import { RxInterrupts } from './rx-interrupts.ts';
 
 /** Resets on the device's demand without a link in between, after which it is left alone. */

@@ -25,7 +25,7 @@ import {
   VHOST_PCI_REMOTE_MEM_PLACED_ENTRY,
   VHOST_PCI_REMOTE_QUEUE_ENTRY,
 } from '../abi/vhost-pci.ts';
-import type { RemoteQueue, RemoteRegion } from './records.ts';
+import type { RemoteQueue, RemoteRegion } from '../engines/records.ts';
 
 export type ControlMessage =
   | { readonly type: 'memory'; readonly regions: readonly RemoteRegion[] }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // set.
+
+import { macBytes } from '../../packet/mac.ts';
 import { engineNames } from '../fwd/engines.ts';
-import { macBytes } from '../fwd/mac-address.ts';
 import { txSegmentsFault } from '../options.ts';
 import type { Session } from '../session.ts';
 import { MAX_BURST } from '../settings.ts';

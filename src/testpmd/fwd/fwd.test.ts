@@ -2,6 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type MbufVector, Mempool } from '../../ethdev/mempool.ts';
 import type { LcoreContext } from '../../lcore/context.ts';
+import { udpFrameHeaders } from '../../packet/frames.ts';
+import { macBytes, macWords } from '../../packet/mac.ts';
 import {
   type FwdEngine,
   type FwdStream,
@@ -12,8 +14,6 @@ import {
   STREAM_TX,
 } from './engine.ts';
 import { engineNamed, engineNames } from './engines.ts';
-import { macBytes, macWords } from './mac-address.ts';
-import { udpFrameHeaders } from './udp-frame.ts';
 
 const BURST = 4;
 let pools: Mempool[] = [];

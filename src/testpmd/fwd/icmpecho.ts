@@ -9,8 +9,8 @@ import {
   MBUF_F_USO,
   type Mempool,
 } from '../../ethdev/mempool.ts';
+import { macBytes } from '../../packet/mac.ts';
 import type { FwdEngine } from './engine.ts';
-import { macBytes } from './mac-address.ts';
 import { streamReceive, streamTransmit } from './stream.ts';
 
 const ETHER_TYPE = 12;

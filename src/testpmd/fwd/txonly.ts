@@ -11,8 +11,8 @@
 import type { MbufVector, Mempool } from '../../ethdev/mempool.ts';
 import type { LcoreContext } from '../../lcore/context.ts';
 import { NO_NEXT } from '../../native.ts';
+import { udpFrameHeaders } from '../../packet/frames.ts';
 import { type FwdEngine, type FwdStream, STREAM_DROPPED, STREAM_TX } from './engine.ts';
-import { udpFrameHeaders } from './udp-frame.ts';
 
 interface TxOnly {
   readonly pool: Mempool;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // net_null, DPDK's port without a wire: receiving gives packets of `size` bytes at once, transmitting frees them.
 // With copy=1 each packet's bytes are also copied from and to a buffer. It shows what the frame around a driver costs.
-import { PmdError } from '../errors.ts';
-import { formatDevargs, integerArg } from './devargs.ts';
-import type { MbufVector } from './mempool.ts';
-import { ALL_OFFLOADS } from './offloads.ts';
+import { PmdError } from '../../errors.ts';
+import { formatDevargs, integerArg } from '../../ethdev/devargs.ts';
+import type { MbufVector } from '../../ethdev/mempool.ts';
+import { ALL_OFFLOADS } from '../../ethdev/offloads.ts';
 import type {
   Port,
   PortConfig,
@@ -17,8 +17,8 @@ import type {
   RxInterrupt,
   RxQueue,
   TxQueue,
-} from './port.ts';
-import { checkListener, checkPortConfig, requireOpen } from './port-arguments.ts';
+} from '../../ethdev/port.ts';
+import { checkListener, checkPortConfig, requireOpen } from '../../ethdev/port-arguments.ts';
 
 // Counters of a queue, written by the thread that polls it and read by the main thread.
 const PACKETS = 0;

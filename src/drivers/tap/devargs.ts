@@ -2,10 +2,10 @@
 // The devargs of net_tap: `iface` (the interface's name; dtap<N> when left out), `mac` (its address; the kernel's choice when left
 // out), `persist` (the interface stays when the port is closed), as in DPDK; `csum=0` and `tso=0` (the kernel is to finish checksums,
 // and to cut segments, before it hands us a packet).
-import { PmdError } from '../errors.ts';
-import { integerArg, macArg } from './devargs.ts';
-import { MBUF_F_NEEDS_CSUM } from './mempool.ts';
-import { ALL_OFFLOADS } from './offloads.ts';
+import { PmdError } from '../../errors.ts';
+import { integerArg, macArg } from '../../ethdev/devargs.ts';
+import { MBUF_F_NEEDS_CSUM } from '../../ethdev/mempool.ts';
+import { ALL_OFFLOADS } from '../../ethdev/offloads.ts';
 
 export const TAP_DEVARGS = ['iface', 'mac', 'persist', 'csum', 'tso'] as const;
 

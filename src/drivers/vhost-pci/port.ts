@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The port driver net_vhost_pci: a vhost-pci-net function as a Port. Queue i of the port is engine pair i of the device.
-import { MIN_MTU } from '../abi/vhost-pci.ts';
-import { requireInteger, requireOneOf } from '../arguments.ts';
-import { openPciAddress } from '../bus/open-pci.ts';
-import type { PciDevice } from '../bus/pci-device.ts';
-import { openVfioUser } from '../bus/vfio-user.ts';
-import { vfioUserAnswers } from '../bus/vfio-user-presence.ts';
-import { PmdError } from '../errors.ts';
-import { native, type QueueHandle } from '../native.ts';
-import { standardOutput } from '../output/text-writer.ts';
-import { VhostPciDevice } from '../vhost-pci/device.ts';
-import type { EngineRole } from '../vhost-pci/engine.ts';
-import { checkRoad, type MemoryRoad } from '../vhost-pci/memory-road.ts';
-import { describeFeatures, type FeatureSet } from '../virtio/features.ts';
-import { formatDevargs } from './devargs.ts';
-import { offloadsTaken } from './offloads.ts';
+import { MIN_MTU } from '../../abi/vhost-pci.ts';
+import { requireInteger, requireOneOf } from '../../arguments.ts';
+import { openPciAddress } from '../../bus/open-pci.ts';
+import type { PciDevice } from '../../bus/pci-device.ts';
+import { openVfioUser } from '../../bus/vfio-user.ts';
+import { vfioUserAnswers } from '../../bus/vfio-user-presence.ts';
+import { checkRoad, type MemoryRoad } from '../../engines/alternate-mapping.ts';
+import type { EngineRole } from '../../engines/engine.ts';
+import { PmdError } from '../../errors.ts';
+import { formatDevargs } from '../../ethdev/devargs.ts';
+import { offloadsTaken } from '../../ethdev/offloads.ts';
 import type {
   Port,
   PortConfig,
@@ -24,12 +20,22 @@ import type {
   PortLink,
   PortStats,
   QueueSpec,
-} from './port.ts';
-import { checkListener, checkPortConfig, requireOpen } from './port-arguments.ts';
-import { RxInterruptCounters } from './rx-interrupt-counters.ts';
-import { parseVhostPciDevargs, VHOST_PCI_DEVARGS } from './vhost-pci-devargs.ts';
-import { abandonVhostPciQueue, openVhostPciRxQueue, VhostPciTxQueue } from './vhost-pci-queues.ts';
-import { clearedCounters, type PortCounters, portStats, portXstats, QueueCounters } from './xstats.ts';
+} from '../../ethdev/port.ts';
+import { checkListener, checkPortConfig, requireOpen } from '../../ethdev/port-arguments.ts';
+import { RxInterruptCounters } from '../../ethdev/rx-interrupt-counters.ts';
+import {
+  clearedCounters,
+  type PortCounters,
+  portStats,
+  portXstats,
+  QueueCounters,
+} from '../../ethdev/xstats.ts';
+import { native, type QueueHandle } from '../../native.ts';
+import { standardOutput } from '../../output/text-writer.ts';
+import { VhostPciDevice } from '../../vhost-pci/device.ts';
+import { describeFeatures, type FeatureSet } from '../../virtio/features.ts';
+import { parseVhostPciDevargs, VHOST_PCI_DEVARGS } from './devargs.ts';
+import { abandonVhostPciQueue, openVhostPciRxQueue, VhostPciTxQueue } from './queues.ts';
 
 const DRIVER = 'net_vhost_pci';
 /** Memory has no line rate; DPDK's net_vhost names this too. */
@@ -312,7 +318,7 @@ export class VhostPciPort implements Port {
   }
 }
 
-/** Devargs are those of vhost-pci-devargs.ts. */
+/** Devargs are those of devargs.ts. */
 export const vhostPciDriver: PortDriver = {
   name: DRIVER,
   keys: VHOST_PCI_DEVARGS,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The kernel's end of a tap: opening it with words for what goes wrong, its address, state and MTU.
-import { PmdError } from '../errors.ts';
-import { native, type TapOffloads } from '../native.ts';
-import { readText } from '../pci/sysfs.ts';
-import type { TapDevargs } from './tap-devargs.ts';
+import { PmdError } from '../../errors.ts';
+import { native, type TapOffloads } from '../../native.ts';
+import { readText } from '../../pci/sysfs.ts';
+import type { TapDevargs } from './devargs.ts';
 
 const NO_OFFLOADS: TapOffloads = { csum: false, tso4: false, tso6: false, ecn: false, uso: false };
 

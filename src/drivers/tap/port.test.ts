@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { execFileSync } from 'node:child_process';
 import { afterEach, describe, expect, it } from 'vitest';
-import { interfaceName, tapMissing } from '../../test/support/netns.ts';
-import { native } from '../native.ts';
-import { openRxQueue, openTxQueue } from './drivers.ts';
-import { Mempool } from './mempool.ts';
-import { ALL_OFFLOADS } from './offloads.ts';
-import { openPort, ports, probePort } from './registry.ts';
+import { interfaceName, tapMissing } from '../../../test/support/netns.ts';
+import { Mempool } from '../../ethdev/mempool.ts';
+import { ALL_OFFLOADS } from '../../ethdev/offloads.ts';
+import { native } from '../../native.ts';
+import { openPort, ports, probePort } from '../registry.ts';
+import { openRxQueue, openTxQueue } from '../table.ts';
 
 const ip = (...args: string[]) => execFileSync('ip', args, { encoding: 'utf8', stdio: 'pipe' });
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The port drivers of this package. Threads that open a queue look its driver up here, too.
 import { PmdError } from '../errors.ts';
+import type { PortDriver, QueueSpec, RxQueue, TxQueue } from '../ethdev/port.ts';
 import { parsePciAddress } from '../pci/address.ts';
-import { nullDriver } from './null-port.ts';
-import type { PortDriver, QueueSpec, RxQueue, TxQueue } from './port.ts';
-import { tapDriver } from './tap-port.ts';
-import { vhostPciDriver } from './vhost-pci-port.ts';
+import { nullDriver } from './null/port.ts';
+import { tapDriver } from './tap/port.ts';
+import { vhostPciDriver } from './vhost-pci/port.ts';
 
 export const drivers: readonly PortDriver[] = [vhostPciDriver, nullDriver, tapDriver];
 

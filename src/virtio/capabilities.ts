@@ -11,8 +11,8 @@ import {
   VIRTIO_PCI_NOTIFY_CAP,
 } from '../abi/virtio-pci.ts';
 import { PmdError } from '../errors.ts';
-import type { Capability } from './config-space.ts';
-import { type Registers, readRegister } from './registers.ts';
+import type { Capability } from '../pci/config-space.ts';
+import { type Registers, readRegister } from '../pci/registers.ts';
 
 /** A virtio structure's place. */
 export interface VirtioStructure {

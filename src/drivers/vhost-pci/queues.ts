@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // HOT. Queues of net_vhost_pci: a burst is one call of the addon and allocates nothing.
-import { native, type QueueHandle } from '../native.ts';
-import { RxInPlace, TxInPlace } from './in-place.ts';
-import type { MbufVector } from './mempool.ts';
-import type { QueueSpec, Relay, RxInterrupt, RxQueue, TxQueue } from './port.ts';
+
+import { RxInPlace, TxInPlace } from '../../ethdev/in-place.ts';
+import type { MbufVector } from '../../ethdev/mempool.ts';
+import type { QueueSpec, Relay, RxInterrupt, RxQueue, TxQueue } from '../../ethdev/port.ts';
+import { native, type QueueHandle } from '../../native.ts';
 
 class VhostPciRxInterrupt implements RxInterrupt {
   readonly fd: number;

@@ -2,12 +2,12 @@
 // The ports of this process: probing by device string, port ids (the lowest free one, as in DPDK), unique names.
 import { requireInteger, requireOptions, requireString } from '../arguments.ts';
 import { failedTo, PmdError } from '../errors.ts';
+import { checkKeys, parseDevargs } from '../ethdev/devargs.ts';
+import type { Port, PortConfig } from '../ethdev/port.ts';
+import { checkPortConfig } from '../ethdev/port-arguments.ts';
+import { closeQueues } from '../ethdev/queue-owners.ts';
 import { parsePciAddress } from '../pci/address.ts';
-import { checkKeys, parseDevargs } from './devargs.ts';
-import { driverOfDevice } from './drivers.ts';
-import type { Port, PortConfig } from './port.ts';
-import { checkPortConfig } from './port-arguments.ts';
-import { closeQueues } from './queue-owners.ts';
+import { driverOfDevice } from './table.ts';
 
 /** DPDK's RTE_MAX_ETHPORTS. */
 export const MAX_PORTS = 32;

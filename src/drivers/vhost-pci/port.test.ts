@@ -9,15 +9,15 @@ import {
   peerFeatures,
   placedMemory,
   remoteQueues,
-} from '../../test/support/fake-vhost-pci.ts';
-import { frameWithHeader, PEER_BYTES, PEER_GPA, RemotePeer } from '../../test/support/remote-peer.ts';
-import type { PciDevice } from '../bus/pci-device.ts';
-import { native } from '../native.ts';
-import { features, hasFeature } from '../virtio/features.ts';
-import { MBUF_F_NEEDS_CSUM, MBUF_F_TSO4, Mempool } from './mempool.ts';
-import { ALL_OFFLOADS } from './offloads.ts';
-import { parseVhostPciDevargs } from './vhost-pci-devargs.ts';
-import { VhostPciPort, type VhostPciPortOptions, vhostPciDriver } from './vhost-pci-port.ts';
+} from '../../../test/support/fake-vhost-pci.ts';
+import { frameWithHeader, PEER_BYTES, PEER_GPA, RemotePeer } from '../../../test/support/remote-peer.ts';
+import type { PciDevice } from '../../bus/pci-device.ts';
+import { MBUF_F_NEEDS_CSUM, MBUF_F_TSO4, Mempool } from '../../ethdev/mempool.ts';
+import { ALL_OFFLOADS } from '../../ethdev/offloads.ts';
+import { native } from '../../native.ts';
+import { features, hasFeature } from '../../virtio/features.ts';
+import { parseVhostPciDevargs } from './devargs.ts';
+import { VhostPciPort, type VhostPciPortOptions, vhostPciDriver } from './port.ts';
 
 describe('net_vhost_pci', () => {
   let fake: FakeVhostPci;

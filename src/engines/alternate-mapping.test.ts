@@ -7,7 +7,7 @@ import { FakeSysfs } from '../../test/support/fake-sysfs.ts';
 import { openFds } from '../../test/support/open-fds.ts';
 import type { MappedArea } from '../bus/pci-device.ts';
 import { native } from '../native.ts';
-import { checkRoad, checkSameMemory, mapRoad } from './memory-road.ts';
+import { checkRoad, checkSameMemory, mapRoad } from './alternate-mapping.ts';
 import { classify, measureReadSpeed } from './read-speed.ts';
 
 const SIZE = 0x10_0000;

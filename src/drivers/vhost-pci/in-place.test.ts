@@ -6,13 +6,13 @@ import {
   peerFeatures,
   placedMemory,
   remoteQueues,
-} from '../../test/support/fake-vhost-pci.ts';
-import { frameWithHeader, PEER_BYTES, PEER_GPA, RemotePeer } from '../../test/support/remote-peer.ts';
-import { features } from '../virtio/features.ts';
-import type { RxInPlace, TxInPlace } from './in-place.ts';
-import { Mempool } from './mempool.ts';
-import type { RxQueue, TxQueue } from './port.ts';
-import { VhostPciPort, vhostPciDriver } from './vhost-pci-port.ts';
+} from '../../../test/support/fake-vhost-pci.ts';
+import { frameWithHeader, PEER_BYTES, PEER_GPA, RemotePeer } from '../../../test/support/remote-peer.ts';
+import type { RxInPlace, TxInPlace } from '../../ethdev/in-place.ts';
+import { Mempool } from '../../ethdev/mempool.ts';
+import type { RxQueue, TxQueue } from '../../ethdev/port.ts';
+import { features } from '../../virtio/features.ts';
+import { VhostPciPort, vhostPciDriver } from './port.ts';
 
 describe('queues in the memory of a peer', () => {
   let peer: RemotePeer;

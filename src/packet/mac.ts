@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // MAC addresses as text, bytes and the first words of a frame.
-import { PmdError } from '../../errors.ts';
+import { PmdError } from '../errors.ts';
 
 /** The six bytes of "02:00:00:00:00:01"; throws VPCI_MAC when it is none. */
 export function macBytes(mac: string): number[] {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { afterEach, describe, expect, it } from 'vitest';
 import { native, type QueueHandle } from '../native.ts';
-import { ExoticQueues } from './exotic-queues.ts';
+import { ExoticQueues } from './engine-set.ts';
 
 describe('exotic queues', () => {
   const held: QueueHandle[] = [];

@@ -6,12 +6,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeVhostPci, peerFeatures, placedMemory, remoteQueues } from '../../test/support/fake-vhost-pci.ts';
 import { interfaceName, tapMissing } from '../../test/support/netns.ts';
 import { frameWithHeader, PEER_BYTES, PEER_GPA, RemotePeer } from '../../test/support/remote-peer.ts';
+import { type MbufVector, Mempool } from '../ethdev/mempool.ts';
+import type { Port, PortConfig, PortStats } from '../ethdev/port.ts';
 import { features } from '../virtio/features.ts';
-import { openRxQueue, openTxQueue } from './drivers.ts';
-import { type MbufVector, Mempool } from './mempool.ts';
-import type { Port, PortConfig, PortStats } from './port.ts';
 import { ports, probePort } from './registry.ts';
-import { VhostPciPort } from './vhost-pci-port.ts';
+import { openRxQueue, openTxQueue } from './table.ts';
+import { VhostPciPort } from './vhost-pci/port.ts';
 
 const QUEUES = 2;
 const FRAME = 64;

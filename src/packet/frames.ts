@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The frame that txonly sends: UDP in IPv4, addresses of RFC 2544's benchmark range, discard port, no UDP checksum.
-import { macBytes } from './mac-address.ts';
+import { macBytes } from './mac.ts';
 
 /** Ethernet, IPv4 and UDP headers. */
 export const UDP_FRAME_HEADERS = 14 + 20 + 8;

@@ -10,8 +10,8 @@ import {
   type MemoryRegion,
   native,
 } from '../native.ts';
+import { checkSameMemory, type MemoryRoad, mapRoad, ROAD_BAR } from './alternate-mapping.ts';
 import { PeerMemoryLimit } from './hole-allowance.ts';
-import { checkSameMemory, type MemoryRoad, mapRoad, ROAD_BAR } from './memory-road.ts';
 import { measureReadSpeed, type ReadSpeed } from './read-speed.ts';
 import type { RemoteRegion } from './records.ts';
 

@@ -4,13 +4,13 @@
 // road to the memory of BAR 2), `csum=0` and `tso=0` (the peer must finish checksums, and cut segments, itself, both for what it sends and
 // for what it gets), `max-peer-memory` (a size: memory of a peer of up to that is taken whatever it may cost this process, larger memory is
 // refused; docs/trust-model.md).
-import { parseByteSize } from '../byte-size.ts';
-import { PmdError } from '../errors.ts';
-import { parsePciAddress } from '../pci/address.ts';
-import { dataPathFeatures } from '../vhost-pci/data-path-features.ts';
-import type { MemoryRoad } from '../vhost-pci/memory-road.ts';
-import type { FeatureSet } from '../virtio/features.ts';
-import { integerArg, macArg } from './devargs.ts';
+import { parseByteSize } from '../../byte-size.ts';
+import type { MemoryRoad } from '../../engines/alternate-mapping.ts';
+import { dataPathFeatures } from '../../engines/features.ts';
+import { PmdError } from '../../errors.ts';
+import { integerArg, macArg } from '../../ethdev/devargs.ts';
+import { parsePciAddress } from '../../pci/address.ts';
+import type { FeatureSet } from '../../virtio/features.ts';
 
 export const VHOST_PCI_DEVARGS = ['path', 'queues', 'mac', 'mem', 'csum', 'tso', 'max-peer-memory'] as const;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { afterEach, describe, expect, it } from 'vitest';
-import { formatDevargs, parseDevargs, quoteDevarg } from './devargs.ts';
-import { openRxQueue, openTxQueue } from './drivers.ts';
-import { Mempool } from './mempool.ts';
+import { formatDevargs, parseDevargs, quoteDevarg } from '../ethdev/devargs.ts';
+import { Mempool } from '../ethdev/mempool.ts';
 import { openPort, ports, probePort } from './registry.ts';
+import { openRxQueue, openTxQueue } from './table.ts';
 
 afterEach(() => {
   for (const port of ports()) port.close();

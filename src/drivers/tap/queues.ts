@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // HOT. Queues of net_tap: a burst is one call of the addon and allocates nothing.
-import { native, type TapQueueHandle } from '../native.ts';
-import type { MbufVector } from './mempool.ts';
-import type { QueueSpec, RxInterrupt, RxQueue, TxQueue } from './port.ts';
+
+import type { MbufVector } from '../../ethdev/mempool.ts';
+import type { QueueSpec, RxInterrupt, RxQueue, TxQueue } from '../../ethdev/port.ts';
+import { native, type TapQueueHandle } from '../../native.ts';
 
 export class TapRxQueue implements RxQueue {
   /** The interface's descriptor is readable for as long as a frame waits: there is nothing to arm. */

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The port driver net_tap: an interface of this machine's kernel as a Port. What the kernel sends through the interface is received
 // here, what is sent here the kernel receives. Queue i of the port, both ways, is one descriptor of the interface.
-import { requireInteger } from '../arguments.ts';
-import { PmdError } from '../errors.ts';
-import { native, type TapQueueHandle } from '../native.ts';
-import { formatDevargs } from './devargs.ts';
-import { MBUF_F_ECN, MBUF_F_NEEDS_CSUM, MBUF_F_TSO4, MBUF_F_TSO6, MBUF_F_USO } from './mempool.ts';
-import { ALL_OFFLOADS, consistentOffloads, describeOffloads } from './offloads.ts';
+import { requireInteger } from '../../arguments.ts';
+import { PmdError } from '../../errors.ts';
+import { formatDevargs } from '../../ethdev/devargs.ts';
+import { MBUF_F_ECN, MBUF_F_NEEDS_CSUM, MBUF_F_TSO4, MBUF_F_TSO6, MBUF_F_USO } from '../../ethdev/mempool.ts';
+import { ALL_OFFLOADS, consistentOffloads, describeOffloads } from '../../ethdev/offloads.ts';
 import type {
   Port,
   PortConfig,
@@ -16,13 +15,20 @@ import type {
   PortLink,
   PortStats,
   QueueSpec,
-} from './port.ts';
-import { checkListener, checkPortConfig, requireOpen } from './port-arguments.ts';
-import { RxInterruptCounters } from './rx-interrupt-counters.ts';
-import { parseTapDevargs, TAP_DEVARGS, type TapDevargs } from './tap-devargs.ts';
-import { refuseNoTap, TapInterface } from './tap-interface.ts';
-import { TapRxQueue, TapTxQueue } from './tap-queues.ts';
-import { clearedCounters, type PortCounters, portStats, portXstats, QueueCounters } from './xstats.ts';
+} from '../../ethdev/port.ts';
+import { checkListener, checkPortConfig, requireOpen } from '../../ethdev/port-arguments.ts';
+import { RxInterruptCounters } from '../../ethdev/rx-interrupt-counters.ts';
+import {
+  clearedCounters,
+  type PortCounters,
+  portStats,
+  portXstats,
+  QueueCounters,
+} from '../../ethdev/xstats.ts';
+import { native, type TapQueueHandle } from '../../native.ts';
+import { parseTapDevargs, TAP_DEVARGS, type TapDevargs } from './devargs.ts';
+import { refuseNoTap, TapInterface } from './interface.ts';
+import { TapRxQueue, TapTxQueue } from './queues.ts';
 
 const DELETED = 'its interface was deleted: detach the port, and attach it again';
 const DRIVER = 'net_tap';
@@ -250,7 +256,7 @@ function newQueue(role: Role): PortQueue {
   return { handle, counters, interrupts: new RxInterruptCounters() };
 }
 
-/** Devargs are those of tap-devargs.ts. */
+/** Devargs are those of devargs.ts. */
 export const tapDriver: PortDriver = {
   name: DRIVER,
   keys: TAP_DEVARGS,
