@@ -7,7 +7,7 @@ import { FakeSysfs } from '../../test/support/fake-sysfs.ts';
 import { openFds } from '../../test/support/open-fds.ts';
 import type { MappedArea } from '../bus/pci-device.ts';
 import { native } from '../native.ts';
-import { checkRoad, checkSameMemory, mapRoad } from './alternate-mapping.ts';
+import { checkAlternate, checkSameMemory, mapAlternate } from './alternate-mapping.ts';
 import { classify, measureReadSpeed } from './read-speed.ts';
 
 const SIZE = 0x10_0000;
@@ -18,7 +18,7 @@ describe('another road to the memory', () => {
   let path: string;
   const areas: MappedArea[] = [];
   const map = (offset: number, bytes: number, at = path) => {
-    const area = mapRoad({ path: at, offset }, bytes);
+    const area = mapAlternate({ path: at, offset }, bytes);
     areas.push(area);
     return area;
   };
@@ -54,32 +54,34 @@ describe('another road to the memory', () => {
   });
 
   it('is refused when it cannot be opened, or is no memory', () => {
-    expect(() => checkRoad({ path: join(folder, 'none'), offset: 0 })).toThrow(
+    expect(() => checkAlternate({ path: join(folder, 'none'), offset: 0 })).toThrow(
       expect.objectContaining({ code: 'ENOENT' }),
     );
     expect(() => map(0, 4096, folder)).toThrow(/^Failed to map the peer's memory from .*EISDIR/);
     expect(() => map(0, 4096, '/dev/null')).toThrow(/^Failed to map the peer's memory from .*ENODEV/);
-    expect(() => checkRoad({ path, offset: 0 })).not.toThrow();
+    expect(() => checkAlternate({ path, offset: 0 })).not.toThrow();
   });
 
   it('takes size and alignment of a character device from sysfs', () => {
     const { rdev } = statSync('/dev/null');
     const number = `${rdev >> 8}:${rdev & 0xff}`;
     const sysfs = new FakeSysfs(join(folder, 'sys'));
-    const road = { path: '/dev/null', offset: 0x1000 };
+    const alternate = { path: '/dev/null', offset: 0x1000 };
     sysfs.file(`dev/char/${number}/size`, `${SIZE}\n`);
     sysfs.file(`dev/char/${number}/align`, '2097152\n');
-    expect(() => mapRoad(road, 4096, sysfs.root)).toThrow(/the offset is no multiple of 2097152/);
-    expect(() => mapRoad({ ...road, offset: 0 }, 4096, sysfs.root)).toThrow(/it has 1048576 bytes there/);
+    expect(() => mapAlternate(alternate, 4096, sysfs.root)).toThrow(/the offset is no multiple of 2097152/);
+    expect(() => mapAlternate({ ...alternate, offset: 0 }, 4096, sysfs.root)).toThrow(
+      /it has 1048576 bytes there/,
+    );
     sysfs.file(`dev/char/${number}/maps/map1/size`, '0x2000\n');
-    expect(() => mapRoad(road, 0x2001, sysfs.root)).toThrow(/it has 8192 bytes there/);
+    expect(() => mapAlternate(alternate, 0x2001, sysfs.root)).toThrow(/it has 8192 bytes there/);
   });
 
   it('must show the same bytes as the BAR', () => {
     const bar = [map(0, SIZE)];
     const region = { gpa: 0n, size: BigInt(SIZE), bar: 2, offset: 0n };
-    const road = { path, offset: 0 };
-    expect(() => checkSameMemory(road, map(0, SIZE), bar, [region])).not.toThrow();
+    const alternate = { path, offset: 0 };
+    expect(() => checkSameMemory(alternate, map(0, SIZE), bar, [region])).not.toThrow();
     const other = join(folder, 'other');
     writeFileSync(other, '');
     truncateSync(other, SIZE);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Another road to the peer's memory than BAR 2: a file of the same memory, device-DAX, /dev/mem at a physical address, or the map of a
+// Another mapping of the peer's memory than the carrier's own: a file of the same memory, device-DAX, /dev/mem at a physical address, or the map of a
 // UIO helper. Whatever the user names is checked: size, alignment, and that it shows the same bytes as the BAR.
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,14 +9,14 @@ import { native } from '../native.ts';
 import { readText, SYSFS } from '../pci/sysfs.ts';
 import type { RemoteRegion } from './records.ts';
 
-export interface MemoryRoad {
+export interface AlternateMapping {
   readonly path: string;
   /** Byte offset in the file of the first byte of BAR 2. */
   readonly offset: number;
 }
 
-/** The BAR that a road stands for. */
-export const ROAD_BAR = 2;
+/** The window that an alternate mapping stands for. */
+export const ALTERNATE_WINDOW = 2;
 const PAGE = 4096;
 const SAMPLES = 256;
 const SAMPLE_BYTES = 64;
@@ -24,26 +24,29 @@ const SAMPLE_TRIES = 3;
 /** The peer is at work, so that some samples may change between two looks. */
 const MOST_DIFFERENT = SAMPLES / 8;
 
-/** Maps the first `bytes` of the road. Throws VPCI_BAD_MEMORY, naming it, when it is too small or misaligned; or an errno. */
-export function mapRoad(road: MemoryRoad, bytes: number, sysfs: string = SYSFS): MappedArea {
-  const name = `${road.path}@${road.offset}`;
+/** Maps the first `bytes` of it. Throws VPCI_BAD_MEMORY, naming it, when it is too small or misaligned; or an errno. */
+export function mapAlternate(alternate: AlternateMapping, bytes: number, sysfs: string = SYSFS): MappedArea {
+  const name = `${alternate.path}@${alternate.offset}`;
   try {
-    const fd = openSync(road.path, 'r+');
+    const fd = openSync(alternate.path, 'r+');
     try {
-      const { size, align } = limits(fd, road, sysfs);
+      const { size, align } = limits(fd, alternate, sysfs);
       const length = Math.ceil(bytes / align) * align;
-      if (road.offset % align !== 0) throw bad(name, `the offset is no multiple of ${align}`);
-      if (road.offset + length > size) {
-        throw bad(name, `it has ${Math.max(0, size - road.offset)} bytes there, the peer's memory ${length}`);
+      if (alternate.offset % align !== 0) throw bad(name, `the offset is no multiple of ${align}`);
+      if (alternate.offset + length > size) {
+        throw bad(
+          name,
+          `it has ${Math.max(0, size - alternate.offset)} bytes there, the peer's memory ${length}`,
+        );
       }
-      return { mapping: native.mapFd(fd, road.offset, length, true), barOffset: 0, size: length };
+      return { mapping: native.mapFd(fd, alternate.offset, length, true), barOffset: 0, size: length };
     } finally {
       closeSync(fd);
     }
   } catch (error) {
     const { code } = error as PmdError;
     if (code === 'VPCI_BAD_MEMORY') throw error;
-    if (code === 'EPERM' && road.path === '/dev/mem') {
+    if (code === 'EPERM' && alternate.path === '/dev/mem') {
       throw new PmdError(
         'EPERM',
         `Failed to map the peer's memory from ${name}: the kernel does not let /dev/mem reach what a driver holds; start it with iomem=relaxed`,
@@ -53,14 +56,14 @@ export function mapRoad(road: MemoryRoad, bytes: number, sysfs: string = SYSFS):
   }
 }
 
-/** Throws what mapRoad would throw whatever the peer's memory is: a path that cannot be opened, an offset that cannot be mapped. */
-export function checkRoad(road: MemoryRoad): void {
-  native.unmap(mapRoad(road, 1).mapping);
+/** Throws what mapAlternate would throw whatever the peer's memory is: a path that cannot be opened, an offset that cannot be mapped. */
+export function checkAlternate(alternate: AlternateMapping): void {
+  native.unmap(mapAlternate(alternate, 1).mapping);
 }
 
-/** Throws VPCI_BAD_MEMORY when the regions look different through the BAR and through the road. */
+/** Throws VPCI_BAD_MEMORY when the regions look different through the window and through the alternate mapping. */
 export function checkSameMemory(
-  road: MemoryRoad,
+  alternate: AlternateMapping,
   through: MappedArea,
   bar: readonly MappedArea[],
   regions: readonly RemoteRegion[],
@@ -75,8 +78,8 @@ export function checkSameMemory(
   }
   if (different <= MOST_DIFFERENT) return;
   throw bad(
-    `${road.path}@${road.offset}`,
-    `it is not the memory behind BAR ${ROAD_BAR}: ${different} of ${samples.length} places differ`,
+    `${alternate.path}@${alternate.offset}`,
+    `it is not the memory behind BAR ${ALTERNATE_WINDOW}: ${different} of ${samples.length} places differ`,
   );
 }
 
@@ -100,15 +103,15 @@ function samplePlaces(region: RemoteRegion, count: number): number[] {
 }
 
 /** How far the file reaches and on what multiples it can be mapped. A device that does not say has no end that we know. */
-function limits(fd: number, road: MemoryRoad, sysfs: string): { size: number; align: number } {
+function limits(fd: number, alternate: AlternateMapping, sysfs: string): { size: number; align: number } {
   const status = fstatSync(fd);
   if (status.isFile()) return { size: status.size, align: Math.max(PAGE, native.filePageSize(fd)) };
-  if (!status.isCharacterDevice()) throw bad(road.path, 'it is neither a file nor a character device');
+  if (!status.isCharacterDevice()) throw bad(alternate.path, 'it is neither a file nor a character device');
   const [major, minor] = deviceNumber(status.rdev);
   const folder = join(sysfs, 'dev/char', `${major}:${minor}`);
   // A UIO map number n is chosen by the offset n * page (Documentation/driver-api/uio-howto.rst, "mmap()").
-  const map = readText(join(folder, 'maps', `map${road.offset / PAGE}`, 'size'));
-  if (map !== '') return { size: road.offset + Number(map), align: PAGE };
+  const map = readText(join(folder, 'maps', `map${alternate.offset / PAGE}`, 'size'));
+  if (map !== '') return { size: alternate.offset + Number(map), align: PAGE };
   // Device-DAX: Documentation/ABI/testing/sysfs-bus-dax.
   const size = readText(join(folder, 'size'));
   const align = Number(readText(join(folder, 'align')) || PAGE);

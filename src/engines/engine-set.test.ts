@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { afterEach, describe, expect, it } from 'vitest';
 import { native, type QueueHandle } from '../native.ts';
-import { ExoticQueues } from './engine-set.ts';
+import { EngineSet } from './engine-set.ts';
 
-describe('exotic queues', () => {
+describe('engine set', () => {
   const held: QueueHandle[] = [];
 
   afterEach(() => {
@@ -29,7 +29,7 @@ describe('exotic queues', () => {
       wake: () => {},
       report: () => {},
     };
-    expect(() => new ExoticQueues(options)).toThrow(/ENOSPC/);
+    expect(() => new EngineSet(options)).toThrow(/ENOSPC/);
     expect(takeAll()).toBe(3);
   });
 });

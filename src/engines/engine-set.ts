@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The exotic rings of a device: one TX and one RX engine a queue pair, the peer's memory, and the one place that decides
+// The engines of a device: one TX and one RX engine a queue pair, the peer's memory, and the one place that decides
 // which engines run. An engine runs while all of this holds: the port is started, the link is up, the memory is there, the ring
 // is enabled, and the pair is one that the port uses.
 import { VHOST_PCI_REFERENCE_VRING_SIZE } from '../abi/vhost-pci.ts';
@@ -8,7 +8,7 @@ import { Engine, type EngineRole } from './engine.ts';
 import type { RemoteQueue, RemoteRegion } from './records.ts';
 import type { RemoteMemory } from './remote-memory.ts';
 
-export interface ExoticQueuesOptions {
+export interface EngineSetOptions {
   /** vq_pairs of the device. */
   readonly queuePairs: number;
   /** Descriptor that tells the peer of what engine `role` of `pair` has done; -1 for none. */
@@ -37,9 +37,9 @@ function createEngines(count: number, report: (line: string) => void): Engine[] 
   }
 }
 
-export class ExoticQueues {
+export class EngineSet {
   readonly #engines: readonly Engine[];
-  readonly #options: ExoticQueuesOptions;
+  readonly #options: EngineSetOptions;
   #memory: RemoteMemory | null = null;
   #features = 0n;
   #session = false;
@@ -47,7 +47,7 @@ export class ExoticQueues {
   #portStarted = false;
   #pairs: { readonly rx: number; readonly tx: number };
 
-  constructor(options: ExoticQueuesOptions) {
+  constructor(options: EngineSetOptions) {
     this.#options = options;
     this.#pairs = { rx: options.queuePairs, tx: options.queuePairs };
     this.#engines = createEngines(2 * options.queuePairs, options.report);

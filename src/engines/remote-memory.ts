@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The peer's memory: memory BARs (or another road to the same memory) mapped into this process, and the table by which the ring
+// The peer's memory: memory BARs (or an alternate mapping of the same memory) mapped into this process, and the table by which the ring
 // engine translates guest-physical addresses. No engine may run while it is exchanged; the caller sees to that.
 import type { MappedArea, PciDevice } from '../bus/pci-device.ts';
 import { PmdError } from '../errors.ts';
@@ -10,7 +10,12 @@ import {
   type MemoryRegion,
   native,
 } from '../native.ts';
-import { checkSameMemory, type MemoryRoad, mapRoad, ROAD_BAR } from './alternate-mapping.ts';
+import {
+  ALTERNATE_WINDOW,
+  type AlternateMapping,
+  checkSameMemory,
+  mapAlternate,
+} from './alternate-mapping.ts';
 import { PeerMemoryLimit } from './hole-allowance.ts';
 import { measureReadSpeed, type ReadSpeed } from './read-speed.ts';
 import type { RemoteRegion } from './records.ts';
@@ -19,7 +24,7 @@ export interface RemoteMemoryOptions {
   /** BARs are mapped anew at each message (REMAP); without, once and for ever. */
   readonly remap: boolean;
   /** Takes the place of BAR 2; null for none. */
-  readonly road: MemoryRoad | null;
+  readonly alternate: AlternateMapping | null;
   /** Bytes that a peer's memory may have whatever it costs this process; null when that is to be worked out. */
   readonly maxPeerMemory: number | null;
   /** Memory was lost while it was mapped, and is zeros now; comes on the event loop. */
@@ -63,13 +68,13 @@ export class RemoteMemory {
 
   /**
    * Takes the regions of a REMOTE_MEM message; none means to forget the memory. Throws VPCI_BAD_MEMORY when one lies outside
-   * what the device lets be mapped, or the other road does not lead to the same memory; there is no memory then.
+   * what the device lets be mapped, or the alternate mapping is of other memory; there is no memory then.
    */
   replace(regions: readonly RemoteRegion[]): void {
     this.#dropTable();
     if (this.#options.remap) this.#unmapAll();
     if (regions.length === 0) return;
-    if (this.#options.road) this.#takeRoad(this.#options.road, regions);
+    if (this.#options.alternate) this.#takeAlternate(this.#options.alternate, regions);
     const placed = regions.map((region) => this.#place(region));
     this.#table = native.memoryCreate(placed);
     this.#bytes = regions.reduce((sum, { size }) => sum + size, 0n);
@@ -102,18 +107,21 @@ export class RemoteMemory {
   }
 
   /** Maps as much as the regions need, which may be another size than before. The BAR itself sets the limits. */
-  #takeRoad(road: MemoryRoad, regions: readonly RemoteRegion[]): void {
-    this.#unmap(ROAD_BAR);
-    const inBar = regions.filter(({ bar }) => bar === ROAD_BAR);
+  #takeAlternate(alternate: AlternateMapping, regions: readonly RemoteRegion[]): void {
+    this.#unmap(ALTERNATE_WINDOW);
+    const inBar = regions.filter(({ bar }) => bar === ALTERNATE_WINDOW);
     if (inBar.length === 0) return;
-    const direct = this.#device.mapBar(ROAD_BAR);
+    const direct = this.#device.mapBar(ALTERNATE_WINDOW);
     try {
       for (const region of inBar) areaOf(region, direct);
-      const area = mapRoad(road, Math.max(...inBar.map(({ offset, size }) => Number(offset + size))));
-      this.#admit(ROAD_BAR, [area]);
-      checkSameMemory(road, area, direct, inBar);
+      const area = mapAlternate(
+        alternate,
+        Math.max(...inBar.map(({ offset, size }) => Number(offset + size))),
+      );
+      this.#admit(ALTERNATE_WINDOW, [area]);
+      checkSameMemory(alternate, area, direct, inBar);
     } catch (error) {
-      this.#unmap(ROAD_BAR);
+      this.#unmap(ALTERNATE_WINDOW);
       throw error;
     } finally {
       for (const { mapping } of direct) native.unmap(mapping);

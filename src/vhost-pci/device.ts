@@ -15,9 +15,9 @@ import {
 import { VIRTIO_F_VERSION_1 } from '../abi/virtio-ring.ts';
 import { answers, NO_ANSWER } from '../bus/liveness.ts';
 import type { DmaMemory, PciDevice } from '../bus/pci-device.ts';
-import type { MemoryRoad } from '../engines/alternate-mapping.ts';
+import type { AlternateMapping } from '../engines/alternate-mapping.ts';
 import type { EngineRole } from '../engines/engine.ts';
-import { ExoticQueues } from '../engines/engine-set.ts';
+import { EngineSet } from '../engines/engine-set.ts';
 import { DATA_PATH_FEATURES } from '../engines/features.ts';
 import type { ReadSpeed } from '../engines/read-speed.ts';
 import { RemoteMemory } from '../engines/remote-memory.ts';
@@ -49,11 +49,11 @@ export interface VhostPciDeviceEvents {
 
 export class VhostPciDevice {
   readonly queuePairs: number;
-  readonly exotic: ExoticQueues;
+  readonly engines: EngineSet;
   readonly #pci: PciDevice;
   readonly #transport: ModernTransport;
   readonly #events: VhostPciDeviceEvents;
-  readonly #road: MemoryRoad | null;
+  readonly #alternate: AlternateMapping | null;
   readonly #wanted: FeatureSet;
   readonly #maxPeerMemory: number | null;
   readonly #notifyFds = new Map<number, number>();
@@ -75,26 +75,26 @@ export class VhostPciDevice {
 
   /**
    * Probes and initialises; the device may send its first messages at once. Owns `pci` from now on, and closes it when it throws:
-   * VPCI_WRONG_DEVICE (no vhost-pci-net function), or what the transport throws. `road` takes the place of BAR 2; `wanted` are
+   * VPCI_WRONG_DEVICE (no vhost-pci-net function), or what the transport throws. `alternate` takes the place of BAR 2; `wanted` are
    * the features that a peer may have at most, `maxPeerMemory` the bytes of memory that it may have whatever that costs us.
    */
   constructor(
     pci: PciDevice,
     events: VhostPciDeviceEvents,
-    road: MemoryRoad | null = null,
+    alternate: AlternateMapping | null = null,
     wanted: FeatureSet = DATA_PATH_FEATURES,
     maxPeerMemory: number | null = null,
   ) {
     this.#pci = pci;
     this.#events = events;
-    this.#road = road;
+    this.#alternate = alternate;
     this.#wanted = wanted & DATA_PATH_FEATURES;
     this.#maxPeerMemory = maxPeerMemory;
     try {
       requireVhostPci(pci);
       this.#transport = new ModernTransport(pci);
       this.queuePairs = readNetConfig(this.#transport).queuePairs;
-      this.exotic = new ExoticQueues({
+      this.engines = new EngineSet({
         queuePairs: this.queuePairs,
         notifyFd: (role, pair) => this.#notifyFds.get(localQueue(role, pair)) ?? -1,
         driverArea: (role, pair) => this.#areas[localQueue(role, pair)] ?? null,
@@ -185,7 +185,7 @@ export class VhostPciDevice {
     this.#state = 'closed';
     this.#linkUp = false;
     this.#control?.close();
-    this.exotic.destroy();
+    this.engines.destroy();
     try {
       if (alive) this.#transport.reset();
     } catch {
@@ -208,11 +208,11 @@ export class VhostPciDevice {
     const remap = hasFeature(this.#features, VHOST_PCI_F_REMAP);
     this.#remoteMemory = new RemoteMemory(this.#pci, {
       remap,
-      road: this.#road,
+      alternate: this.#alternate,
       maxPeerMemory: this.#maxPeerMemory,
       onLost: (reason) => this.#guard(() => this.#memoryLost(reason)),
     });
-    this.exotic.begin(this.#remoteMemory, this.#features & DATA_PATH_FEATURES, session);
+    this.engines.begin(this.#remoteMemory, this.#features & DATA_PATH_FEATURES, session);
     // 7) Device-specific set-up: vectors, queues, notification registers.
     this.#transport.configVector(VHOST_PCI_VECTOR_CONFIG);
     this.#setupControl(session);
@@ -268,7 +268,7 @@ export class VhostPciDevice {
     this.#control?.collect();
     if (this.#state !== 'live') return;
     if (linkUp) this.#fruitlessResets = 0;
-    this.exotic.setLink(linkUp);
+    this.engines.setLink(linkUp);
     this.#setLink(linkUp && !this.#lostMemory);
   }
 
@@ -278,7 +278,7 @@ export class VhostPciDevice {
     this.#control?.close();
     this.#peerMtu = 0;
     this.#linkReason = '';
-    this.exotic.forget();
+    this.engines.forget();
     this.#setLink(false);
     // Whoever heard of the link may have closed the device.
     if (this.#state !== 'live') return;
@@ -303,16 +303,16 @@ export class VhostPciDevice {
         this.#takeMemory(message);
         break;
       case 'queues':
-        this.exotic.setQueues(message.queues);
+        this.engines.setQueues(message.queues);
         break;
       case 'peer-features':
-        this.exotic.setFeatures(message.features);
+        this.engines.setFeatures(message.features);
         break;
       case 'peer-mtu':
         this.#peerMtu = message.mtu;
         break;
       case 'peer-announce':
-        this.exotic.announce(message.mac);
+        this.engines.announce(message.mac);
         break;
       case 'link-reason':
         this.#takeLinkReason(message.text);
@@ -328,7 +328,7 @@ export class VhostPciDevice {
     if (this.#lostMemory) return;
     this.#lostMemory = true;
     this.#events.report(reason);
-    this.exotic.setMemory([]);
+    this.engines.setMemory([]);
     this.#setLink(false);
   }
 
@@ -341,7 +341,7 @@ export class VhostPciDevice {
 
   /** What has not stopped is not said to have: the device will treat us as gone, and answer the peer. */
   #stopQueue(index: number, token: number): void {
-    const stoppedAt = this.exotic.stopQueue(index);
+    const stoppedAt = this.engines.stopQueue(index);
     if (stoppedAt !== null) this.#control?.send(encodeQueueStopped(index, stoppedAt, token));
   }
 
@@ -349,7 +349,7 @@ export class VhostPciDevice {
     if (message.regions.length === 0) this.#peerMtu = 0;
     this.#lostMemory = false;
     try {
-      this.exotic.setMemory(message.regions);
+      this.engines.setMemory(message.regions);
       this.#tellReadSpeed();
     } catch (error) {
       // A mapping that fails because the connection broke is no fault of the message.
@@ -387,7 +387,7 @@ export class VhostPciDevice {
     if (this.#state === 'removed' || this.#state === 'closed') return;
     this.#state = 'removed';
     this.#control?.close();
-    this.exotic.forget();
+    this.engines.forget();
     this.#events.report(`The device ${this.name} is gone: ${reason}`);
     this.#setLink(false);
     this.#events.onRemoved();

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The devargs of net_vhost_pci: `path` (the device's vfio-user socket; required, unless the device is named by a PCI address), `queues`
 // (pairs to use at most; all of the device when left out), `mac` (six pairs of hexadecimal digits, unicast), `mem` (PATH@OFFSET, another
-// road to the memory of BAR 2), `csum=0` and `tso=0` (the peer must finish checksums, and cut segments, itself, both for what it sends and
+// mapping of the memory of BAR 2), `csum=0` and `tso=0` (the peer must finish checksums, and cut segments, itself, both for what it sends and
 // for what it gets), `max-peer-memory` (a size: memory of a peer of up to that is taken whatever it may cost this process, larger memory is
 // refused; docs/trust-model.md).
 import { parseByteSize } from '../../byte-size.ts';
-import type { MemoryRoad } from '../../engines/alternate-mapping.ts';
+import type { AlternateMapping } from '../../engines/alternate-mapping.ts';
 import { dataPathFeatures } from '../../engines/features.ts';
 import { PmdError } from '../../errors.ts';
 import { integerArg, macArg } from '../../ethdev/devargs.ts';
@@ -19,7 +19,7 @@ export interface VhostPciDevargs {
   readonly place: { readonly path: string } | { readonly address: string };
   readonly queues?: number;
   readonly mac?: string;
-  readonly memoryRoad?: MemoryRoad;
+  readonly alternateMapping?: AlternateMapping;
   /** Bytes. */
   readonly maxPeerMemory?: number;
   readonly features: FeatureSet;
@@ -48,14 +48,14 @@ function parsePlace(name: string, path: string | undefined): VhostPciDevargs['pl
   throw new PmdError('VPCI_DEVARGS', `Failed to probe ${name}: it needs path=<socket of vhost-pci-device>`);
 }
 
-function parseMem(name: string, text: string | undefined): { memoryRoad?: MemoryRoad } {
+function parseMem(name: string, text: string | undefined): { alternateMapping?: AlternateMapping } {
   if (text === undefined) return {};
   const [, path, number] = /^(.+)@(\d+|0x[0-9a-f]+)$/i.exec(text) ?? [];
   const offset = Number(number);
   if (path === undefined || !Number.isSafeInteger(offset)) {
     throw new PmdError('VPCI_DEVARGS', `Failed to probe ${name}: mem=${text} is not PATH@OFFSET`);
   }
-  return { memoryRoad: { path, offset } };
+  return { alternateMapping: { path, offset } };
 }
 
 function parseMaxPeerMemory(name: string, text: string | undefined): { maxPeerMemory?: number } {

@@ -249,7 +249,7 @@ describe('net_vhost_pci', () => {
 
   it('reaches the same memory by another road, and refuses one that leads elsewhere', () => {
     const path = `/proc/self/fd/${peer.fd}`;
-    open({ memoryRoad: { path, offset: 0 } });
+    open({ alternateMapping: { path, offset: 0 } });
     port.start();
     peer.bytes.fill(7, PEER_BYTES / 2);
     connect();
@@ -257,7 +257,7 @@ describe('net_vhost_pci', () => {
     expect(port.descriptors('rx', 0)).toBe(8);
     port.close();
     const other = native.memfdCreate('other', PEER_BYTES, false);
-    open({ memoryRoad: { path: `/proc/self/fd/${other}`, offset: 0 } });
+    open({ alternateMapping: { path: `/proc/self/fd/${other}`, offset: 0 } });
     port.start();
     connect();
     expect(lines[0]).toMatch(/it is not the memory behind BAR 2: \d+ of 256 places differ$/);

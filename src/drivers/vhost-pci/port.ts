@@ -6,7 +6,7 @@ import { openPciAddress } from '../../bus/open-pci.ts';
 import type { PciDevice } from '../../bus/pci-device.ts';
 import { openVfioUser } from '../../bus/vfio-user.ts';
 import { vfioUserAnswers } from '../../bus/vfio-user-presence.ts';
-import { checkRoad, type MemoryRoad } from '../../engines/alternate-mapping.ts';
+import { type AlternateMapping, checkAlternate } from '../../engines/alternate-mapping.ts';
 import type { EngineRole } from '../../engines/engine.ts';
 import { PmdError } from '../../errors.ts';
 import { formatDevargs } from '../../ethdev/devargs.ts';
@@ -55,8 +55,8 @@ export interface VhostPciPortOptions {
   readonly queues?: number;
   readonly mac?: string;
   readonly devargs?: string;
-  /** Another road to the memory of BAR 2. */
-  readonly memoryRoad?: MemoryRoad;
+  /** Another mapping of the memory of BAR 2. */
+  readonly alternateMapping?: AlternateMapping;
   /** Bytes that a peer's memory may have whatever it costs this process. */
   readonly maxPeerMemory?: number;
   /** What a peer may negotiate at most; all that the engine understands when left out. */
@@ -97,7 +97,7 @@ export class VhostPciPort implements Port {
     this.#device = new VhostPciDevice(
       open(),
       events,
-      options.memoryRoad,
+      options.alternateMapping,
       options.features,
       options.maxPeerMemory,
     );
@@ -141,7 +141,7 @@ export class VhostPciPort implements Port {
 
   /** What the peer's driver has offered to take; nothing while there is none, as the next one may offer less. */
   get txOffloads(): number {
-    return this.#device.linkUp ? offloadsTaken(this.#device.exotic.features) : 0;
+    return this.#device.linkUp ? offloadsTaken(this.#device.engines.features) : 0;
   }
 
   configure(config: PortConfig): void {
@@ -165,13 +165,13 @@ export class VhostPciPort implements Port {
     }
     if (this.#started) return;
     this.#started = true;
-    this.#device.exotic.startPort({ rx: this.#config.rxQueues, tx: this.#config.txQueues });
+    this.#device.engines.startPort({ rx: this.#config.rxQueues, tx: this.#config.txQueues });
   }
 
   stop(): void {
     if (!this.#started) return;
     this.#started = false;
-    if (this.#device.state !== 'closed') this.#device.exotic.stopPort();
+    if (this.#device.state !== 'closed') this.#device.engines.stopPort();
   }
 
   close(): void {
@@ -216,7 +216,7 @@ export class VhostPciPort implements Port {
   descriptors(role: 'rx' | 'tx', queue: number): number {
     requireOneOf('descriptors()', 'role', role, ['rx', 'tx']);
     requireInteger('descriptors()', 'queue', queue, 0, this.#maxQueues - 1);
-    return this.#device.exotic.engine(role, queue).ringSize;
+    return this.#device.engines.engine(role, queue).ringSize;
   }
 
   on(event: PortEvent, listener: () => void): void {
@@ -227,7 +227,7 @@ export class VhostPciPort implements Port {
 
   #openQueues(role: EngineRole): PortQueue[] {
     return Array.from({ length: this.#maxQueues }, (_, pair) => {
-      const handle = this.#device.exotic.engine(role, pair).queue;
+      const handle = this.#device.engines.engine(role, pair).queue;
       const counters = new QueueCounters(new BigUint64Array(native.queueStats(handle)));
       return { handle, counters, interrupts: new RxInterruptCounters() };
     });
@@ -262,7 +262,7 @@ export class VhostPciPort implements Port {
     for (const role of ['rx', 'tx'] as const) {
       const count = role === 'rx' ? this.#config.rxQueues : this.#config.txQueues;
       for (let queue = 0; queue < count; queue++) {
-        out.push([`${role}_q${queue}_start_errors`, this.#device.exotic.engine(role, queue).startErrors]);
+        out.push([`${role}_q${queue}_start_errors`, this.#device.engines.engine(role, queue).startErrors]);
       }
     }
     out.push(['ctrl_invalid_messages', this.#device.invalidMessages], ['device_resets', this.#device.resets]);
@@ -280,7 +280,7 @@ export class VhostPciPort implements Port {
       'Device state': device.state,
       ...(device.linkUp ? {} : { 'No link': device.linkReason }),
       'Device features': describeFeatures(device.features),
-      'Peer features': device.linkUp ? describeFeatures(device.exotic.features) : 'none',
+      'Peer features': device.linkUp ? describeFeatures(device.engines.features) : 'none',
       'Queue pairs': device.queuePairs,
       Interrupts: device.interrupts,
       'Remote memory (bytes)': Number(device.remoteBytes),
@@ -288,7 +288,7 @@ export class VhostPciPort implements Port {
     };
     for (const role of ['rx', 'tx'] as const) {
       this.#queues[role].forEach((_, pair) => {
-        const engine = device.exotic.engine(role, pair);
+        const engine = device.engines.engine(role, pair);
         const state = device.state === 'closed' ? 'stopped' : engine.state;
         details[engine.name] = `${state}, ${engine.ringSize} descriptors`;
       });
@@ -299,8 +299,8 @@ export class VhostPciPort implements Port {
   #memoryType(): string {
     const speed = this.#device.readSpeed;
     if (speed === null) return 'none';
-    const road = this.#options.memoryRoad;
-    const through = road ? `, through ${road.path}@${road.offset}` : '';
+    const alternate = this.#options.alternateMapping;
+    const through = alternate ? `, through ${alternate.path}@${alternate.offset}` : '';
     return `${speed.cacheType}, ${speed.nsPerLine.toFixed(1)} ns to read a line${through}`;
   }
 
@@ -325,11 +325,11 @@ export const vhostPciDriver: PortDriver = {
   pci: true,
   probe: (id, name, devargs) => {
     const { place, ...options } = parseVhostPciDevargs(name, devargs);
-    if (options.memoryRoad) checkRoad(options.memoryRoad);
+    if (options.alternateMapping) checkAlternate(options.alternateMapping);
     const text = formatDevargs(devargs);
     const open = () => {
       const pci = 'address' in place ? openPciAddress(place.address) : openVfioUser(place.path);
-      return options.memoryRoad ? withRoad(pci, options.memoryRoad) : pci;
+      return options.alternateMapping ? withAlternate(pci, options.alternateMapping) : pci;
     };
     return new VhostPciPort(open, { id, name, devargs: text, ...options });
   },
@@ -342,10 +342,10 @@ export const vhostPciDriver: PortDriver = {
   abandonQueue: abandonVhostPciQueue,
 };
 
-/** Tries the road once more: what the kernel allows may depend on a driver holding the function. Closes it when that fails. */
-function withRoad(pci: PciDevice, road: MemoryRoad): PciDevice {
+/** Tries the mapping once more: what the kernel allows may depend on a driver holding the function. Closes it when that fails. */
+function withAlternate(pci: PciDevice, alternate: AlternateMapping): PciDevice {
   try {
-    checkRoad(road);
+    checkAlternate(alternate);
     return pci;
   } catch (error) {
     pci.close();

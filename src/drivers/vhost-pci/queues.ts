@@ -60,7 +60,7 @@ class VhostPciRxQueue implements RxQueue {
   }
 }
 
-/** `data` has the queue's handle, and where the road has interrupts a descriptor and the memory of its counters. */
+/** `data` has the queue's handle, and where the bus has interrupts a descriptor and the memory of its counters. */
 export function openVhostPciRxQueue({ data }: QueueSpec): RxQueue {
   const queue = data.handle as QueueHandle;
   const { interruptFd, interrupts } = data;
