@@ -11,7 +11,7 @@ import type { Port, PortConfig, PortStats } from '../ethdev/port.ts';
 import { features } from '../virtio/features.ts';
 import { ports, probePort } from './registry.ts';
 import { openRxQueue, openTxQueue } from './table.ts';
-import { VhostPciPort } from './vhost-pci/port.ts';
+import { openVhostPciPort } from './vhost-pci/driver.ts';
 
 const QUEUES = 2;
 const FRAME = 64;
@@ -56,7 +56,7 @@ function vhostPciBench(): Bench {
   const RING = 16;
   const peer = new RemotePeer();
   const fake = new FakeVhostPci({ features: features(15, 32, 112, 113), queuePairs: QUEUES });
-  const port = new VhostPciPort(() => fake, { id: 0, name: 'net_vhost_pci0', report: () => {} });
+  const port = openVhostPciPort(() => fake, { id: 0, name: 'net_vhost_pci0', report: () => {} });
   fake.memoryBars.set(2, { fd: peer.fd, size: PEER_BYTES });
   fake.send(peerFeatures(features(32)));
   fake.send(placedMemory([{ gpa: PEER_GPA, size: BigInt(PEER_BYTES), offset: 0n }]));

@@ -5,7 +5,7 @@ import type { PortDriver, QueueSpec, RxQueue, TxQueue } from '../ethdev/port.ts'
 import { parsePciAddress } from '../pci/address.ts';
 import { nullDriver } from './null/port.ts';
 import { tapDriver } from './tap/port.ts';
-import { vhostPciDriver } from './vhost-pci/port.ts';
+import { vhostPciDriver } from './vhost-pci/driver.ts';
 
 export const drivers: readonly PortDriver[] = [vhostPciDriver, nullDriver, tapDriver];
 

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeSysfs } from '../../test/support/fake-sysfs.ts';
 import { openFds } from '../../test/support/open-fds.ts';
-import type { MappedArea } from '../bus/pci-device.ts';
 import { native } from '../native.ts';
 import { checkAlternate, checkSameMemory, mapAlternate } from './alternate-mapping.ts';
+import type { SharedArea } from './carrier.ts';
 import { classify, measureReadSpeed } from './read-speed.ts';
 
 const SIZE = 0x10_0000;
@@ -16,7 +16,7 @@ describe('another road to the memory', () => {
   let folder: string;
   let before: number;
   let path: string;
-  const areas: MappedArea[] = [];
+  const areas: SharedArea[] = [];
   const map = (offset: number, bytes: number, at = path) => {
     const area = mapAlternate({ path: at, offset }, bytes);
     areas.push(area);
@@ -40,7 +40,7 @@ describe('another road to the memory', () => {
 
   it('is mapped from its offset, in whole pages', () => {
     const area = map(0x1000, 5000);
-    expect([area.barOffset, area.size]).toEqual([0, 8192]);
+    expect([area.offset, area.size]).toEqual([0, 8192]);
     expect(new Uint8Array(native.mappingBuffer(area.mapping))[64]).toBe(65);
   });
 
@@ -79,15 +79,15 @@ describe('another road to the memory', () => {
 
   it('must show the same bytes as the BAR', () => {
     const bar = [map(0, SIZE)];
-    const region = { gpa: 0n, size: BigInt(SIZE), bar: 2, offset: 0n };
+    const region = { gpa: 0n, size: BigInt(SIZE), window: 2, offset: 0n };
     const alternate = { path, offset: 0 };
-    expect(() => checkSameMemory(alternate, map(0, SIZE), bar, [region])).not.toThrow();
+    expect(() => checkSameMemory(alternate, 'BAR 2', map(0, SIZE), bar, [region])).not.toThrow();
     const other = join(folder, 'other');
     writeFileSync(other, '');
     truncateSync(other, SIZE);
-    expect(() => checkSameMemory({ path: other, offset: 0 }, map(0, SIZE, other), bar, [region])).toThrow(
-      `${other}@0: it is not the memory behind BAR 2: 192 of 256 places differ`,
-    );
+    expect(() =>
+      checkSameMemory({ path: other, offset: 0 }, 'BAR 2', map(0, SIZE, other), bar, [region]),
+    ).toThrow(`${other}@0: it is not the memory behind BAR 2: 192 of 256 places differ`);
   });
 });
 

@@ -3,20 +3,23 @@
 // UIO helper. Whatever the user names is checked: size, alignment, and that it shows the same bytes as the BAR.
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import type { MappedArea } from '../bus/pci-device.ts';
 import { failedTo, PmdError } from '../errors.ts';
 import { native } from '../native.ts';
 import { readText, SYSFS } from '../pci/sysfs.ts';
+import type { SharedArea } from './carrier.ts';
 import type { RemoteRegion } from './records.ts';
 
 export interface AlternateMapping {
   readonly path: string;
-  /** Byte offset in the file of the first byte of BAR 2. */
+  /** Byte offset in the file of the window's first byte. */
   readonly offset: number;
 }
 
-/** The window that an alternate mapping stands for. */
-export const ALTERNATE_WINDOW = 2;
+/** An alternate mapping and the window of the carrier that it takes the place of. */
+export interface AlternateWindow extends AlternateMapping {
+  readonly window: number;
+}
+
 const PAGE = 4096;
 const SAMPLES = 256;
 const SAMPLE_BYTES = 64;
@@ -25,7 +28,7 @@ const SAMPLE_TRIES = 3;
 const MOST_DIFFERENT = SAMPLES / 8;
 
 /** Maps the first `bytes` of it. Throws VPCI_BAD_MEMORY, naming it, when it is too small or misaligned; or an errno. */
-export function mapAlternate(alternate: AlternateMapping, bytes: number, sysfs: string = SYSFS): MappedArea {
+export function mapAlternate(alternate: AlternateMapping, bytes: number, sysfs: string = SYSFS): SharedArea {
   const name = `${alternate.path}@${alternate.offset}`;
   try {
     const fd = openSync(alternate.path, 'r+');
@@ -39,7 +42,12 @@ export function mapAlternate(alternate: AlternateMapping, bytes: number, sysfs: 
           `it has ${Math.max(0, size - alternate.offset)} bytes there, the peer's memory ${length}`,
         );
       }
-      return { mapping: native.mapFd(fd, alternate.offset, length, true), barOffset: 0, size: length };
+      return {
+        mapping: native.mapFd(fd, alternate.offset, length, true),
+        offset: 0,
+        size: length,
+        writable: true,
+      };
     } finally {
       closeSync(fd);
     }
@@ -64,34 +72,33 @@ export function checkAlternate(alternate: AlternateMapping): void {
 /** Throws VPCI_BAD_MEMORY when the regions look different through the window and through the alternate mapping. */
 export function checkSameMemory(
   alternate: AlternateMapping,
-  through: MappedArea,
-  bar: readonly MappedArea[],
+  windowName: string,
+  through: SharedArea,
+  direct: readonly SharedArea[],
   regions: readonly RemoteRegion[],
 ): void {
   const samples = regions.flatMap((region) => samplePlaces(region, Math.ceil(SAMPLES / regions.length)));
   let different = 0;
   for (const place of samples) {
-    const area = bar.find(
-      ({ barOffset, size }) => place >= barOffset && place + SAMPLE_BYTES <= barOffset + size,
-    );
+    const area = direct.find(({ offset, size }) => place >= offset && place + SAMPLE_BYTES <= offset + size);
     if (area && !same(through, area, place)) different++;
   }
   if (different <= MOST_DIFFERENT) return;
   throw bad(
     `${alternate.path}@${alternate.offset}`,
-    `it is not the memory behind BAR ${ALTERNATE_WINDOW}: ${different} of ${samples.length} places differ`,
+    `it is not the memory behind ${windowName}: ${different} of ${samples.length} places differ`,
   );
 }
 
-function same(through: MappedArea, area: MappedArea, place: number): boolean {
+function same(through: SharedArea, area: SharedArea, place: number): boolean {
   for (let attempt = 0; attempt < SAMPLE_TRIES; attempt++) {
-    const inBar = place - area.barOffset;
-    if (native.mappingEquals(through.mapping, place, area.mapping, inBar, SAMPLE_BYTES)) return true;
+    const inWindow = place - area.offset;
+    if (native.mappingEquals(through.mapping, place, area.mapping, inWindow, SAMPLE_BYTES)) return true;
   }
   return false;
 }
 
-/** Offsets in the BAR, spread evenly over a region. */
+/** Offsets in the window, spread evenly over a region. */
 function samplePlaces(region: RemoteRegion, count: number): number[] {
   const [start, size] = [Number(region.offset), Number(region.size)];
   const step = Math.max(SAMPLE_BYTES, Math.floor(size / count / SAMPLE_BYTES) * SAMPLE_BYTES);

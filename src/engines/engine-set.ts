@@ -2,26 +2,13 @@
 // The engines of a device: one TX and one RX engine a queue pair, the peer's memory, and the one place that decides
 // which engines run. An engine runs while all of this holds: the port is started, the link is up, the memory is there, the ring
 // is enabled, and the pair is one that the port uses.
-import { VHOST_PCI_REFERENCE_VRING_SIZE } from '../abi/vhost-pci.ts';
-import type { DriverArea } from '../native.ts';
-import { Engine, type EngineRole } from './engine.ts';
+import { native } from '../native.ts';
+import type { Carrier, EngineRole } from './carrier.ts';
+import { Engine } from './engine.ts';
 import type { RemoteQueue, RemoteRegion } from './records.ts';
 import type { RemoteMemory } from './remote-memory.ts';
 
-export interface EngineSetOptions {
-  /** vq_pairs of the device. */
-  readonly queuePairs: number;
-  /** Descriptor that tells the peer of what engine `role` of `pair` has done; -1 for none. */
-  readonly notifyFd: (role: EngineRole, pair: number) => number;
-  /** Holds the words that engine `role` of `pair` shares with the device. */
-  readonly driverArea: (role: EngineRole, pair: number) => DriverArea | null;
-  /** Wakes whoever sleeps on RX engine `pair`: it runs now. */
-  readonly wake: (pair: number) => void;
-  /** One line about an engine that could not be started, or stopped. */
-  readonly report: (line: string) => void;
-}
-
-/** The order of REMOTE_QUEUES: record 2i is TX engine i, record 2i+1 RX engine i. */
+/** The order of records: 2i is TX engine i, 2i+1 RX engine i. */
 const roleOf = (record: number): EngineRole => (record % 2 === 0 ? 'tx' : 'rx');
 
 /** All or none: the addon has a limited number of queues. */
@@ -39,18 +26,22 @@ function createEngines(count: number, report: (line: string) => void): Engine[] 
 
 export class EngineSet {
   readonly #engines: readonly Engine[];
-  readonly #options: EngineSetOptions;
+  readonly #carrier: Carrier;
+  readonly #report: (line: string) => void;
   #memory: RemoteMemory | null = null;
   #features = 0n;
-  #session = false;
   #linkUp = false;
   #portStarted = false;
   #pairs: { readonly rx: number; readonly tx: number };
 
-  constructor(options: EngineSetOptions) {
-    this.#options = options;
-    this.#pairs = { rx: options.queuePairs, tx: options.queuePairs };
-    this.#engines = createEngines(2 * options.queuePairs, options.report);
+  /** One engine of each role for each of `queuePairs`. `report` takes one line about an engine that could not be started, or stopped. */
+  constructor(carrier: Carrier, queuePairs: number, report: (line: string) => void) {
+    this.#carrier = carrier;
+    this.#report = report;
+    this.#pairs = { rx: queuePairs, tx: queuePairs };
+    this.#engines = createEngines(2 * queuePairs, report);
+    carrier.onLink((up) => this.#setLink(up));
+    carrier.onRemoved(() => this.forget());
   }
 
   /** Throws a RangeError for a queue that the device lacks. */
@@ -61,14 +52,13 @@ export class EngineSet {
   }
 
   /** A new session with the device: rings and memory of the one before are forgotten. */
-  begin(memory: RemoteMemory, features: bigint, session: boolean): void {
+  begin(memory: RemoteMemory, features: bigint): void {
     this.forget();
     this.#memory = memory;
     this.#features = features;
-    this.#session = session;
   }
 
-  /** SESSION: what the peer's driver negotiated; rings that start from now on are worked by it. */
+  /** What the peer's driver negotiated; rings that start from now on are worked by it. */
   setFeatures(features: bigint): void {
     this.#features = features;
   }
@@ -77,24 +67,22 @@ export class EngineSet {
     return this.#features;
   }
 
-  /** REMOTE_MEM. All engines rest; those whose ring stays go on at the next REMOTE_QUEUES. Throws VPCI_BAD_MEMORY. */
+  /** All engines rest; those whose ring stays go on at the next setQueues. No regions: the rings are forgotten too. Throws VPCI_BAD_MEMORY. */
   setMemory(regions: readonly RemoteRegion[]): void {
     if (regions.length === 0) for (const engine of this.#engines) engine.forget();
     else this.quiesceAll();
     this.#memory?.replace(regions);
   }
 
-  /** REMOTE_QUEUES: starts and stops what changed. */
+  /** Starts and stops what changed; record 2i is the ring of TX engine i, 2i+1 that of RX engine i. */
   setQueues(queues: readonly RemoteQueue[]): void {
     queues.forEach((record, index) => {
-      // Without SESSION the field holds the queue's number, and every ring has 256 entries (docs/device-abi.md).
-      const num = this.#session ? record.num : VHOST_PCI_REFERENCE_VRING_SIZE;
-      this.#engines[index]?.setRecord({ ...record, num });
+      this.#engines[index]?.setRecord(record);
     });
     this.reconcile();
   }
 
-  /** QUEUE_STOP for the ring of record `index`; returns the index to answer with, or null when a burst has not let go of it. */
+  /** Lets go of the ring of record `index`; returns the index that it stopped at, or null when a burst has not let go of it. */
   stopQueue(index: number): number | null {
     return this.#engines[index]?.stop() ?? null;
   }
@@ -102,10 +90,10 @@ export class EngineSet {
   /** A MAC address has come to the peer: the application hears of it on RX queue 0, as if the peer had sent a broadcast. */
   announce(mac: Uint8Array): void {
     this.engine('rx', 0).announce(mac);
-    this.#options.wake(0);
+    this.#wake(0);
   }
 
-  setLink(up: boolean): void {
+  #setLink(up: boolean): void {
     this.#linkUp = up;
     this.reconcile();
   }
@@ -152,14 +140,24 @@ export class EngineSet {
     }
   }
 
+  /** Whoever sleeps on an RX engine looks at the world anew. */
+  wakeAll(): void {
+    for (const { role, index } of this.#engines) if (role === 'rx') this.#wake(index);
+  }
+
+  #wake(pair: number): void {
+    const fd = this.#carrier.interruptFd(pair);
+    if (fd >= 0) native.eventfdSignal(fd);
+  }
+
   #start(engine: Engine, table: Parameters<Engine['start']>[0]): void {
     try {
       const { role, index } = engine;
-      const { notifyFd, driverArea } = this.#options;
-      engine.start(table, this.#features, notifyFd(role, index), driverArea(role, index));
-      if (role === 'rx') this.#options.wake(index);
+      const carrier = this.#carrier;
+      engine.start(table, this.#features, carrier.doorbell(role, index), carrier.driverArea(role, index));
+      if (role === 'rx') this.#wake(index);
     } catch (error) {
-      this.#options.report(`Failed to start ${engine.name}: ${(error as Error).message}`);
+      this.#report(`Failed to start ${engine.name}: ${(error as Error).message}`);
     }
   }
 }

@@ -12,10 +12,8 @@ import {
   QUEUE_STUCK,
   type QueueHandle,
 } from '../native.ts';
+import type { EngineRole } from './carrier.ts';
 import type { RemoteQueue } from './records.ts';
-
-/** 'tx' gives to a ring on which the peer receives, 'rx' takes from a ring on which it sends. */
-export type EngineRole = 'rx' | 'tx';
 
 export type EngineState = 'stopped' | 'running' | 'broken' | 'stuck' | 'failed';
 

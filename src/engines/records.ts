@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What an engine has to know of the peer's memory and of one of its rings, whichever session said it.
 
-/** A piece of the peer's memory and where it lies in a BAR. */
+/** A piece of the peer's memory and where it lies in a window of the carrier. */
 export interface RemoteRegion {
   /** Guest-physical address. */
   readonly gpa: bigint;
   /** Bytes. */
   readonly size: bigint;
-  readonly bar: number;
-  /** Bytes from the BAR's start. */
+  /** Number of the carrier's window: of a vhost-pci function, that of its BAR. */
+  readonly window: number;
+  /** Bytes from the window's start. */
   readonly offset: bigint;
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The peer's memory: memory BARs (or an alternate mapping of the same memory) mapped into this process, and the table by which the ring
+// The peer's memory: windows of the carrier (or an alternate mapping of one) mapped into this process, and the table by which the ring
 // engine translates guest-physical addresses. No engine may run while it is exchanged; the caller sees to that.
-import type { MappedArea, PciDevice } from '../bus/pci-device.ts';
 import { PmdError } from '../errors.ts';
 import {
   type FdWatcher,
@@ -10,21 +9,17 @@ import {
   type MemoryRegion,
   native,
 } from '../native.ts';
-import {
-  ALTERNATE_WINDOW,
-  type AlternateMapping,
-  checkSameMemory,
-  mapAlternate,
-} from './alternate-mapping.ts';
+import { type AlternateWindow, checkSameMemory, mapAlternate } from './alternate-mapping.ts';
+import type { Carrier, SharedArea } from './carrier.ts';
 import { PeerMemoryLimit } from './hole-allowance.ts';
 import { measureReadSpeed, type ReadSpeed } from './read-speed.ts';
 import type { RemoteRegion } from './records.ts';
 
 export interface RemoteMemoryOptions {
-  /** BARs are mapped anew at each message (REMAP); without, once and for ever. */
+  /** Windows are mapped anew at each replace; without, once and for ever. */
   readonly remap: boolean;
-  /** Takes the place of BAR 2; null for none. */
-  readonly alternate: AlternateMapping | null;
+  /** Takes the place of a window; null for none. */
+  readonly alternate: AlternateWindow | null;
   /** Bytes that a peer's memory may have whatever it costs this process; null when that is to be worked out. */
   readonly maxPeerMemory: number | null;
   /** Memory was lost while it was mapped, and is zeros now; comes on the event loop. */
@@ -32,9 +27,9 @@ export interface RemoteMemoryOptions {
 }
 
 export class RemoteMemory {
-  readonly #device: PciDevice;
+  readonly #carrier: Carrier;
   readonly #options: RemoteMemoryOptions;
-  readonly #bars = new Map<number, readonly MappedArea[]>();
+  readonly #windows = new Map<number, readonly SharedArea[]>();
   readonly #limit: PeerMemoryLimit;
   readonly #lossFd: number;
   readonly #lossWatcher: FdWatcher;
@@ -43,10 +38,10 @@ export class RemoteMemory {
   #bytes = 0n;
   #readSpeed: ReadSpeed | null = null;
 
-  constructor(device: PciDevice, options: RemoteMemoryOptions) {
-    this.#device = device;
+  constructor(carrier: Carrier, options: RemoteMemoryOptions) {
+    this.#carrier = carrier;
     this.#options = options;
-    this.#limit = new PeerMemoryLimit(device.name, options.maxPeerMemory);
+    this.#limit = new PeerMemoryLimit(carrier.name, options.maxPeerMemory);
     this.#lossFd = native.eventfd();
     this.#lossWatcher = native.watchFd(this.#lossFd, () => this.#lost());
   }
@@ -67,8 +62,8 @@ export class RemoteMemory {
   }
 
   /**
-   * Takes the regions of a REMOTE_MEM message; none means to forget the memory. Throws VPCI_BAD_MEMORY when one lies outside
-   * what the device lets be mapped, or the alternate mapping is of other memory; there is no memory then.
+   * Takes these regions in place of those before; none means to forget the memory. Throws VPCI_BAD_MEMORY when one lies outside
+   * what the carrier lets be mapped, or where it cannot be written, or the alternate mapping is of other memory; there is no memory then.
    */
   replace(regions: readonly RemoteRegion[]): void {
     this.#dropTable();
@@ -94,7 +89,7 @@ export class RemoteMemory {
 
   #lost(): void {
     native.eventfdDrain(this.#lossFd);
-    for (const { mapping } of [...this.#bars.values()].flat()) {
+    for (const { mapping } of [...this.#windows.values()].flat()) {
       const { loss } = native.mappingState(mapping);
       if (loss === 'none') continue;
       this.#options.onLost(
@@ -106,22 +101,22 @@ export class RemoteMemory {
     }
   }
 
-  /** Maps as much as the regions need, which may be another size than before. The BAR itself sets the limits. */
-  #takeAlternate(alternate: AlternateMapping, regions: readonly RemoteRegion[]): void {
-    this.#unmap(ALTERNATE_WINDOW);
-    const inBar = regions.filter(({ bar }) => bar === ALTERNATE_WINDOW);
-    if (inBar.length === 0) return;
-    const direct = this.#device.mapBar(ALTERNATE_WINDOW);
+  /** Maps as much as the regions need, which may be another size than before. The window itself sets the limits. */
+  #takeAlternate(alternate: AlternateWindow, regions: readonly RemoteRegion[]): void {
+    this.#unmap(alternate.window);
+    const inWindow = regions.filter(({ window }) => window === alternate.window);
+    if (inWindow.length === 0) return;
+    const direct = this.#carrier.mapWindow(alternate.window);
     try {
-      for (const region of inBar) areaOf(region, direct);
+      for (const region of inWindow) this.#areaOf(region, direct);
       const area = mapAlternate(
         alternate,
-        Math.max(...inBar.map(({ offset, size }) => Number(offset + size))),
+        Math.max(...inWindow.map(({ offset, size }) => Number(offset + size))),
       );
-      this.#admit(ALTERNATE_WINDOW, [area]);
-      checkSameMemory(alternate, area, direct, inBar);
+      this.#admit(alternate.window, [area]);
+      checkSameMemory(alternate, this.#carrier.windowName(alternate.window), area, direct, inWindow);
     } catch (error) {
-      this.#unmap(ALTERNATE_WINDOW);
+      this.#unmap(alternate.window);
       throw error;
     } finally {
       for (const { mapping } of direct) native.unmap(mapping);
@@ -129,38 +124,39 @@ export class RemoteMemory {
   }
 
   #place(region: RemoteRegion): MemoryRegion {
-    const area = areaOf(region, this.#areas(region.bar));
-    const offset = Number(region.offset) - area.barOffset;
+    const area = this.#areaOf(region, this.#areas(region.window));
+    if (!area.writable) throw this.#badRegion(region, 'cannot be written');
+    const offset = Number(region.offset) - area.offset;
     return { gpa: region.gpa, size: region.size, mapping: area.mapping, offset };
   }
 
   #mayHang(region: RemoteRegion): boolean {
-    return areaOf(region, this.#areas(region.bar)).mayHang ?? false;
+    return this.#areaOf(region, this.#areas(region.window)).mayHang ?? false;
   }
 
-  #areas(bar: number): readonly MappedArea[] {
-    const known = this.#bars.get(bar);
+  #areas(window: number): readonly SharedArea[] {
+    const known = this.#windows.get(window);
     if (known && known.length > 0) return known;
-    const areas = this.#device.mapBar(bar);
-    this.#admit(bar, areas);
+    const areas = this.#carrier.mapWindow(window);
+    this.#admit(window, areas);
     return areas;
   }
 
-  /** Keeps what may be kept of the peer's memory; nothing of the BAR stays mapped when it throws. */
-  #admit(bar: number, areas: readonly MappedArea[]): void {
-    this.#bars.set(bar, areas);
+  /** Keeps what may be kept of the peer's memory; nothing of the window stays mapped when it throws. */
+  #admit(window: number, areas: readonly SharedArea[]): void {
+    this.#windows.set(window, areas);
     try {
       for (const { mapping, size } of areas) {
         this.#limit.admit(mapping, size);
         this.#notifyLoss(mapping);
       }
     } catch (error) {
-      this.#unmap(bar);
+      this.#unmap(window);
       throw error;
     }
   }
 
-  /** Only a file can be lost; a BAR that the kernel maps is none. */
+  /** Only a file can be lost; memory of a device that the kernel maps is none. */
   #notifyLoss(mapping: MappingHandle): void {
     try {
       native.notifyLoss(mapping, this.#lossFd);
@@ -177,24 +173,28 @@ export class RemoteMemory {
   }
 
   #unmapAll(): void {
-    for (const bar of [...this.#bars.keys()]) this.#unmap(bar);
+    for (const window of [...this.#windows.keys()]) this.#unmap(window);
   }
 
-  #unmap(bar: number): void {
-    for (const { mapping } of this.#bars.get(bar) ?? []) {
+  #unmap(window: number): void {
+    for (const { mapping } of this.#windows.get(window) ?? []) {
       this.#limit.release(mapping);
       native.unmap(mapping);
     }
-    this.#bars.delete(bar);
+    this.#windows.delete(window);
   }
-}
 
-/** The area that holds a region; throws VPCI_BAD_MEMORY when none does. */
-function areaOf(region: RemoteRegion, areas: readonly MappedArea[]): MappedArea {
-  const start = Number(region.offset);
-  const end = Number(region.offset + region.size);
-  const area = areas.find(({ barOffset, size }) => start >= barOffset && end <= barOffset + size);
-  if (area) return area;
-  const where = `${region.size} bytes at offset ${region.offset} of BAR ${region.bar}`;
-  throw new PmdError('VPCI_BAD_MEMORY', `The device names memory that it does not offer: ${where}`);
+  /** The area that holds a region; throws VPCI_BAD_MEMORY when none does. */
+  #areaOf(region: RemoteRegion, areas: readonly SharedArea[]): SharedArea {
+    const start = Number(region.offset);
+    const end = Number(region.offset + region.size);
+    const area = areas.find(({ offset, size }) => start >= offset && end <= offset + size);
+    if (area) return area;
+    throw this.#badRegion(region, 'it does not offer');
+  }
+
+  #badRegion({ window, offset, size }: RemoteRegion, fault: string): PmdError {
+    const where = `${size} bytes at offset ${offset} of ${this.#carrier.windowName(window)}`;
+    return new PmdError('VPCI_BAD_MEMORY', `The device names memory that ${fault}: ${where}`);
+  }
 }

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { FakeVhostPci, peerFeatures, placedMemory, remoteQueues } from '../../test/support/fake-vhost-pci.ts';
 import { frameWithHeader, PEER_BYTES, PEER_GPA, RemotePeer } from '../../test/support/remote-peer.ts';
 import { openPort, ports } from '../drivers/registry.ts';
-import { VhostPciPort } from '../drivers/vhost-pci/port.ts';
+import { openVhostPciPort } from '../drivers/vhost-pci/driver.ts';
 import { native } from '../native.ts';
 import { features } from '../virtio/features.ts';
 import { type Lcore, launch } from './launch.ts';
@@ -173,7 +173,7 @@ describe('a queue', () => {
   it("of a closed port lets go of the peer's memory while an lcore polls it", async () => {
     const peer = new RemotePeer();
     const fake = new FakeVhostPci({ features: features(15, 32, 112, 113), queuePairs: 1 });
-    const port = new VhostPciPort(() => fake, { id: 0, name: 'net_vhost_pci0' });
+    const port = openVhostPciPort(() => fake, { id: 0, name: 'net_vhost_pci0' });
     port.start();
     fake.memoryBars.set(2, { fd: peer.fd, size: PEER_BYTES });
     fake.send(peerFeatures(features(15, 32)));
@@ -320,7 +320,7 @@ describe("an lcore that ends with the peer's buffers in its hands", () => {
   it.each(cases)('lets go of them when it %s, so that its port can be closed', async (_, end) => {
     const peer = new RemotePeer();
     const fake = new FakeVhostPci({ features: features(15, 32, 112, 113), queuePairs: 1 });
-    const port = new VhostPciPort(() => fake, { id: 0, name: 'net_vhost_pci0' });
+    const port = openVhostPciPort(() => fake, { id: 0, name: 'net_vhost_pci0' });
     port.start();
     fake.memoryBars.set(2, { fd: peer.fd, size: PEER_BYTES });
     fake.send(peerFeatures(features(15, 32)));

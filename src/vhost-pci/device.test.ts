@@ -62,7 +62,7 @@ describe('vhost-pci device', () => {
         if (!line.includes('mapped uncached')) reports.push(line);
       },
     });
-    device.engines.startPort({ rx: device.queuePairs, tx: device.queuePairs });
+    device.startPort({ rx: device.queuePairs, tx: device.queuePairs });
   };
   const offerMemory = (from: RemotePeer) => fake.memoryBars.set(2, { fd: from.fd, size: PEER_BYTES });
   const region = { gpa: PEER_GPA, size: BigInt(PEER_BYTES), offset: 0n };
@@ -77,9 +77,9 @@ describe('vhost-pci device', () => {
   };
   /** How often the doorbell of a local queue rang since the last look. */
   const rung = (queue: number) => native.eventfdDrain(fake.doorbells.get(queue) ?? -1);
-  const state = (role: 'rx' | 'tx', pair = 0) => device.engines.engine(role, pair).state;
+  const state = (role: 'rx' | 'tx', pair = 0) => device.engine(role, pair).state;
   const receive = () => {
-    const count = native.rxBurst(device.engines.engine('rx', 0).queue, vector, 32);
+    const count = native.rxBurst(device.engine('rx', 0).queue, vector, 32);
     native.poolFree(vector, 0, count);
     return count;
   };
@@ -187,7 +187,7 @@ describe('vhost-pci device', () => {
       new Uint16Array(memory, layout.dataLen, layout.count)[mbuf] = 60;
       new Uint32Array(memory, layout.pktLen, layout.count)[mbuf] = 60;
       new Uint8Array(memory, layout.data + mbuf * layout.stride + layout.headroom, 60).fill(0xcd);
-      expect(native.txBurst(device.engines.engine('tx', 0).queue, vector, 0, 1)).toBe(1);
+      expect(native.txBurst(device.engine('tx', 0).queue, vector, 0, 1)).toBe(1);
       expect([...peer.received(TX_RING, 0, 60)]).toEqual(Array(60).fill(0xcd));
       expect(native.poolAvailable(pool)).toBe(64);
     });
@@ -325,18 +325,18 @@ describe('vhost-pci device', () => {
 
     it('runs engines only while the port is started, and only those it uses', () => {
       open({ queuePairs: 2 });
-      device.engines.stopPort();
+      device.stopPort();
       const four = [...rings(), peer.ring(2), peer.ring(3)];
       connect(four);
       expect(state('rx')).toBe('stopped');
-      device.engines.startPort({ rx: 1, tx: 2 });
+      device.startPort({ rx: 1, tx: 2 });
       expect([state('rx', 0), state('rx', 1), state('tx', 0), state('tx', 1)]).toEqual([
         'running',
         'stopped',
         'running',
         'running',
       ]);
-      device.engines.stopPort();
+      device.stopPort();
       expect(state('tx', 1)).toBe('stopped');
     });
 
@@ -344,7 +344,7 @@ describe('vhost-pci device', () => {
       open();
       connect([peer.ring(TX_RING, 16, { used: 0xdead_0000_0000n }), peer.ring(RX_RING)]);
       expect([state('tx'), state('rx')]).toEqual(['failed', 'running']);
-      expect(device.engines.engine('tx', 0).startErrors).toBe(1);
+      expect(device.engine('tx', 0).startErrors).toBe(1);
       fake.setLink(false);
       fake.setLink(true);
       expect(reports).toEqual([expect.stringMatching(/^Failed to start TX engine 0/)]);
@@ -360,11 +360,11 @@ describe('vhost-pci device', () => {
   });
 
   describe('RX interrupts', () => {
-    const woken = () => native.eventfdDrain(device.rxInterruptFd(0)) > 0n;
+    const woken = () => native.eventfdDrain(device.interruptFd(0)) > 0n;
 
     it("are the vectors of the local RX queues, for other threads than this one's event loop", () => {
       open({ queuePairs: 2 });
-      expect([0, 1, 2].map((pair) => device.rxInterruptFd(pair))).toEqual([
+      expect([0, 1, 2].map((pair) => device.interruptFd(pair))).toEqual([
         fake.interruptFds.get(2),
         fake.interruptFds.get(4),
         -1,
@@ -380,9 +380,9 @@ describe('vhost-pci device', () => {
       expect(woken()).toBe(true);
       fake.setLink(true);
       expect([state('rx'), woken()]).toEqual(['running', true]);
-      device.engines.stopPort();
+      device.stopPort();
       expect(woken()).toBe(false);
-      device.engines.startPort({ rx: 1, tx: 1 });
+      device.startPort({ rx: 1, tx: 1 });
       expect([state('rx'), woken()]).toEqual(['running', true]);
     });
 
@@ -398,7 +398,7 @@ describe('vhost-pci device', () => {
       open();
       connect();
       const flags = () => peer.view.getUint16(RX_RING * 0x4000 + 0x3000, true);
-      const { queue } = device.engines.engine('rx', 0);
+      const { queue } = device.engine('rx', 0);
       expect(flags()).toBe(1);
       expect([native.queueArm(queue), flags()]).toEqual([true, 0]);
       fake.setLink(false);
@@ -415,8 +415,8 @@ describe('vhost-pci device', () => {
       fake.send(remoteQueues([peer.ring(0, 256, { num: 0 }), peer.ring(1, 256, { num: 1 })]));
       fake.setLink(true);
       expect([state('rx'), state('tx')]).toEqual(['running', 'running']);
-      expect(device.engines.engine('rx', 0).ringSize).toBe(256);
-      expect(device.engines.features).toBe(NET);
+      expect(device.engine('rx', 0).ringSize).toBe(256);
+      expect(device.peerFeatures).toBe(NET);
     });
 
     it('maps its BAR once', () => {

@@ -9,6 +9,8 @@ import {
   VHOST_PCI_F_LINK_REASON,
   VHOST_PCI_F_REMAP,
   VHOST_PCI_F_SESSION,
+  VHOST_PCI_MEMORY_BARS,
+  VHOST_PCI_REFERENCE_VRING_SIZE,
   VHOST_PCI_VECTOR_CONFIG,
   VHOST_PCI_VECTOR_CTRL,
 } from '../abi/vhost-pci.ts';
@@ -16,50 +18,37 @@ import { VIRTIO_F_VERSION_1 } from '../abi/virtio-ring.ts';
 import { answers, NO_ANSWER } from '../bus/liveness.ts';
 import type { DmaMemory, PciDevice } from '../bus/pci-device.ts';
 import type { AlternateMapping } from '../engines/alternate-mapping.ts';
-import type { EngineRole } from '../engines/engine.ts';
+import type { EngineRole } from '../engines/carrier.ts';
+import type { DeviceEvents, DeviceState, EngineDevice } from '../engines/device.ts';
+import type { Engine } from '../engines/engine.ts';
 import { EngineSet } from '../engines/engine-set.ts';
 import { DATA_PATH_FEATURES } from '../engines/features.ts';
 import type { ReadSpeed } from '../engines/read-speed.ts';
+import type { RemoteQueue } from '../engines/records.ts';
 import { RemoteMemory } from '../engines/remote-memory.ts';
 import { failedTo, PmdError } from '../errors.ts';
-import type { DriverArea } from '../native.ts';
-import { type FeatureSet, features, hasFeature } from '../virtio/features.ts';
+import { describeFeatures, type FeatureSet, features, hasFeature } from '../virtio/features.ts';
 import { ModernTransport } from '../virtio/modern-transport.ts';
+import { VhostPciCarrier } from './carrier.ts';
 import { ControlQueue } from './control-queue.ts';
 import { readNetConfig, requireVhostPci } from './function.ts';
 import { allocateLocalQueues, setupLocalQueues } from './local-queues.ts';
 import { type ControlMessage, encodeQueueStopped } from './messages.ts';
-import { RxInterrupts } from './rx-interrupts.ts';
 
 /** Resets on the device's demand without a link in between, after which it is left alone. */
 const MAX_FRUITLESS_RESETS = 8;
 
-export type DeviceState = 'live' | 'failed' | 'removed' | 'closed';
-
-export interface VhostPciDeviceEvents {
-  /** The link changed. */
-  onLink(): void;
-  /** The device has said why there is no link. */
-  onLinkReason(): void;
-  /** The device is gone; comes once. */
-  onRemoved(): void;
-  /** One line about trouble. */
-  report(line: string): void;
-}
-
-export class VhostPciDevice {
+export class VhostPciDevice implements EngineDevice {
   readonly queuePairs: number;
-  readonly engines: EngineSet;
+  readonly #engines: EngineSet;
+  readonly #carrier: VhostPciCarrier;
   readonly #pci: PciDevice;
   readonly #transport: ModernTransport;
-  readonly #events: VhostPciDeviceEvents;
+  readonly #events: DeviceEvents;
   readonly #alternate: AlternateMapping | null;
   readonly #wanted: FeatureSet;
   readonly #maxPeerMemory: number | null;
-  readonly #notifyFds = new Map<number, number>();
-  #rxInterrupts: RxInterrupts | null = null;
   #localMemory: DmaMemory | null = null;
-  #areas: readonly DriverArea[] = [];
   #remoteMemory: RemoteMemory | null = null;
   #control: ControlQueue | null = null;
   #features: FeatureSet = 0n;
@@ -80,7 +69,7 @@ export class VhostPciDevice {
    */
   constructor(
     pci: PciDevice,
-    events: VhostPciDeviceEvents,
+    events: DeviceEvents,
     alternate: AlternateMapping | null = null,
     wanted: FeatureSet = DATA_PATH_FEATURES,
     maxPeerMemory: number | null = null,
@@ -94,13 +83,8 @@ export class VhostPciDevice {
       requireVhostPci(pci);
       this.#transport = new ModernTransport(pci);
       this.queuePairs = readNetConfig(this.#transport).queuePairs;
-      this.engines = new EngineSet({
-        queuePairs: this.queuePairs,
-        notifyFd: (role, pair) => this.#notifyFds.get(localQueue(role, pair)) ?? -1,
-        driverArea: (role, pair) => this.#areas[localQueue(role, pair)] ?? null,
-        wake: (pair) => this.#rxInterrupts?.wake(pair),
-        report: (line) => this.#events.report(line),
-      });
+      this.#carrier = new VhostPciCarrier(pci, this.queuePairs);
+      this.#engines = new EngineSet(this.#carrier, this.queuePairs, (line) => this.#events.report(line));
     } catch (error) {
       pci.close();
       throw error;
@@ -120,10 +104,6 @@ export class VhostPciDevice {
     return this.#pci.name;
   }
 
-  get busName(): string {
-    return this.#pci.busName;
-  }
-
   get state(): DeviceState {
     return this.#state;
   }
@@ -133,11 +113,14 @@ export class VhostPciDevice {
     return this.#features;
   }
 
+  get peerFeatures(): FeatureSet {
+    return this.#engines.features;
+  }
+
   get linkUp(): boolean {
     return this.#linkUp;
   }
 
-  /** Why there is no link, in words; empty while there is one. */
   get linkReason(): string {
     if (this.#linkUp) return '';
     if (this.#state !== 'live') return `the device is ${this.#state}`;
@@ -149,7 +132,6 @@ export class VhostPciDevice {
     return this.#remoteMemory?.bytes ?? 0n;
   }
 
-  /** MTU of the peer's network, as its front-end told; 0 when it did not. */
   get peerMtu(): number {
     return this.#peerMtu;
   }
@@ -163,9 +145,20 @@ export class VhostPciDevice {
     return this.#pci.interrupts;
   }
 
-  /** Eventfd that is signalled when the peer kicks RX engine `pair`, when that is started and when the link changes; -1 for none. */
-  rxInterruptFd(pair: number): number {
-    return this.#rxInterrupts?.fd(pair) ?? -1;
+  engine(role: EngineRole, pair: number): Engine {
+    return this.#engines.engine(role, pair);
+  }
+
+  interruptFd(pair: number): number {
+    return this.#carrier.interruptFd(pair);
+  }
+
+  startPort(queues: { readonly rx: number; readonly tx: number }): void {
+    this.#engines.startPort(queues);
+  }
+
+  stopPort(): void {
+    this.#engines.stopPort();
   }
 
   /** Control messages that made no sense. */
@@ -178,6 +171,31 @@ export class VhostPciDevice {
     return this.#resets;
   }
 
+  details(): [string, string | number][] {
+    return [
+      ['Bus', this.#pci.busName],
+      ['Device', this.name],
+      ['Device state', this.#state],
+      ...(this.#linkUp ? [] : [['No link', this.linkReason] as [string, string]]),
+      ['Device features', describeFeatures(this.#features)],
+      ['Peer features', this.#linkUp ? describeFeatures(this.peerFeatures) : 'none'],
+      ['Queue pairs', this.queuePairs],
+      ['Interrupts', this.interrupts],
+      ['Remote memory (bytes)', Number(this.remoteBytes)],
+      ['Remote memory type', this.#memoryType()],
+    ];
+  }
+
+  counters(): [string, number][] {
+    const speed = this.readSpeed;
+    return [
+      ['ctrl_invalid_messages', this.#invalidMessages],
+      ['device_resets', this.#resets],
+      ['remote_memory_uncached', speed?.cacheType === 'uncached' ? 1 : 0],
+      ['remote_memory_read_ns', Math.round(speed?.nsPerLine ?? 0)],
+    ];
+  }
+
   /** Stops the engines, resets the device and gives it back. Idempotent. */
   close(): void {
     if (this.#state === 'closed') return;
@@ -185,13 +203,13 @@ export class VhostPciDevice {
     this.#state = 'closed';
     this.#linkUp = false;
     this.#control?.close();
-    this.engines.destroy();
+    this.#engines.destroy();
     try {
       if (alive) this.#transport.reset();
     } catch {
       // It is given back all the same.
     }
-    this.#rxInterrupts?.wakeAll();
+    this.#engines.wakeAll();
     this.#pci.close();
   }
 
@@ -206,17 +224,16 @@ export class VhostPciDevice {
     this.#features = this.#transport.begin(this.#wanted | extensions, features(VIRTIO_F_VERSION_1));
     const session = hasFeature(this.#features, VHOST_PCI_F_SESSION);
     const remap = hasFeature(this.#features, VHOST_PCI_F_REMAP);
-    this.#remoteMemory = new RemoteMemory(this.#pci, {
+    this.#remoteMemory = new RemoteMemory(this.#carrier, {
       remap,
-      alternate: this.#alternate,
+      alternate: this.#alternate && { ...this.#alternate, window: VHOST_PCI_MEMORY_BARS[0] },
       maxPeerMemory: this.#maxPeerMemory,
       onLost: (reason) => this.#guard(() => this.#memoryLost(reason)),
     });
-    this.engines.begin(this.#remoteMemory, this.#features & DATA_PATH_FEATURES, session);
+    this.#engines.begin(this.#remoteMemory, this.#features & DATA_PATH_FEATURES);
     // 7) Device-specific set-up: vectors, queues, notification registers.
     this.#transport.configVector(VHOST_PCI_VECTOR_CONFIG);
     this.#setupControl(session);
-    this.#findDoorbells();
     // 8) The device is live.
     this.#transport.ready();
     this.#control?.start();
@@ -228,7 +245,6 @@ export class VhostPciDevice {
   #armInterrupts(): void {
     this.#pci.onInterrupt(VHOST_PCI_VECTOR_CONFIG, () => this.#guard(() => this.#configChanged()));
     this.#pci.onInterrupt(VHOST_PCI_VECTOR_CTRL, () => this.#guard(() => this.#control?.collect()));
-    this.#rxInterrupts = new RxInterrupts(this.#pci, this.queuePairs);
     this.#pci.enableInterrupts();
   }
 
@@ -237,7 +253,7 @@ export class VhostPciDevice {
     this.#localMemory ??= allocateLocalQueues(this.#pci, this.#transport, queuePairs);
     const gated = hasFeature(this.#features, VHOST_PCI_F_GATE);
     const local = setupLocalQueues(this.#pci, this.#transport, queuePairs, this.#localMemory, gated);
-    this.#areas = local.areas;
+    this.#carrier.takeQueues(this.#transport, local.areas);
     const register = this.#transport.notifyRegister(local.control);
     const registers = this.#pci.bar(register.bar);
     this.#control = new ControlQueue(
@@ -268,7 +284,7 @@ export class VhostPciDevice {
     this.#control?.collect();
     if (this.#state !== 'live') return;
     if (linkUp) this.#fruitlessResets = 0;
-    this.engines.setLink(linkUp);
+    this.#carrier.linkChanged(linkUp);
     this.#setLink(linkUp && !this.#lostMemory);
   }
 
@@ -278,7 +294,7 @@ export class VhostPciDevice {
     this.#control?.close();
     this.#peerMtu = 0;
     this.#linkReason = '';
-    this.engines.forget();
+    this.#engines.forget();
     this.#setLink(false);
     // Whoever heard of the link may have closed the device.
     if (this.#state !== 'live') return;
@@ -303,16 +319,16 @@ export class VhostPciDevice {
         this.#takeMemory(message);
         break;
       case 'queues':
-        this.engines.setQueues(message.queues);
+        this.#takeQueues(message.queues);
         break;
       case 'peer-features':
-        this.engines.setFeatures(message.features);
+        this.#engines.setFeatures(message.features);
         break;
       case 'peer-mtu':
         this.#peerMtu = message.mtu;
         break;
       case 'peer-announce':
-        this.engines.announce(message.mac);
+        this.#engines.announce(message.mac);
         break;
       case 'link-reason':
         this.#takeLinkReason(message.text);
@@ -323,12 +339,20 @@ export class VhostPciDevice {
     }
   }
 
+  /** Without SESSION the field holds the queue's number, and every ring has 256 entries (docs/device-abi.md). */
+  #takeQueues(queues: readonly RemoteQueue[]): void {
+    const session = hasFeature(this.#features, VHOST_PCI_F_SESSION);
+    this.#engines.setQueues(
+      session ? queues : queues.map((record) => ({ ...record, num: VHOST_PCI_REFERENCE_VRING_SIZE })),
+    );
+  }
+
   /** The rings lie in zeros now. Nothing runs until the peer shows its memory anew. */
   #memoryLost(reason: string): void {
     if (this.#lostMemory) return;
     this.#lostMemory = true;
     this.#events.report(reason);
-    this.engines.setMemory([]);
+    this.#engines.setMemory([]);
     this.#setLink(false);
   }
 
@@ -341,7 +365,7 @@ export class VhostPciDevice {
 
   /** What has not stopped is not said to have: the device will treat us as gone, and answer the peer. */
   #stopQueue(index: number, token: number): void {
-    const stoppedAt = this.engines.stopQueue(index);
+    const stoppedAt = this.#engines.stopQueue(index);
     if (stoppedAt !== null) this.#control?.send(encodeQueueStopped(index, stoppedAt, token));
   }
 
@@ -349,7 +373,7 @@ export class VhostPciDevice {
     if (message.regions.length === 0) this.#peerMtu = 0;
     this.#lostMemory = false;
     try {
-      this.engines.setMemory(message.regions);
+      this.#engines.setMemory(message.regions);
       this.#tellReadSpeed();
     } catch (error) {
       // A mapping that fails because the connection broke is no fault of the message.
@@ -369,6 +393,13 @@ export class VhostPciDevice {
     );
   }
 
+  #memoryType(): string {
+    const speed = this.readSpeed;
+    if (speed === null) return 'none';
+    const through = this.#alternate ? `, through ${this.#alternate.path}@${this.#alternate.offset}` : '';
+    return `${speed.cacheType}, ${speed.nsPerLine.toFixed(1)} ns to read a line${through}`;
+  }
+
   #invalid(reason: string): void {
     this.#invalidMessages++;
     this.#events.report(`Ignored a control message: ${reason}`);
@@ -378,7 +409,7 @@ export class VhostPciDevice {
     if (this.#linkUp === up) return;
     this.#linkUp = up;
     if (up) this.#linkReason = '';
-    this.#rxInterrupts?.wakeAll();
+    this.#engines.wakeAll();
     this.#events.onLink();
     if (!this.#linkUp && this.#linkReason !== '') this.#events.onLinkReason();
   }
@@ -387,7 +418,7 @@ export class VhostPciDevice {
     if (this.#state === 'removed' || this.#state === 'closed') return;
     this.#state = 'removed';
     this.#control?.close();
-    this.engines.forget();
+    this.#carrier.removed();
     this.#events.report(`The device ${this.name} is gone: ${reason}`);
     this.#setLink(false);
     this.#events.onRemoved();
@@ -408,18 +439,4 @@ export class VhostPciDevice {
       else this.#removed(NO_ANSWER);
     }
   }
-
-  /** Finds the descriptors that stand for the notification registers of the data queues. */
-  #findDoorbells(): void {
-    for (let queue = 0; queue < 2 * this.queuePairs; queue++) {
-      const { bar, offset } = this.#transport.notifyRegister(queue);
-      this.#notifyFds.set(queue, this.#pci.doorbell(bar, offset, queue));
-    }
-  }
 }
-
-/**
- * The data queue of an engine: the notification register of local TX queue 2i+1 signals the peer's RX call, that of local RX
- * queue 2i its TX call, and position words go the same way (docs/device-abi.md, "Queues and vectors").
- */
-const localQueue = (role: EngineRole, pair: number): number => 2 * pair + (role === 'tx' ? 1 : 0);

@@ -95,7 +95,7 @@ function packed(payload: DataView, count: number): RemoteRegion[] {
   return Array.from({ length: count }, (_, index) => {
     const base = index * VHOST_PCI_REMOTE_MEM_PACKED_ENTRY.size;
     const { gpa, size } = decode(VHOST_PCI_REMOTE_MEM_PACKED_ENTRY, payload, base);
-    const region = { gpa, size, bar: VHOST_PCI_MEMORY_BARS[0], offset };
+    const region = { gpa, size, window: VHOST_PCI_MEMORY_BARS[0], offset };
     offset += size;
     return region;
   });
@@ -105,7 +105,7 @@ function placed(payload: DataView, count: number): RemoteRegion[] {
   return Array.from({ length: count }, (_, index) => {
     const base = index * VHOST_PCI_REMOTE_MEM_PLACED_ENTRY.size;
     const { gpa, size, offset, bar } = decode(VHOST_PCI_REMOTE_MEM_PLACED_ENTRY, payload, base);
-    return { gpa, size, bar, offset };
+    return { gpa, size, window: bar, offset };
   });
 }
 
@@ -119,9 +119,9 @@ function checkRegions(
   if (count > MAX_REMOTE_REGIONS) return malformed(`REMOTE_MEM of ${count} regions`);
   const regions = read(payload, count);
   for (const region of regions) {
-    const { gpa, size, bar, offset } = region;
-    if (!(VHOST_PCI_MEMORY_BARS as readonly number[]).includes(bar))
-      return malformed(`a region in BAR ${bar}`);
+    const { gpa, size, window, offset } = region;
+    if (!(VHOST_PCI_MEMORY_BARS as readonly number[]).includes(window))
+      return malformed(`a region in BAR ${window}`);
     if (size === 0n) return malformed('a region of 0 bytes');
     if (gpa + size > 1n << 64n) return malformed(`a region of ${size} bytes at 0x${gpa.toString(16)}`);
     if (offset + size > BigInt(Number.MAX_SAFE_INTEGER))

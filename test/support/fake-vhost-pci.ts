@@ -120,7 +120,9 @@ export class FakeVhostPci implements PciDevice {
     const bar = this.memoryBars.get(index);
     if (!bar) return [];
     this.mapped++;
-    return [{ mapping: native.mapFd(bar.fd, 0, bar.size, true), barOffset: 0, size: bar.size }];
+    return [
+      { mapping: native.mapFd(bar.fd, 0, bar.size, true), barOffset: 0, size: bar.size, writable: true },
+    ];
   }
 
   onInterrupt(vector: number, handler: () => void): void {

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { vhostPciDriver } from '../../src/drivers/vhost-pci/port.ts';
+import { vhostPciDriver } from '../../src/drivers/vhost-pci/driver.ts';
 import type { Port } from '../../src/ethdev/port.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import { Echo } from './echo.ts';

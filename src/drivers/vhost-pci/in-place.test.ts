@@ -12,7 +12,8 @@ import type { RxInPlace, TxInPlace } from '../../ethdev/in-place.ts';
 import { Mempool } from '../../ethdev/mempool.ts';
 import type { RxQueue, TxQueue } from '../../ethdev/port.ts';
 import { features } from '../../virtio/features.ts';
-import { VhostPciPort, vhostPciDriver } from './port.ts';
+import { openVhostPciPort, vhostPciDriver } from './driver.ts';
+import type { VhostPciPort } from './port.ts';
 
 describe('queues in the memory of a peer', () => {
   let peer: RemotePeer;
@@ -32,7 +33,7 @@ describe('queues in the memory of a peer', () => {
   beforeEach(() => {
     peer = new RemotePeer();
     fake = new FakeVhostPci({ features: features(15, 32, 112, 113), queuePairs: 2 });
-    port = new VhostPciPort(() => fake, { id: 0, name: 'net_vhost_pci0' });
+    port = openVhostPciPort(() => fake, { id: 0, name: 'net_vhost_pci0' });
     port.start();
     connect();
     rx = vhostPciDriver.openRxQueue(structuredClone(port.rxQueueSpec(0)));

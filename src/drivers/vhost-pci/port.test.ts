@@ -17,7 +17,8 @@ import { ALL_OFFLOADS } from '../../ethdev/offloads.ts';
 import { native } from '../../native.ts';
 import { features, hasFeature } from '../../virtio/features.ts';
 import { parseVhostPciDevargs } from './devargs.ts';
-import { VhostPciPort, type VhostPciPortOptions, vhostPciDriver } from './port.ts';
+import { openVhostPciPort, type VhostPciOptions, vhostPciDriver } from './driver.ts';
+import type { VhostPciPort } from './port.ts';
 
 describe('net_vhost_pci', () => {
   let fake: FakeVhostPci;
@@ -27,7 +28,7 @@ describe('net_vhost_pci', () => {
 
   const OFFLOAD_BITS = [0, 1, 7, 8, 9, 11, 12, 13, 54, 55, 56];
   const open = (
-    options: Partial<VhostPciPortOptions> = {},
+    options: Partial<VhostPciOptions> = {},
     queuePairs = 2,
     change: Partial<PciDevice> = {},
     offered = features(15, 32, 112, 113),
@@ -35,7 +36,7 @@ describe('net_vhost_pci', () => {
     fake = Object.assign(new FakeVhostPci({ features: offered, queuePairs }), change);
     lines = [];
     const given = { id: 3, name: 'net_vhost_pci0', report: (line: string) => lines.push(line), ...options };
-    port = new VhostPciPort(() => fake, given);
+    port = openVhostPciPort(() => fake, given);
   };
   const connect = (negotiated = features(15, 32)) => {
     fake.memoryBars.set(2, { fd: peer.fd, size: PEER_BYTES });
@@ -272,7 +273,7 @@ describe('net_vhost_pci', () => {
     open();
     const other = Object.assign(new FakeVhostPci({ features: features(32) }), { notes: ['poll mode only'] });
     const told: string[] = [];
-    new VhostPciPort(() => other, { id: 1, name: 'p', report: (line) => told.push(line) }).close();
+    openVhostPciPort(() => other, { id: 1, name: 'p', report: (line) => told.push(line) }).close();
     expect(told).toEqual(['poll mode only']);
   });
 
@@ -290,7 +291,7 @@ describe('net_vhost_pci', () => {
       }),
     );
     const other = new FakeVhostPci({ features: features(32) });
-    expect(() => new VhostPciPort(() => other, { id: 0, name: 'p', queues: 2 })).toThrow(
+    expect(() => openVhostPciPort(() => other, { id: 0, name: 'p', queues: 2 })).toThrow(
       /2 queues .* has 1 queue/,
     );
     expect(other.closed).toBe(true);

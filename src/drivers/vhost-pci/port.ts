@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The port driver net_vhost_pci: a vhost-pci-net function as a Port. Queue i of the port is engine pair i of the device.
+// The port of net_vhost_pci: a device with engines as a Port. Queue i of the port is engine pair i of the device.
 import { MIN_MTU } from '../../abi/vhost-pci.ts';
 import { requireInteger, requireOneOf } from '../../arguments.ts';
-import { openPciAddress } from '../../bus/open-pci.ts';
-import type { PciDevice } from '../../bus/pci-device.ts';
-import { openVfioUser } from '../../bus/vfio-user.ts';
-import { vfioUserAnswers } from '../../bus/vfio-user-presence.ts';
-import { type AlternateMapping, checkAlternate } from '../../engines/alternate-mapping.ts';
-import type { EngineRole } from '../../engines/engine.ts';
+import type { EngineRole } from '../../engines/carrier.ts';
+import type { DeviceEvents, EngineDevice } from '../../engines/device.ts';
 import { PmdError } from '../../errors.ts';
-import { formatDevargs } from '../../ethdev/devargs.ts';
 import { offloadsTaken } from '../../ethdev/offloads.ts';
 import type {
   Port,
   PortConfig,
-  PortDriver,
   PortEvent,
   PortInfo,
   PortLink,
@@ -32,12 +26,8 @@ import {
 } from '../../ethdev/xstats.ts';
 import { native, type QueueHandle } from '../../native.ts';
 import { standardOutput } from '../../output/text-writer.ts';
-import { VhostPciDevice } from '../../vhost-pci/device.ts';
-import { describeFeatures, type FeatureSet } from '../../virtio/features.ts';
-import { parseVhostPciDevargs, VHOST_PCI_DEVARGS } from './devargs.ts';
-import { abandonVhostPciQueue, openVhostPciRxQueue, VhostPciTxQueue } from './queues.ts';
 
-const DRIVER = 'net_vhost_pci';
+export const DRIVER = 'net_vhost_pci';
 /** Memory has no line rate; DPDK's net_vhost names this too. */
 const LINK_SPEED_MBPS = 10_000;
 const MTU = 1500;
@@ -55,12 +45,6 @@ export interface VhostPciPortOptions {
   readonly queues?: number;
   readonly mac?: string;
   readonly devargs?: string;
-  /** Another mapping of the memory of BAR 2. */
-  readonly alternateMapping?: AlternateMapping;
-  /** Bytes that a peer's memory may have whatever it costs this process. */
-  readonly maxPeerMemory?: number;
-  /** What a peer may negotiate at most; all that the engine understands when left out. */
-  readonly features?: FeatureSet;
   /** Takes one line about trouble; stderr when left out. */
   readonly report?: (line: string) => void;
 }
@@ -74,7 +58,7 @@ interface PortQueue {
 export class VhostPciPort implements Port {
   readonly id: number;
   readonly #options: VhostPciPortOptions;
-  readonly #device: VhostPciDevice;
+  readonly #device: EngineDevice;
   readonly #maxQueues: number;
   readonly #queues: Readonly<Record<EngineRole, readonly PortQueue[]>>;
   readonly #listeners: Record<PortEvent, (() => void)[]> = { link: [], reason: [], removed: [] };
@@ -84,8 +68,8 @@ export class VhostPciPort implements Port {
   /** The last counts, kept when the queues are gone. */
   #final: PortCounters | null = null;
 
-  /** `open` gives the device; the port owns it. Throws VPCI_QUEUE_COUNT when it has fewer pairs than `options.queues`. */
-  constructor(open: () => PciDevice, options: VhostPciPortOptions) {
+  /** `open` gives the device, which reports to `events`; the port owns it. Throws VPCI_QUEUE_COUNT when it has fewer pairs than `options.queues`. */
+  constructor(open: (events: DeviceEvents) => EngineDevice, options: VhostPciPortOptions) {
     this.id = options.id;
     this.#options = options;
     const events = {
@@ -94,13 +78,7 @@ export class VhostPciPort implements Port {
       onRemoved: () => this.#emit('removed'),
       report: (line: string) => this.#report(line),
     };
-    this.#device = new VhostPciDevice(
-      open(),
-      events,
-      options.alternateMapping,
-      options.features,
-      options.maxPeerMemory,
-    );
+    this.#device = open(events);
     const { queuePairs } = this.#device;
     this.#maxQueues = options.queues ?? queuePairs;
     if (this.#maxQueues > queuePairs) {
@@ -141,7 +119,7 @@ export class VhostPciPort implements Port {
 
   /** What the peer's driver has offered to take; nothing while there is none, as the next one may offer less. */
   get txOffloads(): number {
-    return this.#device.linkUp ? offloadsTaken(this.#device.engines.features) : 0;
+    return this.#device.linkUp ? offloadsTaken(this.#device.peerFeatures) : 0;
   }
 
   configure(config: PortConfig): void {
@@ -165,13 +143,13 @@ export class VhostPciPort implements Port {
     }
     if (this.#started) return;
     this.#started = true;
-    this.#device.engines.startPort({ rx: this.#config.rxQueues, tx: this.#config.txQueues });
+    this.#device.startPort({ rx: this.#config.rxQueues, tx: this.#config.txQueues });
   }
 
   stop(): void {
     if (!this.#started) return;
     this.#started = false;
-    if (this.#device.state !== 'closed') this.#device.engines.stopPort();
+    if (this.#device.state !== 'closed') this.#device.stopPort();
   }
 
   close(): void {
@@ -216,7 +194,7 @@ export class VhostPciPort implements Port {
   descriptors(role: 'rx' | 'tx', queue: number): number {
     requireOneOf('descriptors()', 'role', role, ['rx', 'tx']);
     requireInteger('descriptors()', 'queue', queue, 0, this.#maxQueues - 1);
-    return this.#device.engines.engine(role, queue).ringSize;
+    return this.#device.engine(role, queue).ringSize;
   }
 
   on(event: PortEvent, listener: () => void): void {
@@ -227,7 +205,7 @@ export class VhostPciPort implements Port {
 
   #openQueues(role: EngineRole): PortQueue[] {
     return Array.from({ length: this.#maxQueues }, (_, pair) => {
-      const handle = this.#device.engines.engine(role, pair).queue;
+      const handle = this.#device.engine(role, pair).queue;
       const counters = new QueueCounters(new BigUint64Array(native.queueStats(handle)));
       return { handle, counters, interrupts: new RxInterruptCounters() };
     });
@@ -242,7 +220,7 @@ export class VhostPciPort implements Port {
         `Port ${this.id} has ${configured} ${role} queues, none is ${queue}`,
       );
     const { handle, interrupts } = opened;
-    const interrupt = { interruptFd: this.#device.rxInterruptFd(queue), interrupts: interrupts.shared };
+    const interrupt = { interruptFd: this.#device.interruptFd(queue), interrupts: interrupts.shared };
     const data = { handle, ...(role === 'rx' ? interrupt : {}) };
     return { driver: DRIVER, role, port: this.id, queue, data };
   }
@@ -262,46 +240,24 @@ export class VhostPciPort implements Port {
     for (const role of ['rx', 'tx'] as const) {
       const count = role === 'rx' ? this.#config.rxQueues : this.#config.txQueues;
       for (let queue = 0; queue < count; queue++) {
-        out.push([`${role}_q${queue}_start_errors`, this.#device.engines.engine(role, queue).startErrors]);
+        out.push([`${role}_q${queue}_start_errors`, this.#device.engine(role, queue).startErrors]);
       }
     }
-    out.push(['ctrl_invalid_messages', this.#device.invalidMessages], ['device_resets', this.#device.resets]);
-    const speed = this.#device.readSpeed;
-    out.push(['remote_memory_uncached', speed?.cacheType === 'uncached' ? 1 : 0]);
-    out.push(['remote_memory_read_ns', Math.round(speed?.nsPerLine ?? 0)]);
+    out.push(...this.#device.counters());
     return out;
   }
 
   #details(): Record<string, string | number> {
     const device = this.#device;
-    const details: Record<string, string | number> = {
-      Bus: device.busName,
-      Device: device.name,
-      'Device state': device.state,
-      ...(device.linkUp ? {} : { 'No link': device.linkReason }),
-      'Device features': describeFeatures(device.features),
-      'Peer features': device.linkUp ? describeFeatures(device.engines.features) : 'none',
-      'Queue pairs': device.queuePairs,
-      Interrupts: device.interrupts,
-      'Remote memory (bytes)': Number(device.remoteBytes),
-      'Remote memory type': this.#memoryType(),
-    };
+    const details: Record<string, string | number> = Object.fromEntries(device.details());
     for (const role of ['rx', 'tx'] as const) {
       this.#queues[role].forEach((_, pair) => {
-        const engine = device.engines.engine(role, pair);
+        const engine = device.engine(role, pair);
         const state = device.state === 'closed' ? 'stopped' : engine.state;
         details[engine.name] = `${state}, ${engine.ringSize} descriptors`;
       });
     }
     return details;
-  }
-
-  #memoryType(): string {
-    const speed = this.#device.readSpeed;
-    if (speed === null) return 'none';
-    const alternate = this.#options.alternateMapping;
-    const through = alternate ? `, through ${alternate.path}@${alternate.offset}` : '';
-    return `${speed.cacheType}, ${speed.nsPerLine.toFixed(1)} ns to read a line${through}`;
   }
 
   #emit(event: PortEvent): void {
@@ -315,41 +271,6 @@ export class VhostPciPort implements Port {
       this.#options.report ?? ((text: string) => standardOutput().stderr.line(`${DRIVER}: ${text}`));
     write(line);
     if (this.#reports === MAX_REPORTS) write('Further trouble is counted in xstats, not printed');
-  }
-}
-
-/** Devargs are those of devargs.ts. */
-export const vhostPciDriver: PortDriver = {
-  name: DRIVER,
-  keys: VHOST_PCI_DEVARGS,
-  pci: true,
-  probe: (id, name, devargs) => {
-    const { place, ...options } = parseVhostPciDevargs(name, devargs);
-    if (options.alternateMapping) checkAlternate(options.alternateMapping);
-    const text = formatDevargs(devargs);
-    const open = () => {
-      const pci = 'address' in place ? openPciAddress(place.address) : openVfioUser(place.path);
-      return options.alternateMapping ? withAlternate(pci, options.alternateMapping) : pci;
-    };
-    return new VhostPciPort(open, { id, name, devargs: text, ...options });
-  },
-  isBack: async (name, devargs) => {
-    const { place } = parseVhostPciDevargs(name, devargs);
-    return 'path' in place && (await vfioUserAnswers(place.path));
-  },
-  openRxQueue: openVhostPciRxQueue,
-  openTxQueue: (spec) => new VhostPciTxQueue(spec.data.handle as QueueHandle),
-  abandonQueue: abandonVhostPciQueue,
-};
-
-/** Tries the mapping once more: what the kernel allows may depend on a driver holding the function. Closes it when that fails. */
-function withAlternate(pci: PciDevice, alternate: AlternateMapping): PciDevice {
-  try {
-    checkAlternate(alternate);
-    return pci;
-  } catch (error) {
-    pci.close();
-    throw error;
   }
 }
 
