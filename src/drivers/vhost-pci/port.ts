@@ -5,7 +5,6 @@ import { requireInteger, requireOneOf } from '../../arguments.ts';
 import type { EngineRole } from '../../engines/carrier.ts';
 import type { DeviceEvents, EngineDevice } from '../../engines/device.ts';
 import { PmdError } from '../../errors.ts';
-import { offloadsTaken } from '../../ethdev/offloads.ts';
 import type {
   Port,
   PortConfig,
@@ -26,6 +25,7 @@ import {
 } from '../../ethdev/xstats.ts';
 import { native, type QueueHandle } from '../../native.ts';
 import { standardOutput } from '../../output/text-writer.ts';
+import { offloadsTaken } from './offloads.ts';
 
 export const DRIVER = 'net_vhost_pci';
 /** Memory has no line rate; DPDK's net_vhost names this too. */
