@@ -2,11 +2,18 @@
 // MAC addresses as text, bytes and the first words of a frame.
 import { PmdError } from '../errors.ts';
 
+/** Whether a text is six pairs of hexadecimal digits. */
+export const isMac = (text: string): boolean => /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text);
+
+/** "02:00:00:00:00:0A" */
+export const macText = (bytes: Iterable<number>): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0'))
+    .join(':')
+    .toUpperCase();
+
 /** The six bytes of "02:00:00:00:00:01"; throws VPCI_MAC when it is none. */
 export function macBytes(mac: string): number[] {
-  if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac)) {
-    throw new PmdError('VPCI_MAC', `Invalid ethernet address: ${mac}`);
-  }
+  if (!isMac(mac)) throw new PmdError('VPCI_MAC', `Invalid ethernet address: ${mac}`);
   return mac.split(':').map((byte) => Number.parseInt(byte, 16));
 }
 

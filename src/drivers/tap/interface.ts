@@ -2,6 +2,7 @@
 // The kernel's end of a tap: opening it with words for what goes wrong, its address, state and MTU.
 import { PmdError } from '../../errors.ts';
 import { native, type TapOffloads } from '../../native.ts';
+import { macBytes, macText } from '../../packet/mac.ts';
 import { readText } from '../../pci/sysfs.ts';
 import type { TapDevargs } from './devargs.ts';
 
@@ -36,7 +37,7 @@ export class TapInterface {
       }
       this.segmentsUdp = knowsUso(fds[0]);
       native.tapSetOffloads(fds[0], NO_OFFLOADS);
-      if (mac !== null) native.tapSetMac(fds[0], bytesOf(mac));
+      if (mac !== null) native.tapSetMac(fds[0], Uint8Array.from(macBytes(mac)));
       if (persist) native.tapSetPersist(fds[0], true);
     } catch (error) {
       for (const fd of fds) native.close(fd);
@@ -72,11 +73,7 @@ export class TapInterface {
   /** Of the kernel's interface, as in DPDK's net_tap. */
   get mac(): string {
     try {
-      const bytes = [...native.tapGetMac(this.fds[0])];
-      return bytes
-        .map((byte) => byte.toString(16).padStart(2, '0'))
-        .join(':')
-        .toUpperCase();
+      return macText(native.tapGetMac(this.fds[0]));
     } catch {
       return '00:00:00:00:00:00';
     }
@@ -175,10 +172,6 @@ function knowsUso(fd: number): boolean {
   } catch {
     return false;
   }
-}
-
-function bytesOf(mac: string): Uint8Array {
-  return Uint8Array.from(mac.split(':'), (byte) => Number.parseInt(byte, 16));
 }
 
 function tapError(action: string, error: unknown, causes: Readonly<Record<string, string>> = {}): PmdError {
