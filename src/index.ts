@@ -25,6 +25,7 @@ export type {
   TxQueue,
 } from './ethdev/port.ts';
 export type { LcoreContext, LcoreMain } from './lcore/context.ts';
-export { exitProcess, type LaunchOptions, type Lcore, launch } from './lcore/launch.ts';
+export { exitProcess, type Lcore, launch } from './lcore/launch.ts';
+export type { LaunchOptions } from './lcore/launch-options.ts';
 export { type LcorePlace, parseCoremask, parseLcores } from './lcore/lcore-list.ts';
 export type { Sleeper } from './lcore/sleeper.ts';

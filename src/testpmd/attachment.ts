@@ -3,16 +3,36 @@
 
 import { canComeBack, deviceName, deviceOf, isDeviceBack, probePort } from '../drivers/registry.ts';
 import type { Port } from '../ethdev/port.ts';
+import type { Forwarding } from './forwarding.ts';
 import { type Absent, HotPlug } from './hot-plug.ts';
-import type { Session } from './session.ts';
+import type { Output } from './output.ts';
+import type { Settings } from './settings.ts';
+
+/** What coming and going needs of the session. */
+export interface AttachmentHost {
+  readonly settings: Settings;
+  readonly output: Output;
+  readonly forwarding: Forwarding;
+  readonly quitting: boolean;
+  readonly ports: Port[];
+  readonly forwardingPorts: Port[];
+  serialize(job: () => void | Promise<void>): Promise<void>;
+  adopt(port: Port): void;
+  requireInterrupts(ports: readonly Port[]): void;
+  bringUp(port: Port): void;
+  stopPorts(ports: readonly Port[], checkLinks: boolean): Promise<void>;
+  closePorts(ports: readonly Port[]): void;
+  closePort(port: Port): void;
+  onLastRemoved(): void;
+}
 
 export class Attachment {
-  readonly #session: Session;
+  readonly #session: AttachmentHost;
   readonly #hotPlug = new HotPlug(isDeviceBack, (absent) => this.#comesBack(absent));
   /** What each absent device was last refused for: each cause is told once. */
   readonly #refusals = new Map<string, string>();
 
-  constructor(session: Session) {
+  constructor(session: AttachmentHost) {
     this.#session = session;
   }
 
