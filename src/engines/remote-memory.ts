@@ -61,6 +61,15 @@ export class RemoteMemory {
     return this.#readSpeed;
   }
 
+  /** How a user is told that it reads: "write-back, 4.1 ns to read a line"; "none" while there is nothing to say. */
+  get type(): string {
+    const speed = this.#readSpeed;
+    if (speed === null) return 'none';
+    const { alternate } = this.#options;
+    const through = alternate ? `, through ${alternate.path}@${alternate.offset}` : '';
+    return `${speed.cacheType}, ${speed.nsPerLine.toFixed(1)} ns to read a line${through}`;
+  }
+
   /**
    * Takes these regions in place of those before; none means to forget the memory. Throws VPCI_BAD_MEMORY when one lies outside
    * what the carrier lets be mapped, or where it cannot be written, or the alternate mapping is of other memory; there is no memory then.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The vhost-pci-net function, driver side: probe, initialisation, link, control messages, reset on demand, removal. It
-// lives on the event loop; the engines' bursts run in other threads and meet it only in the addon.
+// The vhost-pci-net function, driver side: probe, initialisation, change of the link, reset on demand, removal. It lives on the event
+// loop; the engines' bursts run in other threads and meet it only in the addon.
 //
 // Nothing that the device says makes it throw out of the event loop: trouble is counted and reported in one line, and
 // the device is reset when it asks for that or breaks its control ring.
@@ -10,7 +10,6 @@ import {
   VHOST_PCI_F_REMAP,
   VHOST_PCI_F_SESSION,
   VHOST_PCI_MEMORY_BARS,
-  VHOST_PCI_REFERENCE_VRING_SIZE,
   VHOST_PCI_VECTOR_CONFIG,
   VHOST_PCI_VECTOR_CTRL,
 } from '../abi/vhost-pci.ts';
@@ -23,8 +22,6 @@ import type { DeviceEvents, DeviceState, EngineDevice } from '../engines/device.
 import type { Engine } from '../engines/engine.ts';
 import { EngineSet } from '../engines/engine-set.ts';
 import { DATA_PATH_FEATURES } from '../engines/features.ts';
-import type { ReadSpeed } from '../engines/read-speed.ts';
-import type { RemoteQueue } from '../engines/records.ts';
 import { RemoteMemory } from '../engines/remote-memory.ts';
 import { failedTo, PmdError } from '../errors.ts';
 import { describeFeatures, type FeatureSet, features, hasFeature } from '../virtio/features.ts';
@@ -32,8 +29,9 @@ import { ModernTransport } from '../virtio/modern-transport.ts';
 import { VhostPciCarrier } from './carrier.ts';
 import { ControlQueue } from './control-queue.ts';
 import { readNetConfig, requireVhostPci } from './function.ts';
+import { Link } from './link.ts';
 import { allocateLocalQueues, setupLocalQueues } from './local-queues.ts';
-import { type ControlMessage, encodeQueueStopped } from './messages.ts';
+import { VhostPciSession } from './session.ts';
 
 /** Resets on the device's demand without a link in between, after which it is left alone. */
 const MAX_FRUITLESS_RESETS = 8;
@@ -41,6 +39,8 @@ const MAX_FRUITLESS_RESETS = 8;
 export class VhostPciDevice implements EngineDevice {
   readonly queuePairs: number;
   readonly #engines: EngineSet;
+  readonly #link: Link;
+  readonly #session: VhostPciSession;
   readonly #carrier: VhostPciCarrier;
   readonly #pci: PciDevice;
   readonly #transport: ModernTransport;
@@ -49,18 +49,11 @@ export class VhostPciDevice implements EngineDevice {
   readonly #wanted: FeatureSet;
   readonly #maxPeerMemory: number | null;
   #localMemory: DmaMemory | null = null;
-  #remoteMemory: RemoteMemory | null = null;
   #control: ControlQueue | null = null;
   #features: FeatureSet = 0n;
   #state: DeviceState = 'live';
-  #linkUp = false;
-  #linkReason = '';
-  #peerMtu = 0;
-  #invalidMessages = 0;
   #resets = 0;
   #fruitlessResets = 0;
-  #toldUncached = false;
-  #lostMemory = false;
 
   /**
    * Probes and initialises; the device may send its first messages at once. Owns `pci` from now on, and closes it when it throws:
@@ -84,7 +77,11 @@ export class VhostPciDevice implements EngineDevice {
       this.#transport = new ModernTransport(pci);
       this.queuePairs = readNetConfig(this.#transport).queuePairs;
       this.#carrier = new VhostPciCarrier(pci, this.queuePairs);
-      this.#engines = new EngineSet(this.#carrier, this.queuePairs, (line) => this.#events.report(line));
+      const report = (line: string) => events.report(line);
+      this.#engines = new EngineSet(this.#carrier, this.queuePairs, report);
+      this.#link = new Link(() => this.#engines.wakeAll(), events);
+      const answer = (message: Uint8Array) => this.#control?.send(message);
+      this.#session = new VhostPciSession(this.#engines, this.#link, { report, answer });
     } catch (error) {
       pci.close();
       throw error;
@@ -118,27 +115,22 @@ export class VhostPciDevice implements EngineDevice {
   }
 
   get linkUp(): boolean {
-    return this.#linkUp;
+    return this.#link.up;
   }
 
   get linkReason(): string {
-    if (this.#linkUp) return '';
+    if (this.#link.up) return '';
     if (this.#state !== 'live') return `the device is ${this.#state}`;
-    return this.#linkReason || 'the device has not said why';
+    return this.#link.reason || 'the device has not said why';
   }
 
   /** Bytes of the peer's memory. */
   get remoteBytes(): bigint {
-    return this.#remoteMemory?.bytes ?? 0n;
+    return this.#session.memory?.bytes ?? 0n;
   }
 
   get peerMtu(): number {
-    return this.#peerMtu;
-  }
-
-  /** How the peer's memory reads; null while there is none. */
-  get readSpeed(): ReadSpeed | null {
-    return this.#remoteMemory?.readSpeed ?? null;
+    return this.#session.peerMtu;
   }
 
   get interrupts(): PciDevice['interrupts'] {
@@ -163,7 +155,7 @@ export class VhostPciDevice implements EngineDevice {
 
   /** Control messages that made no sense. */
   get invalidMessages(): number {
-    return this.#invalidMessages;
+    return this.#session.invalidMessages;
   }
 
   /** Times that the device had to be reset. */
@@ -176,20 +168,20 @@ export class VhostPciDevice implements EngineDevice {
       ['Bus', this.#pci.busName],
       ['Device', this.name],
       ['Device state', this.#state],
-      ...(this.#linkUp ? [] : [['No link', this.linkReason] as [string, string]]),
+      ...(this.linkUp ? [] : [['No link', this.linkReason] as [string, string]]),
       ['Device features', describeFeatures(this.#features)],
-      ['Peer features', this.#linkUp ? describeFeatures(this.peerFeatures) : 'none'],
+      ['Peer features', this.linkUp ? describeFeatures(this.peerFeatures) : 'none'],
       ['Queue pairs', this.queuePairs],
       ['Interrupts', this.interrupts],
       ['Remote memory (bytes)', Number(this.remoteBytes)],
-      ['Remote memory type', this.#memoryType()],
+      ['Remote memory type', this.#session.memory?.type ?? 'none'],
     ];
   }
 
   counters(): [string, number][] {
-    const speed = this.readSpeed;
+    const speed = this.#session.memory?.readSpeed;
     return [
-      ['ctrl_invalid_messages', this.#invalidMessages],
+      ['ctrl_invalid_messages', this.invalidMessages],
       ['device_resets', this.#resets],
       ['remote_memory_uncached', speed?.cacheType === 'uncached' ? 1 : 0],
       ['remote_memory_read_ns', Math.round(speed?.nsPerLine ?? 0)],
@@ -201,7 +193,7 @@ export class VhostPciDevice implements EngineDevice {
     if (this.#state === 'closed') return;
     const alive = this.#state !== 'removed';
     this.#state = 'closed';
-    this.#linkUp = false;
+    this.#link.drop();
     this.#control?.close();
     this.#engines.destroy();
     try {
@@ -224,13 +216,13 @@ export class VhostPciDevice implements EngineDevice {
     this.#features = this.#transport.begin(this.#wanted | extensions, features(VIRTIO_F_VERSION_1));
     const session = hasFeature(this.#features, VHOST_PCI_F_SESSION);
     const remap = hasFeature(this.#features, VHOST_PCI_F_REMAP);
-    this.#remoteMemory = new RemoteMemory(this.#carrier, {
+    const memory = new RemoteMemory(this.#carrier, {
       remap,
       alternate: this.#alternate && { ...this.#alternate, window: VHOST_PCI_MEMORY_BARS[0] },
       maxPeerMemory: this.#maxPeerMemory,
-      onLost: (reason) => this.#guard(() => this.#memoryLost(reason)),
+      onLost: (reason) => this.#guard(() => this.#session.loseMemory(reason)),
     });
-    this.#engines.begin(this.#remoteMemory, this.#features & DATA_PATH_FEATURES);
+    this.#session.begin(memory, this.#features);
     // 7) Device-specific set-up: vectors, queues, notification registers.
     this.#transport.configVector(VHOST_PCI_VECTOR_CONFIG);
     this.#setupControl(session);
@@ -263,7 +255,7 @@ export class VhostPciDevice implements EngineDevice {
       { queuePairs, session },
       () => registers.write16(register.offset, local.control),
       {
-        onMessage: (message) => this.#message(message),
+        onMessage: (message) => this.#session.take(message),
         onMore: () => setImmediate(() => this.#guard(() => this.#control?.collect())),
         onBroken: (error) => {
           this.#events.report(error.message);
@@ -285,17 +277,15 @@ export class VhostPciDevice implements EngineDevice {
     if (this.#state !== 'live') return;
     if (linkUp) this.#fruitlessResets = 0;
     this.#carrier.linkChanged(linkUp);
-    this.#setLink(linkUp && !this.#lostMemory);
+    this.#link.set(linkUp && !this.#session.memoryLost);
   }
 
   #reinitialise(): void {
     this.#resets++;
     this.#fruitlessResets++;
     this.#control?.close();
-    this.#peerMtu = 0;
-    this.#linkReason = '';
-    this.#engines.forget();
-    this.#setLink(false);
+    this.#session.forget();
+    this.#link.set(false);
     // Whoever heard of the link may have closed the device.
     if (this.#state !== 'live') return;
     try {
@@ -310,117 +300,13 @@ export class VhostPciDevice implements EngineDevice {
     }
   }
 
-  #message(message: ControlMessage): void {
-    switch (message.type) {
-      case 'malformed':
-        this.#invalid(message.reason);
-        break;
-      case 'memory':
-        this.#takeMemory(message);
-        break;
-      case 'queues':
-        this.#takeQueues(message.queues);
-        break;
-      case 'peer-features':
-        this.#engines.setFeatures(message.features);
-        break;
-      case 'peer-mtu':
-        this.#peerMtu = message.mtu;
-        break;
-      case 'peer-announce':
-        this.#engines.announce(message.mac);
-        break;
-      case 'link-reason':
-        this.#takeLinkReason(message.text);
-        break;
-      case 'queue-stop':
-        this.#stopQueue(message.index, message.token);
-        break;
-    }
-  }
-
-  /** Without SESSION the field holds the queue's number, and every ring has 256 entries (docs/device-abi.md). */
-  #takeQueues(queues: readonly RemoteQueue[]): void {
-    const session = hasFeature(this.#features, VHOST_PCI_F_SESSION);
-    this.#engines.setQueues(
-      session ? queues : queues.map((record) => ({ ...record, num: VHOST_PCI_REFERENCE_VRING_SIZE })),
-    );
-  }
-
-  /** The rings lie in zeros now. Nothing runs until the peer shows its memory anew. */
-  #memoryLost(reason: string): void {
-    if (this.#lostMemory) return;
-    this.#lostMemory = true;
-    this.#events.report(reason);
-    this.#engines.setMemory([]);
-    this.#setLink(false);
-  }
-
-  /** One that comes before its change of the link is told after it. */
-  #takeLinkReason(text: string): void {
-    if (this.#linkReason === text) return;
-    this.#linkReason = text;
-    if (!this.#linkUp) this.#events.onLinkReason();
-  }
-
-  /** What has not stopped is not said to have: the device will treat us as gone, and answer the peer. */
-  #stopQueue(index: number, token: number): void {
-    const stoppedAt = this.#engines.stopQueue(index);
-    if (stoppedAt !== null) this.#control?.send(encodeQueueStopped(index, stoppedAt, token));
-  }
-
-  #takeMemory(message: ControlMessage & { type: 'memory' }): void {
-    if (message.regions.length === 0) this.#peerMtu = 0;
-    this.#lostMemory = false;
-    try {
-      this.#engines.setMemory(message.regions);
-      this.#tellReadSpeed();
-    } catch (error) {
-      // A mapping that fails because the connection broke is no fault of the message.
-      if ((error as PmdError).code === 'VPCI_REMOVED') throw error;
-      this.#invalid((error as Error).message);
-    }
-  }
-
-  /** Says once, in words that a user can act on, that the peer's memory is slow. */
-  #tellReadSpeed(): void {
-    const speed = this.readSpeed;
-    if (this.#toldUncached || speed?.cacheType !== 'uncached') return;
-    this.#toldUncached = true;
-    const ns = Math.round(speed.nsPerLine);
-    this.#events.report(
-      `The peer's memory is mapped uncached (${ns} ns to read a line): packets will be slow; see docs/real-guests.md for mem=PATH@OFFSET`,
-    );
-  }
-
-  #memoryType(): string {
-    const speed = this.readSpeed;
-    if (speed === null) return 'none';
-    const through = this.#alternate ? `, through ${this.#alternate.path}@${this.#alternate.offset}` : '';
-    return `${speed.cacheType}, ${speed.nsPerLine.toFixed(1)} ns to read a line${through}`;
-  }
-
-  #invalid(reason: string): void {
-    this.#invalidMessages++;
-    this.#events.report(`Ignored a control message: ${reason}`);
-  }
-
-  #setLink(up: boolean): void {
-    if (this.#linkUp === up) return;
-    this.#linkUp = up;
-    if (up) this.#linkReason = '';
-    this.#engines.wakeAll();
-    this.#events.onLink();
-    if (!this.#linkUp && this.#linkReason !== '') this.#events.onLinkReason();
-  }
-
   #removed(reason: string): void {
     if (this.#state === 'removed' || this.#state === 'closed') return;
     this.#state = 'removed';
     this.#control?.close();
     this.#carrier.removed();
     this.#events.report(`The device ${this.name} is gone: ${reason}`);
-    this.#setLink(false);
+    this.#link.set(false);
     this.#events.onRemoved();
   }
 
