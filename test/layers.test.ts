@@ -24,6 +24,7 @@ const REASONS: Readonly<Record<string, string>> = {
   output: 'text that never blocks the event loop',
   'native.ts': "the addon's contract",
   'machine-memory.ts': 'how much memory this machine and process may have',
+  'alignment.ts': 'pages, and multiples of a size',
   'byte-size.ts': 'sizes as text',
   'arguments.ts': 'checks of what the public API is given',
   'errors.ts': 'the one kind of error',

@@ -3,6 +3,7 @@
 // UIO helper. Whatever the user names is checked: size, alignment, and that it shows the same bytes as the BAR.
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { alignUp, PAGE } from '../alignment.ts';
 import { failedTo, PmdError } from '../errors.ts';
 import { native } from '../native.ts';
 import { readText, SYSFS } from '../pci/sysfs.ts';
@@ -20,7 +21,6 @@ export interface AlternateWindow extends AlternateMapping {
   readonly window: number;
 }
 
-const PAGE = 4096;
 const SAMPLES = 256;
 const SAMPLE_BYTES = 64;
 const SAMPLE_TRIES = 3;
@@ -34,7 +34,7 @@ export function mapAlternate(alternate: AlternateMapping, bytes: number, sysfs: 
     const fd = openSync(alternate.path, 'r+');
     try {
       const { size, align } = limits(fd, alternate, sysfs);
-      const length = Math.ceil(bytes / align) * align;
+      const length = alignUp(bytes, align);
       if (alternate.offset % align !== 0) throw bad(name, `the offset is no multiple of ${align}`);
       if (alternate.offset + length > size) {
         throw bad(

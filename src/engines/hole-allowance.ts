@@ -5,6 +5,7 @@
 //
 // Peers share three quarters of what the process may have. A file that fits in what is left is taken whole. Of one that does not, half
 // of what is left may be filled, so that whoever comes next gets something too, and one page more loses the mapping.
+import { PAGE } from '../alignment.ts';
 import { formatByteSize } from '../byte-size.ts';
 import { PmdError } from '../errors.ts';
 import { processBytes } from '../machine-memory.ts';
@@ -12,7 +13,6 @@ import { type MappingHandle, native } from '../native.ts';
 
 /** The rest is for packets, V8 and the program itself. */
 const SHARE = 3 / 4;
-const PAGE = 4096;
 
 /** What one mapping may cost, until it is given back. */
 export interface Allowance {

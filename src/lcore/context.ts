@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a user's module sees on its lcore.
-
 import { requireInteger } from '../arguments.ts';
 import { abandonQueue, openRxQueue, openTxQueue } from '../drivers/table.ts';
 import { PmdError } from '../errors.ts';

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Ports that come and go during a session: port attach and detach, the removal of a device, and its return with --hot-plug.
-
 import { canComeBack, deviceName, deviceOf, isDeviceBack, probePort } from '../drivers/registry.ts';
 import type { Port } from '../ethdev/port.ts';
 import type { Forwarding } from './forwarding.ts';

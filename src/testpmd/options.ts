@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The options after `--`: testpmd's own.
-
 import { UDP_FRAME_HEADERS } from '../packet/frames.ts';
 import { macBytes } from '../packet/mac.ts';
 import { engineNames } from './fwd/engines.ts';

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The smallest application: sends back what a port receives.
-
 import { vhostPciDriver } from '../../src/drivers/vhost-pci/driver.ts';
 import { Mempool } from '../../src/ethdev/mempool.ts';
 import type { Port } from '../../src/ethdev/port.ts';

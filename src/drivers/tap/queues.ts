@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // HOT. Queues of net_tap: a burst is one call of the addon and allocates nothing.
-
 import type { MbufVector } from '../../ethdev/mempool.ts';
 import type { QueueSpec, RxInterrupt, RxQueue, TxQueue } from '../../ethdev/port.ts';
 import { native, type TapQueueHandle } from '../../native.ts';

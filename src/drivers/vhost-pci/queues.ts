@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // HOT. Queues of net_vhost_pci: a burst is one call of the addon and allocates nothing.
-
 import { RxInPlace, TxInPlace } from '../../ethdev/in-place.ts';
 import type { MbufVector } from '../../ethdev/mempool.ts';
 import type { QueueSpec, Relay, RxInterrupt, RxQueue, TxQueue } from '../../ethdev/port.ts';

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // set.
-
 import { macBytes } from '../../packet/mac.ts';
 import { engineNames } from '../fwd/engines.ts';
 import { txSegmentsFault } from '../options.ts';
