@@ -3,9 +3,17 @@
 // nor dropped and counted, nor left to the caller.
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FakeVhostPci, peerFeatures, placedMemory, remoteQueues } from '../../test/support/fake-vhost-pci.ts';
+import {
+  FakeVhostPci,
+  PEER_FEATURES,
+  peerFeatures,
+  placedMemory,
+  remoteQueues,
+  SESSION_FEATURES,
+} from '../../test/support/fake-vhost-pci.ts';
 import { interfaceName, tapMissing } from '../../test/support/netns.ts';
 import { frameWithHeader, PEER_BYTES, PEER_GPA, RemotePeer } from '../../test/support/remote-peer.ts';
+import { VIRTIO_F_VERSION_1 } from '../abi/virtio-ring.ts';
 import { type MbufVector, Mempool } from '../ethdev/mempool.ts';
 import type { Port, PortConfig, PortStats } from '../ethdev/port.ts';
 import { features } from '../virtio/features.ts';
@@ -55,10 +63,10 @@ function tapBench(): Bench {
 function vhostPciBench(): Bench {
   const RING = 16;
   const peer = new RemotePeer();
-  const fake = new FakeVhostPci({ features: features(15, 32, 112, 113), queuePairs: QUEUES });
+  const fake = new FakeVhostPci({ features: PEER_FEATURES | SESSION_FEATURES, queuePairs: QUEUES });
   const port = openVhostPciPort(() => fake, { id: 0, name: 'net_vhost_pci0', report: () => {} });
   fake.memoryBars.set(2, { fd: peer.fd, size: PEER_BYTES });
-  fake.send(peerFeatures(features(32)));
+  fake.send(peerFeatures(features(VIRTIO_F_VERSION_1)));
   fake.send(placedMemory([{ gpa: PEER_GPA, size: BigInt(PEER_BYTES), offset: 0n }]));
   fake.send(remoteQueues(Array.from({ length: 2 * QUEUES }, (_, ring) => peer.ring(ring, RING))));
   fake.setLink(true);

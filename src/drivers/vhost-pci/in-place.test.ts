@@ -3,15 +3,16 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   DISABLED,
   FakeVhostPci,
+  PEER_FEATURES,
   peerFeatures,
   placedMemory,
   remoteQueues,
+  SESSION_FEATURES,
 } from '../../../test/support/fake-vhost-pci.ts';
 import { frameWithHeader, PEER_BYTES, PEER_GPA, RemotePeer } from '../../../test/support/remote-peer.ts';
 import type { RxInPlace, TxInPlace } from '../../ethdev/in-place.ts';
 import { Mempool } from '../../ethdev/mempool.ts';
 import type { RxQueue, TxQueue } from '../../ethdev/port.ts';
-import { features } from '../../virtio/features.ts';
 import { openVhostPciPort, vhostPciDriver } from './driver.ts';
 import type { VhostPciPort } from './port.ts';
 
@@ -24,7 +25,7 @@ describe('queues in the memory of a peer', () => {
 
   const connect = () => {
     fake.memoryBars.set(2, { fd: peer.fd, size: PEER_BYTES });
-    fake.send(peerFeatures(features(15, 32)));
+    fake.send(peerFeatures(PEER_FEATURES));
     fake.send(placedMemory([{ gpa: PEER_GPA, size: BigInt(PEER_BYTES), offset: 0n }]));
     fake.send(remoteQueues([peer.ring(0), peer.ring(1), DISABLED, DISABLED]));
     fake.setLink(true);
@@ -32,7 +33,7 @@ describe('queues in the memory of a peer', () => {
 
   beforeEach(() => {
     peer = new RemotePeer();
-    fake = new FakeVhostPci({ features: features(15, 32, 112, 113), queuePairs: 2 });
+    fake = new FakeVhostPci({ features: PEER_FEATURES | SESSION_FEATURES, queuePairs: 2 });
     port = openVhostPciPort(() => fake, { id: 0, name: 'net_vhost_pci0' });
     port.start();
     connect();

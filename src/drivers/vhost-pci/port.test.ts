@@ -6,11 +6,33 @@ import {
   DISABLED,
   FakeVhostPci,
   message,
+  NONSENSE,
+  PEER_FEATURES,
   peerFeatures,
   placedMemory,
   remoteQueues,
+  SESSION_FEATURES,
 } from '../../../test/support/fake-vhost-pci.ts';
 import { frameWithHeader, PEER_BYTES, PEER_GPA, RemotePeer } from '../../../test/support/remote-peer.ts';
+import {
+  VHOST_PCI_CTRL_SESSION,
+  VHOST_PCI_CTRL_SESSION_PEER_ANNOUNCE,
+  VHOST_PCI_CTRL_SESSION_PEER_MTU,
+} from '../../abi/vhost-pci.ts';
+import {
+  VIRTIO_NET_F_CSUM,
+  VIRTIO_NET_F_GUEST_CSUM,
+  VIRTIO_NET_F_GUEST_ECN,
+  VIRTIO_NET_F_GUEST_TSO4,
+  VIRTIO_NET_F_GUEST_TSO6,
+  VIRTIO_NET_F_GUEST_USO4,
+  VIRTIO_NET_F_GUEST_USO6,
+  VIRTIO_NET_F_HOST_ECN,
+  VIRTIO_NET_F_HOST_TSO4,
+  VIRTIO_NET_F_HOST_TSO6,
+  VIRTIO_NET_F_HOST_USO,
+} from '../../abi/virtio-net.ts';
+import { VIRTIO_F_VERSION_1 } from '../../abi/virtio-ring.ts';
 import type { PciDevice } from '../../bus/pci-device.ts';
 import { MBUF_F_NEEDS_CSUM, MBUF_F_TSO4, Mempool } from '../../ethdev/mempool.ts';
 import { ALL_OFFLOADS } from '../../ethdev/offloads.ts';
@@ -26,19 +48,35 @@ describe('net_vhost_pci', () => {
   let peer: RemotePeer;
   let lines: string[];
 
-  const OFFLOAD_BITS = [0, 1, 7, 8, 9, 11, 12, 13, 54, 55, 56];
+  const GUEST_OFFLOADS = [
+    VIRTIO_NET_F_GUEST_CSUM,
+    VIRTIO_NET_F_GUEST_TSO4,
+    VIRTIO_NET_F_GUEST_TSO6,
+    VIRTIO_NET_F_GUEST_ECN,
+    VIRTIO_NET_F_GUEST_USO4,
+    VIRTIO_NET_F_GUEST_USO6,
+  ];
+  /** Both checksum features first. */
+  const OFFLOAD_BITS = [
+    VIRTIO_NET_F_CSUM,
+    ...GUEST_OFFLOADS,
+    VIRTIO_NET_F_HOST_TSO4,
+    VIRTIO_NET_F_HOST_TSO6,
+    VIRTIO_NET_F_HOST_ECN,
+    VIRTIO_NET_F_HOST_USO,
+  ];
   const open = (
     options: Partial<VhostPciOptions> = {},
     queuePairs = 2,
     change: Partial<PciDevice> = {},
-    offered = features(15, 32, 112, 113),
+    offered = PEER_FEATURES | SESSION_FEATURES,
   ) => {
     fake = Object.assign(new FakeVhostPci({ features: offered, queuePairs }), change);
     lines = [];
     const given = { id: 3, name: 'net_vhost_pci0', report: (line: string) => lines.push(line), ...options };
     port = openVhostPciPort(() => fake, given);
   };
-  const connect = (negotiated = features(15, 32)) => {
+  const connect = (negotiated = PEER_FEATURES) => {
     fake.memoryBars.set(2, { fd: peer.fd, size: PEER_BYTES });
     fake.send(peerFeatures(negotiated));
     fake.send(placedMemory([{ gpa: PEER_GPA, size: BigInt(PEER_BYTES), offset: 0n }]));
@@ -76,9 +114,13 @@ describe('net_vhost_pci', () => {
     port.start();
     expect(port.info.mtu).toBe(1500);
     connect();
-    fake.send(message(2, 3, Uint8Array.of(0x28, 0x23, 0, 0)));
+    fake.send(
+      message(VHOST_PCI_CTRL_SESSION, VHOST_PCI_CTRL_SESSION_PEER_MTU, Uint8Array.of(0x28, 0x23, 0, 0)),
+    );
     expect(port.info.mtu).toBe(9000);
-    fake.send(message(2, 3, Uint8Array.of(0xff, 0xff, 0, 0)));
+    fake.send(
+      message(VHOST_PCI_CTRL_SESSION, VHOST_PCI_CTRL_SESSION_PEER_MTU, Uint8Array.of(0xff, 0xff, 0, 0)),
+    );
     expect(port.info.mtu).toBe(port.info.maxMtu);
     fake.setLink(false);
     fake.send(placedMemory([]));
@@ -90,7 +132,14 @@ describe('net_vhost_pci', () => {
     const pool = new Mempool({ count: 8 });
     const vector = pool.vector(4);
     port.start();
-    const announce = () => fake.send(message(2, 4, Uint8Array.of(0x52, 0x54, 0, 0x12, 0x34, 0x56, 0, 0)));
+    const announce = () =>
+      fake.send(
+        message(
+          VHOST_PCI_CTRL_SESSION,
+          VHOST_PCI_CTRL_SESSION_PEER_ANNOUNCE,
+          Uint8Array.of(0x52, 0x54, 0, 0x12, 0x34, 0x56, 0, 0),
+        ),
+      );
     connect();
     const rx = vhostPciDriver.openRxQueue(structuredClone(port.rxQueueSpec(0)));
     expect(rx.burst(vector, 4)).toBe(0);
@@ -142,13 +191,9 @@ describe('net_vhost_pci', () => {
     const events: number[] = [];
     port.on('link', () => events.push(port.txOffloads));
     port.start();
-    const offered = [
-      [15, 32],
-      [1, 7, 8, 9, 15, 32, 54, 55],
-      [1, 7, 15, 32],
-    ] as const;
+    const offered = [[], GUEST_OFFLOADS, [VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_GUEST_TSO4]];
     for (const bits of offered) {
-      connect(features(...bits));
+      connect(features(...bits) | PEER_FEATURES);
       fake.setLink(false);
     }
     expect(events).toEqual([0, 0, ALL_OFFLOADS, 0, MBUF_F_NEEDS_CSUM | MBUF_F_TSO4, 0]);
@@ -168,7 +213,7 @@ describe('net_vhost_pci', () => {
       { features: parseVhostPciDevargs('net_vhost_pci0', values).features },
       2,
       {},
-      features(...OFFLOAD_BITS, 15, 32, 112, 113),
+      features(...OFFLOAD_BITS) | PEER_FEATURES | SESSION_FEATURES,
     );
     const accepted = OFFLOAD_BITS.map((bit) => hasFeature(fake.driverFeatures, bit));
     expect(accepted).toEqual([csum, csum, ...new Array(9).fill(tso)]);
@@ -271,7 +316,9 @@ describe('net_vhost_pci', () => {
 
   it('repeats what the bus says of itself', () => {
     open();
-    const other = Object.assign(new FakeVhostPci({ features: features(32) }), { notes: ['poll mode only'] });
+    const other = Object.assign(new FakeVhostPci({ features: features(VIRTIO_F_VERSION_1) }), {
+      notes: ['poll mode only'],
+    });
     const told: string[] = [];
     openVhostPciPort(() => other, { id: 1, name: 'p', report: (line) => told.push(line) }).close();
     expect(told).toEqual(['poll mode only']);
@@ -290,7 +337,7 @@ describe('net_vhost_pci', () => {
         message: 'net_vhost_pci0: 3 queues were asked for, but the device has 2 queue pairs',
       }),
     );
-    const other = new FakeVhostPci({ features: features(32) });
+    const other = new FakeVhostPci({ features: features(VIRTIO_F_VERSION_1) });
     expect(() => openVhostPciPort(() => other, { id: 0, name: 'p', queues: 2 })).toThrow(
       /2 queues .* has 1 queue/,
     );
@@ -324,7 +371,7 @@ describe('net_vhost_pci', () => {
 
   it('counts nonsense from the device and does not print it without end', () => {
     open();
-    for (let count = 0; count < 100; count++) fake.send(message(9, 9, new Uint8Array(0)));
+    for (let count = 0; count < 100; count++) fake.send(NONSENSE);
     expect(port.xstats().get('ctrl_invalid_messages')).toBe(100);
     expect(lines).toHaveLength(33);
     expect(lines.at(-1)).toMatch(/counted in xstats/);
