@@ -31,13 +31,13 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 const LAYERS = Object.keys(REASONS);
 
-/** Imports that the order allows and the parts do not want: [folder, folders that it never imports]. */
+/** What a part must never know, whatever the order above allows: [folder, folders that it never imports]. */
 const NEVERS: readonly [string, readonly string[]][] = [
-  ['engines', ['bus', 'ethdev']],
+  ['engines', ['vhost-pci', 'bus', 'drivers', 'ethdev']],
   ['vhost-pci', ['ethdev']],
   ['virtio', ['ethdev']],
   ['bus', ['ethdev']],
-  ['ethdev', ['abi']],
+  ['ethdev', ['drivers', 'vhost-pci', 'engines', 'virtio', 'bus', 'abi']],
 ];
 
 /** What tools/ may import of src/. The applications on top are programs, not modules. */
@@ -74,7 +74,7 @@ const never = ({ from, to }: Import): boolean =>
   );
 
 /** The first circle found from each file that is on one; "a > b > a". */
-function circles(edges: readonly Import[]): string[] {
+function importCircles(edges: readonly Import[]): string[] {
   const next = new Map<string, string[]>();
   for (const { from, to } of edges) next.set(from, [...(next.get(from) ?? []), to]);
   const done = new Set<string>();
@@ -135,7 +135,7 @@ describe('layers', () => {
   });
 
   it('and files of src/ and tools/ import each other in no circle', () => {
-    expect(circles([...imports('src'), ...imports('tools')])).toEqual([]);
+    expect(importCircles([...imports('src'), ...imports('tools')])).toEqual([]);
   });
 
   it('would be found broken', () => {
@@ -145,7 +145,7 @@ describe('layers', () => {
     expect(found.map(upward)).toEqual([true, true, false]);
     expect(never({ from: 'src/engines/engine.ts', to: 'src/bus/dma.ts' })).toBe(true);
     const edge = (from: string, to: string) => ({ from, to });
-    expect(circles([edge('a', 'b'), edge('b', 'c'), edge('c', 'b')])).toEqual(['b > c > b']);
-    expect(circles([edge('a', 'b'), edge('a', 'c'), edge('b', 'c')])).toEqual([]);
+    expect(importCircles([edge('a', 'b'), edge('b', 'c'), edge('c', 'b')])).toEqual(['b > c > b']);
+    expect(importCircles([edge('a', 'b'), edge('a', 'c'), edge('b', 'c')])).toEqual([]);
   });
 });

@@ -12,7 +12,7 @@ import { classify, measureReadSpeed } from './read-speed.ts';
 
 const SIZE = 0x10_0000;
 
-describe('another road to the memory', () => {
+describe('an alternate mapping of the memory', () => {
   let folder: string;
   let before: number;
   let path: string;
@@ -25,7 +25,7 @@ describe('another road to the memory', () => {
 
   beforeEach(() => {
     before = openFds();
-    folder = mkdtempSync(join(tmpdir(), 'vpci-road-'));
+    folder = mkdtempSync(join(tmpdir(), 'vpci-mapping-'));
     path = join(folder, 'memory');
     writeFileSync(
       path,

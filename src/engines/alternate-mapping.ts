@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Another mapping of the peer's memory than the carrier's own: a file of the same memory, device-DAX, /dev/mem at a physical address, or the map of a
-// UIO helper. Whatever the user names is checked: size, alignment, and that it shows the same bytes as the BAR.
+// Another mapping of the peer's memory than the carrier's own: a file of the same memory, device-DAX, /dev/mem at a
+// physical address, or the map of a UIO helper. Whatever the user names is checked: size, alignment, and that it shows
+// the same bytes as the window that it takes the place of.
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { alignUp, PAGE } from '../alignment.ts';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a port needs of the device below it: its engines, and the words and numbers that it shows. A session over a carrier, such as
-// vhost-pci's, is such a device.
+// What a port needs of the device below it: its engines, and the words and numbers that it shows. A session over a
+// carrier, such as vhost-pci's, is such a device.
 import type { FeatureSet } from '../virtio/features.ts';
 import type { EngineRole } from './carrier.ts';
 import type { Engine } from './engine.ts';
@@ -34,7 +34,7 @@ export interface EngineDevice {
   engine(role: EngineRole, pair: number): Engine;
   /** Eventfd on which a thread sleeps for RX engine `pair`; -1 for none. */
   interruptFd(pair: number): number;
-  /** The port runs that many engines of each role. */
+  /** The port runs these many engines of each role, from pair 0 on. */
   startPort(queues: { readonly rx: number; readonly tx: number }): void;
   stopPort(): void;
   /** Lines for "show device info", in their order. */

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A carrier without a device: windows are files, and a test says when the link changes and when the carrier goes.
+// A carrier without a device, bus or session: windows are files, signals are eventfds of the test, which also says when the link
+// changes and when the carrier goes.
 import { native } from '../native.ts';
-import type { Carrier, SharedArea } from './carrier.ts';
+import type { Carrier, EngineRole, SharedArea } from './carrier.ts';
 
 export class FakeCarrier implements Carrier {
   readonly name = 'fake';
   readonly windows = new Map<number, { fd: number; size: number; writable: boolean }>();
+  /** Of pair 0. */
+  readonly doorbells: Readonly<Record<EngineRole, number>> = { rx: native.eventfd(), tx: native.eventfd() };
+  /** Of pair 0. */
+  readonly rxInterruptFd: number = native.eventfd();
   setLink: (up: boolean) => void = () => {};
   remove: () => void = () => {};
 
@@ -20,12 +25,12 @@ export class FakeCarrier implements Carrier {
     return `section ${window}`;
   }
 
-  doorbell(): number {
-    return -1;
+  doorbell(role: EngineRole, pair: number): number {
+    return pair === 0 ? this.doorbells[role] : -1;
   }
 
-  interruptFd(): number {
-    return -1;
+  interruptFd(pair: number): number {
+    return pair === 0 ? this.rxInterruptFd : -1;
   }
 
   driverArea(): null {
@@ -38,5 +43,9 @@ export class FakeCarrier implements Carrier {
 
   onRemoved(handler: () => void): void {
     this.remove = handler;
+  }
+
+  close(): void {
+    for (const fd of [this.doorbells.rx, this.doorbells.tx, this.rxInterruptFd]) native.close(fd);
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What an engine has to know of the peer's memory and of one of its rings, whichever session said it.
+// What an engine has to know of the peer's memory and of one of its rings, whichever session says it.
 
 /** A piece of the peer's memory and where it lies in a window of the carrier. */
 export interface RemoteRegion {
@@ -16,7 +16,7 @@ export interface RemoteRegion {
 /** One ring of the peer; addresses are guest-physical. */
 export interface RemoteQueue {
   readonly lastAvailIdx: number;
-  /** Which giving of the ring this is; goes into the position words. */
+  /** Generation of this ring assignment; goes into the position words. */
   readonly serial: number;
   readonly enabled: boolean;
   readonly num: number;

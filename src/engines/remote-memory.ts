@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The peer's memory: windows of the carrier (or an alternate mapping of one) mapped into this process, and the table by which the ring
-// engine translates guest-physical addresses. No engine may run while it is exchanged; the caller sees to that.
+// The peer's memory: windows of the carrier (or an alternate mapping of one) mapped into this process, and the table by
+// which the ring engine translates guest-physical addresses. The caller quiesces all engines before it is exchanged.
 import { PmdError } from '../errors.ts';
 import {
   type FdWatcher,
@@ -61,7 +61,7 @@ export class RemoteMemory {
     return this.#readSpeed;
   }
 
-  /** How a user is told that it reads: "write-back, 4.1 ns to read a line"; "none" while there is nothing to say. */
+  /** "write-back, 4.1 ns to read a line"; "none" while there is no memory. */
   get type(): string {
     const speed = this.#readSpeed;
     if (speed === null) return 'none';

@@ -179,7 +179,7 @@ describe('net_vhost_pci', () => {
     expect(counts()).toEqual([0, 0]);
   });
 
-  it('has no RX interrupts on a road without them', () => {
+  it('has no RX interrupts on a bus without them', () => {
     open({}, 2, { interrupts: 'polled', interruptFd: () => -1 });
     expect(port.info.rxInterrupts).toBe(false);
     expect(vhostPciDriver.openRxQueue(structuredClone(port.rxQueueSpec(0))).interrupt).toBeUndefined();
@@ -293,7 +293,7 @@ describe('net_vhost_pci', () => {
     expect(port.info.details).toMatchObject({ Interrupts: 'eventfd' });
   });
 
-  it('reaches the same memory by another road, and refuses one that leads elsewhere', () => {
+  it('takes an alternate mapping of the same memory, and refuses one of other memory', () => {
     const path = `/proc/self/fd/${peer.fd}`;
     open({ alternateMapping: { path, offset: 0 } });
     port.start();
