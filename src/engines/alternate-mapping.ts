@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Another mapping of the peer's memory than the carrier's own: a file of the same memory, device-DAX, /dev/mem at a
-// physical address, or the map of a UIO helper. Whatever the user names is checked: size, alignment, and that it shows
-// the same bytes as the window that it takes the place of.
+// Another mapping of the peer's memory than the carrier's own: a file of the same memory, device-DAX,
+// /dev/mem at a physical address, or the map of a UIO helper. Whatever the user names is checked: size,
+// alignment, and that it shows the same bytes as the window that it takes the place of.
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { alignUp, PAGE } from '../alignment.ts';
@@ -28,7 +28,10 @@ const SAMPLE_TRIES = 3;
 /** The peer is at work, so that some samples may change between two looks. */
 const MOST_DIFFERENT = SAMPLES / 8;
 
-/** Maps the first `bytes` of it. Throws VPCI_BAD_MEMORY, naming it, when it is too small or misaligned; or an errno. */
+/**
+ * Maps the first `bytes` of it. Throws VPCI_BAD_MEMORY, naming it, when it is too small or misaligned; or an
+ * errno.
+ */
 export function mapAlternate(alternate: AlternateMapping, bytes: number, sysfs: string = SYSFS): SharedArea {
   const name = `${alternate.path}@${alternate.offset}`;
   try {
@@ -65,12 +68,18 @@ export function mapAlternate(alternate: AlternateMapping, bytes: number, sysfs: 
   }
 }
 
-/** Throws what mapAlternate would throw whatever the peer's memory is: a path that cannot be opened, an offset that cannot be mapped. */
+/**
+ * Throws what mapAlternate would throw whatever the peer's memory is: a path that cannot be opened, an offset
+ * that cannot be mapped.
+ */
 export function checkAlternate(alternate: AlternateMapping): void {
   native.unmap(mapAlternate(alternate, 1).mapping);
 }
 
-/** Throws VPCI_BAD_MEMORY when the regions look different through the window and through the alternate mapping. */
+/**
+ * Throws VPCI_BAD_MEMORY when the regions look different through the window and through the alternate
+ * mapping.
+ */
 export function checkSameMemory(
   alternate: AlternateMapping,
   windowName: string,
@@ -110,7 +119,10 @@ function samplePlaces(region: RemoteRegion, count: number): number[] {
   return places;
 }
 
-/** How far the file reaches and on what multiples it can be mapped. A device that does not say has no end that we know. */
+/**
+ * How far the file reaches and on what multiples it can be mapped. A device that does not say has no end that
+ * we know.
+ */
 function limits(fd: number, alternate: AlternateMapping, sysfs: string): { size: number; align: number } {
   const status = fstatSync(fd);
   if (status.isFile()) return { size: status.size, align: Math.max(PAGE, native.filePageSize(fd)) };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What lies between engines and the peer, whatever it is made of: memory that both map, signals both ways, link
-// and removal. Engines know this, and neither the bus below it nor the session that negotiates over it.
+// What lies between engines and the peer, whatever it is made of: memory that both map, signals both ways,
+// link and removal. Engines know this, and neither the bus below it nor the session that negotiates over it.
 import type { DriverArea, MappingHandle } from '../native.ts';
 
 /** 'tx' fills a ring on which the peer receives, 'rx' drains one on which it sends. */
@@ -30,8 +30,8 @@ export interface Carrier {
   /** Eventfd by which engine `role` of `pair` signals the peer, from any thread; -1 for none. */
   doorbell(role: EngineRole, pair: number): number;
   /**
-   * Eventfd on which a thread sleeps for RX engine `pair`: the peer signals it, and we do to wake the thread. -1
-   * when the ring can only be polled.
+   * Eventfd on which a thread sleeps for RX engine `pair`: the peer signals it, and we do to wake the thread.
+   * -1 when the ring can only be polled.
    */
   interruptFd(pair: number): number;
   /** Words that engine `role` of `pair` shares with the device (positions, gate); null for none. */

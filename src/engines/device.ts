@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a port needs of the device below it: its engines, and the words and numbers that it shows. A session over a
-// carrier, such as vhost-pci's, is such a device.
+// What a port needs of the device below it: its engines, and the words and numbers that it shows. A session
+// over a carrier, such as vhost-pci's, is such a device.
 import type { FeatureSet } from '../virtio/features.ts';
 import type { EngineRole } from './carrier.ts';
 import type { Engine } from './engine.ts';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The engines of a device: one TX and one RX engine a queue pair, the peer's memory, and the one place that decides
-// which engines run. An engine runs while all of this holds: the port is started, the link is up, the memory is there, the ring
-// is enabled, and the pair is one that the port uses.
+// The engines of a device: one TX and one RX engine a queue pair, the peer's memory, and the one place that
+// decides which engines run. An engine runs while all of this holds: the port is started, the link is up, the
+// memory is there, the ring is enabled, and the pair is one that the port uses.
 import { native } from '../native.ts';
 import type { Carrier, EngineRole } from './carrier.ts';
 import { Engine } from './engine.ts';
@@ -34,7 +34,10 @@ export class EngineSet {
   #portStarted = false;
   #pairs: { readonly rx: number; readonly tx: number };
 
-  /** One engine of each role for each of `queuePairs`. `report` takes one line about an engine that could not be started, or stopped. */
+  /**
+   * One engine of each role for each of `queuePairs`. `report` takes one line about an engine that could not
+   * be started, or stopped.
+   */
   constructor(carrier: Carrier, queuePairs: number, report: (line: string) => void) {
     this.#carrier = carrier;
     this.#report = report;
@@ -67,7 +70,10 @@ export class EngineSet {
     return this.#features;
   }
 
-  /** All engines rest; those whose ring stays go on at the next setQueues. No regions: the rings are forgotten too. Throws VPCI_BAD_MEMORY. */
+  /**
+   * All engines rest; those whose ring stays go on at the next setQueues. No regions: the rings are forgotten
+   * too. Throws VPCI_BAD_MEMORY.
+   */
   setMemory(regions: readonly RemoteRegion[]): void {
     if (regions.length === 0) for (const engine of this.#engines) engine.forget();
     else this.quiesceAll();
@@ -82,12 +88,18 @@ export class EngineSet {
     this.reconcile();
   }
 
-  /** Lets go of the ring of record `index`; returns the index that it stopped at, or null when a burst has not let go of it. */
+  /**
+   * Lets go of the ring of record `index`; returns the index that it stopped at, or null when a burst has not
+   * let go of it.
+   */
   stopQueue(index: number): number | null {
     return this.#engines[index]?.stop() ?? null;
   }
 
-  /** A MAC address has come to the peer: the application hears of it on RX queue 0, as if the peer had sent a broadcast. */
+  /**
+   * A MAC address has come to the peer: the application hears of it on RX queue 0, as if the peer had sent a
+   * broadcast.
+   */
   announce(mac: Uint8Array): void {
     this.engine('rx', 0).announce(mac);
     this.#wake(0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The peer's memory: windows of the carrier (or an alternate mapping of one) mapped into this process, and the table by
-// which the ring engine translates guest-physical addresses. The caller quiesces all engines before it is exchanged.
+// The peer's memory: windows of the carrier (or an alternate mapping of one) mapped into this process, and
+// the table by which the ring engine translates guest-physical addresses. The caller quiesces all engines
+// before it is exchanged.
 import { PmdError } from '../errors.ts';
 import {
   type FdWatcher,
@@ -20,7 +21,9 @@ export interface RemoteMemoryOptions {
   readonly remap: boolean;
   /** Takes the place of a window; null for none. */
   readonly alternate: AlternateWindow | null;
-  /** Bytes that a peer's memory may have whatever it costs this process; null when that is to be worked out. */
+  /**
+   * Bytes that a peer's memory may have whatever it costs this process; null when that is to be worked out.
+   */
   readonly maxPeerMemory: number | null;
   /** Memory was lost while it was mapped, and is zeros now; comes on the event loop. */
   readonly onLost: (reason: string) => void;
@@ -56,7 +59,9 @@ export class RemoteMemory {
     return this.#bytes;
   }
 
-  /** How the memory reads, measured at each replace; null while there is none that may be read without fear. */
+  /**
+   * How the memory reads, measured at each replace; null while there is none that may be read without fear.
+   */
   get readSpeed(): ReadSpeed | null {
     return this.#readSpeed;
   }
@@ -71,8 +76,9 @@ export class RemoteMemory {
   }
 
   /**
-   * Takes these regions in place of those before; none means to forget the memory. Throws VPCI_BAD_MEMORY when one lies outside
-   * what the carrier lets be mapped, or where it cannot be written, or the alternate mapping is of other memory; there is no memory then.
+   * Takes these regions in place of those before; none means to forget the memory. Throws VPCI_BAD_MEMORY
+   * when one lies outside what the carrier lets be mapped, or where it cannot be written, or the alternate
+   * mapping is of other memory; there is no memory then.
    */
   replace(regions: readonly RemoteRegion[]): void {
     this.#dropTable();
@@ -110,7 +116,10 @@ export class RemoteMemory {
     }
   }
 
-  /** Maps as much as the regions need, which may be another size than before. The window itself sets the limits. */
+  /**
+   * Maps as much as the regions need, which may be another size than before. The window itself sets the
+   * limits.
+   */
   #takeAlternate(alternate: AlternateWindow, regions: readonly RemoteRegion[]): void {
     this.#unmap(alternate.window);
     const inWindow = regions.filter(({ window }) => window === alternate.window);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The ports of a session: which are open, which forward, and what `port start`, `port stop`, `port close` and the statistics do to them.
+// The ports of a session: which are open, which forward, and what `port start`, `port stop`, `port close` and
+// the statistics do to them.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ports as openPorts } from '../drivers/registry.ts';
 import { PmdError } from '../errors.ts';

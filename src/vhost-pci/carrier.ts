@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A vhost-pci function as a carrier: windows are its memory BARs, doorbells the notification registers of its data queues, interrupts
-// their vectors. The session says when the link changes and when the function is gone.
+// A vhost-pci function as a carrier: windows are its memory BARs, doorbells the notification registers of its
+// data queues, interrupts their vectors. The session says when the link changes and when the function is
+// gone.
 import { VHOST_PCI_VECTOR_QUEUES } from '../abi/vhost-pci.ts';
 import type { PciDevice } from '../bus/pci-device.ts';
 import type { Carrier, EngineRole, SharedArea } from '../engines/carrier.ts';
@@ -8,8 +9,9 @@ import type { DriverArea } from '../native.ts';
 import type { ModernTransport } from '../virtio/modern-transport.ts';
 
 /**
- * The data queue of an engine: the notification register of local TX queue 2i+1 signals the peer's RX call, that of local RX
- * queue 2i its TX call, and position words go the same way (docs/device-abi.md, "Queues and vectors").
+ * The data queue of an engine: the notification register of local TX queue 2i+1 signals the peer's RX call,
+ * that of local RX queue 2i its TX call, and position words go the same way (docs/device-abi.md, "Queues and
+ * vectors").
  */
 const localQueue = (role: EngineRole, pair: number): number => 2 * pair + (role === 'tx' ? 1 : 0);
 
@@ -63,7 +65,10 @@ export class VhostPciCarrier implements Carrier {
     this.#removedHandler = handler;
   }
 
-  /** Takes the data queues as they were set up: `areas` in their order, and the descriptors that stand for their registers. */
+  /**
+   * Takes the data queues as they were set up: `areas` in their order, and the descriptors that stand for
+   * their registers.
+   */
   takeQueues(transport: ModernTransport, areas: readonly DriverArea[]): void {
     this.#areas = areas;
     this.#doorbells = areas.map((_, queue) => {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A driver on a scripted vhost-pci function, with a peer's memory behind it: one for each test, and no descriptor left after it.
+// A driver on a scripted vhost-pci function, with a peer's memory behind it: one for each test, and no
+// descriptor left after it.
 import { afterEach, beforeEach, expect } from 'vitest';
 import {
   type FakeOptions,

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The vhost-pci-net function, driver side: probe, initialisation, change of the link, reset on demand, removal. It lives on the event
-// loop; the engines' bursts run in other threads and meet it only in the addon.
+// The vhost-pci-net function, driver side: probe, initialisation, change of the link, reset on demand,
+// removal. It lives on the event loop; the engines' bursts run in other threads and meet it only in the
+// addon.
 //
-// Nothing that the device says makes it throw out of the event loop: trouble is counted and reported in one line, and
-// the device is reset when it asks for that or breaks its control ring.
+// Nothing that the device says makes it throw out of the event loop: trouble is counted and reported in one
+// line, and the device is reset when it asks for that or breaks its control ring.
 import {
   VHOST_PCI_F_GATE,
   VHOST_PCI_F_LINK_REASON,
@@ -56,9 +57,10 @@ export class VhostPciDevice implements EngineDevice {
   #fruitlessResets = 0;
 
   /**
-   * Probes and initialises; the device may send its first messages at once. Owns `pci` from now on, and closes it when it throws:
-   * VPCI_WRONG_DEVICE (no vhost-pci-net function), or what the transport throws. `alternate` takes the place of BAR 2; `wanted` are
-   * the features that a peer may have at most, `maxPeerMemory` the bytes of memory that it may have whatever that costs us.
+   * Probes and initialises; the device may send its first messages at once. Owns `pci` from now on, and
+   * closes it when it throws: VPCI_WRONG_DEVICE (no vhost-pci-net function), or what the transport throws.
+   * `alternate` takes the place of BAR 2; `wanted` are the features that a peer may have at most,
+   * `maxPeerMemory` the bytes of memory that it may have whatever that costs us.
    */
   constructor(
     pci: PciDevice,
@@ -272,7 +274,8 @@ export class VhostPciDevice implements EngineDevice {
       return;
     }
     const { linkUp } = readNetConfig(this.#transport);
-    // The device sends its messages before it sets the link bit: what the link stands on is in the queue by now.
+    // The device sends its messages before it sets the link bit: what the link stands on is in the queue by
+    // now.
     this.#control?.collect();
     if (this.#state !== 'live') return;
     if (linkUp) this.#fruitlessResets = 0;
@@ -311,8 +314,8 @@ export class VhostPciDevice implements EngineDevice {
   }
 
   /**
-   * Runs a handler of the event loop: what it throws is reported. A lost connection is reported by onRemoved, and what a device
-   * that is gone seemed to say (all its registers are ones) is no trouble of its own.
+   * Runs a handler of the event loop: what it throws is reported. A lost connection is reported by onRemoved,
+   * and what a device that is gone seemed to say (all its registers are ones) is no trouble of its own.
    */
   #guard(handler: () => void): void {
     if (this.#state !== 'live') return;

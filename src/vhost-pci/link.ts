@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The link of a function: up or down, why it is down, and the order in which the owner of the device hears of either.
+// The link of a function: up or down, why it is down, and the order in which the owner of the device hears of
+// either.
 import type { DeviceEvents } from '../engines/device.ts';
 
 export type LinkEvents = Pick<DeviceEvents, 'onLink' | 'onLinkReason'>;
@@ -20,7 +21,9 @@ export class Link {
     return this.#up;
   }
 
-  /** The device's words for why the link is down; empty while it is up, or while the device has given none. */
+  /**
+   * The device's words for why the link is down; empty while it is up, or while the device has given none.
+   */
   get reason(): string {
     return this.#reason;
   }

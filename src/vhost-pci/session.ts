@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The RFC 2.0 session: what the device's control messages say about the peer, applied to the engines. Nothing that it says makes
-// this throw, except that the connection broke: a bad message is counted, reported in one line and ignored.
+// The RFC 2.0 session: what the device's control messages say about the peer, applied to the engines. Nothing
+// that it says makes this throw, except that the connection broke: a bad message is counted, reported in one
+// line and ignored.
 import { VHOST_PCI_F_SESSION, VHOST_PCI_REFERENCE_VRING_SIZE } from '../abi/vhost-pci.ts';
 import type { EngineSet } from '../engines/engine-set.ts';
 import { DATA_PATH_FEATURES } from '../engines/features.ts';
@@ -122,7 +123,9 @@ export class VhostPciSession {
     }
   }
 
-  /** Without SESSION the field holds the queue's number, and every ring has 256 entries (docs/device-abi.md). */
+  /**
+   * Without SESSION the field holds the queue's number, and every ring has 256 entries (docs/device-abi.md).
+   */
   #takeQueues(queues: readonly RemoteQueue[]): void {
     const session = hasFeature(this.#features, VHOST_PCI_F_SESSION);
     this.#engines.setQueues(
@@ -130,7 +133,10 @@ export class VhostPciSession {
     );
   }
 
-  /** An engine that has not stopped is not reported as stopped: the device will treat us as gone, and answer the peer. */
+  /**
+   * An engine that has not stopped is not reported as stopped: the device will treat us as gone, and answer
+   * the peer.
+   */
   #stopQueue(index: number, token: number): void {
     const stoppedAt = this.#engines.stopQueue(index);
     if (stoppedAt !== null) this.#host.answer(encodeQueueStopped(index, stoppedAt, token));

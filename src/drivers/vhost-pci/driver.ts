@@ -23,7 +23,9 @@ export interface VhostPciOptions extends VhostPciPortOptions {
   readonly features?: FeatureSet;
 }
 
-/** A port on the function that `open` gives, whose owner it is. Throws what the session and the port throw. */
+/**
+ * A port on the function that `open` gives, whose owner it is. Throws what the session and the port throw.
+ */
 export function openVhostPciPort(open: () => PciDevice, options: VhostPciOptions): VhostPciPort {
   const { alternateMapping, features, maxPeerMemory } = options;
   return new VhostPciPort(
@@ -56,7 +58,10 @@ export const vhostPciDriver: PortDriver = {
   abandonQueue: abandonVhostPciQueue,
 };
 
-/** Tries the mapping once more: what the kernel allows may depend on a driver holding the function. Closes it when that fails. */
+/**
+ * Tries the mapping once more: what the kernel allows may depend on a driver holding the function. Closes it
+ * when that fails.
+ */
 function withAlternate(pci: PciDevice, alternate: AlternateMapping): PciDevice {
   try {
     checkAlternate(alternate);

@@ -12,7 +12,10 @@ import { MBUF_F_ECN, MBUF_F_NEEDS_CSUM, MBUF_F_TSO4, MBUF_F_TSO6, MBUF_F_USO } f
 import { consistentOffloads } from '../../ethdev/offloads.ts';
 import { type FeatureSet, hasFeature } from '../../virtio/features.ts';
 
-/** What a peer with these features takes: the GUEST features of VIRTIO 1.2, 5.1.3. A packet does not say whether its UDP is in IPv4 or IPv6, so both are needed. */
+/**
+ * What a peer with these features takes: the GUEST features of VIRTIO 1.2, 5.1.3. A packet does not say
+ * whether its UDP is in IPv4 or IPv6, so both are needed.
+ */
 export function offloadsTaken(features: FeatureSet): number {
   const all = (...bits: readonly number[]) => bits.every((bit) => hasFeature(features, bit));
   return consistentOffloads(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The port of net_vhost_pci: a device with engines as a Port. Queue i of the port is engine pair i of the device.
+// The port of net_vhost_pci: a device with engines as a Port. Queue i of the port is engine pair i of the
+// device.
 import { MIN_MTU } from '../../abi/vhost-pci.ts';
 import { requireInteger, requireOneOf } from '../../arguments.ts';
 import type { EngineRole } from '../../engines/carrier.ts';
@@ -68,7 +69,10 @@ export class VhostPciPort implements Port {
   /** The last counts, kept when the queues are gone. */
   #final: PortCounters | null = null;
 
-  /** `open` gives the device, which reports to `events`; the port owns it. Throws VPCI_QUEUE_COUNT when it has fewer pairs than `options.queues`. */
+  /**
+   * `open` gives the device, which reports to `events`; the port owns it. Throws VPCI_QUEUE_COUNT when it has
+   * fewer pairs than `options.queues`.
+   */
   constructor(open: (events: DeviceEvents) => EngineDevice, options: VhostPciPortOptions) {
     this.id = options.id;
     this.#options = options;
@@ -117,7 +121,9 @@ export class VhostPciPort implements Port {
     };
   }
 
-  /** What the peer's driver has offered to take; nothing while there is none, as the next one may offer less. */
+  /**
+   * What the peer's driver has offered to take; nothing while there is none, as the next one may offer less.
+   */
   get txOffloads(): number {
     return this.#device.linkUp ? offloadsTaken(this.#device.peerFeatures) : 0;
   }
