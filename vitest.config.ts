@@ -34,7 +34,9 @@ const LONG = [
 /** `unit`: what starts no poll loop, so that files do not starve each other and run side by side. The rest runs one by one. */
 const UNIT = [
   'src/*.test.ts',
-  ...['abi', 'bus', 'pci', 'virtio', 'vhost-pci'].map((folder) => `src/${folder}/**/*.test.ts`),
+  ...['abi', 'bus', 'pci', 'packet', 'virtio', 'engines', 'vhost-pci'].map(
+    (folder) => `src/${folder}/**/*.test.ts`,
+  ),
   ...['device', 'devbind', 'run', 'vm'].map((folder) => `tools/${folder}/**/*.test.ts`),
   'test/model/**/*.test.ts',
   'test/{cpp-style,layers,layouts,hostile-docs,readme}.test.ts',

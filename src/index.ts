@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The public API.
 export { allowMemoryFileSystems } from './bus/memory-files.ts';
+export { openPort, ports, probePort } from './drivers/registry.ts';
 export { PmdError } from './errors.ts';
 export type { InPlaceSlots, RxInPlace, TxInPlace } from './ethdev/in-place.ts';
 export {
@@ -23,8 +24,8 @@ export type {
   RxQueue,
   TxQueue,
 } from './ethdev/port.ts';
-export { openPort, ports, probePort } from './ethdev/registry.ts';
 export type { LcoreContext, LcoreMain } from './lcore/context.ts';
-export { exitProcess, type LaunchOptions, type Lcore, launch } from './lcore/launch.ts';
+export { exitProcess, type Lcore, launch } from './lcore/launch.ts';
+export type { LaunchOptions } from './lcore/launch-options.ts';
 export { type LcorePlace, parseCoremask, parseLcores } from './lcore/lcore-list.ts';
 export type { Sleeper } from './lcore/sleeper.ts';

@@ -3,6 +3,7 @@
 // that is killed, so what is large or of others' choosing is compared with it first. `root` stands for /, so that tests bring a tree of their own.
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import { HUGE_PAGE } from './alignment.ts';
 import { formatByteSize } from './byte-size.ts';
 import { PmdError } from './errors.ts';
 
@@ -47,7 +48,6 @@ interface Limit {
   readonly v1: string;
 }
 
-const HUGE_PAGE = 2 << 20;
 const MEMORY: Limit = { controller: 'memory', v2: 'memory.max', v1: 'memory.limit_in_bytes' };
 const HUGEPAGES: Limit = { controller: 'hugetlb', v2: 'hugetlb.2MB.max', v1: 'hugetlb.2MB.limit_in_bytes' };
 

@@ -6,13 +6,14 @@ import { type Loopback, openLoopback } from '../test/support/loopback.ts';
 import { VIRTIO_F_RING_EVENT_IDX, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from './abi/virtio-ring.ts';
 import { addonWorker, codeOf, nextMessage, openFds } from './native.test-help.ts';
 import { DRIVER_QUEUE_COUNTERS, native, QUEUE_BROKEN, type WaitSetHandle } from './native.ts';
+import { features } from './virtio/features.ts';
 
 const FRAME = Uint8Array.from({ length: 64 }, (_, i) => i);
 /** A wait that is over long before is the rule; one that lasts so long has lost its wake-up. */
 const LOST_MS = 60_000;
-const VERSION_1 = 1n << BigInt(VIRTIO_F_VERSION_1);
-const EVENT_IDX = 1n << BigInt(VIRTIO_F_RING_EVENT_IDX);
-const PACKED = 1n << BigInt(VIRTIO_F_RING_PACKED);
+const VERSION_1 = features(VIRTIO_F_VERSION_1);
+const EVENT_IDX = features(VIRTIO_F_RING_EVENT_IDX);
+const PACKED = features(VIRTIO_F_RING_PACKED);
 
 describe('a wait set', () => {
   let fds: number[];

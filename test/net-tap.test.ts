@@ -4,11 +4,11 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openRxQueue, openTxQueue } from '../src/ethdev/drivers.ts';
+import { openPort } from '../src/drivers/registry.ts';
+import { openRxQueue, openTxQueue } from '../src/drivers/table.ts';
 import { MBUF_F_NEEDS_CSUM, MBUF_F_TSO4, MBUF_F_USO, Mempool } from '../src/ethdev/mempool.ts';
 import { ALL_OFFLOADS } from '../src/ethdev/offloads.ts';
 import type { Port, TxQueue } from '../src/ethdev/port.ts';
-import { openPort } from '../src/ethdev/registry.ts';
 import { interfaceName, Namespace, tapMissing, tapUsoMissing } from './support/netns.ts';
 import { PlainPeer } from './support/plain-peer.ts';
 import { ROOT } from './support/program.ts';

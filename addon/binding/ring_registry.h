@@ -100,7 +100,7 @@ class SlotTable {
   std::array<Slot, N> slots_{};
 };
 
-// 32 ports (src/ethdev/registry.ts) of 128 queue pairs.
+// 32 ports (src/drivers/registry.ts) of 128 queue pairs.
 inline constexpr uint32_t kMaxQueues = 8192;
 inline constexpr uint32_t kMaxPools = 512;
 inline constexpr uint32_t kMaxMemories = 1024;

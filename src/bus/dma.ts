@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Memory that a device may reach: a sealed memory file, mapped here and handed to the device by its descriptor. I/O virtual
 // addresses are ours to choose, since nothing else lives in the device's address space.
+import { alignUp, PAGE } from '../alignment.ts';
 import { PmdError } from '../errors.ts';
 import { type MappingHandle, native } from '../native.ts';
 import type { DmaMemory } from './pci-device.ts';
 
-const PAGE = 4096;
 /** Not 0, so that a null address never names memory. */
 const FIRST_IOVA = 0x10_0000n;
 /** Every IOMMU of the last decade reaches this far (39 bits, Intel VT-d's least guest address width). */
@@ -42,7 +42,7 @@ export function allocateDmaMemory(
   iovas: IovaAllocator,
   register: (piece: DmaPiece) => void,
 ): DmaMemory {
-  const size = Math.ceil(bytes / PAGE) * PAGE;
+  const size = alignUp(bytes, PAGE);
   const iova = iovas.allocate(size);
   const fd = native.memfdCreate('vhost-pci-dma', size, false);
   try {

@@ -12,6 +12,8 @@ export interface MappedArea {
   readonly barOffset: number;
   /** Bytes. */
   readonly size: number;
+  /** False when the device lets it be read only; a write would kill the process. */
+  readonly writable: boolean;
   /** Its pages may never come (memory-files.ts): for threads that may sleep for ever. */
   readonly mayHang?: boolean;
 }

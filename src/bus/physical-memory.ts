@@ -2,12 +2,11 @@
 // Memory for a device without an IOMMU: the device takes physical addresses, so the memory lies in hugepages (which stay where they
 // are) and its address comes from /proc/self/pagemap (Documentation/admin-guide/mm/pagemap.rst).
 import { closeSync, openSync, readSync } from 'node:fs';
+import { alignUp, HUGE_PAGE, PAGE } from '../alignment.ts';
 import { PmdError } from '../errors.ts';
 import { native } from '../native.ts';
 import type { DmaMemory } from './pci-device.ts';
 
-const PAGE = 4096n;
-const HUGE_PAGE = 2 * 1024 * 1024;
 const PAGEMAP = '/proc/self/pagemap';
 const PRESENT = 1n << 63n;
 const PFN_MASK = (1n << 55n) - 1n;
@@ -17,7 +16,7 @@ const PFN_MASK = (1n << 55n) - 1n;
  * side by side) or EPERM (only root is told physical addresses).
  */
 export function allocatePhysicalMemory(bytes: number, name: string): DmaMemory {
-  const size = Math.ceil(bytes / HUGE_PAGE) * HUGE_PAGE;
+  const size = alignUp(bytes, HUGE_PAGE);
   const mapping = mapHugepages(size, name);
   try {
     const buffer = native.mappingBuffer(mapping);
@@ -67,7 +66,7 @@ function contiguousAddress(address: bigint, size: number, name: string): bigint 
 
 function physicalAddress(pagemap: number, address: bigint, name: string): bigint {
   const entry = Buffer.alloc(8);
-  readSync(pagemap, entry, 0, 8, Number((address / PAGE) * 8n));
+  readSync(pagemap, entry, 0, 8, Number((address / BigInt(PAGE)) * 8n));
   const value = entry.readBigUInt64LE();
   const frame = value & PFN_MASK;
   // Without CAP_SYS_ADMIN the frame numbers read as 0.
@@ -77,5 +76,5 @@ function physicalAddress(pagemap: number, address: bigint, name: string): bigint
       `Failed to allocate memory for ${name}: the kernel does not tell physical addresses; run as root`,
     );
   }
-  return frame * PAGE;
+  return frame * BigInt(PAGE);
 }

@@ -10,6 +10,7 @@ import {
   VFIO_REGION_INFO_FLAG_MMAP,
   VFIO_REGION_SPARSE_MMAP_AREA,
 } from '../abi/vfio-user.ts';
+import { PAGE } from '../alignment.ts';
 import type { PmdError } from '../errors.ts';
 
 export interface RegionInfo {
@@ -28,7 +29,6 @@ export type Complaint = (what: string) => PmdError;
 
 /** Far more than the areas of any device; bounds what a server can make us allocate. */
 export const MAX_REGION_INFO_BYTES = 64 * 1024;
-const PAGE = 4096n;
 const MAX_CAPABILITIES = 16;
 
 /** Takes the information on region `index` apart; `bytes` hold at least the structure. Throws what `bad` makes. */
@@ -40,7 +40,7 @@ export function parseRegionInfo(index: number, bytes: DataView, bad: Complaint):
   const whole = head.size > 0n ? [{ offset: 0n, size: head.size }] : [];
   const areas = mappable ? (sparse ?? whole) : [];
   for (const { offset, size } of areas) {
-    if (size === 0n || offset % PAGE !== 0n || offset + size > head.size) {
+    if (size === 0n || offset % BigInt(PAGE) !== 0n || offset + size > head.size) {
       throw bad(`a mappable area of ${size} bytes at ${offset} in region ${index} of ${head.size} bytes`);
     }
   }

@@ -86,7 +86,7 @@ export class UioPciDevice implements PciDevice {
 
   mapBar(index: number): MappedArea[] {
     const size = this.barSize(index);
-    return size === 0 ? [] : [{ mapping: this.#mapResource(index), barOffset: 0, size }];
+    return size === 0 ? [] : [{ mapping: this.#mapResource(index), barOffset: 0, size, writable: true }];
   }
 
   onInterrupt(vector: number, handler: () => void): void {

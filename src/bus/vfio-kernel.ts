@@ -99,7 +99,7 @@ export class VfioKernelPciDevice implements PciDevice {
       for (const { offset, size } of region.areas) {
         const start = Number(region.fileOffset + offset);
         const mapping = native.mapFd(this.#handles.device, start, Number(size), writable);
-        mapped.push({ mapping, barOffset: Number(offset), size: Number(size) });
+        mapped.push({ mapping, barOffset: Number(offset), size: Number(size), writable });
       }
     } catch (error) {
       for (const { mapping } of mapped) native.unmap(mapping);

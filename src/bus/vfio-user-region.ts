@@ -80,7 +80,7 @@ function mapArea(
   const [from, size] = [toNumber(start), toNumber(area.size)];
   try {
     const mapping = native.mapFd(fd, from, size, writable);
-    return { mapping, barOffset: toNumber(area.offset), size, mayHang: !isSafeMemory(fd) };
+    return { mapping, barOffset: toNumber(area.offset), size, writable, mayHang: !isSafeMemory(fd) };
   } catch (error) {
     // An offset within a page, or a descriptor without the right to write.
     throw badReply(`an area of ${size} bytes at ${start} that can't be mapped: ${(error as Error).message}`);

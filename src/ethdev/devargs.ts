@@ -6,6 +6,7 @@
 // DPDK, which has no way to write a path with a comma, a value may stand in double quotes, where \" and \\ are a quote and a
 // backslash: path="/run/a,b.sock".
 import { PmdError } from '../errors.ts';
+import { isMac } from '../packet/mac.ts';
 import { parsePciAddress } from '../pci/address.ts';
 
 export interface Devargs {
@@ -112,7 +113,7 @@ export function integerArg(
 export function macArg(device: string, values: ReadonlyMap<string, string>): string | null {
   const text = values.get('mac');
   if (text === undefined) return null;
-  if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text) || (Number.parseInt(text.slice(0, 2), 16) & 1) !== 0) {
+  if (!isMac(text) || (Number.parseInt(text.slice(0, 2), 16) & 1) !== 0) {
     throw new PmdError('VPCI_DEVARGS', `Failed to probe ${device}: mac=${text} is not a unicast MAC address`);
   }
   return text.toUpperCase();

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a user's module sees on its lcore.
-
 import { requireInteger } from '../arguments.ts';
+import { abandonQueue, openRxQueue, openTxQueue } from '../drivers/table.ts';
 import { PmdError } from '../errors.ts';
-import { abandonQueue, openRxQueue, openTxQueue } from '../ethdev/drivers.ts';
 import { Mempool, type MempoolOptions } from '../ethdev/mempool.ts';
 import type { QueueSpec, RxQueue, TxQueue } from '../ethdev/port.ts';
 import { claimQueue, wordsClosed } from '../ethdev/queue-owners.ts';

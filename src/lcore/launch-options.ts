@@ -7,13 +7,27 @@ import { argumentError, requireArray, requireInteger, requireOptions } from '../
 import { PmdError } from '../errors.ts';
 import type { Port } from '../ethdev/port.ts';
 import { queuesClosed } from '../ethdev/queue-owners.ts';
-import type { LaunchOptions } from './launch.ts';
 import { MAX_CPU, parseLcores } from './lcore-list.ts';
 
 const CALL = 'launch()';
 const KEYS = ['lcore', 'cpu', 'module', 'ports', 'data', 'stopTimeout'];
 /** The longest time that setTimeout takes. */
 const MAX_TIMEOUT_MS = 0x7fff_ffff;
+
+export interface LaunchOptions {
+  /** The lcore's number; that of `cpu` when left out, else 0. */
+  readonly lcore?: number;
+  /** CPU or CPUs to pin to; that of the lcore's number when left out. */
+  readonly cpu?: number | readonly number[];
+  /** Module whose default export runs on the lcore: an absolute path or a file: URL, TypeScript or JavaScript. */
+  readonly module: string | URL;
+  /** Ports whose queues the module may open. */
+  readonly ports?: readonly Port[];
+  /** Anything that postMessage can carry; the module's `lcore.data`. */
+  readonly data?: unknown;
+  /** Milliseconds that the module has to return after stop(), before its thread is terminated; 5000. */
+  readonly stopTimeout?: number;
+}
 
 /** The options with everything that may be left out. */
 export interface LaunchPlan {

@@ -4,12 +4,18 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { FakeVhostPci, peerFeatures, placedMemory, remoteQueues } from '../../test/support/fake-vhost-pci.ts';
+import {
+  FakeVhostPci,
+  PEER_FEATURES,
+  peerFeatures,
+  placedMemory,
+  remoteQueues,
+  SESSION_FEATURES,
+} from '../../test/support/fake-vhost-pci.ts';
 import { frameWithHeader, PEER_BYTES, PEER_GPA, RemotePeer } from '../../test/support/remote-peer.ts';
-import { openPort, ports } from '../ethdev/registry.ts';
-import { VhostPciPort } from '../ethdev/vhost-pci-port.ts';
+import { openPort, ports } from '../drivers/registry.ts';
+import { openVhostPciPort } from '../drivers/vhost-pci/driver.ts';
 import { native } from '../native.ts';
-import { features } from '../virtio/features.ts';
 import { type Lcore, launch } from './launch.ts';
 
 let folder = '';
@@ -172,11 +178,11 @@ describe('a queue', () => {
 
   it("of a closed port lets go of the peer's memory while an lcore polls it", async () => {
     const peer = new RemotePeer();
-    const fake = new FakeVhostPci({ features: features(15, 32, 112, 113), queuePairs: 1 });
-    const port = new VhostPciPort(() => fake, { id: 0, name: 'net_vhost_pci0' });
+    const fake = new FakeVhostPci({ features: PEER_FEATURES | SESSION_FEATURES, queuePairs: 1 });
+    const port = openVhostPciPort(() => fake, { id: 0, name: 'net_vhost_pci0' });
     port.start();
     fake.memoryBars.set(2, { fd: peer.fd, size: PEER_BYTES });
-    fake.send(peerFeatures(features(15, 32)));
+    fake.send(peerFeatures(PEER_FEATURES));
     fake.send(placedMemory([{ gpa: PEER_GPA, size: BigInt(PEER_BYTES), offset: 0n }]));
     fake.send(remoteQueues([peer.ring(0), peer.ring(1)]));
     fake.setLink(true);
@@ -319,11 +325,11 @@ describe("an lcore that ends with the peer's buffers in its hands", () => {
   ] as const;
   it.each(cases)('lets go of them when it %s, so that its port can be closed', async (_, end) => {
     const peer = new RemotePeer();
-    const fake = new FakeVhostPci({ features: features(15, 32, 112, 113), queuePairs: 1 });
-    const port = new VhostPciPort(() => fake, { id: 0, name: 'net_vhost_pci0' });
+    const fake = new FakeVhostPci({ features: PEER_FEATURES | SESSION_FEATURES, queuePairs: 1 });
+    const port = openVhostPciPort(() => fake, { id: 0, name: 'net_vhost_pci0' });
     port.start();
     fake.memoryBars.set(2, { fd: peer.fd, size: PEER_BYTES });
-    fake.send(peerFeatures(features(15, 32)));
+    fake.send(peerFeatures(PEER_FEATURES));
     fake.send(placedMemory([{ gpa: PEER_GPA, size: BigInt(PEER_BYTES), offset: 0n }]));
     fake.send(remoteQueues([peer.ring(0), peer.ring(1)]));
     fake.setLink(true);

@@ -8,8 +8,8 @@ import { dirname, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { argumentError, requireInteger } from '../arguments.ts';
+import { abandonQueue } from '../drivers/table.ts';
 import { PmdError } from '../errors.ts';
-import { abandonQueue } from '../ethdev/drivers.ts';
 import type { Port } from '../ethdev/port.ts';
 import { queueOwners } from '../ethdev/queue-owners.ts';
 import { native, type PoolHandle, type WaitSetHandle } from '../native.ts';
@@ -24,7 +24,7 @@ import {
   STATS_WORDS,
   takeQueues,
 } from './control.ts';
-import { planLaunch } from './launch-options.ts';
+import { type LaunchOptions, planLaunch } from './launch-options.ts';
 
 /** Milliseconds that a thread which is terminated may take to be gone. */
 const TERMINATE_MS = 2000;
@@ -38,21 +38,6 @@ export function exitProcess(code: number = Number(process.exitCode ?? 0)): never
   requireInteger('exitProcess()', 'code', code, 0, 255);
   if (stranded > 0) native.exitNow(code);
   process.exit(code);
-}
-
-export interface LaunchOptions {
-  /** The lcore's number; that of `cpu` when left out, else 0. */
-  readonly lcore?: number;
-  /** CPU or CPUs to pin to; that of the lcore's number when left out. */
-  readonly cpu?: number | readonly number[];
-  /** Module whose default export runs on the lcore: an absolute path or a file: URL, TypeScript or JavaScript. */
-  readonly module: string | URL;
-  /** Ports whose queues the module may open. */
-  readonly ports?: readonly Port[];
-  /** Anything that postMessage can carry; the module's `lcore.data`. */
-  readonly data?: unknown;
-  /** Milliseconds that the module has to return after stop(), before its thread is terminated; 5000. */
-  readonly stopTimeout?: number;
 }
 
 export class Lcore {

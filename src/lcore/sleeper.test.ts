@@ -7,8 +7,8 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openFds } from '../../test/support/open-fds.ts';
 import { until } from '../../test/support/wait.ts';
+import { openPort, ports } from '../drivers/registry.ts';
 import { RX_INTERRUPTS, RX_SLEEPS, type RxQueue } from '../ethdev/port.ts';
-import { openPort, ports } from '../ethdev/registry.ts';
 import { native } from '../native.ts';
 import { launch } from './launch.ts';
 import { Sleeper } from './sleeper.ts';
@@ -157,7 +157,7 @@ describe('an lcore that sleeps', () => {
   const launcher = (then: string) =>
     module(
       `import { launch } from ${url('./launch.ts')};
-       import { openPort } from ${url('../ethdev/registry.ts')};
+       import { openPort } from ${url('../drivers/registry.ts')};
        const lcore = launch({ cpu: ${cpu}, ports: [openPort('net_null0,no-rx=1')], module: ${JSON.stringify(module(SLEEPS))} });
        while (lcore.stats[0] === 0) await new Promise((resolve) => setTimeout(resolve, 5));
        ${then};`,

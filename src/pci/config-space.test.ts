@@ -5,9 +5,9 @@ import {
   vhostPciConfigSpace,
   writeVirtioCapability,
 } from '../../test/support/config-space.ts';
+import { findVirtioStructures } from '../virtio/capabilities.ts';
 import { describeIdentity, enableBusMaster, listCapabilities, readIdentity } from './config-space.ts';
 import { readMsix } from './msix.ts';
-import { findVirtioStructures } from './virtio-capabilities.ts';
 
 const barSize = (bar: number) => (bar < 2 ? 0x4000 : 0);
 const space = (change: (view: DataView) => void = () => {}) => {

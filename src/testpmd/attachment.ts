@@ -1,17 +1,32 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Ports that come and go during a session: port attach and detach, the removal of a device, and its return with --hot-plug.
+import { canComeBack, deviceName, deviceOf, isDeviceBack, probePort } from '../drivers/registry.ts';
 import type { Port } from '../ethdev/port.ts';
-import { canComeBack, deviceName, deviceOf, isDeviceBack, probePort } from '../ethdev/registry.ts';
+import type { Forwarding } from './forwarding.ts';
 import { type Absent, HotPlug } from './hot-plug.ts';
-import type { Session } from './session.ts';
+import type { Output } from './output.ts';
+import type { Ports } from './ports.ts';
+import type { Settings } from './settings.ts';
+
+/** What coming and going needs of the session. */
+export interface AttachmentHost {
+  readonly settings: Settings;
+  readonly output: Output;
+  readonly forwarding: Forwarding;
+  readonly quitting: boolean;
+  readonly ports: Ports;
+  serialize(job: () => void | Promise<void>): Promise<void>;
+  adopt(port: Port): void;
+  onLastRemoved(): void;
+}
 
 export class Attachment {
-  readonly #session: Session;
+  readonly #session: AttachmentHost;
   readonly #hotPlug = new HotPlug(isDeviceBack, (absent) => this.#comesBack(absent));
   /** What each absent device was last refused for: each cause is told once. */
   readonly #refusals = new Map<string, string>();
 
-  constructor(session: Session) {
+  constructor(session: AttachmentHost) {
     this.#session = session;
   }
 
@@ -24,7 +39,9 @@ export class Attachment {
       const port = this.#probe(device, absent?.id);
       if (absent) this.#hotPlug.forget(absent);
       this.#joinForwarding(port);
-      output.print(`Port ${port.id} is attached. Now total ports is ${this.#session.ports.length}\nDone`);
+      output.print(
+        `Port ${port.id} is attached. Now total ports is ${this.#session.ports.open.length}\nDone`,
+      );
     } catch (error) {
       output.complain(`Failed to attach port ${device}: ${(error as Error).message}`);
     }
@@ -39,32 +56,32 @@ export class Attachment {
       return;
     }
     if (name === '') output.complain('Port was not closed');
-    this.#session.closePort(port);
-    const ports = this.#session.ports.length;
+    this.#session.ports.closeStopped(port);
+    const ports = this.#session.ports.open.length;
     output.print(`Device ${name === '' ? '' : `${name} `}is detached\nNow total ports is ${ports}\nDone`);
   }
 
   /** The device of a port went away. The other ports go on forwarding. */
   async removed(port: Port): Promise<void> {
     const session = this.#session;
-    if (session.quitting || !session.ports.includes(port)) return;
+    if (session.quitting || !session.ports.open.includes(port)) return;
     const { hotPlug, interactive } = session.settings;
     const { forwarding } = session;
     const used = forwarding.uses(port);
     const device = deviceOf(port);
     const absent = { id: port.id, name: port.info.name, device, started: port.started, forwarding: used };
     if (used) await forwarding.stop();
-    await session.stopPorts([port], false);
-    session.closePorts([port]);
-    if (used && session.forwardingPorts.length > 0) await forwarding.start(session.forwardingPorts, 0);
-    session.output.event(`Now total ports is ${session.ports.length}`);
+    await session.ports.stop([port], false);
+    session.ports.close([port]);
+    if (used && session.ports.forwarding.length > 0) await forwarding.start(session.ports.forwarding, 0);
+    session.output.event(`Now total ports is ${session.ports.open.length}`);
     if (hotPlug && canComeBack(device)) {
       session.output.complain(`testpmd: port ${port.id} waits for its device to come back: ${device}`);
       if (!session.quitting) this.#hotPlug.watch(absent);
     } else if (interactive) {
       session.output.complain(`testpmd: once the device of port ${port.id} is back: port attach ${device}`);
     }
-    if (session.ports.length === 0) session.onLastRemoved();
+    if (session.ports.open.length === 0) session.onLastRemoved();
   }
 
   /** Forwarding was stopped on purpose. */
@@ -79,7 +96,7 @@ export class Attachment {
   #probe(device: string, id?: number): Port {
     const port = probePort(device, { id, reserved: this.#hotPlug.reserved });
     try {
-      this.#session.requireInterrupts([port]);
+      this.#session.ports.requireInterrupts([port]);
     } catch (error) {
       port.close();
       throw error;
@@ -90,9 +107,9 @@ export class Attachment {
 
   /** As in testpmd, also when the forwarding ports were chosen before. */
   #joinForwarding({ id }: Port): void {
-    const { settings, forwardingPorts } = this.#session;
+    const { settings, ports } = this.#session;
     if (settings.portList === null && settings.nbPorts === null) return;
-    settings.portList = [...new Set([...forwardingPorts.map((port) => port.id), id])];
+    settings.portList = [...new Set([...ports.forwarding.map((port) => port.id), id])];
     settings.nbPorts = null;
   }
 
@@ -108,17 +125,17 @@ export class Attachment {
     const session = this.#session;
     const { forwarding, output } = session;
     // Attached by hand while this waited for its turn.
-    if (session.ports.some((port) => port.info.name === absent.name)) return true;
+    if (session.ports.open.some((port) => port.info.name === absent.name)) return true;
     try {
       const port = this.#probe(absent.device, absent.id);
       try {
-        if (absent.started) session.bringUp(port);
+        if (absent.started) session.ports.bringUp(port);
       } catch (error) {
         port.close();
         throw error;
       }
       this.#refusals.delete(absent.name);
-      output.event(`\nPort ${port.id} is attached. Now total ports is ${session.ports.length}`);
+      output.event(`\nPort ${port.id} is attached. Now total ports is ${session.ports.open.length}`);
     } catch (error) {
       const { message } = error as Error;
       if (this.#refusals.get(absent.name) !== message)
@@ -126,9 +143,9 @@ export class Attachment {
       this.#refusals.set(absent.name, message);
       return false;
     }
-    if (!absent.forwarding || !session.forwardingPorts.some(({ id }) => id === absent.id)) return true;
+    if (!absent.forwarding || !session.ports.forwarding.some(({ id }) => id === absent.id)) return true;
     if (forwarding.running) await forwarding.stop();
-    await forwarding.start(session.forwardingPorts, 0);
+    await forwarding.start(session.ports.forwarding, 0);
     return true;
   }
 }

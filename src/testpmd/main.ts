@@ -62,7 +62,7 @@ async function main(args: readonly string[]): Promise<void> {
     // A signal that ended a wait for a device comes to its listener now; the session then ends in order.
     while (native.endSignalWaits()) await turn();
     if (!session.quitting) {
-      for (const port of session.ports) port.close();
+      for (const port of session.ports.open) port.close();
       throw error;
     }
     output.complain(`${NAME}: ${(error as Error).message}`);
@@ -135,7 +135,7 @@ async function interact(session: Session, signalled: (signal: NodeJS.Signals) =>
   await runCommandFile(session, runner);
   if (session.settings.autoStart && !session.quitting) {
     output.print('Start automatic packet forwarding');
-    await session.serialize(async () => void (await session.forwarding.start(session.forwardingPorts, 0)));
+    await session.serialize(async () => void (await session.forwarding.start(session.ports.forwarding, 0)));
   }
   if (!session.quitting) await runPrompt(session, runner, output, () => signalled('SIGINT'));
   await session.ended;
@@ -146,7 +146,7 @@ async function runAlone(session: Session): Promise<void> {
   const { settings } = session;
   if (!settings.hotPlug)
     session.onLastRemoved = () => fail(session, 'the last port was removed, see --hot-plug');
-  if (session.ports.length === 0 && !session.quitting) {
+  if (session.ports.open.length === 0 && !session.quitting) {
     throw new PmdError(
       'VPCI_NO_PORTS',
       'no ports; give --vdev net_vhost_pci0,path=SOCKET or -a 0000:00:04.0, or -- -i for a prompt',
@@ -157,7 +157,7 @@ async function runAlone(session: Session): Promise<void> {
     output.print('No commandline core given, start packet forwarding');
     const burst = settings.txFirst ? 1 : 0;
     await session.serialize(async () => {
-      const started = await session.forwarding.start(session.forwardingPorts, burst);
+      const started = await session.forwarding.start(session.ports.forwarding, burst);
       if (!started) process.exitCode = 1;
     });
   }
@@ -179,7 +179,7 @@ async function runAlone(session: Session): Promise<void> {
 
 function showStatistics(session: Session): void {
   if (session.settings.statsPeriod === 0 || session.quitting) return;
-  const blocks = session.forwardingPorts.map((port) => session.statsText(port));
+  const blocks = session.ports.forwarding.map((port) => session.ports.statsText(port));
   session.output.print(
     `${CLEAR_SCREEN}\nPort statistics ====================================${blocks.join('\n')}`,
   );

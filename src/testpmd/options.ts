@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The options after `--`: testpmd's own.
+import { UDP_FRAME_HEADERS } from '../packet/frames.ts';
+import { macBytes } from '../packet/mac.ts';
 import { engineNames } from './fwd/engines.ts';
-import { macBytes } from './fwd/mac-address.ts';
-import { UDP_FRAME_HEADERS } from './fwd/udp-frame.ts';
 import { type OptionRow, UsageError, wholeNumber } from './getopt.ts';
 import {
   MAX_BURST,

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { nullDriver } from '../drivers/null/port.ts';
+import { ports } from '../drivers/registry.ts';
 import { MBUF_F_NEEDS_CSUM } from '../ethdev/mempool.ts';
-import { nullDriver } from '../ethdev/null-port.ts';
 import { ALL_OFFLOADS, describeOffloads } from '../ethdev/offloads.ts';
 import type { Port, PortEvent } from '../ethdev/port.ts';
-import { ports } from '../ethdev/registry.ts';
 import { native } from '../native.ts';
 import { Session } from './session.ts';
 import { defaultSettings, type Settings } from './settings.ts';
@@ -81,7 +81,7 @@ describe('events', () => {
 
   it('of removal close the port, and the others go on forwarding', async () => {
     await open();
-    expect(await session.forwarding.start(session.forwardingPorts, 0)).toBe(true);
+    expect(await session.forwarding.start(session.ports.forwarding, 0)).toBe(true);
     printed.length = 0;
     events[0].emit('removed');
     await session.serialize(() => {});
@@ -97,11 +97,11 @@ describe('events', () => {
     const order: string[] = [];
     const command = session.serialize(async () => {
       await new Promise((resolve) => setTimeout(resolve, 20));
-      order.push(`command ${session.ports.length}`);
+      order.push(`command ${session.ports.open.length}`);
     });
     events[0].emit('removed');
     await command;
-    await session.serialize(() => void order.push(`after ${session.ports.length}`));
+    await session.serialize(() => void order.push(`after ${session.ports.open.length}`));
     expect(order).toEqual(['command 2', 'after 1']);
   });
 });
@@ -127,13 +127,13 @@ describe('--rx-interrupt', () => {
 describe('forwarding', () => {
   it('joins the offloads of its ports, anew when a link changes', async () => {
     await open();
-    const [a, b] = session.ports;
+    const [a, b] = session.ports.open;
     const asked: string[] = [];
     let taken = ALL_OFFLOADS;
     Object.defineProperty(b, 'txOffloads', { get: () => taken });
     a.setRxOffloads = (offloads) => void asked.push(`a ${describeOffloads(offloads)}`);
     b.setRxOffloads = (offloads) => void asked.push(`b ${describeOffloads(offloads)}`);
-    await session.forwarding.start(session.forwardingPorts, 0);
+    await session.forwarding.start(session.ports.forwarding, 0);
     taken = MBUF_F_NEEDS_CSUM;
     events[1].emit('link');
     const all = 'csum tso4 tso6 ecn uso';
@@ -148,7 +148,7 @@ describe('forwarding', () => {
     const failures: string[] = [];
     session.forwarding.onFailure = (error) => failures.push(error.message);
     for (let i = 1; i <= 2; i++) {
-      expect(await session.forwarding.start(session.forwardingPorts, 0)).toBe(false);
+      expect(await session.forwarding.start(session.ports.forwarding, 0)).toBe(false);
       expect(failures.length).toBe(i);
     }
     expect(failures[0]).toContain('cpu 1000: this machine has no such CPU');
@@ -157,18 +157,18 @@ describe('forwarding', () => {
 
   it('keeps to the ports of --portlist and --nb-ports', async () => {
     await open({ portList: [1, 0], nbPorts: 1 });
-    expect(session.forwardingPorts.map((port) => port.id)).toEqual([1]);
+    expect(session.ports.forwarding.map((port) => port.id)).toEqual([1]);
     // A port that went away is left out.
     session.settings.portList = [7, 1];
-    expect(session.forwardingPorts.map((port) => port.id)).toEqual([1]);
+    expect(session.ports.forwarding.map((port) => port.id)).toEqual([1]);
   });
 
   it('counts from zero after clear port stats', async () => {
     await open();
-    await session.forwarding.start(session.forwardingPorts, 0);
-    await vi.waitFor(() => expect(session.ports[0].stats().ipackets).toBeGreaterThan(0), 60_000);
+    await session.forwarding.start(session.ports.forwarding, 0);
+    await vi.waitFor(() => expect(session.ports.open[0].stats().ipackets).toBeGreaterThan(0), 60_000);
     await session.forwarding.stop();
-    for (const port of session.ports) session.clearStats(port);
+    for (const port of session.ports.open) session.ports.clearStats(port);
     expect(session.forwarding.statsText([])).toContain(
       'Accumulated forward statistics for all ports+++++++++++++++\n  RX-packets: 0 ',
     );
@@ -181,13 +181,13 @@ describe('attaching and detaching', () => {
     printed.length = 0;
     session.attachment.attach('net_null5,size=100');
     expect(printed).toEqual(['Attaching a new port...', 'Port 2 is attached. Now total ports is 3', 'Done']);
-    const [, , port] = session.ports;
-    expect(await session.forwarding.start(session.forwardingPorts, 0)).toBe(false);
-    await session.startPorts([port], false);
+    const [, , port] = session.ports.open;
+    expect(await session.forwarding.start(session.ports.forwarding, 0)).toBe(false);
+    await session.ports.start([port], false);
     expect(printed).toContain('Configuring Port 2 (socket 0)');
     session.attachment.detach(port);
     expect(complained.at(-1)).toBe('Port not stopped');
-    await session.stopPorts([port], false);
+    await session.ports.stop([port], false);
     printed.length = 0;
     session.attachment.detach(port);
     expect(complained.at(-1)).toBe('Port was not closed');
@@ -208,13 +208,13 @@ describe('attaching and detaching', () => {
     await open();
     session.attachment.attach(device);
     expect(complained.at(-1)).toMatch(new RegExp(`^Failed to attach port ${device}: .*${cause}`));
-    expect(session.ports.length).toBe(2);
+    expect(session.ports.open.length).toBe(2);
   });
 
   it('adds to the ports that were chosen to forward', async () => {
     await open({ portList: [1, 0], nbPorts: 1 });
     session.attachment.attach('net_null5');
-    expect(session.forwardingPorts.map(({ id }) => id)).toEqual([1, 2]);
+    expect(session.ports.forwarding.map(({ id }) => id)).toEqual([1, 2]);
   });
 
   it('says how to take a removed device again', async () => {
@@ -223,6 +223,6 @@ describe('attaching and detaching', () => {
     await session.serialize(() => {});
     expect(complained.at(-1)).toBe('testpmd: once the device of port 1 is back: port attach net_null1');
     session.attachment.attach('net_null1');
-    expect(session.ports.map(({ info }) => info.name)).toEqual(['net_null0', 'net_null1']);
+    expect(session.ports.open.map(({ info }) => info.name)).toEqual(['net_null0', 'net_null1']);
   });
 });

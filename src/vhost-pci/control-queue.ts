@@ -2,6 +2,7 @@
 // The control queue: device-writable buffers posted for messages, device-readable ones for answers. A malformed message is handed
 // to the caller as such, a device that breaks the rules calls `onBroken` once. What the caller's `notify` throws comes out of
 // the call that rang.
+import { alignUp } from '../alignment.ts';
 import type { DmaMemory } from '../bus/pci-device.ts';
 import { PmdError } from '../errors.ts';
 import { type LocalRing, localRingBytes } from '../virtio/local-ring.ts';
@@ -20,7 +21,6 @@ const SEND_SLOTS = 8;
 const MAX_WAITING = 1024;
 const SEND_SLOT_BYTES = 64;
 
-const alignUp = (value: number, to: number): number => Math.ceil(value / to) * to;
 const slotBytes = (queuePairs: number): number => alignUp(controlBufferBytes(queuePairs), 64);
 
 /** Half of a small ring may be answers; of a large one, all but SEND_SLOTS are for messages. */

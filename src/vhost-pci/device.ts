@@ -1,106 +1,89 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The vhost-pci-net function, driver side: probe, initialisation, link, control messages, reset on demand, removal. It
-// lives on the event loop; the engines' bursts run in other threads and meet it only in the addon.
+// The vhost-pci-net function, driver side: probe, initialisation, change of the link, reset on demand,
+// removal. It lives on the event loop; the engines' bursts run in other threads and meet it only in the
+// addon.
 //
-// Nothing that the device says makes it throw out of the event loop: trouble is counted and reported in one line, and
-// the device is reset when it asks for that or breaks its control ring.
+// Nothing that the device says makes it throw out of the event loop: trouble is counted and reported in one
+// line, and the device is reset when it asks for that or breaks its control ring.
 import {
   VHOST_PCI_F_GATE,
   VHOST_PCI_F_LINK_REASON,
   VHOST_PCI_F_REMAP,
   VHOST_PCI_F_SESSION,
+  VHOST_PCI_MEMORY_BARS,
   VHOST_PCI_VECTOR_CONFIG,
   VHOST_PCI_VECTOR_CTRL,
 } from '../abi/vhost-pci.ts';
 import { VIRTIO_F_VERSION_1 } from '../abi/virtio-ring.ts';
 import { answers, NO_ANSWER } from '../bus/liveness.ts';
 import type { DmaMemory, PciDevice } from '../bus/pci-device.ts';
+import type { AlternateMapping } from '../engines/alternate-mapping.ts';
+import type { EngineRole } from '../engines/carrier.ts';
+import type { DeviceEvents, DeviceState, EngineDevice } from '../engines/device.ts';
+import type { Engine } from '../engines/engine.ts';
+import { EngineSet } from '../engines/engine-set.ts';
+import { DATA_PATH_FEATURES } from '../engines/features.ts';
+import { RemoteMemory } from '../engines/remote-memory.ts';
 import { failedTo, PmdError } from '../errors.ts';
-import type { DriverArea } from '../native.ts';
-import { type FeatureSet, features, hasFeature } from '../virtio/features.ts';
+import { describeFeatures, type FeatureSet, features, hasFeature } from '../virtio/features.ts';
 import { ModernTransport } from '../virtio/modern-transport.ts';
+import { VhostPciCarrier } from './carrier.ts';
 import { ControlQueue } from './control-queue.ts';
-import { DATA_PATH_FEATURES } from './data-path-features.ts';
-import type { EngineRole } from './engine.ts';
-import { ExoticQueues } from './exotic-queues.ts';
 import { readNetConfig, requireVhostPci } from './function.ts';
+import { Link } from './link.ts';
 import { allocateLocalQueues, setupLocalQueues } from './local-queues.ts';
-import type { MemoryRoad } from './memory-road.ts';
-import { type ControlMessage, encodeQueueStopped } from './messages.ts';
-import type { ReadSpeed } from './read-speed.ts';
-import { RemoteMemory } from './remote-memory.ts';
-import { RxInterrupts } from './rx-interrupts.ts';
+import { VhostPciSession } from './session.ts';
 
 /** Resets on the device's demand without a link in between, after which it is left alone. */
 const MAX_FRUITLESS_RESETS = 8;
 
-export type DeviceState = 'live' | 'failed' | 'removed' | 'closed';
-
-export interface VhostPciDeviceEvents {
-  /** The link changed. */
-  onLink(): void;
-  /** The device has said why there is no link. */
-  onLinkReason(): void;
-  /** The device is gone; comes once. */
-  onRemoved(): void;
-  /** One line about trouble. */
-  report(line: string): void;
-}
-
-export class VhostPciDevice {
+export class VhostPciDevice implements EngineDevice {
   readonly queuePairs: number;
-  readonly exotic: ExoticQueues;
+  readonly #engines: EngineSet;
+  readonly #link: Link;
+  readonly #session: VhostPciSession;
+  readonly #carrier: VhostPciCarrier;
   readonly #pci: PciDevice;
   readonly #transport: ModernTransport;
-  readonly #events: VhostPciDeviceEvents;
-  readonly #road: MemoryRoad | null;
+  readonly #events: DeviceEvents;
+  readonly #alternate: AlternateMapping | null;
   readonly #wanted: FeatureSet;
   readonly #maxPeerMemory: number | null;
-  readonly #notifyFds = new Map<number, number>();
-  #rxInterrupts: RxInterrupts | null = null;
   #localMemory: DmaMemory | null = null;
-  #areas: readonly DriverArea[] = [];
-  #remoteMemory: RemoteMemory | null = null;
   #control: ControlQueue | null = null;
   #features: FeatureSet = 0n;
   #state: DeviceState = 'live';
-  #linkUp = false;
-  #linkReason = '';
-  #peerMtu = 0;
-  #invalidMessages = 0;
   #resets = 0;
   #fruitlessResets = 0;
-  #toldUncached = false;
-  #lostMemory = false;
 
   /**
-   * Probes and initialises; the device may send its first messages at once. Owns `pci` from now on, and closes it when it throws:
-   * VPCI_WRONG_DEVICE (no vhost-pci-net function), or what the transport throws. `road` takes the place of BAR 2; `wanted` are
-   * the features that a peer may have at most, `maxPeerMemory` the bytes of memory that it may have whatever that costs us.
+   * Probes and initialises; the device may send its first messages at once. Owns `pci` from now on, and
+   * closes it when it throws: VPCI_WRONG_DEVICE (no vhost-pci-net function), or what the transport throws.
+   * `alternate` takes the place of BAR 2; `wanted` are the features that a peer may have at most,
+   * `maxPeerMemory` the bytes of memory that it may have whatever that costs us.
    */
   constructor(
     pci: PciDevice,
-    events: VhostPciDeviceEvents,
-    road: MemoryRoad | null = null,
+    events: DeviceEvents,
+    alternate: AlternateMapping | null = null,
     wanted: FeatureSet = DATA_PATH_FEATURES,
     maxPeerMemory: number | null = null,
   ) {
     this.#pci = pci;
     this.#events = events;
-    this.#road = road;
+    this.#alternate = alternate;
     this.#wanted = wanted & DATA_PATH_FEATURES;
     this.#maxPeerMemory = maxPeerMemory;
     try {
       requireVhostPci(pci);
       this.#transport = new ModernTransport(pci);
       this.queuePairs = readNetConfig(this.#transport).queuePairs;
-      this.exotic = new ExoticQueues({
-        queuePairs: this.queuePairs,
-        notifyFd: (role, pair) => this.#notifyFds.get(localQueue(role, pair)) ?? -1,
-        driverArea: (role, pair) => this.#areas[localQueue(role, pair)] ?? null,
-        wake: (pair) => this.#rxInterrupts?.wake(pair),
-        report: (line) => this.#events.report(line),
-      });
+      this.#carrier = new VhostPciCarrier(pci, this.queuePairs);
+      const report = (line: string) => events.report(line);
+      this.#engines = new EngineSet(this.#carrier, this.queuePairs, report);
+      this.#link = new Link(() => this.#engines.wakeAll(), events);
+      const answer = (message: Uint8Array) => this.#control?.send(message);
+      this.#session = new VhostPciSession(this.#engines, this.#link, { report, answer });
     } catch (error) {
       pci.close();
       throw error;
@@ -120,10 +103,6 @@ export class VhostPciDevice {
     return this.#pci.name;
   }
 
-  get busName(): string {
-    return this.#pci.busName;
-  }
-
   get state(): DeviceState {
     return this.#state;
   }
@@ -133,44 +112,52 @@ export class VhostPciDevice {
     return this.#features;
   }
 
-  get linkUp(): boolean {
-    return this.#linkUp;
+  get peerFeatures(): FeatureSet {
+    return this.#engines.features;
   }
 
-  /** Why there is no link, in words; empty while there is one. */
+  get linkUp(): boolean {
+    return this.#link.up;
+  }
+
   get linkReason(): string {
-    if (this.#linkUp) return '';
+    if (this.#link.up) return '';
     if (this.#state !== 'live') return `the device is ${this.#state}`;
-    return this.#linkReason || 'the device has not said why';
+    return this.#link.reason || 'the device has not said why';
   }
 
   /** Bytes of the peer's memory. */
   get remoteBytes(): bigint {
-    return this.#remoteMemory?.bytes ?? 0n;
+    return this.#session.memory?.bytes ?? 0n;
   }
 
-  /** MTU of the peer's network, as its front-end told; 0 when it did not. */
   get peerMtu(): number {
-    return this.#peerMtu;
-  }
-
-  /** How the peer's memory reads; null while there is none. */
-  get readSpeed(): ReadSpeed | null {
-    return this.#remoteMemory?.readSpeed ?? null;
+    return this.#session.peerMtu;
   }
 
   get interrupts(): PciDevice['interrupts'] {
     return this.#pci.interrupts;
   }
 
-  /** Eventfd that is signalled when the peer kicks RX engine `pair`, when that is started and when the link changes; -1 for none. */
-  rxInterruptFd(pair: number): number {
-    return this.#rxInterrupts?.fd(pair) ?? -1;
+  engine(role: EngineRole, pair: number): Engine {
+    return this.#engines.engine(role, pair);
+  }
+
+  interruptFd(pair: number): number {
+    return this.#carrier.interruptFd(pair);
+  }
+
+  startPort(queues: { readonly rx: number; readonly tx: number }): void {
+    this.#engines.startPort(queues);
+  }
+
+  stopPort(): void {
+    this.#engines.stopPort();
   }
 
   /** Control messages that made no sense. */
   get invalidMessages(): number {
-    return this.#invalidMessages;
+    return this.#session.invalidMessages;
   }
 
   /** Times that the device had to be reset. */
@@ -178,20 +165,45 @@ export class VhostPciDevice {
     return this.#resets;
   }
 
+  details(): [string, string | number][] {
+    return [
+      ['Bus', this.#pci.busName],
+      ['Device', this.name],
+      ['Device state', this.#state],
+      ...(this.linkUp ? [] : [['No link', this.linkReason] as [string, string]]),
+      ['Device features', describeFeatures(this.#features)],
+      ['Peer features', this.linkUp ? describeFeatures(this.peerFeatures) : 'none'],
+      ['Queue pairs', this.queuePairs],
+      ['Interrupts', this.interrupts],
+      ['Remote memory (bytes)', Number(this.remoteBytes)],
+      ['Remote memory type', this.#session.memory?.type ?? 'none'],
+    ];
+  }
+
+  counters(): [string, number][] {
+    const speed = this.#session.memory?.readSpeed;
+    return [
+      ['ctrl_invalid_messages', this.invalidMessages],
+      ['device_resets', this.#resets],
+      ['remote_memory_uncached', speed?.cacheType === 'uncached' ? 1 : 0],
+      ['remote_memory_read_ns', Math.round(speed?.nsPerLine ?? 0)],
+    ];
+  }
+
   /** Stops the engines, resets the device and gives it back. Idempotent. */
   close(): void {
     if (this.#state === 'closed') return;
     const alive = this.#state !== 'removed';
     this.#state = 'closed';
-    this.#linkUp = false;
+    this.#link.drop();
     this.#control?.close();
-    this.exotic.destroy();
+    this.#engines.destroy();
     try {
       if (alive) this.#transport.reset();
     } catch {
       // It is given back all the same.
     }
-    this.#rxInterrupts?.wakeAll();
+    this.#engines.wakeAll();
     this.#pci.close();
   }
 
@@ -206,17 +218,16 @@ export class VhostPciDevice {
     this.#features = this.#transport.begin(this.#wanted | extensions, features(VIRTIO_F_VERSION_1));
     const session = hasFeature(this.#features, VHOST_PCI_F_SESSION);
     const remap = hasFeature(this.#features, VHOST_PCI_F_REMAP);
-    this.#remoteMemory = new RemoteMemory(this.#pci, {
+    const memory = new RemoteMemory(this.#carrier, {
       remap,
-      road: this.#road,
+      alternate: this.#alternate && { ...this.#alternate, window: VHOST_PCI_MEMORY_BARS[0] },
       maxPeerMemory: this.#maxPeerMemory,
-      onLost: (reason) => this.#guard(() => this.#memoryLost(reason)),
+      onLost: (reason) => this.#guard(() => this.#session.loseMemory(reason)),
     });
-    this.exotic.begin(this.#remoteMemory, this.#features & DATA_PATH_FEATURES, session);
+    this.#session.begin(memory, this.#features);
     // 7) Device-specific set-up: vectors, queues, notification registers.
     this.#transport.configVector(VHOST_PCI_VECTOR_CONFIG);
     this.#setupControl(session);
-    this.#findDoorbells();
     // 8) The device is live.
     this.#transport.ready();
     this.#control?.start();
@@ -228,7 +239,6 @@ export class VhostPciDevice {
   #armInterrupts(): void {
     this.#pci.onInterrupt(VHOST_PCI_VECTOR_CONFIG, () => this.#guard(() => this.#configChanged()));
     this.#pci.onInterrupt(VHOST_PCI_VECTOR_CTRL, () => this.#guard(() => this.#control?.collect()));
-    this.#rxInterrupts = new RxInterrupts(this.#pci, this.queuePairs);
     this.#pci.enableInterrupts();
   }
 
@@ -237,7 +247,7 @@ export class VhostPciDevice {
     this.#localMemory ??= allocateLocalQueues(this.#pci, this.#transport, queuePairs);
     const gated = hasFeature(this.#features, VHOST_PCI_F_GATE);
     const local = setupLocalQueues(this.#pci, this.#transport, queuePairs, this.#localMemory, gated);
-    this.#areas = local.areas;
+    this.#carrier.takeQueues(this.#transport, local.areas);
     const register = this.#transport.notifyRegister(local.control);
     const registers = this.#pci.bar(register.bar);
     this.#control = new ControlQueue(
@@ -247,7 +257,7 @@ export class VhostPciDevice {
       { queuePairs, session },
       () => registers.write16(register.offset, local.control),
       {
-        onMessage: (message) => this.#message(message),
+        onMessage: (message) => this.#session.take(message),
         onMore: () => setImmediate(() => this.#guard(() => this.#control?.collect())),
         onBroken: (error) => {
           this.#events.report(error.message);
@@ -264,22 +274,21 @@ export class VhostPciDevice {
       return;
     }
     const { linkUp } = readNetConfig(this.#transport);
-    // The device sends its messages before it sets the link bit: what the link stands on is in the queue by now.
+    // The device sends its messages before it sets the link bit: what the link stands on is in the queue by
+    // now.
     this.#control?.collect();
     if (this.#state !== 'live') return;
     if (linkUp) this.#fruitlessResets = 0;
-    this.exotic.setLink(linkUp);
-    this.#setLink(linkUp && !this.#lostMemory);
+    this.#carrier.linkChanged(linkUp);
+    this.#link.set(linkUp && !this.#session.memoryLost);
   }
 
   #reinitialise(): void {
     this.#resets++;
     this.#fruitlessResets++;
     this.#control?.close();
-    this.#peerMtu = 0;
-    this.#linkReason = '';
-    this.exotic.forget();
-    this.#setLink(false);
+    this.#session.forget();
+    this.#link.set(false);
     // Whoever heard of the link may have closed the device.
     if (this.#state !== 'live') return;
     try {
@@ -294,108 +303,19 @@ export class VhostPciDevice {
     }
   }
 
-  #message(message: ControlMessage): void {
-    switch (message.type) {
-      case 'malformed':
-        this.#invalid(message.reason);
-        break;
-      case 'memory':
-        this.#takeMemory(message);
-        break;
-      case 'queues':
-        this.exotic.setQueues(message.queues);
-        break;
-      case 'peer-features':
-        this.exotic.setFeatures(message.features);
-        break;
-      case 'peer-mtu':
-        this.#peerMtu = message.mtu;
-        break;
-      case 'peer-announce':
-        this.exotic.announce(message.mac);
-        break;
-      case 'link-reason':
-        this.#takeLinkReason(message.text);
-        break;
-      case 'queue-stop':
-        this.#stopQueue(message.index, message.token);
-        break;
-    }
-  }
-
-  /** The rings lie in zeros now. Nothing runs until the peer shows its memory anew. */
-  #memoryLost(reason: string): void {
-    if (this.#lostMemory) return;
-    this.#lostMemory = true;
-    this.#events.report(reason);
-    this.exotic.setMemory([]);
-    this.#setLink(false);
-  }
-
-  /** One that comes before its change of the link is told after it. */
-  #takeLinkReason(text: string): void {
-    if (this.#linkReason === text) return;
-    this.#linkReason = text;
-    if (!this.#linkUp) this.#events.onLinkReason();
-  }
-
-  /** What has not stopped is not said to have: the device will treat us as gone, and answer the peer. */
-  #stopQueue(index: number, token: number): void {
-    const stoppedAt = this.exotic.stopQueue(index);
-    if (stoppedAt !== null) this.#control?.send(encodeQueueStopped(index, stoppedAt, token));
-  }
-
-  #takeMemory(message: ControlMessage & { type: 'memory' }): void {
-    if (message.regions.length === 0) this.#peerMtu = 0;
-    this.#lostMemory = false;
-    try {
-      this.exotic.setMemory(message.regions);
-      this.#tellReadSpeed();
-    } catch (error) {
-      // A mapping that fails because the connection broke is no fault of the message.
-      if ((error as PmdError).code === 'VPCI_REMOVED') throw error;
-      this.#invalid((error as Error).message);
-    }
-  }
-
-  /** Says once, in words that a user can act on, that the peer's memory is slow. */
-  #tellReadSpeed(): void {
-    const speed = this.readSpeed;
-    if (this.#toldUncached || speed?.cacheType !== 'uncached') return;
-    this.#toldUncached = true;
-    const ns = Math.round(speed.nsPerLine);
-    this.#events.report(
-      `The peer's memory is mapped uncached (${ns} ns to read a line): packets will be slow; see docs/real-guests.md for mem=PATH@OFFSET`,
-    );
-  }
-
-  #invalid(reason: string): void {
-    this.#invalidMessages++;
-    this.#events.report(`Ignored a control message: ${reason}`);
-  }
-
-  #setLink(up: boolean): void {
-    if (this.#linkUp === up) return;
-    this.#linkUp = up;
-    if (up) this.#linkReason = '';
-    this.#rxInterrupts?.wakeAll();
-    this.#events.onLink();
-    if (!this.#linkUp && this.#linkReason !== '') this.#events.onLinkReason();
-  }
-
   #removed(reason: string): void {
     if (this.#state === 'removed' || this.#state === 'closed') return;
     this.#state = 'removed';
     this.#control?.close();
-    this.exotic.forget();
+    this.#carrier.removed();
     this.#events.report(`The device ${this.name} is gone: ${reason}`);
-    this.#setLink(false);
+    this.#link.set(false);
     this.#events.onRemoved();
   }
 
   /**
-   * Runs a handler of the event loop: what it throws is reported. A lost connection is reported by onRemoved, and what a device
-   * that is gone seemed to say (all its registers are ones) is no trouble of its own.
+   * Runs a handler of the event loop: what it throws is reported. A lost connection is reported by onRemoved,
+   * and what a device that is gone seemed to say (all its registers are ones) is no trouble of its own.
    */
   #guard(handler: () => void): void {
     if (this.#state !== 'live') return;
@@ -408,18 +328,4 @@ export class VhostPciDevice {
       else this.#removed(NO_ANSWER);
     }
   }
-
-  /** Finds the descriptors that stand for the notification registers of the data queues. */
-  #findDoorbells(): void {
-    for (let queue = 0; queue < 2 * this.queuePairs; queue++) {
-      const { bar, offset } = this.#transport.notifyRegister(queue);
-      this.#notifyFds.set(queue, this.#pci.doorbell(bar, offset, queue));
-    }
-  }
 }
-
-/**
- * The data queue of an engine: the notification register of local TX queue 2i+1 signals the peer's RX call, that of local RX
- * queue 2i its TX call, and position words go the same way (docs/device-abi.md, "Queues and vectors").
- */
-const localQueue = (role: EngineRole, pair: number): number => 2 * pair + (role === 'tx' ? 1 : 0);

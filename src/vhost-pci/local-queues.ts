@@ -10,6 +10,7 @@ import {
   VHOST_PCI_VECTOR_QUEUES,
 } from '../abi/vhost-pci.ts';
 import { VIRTIO_MSI_NO_VECTOR } from '../abi/virtio-pci.ts';
+import { alignUp } from '../alignment.ts';
 import type { DmaMemory, PciDevice } from '../bus/pci-device.ts';
 import { PmdError } from '../errors.ts';
 import type { DriverArea } from '../native.ts';
@@ -28,8 +29,8 @@ export interface LocalQueues {
   readonly control: number;
 }
 
-const alignUp = (value: number): number => Math.ceil(value / VHOST_PCI_GATE_ALIGN) * VHOST_PCI_GATE_ALIGN;
-const dataQueueBytes = (size: number): number => alignUp(localRingBytes(size, VHOST_PCI_GATE_WORDS.size));
+const dataQueueBytes = (size: number): number =>
+  alignUp(localRingBytes(size, VHOST_PCI_GATE_WORDS.size), VHOST_PCI_GATE_ALIGN);
 
 /**
  * Memory for the queues of a device with `queuePairs`; it serves all later set-ups too. Throws VPCI_QUEUE_COUNT when the device

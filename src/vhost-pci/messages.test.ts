@@ -29,15 +29,18 @@ describe('control messages', () => {
     expect(parseMessage(bytes, limits)).toEqual({
       type: 'memory',
       regions: [
-        { gpa: 0n, size: MIB, bar: 2, offset: 0n },
-        { gpa: 1n << 32n, size: 2n * MIB, bar: 2, offset: MIB },
+        { gpa: 0n, size: MIB, window: 2, offset: 0n },
+        { gpa: 1n << 32n, size: 2n * MIB, window: 2, offset: MIB },
       ],
     });
   });
 
   it('take placed regions where they say', () => {
-    const region = { gpa: 0xc_0000n, size: MIB, offset: 0xc_0000n, bar: 4 };
-    expect(parseMessage(placedMemory([region]), limits)).toEqual({ type: 'memory', regions: [region] });
+    const place = { gpa: 0xc_0000n, size: MIB, offset: 0xc_0000n };
+    expect(parseMessage(placedMemory([{ ...place, bar: 4 }]), limits)).toEqual({
+      type: 'memory',
+      regions: [{ ...place, window: 4 }],
+    });
   });
 
   it('may hold no regions', () => {

@@ -25,29 +25,7 @@ import {
   VHOST_PCI_REMOTE_MEM_PLACED_ENTRY,
   VHOST_PCI_REMOTE_QUEUE_ENTRY,
 } from '../abi/vhost-pci.ts';
-
-/** A piece of the peer's memory and where it lies in a BAR. */
-export interface RemoteRegion {
-  /** Guest-physical address. */
-  readonly gpa: bigint;
-  /** Bytes. */
-  readonly size: bigint;
-  readonly bar: number;
-  /** Bytes from the BAR's start. */
-  readonly offset: bigint;
-}
-
-/** One ring of the peer; addresses are guest-physical. */
-export interface RemoteQueue {
-  readonly lastAvailIdx: number;
-  /** Which giving of the ring this is; goes into the position words. */
-  readonly serial: number;
-  readonly enabled: boolean;
-  readonly num: number;
-  readonly desc: bigint;
-  readonly avail: bigint;
-  readonly used: bigint;
-}
+import type { RemoteQueue, RemoteRegion } from '../engines/records.ts';
 
 export type ControlMessage =
   | { readonly type: 'memory'; readonly regions: readonly RemoteRegion[] }
@@ -117,7 +95,7 @@ function packed(payload: DataView, count: number): RemoteRegion[] {
   return Array.from({ length: count }, (_, index) => {
     const base = index * VHOST_PCI_REMOTE_MEM_PACKED_ENTRY.size;
     const { gpa, size } = decode(VHOST_PCI_REMOTE_MEM_PACKED_ENTRY, payload, base);
-    const region = { gpa, size, bar: VHOST_PCI_MEMORY_BARS[0], offset };
+    const region = { gpa, size, window: VHOST_PCI_MEMORY_BARS[0], offset };
     offset += size;
     return region;
   });
@@ -127,7 +105,7 @@ function placed(payload: DataView, count: number): RemoteRegion[] {
   return Array.from({ length: count }, (_, index) => {
     const base = index * VHOST_PCI_REMOTE_MEM_PLACED_ENTRY.size;
     const { gpa, size, offset, bar } = decode(VHOST_PCI_REMOTE_MEM_PLACED_ENTRY, payload, base);
-    return { gpa, size, bar, offset };
+    return { gpa, size, window: bar, offset };
   });
 }
 
@@ -141,9 +119,9 @@ function checkRegions(
   if (count > MAX_REMOTE_REGIONS) return malformed(`REMOTE_MEM of ${count} regions`);
   const regions = read(payload, count);
   for (const region of regions) {
-    const { gpa, size, bar, offset } = region;
-    if (!(VHOST_PCI_MEMORY_BARS as readonly number[]).includes(bar))
-      return malformed(`a region in BAR ${bar}`);
+    const { gpa, size, window, offset } = region;
+    if (!(VHOST_PCI_MEMORY_BARS as readonly number[]).includes(window))
+      return malformed(`a region in BAR ${window}`);
     if (size === 0n) return malformed('a region of 0 bytes');
     if (gpa + size > 1n << 64n) return malformed(`a region of ${size} bytes at 0x${gpa.toString(16)}`);
     if (offset + size > BigInt(Number.MAX_SAFE_INTEGER))

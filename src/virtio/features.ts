@@ -25,13 +25,22 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [VHOST_PCI_F_GATE, 'GATE'],
 ]);
 
-/** "MRG_RXBUF VERSION_1": the names in the order of the bits, a number where there is no name. */
-export function describeFeatures(set: FeatureSet): string {
-  const names: string[] = [];
+/** ["MRG_RXBUF", 15], ["VERSION_1", 32]: in the order of the bits, "bit_99" where there is no name. */
+export function namedFeatures(set: FeatureSet): [name: string, bit: number][] {
+  const named: [string, number][] = [];
   for (let bit = 0; set >> BigInt(bit) !== 0n; bit++) {
-    if (hasFeature(set, bit)) names.push(NAMES.get(bit) ?? `bit_${bit}`);
+    if (hasFeature(set, bit)) named.push([NAMES.get(bit) ?? `bit_${bit}`, bit]);
   }
-  return names.join(' ') || 'none';
+  return named;
+}
+
+/** "MRG_RXBUF VERSION_1". */
+export function describeFeatures(set: FeatureSet): string {
+  return (
+    namedFeatures(set)
+      .map(([name]) => name)
+      .join(' ') || 'none'
+  );
 }
 
 function namesOf(table: Readonly<Record<string, unknown>>, prefix: string): [number, string][] {

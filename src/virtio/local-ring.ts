@@ -16,6 +16,7 @@ import {
   vringDescBytes,
   vringUsedBytes,
 } from '../abi/virtio-ring.ts';
+import { alignUp } from '../alignment.ts';
 import type { DmaMemory } from '../bus/pci-device.ts';
 import { PmdError } from '../errors.ts';
 import type { QueueAddresses } from './modern-transport.ts';
@@ -40,8 +41,6 @@ interface Outstanding {
   readonly descriptors: readonly number[];
   readonly writableBytes: number;
 }
-
-const alignUp = (value: number, to: number): number => Math.ceil(value / to) * to;
 
 /** The driver area starts a cache line, since some devices want words there (docs/device-abi.md, "Gate words"). */
 const LINE = 64;

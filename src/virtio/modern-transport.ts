@@ -15,7 +15,7 @@ import type { PciDevice, Registers } from '../bus/pci-device.ts';
 import { PmdError } from '../errors.ts';
 import { listCapabilities } from '../pci/config-space.ts';
 import { readRegister, writeRegister } from '../pci/registers.ts';
-import { findVirtioStructures, type VirtioStructures } from '../pci/virtio-capabilities.ts';
+import { findVirtioStructures, type VirtioStructures } from './capabilities.ts';
 import type { FeatureSet } from './features.ts';
 
 /** Feature bits 0 to 127, in words of 32 (device_feature_select counts words). */

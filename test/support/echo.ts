@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The smallest application: sends back what a port receives.
+import { vhostPciDriver } from '../../src/drivers/vhost-pci/driver.ts';
 import { Mempool } from '../../src/ethdev/mempool.ts';
 import type { Port } from '../../src/ethdev/port.ts';
-import { vhostPciDriver } from '../../src/ethdev/vhost-pci-port.ts';
 
 /** Sends back what it receives on all queues, in turns with the event loop. */
 export class Echo {

@@ -4,19 +4,36 @@
 import { encode } from '../../src/abi/layout.ts';
 import {
   VHOST_PCI_CTRL_HDR,
+  VHOST_PCI_CTRL_REMOTE_MEM,
+  VHOST_PCI_CTRL_REMOTE_MEM_PACKED,
+  VHOST_PCI_CTRL_REMOTE_MEM_PLACED,
+  VHOST_PCI_CTRL_REMOTE_QUEUES,
+  VHOST_PCI_CTRL_SESSION,
+  VHOST_PCI_CTRL_SESSION_LINK_REASON,
+  VHOST_PCI_CTRL_SESSION_PEER_FEATURES,
+  VHOST_PCI_CTRL_SESSION_QUEUE_STOP,
+  VHOST_PCI_F_REMAP,
+  VHOST_PCI_F_SESSION,
   VHOST_PCI_QUEUE_STOP,
   VHOST_PCI_REMOTE_MEM_PACKED_ENTRY,
   VHOST_PCI_REMOTE_MEM_PLACED_ENTRY,
   VHOST_PCI_REMOTE_QUEUE_ENTRY,
 } from '../../src/abi/vhost-pci.ts';
+import { VIRTIO_NET_F_MRG_RXBUF } from '../../src/abi/virtio-net.ts';
 import {
   VIRTIO_CONFIG_S_FEATURES_OK,
   VIRTIO_CONFIG_S_NEEDS_RESET,
   VIRTIO_PCI_COMMON_CFG,
 } from '../../src/abi/virtio-pci.ts';
+import {
+  VIRTIO_F_IN_ORDER,
+  VIRTIO_F_RING_INDIRECT_DESC,
+  VIRTIO_F_VERSION_1,
+} from '../../src/abi/virtio-ring.ts';
 import type { DmaMemory, MappedArea, PciDevice, Registers } from '../../src/bus/pci-device.ts';
 import { native } from '../../src/native.ts';
 import { registersOver } from '../../src/pci/registers.ts';
+import { features } from '../../src/virtio/features.ts';
 import {
   BAR0_BYTES,
   COMMON_OFFSET,
@@ -28,6 +45,16 @@ import {
   vhostPciConfigSpace,
 } from './config-space.ts';
 import { DeviceRing, type TakenChain } from './device-ring.ts';
+
+/** What a device offers of virtio-net, what it offers beyond the bare reference, and what a peer's driver has negotiated. */
+export const NET_FEATURES = features(
+  VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_F_RING_INDIRECT_DESC,
+  VIRTIO_F_VERSION_1,
+  VIRTIO_F_IN_ORDER,
+);
+export const SESSION_FEATURES = features(VHOST_PCI_F_SESSION, VHOST_PCI_F_REMAP);
+export const PEER_FEATURES = features(VIRTIO_NET_F_MRG_RXBUF, VIRTIO_F_VERSION_1);
 
 export interface FakeOptions {
   readonly queuePairs?: number;
@@ -120,7 +147,9 @@ export class FakeVhostPci implements PciDevice {
     const bar = this.memoryBars.get(index);
     if (!bar) return [];
     this.mapped++;
-    return [{ mapping: native.mapFd(bar.fd, 0, bar.size, true), barOffset: 0, size: bar.size }];
+    return [
+      { mapping: native.mapFd(bar.fd, 0, bar.size, true), barOffset: 0, size: bar.size, writable: true },
+    ];
   }
 
   onInterrupt(vector: number, handler: () => void): void {
@@ -362,13 +391,17 @@ export const placedMemory = (
   regions: readonly { gpa: bigint; size: bigint; offset: bigint; bar?: number }[],
 ): Uint8Array =>
   message(
-    0,
-    1,
+    VHOST_PCI_CTRL_REMOTE_MEM,
+    VHOST_PCI_CTRL_REMOTE_MEM_PLACED,
     concat(regions.map((region) => encode(VHOST_PCI_REMOTE_MEM_PLACED_ENTRY, { bar: 2, ...region }))),
   );
 
 export const packedMemory = (regions: readonly { gpa: bigint; size: bigint }[]): Uint8Array =>
-  message(0, 0, concat(regions.map((region) => encode(VHOST_PCI_REMOTE_MEM_PACKED_ENTRY, region))));
+  message(
+    VHOST_PCI_CTRL_REMOTE_MEM,
+    VHOST_PCI_CTRL_REMOTE_MEM_PACKED,
+    concat(regions.map((region) => encode(VHOST_PCI_REMOTE_MEM_PACKED_ENTRY, region))),
+  );
 
 export interface RingRecord {
   readonly enable: number;
@@ -383,7 +416,7 @@ export const DISABLED: RingRecord = { enable: 0, num: 0, desc: 0n, avail: 0n, us
 
 export const remoteQueues = (records: readonly RingRecord[]): Uint8Array =>
   message(
-    1,
+    VHOST_PCI_CTRL_REMOTE_QUEUES,
     0,
     concat(
       records.map((record) =>
@@ -399,13 +432,21 @@ export const remoteQueues = (records: readonly RingRecord[]): Uint8Array =>
     ),
   );
 
-export const linkReason = (text: string): Uint8Array => message(2, 5, new TextEncoder().encode(text));
+/** Of a class that there is not. */
+export const NONSENSE: Uint8Array = message(9, 9, new Uint8Array(0));
+
+export const linkReason = (text: string): Uint8Array =>
+  message(VHOST_PCI_CTRL_SESSION, VHOST_PCI_CTRL_SESSION_LINK_REASON, new TextEncoder().encode(text));
 
 export function peerFeatures(features: bigint): Uint8Array {
   const view = new DataView(new ArrayBuffer(8));
   view.setBigUint64(0, features, true);
-  return message(2, 0, new Uint8Array(view.buffer));
+  return message(VHOST_PCI_CTRL_SESSION, VHOST_PCI_CTRL_SESSION_PEER_FEATURES, new Uint8Array(view.buffer));
 }
 
 export const queueStop = (index: number, token: number): Uint8Array =>
-  message(2, 1, new Uint8Array(encode(VHOST_PCI_QUEUE_STOP, { index, token }).buffer as ArrayBuffer));
+  message(
+    VHOST_PCI_CTRL_SESSION,
+    VHOST_PCI_CTRL_SESSION_QUEUE_STOP,
+    new Uint8Array(encode(VHOST_PCI_QUEUE_STOP, { index, token }).buffer as ArrayBuffer),
+  );

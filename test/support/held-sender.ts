@@ -2,7 +2,7 @@
 // A program that sends on an lcore for ever, and whose main thread does nothing more once that goes: it waits in one synchronous
 // call. Arguments: the device's socket, and how to send: `burst`, or `in-place`, which takes its time between reserve and commit.
 import { isMainThread } from 'node:worker_threads';
-import { vhostPciDriver } from '../../src/ethdev/vhost-pci-port.ts';
+import { vhostPciDriver } from '../../src/drivers/vhost-pci/driver.ts';
 import type { LcoreContext } from '../../src/lcore/context.ts';
 import { launch } from '../../src/lcore/launch.ts';
 import { until } from './wait.ts';

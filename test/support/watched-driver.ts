@@ -2,7 +2,7 @@
 // A program that opens the device at the socket of its argument and echoes; asked by a message, it tells what it has seen and what it holds.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { vhostPciDriver } from '../../src/ethdev/vhost-pci-port.ts';
+import { vhostPciDriver } from '../../src/drivers/vhost-pci/driver.ts';
 import { Echo } from './echo.ts';
 import { type Holdings, holdings } from './holdings.ts';
 

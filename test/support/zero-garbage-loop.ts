@@ -2,7 +2,7 @@
 // Ten million packets through rx, testpmd's macswap in TypeScript, and tx, in one thread with the built-in peer's rings; prints the bytes of
 // JavaScript heap that they left behind. A process of its own, so that nothing else allocates meanwhile.
 import { getHeapStatistics } from 'node:v8';
-import { openRxQueue, openTxQueue } from '../../src/ethdev/drivers.ts';
+import { openRxQueue, openTxQueue } from '../../src/drivers/table.ts';
 import { Mempool } from '../../src/ethdev/mempool.ts';
 import { native, type QueueHandle } from '../../src/native.ts';
 import { type FwdStream, STREAM_STRIDE } from '../../src/testpmd/fwd/engine.ts';

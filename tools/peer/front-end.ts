@@ -24,17 +24,17 @@ import {
 } from '../../src/abi/virtio-pci.ts';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '../../src/abi/virtio-ring.ts';
 import { PmdError } from '../../src/errors.ts';
+import { features, hasFeature } from '../../src/virtio/features.ts';
 import type { Channel, RequestName } from './channel.ts';
 
-const bit = (number: number): bigint => 1n << BigInt(number);
-const has = (set: bigint, number: number): boolean => (set & bit(number)) !== 0n;
-
 /** Protocol features that this front-end can use. */
-const PROTOCOL_FEATURES =
-  bit(VHOST_USER_PROTOCOL_F_MQ) |
-  bit(VHOST_USER_PROTOCOL_F_REPLY_ACK) |
-  bit(VHOST_USER_PROTOCOL_F_STATUS) |
-  bit(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
+const PROTOCOL_FEATURES = features(
+  VHOST_USER_PROTOCOL_F_MQ,
+  VHOST_USER_PROTOCOL_F_REPLY_ACK,
+  VHOST_USER_PROTOCOL_F_STATUS,
+  VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS,
+);
+const PROTOCOL = features(VHOST_USER_F_PROTOCOL_FEATURES);
 
 const FEATURES_OK = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK;
 
@@ -92,23 +92,23 @@ export class FrontEnd {
   async negotiate(wanted: bigint, pairs: number, legacy = false): Promise<Negotiated> {
     await this.#channel.send('SET_OWNER');
     const offered = await this.#getU64('GET_FEATURES');
-    if (!legacy && !has(offered, VIRTIO_F_VERSION_1)) {
+    if (!legacy && !hasFeature(offered, VIRTIO_F_VERSION_1)) {
       throw this.#error(
         'VPCI_BACKEND_FEATURES',
         'it does not offer VIRTIO_F_VERSION_1, which only a legacy driver does without (--legacy)',
       );
     }
-    if (has(offered, VHOST_USER_F_PROTOCOL_FEATURES)) await this.#negotiateProtocol();
-    const maxPairs = has(this.#protocol, VHOST_USER_PROTOCOL_F_MQ)
+    if (hasFeature(offered, VHOST_USER_F_PROTOCOL_FEATURES)) await this.#negotiateProtocol();
+    const maxPairs = hasFeature(this.#protocol, VHOST_USER_PROTOCOL_F_MQ)
       ? Number(await this.#getU64('GET_QUEUE_NUM'))
       : 1;
     if (maxPairs < pairs)
       throw this.#error('VPCI_QUEUE_COUNT', `it has ${maxPairs} queue pairs, ${pairs} were asked for`);
-    const mq = pairs > 1 ? bit(VIRTIO_NET_F_MQ) : 0n;
-    const known = legacy ? 0xffff_ffffn & (wanted | mq) : wanted | mq | bit(VIRTIO_F_VERSION_1);
-    const features = offered & known & ~bit(VHOST_USER_F_PROTOCOL_FEATURES);
-    this.#vhostFeatures = features | (offered & bit(VHOST_USER_F_PROTOCOL_FEATURES));
-    return { features, protocolFeatures: this.#protocol, maxPairs };
+    const mq = pairs > 1 ? features(VIRTIO_NET_F_MQ) : 0n;
+    const known = legacy ? 0xffff_ffffn & (wanted | mq) : wanted | mq | features(VIRTIO_F_VERSION_1);
+    const agreed = offered & known & ~PROTOCOL;
+    this.#vhostFeatures = agreed | (offered & PROTOCOL);
+    return { features: agreed, protocolFeatures: this.#protocol, maxPairs };
   }
 
   /** Gives each ring its call eventfd: first of all, as other front-ends do, so that the back-end knows how many rings come. */
@@ -128,7 +128,7 @@ export class FrontEnd {
       userspace_addr: region.userspace,
       mmap_offset: BigInt(region.offset),
     };
-    const slots = has(this.#protocol, VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
+    const slots = hasFeature(this.#protocol, VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
     const head = slots ? VHOST_USER_MEM_REG_HEAD_BYTES : VHOST_USER_MEMORY.size;
     const payload = new DataView(new ArrayBuffer(head + VHOST_USER_MEMORY_REGION.size));
     if (!slots) encode(VHOST_USER_MEMORY, { num_regions: 1 }, payload);
@@ -156,7 +156,7 @@ export class FrontEnd {
 
   /** Enables or disables a ring; without protocol features every ring is enabled from its start. */
   async enableRing(index: number, enabled: boolean): Promise<void> {
-    if (!has(this.#vhostFeatures, VHOST_USER_F_PROTOCOL_FEATURES)) return;
+    if (!hasFeature(this.#vhostFeatures, VHOST_USER_F_PROTOCOL_FEATURES)) return;
     await this.#channel.acked(
       'SET_VRING_ENABLE',
       encode(VHOST_USER_VRING_STATE, { index, num: enabled ? 1 : 0 }),
@@ -176,7 +176,7 @@ export class FrontEnd {
       await this.#channel.call('GET_VRING_BASE', VHOST_USER_VRING_STATE, request),
     );
     // A packed ring's number tells of the used descriptors too, in its upper half.
-    const packed = has(this.#vhostFeatures, VIRTIO_F_RING_PACKED);
+    const packed = hasFeature(this.#vhostFeatures, VIRTIO_F_RING_PACKED);
     if (reply.index !== index || (!packed && reply.num > 0xffff)) {
       throw this.#error(
         'VPCI_BACKEND_PROTOCOL',
@@ -190,11 +190,11 @@ export class FrontEnd {
     const offered = await this.#getU64('GET_PROTOCOL_FEATURES');
     this.#protocol = offered & PROTOCOL_FEATURES;
     await this.#channel.send('SET_PROTOCOL_FEATURES', u64(this.#protocol));
-    this.#channel.replyAck = has(this.#protocol, VHOST_USER_PROTOCOL_F_REPLY_ACK);
+    this.#channel.replyAck = hasFeature(this.#protocol, VHOST_USER_PROTOCOL_F_REPLY_ACK);
   }
 
   async #setStatus(status: number): Promise<void> {
-    if (has(this.#protocol, VHOST_USER_PROTOCOL_F_STATUS))
+    if (hasFeature(this.#protocol, VHOST_USER_PROTOCOL_F_STATUS))
       await this.#channel.acked('SET_STATUS', u64(BigInt(status)));
   }
 

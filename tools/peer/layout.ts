@@ -2,7 +2,6 @@
 // Where the rings and buffers of the peer lie in its one memory file. Pure: numbers in, offsets out.
 // The file is seen under three addresses that differ on purpose (its offset, its guest-physical address and its address in
 // the front-end's process): a back-end that mixes them up fails at once instead of by luck.
-
 import { VIRTIO_NET_HDR } from '../../src/abi/virtio-net.ts';
 import {
   VRING_AVAIL,
@@ -14,6 +13,7 @@ import {
   vringDescBytes,
   vringUsedBytes,
 } from '../../src/abi/virtio-ring.ts';
+import { alignUp, HUGE_PAGE, PAGE } from '../../src/alignment.ts';
 import { PmdError } from '../../src/errors.ts';
 
 /** Guest-physical address of the memory's first byte. */
@@ -32,9 +32,6 @@ export const MAX_FRAME = 9216;
 export const MERGEABLE_BUFFER = 33 * 64;
 
 const CACHE_LINE = 64;
-const PAGE = 4096;
-/** Hugepage files are sized in whole pages of this size. */
-const HUGEPAGE = 2 << 20;
 
 /** Byte offsets of the three parts of a ring in the memory; those of a split ring are large enough for a packed one. */
 export interface RingPlace {
@@ -102,7 +99,8 @@ export function planMemory(options: PlanOptions): MemoryPlan {
     rx: queue(options.mergeable ? MERGEABLE_BUFFER : whole),
     tx: queue(whole),
   }));
-  return { bytes: alignUp(end, HUGEPAGE), pairs };
+  // Hugepage files are sized in whole pages of this size.
+  return { bytes: alignUp(end, HUGE_PAGE), pairs };
 }
 
 /** Bytes of a buffer that holds the header and one frame of `frameSize` bytes: at least an ordinary MTU's worth. */
@@ -133,5 +131,3 @@ export const availOffset = (ring: RingPlace, index: number): number =>
 /** Byte offset of the used ring's element for the free-running index `index`. */
 export const usedOffset = (ring: RingPlace, index: number): number =>
   ring.used + VRING_USED.size + VRING_USED_ELEM.size * (index & (ring.size - 1));
-
-const alignUp = (value: number, alignment: number): number => Math.ceil(value / alignment) * alignment;

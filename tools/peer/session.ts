@@ -12,6 +12,7 @@ import {
 import type { PmdError } from '../../src/errors.ts';
 import { type Lcore, launch } from '../../src/lcore/launch.ts';
 import { type DriverQueueHandle, native } from '../../src/native.ts';
+import { features, hasFeature } from '../../src/virtio/features.ts';
 import { Channel } from './channel.ts';
 import { FrontEnd, type Negotiated } from './front-end.ts';
 import { writeHostile } from './hostile.ts';
@@ -62,8 +63,6 @@ export interface SessionOptions extends PeerOptions {
   /** Mode 'latency': where it is recorded. */
   readonly histogram?: RecordableHistogram | undefined;
 }
-
-const bit = (number: number): bigint => 1n << BigInt(number);
 
 export class Session {
   readonly negotiated: Negotiated;
@@ -185,7 +184,7 @@ export class Session {
   }
 
   get #packed(): boolean {
-    return (this.negotiated.features & bit(VIRTIO_F_RING_PACKED)) !== 0n;
+    return hasFeature(this.negotiated.features, VIRTIO_F_RING_PACKED);
   }
 
   #rings(): Ring[] {
@@ -301,17 +300,17 @@ function wantedFeatures(options: PeerOptions): bigint {
     [options.packed, VIRTIO_F_RING_PACKED],
     [options.eventIdx, VIRTIO_F_RING_EVENT_IDX],
   ];
-  return wanted.reduce((all, [on, feature]) => (on ? all | bit(feature) : all), 0n);
+  return features(...wanted.flatMap(([on, feature]) => (on ? [feature] : [])));
 }
 
 /** A sender knows how long frames are; a mode that takes what comes must be ready for any. */
-function planFor(options: PeerOptions, features: bigint): MemoryPlan {
+function planFor(options: PeerOptions, negotiated: bigint): MemoryPlan {
   const foreign = options.mode === 'echo' || options.mode === 'sink';
   return planMemory({
     pairs: options.pairs,
     queueSize: options.queueSize,
     frameSize: foreign ? MAX_FRAME : options.frameSize,
-    mergeable: (features & bit(VIRTIO_NET_F_MRG_RXBUF)) !== 0n,
-    packed: (features & bit(VIRTIO_F_RING_PACKED)) !== 0n,
+    mergeable: hasFeature(negotiated, VIRTIO_NET_F_MRG_RXBUF),
+    packed: hasFeature(negotiated, VIRTIO_F_RING_PACKED),
   });
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // set.
+import { macBytes } from '../../packet/mac.ts';
 import { engineNames } from '../fwd/engines.ts';
-import { macBytes } from '../fwd/mac-address.ts';
 import { txSegmentsFault } from '../options.ts';
 import type { Session } from '../session.ts';
 import { MAX_BURST } from '../settings.ts';
@@ -121,9 +121,9 @@ function setNbcore({ settings, output, forwarding }: Session, { n }: Args): void
 
 function setNbport(session: Session, { n }: Args): void {
   const count = Number(n);
-  if (count < 1 || count > session.ports.length) {
+  if (count < 1 || count > session.ports.open.length) {
     session.output.complain(
-      `nb fwd ports ${count} > ${session.ports.length} (number of configured ports) - ignored`,
+      `nb fwd ports ${count} > ${session.ports.open.length} (number of configured ports) - ignored`,
     );
     return;
   }
@@ -134,7 +134,7 @@ function setNbport(session: Session, { n }: Args): void {
 function setPortlist(session: Session, { list }: Args): void {
   const ids = [...new Set(list.split(',').map(Number))];
   if (!ids.every((id) => portsNamed(session, String(id)))) return;
-  const before = session.forwardingPorts.length;
+  const before = session.ports.forwarding.length;
   session.settings.portList = ids;
   session.settings.nbPorts = null;
   session.output.print(
@@ -143,7 +143,7 @@ function setPortlist(session: Session, { list }: Args): void {
 }
 
 function setEthPeer(session: Session, { id, mac }: Args): void {
-  if (!session.ports.some((port) => port.id === Number(id))) {
+  if (!session.ports.open.some((port) => port.id === Number(id))) {
     session.output.complain(`Error: Invalid port number ${id}`);
     return;
   }
@@ -157,7 +157,7 @@ function setEthPeer(session: Session, { id, mac }: Args): void {
 
 function setPromisc(session: Session, { id, to }: Args): void {
   for (const port of portsNamed(session, id) ?? []) {
-    if (to === 'on') session.notPromiscuous.delete(port.id);
-    else session.notPromiscuous.add(port.id);
+    if (to === 'on') session.ports.notPromiscuous.delete(port.id);
+    else session.ports.notPromiscuous.add(port.id);
   }
 }

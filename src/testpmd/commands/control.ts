@@ -51,7 +51,7 @@ export function controlCommands(commands: Commands): Commands {
 }
 
 async function start(session: Session, txFirst: number): Promise<void> {
-  await session.forwarding.start(session.forwardingPorts, txFirst);
+  await session.forwarding.start(session.ports.forwarding, txFirst);
 }
 
 const SECTIONS: Readonly<Record<string, string>> = {

@@ -33,7 +33,7 @@ export const displayCommands: readonly Command<Session>[] = [
     pattern: 'show fwd stats all',
     section,
     help: 'Display statistics of all forwarding ports.',
-    run: (session) => session.output.print(session.forwarding.statsText(session.forwardingPorts)),
+    run: (session) => session.output.print(session.forwarding.statsText(session.ports.forwarding)),
   },
   {
     pattern: 'clear fwd stats all',
@@ -53,23 +53,23 @@ function showPort(session: Session, { what, id }: Args): void {
   const ports = shownPorts(session, id);
   if (!ports) return;
   if (what === 'summary') {
-    session.output.print(portSummaryText(ports, session.ports.length));
+    session.output.print(portSummaryText(ports, session.ports.open.length));
     return;
   }
   for (const port of ports) session.output.print(portText(session, port, what));
 }
 
 function portText(session: Session, port: Port, what: string): string {
-  if (what === 'stats') return session.statsText(port);
+  if (what === 'stats') return session.ports.statsText(port);
   if (what === 'xstats') return portXstatsText(port, session.settings.hideZeroXstats);
-  return portInfoText(port, !session.notPromiscuous.has(port.id));
+  return portInfoText(port, !session.ports.notPromiscuous.has(port.id));
 }
 
 function clearPort(session: Session, { what, id }: Args): void {
   const ports = shownPorts(session, id);
   if (!ports || what === 'info') return;
   for (const port of ports) {
-    session.clearStats(port);
+    session.ports.clearStats(port);
     if (what === 'stats') session.output.print(`\n  NIC statistics for port ${port.id} cleared`);
   }
 }
@@ -81,9 +81,9 @@ function showMacs(session: Session, { id }: Args): void {
 }
 
 function showConfig(session: Session, { what }: Args): void {
-  const { forwarding, forwardingPorts, output, settings } = session;
-  if (what === 'fwd') output.print(forwarding.configText(forwardingPorts));
-  if (what === 'rxtx') output.print(forwarding.rxtxText(forwardingPorts));
+  const { forwarding, output, ports, settings } = session;
+  if (what === 'fwd') output.print(forwarding.configText(ports.forwarding));
+  if (what === 'rxtx') output.print(forwarding.rxtxText(ports.forwarding));
   if (what === 'cores') {
     const cores = session.places.slice(0, settings.nbCores).map((place) => ` ${place.id}`);
     output.print(`List of forwarding lcores: ${cores.join('')}`);
@@ -97,7 +97,7 @@ function showConfig(session: Session, { what }: Args): void {
 }
 
 function showDevice(session: Session, { name }: Args): void {
-  const ports = session.ports.filter((port) => name === 'all' || port.info.name === name);
+  const ports = session.ports.open.filter((port) => name === 'all' || port.info.name === name);
   if (ports.length === 0 && name !== 'all') session.output.complain(`Invalid device ${name}`);
   for (const port of ports) session.output.print(deviceInfoText(port));
 }

@@ -5,8 +5,8 @@ import type { Session } from '../session.ts';
 
 /** Ports of "all" or an id; null when the id is none, after the complaint. */
 export function portsNamed(session: Session, id: string): Port[] | null {
-  if (id === 'all') return session.ports;
-  const port = session.ports.find((candidate) => candidate.id === Number(id));
+  if (id === 'all') return session.ports.open;
+  const port = session.ports.open.find((candidate) => candidate.id === Number(id));
   if (port) return [port];
   session.output.complain(`Invalid port ${id}`);
   return null;
@@ -16,7 +16,7 @@ export function portsNamed(session: Session, id: string): Port[] | null {
 export function shownPorts(session: Session, id: string): Port[] | null {
   const found = portsNamed(session, id);
   if (!found) {
-    const valid = session.ports.map((port) => `${port.id} `).join('');
+    const valid = session.ports.open.map((port) => `${port.id} `).join('');
     session.output.print(`The valid ports array is [ ${valid}]`);
   }
   return found;

@@ -36,17 +36,17 @@ export const portCommands: readonly Command<Session>[] = [
 
 async function startPort(session: Session, { id }: Args): Promise<void> {
   const ports = portsNamed(session, id);
-  if (ports) await session.startPorts(ports, false);
+  if (ports) await session.ports.start(ports, false);
 }
 
 async function stopPort(session: Session, { id }: Args): Promise<void> {
   const ports = portsNamed(session, id);
-  if (ports) await session.stopPorts(ports, true);
+  if (ports) await session.ports.stop(ports, true);
 }
 
 function closePort(session: Session, { id }: Args): void {
   const ports = portsNamed(session, id);
-  if (ports) session.closePorts(ports);
+  if (ports) session.ports.close(ports);
 }
 
 function detachPort(session: Session, { id }: Args): void {
@@ -55,7 +55,7 @@ function detachPort(session: Session, { id }: Args): void {
 }
 
 function detachDevice(session: Session, { identifier }: Args): void {
-  const port = session.ports.find(({ info }) => info.name === identifier.split(',')[0]);
+  const port = session.ports.open.find(({ info }) => info.name === identifier.split(',')[0]);
   if (port) session.attachment.detach(port, identifier);
   else session.output.complain(`Failed to detach device ${identifier}: there is no such device`);
 }
@@ -77,7 +77,7 @@ function configMtu(session: Session, { id, n }: Args): void {
 
 function configAll({ ports, settings, output }: Session, { what, n }: Args): void {
   const value = Number(n);
-  if (ports.some((port) => port.started)) {
+  if (ports.open.some((port) => port.started)) {
     output.complain('Please stop all ports first');
     return;
   }
@@ -85,7 +85,7 @@ function configAll({ ports, settings, output }: Session, { what, n }: Args): voi
     output.complain(`Note: ${what}=${value} has no effect, the peer chooses the size of its rings`);
     return;
   }
-  const max = what === 'burst' ? MAX_BURST : Math.min(...ports.map((port) => port.info.maxRxQueues));
+  const max = what === 'burst' ? MAX_BURST : Math.min(...ports.open.map((port) => port.info.maxRxQueues));
   if (value < 1 || value > max) {
     output.complain(`${what} ${value} is not from 1 to ${max}`);
     return;

@@ -2,6 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type MbufVector, Mempool } from '../../ethdev/mempool.ts';
 import type { LcoreContext } from '../../lcore/context.ts';
+import { udpFrameHeaders } from '../../packet/frames.ts';
+import { macBytes, macWords } from '../../packet/mac.ts';
 import {
   type FwdEngine,
   type FwdStream,
@@ -12,8 +14,6 @@ import {
   STREAM_TX,
 } from './engine.ts';
 import { engineNamed, engineNames } from './engines.ts';
-import { macBytes, macWords } from './mac-address.ts';
-import { udpFrameHeaders } from './udp-frame.ts';
 
 const BURST = 4;
 let pools: Mempool[] = [];
@@ -196,7 +196,7 @@ describe('rxonly', () => {
 describe('txonly', () => {
   const expected = (length: number) => {
     const frame = new Array<number>(length).fill(0);
-    for (const [i, byte] of udpFrameHeaders('0a:0b:0c:0d:0e:0f', '02:6e:75:6c:6c:01', length).entries())
+    for (const [i, byte] of udpFrameHeaders(flow('0a:0b:0c:0d:0e:0f', '02:6e:75:6c:6c:01'), length).entries())
       frame[i] = byte;
     return frame;
   };
@@ -285,7 +285,7 @@ describe('txonly', () => {
 });
 
 describe('the UDP frame', () => {
-  const frame = udpFrameHeaders('02:00:00:00:00:01', '02:00:00:00:00:02', 64);
+  const frame = udpFrameHeaders(flow('02:00:00:00:00:01', '02:00:00:00:00:02'), 64);
 
   it('has a checksum that sums up to zero', () => {
     const view = new DataView(frame.buffer);
@@ -314,3 +314,8 @@ it('modes are found by name', () => {
   expect(engineNames).toEqual(['io', 'mac', 'macswap', 'rxonly', 'txonly', 'icmpecho']);
   expect(() => engineNamed('csum')).toThrow('csum');
 });
+
+function flow(destinationMac: string, sourceMac: string) {
+  const [sourceIp, destinationIp] = ['198.18.0.1', '198.18.0.2'];
+  return { destinationMac, sourceMac, sourceIp, destinationIp, sourcePort: 9, destinationPort: 9 };
+}

@@ -9,16 +9,20 @@ import {
   MBUF_F_USO,
   type Mempool,
 } from '../../ethdev/mempool.ts';
+import { internetChecksum } from '../../packet/checksum.ts';
+import {
+  ETHER_HEADER,
+  ETHER_TYPE_ARP,
+  ETHER_TYPE_IPV4,
+  ETHER_TYPE_VLAN,
+  IP_PROTOCOL_ICMP,
+  VLAN_TAG,
+} from '../../packet/frames.ts';
+import { macBytes } from '../../packet/mac.ts';
 import type { FwdEngine } from './engine.ts';
-import { macBytes } from './mac-address.ts';
 import { streamReceive, streamTransmit } from './stream.ts';
 
 const ETHER_TYPE = 12;
-const ETHER_HEADER = 14;
-const VLAN_TAG = 4;
-const TYPE_IPV4 = 0x0800;
-const TYPE_ARP = 0x0806;
-const TYPE_VLAN = 0x8100;
 
 /** RFC 826, for IPv4 over Ethernet: offsets from the ARP header. */
 const ARP_OPERATION = 7;
@@ -36,7 +40,6 @@ const IP_PROTOCOL = 9;
 const IP_CHECKSUM = 10;
 const IP_SOURCE = 12;
 const IP_DESTINATION = 16;
-const PROTOCOL_ICMP = 1;
 
 /** RFC 792. */
 const ICMP_ECHO_REQUEST = 8;
@@ -77,13 +80,13 @@ export function answer(pool: Mempool, mbuf: number, mac: readonly number[]): boo
   let l3 = frame + ETHER_HEADER;
   if (l3 > end) return false;
   let type = word(bytes, frame + ETHER_TYPE);
-  if (type === TYPE_VLAN) {
+  if (type === ETHER_TYPE_VLAN) {
     l3 += VLAN_TAG;
     if (l3 > end) return false;
     type = word(bytes, l3 - 2);
   }
-  if (type === TYPE_ARP) return answerArp(bytes, frame, l3, end, mac);
-  if (type !== TYPE_IPV4) return false;
+  if (type === ETHER_TYPE_ARP) return answerArp(bytes, frame, l3, end, mac);
+  if (type !== ETHER_TYPE_IPV4) return false;
   return answerEcho(pool, mbuf, frame, l3, mac);
 }
 
@@ -117,7 +120,7 @@ function answerEcho(pool: Mempool, mbuf: number, frame: number, ip: number, mac:
   if (total < header + ICMP_HEADER || ip - frame + total > pool.pktLen[mbuf]) return false;
   // More fragments, or not the first: without the rest there is no answer.
   if ((word(bytes, ip + IP_FRAGMENT) & 0x3fff) !== 0) return false;
-  if (bytes[ip + IP_PROTOCOL] !== PROTOCOL_ICMP) return false;
+  if (bytes[ip + IP_PROTOCOL] !== IP_PROTOCOL_ICMP) return false;
   if (bytes[icmp] !== ICMP_ECHO_REQUEST || bytes[icmp + 1] !== 0) return false;
   // Nobody cuts ICMP into segments.
   const flags = pool.olFlags[mbuf];
@@ -151,21 +154,13 @@ function swapAddresses(bytes: Uint8Array, ip: number, header: number): void {
   const last = ip + IP_SOURCE + 3;
   bytes[last] = (bytes[last] & 0xfc) | ((bytes[last] & 3) === 1 ? 2 : 1);
   setWord(bytes, ip + IP_CHECKSUM, 0);
-  setWord(bytes, ip + IP_CHECKSUM, checksum(bytes, ip, header));
+  setWord(bytes, ip + IP_CHECKSUM, internetChecksum(bytes, ip, header));
 }
 
 /** For the type that went from 8 to 0 in the upper half of a word (RFC 1624, equation 3). The request's sum is taken for right. */
 function updateChecksum(bytes: Uint8Array, at: number): void {
   const sum = (~word(bytes, at) & 0xffff) + (~(ICMP_ECHO_REQUEST << 8) & 0xffff) + (ICMP_ECHO_REPLY << 8);
   setWord(bytes, at, ~((sum & 0xffff) + (sum >>> 16)));
-}
-
-/** RFC 1071, over an even number of bytes. */
-function checksum(bytes: Uint8Array, at: number, length: number): number {
-  let sum = 0;
-  for (let i = at; i < at + length; i += 2) sum += word(bytes, i);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return ~sum;
 }
 
 function word(bytes: Uint8Array, at: number): number {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Forwards packets with the peer's address as destination and the TX port's as source.
 import type { Mempool } from '../../ethdev/mempool.ts';
+import { macWords } from '../../packet/mac.ts';
 import type { FwdEngine } from './engine.ts';
-import { macWords } from './mac-address.ts';
 import { streamReceive, streamTransmit } from './stream.ts';
 
 export const mac: FwdEngine = {

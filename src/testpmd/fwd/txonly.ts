@@ -11,8 +11,8 @@
 import type { MbufVector, Mempool } from '../../ethdev/mempool.ts';
 import type { LcoreContext } from '../../lcore/context.ts';
 import { NO_NEXT } from '../../native.ts';
+import { type UdpFlow, udpFrameHeaders } from '../../packet/frames.ts';
 import { type FwdEngine, type FwdStream, STREAM_DROPPED, STREAM_TX } from './engine.ts';
-import { udpFrameHeaders } from './udp-frame.ts';
 
 interface TxOnly {
   readonly pool: Mempool;
@@ -29,6 +29,14 @@ interface TxOnly {
   /** Whoever comes next does not find it. */
   readonly forget: () => void;
 }
+
+/** Addresses of RFC 2544's benchmark range, discard port. */
+const FLOW: Omit<UdpFlow, 'sourceMac' | 'destinationMac'> = {
+  sourceIp: '198.18.0.1',
+  destinationIp: '198.18.0.2',
+  sourcePort: 9,
+  destinationPort: 9,
+};
 
 /** What the streams of an lcore send with, by frame and burst. */
 const senders = new WeakMap<LcoreContext, Map<string, TxOnly>>();
@@ -75,7 +83,7 @@ function newSender({ run, plan }: FwdStream, lcore: LcoreContext, forget: () => 
   const segments = burst * txSegments.length;
   // A burst is sent or freed before the next one, so few buffers do, and few stay in the cache.
   const pool = lcore.createPool({ count: Math.max(64, 2 * segments + 1), dataRoom, hugepages: false });
-  const headers = udpFrameHeaders(plan.peerMac, plan.txMac, total);
+  const headers = udpFrameHeaders({ ...FLOW, destinationMac: plan.peerMac, sourceMac: plan.txMac }, total);
   const single = txSegments.length === 1;
   if (single) writeOnce(pool, headers);
   return {

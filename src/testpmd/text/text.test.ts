@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Golden texts: what dpdk-testpmd 22.11 printed for two net_null ports, and the expressions of DPDK's test suite (DTS).
 import { describe, expect, it } from 'vitest';
+import { probePort } from '../../drivers/registry.ts';
 import type { Port, PortStats } from '../../ethdev/port.ts';
-import { probePort } from '../../ethdev/registry.ts';
 import { defaultSettings } from '../settings.ts';
 import { assignStreams, makeStreams } from '../streams.ts';
 import { fwdConfigText, fwdStatsText } from './fwd-text.ts';

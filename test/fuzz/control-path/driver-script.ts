@@ -2,8 +2,22 @@
 // A driver's session as it should be: it finds the function, starts its queues and works the control queue.
 import { encode, FIELD_BYTES } from '../../../src/abi/layout.ts';
 import { VFIO_USER, VFIO_USER_DMA_MAP, VFIO_USER_REGION_ACCESS } from '../../../src/abi/vfio-user.ts';
+import { VHOST_PCI_F_REMAP, VHOST_PCI_F_SESSION } from '../../../src/abi/vhost-pci.ts';
+import {
+  VIRTIO_NET_F_CSUM,
+  VIRTIO_NET_F_GUEST_CSUM,
+  VIRTIO_NET_F_MRG_RXBUF,
+} from '../../../src/abi/virtio-net.ts';
 import { VIRTIO_PCI_COMMON_CFG } from '../../../src/abi/virtio-pci.ts';
-import { VRING_DESC_F_WRITE } from '../../../src/abi/virtio-ring.ts';
+import {
+  VIRTIO_F_IN_ORDER,
+  VIRTIO_F_RING_EVENT_IDX,
+  VIRTIO_F_RING_INDIRECT_DESC,
+  VIRTIO_F_RING_PACKED,
+  VIRTIO_F_VERSION_1,
+  VRING_DESC_F_WRITE,
+} from '../../../src/abi/virtio-ring.ts';
+import { features } from '../../../src/virtio/features.ts';
 import { join, u32s, u64s, vfioUserMessage } from '../../../tools/device/channel.test-help.ts';
 import type { Disorder } from '../mutator.ts';
 import { bytesOfKind, EVENT_KINDS, kindOf, MEMORY_BYTES } from './kinds.ts';
@@ -26,11 +40,17 @@ const DATA = 0x2_0000;
 const DATA_BYTES = 0x2000;
 
 const COMMON = VIRTIO_PCI_COMMON_CFG.fields;
-const bit = (number: number) => 1n << BigInt(number);
-const VERSION_1 = bit(32);
-/** MRG_RXBUF, INDIRECT_DESC, IN_ORDER, EVENT_IDX, RING_PACKED, CSUM, GUEST_CSUM. */
-const OPTIONAL = [bit(15), bit(28), bit(35), bit(29), bit(34), bit(0), bit(1)];
-const [SESSION, REMAP] = [bit(112), bit(113)];
+const VERSION_1 = features(VIRTIO_F_VERSION_1);
+const OPTIONAL = [
+  VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_F_RING_INDIRECT_DESC,
+  VIRTIO_F_IN_ORDER,
+  VIRTIO_F_RING_EVENT_IDX,
+  VIRTIO_F_RING_PACKED,
+  VIRTIO_NET_F_CSUM,
+  VIRTIO_NET_F_GUEST_CSUM,
+].map((feature) => features(feature));
+const [SESSION, REMAP] = [features(VHOST_PCI_F_SESSION), features(VHOST_PCI_F_REMAP)];
 
 type Command = keyof typeof VFIO_USER;
 

@@ -2,8 +2,8 @@
 // An honest peer and an honest driver, who must get in within a bound after each attack and be served right: this project's
 // own front-end and driver, with a link, frames there and back, and the right index when the rings stop.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { vhostPciDriver } from '../../../src/drivers/vhost-pci/driver.ts';
 import type { Port } from '../../../src/ethdev/port.ts';
-import { vhostPciDriver } from '../../../src/ethdev/vhost-pci-port.ts';
 import { Echo } from '../../support/echo.ts';
 import { SENT_AT_START, StillPeer } from '../../support/still-peer.ts';
 import type { Connect } from './attacker.ts';

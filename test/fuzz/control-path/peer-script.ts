@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A front-end's session as it should be, from the first message to the last, with what a guest does to its memory meanwhile.
-import { VHOST_USER } from '../../../src/abi/vhost-user.ts';
+import { VHOST_USER, VHOST_USER_F_PROTOCOL_FEATURES } from '../../../src/abi/vhost-user.ts';
+import { VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_F_MTU } from '../../../src/abi/virtio-net.ts';
+import {
+  VIRTIO_F_IN_ORDER,
+  VIRTIO_F_RING_EVENT_IDX,
+  VIRTIO_F_RING_PACKED,
+  VIRTIO_F_VERSION_1,
+} from '../../../src/abi/virtio-ring.ts';
+import { features } from '../../../src/virtio/features.ts';
 import { join, u32s, u64s, vhostUserMessage } from '../../../tools/device/channel.test-help.ts';
 import { ALL_PROTOCOL, GPA, ringOffsets, USER } from '../../../tools/device/peer.test-help.ts';
 import type { Disorder } from '../mutator.ts';
@@ -9,11 +17,16 @@ import type { Step } from './steps.ts';
 
 const NEED_REPLY = 8;
 const RING_ENTRIES = 256;
-const bit = (number: number) => 1n << BigInt(number);
-const VERSION_1 = bit(32);
-const PROTOCOL = bit(30);
-/** MRG_RXBUF, MQ, IN_ORDER, EVENT_IDX, RING_PACKED, MTU. */
-const OPTIONAL = [bit(15), bit(22), bit(35), bit(29), bit(34), bit(3)];
+const VERSION_1 = features(VIRTIO_F_VERSION_1);
+const PROTOCOL = features(VHOST_USER_F_PROTOCOL_FEATURES);
+const OPTIONAL = [
+  VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_NET_F_MQ,
+  VIRTIO_F_IN_ORDER,
+  VIRTIO_F_RING_EVENT_IDX,
+  VIRTIO_F_RING_PACKED,
+  VIRTIO_NET_F_MTU,
+].map((feature) => features(feature));
 
 type Request = keyof typeof VHOST_USER;
 

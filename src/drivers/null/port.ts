@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// net_null, DPDK's port without a wire: receiving gives packets of `size` bytes at once, transmitting frees them.
+// With copy=1 each packet's bytes are also copied from and to a buffer. It shows what the frame around a driver costs.
+import { PmdError } from '../../errors.ts';
+import { formatDevargs, integerArg } from '../../ethdev/devargs.ts';
+import type { MbufVector } from '../../ethdev/mempool.ts';
+import { ALL_OFFLOADS } from '../../ethdev/offloads.ts';
+import type {
+  Port,
+  PortConfig,
+  PortDriver,
+  PortEvent,
+  PortInfo,
+  PortLink,
+  PortStats,
+  QueueSpec,
+  RxInterrupt,
+  RxQueue,
+  TxQueue,
+} from '../../ethdev/port.ts';
+import { checkListener, checkPortConfig, requireOpen } from '../../ethdev/port-arguments.ts';
+
+// Counters of a queue, written by the thread that polls it and read by the main thread.
+const PACKETS = 0;
+const BYTES = 1;
+const NOMBUF = 2;
+/** Not a counter: 1 while the port is stopped, so that bursts do nothing. */
+const STOPPED = 3;
+const COUNTERS = 8;
+
+class NullRxQueue implements RxQueue {
+  readonly interrupt = neverInterrupts(false);
+  readonly #counters: Float64Array;
+  readonly #size: number;
+  readonly #source: Uint8Array | null;
+
+  constructor(spec: QueueSpec) {
+    this.#counters = new Float64Array(spec.data.counters as SharedArrayBuffer);
+    this.#size = spec.data.size as number;
+    this.#source = spec.data.copy === 1 ? new Uint8Array(this.#size) : null;
+  }
+
+  burst(pkts: MbufVector, n: number): number {
+    const { pool, ids } = pkts;
+    const size = this.#size;
+    if (this.#counters[STOPPED] !== 0) return 0;
+    if (size > pool.dataRoom || pool.alloc(pkts, n) === 0) {
+      this.#counters[NOMBUF] += n;
+      return 0;
+    }
+    for (let i = 0; i < n; i++) {
+      const mbuf = ids[i];
+      pool.dataLen[mbuf] = size;
+      pool.pktLen[mbuf] = size;
+      if (this.#source) pool.bytes.set(this.#source, mbuf * pool.stride + pool.dataOff[mbuf]);
+    }
+    this.#counters[PACKETS] += n;
+    this.#counters[BYTES] += n * size;
+    return n;
+  }
+}
+
+/** RX of no-rx=1. */
+class SilentRxQueue implements RxQueue {
+  readonly interrupt = neverInterrupts(true);
+  burst(): number {
+    return 0;
+  }
+}
+
+/** There is nothing to wait for: packets are there always, so that nobody falls asleep, or never. */
+function neverInterrupts(silent: boolean): RxInterrupt {
+  return { fd: -1, arm: () => silent, disarm: () => {}, counters: new Float64Array(2) };
+}
+
+class NullTxQueue implements TxQueue {
+  readonly #counters: Float64Array;
+  readonly #sink: Uint32Array | null;
+
+  constructor(spec: QueueSpec) {
+    this.#counters = new Float64Array(spec.data.counters as SharedArrayBuffer);
+    this.#sink = spec.data.copy === 1 ? new Uint32Array(16384) : null;
+  }
+
+  burst(pkts: MbufVector, from: number, to: number): number {
+    if (to <= from || this.#counters[STOPPED] !== 0) return 0;
+    const { pool, ids } = pkts;
+    let bytes = 0;
+    for (let i = from; i < to; i++) {
+      const mbuf = ids[i];
+      bytes += pool.pktLen[mbuf];
+      if (this.#sink) {
+        // Word by word, because a view for `set` would be garbage.
+        const start = (mbuf * pool.stride + pool.dataOff[mbuf]) >>> 2;
+        const words = (pool.dataLen[mbuf] + 3) >>> 2;
+        for (let w = 0; w < words; w++) this.#sink[w] = pool.words[start + w];
+      }
+    }
+    pool.free(pkts, from, to);
+    this.#counters[PACKETS] += to - from;
+    this.#counters[BYTES] += bytes;
+    return to - from;
+  }
+}
+
+class NullPort implements Port {
+  readonly id: number;
+  readonly info: PortInfo;
+  config: PortConfig = { rxQueues: 1, txQueues: 1 };
+  started = false;
+  /** Whatever is left to do for a packet that goes nowhere is done. */
+  readonly txOffloads = ALL_OFFLOADS;
+  readonly #size: number;
+  readonly #copy: number;
+  readonly #silent: number;
+  // All queues' counters live as long as the port, so that totals survive a new configuration.
+  readonly #rx: Float64Array[];
+  readonly #tx: Float64Array[];
+  #closed = false;
+  #rxZero: number[][];
+  #txZero: number[][];
+
+  constructor(id: number, name: string, devargs: ReadonlyMap<string, string>) {
+    this.id = id;
+    this.#size = integerArg(name, devargs, 'size', { fallback: 64, min: 14, max: 65407 });
+    this.#copy = integerArg(name, devargs, 'copy', { fallback: 0, min: 0, max: 1 });
+    this.#silent = integerArg(name, devargs, 'no-rx', { fallback: 0, min: 0, max: 1 });
+    const queues = integerArg(name, devargs, 'queues', { fallback: 16, min: 1, max: 1024 });
+    this.info = nullInfo(id, name, devargs, queues);
+    this.#rx = Array.from({ length: queues }, newCounters);
+    this.#tx = Array.from({ length: queues }, newCounters);
+    this.#rxZero = this.#rx.map((counters) => [...counters]);
+    this.#txZero = this.#tx.map((counters) => [...counters]);
+  }
+
+  configure(config: PortConfig): void {
+    checkPortConfig('configure()', config);
+    requireOpen('configure', this.id, this.#closed);
+    for (const [count, kind, max] of [
+      [config.rxQueues, 'RX', this.info.maxRxQueues],
+      [config.txQueues, 'TX', this.info.maxTxQueues],
+    ] as const) {
+      if (count > max) {
+        throw new PmdError(
+          'VPCI_QUEUE_COUNT',
+          `Failed to configure ${this.info.name}: ${count} ${kind} queues asked for, the device has ${max}`,
+        );
+      }
+    }
+    this.config = { ...config };
+  }
+
+  start(): void {
+    requireOpen('start', this.id, this.#closed);
+    this.#setStarted(true);
+  }
+
+  stop(): void {
+    this.#setStarted(false);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#setStarted(false);
+  }
+
+  link(): PortLink {
+    return { up: this.started, speed: 10_000 };
+  }
+
+  stats(): PortStats {
+    const rx = this.#sum(this.#rx, this.#rxZero);
+    const tx = this.#sum(this.#tx, this.#txZero);
+    return {
+      ipackets: rx[PACKETS],
+      opackets: tx[PACKETS],
+      ibytes: rx[BYTES],
+      obytes: tx[BYTES],
+      imissed: 0,
+      ierrors: 0,
+      oerrors: 0,
+      rxNombuf: rx[NOMBUF],
+    };
+  }
+
+  xstats(): ReadonlyMap<string, number> {
+    const stats = this.stats();
+    const xstats = new Map<string, number>([
+      ['rx_good_packets', stats.ipackets],
+      ['tx_good_packets', stats.opackets],
+      ['rx_good_bytes', stats.ibytes],
+      ['tx_good_bytes', stats.obytes],
+      ['rx_missed_errors', 0],
+      ['rx_errors', 0],
+      ['tx_errors', 0],
+      ['rx_mbuf_allocation_errors', stats.rxNombuf],
+    ]);
+    for (let q = 0; q < this.config.rxQueues; q++) {
+      xstats.set(`rx_q${q}_packets`, this.#rx[q][PACKETS] - this.#rxZero[q][PACKETS]);
+      xstats.set(`rx_q${q}_bytes`, this.#rx[q][BYTES] - this.#rxZero[q][BYTES]);
+      xstats.set(`rx_q${q}_errors`, 0);
+    }
+    for (let q = 0; q < this.config.txQueues; q++) {
+      xstats.set(`tx_q${q}_packets`, this.#tx[q][PACKETS] - this.#txZero[q][PACKETS]);
+      xstats.set(`tx_q${q}_bytes`, this.#tx[q][BYTES] - this.#txZero[q][BYTES]);
+    }
+    return xstats;
+  }
+
+  clearStats(): void {
+    this.#rxZero = this.#rx.map((counters) => [...counters]);
+    this.#txZero = this.#tx.map((counters) => [...counters]);
+  }
+
+  rxQueueSpec(queue: number): QueueSpec {
+    return this.#spec('rx', queue, this.#rx[queue]);
+  }
+
+  txQueueSpec(queue: number): QueueSpec {
+    return this.#spec('tx', queue, this.#tx[queue]);
+  }
+
+  descriptors(): number {
+    return 0;
+  }
+
+  on(event: PortEvent, listener: () => void): void {
+    checkListener(event, listener);
+    requireOpen('listen to', this.id, this.#closed);
+    // Nothing ever happens to this port.
+  }
+
+  #setStarted(started: boolean): void {
+    this.started = started;
+    for (const queue of [...this.#rx, ...this.#tx]) queue[STOPPED] = started ? 0 : 1;
+  }
+
+  #spec(role: 'rx' | 'tx', queue: number, counters: Float64Array | undefined): QueueSpec {
+    if (!counters) throw new PmdError('VPCI_QUEUE_COUNT', `Port ${this.id} has no ${role} queue ${queue}`);
+    const data = {
+      counters: counters.buffer as SharedArrayBuffer,
+      size: this.#size,
+      copy: this.#copy,
+      silent: this.#silent,
+    };
+    return { driver: nullDriver.name, role, port: this.id, queue, data };
+  }
+
+  #sum(queues: readonly Float64Array[], zero: readonly number[][]): number[] {
+    const total = new Array<number>(COUNTERS).fill(0);
+    for (let q = 0; q < queues.length; q++) {
+      for (let i = 0; i < COUNTERS; i++) total[i] += queues[q][i] - zero[q][i];
+    }
+    return total;
+  }
+}
+
+function newCounters(): Float64Array {
+  return new Float64Array(new SharedArrayBuffer(COUNTERS * 8));
+}
+
+function nullInfo(id: number, name: string, devargs: ReadonlyMap<string, string>, queues: number): PortInfo {
+  return {
+    name,
+    driver: 'net_null',
+    devargs: formatDevargs(devargs),
+    // Locally administered, then "null" in ASCII.
+    mac: `02:6e:75:6c:6c:${id.toString(16).padStart(2, '0')}`,
+    mtu: 1500,
+    minMtu: 68,
+    maxMtu: 65535,
+    maxRxQueues: queues,
+    maxTxQueues: queues,
+    minRxBufSize: 0,
+    maxRxPktLen: 0xffff_ffff,
+    rxInterrupts: true,
+    minDescriptors: 0,
+    maxDescriptors: 65535,
+    details: {},
+  };
+}
+
+export const nullDriver: PortDriver = {
+  name: 'net_null',
+  keys: ['size', 'copy', 'no-rx', 'queues'],
+  probe: (id, name, devargs) => new NullPort(id, name, devargs),
+  openRxQueue: (spec) => (spec.data.silent === 1 ? new SilentRxQueue() : new NullRxQueue(spec)),
+  openTxQueue: (spec) => new NullTxQueue(spec),
+};

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The port drivers of this package. Threads that open a queue look its driver up here, too.
+import { PmdError } from '../errors.ts';
+import type { PortDriver, QueueSpec, RxQueue, TxQueue } from '../ethdev/port.ts';
+import { parsePciAddress } from '../pci/address.ts';
+import { nullDriver } from './null/port.ts';
+import { tapDriver } from './tap/port.ts';
+import { vhostPciDriver } from './vhost-pci/driver.ts';
+
+export const drivers: readonly PortDriver[] = [vhostPciDriver, nullDriver, tapDriver];
+
+/** The driver of a device name such as "net_null0": the name without its id. PCI addresses have a driver of their own. */
+export function driverOfDevice(device: string, among: readonly PortDriver[] = drivers): PortDriver {
+  if (parsePciAddress(device) !== null) {
+    const driver = among.find(({ pci }) => pci);
+    if (driver) return driver;
+  }
+  const prefix = device.replace(/\d+$/, '');
+  return driverNamed(prefix, `device '${device}'`, among);
+}
+
+/** Opens a port's receive queue in the calling thread. */
+export function openRxQueue(spec: QueueSpec): RxQueue {
+  return driverNamed(spec.driver, `RX queue ${spec.queue} of port ${spec.port}`).openRxQueue(spec);
+}
+
+/** Opens a port's transmit queue in the calling thread. */
+export function openTxQueue(spec: QueueSpec): TxQueue {
+  return driverNamed(spec.driver, `TX queue ${spec.queue} of port ${spec.port}`).openTxQueue(spec);
+}
+
+/** Lets go of what a thread held in place in the queue; for a thread that ends. */
+export function abandonQueue(spec: QueueSpec): void {
+  driverNamed(spec.driver, `queue ${spec.queue} of port ${spec.port}`).abandonQueue?.(spec);
+}
+
+function driverNamed(name: string, what: string, among: readonly PortDriver[] = drivers): PortDriver {
+  const driver = among.find((candidate) => candidate.name === name);
+  if (driver) return driver;
+  const known = among.map((candidate) => candidate.name).join(', ');
+  throw new PmdError('VPCI_NO_DRIVER', `Failed to open ${what}: no driver '${name}'; there are ${known}`);
+}

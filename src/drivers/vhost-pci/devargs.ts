@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The devargs of net_vhost_pci: `path` (the device's vfio-user socket; required, unless the device is named by a PCI address), `queues`
+// (pairs to use at most; all of the device when left out), `mac` (six pairs of hexadecimal digits, unicast), `mem` (PATH@OFFSET, another
+// mapping of the memory of BAR 2), `csum=0` and `tso=0` (the peer must finish checksums, and cut segments, itself, both for what it sends and
+// for what it gets), `max-peer-memory` (a size: memory of a peer of up to that is taken whatever it may cost this process, larger memory is
+// refused; docs/trust-model.md).
+import { parseByteSize } from '../../byte-size.ts';
+import type { AlternateMapping } from '../../engines/alternate-mapping.ts';
+import { dataPathFeatures } from '../../engines/features.ts';
+import { PmdError } from '../../errors.ts';
+import { integerArg, macArg } from '../../ethdev/devargs.ts';
+import { parsePciAddress } from '../../pci/address.ts';
+import type { FeatureSet } from '../../virtio/features.ts';
+
+export const VHOST_PCI_DEVARGS = ['path', 'queues', 'mac', 'mem', 'csum', 'tso', 'max-peer-memory'] as const;
+
+export interface VhostPciDevargs {
+  /** Where the function is: behind a socket, or at a PCI address of this machine. */
+  readonly place: { readonly path: string } | { readonly address: string };
+  readonly queues?: number;
+  readonly mac?: string;
+  readonly alternateMapping?: AlternateMapping;
+  /** Bytes. */
+  readonly maxPeerMemory?: number;
+  readonly features: FeatureSet;
+}
+
+/** Throws VPCI_DEVARGS naming the device and the argument. */
+export function parseVhostPciDevargs(name: string, devargs: ReadonlyMap<string, string>): VhostPciDevargs {
+  const mac = macArg(name, devargs);
+  const flag = (key: string) => integerArg(name, devargs, key, { fallback: 1, min: 0, max: 1 }) === 1;
+  return {
+    place: parsePlace(name, devargs.get('path')),
+    ...parseQueues(name, devargs.get('queues')),
+    ...(mac === null ? {} : { mac }),
+    ...parseMem(name, devargs.get('mem')),
+    ...parseMaxPeerMemory(name, devargs.get('max-peer-memory')),
+    features: dataPathFeatures({ csum: flag('csum'), tso: flag('tso') }),
+  };
+}
+
+function parsePlace(name: string, path: string | undefined): VhostPciDevargs['place'] {
+  const address = parsePciAddress(name);
+  if (address !== null && path !== undefined)
+    throw new PmdError('VPCI_DEVARGS', `Failed to probe ${name}: path= is for --vdev net_vhost_pci<N>`);
+  if (address !== null) return { address };
+  if (path) return { path };
+  throw new PmdError('VPCI_DEVARGS', `Failed to probe ${name}: it needs path=<socket of vhost-pci-device>`);
+}
+
+function parseMem(name: string, text: string | undefined): { alternateMapping?: AlternateMapping } {
+  if (text === undefined) return {};
+  const [, path, number] = /^(.+)@(\d+|0x[0-9a-f]+)$/i.exec(text) ?? [];
+  const offset = Number(number);
+  if (path === undefined || !Number.isSafeInteger(offset)) {
+    throw new PmdError('VPCI_DEVARGS', `Failed to probe ${name}: mem=${text} is not PATH@OFFSET`);
+  }
+  return { alternateMapping: { path, offset } };
+}
+
+function parseMaxPeerMemory(name: string, text: string | undefined): { maxPeerMemory?: number } {
+  if (text === undefined) return {};
+  const maxPeerMemory = parseByteSize(text);
+  if (maxPeerMemory === null || maxPeerMemory === 0) {
+    throw new PmdError(
+      'VPCI_DEVARGS',
+      `Failed to probe ${name}: max-peer-memory=${text} is no size such as 512M or 8G`,
+    );
+  }
+  return { maxPeerMemory };
+}
+
+function parseQueues(name: string, text: string | undefined): { queues?: number } {
+  if (text === undefined) return {};
+  if (!/^[1-9][0-9]{0,4}$/.test(text)) {
+    throw new PmdError('VPCI_DEVARGS', `Failed to probe ${name}: queues=${text} is not a positive number`);
+  }
+  return { queues: Number(text) };
+}

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The port of net_vhost_pci: a device with engines as a Port. Queue i of the port is engine pair i of the
+// device.
+import { MIN_MTU } from '../../abi/vhost-pci.ts';
+import { requireInteger, requireOneOf } from '../../arguments.ts';
+import type { EngineRole } from '../../engines/carrier.ts';
+import type { DeviceEvents, EngineDevice } from '../../engines/device.ts';
+import { PmdError } from '../../errors.ts';
+import type {
+  Port,
+  PortConfig,
+  PortEvent,
+  PortInfo,
+  PortLink,
+  PortStats,
+  QueueSpec,
+} from '../../ethdev/port.ts';
+import { checkListener, checkPortConfig, requireOpen } from '../../ethdev/port-arguments.ts';
+import { RxInterruptCounters } from '../../ethdev/rx-interrupt-counters.ts';
+import {
+  clearedCounters,
+  type PortCounters,
+  portStats,
+  portXstats,
+  QueueCounters,
+} from '../../ethdev/xstats.ts';
+import { native, type QueueHandle } from '../../native.ts';
+import { standardOutput } from '../../output/text-writer.ts';
+import { offloadsTaken } from './offloads.ts';
+
+export const DRIVER = 'net_vhost_pci';
+/** Memory has no line rate; DPDK's net_vhost names this too. */
+const LINK_SPEED_MBPS = 10_000;
+const MTU = 1500;
+/** An IP packet of 64 KiB behind an Ethernet header, which is what segmentation offload makes at most. */
+const MAX_PKT_LEN = 65_550;
+const MAX_MTU = 65_517;
+const MAX_DESCRIPTORS = 32_768;
+/** A device that sends nonsense must not fill the disk with our complaints. */
+const MAX_REPORTS = 32;
+
+export interface VhostPciPortOptions {
+  readonly id: number;
+  readonly name: string;
+  /** Queues that may be configured; all of the device when left out. */
+  readonly queues?: number;
+  readonly mac?: string;
+  readonly devargs?: string;
+  /** Takes one line about trouble; stderr when left out. */
+  readonly report?: (line: string) => void;
+}
+
+interface PortQueue {
+  readonly handle: QueueHandle;
+  readonly counters: QueueCounters;
+  readonly interrupts: RxInterruptCounters;
+}
+
+export class VhostPciPort implements Port {
+  readonly id: number;
+  readonly #options: VhostPciPortOptions;
+  readonly #device: EngineDevice;
+  readonly #maxQueues: number;
+  readonly #queues: Readonly<Record<EngineRole, readonly PortQueue[]>>;
+  readonly #listeners: Record<PortEvent, (() => void)[]> = { link: [], reason: [], removed: [] };
+  #config: PortConfig;
+  #started = false;
+  #reports = 0;
+  /** The last counts, kept when the queues are gone. */
+  #final: PortCounters | null = null;
+
+  /**
+   * `open` gives the device, which reports to `events`; the port owns it. Throws VPCI_QUEUE_COUNT when it has
+   * fewer pairs than `options.queues`.
+   */
+  constructor(open: (events: DeviceEvents) => EngineDevice, options: VhostPciPortOptions) {
+    this.id = options.id;
+    this.#options = options;
+    const events = {
+      onLink: () => this.#emit('link'),
+      onLinkReason: () => this.#emit('reason'),
+      onRemoved: () => this.#emit('removed'),
+      report: (line: string) => this.#report(line),
+    };
+    this.#device = open(events);
+    const { queuePairs } = this.#device;
+    this.#maxQueues = options.queues ?? queuePairs;
+    if (this.#maxQueues > queuePairs) {
+      this.#device.close();
+      throw tooManyQueues(options.name, this.#maxQueues, queuePairs);
+    }
+    this.#queues = { rx: this.#openQueues('rx'), tx: this.#openQueues('tx') };
+    this.#config = { rxQueues: this.#maxQueues, txQueues: this.#maxQueues };
+  }
+
+  get config(): PortConfig {
+    return this.#config;
+  }
+
+  get started(): boolean {
+    return this.#started;
+  }
+
+  get info(): PortInfo {
+    return {
+      name: this.#options.name,
+      driver: DRIVER,
+      devargs: this.#options.devargs ?? '',
+      mac: this.#options.mac ?? defaultMac(this.id),
+      mtu: Math.min(this.#device.peerMtu || MTU, MAX_MTU),
+      minMtu: MIN_MTU,
+      maxMtu: MAX_MTU,
+      maxRxQueues: this.#maxQueues,
+      maxTxQueues: this.#maxQueues,
+      minRxBufSize: 64,
+      maxRxPktLen: MAX_PKT_LEN,
+      rxInterrupts: this.#device.interrupts === 'eventfd',
+      minDescriptors: 1,
+      maxDescriptors: MAX_DESCRIPTORS,
+      details: this.#details(),
+    };
+  }
+
+  /**
+   * What the peer's driver has offered to take; nothing while there is none, as the next one may offer less.
+   */
+  get txOffloads(): number {
+    return this.#device.linkUp ? offloadsTaken(this.#device.peerFeatures) : 0;
+  }
+
+  configure(config: PortConfig): void {
+    checkPortConfig('configure()', config);
+    requireOpen('configure', this.id, this.#device.state === 'closed');
+    if (this.#started)
+      throw new PmdError('EBUSY', `Failed to configure port ${this.id}: it must be stopped first`);
+    for (const count of [config.rxQueues, config.txQueues]) {
+      if (count > this.#maxQueues) throw tooManyQueues(this.#options.name, count, this.#maxQueues);
+    }
+    this.#config = config;
+  }
+
+  start(): void {
+    requireOpen('start', this.id, this.#device.state === 'closed');
+    if (this.#device.state !== 'live') {
+      throw new PmdError(
+        'VPCI_REMOVED',
+        `Failed to start port ${this.id}: its device is ${this.#device.state}`,
+      );
+    }
+    if (this.#started) return;
+    this.#started = true;
+    this.#device.startPort({ rx: this.#config.rxQueues, tx: this.#config.txQueues });
+  }
+
+  stop(): void {
+    if (!this.#started) return;
+    this.#started = false;
+    if (this.#device.state !== 'closed') this.#device.stopPort();
+  }
+
+  close(): void {
+    if (this.#device.state === 'closed') return;
+    this.stop();
+    this.#final = this.#counters();
+    this.#device.close();
+  }
+
+  link(): PortLink {
+    const { linkUp, linkReason } = this.#device;
+    return linkUp ? { up: true, speed: LINK_SPEED_MBPS } : { up: false, speed: 0, reason: linkReason };
+  }
+
+  stats(): PortStats {
+    return portStats(this.#counters());
+  }
+
+  xstats(): ReadonlyMap<string, number> {
+    return portXstats(this.#counters(), this.#driverCounters());
+  }
+
+  clearStats(): void {
+    if (this.#final !== null) {
+      this.#final = clearedCounters(this.#final);
+      return;
+    }
+    for (const { counters, interrupts } of [...this.#queues.rx, ...this.#queues.tx]) {
+      counters.clear();
+      interrupts.clear();
+    }
+  }
+
+  rxQueueSpec(queue: number): QueueSpec {
+    return this.#spec('rx', queue);
+  }
+
+  txQueueSpec(queue: number): QueueSpec {
+    return this.#spec('tx', queue);
+  }
+
+  descriptors(role: 'rx' | 'tx', queue: number): number {
+    requireOneOf('descriptors()', 'role', role, ['rx', 'tx']);
+    requireInteger('descriptors()', 'queue', queue, 0, this.#maxQueues - 1);
+    return this.#device.engine(role, queue).ringSize;
+  }
+
+  on(event: PortEvent, listener: () => void): void {
+    checkListener(event, listener);
+    requireOpen('listen to', this.id, this.#device.state === 'closed');
+    this.#listeners[event].push(listener);
+  }
+
+  #openQueues(role: EngineRole): PortQueue[] {
+    return Array.from({ length: this.#maxQueues }, (_, pair) => {
+      const handle = this.#device.engine(role, pair).queue;
+      const counters = new QueueCounters(new BigUint64Array(native.queueStats(handle)));
+      return { handle, counters, interrupts: new RxInterruptCounters() };
+    });
+  }
+
+  #spec(role: EngineRole, queue: number): QueueSpec {
+    const configured = role === 'rx' ? this.#config.rxQueues : this.#config.txQueues;
+    const opened = queue < configured ? this.#queues[role][queue] : undefined;
+    if (!opened)
+      throw new PmdError(
+        'VPCI_QUEUE_COUNT',
+        `Port ${this.id} has ${configured} ${role} queues, none is ${queue}`,
+      );
+    const { handle, interrupts } = opened;
+    const interrupt = { interruptFd: this.#device.interruptFd(queue), interrupts: interrupts.shared };
+    const data = { handle, ...(role === 'rx' ? interrupt : {}) };
+    return { driver: DRIVER, role, port: this.id, queue, data };
+  }
+
+  #counters(): PortCounters {
+    if (this.#final !== null) return this.#final;
+    const read = (queues: readonly PortQueue[]) => queues.map(({ counters }) => counters.read());
+    return { rx: read(this.#queues.rx), tx: read(this.#queues.tx), used: this.#config };
+  }
+
+  /** Beyond DPDK's names. Trouble that belongs to the device and not to a packet is never cleared. */
+  #driverCounters(): [string, number][] {
+    const out: [string, number][] = [];
+    for (let queue = 0; queue < this.#config.rxQueues; queue++) {
+      out.push(...(this.#queues.rx[queue]?.interrupts.xstats(`rx_q${queue}`) ?? []));
+    }
+    for (const role of ['rx', 'tx'] as const) {
+      const count = role === 'rx' ? this.#config.rxQueues : this.#config.txQueues;
+      for (let queue = 0; queue < count; queue++) {
+        out.push([`${role}_q${queue}_start_errors`, this.#device.engine(role, queue).startErrors]);
+      }
+    }
+    out.push(...this.#device.counters());
+    return out;
+  }
+
+  #details(): Record<string, string | number> {
+    const device = this.#device;
+    const details: Record<string, string | number> = Object.fromEntries(device.details());
+    for (const role of ['rx', 'tx'] as const) {
+      this.#queues[role].forEach((_, pair) => {
+        const engine = device.engine(role, pair);
+        const state = device.state === 'closed' ? 'stopped' : engine.state;
+        details[engine.name] = `${state}, ${engine.ringSize} descriptors`;
+      });
+    }
+    return details;
+  }
+
+  #emit(event: PortEvent): void {
+    for (const listener of this.#listeners[event]) listener();
+  }
+
+  #report(line: string): void {
+    this.#reports++;
+    if (this.#reports > MAX_REPORTS) return;
+    const write =
+      this.#options.report ?? ((text: string) => standardOutput().stderr.line(`${DRIVER}: ${text}`));
+    write(line);
+    if (this.#reports === MAX_REPORTS) write('Further trouble is counted in xstats, not printed');
+  }
+}
+
+/** Locally administered, "vpci" and the port's number. */
+function defaultMac(id: number): string {
+  return `02:76:70:63:69:${(id & 0xff).toString(16).padStart(2, '0').toUpperCase()}`;
+}
+
+function tooManyQueues(name: string, wanted: number, present: number): PmdError {
+  return new PmdError(
+    'VPCI_QUEUE_COUNT',
+    `${name}: ${wanted} queues were asked for, but the device has ${present} queue pairs`,
+  );
+}

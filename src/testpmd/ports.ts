@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The ports of a session: which are open, which forward, and what `port start`, `port stop`, `port close` and
+// the statistics do to them.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ports as openPorts } from '../drivers/registry.ts';
+import { PmdError } from '../errors.ts';
+import type { Port } from '../ethdev/port.ts';
+import type { Forwarding } from './forwarding.ts';
+import { UsageError } from './getopt.ts';
+import type { Output } from './output.ts';
+import type { Settings } from './settings.ts';
+import { linkLine, noLinkLine, portStatsText, type StatsSample } from './text/port-text.ts';
+
+/** How long the start waits for links, as testpmd: 9 s. */
+const LINK_CHECKS = 90;
+const LINK_CHECK_INTERVAL_MS = 100;
+
+/** What the ports need of the session. */
+export interface PortsHost {
+  readonly settings: Settings;
+  readonly output: Output;
+  readonly forwarding: Forwarding;
+  readonly quitting: boolean;
+}
+
+export class Ports {
+  /** Ports whose promiscuous mode was switched off: a word only, as these ports have no filter. */
+  readonly notPromiscuous = new Set<number>();
+  readonly #host: PortsHost;
+  readonly #configured = new WeakSet<Port>();
+  readonly #samples = new Map<number, StatsSample>();
+
+  constructor(host: PortsHost) {
+    this.#host = host;
+  }
+
+  /** All that are open, by id. */
+  get open(): Port[] {
+    return openPorts();
+  }
+
+  /** Those that forward: all, or those of --portlist, --portmask, --nb-ports that are open. */
+  get forwarding(): Port[] {
+    const { portList, nbPorts } = this.#host.settings;
+    const { open } = this;
+    const chosen = portList === null ? open : portList.flatMap((id) => open.filter((port) => port.id === id));
+    return chosen.slice(0, nbPorts ?? chosen.length);
+  }
+
+  /** The options that choose ports cannot be checked before the devices are there. Throws UsageError. */
+  requireChosen(): void {
+    const { portList, nbPorts } = this.#host.settings;
+    const open = this.open.length;
+    const missing = portList?.find((id) => id >= open);
+    if (missing !== undefined)
+      throw new UsageError(`--portlist or --portmask: there is no port ${missing}, of ${open}`);
+    if ((nbPorts ?? 0) > open)
+      throw new UsageError(`option '--nb-ports': nb-ports should be > 0 and <= ${open}`);
+  }
+
+  /** --rx-interrupt needs ports that have interrupts. Throws a PmdError that names one without. */
+  requireInterrupts(ports: readonly Port[]): void {
+    const { rxInterrupt } = this.#host.settings;
+    if (rxInterrupt === 'off') return;
+    const port = ports.find(({ info }) => !info.rxInterrupts);
+    if (!port) return;
+    const { name, driver, details } = port.info;
+    const how =
+      details.Bus === 'uio_pci_generic' ? ': bind it to vfio-pci, or poll' : ': it can only be polled';
+    throw new PmdError(
+      'VPCI_NO_INTERRUPTS',
+      `--rx-interrupt=${rxInterrupt}: port ${port.id} (${name}, ${details.Bus ?? driver}) has no interrupts${how}`,
+    );
+  }
+
+  /** `port start`; `configure` also those that are configured already. */
+  async start(ports: readonly Port[], configure: boolean): Promise<void> {
+    const { output } = this.#host;
+    let started = 0;
+    for (const port of ports) {
+      if (port.started) {
+        output.complain(`Port ${port.id} is now not stopped`);
+        continue;
+      }
+      this.bringUp(port, configure);
+      started++;
+    }
+    if (started > 0) await this.#checkLinks();
+    else if (ports.length > 0) output.complain('Please stop the ports first');
+    output.print('Done');
+  }
+
+  /** Configures a port where it has to be, and starts it. */
+  bringUp(port: Port, configure = false): void {
+    const { output, settings } = this.#host;
+    const { rxQueues, txQueues } = settings;
+    const same = port.config.rxQueues === rxQueues && port.config.txQueues === txQueues;
+    if (configure || !same || !this.#configured.has(port)) {
+      output.print(`Configuring Port ${port.id} (socket 0)`);
+      port.configure({ rxQueues, txQueues });
+      this.#configured.add(port);
+    }
+    port.start();
+    output.print(`Port ${port.id}: ${port.info.mac.toUpperCase()}`);
+  }
+
+  async stop(ports: readonly Port[], checkLinks: boolean): Promise<void> {
+    const { output } = this.#host;
+    output.print('Stopping ports...');
+    let stopped = 0;
+    for (const port of ports) {
+      if (this.#busy(port) || !port.started) continue;
+      port.stop();
+      stopped++;
+    }
+    if (stopped > 0 && checkLinks) await this.#checkLinks();
+    output.print('Done');
+  }
+
+  close(ports: readonly Port[]): void {
+    const { output } = this.#host;
+    output.print('Closing ports...');
+    for (const port of ports) {
+      if (this.#busy(port)) continue;
+      if (port.started) {
+        output.complain(`Cannot close started device (port ${port.id})`);
+        continue;
+      }
+      this.closeStopped(port);
+    }
+    output.print('Done');
+  }
+
+  /** A stopped one that does not forward. */
+  closeStopped(port: Port): void {
+    port.close();
+    this.#samples.delete(port.id);
+    this.#host.output.print(`Port ${port.id} is closed`);
+  }
+
+  /** The text of `show port stats`; rates are since the last time. */
+  statsText(port: Port): string {
+    const sample = { stats: port.stats(), time: process.hrtime.bigint() };
+    const text = portStatsText(port.id, sample, this.#samples.get(port.id));
+    this.#samples.set(port.id, sample);
+    return text;
+  }
+
+  clearStats(port: Port): void {
+    port.clearStats();
+    this.#samples.delete(port.id);
+    this.#host.forwarding.portStatsCleared(port);
+  }
+
+  #busy(port: Port): boolean {
+    const { forwarding, output } = this.#host;
+    if (!forwarding.uses(port)) return false;
+    output.complain(`Please remove port ${port.id} from forwarding configuration.`);
+    return true;
+  }
+
+  /** With link events one look, without them a wait until all are up and a line for each, as in testpmd. */
+  async #checkLinks(): Promise<void> {
+    const { output, settings } = this.#host;
+    if (!settings.linkCheck) return;
+    output.print('Checking link statuses...');
+    if (settings.lscInterrupt) return;
+    const down = () => this.open.some((port) => port.started && !port.link().up);
+    for (let i = 0; i < LINK_CHECKS && down() && !this.#host.quitting; i++)
+      await sleep(LINK_CHECK_INTERVAL_MS);
+    for (const port of this.open) {
+      output.print(`Port ${port.id} ${linkLine(port.link())}`);
+      if (port.link().reason) output.print(noLinkLine(port));
+    }
+  }
+}

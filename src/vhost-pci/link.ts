@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The link of a function: up or down, why it is down, and the order in which the owner of the device hears of
+// either.
+import type { DeviceEvents } from '../engines/device.ts';
+
+export type LinkEvents = Pick<DeviceEvents, 'onLink' | 'onLinkReason'>;
+
+export class Link {
+  readonly #wake: () => void;
+  readonly #events: LinkEvents;
+  #up = false;
+  #reason = '';
+
+  /** `wake` wakes the threads that sleep on RX queues, before `events` is called. */
+  constructor(wake: () => void, events: LinkEvents) {
+    this.#wake = wake;
+    this.#events = events;
+  }
+
+  get up(): boolean {
+    return this.#up;
+  }
+
+  /**
+   * The device's words for why the link is down; empty while it is up, or while the device has given none.
+   */
+  get reason(): string {
+    return this.#reason;
+  }
+
+  /** A reason that arrived before the link went down is reported after it. */
+  set(up: boolean): void {
+    if (this.#up === up) return;
+    this.#up = up;
+    if (up) this.#reason = '';
+    this.#wake();
+    this.#events.onLink();
+    if (!this.#up && this.#reason !== '') this.#events.onLinkReason();
+  }
+
+  setReason(text: string): void {
+    if (this.#reason === text) return;
+    this.#reason = text;
+    if (!this.#up) this.#events.onLinkReason();
+  }
+
+  /** The device was reset: its words no longer hold. */
+  clearReason(): void {
+    this.#reason = '';
+  }
+
+  /** The owner closes the device: down, with no event. */
+  drop(): void {
+    this.#up = false;
+  }
+}
