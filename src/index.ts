@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The public API.
 export { allowMemoryFileSystems } from './bus/memory-files.ts';
-export { PmdError } from './errors.ts';
+export { ERROR_CODES, PmdError, type PmdErrorCode } from './errors.ts';
 export type { InPlaceSlots, RxInPlace, TxInPlace } from './ethdev/in-place.ts';
 export {
   MBUF_DEFAULT_DATA_ROOM,
