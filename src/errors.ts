@@ -35,7 +35,7 @@ export const ERROR_CODES = {
     ],
     VPCI_NO_INTERRUPTS: [
       'a receive queue can only be polled',
-      'poll it; UIO and net_null have no RX interrupts',
+      'poll it; over UIO there are no RX interrupts',
     ],
     VPCI_LCORES: [
       'a list or mask of lcores cannot be parsed',
