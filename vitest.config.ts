@@ -37,7 +37,7 @@ const UNIT = [
   ...['abi', 'bus', 'pci', 'virtio', 'vhost-pci'].map((folder) => `src/${folder}/**/*.test.ts`),
   ...['device', 'devbind', 'run', 'vm'].map((folder) => `tools/${folder}/**/*.test.ts`),
   'test/model/**/*.test.ts',
-  'test/{layers,layouts,hostile-docs,readme}.test.ts',
+  'test/{layers,layouts,hostile-docs,readme,contributing}.test.ts',
 ];
 
 const common = { pool: 'forks', testTimeout: 120_000, hookTimeout: 120_000 } as const;
