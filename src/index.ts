@@ -2,7 +2,7 @@
 // The public API.
 export { allowMemoryFileSystems } from './bus/memory-files.ts';
 export { openPort, ports, probePort } from './drivers/registry.ts';
-export { PmdError } from './errors.ts';
+export { ERROR_CODES, PmdError, type PmdErrorCode } from './errors.ts';
 export type { InPlaceSlots, RxInPlace, TxInPlace } from './ethdev/in-place.ts';
 export {
   MBUF_DEFAULT_DATA_ROOM,

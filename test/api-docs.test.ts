@@ -2,24 +2,27 @@
 // What docs/api.md shows works as printed, in a project of its own beside the package.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ERROR_CODES } from '../src/errors.ts';
 import { native } from '../src/native.ts';
 import { ROOT } from './support/program.ts';
+import { Tool } from './support/tool.ts';
+import { until } from './support/wait.ts';
 
 const text = readFileSync(join(ROOT, 'docs/api.md'), 'utf8');
 const require = createRequire(import.meta.url);
+/** Its programs: each begins with a comment that names its file. */
+const programs = [...text.matchAll(/```ts\n(\/\/ (\w+\.ts) [\s\S]*?)```/g)].map(
+  ([, program = '', file = '']) => ({
+    file,
+    program,
+  }),
+);
+const cpus = native.getAffinity();
 let folder = '';
 
 beforeAll(() => {
@@ -30,18 +33,24 @@ beforeAll(() => {
   for (const name of ['tsx', 'typescript', '@types'])
     symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'count', type: 'module' }));
-  writeFileSync(join(folder, 'count.ts'), /```ts\n([\s\S]*?)```/.exec(text)?.[1] ?? '');
+  for (const { file, program } of programs) writeFileSync(join(folder, file), program);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const run = (script: string, ...args: string[]) =>
-  spawnSync(process.execPath, [script, ...args], { cwd: folder, encoding: 'utf8' });
+const run = (...args: string[]) => spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
 
 const counted = (text: string): boolean => /^[1-9]\d* packets$/m.test(text);
 
+const start = (...args: string[]) => spawn(process.execPath, ['--import', 'tsx', ...args], { cwd: folder });
+
 describe('docs/api.md', () => {
-  it.skipIf(!native.getAffinity().includes(0))('prints an application that runs', async () => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'count.ts', 'net_null0'], { cwd: folder });
+  it('prints programs and nothing that is not tried here', () => {
+    expect(programs.map(({ file }) => file)).toEqual(['count.ts', 'reconnect.ts', 'pairs.ts']);
+    expect(text.match(/```(ts|js)\n/g)).toHaveLength(programs.length);
+  });
+
+  it.skipIf(!cpus.includes(0))('prints an application that runs', async () => {
+    const child = start('count.ts', 'net_null0');
     let stdout = '';
     child.stdout.on('data', (data) => {
       // Once: a second one would end it by the signal.
@@ -57,17 +66,49 @@ describe('docs/api.md', () => {
     expect([stderr, child.exitCode, counted(stdout)]).toEqual(['', 0, true]);
   });
 
-  it('prints an application that compiles', () => {
+  it.skipIf(!cpus.includes(0) || !cpus.includes(1))('prints how lcores share the queues of a port', () => {
+    const { stdout, stderr, status } = run('--import', 'tsx', 'pairs.ts', 'net_null0');
+    expect([stderr, status]).toEqual(['', 0]);
+    expect(stdout).toMatch(/^lcore 0: [1-9]\d* packets\nlcore 1: [1-9]\d* packets\n$/);
+  });
+
+  it.skipIf(!cpus.includes(0))('prints how a device is opened again when it comes back', async () => {
+    const [vhost, vfio] = [join(folder, 'vhost.sock'), join(folder, 'vfio.sock')];
+    const child = start('reconnect.ts', `net_vhost_pci0,path=${vfio}`);
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (data) => {
+        output += data;
+      });
+    try {
+      for (let times = 1; times <= 2; times++) {
+        const device = new Tool('tools/device/main.ts', ['--vhost-user', vhost, '--vfio-user', vfio]);
+        try {
+          await until('the device is opened', () => output.split('device opened').length > times);
+        } finally {
+          await device.kill('SIGTERM');
+        }
+        await until('it is seen to go', () => output.split('device removed after 0 packets').length > times);
+      }
+      expect(child.exitCode).toBeNull();
+    } finally {
+      const gone = once(child, 'close');
+      child.kill('SIGKILL');
+      await gone;
+    }
+  });
+
+  it('prints programs that compile', () => {
     const options = ['--module', 'nodenext', '--strict', '--noEmit', '--types', 'node'];
-    const { stdout, status } = run(require.resolve('typescript/bin/tsc'), ...options, 'count.ts');
+    const files = programs.map(({ file }) => file);
+    const { stdout, status } = run(require.resolve('typescript/bin/tsc'), ...options, ...files);
     expect([stdout, status]).toEqual(['', 0]);
   });
 
   it('names codes of errors that there are', () => {
-    const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
-      .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
-      .map((file) => readFileSync(join(ROOT, 'src', file), 'utf8'))
-      .join('\n');
-    for (const [, code] of text.matchAll(/`(VPCI_[A-Z_]+)`/g)) expect(sources).toContain(`'${code}'`);
+    const codes = Object.values(ERROR_CODES).flatMap((theme) => Object.keys(theme));
+    const named = [...text.matchAll(/`(VPCI_[A-Z_]+)`/g)].map(([, code]) => code);
+    expect(named.length).toBeGreaterThan(1);
+    expect(named.filter((code) => !codes.includes(code ?? ''))).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@
 // IOMMU (memory for the device must be physical, and nothing holds the device back from other memory).
 import { closeSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { failedTo, PmdError } from '../errors.ts';
+import { codeOf, failedTo, PmdError } from '../errors.ts';
 import { type MappingHandle, native } from '../native.ts';
 import { enableBusMaster, listCapabilities } from '../pci/config-space.ts';
 import { readMsix } from '../pci/msix.ts';
@@ -221,7 +221,7 @@ function openFile(path: string, address: string): number {
   try {
     return openSync(path, 'r+');
   } catch (error) {
-    const { code = 'EIO' } = error as NodeJS.ErrnoException;
+    const code = codeOf(error, 'EIO');
     if (code !== 'EACCES' && code !== 'EPERM') throw failedTo(`open ${address}`, error);
     throw new PmdError(code, `Failed to open ${address}: no permission for ${path}; UIO needs root`);
   }

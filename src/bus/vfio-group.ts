@@ -4,7 +4,7 @@
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { VFIO_API_VERSION, VFIO_NOIOMMU_IOMMU, VFIO_TYPE1v2_IOMMU } from '../abi/vfio.ts';
-import { failedTo, PmdError } from '../errors.ts';
+import { codeOf, failedTo, PmdError } from '../errors.ts';
 import { groupMembers, readPciDevice, type SysfsPciDevice } from '../pci/sysfs.ts';
 import type { VfioCalls } from './vfio-calls.ts';
 
@@ -67,7 +67,7 @@ function openFile(path: string, address: string): number {
   try {
     return openSync(path, 'r+');
   } catch (error) {
-    const { code = 'EIO' } = error as NodeJS.ErrnoException;
+    const code = codeOf(error, 'EIO');
     const cause = OPEN_ERRORS[code];
     if (!cause) throw failedTo(`open ${address}`, error);
     throw new PmdError(code, `Failed to open ${address}: ${cause(path)}`);

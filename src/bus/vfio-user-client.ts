@@ -18,7 +18,7 @@ import {
   VFIO_USER_HEADER,
   VFIO_USER_MAX_MESSAGE,
 } from '../abi/vfio-user.ts';
-import { PmdError } from '../errors.ts';
+import { PmdError, type SystemCode } from '../errors.ts';
 import { native } from '../native.ts';
 
 /** As QEMU's x-msg-timeout. */
@@ -293,8 +293,8 @@ function removedError(name: string, reason: string): PmdError {
   return new PmdError('VPCI_REMOVED', `The device ${name} is gone: ${reason}`);
 }
 
-function errnoName(error: number): string {
+function errnoName(error: number): SystemCode {
   if (!Number.isInteger(error) || error < 1 || error > 4095) return 'EIO';
   const name = getSystemErrorName(-error);
-  return /^E[A-Z0-9]+$/.test(name) ? name : 'EIO';
+  return /^E[A-Z0-9]+$/.test(name) ? (name as SystemCode) : 'EIO';
 }

@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { argumentError, requireInteger } from '../arguments.ts';
 import { abandonQueue } from '../drivers/table.ts';
-import { PmdError } from '../errors.ts';
+import { codeOf, PmdError } from '../errors.ts';
 import type { Port } from '../ethdev/port.ts';
 import { queueOwners } from '../ethdev/queue-owners.ts';
 import { native, type PoolHandle, type WaitSetHandle } from '../native.ts';
@@ -115,13 +115,8 @@ export class Lcore {
   }
 
   #fail(cause: { code?: string; message: string; stack?: string }): void {
-    this.#failure ??= new PmdError(
-      cause.code ?? 'VPCI_LCORE_FAILED',
-      `Lcore ${this.id} failed: ${cause.message}`,
-      {
-        cause: cause.stack,
-      },
-    );
+    const code = codeOf(cause, 'VPCI_LCORE_FAILED');
+    this.#failure ??= new PmdError(code, `Lcore ${this.id} failed: ${cause.message}`, { cause: cause.stack });
   }
 
   #ended(code: number, resolve: () => void, reject: (error: PmdError) => void): void {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Forwards between two ports, or back out of one, on a core of its own, and exchanges the MAC addresses: forward.ts SECONDS DEVICE [DEVICE]
+// forward.ts SECONDS DEVICE [DEVICE]: forwards between two ports, or out of one, and exchanges MAC addresses.
 import { isMainThread } from 'node:worker_threads';
 import { type LcoreContext, launch, type Mempool, openPort } from 'vhost-pci-pmd';
 

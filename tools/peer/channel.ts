@@ -13,7 +13,7 @@ import {
   VHOST_USER_U64,
   VHOST_USER_VERSION,
 } from '../../src/abi/vhost-user.ts';
-import { failedTo, PmdError } from '../../src/errors.ts';
+import { failedTo, PmdError, type PmdErrorCode } from '../../src/errors.ts';
 import { type FdWatcher, native } from '../../src/native.ts';
 
 export type RequestName = keyof typeof VHOST_USER;
@@ -231,7 +231,7 @@ export class Channel {
     return this.#pending ? `instead of answering ${this.#pending.name}` : '';
   }
 
-  #error(code: string, what: string): PmdError {
+  #error(code: PmdErrorCode, what: string): PmdError {
     return new PmdError(code, `Failed to work with the vhost-user back-end at ${this.#path}: ${what}`);
   }
 }

@@ -23,7 +23,7 @@ import {
   VIRTIO_CONFIG_S_FEATURES_OK,
 } from '../../src/abi/virtio-pci.ts';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '../../src/abi/virtio-ring.ts';
-import { PmdError } from '../../src/errors.ts';
+import { PmdError, type PmdErrorCode } from '../../src/errors.ts';
 import { features, hasFeature } from '../../src/virtio/features.ts';
 import type { Channel, RequestName } from './channel.ts';
 
@@ -202,7 +202,7 @@ export class FrontEnd {
     return decode(VHOST_USER_U64, await this.#channel.call(name, VHOST_USER_U64)).value;
   }
 
-  #error(code: string, what: string): PmdError {
+  #error(code: PmdErrorCode, what: string): PmdError {
     return new PmdError(code, `Failed to set up the vhost-user back-end at ${this.#path}: ${what}`);
   }
 }

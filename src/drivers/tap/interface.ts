@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The kernel's end of a tap: opening it with words for what goes wrong, its address, state and MTU.
-import { PmdError } from '../../errors.ts';
+import { codeOf, PmdError } from '../../errors.ts';
 import { native, type TapOffloads } from '../../native.ts';
 import { macBytes, macText } from '../../packet/mac.ts';
 import { readText } from '../../pci/sysfs.ts';
@@ -177,5 +177,5 @@ function knowsUso(fd: number): boolean {
 function tapError(action: string, error: unknown, causes: Readonly<Record<string, string>> = {}): PmdError {
   const { code, message } = error as NodeJS.ErrnoException;
   const cause = { ...CAUSES, ...causes }[code ?? ''] ?? message;
-  return new PmdError(code ?? 'VPCI_INTERNAL', `Failed to ${action}: ${cause}`, { cause: error });
+  return new PmdError(codeOf(error, 'VPCI_INTERNAL'), `Failed to ${action}: ${cause}`, { cause: error });
 }

@@ -2,7 +2,7 @@
 // Reads a command file whole, with bounds. A file may be a pipe, as in `--cmdline-file=<(echo start)`; nothing else has an end for sure.
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { PmdError } from '../../errors.ts';
+import { codeOf, PmdError } from '../../errors.ts';
 
 export const MAX_FILE_BYTES = 1 << 20;
 /** Characters of a command line, in a file or on the prompt's pipe. */
@@ -28,9 +28,9 @@ function openFile(path: string): number {
   try {
     return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    const { code = 'EIO', message } = error as NodeJS.ErrnoException;
+    const code = codeOf(error, 'EIO');
     if (code === 'ENXIO') throw fault(NO_FILE);
-    throw new PmdError(code, message.replace(/, open .*$/, ''));
+    throw new PmdError(code, (error as Error).message.replace(/, open .*$/, ''));
   }
 }
 
