@@ -35,7 +35,7 @@ const LONG = [
 const UNIT = [
   'src/*.test.ts',
   ...['abi', 'bus', 'pci', 'virtio', 'vhost-pci'].map((folder) => `src/${folder}/**/*.test.ts`),
-  ...['device', 'devbind', 'run', 'vm'].map((folder) => `tools/${folder}/**/*.test.ts`),
+  ...['device', 'devbind', 'run', 'socket', 'vm'].map((folder) => `tools/${folder}/**/*.test.ts`),
   'test/model/**/*.test.ts',
   'test/{layers,layouts,hostile-docs,readme}.test.ts',
 ];

@@ -18,8 +18,9 @@ import { native } from '../../src/native.ts';
 import { openFds } from '../../test/support/open-fds.ts';
 import { plainMemory } from '../../test/support/plain-memory.ts';
 import { until } from '../../test/support/wait.ts';
-import { u32s, u64s } from './channel.test-help.ts';
+import { closeAll } from '../socket/fds.ts';
 import { createDevice, type Device, type DeviceOptions } from './device.ts';
+import { u32s, u64s } from './test-help/channel.test-help.ts';
 import {
   DMA_BYTES,
   DRIVER_NET,
@@ -29,9 +30,8 @@ import {
   REMAP,
   SESSION,
   TestDriver,
-} from './driver.test-help.ts';
-import { closeAll } from './fds.ts';
-import { GPA, MEMORY_BYTES, NET_AND_PROTOCOL, ringOffsets, TestPeer } from './peer.test-help.ts';
+} from './test-help/driver.test-help.ts';
+import { GPA, MEMORY_BYTES, NET_AND_PROTOCOL, ringOffsets, TestPeer } from './test-help/peer.test-help.ts';
 
 let folder: string;
 let vhostUser: string;

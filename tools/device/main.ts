@@ -8,9 +8,9 @@ import { VHOST_PCI_SUBSYSTEM_ID } from '../../src/abi/vhost-pci.ts';
 import { allowMemoryFileSystems, parseFileSystems } from '../../src/bus/memory-files.ts';
 import { parseByteSize } from '../../src/byte-size.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
-import { socketAccess, socketMode, socketOwner, socketPath } from '../run/listening-socket.ts';
+import { socketAccess, socketMode, socketOwner, socketPath } from '../socket/listening-socket.ts';
 import { createDevice, type Device, MAX_QUEUE_PAIRS } from './device.ts';
-import { FEATURE_NAMES, parseFeatures } from './features.ts';
+import { FEATURE_NAMES, parseFeatures } from './function/features.ts';
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;

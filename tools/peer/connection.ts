@@ -2,7 +2,7 @@
 // How the front-end gets a connected socket: it connects, or (--server) it listens and takes the next back-end that comes.
 import { failedTo, PmdError } from '../../src/errors.ts';
 import { native, type SocketAccess } from '../../src/native.ts';
-import { isOtherFile, ListeningSocket } from '../run/listening-socket.ts';
+import { isOtherFile, ListeningSocket } from '../socket/listening-socket.ts';
 
 export interface Connector {
   /** A connected socket, which the caller owns. Rejects when there is no back-end, or with the signal's reason. */

@@ -4,7 +4,7 @@ import { encode, FIELD_BYTES } from '../../../src/abi/layout.ts';
 import { VFIO_USER, VFIO_USER_DMA_MAP, VFIO_USER_REGION_ACCESS } from '../../../src/abi/vfio-user.ts';
 import { VIRTIO_PCI_COMMON_CFG } from '../../../src/abi/virtio-pci.ts';
 import { VRING_DESC_F_WRITE } from '../../../src/abi/virtio-ring.ts';
-import { join, u32s, u64s, vfioUserMessage } from '../../../tools/device/channel.test-help.ts';
+import { join, u32s, u64s, vfioUserMessage } from '../../../tools/device/test-help/channel.test-help.ts';
 import type { Disorder } from '../mutator.ts';
 import { bytesOfKind, EVENT_KINDS, kindOf, MEMORY_BYTES } from './kinds.ts';
 import type { Step } from './steps.ts';

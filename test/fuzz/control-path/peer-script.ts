@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A front-end's session as it should be, from the first message to the last, with what a guest does to its memory meanwhile.
 import { VHOST_USER } from '../../../src/abi/vhost-user.ts';
-import { join, u32s, u64s, vhostUserMessage } from '../../../tools/device/channel.test-help.ts';
-import { ALL_PROTOCOL, GPA, ringOffsets, USER } from '../../../tools/device/peer.test-help.ts';
+import { join, u32s, u64s, vhostUserMessage } from '../../../tools/device/test-help/channel.test-help.ts';
+import { ALL_PROTOCOL, GPA, ringOffsets, USER } from '../../../tools/device/test-help/peer.test-help.ts';
 import type { Disorder } from '../mutator.ts';
 import { bytesOfKind, EVENT_KINDS, kindOf, MEMORY_BYTES } from './kinds.ts';
 import type { Step } from './steps.ts';
