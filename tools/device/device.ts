@@ -22,15 +22,15 @@ import { ControlQueue } from './session/control-queue.ts';
 import { DriverGates } from './session/driver-gates.ts';
 import { DriverMemory } from './session/driver-memory.ts';
 import { DriverPositions } from './session/driver-positions.ts';
-import { crossed, Session } from './session/session.ts';
+import { crossed, DeviceSession } from './session/session.ts';
 import { explainStray, type Sockets } from './socket/wrong-socket.ts';
 import type { DmaMap } from './vfio-user/dma-table.ts';
 import { VfioUserServer } from './vfio-user/server.ts';
 import { type BackendHost, VhostUserBackend } from './vhost-user/backend.ts';
+import { packRegions } from './vhost-user/bar-layout.ts';
 import { type Admission, PeerLink, type VhostUserMode } from './vhost-user/link.ts';
-import { packRegions } from './vhost-user/memory-layout.ts';
 import { MAX_QUEUE_PAIRS } from './vhost-user/messages.ts';
-import type { Peer, PeerRing } from './vhost-user/peer.ts';
+import type { ConnectedPeer, PeerRing } from './vhost-user/peer.ts';
 import { ProtocolError } from './vhost-user/protocol-error.ts';
 
 export { MAX_QUEUE_PAIRS };
@@ -82,7 +82,7 @@ class DeviceModel implements Device {
   readonly #maxPeerMemory: number;
   readonly #function: PciFunction;
   readonly #controlQueue: ControlQueue;
-  readonly #session: Session;
+  readonly #session: DeviceSession;
   readonly #server: VfioUserServer;
   readonly #peerLink: PeerLink;
   readonly #handshakeMs: number | undefined;
@@ -110,7 +110,7 @@ class DeviceModel implements Device {
       interrupt: () => this.#function.virtio.interruptQueue(this.#controlIndex),
       onError: (reason) => this.#failDriver(reason),
     });
-    this.#session = new Session(this.#driverPort(), this.#log);
+    this.#session = new DeviceSession(this.#driverPort(), this.#log);
     const { socketAccess = {}, handshakeMs } = options;
     this.#handshakeMs = handshakeMs;
     this.#sockets = options;
@@ -149,7 +149,7 @@ class DeviceModel implements Device {
     return 2 * this.#queuePairs;
   }
 
-  get #peer(): Peer | null {
+  get #peer(): ConnectedPeer | null {
     return this.#backend?.peer ?? null;
   }
 
@@ -206,7 +206,7 @@ class DeviceModel implements Device {
       get gates() {
         return device.#gates;
       },
-      showsToClient: (files: Peer['bars']) => device.#function.showsToClient(files),
+      showsToClient: (files: ConnectedPeer['bars']) => device.#function.showsToClient(files),
       positionIn: (ring: PeerRing) => device.#positions?.read(crossed(ring.index)) ?? null,
     };
   }

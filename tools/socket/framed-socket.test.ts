@@ -4,7 +4,7 @@ import { native } from '../../src/native.ts';
 import { openFds } from '../../test/support/open-fds.ts';
 import { until } from '../../test/support/wait.ts';
 import { closeAll } from './fds.ts';
-import { type Framing, type Message, MessageSocket } from './framed-socket.ts';
+import { FramedSocket, type Framing, type Message } from './framed-socket.ts';
 
 /** One byte of length, then as many bytes; 255 is unacceptable. */
 const framing: Framing = {
@@ -14,7 +14,7 @@ const framing: Framing = {
 };
 
 let mine: number;
-let socket: MessageSocket;
+let socket: FramedSocket;
 let messages: { bytes: number[]; fds: number; truncated: boolean }[];
 let closed: string[];
 let faults: string[];
@@ -33,7 +33,7 @@ beforeEach(() => {
   };
   const [a, b] = native.socketPair();
   mine = a;
-  socket = new MessageSocket(b, framing, {
+  socket = new FramedSocket(b, framing, {
     onMessage: (message) => onMessage(message),
     onClosed: (reason) => onClosed(reason),
     onFault: (error) => faults.push((error as Error).message),

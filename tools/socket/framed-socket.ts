@@ -61,7 +61,7 @@ export const MESSAGE_MS = 10_000;
 /** Why a connection is closed that the other side ended. */
 export const DISCONNECTED = 'it disconnected';
 
-export class MessageSocket {
+export class FramedSocket {
   readonly #fd: number;
   readonly #framing: Framing;
   readonly #handlers: MessageHandlers;

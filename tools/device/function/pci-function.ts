@@ -13,8 +13,8 @@ import type { NotifyEventfd, RegionDescription, VfioTarget } from '../vfio-user/
 import { type DmaMap, DmaTable } from '../vfio-user/dma-table.ts';
 import { IrqTable } from '../vfio-user/irq-table.ts';
 import { EINVAL, VfioError } from '../vfio-user/vfio-error.ts';
-import { barBytes, type FileIdentity, sameFile } from '../vhost-user/memory-layout.ts';
-import { type MemoryFile, readFile, writeFile } from '../vhost-user/peer-memory.ts';
+import { barBytes, type FileIdentity, sameFile } from '../vhost-user/bar-layout.ts';
+import { type MemoryFile, readFile, writeFile } from '../vhost-user/memory-table.ts';
 import {
   MSIX_BAR,
   MSIX_BAR_BYTES,
@@ -25,7 +25,7 @@ import {
   REGISTER_BAR_BYTES,
 } from './bars.ts';
 import { PciConfig } from './pci-config.ts';
-import { type FunctionHooks, VirtioFunction } from './virtio-registers.ts';
+import { type RegisterHooks, VirtioRegisters } from './virtio-registers.ts';
 
 export interface PciFunctionOptions {
   readonly queuePairs: number;
@@ -37,7 +37,7 @@ export interface PciFunctionOptions {
   readonly eventfds?: EventfdRoles;
   /** Something of ours has thrown while it worked for the client, whose connection ends. */
   readonly onFault: OnFault;
-  readonly hooks: Omit<FunctionHooks, 'raise'>;
+  readonly hooks: Omit<RegisterHooks, 'raise'>;
 }
 
 interface Doorbell {
@@ -52,7 +52,7 @@ const MAX_REGISTER_BYTES = 8;
 export class PciFunction implements VfioTarget {
   readonly dma = new DmaTable();
   readonly irqs: IrqTable;
-  readonly virtio: VirtioFunction;
+  readonly virtio: VirtioRegisters;
   readonly #options: PciFunctionOptions;
   readonly #eventfds: EventfdRoles;
   readonly #config: PciConfig;
@@ -66,7 +66,7 @@ export class PciFunction implements VfioTarget {
     this.#eventfds = options.eventfds ?? new EventfdRoles();
     const vectors = VHOST_PCI_VECTOR_QUEUES + 2 * options.queuePairs;
     this.irqs = new IrqTable(vectors, this.#eventfds);
-    this.virtio = new VirtioFunction(options.queuePairs, vectors, {
+    this.virtio = new VirtioRegisters(options.queuePairs, vectors, {
       ...options.hooks,
       raise: (vector) => this.irqs.raise(vector),
     });

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FIELD_BYTES, readField } from '../../../src/abi/layout.ts';
 import { VIRTIO_PCI_COMMON_CFG } from '../../../src/abi/virtio-pci.ts';
-import { VirtioFunction } from './virtio-registers.ts';
+import { VirtioRegisters } from './virtio-registers.ts';
 
 const FIELDS = VIRTIO_PCI_COMMON_CFG.fields;
 type Name = keyof typeof FIELDS;
@@ -10,12 +10,12 @@ const OFFERED = (1n << 32n) | (1n << 15n) | (1n << 112n);
 
 let events: string[];
 let accepts: boolean;
-let fn: VirtioFunction;
+let fn: VirtioRegisters;
 
 beforeEach(() => {
   events = [];
   accepts = true;
-  fn = new VirtioFunction(1, 4, {
+  fn = new VirtioRegisters(1, 4, {
     offeredFeatures: () => OFFERED,
     acceptFeatures: () => accepts,
     driverOk: () => events.push('ok'),

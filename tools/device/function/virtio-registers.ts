@@ -28,7 +28,7 @@ import {
   STRUCTURE_BYTES,
 } from './bars.ts';
 
-export interface FunctionHooks {
+export interface RegisterHooks {
   /** Feature bits for the driver; may depend on the peer. */
   offeredFeatures(): bigint;
   /** The driver set FEATURES_OK with these, all of which were offered; false refuses them. */
@@ -61,9 +61,9 @@ type CommonField = keyof typeof COMMON;
 const ADDRESSES = ['queue_desc', 'queue_driver', 'queue_device'] as const;
 const FEATURE_WORDS = 4;
 
-export class VirtioFunction {
+export class VirtioRegisters {
   readonly queues: readonly LocalQueue[];
-  readonly #hooks: FunctionHooks;
+  readonly #hooks: RegisterHooks;
   readonly #vectors: number;
   readonly #queuePairs: number;
   #status = 0;
@@ -76,7 +76,7 @@ export class VirtioFunction {
   #driverFeatures = 0n;
   #queueSelect = 0;
 
-  constructor(queuePairs: number, vectors: number, hooks: FunctionHooks) {
+  constructor(queuePairs: number, vectors: number, hooks: RegisterHooks) {
     this.#queuePairs = queuePairs;
     this.#vectors = vectors;
     this.#hooks = hooks;

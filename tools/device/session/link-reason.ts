@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Why there is no link: one cause in words, for the log and for the driver (docs/device-abi.md, "LINK_REASON").
 import { after, type OnFault, type Timer } from '../../socket/guard.ts';
-import type { Peer } from '../vhost-user/peer.ts';
+import type { ConnectedPeer } from '../vhost-user/peer.ts';
 
 export interface Reason {
   /**
@@ -20,7 +20,7 @@ export const passing = (text: string): Reason => ({ kind: 'passing', text });
 export const SETTLE_MS = 1000;
 
 /** What keeps a peer from being ready. */
-export function whyNotReady(peer: Peer): Reason {
+export function whyNotReady(peer: ConnectedPeer): Reason {
   if (!peer.featuresSet)
     return state(
       'the peer is connected, and its driver has not negotiated: it is off, starting, or has none',

@@ -3,7 +3,7 @@
 // (docs/device-abi.md, "SESSION").
 
 import { after, faultReason } from '../../socket/guard.ts';
-import { parseQueueStopped, queueStopMessage } from './control-messages.ts';
+import { parseQueueStopped, queueStopMessage } from './control-encode.ts';
 
 export interface QueueStopsHost {
   send(message: Uint8Array): void;

@@ -15,9 +15,9 @@ import { DISCONNECTED } from '../../socket/framed-socket.ts';
 import { faultReason } from '../../socket/guard.ts';
 import type { Log } from '../log.ts';
 import { SPEAKS_VFIO_USER } from '../socket/wrong-socket.ts';
-import { type FileIdentity, packRegions, placeRegions } from '../vhost-user/memory-layout.ts';
-import type { Peer, PeerRing } from '../vhost-user/peer.ts';
-import type { PeerMemory } from '../vhost-user/peer-memory.ts';
+import { type FileIdentity, packRegions, placeRegions } from '../vhost-user/bar-layout.ts';
+import type { MemoryTable } from '../vhost-user/memory-table.ts';
+import type { ConnectedPeer, PeerRing } from '../vhost-user/peer.ts';
 import { PACKED } from '../vhost-user/ring-format.ts';
 import {
   linkReasonMessage,
@@ -28,7 +28,7 @@ import {
   placedMemoryMessage,
   type QueueRecord,
   queuesMessage,
-} from './control-messages.ts';
+} from './control-encode.ts';
 import type { DriverGates } from './driver-gates.ts';
 import { type PositionWords, whereItStopped } from './driver-positions.ts';
 import { fault, LinkReason, passing, type Reason, state, whyNotReady } from './link-reason.ts';
@@ -55,8 +55,8 @@ export interface DriverPort {
 }
 
 interface Told {
-  readonly peer: Peer;
-  readonly memory: PeerMemory;
+  readonly peer: ConnectedPeer;
+  readonly memory: MemoryTable;
   features: bigint;
   mtu: number;
   records: readonly QueueRecord[];
@@ -72,11 +72,11 @@ const STOPPED: QueueRecord = {
   used_gpa: 0n,
 };
 
-export class Session {
+export class DeviceSession {
   readonly #driver: DriverPort;
   readonly #log: Log;
   readonly #stops: QueueStops;
-  #peer: Peer | null = null;
+  #peer: ConnectedPeer | null = null;
   #told: Told | null = null;
   /** A driver without SESSION is told once; after that only the link changes. */
   #toldOnce: { memory: string; queues: string } | null = null;
@@ -110,7 +110,7 @@ export class Session {
   }
 
   /** `left` says why the one before has gone. */
-  setPeer(peer: Peer | null, left = ''): void {
+  setPeer(peer: ConnectedPeer | null, left = ''): void {
     for (const ring of this.#peer?.rings ?? []) this.#driver.gates?.close(crossed(ring.index));
     this.#peer = peer;
     // A driver at the peer's socket was no peer.
@@ -272,14 +272,14 @@ export class Session {
   }
 
   /** The peer, unless this driver cannot work with its memory. */
-  #usablePeer(): Peer | null {
+  #usablePeer(): ConnectedPeer | null {
     const peer = this.#peer;
     if (!peer || !this.#driver.ready || peer.memory.regions.length === 0) return peer;
     return this.#misfit(peer) === '' ? peer : null;
   }
 
   /** Why this driver cannot reach this peer's memory; empty when it can. */
-  #misfit(peer: Peer): string {
+  #misfit(peer: ConnectedPeer): string {
     const session = this.#speaks(VHOST_PCI_F_SESSION);
     if (!(session && this.#speaks(VHOST_PCI_F_REMAP)) && !this.#driver.showsToClient(peer.bars)) {
       return 'VM2 has another memory file than the one that VM1 has mapped: start VM2 with memory-backend-file on tmpfs at a fixed path (mem-path=/dev/shm/NAME,share=on), or restart VM1';
@@ -355,7 +355,7 @@ export class Session {
   }
 
   /** What a driver is told of a ring; from then on the ring is that driver's. */
-  #record(peer: Peer, ring: PeerRing): QueueRecord {
+  #record(peer: ConnectedPeer, ring: PeerRing): QueueRecord {
     if (!ring.guest || !peer.isActive(ring)) return STOPPED;
     if (!ring.told) {
       ring.toldIndex = peer.nextIndex(ring);
@@ -393,9 +393,9 @@ function disabled(told: Told | null): Uint8Array[] {
 }
 
 /** What the peer's driver negotiated: bit 30 is between us and its front-end. */
-const negotiated = (peer: Peer) => peer.features & ~(1n << BigInt(VHOST_USER_F_PROTOCOL_FEATURES));
+const negotiated = (peer: ConnectedPeer) => peer.features & ~(1n << BigInt(VHOST_USER_F_PROTOCOL_FEATURES));
 
-const ringsOf = (peer: Peer) => peer.rings.map(({ num, guest }) => ({ num, ...guest }));
+const ringsOf = (peer: ConnectedPeer) => peer.rings.map(({ num, guest }) => ({ num, ...guest }));
 
 function fingerprint(value: unknown): string {
   return JSON.stringify(value, (_, field) => (typeof field === 'bigint' ? field.toString(16) : field));

@@ -9,7 +9,7 @@ import type { Log } from '../log.ts';
 /** Pause when the process is out of descriptors: the socket stays readable, and a busy loop would not free any. */
 const RETRY_MS = 100;
 
-export class Listener {
+export class SocketListener {
   readonly #socket: ListeningSocket;
   readonly #path: string;
   readonly #onConnection: (fd: number) => void;

@@ -5,7 +5,7 @@ import { VFIO_USER_HEADER } from '../../../src/abi/vfio-user.ts';
 import { VHOST_USER_HEADER } from '../../../src/abi/vhost-user.ts';
 import { native } from '../../../src/native.ts';
 import { closeAll } from '../../socket/fds.ts';
-import { type Framing, type Message, MessageSocket } from '../../socket/framed-socket.ts';
+import { FramedSocket, type Framing, type Message } from '../../socket/framed-socket.ts';
 
 interface Received {
   readonly data: DataView;
@@ -14,14 +14,14 @@ interface Received {
 
 const RECEIVE_MS = 60_000;
 
-export class Channel {
-  readonly #socket: MessageSocket;
+export class TestChannel {
+  readonly #socket: FramedSocket;
   readonly #inbox: Received[] = [];
   #wake: () => void = () => {};
   closedBecause: string | null = null;
 
   constructor(fd: number, framing: Framing) {
-    this.#socket = new MessageSocket(fd, framing, {
+    this.#socket = new FramedSocket(fd, framing, {
       onMessage: ({ data, fds }: Message) => {
         this.#inbox.push({ data, fds: fds.splice(0) });
         this.#wake();
@@ -78,8 +78,8 @@ const VFIO_USER_REPLIES: Framing = {
   payloadBytes: (header) => decode(VFIO_USER_HEADER, header).size - VFIO_USER_HEADER.size,
 };
 
-export const vhostUserChannel = (fd: number): Channel => new Channel(fd, VHOST_USER_REPLIES);
-export const vfioUserChannel = (fd: number): Channel => new Channel(fd, VFIO_USER_REPLIES);
+export const vhostUserChannel = (fd: number): TestChannel => new TestChannel(fd, VHOST_USER_REPLIES);
+export const vfioUserChannel = (fd: number): TestChannel => new TestChannel(fd, VFIO_USER_REPLIES);
 
 export function vhostUserMessage(
   request: number,

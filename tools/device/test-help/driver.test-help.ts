@@ -18,7 +18,7 @@ import { VRING_DESC, VRING_DESC_F_WRITE } from '../../../src/abi/virtio-ring.ts'
 import { type MappingHandle, native } from '../../../src/native.ts';
 import { until } from '../../../test/support/wait.ts';
 import { closeAll } from '../../socket/fds.ts';
-import { type Channel, join, u32s, vfioUserChannel, vfioUserMessage } from './channel.test-help.ts';
+import { join, type TestChannel, u32s, vfioUserChannel, vfioUserMessage } from './channel.test-help.ts';
 
 const COMMON = VIRTIO_PCI_COMMON_CFG.fields;
 export const IOVA = 0x10_0000n;
@@ -65,7 +65,7 @@ export interface VfioReplyMessage {
 }
 
 export class TestDriver {
-  readonly channel: Channel;
+  readonly channel: TestChannel;
   readonly memory: number;
   readonly mapping: MappingHandle;
   readonly interrupts: number[] = [];

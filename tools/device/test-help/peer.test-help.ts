@@ -4,7 +4,14 @@ import { decode } from '../../../src/abi/layout.ts';
 import { VHOST_USER, VHOST_USER_HEADER } from '../../../src/abi/vhost-user.ts';
 import { PVIRTQ_DESC, VRING_USED } from '../../../src/abi/virtio-ring.ts';
 import { type MappingHandle, native } from '../../../src/native.ts';
-import { type Channel, join, u32s, u64s, vhostUserChannel, vhostUserMessage } from './channel.test-help.ts';
+import {
+  join,
+  type TestChannel,
+  u32s,
+  u64s,
+  vhostUserChannel,
+  vhostUserMessage,
+} from './channel.test-help.ts';
 
 export const MEMORY_BYTES = 1 << 20;
 /** The guest-physical and user addresses differ, so that mixing them up shows. */
@@ -28,7 +35,7 @@ export interface Acknowledged {
 }
 
 export class TestPeer {
-  readonly channel: Channel;
+  readonly channel: TestChannel;
   readonly memoryBytes: number;
   memory: number;
   readonly kicks: number[] = [];

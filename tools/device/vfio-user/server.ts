@@ -17,10 +17,10 @@ import {
 import type { SocketAccess } from '../../../src/native.ts';
 import { Deadline } from '../../socket/deadline.ts';
 import { closeQuietly, ownedBy } from '../../socket/fds.ts';
-import { DISCONNECTED, type Framing, type Message, MessageSocket } from '../../socket/framed-socket.ts';
+import { DISCONNECTED, FramedSocket, type Framing, type Message } from '../../socket/framed-socket.ts';
 import { after, faultReason, guarded, soon, type Timer } from '../../socket/guard.ts';
 import type { Log } from '../log.ts';
-import { Listener } from '../socket/listener.ts';
+import { SocketListener } from '../socket/listener.ts';
 import { WaitingRoom } from '../socket/waiting-room.ts';
 import {
   beginsVhostUser,
@@ -64,13 +64,13 @@ export class VfioUserServer {
   readonly #path: string;
   readonly #target: VfioTarget;
   readonly #log: Log;
-  #listener: Listener | null = null;
-  #client: MessageSocket | null = null;
+  #listener: SocketListener | null = null;
+  #client: FramedSocket | null = null;
   /** Null until VERSION; then how many descriptors the client takes with one message. */
   #clientMaxFds: number | null = null;
   /** Runs until the client has agreed on a version. */
   readonly #handshake = new Deadline((error) => this.disconnect(faultReason(error)));
-  readonly #turnedAway = new Set<MessageSocket>();
+  readonly #turnedAway = new Set<FramedSocket>();
   readonly #room = new WaitingRoom();
   readonly #access: SocketAccess;
   readonly #handshakeMs: number;
@@ -95,7 +95,7 @@ export class VfioUserServer {
 
   /** Throws when the path cannot be used. */
   listen(): void {
-    this.#listener ??= new Listener(this.#path, this.#access, (fd) => this.#accept(fd), this.#log);
+    this.#listener ??= new SocketListener(this.#path, this.#access, (fd) => this.#accept(fd), this.#log);
   }
 
   stopListening(): void {
@@ -128,7 +128,7 @@ export class VfioUserServer {
       onClosed: (reason: string) => this.#clientGone(reason),
       onFault: (error: unknown) => this.#log.event(`after the driver left: ${faultReason(error)}`),
     };
-    const client: MessageSocket = new MessageSocket(fd, VFIO_USER_FRAMING, handlers, this.#handshakeMs);
+    const client: FramedSocket = new FramedSocket(fd, VFIO_USER_FRAMING, handlers, this.#handshakeMs);
     this.#client = client;
     this.#handshake.start(this.#handshakeMs, () => client.close('it connected and agreed on no version'));
     this.#log.event('driver connected');
@@ -168,7 +168,7 @@ export class VfioUserServer {
   /** One driver at a time: another one gets EBUSY as the answer to its first message. */
   #turnAway(fd: number): void {
     this.#log.event('another driver refused: the device is in use');
-    const socket: MessageSocket = new MessageSocket(fd, VFIO_USER_FRAMING, {
+    const socket: FramedSocket = new FramedSocket(fd, VFIO_USER_FRAMING, {
       onMessage: (message) => {
         sendReply(socket, message, null, EBUSY);
         socket.close('the device is in use');
@@ -189,7 +189,7 @@ export class VfioUserServer {
     if (this.#turnedAway.size > MAX_TURNED_AWAY) socket.close('too many wait');
   }
 
-  #handle(client: MessageSocket, message: Message): void {
+  #handle(client: FramedSocket, message: Message): void {
     const { command } = decode(VFIO_USER_HEADER, message.data);
     const handler = COMMAND_HANDLERS.get(command);
     try {
@@ -269,7 +269,7 @@ function versionReply(requestBytes: number): Uint8Array {
   return reply;
 }
 
-function sendReply(socket: MessageSocket, { data }: Message, reply: VfioReply | null, error: number): void {
+function sendReply(socket: FramedSocket, { data }: Message, reply: VfioReply | null, error: number): void {
   const { id, command, flags } = decode(VFIO_USER_HEADER, data);
   if (flags & VFIO_USER_F_NO_REPLY) return;
   const payload = reply?.payload ?? new Uint8Array(0);

@@ -14,11 +14,11 @@ import {
   VHOST_USER_VERSION_MASK,
 } from '../../../src/abi/vhost-user.ts';
 import { Deadline } from '../../socket/deadline.ts';
-import { DISCONNECTED, type Framing, type Message, MessageSocket } from '../../socket/framed-socket.ts';
+import { DISCONNECTED, FramedSocket, type Framing, type Message } from '../../socket/framed-socket.ts';
 import { type OnFault, runAll } from '../../socket/guard.ts';
 import { beginsVfioUser, SPEAKS_VFIO_USER } from '../socket/wrong-socket.ts';
 import { MESSAGE_HANDLERS, type MessageHandler, type PeerHost, u64 } from './messages.ts';
-import { Peer } from './peer.ts';
+import { ConnectedPeer } from './peer.ts';
 import { ProtocolError } from './protocol-error.ts';
 
 export interface BackendHost extends PeerHost {
@@ -61,15 +61,15 @@ export const VHOST_USER_FRAMING: Framing = {
 };
 
 export class VhostUserBackend {
-  readonly peer: Peer;
+  readonly peer: ConnectedPeer;
   readonly #host: BackendHost;
-  readonly #socket: MessageSocket;
+  readonly #socket: FramedSocket;
   /** Runs until it has introduced itself. */
   readonly #handshake: Deadline;
 
   /** Takes ownership of the connected socket `fd`. Within `handshakeMs` it has to introduce itself, and to end each message. */
   constructor(fd: number, queuePairs: number, host: BackendHost, handshakeMs = HANDSHAKE_MS) {
-    this.peer = new Peer(queuePairs, (ring) => host.unwatchKick(ring), host.eventfds);
+    this.peer = new ConnectedPeer(queuePairs, (ring) => host.unwatchKick(ring), host.eventfds);
     this.#host = host;
     this.#handshake = new Deadline(host.onFault);
     const handlers = {
@@ -77,7 +77,7 @@ export class VhostUserBackend {
       onClosed: (reason: string) => this.#closed(reason),
       onFault: host.onFault,
     };
-    this.#socket = new MessageSocket(fd, VHOST_USER_FRAMING, handlers, handshakeMs);
+    this.#socket = new FramedSocket(fd, VHOST_USER_FRAMING, handlers, handshakeMs);
     this.#handshake.start(handshakeMs, () => this.close('it connected and did not negotiate'));
   }
 

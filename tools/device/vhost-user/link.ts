@@ -6,7 +6,7 @@ import { closeQuietly, ownedBy } from '../../socket/fds.ts';
 import { after, faultReason, soon, type Timer } from '../../socket/guard.ts';
 import { isOtherFile } from '../../socket/listening-socket.ts';
 import type { Log } from '../log.ts';
-import { Listener } from '../socket/listener.ts';
+import { SocketListener } from '../socket/listener.ts';
 import { WaitingRoom } from '../socket/waiting-room.ts';
 
 export type VhostUserMode = 'server' | 'client';
@@ -24,7 +24,7 @@ export class PeerLink {
   readonly #onConnected: (fd: number) => Admission;
   readonly #access: SocketAccess;
   readonly #room = new WaitingRoom();
-  #listener: Listener | null = null;
+  #listener: SocketListener | null = null;
   #retry: Timer | null = null;
   #waiting = false;
   #closed = false;
@@ -46,7 +46,7 @@ export class PeerLink {
   /** Throws when a server socket cannot be made; a client waits for its server. */
   open(): void {
     if (this.#mode === 'server')
-      this.#listener = new Listener(this.#path, this.#access, (fd) => this.#take(fd), this.#log);
+      this.#listener = new SocketListener(this.#path, this.#access, (fd) => this.#take(fd), this.#log);
     else this.#connect();
   }
 

@@ -30,9 +30,9 @@ import { closeQuietly, takeFd } from '../../socket/fds.ts';
 import { eventfdKind } from '../eventfd/eventfd-kind.ts';
 import type { EventfdRoles } from '../eventfd/eventfd-roles.ts';
 import { VERSION_1 } from '../function/features.ts';
-import { distinctFiles } from './memory-layout.ts';
-import { outsideMemory, type Peer, type PeerRing, setBase } from './peer.ts';
-import { PeerMemory, type RegionMessage } from './peer-memory.ts';
+import { distinctFiles } from './bar-layout.ts';
+import { MemoryTable, type RegionMessage } from './memory-table.ts';
+import { type ConnectedPeer, outsideMemory, type PeerRing, setBase } from './peer.ts';
 import { ProtocolError } from './protocol-error.ts';
 import { isAligned } from './ring-format.ts';
 
@@ -55,7 +55,7 @@ export interface PeerHost {
 }
 
 export interface Request {
-  readonly peer: Peer;
+  readonly peer: ConnectedPeer;
   readonly host: PeerHost;
   readonly payload: DataView;
   readonly fds: number[];
@@ -205,13 +205,13 @@ async function setMemTable({ peer, host, payload, fds }: Request): Promise<void>
   const messages = Array.from({ length: count }, (_, i) =>
     decode(VHOST_USER_MEMORY_REGION, payload, VHOST_USER_MEMORY.size + i * REGION),
   );
-  await replaceMemory(peer, host, PeerMemory.add(PeerMemory.empty, messages, fds), fds);
+  await replaceMemory(peer, host, MemoryTable.add(MemoryTable.empty, messages, fds), fds);
 }
 
 async function addMemReg({ peer, host, payload, fds }: Request): Promise<void> {
   if (peer.memory.regions.length >= MAX_MEM_SLOTS)
     throw new ProtocolError(`more than ${MAX_MEM_SLOTS} memory regions`);
-  await replaceMemory(peer, host, PeerMemory.add(peer.memory, [memReg(payload)], fds), fds);
+  await replaceMemory(peer, host, MemoryTable.add(peer.memory, [memReg(payload)], fds), fds);
 }
 
 async function remMemReg({ peer, host, payload }: Request): Promise<void> {
@@ -225,7 +225,12 @@ function memReg(payload: DataView): RegionMessage {
 }
 
 /** The driver lets go of every ring before the memory changes under it; they run again in the new table. */
-async function replaceMemory(peer: Peer, host: PeerHost, memory: PeerMemory, fds: number[]): Promise<void> {
+async function replaceMemory(
+  peer: ConnectedPeer,
+  host: PeerHost,
+  memory: MemoryTable,
+  fds: number[],
+): Promise<void> {
   checkSize(memory, host.maxPeerMemory ?? Number.POSITIVE_INFINITY);
   await host.stopRings(peer.rings);
   if (peer.closed) return;
@@ -234,7 +239,7 @@ async function replaceMemory(peer: Peer, host: PeerHost, memory: PeerMemory, fds
 }
 
 /** The driver's machine pays for every page that the peer's file lacks and that the driver touches: docs/trust-model.md. */
-function checkSize(memory: PeerMemory, most: number): void {
+function checkSize(memory: MemoryTable, most: number): void {
   const bytes = Number(distinctFiles(memory.regions).reduce((sum, { size }) => sum + size, 0n));
   if (bytes <= most) return;
   const [has, may] = [formatByteSize(bytes), formatByteSize(most)];
@@ -351,7 +356,7 @@ async function resetDevice({ peer, host }: Pick<Request, 'peer' | 'host'>): Prom
 }
 
 /** The whole 32 bits are compared, not what is left of them in a narrower type. */
-function ringAt(peer: Peer, index: number): PeerRing {
+function ringAt(peer: ConnectedPeer, index: number): PeerRing {
   const ring = peer.rings[index];
   if (ring) return ring;
   const [asked, pairs] = [Math.floor(index / 2) + 1, peer.rings.length / 2];

@@ -5,8 +5,8 @@ import { VIRTIO_NET_F_MTU } from '../../../src/abi/virtio-net.ts';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1, VRING_USED } from '../../../src/abi/virtio-ring.ts';
 import { closeQuietly } from '../../socket/fds.ts';
 import { EventfdRoles } from '../eventfd/eventfd-roles.ts';
-import { assignBars, distinctFiles } from './memory-layout.ts';
-import { type MemoryFile, PeerMemory } from './peer-memory.ts';
+import { assignBars, distinctFiles } from './bar-layout.ts';
+import { type MemoryFile, MemoryTable } from './memory-table.ts';
 import { ProtocolError } from './protocol-error.ts';
 import { isAligned, PACKED, type RingAddresses, type RingFormat, SPLIT } from './ring-format.ts';
 
@@ -39,7 +39,7 @@ export interface PeerRing {
   lost: boolean;
 }
 
-export class Peer {
+export class ConnectedPeer {
   featuresSet = false;
   /** GET_QUEUE_NUM was answered. */
   askedForPairs = false;
@@ -49,7 +49,7 @@ export class Peer {
   /** SEND_RARP: the address that no driver was told yet; the last one counts. */
   announce: Uint8Array | null = null;
   status = 0;
-  memory = PeerMemory.empty;
+  memory = MemoryTable.empty;
   /** The connection is over: nothing may be kept any more. */
   closed = false;
   /** BAR of each memory file. */
@@ -113,7 +113,7 @@ export class Peer {
   }
 
   /** Takes another memory table; every ring is translated anew. The rings that ran have been stopped. */
-  setMemory(memory: PeerMemory): void {
+  setMemory(memory: MemoryTable): void {
     this.memory.closeExcept(memory);
     this.memory = memory;
     this.bars = assignBars(distinctFiles(memory.regions), this.bars);
@@ -186,12 +186,12 @@ export class Peer {
       this.clearRing(ring);
       this.setCall(ring, -1);
     }
-    this.setMemory(PeerMemory.empty);
+    this.setMemory(MemoryTable.empty);
   }
 }
 
 /** Front-ends leave out memory that is not shared, and say nothing. */
-export function outsideMemory({ index }: PeerRing, { regions }: PeerMemory): string {
+export function outsideMemory({ index }: PeerRing, { regions }: MemoryTable): string {
   const shown =
     regions.length === 0
       ? 'which is empty'
@@ -207,7 +207,7 @@ export function setBase(ring: PeerRing, base: number): void {
 }
 
 function translateRing(
-  memory: PeerMemory,
+  memory: MemoryTable,
   format: RingFormat,
   user: RingAddresses,
   num: number,

@@ -58,19 +58,19 @@ interface Worker {
   readonly control: Int32Array;
 }
 
-export interface SessionOptions extends PeerOptions {
+export interface ConnectionOptions extends PeerOptions {
   /** Mode 'latency': where it is recorded. */
   readonly histogram?: RecordableHistogram | undefined;
 }
 
 const bit = (number: number): bigint => 1n << BigInt(number);
 
-export class Session {
+export class PeerConnection {
   readonly negotiated: Negotiated;
   readonly channel: Channel;
   /** Called when an lcore ends by itself: it failed. */
   onFailed: (error: PmdError) => void = () => {};
-  readonly #options: SessionOptions;
+  readonly #options: ConnectionOptions;
   readonly #frontEnd: FrontEnd;
   readonly #memory: PeerMemory;
   readonly #pairs: Pair[] = [];
@@ -82,7 +82,7 @@ export class Session {
     frontEnd: FrontEnd,
     negotiated: Negotiated,
     memory: PeerMemory,
-    options: SessionOptions,
+    options: ConnectionOptions,
   ) {
     this.channel = channel;
     this.#frontEnd = frontEnd;
@@ -97,19 +97,19 @@ export class Session {
    */
   static async start(
     fd: number,
-    options: SessionOptions,
+    options: ConnectionOptions,
     memoryFor: (bytes: number) => PeerMemory,
     signal: AbortSignal,
-  ): Promise<Session> {
+  ): Promise<PeerConnection> {
     const channel = new Channel(fd, options.path);
     const hangUp = (): void => channel.close();
     signal.addEventListener('abort', hangUp);
-    let session: Session | undefined;
+    let session: PeerConnection | undefined;
     try {
       const frontEnd = new FrontEnd(channel, options.path);
       const negotiated = await frontEnd.negotiate(wantedFeatures(options), options.pairs, options.legacy);
       const plan = planFor(options, negotiated.features);
-      session = new Session(channel, frontEnd, negotiated, memoryFor(plan.bytes), options);
+      session = new PeerConnection(channel, frontEnd, negotiated, memoryFor(plan.bytes), options);
       session.#createPairs(plan);
       await session.#startRings();
       await session.#startTraffic();

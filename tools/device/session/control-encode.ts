@@ -22,7 +22,7 @@ import {
   VHOST_PCI_REMOTE_MEM_PLACED_ENTRY,
   VHOST_PCI_REMOTE_QUEUE_ENTRY,
 } from '../../../src/abi/vhost-pci.ts';
-import type { PackedRegion, PlacedRegion } from '../vhost-user/memory-layout.ts';
+import type { PackedRegion, PlacedRegion } from '../vhost-user/bar-layout.ts';
 
 export interface QueueRecord {
   readonly last_avail_idx: number;

@@ -12,10 +12,10 @@ export interface Connector {
 
 /** Throws when `server` is asked for and the path cannot be listened on. */
 export function createConnector(path: string, server: boolean, access: SocketAccess): Connector {
-  return server ? new Listener(path, access) : new Client(path);
+  return server ? new ListeningConnector(path, access) : new ConnectingConnector(path);
 }
 
-class Client implements Connector {
+class ConnectingConnector implements Connector {
   readonly #path: string;
 
   constructor(path: string) {
@@ -42,7 +42,7 @@ class Client implements Connector {
   close(): void {}
 }
 
-class Listener implements Connector {
+class ListeningConnector implements Connector {
   readonly #socket: ListeningSocket;
 
   constructor(path: string, access: SocketAccess) {

@@ -9,7 +9,7 @@ import {
   packRegions,
   placeRegions,
   type Region,
-} from './memory-layout.ts';
+} from './bar-layout.ts';
 
 const GIB = 1n << 30n;
 const file = (inode: bigint, size = 8n * GIB) => ({ device: 1n, inode, size });

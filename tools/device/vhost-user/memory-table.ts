@@ -6,7 +6,7 @@ import { readSync, writeSync } from 'node:fs';
 import { memoryFileFault } from '../../../src/bus/memory-files.ts';
 import { native } from '../../../src/native.ts';
 import { closeQuietly, takeFd } from '../../socket/fds.ts';
-import { type FileIdentity, findFault, type Region, sameFile } from './memory-layout.ts';
+import { type FileIdentity, findFault, type Region, sameFile } from './bar-layout.ts';
 import { ProtocolError } from './protocol-error.ts';
 
 export interface MemoryFile extends FileIdentity {
@@ -21,20 +21,20 @@ export interface RegionMessage {
   readonly mmap_offset: bigint;
 }
 
-export class PeerMemory {
+export class MemoryTable {
   readonly regions: readonly Region<MemoryFile>[];
 
   private constructor(regions: readonly Region<MemoryFile>[]) {
     this.regions = regions;
   }
 
-  static readonly empty = new PeerMemory([]);
+  static readonly empty = new MemoryTable([]);
 
   /**
    * `base` and the regions of a message, one descriptor each. The descriptors stay in `fds` until `adopt`. Throws
    * ProtocolError.
    */
-  static add(base: PeerMemory, messages: readonly RegionMessage[], fds: number[]): PeerMemory {
+  static add(base: MemoryTable, messages: readonly RegionMessage[], fds: number[]): MemoryTable {
     const added = messages.map((message, i) => ({
       gpa: message.guest_phys_addr,
       size: message.memory_size,
@@ -42,7 +42,7 @@ export class PeerMemory {
       fileOffset: message.mmap_offset,
       file: identify(fds[i] ?? -1, i),
     }));
-    const table = new PeerMemory(shareFiles([...base.regions, ...added]));
+    const table = new MemoryTable(shareFiles([...base.regions, ...added]));
     const fault = findFault(table.regions);
     if (fault) throw new ProtocolError(fault);
     return table;
@@ -54,14 +54,14 @@ export class PeerMemory {
   }
 
   /** The table without one region, which must be there (addresses and size identify it); null when it is not. */
-  without(message: RegionMessage): PeerMemory | null {
+  without(message: RegionMessage): MemoryTable | null {
     const rest = this.regions.filter(
       (region) =>
         region.gpa !== message.guest_phys_addr ||
         region.size !== message.memory_size ||
         region.userAddress !== message.userspace_addr,
     );
-    return rest.length === this.regions.length ? null : new PeerMemory(rest);
+    return rest.length === this.regions.length ? null : new MemoryTable(rest);
   }
 
   /** Guest-physical address of `[userAddress, + bytes)` when that lies in one region, else null. */
@@ -88,7 +88,7 @@ export class PeerMemory {
   }
 
   /** Closes the files that `next` does not use. */
-  closeExcept(next: PeerMemory): void {
+  closeExcept(next: MemoryTable): void {
     const kept = new Set(next.regions.map(({ file }) => file.fd));
     for (const fd of new Set(this.regions.map(({ file }) => file.fd))) if (!kept.has(fd)) closeQuietly(fd);
   }
