@@ -5,6 +5,7 @@ import { VHOST_USER, VHOST_USER_MAX_PAYLOAD } from '../../../src/abi/vhost-user.
 import { native } from '../../../src/native.ts';
 import { openFds } from '../../../test/support/open-fds.ts';
 import { until } from '../../../test/support/wait.ts';
+import { logTo } from '../log.ts';
 import { join, u32s, u64s, vhostUserMessage } from '../test-help/channel.test-help.ts';
 import {
   ALL_PROTOCOL,
@@ -34,15 +35,14 @@ beforeEach(() => {
   const host: BackendHost = {
     offeredFeatures: NET_AND_PROTOCOL,
     acceptFeatures: () => {},
-    stopRings: (rings) => stopRings(rings),
-    watchKick: () => {},
-    unwatchKick: () => {},
+    session: { stopRings: (rings) => stopRings(rings) },
+    kicks: { watch: () => {}, unwatch: () => {} },
     changed: () => {},
     closed: (reason) => closed.push(reason),
     onFault: () => {},
     introduced: () => {},
     refused: () => {},
-    trace: () => {},
+    log: logTo(() => {}, false),
   };
   const [a, b] = native.socketPair();
   backend = new VhostUserBackend(b, 2, host);

@@ -16,12 +16,14 @@ import {
 import { Deadline } from '../../socket/deadline.ts';
 import { DISCONNECTED, FramedSocket, type Framing, type Message } from '../../socket/framed-socket.ts';
 import { type OnFault, runAll } from '../../socket/guard.ts';
+import type { Log } from '../log.ts';
 import { beginsVfioUser, SPEAKS_VFIO_USER } from '../socket/wrong-socket.ts';
 import { MESSAGE_HANDLERS, type MessageHandler, type PeerHost, u64 } from './messages.ts';
 import { ConnectedPeer } from './peer.ts';
 import { ProtocolError } from './protocol-error.ts';
 
 export interface BackendHost extends PeerHost {
+  readonly log: Log;
   /** A message was handled: the peer's state may have changed. */
   changed(): void;
   /** The connection is over; the peer's state is still there, and is closed after this call. */
@@ -32,8 +34,6 @@ export interface BackendHost extends PeerHost {
   introduced(): void;
   /** A message was answered with an error, and the connection goes on. */
   refused(reason: string): void;
-  /** For -v. */
-  trace(line: string): void;
 }
 
 /** One of these comes first, or soon, from every front-end. */
@@ -69,7 +69,7 @@ export class VhostUserBackend {
 
   /** Takes ownership of the connected socket `fd`. Within `handshakeMs` it has to introduce itself, and to end each message. */
   constructor(fd: number, queuePairs: number, host: BackendHost, handshakeMs = HANDSHAKE_MS) {
-    this.peer = new ConnectedPeer(queuePairs, (ring) => host.unwatchKick(ring), host.eventfds);
+    this.peer = new ConnectedPeer(queuePairs, (ring) => host.kicks.unwatch(ring), host.eventfds);
     this.#host = host;
     this.#handshake = new Deadline(host.onFault);
     const handlers = {
@@ -130,7 +130,7 @@ export class VhostUserBackend {
       if (this.closed) return;
       if (reply) this.#reply(request, reply);
       else if (wantsAck) this.#reply(request, u64(0n));
-      this.#host.trace(`${name} done`);
+      this.#host.log.trace(`peer: ${name} done`);
       if (INTRODUCTIONS.has(request)) this.#introduce();
       this.#host.changed();
     } catch (error) {

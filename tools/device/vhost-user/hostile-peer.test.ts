@@ -7,6 +7,7 @@ import { native } from '../../../src/native.ts';
 import { openFds } from '../../../test/support/open-fds.ts';
 import { plainMemory } from '../../../test/support/plain-memory.ts';
 import { until } from '../../../test/support/wait.ts';
+import { logTo } from '../log.ts';
 import { join, u32s, u64s, vhostUserMessage } from '../test-help/channel.test-help.ts';
 import { GPA, NET_AND_PROTOCOL, TestPeer, USER } from '../test-help/peer.test-help.ts';
 import { type BackendHost, VhostUserBackend } from './backend.ts';
@@ -28,17 +29,18 @@ function connect(): void {
     maxPeerMemory: Number(2n * TIB),
     offeredFeatures: NET_AND_PROTOCOL,
     acceptFeatures: () => {},
-    stopRings: async () => {
-      stops++;
+    session: {
+      stopRings: async () => {
+        stops++;
+      },
     },
-    watchKick: () => {},
-    unwatchKick: () => {},
+    kicks: { watch: () => {}, unwatch: () => {} },
     changed: () => {},
     closed: (reason) => closed.push(reason),
     onFault: () => {},
     introduced: () => {},
     refused: (line) => traces.push(line),
-    trace: () => {},
+    log: logTo(() => {}, false),
   };
   const [a, b] = native.socketPair();
   backend = new VhostUserBackend(b, 2, host);

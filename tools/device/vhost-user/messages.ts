@@ -38,20 +38,24 @@ import { isAligned } from './ring-format.ts';
 
 /** What the messages act on beside the peer's own state. */
 export interface PeerHost {
-  /** Bytes of all its memory files that a peer may show; any number when left out. */
+  /** Bytes that all of a peer's memory files may have; no limit when left out. */
   readonly maxPeerMemory?: number;
   /** Shared with the driver's side; left out where there is none. */
   readonly eventfds?: EventfdRoles;
   /** Feature bits for GET_FEATURES. */
   readonly offeredFeatures: bigint;
-  /** The peer negotiated; throws ProtocolError when the driver cannot live with it. */
+  /** The peer negotiated; throws ProtocolError when the driver cannot work with these. */
   acceptFeatures(features: bigint): void;
-  /** Resolves when no driver works these rings any more (D6). */
-  stopRings(rings: readonly PeerRing[]): Promise<void>;
-  /** The ring has a kick descriptor: relay it. */
-  watchKick(ring: PeerRing): void;
-  /** The ring's kick descriptor is about to be closed. */
-  unwatchKick(ring: PeerRing): void;
+  readonly session: {
+    /** Resolves when no driver works these rings any more (D6). */
+    stopRings(rings: readonly PeerRing[]): Promise<void>;
+  };
+  readonly kicks: {
+    /** The ring has a kick descriptor: relay it. */
+    watch(ring: PeerRing): void;
+    /** The ring's kick descriptor is about to be closed. */
+    unwatch(ring: PeerRing): void;
+  };
 }
 
 export interface Request {
@@ -232,7 +236,7 @@ async function replaceMemory(
   fds: number[],
 ): Promise<void> {
   checkSize(memory, host.maxPeerMemory ?? Number.POSITIVE_INFINITY);
-  await host.stopRings(peer.rings);
+  await host.session.stopRings(peer.rings);
   if (peer.closed) return;
   memory.adopt(fds);
   peer.setMemory(memory);
@@ -253,7 +257,7 @@ async function setVringNum({ peer, host, payload }: Request): Promise<void> {
   const ring = ringAt(peer, index);
   if (!peer.format.hasSize(num)) throw new ProtocolError(`a ring of ${num} entries`);
   if (num === ring.num) return;
-  await host.stopRings([ring]);
+  await host.session.stopRings([ring]);
   ring.num = num;
   peer.placeRing(ring);
 }
@@ -270,7 +274,7 @@ async function setVringAddr({ peer, host, payload }: Request): Promise<void> {
   }
   const same = ring.user && ring.user.desc === user.desc && ring.user.avail === user.avail;
   if (same && ring.user?.used === user.used) return;
-  await host.stopRings([ring]);
+  await host.session.stopRings([ring]);
   ring.user = user;
   peer.placeRing(ring);
 }
@@ -280,14 +284,14 @@ async function setVringBase({ peer, host, payload }: Request): Promise<void> {
   const ring = ringAt(peer, index);
   const base = peer.format.readBase(num);
   if (base === null) throw new ProtocolError(`index ${num} for ring ${index}`);
-  await host.stopRings([ring]);
+  await host.session.stopRings([ring]);
   setBase(ring, base);
 }
 
 async function getVringBase({ peer, host, payload }: Request): Promise<Uint8Array> {
   const { index } = decode(VHOST_USER_VRING_STATE, payload);
   const ring = ringAt(peer, index);
-  await host.stopRings([ring]);
+  await host.session.stopRings([ring]);
   const base = peer.nextIndex(ring);
   peer.clearRing(ring);
   setBase(ring, base);
@@ -304,7 +308,7 @@ function setVringKick(request: Request): void {
   const { ring, fd } = ringEventfd(request, 'kick', 'read');
   request.peer.setKick(ring, fd);
   ring.started = true;
-  if (fd >= 0) request.host.watchKick(ring);
+  if (fd >= 0) request.host.kicks.watch(ring);
 }
 
 function setVringCall(request: Request): void {
@@ -324,7 +328,7 @@ async function setVringEnable({ peer, host, payload }: Request): Promise<void> {
   const { index, num } = decode(VHOST_USER_VRING_STATE, payload);
   const ring = ringAt(peer, index);
   if (num > 1) throw new ProtocolError(`ring ${index} enabled with ${num}`);
-  if (num === 0) await host.stopRings([ring]);
+  if (num === 0) await host.session.stopRings([ring]);
   ring.enabled = num === 1;
 }
 
@@ -350,7 +354,7 @@ async function setStatus({ peer, host, payload }: Request): Promise<void> {
 }
 
 async function resetDevice({ peer, host }: Pick<Request, 'peer' | 'host'>): Promise<void> {
-  await host.stopRings(peer.rings);
+  await host.session.stopRings(peer.rings);
   peer.reset();
   peer.status = 0;
 }

@@ -28,14 +28,14 @@ export interface PeerRing {
   base: number;
   /** A driver has worked this ring since `base` was set, so `base` is out of date. */
   served: boolean;
-  /** Where the last driver stopped, as it said or (packed rings) as its memory says; null when it did not say. */
+  /** Where the last driver stopped, by its answer or by its memory; null when neither says. */
   next: number | null;
-  /** A driver has been told to work this ring, from `toldIndex` on. */
-  told: boolean;
-  toldIndex: number;
-  /** Numbers that telling; goes into the driver's position words. */
+  /** A driver works this ring, from `assignedIndex` on. */
+  assigned: boolean;
+  assignedIndex: number;
+  /** Sequence number of that assignment; stored in the driver's position words. */
   serial: number;
-  /** Nobody knows where the last driver stopped: no other may work the ring until the peer sets it up anew. */
+  /** Where the last driver stopped is unknown: no other may work the ring until the peer sets it up again. */
   lost: boolean;
 }
 
@@ -235,8 +235,8 @@ function newRing(index: number): PeerRing {
     base: 0,
     served: false,
     next: null,
-    told: false,
-    toldIndex: 0,
+    assigned: false,
+    assignedIndex: 0,
     serial: 0,
     lost: false,
   };
