@@ -58,6 +58,17 @@ function upward({ from, to }: Import): boolean {
   return layer(to) < layer(from);
 }
 
+/**
+ * Device model and peer are the two ends of one protocol, and neither trusts the other: besides src they share the framed socket. The main
+ * modules read command lines as all programs do.
+ */
+function sharedByBothEnds({ from, to }: Import): boolean {
+  const [, end = ''] = from.split('/');
+  const folders = ['src/', 'tools/socket/', `tools/${end}/`];
+  if (from === `tools/${end}/main.ts`) folders.push('tools/run/');
+  return folders.some((folder) => to.startsWith(folder));
+}
+
 const imports = (folder: string) =>
   sources(folder).flatMap((file) => importsOf(file, readFileSync(join(root, file), 'utf8')));
 const show = ({ from, to }: Import) => `${from} imports ${relative('.', to)}`;
@@ -81,10 +92,27 @@ describe('layers', () => {
     expect(intoSrc.filter(({ to }) => !PUBLIC.includes(to.split('/')[1] ?? '')).map(show)).toEqual([]);
   });
 
+  it.each(['tools/device', 'tools/peer'])('leave only src and the framed socket to share: %s', (end) => {
+    const code = imports(end).filter(({ from }) => !isTest(from));
+    expect(code.length).toBeGreaterThan(30);
+    expect(code.filter((one) => !sharedByBothEnds(one)).map(show)).toEqual([]);
+  });
+
+  it('let the framed socket stand on src alone', () => {
+    const code = imports('tools/socket').filter(({ from }) => !isTest(from));
+    expect(code.filter(({ to }) => !/^(src|tools\/socket)\//.test(to)).map(show)).toEqual([]);
+  });
+
   it('would be found broken', () => {
     const text = `import { a } from '../ethdev/port.ts';\nconst b = await import('../../tools/x.ts');\nexport * from './c.ts';`;
     const found = importsOf('src/abi/x.ts', text);
     expect(found.map(({ to }) => to)).toEqual(['src/ethdev/port.ts', 'tools/x.ts', 'src/abi/c.ts']);
     expect(found.map(upward)).toEqual([true, true, false]);
+    const crossing = [
+      { from: 'tools/device/device.ts', to: 'tools/peer/layout.ts' },
+      { from: 'tools/peer/driver.ts', to: 'tools/run/child.ts' },
+      { from: 'tools/peer/main.ts', to: 'tools/run/arguments.ts' },
+    ];
+    expect(crossing.map(sharedByBothEnds)).toEqual([false, false, true]);
   });
 });

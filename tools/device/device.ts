@@ -11,7 +11,7 @@ import { PmdError } from '../../src/errors.ts';
 import { machineBytes } from '../../src/machine-memory.ts';
 import { native, type SocketAccess } from '../../src/native.ts';
 import { describeFeatures, features, hasFeature } from '../../src/virtio/features.ts';
-import { DISCONNECTED } from '../socket/framed-socket.ts';
+import { DISCONNECTED } from '../socket/frame-reader.ts';
 import { faultReason, guarded, type OnFault, runAll } from '../socket/guard.ts';
 import { EventfdRoles } from './eventfd/eventfd-roles.ts';
 import { NET_FEATURES, peerOnlyFeatures, VERSION_1 } from './function/features.ts';

@@ -4,7 +4,8 @@ import { native } from '../../src/native.ts';
 import { openFds } from '../../test/support/open-fds.ts';
 import { until } from '../../test/support/wait.ts';
 import { closeAll } from './fds.ts';
-import { FramedSocket, type Framing, type Message } from './framed-socket.ts';
+import type { Framing, Message } from './frame-reader.ts';
+import { FramedSocket } from './framed-socket.ts';
 
 /** One byte of length, then as many bytes; 255 is unacceptable. */
 const framing: Framing = {

@@ -2,36 +2,13 @@
 // Framed messages with descriptors over a non-blocking stream socket.
 //
 // Contract: messages are handed over whole, one at a time and in order; the next one is not even read while a handler's
-// promise is pending, which is the back-pressure on a peer that floods. No read crosses the end of a message, so
-// descriptors belong to the message with whose bytes they came. Every way out of a message closes what its handler left.
-// A message that is begun ends within a time, or the connection does.
+// promise is pending, which is the back-pressure on a peer that floods. Every way out of a message closes the descriptors that its
+// handler left. A message that is begun is completed within a time, or the connection ends.
 import { type FdWatcher, native } from '../../src/native.ts';
 import { Deadline } from './deadline.ts';
 import { closeAll, endQuietly } from './fds.ts';
+import { FrameReader, type Framing, type Message, StreamEnd } from './frame-reader.ts';
 import { after, faultReason, guarded, settled, type Timer, watch } from './guard.ts';
-
-export interface Framing {
-  readonly headerBytes: number;
-  /** Descriptors that one message may carry. */
-  readonly maxFds: number;
-  /** Bytes that follow this header, or the reason why the stream cannot go on. */
-  payloadBytes(header: DataView): number | string;
-  /** What the first bytes of a header may give away before the rest is there. */
-  readonly early?: {
-    readonly bytes: number;
-    /** Why the stream cannot go on, or null. */
-    fault(head: DataView): string | null;
-  };
-}
-
-export interface Message {
-  /** Header and payload. */
-  readonly data: DataView;
-  /** Owned by the message; a handler takes out what it keeps. */
-  readonly fds: number[];
-  /** More descriptors came than the framing allows; the surplus is closed already. */
-  readonly fdsTruncated: boolean;
-}
 
 export interface MessageHandlers {
   onMessage(message: Message): void | Promise<void>;
@@ -49,30 +26,23 @@ interface Outgoing {
 
 /** A flood must not starve the other sockets of the event loop. */
 const MESSAGES_PER_WAKE = 32;
-/** A peer that asks and never reads answers is cut off here. */
+/** A peer that sends requests and never reads the replies is disconnected here. */
 const MAX_QUEUED_BYTES = 4 << 20;
-/** What a message in the queue costs beside its bytes: answers are small, and would be many. */
+/** What a queued message costs beside its bytes: replies are small, and may be many. */
 const MESSAGE_OVERHEAD_BYTES = 256;
 /** The same for descriptors, each of which this process holds until it is sent. */
 const MAX_QUEUED_FDS = 256;
 const RETRY_MS = 2;
-/** Header and payload are one write of the other side: a message that is begun and not finished is none. */
+/** Header and payload are one write on the other side: there is no good reason to leave a message unfinished. */
 export const MESSAGE_MS = 10_000;
-/** Why a connection is closed that the other side ended. */
-export const DISCONNECTED = 'it disconnected';
 
 export class FramedSocket {
   readonly #fd: number;
-  readonly #framing: Framing;
+  readonly #reader: FrameReader;
   readonly #handlers: MessageHandlers;
   #watcher: FdWatcher | null = null;
   #closed = false;
   #busy = false;
-  #message: Uint8Array;
-  #have = 0;
-  #headerDone = false;
-  #fds: number[] = [];
-  #fdsTruncated = false;
   #queue: Outgoing[] = [];
   #queuedBytes = 0;
   #queuedFds = 0;
@@ -84,10 +54,9 @@ export class FramedSocket {
   constructor(fd: number, framing: Framing, handlers: MessageHandlers, messageMs = MESSAGE_MS) {
     this.#fd = fd;
     this.#messageMs = messageMs;
-    this.#framing = framing;
+    this.#reader = new FrameReader(framing);
     this.#handlers = handlers;
     this.#deadline = new Deadline((error) => this.close(faultReason(error)));
-    this.#message = new Uint8Array(framing.headerBytes);
     this.#watch();
   }
 
@@ -127,7 +96,7 @@ export class FramedSocket {
     this.#unwatch();
     this.#retry?.cancel();
     this.#deadline.end();
-    closeAll(this.#fds);
+    this.#reader.close();
     for (const item of this.#queue) closeAll(item.fds);
     this.#queue = [];
     endQuietly(this.#fd);
@@ -159,7 +128,7 @@ export class FramedSocket {
     for (let n = 0; n < MESSAGES_PER_WAKE && !this.#closed && !this.#busy; n++) {
       const message = this.#receive();
       if (!message) {
-        if (this.#have > 0 && !this.#closed)
+        if (this.#reader.begun && !this.#closed)
           this.#deadline.start(this.#messageMs, () => this.close('it did not finish a message'));
         return;
       }
@@ -194,79 +163,12 @@ export class FramedSocket {
 
   /** The next whole message; null when there is none yet or the connection ended. */
   #receive(): Message | null {
-    for (;;) {
-      if (this.#have === this.#message.length) {
-        const end = this.#headerDone ? 0 : this.#headerComplete();
-        if (end === null) return null;
-        if (end === 0) return this.#messageComplete();
-      }
-      if (!this.#readSome() || this.#endsEarly()) return null;
-    }
-  }
-
-  /** Ends the connection when the beginning of a header says enough. */
-  #endsEarly(): boolean {
-    const { early } = this.#framing;
-    if (!early || this.#headerDone || this.#have < early.bytes) return false;
-    const fault = early.fault(new DataView(this.#message.buffer));
-    if (fault !== null) this.close(fault);
-    return fault !== null;
-  }
-
-  /** Bytes that the header announces; null when it ends the connection. */
-  #headerComplete(): number | null {
-    const payload = this.#framing.payloadBytes(new DataView(this.#message.buffer));
-    if (typeof payload === 'string') {
-      this.close(payload);
-      return null;
-    }
-    this.#headerDone = true;
-    const whole = new Uint8Array(this.#framing.headerBytes + payload);
-    whole.set(this.#message);
-    this.#message = whole;
-    return payload;
-  }
-
-  #messageComplete(): Message {
-    const message: Message = {
-      data: new DataView(this.#message.buffer),
-      fds: this.#fds,
-      fdsTruncated: this.#fdsTruncated,
-    };
-    this.#message = new Uint8Array(this.#framing.headerBytes);
-    this.#have = 0;
-    this.#headerDone = false;
-    this.#fds = [];
-    this.#fdsTruncated = false;
-    return message;
-  }
-
-  /** False when nothing more is there. */
-  #readSome(): boolean {
     try {
-      const got = native.receiveMessage(this.#fd, this.#message.subarray(this.#have), this.#framing.maxFds);
-      if (!got) return false;
-      this.#keepFds(got.fds);
-      this.#fdsTruncated ||= got.fdsTruncated;
-      if (got.bytes === 0) {
-        this.close(this.#have > 0 ? 'it disconnected in the middle of a message' : DISCONNECTED);
-        return false;
-      }
-      this.#have += got.bytes;
-      return true;
+      return this.#reader.read(this.#fd);
     } catch (error) {
-      this.close((error as Error).message);
-      return false;
-    }
-  }
-
-  #keepFds(fds: number[]): void {
-    const room = this.#framing.maxFds - this.#fds.length;
-    const surplus = fds.splice(Math.max(room, 0));
-    this.#fds.push(...fds);
-    if (surplus.length > 0) {
-      this.#fdsTruncated = true;
-      closeAll(surplus);
+      if (!(error instanceof StreamEnd)) throw error;
+      this.close(error.message);
+      return null;
     }
   }
 

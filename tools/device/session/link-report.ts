@@ -2,7 +2,7 @@
 // Says why there is no link, in the log and to a driver with LINK_REASON (docs/device-abi.md, "LINK_REASON"): exactly one cause.
 import { VHOST_PCI_F_LINK_REASON } from '../../../src/abi/vhost-pci.ts';
 import { hasFeature } from '../../../src/virtio/features.ts';
-import { DISCONNECTED } from '../../socket/framed-socket.ts';
+import { DISCONNECTED } from '../../socket/frame-reader.ts';
 import { faultReason } from '../../socket/guard.ts';
 import type { Log } from '../log.ts';
 import { SPEAKS_VFIO_USER } from '../socket/wrong-socket.ts';

@@ -5,7 +5,8 @@ import { VFIO_USER_HEADER } from '../../../src/abi/vfio-user.ts';
 import { VHOST_USER_HEADER } from '../../../src/abi/vhost-user.ts';
 import { native } from '../../../src/native.ts';
 import { closeAll } from '../../socket/fds.ts';
-import { FramedSocket, type Framing, type Message } from '../../socket/framed-socket.ts';
+import type { Framing, Message } from '../../socket/frame-reader.ts';
+import { FramedSocket } from '../../socket/framed-socket.ts';
 
 interface Received {
   readonly data: DataView;

@@ -17,7 +17,8 @@ import {
 import type { SocketAccess } from '../../../src/native.ts';
 import { Deadline } from '../../socket/deadline.ts';
 import { closeQuietly, ownedBy } from '../../socket/fds.ts';
-import { DISCONNECTED, FramedSocket, type Framing, type Message } from '../../socket/framed-socket.ts';
+import { DISCONNECTED, type Framing, type Message } from '../../socket/frame-reader.ts';
+import { FramedSocket } from '../../socket/framed-socket.ts';
 import { after, faultReason, guarded, soon, type Timer } from '../../socket/guard.ts';
 import type { Log } from '../log.ts';
 import { SocketListener } from '../socket/listener.ts';

@@ -14,7 +14,8 @@ import {
   VHOST_USER_VERSION_MASK,
 } from '../../../src/abi/vhost-user.ts';
 import { Deadline } from '../../socket/deadline.ts';
-import { DISCONNECTED, FramedSocket, type Framing, type Message } from '../../socket/framed-socket.ts';
+import { DISCONNECTED, type Framing, type Message } from '../../socket/frame-reader.ts';
+import { FramedSocket } from '../../socket/framed-socket.ts';
 import { type OnFault, runAll } from '../../socket/guard.ts';
 import type { Log } from '../log.ts';
 import { beginsVfioUser, SPEAKS_VFIO_USER } from '../socket/wrong-socket.ts';
