@@ -12,7 +12,8 @@ import { DRIVER_QUEUE_COUNTERS, type DriverQueueHandle, native } from '../../src
 import { features } from '../../src/virtio/features.ts';
 import { Channel } from '../../tools/peer/channel.ts';
 import { FrontEnd } from '../../tools/peer/front-end.ts';
-import { type RingRole, writeHostile } from '../../tools/peer/hostile.ts';
+import { writeHostile } from '../../tools/peer/hostile.ts';
+import type { RingRole } from '../../tools/peer/hostile-target.ts';
 import { clearRing, PEER_GPA, PEER_USERSPACE, planMemory } from '../../tools/peer/layout.ts';
 import { PeerMemory } from '../../tools/peer/memory.ts';
 import { defaultFlow, frameTemplate } from '../../tools/peer/traffic.ts';

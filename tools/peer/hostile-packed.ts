@@ -9,7 +9,7 @@ import {
   VRING_PACKED_DESC_F_AVAIL,
   VRING_PACKED_DESC_F_USED,
 } from '../../src/abi/virtio-ring.ts';
-import type { Breaker, HostileBuffer, HostileTarget } from './hostile.ts';
+import type { Breaker, HostileBuffer, HostileTarget } from './hostile-target.ts';
 
 const { fields } = PVIRTQ_DESC;
 const OWNER = VRING_PACKED_DESC_F_AVAIL | VRING_PACKED_DESC_F_USED;

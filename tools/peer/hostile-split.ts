@@ -8,7 +8,7 @@ import {
   VRING_DESC_F_WRITE,
   VRING_USED,
 } from '../../src/abi/virtio-ring.ts';
-import type { Breaker, HostileBuffer, HostileTarget } from './hostile.ts';
+import type { Breaker, HostileBuffer, HostileTarget } from './hostile-target.ts';
 import { availOffset, descOffset } from './layout.ts';
 
 /** Makes one available entry bad: `head` is its descriptor, `index` its free-running place in the available ring. */

@@ -10,7 +10,8 @@ import {
   QUEUE_RUNNING,
   type QueueHandle,
 } from '../../src/native.ts';
-import { HARMLESS_KINDS, hostileKinds, type RingRole, writeHostile } from './hostile.ts';
+import { HARMLESS_KINDS, hostileKinds, writeHostile } from './hostile.ts';
+import type { RingRole } from './hostile-target.ts';
 import { clearRing, PEER_GPA, planMemory } from './layout.ts';
 import { PeerMemory } from './memory.ts';
 import { defaultFlow, frameTemplate } from './traffic.ts';

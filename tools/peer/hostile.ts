@@ -6,30 +6,7 @@ import { VRING_DESC_F_INDIRECT, VRING_DESC_F_NEXT, VRING_DESC_F_WRITE } from '..
 import { PmdError } from '../../src/errors.ts';
 import { PACKED_BREAKERS } from './hostile-packed.ts';
 import { SPLIT_BREAKERS } from './hostile-split.ts';
-import type { RingPlace } from './layout.ts';
-
-export type RingRole = 'rx' | 'tx';
-
-/** A ring in shared memory, and where that memory lies for the back-end. */
-export interface HostileTarget {
-  readonly view: DataView;
-  readonly ring: RingPlace;
-  readonly role: RingRole;
-  /** Guest-physical address of the view's first byte. */
-  readonly gpa: bigint;
-  /** Bytes of memory that the back-end was told about. */
-  readonly memoryBytes: number;
-}
-
-/** A descriptor's buffer, as both kinds of ring have it. */
-export interface HostileBuffer {
-  readonly addr: bigint;
-  readonly len: number;
-  readonly flags: number;
-}
-
-/** Makes a ring bad whose driver stands still. */
-export type Breaker = (target: HostileTarget) => void;
+import type { HostileBuffer, HostileTarget } from './hostile-target.ts';
 
 const GOOD_LENGTH = 1024;
 const end = (t: HostileTarget): bigint => t.gpa + BigInt(t.memoryBytes);
