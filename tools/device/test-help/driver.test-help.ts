@@ -12,10 +12,25 @@ import {
   VFIO_USER_HEADER,
   VFIO_USER_REGION_ACCESS,
 } from '../../../src/abi/vfio-user.ts';
-import { VHOST_PCI_GATE_WORDS, VHOST_PCI_POSITION_WORDS } from '../../../src/abi/vhost-pci.ts';
+import {
+  VHOST_PCI_F_GATE,
+  VHOST_PCI_F_LINK_REASON,
+  VHOST_PCI_F_REMAP,
+  VHOST_PCI_F_SESSION,
+  VHOST_PCI_GATE_WORDS,
+  VHOST_PCI_POSITION_WORDS,
+} from '../../../src/abi/vhost-pci.ts';
+import { VIRTIO_NET_F_MRG_RXBUF } from '../../../src/abi/virtio-net.ts';
 import { VIRTIO_PCI_COMMON_CFG } from '../../../src/abi/virtio-pci.ts';
-import { VRING_DESC, VRING_DESC_F_WRITE } from '../../../src/abi/virtio-ring.ts';
+import {
+  VIRTIO_F_IN_ORDER,
+  VIRTIO_F_RING_INDIRECT_DESC,
+  VIRTIO_F_VERSION_1,
+  VRING_DESC,
+  VRING_DESC_F_WRITE,
+} from '../../../src/abi/virtio-ring.ts';
 import { type MappingHandle, native } from '../../../src/native.ts';
+import { features } from '../../../src/virtio/features.ts';
 import { until } from '../../../test/support/wait.ts';
 import { closeAll } from '../../socket/fds.ts';
 import { join, type TestChannel, u32s, vfioUserChannel, vfioUserMessage } from './channel.test-help.ts';
@@ -37,10 +52,16 @@ const ENTRIES = 32;
 /** Descriptors from here on are for the driver's own messages. */
 const FIRST_SEND = 24;
 
-export const SESSION = 1n << 112n;
-export const REMAP = 1n << 113n;
-export const GATE = 1n << 114n;
-export const DRIVER_NET = (1n << 32n) | (1n << 15n) | (1n << 28n) | (1n << 35n);
+export const SESSION = features(VHOST_PCI_F_SESSION);
+export const REMAP = features(VHOST_PCI_F_REMAP);
+export const GATE = features(VHOST_PCI_F_GATE);
+export const LINK_REASON = features(VHOST_PCI_F_LINK_REASON);
+export const DRIVER_NET = features(
+  VIRTIO_F_VERSION_1,
+  VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_F_RING_INDIRECT_DESC,
+  VIRTIO_F_IN_ORDER,
+);
 
 /** Where the driver's DMA_BYTES lie in its machine, and how the machine's memory file is mapped for DMA. */
 export interface Machine {
@@ -142,12 +163,12 @@ export class TestDriver {
   }
 
   async offeredFeatures(): Promise<bigint> {
-    let features = 0n;
+    let offered = 0n;
     for (let word = 0; word < 4; word++) {
       await this.setCommon('device_feature_select', word);
-      features |= BigInt(await this.common('device_feature')) << BigInt(32 * word);
+      offered |= BigInt(await this.common('device_feature')) << BigInt(32 * word);
     }
-    return features;
+    return offered;
   }
 
   /** True when FEATURES_OK stood. */

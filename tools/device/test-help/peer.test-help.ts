@@ -1,9 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A vhost-user front-end for tests: memory in one file, rings at fixed places, one method a message.
 import { decode } from '../../../src/abi/layout.ts';
-import { VHOST_USER, VHOST_USER_HEADER } from '../../../src/abi/vhost-user.ts';
-import { PVIRTQ_DESC, VRING_USED } from '../../../src/abi/virtio-ring.ts';
+import {
+  VHOST_USER,
+  VHOST_USER_F_PROTOCOL_FEATURES,
+  VHOST_USER_HEADER,
+  VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS,
+  VHOST_USER_PROTOCOL_F_MQ,
+  VHOST_USER_PROTOCOL_F_MTU,
+  VHOST_USER_PROTOCOL_F_RARP,
+  VHOST_USER_PROTOCOL_F_REPLY_ACK,
+  VHOST_USER_PROTOCOL_F_RESET_DEVICE,
+  VHOST_USER_PROTOCOL_F_STATUS,
+} from '../../../src/abi/vhost-user.ts';
+import { VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_F_MTU } from '../../../src/abi/virtio-net.ts';
+import { PVIRTQ_DESC, VIRTIO_F_VERSION_1, VRING_USED } from '../../../src/abi/virtio-ring.ts';
 import { type MappingHandle, native } from '../../../src/native.ts';
+import { features } from '../../../src/virtio/features.ts';
 import {
   join,
   type TestChannel,
@@ -17,10 +30,21 @@ export const MEMORY_BYTES = 1 << 20;
 /** The guest-physical and user addresses differ, so that mixing them up shows. */
 export const GPA = 0x4000_0000n;
 export const USER = 0x7f12_0000_0000n;
-export const NET_AND_PROTOCOL = (1n << 32n) | (1n << 15n) | (1n << 30n);
-/** MQ, RARP, REPLY_ACK, MTU, RESET_DEVICE, CONFIGURE_MEM_SLOTS, STATUS. */
-export const ALL_PROTOCOL =
-  1n | (1n << 2n) | (1n << 3n) | (1n << 4n) | (1n << 13n) | (1n << 15n) | (1n << 16n);
+export const NET_AND_PROTOCOL = features(
+  VIRTIO_F_VERSION_1,
+  VIRTIO_NET_F_MRG_RXBUF,
+  VHOST_USER_F_PROTOCOL_FEATURES,
+);
+export const HEARS_MTU = NET_AND_PROTOCOL | features(VIRTIO_NET_F_MTU);
+export const ALL_PROTOCOL = features(
+  VHOST_USER_PROTOCOL_F_MQ,
+  VHOST_USER_PROTOCOL_F_RARP,
+  VHOST_USER_PROTOCOL_F_REPLY_ACK,
+  VHOST_USER_PROTOCOL_F_MTU,
+  VHOST_USER_PROTOCOL_F_RESET_DEVICE,
+  VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS,
+  VHOST_USER_PROTOCOL_F_STATUS,
+);
 
 const RING_BYTES = 0x10000;
 
