@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The peer against scripted back-ends: what it needs of one, and what it does when one goes away. Traffic through a real
 // back-end is in test/peer-dpdk.test.ts.
+
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { VHOST_USER } from '../../src/abi/vhost-user.ts';
+import { VHOST_USER, VHOST_USER_F_PROTOCOL_FEATURES } from '../../src/abi/vhost-user.ts';
+import { VIRTIO_NET_F_MRG_RXBUF } from '../../src/abi/virtio-net.ts';
+import { VIRTIO_F_VERSION_1 } from '../../src/abi/virtio-ring.ts';
 import { type FdWatcher, native } from '../../src/native.ts';
+import { features } from '../../src/virtio/features.ts';
 import { type Script, ScriptedBackEnd, u64Bytes } from '../../test/support/scripted-back-end.ts';
 import { until } from '../../test/support/wait.ts';
 import { Peer, type PeerEvent } from './driver.ts';
 import { availOffset, type PairPlace, planMemory } from './layout.ts';
 
-const FEATURES = (1n << 32n) | (1n << 30n) | (1n << 15n);
+const NEGOTIATED = features(VIRTIO_F_VERSION_1, VIRTIO_NET_F_MRG_RXBUF);
+const FEATURES = NEGOTIATED | features(VHOST_USER_F_PROTOCOL_FEATURES);
 let folder = '';
 let path = '';
 const closers: (() => void | Promise<void>)[] = [];
@@ -73,7 +78,7 @@ describe('the peer', () => {
     const { peer, events } = createPeer({ pairs: 2 });
     const before = openFds();
     await peer.start();
-    expect(events).toEqual([{ kind: 'up', features: (1n << 32n) | (1n << 15n) }]);
+    expect(events).toEqual([{ kind: 'up', features: NEGOTIATED }]);
     await peer.stop();
     await peer.stop();
     await until('the back-end sees the end', () => server.last.gone);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
+
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { native } from '../../../src/native.ts';
 import { openFds } from '../../../test/support/open-fds.ts';
+import { VERSION_1 } from './features.ts';
 import { PciFunction } from './pci-function.ts';
 
 let target: PciFunction;
@@ -14,7 +16,7 @@ beforeEach(() => {
     dmaUnmapping: () => {},
     onFault: () => {},
     hooks: {
-      offeredFeatures: () => 1n << 32n,
+      offeredFeatures: () => VERSION_1,
       acceptFeatures: () => true,
       driverOk: () => {},
       queueEnabled: () => {},

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
+
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FIELD_BYTES, readField } from '../../../src/abi/layout.ts';
+import { VHOST_PCI_F_SESSION } from '../../../src/abi/vhost-pci.ts';
+import { VIRTIO_NET_F_CSUM, VIRTIO_NET_F_MRG_RXBUF } from '../../../src/abi/virtio-net.ts';
 import { VIRTIO_PCI_COMMON_CFG } from '../../../src/abi/virtio-pci.ts';
+import { VIRTIO_F_VERSION_1 } from '../../../src/abi/virtio-ring.ts';
+import { features } from '../../../src/virtio/features.ts';
+import { VERSION_1 } from './features.ts';
 import { VirtioRegisters } from './virtio-registers.ts';
 
 const FIELDS = VIRTIO_PCI_COMMON_CFG.fields;
 type Name = keyof typeof FIELDS;
-const OFFERED = (1n << 32n) | (1n << 15n) | (1n << 112n);
+const OFFERED = features(VIRTIO_F_VERSION_1, VIRTIO_NET_F_MRG_RXBUF, VHOST_PCI_F_SESSION);
 
 let events: string[];
 let accepts: boolean;
@@ -61,30 +67,30 @@ describe('features', () => {
   });
 
   it('lets FEATURES_OK stand for a valid choice', () => {
-    accept((1n << 32n) | (1n << 112n));
+    accept(VERSION_1 | features(VHOST_PCI_F_SESSION));
     expect(get('device_status')).toBe(11);
-    expect(fn.driverFeatures).toBe((1n << 32n) | (1n << 112n));
+    expect(fn.driverFeatures).toBe(VERSION_1 | features(VHOST_PCI_F_SESSION));
   });
 
   it.each([
-    ['VERSION_1 is missing', 1n << 15n],
-    ['a bit was not offered', (1n << 32n) | 1n],
-  ])('clears FEATURES_OK when %s', (_, features) => {
-    accept(features);
+    ['VERSION_1 is missing', features(VIRTIO_NET_F_MRG_RXBUF)],
+    ['a bit was not offered', VERSION_1 | features(VIRTIO_NET_F_CSUM)],
+  ])('clears FEATURES_OK when %s', (_, choice) => {
+    accept(choice);
     expect(get('device_status')).toBe(3);
   });
 
   it('clears FEATURES_OK when the device cannot go along', () => {
     accepts = false;
-    accept(1n << 32n);
+    accept(VERSION_1);
     expect(get('device_status')).toBe(3);
   });
 
   it('are settled by FEATURES_OK', () => {
-    accept(1n << 32n);
+    accept(VERSION_1);
     set('driver_feature_select', 0);
     set('driver_feature', 0x8000);
-    expect(fn.driverFeatures).toBe(1n << 32n);
+    expect(fn.driverFeatures).toBe(VERSION_1);
   });
 });
 
@@ -96,7 +102,7 @@ describe('status', () => {
   });
 
   it('tells DRIVER_OK once', () => {
-    accept(1n << 32n);
+    accept(VERSION_1);
     set('device_status', 15);
     set('device_status', 15);
     expect(events).toEqual(['ok']);
@@ -104,7 +110,7 @@ describe('status', () => {
   });
 
   it('lets no bit be taken back but all', () => {
-    accept(1n << 32n);
+    accept(VERSION_1);
     set('device_status', 1);
     expect(get('device_status')).toBe(11);
     set('device_status', 0);
@@ -113,14 +119,14 @@ describe('status', () => {
   });
 
   it('tells FAILED, and DRIVER_OK does not come after it', () => {
-    accept(1n << 32n);
+    accept(VERSION_1);
     set('device_status', 128 | 11);
     set('device_status', 128 | 15);
     expect(events).toEqual(['gone']);
   });
 
   it('keeps NEEDS_RESET until a reset, with a configuration interrupt', () => {
-    accept(1n << 32n);
+    accept(VERSION_1);
     set('config_msix_vector', 0);
     set('device_status', 15);
     fn.needsReset();
@@ -165,7 +171,7 @@ describe('queues', () => {
     addresses();
     set('queue_enable', 1);
     expect(get('queue_enable')).toBe(0);
-    accept(1n << 32n);
+    accept(VERSION_1);
     set('queue_select', 1);
     set('queue_desc', 0x1000n);
     set('queue_driver', 0x1000n);
@@ -178,7 +184,7 @@ describe('queues', () => {
   });
 
   it('keep their addresses once enabled', () => {
-    accept(1n << 32n);
+    accept(VERSION_1);
     addresses();
     set('queue_enable', 1);
     set('queue_desc', 0x9000n);
@@ -223,7 +229,7 @@ describe('configuration and interrupts', () => {
 
   it('raises no interrupt before DRIVER_OK or without vector', () => {
     fn.setLink(true);
-    accept(1n << 32n);
+    accept(VERSION_1);
     set('device_status', 15);
     fn.setLink(false);
     fn.interruptQueue(2);
@@ -231,7 +237,7 @@ describe('configuration and interrupts', () => {
   });
 
   it('raises the vector that the driver chose, and shows why in the ISR until it is read', () => {
-    accept(1n << 32n);
+    accept(VERSION_1);
     set('config_msix_vector', 1);
     set('queue_select', 2);
     set('queue_msix_vector', 3);

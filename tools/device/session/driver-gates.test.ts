@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Rings taken back through the gate words: what the device asks of a driver, and what one that lies or sleeps can do.
+
 import { ftruncateSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +9,9 @@ import { decode } from '../../../src/abi/layout.ts';
 import { VFIO_USER } from '../../../src/abi/vfio-user.ts';
 import { VHOST_PCI_GATE_REVOKED, VHOST_PCI_REMOTE_QUEUE_ENTRY } from '../../../src/abi/vhost-pci.ts';
 import { VHOST_USER } from '../../../src/abi/vhost-user.ts';
+import { VIRTIO_F_RING_PACKED } from '../../../src/abi/virtio-ring.ts';
 import { native } from '../../../src/native.ts';
+import { features } from '../../../src/virtio/features.ts';
 import { plainMemory } from '../../../test/support/plain-memory.ts';
 import { until } from '../../../test/support/wait.ts';
 import { createDevice, type Device } from '../device.ts';
@@ -16,7 +19,7 @@ import { u32s, u64s } from '../test-help/channel.test-help.ts';
 import { DMA_BYTES, DRIVER_NET, GATE, REMAP, SESSION, TestDriver } from '../test-help/driver.test-help.ts';
 import { NET_AND_PROTOCOL, TestPeer } from '../test-help/peer.test-help.ts';
 
-const PACKED = 1n << 34n;
+const PACKED = features(VIRTIO_F_RING_PACKED);
 const WRAP = 0x8000;
 const ALL = DRIVER_NET | SESSION | REMAP | GATE;
 /** The local queues of the peer's rings 0 and 1. */

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A driver's memory as an IOMMU tells it: page by page, each somewhere else in the file.
+
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encode } from '../../../src/abi/layout.ts';
 import { VRING_DESC, VRING_DESC_F_WRITE } from '../../../src/abi/virtio-ring.ts';
 import { type MappingHandle, native } from '../../../src/native.ts';
 import { openFds } from '../../../test/support/open-fds.ts';
+import { VERSION_1 } from '../function/features.ts';
 import type { DmaMap } from '../vfio-user/dma-table.ts';
 import { ControlQueue } from './control-queue.ts';
 import { DriverMemory } from './driver-memory.ts';
@@ -158,7 +160,7 @@ describe("a driver's memory in scattered pages", () => {
     ring.setUint16(0x802, 1, true); // avail.idx
     const [desc, avail, used] = [IOVA, IOVA + 0x800n, IOVA + 0xc00n];
     const memory = new DriverMemory(() => maps);
-    queue.start({ desc, avail, used, size: 16, features: 1n << 32n, memory });
+    queue.start({ desc, avail, used, size: 16, features: VERSION_1, memory });
     queue.send(new Uint8Array(3000).map((_, i) => i % 251));
     expect(errors).toEqual([]);
     expect([page(0)[0x800], page(0)[PAGE - 1], page(1)[0], page(1)[3000 - 0x800 - 1]]).toEqual([
@@ -180,7 +182,7 @@ describe("a driver's memory in scattered pages", () => {
     ring.setUint16(0x802, 1, true);
     const [desc, avail, used] = [IOVA, IOVA + 0x800n, IOVA + 0xc00n];
     const memory = new DriverMemory(() => maps);
-    queue.start({ desc, avail, used, size: 16, features: 1n << 32n, memory });
+    queue.start({ desc, avail, used, size: 16, features: VERSION_1, memory });
     queue.poll();
     expect(maps.map((map) => queue.uses(map))).toEqual([true, true, true]);
     queue.close();

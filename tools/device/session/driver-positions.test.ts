@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Where the next driver of a packed ring goes on, whatever the one before was doing when it died.
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +9,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { decode } from '../../../src/abi/layout.ts';
 import { VFIO_USER } from '../../../src/abi/vfio-user.ts';
 import { VHOST_PCI_QUEUE_STOP, VHOST_PCI_REMOTE_QUEUE_ENTRY } from '../../../src/abi/vhost-pci.ts';
+import { VIRTIO_F_RING_PACKED } from '../../../src/abi/virtio-ring.ts';
 import { native } from '../../../src/native.ts';
+import { features } from '../../../src/virtio/features.ts';
 import { until } from '../../../test/support/wait.ts';
 import { createDevice, type Device } from '../device.ts';
 import { u32s, u64s } from '../test-help/channel.test-help.ts';
@@ -17,7 +20,7 @@ import { NET_AND_PROTOCOL, TestPeer } from '../test-help/peer.test-help.ts';
 import { whereItStopped } from './driver-positions.ts';
 
 const WRAP = 0x8000;
-const PACKED = 1n << 34n;
+const PACKED = features(VIRTIO_F_RING_PACKED);
 /** Flags of a slot in the first round, wrap counter 1: AVAIL is bit 7, USED bit 15. */
 const AVAILABLE = 0x0080;
 const USED = 0x8080;

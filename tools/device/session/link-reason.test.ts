@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Each "no link" has one cause in words, in the log and at the driver.
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
@@ -12,11 +13,11 @@ import { openFds } from '../../../test/support/open-fds.ts';
 import { until } from '../../../test/support/wait.ts';
 import { closeAll } from '../../socket/fds.ts';
 import { createDevice, type Device, type DeviceOptions } from '../device.ts';
+import { VERSION_1 } from '../function/features.ts';
 import { join, u32s, u64s } from '../test-help/channel.test-help.ts';
-import { DRIVER_NET, REMAP, SESSION, TestDriver } from '../test-help/driver.test-help.ts';
+import { DRIVER_NET, LINK_REASON, REMAP, SESSION, TestDriver } from '../test-help/driver.test-help.ts';
 import { GPA, MEMORY_BYTES, NET_AND_PROTOCOL, TestPeer, USER } from '../test-help/peer.test-help.ts';
 
-const LINK_REASON = 1n << 115n;
 const NOT_SHARED = "VM2's memory is not shared, give it memory-backend-memfd,share=on";
 
 let folder: string;
@@ -178,7 +179,7 @@ describe('no link', () => {
   });
 
   it('as the driver lacks features that the peer uses', async () => {
-    await make({}, (1n << 32n) | SESSION | REMAP | LINK_REASON);
+    await make({}, VERSION_1 | SESSION | REMAP | LINK_REASON);
     const peer = newPeer();
     peer.post(VHOST_USER.SET_FEATURES, u64s(NET_AND_PROTOCOL));
     await until('it is closed', () => peer.channel.closedBecause !== null);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Who gets the one place at each of the two sockets, and for how long; and what a flood of connections costs.
+
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
@@ -11,6 +12,7 @@ import { native } from '../../../src/native.ts';
 import { openFds } from '../../../test/support/open-fds.ts';
 import { until } from '../../../test/support/wait.ts';
 import { createDevice, type Device, type DeviceOptions } from '../device.ts';
+import { VERSION_1 } from '../function/features.ts';
 import {
   join,
   sendRaw,
@@ -184,7 +186,7 @@ describe('a connection to the wrong socket', () => {
   it.each<[string, number, Uint8Array, number]>([
     ['GET_FEATURES', VHOST_USER.GET_FEATURES, new Uint8Array(0), 1],
     ['SET_OWNER, to be acknowledged', VHOST_USER.SET_OWNER, new Uint8Array(0), 9],
-    ['SET_FEATURES', VHOST_USER.SET_FEATURES, u64s(1n << 32n), 1],
+    ['SET_FEATURES', VHOST_USER.SET_FEATURES, u64s(VERSION_1), 1],
   ])('regression: of a peer is recognized by its %s at once', async (_, request, payload, flags) => {
     make();
     stray(vfioUser, vhostUserMessage(request, payload, flags));

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
+
 import { openSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { VHOST_USER, VHOST_USER_MAX_PAYLOAD } from '../../../src/abi/vhost-user.ts';
+import { VIRTIO_F_RING_PACKED } from '../../../src/abi/virtio-ring.ts';
 import { native } from '../../../src/native.ts';
+import { features } from '../../../src/virtio/features.ts';
 import { openFds } from '../../../test/support/open-fds.ts';
 import { until } from '../../../test/support/wait.ts';
+import { VERSION_1 } from '../function/features.ts';
 import { logTo } from '../log.ts';
 import { join, u32s, u64s, vhostUserMessage } from '../test-help/channel.test-help.ts';
 import {
@@ -81,7 +85,7 @@ describe('vhost-user back-end, what front-ends send', () => {
   });
 
   it('needs no SET_VRING_ENABLE when protocol features were not negotiated', async () => {
-    await peer.negotiate(1n << 32n);
+    await peer.negotiate(VERSION_1);
     await peer.sendMemory();
     await peer.startRing(0);
     await peer.startRing(1);
@@ -190,7 +194,10 @@ const REFUSED: [string, () => [number, Uint8Array, number[]?]][] = [
   ['a payload that is too short', () => [VHOST_USER.SET_FEATURES, u32s(1)]],
   ['a payload that is too long', () => [VHOST_USER.SET_OWNER, u32s(1)]],
   ['a descriptor where none belongs', () => [VHOST_USER.SET_OWNER, new Uint8Array(0), [peer.memory]]],
-  ['features that were not offered', () => [VHOST_USER.SET_FEATURES, u64s(NET_AND_PROTOCOL | (1n << 34n))]],
+  [
+    'features that were not offered',
+    () => [VHOST_USER.SET_FEATURES, u64s(NET_AND_PROTOCOL | features(VIRTIO_F_RING_PACKED))],
+  ],
   [
     'protocol features that were not offered',
     () => [VHOST_USER.SET_PROTOCOL_FEATURES, u64s(ALL_PROTOCOL | 2n)],
@@ -200,7 +207,7 @@ const REFUSED: [string, () => [number, Uint8Array, number[]?]][] = [
   ['an MTU of 2^32 + 1500', () => [VHOST_USER.NET_SET_MTU, u64s((1n << 32n) + 1500n)]],
   ['a group address to announce', () => [VHOST_USER.SEND_RARP, u64s(1n)]],
   ['no address to announce', () => [VHOST_USER.SEND_RARP, u64s(0xffffn << 48n)]],
-  ['other features while rings run', () => [VHOST_USER.SET_FEATURES, u64s(1n << 32n)]],
+  ['other features while rings run', () => [VHOST_USER.SET_FEATURES, u64s(VERSION_1)]],
   ['a ring that does not exist', () => [VHOST_USER.SET_VRING_NUM, u32s(4, 256)]],
   ['ring 2^16', () => [VHOST_USER.SET_VRING_NUM, u32s(0x10000, 256)]],
   ['ring 2^32 - 1', () => [VHOST_USER.SET_VRING_ENABLE, u32s(0xffff_ffff, 1)]],
