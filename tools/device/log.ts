@@ -3,7 +3,6 @@
 //
 // Lines that differ in their numbers only are of one kind. The first of a kind is written at once, and a few after it; from then on
 // as many as its rate allows. What was left out is counted, and the count is written after a while.
-
 import { after, type Timer } from '../socket/guard.ts';
 
 export interface Log {

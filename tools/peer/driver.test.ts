@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The peer against scripted back-ends: what it needs of one, and what it does when one goes away. Traffic through a real
 // back-end is in test/peer-dpdk.test.ts.
-
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

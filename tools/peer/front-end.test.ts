@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-
 import { afterEach, describe, expect, it } from 'vitest';
 import { decode, encode } from '../../src/abi/layout.ts';
 import {

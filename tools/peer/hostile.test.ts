@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Each rule that hostile.ts breaks, against the ring engine in the device role.
-
 import { afterEach, describe, expect, it } from 'vitest';
 import { VIRTIO_NET_F_MRG_RXBUF } from '../../src/abi/virtio-net.ts';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '../../src/abi/virtio-ring.ts';

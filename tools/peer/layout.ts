@@ -2,7 +2,6 @@
 // Where the rings and buffers of the peer lie in its one memory file. Pure: numbers in, offsets out.
 // The file is seen under three addresses that differ on purpose (its offset, its guest-physical address and its address in
 // the front-end's process): a back-end that mixes them up fails at once instead of by luck.
-
 import { VIRTIO_NET_HDR } from '../../src/abi/virtio-net.ts';
 import {
   VRING_AVAIL,

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { native } from '../../../src/native.ts';
 import { openFds } from '../../../test/support/open-fds.ts';

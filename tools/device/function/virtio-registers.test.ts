@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FIELD_BYTES, readField } from '../../../src/abi/layout.ts';
 import { VHOST_PCI_F_SESSION } from '../../../src/abi/vhost-pci.ts';

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Rings taken back through the gate words: what the device asks of a driver, and what one that lies or sleeps can do.
-
 import { ftruncateSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { decode } from '../../../src/abi/layout.ts';
 import { VFIO_USER } from '../../../src/abi/vfio-user.ts';
-import { VHOST_PCI_GATE_REVOKED, VHOST_PCI_REMOTE_QUEUE_ENTRY } from '../../../src/abi/vhost-pci.ts';
+import { VHOST_PCI_GATE_REVOKED } from '../../../src/abi/vhost-pci.ts';
 import { VHOST_USER } from '../../../src/abi/vhost-user.ts';
 import { VIRTIO_F_RING_PACKED } from '../../../src/abi/virtio-ring.ts';
 import { native } from '../../../src/native.ts';
@@ -18,6 +16,7 @@ import { createDevice, type Device } from '../device.ts';
 import { u32s, u64s } from '../test-help/channel.test-help.ts';
 import { DMA_BYTES, DRIVER_NET, GATE, REMAP, SESSION, TestDriver } from '../test-help/driver.test-help.ts';
 import { NET_AND_PROTOCOL, TestPeer } from '../test-help/peer.test-help.ts';
+import { kind, QUEUES, record } from '../test-help/stage.test-help.ts';
 
 const PACKED = features(VIRTIO_F_RING_PACKED);
 const WRAP = 0x8000;
@@ -33,9 +32,8 @@ const drivers: TestDriver[] = [];
 
 const logged = (text: string) => lines.filter((line) => line.includes(text)).length;
 const recordsOf = (messages: readonly Uint8Array[]) => {
-  const queues = messages.findLast((message) => message[0] === 1) as Uint8Array;
-  const entry = VHOST_PCI_REMOTE_QUEUE_ENTRY;
-  return [0, 1].map((i) => decode(entry, new DataView(queues.buffer), 4 + i * entry.size));
+  const queues = messages.findLast((message) => kind(message) === QUEUES) as Uint8Array;
+  return [0, 1].map((i) => record(queues, i));
 };
 
 const newDriver = (memory?: number): TestDriver => {
@@ -90,7 +88,7 @@ describe('the gate of a ring', () => {
     expect([driver.allowed(1), driver.allowed(0)]).toEqual([serials[0], 0]);
     expect(logged('driver failed')).toBe(0);
     const messages = await driver.messages(1);
-    expect(messages.map(([group, command]) => `${group}.${command}`)).toEqual(['1.0']);
+    expect(messages.map(kind)).toEqual([QUEUES]);
     expect(recordsOf(messages).map(({ vring_enable }) => vring_enable)).toEqual([1, 0]);
   });
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A driver's memory as an IOMMU tells it: page by page, each somewhere else in the file.
-
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encode } from '../../../src/abi/layout.ts';

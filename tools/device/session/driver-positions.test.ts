@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Where the next driver of a packed ring goes on, whatever the one before was doing when it died.
-
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { decode } from '../../../src/abi/layout.ts';
 import { VFIO_USER } from '../../../src/abi/vfio-user.ts';
-import { VHOST_PCI_QUEUE_STOP, VHOST_PCI_REMOTE_QUEUE_ENTRY } from '../../../src/abi/vhost-pci.ts';
 import { VIRTIO_F_RING_PACKED } from '../../../src/abi/virtio-ring.ts';
 import { native } from '../../../src/native.ts';
 import { features } from '../../../src/virtio/features.ts';
@@ -17,6 +14,7 @@ import { createDevice, type Device } from '../device.ts';
 import { u32s, u64s } from '../test-help/channel.test-help.ts';
 import { DRIVER_NET, REMAP, SESSION, TestDriver } from '../test-help/driver.test-help.ts';
 import { NET_AND_PROTOCOL, TestPeer } from '../test-help/peer.test-help.ts';
+import { kind, QUEUES, record, stopOf, stopped } from '../test-help/stage.test-help.ts';
 import { whereItStopped } from './driver-positions.ts';
 
 const WRAP = 0x8000;
@@ -91,9 +89,8 @@ describe('a driver of packed rings that goes', () => {
 
   /** The records of the last REMOTE_QUEUES of some messages. */
   const records = (messages: readonly Uint8Array[]) => {
-    const message = messages.findLast(([klass]) => klass === 1) as Uint8Array;
-    const view = new DataView(message.buffer, message.byteOffset);
-    return [0, 1].map((index) => decode(VHOST_PCI_REMOTE_QUEUE_ENTRY, view, 4 + 40 * index));
+    const message = messages.findLast((one) => kind(one) === QUEUES) as Uint8Array;
+    return [0, 1].map((index) => record(message, index));
   };
   const connect = async () => {
     const driver = new TestDriver(native.unixConnect(join(folder, 'vfio')));
@@ -197,8 +194,8 @@ describe('a driver of packed rings that goes', () => {
     driver.keepPosition(0, WRAP | 3, WRAP | 3, told[1]?.serial ?? 0);
     const base = peer.vringBase(1);
     const [stop] = await driver.messages(1);
-    const { index, token } = decode(VHOST_PCI_QUEUE_STOP, new DataView((stop as Uint8Array).buffer), 4);
-    await driver.send(Uint8Array.of(2, 2, 12, 0, index, 0, 0, 1, ...u32s(token)));
+    const { index, token } = stopOf(stop as Uint8Array);
+    await driver.send(stopped(index, 256, token));
     expect((await base) & 0xffff).toBe(WRAP | 3);
     expect(lines.some((line) => line.includes('QUEUE_STOPPED at slot 256 of 256'))).toBe(true);
   });

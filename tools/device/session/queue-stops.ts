@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Asks a driver without GATE to let go of rings: QUEUE_STOP out, QUEUE_STOPPED in, or a time-out
 // (docs/device-abi.md, "SESSION").
-
 import { after, faultReason } from '../../socket/guard.ts';
 import { parseQueueStopped, queueStopMessage } from './control-encode.ts';
 import type { DriverPort } from './driver-port.ts';

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Who gets the one place at each of the two sockets, and for how long; and what a flood of connections costs.
-
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-
 import { openSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { VHOST_USER, VHOST_USER_MAX_PAYLOAD } from '../../../src/abi/vhost-user.ts';
