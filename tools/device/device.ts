@@ -62,7 +62,7 @@ export interface Device {
   close(): void;
 }
 
-/** Starts a device model on this thread's event loop. Throws PmdError when an option or a socket path is no good. */
+/** Starts a device model on this thread's event loop. Throws PmdError for an invalid option or socket path. */
 export function createDevice(options: DeviceOptions): Device {
   return new DeviceModel(options);
 }
@@ -280,4 +280,4 @@ class DeviceModel implements Device {
 }
 
 const notTaken = (excess: bigint) =>
-  `VM1's driver does not take ${describeFeatures(excess)}, which VM2's driver uses: start VM2's driver anew, or VM1's with it`;
+  `VM1's driver does not take ${describeFeatures(excess)}, which VM2's driver uses: restart VM2's driver, or start VM1's with it`;

@@ -70,11 +70,11 @@ function main(): void {
   if (realPath(options.vhostUser) === realPath(options.vfioUser))
     command.error('error: --vhost-user and --vfio-user are two sockets: give each a path of its own');
   allowMemoryFileSystems(options.allowMemoryFs ?? []);
-  // Whoever reads the log may stop reading, or go: the machines at both sockets go on.
+  // The reader of the log may stop or go away: the machines at both sockets go on.
   const { stdout, stderr } = standardOutput();
   const log = (line: string) => stderr.line(`vhost-pci-device: ${line}`);
   let device: Device | null = null;
-  // Before the sockets are there: who has seen them may send a signal at once.
+  // Before the sockets exist: a signal may come as soon as they do.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
       device?.close();

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A time by which the other side must have done something. When it is over, what has arrived is read before judgement is passed: this
-// process may be the one that was stopped.
+// A time by which the other side must act. When it expires, what has arrived is read first: it may be this process that was stopped.
 import { after, type OnFault, soon, type Timer } from './guard.ts';
 
 export class Deadline {

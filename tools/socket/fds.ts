@@ -24,8 +24,8 @@ export function ownedBy(fd: number, take: () => void): void {
 }
 
 /**
- * Closes a connected socket in good order. Not everybody lives with a reset: QEMU 11.1 aborts when its vfio-user connection is
- * reset while a request of the guest is under way.
+ * Closes a connected socket without a reset, which not every client survives: QEMU 11.1 aborts when its vfio-user connection is
+ * reset while a guest's request is under way.
  */
 export function endQuietly(fd: number): void {
   try {

@@ -12,9 +12,9 @@ import { after, faultReason, guarded, settled, type Timer, watch } from './guard
 
 export interface MessageHandlers {
   onMessage(message: Message): void | Promise<void>;
-  /** Called once, whoever closed. */
+  /** Called once, whichever side closed. */
   onClosed(reason: string): void;
-  /** onClosed has thrown: all that is left is a line in the log. */
+  /** onClosed threw: all that is left is to log it. */
   onFault(error: unknown): void;
 }
 
@@ -114,7 +114,7 @@ export class FramedSocket {
     );
   }
 
-  /** Something of ours has thrown: this connection ends, and nothing else. */
+  /** Our own code threw: this connection ends, and nothing else. */
   #fail(error: unknown): void {
     this.close(faultReason(error));
   }

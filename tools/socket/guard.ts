@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Every way in which the event loop calls the device model: descriptors, timers, promises, ends of connections. What is thrown there
-// goes to whoever answers for it, who ends one session; it never reaches the loop, where it would end the process.
+// Every way in which the event loop calls the device model: descriptors, timers, promises, ends of connections. An exception there goes to
+// the owner of that work, which ends one session; it never reaches the loop, where it would end the process.
 //
-// No other file of the device model asks the event loop for a call (guard.test.ts).
+// No other file of the device model registers with the event loop (tools/device/guard.test.ts).
 import { type FdWatcher, native } from '../../src/native.ts';
 
 /** Takes what a handler threw. Ends the session that the handler works for, with one line in the log. */
@@ -18,7 +18,7 @@ export function watch(fd: number, handler: () => void, onFault: OnFault): FdWatc
   return native.watchFd(fd, () => guarded(handler, onFault));
 }
 
-/** Calls `handler` once, in so many milliseconds. */
+/** Calls `handler` once, in `ms` milliseconds. */
 export function after(ms: number, handler: () => void, onFault: OnFault): Timer {
   const timer = setTimeout(() => guarded(handler, onFault), ms);
   return { cancel: () => clearTimeout(timer) };
@@ -35,7 +35,7 @@ export function settled(pending: Promise<void>, handler: () => void, onFault: On
   pending.catch((error) => guarded(() => onFault(error), ignore)).then(() => guarded(handler, onFault));
 }
 
-/** Runs all of these, also when one before has thrown: what is left behind at the end of a session stays for ever. */
+/** Runs all of these, even after one has thrown: whatever the end of a session leaves behind is never cleaned up. */
 export function runAll(onFault: OnFault, ...handlers: readonly (() => void)[]): void {
   for (const handler of handlers) guarded(handler, onFault);
 }

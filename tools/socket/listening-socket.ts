@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A listening unix socket with its file: made for whom it is meant for, and removed by whoever made it and nobody else.
+// A listening unix socket and its file, with its mode and owner; only the process that made the file removes it.
 import { lstatSync, type Stats, statSync, unlinkSync } from 'node:fs';
 import { InvalidArgumentError, type OptionValues } from '@commander-js/extra-typings';
 import { failedTo, PmdError } from '../../src/errors.ts';
@@ -85,7 +85,7 @@ function ownerOf({ uid, gid }: SocketAccess, error: unknown): string {
   return denied ? ` for owner ${uid ?? ''}${gid === undefined ? '' : `:${gid}`}` : '';
 }
 
-/** Somebody has the path: who. */
+/** The path is in use: by what. */
 function taken(action: string, path: string, cause: unknown): PmdError {
   const what = occupant(path);
   return new PmdError('EADDRINUSE', `Failed to ${action}: ${what}, or choose another path`, { cause });
@@ -106,7 +106,7 @@ function occupant(path: string): string {
   return 'another process listens there, probably a device model that is still running: end it';
 }
 
-/** True where there is a file, links followed, that is no socket. */
+/** True where there is a file, links followed, other than a socket. */
 export function isOtherFile(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false })?.isSocket() === false;
@@ -129,6 +129,6 @@ function removeQuietly(path: string): void {
   try {
     unlinkSync(path);
   } catch {
-    // Somebody was faster, or the directory is not ours any more.
+    // Another process was faster, or the directory is no longer ours.
   }
 }

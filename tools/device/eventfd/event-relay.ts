@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Passes on what arrives at an eventfd that somebody else writes, without ever spinning on it.
+// Relays events from an eventfd that another process writes, without ever spinning on it.
 import { type FdWatcher, native } from '../../../src/native.ts';
 import { type OnFault, watch } from '../../socket/guard.ts';
 import { eventfdKind } from './eventfd-kind.ts';
 
-/** Wake-ups without an event after which a descriptor is given up: it is in error, or its owner plays games. */
+/** Wake-ups without an event after which a descriptor is given up: it is in error, or its owner is misbehaving. */
 const MAX_EMPTY_WAKES = 64;
-/** After so many counts of 1 in a row the descriptor is examined: it may be a semaphore, which one write keeps readable for ever. */
+/** Counts of 1 in a row after which the descriptor is examined: it may be a semaphore, which one write keeps readable. */
 const MAX_SINGLE_COUNTS = 64;
 
 export class EventRelay {
@@ -14,7 +14,7 @@ export class EventRelay {
   readonly #fd: number;
   #singles = 0;
 
-  /** Watches `fd`, which stays the caller's; `onBroken` is called once when it is no good any more. */
+  /** Watches `fd`, which stays the caller's; `onBroken` is called once when it is unusable. */
   constructor(fd: number, onEvent: () => void, onBroken: () => void, onFault: OnFault) {
     this.#fd = fd;
     let empty = 0;

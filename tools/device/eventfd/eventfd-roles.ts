@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which eventfds of strangers the device model reads (kicks, doorbells) and which it writes (calls, vectors). None may be both:
-// a front-end and a driver that share one would have it wake itself for ever, without doing anything.
+// Which foreign eventfds the device model reads (kicks, doorbells) and which it writes (calls, vectors). None may be both: one that a
+// front-end and a driver share would wake the device model again and again for nothing.
 import { eventfdKind } from './eventfd-kind.ts';
 
 type Role = 'read' | 'written';
@@ -9,7 +9,7 @@ export class EventfdRoles {
   /** Identities by descriptor. */
   readonly #ids: Record<Role, Map<number, number>> = { read: new Map(), written: new Map() };
 
-  /** Whether the eventfd has not got the other role. Kernels before 5.2 do not tell one eventfd from another: true. */
+  /** False when the eventfd has the other role. Kernels before 5.2 do not identify eventfds: true. */
   allows(fd: number, role: Role): boolean {
     const { id } = eventfdKind(fd);
     const others = this.#ids[role === 'read' ? 'written' : 'read'];

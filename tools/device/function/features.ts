@@ -67,13 +67,13 @@ const bit = (number: number): bigint => 1n << BigInt(number);
 
 /**
  * RING_RESET is not among them, though a ring may be stopped, laid elsewhere and started again at any time: QEMU shows the bit of a
- * vhost-user back-end to its guest, and tells only the kernel's vhost of a reset. The guest would take back memory that the
+ * vhost-user back-end to its guest, and forwards a reset to the kernel's vhost only. The guest would take back memory that the
  * driver still works in.
  */
 export const NET_FEATURES: bigint = Object.values(BITS).reduce((all, number) => all | bit(number), 0n);
 export const VERSION_1 = bit(VIRTIO_F_VERSION_1);
 
-/** Between the peer and its front-end: a driver sees the pairs and is told the MTU, and needs no bits for them. */
+/** Between the peer and its front-end: a driver reads the pairs, is sent the MTU, and needs no bits for them. */
 export function peerOnlyFeatures(queuePairs: number): bigint {
   const mq = queuePairs > 1 ? bit(VIRTIO_NET_F_MQ) : 0n;
   return bit(VHOST_USER_F_PROTOCOL_FEATURES) | bit(VIRTIO_NET_F_MTU) | mq;

@@ -35,7 +35,7 @@ export interface PciFunctionOptions {
   dmaUnmapping(maps: readonly DmaMap[]): void;
   /** Shared with the peer's side; left out where there is none. */
   readonly eventfds?: EventfdRoles;
-  /** Something of ours has thrown while it worked for the client, whose connection ends. */
+  /** Our own code threw while working for the client, whose connection ends. */
   readonly onFault: OnFault;
   readonly hooks: Omit<RegisterHooks, 'raise'>;
 }
@@ -58,8 +58,8 @@ export class PciFunction implements VfioTarget {
   readonly #config: PciConfig;
   readonly #msix = new Uint8Array(MSIX_BAR_BYTES);
   #doorbells: Doorbell[] = [];
-  /** The file of each memory BAR as this client was told last; null for "absent". */
-  #told = new Map<number, FileIdentity | null>();
+  /** The file of each memory BAR as last reported to this client; null for "absent". */
+  #reported = new Map<number, FileIdentity | null>();
 
   constructor(options: PciFunctionOptions) {
     this.#options = options;
@@ -79,19 +79,19 @@ export class PciFunction implements VfioTarget {
     });
   }
 
-  /** Whether a client that maps a BAR once and for ever sees these files. BARs that it never asked about do not bind it. */
+  /** Whether a client that maps each BAR only once sees these files. BARs that it never asked about do not count. */
   showsToClient(files: ReadonlyMap<number, FileIdentity>): boolean {
     for (const bar of VHOST_PCI_MEMORY_BARS) {
-      const told = this.#told.get(bar);
+      const reported = this.#reported.get(bar);
       const file = files.get(bar);
-      if (told === undefined || file === undefined) continue;
-      if (told === null || !sameFile(told, file) || told.size !== file.size) return false;
+      if (reported === undefined || file === undefined) continue;
+      if (reported === null || !sameFile(reported, file) || reported.size !== file.size) return false;
     }
     return true;
   }
 
   attached(): void {
-    this.#told.clear();
+    this.#reported.clear();
   }
 
   detached(): void {
@@ -137,7 +137,7 @@ export class PciFunction implements VfioTarget {
     const size = this.regionSize(index);
     if (!(VHOST_PCI_MEMORY_BARS as readonly number[]).includes(index)) return { size, mappable: null };
     const file = this.#options.memoryFiles().get(index) ?? null;
-    this.#told.set(index, file && { device: file.device, inode: file.inode, size: file.size });
+    this.#reported.set(index, file && { device: file.device, inode: file.inode, size: file.size });
     const bytes = (file?.size ?? 0n) & PAGE_MASK;
     return { size, mappable: file && bytes > 0n ? { fd: file.fd, bytes } : null };
   }

@@ -150,7 +150,7 @@ export class VirtioRegisters {
     return out;
   }
 
-  /** A register write to BAR 0. What is no register of that width is ignored, as hardware does. */
+  /** A register write to BAR 0. Anything but a register of that width is ignored, as hardware does. */
   write(offset: number, data: Uint8Array): void {
     const view = new DataView(data.buffer, data.byteOffset, data.length);
     if (offset >= NOTIFY_OFFSET && offset < NOTIFY_OFFSET + STRUCTURE_BYTES) {

@@ -118,7 +118,7 @@ export class ControlQueue {
 
   /** Takes what the driver posted, delivers what waits. */
   poll(): void {
-    // A turn takes at most a ring of chains: a driver that posts for ever gets no more than its share.
+    // One poll takes at most a ring of chains: a driver that keeps posting gets no more than its share.
     for (let n = 0; n < this.#size && this.#takeChain(); n++);
     this.#deliver();
   }

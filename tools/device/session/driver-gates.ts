@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The gate words of a driver (docs/device-abi.md, "Gate words"): the device says there which handing out of a ring may be worked
-// on, and sees whether a burst is inside. So a ring is taken back without any help of the driver's but that its bursts look.
+// The gate words of a driver (docs/device-abi.md, "Gate words"): the device writes which assignment of a ring may be worked, and
+// reads whether a burst is inside. So a ring is taken back with no help from the driver except that its bursts check the gate.
 //
-// The words lie in the driver's memory and may hold anything: a driver that lies gets no more than it has anyway, the peer's memory.
+// The words lie in the driver's memory and may hold anything: a driver that lies gains only what it has anyway, the peer's memory.
 import {
   VHOST_PCI_GATE_ALIGN,
   VHOST_PCI_GATE_REVOKED,
@@ -12,7 +12,7 @@ import { native } from '../../../src/native.ts';
 import { after } from '../../socket/guard.ts';
 import type { DriverMemory, Place } from './driver-memory.ts';
 
-/** Most bursts are over in less: then nobody waits for a timer. */
+/** Most bursts are over in less, so that no timer is needed. */
 const SPIN_MS = 0.05;
 const TICK_MS = 1;
 
@@ -22,7 +22,7 @@ export class DriverGates {
   readonly #places: (Place | null)[];
   #unmapped = false;
   #late = false;
-  /** Queues whose word stays as it is until a reset: whoever was inside all the time may look at any moment. */
+  /** Queues whose word must not change before a reset: the burst that stayed inside may read it at any moment. */
   readonly #revoked = new Set<number>();
 
   /** `areas`: the driver area of each data queue; null for one that the driver did not set up. */
@@ -50,7 +50,7 @@ export class DriverGates {
     this.#spin([...this.#places.keys()]);
   }
 
-  /** The memory under the words goes: nobody waits for them any more. */
+  /** The memory under the words goes away; waiting for them ends. */
   unmap(): void {
     this.#unmapped = true;
     for (const place of this.#places.splice(0)) if (place) native.unmap(place.mapping);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where a driver stood in a packed ring when it went without a word. A packed ring holds no index that would tell, so the driver
-// keeps its position in memory of its own (docs/device-abi.md, "Position words"). That memory is the driver's and the
-// ring is the peer's: neither is trusted to make sense.
+// Where a driver stood in a packed ring when it vanished. A packed ring has no index that says so; the driver keeps its position
+// in memory of its own (docs/device-abi.md, "Position words"). That memory is the driver's and the ring is the peer's: neither
+// is trusted to make sense.
 import { VHOST_PCI_GATE_WORDS, VHOST_PCI_POSITION_WORDS } from '../../../src/abi/vhost-pci.ts';
 import { PVIRTQ_DESC, VRING_PACKED_DESC_F_USED, VRING_PACKED_WRAP } from '../../../src/abi/virtio-ring.ts';
 import type { DmaMap } from '../vfio-user/dma-table.ts';

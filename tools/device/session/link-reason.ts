@@ -5,8 +5,8 @@ import type { ConnectedPeer } from '../vhost-user/peer.ts';
 
 export interface Reason {
   /**
-   * 'fault': somebody has to do something. 'state': how things stand, which is news once they stand so for a moment, or when they took the
-   * link away. 'passing': news only if it does not pass.
+   * 'fault': a user has to act. 'state': worth reporting once it has lasted a moment, or when it took the link down. 'passing': worth
+   * reporting only if it lasts.
    */
   readonly kind: 'fault' | 'state' | 'passing';
   readonly text: string;
@@ -36,7 +36,7 @@ export function whyNotReady(peer: ConnectedPeer): Reason {
   return passing('the peer is about to be ready');
 }
 
-/** Makes news of reasons: each once, and those that only pass not at all. */
+/** Publishes reasons: each once, and those that pass quickly not at all. */
 export class LinkReason {
   readonly #publish: (text: string) => void;
   readonly #onFault: OnFault;
@@ -56,7 +56,7 @@ export class LinkReason {
     this.#wasUp = true;
   }
 
-  /** There is nobody who could miss a link. */
+  /** There is neither a peer nor a driver. */
   forget(): void {
     this.#wait();
     this.#wasUp = false;
@@ -68,11 +68,11 @@ export class LinkReason {
     if (text === this.#now && !urgent) return;
     this.#wait();
     this.#now = text;
-    if (urgent) this.#tell();
-    else if (text !== this.published) this.#timer = after(SETTLE_MS, () => this.#tell(), this.#onFault);
+    if (urgent) this.#report();
+    else if (text !== this.published) this.#timer = after(SETTLE_MS, () => this.#report(), this.#onFault);
   }
 
-  #tell(): void {
+  #report(): void {
     this.#wasUp = false;
     if (this.#now === this.published) return;
     this.published = this.#now;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which of the two protocols the first bytes of a connection speak: one that came to the wrong socket is told apart at once, and does not
-// wait for an answer that never comes.
+// Which of the two protocols a connection speaks, by its first bytes: a client at the wrong socket is recognized at once instead of
+// waiting for a reply that never comes.
 import { decode } from '../../../src/abi/layout.ts';
 import {
   VFIO_USER,
@@ -34,7 +34,7 @@ export function explainStray(reason: string, { vhostUser, vfioUser }: Sockets): 
   return reason;
 }
 
-/** Of a message of vhost-user, as much as tells it from one of vfio-user: shorter than the latter's header. */
+/** Bytes of a vhost-user message that distinguish it from vfio-user: fewer than the latter's header. */
 export const VHOST_USER_MARK_BYTES = VHOST_USER_HEADER.fields.size.offset;
 
 /**

@@ -59,7 +59,7 @@ export interface VfioTarget {
   attached(): void;
   /** The client is gone: the function goes back to its initial state. */
   detached(): void;
-  /** What the client is told, and may rely on from now on. */
+  /** What is reported to the client, which may rely on it from now on. */
   describeRegion(index: number): RegionDescription;
   /** Bytes of a region now; 0 when it is absent. */
   regionSize(index: number): bigint;
@@ -169,7 +169,7 @@ function getRegionInfo({ target, payload }: VfioRequest): VfioReply {
   const needed = area + VFIO_REGION_SPARSE_MMAP_AREA.size;
   const flags = access | VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS;
   const info = new DataView(new ArrayBuffer(needed));
-  // Told in the short answer too: QEMU refuses a region with capabilities whose cap_offset does not lie in [32, argsz].
+  // Set in the short reply too: QEMU refuses a region with capabilities whose cap_offset does not lie in [32, argsz].
   const cap_offset = VFIO_REGION_INFO.size;
   encode(VFIO_REGION_INFO, { argsz: needed, flags, index, cap_offset, size }, info);
   // Too small a buffer: the client learns the size and asks again (linux/vfio.h, VFIO_DEVICE_GET_REGION_INFO).

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The driver's memory, as DMA_MAP and DMA_UNMAP tell it. Nothing is mapped here: descriptors are kept for driver-memory.ts,
-// which maps what it needs. Maps without a descriptor (device memory, private guest memory) hold their place only.
+// The driver's memory, as DMA_MAP and DMA_UNMAP report it. Nothing is mapped here: descriptors are kept for
+// session/driver-memory.ts, which maps what it needs. A map without a descriptor (device memory, private guest memory) only
+// reserves its range.
 import { memoryFileFault } from '../../../src/bus/memory-files.ts';
 import { native } from '../../../src/native.ts';
 import { closeAll, closeQuietly, takeFd } from '../../socket/fds.ts';

@@ -23,7 +23,7 @@ const ACTION_MASK = VFIO_IRQ_SET_ACTION_MASK | VFIO_IRQ_SET_ACTION_UNMASK | VFIO
 
 export class IrqTable {
   readonly #eventfds: number[];
-  /** Vectors that were raised while they had no eventfd, as the pending bits of a device would tell. */
+  /** Vectors that were raised while they had no eventfd, like the pending bits of a device. */
   readonly #missed = new Set<number>();
 
   readonly #roles: EventfdRoles;
@@ -92,7 +92,7 @@ export class IrqTable {
     }
   }
 
-  /** The last interrupt may have gone to the eventfd before this one, where nobody looks any more: one is sent again. */
+  /** The last interrupt may have gone to the previous eventfd, which is no longer watched: it is sent again. */
   #swap(vector: number, fd: number): void {
     const again = this.#missed.has(vector) || (this.#eventfds[vector] ?? -1) >= 0;
     this.#replace(vector, fd);

@@ -33,7 +33,7 @@ import { COMMAND_HANDLERS, type VfioReply, type VfioTarget } from './commands.ts
 import { EBUSY, EINVAL, EIO, ENOSYS, VfioError } from './vfio-error.ts';
 
 const HEADER = VFIO_USER_HEADER.size;
-/** Clients that wait to be told EBUSY; more are cut off at once. */
+/** Clients that wait for their EBUSY reply; more are disconnected at once. */
 const MAX_TURNED_AWAY = 8;
 const TURN_AWAY_MS = 1000;
 const HANDSHAKE_MS = 10_000;
@@ -160,7 +160,7 @@ export class VfioUserServer {
     if (fd !== null) ownedBy(fd, () => this.#accept(fd));
   }
 
-  /** The client has agreed on a version: nobody need wait for its place any more. */
+  /** The client has agreed on a version: the others need not wait for its place. */
   #settled(): void {
     this.#handshake.end();
     for (const fd of this.#room.clear()) this.#turnAway(fd);
@@ -232,7 +232,7 @@ export class VfioUserServer {
   }
 }
 
-/** What holds for a client that does not say (vfio-user.rst, VFIO_USER_VERSION, max_msg_fds). */
+/** For a client that does not give max_msg_fds (vfio-user.rst, VFIO_USER_VERSION). */
 const DEFAULT_MAX_FDS = 1;
 
 /** max_msg_fds of the client's JSON. */

@@ -29,9 +29,9 @@ export interface BackendHost extends PeerHost {
   changed(): void;
   /** The connection is over; the peer's state is still there, and is closed after this call. */
   closed(reason: string): void;
-  /** Something of ours has thrown while the connection ended. */
+  /** Our own code threw while the connection ended. */
   readonly onFault: OnFault;
-  /** It said who it is: it is no stray connection. Comes once. */
+  /** It sent a message that identifies a front-end. Called once. */
   introduced(): void;
   /** A message was answered with an error, and the connection goes on. */
   refused(reason: string): void;

@@ -118,7 +118,7 @@ interface Run {
   end: bigint;
 }
 
-/** The regions in the reference's form, or the reason why it cannot tell this layout. */
+/** The regions in the reference's form, or the reason why it cannot express this layout. */
 export function packRegions(regions: readonly Region[]): PackedRegion[] | string {
   if (distinctFiles(regions).length > 1) return 'the peer has more than one memory file';
   const runs = findRuns(regions);

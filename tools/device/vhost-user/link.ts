@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The road to the peer: one vhost-user connection at a time, by listening (server mode) or by connecting again and again
-// (client mode).
+// The connection to the peer: one at a time, by listening (server mode) or by reconnecting (client mode).
 import { native, type SocketAccess } from '../../../src/native.ts';
 import { closeQuietly, ownedBy } from '../../socket/fds.ts';
 import { after, faultReason, soon, type Timer } from '../../socket/guard.ts';
@@ -61,7 +60,7 @@ export class PeerLink {
       );
   }
 
-  /** The peer has introduced itself: nobody need wait for its place any more. */
+  /** The peer has introduced itself: the others need not wait for its place. */
   settled(): void {
     for (const fd of this.#room.clear()) this.#refuse(fd);
   }

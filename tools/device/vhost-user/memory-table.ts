@@ -13,7 +13,7 @@ export interface MemoryFile extends FileIdentity {
   readonly fd: number;
 }
 
-/** A region as a message tells it, its descriptor apart. */
+/** A region as a message describes it, without its descriptor. */
 export interface RegionMessage {
   readonly guest_phys_addr: bigint;
   readonly memory_size: bigint;

@@ -302,7 +302,7 @@ async function getVringBase({ peer, host, payload }: Request): Promise<Uint8Arra
 }
 
 function setVringKick(request: Request): void {
-  // One write to a semaphore is up to 2^64 kicks, which nobody can take at once.
+  // One write to a semaphore is up to 2^64 kicks, and a read takes one at a time.
   if (request.fds.some((fd) => native.isEventfd(fd) && eventfdKind(fd).semaphore))
     throw new ProtocolError('the kick descriptor is a semaphore (EFD_SEMAPHORE)');
   const { ring, fd } = ringEventfd(request, 'kick', 'read');
@@ -314,7 +314,7 @@ function setVringKick(request: Request): void {
 function setVringCall(request: Request): void {
   const { ring, fd } = ringEventfd(request, 'call', 'written');
   request.peer.setCall(ring, fd);
-  // The last call may have gone to the descriptor before this one, where nobody looks any more.
+  // The last call may have gone to the previous descriptor, which is no longer watched.
   if (fd >= 0 && ring.started) native.eventfdSignal(fd);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What one connected peer has said so far: features, memory, rings. State and its rules; no socket, no driver.
+// The state of one connected peer: features, memory, rings. State and its rules; no socket, no driver.
 import { VHOST_USER_F_PROTOCOL_FEATURES } from '../../../src/abi/vhost-user.ts';
 import { VIRTIO_NET_F_MTU } from '../../../src/abi/virtio-net.ts';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1, VRING_USED } from '../../../src/abi/virtio-ring.ts';
@@ -46,7 +46,7 @@ export class ConnectedPeer {
   protocolFeatures = 0n;
   /** NET_SET_MTU. */
   mtu = 0;
-  /** SEND_RARP: the address that no driver was told yet; the last one counts. */
+  /** SEND_RARP: the address that no driver has been sent yet; the last one counts. */
   announce: Uint8Array | null = null;
   status = 0;
   memory = MemoryTable.empty;
@@ -74,14 +74,14 @@ export class ConnectedPeer {
     return this.#features;
   }
 
-  /** Rings that were placed already are placed anew: the features say of which kind they are. */
+  /** Rings are placed again: the features decide their format. */
   setFeatures(features: bigint): void {
     this.#features = features;
     this.featuresSet = true;
     this.#placeAll();
   }
 
-  /** Which kind of ring the features speak of. */
+  /** Ring format that the features select. */
   get format(): RingFormat {
     return (this.#features & (1n << BigInt(VIRTIO_F_RING_PACKED))) === 0n ? SPLIT : PACKED;
   }
@@ -91,7 +91,7 @@ export class ConnectedPeer {
     return ring.started && ring.guest !== null && !ring.lost && this.isEnabled(ring);
   }
 
-  /** MTU of its network, which is for a peer's driver that has negotiated to hear of it (VIRTIO 1.2, 5.1.3); else 0. */
+  /** MTU of its network if the peer's driver negotiated F_MTU (VIRTIO 1.2, 5.1.3); else 0. */
   get networkMtu(): number {
     return (this.#features & (1n << BigInt(VIRTIO_NET_F_MTU))) === 0n ? 0 : this.mtu;
   }
@@ -112,7 +112,7 @@ export class ConnectedPeer {
     return this.featuresSet && (this.#features & (1n << BigInt(VIRTIO_F_VERSION_1))) === 0n;
   }
 
-  /** Takes another memory table; every ring is translated anew. The rings that ran have been stopped. */
+  /** Takes another memory table and translates every ring again. The rings that ran have been stopped. */
   setMemory(memory: MemoryTable): void {
     this.memory.closeExcept(memory);
     this.memory = memory;
@@ -172,7 +172,7 @@ export class ConnectedPeer {
     }
   }
 
-  /** Where the next available entry that no driver took yet. */
+  /** Index of the next available entry that no driver has consumed. */
   nextIndex(ring: PeerRing): number {
     if (ring.next !== null) return ring.next;
     if (!ring.served || !ring.guest || this.format === PACKED) return ring.base;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the back-end has to know of the two kinds of ring: their parts, their sizes, and how a place in them is told.
+// What the back-end has to know of the two ring formats: their parts, their sizes, and how vhost-user encodes a position.
 import {
   PVIRTQ_EVENT_SUPPRESS,
   VRING_AVAIL_ALIGN,
@@ -30,7 +30,7 @@ export interface RingFormat {
   readonly align: Parts;
   bytes(num: number): Parts;
   hasSize(num: number): boolean;
-  /** The place that the number of SET_VRING_BASE tells; null when it tells none. */
+  /** The position that SET_VRING_BASE's number encodes; null when it encodes none. */
   readBase(num: number): number | null;
   /** Whether a ring of `num` entries has this place. */
   hasPlace(place: number, num: number): boolean;
@@ -49,7 +49,7 @@ export const SPLIT: RingFormat = {
 };
 
 /**
- * VIRTIO 1.2, section 2.8. A place is a slot and, in bit 15, the wrap counter. vhost-user tells it of the available and, in
+ * VIRTIO 1.2, section 2.8. A place is a slot and, in bit 15, the wrap counter. vhost-user sends it for the available and, in
  * the upper half, of the used descriptors, which are the same to a back-end that keeps order; some front-ends
  * leave the upper half zero.
  */
