@@ -37,7 +37,7 @@ const UNIT = [
   ...['abi', 'bus', 'pci', 'packet', 'virtio', 'engines', 'vhost-pci'].map(
     (folder) => `src/${folder}/**/*.test.ts`,
   ),
-  ...['device', 'devbind', 'run', 'vm'].map((folder) => `tools/${folder}/**/*.test.ts`),
+  ...['device', 'devbind', 'run', 'socket', 'vm'].map((folder) => `tools/${folder}/**/*.test.ts`),
   'test/model/**/*.test.ts',
   'test/{cpp-style,layers,layouts,hostile-docs,readme,contributing}.test.ts',
 ];

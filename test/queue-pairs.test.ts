@@ -10,9 +10,9 @@ import { VIRTIO_PCI_COMMON_CFG } from '../src/abi/virtio-pci.ts';
 import type { PciDevice } from '../src/bus/pci-device.ts';
 import { openVfioUser } from '../src/bus/vfio-user.ts';
 import { native } from '../src/native.ts';
-import { COMMON_OFFSET, NOTIFY_MULTIPLIER, NOTIFY_OFFSET } from '../tools/device/bars.ts';
-import { u64s } from '../tools/device/channel.test-help.ts';
-import { TestPeer } from '../tools/device/peer.test-help.ts';
+import { COMMON_OFFSET, NOTIFY_MULTIPLIER, NOTIFY_OFFSET } from '../tools/device/function/bars.ts';
+import { u64s } from '../tools/device/test-help/channel.test-help.ts';
+import { TestPeer } from '../tools/device/test-help/peer.test-help.ts';
 import { Tool } from './support/tool.ts';
 import { until } from './support/wait.ts';
 

@@ -6,8 +6,8 @@ import { encode } from '../src/abi/layout.ts';
 import { VHOST_USER } from '../src/abi/vhost-user.ts';
 import { VRING_DESC, VRING_DESC_F_WRITE } from '../src/abi/virtio-ring.ts';
 import { native } from '../src/native.ts';
-import { join, u32s, u64s } from '../tools/device/channel.test-help.ts';
-import { DRIVER_NET, GATE, REMAP, SESSION, TestDriver } from '../tools/device/driver.test-help.ts';
+import { join, u32s, u64s } from '../tools/device/test-help/channel.test-help.ts';
+import { DRIVER_NET, GATE, REMAP, SESSION, TestDriver } from '../tools/device/test-help/driver.test-help.ts';
 import {
   GPA,
   MEMORY_BYTES,
@@ -15,7 +15,7 @@ import {
   ringOffsets,
   TestPeer,
   USER,
-} from '../tools/device/peer.test-help.ts';
+} from '../tools/device/test-help/peer.test-help.ts';
 import { Prompt } from './support/prompt.ts';
 import { fuseMissing, SilentFuse } from './support/silent-fuse.ts';
 import { Stage } from './support/stage.ts';

@@ -9,7 +9,7 @@ import {
   placedMemoryMessage,
   queueStopMessage,
   queuesMessage,
-} from '../../tools/device/control-messages.ts';
+} from '../../tools/device/session/control-encode.ts';
 import { Disorder, fuzzSessions } from './mutator.ts';
 
 const MESSAGES = fuzzSessions(2000);

@@ -19,8 +19,14 @@ import {
 } from '../../src/abi/vhost-pci.ts';
 import { native } from '../../src/native.ts';
 import { createDevice } from '../../tools/device/device.ts';
-import { DRIVER_NET, GATE, REMAP, SESSION, TestDriver } from '../../tools/device/driver.test-help.ts';
-import { TestPeer } from '../../tools/device/peer.test-help.ts';
+import {
+  DRIVER_NET,
+  GATE,
+  REMAP,
+  SESSION,
+  TestDriver,
+} from '../../tools/device/test-help/driver.test-help.ts';
+import { TestPeer } from '../../tools/device/test-help/peer.test-help.ts';
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 100);
 /** A driver that does not let go is given up after one second. */

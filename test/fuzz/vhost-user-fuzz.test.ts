@@ -5,9 +5,16 @@ import { openSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VHOST_USER } from '../../src/abi/vhost-user.ts';
 import { native } from '../../src/native.ts';
-import { join, u32s, u64s, vhostUserMessage } from '../../tools/device/channel.test-help.ts';
-import { ALL_PROTOCOL, GPA, NET_AND_PROTOCOL, TestPeer, USER } from '../../tools/device/peer.test-help.ts';
-import { type BackendHost, VhostUserBackend } from '../../tools/device/vhost-user-backend.ts';
+import { logTo } from '../../tools/device/log.ts';
+import { join, u32s, u64s, vhostUserMessage } from '../../tools/device/test-help/channel.test-help.ts';
+import {
+  ALL_PROTOCOL,
+  GPA,
+  NET_AND_PROTOCOL,
+  TestPeer,
+  USER,
+} from '../../tools/device/test-help/peer.test-help.ts';
+import { type BackendHost, VhostUserBackend } from '../../tools/device/vhost-user/backend.ts';
 import { openFds } from '../support/open-fds.ts';
 import { until } from '../support/wait.ts';
 import { Disorder, fuzzSessions } from './mutator.ts';
@@ -42,15 +49,14 @@ function backendOn(fd: number): VhostUserBackend {
     offeredFeatures: NET_AND_PROTOCOL,
     acceptFeatures: () => {},
     // Sometimes at once, sometimes later: a driver takes its time.
-    stopRings: () => new Promise((resolve) => setImmediate(resolve)),
-    watchKick: () => {},
-    unwatchKick: () => {},
+    session: { stopRings: () => new Promise((resolve) => setImmediate(resolve)) },
+    kicks: { watch: () => {}, unwatch: () => {} },
     changed: () => {},
     closed: (reason) => closed.push(reason),
     onFault: (error) => faults.push(error),
     introduced: () => {},
     refused: () => {},
-    trace: () => {},
+    log: logTo(() => {}, false),
   };
   return new VhostUserBackend(fd, 2, host);
 }

@@ -2,7 +2,7 @@
 // A front-end whose memory is a terabyte that it never touches: its rings name another hole with each packet.
 import { VRING_DESC_F_WRITE } from '../../src/abi/virtio-ring.ts';
 import { native } from '../../src/native.ts';
-import { GPA, MEMORY_BYTES, ringOffsets, TestPeer } from '../../tools/device/peer.test-help.ts';
+import { GPA, MEMORY_BYTES, ringOffsets, TestPeer } from '../../tools/device/test-help/peer.test-help.ts';
 
 const ENTRIES = 256;
 const BYTES = 60 << 10;

@@ -2,16 +2,16 @@
 // What is thrown in a call of the event loop ends one session of the device model: never the process, never the other one.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join as joinPath } from 'node:path';
+import { dirname, join as joinPath } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { VHOST_USER } from '../../src/abi/vhost-user.ts';
 import { type Native, native } from '../../src/native.ts';
 import { openFds } from '../../test/support/open-fds.ts';
 import { until } from '../../test/support/wait.ts';
-import { u64s } from './channel.test-help.ts';
 import { createDevice, type Device, type DeviceOptions } from './device.ts';
-import { TestDriver } from './driver.test-help.ts';
-import { TestPeer } from './peer.test-help.ts';
+import { u64s } from './test-help/channel.test-help.ts';
+import { TestDriver } from './test-help/driver.test-help.ts';
+import { TestPeer } from './test-help/peer.test-help.ts';
 
 let folder: string;
 let device: Device;
@@ -100,12 +100,15 @@ async function nextDriver(): Promise<void> {
 describe('the device model', () => {
   it('asks the event loop for calls in one place only', () => {
     const asks = /\b(native\.watchFd|setTimeout|setInterval|setImmediate|queueMicrotask|nextTick)\(/;
-    const files = readdirSync(import.meta.dirname).filter((file) => /^(?!.*\.test).*\.ts$/.test(file));
-    expect(files.length).toBeGreaterThan(20);
-    const found = files.filter((file) =>
-      asks.test(readFileSync(joinPath(import.meta.dirname, file), 'utf8')),
+    const tools = dirname(import.meta.dirname);
+    const files = ['device', 'socket'].flatMap((folder) =>
+      readdirSync(joinPath(tools, folder), { recursive: true, encoding: 'utf8' })
+        .filter((file) => /^(?!.*\.test).*\.ts$/.test(file))
+        .map((file) => joinPath(folder, file)),
     );
-    expect(found).toEqual(['guard.ts']);
+    expect(files.length).toBeGreaterThan(30);
+    const found = files.filter((file) => asks.test(readFileSync(joinPath(tools, file), 'utf8')));
+    expect(found).toEqual(['socket/guard.ts']);
   });
 });
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One line an event, on whatever the caller writes it to, and never without bound: peers and drivers choose how often something happens.
+// One line an event, and never without bound: peers and drivers choose how often something happens.
 //
 // Lines that differ in their numbers only are of one kind. The first of a kind is written at once, and a few after it; from then on
 // as many as its rate allows. What was left out is counted, and the count is written after a while.
-
-import { after, type Timer } from './guard.ts';
+import { after, type Timer } from '../socket/guard.ts';
 
 export interface Log {
   /** Something a user should know. */
@@ -24,7 +23,7 @@ interface Rate {
 const EVENTS: Rate = { burst: 10, perSecond: 0.5 };
 const TRACES: Rate = { burst: 100, perSecond: 20 };
 const SUMMARY_MS = 10_000;
-/** More than the texts of this program; whoever finds a way to more of them shares one. */
+/** More than this program has texts; any further kinds share one. */
 const MAX_KINDS = 128;
 const MAX_LINE = 400;
 const OTHERS = 'lines of other kinds';
@@ -106,7 +105,7 @@ class LimitedLog implements Log {
   }
 }
 
-/** There is nowhere left to say so. */
+/** There is nowhere left to report it. */
 function lost(): void {}
 
 export function logTo(write: (line: string) => void, verbose: boolean): Log {

@@ -22,8 +22,8 @@ import { native } from '../../src/native.ts';
 import { HeldOutput } from '../../test/support/held-output.ts';
 import { nodeArguments } from '../../test/support/program.ts';
 import { until } from '../../test/support/wait.ts';
-import { TestDriver } from './driver.test-help.ts';
-import { MEMORY_BYTES, TestPeer } from './peer.test-help.ts';
+import { TestDriver } from './test-help/driver.test-help.ts';
+import { MEMORY_BYTES, TestPeer } from './test-help/peer.test-help.ts';
 
 const MAIN = nodeArguments('tools/device/main.ts');
 

@@ -8,9 +8,9 @@ import { VHOST_PCI_SUBSYSTEM_ID } from '../../src/abi/vhost-pci.ts';
 import { allowMemoryFileSystems, parseFileSystems } from '../../src/bus/memory-files.ts';
 import { parseByteSize } from '../../src/byte-size.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
-import { socketAccess, socketMode, socketOwner, socketPath } from '../run/listening-socket.ts';
+import { socketAccess, socketMode, socketOwner, socketPath } from '../socket/listening-socket.ts';
 import { createDevice, type Device, MAX_QUEUE_PAIRS } from './device.ts';
-import { FEATURE_NAMES, parseFeatures } from './features.ts';
+import { FEATURE_NAMES, parseFeatures } from './function/features.ts';
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -70,11 +70,11 @@ function main(): void {
   if (realPath(options.vhostUser) === realPath(options.vfioUser))
     command.error('error: --vhost-user and --vfio-user are two sockets: give each a path of its own');
   allowMemoryFileSystems(options.allowMemoryFs ?? []);
-  // Whoever reads the log may stop reading, or go: the machines at both sockets go on.
+  // The reader of the log may stop or go away: the machines at both sockets go on.
   const { stdout, stderr } = standardOutput();
   const log = (line: string) => stderr.line(`vhost-pci-device: ${line}`);
   let device: Device | null = null;
-  // Before the sockets are there: who has seen them may send a signal at once.
+  // Before the sockets exist: a signal may come as soon as they do.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
       device?.close();

@@ -7,7 +7,6 @@ import { decode, encode, type Layout } from '../../src/abi/layout.ts';
 import {
   VHOST_USER,
   VHOST_USER_HEADER,
-  VHOST_USER_MAX_PAYLOAD,
   VHOST_USER_NEED_REPLY_MASK,
   VHOST_USER_REPLY_MASK,
   VHOST_USER_U64,
@@ -15,6 +14,8 @@ import {
 } from '../../src/abi/vhost-user.ts';
 import { failedTo, PmdError, type PmdErrorCode } from '../../src/errors.ts';
 import { type FdWatcher, native } from '../../src/native.ts';
+import { closeAll } from '../socket/fds.ts';
+import { FrameReader, StreamEnd } from '../socket/frame-reader.ts';
 
 export type RequestName = keyof typeof VHOST_USER;
 
@@ -39,8 +40,11 @@ export class Channel {
   readonly #path: string;
   readonly #timeoutMs: number;
   readonly #watcher: FdWatcher;
-  readonly #input = new Uint8Array(VHOST_USER_HEADER.size + VHOST_USER_MAX_PAYLOAD);
-  #filled = 0;
+  readonly #reader = new FrameReader({
+    headerBytes: VHOST_USER_HEADER.size,
+    maxFds: MAX_FDS,
+    payloadBytes: (header) => this.#replyBytes(header),
+  });
   #pending: Pending | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #ended: PmdError | undefined;
@@ -150,50 +154,40 @@ export class Channel {
     try {
       while (!this.#ended && this.#readOnce());
     } catch (cause) {
-      this.#end(this.#lost(cause, this.#during()), true);
+      this.#end(this.#streamError(cause), true);
     }
   }
 
-  /** Reads towards the end of the current message, no further; false when nothing is there. */
+  /** False when no whole message is there. */
   #readOnce(): boolean {
-    const into = this.#input.subarray(this.#filled, this.#wanted());
-    const message = native.receiveMessage(this.#fd, into, MAX_FDS);
-    if (message === null) return false;
-    for (const fd of message.fds) native.close(fd);
-    if (message.bytes === 0) throw this.#gone(this.#during());
-    this.#filled += message.bytes;
-    if (this.#filled >= VHOST_USER_HEADER.size) this.#checkHeader();
-    if (this.#filled === this.#wanted() && this.#filled >= VHOST_USER_HEADER.size) this.#complete();
-    return true;
-  }
-
-  /** Bytes of the current message as far as known: the header, then the whole. */
-  #wanted(): number {
-    if (this.#filled < VHOST_USER_HEADER.size) return VHOST_USER_HEADER.size;
-    return VHOST_USER_HEADER.size + (this.#pending?.size ?? 0);
-  }
-
-  #checkHeader(): void {
-    const header = decode(VHOST_USER_HEADER, new DataView(this.#input.buffer));
-    const pending = this.#pending;
-    const bad = (what: string): PmdError => this.#error('VPCI_BACKEND_PROTOCOL', what);
-    if (!pending) throw bad(`it sent message ${header.request} that nobody asked for`);
-    if (header.request !== VHOST_USER[pending.name])
-      throw bad(`it answered ${pending.name} with message ${header.request}`);
-    if (header.flags !== (VHOST_USER_VERSION | VHOST_USER_REPLY_MASK))
-      throw bad(`it answered ${pending.name} with flags 0x${header.flags.toString(16)}`);
-    if (header.size !== pending.size)
-      throw bad(`it answered ${pending.name} with ${header.size} bytes instead of ${pending.size}`);
-  }
-
-  #complete(): void {
-    const size = this.#filled - VHOST_USER_HEADER.size;
-    const reply = this.#input.slice(VHOST_USER_HEADER.size, VHOST_USER_HEADER.size + size);
-    this.#filled = 0;
+    const message = this.#reader.read(this.#fd);
+    if (!message) return false;
+    closeAll(message.fds);
     this.#answered = true;
     const pending = this.#pending;
     this.#pending = undefined;
-    pending?.resolve(new DataView(reply.buffer));
+    pending?.resolve(new DataView(message.data.buffer.slice(VHOST_USER_HEADER.size)));
+    return true;
+  }
+
+  /** Payload bytes of the reply that is awaited, or what is wrong with this header. */
+  #replyBytes(view: DataView): number | string {
+    const { request, flags, size } = decode(VHOST_USER_HEADER, view);
+    const pending = this.#pending;
+    if (!pending) return `it sent message ${request} without a request`;
+    if (request !== VHOST_USER[pending.name]) return `it answered ${pending.name} with message ${request}`;
+    if (flags !== (VHOST_USER_VERSION | VHOST_USER_REPLY_MASK))
+      return `it answered ${pending.name} with flags 0x${flags.toString(16)}`;
+    if (size !== pending.size)
+      return `it answered ${pending.name} with ${size} bytes instead of ${pending.size}`;
+    return size;
+  }
+
+  #streamError(error: unknown): PmdError {
+    if (!(error instanceof StreamEnd)) return this.#lost(error, this.#during());
+    if (error.kind === 'closed') return this.#gone(this.#during());
+    if (error.kind === 'framing') return this.#error('VPCI_BACKEND_PROTOCOL', error.message);
+    return this.#lost(error.cause, this.#during());
   }
 
   #timedOut(name: RequestName): void {
@@ -204,6 +198,7 @@ export class Channel {
     if (this.#ended) return;
     this.#ended = error;
     this.#watcher.close();
+    this.#reader.close();
     native.close(this.#fd);
     this.#pending?.reject(error);
     this.#pending = undefined;

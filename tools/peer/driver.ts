@@ -4,11 +4,11 @@
 import type { RecordableHistogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PmdError } from '../../src/errors.ts';
-import { type Connector, createConnector } from './connection.ts';
+import { type Connector, createConnector } from './connector.ts';
 import { latencyHistogram } from './latency.ts';
 import { PeerMemory } from './memory.ts';
 import { PEER_DEFAULTS, type PeerOptions } from './options.ts';
-import { Session } from './session.ts';
+import { PeerConnection } from './peer-connection.ts';
 import { addStats, noStats, type PeerStats } from './stats.ts';
 
 const RETRY_MS = 200;
@@ -33,7 +33,7 @@ export class Peer {
   readonly #past = noStats();
   #connector: Connector | undefined;
   #memory: PeerMemory | undefined;
-  #session: Session | undefined;
+  #session: PeerConnection | undefined;
   /** Whatever may make a session: stop() waits for its end. */
   #connecting: Promise<void> | undefined;
 
@@ -118,7 +118,7 @@ export class Peer {
     const { signal } = this.#abort;
     const fd = await (this.#connector as Connector).connect(signal);
     const options = { ...this.options, histogram: this.histogram };
-    const session = await Session.start(fd, options, (bytes) => this.#memoryFor(bytes), signal);
+    const session = await PeerConnection.start(fd, options, (bytes) => this.#memoryFor(bytes), signal);
     if (!session.channel.open || signal.aborted) {
       addStats(this.#past, await session.abandon());
       throw new PmdError(
@@ -142,7 +142,7 @@ export class Peer {
     return this.#memory;
   }
 
-  async #lose(session: Session, reason: PmdError): Promise<void> {
+  async #lose(session: PeerConnection, reason: PmdError): Promise<void> {
     if (this.#session !== session) return;
     this.#session = undefined;
     this.#connecting = (async () => {
@@ -155,7 +155,7 @@ export class Peer {
   }
 
   /** An lcore ended by itself. */
-  async #fail(session: Session, reason: PmdError): Promise<void> {
+  async #fail(session: PeerConnection, reason: PmdError): Promise<void> {
     if (this.#session !== session) return;
     this.#session = undefined;
     this.failure = reason;

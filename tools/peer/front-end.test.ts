@@ -3,11 +3,19 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { decode, encode } from '../../src/abi/layout.ts';
 import {
   VHOST_USER,
+  VHOST_USER_F_PROTOCOL_FEATURES,
   VHOST_USER_MEMORY_REGION,
+  VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS,
+  VHOST_USER_PROTOCOL_F_MQ,
+  VHOST_USER_PROTOCOL_F_REPLY_ACK,
+  VHOST_USER_PROTOCOL_F_STATUS,
   VHOST_USER_VRING_ADDR,
   VHOST_USER_VRING_STATE,
 } from '../../src/abi/vhost-user.ts';
+import { VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF } from '../../src/abi/virtio-net.ts';
+import { VIRTIO_F_IN_ORDER, VIRTIO_F_RING_EVENT_IDX, VIRTIO_F_VERSION_1 } from '../../src/abi/virtio-ring.ts';
 import { native } from '../../src/native.ts';
+import { features } from '../../src/virtio/features.ts';
 import {
   replyBytes,
   ScriptedBackEnd,
@@ -18,14 +26,16 @@ import { until } from '../../test/support/wait.ts';
 import { Channel } from './channel.ts';
 import { FrontEnd } from './front-end.ts';
 
-const VERSION_1 = 1n << 32n;
-const MRG_RXBUF = 1n << 15n;
-const MQ = 1n << 22n;
-const PROTOCOL = 1n << 30n;
-const P_MQ = 1n << 0n;
-const P_REPLY_ACK = 1n << 3n;
-const P_MEM_SLOTS = 1n << 15n;
-const P_STATUS = 1n << 16n;
+const VERSION_1 = features(VIRTIO_F_VERSION_1);
+const MRG_RXBUF = features(VIRTIO_NET_F_MRG_RXBUF);
+const EVENT_IDX = features(VIRTIO_F_RING_EVENT_IDX);
+const IN_ORDER = features(VIRTIO_F_IN_ORDER);
+const MQ = features(VIRTIO_NET_F_MQ);
+const PROTOCOL = features(VHOST_USER_F_PROTOCOL_FEATURES);
+const P_MQ = features(VHOST_USER_PROTOCOL_F_MQ);
+const P_REPLY_ACK = features(VHOST_USER_PROTOCOL_F_REPLY_ACK);
+const P_MEM_SLOTS = features(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
+const P_STATUS = features(VHOST_USER_PROTOCOL_F_STATUS);
 
 const closers: (() => void)[] = [];
 afterEach(() => {
@@ -68,9 +78,9 @@ const region = (fd: number) => ({
 
 describe('negotiation', () => {
   it('takes what both sides want and nothing else', async () => {
-    const { frontEnd } = connect({ features: VERSION_1 | MRG_RXBUF | PROTOCOL | (1n << 29n) });
-    const { features, maxPairs } = await frontEnd.negotiate(MRG_RXBUF | (1n << 35n), 1);
-    expect(features).toBe(VERSION_1 | MRG_RXBUF);
+    const { frontEnd } = connect({ features: VERSION_1 | MRG_RXBUF | PROTOCOL | EVENT_IDX });
+    const { features: agreed, maxPairs } = await frontEnd.negotiate(MRG_RXBUF | IN_ORDER, 1);
+    expect(agreed).toBe(VERSION_1 | MRG_RXBUF);
     expect(maxPairs).toBe(4);
   });
 
@@ -93,9 +103,9 @@ describe('negotiation', () => {
   });
 
   it('negotiates as a legacy driver: neither VERSION_1 nor anything above bit 31', async () => {
-    const { frontEnd } = connect({ features: VERSION_1 | MRG_RXBUF | (1n << 35n) | (1n << 29n) });
-    const { features } = await frontEnd.negotiate(MRG_RXBUF | (1n << 35n) | (1n << 29n), 1, true);
-    expect(features).toBe(MRG_RXBUF | (1n << 29n));
+    const { frontEnd } = connect({ features: VERSION_1 | MRG_RXBUF | IN_ORDER | EVENT_IDX });
+    const { features: agreed } = await frontEnd.negotiate(MRG_RXBUF | IN_ORDER | EVENT_IDX, 1, true);
+    expect(agreed).toBe(MRG_RXBUF | EVENT_IDX);
   });
 
   it('refuses a back-end with too few queues and names both numbers', async () => {

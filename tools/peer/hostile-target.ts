@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a breaker of rings works on.
+// A ring that --hostile breaks, and what breaks it.
 import type { RingPlace } from './layout.ts';
 
 export type RingRole = 'rx' | 'tx';
@@ -11,7 +11,7 @@ export interface HostileTarget {
   readonly role: RingRole;
   /** Guest-physical address of the view's first byte. */
   readonly gpa: bigint;
-  /** Bytes of memory that the back-end was told about. */
+  /** Bytes of memory that the back-end knows. */
   readonly memoryBytes: number;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Each rule that hostile.ts breaks, against the ring engine in the device role.
 import { afterEach, describe, expect, it } from 'vitest';
+import { VIRTIO_NET_F_MRG_RXBUF } from '../../src/abi/virtio-net.ts';
+import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '../../src/abi/virtio-ring.ts';
 import {
   type MemoryHandle,
   native,
@@ -10,6 +12,7 @@ import {
   QUEUE_RUNNING,
   type QueueHandle,
 } from '../../src/native.ts';
+import { features } from '../../src/virtio/features.ts';
 import { HARMLESS_KINDS, hostileKinds, writeHostile } from './hostile.ts';
 import type { RingRole } from './hostile-target.ts';
 import { clearRing, PEER_GPA, planMemory } from './layout.ts';
@@ -21,8 +24,8 @@ afterEach(() => {
   for (const close of closers.splice(0).reverse()) close();
 });
 
-const FEATURES = (1n << 32n) | (1n << 15n);
-const PACKED = 1n << 34n;
+const FEATURES = features(VIRTIO_F_VERSION_1, VIRTIO_NET_F_MRG_RXBUF);
+const PACKED = features(VIRTIO_F_RING_PACKED);
 const plan = planMemory({ pairs: 1, queueSize: 64, frameSize: 64, mergeable: true });
 const [pair] = plan.pairs;
 if (!pair) throw new Error('no pair');

@@ -9,7 +9,7 @@ import { native } from '../../src/native.ts';
 import { nodeArguments } from '../../test/support/program.ts';
 import { until } from '../../test/support/wait.ts';
 import { createDevice } from '../device/device.ts';
-import { TestPeer } from '../device/peer.test-help.ts';
+import { TestPeer } from '../device/test-help/peer.test-help.ts';
 
 const MAIN = nodeArguments('tools/peer/main.ts');
 

@@ -8,7 +8,7 @@ import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typin
 import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import { usableCpus } from '../run/arguments.ts';
-import { socketAccess, socketMode, socketOwner, socketPath } from '../run/listening-socket.ts';
+import { socketAccess, socketMode, socketOwner, socketPath } from '../socket/listening-socket.ts';
 import { Peer, type PeerEvent } from './driver.ts';
 import { HOSTILE_KINDS, hostileKinds } from './hostile.ts';
 import { bucketsOf, latencyLine, summarize } from './latency.ts';

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // An honest party beside an attacker: it goes on with its work meanwhile, and times each answer.
 import { VHOST_USER } from '../../../src/abi/vhost-user.ts';
-import { DRIVER_NET, REMAP, SESSION, TestDriver } from '../../../tools/device/driver.test-help.ts';
-import { NET_AND_PROTOCOL, TestPeer } from '../../../tools/device/peer.test-help.ts';
+import { DRIVER_NET, REMAP, SESSION, TestDriver } from '../../../tools/device/test-help/driver.test-help.ts';
+import { NET_AND_PROTOCOL, TestPeer } from '../../../tools/device/test-help/peer.test-help.ts';
 import type { Connect } from './attacker.ts';
 
 const TURN_MS = 5;

@@ -18,7 +18,7 @@ import {
   VRING_DESC_F_WRITE,
 } from '../../../src/abi/virtio-ring.ts';
 import { features } from '../../../src/virtio/features.ts';
-import { join, u32s, u64s, vfioUserMessage } from '../../../tools/device/channel.test-help.ts';
+import { join, u32s, u64s, vfioUserMessage } from '../../../tools/device/test-help/channel.test-help.ts';
 import type { Disorder } from '../mutator.ts';
 import { bytesOfKind, EVENT_KINDS, kindOf, MEMORY_BYTES } from './kinds.ts';
 import type { Step } from './steps.ts';

@@ -9,8 +9,8 @@ import {
   VIRTIO_F_VERSION_1,
 } from '../../../src/abi/virtio-ring.ts';
 import { features } from '../../../src/virtio/features.ts';
-import { join, u32s, u64s, vhostUserMessage } from '../../../tools/device/channel.test-help.ts';
-import { ALL_PROTOCOL, GPA, ringOffsets, USER } from '../../../tools/device/peer.test-help.ts';
+import { join, u32s, u64s, vhostUserMessage } from '../../../tools/device/test-help/channel.test-help.ts';
+import { ALL_PROTOCOL, GPA, ringOffsets, USER } from '../../../tools/device/test-help/peer.test-help.ts';
 import type { Disorder } from '../mutator.ts';
 import { bytesOfKind, EVENT_KINDS, kindOf, MEMORY_BYTES } from './kinds.ts';
 import type { Step } from './steps.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { native } from '../../../src/native.ts';
-import { closeQuietly } from '../../../tools/device/fds.ts';
+import { closeQuietly } from '../../../tools/socket/fds.ts';
 import { Disorder } from '../mutator.ts';
 import { type Served, serveHonest } from './honest.ts';
 import type { SessionRules } from './plan.ts';

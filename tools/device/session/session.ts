@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Joins one driver and one peer: what the driver must know, and when (docs/device-abi.md, "SESSION").
+//
+// `sync` compares what the driver knows with the peer's present state and sends the difference. A ring that a driver works is taken away
+// through `stopRings` only, which waits until the driver has let go. So by the time sync runs, the driver has let go of all that changed.
+import {
+  VHOST_PCI_F_REMAP,
+  VHOST_PCI_F_SESSION,
+  VHOST_PCI_REFERENCE_VRING_SIZE,
+} from '../../../src/abi/vhost-pci.ts';
+import { hasFeature } from '../../../src/virtio/features.ts';
+import type { Log } from '../log.ts';
+import { packRegions } from '../vhost-user/bar-layout.ts';
+import type { ConnectedPeer, PeerRing } from '../vhost-user/peer.ts';
+import type { DriverEvents, DriverPort } from './driver-port.ts';
+import { LinkReport } from './link-report.ts';
+import { RingRecall } from './ring-recall.ts';
+import { Updates } from './updates.ts';
+
+export class DeviceSession implements DriverEvents {
+  readonly #driver: DriverPort;
+  readonly #updates: Updates;
+  readonly #recall: RingRecall;
+  readonly #report: LinkReport;
+  #peer: ConnectedPeer | null = null;
+
+  constructor(driver: DriverPort, log: Log) {
+    this.#driver = driver;
+    this.#updates = new Updates(driver);
+    this.#recall = new RingRecall(driver, log);
+    this.#report = new LinkReport(driver, log);
+    driver.attach(this);
+  }
+
+  close(): void {
+    this.#report.close();
+  }
+
+  /** `left` says why the previous peer is gone. */
+  setPeer(peer: ConnectedPeer | null, left = ''): void {
+    this.#recall.setPeer(peer);
+    this.#peer = peer;
+    this.#report.peerLeft(left);
+    this.sync();
+  }
+
+  peerRefused(reason: string): void {
+    this.#report.peerRefused(reason);
+  }
+
+  peerNegotiates(): void {
+    this.#report.peerNegotiates();
+  }
+
+  driverGone(): void {
+    this.#recall.driverGone();
+    this.#updates.forget();
+    this.#report.driverGone();
+  }
+
+  stopRings(rings: readonly PeerRing[]): Promise<void> {
+    return this.#recall.stopRings(rings);
+  }
+
+  handleMessage(message: DataView): void {
+    this.#recall.handleMessage(message);
+  }
+
+  /**
+   * Brings the driver up to date once it has taken all earlier messages: changes in between are sent as one, so that no peer can
+   * flood a driver with messages. Cheap when nothing changed.
+   */
+  sync(): void {
+    if (this.#driver.ready && this.#driver.drained) this.#sendUpdates();
+    this.#updateLink();
+  }
+
+  #sendUpdates(): void {
+    const peer = this.#usablePeer();
+    // Recorded as known before it is sent: a driver that cannot take a message is forgotten while it is sent.
+    const messages = this.#speaks(VHOST_PCI_F_SESSION)
+      ? this.#updates.next(peer)
+      : this.#updates.initial(peer);
+    for (const message of messages) this.#driver.send(message);
+  }
+
+  /** The link comes up once the driver has everything that it needs. */
+  #updateLink(): void {
+    const { ready, drained } = this.#driver;
+    const up = ready && this.#updates.sent && drained && this.#usablePeer()?.ready === true;
+    this.#driver.setLink(up);
+    const peer = this.#peer;
+    this.#report.update(up, peer, () => (peer ? this.#misfit(peer) : ''));
+  }
+
+  #speaks(feature: number): boolean {
+    return hasFeature(this.#driver.features, feature);
+  }
+
+  /** The peer, unless this driver cannot work with its memory. */
+  #usablePeer(): ConnectedPeer | null {
+    const peer = this.#peer;
+    if (!peer || !this.#driver.ready || peer.memory.regions.length === 0) return peer;
+    return this.#misfit(peer) === '' ? peer : null;
+  }
+
+  /** Why this driver cannot work with this peer; empty when it can. */
+  #misfit(peer: ConnectedPeer): string {
+    const session = this.#speaks(VHOST_PCI_F_SESSION);
+    if (!(session && this.#speaks(VHOST_PCI_F_REMAP)) && !this.#driver.showsToClient(peer.bars)) {
+      return 'VM2 has another memory file than the one that VM1 has mapped: start VM2 with memory-backend-file on tmpfs at a fixed path (mem-path=/dev/shm/NAME,share=on), or restart VM1';
+    }
+    if (session) return '';
+    if (peer.legacy) return 'the peer is a legacy driver, which needs a driver with SESSION';
+    const packed = packRegions(peer.memory.regions);
+    if (typeof packed === 'string') return `${packed}, which needs a driver with SESSION`;
+    const wrong = peer.rings.find(
+      (ring) => peer.isActive(ring) && ring.num !== VHOST_PCI_REFERENCE_VRING_SIZE,
+    );
+    if (wrong)
+      return `ring ${wrong.index} has ${wrong.num} entries, and a driver without SESSION assumes ${VHOST_PCI_REFERENCE_VRING_SIZE}`;
+    return this.#updates.stillHolds(peer, packed)
+      ? ''
+      : 'the peer has changed its rings, which needs a driver with SESSION';
+  }
+}

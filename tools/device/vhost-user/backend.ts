@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The vhost-user protocol engine of one connection: framing, the checks that all messages share, replies and
+// acknowledgements. The messages themselves are in messages.ts, the peer's state in peer.ts.
+import { decode, encode } from '../../../src/abi/layout.ts';
+import {
+  VHOST_USER,
+  VHOST_USER_HEADER,
+  VHOST_USER_MAX_PAYLOAD,
+  VHOST_USER_MAX_REGIONS,
+  VHOST_USER_NEED_REPLY_MASK,
+  VHOST_USER_PROTOCOL_F_REPLY_ACK,
+  VHOST_USER_REPLY_MASK,
+  VHOST_USER_VERSION,
+  VHOST_USER_VERSION_MASK,
+} from '../../../src/abi/vhost-user.ts';
+import { Deadline } from '../../socket/deadline.ts';
+import { DISCONNECTED, type Framing, type Message } from '../../socket/frame-reader.ts';
+import { FramedSocket } from '../../socket/framed-socket.ts';
+import { type OnFault, runAll } from '../../socket/guard.ts';
+import type { Log } from '../log.ts';
+import { beginsVfioUser, SPEAKS_VFIO_USER } from '../socket/wrong-socket.ts';
+import { MESSAGE_HANDLERS, type MessageHandler, type PeerHost, u64 } from './messages.ts';
+import { ConnectedPeer } from './peer.ts';
+import { ProtocolError } from './protocol-error.ts';
+
+export interface BackendHost extends PeerHost {
+  readonly log: Log;
+  /** A message was handled: the peer's state may have changed. */
+  changed(): void;
+  /** The connection is over; the peer's state is still there, and is closed after this call. */
+  closed(reason: string): void;
+  /** Our own code threw while the connection ended. */
+  readonly onFault: OnFault;
+  /** It sent a message that identifies a front-end. Called once. */
+  introduced(): void;
+  /** A message was answered with an error, and the connection goes on. */
+  refused(reason: string): void;
+}
+
+/** One of these comes first, or soon, from every front-end. */
+const INTRODUCTIONS: ReadonlySet<number> = new Set([
+  VHOST_USER.SET_OWNER,
+  VHOST_USER.SET_PROTOCOL_FEATURES,
+  VHOST_USER.SET_FEATURES,
+]);
+export const HANDSHAKE_MS = 10_000;
+
+const HEADER = VHOST_USER_HEADER.size;
+
+export const VHOST_USER_FRAMING: Framing = {
+  headerBytes: HEADER,
+  maxFds: VHOST_USER_MAX_REGIONS,
+  payloadBytes(header) {
+    const { request, flags, size } = decode(VHOST_USER_HEADER, header);
+    if (beginsVfioUser(header)) return SPEAKS_VFIO_USER;
+    if ((flags & VHOST_USER_VERSION_MASK) !== VHOST_USER_VERSION)
+      return `message ${request} of another protocol version`;
+    if (flags & VHOST_USER_REPLY_MASK) return `message ${request} is a reply to nothing`;
+    if (size > VHOST_USER_MAX_PAYLOAD) return `message ${request} is ${size} bytes long`;
+    return size;
+  },
+};
+
+export class VhostUserBackend {
+  readonly peer: ConnectedPeer;
+  readonly #host: BackendHost;
+  readonly #socket: FramedSocket;
+  /** Runs until it has introduced itself. */
+  readonly #handshake: Deadline;
+
+  /** Takes ownership of the connected socket `fd`. Within `handshakeMs` it has to introduce itself, and to end each message. */
+  constructor(fd: number, queuePairs: number, host: BackendHost, handshakeMs = HANDSHAKE_MS) {
+    this.peer = new ConnectedPeer(queuePairs, (ring) => host.kicks.unwatch(ring), host.eventfds);
+    this.#host = host;
+    this.#handshake = new Deadline(host.onFault);
+    const handlers = {
+      onMessage: (message: Message) => this.#handle(message),
+      onClosed: (reason: string) => this.#closed(reason),
+      onFault: host.onFault,
+    };
+    this.#socket = new FramedSocket(fd, VHOST_USER_FRAMING, handlers, handshakeMs);
+    this.#handshake.start(handshakeMs, () => this.close('it connected and did not negotiate'));
+  }
+
+  get introduced(): boolean {
+    return !this.#handshake.running;
+  }
+
+  /** The front-end is gone, though its end may not have been read yet. */
+  get hungUp(): boolean {
+    return this.#socket.hungUp;
+  }
+
+  get closed(): boolean {
+    return this.#socket.closed;
+  }
+
+  close(reason: string): void {
+    this.#socket.close(reason);
+  }
+
+  #closed(reason: string): void {
+    this.#handshake.end();
+    const { askedForPairs, featuresSet, memory, rings } = this.peer;
+    // QEMU and DPDK end the connection at an answer that is too small, and say so to their own user only.
+    const tooFew = reason === DISCONNECTED && askedForPairs && !featuresSet && memory.regions.length === 0;
+    const pairs = rings.length / 2;
+    const why = tooFew
+      ? `${reason} when it had heard that the function has ${pairs} queue ${pairs === 1 ? 'pair' : 'pairs'}: if it asks for more, start vhost-pci-device with as many --queues`
+      : reason;
+    runAll(
+      this.#host.onFault,
+      () => this.#host.closed(why),
+      () => this.peer.close(),
+    );
+  }
+
+  #introduce(): void {
+    if (this.introduced) return;
+    this.#handshake.end();
+    this.#host.introduced();
+  }
+
+  async #handle(message: Message): Promise<void> {
+    const { request, flags } = decode(VHOST_USER_HEADER, message.data);
+    const handler = MESSAGE_HANDLERS.get(request);
+    const name = handler?.name ?? `message ${request}`;
+    const wantsAck = (flags & VHOST_USER_NEED_REPLY_MASK) !== 0 && this.#has(VHOST_USER_PROTOCOL_F_REPLY_ACK);
+    try {
+      const reply = await this.#run(handler, message);
+      if (this.closed) return;
+      if (reply) this.#reply(request, reply);
+      else if (wantsAck) this.#reply(request, u64(0n));
+      this.#host.log.trace(`peer: ${name} done`);
+      if (INTRODUCTIONS.has(request)) this.#introduce();
+      this.#host.changed();
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#refuse(request, `${name}: ${error.message}`, wantsAck && !handler?.replies);
+      // A message may have stopped a ring before it was found to be wrong.
+      if (!this.closed) this.#host.changed();
+    }
+  }
+
+  /** A peer that asked for acknowledgements can go on after a mistake; another one would never know. */
+  #refuse(request: number, reason: string, ack: boolean): void {
+    if (this.closed) return;
+    if (!ack) {
+      this.close(reason);
+      return;
+    }
+    this.#host.refused(reason);
+    this.#reply(request, u64(1n));
+  }
+
+  async #run(
+    handler: MessageHandler | undefined,
+    { data, fds, fdsTruncated }: Message,
+  ): Promise<Uint8Array | undefined> {
+    if (!handler) throw new ProtocolError('not offered');
+    if (handler.needs !== undefined && !this.#has(handler.needs))
+      throw new ProtocolError('its feature is not negotiated');
+    const payload = new DataView(data.buffer, HEADER);
+    if (payload.byteLength < handler.minPayload || payload.byteLength > handler.maxPayload) {
+      throw new ProtocolError(`a payload of ${payload.byteLength} bytes`);
+    }
+    if (fdsTruncated || fds.length < handler.minFds || fds.length > handler.maxFds) {
+      throw new ProtocolError(`${fds.length}${fdsTruncated ? '+' : ''} descriptors`);
+    }
+    const reply = await handler.handle({ peer: this.peer, host: this.#host, payload, fds });
+    return reply ?? undefined;
+  }
+
+  #has(protocolFeature: number): boolean {
+    return (this.peer.protocolFeatures & (1n << BigInt(protocolFeature))) !== 0n;
+  }
+
+  #reply(request: number, payload: Uint8Array): void {
+    const message = new Uint8Array(HEADER + payload.length);
+    const flags = VHOST_USER_VERSION | VHOST_USER_REPLY_MASK;
+    encode(VHOST_USER_HEADER, { request, flags, size: payload.length }, new DataView(message.buffer));
+    message.set(payload, HEADER);
+    this.#socket.send(message);
+  }
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The connection to the peer: one at a time, by listening (server mode) or by reconnecting (client mode).
+import { native, type SocketAccess } from '../../../src/native.ts';
+import { closeQuietly, ownedBy } from '../../socket/fds.ts';
+import { after, faultReason, soon, type Timer } from '../../socket/guard.ts';
+import { isOtherFile } from '../../socket/listening-socket.ts';
+import type { Log } from '../log.ts';
+import { SocketListener } from '../socket/listener.ts';
+import { WaitingRoom } from '../socket/waiting-room.ts';
+
+export type VhostUserMode = 'server' | 'client';
+
+/** What became of a connection: 'wait' for one that has not introduced itself yet, or 'refused'. */
+export type Admission = 'taken' | 'wait' | 'refused';
+
+const RECONNECT_MS = 200;
+
+export class PeerLink {
+  readonly #path: string;
+  readonly #mode: VhostUserMode;
+  readonly #log: Log;
+  /** Takes the connected socket, if there is no other peer. */
+  readonly #onConnected: (fd: number) => Admission;
+  readonly #access: SocketAccess;
+  readonly #room = new WaitingRoom();
+  #listener: SocketListener | null = null;
+  #retry: Timer | null = null;
+  #waiting = false;
+  #closed = false;
+
+  constructor(
+    path: string,
+    mode: VhostUserMode,
+    access: SocketAccess,
+    onConnected: (fd: number) => Admission,
+    log: Log,
+  ) {
+    this.#path = path;
+    this.#mode = mode;
+    this.#access = access;
+    this.#onConnected = onConnected;
+    this.#log = log;
+  }
+
+  /** Throws when a server socket cannot be made; a client waits for its server. */
+  open(): void {
+    if (this.#mode === 'server')
+      this.#listener = new SocketListener(this.#path, this.#access, (fd) => this.#take(fd), this.#log);
+    else this.#connect();
+  }
+
+  /** The connection ended. */
+  lost(): void {
+    if (this.#mode === 'client') this.#connectLater();
+    // Once the one that ended is out of the way.
+    else
+      soon(
+        () => this.#takeNext(),
+        (error) => this.#log.event(`the next peer is dropped: ${faultReason(error)}`),
+      );
+  }
+
+  /** The peer has introduced itself: the others need not wait for its place. */
+  settled(): void {
+    for (const fd of this.#room.clear()) this.#refuse(fd);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#retry?.cancel();
+    this.#listener?.close();
+    for (const fd of this.#room.clear()) closeQuietly(fd);
+  }
+
+  #take(fd: number): void {
+    const admission = this.#onConnected(fd);
+    if (admission === 'taken' || (admission === 'wait' && this.#room.add(fd))) return;
+    this.#refuse(fd);
+  }
+
+  #takeNext(): void {
+    const fd = this.#closed ? null : this.#room.next();
+    if (fd !== null) ownedBy(fd, () => this.#take(fd));
+  }
+
+  #refuse(fd: number): void {
+    this.#log.event('another peer refused: one at a time');
+    closeQuietly(fd);
+  }
+
+  #connect(): void {
+    if (this.#closed) return;
+    let fd: number;
+    try {
+      fd = native.unixConnect(this.#path);
+    } catch (error) {
+      if (!this.#waiting) {
+        const why = isOtherFile(this.#path) ? 'it is not a socket' : (error as NodeJS.ErrnoException).code;
+        this.#log.event(`waiting for a peer at ${this.#path} (${why})`);
+      }
+      this.#waiting = true;
+      this.#connectLater();
+      return;
+    }
+    this.#waiting = false;
+    ownedBy(fd, () => this.#take(fd));
+  }
+
+  #connectLater(): void {
+    if (this.#closed) return;
+    this.#retry = after(
+      RECONNECT_MS,
+      () => this.#connect(),
+      (error) => {
+        this.#log.event(`the connection to ${this.#path} is dropped: ${faultReason(error)}`);
+        this.#connectLater();
+      },
+    );
+  }
+}
