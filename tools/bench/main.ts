@@ -10,13 +10,7 @@ import { requireDpdk } from '../run/dpdk.ts';
 import { onOutputEnd, print, printed, tell } from '../run/output.ts';
 import { exitOnSignals, Workspace } from '../run/workspace.ts';
 import { type Case, casesOf, DIRECTIONS, type Direction } from './cases.ts';
-import { inPlace } from './in-place.ts';
-import { interrupts } from './interrupts.ts';
-import { FORWARD_MODES, latency } from './latency.ts';
-import { latencyHistograms, latencyTable } from './latency-report.ts';
-import { limit } from './limit.ts';
-import { loopback } from './loopback.ts';
-import { describeMachine } from './machine.ts';
+import { describeMachine } from './instruments/machine.ts';
 import {
   type CommonOptions,
   CPUS,
@@ -33,7 +27,6 @@ import {
   settle,
   share,
 } from './options.ts';
-import { requirePeerFor } from './peers.ts';
 import {
   idleTable,
   inPlaceTable,
@@ -45,6 +38,13 @@ import {
   settingsLine,
 } from './report.ts';
 import type { PeerKind, Settings } from './settings.ts';
+import { requirePeerFor } from './sides/peers.ts';
+import { inPlace } from './suites/in-place.ts';
+import { interrupts } from './suites/interrupts.ts';
+import { FORWARD_MODES, latency } from './suites/latency.ts';
+import { latencyHistograms, latencyTable } from './suites/latency-report.ts';
+import { limit } from './suites/limit.ts';
+import { loopback } from './suites/loopback.ts';
 
 const NAME = 'vhost-pci-bench';
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Results as a table for people and as JSON for programs: {"suite", "machine", "settings", "rows"}.
 import Table from 'cli-table3';
-import type { Machine } from './machine.ts';
+import type { Machine } from './instruments/machine.ts';
+import type { Spread } from './instruments/statistics.ts';
 import type { PairedRow } from './paired-rounds.ts';
 import type { Settings } from './settings.ts';
-import type { Spread } from './statistics.ts';
 
 /** What every row of a comparison has; 'a' is the side that it names first. */
 export interface RoundFigures {

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The suite "latency": how long frames take through our driver and through DPDK's net_vhost and back, at the same share of the load, in turn.
-import { native } from '../../src/native.ts';
-import type { LatencyBucket } from '../peer/latency.ts';
-import type { Workspace } from '../run/workspace.ts';
-import { NetVhostBackEnd, OurBackEnd } from './back-ends.ts';
-import type { Case } from './cases.ts';
-import { waitForQuiet } from './cpu-share.ts';
-import { LATENCY_QUIET_SHARE, type LatencyMeasurement, LatencySide } from './latency-peer.ts';
+import { native } from '../../../src/native.ts';
+import type { LatencyBucket } from '../../peer/latency.ts';
+import type { Workspace } from '../../run/workspace.ts';
+import type { Case } from '../cases.ts';
+import { waitForQuiet } from '../instruments/cpu-share.ts';
+import { median, pairedRatio } from '../instruments/statistics.ts';
+import { disturbance, measure } from '../measure.ts';
+import { type Settings, SLICE_SECONDS } from '../settings.ts';
+import { NetVhostBackEnd, OurBackEnd } from '../sides/back-ends.ts';
+import { LATENCY_QUIET_SHARE, type LatencyMeasurement, LatencySide } from '../sides/latency-side.ts';
+import { untilTraffic } from '../until-traffic.ts';
 import type { LatencyFigures, LatencyRow } from './latency-report.ts';
-import { disturbance, measure } from './measure.ts';
-import { type Settings, SLICE_SECONDS } from './settings.ts';
-import { median, pairedRatio } from './statistics.ts';
-import { untilTraffic } from './until-traffic.ts';
 
 /** Frames a second, or as a share of what net_vhost forwards with the same peer. */
 export type Load = { readonly rate: number } | { readonly share: number };
@@ -59,7 +59,7 @@ export async function latency(
 
 /**
  * As in paired-rounds.ts, for the same reason; the histograms of all slices of a round are one. This process leaves the back-ends' CPU meanwhile: what it
- * takes of the peer's is in no time (see latency-peer.ts).
+ * takes of the peer's is in no time (see latency-side.ts).
  */
 async function takeTurns(
   { seconds, peerCpu }: Settings,

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What is measured: something that listens on a vhost-user socket and works the peer's rings. Ours is the device model and
 // vhost-pci-testpmd, theirs is DPDK's testpmd on net_vhost; both get the same testpmd options.
-import { quoteDevarg } from '../../src/ethdev/devargs.ts';
-import { Child } from '../run/child.ts';
-import { dpdkCommand, lcoresOn, MBUFS } from '../run/dpdk.ts';
-import { onCpu, ourProgram } from '../run/programs.ts';
-import { stopAll, type Workspace } from '../run/workspace.ts';
-import { type Case, ROLES } from './cases.ts';
-import { BURST, runBoundMs, type Settings, START_MS } from './settings.ts';
-import { cyclesPerPacket, dpdkVersion, forwardsOn } from './testpmd-output.ts';
+import { quoteDevarg } from '../../../src/ethdev/devargs.ts';
+import { Child } from '../../run/child.ts';
+import { dpdkCommand, lcoresOn, MBUFS } from '../../run/dpdk.ts';
+import { onCpu, ourProgram } from '../../run/programs.ts';
+import { cyclesPerPacket, dpdkVersion, forwardsOn } from '../../run/testpmd-output.ts';
+import { stopAll, type Workspace } from '../../run/workspace.ts';
+import { type Case, ROLES } from '../cases.ts';
+import { BURST, runBoundMs, type Settings, START_MS } from '../settings.ts';
 
 export interface BackEnd {
   /** Sockets that the peer connects to, one a port. */

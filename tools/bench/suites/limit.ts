@@ -2,16 +2,16 @@
 // The suite "limit": the peer's own ceiling. A back-end that returns descriptors untouched is as fast as any can be, so what it
 // reaches is what the peer can do; ours is given as a share of that, again in pairs. One that also moves the bytes, and does nothing
 // else, is as fast as any can be that carries packets.
-import { quoteDevarg } from '../../src/ethdev/devargs.ts';
-import { openPort, type Port } from '../../src/index.ts';
-import { type Lcore, launch } from '../../src/lcore/launch.ts';
-import type { Workspace } from '../run/workspace.ts';
-import { type BackEnd, DeviceModel, OurBackEnd } from './back-ends.ts';
-import type { Case } from './cases.ts';
-import { compare } from './paired-rounds.ts';
-import { type LimitRow, roundFigures } from './report.ts';
-import { BURST, type Settings } from './settings.ts';
-import type { UntouchedPlan } from './untouched.ts';
+import { quoteDevarg } from '../../../src/ethdev/devargs.ts';
+import { openPort, type Port } from '../../../src/index.ts';
+import { type Lcore, launch } from '../../../src/lcore/launch.ts';
+import type { Workspace } from '../../run/workspace.ts';
+import type { Case } from '../cases.ts';
+import { compare } from '../paired-rounds.ts';
+import { type LimitRow, roundFigures } from '../report.ts';
+import { BURST, type Settings } from '../settings.ts';
+import { type BackEnd, DeviceModel, OurBackEnd } from '../sides/back-ends.ts';
+import type { UntouchedPlan } from './limit-lcore.ts';
 
 export interface LimitResult {
   readonly rows: LimitRow[];
@@ -78,7 +78,7 @@ class UntouchedBackEnd implements BackEnd {
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     this.#lcore = launch({
       cpu: this.#settings.backEndCpu,
-      module: new URL(`./untouched.${extension}`, import.meta.url),
+      module: new URL(`./limit-lcore.${extension}`, import.meta.url),
       ports: [this.#port],
       data: plan,
     });

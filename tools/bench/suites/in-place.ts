@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The suite "in-place": packets written or moved in the peer's own buffers, in pairs with the same driver copying them through mbufs.
-import type { Workspace } from '../run/workspace.ts';
-import { OurBackEnd } from './back-ends.ts';
-import type { Case } from './cases.ts';
-import { compare } from './paired-rounds.ts';
-import { type InPlaceRow, roundFigures } from './report.ts';
-import type { Settings } from './settings.ts';
+import type { Workspace } from '../../run/workspace.ts';
+import type { Case } from '../cases.ts';
+import { compare } from '../paired-rounds.ts';
+import { type InPlaceRow, roundFigures } from '../report.ts';
+import type { Settings } from '../settings.ts';
+import { OurBackEnd } from '../sides/back-ends.ts';
 
 export interface InPlaceResult {
   readonly rows: InPlaceRow[];

@@ -2,14 +2,14 @@
 // The suite "interrupts": what adaptive interrupt mode costs under load, in pairs with polling, and what each mode uses while the link
 // is up and the peer is silent.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { stopAll, type Workspace } from '../run/workspace.ts';
-import { OurBackEnd } from './back-ends.ts';
-import type { Case } from './cases.ts';
-import { CpuMeter } from './cpu-share.ts';
-import { compare } from './paired-rounds.ts';
-import { createPeer } from './peers.ts';
-import { type IdleRow, type InterruptRow, roundFigures } from './report.ts';
-import { type Settings, WARM_UP_SECONDS } from './settings.ts';
+import { stopAll, type Workspace } from '../../run/workspace.ts';
+import type { Case } from '../cases.ts';
+import { CpuMeter } from '../instruments/cpu-share.ts';
+import { compare } from '../paired-rounds.ts';
+import { type IdleRow, type InterruptRow, roundFigures } from '../report.ts';
+import { type Settings, WARM_UP_SECONDS } from '../settings.ts';
+import { OurBackEnd } from '../sides/back-ends.ts';
+import { createPeer } from '../sides/peers.ts';
 
 export interface InterruptsResult {
   readonly rows: InterruptRow[];

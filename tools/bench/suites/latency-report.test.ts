@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { expect, it } from 'vitest';
+import { parseResult } from '../sides/latency-side.ts';
 import { mergeBuckets } from './latency.ts';
-import { parseResult } from './latency-peer.ts';
 import { type LatencyRow, latencyHistograms, latencyTable } from './latency-report.ts';
 
 const OURS = { p50_us: 0.6, p99_us: 1.25, p99_9_us: 9, max_us: 120, lost: 0, timed_share: 1 };

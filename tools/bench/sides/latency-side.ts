@@ -2,16 +2,16 @@
 // The instrument for latencies: the built-in peer at a fixed rate, in slices. It says nothing before its end, so that nobody but the poll
 // loops needs a CPU.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PmdError } from '../../src/errors.ts';
-import type { Latency, LatencyBucket } from '../peer/latency.ts';
-import { Child } from '../run/child.ts';
-import { onCpu, ourProgram } from '../run/programs.ts';
-import { stopAll } from '../run/workspace.ts';
+import { PmdError } from '../../../src/errors.ts';
+import type { Latency, LatencyBucket } from '../../peer/latency.ts';
+import { Child } from '../../run/child.ts';
+import { onCpu, ourProgram } from '../../run/programs.ts';
+import { stopAll } from '../../run/workspace.ts';
+import type { Case } from '../cases.ts';
+import { CpuMeter } from '../instruments/cpu-share.ts';
+import { mean } from '../instruments/statistics.ts';
+import { BURST, runBoundMs, SETTLE_SECONDS, type Settings, START_MS } from '../settings.ts';
 import type { BackEnd } from './back-ends.ts';
-import type { Case } from './cases.ts';
-import { CpuMeter } from './cpu-share.ts';
-import { BURST, runBoundMs, SETTLE_SECONDS, type Settings, START_MS } from './settings.ts';
-import { mean } from './statistics.ts';
 
 /** One frame in a thousand is looked at, so that less disturbance than with rates spoils it. */
 export const LATENCY_QUIET_SHARE = 0.995;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Latencies as a table of percentiles, and as a histogram of both sides.
-import type { LatencyBucket } from '../peer/latency.ts';
-import { fixed, render } from './report.ts';
-import type { Spread } from './statistics.ts';
+import type { LatencyBucket } from '../../peer/latency.ts';
+import type { Spread } from '../instruments/statistics.ts';
+import { fixed, render } from '../report.ts';
 
 /** Microseconds from the time at which a frame was due to its return. */
 export interface LatencyFigures {

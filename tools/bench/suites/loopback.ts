@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The suite "loopback": the same peer against our driver and against DPDK's net_vhost.
-import type { Workspace } from '../run/workspace.ts';
-import { NetVhostBackEnd, OurBackEnd } from './back-ends.ts';
-import type { Case } from './cases.ts';
-import { measure } from './measure.ts';
-import { compare } from './paired-rounds.ts';
-import { type ComparisonRow, roundFigures } from './report.ts';
-import type { Settings } from './settings.ts';
+import type { Workspace } from '../../run/workspace.ts';
+import type { Case } from '../cases.ts';
+import { measure } from '../measure.ts';
+import { compare } from '../paired-rounds.ts';
+import { type ComparisonRow, roundFigures } from '../report.ts';
+import type { Settings } from '../settings.ts';
+import { NetVhostBackEnd, OurBackEnd } from '../sides/back-ends.ts';
 
 export interface LoopbackResult {
   readonly rows: ComparisonRow[];

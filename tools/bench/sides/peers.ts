@@ -2,14 +2,14 @@
 // The instrument: a virtio-net driver that connects to a vhost-user socket, makes or takes traffic, and tells its rates. It
 // is the same for every back-end that is measured.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PmdError } from '../../src/errors.ts';
-import { Child } from '../run/child.ts';
-import { dpdkCommand } from '../run/dpdk.ts';
-import { ourProgram } from '../run/programs.ts';
-import type { Workspace } from '../run/workspace.ts';
-import { type Case, type Direction, ROLES } from './cases.ts';
-import { BURST, type PeerKind, runBoundMs, type Settings, START_MS } from './settings.ts';
-import { dpdkVersion, forwardsOn, type Rates, ratesOf, ratesOfPorts } from './testpmd-output.ts';
+import { PmdError } from '../../../src/errors.ts';
+import { Child } from '../../run/child.ts';
+import { dpdkCommand } from '../../run/dpdk.ts';
+import { ourProgram } from '../../run/programs.ts';
+import { dpdkVersion, forwardsOn, type Rates, ratesOf, ratesOfPorts } from '../../run/testpmd-output.ts';
+import type { Workspace } from '../../run/workspace.ts';
+import { type Case, type Direction, ROLES } from '../cases.ts';
+import { BURST, type PeerKind, runBoundMs, type Settings, START_MS } from '../settings.ts';
 
 export interface BenchPeer {
   /** Connects to the back-end and starts the traffic. */
