@@ -5,7 +5,7 @@ import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node
 import { dirname } from 'node:path';
 import { Command, Option } from '@commander-js/extra-typings';
 import { failedTo } from '../../src/errors.ts';
-import { wholeNumber, wordList } from '../run/arguments.ts';
+import { share, wholeNumber, wordList } from '../run/arguments.ts';
 import { requireDpdk } from '../run/dpdk.ts';
 import { onOutputEnd, print, printed, tell } from '../run/output.ts';
 import { exitOnSignals, Workspace } from '../run/workspace.ts';
@@ -25,7 +25,6 @@ import {
   SIZES,
   SIZES_HELP,
   settle,
-  share,
 } from './options.ts';
 import {
   idleTable,

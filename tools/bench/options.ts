@@ -31,7 +31,7 @@ export const queueSizeOption = () =>
   new Option('--queue-size <n>', "entries of each of the peer's rings")
     .choices(['256', '1024'] as const)
     .argParser((text): 256 | 1024 => {
-      if (text !== '256' && text !== '1024') throw new InvalidArgumentError('It is 256 or 1024.');
+      if (text !== '256' && text !== '1024') throw new InvalidArgumentError('Expected 256 or 1024.');
       return text === '256' ? 256 : 1024;
     })
     .default(256 as 256 | 1024);
@@ -49,19 +49,10 @@ export const PACKED = ['--packed', 'packed rings; else split ones'] as const;
 export const NO_HUGE = ['--no-huge', 'no hugepages, on both sides'] as const;
 export const JSON_FILE = ['--json <file>', 'write {"suite","machine","settings","rows"} there'] as const;
 
-/** Above 0, and 1 at most. */
-export function share(text: string): number {
-  const value = Number(text);
-  if (!/^\d*\.?\d+$/.test(text) || value <= 0 || value > 1) {
-    throw new InvalidArgumentError('It is a number above 0, 1 at most.');
-  }
-  return value;
-}
-
 function cpuPair(text: string): readonly [number, number] {
   const [backEnd, peer, surplus] = text.split(',').map(wholeNumber(0, 1023));
   if (backEnd === undefined || peer === undefined || surplus !== undefined || backEnd === peer) {
-    throw new InvalidArgumentError('These are two different CPUs, such as 0,1.');
+    throw new InvalidArgumentError('Expected two different CPUs, such as 0,1.');
   }
   return usableCpus([backEnd, peer] as const);
 }

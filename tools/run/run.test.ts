@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { existsSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { numberList, seconds, wholeNumber, wordList } from './arguments.ts';
+import {
+  numberList,
+  seconds,
+  secondsOrNone,
+  share,
+  wholeNumber,
+  wholeOrHexNumber,
+  wordList,
+} from './arguments.ts';
 import { dpdkCommand, lcoresOn, requireDpdk } from './dpdk.ts';
 import { findProgram, ourProgram } from './programs.ts';
 import { twoCpus, Workspace } from './workspace.ts';
@@ -17,9 +25,21 @@ describe('option values', () => {
     for (const wrong of ['0', '6', '-1', '1.5', '', 'x', '0x1'])
       expect(() => wholeNumber(1, 5)(wrong)).toThrow('from 1 to 5');
   });
+  it('are hexadecimal ones, too, where PCI ids are', () => {
+    expect([wholeOrHexNumber(0, 99)('0x1F'), wholeOrHexNumber(0, 99)('31')]).toEqual([31, 31]);
+    for (const wrong of ['0x64', '100', '0x', '1f'])
+      expect(() => wholeOrHexNumber(0, 99)(wrong)).toThrow('0 to 99');
+  });
   it('are seconds', () => {
-    expect(seconds(10)('0.5')).toBe(0.5);
+    expect([seconds(10)('0.5'), seconds()('1000000')]).toEqual([0.5, 1e6]);
     for (const wrong of ['0', '11', '1s', '-1', '']) expect(() => seconds(10)(wrong)).toThrow('up to 10');
+    expect(() => seconds()('0')).toThrow('Expected a number of seconds above 0.');
+    expect(secondsOrNone('0')).toBe(0);
+    expect(() => secondsOrNone('-1')).toThrow('seconds');
+  });
+  it('are shares', () => {
+    expect([share('.1'), share('1')]).toEqual([0.1, 1]);
+    for (const wrong of ['0', '1.1', '10%', '']) expect(() => share(wrong)).toThrow('up to 1');
   });
   it('are lists without repetition', () => {
     expect(numberList(1, 99)('3,1,3')).toEqual([3, 1]);
