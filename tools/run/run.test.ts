@@ -10,8 +10,9 @@ import {
   wholeOrHexNumber,
   wordList,
 } from './arguments.ts';
-import { dpdkCommand, lcoresOn, requireDpdk } from './dpdk.ts';
+import { dpdkCommand, requireDpdk } from './dpdk.ts';
 import { findProgram, ourProgram } from './programs.ts';
+import { lcoresOn, testpmdArguments } from './testpmd-options.ts';
 import { twoCpus, Workspace } from './workspace.ts';
 
 const PATH = process.env.PATH;
@@ -66,21 +67,38 @@ describe('programs', () => {
 });
 
 describe('dpdk-testpmd', () => {
-  const options = { vdevs: ['net_vhost0,iface=/s'], cpu: 3, filePrefix: 'p', testpmd: ['--burst=32'] };
+  const options = { vdevs: ['net_vhost0,iface=/s'], cpu: 3, burst: 32 };
   it('has all lcores on one CPU, or the main one on another', () => {
     expect(lcoresOn(3)).toBe('0@3,1@3');
     expect(lcoresOn(3, 2, 4)).toBe('0@4,1@3,2@3');
-    expect(dpdkCommand({ ...options, hugepages: true })).toContain('0@3,1@3');
+    expect(dpdkCommand({ ...options, hugepages: true }, 'p')).toContain('0@3,1@3');
   });
   it('takes memory that a vhost-user back-end can map, with hugepages and without', () => {
-    expect(dpdkCommand({ ...options, hugepages: true })).toContain('--single-file-segments');
-    const plain = dpdkCommand({ ...options, hugepages: false });
+    expect(dpdkCommand({ ...options, hugepages: true }, 'p')).toContain('--single-file-segments');
+    const plain = dpdkCommand({ ...options, hugepages: false }, 'p');
     expect(plain).toContain('--no-huge');
     expect(plain).not.toContain('--in-memory');
   });
   it('gets its own options behind the two dashes', () => {
-    const command = dpdkCommand({ ...options, hugepages: true });
+    const command = dpdkCommand({ ...options, hugepages: true }, 'p');
     expect(command.indexOf('--burst=32')).toBeGreaterThan(command.indexOf('--'));
+  });
+  it('takes the options that ours takes, and is asked for nothing that was left out', () => {
+    expect(testpmdArguments({})).toEqual([]);
+    expect(
+      testpmdArguments({
+        forwardMode: 'io',
+        burst: 8,
+        frameSize: 64,
+        queues: 2,
+        ringSize: 256,
+        autoStart: true,
+      }),
+    ).toEqual([
+      ...['--forward-mode=io', '--burst=8', '--txpkts=64', '--rxq=2', '--txq=2', '--rxd=256', '--txd=256'],
+      '--auto-start',
+    ]);
+    expect(testpmdArguments({ interactive: true, more: ['--no-flush-rx'] })).toEqual(['-i', '--no-flush-rx']);
   });
 });
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The demo: device model, PMD and peer as child processes, in this order, and their end in the reverse one.
 import { PmdError } from '../../src/errors.ts';
-import { quoteDevarg } from '../../src/ethdev/devargs.ts';
 import { native } from '../../src/native.ts';
-import { Child } from '../run/child.ts';
-import { ourProgram } from '../run/programs.ts';
+import type { Child } from '../run/child.ts';
+import { DeviceProcess } from '../run/device-model.ts';
+import { OurTestpmd } from '../run/our-testpmd.ts';
 import { stopAll, twoCpus, type Workspace } from '../run/workspace.ts';
 import type { DemoOptions } from './options.ts';
 import { picture, pmdTotals, secondLine, summary } from './text.ts';
@@ -55,44 +55,30 @@ export async function runDemo(
 }
 
 async function startDevice(options: DemoOptions, sockets: Sockets, children: Child[]): Promise<Child> {
-  const command = [
-    ...ourProgram('vhost-pci-device'),
-    ...['--vhost-user', sockets.vhostUser, '--vfio-user', sockets.vfioUser, '--queues', `${options.queues}`],
-    ...(options.verbose ? ['--verbose'] : []),
-  ];
-  const device = new Child({ name: 'vhost-pci-device', command, maxRunMs: maxRunMs(options) });
+  const { queues, verbose } = options;
+  const device = new DeviceProcess({ ...sockets, queues, verbose, maxRunMs: maxRunMs(options) });
   children.push(device);
-  await device.waitFor(/ready/, START_MS);
+  await device.ready(START_MS);
   return device;
 }
 
 async function startPmd(
   options: DemoOptions,
-  sockets: Sockets,
+  { vfioUser }: Sockets,
   cpu: number,
   children: Child[],
-): Promise<Child> {
-  const { queues, interactive } = options;
-  const command = [
-    ...ourProgram('vhost-pci-testpmd'),
-    ...[
-      '--lcores',
-      `0@${cpu},1@${cpu}`,
-      '--no-huge',
-      '--vdev',
-      `net_vhost_pci0,path=${quoteDevarg(sockets.vfioUser)}`,
-      '--',
-    ],
-    ...[`--forward-mode=${options.forwardMode}`, `--burst=${options.burst}`, `--txpkts=${options.size}`],
+): Promise<OurTestpmd> {
+  const { forwardMode, burst, size, queues, interactive } = options;
+  const pmd = new OurTestpmd({
+    ...{ vfioUser: [vfioUser], cpu, hugepages: false },
+    ...{ forwardMode, burst, frameSize: size, queues, interactive, autoStart: true },
     // Longer frames than an mbuf holds would come in several, which is slower.
-    ...(options.size > 2048 ? ['--mbuf-size=9344'] : []),
-    ...[`--rxq=${queues}`, `--txq=${queues}`, '--auto-start', '--record-core-cycles'],
-    ...(interactive ? ['-i'] : []),
-  ];
-  const name = 'vhost-pci-testpmd';
-  const pmd = new Child({ name, command, terminal: interactive, maxRunMs: maxRunMs(options) });
+    more: [...(size > 2048 ? ['--mbuf-size=9344'] : []), '--record-core-cycles'],
+    terminal: interactive,
+    maxRunMs: maxRunMs(options),
+  });
   children.push(pmd);
-  if (!interactive) await pmd.waitFor(/packet forwarding - ports=1/, START_MS);
+  if (!interactive) await pmd.forwarding(START_MS);
   return pmd;
 }
 
@@ -115,7 +101,7 @@ const flows = ({ forwardMode }: DemoOptions, { sent, received }: Sample): boolea
 /** Rejects when a child ends that should not. */
 async function failsWith(child: Child): Promise<never> {
   await child.gone;
-  throw child.failure(`ended (${child.exit}) while packets were on their way`);
+  throw child.failure(`ended (${child.exit}) while packets flowed`);
 }
 
 function judge(options: DemoOptions, { sent, received, checks }: Sample): void {

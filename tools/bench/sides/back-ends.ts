@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What is measured: something that listens on a vhost-user socket and works the peer's rings. Ours is the device model and
 // vhost-pci-testpmd, theirs is DPDK's testpmd on net_vhost; both get the same testpmd options.
-import { quoteDevarg } from '../../../src/ethdev/devargs.ts';
-import { Child } from '../../run/child.ts';
-import { dpdkCommand, lcoresOn, MBUFS } from '../../run/dpdk.ts';
-import { onCpu, ourProgram } from '../../run/programs.ts';
-import { cyclesPerPacket, dpdkVersion, forwardsOn } from '../../run/testpmd-output.ts';
+import { DeviceProcess } from '../../run/device-model.ts';
+import { DpdkTestpmd } from '../../run/dpdk-testpmd.ts';
+import { OurTestpmd } from '../../run/our-testpmd.ts';
+import { MBUFS, type TestpmdOptions } from '../../run/testpmd-options.ts';
+import { cyclesPerPacket } from '../../run/testpmd-output.ts';
 import { stopAll, type Workspace } from '../../run/workspace.ts';
 import { type Case, ROLES } from '../cases.ts';
 import { BURST, runBoundMs, type Settings, START_MS } from '../settings.ts';
@@ -29,56 +29,38 @@ export interface BackEnd {
 
 const portsOf = (wanted: Case) => Array.from({ length: ROLES[wanted.direction].ports }, (_, port) => port);
 
-const forwardingOptions = (wanted: Case): string[] => [
-  `--forward-mode=${ROLES[wanted.direction].backEnd}`,
-  `--burst=${BURST}`,
-  `--txpkts=${wanted.size}`,
-  '--auto-start',
-];
+/** What both sides of a comparison are asked for. */
+const forwarding = (wanted: Case): TestpmdOptions => ({
+  forwardMode: ROLES[wanted.direction].backEnd,
+  burst: BURST,
+  frameSize: wanted.size,
+  autoStart: true,
+});
 
-/** The device model, ready for a driver and for a peer. */
-export class DeviceModel {
-  readonly vhostUser: string;
-  readonly vfioUser: string;
-  readonly #child: Child;
-
-  constructor(settings: Settings, workspace: Workspace, port = 0) {
-    this.vhostUser = workspace.path(`u${port}`);
-    this.vfioUser = workspace.path(`f${port}`);
-    const command = [
-      ...onCpu(settings.mainCpu),
-      ...ourProgram('vhost-pci-device'),
-      ...['--vhost-user', this.vhostUser, '--vfio-user', this.vfioUser],
-    ];
-    this.#child = new Child({ name: 'vhost-pci-device', command, maxRunMs: runBoundMs(settings) });
-  }
-
-  async start(): Promise<void> {
-    await this.#child.waitFor(/ready/, START_MS);
-  }
-
-  stop(): Promise<void> {
-    return this.#child.stop();
-  }
-}
+/** A device model of our side, on sockets of its own. */
+export const startDeviceModel = (settings: Settings, workspace: Workspace, port = 0): DeviceProcess =>
+  new DeviceProcess({
+    vhostUser: workspace.path(`u${port}`),
+    vfioUser: workspace.path(`f${port}`),
+    cpu: settings.mainCpu,
+    maxRunMs: runBoundMs(settings),
+  });
 
 export class OurBackEnd implements BackEnd {
+  readonly sockets: readonly string[];
   readonly #settings: Settings;
   readonly #case: Case;
   readonly #options: readonly string[];
-  readonly #devices: readonly DeviceModel[];
-  #testpmd: Child | undefined;
+  readonly #devices: readonly DeviceProcess[];
+  #testpmd: OurTestpmd | undefined;
 
   /** `options` of testpmd beside those that both sides of a comparison have. */
   constructor(settings: Settings, wanted: Case, workspace: Workspace, options: readonly string[] = []) {
     this.#settings = settings;
     this.#case = wanted;
     this.#options = options;
-    this.#devices = portsOf(wanted).map((port) => new DeviceModel(settings, workspace, port));
-  }
-
-  get sockets(): string[] {
-    return this.#devices.map(({ vhostUser }) => vhostUser);
+    this.#devices = portsOf(wanted).map((port) => startDeviceModel(settings, workspace, port));
+    this.sockets = this.#devices.map(({ vhostUser }) => vhostUser);
   }
 
   get pid(): number | undefined {
@@ -86,25 +68,19 @@ export class OurBackEnd implements BackEnd {
   }
 
   async start(): Promise<void> {
-    for (const device of this.#devices) await device.start();
-    const vdevs = this.#devices.map(
-      ({ vfioUser }, port) => `net_vhost_pci${port},path=${quoteDevarg(vfioUser)}`,
-    );
-    const command = [
-      ...ourProgram('vhost-pci-testpmd'),
-      ...['--lcores', lcoresOn(this.#settings.backEndCpu, 1, this.#settings.mainCpu)],
-      ...(this.#settings.hugepages ? [] : ['--no-huge']),
-      ...vdevs.flatMap((vdev) => ['--vdev', vdev]),
-      '--',
-      `--total-num-mbufs=${MBUFS}`,
-      '--disable-link-check',
-      ...(this.#settings.copying ? ['--no-in-place'] : []),
-      ...forwardingOptions(this.#case),
+    for (const device of this.#devices) await device.ready(START_MS);
+    const { backEndCpu, mainCpu, hugepages, copying } = this.#settings;
+    const more = [
+      ...[`--total-num-mbufs=${MBUFS}`, '--disable-link-check'],
+      ...(copying ? ['--no-in-place'] : []),
       ...this.#options,
     ];
-    const maxRunMs = runBoundMs(this.#settings);
-    this.#testpmd = new Child({ name: 'vhost-pci-testpmd', command, maxRunMs });
-    await this.#testpmd.waitFor(forwardsOn(this.sockets.length), START_MS);
+    this.#testpmd = new OurTestpmd({
+      ...{ ...forwarding(this.#case), more, cpu: backEndCpu, mainCpu, hugepages },
+      vfioUser: this.#devices.map(({ vfioUser }) => vfioUser),
+      maxRunMs: runBoundMs(this.#settings),
+    });
+    await this.#testpmd.forwarding(START_MS);
   }
 
   pause(): void {
@@ -126,47 +102,41 @@ export class OurBackEnd implements BackEnd {
 
 export class NetVhostBackEnd implements BackEnd {
   readonly sockets: readonly string[];
-  readonly #child: Child;
+  readonly #testpmd: DpdkTestpmd;
 
   constructor(settings: Settings, wanted: Case, workspace: Workspace) {
     this.sockets = portsOf(wanted).map((port) => workspace.path(`n${port}`));
-    const command = dpdkCommand({
+    const { backEndCpu, mainCpu, hugepages } = settings;
+    this.#testpmd = new DpdkTestpmd({
+      ...{ ...forwarding(wanted), cpu: backEndCpu, mainCpu, hugepages },
       vdevs: this.sockets.map((socket, port) => `net_vhost${port},iface=${socket},queues=1`),
-      cpu: settings.backEndCpu,
-      mainCpu: settings.mainCpu,
-      hugepages: settings.hugepages,
-      filePrefix: `vpciv${process.pid}`,
-      testpmd: forwardingOptions(wanted),
-    });
-    this.#child = new Child({
       name: 'dpdk-testpmd (net_vhost)',
-      command,
-      env: { RUNTIME_DIRECTORY: workspace.folder },
+      runtimeFolder: workspace.folder,
       maxRunMs: runBoundMs(settings),
     });
   }
 
   get pid(): number | undefined {
-    return this.#child.pid;
+    return this.#testpmd.pid;
   }
 
   get dpdkVersion(): string | undefined {
-    return dpdkVersion(this.#child.output + this.#child.errors);
+    return this.#testpmd.version;
   }
 
   async start(): Promise<void> {
-    await this.#child.waitFor(forwardsOn(this.sockets.length), START_MS);
+    await this.#testpmd.forwarding(START_MS);
   }
 
   pause(): void {
-    this.#child.pause();
+    this.#testpmd.pause();
   }
 
   resume(): void {
-    this.#child.resume();
+    this.#testpmd.resume();
   }
 
   stop(): Promise<void> {
-    return this.#child.stop();
+    return this.#testpmd.stop();
   }
 }

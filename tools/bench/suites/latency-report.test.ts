@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { expect, it } from 'vitest';
-import { parseResult } from '../sides/latency-side.ts';
+import type { PeerReport } from '../../run/builtin-peer.ts';
+import { resultOf } from '../sides/latency-side.ts';
 import { mergeBuckets } from './latency.ts';
 import { type LatencyRow, latencyHistograms, latencyTable } from './latency-report.ts';
 
@@ -70,11 +71,11 @@ it('histograms of several rounds are added up', () => {
 });
 
 it('a peer that got nothing back is an error that names the case', () => {
-  const line = '{"final":true,"missing":7,"latency":null,"latencyBuckets":[]}';
-  expect(() => parseResult(line, 'io-64', 0)).toThrow('Failed to measure io-64: no frame came back');
+  const report = { final: true, missing: 7, latency: null } as PeerReport;
+  expect(() => resultOf(report, 'io-64', 0)).toThrow('Failed to measure io-64: no frame came back');
 });
 
 it('the share of the frames that were timed leaves the warm-up out', () => {
-  const line = '{"final":true,"missing":0,"rxPackets":300,"latency":{"samples":150},"latencyBuckets":[]}';
-  expect(parseResult(line, 'io-64', 100).timed).toBe(0.75);
+  const report = { final: true, missing: 0, rxPackets: 300, latency: { samples: 150 } } as PeerReport;
+  expect(resultOf(report, 'io-64', 100).timed).toBe(0.75);
 });

@@ -5,12 +5,13 @@
 import { quoteDevarg } from '../../../src/ethdev/devargs.ts';
 import { openPort, type Port } from '../../../src/index.ts';
 import { type Lcore, launch } from '../../../src/lcore/launch.ts';
+import type { DeviceProcess } from '../../run/device-model.ts';
 import type { Workspace } from '../../run/workspace.ts';
 import type { Case } from '../cases.ts';
 import { compare } from '../paired-rounds.ts';
 import { type LimitRow, roundFigures } from '../report.ts';
-import { BURST, type Settings } from '../settings.ts';
-import { type BackEnd, DeviceModel, OurBackEnd } from '../sides/back-ends.ts';
+import { BURST, type Settings, START_MS } from '../settings.ts';
+import { type BackEnd, OurBackEnd, startDeviceModel } from '../sides/back-ends.ts';
 import type { UntouchedPlan } from './limit-lcore.ts';
 
 export interface LimitResult {
@@ -44,7 +45,7 @@ class UntouchedBackEnd implements BackEnd {
   readonly #settings: Settings;
   readonly #case: Case;
   readonly #touch: boolean;
-  readonly #device: DeviceModel;
+  readonly #device: DeviceProcess;
   /** 1: the lcore is to stand still. */
   readonly #pause = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   #port: Port | undefined;
@@ -54,7 +55,7 @@ class UntouchedBackEnd implements BackEnd {
     this.#touch = touch;
     this.#settings = settings;
     this.#case = wanted;
-    this.#device = new DeviceModel(settings, workspace);
+    this.#device = startDeviceModel(settings, workspace);
   }
 
   get sockets(): string[] {
@@ -62,7 +63,7 @@ class UntouchedBackEnd implements BackEnd {
   }
 
   async start(): Promise<void> {
-    await this.#device.start();
+    await this.#device.ready(START_MS);
     this.#port = openPort(`net_vhost_pci0,path=${quoteDevarg(this.#device.vfioUser)}`);
     const { direction, size } = this.#case;
     const spec = direction === 'rx' ? this.#port.rxQueueSpec(0) : this.#port.txQueueSpec(0);
