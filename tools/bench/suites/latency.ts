@@ -1,41 +1,88 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The suite "latency": how long frames take through our driver and through DPDK's net_vhost and back, at the same share of the load, in turn.
+import { Option } from '@commander-js/extra-typings';
 import { native } from '../../../src/native.ts';
 import type { LatencyBucket } from '../../peer/latency.ts';
-import type { Workspace } from '../../run/workspace.ts';
-import type { Case } from '../cases.ts';
+import { share, wholeNumber } from '../../run/arguments.ts';
+import { type Case, casesOf } from '../cases.ts';
 import { waitForQuiet } from '../instruments/cpu-share.ts';
-import { median, pairedRatio } from '../instruments/statistics.ts';
+import { median, pairedRatio, type Spread } from '../instruments/statistics.ts';
 import { disturbance, measure } from '../measure.ts';
+import { againstOption, sizesOption } from '../options.ts';
+import { fixed, render } from '../report.ts';
 import { type Settings, SLICE_SECONDS } from '../settings.ts';
 import { NetVhostBackEnd, OurBackEnd } from '../sides/back-ends.ts';
 import { LATENCY_QUIET_SHARE, type LatencyMeasurement, LatencySide } from '../sides/latency-side.ts';
+import { defineSuite, type Plan, type Results } from '../suite.ts';
 import { untilTraffic } from '../until-traffic.ts';
-import type { LatencyFigures, LatencyRow } from './latency-report.ts';
 
-/** Frames a second, or as a share of what net_vhost forwards with the same peer. */
-export type Load = { readonly rate: number } | { readonly share: number };
-
-export const FORWARD_MODES = ['io', 'macswap'] as const;
-
-export interface LatencyResult {
-  readonly rows: LatencyRow[];
-  readonly dpdkVersion: string | undefined;
+/** Microseconds from the time at which a frame was due to its return. */
+export interface LatencyFigures {
+  readonly p50_us: number;
+  readonly p99_us: number;
+  readonly p99_9_us: number;
+  readonly max_us: number;
+  /** Frames that did not come back. */
+  readonly lost: number;
+  /** Share of the frames that were timed, 0 to 1: for the others the instrument itself had been away. */
+  readonly timed_share: number;
 }
 
-export async function latency(
-  settings: Settings,
-  cases: readonly Case[],
-  load: Load,
-  workspace: Workspace,
-  progress: (line: string) => void,
-): Promise<LatencyResult> {
+export interface LatencyRow {
+  readonly case: string;
+  /** Frames a second, on both sides. */
+  readonly rate_pps: number;
+  /** Medians of the rounds; of `max_us` the greatest, of `lost` the sum, of `timed_share` the least. */
+  readonly ours: LatencyFigures;
+  readonly theirs: LatencyFigures;
+  /** Of ours to theirs, in pairs. */
+  readonly ratio: { readonly p50: Spread; readonly p99: Spread; readonly p99_9: Spread };
+  /** Each round's two sides. */
+  readonly rounds: readonly (readonly [LatencyFigures, LatencyFigures])[];
+  /** The least share of its CPU that a side had in any round, 0 to 1: below 0.995 something else ran there. */
+  readonly cpu_share: number;
+  /** All rounds together. */
+  readonly histogram: { readonly ours: readonly LatencyBucket[]; readonly theirs: readonly LatencyBucket[] };
+}
+
+/** Frames a second, or as a share of what net_vhost forwards with the same peer. */
+type Load = { readonly rate: number } | { readonly share: number };
+
+export const latency = defineSuite({
+  name: 'latency',
+  description: "how long frames take to the back-end and back at one rate, ours and DPDK's net_vhost in turn",
+  notes:
+    "A frame's time runs from when it was due, not from when it was sent: what waits behind a stall counts.",
+  peer: 'builtin',
+  needsDpdk: true,
+  options: (command) =>
+    command
+      .addOption(againstOption())
+      .addOption(
+        new Option('--mode <mode>', "the back-ends' forward mode")
+          .choices(['io', 'macswap'] as const)
+          .default('io' as const),
+      )
+      .option('--load <share>', 'the rate, as a share of what net_vhost forwards in io mode', share, 0.1)
+      .addOption(
+        new Option('--rate <pps>', 'the rate, in frames a second')
+          .argParser(wholeNumber(1, 1e9))
+          .conflicts('load'),
+      )
+      .option(...sizesOption([64])),
+  cases: ({ mode, sizes }) => casesOf([mode], sizes),
+  run: (plan, { load, rate }) => run(plan, rate === undefined ? { share: load } : { rate }),
+  table: (rows) => [latencyTable(rows), ...rows.map(latencyHistograms)].join('\n'),
+});
+
+async function run(plan: Plan, load: Load): Promise<Results<LatencyRow>> {
+  const { settings, workspace, progress } = plan;
   const rows: LatencyRow[] = [];
   let dpdkVersion: string | undefined;
   // As anyone does who minds latency: only the loop has the back-end's CPU.
   const apart = { ...settings, mainCpu: settings.peerCpu };
-  for (const wanted of cases) {
-    const rate = await rateFor(settings, wanted, load, workspace, progress);
+  for (const wanted of plan.cases) {
+    const rate = await rateFor(plan, wanted, load);
     const ours: LatencyMeasurement[] = [];
     const theirs: LatencyMeasurement[] = [];
     for (let round = 1; round <= settings.rounds; round++) {
@@ -85,13 +132,7 @@ async function takeTurns(
   }
 }
 
-async function rateFor(
-  settings: Settings,
-  wanted: Case,
-  load: Load,
-  workspace: Workspace,
-  progress: (line: string) => void,
-): Promise<number> {
+async function rateFor({ settings, workspace, progress }: Plan, wanted: Case, load: Load): Promise<number> {
   if ('rate' in load) return load.rate;
   const io: Case = { name: `io-${wanted.size}`, direction: 'io', size: wanted.size };
   const { mpps } = await measure(settings, io, () => new NetVhostBackEnd(settings, io, workspace), workspace);
@@ -159,3 +200,44 @@ export function mergeBuckets(histograms: readonly (readonly LatencyBucket[])[]):
   for (const { toNs, samples } of histograms.flat()) sums.set(toNs, (sums.get(toNs) ?? 0) + samples);
   return [...sums].sort(([a], [b]) => a - b).map(([toNs, samples]) => ({ toNs, samples }));
 }
+
+/** Two lines a case; the ratios stand in the first. */
+export function latencyTable(rows: readonly LatencyRow[]): string {
+  const head = ['case', 'side', 'p50 us', 'p99 us', 'p99.9 us', 'max us', 'lost'];
+  const side = (name: string, of: LatencyFigures) => [
+    ...[name, ...[of.p50_us, of.p99_us, of.p99_9_us, of.max_us].map((us) => fixed(us)), `${of.lost}`],
+  ];
+  return render(
+    [...head, 'ratio: p50', 'p99', 'p99.9'],
+    rows.flatMap(({ case: name, ours, theirs, ratio }) => [
+      [
+        name,
+        ...side('ours', ours),
+        ...[ratio.p50, ratio.p99, ratio.p99_9].map(({ median }) => fixed(median)),
+      ],
+      ['', ...side('net_vhost', theirs), '', '', ''],
+    ]),
+    [0, 1],
+  );
+}
+
+const BAR = 24;
+
+/** Bars grow with the logarithm of the number of frames: it is the few slow ones that are looked for. */
+export function latencyHistograms(row: LatencyRow): string {
+  const { ours, theirs } = row.histogram;
+  const edges = [...new Set([...ours, ...theirs].map(({ toNs }) => toNs))].sort((a, b) => a - b);
+  const most = Math.max(...[...ours, ...theirs].map(({ samples }) => samples));
+  const cells = (side: readonly LatencyBucket[], edge: number) => {
+    const frames = side.find(({ toNs }) => toNs === edge)?.samples ?? 0;
+    return [`${frames}`, bar(frames, most)];
+  };
+  return render(
+    [`${row.case}, up to us`, 'ours', '', 'net_vhost', ''],
+    edges.map((edge) => [`${edge / 1000}`, ...cells(ours, edge), ...cells(theirs, edge)]),
+    [2, 4],
+  );
+}
+
+const bar = (frames: number, most: number): string =>
+  frames === 0 ? '' : '#'.repeat(Math.max(1, Math.round((BAR * Math.log1p(frames)) / Math.log1p(most))));

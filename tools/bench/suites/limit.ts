@@ -7,27 +7,48 @@ import { openPort, type Port } from '../../../src/index.ts';
 import { type Lcore, launch } from '../../../src/lcore/launch.ts';
 import type { DeviceProcess } from '../../run/device-model.ts';
 import type { Workspace } from '../../run/workspace.ts';
-import type { Case } from '../cases.ts';
+import { type Case, casesOf } from '../cases.ts';
+import { casesOption, sizesOption } from '../options.ts';
 import { compare } from '../paired-rounds.ts';
-import { type LimitRow, roundFigures } from '../report.ts';
+import { fixed, type RoundFigures, render, roundFigures } from '../report.ts';
 import { BURST, type Settings, START_MS } from '../settings.ts';
 import { type BackEnd, OurBackEnd, startDeviceModel } from '../sides/back-ends.ts';
+import { defineSuite, type Plan, type Results } from '../suite.ts';
 import type { UntouchedPlan } from './limit-lcore.ts';
 
-export interface LimitResult {
-  readonly rows: LimitRow[];
-  readonly dpdkVersion: string | undefined;
+export interface LimitRow extends RoundFigures {
+  readonly case: string;
+  readonly limit_mpps: number;
+  readonly ours_mpps: number;
 }
 
-export async function limit(
-  settings: Settings,
-  cases: readonly Case[],
-  workspace: Workspace,
-  progress: (line: string) => void,
-  touch: boolean,
-): Promise<LimitResult> {
+/** The limit of 'io' would be that of a back-end that moves packets: there is none. */
+const DIRECTIONS = ['rx', 'tx'] as const;
+
+export const limit = defineSuite({
+  name: 'limit',
+  description: "the peer's own ceiling: against a back-end that returns descriptors untouched",
+  notes: `What the peer gave to be filled must look received, so in the direction tx the first packets are
+real ones; from then on only the used ring is written, and the peer finds the header and the frame
+that its buffer held before.`,
+  options: (command) =>
+    command
+      .option(
+        '--touch',
+        'the back-end reads or writes each frame too, and does nothing else that a driver does',
+      )
+      .option(...casesOption(DIRECTIONS, DIRECTIONS))
+      .option(...sizesOption([64])),
+  cases: ({ cases, sizes }) => casesOf(cases, sizes),
+  run: (plan, { touch }) => run(plan, touch ?? false),
+  table: limitTable,
+});
+
+async function run(plan: Plan, touch: boolean): Promise<Results<LimitRow>> {
+  const { settings, workspace } = plan;
   const { rows, dpdkVersion } = await compare({
-    ...{ settings, cases, workspace, progress, names: ['ours', 'limit'] },
+    ...plan,
+    names: ['ours', 'limit'],
     createA: (wanted) => new OurBackEnd(settings, wanted, workspace),
     createB: (wanted) => new UntouchedBackEnd(settings, wanted, workspace, touch),
   });
@@ -104,4 +125,15 @@ class UntouchedBackEnd implements BackEnd {
       await this.#device.stop();
     }
   }
+}
+
+export function limitTable(rows: readonly LimitRow[]): string {
+  const percent = (value: number) => `${Math.round(100 * value)} %`;
+  return render(
+    ['case', 'limit Mpps', 'ours Mpps', 'of the limit: median', 'min', 'max'],
+    rows.map(({ case: name, limit_mpps, ours_mpps, ratio }) => [
+      ...[name, fixed(limit_mpps), fixed(ours_mpps)],
+      ...[percent(ratio.median), percent(ratio.min), percent(ratio.max)],
+    ]),
+  );
 }

@@ -2,8 +2,7 @@
 import { expect, it } from 'vitest';
 import type { PeerReport } from '../../run/builtin-peer.ts';
 import { resultOf } from '../sides/latency-side.ts';
-import { mergeBuckets } from './latency.ts';
-import { type LatencyRow, latencyHistograms, latencyTable } from './latency-report.ts';
+import { type LatencyRow, latencyHistograms, latencyTable, mergeBuckets } from './latency.ts';
 
 const OURS = { p50_us: 0.6, p99_us: 1.25, p99_9_us: 9, max_us: 120, lost: 0, timed_share: 1 };
 const THEIRS = { p50_us: 1.8, p99_us: 2.5, p99_9_us: 10, max_us: 1234.5, lost: 2, timed_share: 1 };
