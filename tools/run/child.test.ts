@@ -93,14 +93,17 @@ describe('a pause', () => {
       `process.stdin.on('data', () => console.log('heard')); console.log('up'); process.on('SIGINT', () => process.exit(0))`,
     );
     await child.waitFor(/up/, 60_000);
+    expect(child.halted).toBe(false);
     child.pause();
     child.write('');
     await expect(child.waitFor(/heard/, 300)).rejects.toThrow('timed out');
+    expect(child.halted).toBe(true);
     child.resume();
     await child.waitFor(/heard/, 60_000);
+    expect(child.halted).toBe(false);
     child.pause();
     await child.stop();
-    expect(child.exit).toBe(0);
+    expect([child.exit, child.halted]).toEqual([0, false]);
   });
 });
 

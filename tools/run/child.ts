@@ -2,7 +2,7 @@
 // A child process of a tool or a test: its output is collected, waits are bounded, and it does not outlive us: it is ended by its
 // process id on stop(), when this process exits, and after `maxRunMs` whatever happens.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { PmdError } from '../../src/errors.ts';
 import { findProgram } from './programs.ts';
 
@@ -157,6 +157,11 @@ export class Child {
     this.signal('SIGCONT');
   }
 
+  /** True while a signal holds all its threads: pause(), or a SIGSTOP or SIGTSTP of somebody else. */
+  get halted(): boolean {
+    return this.exit === undefined && this.pid !== undefined && stateOf(this.pid) === 'T';
+  }
+
   /** Ends it as a user would, by force when it ignores that. Safe to call twice. */
   async stop(): Promise<void> {
     this.signal('SIGINT');
@@ -240,6 +245,16 @@ export class Child {
 }
 
 const keepEnd = (text: string): string => (text.length > 2 * MAX_OUTPUT ? text.slice(-MAX_OUTPUT) : text);
+
+/** The letter of proc_pid_stat(5), behind the name, which may hold anything; undefined when it is gone. */
+function stateOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2)[0];
+  } catch {
+    return undefined;
+  }
+}
 
 /** A wrapper that execs and has the kernel end the child when this process is killed outright. */
 function boundToUs(): string[] {

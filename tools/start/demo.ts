@@ -29,6 +29,7 @@ export async function runDemo(
   const cpus = twoCpus(native.getAffinity());
   const sockets = { vhostUser: workspace.path('u'), vfioUser: workspace.path('f') };
   const children: Child[] = [];
+  const halts = new Halts(children);
   let showAll = options.verbose;
   try {
     say(picture(options, cpus));
@@ -37,8 +38,9 @@ export async function runDemo(
     const traffic = startTraffic(options, sockets.vhostUser, cpus[1], workspace);
     children.push(traffic.child);
     if (options.interactive) await Promise.race([pmd.gone, failsWith(device)]);
-    else await Promise.race([watch(options, traffic, say), failsWith(device), failsWith(pmd)]);
+    else await Promise.race([watch(options, traffic, halts, say), failsWith(device), failsWith(pmd)]);
     const totals = await traffic.finish();
+    halts.look();
     await pmd.stop();
     for (const line of summary(totals, pmdTotals(pmd.output))) say(line);
     try {
@@ -48,6 +50,10 @@ export async function runDemo(
       showAll = true;
       throw error;
     }
+  } catch (error) {
+    // Before stop() lets them go on.
+    halts.look();
+    throw halts.explain(error as PmdError);
   } finally {
     await stopAll([...children].reverse());
     if (showAll) for (const child of children) showOutput(child, say);
@@ -83,14 +89,44 @@ async function startPmd(
 }
 
 /** A line a second, from the first second in which packets flowed. */
-async function watch(options: DemoOptions, traffic: Traffic, say: (line: string) => void): Promise<void> {
+async function watch(
+  options: DemoOptions,
+  traffic: Traffic,
+  halts: Halts,
+  say: (line: string) => void,
+): Promise<void> {
   let before = NOTHING_YET;
   let now = await traffic.next();
   for (let silent = 0; !flows(options, now) && silent < SILENT_SECONDS; silent++) now = await traffic.next();
   for (let t = 1; t <= options.duration; t++) {
     if (t > 1) now = await traffic.next();
+    halts.look();
     say(secondLine(t, now, before));
     before = now;
+  }
+}
+
+/** Children that somebody else stopped: their packets wait or are lost, which no counter explains. */
+class Halts {
+  readonly #children: readonly Child[];
+  readonly #halted = new Set<string>();
+
+  constructor(children: readonly Child[]) {
+    this.#children = children;
+  }
+
+  /** Notes which children stand still now. */
+  look(): void {
+    for (const { halted, name } of this.#children) if (halted) this.#halted.add(name);
+  }
+
+  /** The same error, with what was noted. */
+  explain(error: PmdError): PmdError {
+    const names = [...this.#halted];
+    const verb = names.length === 1 ? 'was' : 'were';
+    if (names.length > 0)
+      error.message += `; ${names.join(' and ')} ${verb} stopped (SIGSTOP or SIGTSTP) while packets flowed`;
+    return error;
   }
 }
 
