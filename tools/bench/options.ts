@@ -111,9 +111,9 @@ function enoughHugepages(say: (line: string) => void): boolean {
   if (free >= HUGEPAGES_WANTED) return true;
   say(
     process.getuid?.() === 0
-      ? `Of 2 MiB hugepages ${free} are free, ${HUGEPAGES_WANTED} are wanted: both sides run without ` +
+      ? `${free} free hugepages of 2 MiB, ${HUGEPAGES_WANTED} needed: both sides run without ` +
           "(to reserve them: 'echo 1024 > /proc/sys/vm/nr_hugepages')"
-      : 'Hugepages are for root: both sides run without',
+      : 'Hugepages need root: both sides run without',
   );
   return false;
 }

@@ -55,7 +55,7 @@ export const wordList =
   (text: string): Word[] => {
     const list = text.split(',') as Word[];
     const wrong = list.find((word) => !words.includes(word));
-    if (wrong !== undefined) throw new InvalidArgumentError(`'${wrong}' is none of ${words.join(', ')}.`);
+    if (wrong !== undefined) throw new InvalidArgumentError(`'${wrong}' is not one of ${words.join(', ')}.`);
     return [...new Set(list)];
   };
 
@@ -65,7 +65,7 @@ export function usableCpus<T extends readonly number[]>(cpus: T): T {
   const missing = cpus.find((cpu) => !usable.includes(cpu));
   if (missing !== undefined)
     throw new InvalidArgumentError(
-      `This process may not run on CPU ${missing}; it may on ${usable.join(', ')}.`,
+      `This process may not run on CPU ${missing}; allowed CPUs: ${usable.join(', ')}.`,
     );
   return cpus;
 }

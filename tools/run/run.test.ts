@@ -45,7 +45,7 @@ describe('option values', () => {
   it('are lists without repetition', () => {
     expect(numberList(1, 99)('3,1,3')).toEqual([3, 1]);
     expect(wordList(['a', 'b'])('b,a,b')).toEqual(['b', 'a']);
-    expect(() => wordList(['a', 'b'])('a,c')).toThrow("'c' is none of a, b");
+    expect(() => wordList(['a', 'b'])('a,c')).toThrow("'c' is not one of a, b");
     expect(() => numberList(1, 99)('3,')).toThrow('from 1 to 99');
   });
 });
