@@ -22,12 +22,12 @@ describe('vhost-pci-bench', () => {
   it('refuses what it does not know, by name, in one line', async () => {
     const wrong = [
       [['warp'], "unknown command 'warp'"],
-      [['loopback', '--cases', 'rx,zx'], "'zx' is none of rx, tx, io, macswap, relay"],
+      [['loopback', '--cases', 'rx,zx'], "'zx' is not one of rx, tx, io, macswap, relay"],
       [['loopback', '--sizes', '59'], '--sizes'],
       [['loopback', '--queue-size', '512'], '256 or 1024'],
       [['loopback', '--against', 'ovs'], '--against'],
-      [['limit', '--cases', 'io'], "'io' is none of rx, tx"],
-      [['interrupts', '--cases', 'tx'], "'tx' is none of rx, io"],
+      [['limit', '--cases', 'io'], "'io' is not one of rx, tx"],
+      [['interrupts', '--cases', 'tx'], "'tx' is not one of rx, io"],
       [['latency', '--load', '1.5'], '--load'],
       [['latency', '--load', '0.1', '--rate', '1000'], '--rate'],
       [['latency', '--mode', 'rxonly'], '--mode'],

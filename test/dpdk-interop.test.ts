@@ -11,7 +11,7 @@ import { dpdkMissing, hugepagesFree, Testpmd } from './support/dpdk.ts';
 import { makeFrames, swapped } from './support/frames.ts';
 import { PcapPeer } from './support/pcap-peer.ts';
 import { Prompt } from './support/prompt.ts';
-import { Tool } from './support/tool.ts';
+import { startDeviceModel, type Tool } from './support/tool.ts';
 
 const PAIRS = 4;
 /** So many of up to 1514 bytes, and of up to 9000 in several buffers each, are fewer than a ring of 256 has buffers. */
@@ -40,11 +40,10 @@ let peer: PcapPeer | undefined;
 let other: Testpmd | undefined;
 const path = (name: string) => join(folder, name);
 
-async function startDevice(...args: string[]): Promise<void> {
+async function startDevice(...more: string[]): Promise<void> {
   folder = mkdtempSync(join(tmpdir(), 'vpci-dpdk-'));
-  const sockets = ['--vhost-user', path('vhost.sock'), '--vfio-user', path('vfio.sock')];
-  device = new Tool('tools/device/main.ts', [...sockets, '--queues', `${PAIRS}`, ...args]);
-  await device.printed('ready');
+  const sockets = { vhostUser: path('vhost.sock'), vfioUser: path('vfio.sock') };
+  device = await startDeviceModel({ ...sockets, queues: PAIRS, more });
   await startDriver();
 }
 

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Peer } from '../tools/peer/driver.ts';
 import type { PeerOptions } from '../tools/peer/options.ts';
 import { Prompt } from './support/prompt.ts';
-import { Tool } from './support/tool.ts';
+import { startDeviceModel, Tool } from './support/tool.ts';
 import { until } from './support/wait.ts';
 
 /** A peer that waits so long for a frame has lost it, or its kick was not heard. */
@@ -22,9 +22,7 @@ describe('testpmd with RX interrupts', () => {
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'vpci-intr-'));
-    const device = new Tool('tools/device/main.ts', ['--vhost-user', path('u'), '--vfio-user', path('f')]);
-    tools.push(device);
-    await device.printed('ready');
+    tools.push(await startDeviceModel({ vhostUser: path('u'), vfioUser: path('f') }));
   });
 
   afterEach(async () => {
@@ -139,15 +137,15 @@ describe('testpmd with RX interrupts', () => {
     await prompt.say('start');
     await echoed(await openPeer({ count: 100 }), 100);
     await asleep(prompt);
-    prompt.child.stdin?.write('quit\n');
+    prompt.write('quit');
     await until('testpmd ends', () => !prompt.running);
-    expect(prompt.child.exitCode).toBe(0);
+    expect(prompt.exit).toBe(0);
   });
 
   it('ends in order on a signal while it sleeps', async () => {
     const prompt = await openPrompt('on');
     await asleep(prompt);
     await prompt.kill('SIGTERM');
-    expect([prompt.child.exitCode, prompt.out]).toEqual([0, expect.stringMatching(/Bye\.\.\.\n$/)]);
+    expect([prompt.exit, prompt.out]).toEqual([0, expect.stringMatching(/Bye\.\.\.\n$/)]);
   });
 });

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runTool } from './support/run-tool.ts';
-import { Tool } from './support/tool.ts';
+import { startDeviceModel, Tool } from './support/tool.ts';
 
 const RATE = 20_000;
 const COUNT = 10_000;
@@ -20,9 +20,7 @@ describe('vhost-pci-peer --mode latency', () => {
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'vpci-latency-'));
-    const device = new Tool('tools/device/main.ts', ['--vhost-user', path('u'), '--vfio-user', path('f')]);
-    tools.push(device);
-    await device.printed('ready');
+    tools.push(await startDeviceModel({ vhostUser: path('u'), vfioUser: path('f') }));
   });
 
   afterEach(async () => {

@@ -43,6 +43,22 @@ const NEVERS: readonly [string, readonly string[]][] = [
 /** What tools/ may import of src/. The applications on top are programs, not modules. */
 const PUBLIC = ['index.ts', ...LAYERS.filter((layer) => layer !== 'testpmd')];
 
+/** What each folder of tools/ may import of the others. */
+const TOOLS: Readonly<Record<string, readonly string[]>> = {
+  run: ['peer'], // What the built-in peer reports, as types.
+  socket: [],
+  device: ['run', 'socket'],
+  peer: ['run', 'socket'],
+  devbind: [],
+  bench: ['run', 'peer'],
+  start: ['run'],
+  vm: ['run'],
+  examples: [],
+};
+
+/** Folders of tools/bench, top to bottom; its other files lie between suites and instruments. */
+const BENCH = ['suites', 'sides', 'instruments'];
+
 interface Import {
   readonly from: string;
   readonly to: string;
@@ -107,6 +123,13 @@ function sharedByBothEnds({ from, to }: Import): boolean {
   return folders.some((folder) => to.startsWith(folder));
 }
 
+/** In tools/bench: a number that grows downwards. */
+function benchFloor(file: string): number {
+  const floor = BENCH.indexOf(file.split('/')[2] ?? '');
+  if (file === join('tools', 'bench', 'main.ts')) return -1;
+  return floor < 0 ? BENCH.indexOf('sides') : floor;
+}
+
 const imports = (folder: string) =>
   sources(folder).flatMap((file) => importsOf(file, readFileSync(join(root, file), 'utf8')));
 const show = ({ from, to }: Import) => `${from} imports ${relative('.', to)}`;
@@ -149,6 +172,27 @@ describe('layers', () => {
 
   it('and files of src/ and tools/ import each other in no circle', () => {
     expect(importCircles([...imports('src'), ...imports('tools')])).toEqual([]);
+  });
+
+  it('of tools/ lie side by side on tools/run and tools/socket', () => {
+    const among = imports('tools').filter(({ from, to }) => to.startsWith('tools/') && !isTest(from));
+    const wrong = among.filter(({ from, to }) => {
+      const [own = '', other = ''] = [from.split('/')[1], to.split('/')[1]];
+      return own !== other && !TOOLS[own]?.includes(other);
+    });
+    expect(wrong.map(show)).toEqual([]);
+    const ofPeer = among.filter(
+      ({ from, to }) => from.startsWith('tools/run/') && to.startsWith('tools/peer/'),
+    );
+    expect([...new Set(ofPeer.map(({ from }) => from))]).toEqual(['tools/run/builtin-peer.ts']);
+  });
+
+  it('of the bench are suites, sides and instruments', () => {
+    const inside = imports('tools/bench').filter(
+      ({ from, to }) => to.startsWith('tools/bench/') && !isTest(from),
+    );
+    expect(inside.length).toBeGreaterThan(20);
+    expect(inside.filter(({ from, to }) => benchFloor(to) < benchFloor(from)).map(show)).toEqual([]);
   });
 
   it('would be found broken', () => {

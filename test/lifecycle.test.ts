@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Prompt } from './support/prompt.ts';
-import { Tool } from './support/tool.ts';
+import { startDeviceModel, Tool } from './support/tool.ts';
 import { until } from './support/wait.ts';
 
 const LINK_EVENT = 'Port 0: link state change event';
@@ -27,17 +27,16 @@ describe('testpmd in full traffic', () => {
     rmSync(folder, { recursive: true });
   });
 
-  const start = (name: string, ...args: string[]): Tool => {
-    const tool = new Tool(`tools/${name}/main.ts`, ['--vhost-user', path('vhost'), ...args]);
-    tools.push(tool);
-    return tool;
-  };
   const startDevice = async (): Promise<Tool> => {
-    const device = start('device', '--vfio-user', path('vfio'));
-    await device.printed('ready');
+    const device = await startDeviceModel({ vhostUser: path('vhost'), vfioUser: path('vfio') });
+    tools.push(device);
     return device;
   };
-  const startPeer = (...args: string[]) => start('peer', ...args);
+  const startPeer = (...args: string[]): Tool => {
+    const peer = new Tool('tools/peer/main.ts', ['--vhost-user', path('vhost'), ...args]);
+    tools.push(peer);
+    return peer;
+  };
   const openPrompt = async (): Promise<Prompt> => {
     const prompt = new Prompt(['--no-huge', '--vdev', `net_vhost_pci0,path=${path('vfio')}`, '--', '-i']);
     prompts.push(prompt);
@@ -111,9 +110,9 @@ describe('testpmd in full traffic', () => {
     await prompt.prints('Now total ports is 0', from);
     expect(await prompt.say('show port info 0')).toContain('Invalid port 0');
     expect(await prompt.say('start')).not.toContain('packet forwarding - ports=');
-    prompt.child.stdin?.write('quit\n');
+    prompt.write('quit');
     await until('testpmd ends', () => !prompt.running);
-    expect(prompt.child.exitCode).toBe(0);
+    expect(prompt.exit).toBe(0);
     expect(prompt.out).not.toMatch(/^ {4}at /m);
   });
 
@@ -134,7 +133,7 @@ describe('testpmd in full traffic', () => {
       const { device, prompt, peer } = await runAll();
       await prompt.kill(signal);
       if (signal === 'SIGTERM')
-        expect([prompt.child.exitCode, prompt.out]).toEqual([0, expect.stringMatching(/Bye\.\.\.\n$/)]);
+        expect([prompt.exit, prompt.out]).toEqual([0, expect.stringMatching(/Bye\.\.\.\n$/)]);
       await device.printed('driver left');
       const next = await openPrompt();
       await next.receives(5000);

@@ -84,7 +84,7 @@ describe.skipIf(dpdkMissing())('the peer with DPDK net_vhost', () => {
     const other = await startTestpmd('macswap');
     expectAllBack(await roundTrip({}));
     await other.stop();
-    expect(other.totals()).toEqual({ rxPackets: COUNT, txPackets: COUNT });
+    expect(other.totals()).toMatchObject({ rxPackets: COUNT, txPackets: COUNT });
   });
 
   it('two queue pairs', async () => {
@@ -142,7 +142,7 @@ describe.skipIf(dpdkMissing())('the peer with DPDK net_vhost', () => {
     const first = await startTestpmd('io');
     const living = await startPeer({});
     await until('frames come back', () => living.stats().rxPackets > COUNT);
-    first.kill('SIGKILL');
+    first.signal('SIGKILL');
     await until('the peer notices', () => !living.up);
     await first.ended(5000);
     rmSync(path); // DPDK does not take over a socket that a crash left.

@@ -13,7 +13,7 @@ import { native } from '../src/native.ts';
 import { COMMON_OFFSET, NOTIFY_MULTIPLIER, NOTIFY_OFFSET } from '../tools/device/function/bars.ts';
 import { u64s } from '../tools/device/test-help/channel.test-help.ts';
 import { TestPeer } from '../tools/device/test-help/peer.test-help.ts';
-import { Tool } from './support/tool.ts';
+import { startDeviceModel, type Tool } from './support/tool.ts';
 import { until } from './support/wait.ts';
 
 const MINUTE = 60_000;
@@ -30,9 +30,7 @@ describe(`${PAIRS} queue pairs`, { timeout: 3 * MINUTE }, () => {
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'vhost-pci-pairs-'));
     const [vhostUser, vfioUser] = [join(folder, 'vhost-user'), join(folder, 'vfio-user')];
-    const sockets = ['--vhost-user', vhostUser, '--vfio-user', vfioUser];
-    device = new Tool('tools/device/main.ts', [...sockets, '--queues', String(PAIRS)]);
-    await device.printed('ready');
+    device = await startDeviceModel({ vhostUser, vfioUser, queues: PAIRS });
     peer = new TestPeer(native.unixConnect(vhostUser));
     await peer.negotiate();
     driver = openVfioUser(vfioUser, MINUTE);

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { native } from '../src/native.ts';
+import { latestOf } from '../tools/run/testpmd-output.ts';
 import { dpdkMissing } from './support/dpdk.ts';
 import { nodeArguments, ROOT } from './support/program.ts';
 import { until } from './support/wait.ts';
@@ -75,7 +76,7 @@ describe.skipIf(dpdkMissing() || fewCpus)("the README's line for DPDK as the pee
     await prints(pmd, /testpmd> /);
     await until('packets come', () => {
       pmd.child.stdin?.write('show port stats 0\n');
-      return Number([...pmd.output.matchAll(/RX-packets: (\d+)/g)].at(-1)?.[1]) > 1000;
+      return (latestOf(pmd.output, 0)?.rxPackets ?? 0) > 1000;
     }).catch((error) => {
       throw new Error(`${error.message}:\n${peer.output.slice(-2000)}\n${pmd.output.slice(-2000)}`);
     });

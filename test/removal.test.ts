@@ -4,9 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { latestOf } from '../tools/run/testpmd-output.ts';
 import { Prompt } from './support/prompt.ts';
 import { Stage } from './support/stage.ts';
-import { Tool } from './support/tool.ts';
+import { startDeviceModel, Tool } from './support/tool.ts';
 import { until } from './support/wait.ts';
 
 describe('testpmd without a prompt, when its only device goes', () => {
@@ -16,9 +17,7 @@ describe('testpmd without a prompt, when its only device goes', () => {
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'vpci-gone-'));
-    const [vhost, vfio] = [join(folder, 'vhost'), join(folder, 'vfio')];
-    device = new Tool('tools/device/main.ts', ['--vhost-user', vhost, '--vfio-user', vfio]);
-    await device.printed('ready');
+    device = await startDeviceModel({ vhostUser: join(folder, 'vhost'), vfioUser: join(folder, 'vfio') });
   });
 
   afterEach(async () => {
@@ -76,8 +75,7 @@ describe('a device model that ends and starts again', { timeout: TEST_MS }, () =
     return prompt;
   };
   const received = async (pmd: Prompt, packets: number) => {
-    const now = async () =>
-      Number(/RX-packets: (\d+)/.exec(await pmd.say('show port stats 1'))?.[1] ?? Number.NaN);
+    const now = async () => latestOf(await pmd.say('show port stats 1'), 1)?.rxPackets ?? Number.NaN;
     const end = Date.now() + 30_000;
     while (!((await now()) > packets)) if (Date.now() > end) throw new Error(`no packets:\n${pmd.out}`);
   };

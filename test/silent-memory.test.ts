@@ -136,13 +136,13 @@ describe.skipIf(fuseMissing())('memory on a file system that does not answer', (
       await flows();
       expect(prompt.out.match(given)).toHaveLength(1);
       expect(used(0)).toBe(0);
-      prompt.child.stdin?.write('quit\n');
+      prompt.write('quit');
       await prompt.prints('Bye...');
     } finally {
       clearInterval(feed);
     }
     await fuse.end();
     await until('it ends', () => prompt?.running === false, 60_000);
-    expect(prompt.child.exitCode).toBe(0);
+    expect(prompt.exit).toBe(0);
   });
 });

@@ -104,6 +104,24 @@ describe('npm start', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  it('regression: names the part that somebody stopped while packets flowed', async () => {
+    const child = startTool(MAIN, ['--duration', '3'], { TMPDIR: folder });
+    let stdout = '';
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+    });
+    const ended = collect(child);
+    await until('packets flow', () => stdout.includes('t=1 s'));
+    const pmd = childrenOf(child.pid as number).find(({ line }) => line.includes('testpmd/main'));
+    process.kill(pmd?.pid as number, 'SIGSTOP');
+    const { code, stderr } = await ended;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^npm start: the check failed: \d+ frames did not come back[^\n]*\n$/);
+    expect(stderr).toContain('; vhost-pci-testpmd was stopped (SIGSTOP or SIGTSTP) while packets flowed');
+    expect(existsSync(`/proc/${pmd?.pid}`)).toBe(false);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   it('regression: ends, its children too, when nobody reads its lines any more', async () => {
     const child = startTool(MAIN, ['--duration', '60'], { TMPDIR: folder });
     let stderr = '';

@@ -13,7 +13,7 @@ import { u32s, u64s } from '../../tools/device/test-help/channel.test-help.ts';
 import { TestDriver } from '../../tools/device/test-help/driver.test-help.ts';
 import { TestPeer } from '../../tools/device/test-help/peer.test-help.ts';
 import { programMissing } from '../support/program-missing.ts';
-import { Tool } from '../support/tool.ts';
+import { startDeviceModel, type Tool } from '../support/tool.ts';
 import { until } from '../support/wait.ts';
 
 const MINUTE = 60_000;
@@ -95,9 +95,7 @@ describe.skipIf(programMissing('g++', 'g++', 'attacks by eventfds'))(
     beforeEach(async () => {
       attackers = [];
       received = [];
-      const sockets = ['--vhost-user', path('vhost-user'), '--vfio-user', path('vfio-user')];
-      device = new Tool('tools/device/main.ts', sockets);
-      await device.printed('ready');
+      device = await startDeviceModel({ vhostUser: path('vhost-user'), vfioUser: path('vfio-user') });
     });
     afterEach(async () => {
       for (const end of open.splice(0)) end.close();

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-testpmd with its prompt, as a child process: what a user types and sees. As on a terminal, stdout and stderr
 // come in one stream.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { Child } from '../../tools/run/child.ts';
+import { latestOf } from '../../tools/run/testpmd-output.ts';
 import { nodeArguments } from './program.ts';
 import { until } from './wait.ts';
 
 const START_MS = 60_000;
+/** Longer than any test. */
+const MAX_RUN_MS = 3_600_000;
 
 export class Prompt {
-  readonly child: ChildProcess;
-  /** What it has printed so far. */
-  out = '';
+  readonly #child: Child;
 
   /** Options of testpmd, `--` and `-i` included; `within` makes the command that runs a command somewhere special. */
   constructor(
@@ -19,16 +19,26 @@ export class Prompt {
     within: (words: readonly string[]) => string[] = (words) => [...words],
   ) {
     const node = [process.execPath, ...nodeArguments('src/testpmd/main.ts'), ...args];
-    this.child = spawn('sh', ['-c', 'exec "$@" 2>&1', 'sh', ...within(node)], { stdio: 'pipe' });
-    this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      this.out += text;
-    });
-    // A prompt that was killed takes no input any more.
-    this.child.stdin?.on('error', () => {});
+    const command = ['sh', '-c', 'exec "$@" 2>&1', 'sh', ...within(node)];
+    this.#child = new Child({ name: 'vhost-pci-testpmd', command, maxRunMs: MAX_RUN_MS });
+  }
+
+  /** What it has printed so far. */
+  get out(): string {
+    return this.#child.output;
   }
 
   get running(): boolean {
-    return this.child.exitCode === null && this.child.signalCode === null;
+    return this.#child.exit === undefined;
+  }
+
+  /** Exit code or signal; undefined while it runs. */
+  get exit(): number | string | undefined {
+    return this.#child.exit;
+  }
+
+  write(line: string): void {
+    this.#child.write(line);
   }
 
   /** Waits for text on stdout behind its first `from` characters. */
@@ -43,7 +53,7 @@ export class Prompt {
   /** Types a command and gives what came until the next prompt, events that fell in between included. */
   async say(line: string): Promise<string> {
     const from = this.out.length;
-    this.child.stdin?.write(`${line}\n`);
+    this.write(line);
     // The echo is the start of the answer: an event's own prompt may come before it.
     await this.prints(`${line}\n`, from);
     const answer = this.out.indexOf(`${line}\n`, from) + line.length + 1;
@@ -52,7 +62,7 @@ export class Prompt {
   }
 
   async received(): Promise<number> {
-    return Number(/RX-packets: (\d+)/.exec(await this.say('show port stats 0'))?.[1]);
+    return latestOf(await this.say('show port stats 0'), 0)?.rxPackets ?? Number.NaN;
   }
 
   /** Asks again and again until more than `packets` have been received. */
@@ -66,8 +76,7 @@ export class Prompt {
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     if (!this.running) return;
-    const gone = once(this.child, 'close');
-    this.child.kill(signal);
-    await gone;
+    this.#child.signal(signal);
+    await this.#child.gone;
   }
 }

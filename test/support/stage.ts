@@ -9,7 +9,7 @@ import type { Port } from '../../src/ethdev/port.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import { Echo } from './echo.ts';
 import { openFds } from './open-fds.ts';
-import { Tool } from './tool.ts';
+import { startDeviceModel, Tool } from './tool.ts';
 import { until } from './wait.ts';
 
 // A port that reports opens it, once for the process: no descriptor of that port.
@@ -33,10 +33,10 @@ export class Stage {
     return tool;
   }
 
-  async startDevice(...args: readonly string[]): Promise<Tool> {
-    const sockets = ['--vhost-user', this.path('vhost.sock'), '--vfio-user', this.path('vfio.sock')];
-    const device = this.run('tools/device/main.ts', ...sockets, ...args);
-    await device.printed('ready');
+  async startDevice(...more: readonly string[]): Promise<Tool> {
+    const sockets = { vhostUser: this.path('vhost.sock'), vfioUser: this.path('vfio.sock') };
+    const device = await startDeviceModel({ ...sockets, more });
+    this.#tools.push(device);
     return device;
   }
 

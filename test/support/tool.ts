@@ -1,29 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Programs of this tree as child processes.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+// Programs of this tree as child processes of a test.
+import { Child } from '../../tools/run/child.ts';
+import { type DeviceModelOptions, deviceModelArguments } from '../../tools/run/device-model.ts';
 import { nodeArguments, ROOT } from './program.ts';
 import { until } from './wait.ts';
 
+/** Longer than any test. */
+const MAX_RUN_MS = 3_600_000;
+
 export class Tool {
-  readonly #child: ChildProcess;
-  readonly #name: string;
-  #output = '';
+  readonly #child: Child;
 
   /** Starts the source file `script`, a path from the root. */
   constructor(script: string, args: readonly string[]) {
-    this.#name = script;
-    this.#child = spawn(process.execPath, [...nodeArguments(script), ...args], { cwd: ROOT });
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => {
-        this.#output += text;
-      });
-    }
+    const command = [process.execPath, ...nodeArguments(script), ...args];
+    this.#child = new Child({ name: script, command, cwd: ROOT, maxRunMs: MAX_RUN_MS });
   }
 
   /** What it has printed so far. */
   get output(): string {
-    return this.#output;
+    return this.#child.transcript;
   }
 
   get pid(): number {
@@ -31,25 +27,32 @@ export class Tool {
   }
 
   get running(): boolean {
-    return this.#child.exitCode === null && this.#child.signalCode === null;
+    return this.#child.exit === undefined;
   }
 
   /** Exit code, or null while it runs or after a signal. */
   get exitCode(): number | null {
-    return this.#child.exitCode;
+    const { exit } = this.#child;
+    return typeof exit === 'number' ? exit : null;
   }
 
   /** Waits until it has printed `text`. */
   async printed(text: string): Promise<void> {
-    await until(`${this.#name} prints '${text}'`, () => this.#output.includes(text) || !this.running);
-    if (!this.#output.includes(text))
-      throw new Error(`${this.#name} ended without '${text}':\n${this.#output}`);
+    await until(`${this.#child.name} prints '${text}'`, () => this.output.includes(text) || !this.running);
+    if (!this.output.includes(text))
+      throw new Error(`${this.#child.name} ended without '${text}':\n${this.output}`);
   }
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     if (!this.running) return;
-    const gone = once(this.#child, 'exit');
-    this.#child.kill(signal);
-    await gone;
+    this.#child.signal(signal);
+    await this.#child.gone;
   }
+}
+
+/** A device model that peers and drivers can connect to. */
+export async function startDeviceModel(options: DeviceModelOptions): Promise<Tool> {
+  const device = new Tool('tools/device/main.ts', deviceModelArguments(options));
+  await device.printed('ready');
+  return device;
 }

@@ -2,11 +2,11 @@
 // One measurement by itself: a fresh back-end, a fresh peer, a warm-up, a window; and everything ended after it, however it went. When
 // another process took part of either CPU meanwhile, it is taken again.
 import type { Workspace } from '../run/workspace.ts';
-import type { BackEnd } from './back-ends.ts';
 import type { Case } from './cases.ts';
-import { QUIET_SHARE, waitForQuiet } from './cpu-share.ts';
+import { QUIET_SHARE, waitForQuiet } from './instruments/cpu-share.ts';
 import type { Settings } from './settings.ts';
-import { Side, type Slice } from './side.ts';
+import type { BackEnd } from './sides/back-ends.ts';
+import { Side, type Slice } from './sides/side.ts';
 
 /** A machine that is never quiet shall not keep us for ever. */
 const ATTEMPTS = 3;

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The options that the suites share, and the settings that come of them.
-import { InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { type Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { PmdError } from '../../src/errors.ts';
 import { native } from '../../src/native.ts';
-import { numberList, seconds, usableCpus, wholeNumber } from '../run/arguments.ts';
+import { numberList, seconds, usableCpus, wholeNumber, wordList } from '../run/arguments.ts';
 import { HUGEPAGES_WANTED, hugepagesFree } from '../run/dpdk.ts';
 import { twoCpus } from '../run/workspace.ts';
 import { PEERS, type PeerKind, type Settings } from './settings.ts';
 
 const LARGEST_FRAME = 1518;
 const SMALLEST_FRAME = 60;
+const QUEUE_SIZES = [256, 1024] as const;
+type QueueSize = (typeof QUEUE_SIZES)[number];
 
 export interface CommonOptions {
   readonly peer: PeerKind;
   readonly rounds: number;
   readonly seconds: number;
-  readonly queueSize: 256 | 1024;
+  readonly queueSize: QueueSize;
   readonly packed?: true;
   readonly copying?: true;
   readonly huge: boolean;
@@ -23,45 +25,65 @@ export interface CommonOptions {
   readonly json?: string;
 }
 
-export const peerOption = () =>
-  new Option('--peer <peer>', "the virtio-net driver at the other end: DPDK's virtio-user, or vhost-pci-peer")
-    .choices(PEERS)
-    .default('dpdk' as const);
-export const queueSizeOption = () =>
-  new Option('--queue-size <n>', "entries of each of the peer's rings")
-    .choices(['256', '1024'] as const)
-    .argParser((text): 256 | 1024 => {
-      if (text !== '256' && text !== '1024') throw new InvalidArgumentError('It is 256 or 1024.');
-      return text === '256' ? 256 : 1024;
-    })
-    .default(256 as 256 | 1024);
-export const frameSizes = numberList(SMALLEST_FRAME, LARGEST_FRAME);
-export const SIZES = '--sizes <list>';
-export const SIZES_HELP = 'bytes of a frame, FCS not counted';
-export const ROUNDS = ['--rounds <n>', 'rounds of each case', wholeNumber(1, 1000), 5] as const;
-export const SECONDS = ['--seconds <s>', 'window of a measurement', seconds(600), 2] as const;
-export const CPUS = [
-  '--cpus <a,b>',
-  'CPUs of the back-end and of the peer (default: the first two)',
-  cpuPair,
-] as const;
-export const PACKED = ['--packed', 'packed rings; else split ones'] as const;
-export const NO_HUGE = ['--no-huge', 'no hugepages, on both sides'] as const;
-export const JSON_FILE = ['--json <file>', 'write {"suite","machine","settings","rows"} there'] as const;
+/** The suite's cases as --cases chooses them: of `words`, by default `byDefault`. */
+export const casesOption = <Word extends string>(words: readonly Word[], byDefault: readonly Word[]) =>
+  [
+    '--cases <list>',
+    `of ${words.join(', ')}, seen from the back-end`,
+    wordList(words),
+    [...byDefault],
+  ] as const;
 
-/** Above 0, and 1 at most. */
-export function share(text: string): number {
-  const value = Number(text);
-  if (!/^\d*\.?\d+$/.test(text) || value <= 0 || value > 1) {
-    throw new InvalidArgumentError('It is a number above 0, 1 at most.');
-  }
-  return value;
+/** Sizes of the frames of each case. */
+export const sizesOption = (byDefault: readonly number[]) =>
+  [
+    '--sizes <list>',
+    'bytes of a frame, FCS not counted',
+    numberList(SMALLEST_FRAME, LARGEST_FRAME),
+    [...byDefault],
+  ] as const;
+
+/** What ours is compared with. */
+export const againstOption = () =>
+  new Option('--against <whom>', 'the yardstick').choices(['dpdk'] as const).default('dpdk' as const);
+
+/** The options that end every suite's list; their values are CommonOptions. */
+export function addCommonOptions(command: Command, choosesPeer: boolean): void {
+  command
+    .option('--rounds <n>', 'rounds of each case', wholeNumber(1, 1000), 5)
+    .option('--seconds <s>', 'window of a measurement', seconds(600), 2)
+    .addOption(
+      new Option('--queue-size <n>', "entries of each of the peer's rings")
+        .choices(QUEUE_SIZES.map(String))
+        .argParser(queueSize)
+        .default(256),
+    );
+  if (choosesPeer)
+    command.addOption(
+      new Option(
+        '--peer <peer>',
+        "the virtio-net driver at the other end: DPDK's virtio-user, or vhost-pci-peer",
+      )
+        .choices(PEERS)
+        .default('dpdk' as const),
+    );
+  command
+    .option('--packed', 'packed rings; else split ones')
+    .option('--cpus <a,b>', 'CPUs of the back-end and of the peer (default: the first two)', cpuPair)
+    .option('--no-huge', 'no hugepages, on both sides')
+    .option('--json <file>', 'write {"suite","machine","settings","rows"} there');
+}
+
+function queueSize(text: string): QueueSize {
+  const size = QUEUE_SIZES.find((each) => `${each}` === text);
+  if (size === undefined) throw new InvalidArgumentError('Expected 256 or 1024.');
+  return size;
 }
 
 function cpuPair(text: string): readonly [number, number] {
   const [backEnd, peer, surplus] = text.split(',').map(wholeNumber(0, 1023));
   if (backEnd === undefined || peer === undefined || surplus !== undefined || backEnd === peer) {
-    throw new InvalidArgumentError('These are two different CPUs, such as 0,1.');
+    throw new InvalidArgumentError('Expected two different CPUs, such as 0,1.');
   }
   return usableCpus([backEnd, peer] as const);
 }
@@ -89,9 +111,9 @@ function enoughHugepages(say: (line: string) => void): boolean {
   if (free >= HUGEPAGES_WANTED) return true;
   say(
     process.getuid?.() === 0
-      ? `Of 2 MiB hugepages ${free} are free, ${HUGEPAGES_WANTED} are wanted: both sides run without ` +
+      ? `${free} free hugepages of 2 MiB, ${HUGEPAGES_WANTED} needed: both sides run without ` +
           "(to reserve them: 'echo 1024 > /proc/sys/vm/nr_hugepages')"
-      : 'Hugepages are for root: both sides run without',
+      : 'Hugepages need root: both sides run without',
   );
   return false;
 }

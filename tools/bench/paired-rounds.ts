@@ -5,13 +5,13 @@
 // other runs. A virtual machine's CPUs have spells, some seconds long, in which one takes twice as long to reach the other's
 // cache; two slices next to each other fall into the same spell, two windows of seconds often do not.
 import type { Workspace } from '../run/workspace.ts';
-import type { BackEnd } from './back-ends.ts';
 import type { Case } from './cases.ts';
-import { QUIET_SHARE, waitForQuiet } from './cpu-share.ts';
+import { QUIET_SHARE, waitForQuiet } from './instruments/cpu-share.ts';
+import { mean, median, pairedRatio, type Spread, spread } from './instruments/statistics.ts';
 import { disturbance } from './measure.ts';
 import { type Settings, SLICE_SECONDS } from './settings.ts';
-import { Side, type Slice } from './side.ts';
-import { mean, median, pairedRatio, type Spread, spread } from './statistics.ts';
+import type { BackEnd } from './sides/back-ends.ts';
+import { Side, type Slice } from './sides/side.ts';
 
 /** So many times the pairs that are wanted are taken at most, where some are disturbed. */
 const ATTEMPTS = 3;

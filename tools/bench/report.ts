@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Results as a table for people and as JSON for programs: {"suite", "machine", "settings", "rows"}.
+// What reports have in common: tables for people, and JSON for programs: {"suite", "machine", "settings", "rows"}.
 import Table from 'cli-table3';
-import type { Machine } from './machine.ts';
+import type { Machine } from './instruments/machine.ts';
+import type { Spread } from './instruments/statistics.ts';
 import type { PairedRow } from './paired-rounds.ts';
 import type { Settings } from './settings.ts';
-import type { Spread } from './statistics.ts';
 
 /** What every row of a comparison has; 'a' is the side that it names first. */
 export interface RoundFigures {
@@ -22,41 +22,6 @@ export const roundFigures = ({ ratio, rounds, cpuShare }: PairedRow): RoundFigur
   cpu_share: cpuShare,
 });
 
-export interface ComparisonRow extends RoundFigures {
-  readonly case: string;
-  /** Medians of the rounds, in millions of packets a second. */
-  readonly ours_mpps: number;
-  readonly theirs_mpps: number;
-  /** TSC cycles of our bursts that moved packets, divided by packets. */
-  readonly ours_cycles_per_packet?: number;
-}
-
-export interface LimitRow extends RoundFigures {
-  readonly case: string;
-  readonly limit_mpps: number;
-  readonly ours_mpps: number;
-}
-
-/** Packets worked on in the peer's own buffers, and copied from or to mbufs. */
-export interface InPlaceRow extends RoundFigures {
-  readonly case: string;
-  readonly in_place_mpps: number;
-  readonly copying_mpps: number;
-}
-
-export interface InterruptRow extends RoundFigures {
-  readonly case: string;
-  readonly adaptive_mpps: number;
-  readonly polling_mpps: number;
-}
-
-/** CPUs that the whole process uses when nothing comes, by mode; null where the kernel does not tell. */
-export interface IdleRow {
-  readonly case: 'idle';
-  readonly mode: string;
-  readonly cpus: number | null;
-}
-
 export interface Report<Row> {
   readonly suite: string;
   readonly machine: Machine;
@@ -68,53 +33,9 @@ export const reportJson = (report: Report<unknown>): string => `${JSON.stringify
 
 export const fixed = (value: number | undefined, digits = 2): string => value?.toFixed(digits) ?? '-';
 
-export function loopbackTable(rows: readonly ComparisonRow[]): string {
-  return render(
-    ['case', 'ours Mpps', 'net_vhost Mpps', 'ratio: median', 'min', 'max', 'our cycles/packet'],
-    rows.map(({ case: name, ours_mpps, theirs_mpps, ratio, ours_cycles_per_packet }) => [
-      ...[name, fixed(ours_mpps), fixed(theirs_mpps)],
-      ...[fixed(ratio.median), fixed(ratio.min), fixed(ratio.max), fixed(ours_cycles_per_packet, 0)],
-    ]),
-  );
-}
-
-export function limitTable(rows: readonly LimitRow[]): string {
-  const percent = (value: number) => `${Math.round(100 * value)} %`;
-  return render(
-    ['case', 'limit Mpps', 'ours Mpps', 'of the limit: median', 'min', 'max'],
-    rows.map(({ case: name, limit_mpps, ours_mpps, ratio }) => [
-      ...[name, fixed(limit_mpps), fixed(ours_mpps)],
-      ...[percent(ratio.median), percent(ratio.min), percent(ratio.max)],
-    ]),
-  );
-}
-
-export function inPlaceTable(rows: readonly InPlaceRow[]): string {
-  return render(
-    ['case', 'in place Mpps', 'copying Mpps', 'ratio: median', 'min', 'max'],
-    rows.map(({ case: name, in_place_mpps, copying_mpps, ratio }) => [
-      ...[name, fixed(in_place_mpps), fixed(copying_mpps)],
-      ...[fixed(ratio.median), fixed(ratio.min), fixed(ratio.max)],
-    ]),
-  );
-}
-
-export function interruptTable(rows: readonly InterruptRow[]): string {
-  return render(
-    ['case', 'adaptive Mpps', 'polling Mpps', 'ratio: median', 'min', 'max'],
-    rows.map(({ case: name, adaptive_mpps, polling_mpps, ratio }) => [
-      ...[name, fixed(adaptive_mpps), fixed(polling_mpps)],
-      ...[fixed(ratio.median), fixed(ratio.min), fixed(ratio.max)],
-    ]),
-  );
-}
-
-export function idleTable(rows: readonly IdleRow[]): string {
-  return render(
-    ['idle, --rx-interrupt', 'of a CPU'],
-    rows.map(({ mode, cpus }) => [mode, cpus === null ? '-' : `${(100 * cpus).toFixed(2)} %`]),
-  );
-}
+/** Median, least and greatest, as cells. */
+export const spreadCells = ({ median, min, max }: Spread): string[] =>
+  [median, min, max].map((of) => fixed(of));
 
 export function settingsLine({ peer, rounds, seconds, queueSize, packed, copying }: Settings): string {
   const rings = `rings of ${queueSize}, ${packed ? 'packed' : 'split'}, one queue pair`;

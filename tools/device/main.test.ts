@@ -210,7 +210,7 @@ describe('vhost-pci-device', () => {
     const file = await end(...sockets());
     expect([file.code, file.stderr]).toEqual([
       1,
-      `vhost-pci-device: Failed to listen on ${join(folder, 'a')}: there is a regular file there, and no socket: remove it, or choose another path\n`,
+      `vhost-pci-device: Failed to listen on ${join(folder, 'a')}: it is a regular file, not a socket: remove it, or choose another path\n`,
     ]);
     rmSync(join(folder, 'a'));
     const first = start(...sockets());
@@ -218,7 +218,7 @@ describe('vhost-pci-device', () => {
     const second = await end(...sockets());
     expect([second.code, second.stderr]).toEqual([
       1,
-      `vhost-pci-device: Failed to listen on ${join(folder, 'a')}: another process listens there, probably a device model that is still running: end it, or choose another path\n`,
+      `vhost-pci-device: Failed to listen on ${join(folder, 'a')}: another process listens there, probably a device model that is still running: stop it, or choose another path\n`,
     ]);
     expect(existsSync(join(folder, 'a')) && existsSync(join(folder, 'b'))).toBe(true);
   });
@@ -240,7 +240,7 @@ describe('vhost-pci-device', () => {
 
   it('regression: refuses a socket without a path', async () => {
     const run = await end('--vhost-user', '', '--vfio-user', join(folder, 'b'));
-    expect([run.code, run.stderr]).toEqual([2, expect.stringContaining('It is the path of a socket.')]);
+    expect([run.code, run.stderr]).toEqual([2, expect.stringContaining('Expected the path of a socket.')]);
   });
 
   it('names a path that cannot be used, in one line, with code 1', async () => {

@@ -8,6 +8,7 @@ import { VHOST_PCI_SUBSYSTEM_ID } from '../../src/abi/vhost-pci.ts';
 import { allowMemoryFileSystems, parseFileSystems } from '../../src/bus/memory-files.ts';
 import { parseByteSize } from '../../src/byte-size.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
+import { wholeOrHexNumber } from '../run/arguments.ts';
 import { socketAccess, socketMode, socketOwner, socketPath } from '../socket/listening-socket.ts';
 import { createDevice, type Device, MAX_QUEUE_PAIRS } from './device.ts';
 import { FEATURE_NAMES, parseFeatures } from './function/features.ts';
@@ -27,18 +28,8 @@ const command = new Command()
       .choices(['server', 'client'] as const)
       .default('server' as const),
   )
-  .option(
-    '--queues <n>',
-    `queue pairs, 1 to ${MAX_QUEUE_PAIRS}`,
-    (text) => integer(text, 1, MAX_QUEUE_PAIRS),
-    1,
-  )
-  .option(
-    '--subsystem-id <n>',
-    'PCI subsystem id',
-    (text) => integer(text, 0, 0xffff),
-    VHOST_PCI_SUBSYSTEM_ID,
-  )
+  .option('--queues <n>', `queue pairs, 1 to ${MAX_QUEUE_PAIRS}`, wholeOrHexNumber(1, MAX_QUEUE_PAIRS), 1)
+  .option('--subsystem-id <n>', 'PCI subsystem id', wholeOrHexNumber(0, 0xffff), VHOST_PCI_SUBSYSTEM_ID)
   .option(
     '--max-peer-memory <size>',
     "the peer's memory is at most so large, such as 8G; the machine's memory and swap when left out",
@@ -49,7 +40,7 @@ const command = new Command()
   .option(
     '--handshake-timeout <seconds>',
     'time that a connection has to negotiate, 1 to 3600',
-    (text) => integer(text, 1, 3600),
+    wholeOrHexNumber(1, 3600),
     10,
   )
   .option('--reference', 'the bare function of RFC 2.0: no extension of ours', false)
@@ -100,12 +91,6 @@ function main(): void {
 function realPath(path: string): string {
   const folder = dirname(resolve(path));
   return join(existsSync(folder) ? realpathSync(folder) : folder, basename(path));
-}
-
-function integer(text: string, min: number, max: number): number {
-  const value = /^(0x[0-9a-f]+|[0-9]+)$/i.test(text) ? Number(text) : Number.NaN;
-  if (!(value >= min && value <= max)) throw new InvalidArgumentError(`choose ${min} to ${max}.`);
-  return value;
 }
 
 function byteSize(text: string): number {

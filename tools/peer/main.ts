@@ -4,10 +4,10 @@
 // or the connection failed, 2 for wrong usage.
 import type { Histogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { Command, Option } from '@commander-js/extra-typings';
 import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
-import { usableCpus } from '../run/arguments.ts';
+import { seconds, secondsOrNone, usableCpus, wholeNumber } from '../run/arguments.ts';
 import { socketAccess, socketMode, socketOwner, socketPath } from '../socket/listening-socket.ts';
 import { Peer, type PeerEvent } from './driver.ts';
 import { HOSTILE_KINDS, hostileKinds } from './hostile.ts';
@@ -22,26 +22,7 @@ const POLL_MS = 20;
 const LATENCY_POLL_MS = 250;
 const MAX_RATE = 1e9;
 
-const integer = (least: number, most: number) => (text: string) => {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < least || value > most) {
-    throw new InvalidArgumentError(`It is a whole number from ${least} to ${most}.`);
-  }
-  return value;
-};
-
-const seconds = (text: string): number => {
-  const value = secondsOrNone(text);
-  if (value === 0) throw new InvalidArgumentError('It is a number of seconds above 0.');
-  return value;
-};
-
-function secondsOrNone(text: string): number {
-  if (!/^\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError('It is a number of seconds.');
-  return Number(text);
-}
-
-const cpuList = (text: string): number[] => usableCpus(text.split(',').map(integer(0, 1023)));
+const cpuList = (text: string): number[] => usableCpus(text.split(',').map(wholeNumber(0, 1023)));
 
 const program = new Command('vhost-pci-peer')
   .description('A virtio-net driver with a vhost-user front-end: sends, checks and echoes packets.')
@@ -57,12 +38,12 @@ const program = new Command('vhost-pci-peer')
       .choices(PEER_MODES)
       .default('both' as const),
   )
-  .option('--size <bytes>', 'frame without FCS', integer(MIN_FRAME, MAX_FRAME), PEER_DEFAULTS.frameSize)
-  .option('--queues <n>', 'queue pairs', integer(1, 128), PEER_DEFAULTS.pairs)
+  .option('--size <bytes>', 'frame without FCS', wholeNumber(MIN_FRAME, MAX_FRAME), PEER_DEFAULTS.frameSize)
+  .option('--queues <n>', 'queue pairs', wholeNumber(1, 128), PEER_DEFAULTS.pairs)
   .option(
     '--queue-size <n>',
     'entries of each ring; of split rings a power of two',
-    integer(2, VRING_MAX_SIZE),
+    wholeNumber(2, VRING_MAX_SIZE),
     PEER_DEFAULTS.queueSize,
   )
   .option('--no-mrg-rxbuf', 'do not offer mergeable receive buffers')
@@ -72,30 +53,30 @@ const program = new Command('vhost-pci-peer')
   .option('--legacy', 'be a driver of before virtio 1.0')
   .option('--hugepages', 'take the memory from hugepages')
   .option('--cpu <list>', 'pin to these CPUs, one thread on each', cpuList)
-  .option('--burst <n>', 'frames at a time', integer(1, 512), PEER_DEFAULTS.burst)
+  .option('--burst <n>', 'frames at a time', wholeNumber(1, 512), PEER_DEFAULTS.burst)
   .option(
     '--window <n>',
     "frames on their way at most in modes 'both' and 'latency' (default: what the receive ring holds)",
-    integer(1, 2 ** 31),
+    wholeNumber(1, 2 ** 31),
   )
   .option(
     '--count <n>',
     'send so many frames, wait until all came back, end',
-    integer(1, Number.MAX_SAFE_INTEGER),
+    wholeNumber(1, Number.MAX_SAFE_INTEGER),
   )
   .option(
     '--rate <n>',
     `frames a second in mode 'latency' (default: ${PEER_DEFAULTS.rate})`,
-    integer(1, MAX_RATE),
+    wholeNumber(1, MAX_RATE),
   )
   .option('--warm-up <seconds>', "do not time the first frames in mode 'latency'", secondsOrNone)
   .option(
     '--own-stall <us>',
     "in mode 'latency', forgive stalls of the peer's own loop from this length on: frames on their way are not timed, others due later",
-    integer(1, 1e9),
+    wholeNumber(1, 1e9),
   )
-  .option('--duration <seconds>', 'end this long after the back-end is up', seconds)
-  .option('--stats-period <seconds>', 'print statistics this often', seconds)
+  .option('--duration <seconds>', 'end this long after the back-end is up', seconds())
+  .option('--stats-period <seconds>', 'print statistics this often', seconds())
   .option('--no-check', 'do not check sequence and checksum of what is received')
   .option('--no-reconnect', 'end when the back-end goes away')
   .option('--json', 'print statistics as JSON, one object a line')

@@ -3,23 +3,46 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 import { native } from '../../src/native.ts';
 
-/** A whole number in [least, most]. */
-export const wholeNumber = (least: number, most: number) => (text: string) => {
+const DECIMAL = /^\d+$/;
+const DECIMAL_OR_HEX = /^(\d+|0x[0-9a-f]+)$/i;
+const FRACTION = /^\d+(\.\d+)?$/;
+
+const numberIn = (least: number, most: number, pattern: RegExp) => (text: string) => {
   const value = Number(text);
-  if (!/^\d+$/.test(text) || value < least || value > most) {
-    throw new InvalidArgumentError(`It is a whole number from ${least} to ${most}.`);
-  }
+  if (!pattern.test(text) || value < least || value > most)
+    throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`);
   return value;
 };
 
-/** Seconds, fractions allowed, up to `most`. */
-export const seconds = (most: number) => (text: string) => {
+/** A whole number in [least, most]. */
+export const wholeNumber = (least: number, most: number) => numberIn(least, most, DECIMAL);
+
+/** The same, "0x1f" accepted too, as ids and counts of a PCI device are often written. */
+export const wholeOrHexNumber = (least: number, most: number) => numberIn(least, most, DECIMAL_OR_HEX);
+
+/** Seconds above 0, fractions allowed, up to `most`. */
+export const seconds =
+  (most = Number.POSITIVE_INFINITY) =>
+  (text: string) => {
+    const value = Number(text);
+    if (FRACTION.test(text) && value > 0 && value <= most) return value;
+    const limit = most === Number.POSITIVE_INFINITY ? '' : `, up to ${most}`;
+    throw new InvalidArgumentError(`Expected a number of seconds above 0${limit}.`);
+  };
+
+/** Seconds, fractions allowed, and 0. */
+export function secondsOrNone(text: string): number {
+  if (!FRACTION.test(text)) throw new InvalidArgumentError('Expected a number of seconds.');
+  return Number(text);
+}
+
+/** A share above 0, 1 at most. */
+export function share(text: string): number {
   const value = Number(text);
-  if (!/^\d+(\.\d+)?$/.test(text) || value <= 0 || value > most) {
-    throw new InvalidArgumentError(`It is a number of seconds up to ${most}.`);
-  }
+  if (!/^\d*\.?\d+$/.test(text) || value <= 0 || value > 1)
+    throw new InvalidArgumentError('Expected a number above 0, up to 1.');
   return value;
-};
+}
 
 /** A list of whole numbers, comma-separated, each once. */
 export const numberList = (least: number, most: number) => (text: string) => [
@@ -32,7 +55,7 @@ export const wordList =
   (text: string): Word[] => {
     const list = text.split(',') as Word[];
     const wrong = list.find((word) => !words.includes(word));
-    if (wrong !== undefined) throw new InvalidArgumentError(`'${wrong}' is none of ${words.join(', ')}.`);
+    if (wrong !== undefined) throw new InvalidArgumentError(`'${wrong}' is not one of ${words.join(', ')}.`);
     return [...new Set(list)];
   };
 
@@ -42,7 +65,7 @@ export function usableCpus<T extends readonly number[]>(cpus: T): T {
   const missing = cpus.find((cpu) => !usable.includes(cpu));
   if (missing !== undefined)
     throw new InvalidArgumentError(
-      `This process may not run on CPU ${missing}; it may on ${usable.join(', ')}.`,
+      `This process may not run on CPU ${missing}; allowed CPUs: ${usable.join(', ')}.`,
     );
   return cpus;
 }

@@ -42,13 +42,15 @@ describe('waiting for output', () => {
   it('fails in one line that quotes the complaint when the child ends first', async () => {
     const child = node(`console.error('first\\nno such socket'); process.exit(3)`);
     await expect(child.waitFor(/ready/, 60_000)).rejects.toThrow(
-      'the child ended (3) before it printed ready; it said: no such socket',
+      'the child ended (3) before "ready" came; last message: no such socket',
     );
   });
 
   it('fails when it takes too long', async () => {
     const child = node('setInterval(() => {}, 1000)');
-    await expect(child.waitFor(/ready/, 50)).rejects.toThrow('kept us waiting for 0.05 s');
+    await expect(child.waitFor(/ready/, 50)).rejects.toThrow(
+      'the child timed out after 0.05 s waiting for "ready"',
+    );
     await child.stop();
   });
 
@@ -91,14 +93,17 @@ describe('a pause', () => {
       `process.stdin.on('data', () => console.log('heard')); console.log('up'); process.on('SIGINT', () => process.exit(0))`,
     );
     await child.waitFor(/up/, 60_000);
+    expect(child.halted).toBe(false);
     child.pause();
     child.write('');
-    await expect(child.waitFor(/heard/, 300)).rejects.toThrow('kept us waiting');
+    await expect(child.waitFor(/heard/, 300)).rejects.toThrow('timed out');
+    expect(child.halted).toBe(true);
     child.resume();
     await child.waitFor(/heard/, 60_000);
+    expect(child.halted).toBe(false);
     child.pause();
     await child.stop();
-    expect(child.exit).toBe(0);
+    expect([child.exit, child.halted]).toEqual([0, false]);
   });
 });
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A child process of the bench or the demo: its output is collected, waiting is bounded, and it does not outlive us: it is
-// ended by its process id on stop(), when this process exits, and after `maxRunMs` whatever happens.
+// A child process of a tool or a test: its output is collected, waits are bounded, and it does not outlive us: it is ended by its
+// process id on stop(), when this process exits, and after `maxRunMs` whatever happens.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { PmdError } from '../../src/errors.ts';
 import { findProgram } from './programs.ts';
 
@@ -11,6 +11,8 @@ export interface ChildSpec {
   readonly name: string;
   readonly command: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Its working directory; ours when left out. */
+  readonly cwd?: string;
   /** A file that gets all its output, as it comes. */
   readonly log?: string;
   /** The terminal is the child's: no output is collected. */
@@ -21,7 +23,7 @@ export interface ChildSpec {
 
 /** Milliseconds that a child has to end by itself. */
 const STOP_MS = 5000;
-/** Of a child's output the last so many characters are kept. */
+/** The number of characters of a child's output that are kept: the last ones. */
 const MAX_OUTPUT = 1 << 22;
 
 const running = new Set<ChildProcess>();
@@ -40,6 +42,7 @@ export class Child {
   /** Characters of stdout that are not kept any more. */
   #forgotten = 0;
   #errors = '';
+  #transcript = '';
   #partial = '';
   /** Exit code, signal name or spawn error; undefined while it runs. */
   exit: number | string | undefined;
@@ -53,11 +56,12 @@ export class Child {
     this.#child = spawn(program, args, {
       stdio: spec.terminal ? 'inherit' : 'pipe',
       env: { ...process.env, ...spec.env },
+      cwd: spec.cwd,
     });
     running.add(this.#child);
     this.#collect(this.#child.stdout, (text) => this.#takeOutput(text));
     this.#collect(this.#child.stderr, (text) => {
-      this.#errors = (this.#errors + text).slice(-MAX_OUTPUT);
+      this.#errors = keepEnd(this.#errors + text);
     });
     this.#child.stdin?.on('error', () => {}); // It may end while a line is on its way.
     this.#child.on('error', (error) => this.#ended(error.message));
@@ -92,6 +96,11 @@ export class Child {
     return this.#errors;
   }
 
+  /** What it printed on both streams, as it came; of very much, the end. */
+  get transcript(): string {
+    return this.#transcript;
+  }
+
   /** Calls back for each whole line of stdout from now on. */
   onLine(listener: (line: string) => void): void {
     this.#lineListeners.push(listener);
@@ -102,25 +111,32 @@ export class Child {
   }
 
   /** Waits until stdout after character `from` matches; VPCI_CHILD when it ends before, or after `ms`. */
-  async waitFor(pattern: RegExp, ms: number, from = 0): Promise<RegExpExecArray> {
-    let match: RegExpExecArray | null = null;
-    await this.until(
-      () => {
-        match = pattern.exec(this.#output.slice(Math.max(0, from - this.#forgotten)));
-        return match !== null;
-      },
-      ms,
-      `it printed ${pattern.source}`,
-    );
-    return match as unknown as RegExpExecArray;
+  waitFor(pattern: RegExp, ms: number, from = 0): Promise<RegExpExecArray> {
+    return this.read((text) => pattern.exec(text), ms, `"${pattern.source}"`, from);
   }
 
-  /** Waits until `condition` holds, which is looked at whenever something happens here, and each 20 ms. */
+  /** Waits until `parse` finds something in stdout after character `from`, and returns it; `what` names it, as for until(). */
+  async read<T>(
+    parse: (text: string) => T | null | undefined,
+    ms: number,
+    what: string,
+    from = 0,
+  ): Promise<T> {
+    let found: T | null | undefined;
+    const there = () => {
+      found = parse(this.#output.slice(Math.max(0, from - this.#forgotten)));
+      return found !== null && found !== undefined;
+    };
+    await this.until(there, ms, what);
+    return found as T;
+  }
+
+  /** Waits until `condition` holds, checked on every output and every 20 ms. `what`, a noun, is what an error says was waited for. */
   async until(condition: () => boolean, ms: number, what: string): Promise<void> {
     const end = performance.now() + ms;
     while (!condition()) {
-      if (this.exit !== undefined) throw this.failure(`ended (${this.exit}) before ${what}`);
-      if (performance.now() > end) throw this.failure(`kept us waiting for ${ms / 1000} s until ${what}`);
+      if (this.exit !== undefined) throw this.failure(`ended (${this.exit}) before ${what} came`);
+      if (performance.now() > end) throw this.failure(`timed out after ${ms / 1000} s waiting for ${what}`);
       await this.#change(20);
     }
   }
@@ -134,27 +150,36 @@ export class Child {
 
   /** Holds all its threads where they are, until resume() or stop(). */
   pause(): void {
-    if (this.exit === undefined) this.#child.kill('SIGSTOP');
+    this.signal('SIGSTOP');
   }
 
   resume(): void {
-    if (this.exit === undefined) this.#child.kill('SIGCONT');
+    this.signal('SIGCONT');
   }
 
-  /** Ends it as a user would, by force when it does not heed that. Safe to call twice. */
+  /** True while a signal holds all its threads: pause(), or a SIGSTOP or SIGTSTP of somebody else. */
+  get halted(): boolean {
+    return this.exit === undefined && this.pid !== undefined && stateOf(this.pid) === 'T';
+  }
+
+  /** Ends it as a user would, by force when it ignores that. Safe to call twice. */
   async stop(): Promise<void> {
-    if (this.exit === undefined) this.#child.kill('SIGINT');
+    this.signal('SIGINT');
     this.resume();
     if (!(await this.ended(STOP_MS))) await this.kill();
   }
 
   /** Ends it at once. */
   async kill(): Promise<void> {
-    if (this.exit === undefined) this.#child.kill('SIGKILL');
+    this.signal('SIGKILL');
     await this.ended(STOP_MS);
   }
 
-  /** An error in one line that quotes the last thing that it complained about. */
+  signal(name: NodeJS.Signals): void {
+    if (this.exit === undefined) this.#child.kill(name);
+  }
+
+  /** A one-line error that quotes its last message, from stderr if it printed any there. */
   failure(what: string): PmdError {
     const lines = (text: string) =>
       text
@@ -162,13 +187,14 @@ export class Child {
         .map((line) => line.trim())
         .filter(Boolean);
     const said = lines(this.#errors).at(-1) ?? lines(this.#output).at(-1);
-    return new PmdError('VPCI_CHILD', `${this.name} ${what}${said ? `; it said: ${said}` : ''}`);
+    return new PmdError('VPCI_CHILD', `${this.name} ${what}${said ? `; last message: ${said}` : ''}`);
   }
 
   #collect(stream: NodeJS.ReadableStream | null, take: (text: string) => void): void {
     stream?.setEncoding('utf8');
     stream?.on('data', (text: string) => {
       take(text);
+      this.#transcript = keepEnd(this.#transcript + text);
       this.#keep(text);
       this.#wake();
     });
@@ -186,7 +212,7 @@ export class Child {
 
   #takeOutput(text: string): void {
     const all = this.#output + text;
-    this.#output = all.length > 2 * MAX_OUTPUT ? all.slice(-MAX_OUTPUT) : all;
+    this.#output = keepEnd(all);
     this.#forgotten += all.length - this.#output.length;
     const lines = (this.#partial + text).split('\n');
     this.#partial = lines.pop() ?? '';
@@ -215,6 +241,18 @@ export class Child {
     running.delete(this.#child);
     clearTimeout(this.#deadline);
     this.#wake();
+  }
+}
+
+const keepEnd = (text: string): string => (text.length > 2 * MAX_OUTPUT ? text.slice(-MAX_OUTPUT) : text);
+
+/** The letter of proc_pid_stat(5), behind the name, which may hold anything; undefined when it is gone. */
+function stateOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2)[0];
+  } catch {
+    return undefined;
   }
 }
 

@@ -3,16 +3,15 @@
 import { PmdError } from '../../src/errors.ts';
 import { processHugepageBytes } from '../../src/machine-memory.ts';
 import { findProgram } from './programs.ts';
+import { lcoresOn, MBUFS, type TestpmdOptions, testpmdArguments } from './testpmd-options.ts';
 
 const PROGRAM = 'dpdk-testpmd';
 const MEMORY_MIB = 256;
 const PAGE_KIB = 2048;
 /** Of a comparison: three testpmds with their memory (two peers and net_vhost), and the pools of ours. */
 export const HUGEPAGES_WANTED = (3 * MEMORY_MIB * 1024) / PAGE_KIB + 64;
-/** mbufs of each testpmd's pool, DPDK's and ours. */
-export const MBUFS = 16384;
 
-export interface DpdkOptions {
+export interface DpdkOptions extends TestpmdOptions {
   /** Arguments of --vdev. */
   readonly vdevs: readonly string[];
   readonly cpu: number;
@@ -21,13 +20,10 @@ export interface DpdkOptions {
   /** Forwarding lcores; 1. */
   readonly forwardingLcores?: number;
   readonly hugepages: boolean;
-  readonly filePrefix: string;
   /** MiB; 256. */
   readonly memory?: number;
   /** Further EAL options. */
   readonly eal?: readonly string[];
-  /** testpmd's own options. */
-  readonly testpmd: readonly string[];
 }
 
 /** Throws VPCI_NO_DPDK with advice when there is no dpdk-testpmd. */
@@ -39,18 +35,15 @@ export function requireDpdk(): void {
   );
 }
 
-/** All lcores on one CPU, or the main one on another: testpmd wants one beside those that forward, and it sleeps nearly always. */
-export const lcoresOn = (cpu: number, forwarding = 1, main = cpu): string =>
-  Array.from({ length: forwarding + 1 }, (_, id) => `${id}@${id === 0 ? main : cpu}`).join(',');
-
-export function dpdkCommand(options: DpdkOptions): string[] {
+/** `filePrefix` names the instance among DPDK's processes of this machine. */
+export function dpdkCommand(options: DpdkOptions, filePrefix: string): string[] {
   const forwarding = options.forwardingLcores ?? 1;
   return [
     // Its output is a pipe here, and would come in blocks.
     ...(findProgram('stdbuf') ? ['stdbuf', '-oL'] : []),
     PROGRAM,
     ...['--lcores', lcoresOn(options.cpu, forwarding, options.mainCpu)],
-    `--file-prefix=${options.filePrefix}`,
+    `--file-prefix=${filePrefix}`,
     ...['--no-pci', '--no-telemetry', '-v', '-m', `${options.memory ?? MEMORY_MIB}`],
     // virtio-user needs its memory in one file; --no-huge gives that by itself.
     ...(options.hugepages ? ['--in-memory', '--single-file-segments'] : ['--no-huge']),
@@ -61,7 +54,7 @@ export function dpdkCommand(options: DpdkOptions): string[] {
     `--total-num-mbufs=${MBUFS}`,
     // A back-end's link comes up with its peer: testpmd would wait for it for nine seconds.
     '--disable-link-check',
-    ...options.testpmd,
+    ...testpmdArguments(options),
   ];
 }
 

@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { existsSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { numberList, seconds, wholeNumber, wordList } from './arguments.ts';
-import { dpdkCommand, lcoresOn, requireDpdk } from './dpdk.ts';
+import {
+  numberList,
+  seconds,
+  secondsOrNone,
+  share,
+  wholeNumber,
+  wholeOrHexNumber,
+  wordList,
+} from './arguments.ts';
+import { dpdkCommand, requireDpdk } from './dpdk.ts';
 import { findProgram, ourProgram } from './programs.ts';
+import { lcoresOn, testpmdArguments } from './testpmd-options.ts';
 import { twoCpus, Workspace } from './workspace.ts';
 
 const PATH = process.env.PATH;
@@ -17,14 +26,26 @@ describe('option values', () => {
     for (const wrong of ['0', '6', '-1', '1.5', '', 'x', '0x1'])
       expect(() => wholeNumber(1, 5)(wrong)).toThrow('from 1 to 5');
   });
+  it('are hexadecimal ones, too, where PCI ids are', () => {
+    expect([wholeOrHexNumber(0, 99)('0x1F'), wholeOrHexNumber(0, 99)('31')]).toEqual([31, 31]);
+    for (const wrong of ['0x64', '100', '0x', '1f'])
+      expect(() => wholeOrHexNumber(0, 99)(wrong)).toThrow('0 to 99');
+  });
   it('are seconds', () => {
-    expect(seconds(10)('0.5')).toBe(0.5);
+    expect([seconds(10)('0.5'), seconds()('1000000')]).toEqual([0.5, 1e6]);
     for (const wrong of ['0', '11', '1s', '-1', '']) expect(() => seconds(10)(wrong)).toThrow('up to 10');
+    expect(() => seconds()('0')).toThrow('Expected a number of seconds above 0.');
+    expect(secondsOrNone('0')).toBe(0);
+    expect(() => secondsOrNone('-1')).toThrow('seconds');
+  });
+  it('are shares', () => {
+    expect([share('.1'), share('1')]).toEqual([0.1, 1]);
+    for (const wrong of ['0', '1.1', '10%', '']) expect(() => share(wrong)).toThrow('up to 1');
   });
   it('are lists without repetition', () => {
     expect(numberList(1, 99)('3,1,3')).toEqual([3, 1]);
     expect(wordList(['a', 'b'])('b,a,b')).toEqual(['b', 'a']);
-    expect(() => wordList(['a', 'b'])('a,c')).toThrow("'c' is none of a, b");
+    expect(() => wordList(['a', 'b'])('a,c')).toThrow("'c' is not one of a, b");
     expect(() => numberList(1, 99)('3,')).toThrow('from 1 to 99');
   });
 });
@@ -46,21 +67,38 @@ describe('programs', () => {
 });
 
 describe('dpdk-testpmd', () => {
-  const options = { vdevs: ['net_vhost0,iface=/s'], cpu: 3, filePrefix: 'p', testpmd: ['--burst=32'] };
+  const options = { vdevs: ['net_vhost0,iface=/s'], cpu: 3, burst: 32 };
   it('has all lcores on one CPU, or the main one on another', () => {
     expect(lcoresOn(3)).toBe('0@3,1@3');
     expect(lcoresOn(3, 2, 4)).toBe('0@4,1@3,2@3');
-    expect(dpdkCommand({ ...options, hugepages: true })).toContain('0@3,1@3');
+    expect(dpdkCommand({ ...options, hugepages: true }, 'p')).toContain('0@3,1@3');
   });
   it('takes memory that a vhost-user back-end can map, with hugepages and without', () => {
-    expect(dpdkCommand({ ...options, hugepages: true })).toContain('--single-file-segments');
-    const plain = dpdkCommand({ ...options, hugepages: false });
+    expect(dpdkCommand({ ...options, hugepages: true }, 'p')).toContain('--single-file-segments');
+    const plain = dpdkCommand({ ...options, hugepages: false }, 'p');
     expect(plain).toContain('--no-huge');
     expect(plain).not.toContain('--in-memory');
   });
   it('gets its own options behind the two dashes', () => {
-    const command = dpdkCommand({ ...options, hugepages: true });
+    const command = dpdkCommand({ ...options, hugepages: true }, 'p');
     expect(command.indexOf('--burst=32')).toBeGreaterThan(command.indexOf('--'));
+  });
+  it('takes the options that ours takes, and is asked for nothing that was left out', () => {
+    expect(testpmdArguments({})).toEqual([]);
+    expect(
+      testpmdArguments({
+        forwardMode: 'io',
+        burst: 8,
+        frameSize: 64,
+        queues: 2,
+        ringSize: 256,
+        autoStart: true,
+      }),
+    ).toEqual([
+      ...['--forward-mode=io', '--burst=8', '--txpkts=64', '--rxq=2', '--txq=2', '--rxd=256', '--txd=256'],
+      '--auto-start',
+    ]);
+    expect(testpmdArguments({ interactive: true, more: ['--no-flush-rx'] })).toEqual(['-i', '--no-flush-rx']);
   });
 });
 

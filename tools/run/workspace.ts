@@ -45,6 +45,6 @@ export async function stopAll(children: readonly (Pick<Child, 'stop'> | undefine
 export function twoCpus(allowed: readonly number[]): readonly [number, number] {
   const [first, second = first] = allowed;
   if (first === undefined || second === undefined)
-    throw new PmdError('VPCI_NO_CPU', 'This process may use no CPU');
+    throw new PmdError('VPCI_NO_CPU', 'this process has no CPU to run on');
   return [first, second];
 }

@@ -94,9 +94,9 @@ describe('a listening socket', () => {
   );
 
   it.each<[string, () => void, RegExp]>([
-    ['a file', () => writeFileSync(path, 'mine'), /there is a regular file there, and no socket/],
-    ['a directory', () => mkdirSync(path), /there is a directory there, and no socket/],
-    ['a link', () => symlinkSync('/nowhere', path), /there is a symbolic link there, and no socket/],
+    ['a file', () => writeFileSync(path, 'mine'), /it is a regular file, not a socket/],
+    ['a directory', () => mkdirSync(path), /it is a directory, not a socket/],
+    ['a link', () => symlinkSync('/nowhere', path), /it is a symbolic link, not a socket/],
   ])('regression: says that %s is no socket, and leaves it', (_, make, message) => {
     make();
     expect(() => new ListeningSocket(path)).toThrow(message);
@@ -108,7 +108,7 @@ describe('a listening socket', () => {
     expect(() => new ListeningSocket(path)).toThrow(
       expect.objectContaining({
         code: 'EADDRINUSE',
-        message: `Failed to listen on ${path}: another process listens there, probably a device model that is still running: end it, or choose another path`,
+        message: `Failed to listen on ${path}: another process listens there, probably a device model that is still running: stop it, or choose another path`,
       }),
     );
     first.close();

@@ -42,14 +42,14 @@ export class ListeningSocket {
 
 /** The path of a socket, of an option. */
 export function socketPath(text: string): string {
-  if (text === '') throw new InvalidArgumentError('It is the path of a socket.');
+  if (text === '') throw new InvalidArgumentError('Expected the path of a socket.');
   return text;
 }
 
 /** --socket-mode: permission bits in octal. */
 export function socketMode(text: string): number {
   if (!/^[0-7]{3,4}$/.test(text) || Number.parseInt(text, 8) > 0o777)
-    throw new InvalidArgumentError('It is a mode in octal, such as 0660.');
+    throw new InvalidArgumentError('Expected an octal mode, such as 0660.');
   return Number.parseInt(text, 8);
 }
 
@@ -57,7 +57,7 @@ export function socketMode(text: string): number {
 export function socketOwner(text: string): Pick<SocketAccess, 'uid' | 'gid'> {
   const [, user, group] = /^([^:]*)(?::([^:]+))?$/.exec(text) ?? [];
   if (user === undefined || (user === '' && group === undefined))
-    throw new InvalidArgumentError('It is USER, USER:GROUP or :GROUP, names or numbers.');
+    throw new InvalidArgumentError('Expected USER, USER:GROUP or :GROUP, as names or numbers.');
   return {
     ...(user === '' ? {} : { uid: idOf(user, 'user', native.userId) }),
     ...(group === undefined ? {} : { gid: idOf(group, 'group', native.groupId) }),
@@ -93,17 +93,16 @@ function taken(action: string, path: string, cause: unknown): PmdError {
 
 function occupant(path: string): string {
   const file = lstatSync(path, { throwIfNoEntry: false });
-  if (file && !file.isSocket()) return `there is ${kindOf(file)} there, and no socket: remove it`;
+  if (file && !file.isSocket()) return `it is ${kindOf(file)}, not a socket: remove it`;
   try {
     native.close(native.unixConnect(path));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ECONNREFUSED')
-      return 'the socket there is left over, and this user may not remove it: remove it';
+    if (code === 'ECONNREFUSED') return 'it is a stale socket that this user may not remove: remove it';
     if (code === 'EACCES')
-      return 'a socket of another user is there: end the process that listens, or remove it';
+      return "it is another user's socket: stop the process that listens on it, remove it";
   }
-  return 'another process listens there, probably a device model that is still running: end it';
+  return 'another process listens there, probably a device model that is still running: stop it';
 }
 
 /** True where there is a file, links followed, other than a socket. */

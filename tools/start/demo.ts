@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The demo: device model, PMD and peer as child processes, in this order, and their end in the reverse one.
 import { PmdError } from '../../src/errors.ts';
-import { quoteDevarg } from '../../src/ethdev/devargs.ts';
 import { native } from '../../src/native.ts';
-import { Child } from '../run/child.ts';
-import { ourProgram } from '../run/programs.ts';
+import type { Child } from '../run/child.ts';
+import { DeviceProcess } from '../run/device-model.ts';
+import { OurTestpmd } from '../run/our-testpmd.ts';
 import { stopAll, twoCpus, type Workspace } from '../run/workspace.ts';
 import type { DemoOptions } from './options.ts';
 import { picture, pmdTotals, secondLine, summary } from './text.ts';
@@ -29,6 +29,7 @@ export async function runDemo(
   const cpus = twoCpus(native.getAffinity());
   const sockets = { vhostUser: workspace.path('u'), vfioUser: workspace.path('f') };
   const children: Child[] = [];
+  const halts = new Halts(children);
   let showAll = options.verbose;
   try {
     say(picture(options, cpus));
@@ -37,8 +38,9 @@ export async function runDemo(
     const traffic = startTraffic(options, sockets.vhostUser, cpus[1], workspace);
     children.push(traffic.child);
     if (options.interactive) await Promise.race([pmd.gone, failsWith(device)]);
-    else await Promise.race([watch(options, traffic, say), failsWith(device), failsWith(pmd)]);
+    else await Promise.race([watch(options, traffic, halts, say), failsWith(device), failsWith(pmd)]);
     const totals = await traffic.finish();
+    halts.look();
     await pmd.stop();
     for (const line of summary(totals, pmdTotals(pmd.output))) say(line);
     try {
@@ -48,6 +50,10 @@ export async function runDemo(
       showAll = true;
       throw error;
     }
+  } catch (error) {
+    // Before stop() lets them go on.
+    halts.look();
+    throw halts.explain(error as PmdError);
   } finally {
     await stopAll([...children].reverse());
     if (showAll) for (const child of children) showOutput(child, say);
@@ -55,56 +61,72 @@ export async function runDemo(
 }
 
 async function startDevice(options: DemoOptions, sockets: Sockets, children: Child[]): Promise<Child> {
-  const command = [
-    ...ourProgram('vhost-pci-device'),
-    ...['--vhost-user', sockets.vhostUser, '--vfio-user', sockets.vfioUser, '--queues', `${options.queues}`],
-    ...(options.verbose ? ['--verbose'] : []),
-  ];
-  const device = new Child({ name: 'vhost-pci-device', command, maxRunMs: maxRunMs(options) });
+  const { queues, verbose } = options;
+  const device = new DeviceProcess({ ...sockets, queues, verbose, maxRunMs: maxRunMs(options) });
   children.push(device);
-  await device.waitFor(/ready/, START_MS);
+  await device.ready(START_MS);
   return device;
 }
 
 async function startPmd(
   options: DemoOptions,
-  sockets: Sockets,
+  { vfioUser }: Sockets,
   cpu: number,
   children: Child[],
-): Promise<Child> {
-  const { queues, interactive } = options;
-  const command = [
-    ...ourProgram('vhost-pci-testpmd'),
-    ...[
-      '--lcores',
-      `0@${cpu},1@${cpu}`,
-      '--no-huge',
-      '--vdev',
-      `net_vhost_pci0,path=${quoteDevarg(sockets.vfioUser)}`,
-      '--',
-    ],
-    ...[`--forward-mode=${options.forwardMode}`, `--burst=${options.burst}`, `--txpkts=${options.size}`],
+): Promise<OurTestpmd> {
+  const { forwardMode, burst, size, queues, interactive } = options;
+  const pmd = new OurTestpmd({
+    ...{ vfioUser: [vfioUser], cpu, hugepages: false },
+    ...{ forwardMode, burst, frameSize: size, queues, interactive, autoStart: true },
     // Longer frames than an mbuf holds would come in several, which is slower.
-    ...(options.size > 2048 ? ['--mbuf-size=9344'] : []),
-    ...[`--rxq=${queues}`, `--txq=${queues}`, '--auto-start', '--record-core-cycles'],
-    ...(interactive ? ['-i'] : []),
-  ];
-  const name = 'vhost-pci-testpmd';
-  const pmd = new Child({ name, command, terminal: interactive, maxRunMs: maxRunMs(options) });
+    more: [...(size > 2048 ? ['--mbuf-size=9344'] : []), '--record-core-cycles'],
+    terminal: interactive,
+    maxRunMs: maxRunMs(options),
+  });
   children.push(pmd);
-  if (!interactive) await pmd.waitFor(/packet forwarding - ports=1/, START_MS);
+  if (!interactive) await pmd.forwarding(START_MS);
   return pmd;
 }
 
 /** A line a second, from the first second in which packets flowed. */
-async function watch(options: DemoOptions, traffic: Traffic, say: (line: string) => void): Promise<void> {
+async function watch(
+  options: DemoOptions,
+  traffic: Traffic,
+  halts: Halts,
+  say: (line: string) => void,
+): Promise<void> {
   let before = NOTHING_YET;
   let now = await traffic.next();
   for (let silent = 0; !flows(options, now) && silent < SILENT_SECONDS; silent++) now = await traffic.next();
   for (let t = 1; t <= options.duration; t++) {
     if (t > 1) now = await traffic.next();
+    halts.look();
     say(secondLine(t, now, before));
     before = now;
+  }
+}
+
+/** Children that somebody else stopped: their packets wait or are lost, which no counter explains. */
+class Halts {
+  readonly #children: readonly Child[];
+  readonly #halted = new Set<string>();
+
+  constructor(children: readonly Child[]) {
+    this.#children = children;
+  }
+
+  /** Notes which children stand still now. */
+  look(): void {
+    for (const { halted, name } of this.#children) if (halted) this.#halted.add(name);
+  }
+
+  /** The same error, with what was noted. */
+  explain(error: PmdError): PmdError {
+    const names = [...this.#halted];
+    const verb = names.length === 1 ? 'was' : 'were';
+    if (names.length > 0)
+      error.message += `; ${names.join(' and ')} ${verb} stopped (SIGSTOP or SIGTSTP) while packets flowed`;
+    return error;
   }
 }
 
@@ -115,7 +137,7 @@ const flows = ({ forwardMode }: DemoOptions, { sent, received }: Sample): boolea
 /** Rejects when a child ends that should not. */
 async function failsWith(child: Child): Promise<never> {
   await child.gone;
-  throw child.failure(`ended (${child.exit}) while packets were on their way`);
+  throw child.failure(`ended (${child.exit}) while packets flowed`);
 }
 
 function judge(options: DemoOptions, { sent, received, checks }: Sample): void {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the demo prints.
+import { cyclesPerPacket, totalIn } from '../run/testpmd-output.ts';
 import type { DemoOptions } from './options.ts';
 import type { Sample } from './traffic.ts';
 
@@ -35,31 +36,22 @@ export interface PmdTotals {
   readonly received: number;
   readonly sent: number;
   readonly dropped: number;
-  readonly cyclesPerPacket?: number;
+  readonly cycles: number | undefined;
 }
 
 /** Undefined when the output holds no summary of all ports. */
 export function pmdTotals(output: string): PmdTotals | undefined {
-  const summary =
-    /Accumulated forward statistics[\s\S]*?RX-packets: (\d+)[\s\S]*?TX-packets: (\d+) +TX-dropped: (\d+)/.exec(
-      output,
-    );
-  if (!summary) return undefined;
-  const cycles = /CPU cycles\/packet=(\d+(?:\.\d+)?)/.exec(output);
-  return {
-    received: Number(summary[1]),
-    sent: Number(summary[2]),
-    dropped: Number(summary[3]),
-    ...(cycles ? { cyclesPerPacket: Number(cycles[1]) } : {}),
-  };
+  const total = totalIn(output);
+  if (!total) return undefined;
+  const { rxPackets: received, txPackets: sent, txDropped: dropped } = total;
+  return { received, sent, dropped, cycles: cyclesPerPacket(output) };
 }
 
 /** What the run came to: the peer's side, and the PMD's when it is known. */
 export function summary(totals: Sample, pmd: PmdTotals | undefined): string[] {
   const lines = [`peer: ${totals.sent} sent, ${totals.received} received${verdict(totals)}`];
   if (pmd) {
-    const cycles =
-      pmd.cyclesPerPacket === undefined ? '' : `, ${Math.round(pmd.cyclesPerPacket)} cycles a packet`;
+    const cycles = pmd.cycles === undefined ? '' : `, ${Math.round(pmd.cycles)} cycles a packet`;
     lines.push(`pmd:  ${pmd.received} received, ${pmd.sent} sent, ${pmd.dropped} dropped${cycles}`);
   }
   return lines;

@@ -25,7 +25,7 @@ export async function chooseAccelerator(
 ): Promise<Choice> {
   const wanted = env.VPCI_RIG_ACCEL;
   if (wanted === 'kvm' || wanted === 'tcg') return { accelerator: wanted, reason: 'as VPCI_RIG_ACCEL says' };
-  if (wanted) throw new PmdError('VPCI_RIG', `VPCI_RIG_ACCEL=${wanted}: it is kvm or tcg`);
+  if (wanted) throw new PmdError('VPCI_RIG', `VPCI_RIG_ACCEL=${wanted}: expected kvm or tcg`);
   try {
     accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
   } catch {

@@ -29,7 +29,7 @@ export async function debianMirror(env: NodeJS.ProcessEnv = process.env): Promis
   if (mirror) return mirror;
   throw new PmdError(
     'VPCI_NO_MIRROR',
-    "apt knows no Debian archive: run 'apt-get update', or name a mirror in VPCI_RIG_MIRROR",
+    "apt has no Debian archive: run 'apt-get update', or name a mirror in VPCI_RIG_MIRROR",
   );
 }
 

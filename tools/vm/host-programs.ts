@@ -10,7 +10,7 @@ const TOOL_MS = 300_000;
 /** The start of a command line that runs a program of the root `host`. */
 export function hostProgram(host: string, name: string): string[] {
   const program = ['usr/bin', 'usr/sbin'].map((part) => join(host, part, name)).find(existsSync);
-  if (!program) throw new PmdError('VPCI_RIG', `There is no program '${name}' in ${host}`);
+  if (!program) throw new PmdError('VPCI_RIG', `Program '${name}' not found in ${host}`);
   return [
     join(host, 'lib64/ld-linux-x86-64.so.2'),
     ...['--library-path', join(host, 'usr/lib/x86_64-linux-gnu'), program],

@@ -38,9 +38,9 @@ async function main(): Promise<void> {
   sayAtExit(`The machines have ended; ${logsOf(rig.logs)}`);
   try {
     await rig.startDevice('--queues', options.queues);
-    say('VM2, the peer, starts');
+    say('Starting VM2, the peer');
     const peer = await rig.startPeer();
-    say("VM1, the PMD's, starts");
+    say("Starting VM1, the PMD's");
     const guest = await rig.startPmdGuest({ iommu: !options.uio });
     await bindFunction(guest, options.uio ? 'uio_pci_generic' : 'vfio-pci');
     say(introduction(rig));
@@ -74,7 +74,7 @@ function introduction(rig: Rig): string {
     `VM1 has the function at ${FUNCTION_ADDRESS}, bound and ready; VM2 has eth0.`,
     `VM1: ${IN_VM1.join('\n')}`,
     `VM2: ${IN_VM2.join('\n')}`,
-    `What they print, ${logsOf(rig.logs)}`,
+    `Their output is in the ${logsOf(rig.logs)}`,
     '',
   ].join('\n');
 }

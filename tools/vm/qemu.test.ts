@@ -73,6 +73,6 @@ describe("QEMU's command line", () => {
 
   it('uses no program that is not there', () => {
     rmSync(join(host, 'usr'), { recursive: true });
-    expect(() => line(peerMachine('/v'))).toThrow(/There is no program 'qemu-system-x86_64'/);
+    expect(() => line(peerMachine('/v'))).toThrow(/Program 'qemu-system-x86_64' not found/);
   });
 });

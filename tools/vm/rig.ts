@@ -5,7 +5,7 @@ import { mkdirSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PmdError } from '../../src/errors.ts';
 import { Child } from '../run/child.ts';
-import { ourProgram } from '../run/programs.ts';
+import { DeviceProcess } from '../run/device-model.ts';
 import { stopAll, Workspace } from '../run/workspace.ts';
 import { type Choice, chooseAccelerator } from './accelerator.ts';
 import { Cache } from './cache.ts';
@@ -66,25 +66,24 @@ export class Rig {
   }
 
   /** The device model between the two machines. */
-  async startDevice(...args: string[]): Promise<Child> {
-    const command = [
-      ...ourProgram('vhost-pci-device'),
-      '--vhost-user',
-      this.vhostUser,
-      '--vfio-user',
-      this.vfioUser,
-    ];
-    const device = this.startProgram('vhost-pci-device', [...command, ...args]);
-    await device.waitFor(/ready/, START_MS);
+  async startDevice(...more: string[]): Promise<DeviceProcess> {
+    const { vhostUser, vfioUser } = this;
+    const log = this.#logOf('vhost-pci-device');
+    const device = new DeviceProcess({ vhostUser, vfioUser, more, log, maxRunMs: this.#options.maxRunMs });
+    this.#running.push(device);
+    await device.ready(START_MS);
     return device;
   }
 
   /** A program on the host that ends with the rig; its output is among the logs. */
   startProgram(name: string, command: readonly string[]): Child {
-    const log = join(this.logs, `${name}.log`);
-    const child = new Child({ name, command, log, maxRunMs: this.#options.maxRunMs });
+    const child = new Child({ name, command, log: this.#logOf(name), maxRunMs: this.#options.maxRunMs });
     this.#running.push(child);
     return child;
+  }
+
+  #logOf(program: string): string {
+    return join(this.logs, `${program}.log`);
   }
 
   /** VM2; resolves when it runs commands. The device model has to be there. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { expect, it } from 'vitest';
-import { mergeBuckets } from './latency.ts';
-import { parseResult } from './latency-peer.ts';
-import { type LatencyRow, latencyHistograms, latencyTable } from './latency-report.ts';
+import type { PeerReport } from '../../run/builtin-peer.ts';
+import { resultOf } from '../sides/latency-side.ts';
+import { type LatencyRow, latencyHistograms, latencyTable, mergeBuckets } from './latency.ts';
 
 const OURS = { p50_us: 0.6, p99_us: 1.25, p99_9_us: 9, max_us: 120, lost: 0, timed_share: 1 };
 const THEIRS = { p50_us: 1.8, p99_us: 2.5, p99_9_us: 10, max_us: 1234.5, lost: 2, timed_share: 1 };
@@ -70,11 +70,11 @@ it('histograms of several rounds are added up', () => {
 });
 
 it('a peer that got nothing back is an error that names the case', () => {
-  const line = '{"final":true,"missing":7,"latency":null,"latencyBuckets":[]}';
-  expect(() => parseResult(line, 'io-64', 0)).toThrow('Failed to measure io-64: no frame came back');
+  const report = { final: true, missing: 7, latency: null } as PeerReport;
+  expect(() => resultOf(report, 'io-64', 0)).toThrow('Failed to measure io-64: no frame came back');
 });
 
 it('the share of the frames that were timed leaves the warm-up out', () => {
-  const line = '{"final":true,"missing":0,"rxPackets":300,"latency":{"samples":150},"latencyBuckets":[]}';
-  expect(parseResult(line, 'io-64', 100).timed).toBe(0.75);
+  const report = { final: true, missing: 0, rxPackets: 300, latency: { samples: 150 } } as PeerReport;
+  expect(resultOf(report, 'io-64', 100).timed).toBe(0.75);
 });

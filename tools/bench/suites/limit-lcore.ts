@@ -6,9 +6,9 @@
 // and a peer with mergeable buffers also reads num_buffers in the buffer's header (VIRTIO 1.2, 5.1.6.4). So the first packets
 // are sent as real ones: from then on the buffers, which the peer uses again and again, hold a valid header and frame.
 // Buffers that are used for the first time later are zeroed memory: num_buffers 0, which DPDK reads as 1.
-import { VIRTIO_NET_HDR } from '../../src/abi/virtio-net.ts';
-import type { LcoreMain } from '../../src/lcore/context.ts';
-import { native, type QueueHandle } from '../../src/native.ts';
+import { VIRTIO_NET_HDR } from '../../../src/abi/virtio-net.ts';
+import type { LcoreMain } from '../../../src/lcore/context.ts';
+import { native, type QueueHandle } from '../../../src/native.ts';
 
 export interface UntouchedPlan {
   /** The addon's handle of the port's queue. */

@@ -2,14 +2,14 @@
 // One side of a comparison: a back-end and a peer of its own, started, warmed up, and then measured slice by slice. Between its slices
 // all of it stands still, so that the other side has both CPUs.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PmdError } from '../../src/errors.ts';
-import { stopAll, type Workspace } from '../run/workspace.ts';
+import { PmdError } from '../../../src/errors.ts';
+import { stopAll, type Workspace } from '../../run/workspace.ts';
+import { type Case, ROLES } from '../cases.ts';
+import { CpuMeter } from '../instruments/cpu-share.ts';
+import { SETTLE_SECONDS, type Settings, WARM_UP_SECONDS } from '../settings.ts';
+import { untilTraffic } from '../until-traffic.ts';
 import type { BackEnd } from './back-ends.ts';
-import { type Case, ROLES } from './cases.ts';
-import { CpuMeter } from './cpu-share.ts';
 import { type BenchPeer, createPeer } from './peers.ts';
-import { SETTLE_SECONDS, type Settings, WARM_UP_SECONDS } from './settings.ts';
-import { untilTraffic } from './until-traffic.ts';
 
 export interface Slice {
   readonly mpps: number;

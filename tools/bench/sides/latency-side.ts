@@ -2,16 +2,15 @@
 // The instrument for latencies: the built-in peer at a fixed rate, in slices. It says nothing before its end, so that nobody but the poll
 // loops needs a CPU.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PmdError } from '../../src/errors.ts';
-import type { Latency, LatencyBucket } from '../peer/latency.ts';
-import { Child } from '../run/child.ts';
-import { onCpu, ourProgram } from '../run/programs.ts';
-import { stopAll } from '../run/workspace.ts';
+import { PmdError } from '../../../src/errors.ts';
+import type { Latency, LatencyBucket } from '../../peer/latency.ts';
+import { PeerProcess, type PeerReport } from '../../run/builtin-peer.ts';
+import { stopAll } from '../../run/workspace.ts';
+import type { Case } from '../cases.ts';
+import { CpuMeter } from '../instruments/cpu-share.ts';
+import { mean } from '../instruments/statistics.ts';
+import { BURST, runBoundMs, SETTLE_SECONDS, type Settings, START_MS } from '../settings.ts';
 import type { BackEnd } from './back-ends.ts';
-import type { Case } from './cases.ts';
-import { CpuMeter } from './cpu-share.ts';
-import { BURST, runBoundMs, SETTLE_SECONDS, type Settings, START_MS } from './settings.ts';
-import { mean } from './statistics.ts';
 
 /** One frame in a thousand is looked at, so that less disturbance than with rates spoils it. */
 export const LATENCY_QUIET_SHARE = 0.995;
@@ -39,7 +38,7 @@ export class LatencySide {
   readonly #backEnd: BackEnd;
   readonly #rate: number;
   readonly #shares: number[] = [];
-  #peer: Child | undefined;
+  #peer: PeerProcess | undefined;
 
   /** `rate` in frames a second. */
   constructor(settings: Settings, wanted: Case, rate: number, backEnd: BackEnd) {
@@ -52,9 +51,8 @@ export class LatencySide {
   /** Throws what a program that failed said, as all others do. */
   async start(): Promise<void> {
     await this.#backEnd.start();
-    const child = this.#startPeer(this.#backEnd.sockets[0] as string);
-    this.#peer = child;
-    await child.until(() => child.errors.includes('is up'), START_MS, 'its back-end was up');
+    this.#peer = this.#startPeer(this.#backEnd.sockets[0] as string);
+    await this.#peer.up(START_MS);
     await sleep(1000 * WARM_UP_SECONDS);
     await this.#pause();
   }
@@ -76,10 +74,11 @@ export class LatencySide {
     this.#backEnd.resume();
     await sleep(1000 * SETTLE_SECONDS);
     await this.stop();
-    const peer = this.#peer as Child;
+    const peer = this.#peer as PeerProcess;
+    const report = await peer.finish();
     if (peer.exit !== 0) throw peer.failure(`ended (${peer.exit})`);
     const share = mean(this.#shares);
-    const result = parseResult(peer.output, this.#case.name, Math.ceil(WARM_UP_SECONDS * this.#rate));
+    const result = resultOf(report, this.#case.name, Math.ceil(WARM_UP_SECONDS * this.#rate));
     return { ...result, share, dpdkVersion: this.#backEnd.dpdkVersion };
   }
 
@@ -95,36 +94,26 @@ export class LatencySide {
     this.#backEnd.pause();
   }
 
-  #startPeer(socket: string): Child {
-    const settings = this.#settings;
-    const command = [
+  #startPeer(socket: string): PeerProcess {
+    const { peerCpu, queueSize, packed, hugepages } = this.#settings;
+    return new PeerProcess({
+      vhostUser: socket,
+      mode: 'latency',
+      ...{ rate: this.#rate, frameSize: this.#case.size, burst: BURST, queueSize, packed, hugepages },
+      ...{ warmUp: WARM_UP_SECONDS, ownStall: OWN_STALL_US },
       // Its other threads too are where they disturb no back-end.
-      ...onCpu(settings.peerCpu),
-      ...ourProgram('vhost-pci-peer'),
-      ...['--vhost-user', socket, '--mode', 'latency', '--rate', `${this.#rate}`],
-      ...['--size', `${this.#case.size}`, '--queue-size', `${settings.queueSize}`, '--burst', `${BURST}`],
-      ...['--cpu', `${settings.peerCpu}`],
-      ...['--warm-up', `${WARM_UP_SECONDS}`, '--own-stall', `${OWN_STALL_US}`],
-      ...['--no-reconnect', '--json'],
-      ...(settings.packed ? ['--packed'] : []),
-      ...(settings.hugepages ? ['--hugepages'] : []),
-    ];
-    return new Child({ name: 'vhost-pci-peer', command, maxRunMs: runBoundMs(settings) });
+      ...{ cpu: peerCpu, allThreadsThere: true },
+      maxRunMs: runBoundMs(this.#settings),
+    });
   }
 }
 
-/** The peer's only line; of its frames the first `warmUp` were not to be timed. */
-export function parseResult(
-  output: string,
+/** Of the peer's frames the first `warmUp` were not to be timed. */
+export function resultOf(
+  { latency, latencyBuckets = [], missing, rxPackets }: PeerReport,
   name: string,
   warmUp: number,
 ): Pick<LatencyMeasurement, 'latency' | 'buckets' | 'lost' | 'timed'> {
-  const { latency, latencyBuckets, missing, rxPackets } = JSON.parse(output) as {
-    latency: Latency | null;
-    latencyBuckets: LatencyBucket[];
-    missing: number;
-    rxPackets: number;
-  };
   if (latency) {
     const timed = latency.samples / Math.max(latency.samples, rxPackets - warmUp);
     return { latency, buckets: latencyBuckets, lost: missing, timed };

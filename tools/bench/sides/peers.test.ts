@@ -1,18 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from 'vitest';
-import { parsePeerLine, windowRates } from './peers.ts';
-
-describe('the built-in peer’s lines', () => {
-  it('are taken when they are a period’s', () => {
-    const line = '{"seconds":0.5,"txPackets":10,"rxPackets":7,"kicks":1}';
-    expect(parsePeerLine(line)).toMatchObject({ seconds: 0.5, txPackets: 10, rxPackets: 7 });
-  });
-  it('are left when they are none', () => {
-    expect(parsePeerLine('{"final":true,"txPackets":10,"rxPackets":7}')).toBeUndefined();
-    expect(parsePeerLine('The back-end is up')).toBeUndefined();
-    expect(parsePeerLine('')).toBeUndefined();
-  });
-});
+import { windowRates } from './peers.ts';
 
 describe('the rates of a window', () => {
   it('count from its first line, whose own period is before it', () => {

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What is measured: something that listens on a vhost-user socket and works the peer's rings. Ours is the device model and
+// vhost-pci-testpmd, theirs is DPDK's testpmd on net_vhost; both get the same testpmd options.
+import { DeviceProcess } from '../../run/device-model.ts';
+import { DpdkTestpmd } from '../../run/dpdk-testpmd.ts';
+import { OurTestpmd } from '../../run/our-testpmd.ts';
+import { MBUFS, type TestpmdOptions } from '../../run/testpmd-options.ts';
+import { cyclesPerPacket } from '../../run/testpmd-output.ts';
+import { stopAll, type Workspace } from '../../run/workspace.ts';
+import { type Case, ROLES } from '../cases.ts';
+import { BURST, runBoundMs, type Settings, START_MS } from '../settings.ts';
+
+export interface BackEnd {
+  /** Sockets that the peer connects to, one a port. */
+  readonly sockets: readonly string[];
+  /** Resolves when a peer can connect. */
+  start(): Promise<void>;
+  /** Holds the loop that works the rings where it is, so that it needs no CPU, until resume() or stop(). */
+  pause(): void;
+  resume(): void;
+  stop(): Promise<void>;
+  /** The process whose busiest thread works the rings. */
+  readonly pid: number | undefined;
+  /** DPDK's version, when it is DPDK and has told it. */
+  readonly dpdkVersion?: string | undefined;
+  /** Cycles for a packet, after stop() and where they were asked for. */
+  cyclesPerPacket?(): number | undefined;
+}
+
+const portsOf = (wanted: Case) => Array.from({ length: ROLES[wanted.direction].ports }, (_, port) => port);
+
+/** What both sides of a comparison are asked for. */
+const forwarding = (wanted: Case): TestpmdOptions => ({
+  forwardMode: ROLES[wanted.direction].backEnd,
+  burst: BURST,
+  frameSize: wanted.size,
+  autoStart: true,
+});
+
+/** A device model of our side, on sockets of its own. */
+export const startDeviceModel = (settings: Settings, workspace: Workspace, port = 0): DeviceProcess =>
+  new DeviceProcess({
+    vhostUser: workspace.path(`u${port}`),
+    vfioUser: workspace.path(`f${port}`),
+    cpu: settings.mainCpu,
+    maxRunMs: runBoundMs(settings),
+  });
+
+export class OurBackEnd implements BackEnd {
+  readonly sockets: readonly string[];
+  readonly #settings: Settings;
+  readonly #case: Case;
+  readonly #options: readonly string[];
+  readonly #devices: readonly DeviceProcess[];
+  #testpmd: OurTestpmd | undefined;
+
+  /** `options` of testpmd beside those that both sides of a comparison have. */
+  constructor(settings: Settings, wanted: Case, workspace: Workspace, options: readonly string[] = []) {
+    this.#settings = settings;
+    this.#case = wanted;
+    this.#options = options;
+    this.#devices = portsOf(wanted).map((port) => startDeviceModel(settings, workspace, port));
+    this.sockets = this.#devices.map(({ vhostUser }) => vhostUser);
+  }
+
+  get pid(): number | undefined {
+    return this.#testpmd?.pid;
+  }
+
+  async start(): Promise<void> {
+    for (const device of this.#devices) await device.ready(START_MS);
+    const { backEndCpu, mainCpu, hugepages, copying } = this.#settings;
+    const more = [
+      ...[`--total-num-mbufs=${MBUFS}`, '--disable-link-check'],
+      ...(copying ? ['--no-in-place'] : []),
+      ...this.#options,
+    ];
+    this.#testpmd = new OurTestpmd({
+      ...{ ...forwarding(this.#case), more, cpu: backEndCpu, mainCpu, hugepages },
+      vfioUser: this.#devices.map(({ vfioUser }) => vfioUser),
+      maxRunMs: runBoundMs(this.#settings),
+    });
+    await this.#testpmd.forwarding(START_MS);
+  }
+
+  pause(): void {
+    this.#testpmd?.pause();
+  }
+
+  resume(): void {
+    this.#testpmd?.resume();
+  }
+
+  async stop(): Promise<void> {
+    await stopAll([this.#testpmd, ...this.#devices]);
+  }
+
+  cyclesPerPacket(): number | undefined {
+    return cyclesPerPacket(this.#testpmd?.output ?? '');
+  }
+}
+
+export class NetVhostBackEnd implements BackEnd {
+  readonly sockets: readonly string[];
+  readonly #testpmd: DpdkTestpmd;
+
+  constructor(settings: Settings, wanted: Case, workspace: Workspace) {
+    this.sockets = portsOf(wanted).map((port) => workspace.path(`n${port}`));
+    const { backEndCpu, mainCpu, hugepages } = settings;
+    this.#testpmd = new DpdkTestpmd({
+      ...{ ...forwarding(wanted), cpu: backEndCpu, mainCpu, hugepages },
+      vdevs: this.sockets.map((socket, port) => `net_vhost${port},iface=${socket},queues=1`),
+      name: 'dpdk-testpmd (net_vhost)',
+      runtimeFolder: workspace.folder,
+      maxRunMs: runBoundMs(settings),
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#testpmd.pid;
+  }
+
+  get dpdkVersion(): string | undefined {
+    return this.#testpmd.version;
+  }
+
+  async start(): Promise<void> {
+    await this.#testpmd.forwarding(START_MS);
+  }
+
+  pause(): void {
+    this.#testpmd.pause();
+  }
+
+  resume(): void {
+    this.#testpmd.resume();
+  }
+
+  stop(): Promise<void> {
+    return this.#testpmd.stop();
+  }
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The instrument: a virtio-net driver that connects to a vhost-user socket, makes or takes traffic, and reports its rates. It
+// is the same for every back-end that is measured.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PmdError } from '../../../src/errors.ts';
+import { PeerProcess, type PeerReport } from '../../run/builtin-peer.ts';
+import { DpdkTestpmd } from '../../run/dpdk-testpmd.ts';
+import { type Rates, sumOf } from '../../run/testpmd-output.ts';
+import type { Workspace } from '../../run/workspace.ts';
+import { type Case, ROLES } from '../cases.ts';
+import { BURST, type PeerKind, runBoundMs, type Settings, START_MS } from '../settings.ts';
+
+export interface BenchPeer {
+  /** Connects to the back-end and starts the traffic. */
+  start(): Promise<void>;
+  /** Rates over a window of at least this many seconds that starts now. */
+  measure(seconds: number): Promise<Rates>;
+  /** Holds it where it is, so that it needs no CPU, until resume() or stop(). */
+  pause(): void;
+  resume(): void;
+  stop(): Promise<void>;
+  readonly pid: number | undefined;
+  /** DPDK's version, when it is DPDK and has printed it. */
+  readonly dpdkVersion: string | undefined;
+}
+
+export function createPeer(
+  settings: Settings,
+  wanted: Case,
+  sockets: readonly string[],
+  workspace: Workspace,
+): BenchPeer {
+  return settings.peer === 'dpdk'
+    ? new DpdkPeer(settings, wanted, sockets, workspace)
+    : new BuiltinPeer(settings, wanted, sockets);
+}
+
+/** Milliseconds for testpmd to obey 'quit'. */
+const QUIT_MS = 5000;
+/** Bursts that go round and round in mode io. */
+const TX_FIRST = 32;
+
+/** DPDK's testpmd at its prompt: "show port stats" prints the rates since it was last asked, by testpmd's own clock. */
+class DpdkPeer implements BenchPeer {
+  readonly #testpmd: DpdkTestpmd;
+  readonly #case: Case;
+
+  constructor(settings: Settings, wanted: Case, sockets: readonly string[], workspace: Workspace) {
+    this.#case = wanted;
+    const { queueSize, packed, peerCpu, hugepages } = settings;
+    const ring = `queues=1,queue_size=${queueSize},packed_vq=${Number(packed)}`;
+    this.#testpmd = new DpdkTestpmd({
+      vdevs: sockets.map((socket, port) => `net_virtio_user${port},path=${socket},${ring}`),
+      ...{ interactive: true, forwardMode: ROLES[wanted.direction].peer, burst: BURST },
+      ...{ ringSize: queueSize, frameSize: wanted.size, cpu: peerCpu, hugepages },
+      name: 'dpdk-testpmd (the peer)',
+      runtimeFolder: workspace.folder,
+      maxRunMs: runBoundMs(settings),
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#testpmd.pid;
+  }
+
+  get dpdkVersion(): string | undefined {
+    return this.#testpmd.version;
+  }
+
+  async start(): Promise<void> {
+    await this.#testpmd.prompt(START_MS);
+    const goesRound = ROLES[this.#case.direction].peer === 'io';
+    await this.#testpmd.startForwarding(START_MS, goesRound ? TX_FIRST : 0);
+  }
+
+  async measure(seconds: number): Promise<Rates> {
+    await this.#testpmd.statistics(START_MS);
+    await sleep(1000 * seconds);
+    return sumOf(await this.#testpmd.statistics(START_MS));
+  }
+
+  pause(): void {
+    this.#testpmd.pause();
+  }
+
+  resume(): void {
+    this.#testpmd.resume();
+  }
+
+  stop(): Promise<void> {
+    return this.#testpmd.quit(QUIT_MS);
+  }
+}
+
+const PERIOD_SECONDS = 0.1;
+const MODES = { rx: 'generate', tx: 'sink', io: 'both', macswap: 'both', relay: undefined } as const;
+
+/** Throws VPCI_BENCH for a case that this peer cannot take part in. */
+export function requirePeerFor(peer: PeerKind, cases: readonly Case[]): void {
+  const wanted = cases.find(({ direction }) => MODES[direction] === undefined);
+  if (peer === 'builtin' && wanted)
+    throw new PmdError('VPCI_BENCH', `${wanted.name}: the built-in peer has one port, use --peer dpdk`);
+}
+
+class BuiltinPeer implements BenchPeer {
+  readonly dpdkVersion = undefined;
+  readonly #peer: PeerProcess;
+
+  constructor(settings: Settings, { direction, size }: Case, sockets: readonly string[]) {
+    const { queueSize, packed, hugepages, peerCpu } = settings;
+    this.#peer = new PeerProcess({
+      vhostUser: `${sockets[0]}`,
+      mode: MODES[direction] ?? 'both',
+      ...{ frameSize: size, burst: BURST, cpu: peerCpu, queueSize, packed, hugepages },
+      check: false,
+      statsPeriod: PERIOD_SECONDS,
+      maxRunMs: runBoundMs(settings),
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#peer.pid;
+  }
+
+  start(): Promise<void> {
+    return this.#peer.reported(1, START_MS);
+  }
+
+  async measure(seconds: number): Promise<Rates> {
+    const { reports } = this.#peer;
+    const first = reports.length;
+    const periods = Math.ceil(seconds / PERIOD_SECONDS);
+    // The first report of the window only says where it starts.
+    await this.#peer.reported(first + periods + 1, START_MS + 2000 * seconds);
+    return windowRates(reports.slice(first, first + periods + 1));
+  }
+
+  pause(): void {
+    this.#peer.pause();
+  }
+
+  resume(): void {
+    this.#peer.resume();
+  }
+
+  stop(): Promise<void> {
+    return this.#peer.stop();
+  }
+}
+
+/** Rates from the first report to the last. */
+export function windowRates(
+  reports: readonly Pick<PeerReport, 'seconds' | 'rxPackets' | 'txPackets'>[],
+): Rates {
+  const first = reports[0];
+  const last = reports.at(-1);
+  const seconds = reports.slice(1).reduce((sum, report) => sum + (report.seconds ?? 0), 0);
+  if (!first || !last || seconds <= 0) throw new RangeError('a window of no time');
+  return {
+    rxPps: (last.rxPackets - first.rxPackets) / seconds,
+    txPps: (last.txPackets - first.txPackets) / seconds,
+  };
+}

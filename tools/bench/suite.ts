@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A suite: one comparison as a value, and the subcommand, the run and the report that every suite gets from it.
+import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Command, OptionValues } from '@commander-js/extra-typings';
+import { failedTo } from '../../src/errors.ts';
+import { requireDpdk } from '../run/dpdk.ts';
+import { print, tell } from '../run/output.ts';
+import { Workspace } from '../run/workspace.ts';
+import type { Case } from './cases.ts';
+import { describeMachine } from './instruments/machine.ts';
+import { addCommonOptions, type CommonOptions, settle } from './options.ts';
+import { machineLine, reportJson, settingsLine } from './report.ts';
+import type { Settings } from './settings.ts';
+import { requirePeerFor } from './sides/peers.ts';
+
+/** What a suite measures with. */
+export interface Plan {
+  readonly settings: Settings;
+  readonly cases: readonly Case[];
+  readonly workspace: Workspace;
+  /** Takes a line for each round. */
+  readonly progress: (line: string) => void;
+}
+
+export interface Results<Row> {
+  readonly rows: readonly Row[];
+  /** Undefined when no DPDK ran. */
+  readonly dpdkVersion: string | undefined;
+}
+
+/** `Own` are the suite's own options; a row is what the report has for a case. */
+export interface SuiteSpec<Own extends OptionValues, Row> {
+  readonly name: string;
+  readonly description: string;
+  /** Text below the options in --help. */
+  readonly notes?: string;
+  /** It measures with the built-in peer; without, --peer chooses. */
+  readonly peer?: 'builtin';
+  /** It measures DPDK, whatever the peer is. */
+  readonly needsDpdk?: boolean;
+  /** Adds the suite's own options, with their defaults, before the common ones. */
+  options(command: Command): Command<[], Own>;
+  cases(options: Own): Case[];
+  /** Throws PmdError. */
+  run(plan: Plan, options: Own): Promise<Results<Row>>;
+  table(rows: readonly Row[]): string;
+}
+
+export interface Suite {
+  readonly name: string;
+  /** Makes it a subcommand. */
+  addTo(program: Command): void;
+}
+
+export const defineSuite = <Own extends OptionValues, Row>(spec: SuiteSpec<Own, Row>): Suite => ({
+  name: spec.name,
+  addTo(program) {
+    const own = spec.options(program.command(spec.name).description(spec.description));
+    const command = own as unknown as Command;
+    addCommonOptions(command, spec.peer === undefined);
+    if (spec.notes !== undefined) command.addHelpText('after', `\n${spec.notes}`);
+    command.action((given) =>
+      runSuite(spec, { peer: spec.peer, ...given } as unknown as Own & CommonOptions),
+    );
+  },
+});
+
+async function runSuite<Own extends OptionValues, Row>(
+  spec: SuiteSpec<Own, Row>,
+  options: Own & CommonOptions,
+): Promise<void> {
+  if (spec.needsDpdk || options.peer === 'dpdk') requireDpdk();
+  const cases = spec.cases(options);
+  requirePeerFor(options.peer, cases);
+  const settings = settle(options, tell);
+  requireWritable(options.json);
+  const plan = { settings, cases, workspace: new Workspace(), progress: tell };
+  const { rows, dpdkVersion } = await spec.run(plan, options);
+  const machine = describeMachine(dpdkVersion, settings.hugepages);
+  print(spec.table(rows));
+  print(settingsLine(settings));
+  print(machineLine(machine));
+  if (options.json === undefined) return;
+  try {
+    writeFileSync(options.json, reportJson({ suite: spec.name, machine, settings, rows }));
+  } catch (error) {
+    throw failedTo(`write ${options.json}`, error);
+  }
+}
+
+/** Better now than after ten minutes. */
+function requireWritable(file: string | undefined): void {
+  if (file === undefined) return;
+  try {
+    if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) throw new Error('it is a directory');
+    accessSync(existsSync(file) ? file : dirname(file), constants.W_OK);
+  } catch (error) {
+    throw failedTo(`write ${file}`, error);
+  }
+}

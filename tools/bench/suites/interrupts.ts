@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The suite "interrupts": what adaptive interrupt mode costs under load, in pairs with polling, and what each mode uses while the link
+// is up and the peer is silent.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { stopAll, type Workspace } from '../../run/workspace.ts';
+import { type Case, casesOf } from '../cases.ts';
+import { CpuMeter } from '../instruments/cpu-share.ts';
+import { casesOption, sizesOption } from '../options.ts';
+import { compare } from '../paired-rounds.ts';
+import { fixed, type RoundFigures, render, roundFigures, spreadCells } from '../report.ts';
+import { type Settings, WARM_UP_SECONDS } from '../settings.ts';
+import { OurBackEnd } from '../sides/back-ends.ts';
+import { createPeer } from '../sides/peers.ts';
+import { defineSuite, type Plan, type Results } from '../suite.ts';
+
+export interface InterruptRow extends RoundFigures {
+  readonly case: string;
+  readonly adaptive_mpps: number;
+  readonly polling_mpps: number;
+}
+
+/** CPUs that the whole process uses when nothing comes, by mode; null where the kernel does not report it. */
+export interface IdleRow {
+  readonly case: 'idle';
+  readonly mode: string;
+  readonly cpus: number | null;
+}
+
+type Row = InterruptRow | IdleRow;
+
+/** A back-end that only sends has nothing to wait for. */
+const DIRECTIONS = ['rx', 'io'] as const;
+/** Modes of testpmd's --rx-interrupt. */
+const MODES = ['adaptive', 'on', 'off'] as const;
+type Mode = (typeof MODES)[number];
+
+export const interrupts = defineSuite({
+  name: 'interrupts',
+  description: 'adaptive interrupt mode against polling, in turn, and what either uses when nothing comes',
+  options: (command) => command.option(...casesOption(DIRECTIONS, DIRECTIONS)).option(...sizesOption([64])),
+  cases: ({ cases, sizes }) => casesOf(cases, sizes),
+  run,
+  table: (rows) => {
+    const compared = rows.filter((row): row is InterruptRow => !isIdle(row));
+    return `${interruptTable(compared)}\n${idleTable(rows.filter(isIdle))}`;
+  },
+});
+
+const isIdle = (row: Row): row is IdleRow => row.case === 'idle';
+
+async function run(plan: Plan): Promise<Results<Row>> {
+  const { settings, workspace, progress } = plan;
+  const { rows, dpdkVersion } = await compare({
+    ...plan,
+    names: ['adaptive', 'polling'],
+    createA: (wanted) => backEndIn('adaptive', settings, wanted, workspace),
+    createB: (wanted) => backEndIn('off', settings, wanted, workspace),
+  });
+  const idle: IdleRow[] = [];
+  for (const mode of MODES) {
+    const cpus = await idleCpus(plan, mode);
+    idle.push({ case: 'idle', mode, cpus: cpus ?? null });
+    progress(`idle, ${mode}: ${cpus === undefined ? 'unknown' : `${(100 * cpus).toFixed(2)} % of a CPU`}`);
+  }
+  const compared = rows.map((row) => ({
+    ...{ case: row.case, adaptive_mpps: row.a, polling_mpps: row.b, ...roundFigures(row) },
+  }));
+  return { rows: [...compared, ...idle], dpdkVersion };
+}
+
+const backEndIn = (mode: Mode, settings: Settings, wanted: Case, workspace: Workspace): OurBackEnd =>
+  new OurBackEnd(settings, wanted, workspace, [`--rx-interrupt=${mode}`]);
+
+/** CPUs that the back-end's process uses, all threads together, over the window's time: both sides only receive. */
+async function idleCpus({ settings, workspace }: Plan, mode: Mode): Promise<number | undefined> {
+  const backEnd = backEndIn(mode, settings, { name: 'idle', direction: 'rx', size: 64 }, workspace);
+  let peer: ReturnType<typeof createPeer> | undefined;
+  try {
+    await backEnd.start();
+    peer = createPeer(settings, { name: 'idle', direction: 'tx', size: 64 }, backEnd.sockets, workspace);
+    await peer.start();
+    await sleep(1000 * WARM_UP_SECONDS);
+    const meter = new CpuMeter(backEnd.pid as number);
+    await sleep(1000 * settings.seconds);
+    return meter.total();
+  } finally {
+    await stopAll([peer, backEnd]);
+  }
+}
+
+export function interruptTable(rows: readonly InterruptRow[]): string {
+  return render(
+    ['case', 'adaptive Mpps', 'polling Mpps', 'ratio: median', 'min', 'max'],
+    rows.map(({ case: name, adaptive_mpps, polling_mpps, ratio }) => [
+      ...[name, fixed(adaptive_mpps), fixed(polling_mpps), ...spreadCells(ratio)],
+    ]),
+  );
+}
+
+export function idleTable(rows: readonly IdleRow[]): string {
+  return render(
+    ['idle, --rx-interrupt', 'of a CPU'],
+    rows.map(({ mode, cpus }) => [mode, cpus === null ? '-' : `${(100 * cpus).toFixed(2)} %`]),
+  );
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The suite "latency": how long frames take through our driver and through DPDK's net_vhost and back, at the same share of the load, in turn.
+import { Option } from '@commander-js/extra-typings';
+import { native } from '../../../src/native.ts';
+import type { LatencyBucket } from '../../peer/latency.ts';
+import { share, wholeNumber } from '../../run/arguments.ts';
+import { type Case, casesOf } from '../cases.ts';
+import { waitForQuiet } from '../instruments/cpu-share.ts';
+import { median, pairedRatio, type Spread } from '../instruments/statistics.ts';
+import { disturbance, measure } from '../measure.ts';
+import { againstOption, sizesOption } from '../options.ts';
+import { fixed, render } from '../report.ts';
+import { type Settings, SLICE_SECONDS } from '../settings.ts';
+import { NetVhostBackEnd, OurBackEnd } from '../sides/back-ends.ts';
+import { LATENCY_QUIET_SHARE, type LatencyMeasurement, LatencySide } from '../sides/latency-side.ts';
+import { defineSuite, type Plan, type Results } from '../suite.ts';
+import { untilTraffic } from '../until-traffic.ts';
+
+/** Microseconds from the time at which a frame was due to its return. */
+export interface LatencyFigures {
+  readonly p50_us: number;
+  readonly p99_us: number;
+  readonly p99_9_us: number;
+  readonly max_us: number;
+  /** Frames that did not come back. */
+  readonly lost: number;
+  /** Share of the frames that were timed, 0 to 1: for the others the instrument itself had been away. */
+  readonly timed_share: number;
+}
+
+export interface LatencyRow {
+  readonly case: string;
+  /** Frames a second, on both sides. */
+  readonly rate_pps: number;
+  /** Medians of the rounds; of `max_us` the greatest, of `lost` the sum, of `timed_share` the least. */
+  readonly ours: LatencyFigures;
+  readonly theirs: LatencyFigures;
+  /** Of ours to theirs, in pairs. */
+  readonly ratio: { readonly p50: Spread; readonly p99: Spread; readonly p99_9: Spread };
+  /** Each round's two sides. */
+  readonly rounds: readonly (readonly [LatencyFigures, LatencyFigures])[];
+  /** The least share of its CPU that a side had in any round, 0 to 1: below 0.995 something else ran there. */
+  readonly cpu_share: number;
+  /** All rounds together. */
+  readonly histogram: { readonly ours: readonly LatencyBucket[]; readonly theirs: readonly LatencyBucket[] };
+}
+
+/** Frames a second, or as a share of what net_vhost forwards with the same peer. */
+type Load = { readonly rate: number } | { readonly share: number };
+
+export const latency = defineSuite({
+  name: 'latency',
+  description: "how long frames take to the back-end and back at one rate, ours and DPDK's net_vhost in turn",
+  notes:
+    "A frame's time runs from when it was due, not from when it was sent: what waits behind a stall counts.",
+  peer: 'builtin',
+  needsDpdk: true,
+  options: (command) =>
+    command
+      .addOption(againstOption())
+      .addOption(
+        new Option('--mode <mode>', "the back-ends' forward mode")
+          .choices(['io', 'macswap'] as const)
+          .default('io' as const),
+      )
+      .option('--load <share>', 'the rate, as a share of what net_vhost forwards in io mode', share, 0.1)
+      .addOption(
+        new Option('--rate <pps>', 'the rate, in frames a second')
+          .argParser(wholeNumber(1, 1e9))
+          .conflicts('load'),
+      )
+      .option(...sizesOption([64])),
+  cases: ({ mode, sizes }) => casesOf([mode], sizes),
+  run: (plan, { load, rate }) => run(plan, rate === undefined ? { share: load } : { rate }),
+  table: (rows) => [latencyTable(rows), ...rows.map(latencyHistograms)].join('\n'),
+});
+
+async function run(plan: Plan, load: Load): Promise<Results<LatencyRow>> {
+  const { settings, workspace, progress } = plan;
+  const rows: LatencyRow[] = [];
+  let dpdkVersion: string | undefined;
+  // As anyone does who minds latency: only the loop has the back-end's CPU.
+  const apart = { ...settings, mainCpu: settings.peerCpu };
+  for (const wanted of plan.cases) {
+    const rate = await rateFor(plan, wanted, load);
+    const ours: LatencyMeasurement[] = [];
+    const theirs: LatencyMeasurement[] = [];
+    for (let round = 1; round <= settings.rounds; round++) {
+      await waitForQuiet();
+      const [a, b] = await untilTraffic(settings.seconds, (seconds) =>
+        takeTurns({ ...apart, seconds }, [
+          () => new LatencySide(apart, wanted, rate, new OurBackEnd(apart, wanted, workspace)),
+          () => new LatencySide(apart, wanted, rate, new NetVhostBackEnd(apart, wanted, workspace)),
+        ]),
+      );
+      ours.push(a);
+      theirs.push(b);
+      dpdkVersion ??= b.dpdkVersion;
+      const words = `ours ${describe(a)}, net_vhost ${describe(b)}${disturbance(Math.min(a.share, b.share), LATENCY_QUIET_SHARE)}`;
+      progress(`${wanted.name}, round ${round} of ${settings.rounds}: ${words}`);
+    }
+    rows.push(summarize(wanted.name, rate, ours, theirs));
+  }
+  return { rows, dpdkVersion };
+}
+
+/**
+ * As in paired-rounds.ts, for the same reason; the histograms of all slices of a round are one. This process leaves the back-ends' CPU meanwhile: what it
+ * takes of the peer's is in no time (see latency-side.ts).
+ */
+async function takeTurns(
+  { seconds, peerCpu }: Settings,
+  create: readonly [() => LatencySide, () => LatencySide],
+): Promise<[LatencyMeasurement, LatencyMeasurement]> {
+  const before = native.getAffinity();
+  const sides: LatencySide[] = [];
+  try {
+    // One is created when the other stands still: a back-end polls from its creation on.
+    for (const one of create) {
+      const side = one();
+      sides.push(side);
+      await side.start();
+    }
+    native.setAffinityOfAll([peerCpu]);
+    for (let left = Math.max(1, Math.round(seconds / SLICE_SECONDS)); left > 0; left--)
+      for (const side of sides) await side.slice(Math.min(seconds, SLICE_SECONDS));
+    const [a, b] = sides as [LatencySide, LatencySide];
+    return [await a.finish(), await b.finish()];
+  } finally {
+    for (const side of sides) await side.stop();
+    native.setAffinityOfAll(before);
+  }
+}
+
+async function rateFor({ settings, workspace, progress }: Plan, wanted: Case, load: Load): Promise<number> {
+  if ('rate' in load) return load.rate;
+  const io: Case = { name: `io-${wanted.size}`, direction: 'io', size: wanted.size };
+  const { mpps } = await measure(settings, io, () => new NetVhostBackEnd(settings, io, workspace), workspace);
+  const rate = Math.max(1, Math.round(1e6 * mpps * load.share));
+  progress(`${wanted.name}: net_vhost forwards ${mpps.toFixed(2)} Mpps; the load is ${rate} pps`);
+  return rate;
+}
+
+const describe = ({ latency: { p50Ns, p99Ns, p999Ns }, lost, timed }: LatencyMeasurement): string =>
+  `${[p50Ns, p99Ns, p999Ns].map((ns) => (ns / 1000).toFixed(1)).join('/')} us (${Math.round(100 * timed)} % of the frames)${lost > 0 ? `, ${lost} lost` : ''}`;
+
+function summarize(
+  name: string,
+  rate: number,
+  ours: readonly LatencyMeasurement[],
+  theirs: readonly LatencyMeasurement[],
+): LatencyRow {
+  const ratio = (key: 'p50Ns' | 'p99Ns' | 'p999Ns') =>
+    pairedRatio(
+      ours.map(({ latency: of }) => of[key]),
+      theirs.map(({ latency: of }) => of[key]),
+    );
+  return {
+    case: name,
+    rate_pps: rate,
+    ours: overall(ours),
+    theirs: overall(theirs),
+    ratio: { p50: ratio('p50Ns'), p99: ratio('p99Ns'), p99_9: ratio('p999Ns') },
+    rounds: ours.map((a, round) => [figures(a), figures(theirs[round] as LatencyMeasurement)] as const),
+    cpu_share: Math.min(...[...ours, ...theirs].map(({ share }) => share)),
+    histogram: {
+      ours: mergeBuckets(ours.map(({ buckets }) => buckets)),
+      theirs: mergeBuckets(theirs.map(({ buckets }) => buckets)),
+    },
+  };
+}
+
+function figures({ latency: of, lost, timed }: LatencyMeasurement): LatencyFigures {
+  return {
+    p50_us: of.p50Ns / 1000,
+    p99_us: of.p99Ns / 1000,
+    p99_9_us: of.p999Ns / 1000,
+    max_us: of.maxNs / 1000,
+    lost,
+    timed_share: timed,
+  };
+}
+
+/** Medians of the percentiles, the greatest of all, the sum of what was lost, the least of what was timed. */
+function overall(rounds: readonly LatencyMeasurement[]): LatencyFigures {
+  const all = rounds.map(figures);
+  return {
+    p50_us: median(all.map(({ p50_us }) => p50_us)),
+    p99_us: median(all.map(({ p99_us }) => p99_us)),
+    p99_9_us: median(all.map(({ p99_9_us }) => p99_9_us)),
+    max_us: Math.max(...all.map(({ max_us }) => max_us)),
+    lost: all.reduce((sum, { lost }) => sum + lost, 0),
+    timed_share: Math.min(...all.map(({ timed_share }) => timed_share)),
+  };
+}
+
+/** Sums of histograms with the same kind of buckets. */
+export function mergeBuckets(histograms: readonly (readonly LatencyBucket[])[]): LatencyBucket[] {
+  const sums = new Map<number, number>();
+  for (const { toNs, samples } of histograms.flat()) sums.set(toNs, (sums.get(toNs) ?? 0) + samples);
+  return [...sums].sort(([a], [b]) => a - b).map(([toNs, samples]) => ({ toNs, samples }));
+}
+
+/** Two lines a case; the ratios stand in the first. */
+export function latencyTable(rows: readonly LatencyRow[]): string {
+  const head = ['case', 'side', 'p50 us', 'p99 us', 'p99.9 us', 'max us', 'lost'];
+  const side = (name: string, of: LatencyFigures) => [
+    ...[name, ...[of.p50_us, of.p99_us, of.p99_9_us, of.max_us].map((us) => fixed(us)), `${of.lost}`],
+  ];
+  return render(
+    [...head, 'ratio: p50', 'p99', 'p99.9'],
+    rows.flatMap(({ case: name, ours, theirs, ratio }) => [
+      [
+        name,
+        ...side('ours', ours),
+        ...[ratio.p50, ratio.p99, ratio.p99_9].map(({ median }) => fixed(median)),
+      ],
+      ['', ...side('net_vhost', theirs), '', '', ''],
+    ]),
+    [0, 1],
+  );
+}
+
+const BAR = 24;
+
+/** Bars grow with the logarithm of the number of frames: it is the few slow ones that are looked for. */
+export function latencyHistograms(row: LatencyRow): string {
+  const { ours, theirs } = row.histogram;
+  const edges = [...new Set([...ours, ...theirs].map(({ toNs }) => toNs))].sort((a, b) => a - b);
+  const most = Math.max(...[...ours, ...theirs].map(({ samples }) => samples));
+  const cells = (side: readonly LatencyBucket[], edge: number) => {
+    const frames = side.find(({ toNs }) => toNs === edge)?.samples ?? 0;
+    return [`${frames}`, bar(frames, most)];
+  };
+  return render(
+    [`${row.case}, up to us`, 'ours', '', 'net_vhost', ''],
+    edges.map((edge) => [`${edge / 1000}`, ...cells(ours, edge), ...cells(theirs, edge)]),
+    [2, 4],
+  );
+}
+
+const bar = (frames: number, most: number): string =>
+  frames === 0 ? '' : '#'.repeat(Math.max(1, Math.round((BAR * Math.log1p(frames)) / Math.log1p(most))));

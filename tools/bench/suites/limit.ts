@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The suite "limit": the peer's own ceiling. A back-end that returns descriptors untouched is as fast as any can be, so what it
+// reaches is what the peer can do; ours is given as a share of that, again in pairs. One that also moves the bytes, and does nothing
+// else, is as fast as any can be that carries packets.
+import { quoteDevarg } from '../../../src/ethdev/devargs.ts';
+import { openPort, type Port } from '../../../src/index.ts';
+import { type Lcore, launch } from '../../../src/lcore/launch.ts';
+import type { DeviceProcess } from '../../run/device-model.ts';
+import type { Workspace } from '../../run/workspace.ts';
+import { type Case, casesOf } from '../cases.ts';
+import { casesOption, sizesOption } from '../options.ts';
+import { compare } from '../paired-rounds.ts';
+import { fixed, type RoundFigures, render, roundFigures } from '../report.ts';
+import { BURST, type Settings, START_MS } from '../settings.ts';
+import { type BackEnd, OurBackEnd, startDeviceModel } from '../sides/back-ends.ts';
+import { defineSuite, type Plan, type Results } from '../suite.ts';
+import type { UntouchedPlan } from './limit-lcore.ts';
+
+export interface LimitRow extends RoundFigures {
+  readonly case: string;
+  readonly limit_mpps: number;
+  readonly ours_mpps: number;
+}
+
+/** The limit of 'io' would be that of a back-end that moves packets: there is none. */
+const DIRECTIONS = ['rx', 'tx'] as const;
+
+export const limit = defineSuite({
+  name: 'limit',
+  description: "the peer's own ceiling: against a back-end that returns descriptors untouched",
+  notes: `What the peer gave to be filled must look received, so in the direction tx the first packets are
+real ones; from then on only the used ring is written, and the peer finds the header and the frame
+that its buffer held before.`,
+  options: (command) =>
+    command
+      .option(
+        '--touch',
+        'the back-end reads or writes each frame too, and does nothing else that a driver does',
+      )
+      .option(...casesOption(DIRECTIONS, DIRECTIONS))
+      .option(...sizesOption([64])),
+  cases: ({ cases, sizes }) => casesOf(cases, sizes),
+  run: (plan, { touch }) => run(plan, touch ?? false),
+  table: limitTable,
+});
+
+async function run(plan: Plan, touch: boolean): Promise<Results<LimitRow>> {
+  const { settings, workspace } = plan;
+  const { rows, dpdkVersion } = await compare({
+    ...plan,
+    names: ['ours', 'limit'],
+    createA: (wanted) => new OurBackEnd(settings, wanted, workspace),
+    createB: (wanted) => new UntouchedBackEnd(settings, wanted, workspace, touch),
+  });
+  return {
+    rows: rows.map((row) => ({
+      ...{ case: row.case, limit_mpps: row.b, ours_mpps: row.a, ...roundFigures(row) },
+    })),
+    dpdkVersion,
+  };
+}
+
+/** The device model, and a port of this process whose queues an lcore returns with the least work. */
+class UntouchedBackEnd implements BackEnd {
+  readonly pid = process.pid;
+  readonly #settings: Settings;
+  readonly #case: Case;
+  readonly #touch: boolean;
+  readonly #device: DeviceProcess;
+  /** 1: the lcore is to stand still. */
+  readonly #pause = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  #port: Port | undefined;
+  #lcore: Lcore | undefined;
+
+  constructor(settings: Settings, wanted: Case, workspace: Workspace, touch: boolean) {
+    this.#touch = touch;
+    this.#settings = settings;
+    this.#case = wanted;
+    this.#device = startDeviceModel(settings, workspace);
+  }
+
+  get sockets(): string[] {
+    return [this.#device.vhostUser];
+  }
+
+  async start(): Promise<void> {
+    await this.#device.ready(START_MS);
+    this.#port = openPort(`net_vhost_pci0,path=${quoteDevarg(this.#device.vfioUser)}`);
+    const { direction, size } = this.#case;
+    const spec = direction === 'rx' ? this.#port.rxQueueSpec(0) : this.#port.txQueueSpec(0);
+    const plan: UntouchedPlan = {
+      queue: spec.data.handle as number,
+      direction: direction === 'rx' ? 'rx' : 'tx',
+      size,
+      touch: this.#touch,
+      burst: BURST,
+      hugepages: this.#settings.hugepages,
+      pause: this.#pause,
+    };
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+    this.#lcore = launch({
+      cpu: this.#settings.backEndCpu,
+      module: new URL(`./limit-lcore.${extension}`, import.meta.url),
+      ports: [this.#port],
+      data: plan,
+    });
+    await this.#lcore.ready;
+  }
+
+  pause(): void {
+    Atomics.store(this.#pause, 0, 1);
+  }
+
+  resume(): void {
+    Atomics.store(this.#pause, 0, 0);
+    Atomics.notify(this.#pause, 0);
+  }
+
+  async stop(): Promise<void> {
+    this.resume();
+    try {
+      await this.#lcore?.stop();
+    } finally {
+      this.#port?.close();
+      await this.#device.stop();
+    }
+  }
+}
+
+export function limitTable(rows: readonly LimitRow[]): string {
+  const percent = (value: number) => `${Math.round(100 * value)} %`;
+  return render(
+    ['case', 'limit Mpps', 'ours Mpps', 'of the limit: median', 'min', 'max'],
+    rows.map(({ case: name, limit_mpps, ours_mpps, ratio }) => [
+      ...[name, fixed(limit_mpps), fixed(ours_mpps)],
+      ...[percent(ratio.median), percent(ratio.min), percent(ratio.max)],
+    ]),
+  );
+}

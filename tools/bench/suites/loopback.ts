@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The suite "loopback": the same peer against our driver and against DPDK's net_vhost.
+import { type Case, casesOf, DIRECTIONS } from '../cases.ts';
+import { measure } from '../measure.ts';
+import { againstOption, casesOption, sizesOption } from '../options.ts';
+import { compare } from '../paired-rounds.ts';
+import { fixed, type RoundFigures, render, roundFigures, spreadCells } from '../report.ts';
+import { NetVhostBackEnd, OurBackEnd } from '../sides/back-ends.ts';
+import { defineSuite, type Plan, type Results } from '../suite.ts';
+
+export interface LoopbackRow extends RoundFigures {
+  readonly case: string;
+  /** Medians of the rounds, in millions of packets a second. */
+  readonly ours_mpps: number;
+  readonly theirs_mpps: number;
+  /** TSC cycles of our bursts that moved packets, divided by packets. */
+  readonly ours_cycles_per_packet?: number;
+}
+
+export const loopback = defineSuite({
+  name: 'loopback',
+  description: "the same peer against this driver and against DPDK's net_vhost, in turn",
+  notes: `macswap is rewritten in TypeScript on our side. relay is io between two ports, each with a driver of
+the peer at its other end; a port that shows a peer's memory passes packets on in one copy.`,
+  needsDpdk: true,
+  options: (command) =>
+    command
+      .addOption(againstOption())
+      .option(...casesOption(DIRECTIONS, ['rx', 'tx', 'io']))
+      .option(
+        '--copying',
+        'ours copies every packet through mbufs, as net_vhost does, also where it need not',
+      )
+      .option(...sizesOption([64, 512, 1518])),
+  cases: ({ cases, sizes }) => casesOf(cases, sizes),
+  run,
+  table: loopbackTable,
+});
+
+async function run(plan: Plan): Promise<Results<LoopbackRow>> {
+  const { settings, cases, workspace } = plan;
+  const { rows, dpdkVersion } = await compare({
+    ...plan,
+    names: ['ours', 'net_vhost'],
+    createA: (wanted) => new OurBackEnd(settings, wanted, workspace),
+    createB: (wanted) => new NetVhostBackEnd(settings, wanted, workspace),
+  });
+  const counted: LoopbackRow[] = [];
+  for (const [index, row] of rows.entries()) {
+    const cycles = await countCycles(plan, cases[index] as Case);
+    counted.push({
+      ...{ case: row.case, ours_mpps: row.a, theirs_mpps: row.b, ...roundFigures(row) },
+      ...(cycles === undefined ? {} : { ours_cycles_per_packet: cycles }),
+    });
+  }
+  return { rows: counted, dpdkVersion };
+}
+
+/** A run of its own: counting costs two calls into the addon a burst, and net_vhost does not count in the rounds either. */
+async function countCycles({ settings, workspace }: Plan, wanted: Case): Promise<number | undefined> {
+  const counted = await measure(
+    settings,
+    wanted,
+    () => new OurBackEnd(settings, wanted, workspace, ['--record-core-cycles']),
+    workspace,
+  );
+  return counted.cyclesPerPacket;
+}
+
+export function loopbackTable(rows: readonly LoopbackRow[]): string {
+  return render(
+    ['case', 'ours Mpps', 'net_vhost Mpps', 'ratio: median', 'min', 'max', 'our cycles/packet'],
+    rows.map(({ case: name, ours_mpps, theirs_mpps, ratio, ours_cycles_per_packet }) => [
+      ...[name, fixed(ours_mpps), fixed(theirs_mpps), ...spreadCells(ratio)],
+      fixed(ours_cycles_per_packet, 0),
+    ]),
+  );
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { describe, expect, it } from 'vitest';
+import { inPlaceTable } from './in-place.ts';
+import { idleTable, interruptTable } from './interrupts.ts';
+import { limitTable } from './limit.ts';
+import { type LoopbackRow, loopbackTable } from './loopback.ts';
+
+const ROW: LoopbackRow = {
+  case: 'rx-64',
+  ours_mpps: 8.123,
+  theirs_mpps: 9,
+  ratio: { median: 0.904, min: 0.8, max: 1 },
+  cpu_share: 1,
+  rounds: [{ ratio: 0.904, mpps: [8.123, 9] }],
+  ours_cycles_per_packet: 195.7,
+};
+
+describe('the table', () => {
+  const cells = (table: string, line: number) =>
+    table
+      .split('\n')
+      [line]?.split('│')
+      .map((cell) => cell.trim());
+
+  it('has a line for each case', () => {
+    const table = loopbackTable([ROW, { ...ROW, case: 'tx-64', ours_cycles_per_packet: undefined }]);
+    expect(cells(table, 3)).toEqual(['', 'rx-64', '8.12', '9.00', '0.90', '0.80', '1.00', '196', '']);
+    expect(cells(table, 4)?.slice(-3)).toEqual(['1.00', '-', '']);
+  });
+
+  it('has work in place beside copies', () => {
+    const table = inPlaceTable([{ ...ROW, in_place_mpps: 8, copying_mpps: 10 }]);
+    expect(cells(table, 3)).toEqual(['', 'rx-64', '8.00', '10.00', '0.90', '0.80', '1.00', '']);
+  });
+
+  it('has interrupt mode beside polling, and what is used when nothing comes', () => {
+    const table = interruptTable([{ ...ROW, adaptive_mpps: 8, polling_mpps: 10 }]);
+    expect(cells(table, 3)).toEqual(['', 'rx-64', '8.00', '10.00', '0.90', '0.80', '1.00', '']);
+    const idle = idleTable([
+      { case: 'idle', mode: 'on', cpus: 0.0012 },
+      { case: 'idle', mode: 'off', cpus: null },
+    ]);
+    expect([cells(idle, 3), cells(idle, 4)]).toEqual([
+      ['', 'on', '0.12 %', ''],
+      ['', 'off', '-', ''],
+    ]);
+  });
+
+  it('gives a share of the limit in percent', () => {
+    const table = limitTable([{ ...ROW, limit_mpps: 10 }]);
+    expect(cells(table, 3)).toEqual(['', 'rx-64', '10.00', '8.12', '90 %', '80 %', '100 %', '']);
+  });
+});

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { Command } from '@commander-js/extra-typings';
+import { describe, expect, it } from 'vitest';
+import { SUITES } from './table.ts';
+
+const program = new Command('bench');
+for (const suite of SUITES) suite.addTo(program);
+const optionsOf = (name: string) =>
+  program.commands.find((command) => command.name() === name)?.options.map(({ long }) => long);
+
+const COMMON = [
+  '--rounds',
+  '--seconds',
+  '--queue-size',
+  '--peer',
+  '--packed',
+  '--cpus',
+  '--no-huge',
+  '--json',
+];
+const WITH_BUILTIN_PEER = COMMON.filter((option) => option !== '--peer');
+
+describe('the suites', () => {
+  it('have a subcommand each, in this order', () => {
+    const names = ['loopback', 'limit', 'in-place', 'interrupts', 'latency'];
+    expect(SUITES.map(({ name }) => name)).toEqual(names);
+    expect(program.commands.map((command) => command.name())).toEqual(names);
+  });
+
+  it.each([
+    ['loopback', ['--against', '--cases', '--copying', '--sizes', ...COMMON]],
+    ['limit', ['--touch', '--cases', '--sizes', ...COMMON]],
+    ['in-place', ['--cases', '--sizes', ...COMMON]],
+    ['interrupts', ['--cases', '--sizes', ...COMMON]],
+    ['latency', ['--against', '--mode', '--load', '--rate', '--sizes', ...WITH_BUILTIN_PEER]],
+  ])('%s has its own options, then the common ones', (name, options) => {
+    expect(optionsOf(name)).toEqual(options);
+  });
+});

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// All suites, in the order of --help. A new one is a file beside this one, and a row.
+import type { Suite } from '../suite.ts';
+import { inPlace } from './in-place.ts';
+import { interrupts } from './interrupts.ts';
+import { latency } from './latency.ts';
+import { limit } from './limit.ts';
+import { loopback } from './loopback.ts';
+
+export const SUITES: readonly Suite[] = [loopback, limit, inPlace, interrupts, latency];

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// vhost-pci-device as a process.
+import { Child } from './child.ts';
+import { onCpu, ourProgram } from './programs.ts';
+
+export interface DeviceModelOptions {
+  /** Socket towards the peer. */
+  readonly vhostUser: string;
+  /** Socket towards the driver. */
+  readonly vfioUser: string;
+  /** Queue pairs; 1. */
+  readonly queues?: number;
+  /** It logs every message. */
+  readonly verbose?: boolean;
+  /** Further options, as they are typed. */
+  readonly more?: readonly string[];
+}
+
+export interface DeviceProcessOptions extends DeviceModelOptions {
+  /** CPU of all its threads; any when left out. */
+  readonly cpu?: number | undefined;
+  /** A file that gets all its output. */
+  readonly log?: string;
+  /** Milliseconds after which it is killed. */
+  readonly maxRunMs: number;
+}
+
+export const deviceModelArguments = (options: DeviceModelOptions): string[] => [
+  ...['--vhost-user', options.vhostUser, '--vfio-user', options.vfioUser],
+  ...(options.queues === undefined ? [] : ['--queues', `${options.queues}`]),
+  ...(options.verbose ? ['--verbose'] : []),
+  ...(options.more ?? []),
+];
+
+export class DeviceProcess extends Child {
+  readonly vhostUser: string;
+  readonly vfioUser: string;
+
+  constructor(options: DeviceProcessOptions) {
+    const { cpu, log, maxRunMs } = options;
+    const command = [...onCpu(cpu), ...ourProgram('vhost-pci-device'), ...deviceModelArguments(options)];
+    super({ name: 'vhost-pci-device', command, ...(log === undefined ? {} : { log }), maxRunMs });
+    this.vhostUser = options.vhostUser;
+    this.vfioUser = options.vfioUser;
+  }
+
+  /** Waits until a peer and a driver can connect. */
+  async ready(ms: number): Promise<void> {
+    await this.waitFor(/ready/, ms);
+  }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// vhost-pci-testpmd: the PMD as a process, a port for each device model.
+import { quoteDevarg } from '../../src/ethdev/devargs.ts';
+import { ourProgram } from './programs.ts';
+import { Testpmd } from './testpmd.ts';
+import { lcoresOn, type TestpmdOptions, testpmdArguments } from './testpmd-options.ts';
+
+export interface OurTestpmdOptions extends TestpmdOptions {
+  /** The device models' vfio-user sockets. */
+  readonly vfioUser: readonly string[];
+  readonly cpu: number;
+  /** Of the main lcore, when it is another one. */
+  readonly mainCpu?: number | undefined;
+  readonly hugepages: boolean;
+  /** The terminal is testpmd's: no output is collected. */
+  readonly terminal?: boolean;
+  /** Milliseconds after which it is killed. */
+  readonly maxRunMs: number;
+}
+
+export class OurTestpmd extends Testpmd {
+  constructor(options: OurTestpmdOptions) {
+    const { vfioUser, cpu, mainCpu, terminal = false, maxRunMs } = options;
+    const command = [
+      ...ourProgram('vhost-pci-testpmd'),
+      ...['--lcores', lcoresOn(cpu, 1, mainCpu)],
+      ...(options.hugepages ? [] : ['--no-huge']),
+      ...vfioUser.flatMap((path, port) => ['--vdev', `net_vhost_pci${port},path=${quoteDevarg(path)}`]),
+      '--',
+      ...testpmdArguments(options),
+    ];
+    super({ name: 'vhost-pci-testpmd', command, terminal, maxRunMs }, vfioUser.length);
+  }
+}
