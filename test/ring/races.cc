@@ -10,6 +10,7 @@
 #include "burst/peer_traffic.h"
 #include "check.h"
 #include "mock_peer.h"
+#include "ring/message_queue.h"
 
 using namespace mock;
 
@@ -111,6 +112,72 @@ void Forward(uint64_t features) {
   CHECK(out.driver.counters.ring_errors == 0);
 }
 
+// The driver's end of a control queue: messages of one buffer, which holds the message's number.
+class Messenger : public DriverQueue {
+ public:
+  explicit Messenger(Peer& peer) : buffers_(peer.at(kGpa) + kBuffers) {
+    CHECK(InitRing(QueueRole::kTx, {peer.at(kGpa), peer.bytes(), 0, 0x4000, 0x8000, kBuffers, kGpa, kSize,
+                                    kBuffer, Modern(), -1}));
+  }
+  void SendAndCollect() {
+    OnRing([this](auto& ring) {
+      Reclaim(ring);
+      if (free_count() == 0) return;
+      const uint32_t id = TakeFree();
+      std::memcpy(buffers_ + id * kBuffer, &next_, sizeof next_);
+      next_++;
+      ring.Post(id, sizeof next_);
+      Publish(ring, 1);
+    });
+  }
+
+ private:
+  uint8_t* const buffers_;
+  uint64_t next_ = 0;
+};
+
+// Messages arrive in order, are returned out of order, and once the queue is stopped its ring stays as it is.
+void Messages() {
+  Peer peer(kSize, kBuffers + kSize * kBuffer);
+  Messenger driver(peer);
+  CHECK(peer.Start(QueueRole::kRx, Modern()) == StartError::kNone);
+  std::atomic<uint64_t> taken{0};
+  std::atomic<bool> stop{false};
+  const auto take = [&](MessageChain* chain) {
+    if (TakeMessage(peer.queue, chain) != MessageTaken::kChain) return false;
+    uint64_t number;
+    std::memcpy(&number, peer.at(chain->descriptors[0].addr), sizeof number);
+    CHECK(chain->descriptors.size() == 1 && number == taken);
+    taken++;
+    return true;
+  };
+
+  std::thread machine([&] {
+    while (!stop) driver.SendAndCollect();
+  });
+  std::thread device([&] {
+    MessageChain first, second;
+    while (!stop) {
+      const bool one = take(&first), two = one && take(&second);
+      if (two) ReturnMessage(peer.queue, second.head, 0);
+      if (one) ReturnMessage(peer.queue, first.head, 0);
+      if (!two) std::this_thread::yield();
+    }
+  });
+  std::thread controller([&] {
+    while (taken < kPackets) std::this_thread::yield();
+    CHECK(peer.queue.Quiesce() >= 0);
+    const uint16_t used = LoadOnce(&peer.used()->idx);
+    for (int i = 0; i < 1000; i++) std::this_thread::yield();
+    CHECK(LoadOnce(&peer.used()->idx) == used);
+    stop = true;
+  });
+  machine.join();
+  device.join();
+  controller.join();
+  CHECK(driver.counters.ring_errors == 0);
+}
+
 }  // namespace
 
 TEST("threads: split ring, mergeable buffers") { Forward(Modern()); }
@@ -122,5 +189,6 @@ TEST("threads: packed ring, in order") { Forward(Modern() | kPacked | kInOrder);
 TEST("threads: packed ring, event indices, checksums") {
   Forward(Modern() | kPacked | kEventIdx | kChecksum);
 }
+TEST("threads: a control queue's messages") { Messages(); }
 
 int main() { return check::RunAll(); }
