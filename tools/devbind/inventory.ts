@@ -10,7 +10,7 @@ import { parseGlob } from './glob.ts';
 import { KernelModules } from './modules.ts';
 import { PciNames } from './names.ts';
 import type { Places } from './places.ts';
-import { readRoutes } from './routes.ts';
+import { readRoutes } from './network-routes.ts';
 import { usedAsUplink } from './uplinks.ts';
 
 export interface Listed {
