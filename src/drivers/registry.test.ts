@@ -62,9 +62,9 @@ describe('devargs', () => {
 
   it.each([
     ['net_null0,size="3', 'the quote of size="3 is not closed'],
-    ['net_null0,size="3"4,copy=1', `after size="3" stands '4,copy=1' and no comma`],
-    ['', "'' is no device name"],
-    ['net_null', "'net_null' is no device name"],
+    ['net_null0,size="3"4,copy=1', `expected a comma after size="3", found '4,copy=1'`],
+    ['', "'' is not a device name"],
+    ['net_null', "'net_null' is not a device name"],
     ['net_null0,', "'' has no key"],
     ['net_null0,=3', "'=3' has no key"],
     ['net_null0,size=1,size=2', "key 'size' is given twice"],
