@@ -147,7 +147,7 @@ describe('a device model that ends and starts again', { timeout: TEST_MS }, () =
     expect(await pmd.say(attach)).toMatch(
       /^Attaching a new port...\nPort 1 is attached. Now total ports is 2\nDone\n/,
     );
-    expect(await pmd.say(attach)).toContain('there is a device net_vhost_pci0 already\n');
+    expect(await pmd.say(attach)).toContain('device net_vhost_pci0 already exists\n');
     await pmd.say('stop');
     expect(await pmd.say('start')).toContain('Not all ports were started\n');
     expect(await pmd.say('port start 1')).toContain('Configuring Port 1 (socket 0)\n');

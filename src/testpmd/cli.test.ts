@@ -403,7 +403,7 @@ describe('a wrong command line', () => {
     [
       [LCORES, '--vdev', 'net_null0,queues=1', '--', '-i', '--rxq=2'],
       1,
-      '2 RX queues asked for, the device has 1',
+      '2 RX queues requested, the device has 1',
     ],
     [[LCORES, '--vdev', 'net_vhost_pci0,path=/nonexistent.sock', '--', '-i'], 1, '/nonexistent.sock'],
   ])('%j ends with one line that names it', async (args, code, message) => {

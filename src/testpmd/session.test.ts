@@ -201,7 +201,7 @@ describe('attaching and detaching', () => {
   });
 
   it.each([
-    ['net_null0', 'there is a device net_null0 already'],
+    ['net_null0', 'device net_null0 already exists'],
     ['net_foo0', "no driver 'net_foo'"],
     ['net_null7,size="', 'the quote of size=" is not closed'],
   ])('refuses %s in one line', async (device, cause) => {
