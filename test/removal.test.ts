@@ -139,7 +139,7 @@ describe('a device model that ends and starts again', { timeout: TEST_MS }, () =
     await pmd.say('start');
     await received(pmd, 100);
     await device.kill('SIGINT');
-    await pmd.prints(`testpmd: once the device of port 1 is back: ${attach}\n`);
+    await pmd.prints(`testpmd: to attach port 1 again once its device is back: ${attach}\n`);
     expect(await pmd.say(attach)).toMatch(/^Attaching a new port...\nFailed to attach port .*vfio.sock/);
     await stage.startDevice();
     // Forwarding goes on with the other port meanwhile. The peer reconnects at any moment: the link's event
