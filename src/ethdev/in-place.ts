@@ -8,8 +8,8 @@ import { IN_PLACE_FIELDS, IN_PLACE_MAX, type MappingHandle, native, type QueueHa
 import type { MbufVector } from './mempool.ts';
 
 /**
- * Where the packets of one reserve or peek are in the peer's memory; all are in the same mapping. Valid until
- * commit or release.
+ * Where the packets of one reserve or peek are in the peer's memory, all in the same window of the same
+ * mapping. Valid until commit or release.
  */
 export class InPlaceSlots {
   /** Byte offset of packet i in `bytes()`. The network header before it is not the application's concern. */
