@@ -9,8 +9,7 @@ import { ROOT } from './support/program.ts';
 import { runTool } from './support/run-tool.ts';
 import { Stage } from './support/stage.ts';
 
-const LINE =
-  'mempool: the hugepages could not be had (a control group limits them, hugetlb.2MB.max): ordinary pages are used';
+const LINE = 'mempool: no hugepages (limited by a control group, hugetlb.2MB.max): using ordinary pages';
 
 describe.each([
   ['Linux 5.14 and later', {}],

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// net_tap against two kernels, each in a network namespace of its own: what leaves one through a tap is forwarded by hand, or by
-// testpmd, to the other.
+// net_tap against two kernels, each in a network namespace of its own: what leaves one through a tap is
+// forwarded by hand, or by testpmd, to the other.
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -53,7 +53,10 @@ async function ends(
 const transfer = (from: Namespace, to: Namespace, host: string, seed: number): Promise<string[]> =>
   ends(from, to, TRANSFER, host, '5001', String(BYTES), String(seed));
 
-/** Forwards between two ports until `until` settles, out of their own TX queues or others, and tells what it saw. */
+/**
+ * Forwards between two ports until `until` settles, out of their own TX queues or others, and tells what it
+ * saw.
+ */
 async function forward(
   ports: readonly Port[],
   until: Promise<unknown>,
@@ -336,7 +339,7 @@ describe.skipIf(tapMissing())('testpmd with net_tap', () => {
       'Set MTU failed: 70000 is not from 68 to 65521',
     );
     expect(await prompt.say('port config mtu 1 2000')).toContain(
-      "Set MTU failed: that of a net_null port is its peer's to choose",
+      'Set MTU failed: the peer of a net_null port chooses its MTU',
     );
     expect(await prompt.say('port config mtu 9 2000')).toContain('Invalid port 9');
   });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The device model ends while testpmd forwards without a prompt: it says so, and ends too, or waits as it was told.
+// The device model ends while testpmd forwards without a prompt: it says so, and ends too, or waits as it was
+// told.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,7 +45,7 @@ describe('testpmd without a prompt, when its only device goes', () => {
     await startPmd('--hot-plug');
     await device.kill('SIGINT');
     await pmd.printed('Now total ports is 0');
-    await pmd.printed('testpmd: port 0 waits for its device to come back: net_vhost_pci0,path=');
+    await pmd.printed('testpmd: port 0 is waiting for its device to come back: net_vhost_pci0,path=');
     await pmd.kill('SIGINT');
     expect(pmd.exitCode).toBe(0);
     expect(pmd.output).not.toContain('the last port was removed');
@@ -121,11 +122,11 @@ describe('a device model that ends and starts again', { timeout: TEST_MS }, () =
     await device.kill('SIGINT');
     await pmd.prints('Now total ports is 1');
     const less = await stage.startDevice('--queues', '1');
-    await pmd.prints('the device has 1 queue pairs; it will be tried again');
+    await pmd.prints('the device has 1 queue pairs; will retry');
     await less.kill('SIGINT');
     await stage.startDevice('--queues', '2');
     await pmd.prints('Port 1 is attached. Now total ports is 2\n');
-    expect(pmd.out.match(/it will be tried again/g)).toHaveLength(1);
+    expect(pmd.out.match(/will retry/g)).toHaveLength(1);
   });
 
   it('has its port back by port attach, as the prompt says', async () => {
@@ -136,14 +137,15 @@ describe('a device model that ends and starts again', { timeout: TEST_MS }, () =
     await pmd.say('start');
     await received(pmd, 100);
     await device.kill('SIGINT');
-    await pmd.prints(`testpmd: once the device of port 1 is back: ${attach}\n`);
+    await pmd.prints(`testpmd: to attach port 1 again once its device is back: ${attach}\n`);
     expect(await pmd.say(attach)).toMatch(/^Attaching a new port...\nFailed to attach port .*vfio.sock/);
     await stage.startDevice();
-    // Forwarding goes on with the other port meanwhile. The peer reconnects at any moment: the link's event may come before the prompt or after.
+    // Forwarding goes on with the other port meanwhile. The peer reconnects at any moment: the link's event
+    // may come before the prompt or after.
     expect(await pmd.say(attach)).toMatch(
       /^Attaching a new port...\nPort 1 is attached. Now total ports is 2\nDone\n/,
     );
-    expect(await pmd.say(attach)).toContain('there is a device net_vhost_pci0 already\n');
+    expect(await pmd.say(attach)).toContain('device net_vhost_pci0 already exists\n');
     await pmd.say('stop');
     expect(await pmd.say('start')).toContain('Not all ports were started\n');
     expect(await pmd.say('port start 1')).toContain('Configuring Port 1 (socket 0)\n');

@@ -117,7 +117,7 @@ describe('driver, device model and peer', () => {
   it('refuse more queues than the device has', async () => {
     await stage.startDevice('--queues', '2');
     expect(() => stage.openPort({ queues: '3' })).toThrow(
-      /3 queues were asked for, but the device has 2 queue pairs/,
+      /3 queues were requested, but the device has 2 queue pairs/,
     );
   });
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What every port driver owes an application, the same tests for each: counts that never go back, and no packet that is neither sent,
-// nor dropped and counted, nor left to the caller.
+// The contract of every port driver, tested the same way for each: counters never decrease, and every packet
+// is sent, or dropped and counted, or left to the caller.
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -27,11 +27,11 @@ const BURST = 32;
 
 interface Bench {
   readonly port: Port;
-  /** Makes a packet come in by some queue; left out where packets come by themselves. */
+  /** Makes a packet arrive on some queue; absent if packets arrive by themselves. */
   arrive?(): void;
-  /** Makes room for packets on TX queue `queue`; left out where there is always room. */
+  /** Makes room for packets on TX queue `queue`; absent if there is always room. */
   makeRoom?(queue: number, packets: number): void;
-  /** Bytes of a frame that the far side cannot ever take; left out where there is none. */
+  /** Length of a frame that the peer can never accept; absent if there is none. */
   readonly tooLong?: number;
   close(): void;
 }
@@ -52,7 +52,7 @@ function tapBench(): Bench {
   const port = probePort(`net_tap0,iface=${name},mac=02:00:00:00:00:09`);
   const ip = (...args: string[]) => execFileSync('ip', args, { stdio: 'pipe' });
   const arrive = () => {
-    // A static neighbour, so that the datagram leaves at once; the interface is another one after a new configuration.
+    // A static neighbour, so that the datagram leaves at once. Reconfiguration creates a new interface.
     ip('address', 'replace', '198.18.7.1/24', 'dev', name);
     ip('neighbour', 'replace', '198.18.7.2', 'lladdr', '02:00:00:00:00:0a', 'dev', name);
     execFileSync('bash', ['-c', 'echo x > /dev/udp/198.18.7.2/9']);
@@ -91,7 +91,7 @@ function vhostPciBench(): Bench {
 }
 
 describe.each(benches)('a port of %s', (_, open, missing) => {
-  describe.skipIf(missing)('as every port', () => {
+  describe.skipIf(missing)('like every port', () => {
     let bench: Bench;
     let port: Port;
     let pool: Mempool;
@@ -124,7 +124,7 @@ describe.each(benches)('a port of %s', (_, open, missing) => {
       });
     }
 
-    /** Sends a packet of each length on a queue; returns how many the port took. What is left is freed. */
+    /** Sends a packet of each length on a queue and frees the rest; returns the number accepted. */
     function send(queue: number, lengths: readonly number[]): number {
       make(lengths);
       const taken = openTxQueue(port.txQueueSpec(queue)).burst(pkts, 0, lengths.length);
@@ -132,7 +132,7 @@ describe.each(benches)('a port of %s', (_, open, missing) => {
       return taken;
     }
 
-    /** Three packets on every TX queue, and at least one by some RX queue. */
+    /** Sends three packets on every TX queue and receives at least one on some RX queue. */
     function pass(): void {
       for (let queue = 0; queue < port.config.txQueues; queue++) {
         bench.makeRoom?.(queue, 3);
@@ -147,7 +147,7 @@ describe.each(benches)('a port of %s', (_, open, missing) => {
       }
     }
 
-    /** No count is below what it was. */
+    /** No counter has decreased. */
     function expectNothingLost(before: PortStats): void {
       for (const [name, value] of Object.entries(port.stats()))
         expect([name, value]).toEqual([
@@ -156,7 +156,7 @@ describe.each(benches)('a port of %s', (_, open, missing) => {
         ]);
     }
 
-    it('regression: counts on from where it was when it has fewer queues, and when it has more again', () => {
+    it('regression: keeps counting when it gets fewer queues, and when it gets more again', () => {
       pass();
       let before = port.stats();
       expect(before.opackets).toBe(3 * QUEUES);
@@ -173,7 +173,7 @@ describe.each(benches)('a port of %s', (_, open, missing) => {
       }
     });
 
-    it('counts on over stop and start, and keeps its counts when it is closed', () => {
+    it('keeps counting across stop and start, and keeps its counters when it is closed', () => {
       pass();
       let before = port.stats();
       port.stop();
@@ -189,7 +189,7 @@ describe.each(benches)('a port of %s', (_, open, missing) => {
       expectNothingLost(before);
     });
 
-    it('counts from zero when that is asked for, queues that it does not use any more included', () => {
+    it('resets its counters on request, including those of queues no longer in use', () => {
       pass();
       run({ rxQueues: 1, txQueues: 1 });
       port.clearStats();
@@ -206,7 +206,7 @@ describe.each(benches)('a port of %s', (_, open, missing) => {
       expect(port.stats()).toEqual(zero);
     });
 
-    it('has the same totals in stats and xstats, and xstats of the queues that it has', () => {
+    it('has the same totals in stats and xstats, and xstats of its current queues', () => {
       pass();
       run({ rxQueues: 1, txQueues: 1 });
       pass();
@@ -225,7 +225,7 @@ describe.each(benches)('a port of %s', (_, open, missing) => {
       expect(xstats.get('tx_q0_packets')).toBe(6);
     });
 
-    it('regression: is closed for good: what would use it again throws VPCI_CLOSED', () => {
+    it('regression: stays closed: any further use throws VPCI_CLOSED', () => {
       port.close();
       const calls = [
         () => port.start(),
@@ -237,7 +237,7 @@ describe.each(benches)('a port of %s', (_, open, missing) => {
       port.stop();
     });
 
-    it('sends each packet that it takes, or drops and counts it, or leaves it', () => {
+    it('sends each packet, or drops and counts it, or leaves it to the caller', () => {
       const long = bench.tooLong ?? FRAME;
       const lengths = [FRAME, long, 0, FRAME, long, FRAME, FRAME, FRAME];
       bench.makeRoom?.(0, 4);
@@ -249,7 +249,7 @@ describe.each(benches)('a port of %s', (_, open, missing) => {
       expect(pool.available).toBe(pool.count);
     });
 
-    it('leaves all packets while it is stopped', () => {
+    it('accepts no packets while it is stopped', () => {
       const tx = openTxQueue(port.txQueueSpec(0));
       bench.makeRoom?.(0, 4);
       port.stop();

@@ -10,7 +10,7 @@ afterEach(() => {
 });
 
 describe('devargs', () => {
-  it('are a name and pairs', () => {
+  it('consist of a name and pairs', () => {
     const { name, text, values } = parseDevargs('net_x0,path=/a=b,server');
     expect([name, text, [...values]]).toEqual([
       'net_x0',
@@ -22,7 +22,7 @@ describe('devargs', () => {
     ]);
   });
 
-  it('are a PCI address and pairs', () => {
+  it('consist of a PCI address and pairs', () => {
     const { name, text } = parseDevargs('00:1F.0,queues=2');
     expect([name, text]).toEqual(['0000:00:1f.0', 'queues=2']);
     expect(() => probePort('ffff:00:04.0,size=3')).toThrow(/unknown key 'size'; it takes path, queues/);
@@ -40,7 +40,7 @@ describe('devargs', () => {
     ]);
   });
 
-  it('regression: name a path with a comma in double quotes', () => {
+  it('regression: accept a path with a comma in double quotes', () => {
     const { text, values } = parseDevargs('net_x0,path="/a,b=\\"c\\\\.sock",queues=2,d=e"f');
     expect([...values]).toEqual([
       ['path', '/a,b="c\\.sock'],
@@ -54,7 +54,7 @@ describe('devargs', () => {
       expect(parseDevargs(`net_x0,k=${quoteDevarg(value)}`).values.get('k')).toBe(value);
   });
 
-  it('show what was given, quotes included', () => {
+  it('are shown as given, including quotes', () => {
     expect(probePort('net_null0,size=100').info.devargs).toBe('size=100');
     const probe = () => probePort('net_vhost_pci0,path="/no/a,b.sock"');
     expect(probe).toThrow('/no/a,b.sock');
@@ -62,9 +62,9 @@ describe('devargs', () => {
 
   it.each([
     ['net_null0,size="3', 'the quote of size="3 is not closed'],
-    ['net_null0,size="3"4,copy=1', `after size="3" stands '4,copy=1' and no comma`],
-    ['', "'' is no device name"],
-    ['net_null', "'net_null' is no device name"],
+    ['net_null0,size="3"4,copy=1', `expected a comma after size="3", found '4,copy=1'`],
+    ['', "'' is not a device name"],
+    ['net_null', "'net_null' is not a device name"],
     ['net_null0,', "'' has no key"],
     ['net_null0,=3', "'=3' has no key"],
     ['net_null0,size=1,size=2', "key 'size' is given twice"],
@@ -91,7 +91,7 @@ describe('ports', () => {
   });
 
   it.each([
-    ['net_foo0', "no driver 'net_foo'; there are net_vhost_pci, net_null"],
+    ['net_foo0', "no driver 'net_foo'; available: net_vhost_pci, net_null"],
     ['net_null0,foo=1', "unknown key 'foo'; it takes size, copy, no-rx, queues"],
     ['net_null0,size=x', 'size=x is not a whole number from 14 to 65407'],
     ['net_null0,copy=2', 'copy=2 is not a whole number from 0 to 1'],
@@ -100,25 +100,25 @@ describe('ports', () => {
     expect(ports()).toEqual([]);
   });
 
-  it('have names of their own', () => {
+  it('have unique names', () => {
     probePort('net_null0');
-    expect(() => probePort('net_null0,size=128')).toThrow('there is a device net_null0 already');
+    expect(() => probePort('net_null0,size=128')).toThrow('device net_null0 already exists');
   });
 
-  it('are at most 32', () => {
+  it('are limited to 32', () => {
     for (let i = 0; i < 32; i++) probePort(`net_null${i}`);
-    expect(() => probePort('net_null32')).toThrow('there are 32 ports already');
+    expect(() => probePort('net_null32')).toThrow('32 ports are open already');
   });
 
-  it('are closed again when they lack the queues', () => {
+  it('are closed again if they have too few queues', () => {
     const open = () => openPort('net_null0,queues=2', { rxQueues: 3, txQueues: 1 });
-    expect(open).toThrow('3 RX queues asked for, the device has 2');
+    expect(open).toThrow('3 RX queues requested, the device has 2');
     expect(ports()).toEqual([]);
   });
 });
 
 describe('net_null', () => {
-  it.each(['copy=0', 'copy=1'])('gives packets and takes them, %s', (copy) => {
+  it.each(['copy=0', 'copy=1'])('receives and sends packets, %s', (copy) => {
     const port = openPort(`net_null0,size=100,${copy}`);
     const pool = new Mempool({ count: 64, hugepages: false });
     const pkts = pool.vector(32);
@@ -134,7 +134,7 @@ describe('net_null', () => {
     pool.close();
   });
 
-  it('counts what found no mbuf', () => {
+  it('counts packets for which there was no mbuf', () => {
     const port = openPort('net_null0');
     const pool = new Mempool({ count: 4, hugepages: false });
     expect(openRxQueue(port.rxQueueSpec(0)).burst(pool.vector(8), 8)).toBe(0);
@@ -142,7 +142,7 @@ describe('net_null', () => {
     pool.close();
   });
 
-  it('is silent with no-rx', () => {
+  it('receives nothing with no-rx', () => {
     const port = openPort('net_null0,no-rx=1');
     const pool = new Mempool({ count: 4, hugepages: false });
     expect(openRxQueue(port.rxQueueSpec(0)).burst(pool.vector(4), 4)).toBe(0);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The ports of this process: probing by device string, port ids (the lowest free one, as in DPDK), unique names.
+// The ports of this process: probing by device string, port ids (lowest free one, as in DPDK), unique device
+// names.
 import { requireInteger, requireOptions, requireString } from '../arguments.ts';
 import { failedTo, PmdError } from '../errors.ts';
 import { checkKeys, parseDevargs } from '../ethdev/devargs.ts';
@@ -14,17 +15,20 @@ export const MAX_PORTS = 32;
 
 const open = new Map<number, Port>();
 
-/** The ports that are open, by id. */
+/** The open ports, by id. */
 export function ports(): Port[] {
   return [...open.values()].sort((a, b) => a.id - b.id);
 }
 
-/** The device string of a port: what probePort takes. */
+/** The device string of a port, as accepted by probePort. */
 export function deviceOf({ info }: Port): string {
   return info.devargs === '' ? info.name : `${info.name},${info.devargs}`;
 }
 
-/** Whether isDeviceBack can tell. It cannot of PCI functions, whose coming is the kernel's to tell. */
+/**
+ * Whether isDeviceBack works for the device. It does not for PCI functions, whose arrival only the kernel
+ * knows.
+ */
 export function canComeBack(device: string): boolean {
   const { name } = parseDevargs(device);
   return parsePciAddress(name) === null && driverOfDevice(name).isBack !== undefined;
@@ -36,20 +40,21 @@ export async function isDeviceBack(device: string): Promise<boolean> {
   return (await driverOfDevice(name).isBack?.(name, values)) ?? false;
 }
 
-/** What a device is called in `port.info.name`. */
+/** The name of a device, as in `port.info.name`. */
 export function deviceName(device: string): string {
   return parseDevargs(device).name;
 }
 
-/** Which id a port is to get, and which it is not; the lowest that is free when left out. */
+/** The id that a port should get, and ids it must not get. Default: the lowest free id. */
 export interface PortIds {
   readonly id?: number;
   readonly reserved?: ReadonlySet<number>;
 }
 
 /**
- * Probes a device such as "net_vhost_pci0,path=/run/vpci.sock": a port that is neither configured nor started.
- * Throws VPCI_DEVARGS, VPCI_NO_DRIVER, VPCI_DUPLICATE, VPCI_TOO_MANY_PORTS, or what the driver says.
+ * Probes a device such as "net_vhost_pci0,path=/run/vpci.sock" and returns a port that is neither configured
+ * nor started. Throws VPCI_DEVARGS, VPCI_NO_DRIVER, VPCI_DUPLICATE, VPCI_TOO_MANY_PORTS or the driver's
+ * error.
  */
 export function probePort(device: string, ids: PortIds = {}): Port {
   requireDevice('probePort()', device);
@@ -61,7 +66,7 @@ export function probePort(device: string, ids: PortIds = {}): Port {
   if (ports().some((port) => port.info.name === devargs.name)) {
     throw new PmdError(
       'VPCI_DUPLICATE',
-      `Failed to probe '${device}': there is a device ${devargs.name} already`,
+      `Failed to probe '${device}': device ${devargs.name} already exists`,
     );
   }
   const port = driver.probe(freeId(device, ids), devargs.name, devargs.values);
@@ -70,7 +75,10 @@ export function probePort(device: string, ids: PortIds = {}): Port {
   return port;
 }
 
-/** Probes, configures (one queue each way where left out) and starts a port. Throws what probePort and Port.configure throw. */
+/**
+ * Probes, configures (default: one queue per direction) and starts a port. Throws the errors of probePort and
+ * Port.configure.
+ */
 export function openPort(device: string, config: Partial<PortConfig> = {}): Port {
   requireDevice('openPort()', device);
   requireOptions('openPort()', 'config', config, ['rxQueues', 'txQueues']);
@@ -96,11 +104,11 @@ function freeId(device: string, { id: wanted, reserved }: PortIds): number {
   for (let id = 0; id < MAX_PORTS; id++) if (!open.has(id) && !reserved?.has(id)) return id;
   throw new PmdError(
     'VPCI_TOO_MANY_PORTS',
-    `Failed to probe '${device}': there are ${MAX_PORTS} ports already`,
+    `Failed to probe '${device}': ${MAX_PORTS} ports are open already`,
   );
 }
 
-/** A port's own close() is the one that users call, so the registry hears of it there. */
+/** Users call the port's own close(), so the registry hooks into it. */
 function forgetWhenClosed(port: Port): void {
   const close = port.close.bind(port);
   port.close = () => {

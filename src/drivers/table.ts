@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The port drivers of this package. Threads that open a queue look its driver up here, too.
+// The port drivers of this package. Threads that open a queue also look up its driver here.
 import { PmdError } from '../errors.ts';
 import type { PortDriver, QueueSpec, RxQueue, TxQueue } from '../ethdev/port.ts';
 import { parsePciAddress } from '../pci/address.ts';
@@ -9,7 +9,10 @@ import { vhostPciDriver } from './vhost-pci/driver.ts';
 
 export const drivers: readonly PortDriver[] = [vhostPciDriver, nullDriver, tapDriver];
 
-/** The driver of a device name such as "net_null0": the name without its id. PCI addresses have a driver of their own. */
+/**
+ * The driver for a device name such as "net_null0", which is the driver's name plus an id. PCI addresses have
+ * their own driver.
+ */
 export function driverOfDevice(device: string, among: readonly PortDriver[] = drivers): PortDriver {
   if (parsePciAddress(device) !== null) {
     const driver = among.find(({ pci }) => pci);
@@ -29,7 +32,7 @@ export function openTxQueue(spec: QueueSpec): TxQueue {
   return driverNamed(spec.driver, `TX queue ${spec.queue} of port ${spec.port}`).openTxQueue(spec);
 }
 
-/** Lets go of what a thread held in place in the queue; for a thread that ends. */
+/** Releases what an ending thread held in place in the queue. */
 export function abandonQueue(spec: QueueSpec): void {
   driverNamed(spec.driver, `queue ${spec.queue} of port ${spec.port}`).abandonQueue?.(spec);
 }
@@ -38,5 +41,5 @@ function driverNamed(name: string, what: string, among: readonly PortDriver[] = 
   const driver = among.find((candidate) => candidate.name === name);
   if (driver) return driver;
   const known = among.map((candidate) => candidate.name).join(', ');
-  throw new PmdError('VPCI_NO_DRIVER', `Failed to open ${what}: no driver '${name}'; there are ${known}`);
+  throw new PmdError('VPCI_NO_DRIVER', `Failed to open ${what}: no driver '${name}'; available: ${known}`);
 }

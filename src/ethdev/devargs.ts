@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Device arguments in DPDK's syntax: `<driver><id>[,key=value]...` as after --vdev, or a PCI address in place of the name as after -a. A
-// key without a value means 1.
+// Device arguments in DPDK's syntax: `<driver><id>[,key=value]...` as for --vdev, or with a PCI address in
+// place of the name as for -a. A key without a value means 1.
 //
-// As in DPDK (rte_kvargs_tokenize), a comma within brackets belongs to the value, and so do the brackets: key=a[1,3-5]b. Beyond
-// DPDK, which has no way to write a path with a comma, a value may stand in double quotes, where \" and \\ are a quote and a
-// backslash: path="/run/a,b.sock".
+// As in DPDK (rte_kvargs_tokenize), a comma within brackets belongs to the value, and so do the brackets:
+// key=a[1,3-5]b. As an extension, since DPDK has no syntax for a path with a comma, a value may be in double
+// quotes, where \" and \\ stand for a quote and a backslash: path="/run/a,b.sock".
 import { PmdError } from '../errors.ts';
 import { isMac } from '../packet/mac.ts';
 import { parsePciAddress } from '../pci/address.ts';
@@ -12,43 +12,43 @@ import { parsePciAddress } from '../pci/address.ts';
 export interface Devargs {
   /** Device name: "net_null0", "0000:00:04.0". */
   readonly name: string;
-  /** What stands after the first comma, as given. */
+  /** The text after the first comma, as given. */
   readonly text: string;
   readonly values: ReadonlyMap<string, string>;
 }
 
-/** Takes a device string apart; throws VPCI_DEVARGS that quotes the part at fault. */
+/** Parses a device string; throws a VPCI_DEVARGS that quotes the offending part. */
 export function parseDevargs(device: string): Devargs {
   const [given = '', ...pairs] = splitPairs(device);
   const address = parsePciAddress(given);
   const name = address ?? given;
   if (address === null && !/^[a-z][a-z0-9_]*[0-9]$/.test(name)) {
-    throw bad(device, `'${name}' is no device name; write <driver><id>, such as net_null0`);
+    throw bad(device, `'${name}' is not a device name; expected <driver><id>, such as net_null0`);
   }
   const values = new Map<string, string>();
   for (const pair of pairs) {
     const equals = pair.indexOf('=');
     const key = equals < 0 ? pair : pair.slice(0, equals);
-    if (key === '') throw bad(device, `'${pair}' has no key; write key=value`);
+    if (key === '') throw bad(device, `'${pair}' has no key; expected key=value`);
     if (values.has(key)) throw bad(device, `key '${key}' is given twice`);
     values.set(key, equals < 0 ? '1' : unquote(device, pair.slice(equals + 1)));
   }
   return { name, text: pairs.join(','), values };
 }
 
-/** Writes arguments so that parseDevargs reads the same. */
+/** Formats arguments; the inverse of parseDevargs. */
 export function formatDevargs(values: ReadonlyMap<string, string>): string {
   return [...values].map(([key, value]) => `${key}=${quoteDevarg(value)}`).join(',');
 }
 
-/** A value as it is written in a device string: in quotes where it needs them. */
+/** A value as written in a device string: quoted if necessary. */
 export function quoteDevarg(value: string): string {
   return /^"|[,[\s]/.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : value;
 }
 
 const QUOTED = /^"((?:\\.|[^"\\])*)"/;
 
-/** Takes a device string apart at its commas, but for those within quotes or brackets. */
+/** Splits a device string at its commas, except those within quotes or brackets. */
 function splitPairs(device: string): string[] {
   const pairs: string[] = [];
   let rest = device;
@@ -67,10 +67,10 @@ function pairLength(device: string, text: string): number {
     const length = before.length + quoted.length;
     if (quoted === '') throw bad(device, `the quote of ${text} is not closed`);
     if (length < text.length && text[length] !== ',')
-      throw bad(device, `after ${text.slice(0, length)} stands '${text.slice(length)}' and no comma`);
+      throw bad(device, `expected a comma after ${text.slice(0, length)}, found '${text.slice(length)}'`);
     return length;
   }
-  // To the first comma that no open bracket precedes; a bracket without its end is none.
+  // Up to the first comma outside brackets; an unclosed bracket does not count as one.
   const [pair] = /^(?:\[[^\]]*\]|[^,])*/.exec(text) ?? [''];
   return pair.length;
 }
@@ -78,11 +78,11 @@ function pairLength(device: string, text: string): number {
 function unquote(device: string, value: string): string {
   if (!value.startsWith('"')) return value;
   const [whole, inner = ''] = QUOTED.exec(value) ?? [];
-  if (whole !== value) throw bad(device, `${value} is no quoted value`);
+  if (whole !== value) throw bad(device, `${value} is not a quoted value`);
   return inner.replace(/\\(.)/g, '$1');
 }
 
-/** Throws when `values` has a key that `known` lacks. */
+/** Throws if `values` has a key that is not in `known`. */
 export function checkKeys(
   device: string,
   values: ReadonlyMap<string, string>,
@@ -93,7 +93,10 @@ export function checkKeys(
   }
 }
 
-/** The whole number behind `key`, `fallback` when it is left out; throws when it is none or outside [min, max]. */
+/**
+ * The whole number given for `key`, or `fallback` if the key is absent; throws unless it is a whole number in
+ * [min, max].
+ */
 export function integerArg(
   device: string,
   values: ReadonlyMap<string, string>,
@@ -109,7 +112,7 @@ export function integerArg(
   return value;
 }
 
-/** The unicast address behind `mac`, null when it is left out; throws when it is none. */
+/** The unicast address given for `mac`, or null if the key is absent; throws if it is not one. */
 export function macArg(device: string, values: ReadonlyMap<string, string>): string | null {
   const text = values.get('mac');
   if (text === undefined) return null;

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Work in the peer's own buffers: packets written where the peer receives them (the 0-copy transmit of vhost-pci), or read where
-// the peer has sent them.
+// Access to packets in the peer's own buffers: writing them where the peer receives them (vhost-pci's
+// zero-copy transmit), or reading them where the peer has sent them.
 //
-// Between reserve and commit, and between peek and release, the peer's memory can't go away: whoever stops the queue, or closes
-// its port, waits. So do not wait for anything in between. Bursts on the queue do nothing meanwhile.
+// Between reserve and commit, and between peek and release, the peer's memory cannot go away: stopping the
+// queue or closing its port waits. So do not block in between. Bursts on the queue do nothing meanwhile.
 import { IN_PLACE_FIELDS, IN_PLACE_MAX, type MappingHandle, native, type QueueHandle } from '../native.ts';
 import type { MbufVector } from './mempool.ts';
 
-/** Where packets are in the peer's memory: those that one reserve or peek told of lie together. Valid until commit or release. */
+/**
+ * Where the packets of one reserve or peek are in the peer's memory, all in the same window of the same
+ * mapping. Valid until commit or release.
+ */
 export class InPlaceSlots {
-  /** Byte offset of packet i in `bytes()`; the network header before it is none of the application's business. */
+  /** Byte offset of packet i in `bytes()`. The network header before it is not the application's concern. */
   readonly offset: Uint32Array;
-  /** Most bytes that packet i may have. */
+  /** Maximum length of packet i in bytes. */
   readonly room: Uint32Array;
-  /** Bytes of packet i: told by peek, to be set before commit. */
+  /** Length of packet i in bytes: set by peek; must be set by the application before commit. */
   readonly length: Uint32Array;
-  /** Mapping and window. */
+  /** Mapping and window of the packets. */
   readonly #place: Uint32Array;
   #bytes = new Uint8Array(0);
   #words = new Uint32Array(0);
@@ -32,19 +35,19 @@ export class InPlaceSlots {
     this.#place = new Uint32Array(buffer, IN_PLACE_FIELDS.length * 4 * IN_PLACE_MAX, 2);
   }
 
-  /** HOT. The memory that the packets lie in. Touch `offset[i]` to `offset[i] + room[i]` and nothing else. */
+  /** HOT. The memory that holds the packets. Access only `offset[i]` to `offset[i] + room[i]`. */
   bytes(): Uint8Array {
     if (this.#place[0] !== this.#viewMapping || this.#place[1] !== this.#viewWindow) this.#view();
     return this.#bytes;
   }
 
-  /** HOT. The same memory in 32-bit words, for packets whose offset is a multiple of 4. */
+  /** HOT. The same memory as 32-bit words, for packets whose offset is a multiple of 4. */
   words(): Uint32Array {
     if (this.#place[0] !== this.#viewMapping || this.#place[1] !== this.#viewWindow) this.#view();
     return this.#words;
   }
 
-  /** Another memory than before: seldom, and the only place that allocates. */
+  /** Switches to another memory than before: rare, and the only place that allocates. */
   #view(): void {
     const [mapping, window] = this.#place;
     const buffer = native.mappingWindow(mapping as MappingHandle, window);
@@ -55,7 +58,7 @@ export class InPlaceSlots {
   }
 }
 
-/** Packets written in the peer's receive buffers. */
+/** Writes packets in the peer's receive buffers. */
 export class TxInPlace {
   readonly slots: InPlaceSlots;
   readonly #queue: QueueHandle;
@@ -66,27 +69,29 @@ export class TxInPlace {
   }
 
   /**
-   * HOT. Reserves up to `n` (at most 64) receive buffers of the peer, in ring order; returns how many. 0: there is none, or the next is of a
-   * shape that only a burst can fill (several descriptors), or some are reserved already.
+   * HOT. Reserves up to `n` (at most 64) receive buffers of the peer in ring order; returns the number
+   * reserved. 0: no buffer is available, or only a burst can fill the next one (it has several descriptors),
+   * or buffers are already reserved.
    */
   reserve(n: number): number {
     return native.txReserve(this.#queue, n);
   }
 
   /**
-   * HOT. Sends the first `n` of the reserved buffers with the lengths in `slots.length` and gives up the rest. Stops before a length of 0 or
-   * beyond the room. Returns how many were sent.
+   * HOT. Sends the first `n` reserved buffers with the lengths in `slots.length` and gives up the rest. Stops
+   * at a length that is 0 or exceeds the room. Returns the number sent.
    */
   commit(n: number): number {
     return native.txCommit(this.#queue, n);
   }
 
   /**
-   * HOT. Sends one packet many times, for generators: up to `n` packets of `length` bytes, each of which starts with the bytes of
-   * `pkts.ids[0]`, an mbuf of one segment and at most `length` bytes that stays the caller's; the rest of each is what the peer's buffer
-   * held before. Bytes that a buffer has already, from its last round, are not written, so that their line stays in the caches of both
-   * cores. Returns how many were sent, 0 when no buffer is there; -1 when a burst is needed: the next buffer is too small, or has a shape that
-   * only a burst can fill, or `pkts.ids[0]` is no such packet.
+   * HOT. Sends one packet many times, for generators: up to `n` packets of `length` bytes. Each starts with
+   * the bytes of `pkts.ids[0]`, an mbuf of one segment and at most `length` bytes that remains the caller's;
+   * the rest is whatever the peer's buffer held before. Bytes that a buffer still holds from its last use are
+   * not written again, so that their cache line stays in the caches of both cores. Returns the number sent, 0
+   * if no buffer is available, or -1 if a burst is needed: the next buffer is too small or has a shape that
+   * only a burst can fill, or `pkts.ids[0]` is not such a packet.
    */
   repeat(pkts: MbufVector, length: number, n: number): number {
     return native.txRepeat(this.#queue, pkts.handle, length, n);
@@ -94,8 +99,8 @@ export class TxInPlace {
 }
 
 /**
- * Packets read where the peer has sent them. Only for peers that you trust: their bytes may change between two looks, so
- * what was checked need not be what is used.
+ * Reads packets where the peer has sent them. Only for trusted peers: the peer can change the bytes between
+ * check and use.
  */
 export class RxInPlace {
   readonly slots: InPlaceSlots;
@@ -107,14 +112,18 @@ export class RxInPlace {
   }
 
   /**
-   * HOT. Shows up to `n` (at most 64) packets; returns how many. 0: there is none, or the next needs a burst: it is in several pieces,
-   * leaves checksum or segmentation to us, or announces an address that came to the peer.
+   * HOT. Exposes up to `n` (at most 64) packets; returns their number. 0: no packet is available, or the next
+   * one needs a burst: it is in several pieces, leaves checksum or segmentation to us, or is an announcement
+   * (an address that moved to the peer).
    */
   peek(n: number): number {
     return native.rxPeek(this.#queue, n);
   }
 
-  /** HOT. Gives the first `n` packets back to the peer; the rest stay for the next peek or burst. Returns how many. */
+  /**
+   * HOT. Returns the first `n` packets to the peer; the rest stay for the next peek or burst. Returns the
+   * number released.
+   */
   release(n: number): number {
     return native.rxRelease(this.#queue, n);
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// mbufs are numbers; what they mean is in typed arrays over the pool's memory. Nothing here allocates after set-up.
+// mbufs are numbers; their fields are in typed arrays over the pool's memory. Nothing here allocates after
+// set-up.
 import { argumentError, requireInteger, requireOptions } from '../arguments.ts';
 import { failedTo, PmdError } from '../errors.ts';
 import { requireMemory } from '../machine-memory.ts';
@@ -8,32 +9,35 @@ import { native, type PoolHandle, type VectorHandle } from '../native.ts';
 export const MBUF_DEFAULT_HEADROOM = 128;
 export const MBUF_DEFAULT_DATA_ROOM = 2048;
 
-/** Bits of `olFlags`: what somebody behind us has to do for the packet, as addon/packet/mbuf_pool.h has them. */
+/** Bits of `olFlags`: work left to a later stage; the same as in addon/packet/mbuf_pool.h. */
 export const MBUF_F_CSUM_VALID = 1;
-/** The checksum from `csumStart` to the end belongs to `csumStart + csumOffset`, where the sum of the pseudo-header is. */
+/**
+ * The checksum from `csumStart` to the end must be stored at `csumStart + csumOffset`, which holds the
+ * pseudo-header's sum.
+ */
 export const MBUF_F_NEEDS_CSUM = 2;
-/** TCP over IPv4 (IPv6), to be cut into segments of `gsoSize` bytes. */
+/** TCP over IPv4 (IPv6), to be segmented into `gsoSize` bytes each. */
 export const MBUF_F_TSO4 = 4;
 export const MBUF_F_TSO6 = 8;
-/** UDP, to be cut into datagrams of `gsoSize` bytes. */
+/** UDP, to be split into datagrams of `gsoSize` bytes each. */
 export const MBUF_F_USO = 16;
-/** With TSO: the segments carry congestion marks. */
+/** With TSO: the segments carry ECN congestion marks. */
 export const MBUF_F_ECN = 32;
 
 export interface MempoolOptions {
-  /** mbufs, 1 to 2^20; 8192 when left out. */
+  /** Number of mbufs, 1 to 2^20; default 8192. */
   readonly count?: number;
-  /** Bytes of packet data an mbuf holds, 64 to 65472 - headroom; 2048 when left out. */
+  /** Bytes of packet data per mbuf, 64 to 65472 - headroom; default 2048. */
   readonly dataRoom?: number;
-  /** Bytes before the data, a multiple of 64 up to 1024; 128 when left out. */
+  /** Bytes before the data, a multiple of 64 up to 1024; default 128. */
   readonly headroom?: number;
-  /** Try hugepages first; true when left out. */
+  /** Try hugepages first; default true. */
   readonly hugepages?: boolean;
 }
 
 /** A burst of packets: up to `capacity` mbuf numbers in memory that the ring engine shares. */
 export class MbufVector {
-  /** The pool of these packets. */
+  /** The pool that these mbufs belong to. */
   readonly pool: Mempool;
   readonly handle: VectorHandle;
   readonly ids: Uint32Array;
@@ -69,19 +73,19 @@ function created<T>(what: string, create: () => T): T {
     return create();
   } catch (error) {
     throw (error as NodeJS.ErrnoException).code === 'ENOSPC'
-      ? new PmdError('ENOSPC', `Failed to get ${what}: there are as many as there can be`)
+      ? new PmdError('ENOSPC', `Failed to get ${what}: the maximum number exists already`)
       : failedTo(`get ${what}`, error);
   }
 }
 
 let reported = false;
 
-/** Once a thread: packets are slower, which nobody would look for in a control group. */
+/** Reported once per thread: packets are slower, and a control group is not an obvious cause. */
 function reportHugepages(): void {
   if (reported || !native.hugepagesRefused()) return;
   reported = true;
   process.stderr.write(
-    'mempool: the hugepages could not be had (a control group limits them, hugetlb.2MB.max): ordinary pages are used\n',
+    'mempool: no hugepages (limited by a control group, hugetlb.2MB.max): using ordinary pages\n',
   );
 }
 
@@ -94,26 +98,27 @@ export class Mempool {
   readonly dataRoom: number;
   /** All packet data: mbuf m starts at `m * stride`, its packet at `m * stride + dataOff[m]`. */
   readonly bytes: Uint8Array;
-  /** The same memory in 32-bit words (stride and headroom are multiples of 64). */
+  /** The same memory as 32-bit words (stride and headroom are multiples of 64). */
   readonly words: Uint32Array;
   readonly dataOff: Uint16Array;
   readonly dataLen: Uint16Array;
   readonly pktLen: Uint32Array;
   readonly next: Uint32Array;
   /**
-   * Offload metadata of a packet, in its first segment; offsets count from the packet's first byte. Whoever makes a packet sets
-   * `olFlags` (`alloc` sets it 0), the others mean something only with a flag that speaks of them.
+   * Offload metadata of a packet, in its first segment; offsets count from the packet's first byte. The
+   * creator of a packet sets `olFlags` (`alloc` clears it); the other fields are meaningful only with a flag
+   * that refers to them.
    */
   readonly olFlags: Uint16Array;
   readonly csumStart: Uint16Array;
   readonly csumOffset: Uint16Array;
   readonly gsoSize: Uint16Array;
-  /** Bytes of the headers that every segment repeats; a hint. */
+  /** Length in bytes of the headers that every segment repeats; a hint. */
   readonly hdrLen: Uint16Array;
   readonly #buffer: ArrayBuffer;
   #closed = false;
 
-  /** Throws VPCI_ARGUMENT, or ENOMEM when this process may not have so much memory. */
+  /** Throws VPCI_ARGUMENT, or ENOMEM if this process cannot have that much memory. */
   constructor(options: MempoolOptions = {}) {
     requireOptions('new Mempool()', 'options', options, OPTIONS);
     const {
@@ -146,32 +151,35 @@ export class Mempool {
     this.hdrLen = new Uint16Array(this.#buffer, layout.hdrLen, layout.count);
   }
 
-  /** A vector of this pool: up to 32768 mbufs; a pool has at most 1024 vectors, which go with it. */
+  /**
+   * Creates a vector of up to 32768 mbufs of this pool. A pool has at most 1024 vectors, which are freed with
+   * it.
+   */
   vector(capacity: number): MbufVector {
     requireInteger('vector()', 'capacity', capacity, 1, MAX_VECTOR);
     if (this.#closed) throw new PmdError('VPCI_CLOSED', 'Failed to call vector(): the pool is closed');
-    const handle = created(`one more vector of ${capacity} mbufs`, () =>
+    const handle = created(`another vector of ${capacity} mbufs`, () =>
       native.vectorCreate(this.handle, capacity),
     );
     return new MbufVector(this, handle, new Uint32Array(this.#buffer, native.vectorOffset(handle), capacity));
   }
 
-  /** HOT. `n` empty mbufs into `pkts.ids[0..n)`, all or none; returns `n` or 0. */
+  /** HOT. Allocates `n` empty mbufs into `pkts.ids[0..n)`, all or none; returns `n` or 0. */
   alloc(pkts: MbufVector, n: number): number {
     return native.poolAlloc(pkts.handle, n);
   }
 
-  /** HOT. Gives back `pkts.ids[from..to)`. */
+  /** HOT. Returns `pkts.ids[from..to)` to the pool. */
   free(pkts: MbufVector, from: number, to: number): void {
     native.poolFree(pkts.handle, from, to);
   }
 
-  /** mbufs that are free now. */
+  /** Number of mbufs free now. */
   get available(): number {
     return native.poolAvailable(this.handle);
   }
 
-  /** Frees the memory; vectors and views of this pool are dead after it. Idempotent. */
+  /** Frees the memory; vectors and views of this pool must not be used afterwards. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What of a packet may be left for the receiver to do: sets of MBUF_F_* bits.
+// Sets of MBUF_F_* bits: packet work that may be left to the receiver.
 import { MBUF_F_ECN, MBUF_F_NEEDS_CSUM, MBUF_F_TSO4, MBUF_F_TSO6, MBUF_F_USO } from './mempool.ts';
 
 export const ALL_OFFLOADS = MBUF_F_NEEDS_CSUM | MBUF_F_TSO4 | MBUF_F_TSO6 | MBUF_F_USO | MBUF_F_ECN;
 
 /**
- * The part of a set that makes sense by itself: who does not fill in checksums cannot cut segments (VIRTIO 1.2, 5.1.3.1), and
- * congestion marks are a matter of TCP segments.
+ * The consistent part of a set: segmentation requires checksum offload (VIRTIO 1.2, 5.1.3.1), and congestion
+ * marks require TCP segmentation.
  */
 export function consistentOffloads(offloads: number): number {
   if ((offloads & MBUF_F_NEEDS_CSUM) === 0) return 0;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What applications may ask of any port, checked alike by all port drivers.
+// Argument checks that all port drivers share.
 import { requireFunction, requireInteger, requireOneOf, requireOptions } from '../arguments.ts';
 import { PmdError } from '../errors.ts';
 import type { PortConfig, PortEvent } from './port.ts';
 
-/** More than any device has; what this one has is for its driver to say. */
+/** More than any device has; the limit of a particular device is checked by its driver. */
 const MAX_QUEUE_COUNT = 65_535;
 const EVENTS: readonly PortEvent[] = ['link', 'reason', 'removed'];
 
@@ -14,7 +14,7 @@ export function checkPortConfig(call: string, config: Partial<PortConfig>): void
     requireInteger(call, key, config[key], 0, MAX_QUEUE_COUNT);
 }
 
-/** Throws VPCI_CLOSED: a port that is closed stays so. */
+/** Throws VPCI_CLOSED if the port is closed, which is final. */
 export function requireOpen(action: string, id: number, closed: boolean): void {
   if (closed) throw new PmdError('VPCI_CLOSED', `Failed to ${action} port ${id}: the port is closed`);
 }

@@ -1,65 +1,76 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The port: what every driver gives to an application, in DPDK's words.
+// The port: the interface that every driver provides to applications, in DPDK's terms.
 import type { RxInPlace, TxInPlace } from './in-place.ts';
 import type { MbufVector } from './mempool.ts';
 
 /** HOT. One receive queue, used by one thread. */
 export interface RxQueue {
-  /** Receives up to `n` packets into `pkts.ids[0..)`; returns how many. The caller owns them. */
+  /** Receives up to `n` packets into `pkts.ids[0..)`; returns their number. The caller owns them. */
   burst(pkts: MbufVector, n: number): number;
-  /** Left out by a port that has no interrupts (PortInfo.rxInterrupts). */
+  /** Absent if the port has no interrupts (PortInfo.rxInterrupts). */
   readonly interrupt?: RxInterrupt;
-  /** Reading where the peer has sent; left out by ports without memory of a peer. */
+  /** Reads packets in the peer's buffers; absent if the port does not map a peer's memory. */
   readonly inPlace?: RxInPlace;
-  /** Moves packets to `tx` in one copy; null, or left out, where that is not possible. */
+  /** Moves packets to `tx` in one copy; null or absent if that is not possible. */
   relayTo?(tx: TxQueue): Relay | null;
 }
 
-/** Packets from one peer's ring to another's in one copy, past all mbufs. */
+/** Moves packets from one peer's ring to another's in one copy, without mbufs. */
 export interface Relay {
   /**
-   * HOT. Moves up to `n` packets; returns how many. Without room at the receiver they wait in the sender's ring, and a full burst for up
-   * to 31 calls while the receiver has few buffers laid out. -1: the next packet has a shape, or asks for work, that only two bursts can
-   * do; or there is no receiver, and they are to be dropped.
+   * HOT. Moves up to `n` packets; returns the number moved. While the receiver has no room, they wait in the
+   * sender's ring; a full burst waits for up to 31 calls while the receiver has only few buffers available.
+   * -1: the next packet has a shape or needs work that only two bursts can handle; or there is no receiver
+   * and the packets must be dropped.
    */
   burst(n: number): number;
 }
 
-/** How a receive queue wakes the thread that sleeps on it: DPDK's rte_eth_dev_rx_intr_enable and its kin. */
+/**
+ * How a receive queue wakes the thread that sleeps on it: DPDK's rte_eth_dev_rx_intr_enable and related
+ * calls.
+ */
 export interface RxInterrupt {
-  /** Readable once the queue has interrupted; -1 for a queue that never will. An eventfd is drained by whoever waits for it. */
+  /**
+   * Becomes readable when the queue interrupts; -1 if the queue never will. The thread that waits for an
+   * eventfd drains it.
+   */
   readonly fd: number;
-  /** HOT. Asks for an interrupt at the next packet. True when none waits, so that the thread may sleep; else nothing is armed. */
+  /**
+   * HOT. Requests an interrupt at the next packet. Returns true if no packet is waiting, so the thread may
+   * sleep; otherwise nothing is armed.
+   */
   arm(): boolean;
-  /** HOT. Back to polling. */
+  /** HOT. Switches back to polling. */
   disarm(): void;
-  /** Written by the thread that sleeps, at RX_SLEEPS and RX_INTERRUPTS. */
+  /** Written by the sleeping thread, at RX_SLEEPS and RX_INTERRUPTS. */
   readonly counters: Float64Array;
 }
 
-/** Times that a thread slept on the queue. */
+/** Index: number of times a thread slept on the queue. */
 export const RX_SLEEPS = 0;
-/** Times that the queue's descriptor ended a sleep, or was found signalled by one. */
+/** Index: number of times the queue's descriptor ended a sleep, or was found signalled when a sleep began. */
 export const RX_INTERRUPTS = 1;
 
 /** HOT. One transmit queue, used by one thread. */
 export interface TxQueue {
   /**
-   * Sends `pkts.ids[from..to)` in order; owns and frees those it took, and returns how many. Each of those was sent, or dropped and
-   * counted in `oerrors`. A packet that had to be cut and whose segments found room in part is not taken, and is now the rest.
+   * Sends `pkts.ids[from..to)` in order; returns the number accepted, which it owns and frees. Each accepted
+   * packet was sent, or dropped and counted in `oerrors`. A packet that had to be segmented and of which only
+   * some segments found room is not accepted; it now holds the rest.
    */
   burst(pkts: MbufVector, from: number, to: number): number;
-  /** Writing where the peer receives; left out by ports without memory of a peer. */
+  /** Writes packets in the peer's buffers; absent if the port does not map a peer's memory. */
   readonly inPlace?: TxInPlace;
 }
 
-/** How another thread opens the same queue: plain data that survives postMessage. */
+/** How another thread opens the same queue: plain data that can be sent with postMessage. */
 export interface QueueSpec {
   readonly driver: string;
   readonly role: 'rx' | 'tx';
   readonly port: number;
   readonly queue: number;
-  /** The driver's own, e.g. the addon's queue handle. */
+  /** Private to the driver, e.g. the addon's queue handle. */
   readonly data: Readonly<Record<string, number | string | SharedArrayBuffer>>;
 }
 
@@ -67,7 +78,7 @@ export interface PortLink {
   readonly up: boolean;
   /** Mbit/s. */
   readonly speed: number;
-  /** Why it is down, in words, where the driver knows. */
+  /** Why the link is down, in words, if the driver knows. */
   readonly reason?: string;
 }
 
@@ -96,9 +107,9 @@ export interface PortInfo {
   readonly maxTxQueues: number;
   readonly minRxBufSize: number;
   readonly maxRxPktLen: number;
-  /** True when a thread can sleep until a packet comes, see RxQueue.interrupt. */
+  /** Whether a thread can sleep until a packet arrives; see RxQueue.interrupt. */
   readonly rxInterrupts?: boolean;
-  /** Descriptors a ring may have; the peer chooses. */
+  /** Range of descriptors per ring; the peer chooses the number. */
   readonly minDescriptors: number;
   readonly maxDescriptors: number;
   /** Lines for "show device info" and "Device private info". */
@@ -110,59 +121,69 @@ export interface PortConfig {
   readonly txQueues: number;
 }
 
-/** 'reason': the link is down, and link().reason has changed. */
+/** 'reason': link().reason changed while the link was down. */
 export type PortEvent = 'link' | 'reason' | 'removed';
 
 export interface Port {
   readonly id: number;
   readonly info: PortInfo;
   readonly config: PortConfig;
-  /** Offloads (MBUF_F_*) that packets may have which its TX queues are given, so that the far side takes them; others are finished in software. Changes with the link. */
+  /**
+   * Offloads (MBUF_F_*) of transmitted packets that are passed on to the peer; others are done in software.
+   * Changes with the link.
+   */
   readonly txOffloads: number;
-  /** Throws VPCI_QUEUE_COUNT when the device has fewer queues, naming both numbers. Before start(). */
+  /**
+   * Must be called before start(). Throws VPCI_QUEUE_COUNT if the device has fewer queues, naming both
+   * numbers.
+   */
   configure(config: PortConfig): void;
   start(): void;
-  /** Bursts on its queues do nothing from now on; those that run have ended (but for one that sleeps in memory which does not come). */
+  /**
+   * From now on bursts on its queues do nothing. Running bursts have ended, except one stuck on memory that
+   * does not arrive.
+   */
   stop(): void;
   /**
-   * Stops the port and gives the device back; for good, and safe to call again. An lcore may still have its queues: their bursts take and
-   * give nothing from now on. What it holds in place is waited for, so stop the lcore first where that is possible.
+   * Stops the port and releases the device. This is final and idempotent. An lcore may still hold queues of
+   * the port; their bursts do nothing from now on. close() waits for packets that an lcore holds in place, so
+   * stop the lcore first if possible.
    */
   close(): void;
   readonly started: boolean;
   link(): PortLink;
   stats(): PortStats;
-  /** In DPDK's order and names. */
+  /** With DPDK's names, in DPDK's order. */
   xstats(): ReadonlyMap<string, number>;
-  /** Makes stats() and xstats() count from zero. */
+  /** Resets stats() and xstats() to zero. */
   clearStats(): void;
   rxQueueSpec(queue: number): QueueSpec;
   txQueueSpec(queue: number): QueueSpec;
-  /** Descriptors of the ring behind a queue; 0 while there is none. */
+  /** Number of descriptors in the ring behind a queue; 0 while there is no ring. */
   descriptors(role: 'rx' | 'tx', queue: number): number;
   /**
-   * What whoever is given the received packets can finish: the far side is asked to send no other offloads. Until the first call
-   * it is none. Ports whose far side cannot be asked have no such function.
+   * Sets the offloads that the consumer of received packets can complete: the peer is asked to use no others.
+   * None until the first call. Absent if the peer cannot be asked.
    */
   setRxOffloads?(offloads: number): void;
-  /** Throws a PmdError when it cannot be. Ports without it have an MTU that is somebody else's to choose. */
+  /** Throws a PmdError on failure. Absent if the port does not choose its MTU. */
   setMtu?(mtu: number): void;
   on(event: PortEvent, listener: () => void): void;
 }
 
-/** What a port driver registers: how to probe a device and how a thread opens a queue. */
+/** A port driver: how to probe a device, and how a thread opens a queue. */
 export interface PortDriver {
   /** "net_vhost_pci". */
   readonly name: string;
-  /** Keys that devargs may hold; any other is an error that names it. */
+  /** Keys accepted in devargs; any other is an error that names it. */
   readonly keys: readonly string[];
-  /** True for the driver of devices that are named by a PCI address. */
+  /** True for the driver of devices named by a PCI address. */
   readonly pci?: boolean;
   probe(id: number, name: string, devargs: ReadonlyMap<string, string>): Port;
-  /** Whether a device that went away can be probed again; does not block. Left out where nobody can say. */
+  /** Whether a removed device can be probed again; does not block. Absent if that cannot be determined. */
   isBack?(name: string, devargs: ReadonlyMap<string, string>): Promise<boolean>;
   openRxQueue(spec: QueueSpec): RxQueue;
   openTxQueue(spec: QueueSpec): TxQueue;
-  /** The thread that had the queue is gone, or about to be: what it held in place is let go. */
+  /** Called when the thread that held the queue has ended or is about to: releases what it held in place. */
   abandonQueue?(spec: QueueSpec): void;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which lcore has which queue of a port: one word for each queue that the port may have, RX before TX, shared by all threads. A queue is
-// made for one thread, and two that poll it would tear its ring.
+// Which lcore owns which queue of a port: one word per possible queue of the port, RX before TX, shared by
+// all threads. A queue may be used by one thread only; two threads polling it would corrupt its ring state.
 import type { Port } from './port.ts';
 
 const FREE = 0;
@@ -8,7 +8,7 @@ const CLOSED = -1;
 
 const known = new WeakMap<Port, SharedArrayBuffer>();
 
-/** The words of a port, from its first lcore on. */
+/** The words of a port, created on first use. */
 export function queueOwners(port: Port): SharedArrayBuffer {
   const there = known.get(port);
   if (there) return there;
@@ -18,30 +18,33 @@ export function queueOwners(port: Port): SharedArrayBuffer {
   return words;
 }
 
-/** Gives a queue to `owner`, a positive number. Returns who has it now: another one keeps it, and of a closed port nobody gets any (null). */
+/**
+ * Claims a queue for `owner`, a positive number. Returns its owner, which may be an earlier one, or null if
+ * the port is closed.
+ */
 export function claimQueue(owners: SharedArrayBuffer, at: number, owner: number): number | null {
   const before = Atomics.compareExchange(new Int32Array(owners), at, FREE, owner);
   if (before === CLOSED) return null;
   return before === FREE ? owner : before;
 }
 
-/** Gives back a queue, if `owner` has it. */
+/** Releases a queue if `owner` owns it. */
 export function releaseQueue(owners: SharedArrayBuffer, at: number, owner: number): void {
   Atomics.compareExchange(new Int32Array(owners), at, owner, FREE);
 }
 
-/** Whether closeQueues was called. */
+/** Whether closeQueues() was called. */
 export function queuesClosed(port: Port): boolean {
   const owners = known.get(port);
   return owners !== undefined && wordsClosed(owners);
 }
 
-/** The same, for a thread that has only the words. */
+/** The same for a thread that has only the words. */
 export function wordsClosed(owners: SharedArrayBuffer): boolean {
   return new Int32Array(owners).includes(CLOSED);
 }
 
-/** No lcore is to open a queue of the port any more. */
+/** Prevents lcores from opening queues of the port from now on. */
 export function closeQueues(port: Port): void {
   const owners = new Int32Array(queueOwners(port));
   for (let at = 0; at < owners.length; at++) Atomics.store(owners, at, CLOSED);

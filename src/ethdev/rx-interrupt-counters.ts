@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the thread that sleeps on a receive queue counts, told to the main thread as the difference to a baseline.
+// Counters of the thread that sleeps on a receive queue, read by the main thread relative to a baseline.
 import { RX_INTERRUPTS, RX_SLEEPS } from './port.ts';
 
 const NAMES = [
@@ -8,7 +8,7 @@ const NAMES = [
 ] as const;
 
 export class RxInterruptCounters {
-  /** For RxInterrupt.counters, in whatever thread. */
+  /** Backs RxInterrupt.counters, in any thread. */
   readonly shared = new SharedArrayBuffer(8 * NAMES.length);
   readonly #live = new Float64Array(this.shared);
   #baseline = [0, 0];

@@ -1,37 +1,38 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Queue counters turned into DPDK's statistics: the names and the order of rte_eth_xstats and of the vhost library's
-// queue statistics. Pure functions over numbers; every port driver whose queues count as QUEUE_COUNTERS does uses them.
+// Converts queue counters to DPDK's statistics, with the names and the order of rte_eth_xstats and of the
+// vhost library's queue statistics. Pure functions over numbers, used by every port driver whose queues have
+// QUEUE_COUNTERS.
 import { QUEUE_COUNTERS } from '../native.ts';
 import type { PortConfig, PortStats } from './port.ts';
 
 export type QueueCounterName = (typeof QUEUE_COUNTERS)[number];
 
-/** One queue's counters in the order of QUEUE_COUNTERS. */
+/** Counters of one queue, in the order of QUEUE_COUNTERS. */
 export type CounterValues = readonly number[];
 
-/** Of all queues that a port has ever used: what its totals have counted stays counted when it uses fewer. */
+/** Counters of all queues that a port has ever used, so that its totals do not drop when it uses fewer. */
 export interface PortCounters {
   readonly rx: readonly CounterValues[];
   readonly tx: readonly CounterValues[];
-  /** Queues that the port uses now, whose counts are also listed one by one; all when left out. */
+  /** Queues in use, whose counters are also listed individually; default: all. */
   readonly used?: PortConfig;
-  /** Packets that were lost because no queue took them; 0 when left out. */
+  /** Packets lost because no queue accepted them; default 0. */
   readonly missed?: number;
 }
 
 const POSITION: ReadonlyMap<string, number> = new Map(QUEUE_COUNTERS.map((name, index) => [name, index]));
 
-/** The value of one counter. */
+/** Returns the value of one counter. */
 export function counter(values: CounterValues, name: QueueCounterName): number {
   return values[POSITION.get(name) as number] ?? 0;
 }
 
-/** Live counters of one queue, told as the difference to a baseline that `clear` moves. */
+/** Live counters of one queue, read relative to a baseline that `clear` resets. */
 export class QueueCounters {
   readonly #live: BigUint64Array;
   readonly #baseline: bigint[];
 
-  /** `live` in the order of QUEUE_COUNTERS, as native.queueStats gives it. */
+  /** `live` is in the order of QUEUE_COUNTERS, as returned by native.queueStats. */
   constructor(live: BigUint64Array) {
     this.#live = live;
     this.#baseline = QUEUE_COUNTERS.map(() => 0n);
@@ -48,7 +49,7 @@ export class QueueCounters {
   }
 }
 
-/** The last counts of a closed port, cleared. */
+/** The final counters of a closed port, reset to zero. */
 export function clearedCounters(counters: PortCounters): PortCounters {
   const zero = (queues: readonly CounterValues[]) => queues.map((values) => values.map(() => 0));
   return { ...counters, rx: zero(counters.rx), tx: zero(counters.tx), missed: 0 };
@@ -71,8 +72,8 @@ export function portStats(counters: PortCounters): PortStats {
 }
 
 /**
- * The extended statistics: rte_ethdev's generic ones, its per-queue ones, then every counter of every queue in use as
- * "rx_q0_<name>", then `extra` (a driver's own, in their order).
+ * The extended statistics: rte_ethdev's generic ones, then its per-queue ones, then every counter of every
+ * queue in use as "rx_q0_<name>", then `extra` (the driver's own, in its order).
  */
 export function portXstats(
   counters: PortCounters,

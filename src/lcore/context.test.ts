@@ -4,7 +4,7 @@ import type { QueueSpec } from '../ethdev/port.ts';
 import { WorkerContext } from './context.ts';
 import { controlLayout, type LcoreStart, STATS_WORDS } from './control.ts';
 
-it('regression: a pool that is closed twice does not make the lcore forget another', () => {
+it('regression: closing a pool twice does not make the lcore forget another', () => {
   const control = new SharedArrayBuffer(4 * controlLayout([]).words);
   const stats = new SharedArrayBuffer(8 * STATS_WORDS);
   const start = {
@@ -28,7 +28,7 @@ it('regression: a pool that is closed twice does not make the lcore forget anoth
   expect(new Int32Array(control)[controlLayout([]).pools.first]).toBe(0);
 });
 
-/** A port with one receive queue, whose driver finds it gone because the port is closed meanwhile. */
+/** A port with one receive queue that the driver finds gone, because the port is closed meanwhile. */
 function closingPort(): LcoreStart {
   const owners = new SharedArrayBuffer(8);
   const spec = (): QueueSpec => ({
@@ -47,7 +47,7 @@ function closingPort(): LcoreStart {
   return { lcoreId: 0, owner: 1, cpus: [0], module: '', control, stats, wakeFd: -1, ports, data: null };
 }
 
-it('regression: a port that is closed while its queue is opened is VPCI_CLOSED', () => {
+it('regression: closing a port while its queue is being opened is VPCI_CLOSED', () => {
   expect(() => new WorkerContext(closingPort()).rxQueue(0)).toThrow(
     expect.objectContaining({
       code: 'VPCI_CLOSED',
@@ -56,7 +56,7 @@ it('regression: a port that is closed while its queue is opened is VPCI_CLOSED',
   );
 });
 
-it.each(['0', null, {}, -1, 1.5, Symbol('x')])('regression: %o is no number of a port or queue', (wrong) => {
+it.each(['0', null, {}, -1, 1.5, Symbol('x')])('regression: %o is not a port or queue number', (wrong) => {
   const lcore = new WorkerContext(closingPort());
   const refused = expect.objectContaining({ code: 'VPCI_ARGUMENT' });
   for (const [port, queue] of [

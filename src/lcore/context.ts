@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a user's module sees on its lcore.
+// The context that a user's module gets on its lcore.
 import { requireInteger } from '../arguments.ts';
 import { abandonQueue, openRxQueue, openTxQueue } from '../drivers/table.ts';
 import { PmdError } from '../errors.ts';
@@ -20,31 +20,35 @@ import {
 } from './control.ts';
 import { Sleeper } from './sleeper.ts';
 
-/** Larger than any number of a port or queue; which ones there are, the launcher says. */
+/** Larger than any port or queue number; the launcher determines which exist. */
 const MAX_NUMBER = 65_535;
 
 export interface LcoreContext<Data = unknown> {
   readonly lcoreId: number;
-  /** How many ports the launcher gave. */
+  /** Number of ports passed to launch(). */
   readonly portCount: number;
-  /** What the launcher gave as `data`. */
+  /** The `data` passed to launch(). */
   readonly data: Data;
-  /** 64 numbers that the launcher sees as `Lcore.stats`; what they mean is the module's affair. */
+  /** 64 numbers that the launcher sees as `Lcore.stats`; the module defines their meaning. */
   readonly stats: Float64Array;
-  /** HOT. False once the launcher wants the lcore to stop: then return. */
+  /** HOT. False once the launcher asks the lcore to stop; the module must then return. */
   running(): boolean;
   /**
-   * Opens a receive queue of the launcher's `ports[port]`. Throws VPCI_NO_QUEUE when the launcher's port has none of that number;
-   * VPCI_QUEUE_BUSY, naming the lcore, when another lcore has it, which keeps it until it has ended; VPCI_CLOSED when the port is closed.
+   * Opens a receive queue of the launcher's `ports[port]`. Throws VPCI_NO_QUEUE if the port has no such
+   * queue; VPCI_QUEUE_BUSY, naming the lcore, if another lcore owns the queue, which it does until it ends;
+   * VPCI_CLOSED if the port is closed.
    */
   rxQueue(port: number, queue?: number): RxQueue;
-  /** Opens a transmit queue of the launcher's `ports[port]`; throws as rxQueue. */
+  /** Opens a transmit queue of the launcher's `ports[port]`; throws the same errors as rxQueue. */
   txQueue(port: number, queue?: number): TxQueue;
-  /** A pool for this thread, freed when the lcore ends, however it ends. At most 63, and one more for each queue of the ports. */
+  /**
+   * Creates a pool for this thread. It is freed when the lcore ends, for whatever reason. At most 63, plus
+   * one for each queue of the ports.
+   */
   createPool(options?: MempoolOptions): Mempool;
   /**
-   * What this lcore sleeps with until a packet comes on one of the queues or it is to stop. Freed when the lcore ends; at
-   * most 16. Throws VPCI_NO_INTERRUPTS when a queue can only be polled.
+   * Creates a sleeper, with which this lcore sleeps until a packet arrives on one of the queues or it must
+   * stop. Freed when the lcore ends; at most 16. Throws VPCI_NO_INTERRUPTS if a queue can only be polled.
    */
   createSleeper(queues: readonly RxQueue[]): Sleeper;
 }
@@ -52,7 +56,7 @@ export interface LcoreContext<Data = unknown> {
 /** The default export of a module that runs on an lcore. */
 export type LcoreMain<Data = unknown> = (lcore: LcoreContext<Data>) => void | Promise<void>;
 
-/** Built in the worker. */
+/** The implementation, created in the worker. */
 export class WorkerContext implements LcoreContext {
   readonly lcoreId: number;
   readonly portCount: number;
@@ -84,7 +88,7 @@ export class WorkerContext implements LcoreContext {
     return this.#open('tx', port, queue, openTxQueue);
   }
 
-  /** Lets go of what was held in place, however the thread ends: whoever stops a queue waits for that. */
+  /** Releases what was held in place, however the thread ends, because stopping a queue waits for that. */
   abandonQueues(): void {
     for (const spec of takeQueues(this.#start)) abandonQueue(spec);
   }
@@ -113,16 +117,20 @@ export class WorkerContext implements LcoreContext {
     if (slot >= 0 && slot < first + count) return slot;
     throw new PmdError(
       what === 'pool' ? 'VPCI_POOLS' : 'VPCI_SLEEPERS',
-      `Failed to create a ${what}: lcore ${this.lcoreId} has ${count} already`,
+      `Failed to create a ${what}: lcore ${this.lcoreId} already has ${count}`,
     );
   }
 
-  /** Closed twice, a thing must not make the lcore forget the one that has its slot now. */
+  /**
+   * Clears the slot only if it still holds this handle: closing twice must not free a slot that was reused.
+   */
   #forget(slot: number, handle: number): void {
     Atomics.compareExchange(this.#control, slot, handle + 1, 0);
   }
 
-  /** A port that is closed between the claim and the opening takes the driver's queue away: that too is VPCI_CLOSED. */
+  /**
+   * If the port is closed between claiming and opening, the driver's queue is gone; that is also VPCI_CLOSED.
+   */
   #open<Queue>(role: 'rx' | 'tx', port: number, queue: number, open: (spec: QueueSpec) => Queue): Queue {
     const spec = this.#take(role, port, queue);
     try {
@@ -133,7 +141,10 @@ export class WorkerContext implements LcoreContext {
     }
   }
 
-  /** The queue's description. Its launcher learns of it too, for a thread that can't let go by itself any more. */
+  /**
+   * Claims a queue and returns its spec. Also records it for the launcher, in case this thread can no longer
+   * release it itself.
+   */
   #take(role: 'rx' | 'tx', port: number, queue: number) {
     const spec = this.#spec(role, port, queue);
     this.#claim(this.#start.ports[port] as PortQueues, spec);
@@ -160,7 +171,7 @@ export class WorkerContext implements LcoreContext {
     if (spec) return spec;
     throw new PmdError(
       'VPCI_NO_QUEUE',
-      `Failed to open ${role.toUpperCase()} queue ${queue} of port ${port}: the lcore was given no such queue`,
+      `Failed to open ${role.toUpperCase()} queue ${queue} of port ${port}: the lcore has no such queue`,
     );
   }
 }
@@ -173,7 +184,7 @@ function closedError(spec: QueueSpec): PmdError {
   return new PmdError('VPCI_CLOSED', `${failedToOpen(spec)}: the port is closed`);
 }
 
-/** A pool that its launcher frees, unless the module closes it first. */
+/** A pool that the launcher frees unless the module closes it first. */
 class LcorePool extends Mempool {
   readonly #forget: (handle: number) => void;
 

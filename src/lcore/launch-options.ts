@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What launch() is given, checked before a thread is made: what is wrong is told by the call, not by a thread that ends.
+// Checks the options of launch() before a thread is created, so that errors are thrown by the call and not
+// reported by a thread that ends.
 import { readFileSync, statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -11,25 +12,29 @@ import { MAX_CPU, parseLcores } from './lcore-list.ts';
 
 const CALL = 'launch()';
 const KEYS = ['lcore', 'cpu', 'module', 'ports', 'data', 'stopTimeout'];
-/** The longest time that setTimeout takes. */
+/** The longest delay that setTimeout accepts. */
 const MAX_TIMEOUT_MS = 0x7fff_ffff;
 
 export interface LaunchOptions {
-  /** The lcore's number; that of `cpu` when left out, else 0. */
+  /** The lcore's number; default: that of `cpu`, or else 0. */
   readonly lcore?: number;
-  /** CPU or CPUs to pin to; that of the lcore's number when left out. */
+  /** CPU or CPUs to pin to; default: the CPU of the lcore's number. */
   readonly cpu?: number | readonly number[];
-  /** Module whose default export runs on the lcore: an absolute path or a file: URL, TypeScript or JavaScript. */
+  /**
+   * Module whose default export runs on the lcore: an absolute path or a file: URL, TypeScript or JavaScript.
+   */
   readonly module: string | URL;
-  /** Ports whose queues the module may open. */
+  /** Ports whose queues the module can open. */
   readonly ports?: readonly Port[];
-  /** Anything that postMessage can carry; the module's `lcore.data`. */
+  /** Anything that postMessage can transfer; becomes the module's `lcore.data`. */
   readonly data?: unknown;
-  /** Milliseconds that the module has to return after stop(), before its thread is terminated; 5000. */
+  /**
+   * Time in milliseconds for the module to return after stop() before its thread is terminated; default 5000.
+   */
   readonly stopTimeout?: number;
 }
 
-/** The options with everything that may be left out. */
+/** The options with all defaults filled in. */
 export interface LaunchPlan {
   readonly lcoreId: number;
   readonly cpus: readonly number[];
@@ -39,7 +44,7 @@ export interface LaunchPlan {
   readonly stopTimeout: number;
 }
 
-/** Throws VPCI_ARGUMENT, VPCI_NO_CPU, VPCI_LCORE_MODULE (there is no such file) or VPCI_CLOSED (a port is closed). */
+/** Throws VPCI_ARGUMENT, VPCI_NO_CPU, VPCI_LCORE_MODULE (no such file) or VPCI_CLOSED (a port is closed). */
 export function planLaunch(options: LaunchOptions): LaunchPlan {
   requireOptions(CALL, 'options', options, KEYS);
   const { lcore, cpu = lcore ?? 0, module, ports = [], stopTimeout = 5000 } = options;
@@ -63,7 +68,7 @@ function checkedCpus(cpu: number | readonly number[]): readonly number[] {
   return cpus;
 }
 
-/** The CPUs that are switched on; null when the machine does not say. */
+/** The online CPUs; null if the machine does not report them. */
 function machineCpus(): number[] | null {
   try {
     const online = readFileSync('/sys/devices/system/cpu/online', 'utf8').trim();

@@ -88,7 +88,7 @@ describe('launch', () => {
     expect([lcore.stats[0], lcore.stats[1]]).toEqual([cpu, 1]);
   });
 
-  it('opens queues of its ports and pools that end with it', async () => {
+  it('opens queues of its ports, and pools that are freed when it ends', async () => {
     const ports = [openPort('net_null0,size=100'), openPort('net_null1')];
     const lcore = launch({
       cpu,
@@ -111,7 +111,7 @@ describe('launch', () => {
 });
 
 describe('a queue', () => {
-  /** Opens it twice, as a module may. */
+  /** Opens the queue twice, as a module may. */
   const receiver = () =>
     module(`export default (l) => {
       const pkts = l.createPool({ count: 8, hugepages: false }).vector(8);
@@ -119,25 +119,28 @@ describe('a queue', () => {
       for (const queue = l.rxQueue(0); l.running(); l.stats[0]++) l.stats[1] += queue.burst(pkts, 8);
     }`);
 
-  it.each(['rx', 'tx'])('regression: (%s) has one lcore, whose name another one is told', async (role) => {
-    const port = openPort('net_null0', { rxQueues: 2, txQueues: 2 });
-    const holder = (queue: number) =>
-      module(`export default (l) => { l.${role}Queue(0, ${queue}); l.stats[0] = 1; while (l.running()); }`);
-    const first = launch({ lcore: 3, cpu, ports: [port], module: holder(0) });
-    const other = launch({ lcore: 4, cpu, ports: [port], module: holder(1) });
-    await until(() => first.stats[0] === 1 && other.stats[0] === 1);
-    const second = launch({ lcore: 3, cpu, ports: [port], module: holder(0) });
-    await expect(second.exited).rejects.toMatchObject({
-      code: 'VPCI_QUEUE_BUSY',
-      message: `Lcore 3 failed: Failed to open ${role.toUpperCase()} queue 0 of port 0: lcore 3 has it, and a queue belongs to one lcore`,
-    });
-    await Promise.all([first.stop(), other.stop()]);
-    const third = launch({ lcore: 5, cpu, ports: [port], module: holder(0) });
-    await until(() => third.stats[0] === 1);
-    await third.stop();
-  });
+  it.each(['rx', 'tx'])(
+    'regression: (%s) belongs to one lcore, which the error for another one names',
+    async (role) => {
+      const port = openPort('net_null0', { rxQueues: 2, txQueues: 2 });
+      const holder = (queue: number) =>
+        module(`export default (l) => { l.${role}Queue(0, ${queue}); l.stats[0] = 1; while (l.running()); }`);
+      const first = launch({ lcore: 3, cpu, ports: [port], module: holder(0) });
+      const other = launch({ lcore: 4, cpu, ports: [port], module: holder(1) });
+      await until(() => first.stats[0] === 1 && other.stats[0] === 1);
+      const second = launch({ lcore: 3, cpu, ports: [port], module: holder(0) });
+      await expect(second.exited).rejects.toMatchObject({
+        code: 'VPCI_QUEUE_BUSY',
+        message: `Lcore 3 failed: Failed to open ${role.toUpperCase()} queue 0 of port 0: lcore 3 has it, and a queue belongs to one lcore`,
+      });
+      await Promise.all([first.stop(), other.stop()]);
+      const third = launch({ lcore: 5, cpu, ports: [port], module: holder(0) });
+      await until(() => third.stats[0] === 1);
+      await third.stop();
+    },
+  );
 
-  it('is free again when its lcore had to be terminated', async () => {
+  it('is free again after its lcore had to be terminated', async () => {
     const port = openPort('net_null0');
     const stuck = launch({
       cpu,
@@ -152,7 +155,7 @@ describe('a queue', () => {
     await next.stop();
   });
 
-  it.each(['stop', 'close'] as const)('gives nothing to its lcore after %s() of the port', async (end) => {
+  it.each(['stop', 'close'] as const)('does nothing for its lcore after %s() of the port', async (end) => {
     const port = openPort('net_null0');
     const lcore = launch({
       cpu,
@@ -176,7 +179,7 @@ describe('a queue', () => {
     expect(port.stats().ipackets).toBe(ipackets);
   });
 
-  it("of a closed port lets go of the peer's memory while an lcore polls it", async () => {
+  it("of a closed port releases the peer's memory while an lcore polls it", async () => {
     const peer = new RemotePeer();
     const fake = new FakeVhostPci({ features: PEER_FEATURES | SESSION_FEATURES, queuePairs: 1 });
     const port = openVhostPciPort(() => fake, { id: 0, name: 'net_vhost_pci0' });
@@ -198,7 +201,7 @@ describe('a queue', () => {
     peer.close();
   });
 
-  it('of a closed port is not opened', async () => {
+  it('of a closed port cannot be opened', async () => {
     const port = openPort('net_null0');
     const lcore = launch({
       cpu,
@@ -214,8 +217,8 @@ describe('a queue', () => {
   });
 });
 
-describe('an lcore that is given many queues', () => {
-  it('regression: opens all of them, and has a pool and a vector for each', async () => {
+describe('an lcore with many queues', () => {
+  it('regression: opens all of them, with a pool and a vector for each', async () => {
     const config = { rxQueues: 128, txQueues: 128 };
     const ports = [openPort('net_null0,queues=128', config), openPort('net_null1,queues=128', config)];
     const lcore = launch({
@@ -234,7 +237,7 @@ describe('an lcore that is given many queues', () => {
     });
     await lcore.exited;
     expect([...lcore.stats.subarray(0, 2)]).toEqual([1024, 1024]);
-    // The pools went with it.
+    // The pools were freed with it.
     const again = launch({
       cpu,
       ports,
@@ -264,7 +267,7 @@ describe('the end of an lcore', () => {
     await fails(launch({ cpu, lcore: 0, module: module(`export default () => { throw ${what}; }`) }), says);
   });
 
-  it('is reported when the module does not load', async () => {
+  it('is reported when the module cannot be loaded', async () => {
     await fails(launch({ cpu, module: module('export default (') }), 'Lcore');
     await fails(launch({ cpu, module: module("import './absent.mjs'") }), 'absent.mjs');
     await fails(launch({ cpu, module: module('export const x = 1;') }), 'no function as its default export');
@@ -284,20 +287,20 @@ describe('the end of an lcore', () => {
     );
   });
 
-  it('is forced when the module does not heed stop()', async () => {
+  it('is forced when the module ignores stop()', async () => {
     const lcore = launch({ cpu, stopTimeout: 50, module: module('export default () => { for (;;); }') });
     await lcore.ready;
     await expect(lcore.stop()).rejects.toThrow('did not return within 50 ms');
   });
 
-  it('comes once, however often stop() is called', async () => {
+  it('happens once, however often stop() is called', async () => {
     const lcore = launch({ cpu, module: module('export default (l) => { while (l.running()); }') });
     await lcore.ready;
     await Promise.all([lcore.stop(), lcore.stop()]);
     await lcore.stop();
   });
 
-  it('comes before the start when stop() is called at once', async () => {
+  it('precedes the start when stop() is called at once', async () => {
     await launch({ cpu, module: module('export default (l) => { while (l.running()); }') }).stop();
   });
 
@@ -317,13 +320,13 @@ describe('the end of an lcore', () => {
   });
 });
 
-describe("an lcore that ends with the peer's buffers in its hands", () => {
+describe("an lcore that ends while it holds the peer's buffers", () => {
   const cases = [
     ['throws', 'throw new Error("x")'],
     ['ends its thread', 'process.exit(3)'],
     ['has to be terminated', 'for (;;);'],
   ] as const;
-  it.each(cases)('lets go of them when it %s, so that its port can be closed', async (_, end) => {
+  it.each(cases)('releases them when it %s, so that its port can be closed', async (_, end) => {
     const peer = new RemotePeer();
     const fake = new FakeVhostPci({ features: PEER_FEATURES | SESSION_FEATURES, queuePairs: 1 });
     const port = openVhostPciPort(() => fake, { id: 0, name: 'net_vhost_pci0' });

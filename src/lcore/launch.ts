@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Launches a user's module on a pinned worker thread and follows it to its end.
+// Launches a user's module on a pinned worker thread and tracks it until it ends.
 //
-// The launcher frees the lcore's pools once the thread is gone, so it makes no difference whether the module returned,
-// threw, called process.exit() or had to be terminated.
+// The launcher frees the lcore's pools after the thread is gone, so it does not matter whether the module
+// returned, threw, called process.exit() or had to be terminated.
 import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -26,13 +26,13 @@ import {
 } from './control.ts';
 import { type LaunchOptions, planLaunch } from './launch-options.ts';
 
-/** Milliseconds that a thread which is terminated may take to be gone. */
+/** Time in milliseconds for a terminated thread to end. */
 const TERMINATE_MS = 2000;
 let stranded = 0;
 
 /**
- * Ends the process, as process.exit does. That would wait for every thread, and so for ever for one that sleeps in memory whose pages do not
- * come: the process ends without it.
+ * Ends the process like process.exit, which waits for every thread and so would wait forever for one that is
+ * stuck on memory whose pages never arrive. exitProcess ends the process without waiting for such a thread.
  */
 export function exitProcess(code: number = Number(process.exitCode ?? 0)): never {
   requireInteger('exitProcess()', 'code', code, 0, 255);
@@ -45,9 +45,12 @@ export class Lcore {
   readonly cpus: readonly number[];
   /** The module's `lcore.stats`. */
   readonly stats: Float64Array;
-  /** Resolves when the module's function is entered; rejects when the lcore ends before that. */
+  /** Resolves when the module's function is called; rejects if the lcore ends before that. */
   readonly ready: Promise<void>;
-  /** Resolves when the module returned and the thread is gone; rejects with a PmdError when it failed, or cannot be ended (see exitProcess). */
+  /**
+   * Resolves when the module has returned and the thread is gone; rejects with a PmdError if it failed or
+   * cannot be ended (see exitProcess).
+   */
   readonly exited: Promise<void>;
   readonly #worker: Worker;
   readonly #control: Int32Array;
@@ -77,15 +80,18 @@ export class Lcore {
       this.exited.then(resolve, reject);
     });
     worker.on('error', (error) => this.#fail(error as NodeJS.ErrnoException));
-    // Whoever does not look at one of the two hears of a failure from the other or from stop().
+    // A caller that ignores one of the two promises learns of a failure from the other or from stop().
     this.exited.catch(() => {});
     this.ready.catch(() => {});
   }
 
-  /** Asks the module to return and waits until the thread is gone; rejects as `exited` does. May be called again. */
+  /**
+   * Asks the module to return and waits until the thread is gone; rejects as `exited` does. May be called
+   * again.
+   */
   stop(): Promise<void> {
     Atomics.store(this.#control, RUNNING, 0);
-    // After the word: what wakes up looks at it.
+    // Signal only after clearing the word, which the woken thread checks.
     if (!this.#gone) native.eventfdSignal(this.#start.wakeFd);
     this.#timer ??= setTimeout(() => this.#terminate(), this.#stopTimeout).unref();
     return this.exited;
@@ -100,7 +106,10 @@ export class Lcore {
     this.#timer = setTimeout(() => this.#strand(), TERMINATE_MS);
   }
 
-  /** Not even the end of its thread comes: it sleeps in the kernel, or in a call that never returns. What it has stays its own. */
+  /**
+   * The thread does not end even when terminated: it is stuck in the kernel or in a call that never returns.
+   * It keeps its resources.
+   */
   #strand(): void {
     this.#stranded = true;
     stranded++;
@@ -135,7 +144,7 @@ export class Lcore {
     else resolve();
   }
 
-  /** What the thread had of the addon, and did not give back itself. */
+  /** Frees the thread's addon resources that it did not free itself. */
   #free(): void {
     for (const spec of takeQueues(this.#start)) abandonQueue(spec);
     const { pools, sleepers } = controlLayout(this.#start.ports);
@@ -154,8 +163,8 @@ export class Lcore {
 }
 
 /**
- * Starts a module on an lcore. It runs until it returns, fails, or `stop()` is called. Throws VPCI_ARGUMENT, VPCI_NO_CPU,
- * VPCI_LCORE_MODULE (there is no such file) or VPCI_CLOSED; what goes wrong later rejects `exited`.
+ * Starts a module on an lcore. It runs until it returns, fails, or `stop()` is called. Throws VPCI_ARGUMENT,
+ * VPCI_NO_CPU, VPCI_LCORE_MODULE (no such file) or VPCI_CLOSED; later errors reject `exited`.
  */
 export function launch(options: LaunchOptions): Lcore {
   const { lcoreId, cpus, module, stopTimeout, ports: given } = planLaunch(options);
@@ -190,14 +199,18 @@ function queuesOf(port: Port): PortQueues {
   };
 }
 
-/** A worker whose first module is worker.ts here or worker.js in dist; TypeScript of either side goes through tsx. */
+/**
+ * Creates a worker that starts with worker.ts here or worker.js in dist; TypeScript, ours or the user's, is
+ * loaded through tsx.
+ */
 function newWorker(start: LcoreStart): Worker {
   const extension = extname(new URL(import.meta.url).pathname);
   const entry = new URL(`./worker${extension}`, import.meta.url);
   const options = { workerData: start, execArgv: [], name: `lcore ${start.lcoreId}` };
   const typescript = [entry.href, start.module].some((url) => /\.[cm]?ts$/.test(new URL(url).pathname));
   if (!typescript) return new Worker(entry, options);
-  // Node 20 applies --import to a worker's later modules but not to its first, so the first one is this line.
+  // Node 20 does not apply --import to a worker's first module, only to later ones, so this line is the first
+  // module.
   const code = `${registerTsx()} await import(${JSON.stringify(entry.href)});`;
   return new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), options);
 }

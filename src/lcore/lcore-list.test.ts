@@ -5,13 +5,13 @@ import { parseCoremask, parseLcores } from './lcore-list.ts';
 const text = (list: string) => parseLcores(list).map((l) => `${l.id}@${l.cpus.join('+')}`);
 
 describe('lcore lists', () => {
-  it('take numbers and ranges', () => {
+  it('accept numbers and ranges', () => {
     expect(text('0-1')).toEqual(['0@0', '1@1']);
     expect(text('0,2-3')).toEqual(['0@0', '2@2', '3@3']);
     expect(text('3,1')).toEqual(['1@1', '3@3']);
   });
 
-  it('place lcores on CPUs', () => {
+  it('assign lcores to CPUs', () => {
     expect(text('0@1,1@1')).toEqual(['0@1', '1@1']);
     expect(text('(0-1)@2,3@(4,5)')).toEqual(['0@2', '1@2', '3@4+5']);
     expect(text('(0,1)')).toEqual(['0@0+1', '1@0+1']);
@@ -31,7 +31,7 @@ describe('lcore lists', () => {
     expect(() => parseLcores(list)).toThrow(cause);
   });
 
-  it('read core masks', () => {
+  it('accept core masks', () => {
     expect(parseCoremask('0x5').map((l) => l.id)).toEqual([0, 2]);
     expect(parseCoremask('3').map((l) => l.id)).toEqual([0, 1]);
     expect(() => parseCoremask('0')).toThrow('the mask is empty');

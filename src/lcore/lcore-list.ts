@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which lcores there are and on which CPUs: the lists of -l, --lcores and -c, in EAL's syntax.
+// Parses the lcore lists of -l, --lcores and -c, in EAL's syntax: the lcores and their CPUs.
 import { argumentError } from '../arguments.ts';
 import { PmdError } from '../errors.ts';
 
@@ -15,8 +15,8 @@ export const MAX_LCORES = 128;
 export const MAX_CPU = 1023;
 
 /**
- * Lcores of "0-1", "0,2-3", "0@1,1@1" or "(0-1)@2,3@(4,5)", in ascending order. Without "@" a lone lcore runs on
- * the CPU of its own number, a group "(…)" on the CPUs of all its members.
+ * The lcores of "0-1", "0,2-3", "0@1,1@1" or "(0-1)@2,3@(4,5)", in ascending order. Without "@", a single
+ * lcore runs on the CPU of the same number, and a group "(…)" on the CPUs of all its members.
  */
 export function parseLcores(list: string): LcorePlace[] {
   if (typeof list !== 'string') throw argumentError('parseLcores()', 'list', "a string such as '0-1'", list);
@@ -34,7 +34,7 @@ export function parseLcores(list: string): LcorePlace[] {
   return [...places.values()].sort((a, b) => a.id - b.id);
 }
 
-/** Lcores of a hexadecimal mask: "0x3" is lcores 0 and 1. */
+/** The lcores of a hexadecimal mask: "0x3" is lcores 0 and 1. */
 export function parseCoremask(mask: string): LcorePlace[] {
   if (typeof mask !== 'string')
     throw argumentError('parseCoremask()', 'mask', "a string such as '0x3'", mask);
@@ -63,7 +63,7 @@ function splitOutsideParentheses(list: string): string[] {
   return [...items, item];
 }
 
-/** Numbers of "3", "0-2" or "(0-1,4)". */
+/** The numbers in "3", "0-2" or "(0-1,4)". */
 function numbers(list: string, set: string, max: number): number[] {
   const inner = /^\((.*)\)$/.exec(set)?.[1] ?? set;
   const found = new Set<number>();

@@ -14,7 +14,7 @@ import { launch } from './launch.ts';
 import { Sleeper } from './sleeper.ts';
 
 const cpu = native.getAffinity()[0];
-/** Longer than any test: a sleep that lasts so long was never woken. */
+/** Longer than any test: a sleep that lasts this long was never woken. */
 const FOR_EVER_MS = 600_000;
 
 let folder = '';
@@ -39,7 +39,7 @@ describe('a sleeper', () => {
   let sleeper: Sleeper;
   let queues: RxQueue[];
 
-  /** A queue that says what is asked of it. */
+  /** A queue that records the calls to it. */
   const queue = (index: number, fd: number): RxQueue => ({
     burst: () => 0,
     interrupt: {
@@ -71,7 +71,7 @@ describe('a sleeper', () => {
     for (const fd of fds) native.close(fd);
   });
 
-  it('ends when a queue interrupts, counts that, and polls again', () => {
+  it('ends when a queue interrupts, counts it, and switches back to polling', () => {
     native.eventfdSignal(fds[second] as number);
     sleeper.sleep(FOR_EVER_MS);
     expect([counted(RX_SLEEPS), counted(RX_INTERRUPTS)]).toEqual([
@@ -81,20 +81,20 @@ describe('a sleeper', () => {
     expect(armed.size).toBe(0);
   });
 
-  it('does not sleep when packets wait, and leaves no queue armed', () => {
+  it('does not sleep while packets are waiting, and leaves no queue armed', () => {
     waiting = 2;
     sleeper.sleep(FOR_EVER_MS);
     expect([counted(RX_SLEEPS), armed.size]).toEqual([[0, 0, 0], 0]);
   });
 
-  it('does not sleep when the lcore is to stop, however often it tries', () => {
+  it('does not sleep when the lcore must stop, however often it is called', () => {
     running = false;
     sleeper.sleep(FOR_EVER_MS);
     sleeper.sleep(FOR_EVER_MS);
     expect(counted(RX_SLEEPS)).toEqual([0, 0, 0]);
   });
 
-  it('is ended by the lcore, which is no interrupt', () => {
+  it('is ended by the lcore, which does not count as an interrupt', () => {
     native.eventfdSignal(fds[wakeAt] as number);
     sleeper.sleep(FOR_EVER_MS);
     expect([counted(RX_SLEEPS), counted(RX_INTERRUPTS)]).toEqual([
@@ -103,7 +103,7 @@ describe('a sleeper', () => {
     ]);
   });
 
-  it('ends when its time is over', () => {
+  it('ends after its timeout', () => {
     sleeper.sleep(1);
     expect([counted(RX_INTERRUPTS), armed.size]).toEqual([[0, 0, 0], 0]);
   });
@@ -117,7 +117,7 @@ describe('a sleeper', () => {
 });
 
 describe('an lcore that sleeps', () => {
-  /** Sleeps on a queue that stays silent, and says how often it woke. */
+  /** Sleeps on a queue that stays silent, and reports how often it woke. */
   const SLEEPS = `export default (l) => {
     const sleeper = l.createSleeper([l.rxQueue(0)]);
     l.createSleeper([]).close();
@@ -137,7 +137,7 @@ describe('an lcore that sleeps', () => {
     await until('no descriptor is left over', () => openFds() <= before);
   });
 
-  it('does not sleep on net_null, where packets wait always', async () => {
+  it('does not sleep on net_null, where packets are always available', async () => {
     const lcore = launch({ cpu, ports: [openPort('net_null0')], module: module(SLEEPS) });
     await until('it was awake often', () => lcore.stats[0] > 1000);
     await lcore.stop();
@@ -153,7 +153,7 @@ describe('an lcore that sleeps', () => {
   });
 
   const url = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
-  /** Launches an lcore, waits until it sleeps, and goes on with `then`. */
+  /** Launches an lcore, waits until it sleeps, and continues with `then`. */
   const launcher = (then: string) =>
     module(
       `import { launch } from ${url('./launch.ts')};
@@ -180,7 +180,7 @@ describe('an lcore that sleeps', () => {
     const middle = launcher(
       `const { parentPort } = await import('node:worker_threads'); parentPort.postMessage(0); setInterval(() => {}, 1e6)`,
     );
-    // In Node 20 a worker's first module does not go through --import.
+    // Node 20 does not apply --import to a worker's first module.
     const first = `import { register } from ${JSON.stringify(import.meta.resolve('tsx/esm/api'))}; register(); await import(${JSON.stringify(pathToFileURL(middle).href)});`;
     const main = module(
       `import { Worker } from 'node:worker_threads';

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How an lcore sleeps until there is something to do: DPDK's rte_epoll_wait over the receive queues that it polls.
+// Lets an lcore sleep until there is work: DPDK's rte_epoll_wait over the receive queues that it polls.
 //
-// The order makes that nothing is missed: the queues are armed, each looks once more for packets, and only then the thread sleeps, on
-// descriptors that stay readable until it has seen them. Whoever wakes it by other means (a queue is started, the
-// lcore is to stop) changes the state first and signals then.
+// The order ensures that no event is missed: the queues are armed, each is checked once more for packets, and
+// only then does the thread sleep, on file descriptors that stay readable until it has handled them. Other
+// wake-ups (a queue is started, the lcore must stop) change the state first and signal afterwards.
 import { argumentError, requireArray } from '../arguments.ts';
 import { PmdError } from '../errors.ts';
 import { RX_INTERRUPTS, RX_SLEEPS, type RxInterrupt, type RxQueue } from '../ethdev/port.ts';
@@ -11,7 +11,7 @@ import { native, type WaitSetHandle } from '../native.ts';
 
 export interface SleeperOptions {
   readonly queues: readonly RxQueue[];
-  /** Signalled when the lcore is to stop, after `running` has become false. */
+  /** Signalled when the lcore must stop, after `running` has become false. */
   readonly wakeFd: number;
   readonly running: () => boolean;
   readonly onClose: (handle: WaitSetHandle) => void;
@@ -22,12 +22,12 @@ export class Sleeper {
   readonly #running: () => boolean;
   readonly #onClose: SleeperOptions['onClose'];
   readonly #interrupts: readonly RxInterrupt[];
-  /** By position in the wait set, behind the lcore's own descriptor. */
+  /** By position in the wait set, after the lcore's own descriptor. */
   readonly #waited: readonly RxInterrupt[];
   readonly #ready: Uint32Array;
   #closed = false;
 
-  /** Throws VPCI_NO_INTERRUPTS when a queue has none. */
+  /** Throws VPCI_NO_INTERRUPTS if a queue has no interrupt. */
   constructor({ queues, wakeFd, running, onClose }: SleeperOptions) {
     requireArray('createSleeper()', 'queues', queues, 'receive queues');
     this.#running = running;
@@ -38,7 +38,7 @@ export class Sleeper {
       if (queue.interrupt) return queue.interrupt;
       throw new PmdError(
         'VPCI_NO_INTERRUPTS',
-        'Failed to make a sleeper: a receive queue has no interrupts and can only be polled',
+        'Failed to create a sleeper: a receive queue has no interrupts and can only be polled',
       );
     });
     this.#waited = this.#interrupts.filter(({ fd }) => fd >= 0);
@@ -47,8 +47,9 @@ export class Sleeper {
   }
 
   /**
-   * HOT. Sleeps until a packet comes on one of the queues, one is started, a link changes or the lcore is to stop, and at most so many
-   * milliseconds (-1: for ever). Returns at once when packets wait. It may return early for no reason: poll again.
+   * HOT. Sleeps until a packet arrives on one of the queues, a queue is started, a link changes or the lcore
+   * must stop, for at most `timeoutMs` milliseconds (-1: indefinitely). Returns at once if packets are
+   * waiting. Wake-ups may be spurious: poll again.
    */
   sleep(timeoutMs = -1): void {
     const armed = this.#arm();
@@ -63,7 +64,7 @@ export class Sleeper {
     native.waitSetDestroy(this.handle);
   }
 
-  /** Arms queues up to the first on which packets wait; returns how many. */
+  /** Arms queues up to the first one with packets waiting; returns the number armed. */
   #arm(): number {
     const interrupts = this.#interrupts;
     for (let i = 0; i < interrupts.length; i++) if (!interrupts[i].arm()) return i;

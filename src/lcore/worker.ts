@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// First code on an lcore's thread: names and pins it, runs the user's module, says how that ended.
+// The first code on an lcore's thread: names and pins the thread, runs the user's module and reports how it
+// ended.
 import { inspect } from 'node:util';
 import { parentPort, workerData } from 'node:worker_threads';
 import { failedTo, PmdError } from '../errors.ts';
@@ -13,7 +14,7 @@ function say(message: LcoreMessage): void {
   parentPort?.postMessage(message);
 }
 
-/** What is no Error, in words. */
+/** Describes a thrown value that is not an Error. */
 function thrown(value: unknown): { code?: string; message: string; stack?: string } {
   return {
     message: `its module threw ${inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY })}`,
@@ -27,7 +28,7 @@ async function run(): Promise<void> {
   } catch (error) {
     const action = `pin lcore ${start.lcoreId} to CPU ${start.cpus.join(', ')}`;
     if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw failedTo(action, error);
-    throw new PmdError('VPCI_NO_CPU', `Failed to ${action}: this process may not run there (its cpuset)`);
+    throw new PmdError('VPCI_NO_CPU', `Failed to ${action}: the cpuset of this process does not allow it`);
   }
   const module = (await import(start.module)) as { default?: LcoreMain };
   if (typeof module.default !== 'function') {
@@ -46,5 +47,5 @@ try {
   const { code, message, stack } = error instanceof Error ? (error as NodeJS.ErrnoException) : thrown(error);
   say({ kind: 'failed', code: code ?? 'VPCI_LCORE_FAILED', message, stack: stack ?? '' });
 }
-// Timers or handles that the module left must not keep the thread.
+// Timers or handles left by the module must not keep the thread alive.
 process.exit(0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Writes as many lines as its first argument says, appends a line to the file that is its second argument once that is done and after a
-// turn of the event loop, and ends at SIGTERM.
+// Writes the number of lines given by its first argument; after that and a turn of the event loop, appends a
+// line to the file named by its second argument. Ends on SIGTERM.
 import { appendFileSync } from 'node:fs';
 import { standardOutput } from './text-writer.ts';
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Output that nobody reads costs output and nothing else: processes of their own on terminals and pipes that are held.
+// Output that is not read is lost, with no other effect: tested with child processes on stalled terminals and
+// pipes.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
@@ -40,8 +41,8 @@ function hold(kind: 'terminal' | 'pipe', lines: number): HeldOutput {
   return held;
 }
 
-describe('text to a reader that takes nothing', () => {
-  it.each(['terminal', 'pipe'] as const)('does not hold the event loop, nor the end: a %s', async (kind) => {
+describe('text to a reader that accepts nothing', () => {
+  it.each(['terminal', 'pipe'] as const)('does not block the event loop or exit: a %s', async (kind) => {
     const program = hold(kind, 200_000);
     await until('the loop turns', () => reported().includes('written'));
     process.kill(await program.pid(), 'SIGTERM');
@@ -50,7 +51,7 @@ describe('text to a reader that takes nothing', () => {
   });
 
   it.each(['terminal', 'pipe'] as const)(
-    'is lost beyond a bound, counted, and reported: a %s',
+    'is dropped beyond a bound, counted and reported: a %s',
     async (kind) => {
       const program = hold(kind, 200_000);
       await until('the loop turns', () => reported().includes('written'));
@@ -61,7 +62,7 @@ describe('text to a reader that takes nothing', () => {
           .flatMap((line) => /^\((\d+) lines? (?:was|were) lost here/.exec(line)?.[1] ?? [])
           .map(Number);
       const kept = () => lines().filter((line) => line.startsWith('line '));
-      // stdout and stderr each report their own.
+      // stdout and stderr each report their own losses.
       const sum = () => kept().length + lost().reduce((all, n) => all + n, 0);
       await until(
         'all is there, or reported as lost',
@@ -77,14 +78,14 @@ describe('text to a reader that takes nothing', () => {
 });
 
 describe('text to a reader', () => {
-  it('comes whole and in order, stdout and stderr being one file, also right before the end', async () => {
+  it('arrives complete and in order if stdout and stderr are one file, even right before exit', async () => {
     const program = hold('pipe', 5000);
     program.read();
     await until('all is there', () => program.output.includes('line 4999\n'));
     expect(program.output).toBe(Array.from({ length: 5000 }, (_, i) => `line ${i}\n`).join(''));
   });
 
-  it('is written by an exit that follows at once', async () => {
+  it('is written even if exit follows at once', async () => {
     const code = `import { standardOutput } from ${JSON.stringify(fileURLToPath(new URL('./text-writer.ts', import.meta.url)))};
       for (let i = 0; i < 3000; i++) standardOutput().stdout.line('x'.repeat(99));
       standardOutput().stderr.line('the end');
@@ -98,7 +99,7 @@ describe('text to a reader', () => {
     });
   });
 
-  it('regression: on a full disk is lost, and stderr and the exit status say so', async () => {
+  it('regression: is lost on a full disk, which stderr and the exit status report', async () => {
     const code = `import { standardOutput } from ${JSON.stringify(fileURLToPath(new URL('./text-writer.ts', import.meta.url)))};
       const { stdout, stderr } = standardOutput();
       for (let i = 0; i < 3; i++) stdout.line('x');
@@ -133,21 +134,24 @@ describe('text to a reader', () => {
   it.each([
     ['stderr', ''],
     ['both', 'y'],
-  ])('regression: on a full disk that is that of %s, the exit status says so', async (which, line) => {
-    const code = `import { standardOutput } from ${JSON.stringify(fileURLToPath(new URL('./text-writer.ts', import.meta.url)))};
+  ])(
+    'regression: is lost when the disk of %s is full, which the exit status reports',
+    async (which, line) => {
+      const code = `import { standardOutput } from ${JSON.stringify(fileURLToPath(new URL('./text-writer.ts', import.meta.url)))};
       standardOutput().stderr.line('x');
       standardOutput().stdout.line('${line}');
       process.exit(0);`;
-    const full = openSync('/dev/full', 'w');
-    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', code], {
-      stdio: ['ignore', which === 'both' ? full : 'ignore', full],
-    });
-    closeSync(full);
-    await once(child, 'close');
-    expect(child.exitCode).toBe(1);
-  });
+      const full = openSync('/dev/full', 'w');
+      const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', code], {
+        stdio: ['ignore', which === 'both' ? full : 'ignore', full],
+      });
+      closeSync(full);
+      await once(child, 'close');
+      expect(child.exitCode).toBe(1);
+    },
+  );
 
-  it('that went away is an error of its own, not an exception', async () => {
+  it('that is gone is a separate error, not an exception', async () => {
     const child = spawn(process.execPath, [...PROGRAM.slice(1), '1000', report], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });

@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Text on stdout and stderr that never blocks the event loop. process.stdout and process.stderr do: on a terminal or a pipe Node
-// writes synchronously, so that a held terminal (Ctrl-S) or a reader that sleeps stops timers, sockets and signals.
+// Text output to stdout and stderr that never blocks the event loop, as process.stdout and process.stderr do:
+// Node writes to terminals and pipes synchronously, so a stopped terminal (Ctrl-S) or a stalled reader would
+// stop timers, sockets and signals.
 //
-// What finds no room is lost, is counted, and is reported at its place in the text once there is room again. What stdout does
-// not take for another reason (a full disk) is lost as well: stderr says so once, and at the end, and the exit status is no longer 0; nor
-// is it when stderr itself lost something.
-// When the process exits, the rest is written for as long as somebody reads it, a moment at most.
+// Lines for which there is no room are dropped, counted, and reported at their place in the text once there
+// is room again. Output that stdout rejects for another reason (a full disk) is lost as well: stderr reports
+// that once when it happens and once at the end, and the exit status is not 0, as it is when stderr itself
+// loses output. At exit, pending output is written as long as it is being read, for a bounded time.
 import { native, type OutputQueue } from '../native.ts';
 
-/** Bytes that wait for a reader: more than any one command of testpmd prints, for 32 ports of 128 queue pairs. */
+/**
+ * Maximum bytes pending for a reader: more than any single testpmd command prints for 32 ports with 128 queue
+ * pairs.
+ */
 const CAPACITY = 1 << 22;
-/** After a loss nothing is taken until half of the queue is free: one report for many lines. */
+/**
+ * After a loss, nothing is accepted until half of the queue is free, so that one report covers many lines.
+ */
 const RESUME_BELOW = CAPACITY / 2;
 const RESUME_POLL_MS = 100;
 const SETTLE_POLL_MS = 10;
-/** How long an exit waits for a reader that takes nothing, and for a slow one. */
+/** How long exit waits for a reader that accepts nothing, and for a slow reader. */
 const STALL_MS = 250;
 const LIMIT_MS = 2000;
 const EXIT_FAILURE = 1;
@@ -23,7 +29,7 @@ const encoder = new TextEncoder();
 
 export class TextWriter {
   readonly #queue: OutputQueue;
-  /** @internal Descriptor that it writes to. */
+  /** @internal The file descriptor it writes to. */
   readonly fd: number;
   #lineOpen = false;
   #lost = 0;
@@ -38,22 +44,22 @@ export class TextWriter {
     this.fd = fd;
   }
 
-  /** Lines that were not written since nobody read the ones before. */
+  /** Number of lines dropped because earlier ones were not read. */
   get lost(): number {
     return this.#lost;
   }
 
-  /** The first error by which output was lost, a reader that went away apart. */
+  /** The first error that lost output, other than a reader that is gone. */
   get error(): NodeJS.ErrnoException | null {
     return this.#error;
   }
 
-  /** Lines that were lost by errors. */
+  /** Number of lines lost to errors. */
   get failed(): number {
     return this.#failed;
   }
 
-  /** Calls `then` each time that a write finds the reader gone, as behind `| head`. */
+  /** Calls `then` each time a write finds the reader gone, as with `| head`. */
   onReaderGone(then: () => void): void {
     this.#onReaderGone = then;
   }
@@ -71,8 +77,8 @@ export class TextWriter {
   }
 
   /**
-   * Resolves once no more than `bytes` wait for the reader, or it is gone, or has taken nothing for `stallMs`: for whoever writes much
-   * and wants nothing lost.
+   * Resolves once at most `bytes` are pending, or the reader is gone or has accepted nothing for `stallMs`.
+   * For callers that write much and must not lose output.
    */
   async settled(bytes = 0, stallMs = Number.POSITIVE_INFINITY): Promise<void> {
     let before = this.#queue.pending();
@@ -84,7 +90,7 @@ export class TextWriter {
     }
   }
 
-  /** @internal True for the first error. */
+  /** @internal Returns true for the first error. */
   fail(error: NodeJS.ErrnoException, lines: number): boolean {
     if (error.code === 'EPIPE') {
       this.#onReaderGone();
@@ -96,7 +102,7 @@ export class TextWriter {
     return first;
   }
 
-  /** True when nothing is lost that was not reported. */
+  /** Reports lost lines; returns true if all losses have been reported. */
   #report(): boolean {
     if (!this.#resume) return true;
     if (this.#queue.pending() >= RESUME_BELOW) return false;
@@ -123,7 +129,7 @@ interface Standard {
 
 let standard: Standard | null = null;
 
-/** This process's stdout and stderr; started when first asked for. */
+/** This process's stdout and stderr, created on first use. */
 export function standardOutput(): Standard {
   standard ??= openStandard();
   return standard;
@@ -133,7 +139,8 @@ function openStandard(): Standard {
   const failedFd = native.eventfd();
   const open = () => native.writerStart(CAPACITY, failedFd);
   const out = open();
-  // One terminal, pipe or file: one queue, which keeps the order of what goes to the one and to the other.
+  // If both are the same terminal, pipe or file, they share a queue, which preserves the order of their
+  // output.
   const err = sameFile(1, 2) ? out : open();
   const stdout = new TextWriter(out, ownDescriptor(1));
   const stderr = new TextWriter(err, ownDescriptor(2));
@@ -166,7 +173,7 @@ function openStandard(): Standard {
   return { stdout, stderr };
 }
 
-/** A terminal is written by a description of its own, so that whoever changes its mode waits for no write of ours. */
+/** A terminal gets its own open file description, so that changing its mode does not wait for our writes. */
 function ownDescriptor(fd: number): number {
   const terminal = native.openTerminal(fd);
   return terminal < 0 ? fd : terminal;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Ethernet, IPv4 and UDP headers, and a UDP frame of them that any switch or packet tool accepts.
+// Ethernet, IPv4 and UDP headers, and UDP frames that any switch or packet tool accepts.
 import { internetChecksum } from './checksum.ts';
 import { macBytes } from './mac.ts';
 
@@ -7,7 +7,7 @@ export const ETHER_HEADER = 14;
 export const VLAN_TAG = 4;
 export const IPV4_HEADER = 20;
 export const UDP_HEADER = 8;
-/** Bytes of a UDP frame before its payload. */
+/** Length in bytes of the headers of a UDP frame. */
 export const UDP_FRAME_HEADERS = ETHER_HEADER + IPV4_HEADER + UDP_HEADER;
 
 export const ETHER_TYPE_IPV4 = 0x0800;
@@ -29,8 +29,8 @@ export interface UdpFlow {
 }
 
 /**
- * The headers of a frame of `length` bytes, frame check sequence not counted, without a UDP checksum (0 means "none", RFC 768).
- * Throws VPCI_MAC for an invalid address.
+ * The headers of a frame of `length` bytes, not counting the frame check sequence, without a UDP checksum (0
+ * means "none", RFC 768). Throws VPCI_MAC for an invalid address.
  */
 export function udpFrameHeaders(flow: UdpFlow, length: number): Uint8Array {
   const frame = new Uint8Array(UDP_FRAME_HEADERS);

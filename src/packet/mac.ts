@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// MAC addresses as text, bytes and the first words of a frame.
+// MAC addresses as text, as bytes, and as the first words of a frame.
 import { PmdError } from '../errors.ts';
 
-/** Whether a text is six pairs of hexadecimal digits. */
+/** Whether `text` consists of six pairs of hexadecimal digits. */
 export const isMac = (text: string): boolean => /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text);
 
 /** "02:00:00:00:00:0A" */
@@ -11,13 +11,13 @@ export const macText = (bytes: Iterable<number>): string =>
     .join(':')
     .toUpperCase();
 
-/** The six bytes of "02:00:00:00:00:01"; throws VPCI_MAC when it is none. */
+/** The six bytes of "02:00:00:00:00:01"; throws VPCI_MAC for an invalid address. */
 export function macBytes(mac: string): number[] {
   if (!isMac(mac)) throw new PmdError('VPCI_MAC', `Invalid ethernet address: ${mac}`);
   return mac.split(':').map((byte) => Number.parseInt(byte, 16));
 }
 
-/** Destination and source address as the three little-endian words at the start of a frame. */
+/** Destination and source addresses as the three little-endian words at the start of a frame. */
 export function macWords(destination: string, source: string): Uint32Array {
   return new Uint32Array(Uint8Array.from([...macBytes(destination), ...macBytes(source)]).buffer);
 }

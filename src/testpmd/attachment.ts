@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Ports that come and go during a session: port attach and detach, the removal of a device, and its return with --hot-plug.
+// Ports that come and go during a session: port attach and detach, device removal, and a removed device's
+// return with --hot-plug.
 import { canComeBack, deviceName, deviceOf, isDeviceBack, probePort } from '../drivers/registry.ts';
 import type { Port } from '../ethdev/port.ts';
 import type { Forwarding } from './forwarding.ts';
@@ -8,7 +9,7 @@ import type { Output } from './output.ts';
 import type { Ports } from './ports.ts';
 import type { Settings } from './settings.ts';
 
-/** What coming and going needs of the session. */
+/** What Attachment needs from the session. */
 export interface AttachmentHost {
   readonly settings: Settings;
   readonly output: Output;
@@ -23,14 +24,14 @@ export interface AttachmentHost {
 export class Attachment {
   readonly #session: AttachmentHost;
   readonly #hotPlug = new HotPlug(isDeviceBack, (absent) => this.#comesBack(absent));
-  /** What each absent device was last refused for: each cause is told once. */
+  /** The last error for each absent device, so that the same error is not reported twice in a row. */
   readonly #refusals = new Map<string, string>();
 
   constructor(session: AttachmentHost) {
     this.#session = session;
   }
 
-  /** `port attach`: the port is there, and forwards when it was started and forwarding starts the next time. */
+  /** `port attach`: opens the port. It forwards once it has been started and forwarding is started again. */
   attach(device: string): void {
     const { output } = this.#session;
     output.print('Attaching a new port...');
@@ -47,7 +48,7 @@ export class Attachment {
     }
   }
 
-  /** `port detach` and `device detach`; `name` is how the user called it. */
+  /** `port detach` and `device detach`; `name` is the device name as the user typed it. */
   detach(port: Port, name = ''): void {
     const { output } = this.#session;
     output.print('Removing a device...');
@@ -61,7 +62,7 @@ export class Attachment {
     output.print(`Device ${name === '' ? '' : `${name} `}is detached\nNow total ports is ${ports}\nDone`);
   }
 
-  /** The device of a port went away. The other ports go on forwarding. */
+  /** A port's device was removed. The other ports keep forwarding. */
   async removed(port: Port): Promise<void> {
     const session = this.#session;
     if (session.quitting || !session.ports.open.includes(port)) return;
@@ -76,15 +77,17 @@ export class Attachment {
     if (used && session.ports.forwarding.length > 0) await forwarding.start(session.ports.forwarding, 0);
     session.output.event(`Now total ports is ${session.ports.open.length}`);
     if (hotPlug && canComeBack(device)) {
-      session.output.complain(`testpmd: port ${port.id} waits for its device to come back: ${device}`);
+      session.output.complain(`testpmd: port ${port.id} is waiting for its device to come back: ${device}`);
       if (!session.quitting) this.#hotPlug.watch(absent);
     } else if (interactive) {
-      session.output.complain(`testpmd: once the device of port ${port.id} is back: port attach ${device}`);
+      session.output.complain(
+        `testpmd: to attach port ${port.id} again once its device is back: port attach ${device}`,
+      );
     }
     if (session.ports.open.length === 0) session.onLastRemoved();
   }
 
-  /** Forwarding was stopped on purpose. */
+  /** The user stopped forwarding. */
   stopped(): void {
     this.#hotPlug.stopped();
   }
@@ -105,7 +108,7 @@ export class Attachment {
     return port;
   }
 
-  /** As in testpmd, also when the forwarding ports were chosen before. */
+  /** As in testpmd, a new port joins the forwarding ports even if they were selected explicitly. */
   #joinForwarding({ id }: Port): void {
     const { settings, ports } = this.#session;
     if (settings.portList === null && settings.nbPorts === null) return;
@@ -124,7 +127,7 @@ export class Attachment {
   async #take(absent: Absent): Promise<boolean> {
     const session = this.#session;
     const { forwarding, output } = session;
-    // Attached by hand while this waited for its turn.
+    // The user attached it while this job was queued.
     if (session.ports.open.some((port) => port.info.name === absent.name)) return true;
     try {
       const port = this.#probe(absent.device, absent.id);
@@ -139,7 +142,7 @@ export class Attachment {
     } catch (error) {
       const { message } = error as Error;
       if (this.#refusals.get(absent.name) !== message)
-        output.complain(`Failed to attach port ${absent.device}: ${message}; it will be tried again`);
+        output.complain(`Failed to attach port ${absent.device}: ${message}; will retry`);
       this.#refusals.set(absent.name, message);
       return false;
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The program as users run it, over net_null.
+// The program as users run it, on net_null ports.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
@@ -13,11 +13,11 @@ import { native } from '../native.ts';
 
 const program = nodeArguments('src/testpmd/main.ts');
 const cpus = native.getAffinity();
-/** Works on any machine: main and forwarding lcore on its last CPU. */
+/** For any machine: main and forwarding lcore on its last CPU. */
 const LCORES = `--lcores=0@${cpus.at(-1)},1@${cpus.at(-1)}`;
 const TWO = [LCORES, '--vdev', 'net_null0', '--vdev', 'net_null1'];
 
-/** A testpmd whose output can be waited for. */
+/** A testpmd process whose output tests can wait for. */
 class Cli {
   out = '';
   err = '';
@@ -35,7 +35,7 @@ class Cli {
     this.exit = new Promise((resolve) => this.#child.once('close', resolve));
   }
 
-  /** Waits for a complaint: stderr is written by itself. */
+  /** Waits for text on stderr, which is independent of stdout. */
   async complains(text: string): Promise<void> {
     for (let i = 0; i < 2000 && !this.err.includes(text); i++)
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -48,7 +48,7 @@ class Cli {
     if (!there()) throw new Error(`${text} did not appear in:\n${this.out}\n${this.err}`);
   }
 
-  /** Sends a line and gives what came until the next prompt. */
+  /** Sends a line and returns the output up to the next prompt. */
   async say(line: string): Promise<string> {
     await this.until(/testpmd> $/);
     const before = this.out.length;
@@ -85,7 +85,7 @@ const forwards = async () => {
 };
 
 describe('the prompt', () => {
-  it("passes DPDK's smoke test: start by -ia, stop from a pipe", async () => {
+  it("passes DPDK's smoke test: started by -ia, stopped from a pipe", async () => {
     cli = new Cli([...TWO, '--', '-ia']);
     await cli.until('io packet forwarding - ports=2 -');
     await forwards();
@@ -135,7 +135,7 @@ describe('the prompt', () => {
     expect(cli.out.endsWith('testpmd> quit\n\nBye...\n')).toBe(true);
   });
 
-  it("sets and shows in testpmd's words", async () => {
+  it("uses testpmd's words for set and show", async () => {
     cli = new Cli([...TWO, '--', '-i', '--rxq=2', '--txq=2']);
     expect(await cli.say('set fwd mac retry')).toBe('Set mac packet forwarding mode with retry\n');
     expect(await cli.say('set eth-peer 1 02:00:00:00:00:aa')).toBe('');
@@ -175,7 +175,7 @@ describe('the prompt', () => {
     expect(await cli.exit).toBe(0);
   });
 
-  it('runs a command file first, past its errors', async () => {
+  it('runs a command file first and continues after errors in it', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'testpmd-'));
     writeFileSync(join(folder, 'c'), '# comment\nset burst 4\nfoo\nset fwd rxonly\n');
     cli = new Cli([...TWO, '--', '-i', `--cmdline-file=${join(folder, 'c')}`]);
@@ -199,7 +199,7 @@ describe('the prompt', () => {
     });
     afterEach(() => rmSync(folder, { recursive: true }));
 
-    it('runs a file at the place where it is loaded', async () => {
+    it('runs a file at the point where it is loaded', async () => {
       const inner = file('inner', 'set burst 5');
       const outer = file('outer', `load_echo ${inner}`, 'set burst 6');
       cli = new Cli([...TWO, '--', '-i']);
@@ -210,7 +210,7 @@ describe('the prompt', () => {
       );
     });
 
-    it('regression: files that load each other end, with one line', async () => {
+    it('regression: files that load each other end with one error line', async () => {
       const [a, b] = [join(folder, 'a'), join(folder, 'b')];
       file('a', `load ${b}`, `load ${b}`);
       file('b', `load ${a}`, `load ${a}`);
@@ -218,12 +218,12 @@ describe('the prompt', () => {
       expect(await cli.say('set burst 5')).toBe('Number of packets per burst set to 5\n');
       await cli.complains('Failed to load');
       expect(cli.err.match(/^Failed to load .*$/gm)).toEqual([
-        `Failed to load ${a}: command files load one another more than 16 deep; all of them end here`,
+        `Failed to load ${a}: command files are nested more than 16 deep; all of them are abandoned`,
       ]);
       expect(cli.out).not.toContain('Finished reading');
     });
 
-    it.each(['SIGINT', 'SIGTERM'] as const)('regression: a long file is left on %s', async (signal) => {
+    it.each(['SIGINT', 'SIGTERM'] as const)('regression: %s interrupts a long file', async (signal) => {
       const long = file('long', ...Array.from({ length: 40_000 }, () => 'show port info 0'));
       cli = new Cli([...TWO, '--', '-i', `--cmdline-file=${long}`]);
       await cli.until('Infos for port 0');
@@ -233,7 +233,7 @@ describe('the prompt', () => {
       expect(cli.out.endsWith('\nBye...\n')).toBe(true);
     });
 
-    it('regression: a pipe that nobody writes and a device without end leave the prompt alive', async () => {
+    it('regression: neither a pipe without a writer nor an endless device blocks the prompt', async () => {
       execFileSync('mkfifo', [join(folder, 'pipe')]);
       cli = new Cli([...TWO, '--', '-i', '--cmdline-file=/dev/zero']);
       await cli.say('set burst 5');
@@ -245,7 +245,7 @@ describe('the prompt', () => {
       expect(cli.out).not.toContain('set to 6');
     });
 
-    it('regression: a line without end on the pipe is refused', async () => {
+    it('regression: an endless line on the pipe is refused', async () => {
       cli = new Cli([...TWO, '--', '-i']);
       await cli.until('testpmd> ');
       cli.write(`${'x'.repeat(1 << 20)}\nset burst 5\n`);
@@ -253,7 +253,7 @@ describe('the prompt', () => {
     });
   });
 
-  it('leaves on SIGINT in order, also while it starts', async () => {
+  it('shuts down in order on SIGINT, even during startup', async () => {
     for (const moment of ['Interactive-mode selected', 'testpmd> ']) {
       cli = new Cli([...TWO, '--', '-ia']);
       await cli.until(moment);
@@ -265,7 +265,7 @@ describe('the prompt', () => {
   });
 });
 
-describe('a device that takes the connection and says nothing', () => {
+describe('a device that accepts the connection and never answers', () => {
   let folder: string;
   let path: string;
   let server: Server;
@@ -306,7 +306,7 @@ describe('a device that takes the connection and says nothing', () => {
     },
   );
 
-  it('regression: does not keep a signal from ending port attach', async () => {
+  it('regression: lets a signal end port attach', async () => {
     const cli = new Cli([LCORES, '--vdev', 'net_null0', '--', '-i']);
     await cli.until(/testpmd> $/);
     cli.write(`port attach net_vhost_pci0,path=${path}\n`);
@@ -345,7 +345,7 @@ describe('a device that takes the connection and says nothing', () => {
 });
 
 describe('without a prompt', () => {
-  it('forwards until enter', async () => {
+  it('forwards until Enter', async () => {
     cli = new Cli([...TWO, '--', '--forward-mode=txonly', '--tx-first']);
     await cli.until('Press enter to exit\n');
     expect(cli.out).toContain('Port 0 Link up at 10 Gbps FDX Fixed\n');
@@ -357,7 +357,7 @@ describe('without a prompt', () => {
     expect(cli.out).toContain('Telling cores to stop...');
   });
 
-  it.each([64, 300])('regression: sends on %i queues of one lcore', async (queues) => {
+  it.each([64, 300])('regression: sends on %i queues from one lcore', async (queues) => {
     const vdev = `net_null0,queues=${queues}`;
     const counts = [`--rxq=${queues}`, `--txq=${queues}`];
     cli = new Cli([LCORES, '--vdev', vdev, '--', '-i', '--forward-mode=txonly', ...counts]);
@@ -383,7 +383,7 @@ describe('without a prompt', () => {
   it('needs a port', async () => {
     cli = new Cli([LCORES, '--']);
     expect(await cli.exit).toBe(1);
-    expect(cli.err).toContain('vhost-pci-testpmd: no ports; give --vdev');
+    expect(cli.err).toContain('vhost-pci-testpmd: no ports; specify --vdev');
   });
 });
 
@@ -391,19 +391,19 @@ describe('a wrong command line', () => {
   it.each([
     [['--foo'], 2, "vhost-pci-testpmd: unknown option '--foo'\n"],
     [['--', '--foo'], 2, "vhost-pci-testpmd: unknown option '--foo'\n"],
-    [['-a', '0:4.0', '--', '-i'], 2, "'0:4.0' is no PCI address such as 0000:00:04.0"],
+    [['-a', '0:4.0', '--', '-i'], 2, "'0:4.0' is not a PCI address such as 0000:00:04.0"],
     [['-a', 'ffff:00:04.0', '--', '-i'], 1, 'Failed to open ffff:00:04.0: there is no such PCI function'],
     [[LCORES, '--', '--nb-cores=2'], 2, 'nb-cores should be > 0 and <= 1'],
-    // regression: ports that are not there were left out in silence
-    [[...TWO, '--', '-i', '--portlist=0,7'], 2, 'there is no port 7, of 2'],
-    [[...TWO, '--', '-i', '--portmask=0x8'], 2, 'there is no port 3, of 2'],
+    // regression: missing ports were silently ignored
+    [[...TWO, '--', '-i', '--portlist=0,7'], 2, 'there is no port 7 (number of ports: 2)'],
+    [[...TWO, '--', '-i', '--portmask=0x8'], 2, 'there is no port 3 (number of ports: 2)'],
     [[...TWO, '--', '-i', '--nb-ports=3'], 2, 'nb-ports should be > 0 and <= 2'],
     [[LCORES, '--vdev', 'net_foo0', '--', '-i'], 1, "no driver 'net_foo'"],
     [[LCORES, '--vdev', 'net_null0,foo=1', '--', '-i'], 1, "unknown key 'foo'"],
     [
       [LCORES, '--vdev', 'net_null0,queues=1', '--', '-i', '--rxq=2'],
       1,
-      '2 RX queues asked for, the device has 1',
+      '2 RX queues requested, the device has 1',
     ],
     [[LCORES, '--vdev', 'net_vhost_pci0,path=/nonexistent.sock', '--', '-i'], 1, '/nonexistent.sock'],
   ])('%j ends with one line that names it', async (args, code, message) => {
@@ -414,7 +414,7 @@ describe('a wrong command line', () => {
     expect(cli.err).toContain(message);
   });
 
-  it('help is no error', async () => {
+  it('--help is not an error', async () => {
     cli = new Cli(['--help']);
     expect(await cli.exit).toBe(0);
     expect(cli.out).toContain('Usage: vhost-pci-testpmd [EAL options] -- [testpmd options]');

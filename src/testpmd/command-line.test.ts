@@ -15,7 +15,7 @@ describe('the command line', () => {
     expect(settings).toMatchObject({ interactive: true, autoStart: true, burst: 8 });
   });
 
-  it('takes the first lines that DPDK users type', () => {
+  it('accepts the command lines that DPDK users try first', () => {
     parse('-l 0-1 -n 4 --file-prefix=g1 --vdev net_null0 -- -i --nb-cores=1 --rxd=1024 --txd=1024');
     parse('-l 0-1 --no-huge --in-memory --no-pci -m 256 --vdev net_null0 -- -i');
     parse(
@@ -26,7 +26,7 @@ describe('the command line', () => {
     );
   });
 
-  it('gives the settings of every option', () => {
+  it('sets the setting of every option', () => {
     const { settings } = parse(
       '-- --forward-mode=macswap --stats-period 2 --tx-first --txpkts=64,200 --nb-ports=1 --portmask=0x5 ' +
         '--port-topology=loop --rxq=2 --txq=3 --mbuf-size=4096 --total-num-mbufs=2048 --eth-peer=1,0a:00:00:00:00:0b ' +
@@ -59,15 +59,15 @@ describe('the command line', () => {
     expect(parse('-- --portlist=2,0-1').settings.portList).toEqual([2, 0, 1]);
   });
 
-  it('takes file systems for memory, some at a time', () => {
+  it('accepts several file systems for memory in one option', () => {
     const { eal } = parse('--allow-memory-fs ext4,xfs --no-huge --allow-memory-fs=fuse.sshfs --');
     expect(eal.memoryFileSystems).toEqual(['ext4', 'xfs', 'fuse.sshfs']);
     expect(parse('--no-huge --').eal.memoryFileSystems).toEqual([]);
   });
 
   it.each([
-    ['--allow-memory-fs ext4,,xfs', "option '--allow-memory-fs ext4,,xfs': give names such as ext4,xfs"],
-    ['--allow-memory-fs=/mnt', "option '--allow-memory-fs /mnt': give names"],
+    ['--allow-memory-fs ext4,,xfs', "option '--allow-memory-fs ext4,,xfs': expected names such as ext4,xfs"],
+    ['--allow-memory-fs=/mnt', "option '--allow-memory-fs /mnt': expected names"],
     ['--allow-memory-fs', "option '--allow-memory-fs' needs a value"],
     ['--foo', "unknown option '--foo'"],
     ['-z', "unknown option '-z'"],
@@ -79,18 +79,21 @@ describe('the command line', () => {
     ['--vdev', "option '--vdev' needs a value"],
     ['--no-pci=1', "option '--no-pci' takes no value"],
     ['-l 3-1', "option '-l'"],
-    ['-a 0:4.0', "option '-a 0:4.0': '0:4.0' is no PCI address such as 0000:00:04.0"],
-    ['--allow=eth0,mac=x', "option '--allow eth0,mac=x': 'eth0' is no PCI address"],
+    ['-a 0:4.0', "option '-a 0:4.0': '0:4.0' is not a PCI address such as 0000:00:04.0"],
+    ['--allow=eth0,mac=x', "option '--allow eth0,mac=x': 'eth0' is not a PCI address"],
     ['-- --foo=1', "unknown option '--foo'"],
     ['-- -iz', "unknown option '-z'"],
     ['-- --burst=0', "option '--burst': '0' is not a whole number from 1 to 512"],
     ['-- --burst=513', "'513'"],
     ['-- --burst=x', "'x'"],
-    // regression: it was taken, and the lcore then failed when it made its pool
+    // regression: it was accepted, and the lcore then failed to create its pool
     ['-- --mbuf-size=65473', "option '--mbuf-size': '65473' is not a whole number from 192 to 65472"],
-    ['-- --forward-mode=csum', "option '--forward-mode': 'csum' is none of io, mac, macswap, rxonly, txonly"],
-    ['-- --port-topology=ring', "'ring' is none of paired, chained, loop"],
-    ['-- --rx-interrupt=maybe', "option '--rx-interrupt': 'maybe' is none of off, on, adaptive"],
+    [
+      '-- --forward-mode=csum',
+      "option '--forward-mode': 'csum' is not one of io, mac, macswap, rxonly, txonly",
+    ],
+    ['-- --port-topology=ring', "'ring' is not one of paired, chained, loop"],
+    ['-- --rx-interrupt=maybe', "option '--rx-interrupt': 'maybe' is not one of off, on, adaptive"],
     ['-- --eth-peer=0,zz', "option '--eth-peer': Invalid ethernet address: zz"],
     ['-- --portmask=0', "option '--portmask'"],
     ['-- --txpkts=20', 'total packet length=20 < 42 - give up'],
@@ -101,7 +104,7 @@ describe('the command line', () => {
     expect(() => parse(line)).toThrow(message);
   });
 
-  it('has a help text that names every option of the table', () => {
+  it('has a help text that lists every option of the table', () => {
     for (const name of ['--vdev', '-l, --lcores', '--forward-mode', '--stats-period', '-i, --interactive']) {
       expect(helpText()).toContain(name);
     }
@@ -114,20 +117,22 @@ describe('lcores', () => {
     return `${main.id}|${forwarding.map((l) => `${l.id}@${l.cpus.join('+')}`)}`;
   };
 
-  it('leave the main one out of forwarding', () => {
+  it('leave the main lcore out of forwarding', () => {
     expect(choose('-l 0-2', [0, 1, 2])).toBe('0|1@1,2@2');
     expect(choose('-l 0-2 --main-lcore 1', [0, 1, 2])).toBe('1|0@0,2@2');
     expect(choose('--lcores 0@1,1@1', [0, 1])).toBe('0|1@1');
   });
 
-  it('are all CPUs of the process by default, and two on a single CPU', () => {
+  it('default to one per CPU of the process, or two on a single CPU', () => {
     expect(choose('', [2, 3])).toBe('2|3@3');
     expect(choose('', [5])).toBe('0|1@5');
   });
 
-  it('must exist and leave one for forwarding', () => {
+  it('need existing CPUs and leave one lcore for forwarding', () => {
     expect(() => choose('-l 0', [0, 1])).toThrow('no lcore is left for forwarding');
-    expect(() => choose('-l 0,9', [0, 1])).toThrow('lcore 9: CPU 9 is not among those of this process, 0, 1');
+    expect(() => choose('-l 0,9', [0, 1])).toThrow(
+      'lcore 9: CPU 9 is not among the CPUs of this process, 0, 1',
+    );
     expect(() => choose('-l 0-1 --main-lcore 4', [0, 1])).toThrow('lcore 4 is not in the list');
   });
 });

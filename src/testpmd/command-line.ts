@@ -10,7 +10,7 @@ export interface CommandLine {
   readonly settings: Settings;
 }
 
-/** Throws UsageError that names the option at fault. */
+/** Throws a UsageError that names the offending option. */
 export function parseCommandLine(args: readonly string[]): CommandLine {
   const split = args.indexOf('--');
   const eal = defaultEalSettings();
@@ -42,13 +42,13 @@ export function helpText(): string {
   return [
     'Usage: vhost-pci-testpmd [EAL options] -- [testpmd options]',
     '',
-    'EAL options (others of DPDK are accepted without effect, or refused by name):',
+    "EAL options (DPDK's other options are accepted and ignored, or refused by name):",
     optionHelp(ealOptions),
     '',
     'testpmd options:',
     optionHelp(testpmdOptions),
     '',
-    'Example: two ports without a wire, forwarding for a second',
+    'Example: forward between two null ports for one second',
     '  (sleep 1; echo stop) | vhost-pci-testpmd --vdev net_null0 --vdev net_null1 -- -i -a',
   ].join('\n');
 }

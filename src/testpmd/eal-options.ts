@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The options before `--`: DPDK's EAL options. Those that mean nothing here are accepted, so that a command line that
-// works with dpdk-testpmd works; those whose effect a user would miss are refused by name.
+// The options before `--`: DPDK's EAL options. Options that mean nothing here are accepted, so that
+// dpdk-testpmd command lines work unchanged; options whose effect a user would miss are refused by name.
 import { parseFileSystems } from '../bus/memory-files.ts';
 import { parseCoremask, parseLcores } from '../lcore/lcore-list.ts';
 import { parsePciAddress } from '../pci/address.ts';
@@ -15,7 +15,7 @@ const accepted = (names: string, arg?: string): Row[] =>
 function allowDevice(eal: EalSettings, value: string, name: string): void {
   const [address = ''] = value.split(',');
   if (parsePciAddress(address) === null) {
-    throw new UsageError(`option '${name} ${value}': '${address}' is no PCI address such as 0000:00:04.0`);
+    throw new UsageError(`option '${name} ${value}': '${address}' is not a PCI address such as 0000:00:04.0`);
   }
   eal.allowed.push(value);
 }
@@ -48,7 +48,7 @@ export const ealOptions: readonly Row[] = [
   {
     long: ['main-lcore'],
     arg: 'ID',
-    help: 'the lcore of the command line; the lowest when left out',
+    help: 'lcore that runs the command line (default: the lowest)',
     apply: (eal, value, name) => {
       eal.mainLcore = wholeNumber(name, value, 0, 127);
     },
@@ -62,7 +62,7 @@ export const ealOptions: readonly Row[] = [
   },
   {
     long: ['no-huge'],
-    help: 'packet memory without hugepages',
+    help: 'do not use hugepages for packet memory',
     apply: (eal) => {
       eal.noHuge = true;
     },
@@ -70,17 +70,17 @@ export const ealOptions: readonly Row[] = [
   {
     long: ['allow-memory-fs'],
     arg: 'NAME[,NAME]',
-    help: "take a peer's memory in files on these file systems too, whose pages must always come, such as ext4",
+    help: 'also accept peer memory in files on these file systems, such as ext4; page faults must not hang',
     apply: (eal, value, name) => {
       const names = parseFileSystems(value);
-      if (!names) throw new UsageError(`option '${name} ${value}': give names such as ext4,xfs`);
+      if (!names) throw new UsageError(`option '${name} ${value}': expected names such as ext4,xfs`);
       eal.memoryFileSystems.push(...names);
     },
   },
   {
     long: ['help'],
     short: 'h',
-    help: 'this text',
+    help: 'show this help',
     apply: (eal) => {
       eal.help = true;
     },
@@ -88,7 +88,7 @@ export const ealOptions: readonly Row[] = [
   {
     long: ['version'],
     short: 'v',
-    help: "the program's version",
+    help: 'show the version',
     apply: (eal) => {
       eal.version = true;
     },

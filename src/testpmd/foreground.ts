@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Job control. Reading a terminal in the background stops the process: packets, statistics and the signals that would end it.
+// Job control. Reading the terminal from the background stops the whole process, including packet processing,
+// statistics and the handling of the signals that would end it.
 import { native } from '../native.ts';
 
-/** How soon a job that runs in the background sees `fg`, which sends it no signal. */
+/** Poll interval for a running background job to notice `fg`, which does not send it a signal. */
 const POLL_MS = 200;
 
 /**
- * Calls `gained` when the terminal at stdin is this process's: now, as soon as it is, and each time that the process is continued there.
- * Calls `lost`, perhaps several times, when it starts or is continued in the background. What is no terminal is always its own. `look`
- * looks again after a moment, `end` ends all that.
+ * Calls `gained` when this process owns the terminal at stdin: immediately if it does already, as soon as it
+ * does, and each time the process is continued in the foreground. Calls `lost`, possibly several times, when
+ * the process starts or is continued in the background. A stdin that is not a terminal counts as owned.
+ * `look` checks again shortly; `end` stops watching.
  */
 export function watchForeground(gained: () => void, lost: () => void): { look(): void; end(): void } {
   let timer: NodeJS.Timeout | undefined;

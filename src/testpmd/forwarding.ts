@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Forwarding on and off: plans streams, launches their lcores, follows them, and counts.
+// Starts and stops forwarding: plans streams, launches and monitors their lcores, and keeps the statistics.
 import { extname } from 'node:path';
 import { ALL_OFFLOADS } from '../ethdev/offloads.ts';
 import type { Port } from '../ethdev/port.ts';
@@ -29,14 +29,17 @@ interface Run {
   readonly lcores: readonly LcoreStreams[];
   readonly ports: readonly Port[];
   readonly counters: Float64Array;
-  /** What the ports had counted at the start, by port id. */
+  /** Port counters at the start, by port id. */
   readonly baseline: Map<number, PortCounts>;
-  /** What their TX queues had dropped at the end: the ports may have other queues by now. Null while it runs. */
+  /**
+   * Drop counters of the TX queues at the end, since the ports may have different queues by now. Null while
+   * running.
+   */
   txErrors: Map<number, readonly number[]> | null;
 }
 
 export class Forwarding {
-  /** Told when an lcore ends by itself. */
+  /** Called when an lcore fails. */
   onFailure: (error: Error) => void = () => {};
   readonly #settings: Settings;
   readonly #places: readonly LcorePlace[];
@@ -60,12 +63,12 @@ export class Forwarding {
     return this.#places.length;
   }
 
-  /** Whether a running forwarding uses the port. */
+  /** Whether forwarding is running and uses the port. */
   uses(port: Port): boolean {
     return this.#running && (this.#run?.ports.includes(port) ?? false);
   }
 
-  /** How the streams of `ports` would be shared out now. */
+  /** How the streams of `ports` would be assigned to lcores now. */
   plan(ports: readonly Port[]): LcoreStreams[] {
     const { rxQueues, txQueues, topology, nbCores } = this.#settings;
     const ids = ports.map((port) => port.id);
@@ -82,7 +85,10 @@ export class Forwarding {
     return rxtxConfigText(this.#settings, ports, this.plan(ports).length);
   }
 
-  /** Starts; `txFirst` bursts go out on each stream first. Complains and returns false when it cannot. */
+  /**
+   * Starts forwarding, after sending `txFirst` bursts on each stream. Reports an error and returns false on
+   * failure.
+   */
   async start(ports: readonly Port[], txFirst: number): Promise<boolean> {
     const refusal = this.#refusal(ports, txFirst);
     if (refusal !== null) {
@@ -106,7 +112,7 @@ export class Forwarding {
     return this.#launch(this.#run, txFirst);
   }
 
-  /** Stops and prints what was forwarded; false when nothing runs. */
+  /** Stops forwarding and prints its statistics; false if forwarding was not running. */
   async stop(): Promise<boolean> {
     if (!this.#running) {
       this.#output.complain('Packet forwarding not started');
@@ -119,7 +125,7 @@ export class Forwarding {
     return true;
   }
 
-  /** Forward statistics of the present or the last run; all zero for `ports` when there was none. */
+  /** Forward statistics of the current or last run; all zero for `ports` if there has been none. */
   statsText(ports: readonly Port[]): string {
     const run = this.#run;
     const shown = run?.ports ?? ports;
@@ -142,7 +148,7 @@ export class Forwarding {
     }
   }
 
-  /** To be told after port.clearStats(): the port counts from zero again. */
+  /** Must be called after port.clearStats(), since the port's counters restart from zero. */
   portStatsCleared(port: Port): void {
     const run = this.#run;
     if (!run?.ports.includes(port)) return;
@@ -150,12 +156,12 @@ export class Forwarding {
     run.txErrors?.delete(port.id);
   }
 
-  /** To be told when the link of a port changed: its peer may be another one. */
+  /** Must be called when a port's link changes, since its peer may have changed. */
   linkChanged(): void {
     if (this.#running && this.#run !== null) this.#joinOffloads(this.#run);
   }
 
-  /** Each port's far side may leave undone what all ports that its packets go to can do. */
+  /** A port's peer may skip the offloads that every port its packets go to can perform. */
   #joinOffloads({ lcores, ports }: Run): void {
     const streams = lcores.flatMap((lcore) => lcore.streams);
     for (const port of ports) {
@@ -249,7 +255,7 @@ export class Forwarding {
   }
 
   #streamCounts(run: Run): StreamCounts[] {
-    // Before the streams' own counts, where a packet comes when its burst returns.
+    // Read before the streams' own counters, which are updated only when a burst returns.
     const errors = new Map(
       run.ports.map((port) => {
         const now = run.txErrors === null ? txErrors(port) : (run.txErrors.get(port.id) ?? []);
@@ -264,7 +270,7 @@ export class Forwarding {
       .map((stream, i) => {
         const at = (counter: number) => run.counters[i * STREAM_STRIDE + counter];
         const taken = at(STREAM_TX);
-        // A TX queue has one stream, so what it dropped is the stream's.
+        // A TX queue has exactly one stream, so its drops are that stream's.
         const lost = Math.min(taken, errors.get(stream.txPort)?.[stream.txQueue] ?? 0);
         return { stream, rx: at(STREAM_RX), tx: taken - lost, dropped: at(STREAM_DROPPED) + lost };
       });

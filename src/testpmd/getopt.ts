@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Command-line options from a table, in getopt_long's syntax: --name value, --name=value, -n value, -nvalue, -ia.
+// Table-driven command-line options in getopt_long's syntax: --name value, --name=value, -n value, -nvalue,
+// -ia.
 import { PmdError } from '../errors.ts';
 
 export interface OptionRow<Target> {
-  /** Long names without dashes; the first is the one in messages. */
+  /** Long names without dashes; messages use the first. */
   readonly long?: readonly string[];
   readonly short?: string;
-  /** Name of the argument in the help text; none when left out. `[X]` may be left out and then needs "=". */
+  /**
+   * Name of the argument in the help text; absent for an option without one. `[X]` is optional and must be
+   * given with "=".
+   */
   readonly arg?: string;
-  /** Left out for options that are accepted without effect. */
+  /** Absent for options that are accepted and ignored. */
   readonly help?: string;
   apply?(target: Target, value: string, name: string): void;
 }
 
-/** A mistake in how the program was called: exit status 2. */
+/** An invalid command line: exit status 2. */
 export class UsageError extends PmdError {
   constructor(message: string) {
     super('VPCI_USAGE', message);
@@ -21,13 +25,16 @@ export class UsageError extends PmdError {
   }
 }
 
-/** The options of another part of the command line, and where they stand: "after --". */
+/** The options of the other part of the command line, and where they belong: "after --". */
 export interface Elsewhere {
   readonly rows: readonly Pick<OptionRow<unknown>, 'long' | 'short'>[];
   readonly place: string;
 }
 
-/** Applies `args` to `target`; throws UsageError that names what is unknown, lacks its value or has one too many. */
+/**
+ * Applies `args` to `target`. Throws a UsageError that names an option that is unknown, lacks its value or
+ * does not take one.
+ */
 export function applyOptions<T>(
   rows: readonly OptionRow<T>[],
   args: readonly string[],
@@ -107,7 +114,7 @@ function apply<T>(row: OptionRow<T>, name: string, value: string, target: T): vo
   }
 }
 
-/** A whole number in [min, max] for option `name`. */
+/** Parses a whole number in [min, max] for option `name`. */
 export function wholeNumber(name: string, text: string, min: number, max: number): number {
   const value = /^(\d+|0x[0-9a-f]+)$/i.test(text) ? Number(text) : Number.NaN;
   if (value >= min && value <= max) return value;

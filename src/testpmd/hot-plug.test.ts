@@ -10,7 +10,7 @@ const absent = (id: number): Absent => ({
   forwarding: true,
 });
 
-describe('ports that went away', () => {
+describe('removed ports', () => {
   let back: boolean;
   let takes: boolean;
   let looks: number;
@@ -38,7 +38,7 @@ describe('ports that went away', () => {
     vi.useRealTimers();
   });
 
-  it('are taken once, when they are back', async () => {
+  it('are opened once when they come back', async () => {
     await vi.advanceTimersByTimeAsync(1000);
     expect([looks, taken, [...hotPlug.reserved]]).toEqual([5, [], [3]]);
     back = true;
@@ -46,7 +46,7 @@ describe('ports that went away', () => {
     expect([taken, [...hotPlug.reserved], hotPlug.find('net_x3')]).toEqual([[3], [], null]);
   });
 
-  it('that cannot be taken are tried less and less often, and in the end are', async () => {
+  it('that cannot be opened are retried at growing intervals until they can', async () => {
     back = true;
     takes = false;
     await vi.advanceTimersByTimeAsync(60_000);
@@ -57,7 +57,7 @@ describe('ports that went away', () => {
     expect(hotPlug.reserved.size).toBe(0);
   });
 
-  it('are forgotten when somebody else has taken them, and by the end', async () => {
+  it('are forgotten when they are attached by other means, and at the end', async () => {
     expect(hotPlug.find('net_x3')).toEqual(absent(3));
     hotPlug.stopped();
     expect(hotPlug.find('net_x3')?.forwarding).toBe(false);

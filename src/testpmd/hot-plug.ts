@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// --hot-plug: looks again and again whether devices that went away are back. Nothing here blocks, and a device that is there but cannot be
-// taken costs less and less.
+// --hot-plug: polls for removed devices to come back. Nothing here blocks, and a device that is present but
+// cannot be opened is retried at growing intervals.
 
 export interface Absent {
-  /** The port's, which nobody else gets meanwhile. */
+  /** The port's id, which is reserved meanwhile. */
   readonly id: number;
   readonly name: string;
   /** As given to probePort. */
   readonly device: string;
   readonly started: boolean;
-  /** Forwarding is to go on with it. */
+  /** Whether forwarding resumes with the port. */
   forwarding: boolean;
 }
 
@@ -33,7 +33,7 @@ export class HotPlug {
     this.#take = take;
   }
 
-  /** Ids that are kept for ports that may come back. */
+  /** Ids reserved for ports that may come back. */
   get reserved(): ReadonlySet<number> {
     return new Set(this.#watched.keys());
   }
@@ -55,7 +55,7 @@ export class HotPlug {
     this.#watched.delete(id);
   }
 
-  /** Forwarding was stopped: ports that come back do not start it again. */
+  /** Forwarding was stopped: ports that come back must not restart it. */
   stopped(): void {
     for (const { absent } of this.#watched.values()) absent.forwarding = false;
   }

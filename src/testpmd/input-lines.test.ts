@@ -11,13 +11,13 @@ async function lines(...parts: string[]): Promise<(string | null)[]> {
 }
 
 describe('lines of input', () => {
-  it('are put together however they come, the last one without its end', async () => {
+  it('are assembled from arbitrary chunks, the last one without a newline', async () => {
     expect(await lines('st', 'art\nst', 'op', '\n', '\nend')).toEqual(['start', 'stop', '', 'end']);
     expect(await lines('\xc3', '\xa4\n')).toEqual(['ä']);
     expect(await lines()).toEqual([]);
   });
 
-  it('that are too long are told as such, and nothing of them is kept', async () => {
+  it('that are too long are reported and discarded', async () => {
     expect(await lines('123456', '7890', 'x\nstop\n12345', '6')).toEqual([null, 'stop', null]);
   });
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Lines of a stream, each of a bounded length. Nothing is read while the consumer is busy with a line.
+// Splits a stream into lines of bounded length. Nothing is read while the consumer is processing a line.
 
-/** Yields null for a line of more than `maxLength` characters, of which nothing is kept. */
+/** Yields null for a line longer than `maxLength` characters, which is discarded. */
 export async function* readLines(
   input: AsyncIterable<Buffer>,
   maxLength: number,

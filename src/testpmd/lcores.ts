@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which lcore is the main one and which forward.
+// Chooses the main lcore and the forwarding lcores.
 import type { LcorePlace } from '../lcore/lcore-list.ts';
 import { UsageError } from './getopt.ts';
 import type { EalSettings } from './settings.ts';
@@ -9,7 +9,10 @@ export interface Lcores {
   readonly forwarding: readonly LcorePlace[];
 }
 
-/** Takes the main lcore out of those of the command line; `cpus` are those that the process may use. */
+/**
+ * Splits the lcores of the command line into the main lcore and the rest; `cpus` are the CPUs this process
+ * may use.
+ */
 export function chooseLcores(eal: EalSettings, cpus: readonly number[]): Lcores {
   const places = eal.lcores.length > 0 ? eal.lcores : defaultLcores(cpus);
   const main = eal.mainLcore === null ? places[0] : places.find((place) => place.id === eal.mainLcore);
@@ -19,19 +22,19 @@ export function chooseLcores(eal: EalSettings, cpus: readonly number[]): Lcores 
     const missing = wanted.find((cpu) => !cpus.includes(cpu));
     if (missing === undefined) continue;
     throw new UsageError(
-      `lcore ${id}: CPU ${missing} is not among those of this process, ${cpus.join(', ')}`,
+      `lcore ${id}: CPU ${missing} is not among the CPUs of this process, ${cpus.join(', ')}`,
     );
   }
   const forwarding = places.filter((place) => place !== main);
   if (forwarding.length === 0) {
     throw new UsageError(
-      `no lcore is left for forwarding beside the main one; try --lcores '0@${cpus[0]},1@${cpus[0]}'`,
+      `no lcore is left for forwarding besides the main lcore; try --lcores '0@${cpus[0]},1@${cpus[0]}'`,
     );
   }
   return { main, forwarding };
 }
 
-/** One lcore on each CPU; on a machine with one CPU two share it. */
+/** One lcore per CPU; two lcores share a single CPU. */
 function defaultLcores(cpus: readonly number[]): LcorePlace[] {
   const places = cpus.slice(0, 128).map((cpu) => ({ id: cpu, cpus: [cpu] }));
   return places.length > 1 ? places : [0, 1].map((id) => ({ id, cpus: [...cpus] }));

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: BSD-3-Clause
-// vhost-pci-testpmd: DPDK's testpmd over this package's ports. Exit status: 2 for a wrong command line, 1 for any other
-// failure, 0 after quit or a signal.
+// vhost-pci-testpmd: DPDK's testpmd over this package's ports. Exit status: 2 for a wrong command line, 1 for
+// any other failure, 0 after quit or a signal.
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
@@ -30,7 +30,7 @@ const CLEAR_SCREEN = '\x1b[2J\x1b[1;1H';
 const output = new TerminalOutput();
 
 async function main(args: readonly string[]): Promise<void> {
-  // A reader that went away, such as `| head`, is no failure of ours.
+  // A reader that exits early, such as `| head`, is not an error.
   standardOutput().stdout.onReaderGone(() => process.exit(0));
   const line = parseCommandLine(args);
   if (line.eal.help || line.settings.help || line.eal.version) {
@@ -47,8 +47,8 @@ async function main(args: readonly string[]): Promise<void> {
   const signalled = watchSignals(session);
   standardOutput().stdout.onReaderGone(() => leave(session));
   sayHello(line);
-  // The prompt may not run where packets are forwarded, unless the command line leaves that open; nor may V8's own threads,
-  // unless it puts the main lcore there.
+  // With --lcores, keep the prompt off the forwarding CPUs, and V8's own threads too, unless the main lcore
+  // is on one of these CPUs.
   allowMemoryFileSystems(line.eal.memoryFileSystems);
   if (line.eal.lcores.length > 0) {
     const busy = new Set(lcores.forwarding.flatMap(({ cpus }) => cpus));
@@ -59,7 +59,7 @@ async function main(args: readonly string[]): Promise<void> {
     await session.serialize(() => session.init([...line.eal.allowed, ...line.eal.vdevs]));
     await (settings.interactive ? interact(session, signalled) : runAlone(session));
   } catch (error) {
-    // A signal that ended a wait for a device comes to its listener now; the session then ends in order.
+    // Let the listener of a signal that interrupted a wait for a device run; the session then ends in order.
     while (native.endSignalWaits()) await turn();
     if (!session.quitting) {
       for (const port of session.ports.open) port.close();
@@ -68,7 +68,7 @@ async function main(args: readonly string[]): Promise<void> {
     output.complain(`${NAME}: ${(error as Error).message}`);
     await session.ended;
   }
-  // Nothing is held any more. Whoever reads slowly gets all of it; a signal ends the wait.
+  // All resources are released. A slow reader still gets all output; a signal ends the wait.
   await session.untilHurried(output.settled());
 }
 
@@ -87,18 +87,21 @@ function sayHello({ settings }: CommandLine): void {
     output.complain('Warning: --stats-period has no effect in interactive mode');
   }
   if (settings.rxDescriptors + settings.txDescriptors > 0) {
-    output.complain('Note: --rxd and --txd have no effect, the peer chooses the size of its rings');
+    output.complain('Note: --rxd and --txd have no effect: the peer chooses its ring sizes');
   }
   if (settings.commandFile !== null) output.print(`CLI commands to be read from ${settings.commandFile}`);
 }
 
-/** The first signal ends the session in order, the second one ends the process. Returns what a signal does. */
+/**
+ * The first signal ends the session in order, the second ends the process at once. Returns the signal
+ * handler.
+ */
 function watchSignals(session: Session): (signal: NodeJS.Signals) => void {
-  let told = false;
+  let received = false;
   const signalled = (signal: NodeJS.Signals) => {
     const number = constants.signals[signal];
-    if (told) native.exitNow(128 + number);
-    told = true;
+    if (received) native.exitNow(128 + number);
+    received = true;
     hurryVfioUser();
     output.complain(`\nSignal ${number} received, preparing to exit...`);
     leave(session);
@@ -111,14 +114,14 @@ function watchSignals(session: Session): (signal: NodeJS.Signals) => void {
   return signalled;
 }
 
-/** Ends the session in order, as a failure. */
+/** Ends the session in order, with exit status 1. */
 function fail(session: Session, reason: string): void {
   output.complain(`testpmd: ${reason}`);
   process.exitCode = 1;
   leave(session);
 }
 
-/** Ends the session in order; what ends by itself already does so at once. */
+/** Ends the session in order. A session that is ending already just stops waiting. */
 function leave(session: Session): void {
   const ends = session.quitting;
   session.hurry();
@@ -141,7 +144,10 @@ async function interact(session: Session, signalled: (signal: NodeJS.Signals) =>
   await session.ended;
 }
 
-/** Forwards until a signal, or without statistics until the enter key or the end of input; or until no port is left. */
+/**
+ * Forwards until a signal arrives or no port is left; without --stats-period also until Enter or the end of
+ * input.
+ */
 async function runAlone(session: Session): Promise<void> {
   const { settings } = session;
   if (!settings.hotPlug)
@@ -149,7 +155,7 @@ async function runAlone(session: Session): Promise<void> {
   if (session.ports.open.length === 0 && !session.quitting) {
     throw new PmdError(
       'VPCI_NO_PORTS',
-      'no ports; give --vdev net_vhost_pci0,path=SOCKET or -a 0000:00:04.0, or -- -i for a prompt',
+      'no ports; specify --vdev net_vhost_pci0,path=SOCKET or -a 0000:00:04.0, or -- -i for a prompt',
     );
   }
   await runCommandFile(session, new CommandRunner(session, commands));

@@ -20,7 +20,7 @@ type Row = OptionRow<Settings>;
 const accepted = (names: string, arg?: string): Row[] =>
   names.split(' ').map((name) => ({ long: [name], arg }));
 
-/** A row that sets one number. */
+/** A row that sets a number. */
 function numeric(
   long: string,
   key: { [K in keyof Settings]: Settings[K] extends number | null ? K : never }[keyof Settings],
@@ -37,7 +37,7 @@ function numeric(
   };
 }
 
-/** A row that switches one thing on or off. */
+/** A row that sets a boolean. */
 function flag(
   names: Pick<Row, 'long' | 'short'>,
   key: { [K in keyof Settings]: Settings[K] extends boolean ? K : never }[keyof Settings],
@@ -54,12 +54,17 @@ function flag(
 }
 
 export const testpmdOptions: readonly Row[] = [
-  flag({ long: ['interactive'], short: 'i' }, 'interactive', true, 'give a prompt'),
-  flag({ long: ['auto-start'], short: 'a' }, 'autoStart', true, 'forward at once, also with a prompt'),
-  flag({ long: ['help'], short: 'h' }, 'help', true, 'this text'),
+  flag({ long: ['interactive'], short: 'i' }, 'interactive', true, 'run interactively, with a prompt'),
+  flag(
+    { long: ['auto-start'], short: 'a' },
+    'autoStart',
+    true,
+    'start forwarding at once, also with a prompt',
+  ),
+  flag({ long: ['help'], short: 'h' }, 'help', true, 'show this help'),
   flag({ long: ['tx-first'] }, 'txFirst', true, 'send a burst on each stream first'),
   commandFile('cmdline-file', true, 'run commands from a file'),
-  commandFile('cmdline-file-noecho', false, 'the same without printing them'),
+  commandFile('cmdline-file-noecho', false, 'the same without echoing them'),
   numeric('stats-period', 'statsPeriod', [0, 86400], 'show statistics every N seconds'),
   {
     long: ['forward-mode'],
@@ -69,11 +74,11 @@ export const testpmdOptions: readonly Row[] = [
       settings.mode = oneOf(name, value, engineNames);
     },
   },
-  numeric('burst', 'burst', [1, MAX_BURST], 'packets a burst (32)'),
+  numeric('burst', 'burst', [1, MAX_BURST], 'packets per burst (32)'),
   {
     long: ['txpkts'],
     arg: 'X[,Y]',
-    help: 'bytes of the segments of txonly packets (64)',
+    help: 'segment lengths of txonly packets in bytes (64)',
     apply: (settings, value, name) => {
       settings.txSegments = value.split(',').map((part) => wholeNumber(name, part, 1, 65535));
     },
@@ -90,21 +95,21 @@ export const testpmdOptions: readonly Row[] = [
       settings.topology = oneOf(name, value, ['paired', 'chained', 'loop']) as Topology;
     },
   },
-  numeric('rxq', 'rxQueues', [1, 1024], 'RX queues of a port (1)'),
-  numeric('txq', 'txQueues', [1, 1024], 'TX queues of a port (1)'),
-  numeric('rxd', 'rxDescriptors', [0, 65535], 'accepted: the peer chooses the size of its rings'),
-  numeric('txd', 'txDescriptors', [0, 65535], 'accepted: the peer chooses the size of its rings'),
+  numeric('rxq', 'rxQueues', [1, 1024], 'RX queues per port (1)'),
+  numeric('txq', 'txQueues', [1, 1024], 'TX queues per port (1)'),
+  numeric('rxd', 'rxDescriptors', [0, 65535], 'accepted and ignored: the peer chooses its ring sizes'),
+  numeric('txd', 'txDescriptors', [0, 65535], 'accepted and ignored: the peer chooses its ring sizes'),
   numeric(
     'mbuf-size',
     'mbufSize',
     [MBUF_HEADROOM + 64, MAX_MBUF_SIZE],
-    'bytes of an mbuf, 128 of headroom included (2176)',
+    'mbuf size in bytes, including 128 of headroom (2176)',
   ),
-  numeric('total-num-mbufs', 'mbufs', [1024, 1 << 20], "mbufs of a forwarding core's pool"),
+  numeric('total-num-mbufs', 'mbufs', [1024, 1 << 20], "mbufs in each forwarding core's pool"),
   {
     long: ['eth-peer'],
     arg: 'PORT,MAC',
-    help: 'destination address of what leaves a port in mode mac and txonly',
+    help: 'destination address of packets that a port sends in modes mac and txonly',
     apply: (settings, value, name) => {
       const [port = '', mac = ''] = value.split(',');
       macBytes(mac);
@@ -114,26 +119,26 @@ export const testpmdOptions: readonly Row[] = [
   {
     long: ['rx-interrupt'],
     arg: 'MODE',
-    help: 'off (default): poll always; on: sleep as soon as nothing comes; adaptive: poll for a while before',
+    help: 'off (default): always poll; on: sleep when no packets arrive; adaptive: poll for a while first',
     apply: (settings, value, name) => {
       settings.rxInterrupt = oneOf(name, value, RX_INTERRUPT_MODES) as RxInterruptMode;
     },
   },
-  flag({ long: ['no-lsc-interrupt'] }, 'lscInterrupt', false, 'wait for links and print them at the start'),
-  flag({ long: ['disable-link-check'] }, 'linkCheck', false, 'do not look at links at the start'),
+  flag({ long: ['no-lsc-interrupt'] }, 'lscInterrupt', false, 'wait for links at start and print them'),
+  flag({ long: ['disable-link-check'] }, 'linkCheck', false, 'do not check links at start'),
   flag(
     { long: ['no-in-place'] },
     'inPlace',
     false,
-    "copy packets through mbufs also where io and txonly could work in the peer's own buffers",
+    "copy packets through mbufs even where io and txonly could work in the peer's buffers",
   ),
-  flag({ long: ['record-core-cycles'] }, 'recordCycles', true, 'count the cycles that forwarding takes'),
+  flag({ long: ['record-core-cycles'] }, 'recordCycles', true, 'count the CPU cycles spent forwarding'),
   ...accepted('numa no-numa mlockall no-mlockall no-iova-contig no-rmv-interrupt no-flush-rx'),
   flag(
     { long: ['hot-plug'] },
     'hotPlug',
     true,
-    'take devices behind sockets again when they are back, and stay without a port until then',
+    'attach socket devices again when they come back; keep running without ports until then',
   ),
   ...accepted('disable-crc-strip disable-rss rss-ip rss-udp disable-flow-flush record-burst-stats'),
   ...accepted(
@@ -184,7 +189,7 @@ function listPorts(name: string, value: string): number[] {
 
 function oneOf(name: string, value: string, words: readonly string[]): string {
   if (words.includes(value)) return value;
-  throw new UsageError(`option '${name}': '${value}' is none of ${words.join(', ')}`);
+  throw new UsageError(`option '${name}': '${value}' is not one of ${words.join(', ')}`);
 }
 
 /** Why these segments cannot be sent, in testpmd's words; null when they can. */

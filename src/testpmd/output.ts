@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where text goes: results to stdout, complaints to stderr, as testpmd does. Never by process.stdout or process.stderr, which hold the main
-// thread while nobody reads.
+// Terminal output: results go to stdout and errors to stderr, as in testpmd. Never through process.stdout or
+// process.stderr, which block the main thread while the reader does not read.
 import { Writable } from 'node:stream';
 import { isatty } from 'node:tty';
 import { standardOutput } from '../output/text-writer.ts';
@@ -8,24 +8,24 @@ import { standardOutput } from '../output/text-writer.ts';
 export interface Output {
   print(line: string): void;
   complain(line: string): void;
-  /** Text of an event that comes between commands: whoever shows a prompt shows it again after it. */
+  /** Text of an event that occurs between commands; a prompt is shown again after it. */
   event(line: string): void;
-  /** Resolves once the reader has taken enough of what was printed that more makes sense. */
+  /** Resolves once the reader has consumed enough of the output for more to be printed. */
   room(): Promise<void>;
 }
 
-/** Bytes that may wait for the reader when the next command runs: far from what is lost. */
+/** Bytes that may be pending when the next command runs: far below the limit at which output is dropped. */
 const ROOM = 1 << 16;
-/** How long an end waits for a terminal that takes nothing. */
+/** How long exit waits for a terminal that accepts no output. */
 const HELD_MS = 1000;
 
 export class TerminalOutput implements Output {
-  /** Called after an event's text. */
+  /** Called after the text of an event. */
   afterEvent: () => void = () => {};
   readonly #stdout = standardOutput().stdout;
   readonly #stderr = standardOutput().stderr;
 
-  /** Text without an end of line. */
+  /** Writes text without a newline. */
   write(text: string): void {
     this.#stdout.write(text);
   }
@@ -47,12 +47,15 @@ export class TerminalOutput implements Output {
     return this.#stdout.settled(ROOM);
   }
 
-  /** Resolves once the reader has everything, or is gone. A terminal that takes nothing is held: that ends the wait. */
+  /**
+   * Resolves once the reader has consumed everything or is gone. The wait for a terminal that accepts no
+   * output (flow control) is bounded.
+   */
   settled(): Promise<void> {
     return this.#stdout.settled(0, isatty(1) ? HELD_MS : undefined);
   }
 
-  /** For the line editor: what it echoes takes the same way. */
+  /** For the line editor, so that its echo goes through the same writer. */
   terminal(): Writable {
     const stream = new Writable({
       decodeStrings: false,
@@ -61,7 +64,7 @@ export class TerminalOutput implements Output {
         done();
       },
     });
-    // Node's own stream of the terminal knows its size, and is never written.
+    // Node's own stdout stream knows the terminal size; it is never written to.
     const own = process.stdout;
     own.on('resize', () => stream.emit('resize'));
     return Object.defineProperties(stream, {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a port has counted at some moment: forward statistics are the difference between two of them.
+// A snapshot of a port's counters. Forward statistics are the difference between two snapshots.
 import type { Port, PortStats } from '../ethdev/port.ts';
 
 export interface PortCounts {
   readonly stats: PortStats;
-  /** Packets that each TX queue took and dropped. */
+  /** Packets that each TX queue accepted and then dropped. */
   readonly txErrors: readonly number[];
 }
 

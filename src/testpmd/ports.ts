@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The ports of a session: which are open, which forward, and what `port start`, `port stop`, `port close` and
-// the statistics do to them.
+// The ports of a session: which are open, which forward, and the operations behind `port start`, `port stop`,
+// `port close` and the statistics commands.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ports as openPorts } from '../drivers/registry.ts';
 import { PmdError } from '../errors.ts';
@@ -11,11 +11,11 @@ import type { Output } from './output.ts';
 import type { Settings } from './settings.ts';
 import { linkLine, noLinkLine, portStatsText, type StatsSample } from './text/port-text.ts';
 
-/** How long the start waits for links, as testpmd: 9 s. */
+/** The start waits up to 9 s for links, as testpmd does. */
 const LINK_CHECKS = 90;
 const LINK_CHECK_INTERVAL_MS = 100;
 
-/** What the ports need of the session. */
+/** What Ports needs from the session. */
 export interface PortsHost {
   readonly settings: Settings;
   readonly output: Output;
@@ -24,7 +24,7 @@ export interface PortsHost {
 }
 
 export class Ports {
-  /** Ports whose promiscuous mode was switched off: a word only, as these ports have no filter. */
+  /** Ports whose promiscuous mode was switched off; only recorded, since these ports do not filter. */
   readonly notPromiscuous = new Set<number>();
   readonly #host: PortsHost;
   readonly #configured = new WeakSet<Port>();
@@ -34,12 +34,12 @@ export class Ports {
     this.#host = host;
   }
 
-  /** All that are open, by id. */
+  /** All open ports, by id. */
   get open(): Port[] {
     return openPorts();
   }
 
-  /** Those that forward: all, or those of --portlist, --portmask, --nb-ports that are open. */
+  /** The forwarding ports: all open ports, or the open ones among --portlist, --portmask, --nb-ports. */
   get forwarding(): Port[] {
     const { portList, nbPorts } = this.#host.settings;
     const { open } = this;
@@ -47,18 +47,20 @@ export class Ports {
     return chosen.slice(0, nbPorts ?? chosen.length);
   }
 
-  /** The options that choose ports cannot be checked before the devices are there. Throws UsageError. */
+  /** Checks the options that select ports, once the devices have been probed. Throws UsageError. */
   requireChosen(): void {
     const { portList, nbPorts } = this.#host.settings;
     const open = this.open.length;
     const missing = portList?.find((id) => id >= open);
     if (missing !== undefined)
-      throw new UsageError(`--portlist or --portmask: there is no port ${missing}, of ${open}`);
+      throw new UsageError(
+        `--portlist or --portmask: there is no port ${missing} (number of ports: ${open})`,
+      );
     if ((nbPorts ?? 0) > open)
       throw new UsageError(`option '--nb-ports': nb-ports should be > 0 and <= ${open}`);
   }
 
-  /** --rx-interrupt needs ports that have interrupts. Throws a PmdError that names one without. */
+  /** --rx-interrupt needs ports with interrupts. Throws a PmdError that names a port without. */
   requireInterrupts(ports: readonly Port[]): void {
     const { rxInterrupt } = this.#host.settings;
     if (rxInterrupt === 'off') return;
@@ -73,7 +75,7 @@ export class Ports {
     );
   }
 
-  /** `port start`; `configure` also those that are configured already. */
+  /** `port start`; with `configure`, ports that are already configured are configured again. */
   async start(ports: readonly Port[], configure: boolean): Promise<void> {
     const { output } = this.#host;
     let started = 0;
@@ -90,7 +92,7 @@ export class Ports {
     output.print('Done');
   }
 
-  /** Configures a port where it has to be, and starts it. */
+  /** Configures the port if necessary and starts it. */
   bringUp(port: Port, configure = false): void {
     const { output, settings } = this.#host;
     const { rxQueues, txQueues } = settings;
@@ -131,14 +133,14 @@ export class Ports {
     output.print('Done');
   }
 
-  /** A stopped one that does not forward. */
+  /** Closes a port that is stopped and not used by forwarding. */
   closeStopped(port: Port): void {
     port.close();
     this.#samples.delete(port.id);
     this.#host.output.print(`Port ${port.id} is closed`);
   }
 
-  /** The text of `show port stats`; rates are since the last time. */
+  /** The text of `show port stats`; rates cover the time since the previous call. */
   statsText(port: Port): string {
     const sample = { stats: port.stats(), time: process.hrtime.bigint() };
     const text = portStatsText(port.id, sample, this.#samples.get(port.id));
@@ -159,7 +161,10 @@ export class Ports {
     return true;
   }
 
-  /** With link events one look, without them a wait until all are up and a line for each, as in testpmd. */
+  /**
+   * As in testpmd: without link events, waits until all links are up and prints a line for each; with them,
+   * does not wait.
+   */
   async #checkLinks(): Promise<void> {
     const { output, settings } = this.#host;
     if (!settings.linkCheck) return;

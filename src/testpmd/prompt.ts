@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The prompt: a line editor on a terminal; on a pipe the same dialogue, with each line echoed as testpmd does.
+// The prompt: a line editor on a terminal; on a pipe, the same dialogue with each line echoed, as testpmd
+// does.
 import { createInterface } from 'node:readline';
 import { isatty } from 'node:tty';
 import { native } from '../native.ts';
@@ -14,7 +15,7 @@ import type { Session } from './session.ts';
 
 const PROMPT = 'testpmd> ';
 
-/** Reads commands until quit or the end of input, which quits. Interrupts call `onInterrupt`. */
+/** Reads commands until quit or the end of input, which also quits. ^C calls `onInterrupt`. */
 export async function runPrompt(
   session: Session,
   runner: CommandRunner,
@@ -32,7 +33,8 @@ async function editLines(
   output: TerminalOutput,
   onInterrupt: () => void,
 ): Promise<void> {
-  // Node's own setRawMode waits until a held terminal has taken all output, whatever signal comes.
+  // Node's own setRawMode blocks until a stopped terminal has accepted all output, and no signal interrupts
+  // it.
   const input = Object.assign(process.stdin, {
     setRawMode: (on: boolean) => {
       onTerminal(() => native.setTerminalRaw(0, on));
@@ -59,7 +61,7 @@ async function editLines(
     mine = false;
     lines.pause();
   };
-  // A shell, or whoever ran meanwhile, may have changed the terminal's mode.
+  // The shell, or a program that ran meanwhile, may have changed the terminal's mode.
   const gained = () => {
     mine = true;
     lines.resume();
@@ -73,13 +75,14 @@ async function editLines(
   lines.on('SIGTSTP', () => {
     lost();
     input.setRawMode(false);
-    // Not read any more from the next turn on. Where no shell could continue us the signal does nothing.
+    // Reading stops from the next event-loop turn on. If there is no shell to continue this process, the
+    // signal has no effect.
     setImmediate(() => process.kill(process.pid, 'SIGTSTP'));
     foreground.look();
   });
   lines.on('line', (line) => {
     last = last.then(async () => {
-      // A command that waits for a device holds the event loop: only as a signal does ^C end that.
+      // A command that waits for a device blocks the event loop: ^C can interrupt it only as a signal.
       run(true);
       await runner.runLine(line);
       if (session.quitting) return;
@@ -100,11 +103,11 @@ function onTerminal(change: () => void): void {
   try {
     change();
   } catch {
-    // The terminal is gone, which ends the session as the end of its input.
+    // The terminal is gone; the end of its input ends the session.
   }
 }
 
-/** The next line is read when the last one has run and its output was taken, so that neither heaps up. */
+/** Reads the next line only after the last one has run and its output was consumed, so neither piles up. */
 async function takeLines(session: Session, runner: CommandRunner, output: TerminalOutput): Promise<void> {
   const show = () => output.write(PROMPT);
   output.afterEvent = show;
@@ -119,7 +122,7 @@ async function takeLines(session: Session, runner: CommandRunner, output: Termin
     }
     await quit(session);
   };
-  // A signal ends the session while a line is awaited.
+  // A signal may end the session while a line is awaited.
   await Promise.race([session.ended, all().then(() => session.ended)]);
 }
 

@@ -12,7 +12,7 @@ import { defaultSettings, type Settings } from './settings.ts';
 
 const cpu = native.getAffinity().at(-1) ?? 0;
 
-/** net_null ports whose events the test raises. */
+/** net_null ports whose events are raised by the test. */
 let events: EventEmitter[] = [];
 let printed: string[] = [];
 let complained: string[] = [];
@@ -49,13 +49,13 @@ async function open(settings: Partial<Settings> = {}, cpus = [cpu]): Promise<voi
 }
 
 describe('events', () => {
-  it('of a link are told', async () => {
+  it('of a link are reported', async () => {
     await open();
     events[1].emit('link');
     expect(printed).toContain('Port 1: link state change event');
   });
 
-  it('of a link that is down say why, on the next line', async () => {
+  it('of a link that is down state the reason on the next line', async () => {
     await open();
     vi.spyOn(ports()[1] as Port, 'link').mockReturnValue({
       up: false,
@@ -72,14 +72,14 @@ describe('events', () => {
     ]);
   });
 
-  it('of a link are not told with --no-lsc-interrupt', async () => {
+  it('of a link are not reported with --no-lsc-interrupt', async () => {
     await open({ lscInterrupt: false });
     expect(printed).toContain('Port 1 Link up at 10 Gbps FDX Fixed');
     events[1].emit('link');
     expect(printed).not.toContain('Port 1: link state change event');
   });
 
-  it('of removal close the port, and the others go on forwarding', async () => {
+  it('of removal close the port, and the others keep forwarding', async () => {
     await open();
     expect(await session.forwarding.start(session.ports.forwarding, 0)).toBe(true);
     printed.length = 0;
@@ -92,7 +92,7 @@ describe('events', () => {
     expect(session.forwarding.running).toBe(true);
   });
 
-  it('of removal come in turn, after the command that runs', async () => {
+  it('of removal are handled after the running command', async () => {
     await open();
     const order: string[] = [];
     const command = session.serialize(async () => {
@@ -107,7 +107,7 @@ describe('events', () => {
 });
 
 describe('--rx-interrupt', () => {
-  it('is refused when a port can only be polled, naming it and what to do', async () => {
+  it('is refused for a port that can only be polled, naming the port and the remedy', async () => {
     const probe = nullDriver.probe;
     const { getMockImplementation } = vi.mocked(nullDriver.probe);
     const mocked = getMockImplementation.call(probe) as typeof probe;
@@ -125,7 +125,7 @@ describe('--rx-interrupt', () => {
 });
 
 describe('forwarding', () => {
-  it('joins the offloads of its ports, anew when a link changes', async () => {
+  it('intersects the offloads of its ports, again on each link change', async () => {
     await open();
     const [a, b] = session.ports.open;
     const asked: string[] = [];
@@ -155,10 +155,10 @@ describe('forwarding', () => {
     expect(session.forwarding.running).toBe(false);
   });
 
-  it('keeps to the ports of --portlist and --nb-ports', async () => {
+  it('is limited to the ports of --portlist and --nb-ports', async () => {
     await open({ portList: [1, 0], nbPorts: 1 });
     expect(session.ports.forwarding.map((port) => port.id)).toEqual([1]);
-    // A port that went away is left out.
+    // A removed port is left out.
     session.settings.portList = [7, 1];
     expect(session.ports.forwarding.map((port) => port.id)).toEqual([1]);
   });
@@ -176,7 +176,7 @@ describe('forwarding', () => {
 });
 
 describe('attaching and detaching', () => {
-  it("is as testpmd's, with its restrictions", async () => {
+  it('works as in testpmd, with its restrictions', async () => {
     await open();
     printed.length = 0;
     session.attachment.attach('net_null5,size=100');
@@ -201,7 +201,7 @@ describe('attaching and detaching', () => {
   });
 
   it.each([
-    ['net_null0', 'there is a device net_null0 already'],
+    ['net_null0', 'device net_null0 already exists'],
     ['net_foo0', "no driver 'net_foo'"],
     ['net_null7,size="', 'the quote of size=" is not closed'],
   ])('refuses %s in one line', async (device, cause) => {
@@ -211,17 +211,19 @@ describe('attaching and detaching', () => {
     expect(session.ports.open.length).toBe(2);
   });
 
-  it('adds to the ports that were chosen to forward', async () => {
+  it('adds to the selected forwarding ports', async () => {
     await open({ portList: [1, 0], nbPorts: 1 });
     session.attachment.attach('net_null5');
     expect(session.ports.forwarding.map(({ id }) => id)).toEqual([1, 2]);
   });
 
-  it('says how to take a removed device again', async () => {
+  it('says how to attach a removed device again', async () => {
     await open({ interactive: true });
     events[1].emit('removed');
     await session.serialize(() => {});
-    expect(complained.at(-1)).toBe('testpmd: once the device of port 1 is back: port attach net_null1');
+    expect(complained.at(-1)).toBe(
+      'testpmd: to attach port 1 again once its device is back: port attach net_null1',
+    );
     session.attachment.attach('net_null1');
     expect(session.ports.open.map(({ info }) => info.name)).toEqual(['net_null0', 'net_null1']);
   });

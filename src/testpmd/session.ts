@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One run of testpmd: from probing its ports to closing them, their events, and the order in which things happen.
+// One run of testpmd, from probing its ports to closing them: handles their events and serializes commands,
+// events and signals.
 import { probePort } from '../drivers/registry.ts';
 import type { Port } from '../ethdev/port.ts';
 import type { LcorePlace } from '../lcore/lcore-list.ts';
@@ -18,15 +19,15 @@ export class Session {
   readonly places: readonly LcorePlace[];
   readonly ports = new Ports(this);
   readonly attachment = new Attachment(this);
-  /** The device of the last port was removed. */
+  /** Called when the last port's device was removed. */
   onLastRemoved: () => void = () => {};
-  /** A command asks for the commands of a file to be run next. */
+  /** Called by `load`, to run the commands of a file next. */
   onLoad: (path: string, echo: boolean) => void = () => {};
   readonly #hurry = new AbortController();
   #queue: Promise<void> = Promise.resolve();
   #quitting = false;
   #ended: () => void = () => {};
-  /** Resolves once quit() is through. */
+  /** Resolves once quit() has finished. */
   readonly ended: Promise<void> = new Promise((resolve) => {
     this.#ended = resolve;
   });
@@ -38,7 +39,7 @@ export class Session {
     this.forwarding = new Forwarding(settings, places, output);
   }
 
-  /** Runs `job` after all earlier ones: commands, events and signals never overlap. */
+  /** Runs `job` after all earlier jobs: commands, events and signals never overlap. */
   serialize(job: () => void | Promise<void>): Promise<void> {
     const result = this.#queue.then(job);
     this.#queue = result.catch(() => {});
@@ -49,7 +50,7 @@ export class Session {
     return this.#quitting;
   }
 
-  /** Makes waits end early: a signal came. */
+  /** Cuts waits short because a signal arrived. */
   hurry(): void {
     this.#quitting = true;
     this.#hurry.abort();
@@ -60,7 +61,7 @@ export class Session {
     return this.#hurry.signal;
   }
 
-  /** Waits for `job`, however it ends, but not longer than until hurry(). */
+  /** Waits until `job` settles or hurry() is called. */
   untilHurried(job: Promise<unknown>): Promise<void> {
     const { hurried } = this;
     return new Promise((resolve) => {
@@ -74,7 +75,7 @@ export class Session {
     });
   }
 
-  /** Probes, configures and starts all devices. Throws a PmdError when one cannot. */
+  /** Probes, configures and starts all devices. Throws a PmdError if one fails. */
   async init(devices: readonly string[]): Promise<void> {
     for (const device of devices) this.adopt(probePort(device));
     this.ports.requireChosen();
@@ -99,7 +100,7 @@ export class Session {
     await this.forwarding.stop();
   }
 
-  /** Stops, closes, says goodbye. */
+  /** Stops forwarding, then stops and closes all ports. */
   async quit(): Promise<void> {
     this.#quitting = true;
     this.attachment.close();
@@ -116,7 +117,7 @@ export class Session {
     this.#ended();
   }
 
-  /** Follows a port's events from its probing on. */
+  /** Subscribes to the events of a newly probed port. */
   adopt(port: Port): void {
     port.on('link', () => {
       this.forwarding.linkChanged();

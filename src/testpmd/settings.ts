@@ -1,22 +1,28 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the command line and the `set` commands decide. Defaults are testpmd's.
+// Settings made by the command line and the `set` commands. Defaults are testpmd's.
 import type { LcorePlace } from '../lcore/lcore-list.ts';
 
 export const MAX_BURST = 512;
-/** testpmd's MAX_SEGS_BUFFER_SPLIT is 8; the headers need at least this much of the packet. */
+/** testpmd's MAX_SEGS_BUFFER_SPLIT. */
 export const MAX_TX_SEGMENTS = 8;
-/** Bytes that an mbuf of --mbuf-size has before its data. */
+/** Bytes of headroom in an mbuf of --mbuf-size. */
 export const MBUF_HEADROOM = 128;
-/** Of --mbuf-size, as of a pool (mempool.ts): the whole cache lines in the 65535 bytes that a 16-bit offset reaches. */
+/**
+ * Limit of --mbuf-size, as for a pool (mempool.ts): the whole cache lines within the 65535 bytes a 16-bit
+ * offset can address.
+ */
 export const MAX_MBUF_SIZE = 65472;
 
-/** What a forwarding lcore does when nothing comes: polls on, sleeps at once, or polls for a while and then sleeps. */
+/**
+ * What a forwarding lcore does when no packets arrive: keep polling, sleep at once, or poll for a while and
+ * then sleep.
+ */
 export const RX_INTERRUPT_MODES = ['off', 'on', 'adaptive'] as const;
 export type RxInterruptMode = (typeof RX_INTERRUPT_MODES)[number];
 
 /**
- * Empty polls after which an lcore sleeps; 0: never. Adaptive: about 0.1 ms, far longer than a sender under load pauses, and far shorter
- * than would show in the use of the CPU.
+ * Number of empty polls after which an lcore sleeps; 0: never. Adaptive: about 0.1 ms, far longer than the
+ * pauses of a sender under load and far too short to show in CPU usage.
  */
 export const EMPTY_POLLS: Readonly<Record<RxInterruptMode, number>> = { off: 0, on: 1, adaptive: 1000 };
 
@@ -26,11 +32,11 @@ export interface EalSettings {
   /** PCI devices, with their arguments. */
   allowed: string[];
   vdevs: string[];
-  /** Empty: all CPUs that the process may use. */
+  /** If empty, all CPUs that the process may use. */
   lcores: LcorePlace[];
   mainLcore: number | null;
   noHuge: boolean;
-  /** File systems that memory may lie on beside those that are safe. */
+  /** File systems accepted for peer memory in addition to the safe ones. */
   memoryFileSystems: string[];
   help: boolean;
   version: boolean;
@@ -41,14 +47,14 @@ export interface Settings {
   autoStart: boolean;
   txFirst: boolean;
   help: boolean;
-  /** Command file to run before the prompt; its commands are echoed or not. */
+  /** Command file to run before the prompt, and whether its commands are echoed. */
   commandFile: string | null;
   commandFileEcho: boolean;
-  /** Seconds between displays; 0 for none. */
+  /** Seconds between statistics displays; 0 for none. */
   statsPeriod: number;
   mode: string;
   retry: boolean;
-  /** Packets a burst. */
+  /** Packets per burst. */
   burst: number;
   burstTxRetries: number;
   /** Microseconds. */
@@ -63,21 +69,24 @@ export interface Settings {
   txQueues: number;
   rxDescriptors: number;
   txDescriptors: number;
-  /** Bytes of an mbuf, headroom included. */
+  /** Size of an mbuf in bytes, including headroom. */
   mbufSize: number;
-  /** mbufs of an lcore's pool; 0: as many as testpmd reckons for one port. */
+  /** mbufs in an lcore's pool; 0: the number testpmd computes for one port. */
   mbufs: number;
-  /** Packet memory in hugepages when there are any. */
+  /** Use hugepages for packet memory if any are available. */
   hugepages: boolean;
-  /** By port id; others are 02:00:00:00:00:<id>. */
+  /** By port id; the default is 02:00:00:00:00:<id>. */
   ethPeers: Map<number, string>;
   lscInterrupt: boolean;
   linkCheck: boolean;
   rxInterrupt: RxInterruptMode;
-  /** Stay without ports, also without a prompt. */
+  /** Keep running without ports, even without a prompt. */
   hotPlug: boolean;
   recordCycles: boolean;
-  /** Work in the peer's own buffers where the mode and both ports can; else every packet is copied from or to an mbuf. */
+  /**
+   * Work in the peer's own buffers where the mode and both ports support it; otherwise copy every packet from
+   * or to an mbuf.
+   */
   inPlace: boolean;
   hideZeroXstats: boolean;
 }
@@ -132,7 +141,10 @@ export function defaultSettings(): Settings {
   };
 }
 
-/** RX and TX descriptors at their most, a core's cache and a burst: testpmd's sum for one port and one core. */
+/**
+ * testpmd's formula for one port and one core: maximum RX and TX descriptors, a core's mbuf cache and a
+ * burst.
+ */
 export function poolSize(settings: Settings): number {
   return settings.mbufs || 2048 + 250 + 2048 + MAX_BURST;
 }

@@ -6,28 +6,28 @@ const show = (streams: readonly Stream[]) =>
   streams.map((s) => `${s.rxPort}/${s.rxQueue}>${s.txPort}/${s.txQueue}`).join(' ');
 
 describe('streams', () => {
-  it('pair ports, the odd one with itself', () => {
+  it('pair ports, an odd last one with itself', () => {
     expect(show(makeStreams([0, 1], 1, 'paired'))).toBe('0/0>1/0 1/0>0/0');
     expect(show(makeStreams([0, 2, 5], 1, 'paired'))).toBe('0/0>2/0 2/0>0/0 5/0>5/0');
   });
 
-  it('chain or loop ports', () => {
+  it('are chained or looped by topology', () => {
     expect(show(makeStreams([0, 1, 2], 1, 'chained'))).toBe('0/0>1/0 1/0>2/0 2/0>0/0');
     expect(show(makeStreams([0, 1], 1, 'loop'))).toBe('0/0>0/0 1/0>1/0');
   });
 
-  it('go queue by queue', () => {
+  it('are ordered queue by queue', () => {
     expect(show(makeStreams([0, 1], 2, 'paired'))).toBe('0/0>1/0 1/0>0/0 0/1>1/1 1/1>0/1');
   });
 
-  it('give every TX queue to one stream', () => {
+  it('use every TX queue in exactly one stream', () => {
     for (const topology of ['paired', 'chained', 'loop'] as const) {
       const tx = makeStreams([3, 4, 7], 3, topology).map((s) => `${s.txPort}/${s.txQueue}`);
       expect(new Set(tx).size).toBe(9);
     }
   });
 
-  it('are shared out to lcores, the last ones taking what is left over', () => {
+  it('are distributed over lcores, the last ones taking the remainder', () => {
     const counts = (streams: number, lcores: number[]) =>
       assignStreams(makeStreams([0], streams, 'loop'), lcores).map((l) => `${l.lcore}:${l.streams.length}`);
     expect(counts(2, [1, 2])).toEqual(['1:1', '2:1']);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which queue feeds which, and on which lcore: testpmd's rules for one and for several queues.
+// Maps RX queues to TX queues and lcores by testpmd's rules, for one and for several queues.
 import type { Topology } from './settings.ts';
 
-/** One RX queue joined to one TX queue; ports by id. */
+/** Forwarding from one RX queue to one TX queue; ports by id. */
 export interface Stream {
   readonly rxPort: number;
   readonly rxQueue: number;
@@ -15,14 +15,17 @@ export interface LcoreStreams {
   readonly streams: readonly Stream[];
 }
 
-/** The port that forwards what `ports[index]` receives; with pairs, the last of an odd number pairs with itself. */
+/**
+ * The port that sends what `ports[index]` receives. In paired topology, the last of an odd number of ports
+ * pairs with itself.
+ */
 export function txPeer(ports: readonly number[], index: number, topology: Topology): number {
   if (topology === 'loop') return ports[index];
   if (topology === 'chained') return ports[(index + 1) % ports.length];
   return ports[index ^ 1] ?? ports[index];
 }
 
-/** Streams of all ports, queue 0 of each port first, as testpmd orders them. */
+/** Streams of all ports in testpmd's order: queue 0 of every port first. */
 export function makeStreams(ports: readonly number[], queues: number, topology: Topology): Stream[] {
   return Array.from({ length: queues }, (_, queue) =>
     ports.map((rxPort, index) => ({
@@ -34,7 +37,10 @@ export function makeStreams(ports: readonly number[], queues: number, topology: 
   ).flat();
 }
 
-/** Shares streams out to lcores in equal runs; the last lcores take one more when they do not divide. */
+/**
+ * Assigns streams to lcores in contiguous runs of equal length; the last lcores take one more each if there
+ * is a remainder.
+ */
 export function assignStreams(streams: readonly Stream[], lcores: readonly number[]): LcoreStreams[] {
   const count = Math.min(lcores.length, streams.length);
   const share = Math.floor(streams.length / Math.max(1, count));

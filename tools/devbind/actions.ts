@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Binding and unbinding, each device by itself: one that cannot be had does not stop the others.
+// Binds and unbinds devices individually: a failure of one does not stop the others.
 import { PmdError } from '../../src/errors.ts';
 import { bindDriver, unbindDriver } from '../../src/pci/binding.ts';
 import { findDevice, type Inventory, type Listed } from './inventory.ts';
@@ -8,35 +8,35 @@ import { isUserspaceDriver } from './status.ts';
 import { type Owner, ownGroup, requireIommu } from './vfio-setup.ts';
 
 export interface ActionOptions {
-  /** Takes a device although it carries this machine's network. */
+  /** Acts on devices even if they carry this machine's network. */
   readonly force: boolean;
   readonly noIommuMode: boolean;
   readonly owner: Owner;
 }
 
-/** Takes one line for stderr. */
-export type Tell = (line: string) => void;
+/** Prints one line to stderr. */
+export type Report = (line: string) => void;
 
-/** Everything bound to a driver for userspace: what `-u dpdk` stands for. */
+/** `-u dpdk` stands for all devices bound to a userspace driver. */
 const ALL_IN_USERSPACE = 'dpdk';
 
-/** Returns how many devices were refused. Throws ENODEV for a name that is no device, before anything is done. */
+/** Returns the number of devices refused. Throws ENODEV for an unknown device before doing anything. */
 export function unbindAll(
   inventory: Inventory,
   names: readonly string[],
   options: ActionOptions,
   places: Places,
-  tell: Tell,
+  report: Report,
 ): number {
   const devices =
     names[0] === ALL_IN_USERSPACE
       ? inventory.devices.filter(({ pci }) => pci.driver !== null && isUserspaceDriver(pci.driver))
       : names.map((name) => findDevice(inventory, name));
-  return each(devices, tell, (device) => {
+  return each(devices, report, (device) => {
     const { address, driver, interfaces } = device.pci;
     if (driver === null) {
       const name = device.label.replace(/ [0-9a-f]{4}$/, '');
-      tell(`Notice: ${address} ${name} ${interfaces.join(',')} is not currently managed by any driver`);
+      report(`Notice: ${address} ${name} ${interfaces.join(',')} is not currently managed by any driver`);
       return;
     }
     protect(device, options.force, 'Skipping unbind');
@@ -44,34 +44,35 @@ export function unbindAll(
   });
 }
 
-/** Returns how many devices were refused. Throws for a driver or a device that is none, before anything is done. */
+/** Returns the number of devices refused. Throws for an unknown driver or device before doing anything. */
 export function bindAll(
   inventory: Inventory,
   driver: string,
   names: readonly string[],
   options: ActionOptions,
   places: Places,
-  tell: Tell,
+  report: Report,
 ): number {
   refuseDeviceAsDriver(inventory, driver);
-  // Whoever names a device that is not there need not hear of the driver.
+  // Check devices before the driver: an unknown device is the error to report first.
   const devices = names.map((name) => findDevice(inventory, name));
   requireDriver(inventory, driver);
   if (driver === 'vfio-pci') {
     const warning = requireIommu(places, options.noIommuMode);
-    if (warning !== null) tell(warning);
+    if (warning !== null) report(warning);
   }
-  return each(devices, tell, (device) => {
+  return each(devices, report, (device) => {
     const { address } = device.pci;
     protect(device, options.force, 'Not modifying');
-    if (device.pci.driver === driver) tell(`Notice: ${address} already bound to driver ${driver}, skipping`);
+    if (device.pci.driver === driver)
+      report(`Notice: ${address} already bound to driver ${driver}, skipping`);
     else bindDriver(address, driver, places);
     const { uid, gid } = options.owner;
     if (driver === 'vfio-pci' && (uid !== -1 || gid !== -1)) ownGroup(address, options.owner, places);
   });
 }
 
-function each(devices: readonly Listed[], tell: Tell, act: (device: Listed) => void): number {
+function each(devices: readonly Listed[], report: Report, act: (device: Listed) => void): number {
   let refused = 0;
   for (const device of devices) {
     try {
@@ -79,7 +80,7 @@ function each(devices: readonly Listed[], tell: Tell, act: (device: Listed) => v
     } catch (error) {
       if (!(error instanceof PmdError)) throw error;
       refused++;
-      tell(error.code === 'VPCI_CARRIES_NETWORK' ? `Warning: ${error.message}` : `Error: ${error.message}`);
+      report(error.code === 'VPCI_CARRIES_NETWORK' ? `Warning: ${error.message}` : `Error: ${error.message}`);
     }
   }
   return refused;

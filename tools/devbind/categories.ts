@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The groups in which devices are shown, and what belongs to each: the ids are those that DPDK has drivers for.
+// The groups in which devices are shown, and the devices in each: those for which DPDK has drivers.
 import type { SysfsPciDevice } from '../../src/pci/sysfs.ts';
 
-/** A device belongs when its base class is this and, where they are given, its vendor and one of the devices. */
+/** Matches a device by base class and, if given, by vendor and one of the device ids. */
 interface Rule {
   readonly baseClass: number;
   readonly vendor?: number;
@@ -10,9 +10,9 @@ interface Rule {
 }
 
 export interface Category {
-  /** The word for --status-dev. */
+  /** The argument of --status-dev. */
   readonly option: string;
-  /** In titles. */
+  /** The name in headings. */
   readonly title: string;
   readonly rules: readonly Rule[];
 }
@@ -37,7 +37,7 @@ const of = (baseClass: number, vendor?: number, ...devices: number[]): Rule =>
       ? { baseClass, vendor, devices }
       : { baseClass, vendor };
 
-/** In the order of the output. */
+/** In output order. */
 export const CATEGORIES: readonly Category[] = [
   {
     option: 'net',

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The status texts here are what dpdk-devbind.py (DPDK 26.11-rc0) prints for the same trees.
+// The status texts here are the output of dpdk-devbind.py (DPDK 26.11-rc0) for the same trees.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -90,7 +90,7 @@ describe('vhost-pci-devbind', () => {
   afterEach(() => machine.close());
 
   describe('--status', () => {
-    it('prints what there is as dpdk-devbind.py does', () => {
+    it('prints the devices as dpdk-devbind.py does', () => {
       vpci(VPCI, 'vfio-pci');
       vpci('0000:00:05.0');
       nic('0000:00:03.0', 'eth0');
@@ -127,7 +127,7 @@ describe('vhost-pci-devbind', () => {
       expect(machine.err).toBe('');
     });
 
-    it('leaves names and drivers out where the machine has none', () => {
+    it('omits names and drivers that the machine does not have', () => {
       vpci();
       for (const folder of ['module', 'bus/pci/drivers']) {
         rmSync(join(machine.sysfs.root, folder), { recursive: true });
@@ -138,17 +138,17 @@ describe('vhost-pci-devbind', () => {
       expect(machine.out).toContain("0000:00:04.0 'Device 1014' unused=vfio-pci\n");
     });
 
-    it('says so when there is nothing at all', () => {
+    it('says so if there are no devices', () => {
       machine.devbind('--status-dev', 'ml');
       expect(machine.out).toBe("\nNo 'ML' devices detected\n========================\n");
     });
 
     it.runIf(existsSync(REFERENCE) && existsSync('/usr/bin/lspci'))(
-      'is the same as that of dpdk-devbind.py on this machine',
+      'matches dpdk-devbind.py on this machine',
       () => {
         const args = ['--status-dev', 'net'];
         let ours = '';
-        run(args, REAL_PLACES, { print: (text) => (ours += text), tell: () => {} });
+        run(args, REAL_PLACES, { print: (text) => (ours += text), report: () => {} });
         const theirs = execFileSync(REFERENCE, args, {
           encoding: 'utf8',
           stdio: ['ignore', 'pipe', 'ignore'],
@@ -159,7 +159,7 @@ describe('vhost-pci-devbind', () => {
   });
 
   describe('--bind', () => {
-    it('gives a device to a driver by driver_override, and clears that again', () => {
+    it('binds a device through driver_override, and clears it again', () => {
       vpci(VPCI, 'virtio-pci');
       expect(machine.devbind('--bind=vfio-pci', '00:04.0')).toBe(0);
       expect([driverOf(VPCI), machine.override(VPCI), machine.out, machine.err]).toEqual([
@@ -172,7 +172,7 @@ describe('vhost-pci-devbind', () => {
       expect(machine.out).toContain("0000:00:04.0 'Device 1014' if= drv=virtio-pci");
     });
 
-    it('takes patterns and interface names', () => {
+    it('accepts patterns and interface names', () => {
       vpci();
       vpci('0000:00:05.0');
       nic('0000:00:06.0', 'eth9');
@@ -184,7 +184,7 @@ describe('vhost-pci-devbind', () => {
       ]);
     });
 
-    it('gives the device back when the driver does not take it', () => {
+    it('returns the device to its driver if the new one rejects it', () => {
       vpci(VPCI, 'virtio-pci');
       machine.refusing.add('vfio-pci');
       expect(machine.devbind('-b', 'vfio-pci', VPCI)).toBe(1);
@@ -192,13 +192,13 @@ describe('vhost-pci-devbind', () => {
       expect(driverOf(VPCI)).toBe('virtio-pci');
     });
 
-    it('leaves alone what is bound already', () => {
+    it('skips devices that are already bound', () => {
       vpci(VPCI, 'vfio-pci');
       expect(machine.devbind('-b', 'vfio-pci', VPCI)).toBe(0);
       expect(machine.err).toBe('Notice: 0000:00:04.0 already bound to driver vfio-pci, skipping\n');
     });
 
-    it.each(['eth0', 'eth2'])('does not take %s, which carries the network, unless forced', (name) => {
+    it.each(['eth0', 'eth2'])('refuses %s, which carries the network, unless forced', (name) => {
       nic('0000:00:03.0', name);
       vpci();
       expect(machine.devbind('-b', 'vfio-pci', '00:03.0', '00:04.0')).toBe(1);
@@ -210,7 +210,7 @@ describe('vhost-pci-devbind', () => {
       expect(driverOf('0000:00:03.0')).toBe('vfio-pci');
     });
 
-    it.each(['bond', 'bridge', ''])('regression: does not take a member of a %s, unless forced', (kind) => {
+    it.each(['bond', 'bridge', ''])('regression: refuses a member of a %s unless forced', (kind) => {
       machine.netInterface('top0', 0x1003, { kind });
       machine.netInterface('eth5', 0x1003, { uppers: ['top0'], master: 'top0' });
       nic('0000:00:03.0', 'eth5');
@@ -232,7 +232,7 @@ describe('vhost-pci-devbind', () => {
           machine.netInterface('eth5.7', 0x1002, { kind: 'vlan', master: 'br0' });
         },
       ],
-    ])('regression: does not take an interface whose VLAN %s', (_, make) => {
+    ])('regression: refuses an interface whose VLAN %s', (_, make) => {
       make();
       machine.netInterface('eth5', 0x1003, { uppers: ['eth5.7'] });
       nic('0000:00:03.0', 'eth5');
@@ -243,7 +243,7 @@ describe('vhost-pci-devbind', () => {
       expect(machine.devbind('--force', '-b', 'vfio-pci', 'eth5')).toBe(0);
     });
 
-    it('regression: does not take an interface below one that has routes, however far below', () => {
+    it('regression: refuses an interface at any depth below one that has routes', () => {
       machine.netInterface('eth2', 0);
       machine.netInterface('eth5.7', 0, { uppers: ['eth2'] });
       machine.netInterface('eth5', 0x1003, { uppers: ['eth5.7'] });
@@ -252,14 +252,14 @@ describe('vhost-pci-devbind', () => {
       expect(machine.err).toContain('(eth5) carries eth2, which is in use. Not modifying\n');
     });
 
-    it('takes an interface on which only idle ones stand', () => {
+    it('accepts an interface that carries only idle ones', () => {
       machine.netInterface('eth5.7', 0x1002, { kind: 'vlan' });
       machine.netInterface('eth5', 0x1003, { uppers: ['eth5.7'] });
       nic('0000:00:03.0', 'eth5');
       expect(machine.devbind('-b', 'vfio-pci', 'eth5')).toBe(0);
     });
 
-    it('takes an interface that has link-local routes only', () => {
+    it('accepts an interface with only link-local routes', () => {
       nic('0000:00:03.0', 'eth1');
       expect(machine.devbind('-b', 'vfio-pci', 'eth1')).toBe(0);
     });
@@ -270,10 +270,10 @@ describe('vhost-pci-devbind', () => {
       [['-b', VPCI, '00:05.0'], "Error: Driver '0000:00:04.0' does not look like a valid driver. Did you"],
       [
         ['-b', 'vfio-pci', '00:09.0'],
-        // regression: it asked for an address, which it had been given
+        // regression: the error asked for an address, although one was given
         'Error: Unknown device: 00:09.0. This machine has no such PCI function.',
       ],
-      // regression: the driver was complained of first
+      // regression: the driver was reported first
       [
         ['-b', 'igb_uio', '00:09.0'],
         'Error: Unknown device: 00:09.0. This machine has no such PCI function.',
@@ -288,7 +288,7 @@ describe('vhost-pci-devbind', () => {
       expect(driverOf(VPCI)).toBeNull();
     });
 
-    it('warns when no driver for userspace is loaded', () => {
+    it('warns if no userspace driver is loaded', () => {
       vpci();
       for (const module of ['vfio_pci', 'uio_pci_generic']) {
         rmSync(join(machine.sysfs.root, 'module', module), { recursive: true });
@@ -300,7 +300,7 @@ describe('vhost-pci-devbind', () => {
   });
 
   describe('--unbind', () => {
-    it('leaves a device without a driver, and -b none too', () => {
+    it('unbinds a device from its driver, as does -b none', () => {
       vpci(VPCI, 'vfio-pci');
       expect(machine.devbind('-u', VPCI)).toBe(0);
       expect(driverOf(VPCI)).toBeNull();
@@ -308,7 +308,7 @@ describe('vhost-pci-devbind', () => {
       expect(machine.err).toBe('Notice: 0000:00:04.0 Device  is not currently managed by any driver\n');
     });
 
-    it('takes everything from the drivers for userspace with the word dpdk', () => {
+    it('unbinds everything from userspace drivers with the word dpdk', () => {
       vpci(VPCI, 'vfio-pci');
       vpci('0000:00:05.0', 'uio_pci_generic');
       nic('0000:00:06.0', 'eth9');
@@ -316,7 +316,7 @@ describe('vhost-pci-devbind', () => {
       expect([VPCI, '0000:00:05.0', '0000:00:06.0'].map(driverOf)).toEqual([null, null, 'virtio-pci']);
     });
 
-    it('does not take what carries the network', () => {
+    it('refuses a device that carries the network', () => {
       nic('0000:00:03.0', 'eth0');
       expect(machine.devbind('-u', 'eth0')).toBe(1);
       expect(machine.err).toBe(
@@ -332,13 +332,13 @@ describe('vhost-pci-devbind', () => {
       vpci();
     });
 
-    it('says what the machine lacks', () => {
+    it('reports what the machine lacks', () => {
       expect(machine.devbind('-b', 'vfio-pci', VPCI)).toBe(1);
       expect(machine.err).toMatch(/there is no IOMMU, .*CONFIG_VFIO_NOIOMMU.* or bind to uio_pci_generic\n$/);
       expect(machine.devbind('-b', 'uio_pci_generic', VPCI)).toBe(0);
     });
 
-    it('switches the no-IOMMU mode on only when told', () => {
+    it('enables the no-IOMMU mode only on request', () => {
       machine.sysfs.file(PARAMETER, 'N\n');
       expect(machine.devbind('-b', 'vfio-pci', VPCI)).toBe(1);
       expect(machine.err).toMatch(
@@ -363,7 +363,7 @@ describe('vhost-pci-devbind', () => {
     it('must exist', () => {
       vpci();
       expect(machine.devbind('-b', 'vfio-pci', '-U', 'nobody', VPCI)).toBe(2);
-      expect(machine.err).toMatch(/there is no such name in .*passwd\.\n$/);
+      expect(machine.err).toMatch(/no such name in .*passwd\.\n$/);
     });
   });
 
@@ -382,7 +382,7 @@ describe('vhost-pci-devbind', () => {
     expect(machine.err.startsWith(`vhost-pci-devbind: ${message}`), machine.err).toBe(true);
   });
 
-  it('regression: output that a full disk does not take is one line on stderr and a failure', () => {
+  it('regression: output lost to a full disk is reported with one line on stderr and a failure status', () => {
     const full = openSync('/dev/full', 'w');
     const { status, stderr } = spawnSync(process.execPath, [...MAIN, '--status'], {
       stdio: ['ignore', full, 'pipe'],

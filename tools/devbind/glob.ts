@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Patterns of the shell, matched in time proportional to pattern times text: a regular expression would backtrack without a bound.
+// Shell patterns, matched in time proportional to the lengths of pattern and text multiplied; a regular
+// expression could backtrack without bound.
 
-/** One place of a pattern: any text, or one character that passes. */
+/** One element of a pattern: any text, or a predicate for one character. */
 type Part = '*' | ((char: string) => boolean);
 
 export interface Glob {
   matches(text: string): boolean;
 }
 
-/** Takes `*`, `?` and sets such as [0-3] or [!0]. As in the shell, a bracket without its end stands for itself. */
+/**
+ * Supports `*`, `?` and sets such as [0-3] or [!0]. As in the shell, an unclosed bracket stands for itself.
+ */
 export function parseGlob(pattern: string): Glob {
   const parts: Part[] = [];
   for (let at = 0; at < pattern.length; ) {
@@ -23,7 +26,7 @@ export function parseGlob(pattern: string): Glob {
   return { matches: (text) => matches(parts, text) };
 }
 
-/** A range that runs backwards, as [z-a], holds nothing. */
+/** A reversed range such as [z-a] is empty. */
 function oneOf(members: string, negated: boolean): (char: string) => boolean {
   return (char) => {
     let found = false;
@@ -38,7 +41,7 @@ function oneOf(members: string, negated: boolean): (char: string) => boolean {
   };
 }
 
-/** Only the last `*` is ever tried anew, which is enough: an earlier one could not give a later one more. */
+/** Backtracks only to the last `*`, which suffices: retrying an earlier one could not help a later one. */
 function matches(parts: readonly Part[], text: string): boolean {
   let [part, at, star, from] = [0, 0, -1, 0];
   while (at < text.length) {

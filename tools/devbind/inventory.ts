@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What is there: the functions that belong to a category, with all that the status tells of them.
+// The inventory: the PCI functions that belong to a category, with everything that the status shows about
+// them.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { PmdError } from '../../src/errors.ts';
@@ -9,19 +10,22 @@ import { belongs, CATEGORIES, type Category } from './categories.ts';
 import { parseGlob } from './glob.ts';
 import { KernelModules } from './modules.ts';
 import { PciNames } from './names.ts';
-import type { Places } from './places.ts';
 import { readRoutes } from './network-routes.ts';
+import type { Places } from './places.ts';
 import { usedAsUplink } from './uplinks.ts';
 
 export interface Listed {
   readonly pci: SysfsPciDevice;
-  /** Name and device id. */
+  /** Device name and id. */
   readonly label: string;
-  /** Drivers that it could have instead, separated by commas. */
+  /** Other drivers that could be bound, separated by commas. */
   readonly unused: string;
-  /** Its interface has an IPv4 route. */
+  /** Whether its interface has an IPv4 route. */
   readonly active: boolean;
-  /** Why taking it could cut this machine's network, in dpdk-devbind's words where it has any; null when it could not. */
+  /**
+   * Why rebinding it could cut this machine's network, in dpdk-devbind's words where it has any; null if it
+   * could not.
+   */
   readonly inUse: string | null;
 }
 
@@ -64,14 +68,14 @@ export function inCategory({ devices }: Inventory, category: Category): Listed[]
   return devices.filter(({ pci }) => belongs(category, pci));
 }
 
-/** The kernel's own choice, then the drivers for userspace, without the one that has the device. */
+/** The kernel's own choice, then the userspace drivers, except the device's current driver. */
 function unusedDrivers(pci: SysfsPciDevice, modules: KernelModules): string {
   const own = modules.moduleFor(pci.modalias);
   const others = modules.userspaceDrivers.filter((driver) => driver !== own);
   return [...(own === null ? [] : [own]), ...others].filter((driver) => driver !== pci.driver).join(',');
 }
 
-/** Addresses that match, with or without the domain; the text itself when none does. */
+/** Matching addresses, with or without the domain; the text itself if none match. */
 export function expandGlob(text: string, places: Places): string[] {
   const folder = join(places.sysfs, 'bus/pci/devices');
   const addresses = existsSync(folder) ? readdirSync(folder).sort() : [];
@@ -83,7 +87,7 @@ export function expandGlob(text: string, places: Places): string[] {
   return [text];
 }
 
-/** The device that an address, an address without domain or an interface name stands for. Throws ENODEV. */
+/** Finds a device by address, with or without the domain, or by interface name. Throws ENODEV. */
 export function findDevice({ devices }: Inventory, name: string): Listed {
   const found =
     devices.find(({ pci }) => pci.address === name || pci.address === `0000:${name}`) ??

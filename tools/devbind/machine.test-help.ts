@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A machine for devbind: a tree that looks like /sys and its neighbours, and a kernel that reacts to what is written there.
+// A fake machine for devbind: a directory tree that looks like /sys and its neighbours, and a kernel that
+// reacts to writes there.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
@@ -77,7 +78,7 @@ export class FakeMachine {
     writeFileSync(join(this.root, path), text);
   }
 
-  /** An interface as /sys/class/net shows it, with what stands on it and its master. */
+  /** Adds an interface as shown in /sys/class/net, with its upper interfaces and its master. */
   netInterface(
     name: string,
     flags: number,
@@ -91,7 +92,7 @@ export class FakeMachine {
     if (master) this.sysfs.link(`${folder}/master`, `class/net/${master}`);
   }
 
-  /** Runs the program; returns its exit status, with its text in `out` and `err`. */
+  /** Runs the program and returns its exit status; its output is in `out` and `err`. */
   devbind(...args: string[]): number {
     this.out = '';
     this.err = '';
@@ -99,7 +100,7 @@ export class FakeMachine {
       print: (text) => {
         this.out += text;
       },
-      tell: (line) => {
+      report: (line) => {
         this.err += `${line}\n`;
       },
     });
@@ -113,7 +114,7 @@ export class FakeMachine {
     return readFileSync(join(this.root, path), 'utf8');
   }
 
-  /** As drivers/pci/pci-driver.c and pci-sysfs.c. */
+  /** Behaves like drivers/pci/pci-driver.c and pci-sysfs.c. */
   #write(path: string, text: string): void {
     const file = basename(path);
     if (file === 'unbind') this.sysfs.unbind(text);
@@ -129,7 +130,7 @@ export class FakeMachine {
     this.sysfs.bind(address, driver);
   }
 
-  /** What is left in driver_override. */
+  /** The current content of driver_override. */
   override(address: string): string {
     return this.#overrides.get(address) ?? '';
   }

@@ -6,18 +6,18 @@ import { run } from './run.ts';
 
 const EXIT_FAILURE = 1;
 
-const tell = (line: string) => void process.stderr.write(`${line}\n`);
+const report = (line: string) => void process.stderr.write(`${line}\n`);
 
-// A reader that went away, such as `| head`, is no failure; what failed before stays one.
+// A reader that exits early, such as `| head`, is not a failure; an earlier failure remains one.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') return;
   process.exitCode ||= EXIT_FAILURE;
-  tell(`vhost-pci-devbind: stdout: output is lost: ${error.message}`);
+  report(`vhost-pci-devbind: stdout: output is lost: ${error.message}`);
 });
 process.stderr.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') process.exitCode ||= EXIT_FAILURE;
 });
 process.exitCode = run(process.argv.slice(2), REAL_PLACES, {
   print: (text) => process.stdout.write(text),
-  tell,
+  report,
 });

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Kernel modules: which of the drivers for userspace are there, and which module the kernel would choose for a device.
+// Kernel modules: which userspace drivers are available, and which module the kernel would choose for a
+// device.
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { readText } from '../../src/pci/sysfs.ts';
 import { type Glob, parseGlob } from './glob.ts';
 import type { Places } from './places.ts';
 
-/** The drivers that hand a device to userspace, in the order in which they are told. */
+/** The drivers that give userspace access to a device, in output order. */
 export const USERSPACE_DRIVERS: readonly string[] = ['igb_uio', 'vfio-pci', 'uio_pci_generic'];
 
 export class KernelModules {
@@ -23,7 +24,7 @@ export class KernelModules {
     this.#aliases = readAliases(join(places.modules, 'modules.alias'));
   }
 
-  /** True for loaded modules and for those that are part of the kernel. */
+  /** True for loaded modules and for modules built into the kernel. */
   has(driver: string): boolean {
     return this.#loaded.has(dashed(driver));
   }
@@ -32,16 +33,19 @@ export class KernelModules {
     return USERSPACE_DRIVERS.filter((driver) => this.has(driver));
   }
 
-  /** The module that the kernel would load for a device; of several the last one, which is the one that lspci tells last. */
+  /**
+   * The module that the kernel would load for a device; of several, the last one, which lspci also lists
+   * last.
+   */
   moduleFor(modalias: string): string | null {
     return this.#aliases.findLast(({ pattern }) => pattern.matches(modalias))?.module ?? null;
   }
 }
 
-/** Modules are named with underscores, their drivers sometimes with dashes. */
+/** Module names have underscores; driver names sometimes have dashes instead. */
 const dashed = (name: string): string => name.replaceAll('_', '-');
 
-/** Lines `alias PATTERN MODULE` with patterns of the shell (modules.alias of depmod). */
+/** Parses lines `alias PATTERN MODULE` with shell patterns (modules.alias, written by depmod). */
 function readAliases(path: string): { pattern: Glob; module: string }[] {
   const lines = readText(path)
     .split('\n')

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Names of PCI devices from pci.ids (https://pci-ids.ucw.cz): "vvvv  Vendor", below it "<tab>dddd  Device".
+// PCI device names from pci.ids (https://pci-ids.ucw.cz): "vvvv Vendor", followed by lines "<tab>dddd
+// Device".
 import { readText } from '../../src/pci/sysfs.ts';
 import type { Places } from './places.ts';
 
@@ -13,7 +14,7 @@ export class PciNames {
     this.#lines = text?.split('\n') ?? [];
   }
 
-  /** "Virtio 1.0 network device 1041": the name and the id; lspci calls what it does not know "Device". */
+  /** "Virtio 1.0 network device 1041": name and id. As in lspci, unknown devices are called "Device". */
   describe(vendor: number, device: number): string {
     return `${this.#find(vendor, device) ?? 'Device'} ${hex4(device)}`;
   }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which interfaces carry the machine's own network: those that routes lead through.
+// The interfaces that carry the machine's own network: those with routes.
 import { join } from 'node:path';
 import { readText } from '../../src/pci/sysfs.ts';
 import type { Places } from './places.ts';
 
 export interface Routes {
-  /** With an IPv4 route that is not link-local: DPDK calls these active. */
+  /** Interfaces with an IPv4 route that is not link-local; DPDK calls these active. */
   readonly active: ReadonlySet<string>;
-  /** Those, and interfaces with an IPv6 route beyond the link. */
+  /** The active interfaces, plus those with an IPv6 route that is not link-local. */
   readonly carrying: ReadonlySet<string>;
 }
 
@@ -20,7 +20,10 @@ export function readRoutes(places: Places): Routes {
   return { active, carrying };
 }
 
-/** Columns: Iface Destination …; addresses as little-endian hexadecimal numbers, so that 169.254/16 ends in FEA9. */
+/**
+ * Columns: Iface Destination …; addresses as little-endian hexadecimal numbers, so that 169.254/16 ends in
+ * FEA9.
+ */
 function ipv4Interfaces(text: string): string[] {
   return rows(text)
     .slice(1)

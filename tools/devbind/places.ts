@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where this program looks, all in one place so that tests bring folders of their own.
+// The paths that this program uses, in one place so that tests can substitute their own.
 import { chownSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import type { SysfsWrite } from '../../src/pci/binding.ts';
@@ -12,7 +12,7 @@ export interface Places {
   readonly devVfio: string;
   /** "/lib/modules/<release>". */
   readonly modules: string;
-  /** Candidates for the list of PCI names. */
+  /** Candidate paths of pci.ids. */
   readonly pciIds: readonly string[];
   /** "/etc". */
   readonly etc: string;

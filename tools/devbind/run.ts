@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// vhost-pci-devbind as a function: arguments in, text and exit status out. 0 when all was done, 1 when something was refused or failed, 2 for a
-// wrong command line.
+// vhost-pci-devbind as a function from arguments to text and exit status: 0 on success, 1 if anything was
+// refused or failed, 2 for a wrong command line.
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { PmdError } from '../../src/errors.ts';
 import { type ActionOptions, bindAll, unbindAll } from './actions.ts';
@@ -15,7 +15,7 @@ export interface Output {
   /** Text for stdout. */
   readonly print: (text: string) => void;
   /** One line for stderr. */
-  readonly tell: (line: string) => void;
+  readonly report: (line: string) => void;
 }
 
 const NAME = 'vhost-pci-devbind';
@@ -24,12 +24,12 @@ const EXIT_USAGE = 2;
 
 const EXAMPLES = `
 Examples:
-  ${NAME} --status                     what is there
-  ${NAME} --status-dev net             network devices only
-  ${NAME} --bind=vfio-pci eth1         take eth1 from its driver
-  ${NAME} -b uio_pci_generic 00:04.0   for a machine without an IOMMU
-  ${NAME} -u 0000:01:00.0              leave it without a driver
-  ${NAME} -b ixgbe 02:00.0 02:00.1     give two back to the kernel`;
+  ${NAME} --status                     show all devices
+  ${NAME} --status-dev net             show network devices only
+  ${NAME} --bind=vfio-pci eth1         bind the device of eth1 to vfio-pci
+  ${NAME} -b uio_pci_generic 00:04.0   bind on a machine without an IOMMU
+  ${NAME} -u 0000:01:00.0              unbind a device from its driver
+  ${NAME} -b ixgbe 02:00.0 02:00.1     return two devices to their kernel driver`;
 
 class Exit extends Error {
   readonly status: number;
@@ -40,22 +40,22 @@ class Exit extends Error {
   }
 }
 
-/** Runs the program; never throws for a user's mistake. */
+/** Runs the program; does not throw for user errors. */
 export function run(args: readonly string[], places: Places, output: Output): number {
   try {
     return act(parse(args, places, output), places, output);
   } catch (error) {
     if (error instanceof Exit) return error.status;
     if (!(error instanceof PmdError)) throw error;
-    output.tell(`${NAME}: Error: ${error.message}`);
+    output.report(`${NAME}: Error: ${error.message}`);
     return EXIT_FAILURE;
   }
 }
 
 interface Request {
-  /** A category, "all", or null for no status. */
+  /** A category, "all", or null to show no status. */
   readonly status: string | null;
-  /** "none" to unbind; null for neither. */
+  /** The driver to bind to, "none" to unbind, or null for neither. */
   readonly bind: string | null;
   readonly devices: readonly string[];
   readonly options: ActionOptions;
@@ -64,12 +64,12 @@ interface Request {
 function makeCommand(places: Places, output: Output) {
   const account = (file: 'passwd' | 'group') => (text: string) => {
     const id = accountId(text, file, places);
-    if (id === null) throw new InvalidArgumentError(`there is no such name in ${places.etc}/${file}.`);
+    if (id === null) throw new InvalidArgumentError(`no such name in ${places.etc}/${file}.`);
     return id;
   };
   return new Command()
     .name(NAME)
-    .description('Bind PCI devices to drivers for userspace, and back to those of the kernel')
+    .description('Bind PCI devices to userspace drivers, and back to kernel drivers')
     .argument(
       '[devices...]',
       'as domain:bus:slot.func, bus:slot.func, a pattern of these, or an interface name',
@@ -82,12 +82,12 @@ function makeCommand(places: Places, output: Output) {
     )
     .option('-b, --bind <driver>', 'the driver to bind to, or "none" to unbind')
     .addOption(new Option('-u, --unbind', 'unbind (as -b none)').conflicts('bind').default(false))
-    .option('--noiommu-mode', 'switch the no-IOMMU mode of VFIO on when there is no IOMMU', false)
-    .option('-U, --uid <user>', 'for VFIO: who shall own the IOMMU group', account('passwd'), -1)
-    .option('-G, --gid <group>', 'for VFIO: the group that shall own the IOMMU group', account('group'), -1)
+    .option('--noiommu-mode', "enable VFIO's no-IOMMU mode if there is no IOMMU", false)
+    .option('-U, --uid <user>', 'for VFIO: the user to own the IOMMU group', account('passwd'), -1)
+    .option('-G, --gid <group>', 'for VFIO: the group to own the IOMMU group', account('group'), -1)
     .option(
       '--force',
-      "take devices that carry this machine's own network too: the connection may be lost",
+      "also rebind devices that carry this machine's own network: the connection may be lost",
       false,
     )
     .addHelpText('after', EXAMPLES)
@@ -96,7 +96,7 @@ function makeCommand(places: Places, output: Output) {
     })
     .configureOutput({
       writeOut: (text) => output.print(text),
-      writeErr: (text) => output.tell(text.trimEnd()),
+      writeErr: (text) => output.report(text.trimEnd()),
       outputError: (text, write) => write(text.replace(/^error: /, `${NAME}: `)),
     });
 }
@@ -107,7 +107,7 @@ function parse(args: readonly string[], places: Places, output: Output): Request
   const driver = bind ?? (unbind ? 'none' : null);
   const group = status ? 'all' : (statusDev ?? null);
   const usage = (line: string): never => {
-    output.tell(`${NAME}: ${line}`);
+    output.report(`${NAME}: ${line}`);
     throw new Exit(EXIT_USAGE);
   };
   if (driver === null && group === null)
@@ -123,15 +123,15 @@ function parse(args: readonly string[], places: Places, output: Output): Request
 
 function act({ status, bind, devices, options }: Request, places: Places, output: Output): number {
   const inventory = takeInventory(places);
-  const tell = (line: string) => output.tell(line);
+  const report = (line: string) => output.report(line);
   let refused = 0;
   if (bind !== null) {
     if (inventory.modules.userspaceDrivers.length === 0)
-      tell(`Warning: no supported DPDK kernel modules are loaded (${USERSPACE_DRIVERS.join(', ')})`);
+      report(`Warning: no supported DPDK kernel modules are loaded (${USERSPACE_DRIVERS.join(', ')})`);
     refused =
       bind.toLowerCase() === 'none'
-        ? unbindAll(inventory, devices, options, places, tell)
-        : bindAll(inventory, bind, devices, options, places, tell);
+        ? unbindAll(inventory, devices, options, places, report)
+        : bindAll(inventory, bind, devices, options, places, report);
   }
   if (status !== null) output.print(statusText(bind === null ? inventory : takeInventory(places), status));
   return refused > 0 ? EXIT_FAILURE : 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The text of --status, as dpdk-devbind.py prints it: scripts match it to the byte, trailing blanks included.
+// The text of --status, byte for byte as printed by dpdk-devbind.py, including trailing blanks, because
+// scripts match it.
 import { CATEGORIES, type Category } from './categories.ts';
 import { type Inventory, inCategory, type Listed } from './inventory.ts';
 import { USERSPACE_DRIVERS } from './modules.ts';
@@ -19,7 +20,7 @@ function categoryText(inventory: Inventory, category: Category): string {
   const inUserspace = devices.filter(({ pci }) => pci.driver !== null && loaded.includes(pci.driver));
   const inKernel = devices.filter(({ pci }) => pci.driver !== null && !loaded.includes(pci.driver));
   const free = devices.filter(({ pci }) => pci.driver === null);
-  // The node is told only if it is known of all.
+  // The NUMA node is shown only if it is known for all devices.
   const numa = devices.every(({ pci }) => pci.numaNode >= 0);
   const line = (device: Listed, ...parts: string[]) =>
     [
@@ -44,7 +45,7 @@ function categoryText(inventory: Inventory, category: Category): string {
   ].join('');
 }
 
-/** Nothing for an empty section: DPDK leaves those out. */
+/** Returns '' for an empty section, which DPDK omits. */
 function section(title: string, devices: readonly Listed[], line: (device: Listed) => string): string {
   if (devices.length === 0) return '';
   const lines = devices.map(line).sort();
@@ -55,5 +56,5 @@ function heading(title: string): string {
   return `\n${title}\n${'='.repeat(title.length)}\n`;
 }
 
-/** True when a driver hands devices to userspace. */
+/** Whether a driver gives userspace access to devices. */
 export const isUserspaceDriver = (driver: string): boolean => USERSPACE_DRIVERS.includes(driver);

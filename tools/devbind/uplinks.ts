@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which interfaces others stand on: members of a bond, bridge or team have no route of their own, nor has an interface whose VLANs have them.
+// Finds interfaces that others depend on: members of a bond, bridge or team have no routes of their own, nor
+// does an interface whose VLANs have the routes.
 import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { readText } from '../../src/pci/sysfs.ts';
@@ -8,7 +9,10 @@ import type { Places } from './places.ts';
 const IFF_UP = 1;
 const UPPER = 'upper_';
 
-/** What uses the interface, as the end of a sentence that begins with it; null for nothing. `routed`: interfaces with routes. */
+/**
+ * Describes what uses the interface, as a predicate whose subject is the interface; null if nothing does.
+ * `routed`: interfaces with routes.
+ */
 export function usedAsUplink(name: string, routed: ReadonlySet<string>, places: Places): string | null {
   const master = masterOf(name, places);
   if (master !== null) return `is a member of ${kindOf(master, places)}${master}`;
@@ -26,7 +30,7 @@ function masterOf(name: string, places: Places): string | null {
   }
 }
 
-/** An interface on top of this one that is up, has routes or a master, or carries one that does. */
+/** Finds an interface on top of this one that is up, has routes or a master, or carries one that does. */
 function liveUpper(
   name: string,
   routed: ReadonlySet<string>,
@@ -50,7 +54,7 @@ function isUp(name: string, places: Places): boolean {
   return (Number(readText(join(folderOf(name, places), 'flags'))) & IFF_UP) !== 0;
 }
 
-/** "bond ", "bridge ", "vlan "; nothing where the kernel does not say. */
+/** "bond ", "bridge ", "vlan ", or '' if the kernel does not report the kind. */
 function kindOf(name: string, places: Places): string {
   const kind = /^DEVTYPE=([a-z]+)$/m.exec(readText(join(folderOf(name, places), 'uevent')))?.[1];
   return kind === undefined ? '' : `${kind} `;

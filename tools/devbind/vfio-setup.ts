@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What VFIO needs around a binding: an IOMMU or its no-IOMMU mode, and an owner of the group's device file.
+// VFIO set-up around a binding: an IOMMU or the no-IOMMU mode, and the owner of the group's device file.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { failedTo, PmdError } from '../../src/errors.ts';
 import { readPciDevice, readText } from '../../src/pci/sysfs.ts';
 import type { Places } from './places.ts';
 
-/** Whoever is to own a group; -1 leaves that as it is. */
+/** The owner of a group's device file; -1 leaves an id unchanged. */
 export interface Owner {
   readonly uid: number;
   readonly gid: number;
 }
 
 /**
- * Makes sure that vfio-pci can take a device: there is an IOMMU, or the no-IOMMU mode is on, or `enable` says to switch it on. Returns the
- * warning for the latter. Throws ENODEV that says what to enable.
+ * Ensures that devices can be bound to vfio-pci: there is an IOMMU, or the no-IOMMU mode is on, or `enable`
+ * permits switching it on. Returns a warning in the last case. Otherwise throws an ENODEV that says what to
+ * enable.
  */
 export function requireIommu(places: Places, enable: boolean): string | null {
   const iommus = join(places.sysfs, 'class/iommu');
@@ -23,7 +24,7 @@ export function requireIommu(places: Places, enable: boolean): string | null {
   if (!existsSync(parameter)) {
     throw new PmdError(
       'ENODEV',
-      'there is no IOMMU, and VFIO of this kernel has no no-IOMMU mode (CONFIG_VFIO_NOIOMMU); start the machine with an IOMMU (for a guest of QEMU -device intel-iommu and intel_iommu=on), or bind to uio_pci_generic',
+      'there is no IOMMU, and VFIO in this kernel lacks the no-IOMMU mode (CONFIG_VFIO_NOIOMMU); start the machine with an IOMMU (for a QEMU guest: -device intel-iommu and intel_iommu=on), or bind to uio_pci_generic',
     );
   }
   if (/^[1yY]/.test(readText(parameter))) return null;
@@ -38,11 +39,14 @@ export function requireIommu(places: Places, enable: boolean): string | null {
   return 'Warning: enabling unsafe no IOMMU mode for VFIO drivers';
 }
 
-/** Gives the device file of the function's IOMMU group to `owner`. */
+/** Changes the owner of the device file of the function's IOMMU group. */
 export function ownGroup(address: string, owner: Owner, places: Places): void {
   const group = readPciDevice(address, places.sysfs)?.iommuGroup;
   if (!group)
-    throw new PmdError('ENODEV', `failed to set IOMMU group ownership for ${address}: it is in none`);
+    throw new PmdError(
+      'ENODEV',
+      `failed to set IOMMU group ownership for ${address}: it is not in an IOMMU group`,
+    );
   const file = [group, `noiommu-${group}`]
     .map((name) => join(places.devVfio, name))
     .find((path) => existsSync(path));
@@ -53,7 +57,10 @@ export function ownGroup(address: string, owner: Owner, places: Places): void {
   }
 }
 
-/** The number of a user or group: by name in passwd or group, or as it is. Null when there is no such name. */
+/**
+ * Resolves a user or group: looks up a name in passwd or group, and returns a number as is. Null if there is
+ * no such name.
+ */
 export function accountId(name: string, file: 'passwd' | 'group', places: Places): number | null {
   if (/^\d+$/.test(name)) return Number(name);
   const row = readText(join(places.etc, file))

@@ -28,7 +28,7 @@ async function run(args: string[], interruptAfter?: RegExp): Promise<Outcome> {
   let interrupted = false;
   child.stdout.on('data', (data) => {
     out += data;
-    // Once: a second one would end it by the signal.
+    // Only once: a second signal would kill it.
     if (interrupted || !interruptAfter?.test(out)) return;
     interrupted = true;
     child.kill('SIGINT');
@@ -45,19 +45,15 @@ describe.skipIf(!native.getAffinity().includes(1))('the forwarding example', () 
   it.each([
     ['no device', ['1'], 'device must be a string such as'],
     ['an unknown device', ['1', 'net_foo0'], "no driver 'net_foo'"],
-    [
-      'a second device that is not there',
-      ['1', 'net_null0', 'net_vhost_pci0,path=/nonexistent'],
-      'no such socket',
-    ],
-  ])('regression: says in one line that it was given %s', async (_what, args, says) => {
+    ['a missing second device', ['1', 'net_null0', 'net_vhost_pci0,path=/nonexistent'], 'no such socket'],
+  ])('regression: reports %s in one line', async (_what, args, says) => {
     const { code, err } = await run(args);
     expect(code).toBe(1);
     expect(err).toMatch(/^forward\.ts: .*\n$/);
     expect(err).toContain(says);
   });
 
-  it('ends after its time', async () => {
+  it('ends after the given time', async () => {
     expect(await run(['0.5', 'net_null0', 'net_null1'])).toMatchObject({ code: 0, err: '' });
   });
 

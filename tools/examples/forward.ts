@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// forward.ts SECONDS DEVICE [DEVICE]: forwards between two ports, or out of one, and exchanges MAC addresses.
+// forward.ts SECONDS DEVICE [DEVICE]: forwards between two ports, or out of one, and swaps MAC addresses.
 import { isMainThread } from 'node:worker_threads';
 import { type LcoreContext, launch, type Mempool, openPort } from 'vhost-pci-pmd';
 

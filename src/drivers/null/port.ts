@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// net_null, DPDK's port without a wire: receiving gives packets of `size` bytes at once, transmitting frees them.
-// With copy=1 each packet's bytes are also copied from and to a buffer. It shows what the frame around a driver costs.
+// net_null, as in DPDK: receive returns packets of `size` bytes at once, transmit frees packets. With copy=1
+// the bytes of each packet are also copied from and to a buffer. It measures the overhead of everything but
+// the driver.
 import { PmdError } from '../../errors.ts';
 import { formatDevargs, integerArg } from '../../ethdev/devargs.ts';
 import type { MbufVector } from '../../ethdev/mempool.ts';
@@ -20,11 +21,11 @@ import type {
 } from '../../ethdev/port.ts';
 import { checkListener, checkPortConfig, requireOpen } from '../../ethdev/port-arguments.ts';
 
-// Counters of a queue, written by the thread that polls it and read by the main thread.
+// Indices of a queue's counters, written by the polling thread and read by the main thread.
 const PACKETS = 0;
 const BYTES = 1;
 const NOMBUF = 2;
-/** Not a counter: 1 while the port is stopped, so that bursts do nothing. */
+/** Not a counter: 1 while the port is stopped and bursts do nothing. */
 const STOPPED = 3;
 const COUNTERS = 8;
 
@@ -60,7 +61,7 @@ class NullRxQueue implements RxQueue {
   }
 }
 
-/** RX of no-rx=1. */
+/** The RX queue for no-rx=1. */
 class SilentRxQueue implements RxQueue {
   readonly interrupt = neverInterrupts(true);
   burst(): number {
@@ -68,7 +69,7 @@ class SilentRxQueue implements RxQueue {
   }
 }
 
-/** There is nothing to wait for: packets are there always, so that nobody falls asleep, or never. */
+/** Nothing to wait for: either packets are always available, so arm() never permits sleeping, or never. */
 function neverInterrupts(silent: boolean): RxInterrupt {
   return { fd: -1, arm: () => silent, disarm: () => {}, counters: new Float64Array(2) };
 }
@@ -90,7 +91,7 @@ class NullTxQueue implements TxQueue {
       const mbuf = ids[i];
       bytes += pool.pktLen[mbuf];
       if (this.#sink) {
-        // Word by word, because a view for `set` would be garbage.
+        // Word by word, because `set` needs a view, which would become garbage.
         const start = (mbuf * pool.stride + pool.dataOff[mbuf]) >>> 2;
         const words = (pool.dataLen[mbuf] + 3) >>> 2;
         for (let w = 0; w < words; w++) this.#sink[w] = pool.words[start + w];
@@ -108,12 +109,12 @@ class NullPort implements Port {
   readonly info: PortInfo;
   config: PortConfig = { rxQueues: 1, txQueues: 1 };
   started = false;
-  /** Whatever is left to do for a packet that goes nowhere is done. */
+  /** All offloads: packets are discarded, so there is no work left to do. */
   readonly txOffloads = ALL_OFFLOADS;
   readonly #size: number;
   readonly #copy: number;
   readonly #silent: number;
-  // All queues' counters live as long as the port, so that totals survive a new configuration.
+  // The counters of all queues live as long as the port, so that totals survive reconfiguration.
   readonly #rx: Float64Array[];
   readonly #tx: Float64Array[];
   #closed = false;
@@ -143,7 +144,7 @@ class NullPort implements Port {
       if (count > max) {
         throw new PmdError(
           'VPCI_QUEUE_COUNT',
-          `Failed to configure ${this.info.name}: ${count} ${kind} queues asked for, the device has ${max}`,
+          `Failed to configure ${this.info.name}: ${count} ${kind} queues requested, the device has ${max}`,
         );
       }
     }
@@ -227,7 +228,7 @@ class NullPort implements Port {
   on(event: PortEvent, listener: () => void): void {
     checkListener(event, listener);
     requireOpen('listen to', this.id, this.#closed);
-    // Nothing ever happens to this port.
+    // This port never raises events.
   }
 
   #setStarted(started: boolean): void {
@@ -264,7 +265,7 @@ function nullInfo(id: number, name: string, devargs: ReadonlyMap<string, string>
     name,
     driver: 'net_null',
     devargs: formatDevargs(devargs),
-    // Locally administered, then "null" in ASCII.
+    // Locally administered, followed by "null" in ASCII.
     mac: `02:6e:75:6c:6c:${id.toString(16).padStart(2, '0')}`,
     mtu: 1500,
     minMtu: 68,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The devargs of net_tap: `iface` (the interface's name; dtap<N> when left out), `mac` (its address; the kernel's choice when left
-// out), `persist` (the interface stays when the port is closed), as in DPDK; `csum=0` and `tso=0` (the kernel is to finish checksums,
-// and to cut segments, before it hands us a packet).
+// The devargs of net_tap. As in DPDK: `iface` (the interface's name; default dtap<N>), `mac` (its address; by
+// default the kernel chooses), `persist` (the interface remains after the port is closed). In addition:
+// `csum=0` and `tso=0` (the kernel must complete checksums, or segment packets, before passing them to us).
 import { PmdError } from '../../errors.ts';
 import { integerArg, macArg } from '../../ethdev/devargs.ts';
 import { MBUF_F_NEEDS_CSUM } from '../../ethdev/mempool.ts';
@@ -13,15 +13,15 @@ export const TAP_DEVARGS = ['iface', 'mac', 'persist', 'csum', 'tso'] as const;
 const MAX_NAME = 15;
 
 export interface TapDevargs {
-  /** May hold %d, which the kernel replaces by the first free number. */
+  /** May contain %d, which the kernel replaces with the first free number. */
   readonly iface: string;
   readonly mac: string | null;
   readonly persist: boolean;
-  /** Offloads that packets from the kernel may have at most. */
+  /** Upper limit of the offloads of packets from the kernel. */
   readonly offloads: number;
 }
 
-/** Throws VPCI_DEVARGS naming the device and the argument. */
+/** Throws a VPCI_DEVARGS that names the device and the argument. */
 export function parseTapDevargs(name: string, devargs: ReadonlyMap<string, string>): TapDevargs {
   const flag = (key: string, fallback: number) =>
     integerArg(name, devargs, key, { fallback, min: 0, max: 1 }) === 1;
@@ -35,13 +35,13 @@ export function parseTapDevargs(name: string, devargs: ReadonlyMap<string, strin
   };
 }
 
-/** What the kernel takes as a name (dev_valid_name), without its wildcard. */
+/** Accepts the names that the kernel accepts (dev_valid_name), except its wildcard. */
 function parseIface(name: string, iface: string): string {
   const fault = (cause: string) =>
     new PmdError('VPCI_DEVARGS', `Failed to probe ${name}: iface=${iface} ${cause}`);
   if (iface.length > MAX_NAME)
     throw fault(`is too long: interface names have ${MAX_NAME} characters at most`);
   if (!/^[!-$&-.0-9;-~]+$/.test(iface) || iface === '.' || iface === '..')
-    throw fault('is no name of an interface');
+    throw fault('is not a valid interface name');
   return iface;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The kernel's end of a tap: opening it with words for what goes wrong, its address, state and MTU.
+// The kernel's side of a tap: opening it with clear error messages, and its address, state and MTU.
 import { codeOf, PmdError } from '../../errors.ts';
 import { native, type TapOffloads } from '../../native.ts';
 import { macBytes, macText } from '../../packet/mac.ts';
@@ -9,23 +9,23 @@ import type { TapDevargs } from './devargs.ts';
 const NO_OFFLOADS: TapOffloads = { csum: false, tso4: false, tso6: false, ecn: false, uso: false };
 
 const CAUSES: Readonly<Record<string, string>> = {
-  EPERM: 'no permission; run as root, or let root make it for you: ip tuntap add dev NAME mode tap user USER',
+  EPERM: 'no permission; run as root, or have root create it: ip tuntap add dev NAME mode tap user USER',
   EACCES: 'no permission for /dev/net/tun',
-  ENOENT: 'there is no /dev/net/tun; load the module: modprobe tun',
+  ENOENT: '/dev/net/tun does not exist; load the module: modprobe tun',
   ENODEV: '/dev/net/tun does not work; load the module: modprobe tun',
   ENXIO: '/dev/net/tun does not work; load the module: modprobe tun',
-  EBUSY: 'it is open already, here or in another program',
+  EBUSY: 'it is already open, here or in another program',
 };
 
 export class TapInterface {
-  /** A descriptor for each queue. */
+  /** One file descriptor per queue. */
   readonly fds: readonly number[];
-  /** Whether the kernel knows UDP segmentation offload (Linux 6.2). */
+  /** Whether the kernel supports UDP segmentation offload (Linux 6.2). */
   readonly segmentsUdp: boolean;
   readonly #opened: string;
   #lastMtu = 1500;
 
-  /** Opens it with `queues` queues, the way the devargs ask for. Throws a PmdError that names it. */
+  /** Opens the interface with `queues` queues, as the devargs specify. Throws a PmdError that names it. */
   constructor({ iface, mac, persist }: TapDevargs, queues: number) {
     const fds: number[] = [];
     let name = iface;
@@ -51,7 +51,7 @@ export class TapInterface {
     return this.fds.length;
   }
 
-  /** Its name now: somebody may have renamed it. */
+  /** The current name, since the interface may have been renamed. */
   get name(): string {
     try {
       return native.tapName(this.fds[0]);
@@ -60,7 +60,7 @@ export class TapInterface {
     }
   }
 
-  /** True once somebody has deleted it. */
+  /** True once the interface has been deleted. */
   get deleted(): boolean {
     try {
       native.tapName(this.fds[0]);
@@ -70,7 +70,7 @@ export class TapInterface {
     }
   }
 
-  /** Of the kernel's interface, as in DPDK's net_tap. */
+  /** The address of the kernel's interface, as in DPDK's net_tap. */
   get mac(): string {
     try {
       return macText(native.tapGetMac(this.fds[0]));
@@ -93,12 +93,12 @@ export class TapInterface {
       native.interfaceSetMtu(this.name, mtu);
     } catch (error) {
       throw tapError(`set the MTU of ${this.name} to ${mtu}`, error, {
-        EINVAL: 'the kernel does not take it',
+        EINVAL: 'the kernel does not accept it',
       });
     }
   }
 
-  /** True as well when it is in another network namespace, where we cannot ask. */
+  /** Also true if the interface is in another network namespace, where its state cannot be queried. */
   get isUp(): boolean {
     try {
       return native.interfaceIsUp(native.tapName(this.fds[0]));
@@ -107,15 +107,18 @@ export class TapInterface {
     }
   }
 
-  /** Up or down, as `ip link set` does. Somebody who may not do that can have it set up beforehand. */
+  /**
+   * Sets the interface up or down, as `ip link set` does. Without the permission, an interface set up
+   * beforehand works too.
+   */
   setUp(up: boolean): void {
     try {
       native.interfaceSetUp(this.name, up);
     } catch (error) {
-      // Whoever moved it to another network namespace sees to it.
+      // In another network namespace, its state is up to whoever moved it there.
       if (!up || (error as NodeJS.ErrnoException).code === 'ENODEV') return;
       throw tapError(`set ${this.name} up`, error, {
-        EPERM: `no permission; let root do it: ip link set ${this.name} up`,
+        EPERM: `no permission; run as root: ip link set ${this.name} up`,
       });
     }
   }
@@ -134,14 +137,17 @@ export class TapInterface {
   }
 }
 
-/** Throws when there is an interface of that name that is no tap: at the probe, and not when it is opened. */
+/**
+ * Throws if an interface of that name exists and is not a tap. Called at probe, before the interface is
+ * opened.
+ */
 export function refuseNoTap(name: string): void {
   try {
     native.interfaceMtu(name);
   } catch {
     return;
   }
-  // /sys may show another network namespace: the kernel has the last word.
+  // /sys may show another network namespace, so ask the kernel.
   if (readText(`/sys/class/net/${name}/tun_flags`) !== '') return;
   try {
     native.close(native.tapOpen(name, false).fd);
@@ -155,14 +161,14 @@ export function refuseNoTap(name: string): void {
 const IFF_TAP = 2;
 const IFF_MULTI_QUEUE = 0x100;
 
-/** What keeps an interface that there is from being opened with so many queues; `tun_flags` is there for taps and tuns. */
+/** Why an existing interface cannot be opened with `queues` queues. Only taps and tuns have `tun_flags`. */
 function whyInvalid(name: string, queues: number): string {
   const flags = Number(readText(`/sys/class/net/${name}/tun_flags`) || Number.NaN);
-  if (Number.isNaN(flags)) return 'it is there already, and is no tap; choose another name';
-  if ((flags & IFF_TAP) === 0) return 'it is a tun interface and no tap; choose another name';
+  if (Number.isNaN(flags)) return 'it exists and is not a tap; choose another name';
+  if ((flags & IFF_TAP) === 0) return 'it is a tun interface, not a tap; choose another name';
   return flags & IFF_MULTI_QUEUE
-    ? 'it was made for several queues (multi_queue), and one is asked for'
-    : `it was made for one queue, and ${queues} are asked for; make it with multi_queue`;
+    ? 'it was created for several queues (multi_queue), but one was requested'
+    : `it was created for one queue, but ${queues} were requested; create it with multi_queue`;
 }
 
 function knowsUso(fd: number): boolean {

@@ -20,9 +20,9 @@ describe('devargs of net_tap', () => {
       'iface=abcdefghijklmnop',
       'iface=abcdefghijklmnop is too long: interface names have 15 characters at most',
     ],
-    ['iface=a/b', 'iface=a/b is no name of an interface'],
-    ['iface=tap%d', 'iface=tap%d is no name of an interface'],
-    ['iface=', 'iface= is no name of an interface'],
+    ['iface=a/b', 'iface=a/b is not a valid interface name'],
+    ['iface=tap%d', 'iface=tap%d is not a valid interface name'],
+    ['iface=', 'iface= is not a valid interface name'],
     ['mac=01:00:00:00:00:00', 'mac=01:00:00:00:00:00 is not a unicast MAC address'],
     ['mac=fixed', 'mac=fixed is not a unicast MAC address'],
     ['tso=2', 'tso=2 is not a whole number from 0 to 1'],
@@ -31,7 +31,7 @@ describe('devargs of net_tap', () => {
     expect(() => probePort(`net_tap0,${devargs}`)).toThrow(cause);
   });
 
-  it('ask for nothing before the port is configured', () => {
+  it('create nothing before the port is configured', () => {
     const { info } = probePort('net_tap0,mac=02:00:00:00:00:01');
     expect([info.driver, info.mac, info.mtu, info.details]).toEqual([
       'net_tap',
@@ -41,19 +41,19 @@ describe('devargs of net_tap', () => {
     ]);
   });
 
-  it('need as many queues both ways, 16 at most', () => {
+  it('require the same number of queues in both directions, at most 16', () => {
     const port = probePort('net_tap0');
     expect(() => port.configure({ rxQueues: 1, txQueues: 2 })).toThrow(
       'as many RX as TX queues, not 1 and 2',
     );
     expect(() => port.configure({ rxQueues: 17, txQueues: 17 })).toThrow(
-      '17 queues asked for, it has 1 to 16',
+      '17 queues requested, it has 1 to 16',
     );
   });
 });
 
 describe.skipIf(tapMissing())('an interface of net_tap', () => {
-  it('comes with the port, with the name and address asked for, and goes with it', () => {
+  it('is created with the port, with the requested name and address, and removed with it', () => {
     const name = interfaceName();
     const port = openPort(`net_tap0,iface=${name},mac=02:00:00:00:00:07`);
     expect(ip('link', 'show', name)).toContain('02:00:00:00:00:07');
@@ -65,14 +65,14 @@ describe.skipIf(tapMissing())('an interface of net_tap', () => {
     expect(() => ip('link', 'show', name)).toThrow('does not exist');
   });
 
-  it('has a free name of the kernel and its own address when nothing is asked for', () => {
+  it('gets a free name from the kernel and its own address by default', () => {
     const port = openPort('net_tap0');
     const name = port.info.details.Interface as string;
     expect(name).toMatch(/^dtap\d+$/);
     expect(ip('link', 'show', name).toUpperCase()).toContain(port.info.mac);
   });
 
-  it('stays when it is persistent, and is found again with its address', () => {
+  it('remains if it is persistent, and is found again with its address', () => {
     const name = interfaceName();
     openPort(`net_tap0,iface=${name},persist,mac=02:00:00:00:00:08`).close();
     try {
@@ -82,18 +82,18 @@ describe.skipIf(tapMissing())('an interface of net_tap', () => {
     }
   });
 
-  it('is refused in one line when it is in use, or is no tap', () => {
+  it('is refused with one line if it is in use or not a tap', () => {
     const name = interfaceName();
     openPort(`net_tap0,iface=${name}`);
     expect(() => openPort(`net_tap1,iface=${name}`)).toThrow(
-      `Failed to open the tap interface ${name}: it is open already, here or in another program`,
+      `Failed to open the tap interface ${name}: it is already open, here or in another program`,
     );
     expect(() => probePort('net_tap2,iface=lo')).toThrow(
-      'Failed to open the tap interface lo: it is there already, and is no tap; choose another name',
+      'Failed to open the tap interface lo: it exists and is not a tap; choose another name',
     );
   });
 
-  it('tells its MTU, and that it was given elsewhere', () => {
+  it('reports its MTU, also after a change from outside', () => {
     const name = interfaceName();
     const port = openPort(`net_tap0,iface=${name}`);
     port.setMtu?.(9000);
@@ -101,11 +101,11 @@ describe.skipIf(tapMissing())('an interface of net_tap', () => {
     ip('link', 'set', name, 'mtu', '2000');
     expect(port.info.mtu).toBe(2000);
     expect(() => port.setMtu?.(10)).toThrow(
-      `Failed to set the MTU of ${name} to 10: the kernel does not take it`,
+      `Failed to set the MTU of ${name} to 10: the kernel does not accept it`,
     );
   });
 
-  it('has several queues, and another number of them after a new configuration', () => {
+  it('has several queues, and a different number after reconfiguration', () => {
     const port = openPort('net_tap0', { rxQueues: 3, txQueues: 3 });
     expect(port.rxQueueSpec(2)).toMatchObject({ driver: 'net_tap', role: 'rx', queue: 2 });
     port.stop();
@@ -115,7 +115,7 @@ describe.skipIf(tapMissing())('an interface of net_tap', () => {
     expect(port.link().up).toBe(true);
   });
 
-  it('asks the kernel for the offloads of both sides, within its devargs', () => {
+  it('requests from the kernel the offloads that both sides support, within its devargs', () => {
     const offloads = (devargs: string, wanted: number) => {
       const port = openPort(`net_tap0${devargs}`);
       port.setRxOffloads?.(wanted);
@@ -129,7 +129,7 @@ describe.skipIf(tapMissing())('an interface of net_tap', () => {
     expect(offloads(',csum=0', ALL_OFFLOADS)).toBe('none');
   });
 
-  it('wakes who sleeps on it for as long as a frame waits', () => {
+  it('wakes a sleeping thread as long as a frame is waiting', () => {
     const name = interfaceName();
     const port = openPort(`net_tap0,iface=${name},mac=02:00:00:00:00:09`);
     expect(port.info.rxInterrupts).toBe(true);
@@ -141,7 +141,7 @@ describe.skipIf(tapMissing())('an interface of net_tap', () => {
     const drain = () => {
       for (let n = 1; n > 0; pool.free(pkts, 0, n)) n = rx.burst(pkts, 32);
     };
-    // With a static neighbour a datagram leaves at once.
+    // With a static neighbour, a datagram leaves at once.
     ip('address', 'add', '198.18.7.1/24', 'dev', name);
     ip('neighbour', 'add', '198.18.7.2', 'lladdr', '02:00:00:00:00:0a', 'dev', name);
     drain();
@@ -155,7 +155,7 @@ describe.skipIf(tapMissing())('an interface of net_tap', () => {
     pool.close();
   });
 
-  it('that is deleted under the port gives nothing, takes nothing, and throws nothing', () => {
+  it('that is deleted under the port neither receives, sends nor throws', () => {
     const name = interfaceName();
     const port = openPort(`net_tap0,iface=${name}`);
     const rx = openRxQueue(port.rxQueueSpec(0));
@@ -163,7 +163,7 @@ describe.skipIf(tapMissing())('an interface of net_tap', () => {
     const pool = new Mempool({ count: 64, hugepages: false });
     const pkts = pool.vector(4);
     ip('link', 'delete', name);
-    // What the kernel had sent before may still be there.
+    // Packets that the kernel sent before may still be queued.
     for (let i = 0; i < 100; i++) pool.free(pkts, 0, rx.burst(pkts, 4));
     const errors = port.stats().ierrors;
     expect(rx.burst(pkts, 4)).toBe(0);
@@ -181,7 +181,7 @@ describe.skipIf(tapMissing())('an interface of net_tap', () => {
     pool.close();
   });
 
-  it('keeps its counts when it is closed', () => {
+  it('keeps its counters when it is closed', () => {
     const port = openPort('net_tap0');
     const tx = openTxQueue(port.txQueueSpec(0));
     const pool = new Mempool({ count: 64, hugepages: false });

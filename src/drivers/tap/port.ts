@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The port driver net_tap: an interface of this machine's kernel as a Port. What the kernel sends through the interface is received
-// here, what is sent here the kernel receives. Queue i of the port, both ways, is one descriptor of the interface.
+// The port driver net_tap: an interface of this machine's kernel as a Port. The port receives what the kernel
+// sends through the interface, and the kernel receives what the port sends. Queue i of the port, in both
+// directions, is one file descriptor of the interface.
 import { requireInteger } from '../../arguments.ts';
 import { PmdError } from '../../errors.ts';
 import { formatDevargs } from '../../ethdev/devargs.ts';
@@ -30,15 +31,15 @@ import { parseTapDevargs, TAP_DEVARGS, type TapDevargs } from './devargs.ts';
 import { refuseNoTap, TapInterface } from './interface.ts';
 import { TapRxQueue, TapTxQueue } from './queues.ts';
 
-const DELETED = 'its interface was deleted: detach the port, and attach it again';
+const DELETED = 'its interface was deleted: detach the port and attach it again';
 const DRIVER = 'net_tap';
 /** DPDK's RTE_PMD_TAP_MAX_QUEUES. */
 const MAX_QUEUES = 16;
 const LINK_SPEED_MBPS = 10_000;
 const MIN_MTU = 68;
-/** The kernel's for a tap: 65535 less the Ethernet header. */
+/** The kernel's limit for a tap: 65535 minus the Ethernet header. */
 const MAX_MTU = 65_521;
-/** An IP packet of 64 KiB, Ethernet header and two VLAN tags. */
+/** A 64 KiB IP packet, an Ethernet header and two VLAN tags. */
 const MAX_PKT_LEN = 65_557;
 
 type Role = 'rx' | 'tx';
@@ -58,9 +59,9 @@ class TapPort implements Port {
   readonly #devargs: TapDevargs;
   readonly #queues: Readonly<Record<Role, PortQueue[]>> = { rx: [], tx: [] };
   #interface: TapInterface | null = null;
-  /** What the other side of the forwarding takes. */
+  /** Offloads that the forwarding target accepts. */
   #wanted = 0;
-  /** The last counts, kept when the queues are gone. */
+  /** Final counters, kept after the queues are gone. */
   #final: PortCounters | null = null;
 
   constructor(id: number, name: string, devargs: ReadonlyMap<string, string>) {
@@ -91,12 +92,12 @@ class TapPort implements Port {
     };
   }
 
-  /** The kernel takes every offload that the header can express, and that it knows. */
+  /** The kernel accepts every offload that the virtio-net header can express and that it supports. */
   get txOffloads(): number {
     return this.#interface?.segmentsUdp === false ? ALL_OFFLOADS & ~MBUF_F_USO : ALL_OFFLOADS;
   }
 
-  /** Opens the interface, anew when the number of queues is another one. */
+  /** Opens the interface; reopens it if the number of queues changed. */
   configure(config: PortConfig): void {
     checkPortConfig('configure()', config);
     requireOpen('configure', this.id, this.#final !== null);
@@ -152,7 +153,7 @@ class TapPort implements Port {
   }
 
   setMtu(mtu: number): void {
-    // Which ones it takes the kernel says.
+    // The kernel decides which values are valid.
     requireInteger('setMtu()', 'mtu', mtu, 0, 0x7fff_ffff);
     if (this.#interface) this.#interface.mtu = mtu;
   }
@@ -200,7 +201,7 @@ class TapPort implements Port {
     return this.#spec('tx', queue);
   }
 
-  /** The kernel's queue is none of ours. */
+  /** The port has no rings; the queue is the kernel's. */
   descriptors(): number {
     return 0;
   }
@@ -208,7 +209,7 @@ class TapPort implements Port {
   on(event: PortEvent, listener: () => void): void {
     checkListener(event, listener);
     requireOpen('listen to', this.id, this.#final !== null);
-    // link() asks the kernel each time; there are no events.
+    // link() queries the kernel each time; there are no events.
   }
 
   #rxOffloads(): number {
@@ -218,11 +219,12 @@ class TapPort implements Port {
   #refuseQueues({ rxQueues, txQueues }: PortConfig): void {
     const fault = (cause: string) =>
       new PmdError('VPCI_QUEUE_COUNT', `Failed to configure ${this.#name}: ${cause}`);
-    // A descriptor that nobody reads would swallow what the kernel spreads over all of them.
+    // The kernel spreads packets over all descriptors; those sent to a descriptor that is not read would be
+    // lost.
     if (rxQueues !== txQueues)
       throw fault(`it needs as many RX as TX queues, not ${rxQueues} and ${txQueues}`);
     if (rxQueues < 1 || rxQueues > MAX_QUEUES)
-      throw fault(`${rxQueues} queues asked for, it has 1 to ${MAX_QUEUES}`);
+      throw fault(`${rxQueues} queues requested, it has 1 to ${MAX_QUEUES}`);
   }
 
   #spec(role: Role, queue: number): QueueSpec {
@@ -256,7 +258,7 @@ function newQueue(role: Role): PortQueue {
   return { handle, counters, interrupts: new RxInterruptCounters() };
 }
 
-/** Devargs are those of devargs.ts. */
+/** See devargs.ts for its devargs. */
 export const tapDriver: PortDriver = {
   name: DRIVER,
   keys: TAP_DEVARGS,

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// HOT. Queues of net_tap: a burst is one call of the addon and allocates nothing.
+// HOT. Queues of net_tap: a burst is one addon call and allocates nothing.
 import type { MbufVector } from '../../ethdev/mempool.ts';
 import type { QueueSpec, RxInterrupt, RxQueue, TxQueue } from '../../ethdev/port.ts';
 import { native, type TapQueueHandle } from '../../native.ts';
 
 export class TapRxQueue implements RxQueue {
-  /** The interface's descriptor is readable for as long as a frame waits: there is nothing to arm. */
+  /** The interface's file descriptor is readable while a frame is waiting, so arming is unnecessary. */
   readonly interrupt: RxInterrupt;
   readonly #queue: TapQueueHandle;
 

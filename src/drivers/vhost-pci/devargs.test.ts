@@ -15,7 +15,7 @@ describe('devargs of net_vhost_pci', () => {
     [{ path, queues: 'two' }, /queues=two/],
     [{ path, mac: '01:00:00:00:00:00' }, /mac=01:00:00:00:00:00 is not a unicast/],
     [{ path, mac: '2:0:0:0:0:1' }, /mac=2:0/],
-    [{ path, 'max-peer-memory': '8X' }, /max-peer-memory=8X is no size such as 512M or 8G/],
+    [{ path, 'max-peer-memory': '8X' }, /max-peer-memory=8X is not a size such as 512M or 8G/],
     [{ path, mem: 'file' }, /mem=file is not PATH@OFFSET/],
     [{ path, mem: '/no/such/file@0x1000' }, /map the peer's memory from \/no\/such\/file@4096: ENOENT/],
     [{ path }, /no such socket; is vhost-pci-device running\?/],
@@ -23,7 +23,7 @@ describe('devargs of net_vhost_pci', () => {
     expect(probe(args as Record<string, string>)).toThrow(expected);
   });
 
-  it('name no socket beside a PCI address', () => {
+  it('do not allow a socket together with a PCI address', () => {
     const at = (args: Map<string, string>) => () => vhostPciDriver.probe(0, '0000:00:04.0', args);
     expect(at(new Map([['path', path]]))).toThrow(/path= is for --vdev net_vhost_pci<N>/);
   });

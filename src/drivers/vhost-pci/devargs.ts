@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The devargs of net_vhost_pci: `path` (the device's vfio-user socket; required, unless the device is named by a PCI address), `queues`
-// (pairs to use at most; all of the device when left out), `mac` (six pairs of hexadecimal digits, unicast), `mem` (PATH@OFFSET, another
-// mapping of the memory of BAR 2), `csum=0` and `tso=0` (the peer must finish checksums, and cut segments, itself, both for what it sends and
-// for what it gets), `max-peer-memory` (a size: memory of a peer of up to that is taken whatever it may cost this process, larger memory is
-// refused; docs/trust-model.md).
+// The devargs of net_vhost_pci: `path` (the device's vfio-user socket; required unless the device is named by
+// a PCI address), `queues` (maximum number of queue pairs; default: all of the device), `mac` (six pairs of
+// hexadecimal digits, unicast), `mem` (PATH@OFFSET, an alternate mapping of BAR 2's memory), `csum=0` and
+// `tso=0` (the peer must do checksums, or segmentation, itself in both directions), `max-peer-memory` (a
+// size: peer memory up to this size is accepted whatever it may cost this process, larger memory is refused;
+// docs/trust-model.md).
 import { parseByteSize } from '../../byte-size.ts';
 import type { AlternateMapping } from '../../engines/alternate-mapping.ts';
 import { dataPathFeatures } from '../../engines/features.ts';
@@ -15,17 +16,17 @@ import type { FeatureSet } from '../../virtio/features.ts';
 export const VHOST_PCI_DEVARGS = ['path', 'queues', 'mac', 'mem', 'csum', 'tso', 'max-peer-memory'] as const;
 
 export interface VhostPciDevargs {
-  /** Where the function is: behind a socket, or at a PCI address of this machine. */
+  /** Location of the function: a socket, or a PCI address of this machine. */
   readonly place: { readonly path: string } | { readonly address: string };
   readonly queues?: number;
   readonly mac?: string;
   readonly alternateMapping?: AlternateMapping;
-  /** Bytes. */
+  /** In bytes. */
   readonly maxPeerMemory?: number;
   readonly features: FeatureSet;
 }
 
-/** Throws VPCI_DEVARGS naming the device and the argument. */
+/** Throws a VPCI_DEVARGS that names the device and the argument. */
 export function parseVhostPciDevargs(name: string, devargs: ReadonlyMap<string, string>): VhostPciDevargs {
   const mac = macArg(name, devargs);
   const flag = (key: string) => integerArg(name, devargs, key, { fallback: 1, min: 0, max: 1 }) === 1;
@@ -64,7 +65,7 @@ function parseMaxPeerMemory(name: string, text: string | undefined): { maxPeerMe
   if (maxPeerMemory === null || maxPeerMemory === 0) {
     throw new PmdError(
       'VPCI_DEVARGS',
-      `Failed to probe ${name}: max-peer-memory=${text} is no size such as 512M or 8G`,
+      `Failed to probe ${name}: max-peer-memory=${text} is not a size such as 512M or 8G`,
     );
   }
   return { maxPeerMemory };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The port driver net_vhost_pci: from devargs to a bus, on it the RFC 2.0 session, and on that a port.
+// The port driver net_vhost_pci: opens a bus from devargs, an RFC 2.0 session on the bus, and a port on the
+// session.
 import { openPciAddress } from '../../bus/open-pci.ts';
 import type { PciDevice } from '../../bus/pci-device.ts';
 import { openVfioUser } from '../../bus/vfio-user.ts';
@@ -15,16 +16,17 @@ import { DRIVER, VhostPciPort, type VhostPciPortOptions } from './port.ts';
 import { abandonVhostPciQueue, openVhostPciRxQueue, VhostPciTxQueue } from './queues.ts';
 
 export interface VhostPciOptions extends VhostPciPortOptions {
-  /** Another mapping of the memory of BAR 2. */
+  /** Alternate mapping of BAR 2's memory. */
   readonly alternateMapping?: AlternateMapping;
-  /** Bytes that a peer's memory may have whatever it costs this process. */
+  /** Size of peer memory, in bytes, that is accepted whatever it costs this process. */
   readonly maxPeerMemory?: number;
-  /** What a peer may negotiate at most; all that the engine understands when left out. */
+  /** Features that a peer may negotiate; default: all that the engine supports. */
   readonly features?: FeatureSet;
 }
 
 /**
- * A port on the function that `open` gives, whose owner it is. Throws what the session and the port throw.
+ * Opens a port on the function returned by `open`, and takes ownership of the function. Throws the errors of
+ * the session and the port.
  */
 export function openVhostPciPort(open: () => PciDevice, options: VhostPciOptions): VhostPciPort {
   const { alternateMapping, features, maxPeerMemory } = options;
@@ -34,7 +36,7 @@ export function openVhostPciPort(open: () => PciDevice, options: VhostPciOptions
   );
 }
 
-/** Devargs are those of devargs.ts. */
+/** See devargs.ts for its devargs. */
 export const vhostPciDriver: PortDriver = {
   name: DRIVER,
   keys: VHOST_PCI_DEVARGS,
@@ -59,8 +61,8 @@ export const vhostPciDriver: PortDriver = {
 };
 
 /**
- * Tries the mapping once more: what the kernel allows may depend on a driver holding the function. Closes it
- * when that fails.
+ * Checks the mapping again, since what the kernel permits may depend on a driver holding the function. Closes
+ * the function on failure.
  */
 function withAlternate(pci: PciDevice, alternate: AlternateMapping): PciDevice {
   try {

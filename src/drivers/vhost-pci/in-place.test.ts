@@ -16,7 +16,7 @@ import type { RxQueue, TxQueue } from '../../ethdev/port.ts';
 import { openVhostPciPort, vhostPciDriver } from './driver.ts';
 import type { VhostPciPort } from './port.ts';
 
-describe('queues in the memory of a peer', () => {
+describe("queues in a peer's memory", () => {
   let peer: RemotePeer;
   let fake: FakeVhostPci;
   let port: VhostPciPort;
@@ -47,7 +47,7 @@ describe('queues in the memory of a peer', () => {
     peer.close();
   });
 
-  it('are written where the peer receives', () => {
+  it("are written in the peer's receive buffers", () => {
     const { slots } = tx.inPlace as TxInPlace;
     for (let slot = 0; slot < 3; slot++) peer.post(0, 16, null, slot);
     expect(tx.inPlace?.reserve(32)).toBe(3);
@@ -63,7 +63,7 @@ describe('queues in the memory of a peer', () => {
     expect(tx.inPlace?.reserve(32)).toBe(1);
   });
 
-  it('are one packet of ours many times', () => {
+  it('repeat one packet many times', () => {
     const pool = new Mempool({ count: 8, hugepages: false });
     const frame = pool.vector(1);
     pool.alloc(frame, 1);
@@ -84,7 +84,7 @@ describe('queues in the memory of a peer', () => {
     pool.close();
   });
 
-  it('are read where the peer sent', () => {
+  it('are read in the buffers that the peer sent', () => {
     const { slots } = rx.inPlace as RxInPlace;
     for (let slot = 0; slot < 2; slot++) peer.post(1, 16, frameWithHeader(64 + slot, 7 + slot), slot);
     expect(rx.inPlace?.peek(32)).toBe(2);
@@ -97,7 +97,7 @@ describe('queues in the memory of a peer', () => {
     expect(rx.inPlace?.peek(32)).toBe(1);
   });
 
-  it('show the memory that the peer came back with', () => {
+  it('show the new memory after the peer comes back', () => {
     peer.post(0, 16, null, 0);
     expect(tx.inPlace?.reserve(1)).toBe(1);
     (tx.inPlace as TxInPlace).slots.bytes();
@@ -117,7 +117,7 @@ describe('queues in the memory of a peer', () => {
     expect(peer.received(0, 0, 60)).toEqual(new Uint8Array(60).fill(9));
   });
 
-  it('relay from ring to ring, and say when mbufs are needed', () => {
+  it('relay from ring to ring, and report when mbufs are needed', () => {
     const relay = rx.relayTo?.(tx);
     peer.post(1, 16, frameWithHeader(64, 5), 0);
     expect(relay?.burst(32)).toBe(0);
@@ -138,7 +138,7 @@ describe('queues in the memory of a peer', () => {
     pool.close();
   });
 
-  it('do not relay to a port without memory of a peer', () => {
+  it("do not relay to a port that does not map a peer's memory", () => {
     expect(rx.relayTo?.({ burst: () => 0 })).toBeNull();
   });
 });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a virtio-net peer may be left to do of a packet: its features as a set of MBUF_F_* bits.
+// Translates the features of a virtio-net peer to the packet work that may be left to it, a set of MBUF_F_*
+// bits.
 import {
   VIRTIO_NET_F_GUEST_CSUM,
   VIRTIO_NET_F_GUEST_ECN,
@@ -13,8 +14,8 @@ import { consistentOffloads } from '../../ethdev/offloads.ts';
 import { type FeatureSet, hasFeature } from '../../virtio/features.ts';
 
 /**
- * What a peer with these features takes: the GUEST features of VIRTIO 1.2, 5.1.3. A packet does not say
- * whether its UDP is in IPv4 or IPv6, so both are needed.
+ * The offloads that a peer with these features accepts: the GUEST features of VIRTIO 1.2, 5.1.3. A packet
+ * does not indicate whether its UDP is in IPv4 or IPv6, so USO requires both.
  */
 export function offloadsTaken(features: FeatureSet): number {
   const all = (...bits: readonly number[]) => bits.every((bit) => hasFeature(features, bit));

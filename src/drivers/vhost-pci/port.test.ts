@@ -54,7 +54,7 @@ describe('net_vhost_pci', () => {
     VIRTIO_NET_F_GUEST_USO4,
     VIRTIO_NET_F_GUEST_USO6,
   ];
-  /** Both checksum features first. */
+  /** The two checksum features come first. */
   const OFFLOAD_BITS = [
     VIRTIO_NET_F_CSUM,
     ...GUEST_OFFLOADS,
@@ -90,7 +90,7 @@ describe('net_vhost_pci', () => {
     peer.close();
   });
 
-  it('is open without a peer, and gets a link when one comes', () => {
+  it('opens without a peer, and gets a link when one connects', () => {
     open();
     const events: string[] = [];
     port.on('link', () => events.push(port.link().up ? 'up' : 'down'));
@@ -125,7 +125,7 @@ describe('net_vhost_pci', () => {
     expect(port.info.mtu).toBe(1500);
   });
 
-  it('receives a RARP broadcast for an address that came to its peer, and counts it', () => {
+  it('receives a RARP broadcast for an address that moved to its peer, and counts it', () => {
     open();
     const pool = new Mempool({ count: 8 });
     const vector = pool.vector(4);
@@ -151,7 +151,7 @@ describe('net_vhost_pci', () => {
     ]);
     expect(port.xstats().get('rx_q0_rarp_packets')).toBe(1);
     expect(port.stats()).toMatchObject({ ipackets: 1, ibytes: 60 });
-    // What was to be announced of a peer that is gone is not.
+    // Pending announcements of a peer that is gone are dropped.
     announce();
     fake.setLink(false);
     fake.send(placedMemory([]));
@@ -160,7 +160,7 @@ describe('net_vhost_pci', () => {
     pool.close();
   });
 
-  it('has RX queues on which a thread can sleep, and counts that', () => {
+  it('has RX queues on which a thread can sleep, and counts sleeps', () => {
     open();
     port.start();
     connect();
@@ -184,7 +184,7 @@ describe('net_vhost_pci', () => {
     expect(port.xstats().get('rx_q0_sleeps')).toBe(0);
   });
 
-  it('takes the offloads that its present peer takes', () => {
+  it('accepts the offloads that its current peer accepts', () => {
     open();
     const events: number[] = [];
     port.on('link', () => events.push(port.txOffloads));
@@ -217,7 +217,7 @@ describe('net_vhost_pci', () => {
     expect(accepted).toEqual([csum, csum, ...new Array(9).fill(tso)]);
   });
 
-  it('receives and sends through queues that are opened from plain data, and counts', () => {
+  it('receives, sends and counts through queues opened from plain data', () => {
     open();
     port.start();
     connect();
@@ -247,7 +247,7 @@ describe('net_vhost_pci', () => {
     pool.close();
   });
 
-  it('does not receive while it is stopped, and loses nothing by it', () => {
+  it('receives nothing and loses nothing while it is stopped', () => {
     open();
     port.start();
     connect();
@@ -262,7 +262,7 @@ describe('net_vhost_pci', () => {
     pool.close();
   });
 
-  it('tells of the device in its details', () => {
+  it('describes the device in its details', () => {
     open({ mac: '02:00:00:00:00:01', devargs: 'path=/x' });
     port.start();
     connect();
@@ -281,7 +281,7 @@ describe('net_vhost_pci', () => {
     });
   });
 
-  it('tells how the memory reads', () => {
+  it('reports how fast the memory reads', () => {
     open();
     port.start();
     expect(port.info.details['Remote memory type']).toBe('none');
@@ -291,7 +291,7 @@ describe('net_vhost_pci', () => {
     expect(port.info.details).toMatchObject({ Interrupts: 'eventfd' });
   });
 
-  it('takes an alternate mapping of the same memory, and refuses one of other memory', () => {
+  it('accepts an alternate mapping of the same memory, and refuses one of other memory', () => {
     const path = `/proc/self/fd/${peer.fd}`;
     open({ alternateMapping: { path, offset: 0 } });
     port.start();
@@ -312,27 +312,27 @@ describe('net_vhost_pci', () => {
     native.close(other);
   });
 
-  it('repeats what the bus says of itself', () => {
+  it('reports the notes of the bus', () => {
     open();
     const other = Object.assign(new FakeVhostPci({ features: features(VIRTIO_F_VERSION_1) }), {
       notes: ['poll mode only'],
     });
-    const told: string[] = [];
-    openVhostPciPort(() => other, { id: 1, name: 'p', report: (line) => told.push(line) }).close();
-    expect(told).toEqual(['poll mode only']);
+    const reported: string[] = [];
+    openVhostPciPort(() => other, { id: 1, name: 'p', report: (line) => reported.push(line) }).close();
+    expect(reported).toEqual(['poll mode only']);
   });
 
-  it('has a locally administered address of its own', () => {
+  it('has its own locally administered address', () => {
     open();
     expect(port.info.mac).toBe('02:76:70:63:69:03');
   });
 
-  it('names both numbers when there are too few queues', () => {
+  it('names both numbers if there are too few queues', () => {
     open();
     expect(() => port.configure({ rxQueues: 3, txQueues: 1 })).toThrow(
       expect.objectContaining({
         code: 'VPCI_QUEUE_COUNT',
-        message: 'net_vhost_pci0: 3 queues were asked for, but the device has 2 queue pairs',
+        message: 'net_vhost_pci0: 3 queues were requested, but the device has 2 queue pairs',
       }),
     );
     const other = new FakeVhostPci({ features: features(VIRTIO_F_VERSION_1) });
@@ -344,13 +344,13 @@ describe('net_vhost_pci', () => {
     expect(() => port.rxQueueSpec(1)).toThrow(expect.objectContaining({ code: 'VPCI_QUEUE_COUNT' }));
   });
 
-  it('is configured before it is started', () => {
+  it('must be configured before it is started', () => {
     open();
     port.start();
     expect(() => port.configure({ rxQueues: 1, txQueues: 1 })).toThrow(/must be stopped first/);
   });
 
-  it('fails cleanly after the device is gone', () => {
+  it('fails cleanly once the device is gone', () => {
     open();
     let removed = 0;
     port.on('removed', () => removed++);
@@ -367,7 +367,7 @@ describe('net_vhost_pci', () => {
     pool.close();
   });
 
-  it('counts nonsense from the device and does not print it without end', () => {
+  it('counts invalid messages from the device and limits how many it prints', () => {
     open();
     for (let count = 0; count < 100; count++) fake.send(NONSENSE);
     expect(port.xstats().get('ctrl_invalid_messages')).toBe(100);

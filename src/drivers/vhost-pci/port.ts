@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The port of net_vhost_pci: a device with engines as a Port. Queue i of the port is engine pair i of the
-// device.
+// The port of net_vhost_pci: presents a device with engines as a Port. Queue i of the port is engine pair i
+// of the device.
 import { MIN_MTU } from '../../abi/vhost-pci.ts';
 import { requireInteger, requireOneOf } from '../../arguments.ts';
 import type { EngineRole } from '../../engines/carrier.ts';
@@ -29,24 +29,24 @@ import { standardOutput } from '../../output/text-writer.ts';
 import { offloadsTaken } from './offloads.ts';
 
 export const DRIVER = 'net_vhost_pci';
-/** Memory has no line rate; DPDK's net_vhost names this too. */
+/** Memory has no line rate; DPDK's net_vhost reports the same value. */
 const LINK_SPEED_MBPS = 10_000;
 const MTU = 1500;
-/** An IP packet of 64 KiB behind an Ethernet header, which is what segmentation offload makes at most. */
+/** A 64 KiB IP packet plus an Ethernet header: the maximum with segmentation offload. */
 const MAX_PKT_LEN = 65_550;
 const MAX_MTU = 65_517;
 const MAX_DESCRIPTORS = 32_768;
-/** A device that sends nonsense must not fill the disk with our complaints. */
+/** A device that sends invalid messages must not fill the disk with error messages. */
 const MAX_REPORTS = 32;
 
 export interface VhostPciPortOptions {
   readonly id: number;
   readonly name: string;
-  /** Queues that may be configured; all of the device when left out. */
+  /** Maximum number of queues; default: all of the device. */
   readonly queues?: number;
   readonly mac?: string;
   readonly devargs?: string;
-  /** Takes one line about trouble; stderr when left out. */
+  /** Reports an error as one line; default: to stderr. */
   readonly report?: (line: string) => void;
 }
 
@@ -66,12 +66,12 @@ export class VhostPciPort implements Port {
   #config: PortConfig;
   #started = false;
   #reports = 0;
-  /** The last counts, kept when the queues are gone. */
+  /** Final counters, kept after the queues are gone. */
   #final: PortCounters | null = null;
 
   /**
-   * `open` gives the device, which reports to `events`; the port owns it. Throws VPCI_QUEUE_COUNT when it has
-   * fewer pairs than `options.queues`.
+   * `open` opens the device, which reports to `events` and which the port then owns. Throws VPCI_QUEUE_COUNT
+   * if the device has fewer pairs than `options.queues`.
    */
   constructor(open: (events: DeviceEvents) => EngineDevice, options: VhostPciPortOptions) {
     this.id = options.id;
@@ -121,9 +121,7 @@ export class VhostPciPort implements Port {
     };
   }
 
-  /**
-   * What the peer's driver has offered to take; nothing while there is none, as the next one may offer less.
-   */
+  /** The offloads that the peer's driver accepts; none without a peer, since the next one may accept less. */
   get txOffloads(): number {
     return this.#device.linkUp ? offloadsTaken(this.#device.peerFeatures) : 0;
   }
@@ -223,7 +221,7 @@ export class VhostPciPort implements Port {
     if (!opened)
       throw new PmdError(
         'VPCI_QUEUE_COUNT',
-        `Port ${this.id} has ${configured} ${role} queues, none is ${queue}`,
+        `Port ${this.id} has ${configured} ${role.toUpperCase()} ${configured === 1 ? 'queue' : 'queues'}; there is no queue ${queue}`,
       );
     const { handle, interrupts } = opened;
     const interrupt = { interruptFd: this.#device.interruptFd(queue), interrupts: interrupts.shared };
@@ -237,7 +235,9 @@ export class VhostPciPort implements Port {
     return { rx: read(this.#queues.rx), tx: read(this.#queues.tx), used: this.#config };
   }
 
-  /** Beyond DPDK's names. Trouble that belongs to the device and not to a packet is never cleared. */
+  /**
+   * Counters without a DPDK name. Errors of the device, as opposed to those of packets, are never cleared.
+   */
   #driverCounters(): [string, number][] {
     const out: [string, number][] = [];
     for (let queue = 0; queue < this.#config.rxQueues; queue++) {
@@ -276,11 +276,11 @@ export class VhostPciPort implements Port {
     const write =
       this.#options.report ?? ((text: string) => standardOutput().stderr.line(`${DRIVER}: ${text}`));
     write(line);
-    if (this.#reports === MAX_REPORTS) write('Further trouble is counted in xstats, not printed');
+    if (this.#reports === MAX_REPORTS) write('Further errors are counted in xstats, not printed');
   }
 }
 
-/** Locally administered, "vpci" and the port's number. */
+/** Locally administered, followed by "vpci" in ASCII and the port's number. */
 function defaultMac(id: number): string {
   return `02:76:70:63:69:${(id & 0xff).toString(16).padStart(2, '0').toUpperCase()}`;
 }
@@ -288,6 +288,6 @@ function defaultMac(id: number): string {
 function tooManyQueues(name: string, wanted: number, present: number): PmdError {
   return new PmdError(
     'VPCI_QUEUE_COUNT',
-    `${name}: ${wanted} queues were asked for, but the device has ${present} queue pairs`,
+    `${name}: ${wanted} queues were requested, but the device has ${present} queue pairs`,
   );
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// HOT. Queues of net_vhost_pci: a burst is one call of the addon and allocates nothing.
+// HOT. Queues of net_vhost_pci: a burst is one addon call and allocates nothing.
 import { RxInPlace, TxInPlace } from '../../ethdev/in-place.ts';
 import type { MbufVector } from '../../ethdev/mempool.ts';
 import type { QueueSpec, Relay, RxInterrupt, RxQueue, TxQueue } from '../../ethdev/port.ts';
@@ -59,7 +59,10 @@ class VhostPciRxQueue implements RxQueue {
   }
 }
 
-/** `data` has the queue's handle, and where the bus has interrupts a descriptor and the memory of its counters. */
+/**
+ * `data` contains the queue's handle and, if the bus has interrupts, a file descriptor and the memory for its
+ * counters.
+ */
 export function openVhostPciRxQueue({ data }: QueueSpec): RxQueue {
   const queue = data.handle as QueueHandle;
   const { interruptFd, interrupts } = data;
@@ -82,7 +85,7 @@ export class VhostPciTxQueue implements TxQueue {
   }
 }
 
-/** Lets go of what a thread held in place. */
+/** Releases what a thread held in place. */
 export function abandonVhostPciQueue({ role, data }: QueueSpec): void {
   const queue = data.handle as QueueHandle;
   if (role === 'rx') native.rxRelease(queue, 0);

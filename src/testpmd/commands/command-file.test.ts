@@ -27,7 +27,7 @@ afterEach(async () => {
 });
 
 describe('a command file', () => {
-  it('is read whole', async () => {
+  it('is read completely', async () => {
     expect(await read(file('a', 'start\nstop'))).toEqual(['start', 'stop']);
     expect(await read('/proc/self/comm')).toHaveLength(2);
   });
@@ -40,7 +40,7 @@ describe('a command file', () => {
     await expect(read(name)).rejects.toThrow(cause);
   });
 
-  it('regression: is refused when it is too large, not text, or has no lines', async () => {
+  it('regression: is refused when it is too large, not text, or has endless lines', async () => {
     truncateSync(file('huge', ''), 2 ** 40);
     await expect(read(path('huge'))).rejects.toThrow(`it has more than ${MAX_FILE_BYTES} bytes`);
     await expect(read(file('binary', Buffer.of(1, 0, 2)))).rejects.toThrow('it is not a text file');
@@ -53,13 +53,13 @@ describe('a command file', () => {
 describe('a pipe of commands', () => {
   beforeEach(() => void execFileSync('mkfifo', [path('pipe')]));
 
-  it('is read to its end, whoever comes first', async () => {
+  it('is read to its end, whether reader or writer opens it first', async () => {
     const commands = read(path('pipe'));
     spawn('sh', ['-c', `(echo start; echo stop) > ${path('pipe')}`]);
     expect(await commands).toEqual(['start', 'stop', '']);
   });
 
-  it('regression: that nobody writes holds nothing, and can be given up', async () => {
+  it('regression: without a writer does not block and can be aborted', async () => {
     const interrupt = new AbortController();
     const commands = readCommandFile(path('pipe'), interrupt.signal);
     let turns = 0;
@@ -74,7 +74,7 @@ describe('a pipe of commands', () => {
     await expect(commands).rejects.toThrow('interrupted');
   });
 
-  it('is refused when it does not end', async () => {
+  it('is refused when it is endless', async () => {
     const endless = spawn('sh', ['-c', `exec cat /dev/zero > ${path('pipe')}`]);
     const gone = new Promise((resolve) => endless.once('exit', resolve));
     await expect(read(path('pipe'))).rejects.toThrow(`it has more than ${MAX_FILE_BYTES} bytes`);

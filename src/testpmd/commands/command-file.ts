@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Reads a command file whole, with bounds. A file may be a pipe, as in `--cmdline-file=<(echo start)`; nothing else has an end for sure.
+// Reads a whole command file, within bounds. It may be a regular file or a pipe, as in `--cmdline-file=<(echo
+// start)`; other kinds of files need not have an end.
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { codeOf, PmdError } from '../../errors.ts';
 
 export const MAX_FILE_BYTES = 1 << 20;
-/** Characters of a command line, in a file or on the prompt's pipe. */
+/** Maximum characters of a command line, in a file or on the prompt's pipe. */
 export const MAX_LINE = 4096;
 
 const NO_FILE = 'it is neither a regular file nor a pipe';
 
-/** Its lines. Throws a PmdError that says what is wrong with it; VPCI_ABORTED when `signal` came first. */
+/**
+ * Returns the lines of the file. Throws a PmdError that says what is wrong with it, VPCI_ABORTED if `signal`
+ * was aborted first.
+ */
 export async function readCommandFile(path: string, signal: AbortSignal): Promise<string[]> {
-  // A pipe that nobody writes must not hold the open itself.
+  // Opening a pipe that has no writer must not block.
   const fd = openFile(path);
   const stat = fstatSync(fd);
   if (stat.isFIFO()) return lines(await readPipe(fd, signal));
@@ -34,7 +38,7 @@ function openFile(path: string): number {
   }
 }
 
-/** Not by the size of stat(2): files of /proc and /sys have none. */
+/** Does not rely on the size from stat(2): files in /proc and /sys report 0. */
 function readRegular(fd: number): Buffer {
   const bytes = Buffer.alloc(MAX_FILE_BYTES + 1);
   let filled = 0;
@@ -46,7 +50,7 @@ function readRegular(fd: number): Buffer {
   throw tooLarge();
 }
 
-/** Owns `fd`. */
+/** Takes ownership of `fd`. */
 function readPipe(fd: number, signal: AbortSignal): Promise<Buffer> {
   const pipe = new Socket({ fd, readable: true, writable: false, signal });
   const parts: Buffer[] = [];

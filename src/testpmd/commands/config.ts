@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// set.
+// The `set` commands.
 import { macBytes } from '../../packet/mac.ts';
 import { engineNames } from '../fwd/engines.ts';
 import { txSegmentsFault } from '../options.ts';
@@ -22,7 +22,7 @@ export const configCommands: readonly Command<Session>[] = [
   {
     pattern: 'set burst tx delay us=<uint> retry n=<uint>',
     section,
-    help: 'Set the microseconds between the tries of mode retry, and their number.',
+    help: 'Set the delay between retries in microseconds, and the number of retries.',
     run: setRetry,
   },
   {
@@ -37,13 +37,13 @@ export const configCommands: readonly Command<Session>[] = [
   {
     pattern: 'set eth-peer id=<id> mac=<text>',
     section,
-    help: 'Set the destination address of what leaves a port in mode mac and txonly.',
+    help: 'Set the destination address of packets that a port sends in modes mac and txonly.',
     run: setEthPeer,
   },
   {
     pattern: 'set promisc id=<port> to=on|off',
     section,
-    help: 'Set promiscuous mode (these ports have no filter, it is only remembered).',
+    help: 'Set promiscuous mode (only recorded: these ports do not filter).',
     run: setPromisc,
   },
   {
@@ -55,7 +55,7 @@ export const configCommands: readonly Command<Session>[] = [
   {
     pattern: 'set xstats-hide-zero to=on|off',
     section,
-    help: 'Leave zeros out of show port xstats.',
+    help: 'Hide zero values in show port xstats.',
     run: (session, { to }) => {
       session.settings.hideZeroXstats = to === 'on';
     },
@@ -63,7 +63,7 @@ export const configCommands: readonly Command<Session>[] = [
   {
     pattern: 'set record-core-cycles to=on|off',
     section,
-    help: 'Count the cycles that forwarding takes, from the next start on.',
+    help: 'Count the CPU cycles spent forwarding, from the next start on.',
     run: (session, { to }) => {
       session.settings.recordCycles = to === 'on';
     },
@@ -71,7 +71,7 @@ export const configCommands: readonly Command<Session>[] = [
   {
     pattern: 'set verbose n=<uint>',
     section,
-    help: 'Accepted without effect.',
+    help: 'Accepted and ignored.',
     run: ({ output }, { n }) => output.print(`set verbose ${n} has no effect: packets are not dumped`),
   },
 ];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// start, stop, quit, help, load.
+// The commands start, stop, quit, help and load.
 import type { Session } from '../session.ts';
 import { type Command, usage } from './grammar.ts';
 
@@ -7,7 +7,7 @@ const section = 'control';
 
 type Commands = readonly Command<Session>[];
 
-/** `commands` is the whole table, for help. */
+/** `commands` is the complete table, for `help`. */
 export function controlCommands(commands: Commands): Commands {
   return [
     {
@@ -19,7 +19,7 @@ export function controlCommands(commands: Commands): Commands {
     {
       pattern: 'start tx_first [n=<uint>]',
       section,
-      help: 'The same after n bursts (1) on each stream.',
+      help: 'Start packet forwarding after sending n bursts (1) on each stream.',
       run: (session, { n }) => start(session, Number(n ?? 1)),
     },
     {
@@ -32,7 +32,7 @@ export function controlCommands(commands: Commands): Commands {
     {
       pattern: 'help [section=<text>]',
       section,
-      help: 'This text.',
+      help: 'Show this help.',
       run: (session, args) => help(session, commands, args),
     },
     {
@@ -44,7 +44,7 @@ export function controlCommands(commands: Commands): Commands {
     {
       pattern: 'load_echo file=<text>',
       section,
-      help: 'The same, and print each of them.',
+      help: 'Run the commands of a file and print each of them.',
       run: (session, { file }) => session.onLoad(file, true),
     },
   ];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// show and clear.
+// The commands show and clear.
 import type { Port } from '../../ethdev/port.ts';
 import type { Session } from '../session.ts';
 import { deviceInfoText, portInfoText, portSummaryText, portXstatsText } from '../text/port-text.ts';

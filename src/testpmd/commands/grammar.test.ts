@@ -22,7 +22,7 @@ describe('the grammar', () => {
     expect(found('port attach net_null0 1')).toBe('Bad arguments');
   });
 
-  it("refuses in testpmd's words, matching words whole", () => {
+  it("matches words whole and reports errors in testpmd's words", () => {
     for (const line of ['foo', 's', 'sh', 'sto']) expect(found(line)).toBe('Command not found');
     for (const line of [
       'show',
@@ -41,7 +41,7 @@ describe('the grammar', () => {
     }
   });
 
-  it('knows an ambiguous line', () => {
+  it('detects an ambiguous line', () => {
     const row = (pattern: string): Command<null> => ({ pattern, section: '', help: '', run: () => {} });
     expect(match([row('a n=<uint>'), row('a m=<text>')], 'a 1')).toEqual({
       kind: 'refused',
@@ -58,7 +58,7 @@ describe('the grammar', () => {
     expect(complete(commands, 'nothing ')).toEqual([]);
   });
 
-  it('compiles every row, and none twice', () => {
+  it('compiles every row, without duplicates', () => {
     for (const command of commands) expect(() => compile(command.pattern)).not.toThrow();
     expect(new Set(commands.map((command) => command.pattern)).size).toBe(commands.length);
     expect(() => compile('a x=<none>')).toThrow('no kind <none>');

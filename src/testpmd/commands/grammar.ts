@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Commands as rows of a table: one row gives parsing, help and completion.
+// Commands as rows of a table: parsing, help and completion all come from the same row.
 //
-// A pattern is words and named holes: `show port what=info|stats id=<port>`. Kinds of holes are in KINDS; a last token
-// in brackets may be left out. As in DPDK's cmdline, words are matched whole.
+// A pattern consists of words and named placeholders: `show port what=info|stats id=<port>`. KINDS lists the
+// kinds of placeholders; trailing tokens in brackets are optional. As in DPDK's cmdline, words are matched
+// whole.
 
 export interface Command<Context> {
   readonly pattern: string;
@@ -28,17 +29,17 @@ const KINDS: Readonly<Record<string, RegExp>> = {
 
 interface Token {
   readonly name: string;
-  /** Words that match; empty for a kind. */
+  /** Words that match; empty for a placeholder of a kind. */
   readonly words: readonly string[];
   readonly kind: RegExp | null;
   readonly optional: boolean;
-  /** For help. */
+  /** How help shows the token. */
   readonly shown: string;
 }
 
 const compiled = new Map<string, Token[]>();
 
-/** Tokens of a pattern; a wrong pattern is a programmer's mistake and throws. */
+/** Compiles a pattern into tokens; throws on an invalid pattern, which is a programming error. */
 export function compile(pattern: string): Token[] {
   const known = compiled.get(pattern);
   if (known) return known;
@@ -68,10 +69,10 @@ export function compile(pattern: string): Token[] {
   return tokens;
 }
 
-/** Separated by blanks, but for those within double quotes, which devargs may hold. */
+/** Words are separated by blanks, except within double quotes, which devargs may contain. */
 const WORDS = /(?:"(?:\\.|[^"\\])*"|\S)+/g;
 
-/** The command that a line means, or testpmd's refusal. */
+/** Returns the command that matches a line, or testpmd's error. */
 export function match<C>(commands: readonly Command<C>[], line: string): Match<C> {
   const words = line.match(WORDS) ?? [];
   const found: Extract<Match<C>, { kind: 'found' }>[] = [];
@@ -103,7 +104,7 @@ function accepts(token: Token, word: string | undefined): boolean {
   return token.kind ? token.kind.test(word) : token.words.includes(word);
 }
 
-/** Words that may stand at the end of an unfinished line, for the <TAB> key. */
+/** Returns completions of the last word of an unfinished line, for the <TAB> key. */
 export function complete<C>(commands: readonly Command<C>[], line: string): string[] {
   const words = line.trimStart().split(/\s+/);
   const last = words.pop() ?? '';
@@ -119,7 +120,7 @@ export function complete<C>(commands: readonly Command<C>[], line: string): stri
   return [...candidates].sort();
 }
 
-/** A command as its help shows it: `show port (info|stats) (port_id|all)`. */
+/** The usage line of a command: `show port (info|stats) (port_id|all)`. */
 export function usage<C>(command: Command<C>): string {
   return compile(command.pattern)
     .map((token) => token.shown)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The ports that a command names, or the complaint that there is no such port.
+// Resolves the ports that a command names.
 import type { Port } from '../../ethdev/port.ts';
 import type { Session } from '../session.ts';
 
-/** Ports of "all" or an id; null when the id is none, after the complaint. */
+/** The ports that "all" or an id stands for. Prints an error and returns null for an invalid id. */
 export function portsNamed(session: Session, id: string): Port[] | null {
   if (id === 'all') return session.ports.open;
   const port = session.ports.open.find((candidate) => candidate.id === Number(id));
@@ -12,7 +12,7 @@ export function portsNamed(session: Session, id: string): Port[] | null {
   return null;
 }
 
-/** The same for `show` and `clear`, which also list the ports that there are. */
+/** The same for `show` and `clear`, whose error also lists the valid ports. */
 export function shownPorts(session: Session, id: string): Port[] | null {
   const found = portsNamed(session, id);
   if (!found) {

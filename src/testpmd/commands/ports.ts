@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// port start, stop, close, attach, detach, config; device detach.
+// The commands port start, stop, close, attach, detach and config, and device detach.
 import type { Session } from '../session.ts';
 import { MAX_BURST } from '../settings.ts';
 import type { Command } from './grammar.ts';
@@ -15,20 +15,20 @@ export const portCommands: readonly Command<Session>[] = [
   {
     pattern: 'port attach identifier=<text>',
     section,
-    help: 'Attach a device: net_vhost_pci0,path=SOCKET, 0000:00:04.0, ...; start the port then.',
+    help: 'Attach a device: net_vhost_pci0,path=SOCKET, 0000:00:04.0, ...; then start the port.',
     run: (session, { identifier }) => session.attachment.attach(identifier),
   },
   { pattern: 'port detach id=<id>', section, help: 'Detach the device of a stopped port.', run: detachPort },
   {
     pattern: 'device detach identifier=<text>',
     section: 'devices',
-    help: 'The same by the name of the device.',
+    help: 'Detach a device by its name.',
     run: detachDevice,
   },
   {
     pattern: 'port config all what=rxq|txq|rxd|txd|burst n=<uint>',
     section,
-    help: 'Set queues of all ports, or packets a burst; ring sizes are chosen by the peer.',
+    help: 'Set the number of queues of all ports, or packets per burst; the peer chooses ring sizes.',
     run: configAll,
   },
   { pattern: 'port config mtu id=<id> n=<uint>', section, help: 'Set the MTU of a port.', run: configMtu },
@@ -60,7 +60,7 @@ function detachDevice(session: Session, { identifier }: Args): void {
   else session.output.complain(`Failed to detach device ${identifier}: there is no such device`);
 }
 
-/** As in testpmd, the range is the port's and the words are those of rte_eth_dev_set_mtu. */
+/** As in testpmd, the port sets the range and the messages are rte_eth_dev_set_mtu's. */
 function configMtu(session: Session, { id, n }: Args): void {
   const [port] = portsNamed(session, id) ?? [];
   if (!port) return;
@@ -68,7 +68,7 @@ function configMtu(session: Session, { id, n }: Args): void {
   const { minMtu, maxMtu } = port.info;
   try {
     if (mtu < minMtu || mtu > maxMtu) throw new RangeError(`${mtu} is not from ${minMtu} to ${maxMtu}`);
-    if (!port.setMtu) throw new RangeError(`that of a ${port.info.driver} port is its peer's to choose`);
+    if (!port.setMtu) throw new RangeError(`the peer of a ${port.info.driver} port chooses its MTU`);
     port.setMtu(mtu);
   } catch (error) {
     session.output.complain(`Set MTU failed: ${(error as Error).message}`);
@@ -82,7 +82,7 @@ function configAll({ ports, settings, output }: Session, { what, n }: Args): voi
     return;
   }
   if (what === 'rxd' || what === 'txd') {
-    output.complain(`Note: ${what}=${value} has no effect, the peer chooses the size of its rings`);
+    output.complain(`Note: ${what}=${value} has no effect: the peer chooses its ring sizes`);
     return;
   }
   const max = what === 'burst' ? MAX_BURST : Math.min(...ports.open.map((port) => port.info.maxRxQueues));

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Runs command lines, from wherever they come.
+// Runs command lines from the prompt and from command files.
 //
-// `load` does not run a file inside its own command: it puts the file on a stack, whose lines then run one by one like typed ones. So a signal,
-// an event of a port and a reader of the output that needs time each get their turn between two lines.
+// `load` does not run a file within its own command: it pushes the file onto a stack, and its lines then run
+// one by one like typed ones. So signals, port events and a slow reader of the output are handled between
+// lines.
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Session } from '../session.ts';
 import { readCommandFile } from './command-file.ts';
 import { type Command, match } from './grammar.ts';
 
-/** Files that may load one another. */
+/** Maximum nesting depth of command files. */
 export const MAX_DEPTH = 16;
 
 interface OpenFile {
@@ -21,7 +22,7 @@ interface OpenFile {
 export class CommandRunner {
   readonly #session: Session;
   readonly #commands: readonly Command<Session>[];
-  /** The innermost file is the last one. */
+  /** The innermost file is last. */
   readonly #open: OpenFile[] = [];
   #requested: { path: string; echo: boolean } | null = null;
 
@@ -33,13 +34,16 @@ export class CommandRunner {
     };
   }
 
-  /** Runs one line of the prompt, and the files that it loads; refusals are printed. Not while another one runs. */
+  /**
+   * Runs a line from the prompt and the files it loads, printing errors. Must not be called while another
+   * line runs.
+   */
   async runLine(line: string, echo = false): Promise<void> {
     await this.#execute(line, echo);
     await this.#runOpen();
   }
 
-  /** Runs the commands of a file; one that fails does not end it. */
+  /** Runs the commands of a file, continuing after commands that fail. */
   async runFile(path: string, echo: boolean): Promise<void> {
     this.#requested = { path, echo };
     await this.#runOpen();
@@ -70,10 +74,10 @@ export class CommandRunner {
     if (requested === null || this.#session.quitting) return;
     const { path, echo } = requested;
     if (this.#open.length === MAX_DEPTH) {
-      // Going on with the others would start the same over, for ever in effect.
+      // Continuing the outer files would load the same ones again, practically forever.
       this.#open.length = 0;
       output.complain(
-        `Failed to load ${path}: command files load one another more than ${MAX_DEPTH} deep; all of them end here`,
+        `Failed to load ${path}: command files are nested more than ${MAX_DEPTH} deep; all of them are abandoned`,
       );
       return;
     }

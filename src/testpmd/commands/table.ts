@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// All commands of the prompt.
+// All prompt commands.
 import type { Session } from '../session.ts';
 import { configCommands } from './config.ts';
 import { controlCommands } from './control.ts';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The forward modes, in the order that messages list them.
+// The forward modes, in the order in which messages list them.
 import type { FwdEngine } from './engine.ts';
 import { icmpecho } from './icmpecho.ts';
 import { io } from './io.ts';

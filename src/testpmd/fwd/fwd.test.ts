@@ -42,7 +42,7 @@ const lcore = {
   },
 } as unknown as LcoreContext;
 
-/** Bytes 1 to 20 at `shift` bytes after the headroom. */
+/** Bytes 1 to 20, `shift` bytes after the headroom. */
 function receives(count: number, shift = 0) {
   return {
     burst(pkts: MbufVector, n: number): number {
@@ -59,7 +59,7 @@ function receives(count: number, shift = 0) {
   };
 }
 
-/** Takes `limit` packets of each burst and keeps their bytes. */
+/** Accepts `limit` packets of each burst and keeps their bytes. */
 function sends(frames: number[][], limit = Number.POSITIVE_INFINITY) {
   return {
     burst(pkts: MbufVector, from: number, to: number): number {
@@ -126,7 +126,7 @@ const received = Array.from({ length: 20 }, (_, i) => i + 1);
 const swapped = [7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6, ...received.slice(12)];
 
 describe('io', () => {
-  it('sends what it received, untouched', () => {
+  it('sends received packets unmodified', () => {
     const frames: number[][] = [];
     const s = stream(receives(3), sends(frames));
     expect(once('io', s)).toBe(3);
@@ -142,7 +142,7 @@ describe('io', () => {
     expect(pool.available).toBe(64);
   });
 
-  it('tries again in mode retry, a bounded number of times', () => {
+  it('retries a bounded number of times in mode retry', () => {
     const s = stream(receives(4), sends([], 1), { retries: 2 });
     once('io', s);
     expect(counts(s)).toEqual([4, 3, 1]);
@@ -157,7 +157,7 @@ describe('io', () => {
     expect(once('io', stream(relays, sends([]), { inPlace: false }))).toBe(3);
   });
 
-  it('leaves the TX queue alone when there was nothing to receive', () => {
+  it('does not touch the TX queue when nothing was received', () => {
     const tx = {
       burst: () => {
         throw new Error('called');
@@ -185,7 +185,7 @@ describe('mac', () => {
 });
 
 describe('rxonly', () => {
-  it('frees what it received', () => {
+  it('frees received packets', () => {
     const s = stream(receives(4), sends([]));
     once('rxonly', s);
     expect(counts(s)).toEqual([4, 0, 0]);
@@ -201,7 +201,7 @@ describe('txonly', () => {
     return frame;
   };
 
-  it('sends whole bursts of the frame, again and again', () => {
+  it('sends full bursts of the frame repeatedly', () => {
     const frames: number[][] = [];
     const s = stream(receives(0), sends(frames));
     const engine = engineNamed('txonly');
@@ -221,7 +221,7 @@ describe('txonly', () => {
     expect(frames[0].length).toBe(100);
   });
 
-  it('writes in place, unless packets are to be copied from mbufs', () => {
+  it('writes in place unless packets must be copied from mbufs', () => {
     const repeated: [number[], number][] = [];
     const inPlace = {
       repeat: ({ pool: from, ids }: MbufVector, length: number, n: number) => {
@@ -238,7 +238,7 @@ describe('txonly', () => {
     once('txonly', stream(receives(0), { ...sends(copied), inPlace } as never, { inPlace: false }));
     expect(copied.length).toBe(BURST);
     expect(repeated.length).toBe(1);
-    // A ring that has no buffer has none for copies either; buffers that are too small do for a burst.
+    // Without free buffers there is nothing to copy into either; if they are too small in place, a burst is used.
     copied.length = 0;
     taken = 0;
     const s = stream(receives(0), { ...sends(copied), inPlace } as never);
@@ -249,7 +249,7 @@ describe('txonly', () => {
     expect(copied.length).toBe(BURST);
   });
 
-  it('regression: streams of an lcore that send the same frame share a pool, the last one closes it', () => {
+  it('regression: streams of an lcore that send the same frame share a pool, which the last one closes', () => {
     const open = new Set<Mempool>();
     const sharing = {
       createPool: (options: object) => {
@@ -287,14 +287,14 @@ describe('txonly', () => {
 describe('the UDP frame', () => {
   const frame = udpFrameHeaders(flow('02:00:00:00:00:01', '02:00:00:00:00:02'), 64);
 
-  it('has a checksum that sums up to zero', () => {
+  it('has a checksum that verifies', () => {
     const view = new DataView(frame.buffer);
     let sum = 0;
     for (let i = 14; i < 34; i += 2) sum += view.getUint16(i);
     expect(((sum & 0xffff) + (sum >>> 16)) & 0xffff).toBe(0xffff);
   });
 
-  it('is 198.18.0.1 port 9 to 198.18.0.2 port 9, with the lengths of the whole', () => {
+  it('goes from 198.18.0.1 port 9 to 198.18.0.2 port 9, with the lengths of the whole frame', () => {
     const view = new DataView(frame.buffer);
     expect([...frame.subarray(26, 34)]).toEqual([198, 18, 0, 1, 198, 18, 0, 2]);
     expect([view.getUint16(16), view.getUint16(34), view.getUint16(36), view.getUint16(38)]).toEqual([
@@ -303,14 +303,14 @@ describe('the UDP frame', () => {
   });
 });
 
-it('addresses become words as they lie in memory', () => {
+it('addresses become words in memory order', () => {
   expect([...macWords('01:02:03:04:05:06', '07:08:09:0a:0b:0c')]).toEqual([
     0x04030201, 0x08070605, 0x0c0b0a09,
   ]);
   expect(() => macBytes('01:02')).toThrow('Invalid ethernet address: 01:02');
 });
 
-it('modes are found by name', () => {
+it('forward modes are found by name', () => {
   expect(engineNames).toEqual(['io', 'mac', 'macswap', 'rxonly', 'txonly', 'icmpecho']);
   expect(() => engineNamed('csum')).toThrow('csum');
 });

@@ -12,7 +12,7 @@ const GROUP = [1, 0, 0x5e, 0, 0, 1];
 const BROADCAST = [255, 255, 255, 255, 255, 255];
 const OURS = [10, 0, 0, 1];
 const HIS = [10, 0, 0, 2];
-/** A tag of priority 1, VLAN 42, as it stands between the addresses and the type. */
+/** A tag with priority 1 and VLAN 42, as placed between the addresses and the type. */
 const TAG = [0x81, 0, 0x20, 42];
 
 const pool = new Mempool({ count: 16, dataRoom: 2048, hugepages: false });
@@ -73,14 +73,14 @@ function put(frame: readonly number[], olFlags = 0): number {
   return mbuf;
 }
 
-/** What becomes of a frame: its answer, or null. */
+/** The reply to a frame, or null if it is dropped. */
 function ask(frame: readonly number[], olFlags = 0): number[] | null {
   const mbuf = put(frame, olFlags);
   const answered = answer(pool, mbuf, MAC);
   const start = mbuf * pool.stride + pool.dataOff[mbuf];
   const bytes = [...pool.bytes.subarray(start, start + frame.length)];
   pool.free(pkts, 0, 1);
-  // What is dropped stays as it was.
+  // Dropped frames are not modified.
   if (!answered) expect(bytes).toEqual([...frame]);
   return answered ? bytes : null;
 }
@@ -91,7 +91,7 @@ describe('icmpecho', () => {
     expect(ask(arp(1, tag))).toEqual([...ASKER, ...MAC, ...tag, 8, 6, ...body]);
   });
 
-  it('drops ARP answers, and ARP for other addresses than IPv4 and Ethernet', () => {
+  it('drops ARP replies, and ARP for addresses other than IPv4 over Ethernet', () => {
     expect(ask(arp(2))).toBeNull();
     for (const at of [14, 15, 16, 17, 18, 19]) expect(ask(arp().with(at, 9))).toBeNull();
   });
@@ -135,13 +135,13 @@ describe('icmpecho', () => {
     expect([sum(reply.slice(14, 34)), sum(reply.slice(34))]).toEqual([0xffff, 0xffff]);
   });
 
-  it('pays no heed to padding behind the packet', () => {
+  it('ignores padding after the packet', () => {
     const frame = echo({ payload: [] });
     const padded = [...frame, ...new Array(60 - frame.length).fill(0)];
     expect(ask(padded)).toEqual([...(ask(frame) as number[]), ...padded.slice(frame.length)]);
   });
 
-  it('leaves a checksum that is filled in behind us to whoever does that', () => {
+  it('leaves a checksum that a later stage fills in', () => {
     const reply = ask(echo().with(36, 0).with(37, 0), MBUF_F_NEEDS_CSUM) as number[];
     expect(reply.slice(34, 38)).toEqual([0, 0, 0, 0]);
   });
@@ -163,7 +163,7 @@ describe('icmpecho', () => {
     expect(ask(frame)).toBeNull();
   });
 
-  it('drops ICMP that claims to be cut into segments', () => {
+  it('drops ICMP marked for segmentation', () => {
     expect(ask(echo(), MBUF_F_TSO4 | MBUF_F_NEEDS_CSUM)).toBeNull();
   });
 
@@ -177,7 +177,7 @@ describe('icmpecho', () => {
     for (let length = 0; length < whole; length++) expect(ask(frame.slice(0, length))).toBeNull();
   });
 
-  it('reads headers of the first segment only', () => {
+  it('reads headers only from the first segment', () => {
     const mbuf = put(echo());
     pool.dataLen[mbuf] = 40;
     expect(answer(pool, mbuf, MAC)).toBe(false);
@@ -239,7 +239,7 @@ describe('a burst of icmpecho', () => {
     },
   } as unknown as FwdStream;
 
-  it('sends the answers in order and frees the rest', () => {
+  it('sends the replies in order and frees the rest', () => {
     icmpecho.streamInit?.(stream, undefined as never);
     expect(icmpecho.packetFwd(stream)).toBe(5);
     expect(sent).toEqual([ask(frames[1]), ask(frames[3]), ask(frames[4])]);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Answers ARP requests for any address with the TX port's MAC address, and ICMP echo requests to any address; everything else is
-// freed. Each request becomes its own answer. As DPDK's icmpecho.c, except that IP options are stepped over, that fragments are
-// not answered, and that an answer never has a group address for its source.
+// Answers ARP requests for any address with the TX port's MAC address, and ICMP echo requests to any address;
+// everything else is freed. Each request is turned into its reply in place. Differences from DPDK's
+// icmpecho.c: IP options are skipped, fragments are not answered, and a reply never has a group address as
+// its source.
 import {
   MBUF_F_NEEDS_CSUM,
   MBUF_F_TSO4,
@@ -72,7 +73,10 @@ export const icmpecho: FwdEngine = {
   },
 };
 
-/** HOT. Turns a request into its answer; false when it is none. Headers are looked for in the first segment only. */
+/**
+ * HOT. Turns a request into its reply; returns false if the packet is not a request. Only the first segment
+ * is searched for headers.
+ */
 export function answer(pool: Mempool, mbuf: number, mac: readonly number[]): boolean {
   const { bytes } = pool;
   const frame = mbuf * pool.stride + pool.dataOff[mbuf];
@@ -118,22 +122,22 @@ function answerEcho(pool: Mempool, mbuf: number, frame: number, ip: number, mac:
   const total = word(bytes, ip + IP_TOTAL_LENGTH);
   if (header < 20 || icmp + ICMP_HEADER > end) return false;
   if (total < header + ICMP_HEADER || ip - frame + total > pool.pktLen[mbuf]) return false;
-  // More fragments, or not the first: without the rest there is no answer.
+  // A fragment: MF is set or the offset is not 0. Fragments cannot be answered on their own.
   if ((word(bytes, ip + IP_FRAGMENT) & 0x3fff) !== 0) return false;
   if (bytes[ip + IP_PROTOCOL] !== IP_PROTOCOL_ICMP) return false;
   if (bytes[icmp] !== ICMP_ECHO_REQUEST || bytes[icmp + 1] !== 0) return false;
-  // Nobody cuts ICMP into segments.
+  // ICMP is never segmented by GSO.
   const flags = pool.olFlags[mbuf];
   if ((flags & GSO) !== 0) return false;
   swapMacs(bytes, frame, mac);
   swapAddresses(bytes, ip, header);
   bytes[icmp] = ICMP_ECHO_REPLY;
-  // Somebody behind us computes it from what the packet holds now.
+  // With NEEDS_CSUM, a later stage computes the checksum from the packet as it is now.
   if ((flags & MBUF_F_NEEDS_CSUM) === 0) updateChecksum(bytes, icmp + ICMP_CHECKSUM);
   return true;
 }
 
-/** A frame to a group is answered from the port's own address. */
+/** A reply to a group-addressed frame gets the port's own address as its source. */
 function swapMacs(bytes: Uint8Array, frame: number, mac: readonly number[]): void {
   const group = (bytes[frame] & 1) !== 0;
   swap(bytes, frame, frame + 6, 6);
@@ -141,14 +145,14 @@ function swapMacs(bytes: Uint8Array, frame: number, mac: readonly number[]): voi
 }
 
 /**
- * The answer comes from the address that was asked. Where that is a group's, it comes from a neighbour of the one who asked: the
- * last two bits are 1, or 2 when his are 1, as in DPDK.
+ * The source of the reply is the address that was asked. If that is a group address, the source is the
+ * requester's address with its last two bits set to 1, or to 2 if they are 1 already, as in DPDK.
  */
 function swapAddresses(bytes: Uint8Array, ip: number, header: number): void {
   swap(bytes, ip + IP_SOURCE, ip + IP_DESTINATION, 4);
   const first = bytes[ip + IP_SOURCE];
   const group = first >>> 4 === 0xe || (first === 255 && word(bytes, ip + IP_SOURCE + 2) === 0xffff);
-  // The header's sum does not mind the exchange (RFC 1071, 2 (A)).
+  // Swapping the addresses does not change the header checksum (RFC 1071, 2 (A)).
   if (!group) return;
   for (let i = 0; i < 4; i++) bytes[ip + IP_SOURCE + i] = bytes[ip + IP_DESTINATION + i];
   const last = ip + IP_SOURCE + 3;
@@ -157,7 +161,10 @@ function swapAddresses(bytes: Uint8Array, ip: number, header: number): void {
   setWord(bytes, ip + IP_CHECKSUM, internetChecksum(bytes, ip, header));
 }
 
-/** For the type that went from 8 to 0 in the upper half of a word (RFC 1624, equation 3). The request's sum is taken for right. */
+/**
+ * Updates the checksum for the type's change from 8 to 0 in the upper half of a word (RFC 1624, equation 3).
+ * The request's checksum is assumed to be correct.
+ */
 function updateChecksum(bytes: Uint8Array, at: number): void {
   const sum = (~word(bytes, at) & 0xffff) + (~(ICMP_ECHO_REQUEST << 8) & 0xffff) + (ICMP_ECHO_REPLY << 8);
   setWord(bytes, at, ~((sum & 0xffff) + (sum >>> 16)));

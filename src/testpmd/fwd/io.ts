@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Forwards packets untouched: the fastest mode, because it never reads them. Between two ports that show a peer's memory
-// they go from ring to ring in one copy, and wait in the sender's ring when the receiver has no room. Without a receiver they are dropped.
+// Forwards packets unmodified: the fastest mode, because it never reads them. Between two ports that map
+// their peers' memory, packets are relayed from ring to ring in one copy and wait in the sender's ring while
+// the receiver has no room. Without a receiver they are dropped.
 
 import type { Relay } from '../../ethdev/port.ts';
 import { type FwdEngine, type FwdStream, STREAM_RX, STREAM_TX } from './engine.ts';

@@ -11,13 +11,13 @@ const BURST = 4;
 const STREAMS = 2;
 const POLLS = 10_000;
 
-/** What the loop did: 'n' packets for each poll of the first stream's queue, 'sleep'. */
+/** Log of the loop: 'n' packets for each poll of the first stream's queue, or 'sleep'. */
 let polls: number;
 let slept: number[];
 let closed: number;
 let counters: Float64Array;
 let pools: Mempool[];
-/** Packets that the poll of this number gives. */
+/** Packets returned by the poll of this number. */
 let traffic: (poll: number) => number;
 
 beforeEach(() => {
@@ -98,7 +98,7 @@ describe('the forwarding loop', () => {
     expect([slept.length, closed, polls]).toEqual([0, 0, POLLS]);
   });
 
-  it('sleeps after every round in which nothing came when they are on', () => {
+  it('sleeps after every empty round when interrupts are on', () => {
     traffic = (poll) => (poll % 2 === 0 ? 3 : 0);
     run({ emptyPolls: EMPTY_POLLS.on });
     expect(slept.length).toBe(POLLS / 2);
@@ -106,17 +106,17 @@ describe('the forwarding loop', () => {
     expect([closed, counters[STREAM_RX]]).toEqual([1, (POLLS / 2) * 3]);
   });
 
-  it('sleeps after a number of them in adaptive mode, and counts anew after each packet', () => {
+  it('sleeps after a number of empty rounds in adaptive mode, and packets reset the count', () => {
     const patience = EMPTY_POLLS.adaptive;
     expect(patience).toBeGreaterThan(100);
     traffic = (poll) => (poll === patience - 1 || poll === 2 * patience + 2 ? 1 : 0);
     run({ emptyPolls: patience });
-    // Asleep from look 2000 on, with one look for each wake-up; the third of those finds a packet.
+    // Asleep from poll 2000 on, with one poll per wake-up; the third finds a packet.
     const first = 2 * patience;
     expect(slept.slice(0, 4)).toEqual([first, first + 1, first + 2, first + 3 + patience]);
   });
 
-  it('regression: looks once, and not a thousand times, when it was woken for nothing', () => {
+  it('regression: polls once, not a thousand times, after a spurious wake-up', () => {
     run({ emptyPolls: EMPTY_POLLS.adaptive });
     expect(slept).toHaveLength(POLLS - EMPTY_POLLS.adaptive + 1);
   });
@@ -127,12 +127,12 @@ describe('the forwarding loop', () => {
     expect(slept).toEqual([]);
   });
 
-  it('polls in a mode that makes packets by itself', () => {
+  it('polls in a mode that generates packets', () => {
     run({ mode: 'txonly', emptyPolls: EMPTY_POLLS.on });
     expect(slept).toEqual([]);
   });
 
-  it('counts cycles in both ways of waiting, of bursts with packets only', () => {
+  it('counts cycles of bursts with packets, whether polling or sleeping', () => {
     run({ recordCycles: true, emptyPolls: EMPTY_POLLS.on });
     expect(counters[STREAM_CYCLES]).toBe(0);
     polls = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What runs on a forwarding lcore: all its streams in turn, until the main lcore says stop.
+// The loop of a forwarding lcore: serves its streams in turn until the main lcore stops it.
 import type { LcoreContext } from '../../lcore/context.ts';
 import { native } from '../../native.ts';
 import {
@@ -36,7 +36,7 @@ export default function loop(lcore: LcoreContext<LoopData>): void {
 function openStreams(lcore: LcoreContext<LoopData>): FwdStream[] {
   const { run, streams, counters } = lcore.data;
   const pool = lcore.createPool({ count: run.mbufs, dataRoom: run.dataRoom, hugepages: run.hugepages });
-  // A stream's packets are gone when its burst returns, so one vector serves all.
+  // A stream holds no packets after its burst returns, so all streams share one vector.
   const pkts = pool.vector(run.burst);
   return streams.map((plan) => ({
     plan,
@@ -50,7 +50,7 @@ function openStreams(lcore: LcoreContext<LoopData>): FwdStream[] {
   }));
 }
 
-/** The bursts of `start tx_first`. */
+/** Sends the bursts of `start tx_first`. */
 function sendFirst(streams: readonly FwdStream[], lcore: LcoreContext): void {
   for (const stream of streams) {
     txonly.streamInit?.(stream, lcore);
@@ -70,8 +70,9 @@ function forwardCounting(engine: FwdEngine, streams: readonly FwdStream[], lcore
 }
 
 /**
- * Interrupt mode. What counts is empty rounds, not time: a clock would cost more than the polls. A sleep does not begin the count anew:
- * a wake-up that brought no packet (a link changed, the thread's event loop had work) earns one look.
+ * Interrupt mode. It counts empty rounds instead of time, since reading a clock would cost more than the
+ * polls. Sleeping does not reset the count: after a wake-up without packets (a link change, event-loop work
+ * of the thread) one empty round is enough to sleep again.
  */
 function forwardSleeping(
   engine: FwdEngine,
@@ -88,7 +89,7 @@ function forwardSleeping(
   sleeper.close();
 }
 
-/** One burst of each stream; returns the packets. */
+/** Runs one burst of each stream; returns the number of packets. */
 function plainRound(engine: FwdEngine, streams: readonly FwdStream[]): number {
   let packets = 0;
   for (let i = 0; i < streams.length; i++) packets += engine.packetFwd(streams[i]);

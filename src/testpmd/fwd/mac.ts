@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Forwards packets with the peer's address as destination and the TX port's as source.
+// Forwards packets with the peer's address as the destination and the TX port's as the source.
 import type { Mempool } from '../../ethdev/mempool.ts';
 import { macWords } from '../../packet/mac.ts';
 import type { FwdEngine } from './engine.ts';

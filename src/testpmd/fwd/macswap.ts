@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Forwards packets with source and destination address exchanged.
+// Forwards packets with source and destination addresses swapped.
 import type { Mempool } from '../../ethdev/mempool.ts';
 import type { FwdEngine } from './engine.ts';
 import { streamReceive, streamTransmit } from './stream.ts';
@@ -15,7 +15,7 @@ export const macswap: FwdEngine = {
   },
 };
 
-/** HOT. Three words hold both addresses, d0-3 | d4-5 s0-1 | s2-5; our RX queues align packet data. */
+/** HOT. Three words hold both addresses: d0-3 | d4-5 s0-1 | s2-5. Our RX queues align packet data. */
 export function swapMacs(pool: Mempool, mbuf: number): void {
   const start = mbuf * pool.stride + pool.dataOff[mbuf];
   if ((start & 3) !== 0) {

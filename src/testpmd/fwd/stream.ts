@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Receiving and transmitting for every engine: statistics, retries, and the freeing of what was not taken.
+// Receive and transmit for all engines: statistics, retries, and freeing of packets that were not accepted.
 import { native } from '../../native.ts';
 import { type FwdStream, STREAM_DROPPED, STREAM_RX, STREAM_TX } from './engine.ts';
 
-/** HOT. Receives a burst into `stream.pkts`; returns how many. */
+/** HOT. Receives a burst into `stream.pkts`; returns the number of packets. */
 export function streamReceive(stream: FwdStream): number {
   const n = stream.rx.burst(stream.pkts, stream.run.burst);
   stream.counters[STREAM_RX] += n;
   return n;
 }
 
-/** HOT. Sends `stream.pkts[0..n)`; what is not taken is dropped, after the retries if there are any. */
+/** HOT. Sends `stream.pkts[0..n)`; packets not accepted, even after the retries if enabled, are dropped. */
 export function streamTransmit(stream: FwdStream, n: number): void {
   let sent = stream.tx.burst(stream.pkts, 0, n);
   if (sent < n && stream.run.retries > 0) sent = retry(stream, sent, n);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Sends UDP frames as fast as the TX queue takes them.
+// Sends UDP frames as fast as the TX queue accepts them.
 //
-// Towards a peer whose memory we see, the headers are written where the peer receives them, unless they are there from the buffer's
-// last round, and the payload is what the peer left there, as DPDK's txonly sends what its mbufs hold. Elsewhere, and where the
-// peer's buffers have another shape, packets go through mbufs.
+// If the peer's memory is mapped, the headers are written in place in the peer's receive buffers, unless the
+// buffer still holds them from its last use. The payload is whatever the peer left there, just as DPDK's
+// txonly sends whatever its mbufs hold. On other ports, and where the peer's buffers have another shape,
+// packets go through mbufs.
 //
-// The streams of an lcore that send the same frame have a pool that nobody else writes to, so the frame is written into its buffers
-// once: what a burst adds to an allocation is the lengths. A frame of several segments is composed anew for every packet, as any
-// buffer may become any segment.
+// Streams of an lcore that send the same frame share a pool that nothing else writes to, so the frame is
+// written into its buffers once; a burst then only allocates and sets the lengths. A frame of several
+// segments is composed for every packet, since any buffer may become any segment.
 import type { MbufVector, Mempool } from '../../ethdev/mempool.ts';
 import type { LcoreContext } from '../../lcore/context.ts';
 import { NO_NEXT } from '../../native.ts';
@@ -24,13 +25,13 @@ interface TxOnly {
   readonly headers: Uint8Array;
   /** An mbuf that holds the headers and is never sent itself; null for packets of several segments. */
   readonly template: MbufVector | null;
-  /** Streams that send with it. */
+  /** Number of streams that use it. */
   users: number;
-  /** Whoever comes next does not find it. */
+  /** Removes it from the senders, so that no further stream uses it. */
   readonly forget: () => void;
 }
 
-/** Addresses of RFC 2544's benchmark range, discard port. */
+/** Addresses from RFC 2544's benchmark range, and the discard port. */
 const FLOW: Omit<UdpFlow, 'sourceMac' | 'destinationMac'> = {
   sourceIp: '198.18.0.1',
   destinationIp: '198.18.0.2',
@@ -38,7 +39,7 @@ const FLOW: Omit<UdpFlow, 'sourceMac' | 'destinationMac'> = {
   destinationPort: 9,
 };
 
-/** What the streams of an lcore send with, by frame and burst. */
+/** Senders shared by the streams of an lcore, by frame and burst size. */
 const senders = new WeakMap<LcoreContext, Map<string, TxOnly>>();
 
 export const txonly: FwdEngine = {
@@ -81,7 +82,7 @@ function newSender({ run, plan }: FwdStream, lcore: LcoreContext, forget: () => 
   const { burst, txSegments, dataRoom } = run;
   const total = txSegments.reduce((sum, length) => sum + length, 0);
   const segments = burst * txSegments.length;
-  // A burst is sent or freed before the next one, so few buffers do, and few stay in the cache.
+  // A burst is sent or freed before the next one, so a few buffers suffice, and they stay in the cache.
   const pool = lcore.createPool({ count: Math.max(64, 2 * segments + 1), dataRoom, hugepages: false });
   const headers = udpFrameHeaders({ ...FLOW, destinationMac: plan.peerMac, sourceMac: plan.txMac }, total);
   const single = txSegments.length === 1;
@@ -141,7 +142,7 @@ function compose(state: TxOnly, n: number): boolean {
   return true;
 }
 
-/** The part of the headers that falls into frame bytes [offset, offset + length). */
+/** Writes the part of the headers within frame bytes [offset, offset + length). */
 function writeHeaders({ pool, headers }: TxOnly, mbuf: number, offset: number, length: number): void {
   const start = mbuf * pool.stride + pool.dataOff[mbuf];
   for (let i = 0; i < length && offset + i < headers.length; i++) pool.bytes[start + i] = headers[offset + i];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// testpmd's text about forwarding: the banner at its start and the statistics at its end.
+// testpmd's forwarding texts: the banner at the start and the statistics at the end.
 import type { PortStats } from '../../ethdev/port.ts';
 import { engineNamed } from '../fwd/engines.ts';
 import { peerMac, type Settings } from '../settings.ts';
@@ -41,9 +41,9 @@ function streamLine(settings: Settings, { rxPort, rxQueue, txPort, txQueue }: St
 export interface StreamCounts {
   readonly stream: Stream;
   readonly rx: number;
-  /** Packets that the TX queue took and did not drop. */
+  /** Packets that the TX queue accepted and did not drop. */
   readonly tx: number;
-  /** Packets that the TX queue did not take, or took and dropped: DPDK's fwd_dropped and oerrors. */
+  /** Packets that the TX queue did not accept, or accepted and dropped: DPDK's fwd_dropped and oerrors. */
   readonly dropped: number;
 }
 
@@ -51,7 +51,7 @@ export interface PortCounts {
   readonly id: number;
   /** Since forwarding started. */
   readonly stats: PortStats;
-  /** Those of its streams. */
+  /** Packets dropped by its streams. */
   readonly dropped: number;
 }
 
@@ -61,7 +61,7 @@ export interface CoreCycles {
   readonly tscHz: number;
 }
 
-/** `show fwd stats all`, and what `stop` prints. */
+/** The text of `show fwd stats all` and `stop`. */
 export function fwdStatsText(
   streams: readonly StreamCounts[],
   ports: readonly PortCounts[],
@@ -121,7 +121,9 @@ const sentLine = (packets: number, dropped: number) =>
 
 const right = (value: number) => String(value).padStart(2);
 
-/** Cycles are those of bursts that moved packets; a packet counts once, where it was last seen. */
+/**
+ * Cycles cover bursts that moved packets. Each packet counts once: as sent in txonly, as received otherwise.
+ */
 function cyclesText(
   { mode, cycles, tscHz }: CoreCycles,
   streams: readonly StreamCounts[],

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// testpmd's text about a port. Widths, blanks and borders are a contract: scripts match them.
+// testpmd's port texts. Widths, blanks and borders are a contract, because scripts match them.
 import type { Port, PortLink, PortStats } from '../../ethdev/port.ts';
 import { parsePciAddress } from '../../pci/address.ts';
 import type { Settings } from '../settings.ts';
 
 const BORDER = '#'.repeat(24);
 
-/** Statistics of a port at a moment, for rates. */
+/** A snapshot of a port's statistics, for rates. */
 export interface StatsSample {
   readonly stats: PortStats;
   /** Nanoseconds. */
   readonly time: bigint;
 }
 
-/** `show port stats N`; rates since `previous`, 0 when there is none. */
+/** `show port stats N`; rates since `previous`, or 0 without one. */
 export function portStatsText(id: number, now: StatsSample, previous: StatsSample | undefined): string {
   const s = now.stats;
   const seconds = previous ? Number(now.time - previous.time) / 1e9 : 0;
@@ -43,7 +43,7 @@ export function portXstatsText(port: Port, hideZero: boolean): string {
     .join('\n');
 }
 
-/** `show port summary`: heading and one line a port. */
+/** `show port summary`: a heading and one line per port. */
 export function portSummaryText(ports: readonly Port[], available: number): string {
   const row = (id: string, mac: string, name: string, driver: string, status: string, link: string) =>
     `${id.padEnd(4)} ${mac.padEnd(17)} ${name.padEnd(12)} ${driver.padEnd(14)} ${status.padEnd(8)} ${link}`;
@@ -172,7 +172,7 @@ export function linkLine(link: PortLink): string {
   return link.up ? `Link up at ${linkSpeed(link.speed)} FDX Fixed` : 'Link down';
 }
 
-/** Why there is no link, which DPDK has no words for. */
+/** The reason why a link is down, for which DPDK has no message. */
 export function noLinkLine(port: Port): string {
   return `Port ${port.id}: no link: ${port.link().reason}`;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Golden texts: what dpdk-testpmd 22.11 printed for two net_null ports, and the expressions of DPDK's test suite (DTS).
+// Golden texts: the output of dpdk-testpmd 22.11 for two net_null ports, and the regular expressions of
+// DPDK's test suite (DTS).
 import { describe, expect, it } from 'vitest';
 import { probePort } from '../../drivers/registry.ts';
 import type { Port, PortStats } from '../../ethdev/port.ts';
@@ -67,7 +68,7 @@ describe('show port stats', () => {
     );
   });
 
-  it('is split and read by DTS', () => {
+  it('can be split and parsed by DTS', () => {
     const sample = { stats: { ...zero, ipackets: 12, obytes: 77 }, time: 1n };
     const text = ports.map((port) => portStatsText(port.id, sample, undefined)).join('\n');
     const blocks = text.match(/(^ {2}#*.+#*$[^#]+)^ {2}#*$/gm) ?? [];
@@ -93,14 +94,14 @@ describe('show port stats', () => {
 });
 
 describe('show port', () => {
-  it("summary is as testpmd's", () => {
+  it("summary matches testpmd's", () => {
     expect(portSummaryText(ports, 2)).toBe(`Number of available ports: 2
 Port MAC Address       Name         Driver         Status   Link
 0    3A:05:0A:78:1C:30 net_null0    net_null       up       10 Gbps
 1    72:DD:B1:2A:FB:AA net_null1    net_null       up       10 Gbps`);
   });
 
-  it("xstats is as testpmd's", () => {
+  it("xstats matches testpmd's", () => {
     expect(portXstatsText(ports[0], false)).toBe(`###### NIC extended statistics for port 0 
 rx_good_packets: 0
 tx_good_packets: 0
@@ -118,7 +119,7 @@ tx_q0_bytes: 0`);
     expect(portXstatsText(ports[0], true)).toBe('###### NIC extended statistics for port 0 ');
   });
 
-  it("info begins as testpmd's", () => {
+  it("info begins like testpmd's", () => {
     const text = portInfoText(ports[0], true);
     expect(
       text.startsWith(`
@@ -166,14 +167,14 @@ MTU: 1500
     expect(field.exec(portInfoText(ports[0], true))?.[1]).toBe(value);
   });
 
-  it("tells links in DPDK's words", () => {
+  it("describes links in DPDK's words", () => {
     expect(linkLine({ up: true, speed: 10_000 })).toBe('Link up at 10 Gbps FDX Fixed');
     expect(linkLine({ up: true, speed: 2500 })).toBe('Link up at 2.5 Gbps FDX Fixed');
     expect(linkLine({ up: false, speed: 0 })).toBe('Link down');
   });
 });
 
-it("show device info is as testpmd's", () => {
+it("show device info matches testpmd's", () => {
   expect(deviceInfoText(ports[0])).toBe(`
 ********************* Infos for device net_null0 *********************
 Bus name: vdev
@@ -191,7 +192,7 @@ Connect to socket: 0
 describe('the banner of start', () => {
   const lcores = assignStreams(makeStreams([0, 1], 1, 'paired'), [1]);
 
-  it("is as testpmd's", () => {
+  it("matches testpmd's", () => {
     expect(
       fwdConfigText(defaultSettings(), lcores, 2),
     ).toBe(`io packet forwarding - ports=2 - cores=1 - streams=2 - NUMA support enabled, MP allocation mode: native
@@ -201,7 +202,7 @@ Logical Core 1 (socket 0) forwards packets on 2 streams:
 `);
   });
 
-  it('tells of retries', () => {
+  it('reports retries', () => {
     const text = fwdConfigText({ ...defaultSettings(), mode: 'mac', retry: true }, lcores, 2);
     expect(text).not.toContain('interrupt');
     const modes = ['io', 'txonly'].map((mode) =>
@@ -213,7 +214,7 @@ Logical Core 1 (socket 0) forwards packets on 2 streams:
     expect(text).toContain('\nTX retry num: 64, delay between TX retries: 1us\nLogical Core 1');
   });
 
-  it('tells queues and rings', () => {
+  it('reports queues and rings', () => {
     expect(
       rxtxConfigText({ ...defaultSettings(), mode: 'txonly' }, [ports[0]], 1),
     ).toBe(`  txonly packet forwarding packets/burst=32
@@ -235,7 +236,7 @@ Logical Core 1 (socket 0) forwards packets on 2 streams:
 describe('forward statistics', () => {
   const [stream] = makeStreams([0], 1, 'loop');
 
-  it("are as testpmd's", () => {
+  it("match testpmd's", () => {
     const counts = [
       { id: 0, stats: { ...zero, ipackets: 13742648, opackets: 13742640 }, dropped: 0 },
       { id: 1, stats: { ...zero, ipackets: 13742776, opackets: 13742784 }, dropped: 128 },
@@ -276,7 +277,7 @@ describe('forward statistics', () => {
     ).toBe(true);
   });
 
-  it('tell errors only when there are any, and cycles when they were counted', () => {
+  it('report errors only if there are any, and cycles if they were counted', () => {
     const bad = [{ id: 0, stats: { ...zero, ipackets: 10, rxNombuf: 2 }, dropped: 0 }];
     expect(fwdStatsText([], bad, null)).toContain('\n  RX-errors: 0\n  RX-nombufs: 2             \n');
     const cycles = { mode: 'rxonly', cycles: 1205, tscHz: 2.1e9 };
