@@ -164,7 +164,7 @@ describe('watchFd', () => {
     closeSync(writer);
   });
 
-  test('what cannot be watched is refused and leaves nothing behind', () => {
+  test('a descriptor that cannot be watched is refused without a leak', () => {
     const memory = native.memfdCreate('vpci-test', 4096, false);
     expect(codeOf(() => native.watchFd(memory, () => {}))).toBe('EPERM');
     native.close(memory);
@@ -244,7 +244,7 @@ describe('watchFd', () => {
 });
 
 describe('threads and time', () => {
-  test('a thread is pinned to the CPUs asked for, and only that thread', async () => {
+  test('a thread is pinned to the requested CPUs, and only that thread', async () => {
     const cpus = native.getAffinity();
     expect(cpus.length).toBeGreaterThan(0);
     const cpu = cpus.at(-1);
@@ -253,13 +253,13 @@ describe('threads and time', () => {
     expect(native.getAffinity()).toEqual(cpus);
   });
 
-  test('no CPU at all is EINVAL, a number beyond all CPUs a RangeError', () => {
+  test('an empty list of CPUs is EINVAL, a number beyond all CPUs a RangeError', () => {
     expect(codeOf(() => native.setAffinity([]))).toBe('EINVAL');
     expect(() => native.setAffinity([1024])).toThrow(RangeError);
     expect(() => native.setAffinity([-1])).toThrow(RangeError);
   });
 
-  test('all threads of a process are pinned, V8’s among them, and those to come', () => {
+  test('all threads of a process are pinned, V8’s and future ones included', () => {
     const cpu = native.getAffinity().at(-1) as number;
     const result = runMain(`native.setAffinityOfAll([${cpu}]);
       const { readdirSync, readFileSync } = require('node:fs');
@@ -278,7 +278,7 @@ describe('threads and time', () => {
     expect(await nextMessage(addonWorker(code))).toBe('vpci-lcore-1234\n');
   });
 
-  test('the time-stamp counter rises at the rate that tscHz tells', async () => {
+  test('the time-stamp counter advances at the rate of tscHz', async () => {
     const hz = native.tscHz();
     expect(native.tscHz()).toBe(hz);
     // Another process may take the CPU between the two clocks, but not each time.

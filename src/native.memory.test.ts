@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The addon's memory and descriptor functions: memory files, mappings, and their life across threads.
+// The addon's memory and descriptor functions: memory files, mappings, and their lifetime across threads.
 import { spawnSync } from 'node:child_process';
 import {
   ftruncateSync,
@@ -206,7 +206,7 @@ describe('mappings', () => {
   });
 });
 
-/** Runs a program that has `native` in a process of its own; gives how it ended and what it printed. */
+/** Runs a program with `native` in a process of its own; returns its exit status and output. */
 function inProcess(body: string): { status: number | null; signal: string | null; stdout: string } {
   const path = join(folder, 'program.ts');
   const native = JSON.stringify(new URL('./native.ts', import.meta.url).href);
@@ -255,7 +255,10 @@ describe('a mapped file that lacks pages', () => {
   const noLimit = holeLimitMissing();
   if (noLimit) console.warn(`The tests of missing pages are skipped: ${noLimit}`);
 
-  /** With a file of a terabyte without a page, of which `pages` may be made; `touch` reads or writes page i. */
+  /**
+   * With a one-terabyte file without pages, of which `pages` may be allocated; `touch` reads or writes page
+   * i.
+   */
   const inChild = (pages: number, body: string) =>
     inProcess(`
       import { fstatSync } from 'node:fs';

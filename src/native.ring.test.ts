@@ -123,7 +123,7 @@ describe('packets', () => {
 });
 
 describe('queue states', () => {
-  it('quiesce tells the index and makes bursts return nothing; start resumes there', () => {
+  it('quiesce returns the index and makes bursts return nothing; start resumes there', () => {
     const pkts = pool.vector(32);
     native.driverGenerate(loop.peerTx, 5);
     expect(native.rxBurst(loop.rx, pkts.handle, 3)).toBe(3);
