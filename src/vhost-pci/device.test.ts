@@ -142,7 +142,7 @@ describe('a vhost-pci function', () => {
         rig.fake.vanish(from);
         rig.fake.raise(0);
         rig.fake.raise(0);
-        expect(rig.reports).toEqual(['The device fake is gone: it does not answer any more']);
+        expect(rig.reports).toEqual(['The device fake is gone: it no longer responds']);
         expect([rig.device.state, rig.removals, rig.device.linkUp]).toEqual(['removed', 1, false]);
       },
     );
