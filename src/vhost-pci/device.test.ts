@@ -85,7 +85,7 @@ describe('a vhost-pci function', () => {
       rig.fake.control.give(31, 0xffff_ffff);
       rig.fake.raise(1);
       await until('the device is reset', () => rig.device.resets === 1);
-      expect(rig.reports[0]).toMatch(/broke the rules of a local ring/);
+      expect(rig.reports[0]).toMatch(/violated the rules of a local ring/);
       rig.connect();
       expect(rig.state('rx')).toBe('running');
     });
