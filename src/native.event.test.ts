@@ -30,7 +30,7 @@ const runMain = (code: string) =>
   );
 
 describe('signals that end a process', () => {
-  test('are seen while their listeners wait for the event loop, and others are not', async () => {
+  test('are detected while their listeners wait for the event loop, and others are not', async () => {
     const heard: string[] = [];
     const listener = (signal: string) => heard.push(signal);
     const signals = ['SIGWINCH', 'SIGINT', 'SIGTERM'] as const;
@@ -62,7 +62,7 @@ describe('eventfds', () => {
     native.close(fd);
   });
 
-  test('a counter at its maximum stays there, and is drained whole', () => {
+  test('a full counter stays full, and is drained completely', () => {
     const fd = native.eventfd();
     writeSync(fd, new Uint8Array(new BigUint64Array([2n ** 64n - 2n]).buffer));
     for (let i = 0; i < 3; i++) native.eventfdSignal(fd);
@@ -72,7 +72,7 @@ describe('eventfds', () => {
     native.close(fd);
   });
 
-  test('isEventfd knows eventfds only', () => {
+  test('isEventfd is true for eventfds only', () => {
     const event = native.eventfd();
     const [near, far] = native.socketPair();
     const memory = native.memfdCreate('anon_inode:[eventfd]', 4096, false);
@@ -82,7 +82,7 @@ describe('eventfds', () => {
     expect(native.isEventfd(event)).toBe(false);
   });
 
-  test('signalling something else neither blocks nor throws nor kills', () => {
+  test('signalling other descriptors neither blocks nor throws nor kills', () => {
     const path = fifo('signal');
     const both = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
     expect(
@@ -220,7 +220,7 @@ describe('watchFd', () => {
     native.close(fd);
   });
 
-  test('an exception in the main thread is an uncaughtException, and watching goes on', () => {
+  test('an exception in the main thread is an uncaughtException, and watching continues', () => {
     const result = runMain(`let calls = 0;
       process.on('uncaughtException', (error) => console.log(error.message));
       const watcher = native.watchFd(fd, () => {

@@ -144,7 +144,7 @@ describe('an RX queue', () => {
     expect([kicks(), receive(64)]).toEqual([0, 2]);
   });
 
-  it('lets its thread sleep when it is stopped or broken, and touches nothing', () => {
+  it('lets its thread sleep when stopped or broken, and does not touch the ring', () => {
     loopback.bytes.setUint16(0x8002, 500, true); // available index of the peer's TX ring
     expect(native.queueArm(loopback.rx)).toBe(true);
     expect(native.queueState(loopback.rx)).toBe(QUEUE_BROKEN);
@@ -156,7 +156,7 @@ describe('an RX queue', () => {
   });
 
   test.prop([fc.array(fc.constantFrom('send', 'receive', 'arm', 'disarm'), { maxLength: 60 })])(
-    'asks exactly when it said so',
+    'requests kicks exactly while it is armed',
     (steps) => {
       let armed = false;
       for (const step of steps) {

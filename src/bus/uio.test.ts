@@ -112,13 +112,13 @@ describe('UIO', () => {
     device.onInterrupt(0, () => calls++);
     device.enableInterrupts();
     writeFileSync(path('config'), new Uint8Array(256).fill(0xff));
-    await until('it is told', () => reasons.length > 0);
+    await until('it is reported', () => reasons.length > 0);
     const then = calls;
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect([reasons, calls]).toEqual([['it no longer responds'], then]);
   });
 
-  it('says how to get hugepages for a device without an IOMMU if there are none', () => {
+  it('reports how to get hugepages for a device without an IOMMU if there are none', () => {
     const device = open();
     expect(() => device.allocateDma(2 ** 46)).toThrow(
       /^Failed to allocate memory for 0000:00:04.0: without an IOMMU it needs 33554432 hugepages of 2 MiB; reserve some/,

@@ -162,7 +162,7 @@ describe('kernel VFIO', () => {
     device.onRemoved((reason) => reasons.push(reason));
     const fd = vfio.eventfds.get(4)?.[0] as number;
     native.eventfdSignal(fd);
-    await until('it is told', () => reasons.length > 0);
+    await until('it is reported', () => reasons.length > 0);
     native.eventfdSignal(fd);
     await until('the second request is read', () => !native.pollFd(fd, 'in', 0));
     expect(reasons).toEqual(['the kernel requested its release']);
@@ -174,7 +174,7 @@ describe('kernel VFIO', () => {
     device.onRemoved((reason) => reasons.push(reason));
     const { view, unmap } = vfio.view(CONFIG, 256);
     for (let at = 4; at < 256; at += 4) view.setUint32(at, 0xffff_ffff, true);
-    await until('it is told', () => reasons.length > 0);
+    await until('it is reported', () => reasons.length > 0);
     expect(reasons).toEqual(['it no longer responds']);
     unmap();
   });
@@ -192,8 +192,8 @@ describe('kernel VFIO', () => {
   it('maps memory for the device by its address in this process, and unmaps it', () => {
     const device = open();
     const memory = device.allocateDma(5000);
-    const told = vfio.dma.get(memory.iova);
-    expect(told).toEqual({ vaddr: native.mappingAddress(memory.mapping), size: 8192n });
+    const mapped = vfio.dma.get(memory.iova);
+    expect(mapped).toEqual({ vaddr: native.mappingAddress(memory.mapping), size: 8192n });
     expect(memory.size).toBe(8192);
     vfio.failures.set('VFIO_IOMMU_MAP_DMA', 'ENOMEM');
     expect(() => device.allocateDma(4096)).toThrow(/the limit of locked memory is too low \(ulimit -l\)/);

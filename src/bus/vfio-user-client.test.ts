@@ -135,7 +135,7 @@ describe('vfio-user client', () => {
       expect.objectContaining({ code: 'VPCI_REMOVED' }),
     );
     expect(() => client.request({ command: RESET })).toThrow(expected);
-    await until('the removal is told', () => removals.length > 0);
+    await until('the removal is reported', () => removals.length > 0);
     expect(removals).toEqual([expect.stringMatching(expected)]);
   });
 
@@ -153,7 +153,7 @@ describe('vfio-user client', () => {
   it('detects that the server closed, once, without a request', async () => {
     const watcher = native.watchFd(client.fd, () => client.poll());
     server.close();
-    await until('the removal is told', () => removals.length > 0);
+    await until('the removal is reported', () => removals.length > 0);
     watcher.close();
     client.poll();
     expect(removals).toEqual(['the connection was closed']);

@@ -320,12 +320,12 @@ describe('vfio-user device', () => {
     const reasons: string[] = [];
     device.onRemoved((reason) => reasons.push(reason));
     server.close();
-    await until('the removal is told', () => reasons.length > 0);
+    await until('the removal is reported', () => reasons.length > 0);
     expect(reasons).toEqual(['the connection was closed']);
     expect(() => device.bar(0).read8(0)).toThrow(expect.objectContaining({ code: 'VPCI_REMOVED' }));
   });
 
-  it('is not a PCI device if the server says so', () => {
+  it('is refused if it is not a PCI device', () => {
     server.describeDevice({ flags: 1 });
     const client = new VfioUserClient(server.clientFd, 'dev', 100);
     expect(() => new VfioUserPciDevice(client, 'dev')).toThrow(/is not a PCI device/);
@@ -344,7 +344,7 @@ describe('opening a socket', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('reports that there is none', () => {
+  it('reports that there is no socket', () => {
     const path = join(folder, 'none.sock');
     expect(() => openVfioUser(path)).toThrow(
       expect.objectContaining({

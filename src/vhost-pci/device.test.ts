@@ -167,7 +167,7 @@ describe('a vhost-pci function', () => {
       };
       sendOne();
       rig.fake.raise(1);
-      await until('the refusal is told', () => rig.reports.includes('EIO'));
+      await until('the refusal is reported', () => rig.reports.includes('EIO'));
       expect([rig.device.state, rig.device.invalidMessages]).toEqual(['live', 3]);
     });
 
