@@ -121,7 +121,10 @@ function step<T>(address: string, what: string, run: () => T): T {
       throw new PmdError('EBUSY', `Failed to open ${address}: it is in use by another process`);
     }
     if (code === 'EPERM') {
-      throw new PmdError('EPERM', `Failed to open ${address}: the kernel did not permit to ${what} (EPERM)`);
+      throw new PmdError(
+        'EPERM',
+        `Failed to open ${address}: the kernel denied permission to ${what} (EPERM)`,
+      );
     }
     throw failedTo(`${what} for ${address}`, error);
   }

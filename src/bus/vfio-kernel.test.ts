@@ -232,7 +232,7 @@ describe('kernel VFIO', () => {
       [
         'VFIO_SET_IOMMU',
         'EPERM',
-        `Failed to open ${ADDRESS}: the kernel did not permit to set up the IOMMU (EPERM)`,
+        `Failed to open ${ADDRESS}: the kernel denied permission to set up the IOMMU (EPERM)`,
       ],
       [
         'VFIO_GROUP_SET_CONTAINER',
