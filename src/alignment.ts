@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Pages of this machine (x86-64), and sizes rounded up to a multiple.
+// Page sizes of this machine, and rounding up to a multiple.
 
 /** Bytes. */
 export const PAGE = 4096;
 export const HUGE_PAGE = 2 << 20;
 
-/** The least multiple of `to` that is not below `value`. */
+/** Rounds `value` up to a multiple of `to`. */
 export const alignUp = (value: number, to: number): number => Math.ceil(value / to) * to;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Checks of what applications hand to the public API. A wrong argument is a PmdError (VPCI_ARGUMENT) that names it, whatever it is: types
-// are gone at run time, and plain JavaScript never had them.
+// Argument checks of the public API. A wrong argument of any type raises a PmdError (VPCI_ARGUMENT) that
+// names it: types are erased at run time, and plain JavaScript never had them.
 import { inspect } from 'node:util';
 import { PmdError } from './errors.ts';
 
-/** `call` is what the user called: "launch()". */
+/** `call` is the function that the user called: "launch()". */
 export function argumentError(call: string, name: string, wanted: string, got: unknown): PmdError {
   return new PmdError(
     'VPCI_ARGUMENT',
@@ -33,7 +33,7 @@ export function requireOneOf(call: string, name: string, value: unknown, known: 
   if (!known.includes(value as string)) throw argumentError(call, name, `one of ${known.join(', ')}`, value);
 }
 
-/** An object without keys that nobody reads: a misspelt option would be left out silently. */
+/** An object with known keys only: otherwise a misspelt option would be ignored silently. */
 export function requireOptions(call: string, name: string, value: unknown, keys: readonly string[]): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw argumentError(call, name, 'an object', value);
@@ -45,7 +45,7 @@ export function requireOptions(call: string, name: string, value: unknown, keys:
   );
 }
 
-/** In one short line. */
+/** `value` as one short line. */
 function shown(value: unknown): string {
   const text = inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY, maxStringLength: 100 });
   return text.replace(/\s+/g, ' ').slice(0, 120);

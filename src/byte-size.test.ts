@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { formatByteSize, parseByteSize } from './byte-size.ts';
 
-describe('a size of memory', () => {
+describe('a memory size', () => {
   it.each([
     ['4096', 4096],
     ['0x1000', 4096],
@@ -14,7 +14,7 @@ describe('a size of memory', () => {
   });
 
   it.each(['', 'M', '-1', '1.5G', '8GB', '8 G', '9007199254740992', '9007199254740991K'])(
-    "'%s' is none",
+    "'%s' is not a size",
     (text) => {
       expect(parseByteSize(text)).toBeNull();
     },

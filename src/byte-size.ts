@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Sizes of memory as a user writes and reads them: 512M, 8G, 1T, or bytes.
+// Memory sizes as users write and read them: 512M, 8G, 1T, or bytes.
 
 const UNITS = ['', 'K', 'M', 'G', 'T'] as const;
 
-/** Bytes, or null for what is no size, or one beyond 2^53 - 1. */
+/** Bytes; null if `text` is not a size or exceeds 2^53 - 1. */
 export function parseByteSize(text: string): number | null {
   const [, digits, unit = ''] = /^(\d+|0x[0-9a-f]+)([KMGT]?)$/i.exec(text) ?? [];
   if (digits === undefined) return null;
@@ -11,7 +11,10 @@ export function parseByteSize(text: string): number | null {
   return Number.isSafeInteger(bytes) ? bytes : null;
 }
 
-/** As a user would write it, rounded up where a smaller unit would be all digits: given back as an option it suffices. */
+/**
+ * As a user would write it. Long numbers are rounded up to a larger unit, so that the result is sufficient as
+ * an option.
+ */
 export function formatByteSize(bytes: number): string {
   for (let power = UNITS.length - 1; power > 0; power--) {
     const unit = 1024 ** power;

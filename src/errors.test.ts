@@ -21,7 +21,7 @@ const sources = ['src', 'tools', 'addon']
 const words = (pattern: RegExp): Set<string> =>
   new Set(sources.flatMap((text) => [...text.matchAll(pattern)].map(([, code = '']) => code)));
 
-it('regression: the message of an error is one line with an end, whatever names are in it', () => {
+it('regression: an error message is one line of limited length, whatever names it contains', () => {
   expect(new PmdError('VPCI_NO_DRIVER', "no driver 'a\nb\u2028\x1b[2Jc'").message).toBe(
     "no driver 'a b [2Jc'",
   );
@@ -29,7 +29,7 @@ it('regression: the message of an error is one line with an end, whatever names 
   expect([message.length, message.endsWith('x…')]).toEqual([1000, true]);
 });
 
-it('an error keeps the code of its cause, which may be no error at all', () => {
+it('an error keeps the code of its cause, even if the cause is not an Error', () => {
   const missing = Object.assign(new Error('no such file'), { code: 'ENOENT' });
   expect(failedTo('open x', missing)).toMatchObject({
     code: 'ENOENT',
@@ -39,27 +39,27 @@ it('an error keeps the code of its cause, which may be no error at all', () => {
   expect(failedTo('open x', undefined)).toMatchObject({ code: 'VPCI_INTERNAL' });
 });
 
-describe('codes of errors', () => {
-  it('are of the table, or of the system, for the compiler', () => {
+describe('error codes', () => {
+  it('are those of the table or of the system, enforced by the compiler', () => {
     // @ts-expect-error: a code that is not in the table.
     expect(new PmdError('VPCI_NO_SUCH_CODE', '').code).toBe('VPCI_NO_SUCH_CODE');
     expect(new PmdError('EBUSY', '').code).toBe('EBUSY');
   });
 
-  it('stand in the table once each, when the code names them', () => {
+  it('appear in the table exactly once if the code names them', () => {
     expect(codes.filter((code, i) => codes.indexOf(code) < i)).toEqual([]);
     const named = [...words(/\b(VPCI_[A-Z_]+[A-Z])\b/g)].filter((code) => !NO_CODES.includes(code));
     expect(named.length).toBeGreaterThan(50);
     expect(named.filter((code) => !codes.includes(code))).toEqual([]);
   });
 
-  it('are thrown somewhere, when the table has them', () => {
-    // Not what is only compared with: `code === 'VPCI_X'`.
+  it('are thrown somewhere if they are in the table', () => {
+    // Comparisons do not count: `code === 'VPCI_X'`.
     const thrown = words(/(?<![=!]==? )'(VPCI_[A-Z_]+)'/g);
     expect(codes.filter((code) => !thrown.has(code))).toEqual([]);
   });
 
-  it('stand in docs/errors.md as in the table (npm run docs)', () => {
+  it('in docs/errors.md are those of the table (npm run docs)', () => {
     expect(readFileSync(ERRORS_PAGE, 'utf8')).toBe(errorsPage());
   });
 });

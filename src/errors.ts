@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The one error class that reaches users, and every code that it may carry.
+// The one error class that users see, and all of its codes.
 
 /**
- * Our codes by theme: what each means, and what to do. docs/errors.md is written from this table (npm run docs); tests hold
- * it against the code both ways.
+ * Our codes by theme, each with its meaning and remedy. docs/errors.md is generated from this table (npm run
+ * docs); tests compare it with the code both ways.
  */
 export const ERROR_CODES = {
   'Arguments and devices': {
@@ -13,24 +13,24 @@ export const ERROR_CODES = {
       'correct the key; README lists those of each driver',
     ],
     VPCI_NO_DRIVER: ['no driver has this name', 'use net_vhost_pci, net_tap, net_null or a PCI address'],
-    VPCI_DUPLICATE: ['a port of this name is open', 'close it first, or choose another number'],
+    VPCI_DUPLICATE: ['a port of this name is already open', 'close it first, or choose another number'],
     VPCI_TOO_MANY_PORTS: ['every port number is in use', 'close a port first'],
     VPCI_CLOSED: ['the port, pool or connection was closed', 'open it again; the closed object stays closed'],
-    VPCI_INTERNAL: ['an error without a code', 'report it with the message; it is a defect'],
+    VPCI_INTERNAL: ['an error without a code', 'report it with the message; it is a bug'],
   },
   'Queues and lcores': {
     VPCI_QUEUE_COUNT: [
-      'more queues were asked for than there are',
-      'ask for fewer, or give the device and the peer more; the message has both numbers',
+      'more queues were requested than the device or the peer has',
+      'request fewer, or configure more on the device and the peer; the message has both numbers',
     ],
-    VPCI_NO_QUEUE: ['the lcore was not given this queue', 'configure more queues before launch()'],
+    VPCI_NO_QUEUE: ['the lcore has no such queue', 'configure more queues before launch()'],
     VPCI_QUEUE_BUSY: [
-      'another lcore has the queue',
-      'give each queue to one lcore, or wait until that one has ended',
+      'another lcore owns the queue',
+      'give each queue to one lcore, or wait until that lcore has ended',
     ],
-    VPCI_POOLS: ['the lcore has as many pools as it may have', 'share a pool, or close one'],
+    VPCI_POOLS: ['the lcore has the maximum number of pools', 'share a pool, or close one'],
     VPCI_SLEEPERS: [
-      'the lcore has as many sleepers as it may have',
+      'the lcore has the maximum number of sleepers',
       'close one; one sleeper serves many queues',
     ],
     VPCI_NO_INTERRUPTS: [
@@ -39,10 +39,10 @@ export const ERROR_CODES = {
     ],
     VPCI_LCORES: [
       'a list or mask of lcores cannot be parsed',
-      "correct it; the syntax is DPDK's --lcores or -c",
+      "correct it; the syntax is that of DPDK's --lcores or -c",
     ],
     VPCI_NO_CPU: [
-      'there is no such CPU, or this process may not use it',
+      'the CPU does not exist, or this process may not use it',
       'choose another, or change the cpuset',
     ],
     VPCI_LCORE_MODULE: [
@@ -68,18 +68,18 @@ export const ERROR_CODES = {
       "use the path of vhost-pci-device --vfio-user; see the device model's log",
     ],
     VPCI_WRONG_DEVICE: ['the function is not a vhost-pci-net function', 'check the address or socket'],
-    VPCI_NOT_BOUND: ['the function has no driver that this one can use', 'bind it with vhost-pci-devbind'],
+    VPCI_NOT_BOUND: ['the function is not bound to the required driver', 'bind it with vhost-pci-devbind'],
     VPCI_REMOVED: [
       'the device is gone',
       "close the port and open it again when the device is back ('removed' event)",
     ],
     VPCI_BAD_REPLY: [
-      'a reply of the device breaks the protocol',
-      'report it for the device model; restart it',
+      'a reply of the device violates the protocol',
+      'report it as a bug of the device model, and restart it',
     ],
-    VPCI_VFIO_VERSION: ['VFIO has another API version', 'use a kernel with VFIO API version 0'],
+    VPCI_VFIO_VERSION: ['the VFIO API version is not supported', 'use a kernel with VFIO API version 0'],
     VPCI_NO_BAR: ['the device lacks a BAR', 'use a device model of the same version'],
-    VPCI_BAD_ACCESS: ['a register access lies outside its region', 'report it; it is a defect'],
+    VPCI_BAD_ACCESS: ['a register access lies outside its region', 'report it; it is a bug'],
     VPCI_BAD_CAPABILITY: [
       'a PCI capability is missing or malformed',
       'use a device model of the same version',
@@ -88,19 +88,19 @@ export const ERROR_CODES = {
   },
   'The session with the device': {
     VPCI_FEATURES: ['feature negotiation failed', 'use a device model of the same version'],
-    VPCI_BAD_CONFIG: ['the device configuration makes no sense', 'use a device model of the same version'],
+    VPCI_BAD_CONFIG: ['the device configuration is invalid', 'use a device model of the same version'],
     VPCI_BAD_QUEUE: [
       'the device offers a local queue of an unusable size',
       'use a device model of the same version',
     ],
-    VPCI_BAD_RING: ['the device broke the rules of a local ring', 'none: the driver resets the device'],
-    VPCI_RESET: [
-      'the device does not finish a reset, or asks for one again and again',
-      'restart the device model',
+    VPCI_BAD_RING: [
+      'the device violated the virtqueue rules on a local ring',
+      'none: the driver resets the device',
     ],
+    VPCI_RESET: ['the device does not complete a reset, or keeps requesting one', 'restart the device model'],
     VPCI_BAD_MEMORY: [
       "the peer's memory cannot be mapped or is too large",
-      'do what the message says: max-peer-memory=, mem= or --allow-memory-fs',
+      'follow the message: max-peer-memory=, mem= or --allow-memory-fs',
     ],
   },
   testpmd: {
@@ -111,7 +111,7 @@ export const ERROR_CODES = {
       'a command file cannot be read',
       'use a text file or pipe within the limits of the message',
     ],
-    VPCI_ABORTED: ['a signal came while a command file was read', 'none: the user asked for it'],
+    VPCI_ABORTED: ['a signal arrived while a command file was read', 'none: the user requested it'],
   },
   'The built-in peer': {
     VPCI_BACKEND_GONE: [
@@ -120,36 +120,39 @@ export const ERROR_CODES = {
     ],
     VPCI_BACKEND_CLOSED: ['the connection was closed on this side', 'none: the peer is ending'],
     VPCI_BACKEND_PROTOCOL: [
-      'the back-end breaks the vhost-user protocol',
-      'check what listens at the socket',
+      'the back-end violates the vhost-user protocol',
+      'check which program listens at the socket',
     ],
     VPCI_BACKEND_TIMEOUT: [
       'the back-end does not answer',
-      'check what listens at the socket, and whether it is held',
+      'check which program listens at the socket, and whether it is stopped',
     ],
     VPCI_BACKEND_REFUSED: ['the back-end refused a request', "see the back-end's log for the reason"],
-    VPCI_BACKEND_FEATURES: ['the back-end lacks a feature that was asked for', 'leave out the option'],
+    VPCI_BACKEND_FEATURES: ['the back-end lacks a requested feature', 'omit the option'],
     VPCI_QUEUE_SIZE: [
       'a ring cannot have this many entries',
-      'split: a power of two; at most 32768 either way',
+      'split: a power of two; at most 32768 for both kinds',
     ],
     VPCI_FRAME_SIZE: ['a frame cannot have this size', 'choose a size within the limits of the message'],
-    VPCI_HOSTILE: ['this kind of ring has no such rule to break', 'choose another rule; --help lists them'],
-    VPCI_PEER_DOWN: ['there is no back-end to attack', 'start the back-end first'],
-    VPCI_PEER_STOPPED: ['the peer was stopped while it started', 'none: the user asked for it'],
+    VPCI_HOSTILE: [
+      'the rule to break does not exist for this kind of ring',
+      'choose another rule; --help lists them',
+    ],
+    VPCI_PEER_DOWN: ['no back-end to attack', 'start the back-end first'],
+    VPCI_PEER_STOPPED: ['the peer was stopped during its start', 'none: the user requested it'],
   },
   'Other tools': {
     VPCI_CARRIES_NETWORK: ["this machine's network runs over the device", 'use --force if that is intended'],
-    VPCI_CHILD: ['a program that a tool started failed', 'read its output, which the message ends with'],
-    VPCI_CHECK: ['npm start: frames were lost or corrupt', 'read what each part printed'],
-    VPCI_NO_TRAFFIC: ['not a packet passed', 'check that peer and driver run; read what they printed'],
+    VPCI_CHILD: ['a program that a tool started failed', 'read its output at the end of the message'],
+    VPCI_CHECK: ['npm start: frames were lost or corrupted', 'read the output of each part'],
+    VPCI_NO_TRAFFIC: ['no packets passed', 'check that peer and driver run, and read their output'],
     VPCI_BENCH: ['the peer cannot take part in this case', 'use --peer dpdk'],
     VPCI_NO_DPDK: ['dpdk-testpmd is not installed', 'install the packages that the message names'],
-    VPCI_RIG: ['the VM rig cannot start', 'do what the message says; docs/vm-rig.md has the requirements'],
+    VPCI_RIG: ['the VM rig cannot start', 'follow the message; docs/vm-rig.md has the requirements'],
     VPCI_RIG_PROJECT: ['the project is not built', 'npm ci && npm run build'],
-    VPCI_RIG_GUEST: ['a guest did not boot or does not answer', "read the console's log"],
+    VPCI_RIG_GUEST: ['a guest did not boot or does not answer', 'read the console log'],
     VPCI_RIG_COMMAND: ['a command in a guest failed', 'read its output in the message'],
-    VPCI_NO_MIRROR: ['apt knows no Debian archive', 'apt-get update, or set VPCI_RIG_MIRROR'],
+    VPCI_NO_MIRROR: ['no Debian archive is configured in apt', 'apt-get update, or set VPCI_RIG_MIRROR'],
   },
 } as const satisfies Record<string, Record<`VPCI_${string}`, readonly [meaning: string, remedy: string]>>;
 
@@ -161,8 +164,9 @@ export type SystemCode = `E${Uppercase<string>}`;
 export type PmdErrorCode = VpciCode | SystemCode;
 
 /**
- * A failure that a user can act on. `code` is stable: of the table above, or an errno name for what a system call said. A module's
- * own error keeps its code when it ends an lcore. The message reads "Failed to <verb> <object>: <cause>" and names the thing at fault.
+ * A failure that a user can act on. `code` is stable: a code of the table above, or the errno name of a
+ * failed system call. If a module's own error ends an lcore, it keeps its code. The message reads "Failed to
+ * <verb> <object>: <cause>" and names the object at fault.
  */
 export class PmdError extends Error {
   readonly code: PmdErrorCode;
@@ -176,18 +180,24 @@ export class PmdError extends Error {
 
 const MAX_MESSAGE = 1000;
 
-/** Names and paths in a message are a user's, or a peer's: no second line, no control characters, an end. */
+/**
+ * Messages contain names and paths of users and peers: keep one line, drop control characters, limit the
+ * length.
+ */
 function oneLine(text: string): string {
   const line = text.slice(0, MAX_MESSAGE + 1).replace(/[\p{Cc}\u2028\u2029]+/gu, ' ');
   return line.length > MAX_MESSAGE ? `${line.slice(0, MAX_MESSAGE - 1)}…` : line;
 }
 
-/** The code of an error that is not ours, which has none when it did not come from a system call or from Node. */
+/**
+ * The code of a foreign error; `otherwise` if it has none, because it came neither from a system call nor
+ * from Node.
+ */
 export function codeOf(error: unknown, otherwise: PmdErrorCode): PmdErrorCode {
   return ((error as NodeJS.ErrnoException | undefined)?.code as PmdErrorCode | undefined) ?? otherwise;
 }
 
-/** Wraps whatever `cause` is (an addon's errno error, as a rule) into a PmdError that names what was being done. */
+/** Wraps `cause`, usually an errno error of the addon, into a PmdError that names the failed action. */
 export function failedTo(action: string, cause: unknown): PmdError {
   const message = (cause as Error | undefined)?.message ?? String(cause);
   return new PmdError(codeOf(cause, 'VPCI_INTERNAL'), `Failed to ${action}: ${message}`, { cause });

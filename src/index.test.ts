@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The public API, export by export: a wrong argument is one line that names it.
+// The public API, export by export: the error for a wrong argument is one line that names it.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,7 +29,7 @@ const run = (options: object) => launch({ cpu, module: good, ...options });
 const port = (devargs = '') => openPort(`net_null0${devargs}`);
 const pool = () => new Mempool({ count: 8, hugepages: false });
 
-/** What is called, and what the error says of it. */
+/** Title, call, and a part of the expected message. */
 const CASES: Readonly<Record<string, readonly (readonly [string, () => unknown, string])[]>> = {
   openPort: [
     ['no device', () => openPort(), "device must be a string such as 'net_vhost_pci0"],
@@ -46,9 +46,9 @@ const CASES: Readonly<Record<string, readonly (readonly [string, () => unknown, 
   ],
   probePort: [
     ['an array', () => probePort([]), 'device must be'],
-    ['ids that are none', () => probePort('net_null0', 7), 'ids must be an object, not 7'],
+    ['ids that are not an object', () => probePort('net_null0', 7), 'ids must be an object, not 7'],
     [
-      'an id that is none',
+      'an id out of range',
       () => probePort('net_null0', { id: 32 }),
       'id must be a whole number from 0 to 31',
     ],
@@ -58,7 +58,7 @@ const CASES: Readonly<Record<string, readonly (readonly [string, () => unknown, 
     ['half a config', () => port().configure({ rxQueues: 1 }), 'txQueues must be'],
     ['an unknown event', () => port().on('data', () => {}), 'event must be one of link, reason, removed'],
     ['no listener', () => port().on('link'), 'listener must be a function'],
-    ['a queue that it has not', () => port().rxQueueSpec(99), 'Port 0 has no rx queue 99'],
+    ['a queue that it does not have', () => port().rxQueueSpec(99), 'Port 0 has no rx queue 99'],
     ['a queue of -1', () => port().txQueueSpec(-1), 'Port 0 has no tx queue -1'],
   ],
   launch: [
@@ -66,19 +66,19 @@ const CASES: Readonly<Record<string, readonly (readonly [string, () => unknown, 
     ['an unknown option', () => run({ core: 1 }), "options has no 'core'; it takes lcore, cpu"],
     ['no module', () => launch({ cpu }), 'module must be an absolute path or a file: URL'],
     ['a relative module', () => run({ module: './worker.ts' }), "not './worker.ts'"],
-    ['a module of the network', () => run({ module: new URL('https://[::1]/a.js') }), 'module must be'],
+    ['a module from the network', () => run({ module: new URL('https://[::1]/a.js') }), 'module must be'],
     ['an absent module', () => run({ module: pathToFileURL(join(folder, 'absent.ts')) }), 'no such file'],
     ['a folder as module', () => run({ module: folder }), 'it is a directory'],
-    ['a URL of elsewhere', () => run({ module: 'file://host/a.js' }), 'the URL of a local file'],
+    ['a file URL with a host', () => run({ module: 'file://host/a.js' }), 'the URL of a local file'],
     ['a CPU of -1', () => run({ cpu: -1 }), 'cpu must be a whole number from 0 to 1023, not -1'],
-    ['a CPU that is not there', () => run({ cpu: 1023 }), 'cpu 1023: this machine has no such CPU'],
+    ['a CPU that does not exist', () => run({ cpu: 1023 }), 'cpu 1023: this machine has no such CPU'],
     ['no CPU', () => run({ cpu: [] }), 'cpu must be a CPU or an array of at least one'],
     ['a CPU of another type', () => run({ cpu: '0' }), "not '0'"],
     ['an lcore of NaN', () => run({ lcore: Number.NaN }), 'lcore must be'],
-    ['a port and no array', () => run({ ports: port() }), 'ports must be an array of ports'],
-    ['a port that is none', () => run({ ports: ['net_null0'] }), 'each of ports must be a port'],
-    ['data that cannot go there', () => run({ data: () => 0 }), 'data must be something that postMessage'],
-    ['a time that is none', () => run({ stopTimeout: -5 }), 'stopTimeout must be'],
+    ['a port instead of an array', () => run({ ports: port() }), 'ports must be an array of ports'],
+    ['a port that is not one', () => run({ ports: ['net_null0'] }), 'each of ports must be a port'],
+    ['data that cannot be posted', () => run({ data: () => 0 }), 'data must be something that postMessage'],
+    ['a negative time', () => run({ stopTimeout: -5 }), 'stopTimeout must be'],
   ],
   Mempool: [
     ['null', () => new Mempool(null), 'options must be an object'],
@@ -116,7 +116,7 @@ const CASES: Readonly<Record<string, readonly (readonly [string, () => unknown, 
 const CALLABLE_WITHOUT_ARGUMENTS = ['ports', 'PmdError'];
 
 describe.each(Object.entries(CASES))('%s', (_, cases) => {
-  it.each(cases)('regression: refuses %s, and says so in one line', (_what, call, says) => {
+  it.each(cases)('regression: refuses %s with a one-line error', (_what, call, says) => {
     const error = (() => {
       try {
         return call();
@@ -132,18 +132,18 @@ describe.each(Object.entries(CASES))('%s', (_, cases) => {
   });
 });
 
-it('every function that is exported is called with wrong arguments here', () => {
+it('every exported function is called with wrong arguments here', () => {
   const functions = Object.entries(api).filter(([, value]) => typeof value === 'function');
   const names = functions.map(([name]) => name).filter((name) => !CALLABLE_WITHOUT_ARGUMENTS.includes(name));
   expect(Object.keys(CASES)).toEqual(expect.arrayContaining(names));
 });
 
-it('a port that is closed is not launched with', () => {
+it('launch() refuses a closed port', () => {
   const closed = port();
   closed.close();
   expect(() => run({ ports: [closed] })).toThrow('port 0 of ports is closed');
 });
 
-it('one count of queues may be left out', () => {
+it('one of the queue counts may be omitted', () => {
   expect(openPort('net_null0', { rxQueues: 3 }).config).toEqual({ rxQueues: 3, txQueues: 1 });
 });

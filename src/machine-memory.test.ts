@@ -37,7 +37,7 @@ describe('memory', () => {
     expect(processBytes(root)).toBe(16 * GIB);
   });
 
-  it('is limited by the least of the groups that the process is in, cgroup v2', () => {
+  it("is limited by the lowest limit of the process's groups, cgroup v2", () => {
     groups(V2, '0::/pod/container\n');
     file('sys/fs/cgroup/pod/memory.max', `${2 * GIB}\n`);
     file('sys/fs/cgroup/pod/container/memory.max', 'max\n');
@@ -54,7 +54,7 @@ describe('memory', () => {
     expect(processBytes(root)).toBe(GIB);
   });
 
-  it('is limited by the group that a container shows as its top, whatever its name outside', () => {
+  it("is limited by the container's root group, whatever its name outside", () => {
     groups(
       '33 24 0:29 /docker/1a2b /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory',
       '4:memory:/docker/1a2b\n',
@@ -70,7 +70,7 @@ describe('hugepages', () => {
   const meminfo = (kib: number) =>
     file('proc/meminfo', `HugePages_Free:       42\nHugepagesize:       ${kib} kB\n`);
 
-  it('count when they are of 2 MiB, and those that are free', () => {
+  it('count if they are of 2 MiB and free', () => {
     meminfo(2048);
     expect(processHugepageBytes(root)).toBe(42 * 2 ** 21);
     meminfo(1048576);
@@ -96,12 +96,12 @@ describe('hugepages', () => {
 });
 
 describe('memory that a process needs', () => {
-  it('is refused in one line when it may not have as much', () => {
+  it('is refused with a one-line error beyond its limit', () => {
     expect(() => requireMemory(4096, 'a page')).not.toThrow();
     expect(() => requireMemory(2 ** 52, 'a pool of 5 mbufs')).toThrow(
       expect.objectContaining({
         code: 'ENOMEM',
-        message: expect.stringMatching(/^Failed to get a pool of 5 mbufs: this process may have \d+[MG]/),
+        message: expect.stringMatching(/^Failed to allocate a pool of 5 mbufs: this process may use \d+[MG]/),
       }),
     );
   });

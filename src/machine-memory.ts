@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How much memory there is: of the machine, and for this process, which its control groups may limit further. Whoever uses more than
-// that is killed, so what is large or of others' choosing is compared with it first. `root` stands for /, so that tests bring a tree of their own.
+// How much memory the machine has, and how much this process may use: its control groups may limit it
+// further. A process that exceeds the limit is killed, so large sizes, and sizes chosen by others, are
+// compared with it first. `root` stands for /, so that tests can bring a tree of their own.
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { HUGE_PAGE } from './alignment.ts';
@@ -12,22 +13,25 @@ export function machineBytes(root = '/'): number {
   return meminfo(root, 'MemTotal') + meminfo(root, 'SwapTotal');
 }
 
-/** Bytes that this process may have: all memory of the machine, or the least limit of the memory control groups that it is in. */
+/**
+ * Bytes that this process may use: the machine's memory, or the lowest limit of the memory control groups it
+ * is in.
+ */
 export function processBytes(root = '/'): number {
   return Math.min(meminfo(root, 'MemTotal'), ...controlGroupLimits(root, MEMORY));
 }
 
-/** Throws ENOMEM, naming `what` for, when this process may not have so many bytes: it would be killed as it touches them. */
+/** Throws ENOMEM, naming `what`, if `bytes` exceed what this process may use: touching them would kill it. */
 export function requireMemory(bytes: number, what: string): void {
   const may = processBytes();
   if (bytes <= may) return;
   throw new PmdError(
     'ENOMEM',
-    `Failed to get ${what}: this process may have ${formatByteSize(may)} of memory in all`,
+    `Failed to allocate ${what}: this process may use ${formatByteSize(may)} of memory in total`,
   );
 }
 
-/** Bytes of hugepages of 2 MiB that this process may have: those free, or what its control groups allow. */
+/** Bytes of 2 MiB hugepages that this process may use: the free ones, or what its control groups allow. */
 export function processHugepageBytes(root = '/'): number {
   const free =
     meminfo(root, 'Hugepagesize') === HUGE_PAGE ? meminfoValue(root, 'HugePages_Free') * HUGE_PAGE : 0;
@@ -36,12 +40,12 @@ export function processHugepageBytes(root = '/'): number {
 
 const meminfo = (root: string, name: string): number => 1024 * meminfoValue(root, name);
 
-/** A line of /proc/meminfo, in KiB or a count. */
+/** A value of /proc/meminfo: KiB, or a count. */
 function meminfoValue(root: string, name: string): number {
   return Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(read(root, 'proc/meminfo'))?.[1] ?? 0);
 }
 
-/** What control groups limit, and in which of their files: v2's, and v1's of that controller. */
+/** A limit of control groups, and the file that has it: in v2, and in v1 under the controller. */
 interface Limit {
   readonly controller: string;
   readonly v2: string;
@@ -51,9 +55,9 @@ interface Limit {
 const MEMORY: Limit = { controller: 'memory', v2: 'memory.max', v1: 'memory.limit_in_bytes' };
 const HUGEPAGES: Limit = { controller: 'hugetlb', v2: 'hugetlb.2MB.max', v1: 'hugetlb.2MB.limit_in_bytes' };
 
-/** A hierarchy of control groups: cgroup v2, or that of a controller of v1. */
+/** A control group hierarchy: cgroup v2, or that of a v1 controller. */
 interface Hierarchy {
-  /** Where it is mounted, and which of its groups that shows. */
+  /** The mount point, and the group that is visible there as its root. */
   readonly mount: string;
   readonly shows: string;
   /** The group of this process. */
@@ -65,7 +69,7 @@ function controlGroupLimits(root: string, limit: Limit): number[] {
   return hierarchies(root, limit).flatMap((hierarchy) =>
     folders(hierarchy).flatMap((folder) => {
       const text = read(root, join(folder, hierarchy.file)).trim();
-      // "max" is no limit; v1 has a number beyond any memory instead.
+      // "max" means unlimited; v1 has a number beyond any memory instead.
       return /^\d+$/.test(text) ? [Number(text)] : [];
     }),
   );
@@ -76,7 +80,7 @@ function hierarchies(root: string, { controller, v1, v2 }: Limit): Hierarchy[] {
   return mounts(root).flatMap(({ mount, shows, type, options }) => {
     const unified = type === 'cgroup2';
     if (!unified && !(type === 'cgroup' && options.includes(controller))) return [];
-    // "0::/group" is v2's, "4:memory:/group" a controller's of v1 (cgroups(7)).
+    // "0::/group" is that of v2, "4:memory:/group" that of a v1 controller (cgroups(7)).
     const line = groups
       .map((entry) => entry.split(':'))
       .find(([, controllers = '']) =>
@@ -101,7 +105,10 @@ function mounts(root: string): { mount: string; shows: string; type: string; opt
     });
 }
 
-/** The folders of the group and of those that it lies in. In a container only its own may be mounted, under a name of the outside. */
+/**
+ * The folders of the group and its ancestors. In a container only its own group may be mounted, while its
+ * name is that of the outside.
+ */
 function folders({ mount, shows, group }: Hierarchy): string[] {
   const below = relative(shows, group);
   const found: string[] = [];

@@ -30,7 +30,7 @@ const runMain = (code: string) =>
   );
 
 describe('signals that end a process', () => {
-  test('are seen while their listeners wait for the event loop, and others are not', async () => {
+  test('are detected while their listeners wait for the event loop, and others are not', async () => {
     const heard: string[] = [];
     const listener = (signal: string) => heard.push(signal);
     const signals = ['SIGWINCH', 'SIGINT', 'SIGTERM'] as const;
@@ -62,7 +62,7 @@ describe('eventfds', () => {
     native.close(fd);
   });
 
-  test('a counter at its maximum stays there, and is drained whole', () => {
+  test('a full counter stays full, and is drained completely', () => {
     const fd = native.eventfd();
     writeSync(fd, new Uint8Array(new BigUint64Array([2n ** 64n - 2n]).buffer));
     for (let i = 0; i < 3; i++) native.eventfdSignal(fd);
@@ -72,7 +72,7 @@ describe('eventfds', () => {
     native.close(fd);
   });
 
-  test('isEventfd knows eventfds only', () => {
+  test('isEventfd is true for eventfds only', () => {
     const event = native.eventfd();
     const [near, far] = native.socketPair();
     const memory = native.memfdCreate('anon_inode:[eventfd]', 4096, false);
@@ -82,7 +82,7 @@ describe('eventfds', () => {
     expect(native.isEventfd(event)).toBe(false);
   });
 
-  test('signalling something else neither blocks nor throws nor kills', () => {
+  test('signalling other descriptors neither blocks nor throws nor kills', () => {
     const path = fifo('signal');
     const both = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
     expect(
@@ -164,7 +164,7 @@ describe('watchFd', () => {
     closeSync(writer);
   });
 
-  test('what cannot be watched is refused and leaves nothing behind', () => {
+  test('a descriptor that cannot be watched is refused without a leak', () => {
     const memory = native.memfdCreate('vpci-test', 4096, false);
     expect(codeOf(() => native.watchFd(memory, () => {}))).toBe('EPERM');
     native.close(memory);
@@ -220,7 +220,7 @@ describe('watchFd', () => {
     native.close(fd);
   });
 
-  test('an exception in the main thread is an uncaughtException, and watching goes on', () => {
+  test('an exception in the main thread is an uncaughtException, and watching continues', () => {
     const result = runMain(`let calls = 0;
       process.on('uncaughtException', (error) => console.log(error.message));
       const watcher = native.watchFd(fd, () => {
@@ -244,7 +244,7 @@ describe('watchFd', () => {
 });
 
 describe('threads and time', () => {
-  test('a thread is pinned to the CPUs asked for, and only that thread', async () => {
+  test('a thread is pinned to the requested CPUs, and only that thread', async () => {
     const cpus = native.getAffinity();
     expect(cpus.length).toBeGreaterThan(0);
     const cpu = cpus.at(-1);
@@ -253,13 +253,13 @@ describe('threads and time', () => {
     expect(native.getAffinity()).toEqual(cpus);
   });
 
-  test('no CPU at all is EINVAL, a number beyond all CPUs a RangeError', () => {
+  test('an empty list of CPUs is EINVAL, a number beyond all CPUs a RangeError', () => {
     expect(codeOf(() => native.setAffinity([]))).toBe('EINVAL');
     expect(() => native.setAffinity([1024])).toThrow(RangeError);
     expect(() => native.setAffinity([-1])).toThrow(RangeError);
   });
 
-  test('all threads of a process are pinned, V8’s among them, and those to come', () => {
+  test('all threads of a process are pinned, V8’s and future ones included', () => {
     const cpu = native.getAffinity().at(-1) as number;
     const result = runMain(`native.setAffinityOfAll([${cpu}]);
       const { readdirSync, readFileSync } = require('node:fs');
@@ -278,7 +278,7 @@ describe('threads and time', () => {
     expect(await nextMessage(addonWorker(code))).toBe('vpci-lcore-1234\n');
   });
 
-  test('the time-stamp counter rises at the rate that tscHz tells', async () => {
+  test('the time-stamp counter advances at the rate of tscHz', async () => {
     const hz = native.tscHz();
     expect(native.tscHz()).toBe(hz);
     // Another process may take the CPU between the two clocks, but not each time.

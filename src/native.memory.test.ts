@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The addon's memory and descriptor functions: memory files, mappings, and their life across threads.
+// The addon's memory and descriptor functions: memory files, mappings, and their lifetime across threads.
 import { spawnSync } from 'node:child_process';
 import {
   ftruncateSync,
@@ -43,7 +43,7 @@ describe('memory files', () => {
     });
   });
 
-  test('more hugepages than there are is ENOMEM and leaks no descriptor', () => {
+  test('more hugepages than available is ENOMEM and leaks no descriptor', () => {
     const before = readdirSync('/proc/self/fd').length;
     expect(codeOf(() => native.memfdCreate('vpci-test', 2 ** 40, true))).toBe('ENOMEM');
     expect(readdirSync('/proc/self/fd').length).toBe(before);
@@ -61,7 +61,7 @@ describe('memory files', () => {
     native.close(fd);
   });
 
-  test('fileInfo tells a file from what is none, and gives one identity to all its descriptors', () => {
+  test('fileInfo distinguishes files from others, and returns one identity for all descriptors of a file', () => {
     withMemfd(PAGE, (fd) => {
       const copy = native.dup(fd);
       expect(native.fileInfo(copy)).toEqual(native.fileInfo(fd));
@@ -114,7 +114,7 @@ describe('mappings', () => {
     native.unmap(mapping);
   });
 
-  test('mapping behind the end of a file is ERANGE, at a crooked offset EINVAL', () => {
+  test('mapping beyond the end of a file is ERANGE, at a misaligned offset EINVAL', () => {
     withMemfd(2 * PAGE, (fd) => {
       expect(codeOf(() => native.mapFd(fd, 0, 2 * PAGE + 1, true))).toBe('ERANGE');
       expect(codeOf(() => native.mapFd(fd, 3 * PAGE, PAGE, true))).toBe('ERANGE');
@@ -190,7 +190,7 @@ describe('mappings', () => {
     await worker.terminate();
   });
 
-  test('wrong arguments are told by name', () => {
+  test('wrong arguments are reported by name', () => {
     const any = native as unknown as Record<string, (...args: unknown[]) => unknown>;
     expect(() => any.mapFd?.()).toThrow(new TypeError('fd must be an integer, not undefined'));
     expect(() => any.mapFd?.(0, 0, '1', true)).toThrow(
@@ -206,7 +206,7 @@ describe('mappings', () => {
   });
 });
 
-/** Runs a program that has `native` in a process of its own; gives how it ended and what it printed. */
+/** Runs a program with `native` in a process of its own; returns its exit status and output. */
 function inProcess(body: string): { status: number | null; signal: string | null; stdout: string } {
   const path = join(folder, 'program.ts');
   const native = JSON.stringify(new URL('./native.ts', import.meta.url).href);
@@ -219,7 +219,7 @@ function inProcess(body: string): { status: number | null; signal: string | null
   return { status, signal, stdout };
 }
 
-describe('a mapped file that somebody shrinks', () => {
+describe('a mapped file that is shrunk', () => {
   /** With a file of two mapped pages. */
   const inChild = (body: string) =>
     inProcess(`
@@ -231,7 +231,7 @@ describe('a mapped file that somebody shrinks', () => {
       const bytes = new Uint8Array(native.mappingBuffer(mapping));
       ${body}`);
 
-  test('regression: reads as zeros and takes writes, and the process lives', () => {
+  test('regression: reads as zeros and accepts writes, and the process survives', () => {
     const { status, signal, stdout } = inChild(`
       ftruncateSync(fd, 0);
       bytes[${PAGE}] = 5;
@@ -251,11 +251,14 @@ describe('a mapped file that somebody shrinks', () => {
   });
 });
 
-describe('a mapped file that lacks pages', () => {
+describe('a mapped file with holes', () => {
   const noLimit = holeLimitMissing();
   if (noLimit) console.warn(`The tests of missing pages are skipped: ${noLimit}`);
 
-  /** With a file of a terabyte without a page, of which `pages` may be made; `touch` reads or writes page i. */
+  /**
+   * With a one-terabyte file without pages, of which `pages` may be allocated; `touch` reads or writes page
+   * i.
+   */
   const inChild = (pages: number, body: string) =>
     inProcess(`
       import { fstatSync } from 'node:fs';
@@ -272,7 +275,7 @@ describe('a mapped file that lacks pages', () => {
       ${body}
       native.unmap(mapping);`);
 
-  test('is one in memory: a file on a disk is another matter', () => {
+  test('is a file in memory, not on a disk', () => {
     withMemfd(PAGE, (fd) => {
       const mapping = native.mapFd(fd, 0, PAGE, true);
       expect(native.mappingIsSparse(mapping)).toBe(true);
@@ -284,7 +287,7 @@ describe('a mapped file that lacks pages', () => {
     native.unmap(mapping);
   });
 
-  test.skipIf(noLimit)('gets as many as it may, reads count too, and is zeros from then on', () => {
+  test.skipIf(noLimit)('gets pages up to the limit, reads included, and turns into zeros afterwards', () => {
     const { status, stdout } = inChild(
       100,
       `let sum = 0;
@@ -300,7 +303,7 @@ describe('a mapped file that lacks pages', () => {
     });
   });
 
-  test.skipIf(noLimit)('is not charged again for those that it has lost since', () => {
+  test.skipIf(noLimit)('is not charged again for pages lost since', () => {
     const { status, stdout } = inChild(
       100,
       `import { execFileSync } from 'node:child_process';
@@ -313,7 +316,7 @@ describe('a mapped file that lacks pages', () => {
     expect({ status, stdout }).toEqual({ status: 0, stdout: '0 none\n' });
   });
 
-  test.skipIf(noLimit)('that somebody has touched are free', () => {
+  test.skipIf(noLimit)('is not charged for pages that are already allocated', () => {
     const { status, stdout } = inChild(
       1,
       `const other = native.mapFd(fd, 0, 2 ** 30, true);
@@ -327,7 +330,7 @@ describe('a mapped file that lacks pages', () => {
     expect({ status, stdout }).toEqual({ status: 0, stdout: '3000 none 0\n' });
   });
 
-  test.skipIf(noLimit)('regression: and was lost takes writes everywhere without growing', () => {
+  test.skipIf(noLimit)('regression: accepts writes everywhere without growth after its loss', () => {
     const { status, stdout } = inChild(
       1,
       `const before = kib('RssAnon');
@@ -337,7 +340,7 @@ describe('a mapped file that lacks pages', () => {
     expect({ status, stdout }).toEqual({ status: 0, stdout: 'over-limit true 1\n' });
   });
 
-  test.skipIf(noLimit)('and shrinks is zeros too', () => {
+  test.skipIf(noLimit)('turns into zeros if it shrinks', () => {
     const { status, stdout } = inProcess(`
       import { ftruncateSync, openSync } from 'node:fs';
       const fd = openSync('/dev/shm/vpci-' + process.pid, 'w+');

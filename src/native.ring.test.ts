@@ -53,7 +53,7 @@ const errorOf = (action: () => unknown): NodeJS.ErrnoException => {
 };
 
 describe('packets', () => {
-  it('go from the peer through the pool and back, with the metadata set', () => {
+  it('travel from the peer through the pool and back, with the metadata set', () => {
     const pkts = pool.vector(32);
     expect(native.driverGenerate(loop.peerTx, 20)).toBe(20);
     expect(native.rxBurst(loop.rx, pkts.handle, 32)).toBe(20);
@@ -98,7 +98,7 @@ describe('packets', () => {
     expect(arrivals[0]).toBeGreaterThanOrEqual(time);
   });
 
-  it('a burst asks for no more than the vector holds, and txBurst sends the range it is given', () => {
+  it('rxBurst is limited by the vector, and txBurst sends the given range', () => {
     const pkts = pool.vector(4);
     native.driverGenerate(loop.peerTx, 20);
     expect(native.rxBurst(loop.rx, pkts.handle, 1000)).toBe(4);
@@ -123,7 +123,7 @@ describe('packets', () => {
 });
 
 describe('queue states', () => {
-  it('quiesce tells the index and makes bursts return nothing; start resumes there', () => {
+  it('quiesce returns the index and makes bursts return nothing; start resumes there', () => {
     const pkts = pool.vector(32);
     native.driverGenerate(loop.peerTx, 5);
     expect(native.rxBurst(loop.rx, pkts.handle, 3)).toBe(3);
@@ -151,7 +151,7 @@ describe('queue states', () => {
     expect(errorOf(() => native.memoryDestroy(loop.memory)).code).toBe('EBUSY');
   });
 
-  it('regression: what a stuck queue may touch outlives its owner, until the burst comes back', () => {
+  it('regression: memory of a stuck queue outlives its owner, until the burst returns', () => {
     const mapping = stuckMapping();
     const memory = native.memoryCreate([{ gpa: GPA, size: BigInt(PAGES), mapping, offset: 0 }]);
     const view = new DataView(native.mappingBuffer(mapping));
@@ -205,7 +205,7 @@ describe('queue states', () => {
 });
 
 describe('handles', () => {
-  it('that name nothing make hot functions return 0 and others throw', () => {
+  it('that are invalid make hot functions return 0 and others throw', () => {
     const none = 999_999;
     expect(native.rxBurst(none as QueueHandle, none as VectorHandle, 32)).toBe(0);
     expect(native.txBurst(none as QueueHandle, none as VectorHandle, 0, 32)).toBe(0);
@@ -217,7 +217,7 @@ describe('handles', () => {
     expect(() => native.poolLayout(none as never)).toThrow(RangeError);
   });
 
-  it('regression: that were given back do not reach what comes after', () => {
+  it('regression: that were released do not reach later objects', () => {
     const queue = native.queueCreate('rx');
     native.queueDestroy(queue);
     const next = native.queueCreate('rx');
@@ -239,7 +239,7 @@ describe('handles', () => {
     second.close();
   });
 
-  it('regression: that are no numbers name nothing', () => {
+  it('regression: that are not numbers are invalid', () => {
     const wrong = [undefined, null, Number.NaN, 'x', {}] as unknown[];
     native.driverGenerate(loop.peerTx, 3);
     const pkts = pool.vector(32);
@@ -277,7 +277,7 @@ describe('handles', () => {
     expect(errorOf(() => native.memoryCreate([region])).code).toBe('EBADF');
   });
 
-  it('regression: of a mapping that cannot be written make no memory table', () => {
+  it('regression: of a read-only mapping are refused by memoryCreate', () => {
     const fd = native.memfdCreate('read-only', 4096, false);
     const mapping = native.mapFd(fd, 0, 4096, false);
     native.close(fd);
@@ -307,7 +307,7 @@ describe('handles', () => {
 });
 
 describe('messages', () => {
-  it('chainTake gives segments with their addresses, chainReturn any order', () => {
+  it('chainTake returns segments with their addresses, chainReturn accepts any order', () => {
     native.driverGenerate(loop.peerTx, 3);
     const first = native.chainTake(loop.rx);
     const second = native.chainTake(loop.rx);
@@ -324,7 +324,7 @@ describe('messages', () => {
     expect(native.chainTake(loop.rx)).toBeNull();
   });
 
-  it('chainTake throws EPROTO on a broken ring, again and again', () => {
+  it('chainTake throws EPROTO on a broken ring at each call', () => {
     loop.bytes.setUint16(0x8000 + 2, 400, true);
     expect(errorOf(() => native.chainTake(loop.rx)).code).toBe('EPROTO');
     expect(errorOf(() => native.chainTake(loop.rx)).code).toBe('EPROTO');
@@ -332,7 +332,7 @@ describe('messages', () => {
 });
 
 describe('offload metadata', () => {
-  it('lies in arrays of its own, and an allocation clears the flags', () => {
+  it('lies in separate arrays, and an allocation clears the flags', () => {
     const pkts = pool.vector(128);
     const arrays = [pool.olFlags, pool.csumStart, pool.csumOffset, pool.gsoSize, pool.hdrLen];
     for (const [i, array] of arrays.entries()) array.fill(i + 1);

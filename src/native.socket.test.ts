@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The addon's unix sockets: connecting, messages with descriptors, and what happens to surplus ones.
+// The addon's unix sockets: connecting, messages with descriptors, and surplus descriptors.
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,7 +55,7 @@ describe('paths', () => {
     native.close(server);
   });
 
-  test('a file that is no socket is EADDRINUSE and stays', () => {
+  test('a file that is not a socket is EADDRINUSE and stays', () => {
     const path = join(folder, 'file');
     writeFileSync(path, 'precious');
     expect(codeOf(() => native.unixListen(path))).toBe('EADDRINUSE');
@@ -110,14 +110,14 @@ describe('messages', () => {
     native.close(memory);
   });
 
-  test('nothing there is null, a closed other side is 0 bytes', () => {
+  test('no data is null, a closed other side is 0 bytes', () => {
     expect(native.receiveMessage(near, into, 0)).toBeNull();
     native.close(far);
     far = -1;
     expect(native.receiveMessage(near, into, 0)).toEqual({ bytes: 0, fds: [], fdsTruncated: false });
   });
 
-  test.each([0, 2])('descriptors beyond maxFds = %i are closed and told', (maxFds) => {
+  test.each([0, 2])('descriptors beyond maxFds = %i are closed and reported', (maxFds) => {
     const event = native.eventfd();
     native.sendMessage(near, new Uint8Array(1), new Array(5).fill(event));
     const before = openFds();
@@ -160,13 +160,13 @@ describe('messages', () => {
     expect(Buffer.compare(got, data)).toBe(0);
   });
 
-  test('sending to nobody throws EPIPE and the process lives', () => {
+  test('sending to a closed peer throws EPIPE and the process survives', () => {
     native.close(far);
     far = -1;
     expect(codeOf(() => native.sendMessage(near, new Uint8Array(1), []))).toBe('EPIPE');
   });
 
-  test('unread bytes of a closed other side do not hide that it is gone', () => {
+  test('unread bytes do not hide that the other side is closed', () => {
     native.sendMessage(near, new Uint8Array(1), []);
     native.close(far);
     far = -1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Helpers of the addon's tests: workers that load the addon, waiting, error codes, counts of resources.
+// Helpers of the addon's tests: workers that load the addon, waiting, error codes, resource counts.
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -7,14 +7,14 @@ import { Worker } from 'node:worker_threads';
 
 export const ADDON = process.env.VHOST_PCI_ADDON ?? resolve('build/Release/vhost_pci.node');
 
-/** A worker that runs plain JavaScript, with `native`, `parentPort` and `workerData` at hand. */
+/** A worker that runs plain JavaScript, with `native`, `parentPort` and `workerData` in scope. */
 export function addonWorker(code: string, data: Record<string, unknown> = {}): Worker {
   const head = `const { parentPort, workerData } = require('node:worker_threads');
     const native = require(workerData.addon);`;
   return new Worker(`${head}\n${code}`, { eval: true, workerData: { ...data, addon: ADDON } });
 }
 
-/** The worker's next message; rejects when it fails instead. */
+/** The worker's next message; rejects if the worker fails first. */
 export async function nextMessage(worker: Worker): Promise<unknown> {
   return (await once(worker, 'message'))[0];
 }
@@ -43,7 +43,7 @@ export function openFds(): number {
   return readdirSync('/proc/self/fd').length;
 }
 
-/** Mapped areas of the process whose name has `part` in it. */
+/** Mapped areas of the process whose name contains `part`. */
 export function mappedAreas(part: string): number {
   return readFileSync('/proc/self/maps', 'utf8')
     .split('\n')

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The typed contract of the addon, and the only importer of the .node file.
 //
-// Handles are small integers that stand for objects in the addon; they are valid in every worker thread of the process. One that
-// was given back names nothing, also when another object has taken its place; 0 never names a ring object.
-// Functions throw an Error with `.code` (an errno name) and `.syscall` when a system call fails, a TypeError or
-// RangeError on a programmer's mistake. File descriptors are plain numbers that the caller owns.
+// Handles are small integers that stand for objects in the addon; they are valid in every worker thread of
+// the process. A released handle stays invalid even if another object has taken its slot; 0 is never the
+// handle of a ring object. Functions throw an Error with `.code` (an errno name) and `.syscall` when a system
+// call fails, and a TypeError or RangeError on a programming error. File descriptors are plain numbers that
+// the caller owns.
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -20,15 +21,15 @@ export type TapQueueHandle = number & { readonly tapQueue: unique symbol };
 export type DriverQueueHandle = number & { readonly driverQueue: unique symbol };
 
 export interface ReceivedMessage {
-  /** Bytes read; 0 means that the other side closed. */
+  /** Bytes read; 0 if the other side closed the connection. */
   readonly bytes: number;
-  /** Descriptors that came with them, close-on-exec; the caller owns them. */
+  /** Descriptors received with them, close-on-exec; the caller owns them. */
   readonly fds: number[];
-  /** More descriptors came than `maxFds`; the surplus was closed. */
+  /** More descriptors arrived than `maxFds`; the surplus was closed. */
   readonly fdsTruncated: boolean;
 }
 
-/** Who may connect to a listening socket; what is left out is as the system makes it. */
+/** Who may connect to a listening socket; omitted fields are left at the system's defaults. */
 export interface SocketAccess {
   /** Permission bits, whatever the umask. */
   readonly mode?: number;
@@ -39,19 +40,25 @@ export interface SocketAccess {
 export interface FdWatcher {
   /** Stops watching; the descriptor stays open. Safe to call twice. */
   close(): void;
-  /** Does not keep the event loop alive any more. */
+  /** Stops keeping the event loop alive. */
   unref(): void;
 }
 
-/** A bounded queue of output and the thread that writes it: no call of it blocks on the descriptors. */
+/**
+ * A bounded output queue and the thread that writes it: calls never block on the descriptors, except flush().
+ */
 export interface OutputQueue {
-  /** Queues a copy, written in the order of the calls; false, and nothing is queued, when there is no room. */
+  /** Queues a copy, written in the order of the calls; false (and nothing is queued) if there is no room. */
   put(fd: number, bytes: Uint8Array): boolean;
-  /** Bytes that are not written yet. */
+  /** Bytes not yet written. */
   pending(): number;
-  /** Blocks until all is written; gives up (false) when no byte was taken for `stallMs`, or after `limitMs`. */
+  /**
+   * Blocks until all is written; gives up (false) if no byte was accepted for `stallMs`, or after `limitMs`.
+   */
   flush(stallMs: number, limitMs: number): boolean;
-  /** The first failed write since the last call, and the ends of lines that were not written. What could not be written is gone. */
+  /**
+   * The first failed write since the last call, and how many line ends were not written. That output is lost.
+   */
   takeFailure(): {
     readonly fd: number;
     readonly error: NodeJS.ErrnoException;
@@ -70,39 +77,46 @@ export interface MemoryRegion {
 }
 
 /**
- * The driver area of a local data queue, whose head holds words that outlive this process (docs/device-abi.md, "Position words",
- * "Gate words"): 6 bytes at a multiple of 4, or 192 at a multiple of 64 when it is `gated`.
+ * The driver area of a local data queue. It begins with words that outlive this process (docs/device-abi.md,
+ * "Position words", "Gate words"): 6 bytes at a multiple of 4, or 192 at a multiple of 64 if it is `gated`.
  */
 export interface DriverArea {
   readonly mapping: MappingHandle;
   readonly offset: number;
-  /** The device says there which handing out of the ring may be worked on. */
+  /** The gate words state which generation of the ring the driver may work on. */
   readonly gated: boolean;
 }
 
-/** Where a ring lies (guest-physical) and how to work it; `features` say whether it is a split or a packed one. */
+/**
+ * Where a ring lies (guest-physical) and how to work it; `features` determine whether it is split or packed.
+ */
 export interface RingSetup {
   readonly memory: MemoryHandle;
   /** Descriptor, driver and device area. */
   readonly desc: bigint;
   readonly avail: bigint;
   readonly used: bigint;
-  /** Entries, 1 to 32768; of a split ring a power of two. */
+  /** Entries, 1 to 32768; a power of two for a split ring. */
   readonly size: number;
-  /** Index of the next available entry to take; of a packed ring its slot and, in bit 15, the wrap counter. */
+  /**
+   * Index of the next available entry to take; for a packed ring its slot and, in bit 15, the wrap counter.
+   */
   readonly lastAvailIdx: number;
-  /** Negotiated features; bits above 63 mean nothing to a ring and are ignored. */
+  /** Negotiated features; bits above 63 do not concern rings and are ignored. */
   readonly features: bigint;
-  /** Eventfd that is written when the peer wants a notification; -1 for none. */
+  /** Eventfd signalled when the peer wants a notification; -1 for none. */
   readonly notifyFd: number;
-  /** True for a queue that waits for the driver's kick; left out, the queue is polled and the driver is asked not to kick. */
+  /**
+   * True for a queue that waits for the driver's kick. By default, the queue is polled and asks the driver
+   * not to kick.
+   */
   readonly wantKicks?: boolean;
-  /** The words that go with the ring, and the `serial` under which it was handed out. */
+  /** The words that belong to the ring, and the `serial` of its generation. */
   readonly words?: DriverArea & { readonly serial: number };
 }
 
 export interface TapOffloads {
-  /** Checksums; without it there can be none of the others. */
+  /** Checksums; the other offloads require it. */
   readonly csum: boolean;
   readonly tso4: boolean;
   readonly tso6: boolean;
@@ -129,7 +143,10 @@ export interface PoolLayout {
   readonly pktLen: number;
   /** Uint32Array(count): index of the next segment, 0xffffffff for none. */
   readonly next: number;
-  /** Uint16Array(count) each, valid in a packet's first segment: MBUF_F_* of src/ethdev/mempool.ts, and what they speak of. */
+  /**
+   * Uint16Array(count) each, valid in a packet's first segment: MBUF_F_* of src/ethdev/mempool.ts, and their
+   * operands.
+   */
   readonly olFlags: number;
   readonly csumStart: number;
   readonly csumOffset: number;
@@ -164,18 +181,18 @@ export const QUEUE_COUNTERS = [
   'invalid_buffers',
 ] as const;
 
-/** The arrays of queueSlots: where a packet starts in its window, its most bytes, its bytes. */
+/** The arrays of queueSlots: offset of a packet in its window, capacity in bytes, length in bytes. */
 export const IN_PLACE_FIELDS = ['offset', 'room', 'length'] as const;
-/** Packets that are worked on in place at a time. */
+/** Maximum number of packets worked on in place at a time. */
 export const IN_PLACE_MAX = 64;
 
-/** Ring states, as `queueState` tells them. */
+/** Ring states that `queueState` returns. */
 export const QUEUE_STOPPED = 0;
 export const QUEUE_RUNNING = 1;
-/** The peer broke the rules; nothing but a new `queueStart` wakes the queue. */
+/** The peer violated the virtqueue rules; only a new `queueStart` revives the queue. */
 export const QUEUE_BROKEN = 2;
 
-/** What queueQuiesce returns for a queue that it gave up on. */
+/** Returned by queueQuiesce for a queue that it gave up on. */
 export const QUEUE_STUCK = -1;
 
 /** Order of the counters of a driver-role queue (BigUint64Array), see `driverQueueStats`. */
@@ -197,68 +214,89 @@ export interface DriverQueueSetup {
   readonly avail: number;
   readonly used: number;
   readonly buffers: number;
-  /** Guest-physical address of the mapping's first byte, as told to the back-end. */
+  /** Guest-physical address of the mapping's first byte, as sent to the back-end. */
   readonly gpa: bigint;
   readonly size: number;
   /** Bytes of each buffer, virtio-net header included. */
   readonly bufferSize: number;
   readonly features: bigint;
-  /** Eventfd written when the back-end wants a kick; -1 for none. */
+  /** Eventfd signalled when the back-end wants a kick; -1 for none. */
   readonly kickFd: number;
 }
 
 export interface Native {
-  // --- os: memory ---------------------------------------------------------------------------------------------------
-  /** Anonymous file of `size` bytes; with `hugepages`, of 2 MiB pages, else ENOMEM. Sealed against shrinking. */
+  // --- os: memory ------------------------------------------------------------------------------------------
+  /**
+   * Anonymous file of `size` bytes, sealed against shrinking; with `hugepages`, of 2 MiB pages (ENOMEM if
+   * short).
+   */
   memfdCreate(name: string, size: number, hugepages: boolean): number;
-  /** Maps `length` bytes of a file, shared. ERANGE when they do not lie inside the file. */
+  /** Maps `length` bytes of a file, shared. ERANGE if they do not lie inside the file. */
   mapFd(fd: number, offset: number, length: number, writable: boolean): MappingHandle;
-  /** One mapping of several ranges of files, each behind the one before. Offsets and lengths are multiples of the page size. */
+  /**
+   * One contiguous mapping of several file ranges, in order. Offsets and lengths are multiples of the page
+   * size.
+   */
   mapFileParts(
     parts: readonly { readonly fd: number; readonly offset: number; readonly length: number }[],
     writable: boolean,
   ): MappingHandle;
-  /** Maps anonymous private memory, hugepages when `hugepages` and there are any (no error when there are none). */
+  /** Maps anonymous private memory; with `hugepages`, from hugepages if available (no error otherwise). */
   mapAnonymous(length: number, hugepages: boolean): MappingHandle;
-  /** Whether hugepages were mapped once, for anonymous memory or a pool, and could not be had: ordinary ones were taken instead. */
+  /**
+   * True if anonymous memory or a pool was once mapped from hugepages, these were refused, and normal pages
+   * replaced them.
+   */
   hugepagesRefused(): boolean;
   /**
-   * One ArrayBuffer a mapping and thread, cached; it is detached by `unmap` in the thread that unmaps. A RangeError beyond
-   * 4 GiB, which is Node 20's limit. Writing through a mapping that is not writable kills the process.
+   * One ArrayBuffer per mapping and thread, cached; `unmap` detaches it in the thread that unmaps. RangeError
+   * beyond 4 GiB, the limit of Node 20. Writing through a read-only mapping kills the process.
    */
   mappingBuffer(mapping: MappingHandle): ArrayBuffer;
-  /** The same for the `window`th 2 GiB of a mapping of any size. */
+  /** The same for window number `window` of 2 GiB, in a mapping of any size. */
   mappingWindow(mapping: MappingHandle, window: number): ArrayBuffer;
-  /** Unmaps. The caller has made sure that no queue and no other thread uses the mapping; what stuck queues use stays mapped. */
+  /**
+   * Unmaps. The caller ensures that no queue or other thread uses the mapping; memory of stuck queues stays
+   * mapped.
+   */
   unmap(mapping: MappingHandle): void;
   /**
-   * Whether the mapping is of a file in memory that may lack pages (tmpfs, memfd): a touch makes a missing one and charges it to this
-   * process, and nothing of it can be reclaimed.
+   * True for a mapping of a file in memory that may have holes (tmpfs, memfd): a touch allocates the missing
+   * page and charges it to this process, and it cannot be reclaimed.
    */
   mappingIsSparse(mapping: MappingHandle): boolean;
   /**
-   * Of a sparse mapping that nobody uses yet, at most `bytes` of missing pages are made; one more and the mapping is lost: it turns into
-   * zeros. Throws an errno when the kernel does not let this process know of such touches; nothing is limited then.
+   * Limits the missing pages allocated through a sparse mapping to `bytes`; one more page, and the mapping is
+   * lost: it turns into zeros. Call it before the mapping is used. Throws an errno if the kernel does not let
+   * this process see such touches; there is no limit then.
    */
   limitHoles(mapping: MappingHandle, bytes: number): void;
-  /** Signals an eventfd when the mapping of a file is lost. The descriptor stays open until the mapping is gone. */
+  /**
+   * Signals an eventfd when a file mapping is lost. The descriptor stays open as long as the mapping exists.
+   */
   notifyLoss(mapping: MappingHandle, eventFd: number): void;
-  /** Why a mapping of a file turned into zeros ("shrunk": the file ends before it now), and the bytes of missing pages made, if limited. */
+  /**
+   * Why a file mapping turned into zeros ("shrunk": the file is now too short), and the bytes of missing
+   * pages allocated, if limited.
+   */
   mappingState(mapping: MappingHandle): { loss: 'none' | 'shrunk' | 'over-limit'; filled: number };
-  /** Address of the first byte in this process: for system calls that want one. */
+  /** Address of the first byte in this process, for system calls. */
   mappingAddress(mapping: MappingHandle): bigint;
-  /** Reads 1, 2 or 4 bytes at a multiple of that, in exactly one access: device registers. RangeError outside the mapping. */
+  /**
+   * Reads 1, 2 or 4 naturally aligned bytes in exactly one access: device registers. RangeError outside the
+   * mapping.
+   */
   mmioRead(mapping: MappingHandle, offset: number, width: number): number;
   mmioWrite(mapping: MappingHandle, offset: number, width: number, value: number): void;
-  /** A 32-bit word that is shared with another process, in one access and sequentially consistent. */
+  /** A 32-bit word shared with another process, in one sequentially consistent access. */
   atomicRead(mapping: MappingHandle, offset: number): number;
   atomicWrite(mapping: MappingHandle, offset: number, value: number): void;
   /**
-   * Nanoseconds to read 8 bytes of each 64-byte line of a range (multiples of 64): the best of `rounds` passes over it, ended
-   * early after about 50 ms. Cached memory answers in a few, uncached memory in hundreds.
+   * Nanoseconds to read 8 bytes of each 64-byte line of a range (multiples of 64): the best of `rounds`
+   * passes, which end early after about 50 ms. A few for cached memory, hundreds for uncached memory.
    */
   readLatency(mapping: MappingHandle, offset: number, length: number, rounds: number): number;
-  /** Whether two ranges (multiples of 8) hold the same bytes now. */
+  /** True if two ranges (multiples of 8) hold the same bytes now. */
   mappingEquals(
     a: MappingHandle,
     aOffset: number,
@@ -267,85 +305,108 @@ export interface Native {
     length: number,
   ): boolean;
 
-  // --- os: sockets, events ------------------------------------------------------------------------------------------
+  // --- os: sockets, events ---------------------------------------------------------------------------------
   /**
-   * Unix stream socket, listening, non-blocking, close-on-exec. A stale socket file is replaced, a live one is EADDRINUSE. Nobody can
-   * connect before the file has its mode and owner.
+   * Unix stream socket, listening, non-blocking, close-on-exec. A stale socket file is replaced, a live one
+   * is EADDRINUSE. No client can connect before the file has its mode and owner.
    */
   unixListen(path: string, access?: SocketAccess): number;
-  /** The system's numbers for names; -1 for a name that it does not know. */
+  /** Numeric ids of names; -1 for an unknown name. */
   userId(name: string): number;
   groupId(name: string): number;
   /** Connected unix stream socket, non-blocking, close-on-exec. */
   unixConnect(path: string): number;
-  /** A connected pair, non-blocking: for tests. */
+  /** A connected pair, non-blocking; for tests. */
   socketPair(): [number, number];
-  /** The next connection, non-blocking; -1 when there is none. */
+  /** The next connection, non-blocking; -1 if there is none. */
   unixAccept(fd: number): number;
-  /** Ends a connection both ways in good order, for a close() after it: the other side reads an end, never a reset. */
+  /**
+   * Shuts a connection down in both directions before close(): the other side reads end-of-file, never a
+   * reset.
+   */
   unixShutdown(fd: number): void;
   /**
-   * Sends bytes and descriptors in one sendmsg. Returns the bytes taken, 0 when the socket is full (nothing was sent).
-   * Descriptors travel with the first byte. Never raises SIGPIPE: EPIPE is thrown.
+   * Sends bytes and descriptors in one sendmsg. Returns the bytes accepted, 0 if the socket is full (nothing
+   * was sent). Descriptors travel with the first byte. Throws EPIPE, never raises SIGPIPE.
    */
   sendMessage(fd: number, data: Uint8Array, fds: readonly number[]): number;
-  /** Receives up to `into.length` bytes and up to `maxFds` descriptors; null when nothing is there yet. */
+  /** Receives up to `into.length` bytes and `maxFds` descriptors; null if nothing has arrived yet. */
   receiveMessage(fd: number, into: Uint8Array, maxFds: number): ReceivedMessage | null;
-  /** Waits until `fd` is readable (or writable); false on time-out. For the synchronous control path only. */
+  /** Waits until `fd` is readable (or writable); false on timeout. For the synchronous control path only. */
   pollFd(fd: number, events: 'in' | 'out', timeoutMs: number): boolean;
-  /** Whether SIGINT, SIGTERM or SIGHUP has come for which this thread has a listener that its event loop has yet to call. Never blocks. */
+  /**
+   * True if SIGINT, SIGTERM or SIGHUP has arrived and this thread's event loop has yet to call its listener.
+   * Never blocks.
+   */
   endSignalWaits(): boolean;
   /**
-   * A non-blocking description of its own for writing to the terminal at `fd`: nobody sleeps with the terminal's lock in hand. -1 when
-   * `fd` is no terminal, or cannot be opened again.
+   * Opens the terminal at `fd` again, with a non-blocking file description of its own for writing: no thread
+   * sleeps while it holds the terminal's lock. -1 if `fd` is not a terminal, or cannot be reopened.
    */
   openTerminal(fd: number): number;
-  /** False while another job of the shell has the terminal at `fd`: reading it would stop this process, and its mode stays. */
+  /**
+   * False while another job of the shell owns the terminal at `fd`: reading would stop this process; its mode
+   * is kept.
+   */
   isForeground(fd: number): boolean;
-  /** Raw mode, or the mode of before the first call. Unlike tty.ReadStream's setRawMode it does not wait for pending output. */
+  /**
+   * Raw mode, or the mode before the first call. Unlike tty.ReadStream's setRawMode, does not wait for
+   * pending output.
+   */
   setTerminalRaw(fd: number, on: boolean): void;
   /** Whether ^C at a terminal in raw mode is SIGINT or a character. Does not wait for pending output. */
   setTerminalInterrupt(fd: number, on: boolean): void;
-  /** Whether the other end of a connection is closed, also when there is still something to read. Never blocks. */
+  /** True if the other end of a connection is closed, even with data left to read. Never blocks. */
   isHungUp(fd: number): boolean;
-  /** Calls back on the event loop whenever `fd` is readable (level-triggered; hang-up counts as readable). Keeps the loop alive. */
+  /**
+   * Calls back on the event loop while `fd` is readable (level-triggered; hang-up counts). Keeps the loop
+   * alive.
+   */
   watchFd(fd: number, onReadable: () => void): FdWatcher;
   /** Non-blocking eventfd, close-on-exec. */
   eventfd(): number;
-  /** Whether `fd` is an eventfd: ask once of every descriptor that a peer gives as one, before signalling or watching it. */
+  /**
+   * True if `fd` is an eventfd: check every descriptor that a peer passes as one, before signalling or
+   * watching it.
+   */
   isEventfd(fd: number): boolean;
   /**
-   * Adds 1; a full counter stays full. False when `fd` is no eventfd. Never throws for a bad peer's descriptor, and never blocks,
-   * whatever those who hold it too do with its flags and its counter (addon/ring/signal.h).
+   * Adds 1; a full counter stays full. False if `fd` is not an eventfd. Never throws for a bad peer's
+   * descriptor, and never blocks, whatever other holders do with its flags and its counter
+   * (addon/ring/signal.h).
    */
   eventfdSignal(fd: number): boolean;
-  /** Reads and clears; 0n when nothing was pending. */
+  /** Reads and clears; 0n if nothing was pending. */
   eventfdDrain(fd: number): bigint;
-  /** Descriptors to sleep on together; it holds duplicates of them. At most 1024, and 256 sets a process. */
+  /**
+   * A set of descriptors to sleep on; it holds duplicates. At most 1024 descriptors, and 256 sets per
+   * process.
+   */
   waitSetCreate(fds: readonly number[]): WaitSetHandle;
   /**
-   * HOT, and blocks the thread. Returns when one of the set's descriptors is readable, when the time is over (-1: never), or early and with
-   * nothing: the thread's event loop has work, or it is to be terminated. Eventfds are drained. Writes the positions of
-   * those that were readable into `ready` and returns how many.
+   * HOT, and blocks the thread. Returns when a descriptor of the set is readable, on timeout (-1: none), or
+   * early without a descriptor: the thread's event loop has work, or the thread is to be terminated. Eventfds
+   * are drained. Writes the positions of the readable descriptors into `ready` and returns their number.
    */
   waitSetWait(set: WaitSetHandle, timeoutMs: number, ready: Uint32Array): number;
-  /** Frees a set that no thread waits on. */
+  /** Frees a set on which no thread waits. */
   waitSetDestroy(set: WaitSetHandle): void;
-  /** Starts an output queue of `capacity` bytes; the eventfd `failedFd` is signalled when a write fails. */
+  /** Starts an output queue of `capacity` bytes; signals the eventfd `failedFd` when a write fails. */
   writerStart(capacity: number, failedFd: number): OutputQueue;
   close(fd: number): void;
   /**
-   * Closes a descriptor that another party made, and never hangs: a file system that does not answer holds a thread of its own. Beyond
-   * 64 of those, descriptors stay open.
+   * Closes a descriptor that another party made, and never hangs: a file system that does not respond blocks
+   * a thread made for the purpose. Beyond 64 such threads, descriptors stay open.
    */
   closeForeign(fd: number): void;
   /**
-   * File system of a descriptor that another party made, found without asking it: "tmpfs" (memfds too), "hugetlbfs", another name of
-   * /proc/mounts, or "" when it is in no mount that this process sees.
+   * File system of a descriptor that another party made, determined without a request to that file system:
+   * "tmpfs" (memfds too), "hugetlbfs", another name of /proc/mounts, or "" if it is in no mount that this
+   * process sees.
    */
   fileSystem(fd: number): string;
   dup(fd: number): number;
-  /** True for a regular file or memfd; with its size and identity. */
+  /** `regular` is true for a regular file or memfd; with its size and identity. */
   fileInfo(fd: number): {
     readonly regular: boolean;
     readonly size: number;
@@ -355,124 +416,174 @@ export interface Native {
   /** Block size of the file system: the hugepage size for hugetlb files. */
   filePageSize(fd: number): number;
 
-  // --- os: tap interfaces -------------------------------------------------------------------------------------------
+  // --- os: tap interfaces ----------------------------------------------------------------------------------
   /**
-   * One more queue of the tap interface `name`, which is made when there is none (a %d in it becomes a free number): a
-   * non-blocking descriptor, and the interface's name. Frames have a virtio-net header of 12 bytes.
+   * Opens one more queue of the tap interface `name`, and creates the interface if it does not exist (a %d in
+   * the name becomes a free number). Returns a non-blocking descriptor, and the interface's name. Frames have
+   * a virtio-net header of 12 bytes.
    */
   tapOpen(name: string, multiQueue: boolean): { readonly fd: number; readonly name: string };
-  /** What the kernel may leave undone in frames that it hands us. EINVAL for `uso` before Linux 6.2. */
+  /**
+   * Which offloads the kernel may leave to us in the frames that it sends. EINVAL for `uso` before Linux 6.2.
+   */
   tapSetOffloads(fd: number, offloads: TapOffloads): void;
-  /** Whether the interface outlives its last descriptor. */
+  /** Sets whether the interface outlives its last descriptor. */
   tapSetPersist(fd: number, persist: boolean): void;
   tapGetMac(fd: number): Uint8Array;
   tapSetMac(fd: number, mac: Uint8Array): void;
-  /** The interface's name now, in whatever network namespace; EBADFD when it was deleted. */
+  /** The interface's current name, in any network namespace; EBADFD if it was deleted. */
   tapName(fd: number): string;
-  /** Of an interface of this network namespace; ENODEV when there is none of that name. */
+  /** For an interface of this network namespace; ENODEV if it does not exist. */
   interfaceMtu(name: string): number;
   interfaceSetMtu(name: string, mtu: number): void;
   interfaceIsUp(name: string): boolean;
   interfaceSetUp(name: string, up: boolean): void;
 
-  // --- os: threads and time -----------------------------------------------------------------------------------------
+  // --- os: threads and time --------------------------------------------------------------------------------
   /** Pins the calling thread. */
   setAffinity(cpus: readonly number[]): void;
-  /** Pins all threads of the process that there are, V8's among them; those to come take after the thread that starts them. */
+  /**
+   * Pins all existing threads of the process, V8's included; new threads inherit the affinity of their
+   * creator.
+   */
   setAffinityOfAll(cpus: readonly number[]): void;
   /** CPUs that the calling thread may run on. */
   getAffinity(): number[];
-  /** Ends the process at once, with its threads wherever they are. */
+  /** Ends the process at once, whatever its threads are doing. */
   exitNow(code: number): never;
   /** Names the calling thread (15 bytes). */
   setThreadName(name: string): void;
   /** Time-stamp counter, as a double: exact up to 2^53. */
   rdtsc(): number;
   tscHz(): number;
-  /** HOT. Cycles since this thread's last call of tscLap, at most 2^31 - 1. Allocates nothing, unlike rdtsc. */
+  /**
+   * HOT. Cycles since this thread's last call of tscLap, at most 2^31 - 1. Allocates nothing, unlike rdtsc.
+   */
   tscLap(): number;
 
-  // --- ring: guest memory -------------------------------------------------------------------------------------------
-  /** An immutable table. Regions must not overlap and must lie inside their mappings. EACCES when one cannot be written. */
+  // --- ring: guest memory ----------------------------------------------------------------------------------
+  /**
+   * An immutable table. Regions must not overlap and must lie inside their mappings. EACCES for a read-only
+   * mapping.
+   */
   memoryCreate(regions: readonly MemoryRegion[]): MemoryHandle;
-  /** Frees the table, once no stuck queue uses it. EBUSY when a running queue does. */
+  /** Frees the table as soon as no stuck queue uses it. EBUSY if a running queue uses it. */
   memoryDestroy(memory: MemoryHandle): void;
 
-  // --- ring: mbuf pools ---------------------------------------------------------------------------------------------
+  // --- ring: mbuf pools ------------------------------------------------------------------------------------
   /** A pool for one thread. `dataRoom` 64 to 65472 - headroom; `count` 1 to 2^20. */
   poolCreate(options: { count: number; dataRoom: number; headroom: number; hugepages: boolean }): PoolHandle;
   poolLayout(pool: PoolHandle): PoolLayout;
   /** The pool's memory (see PoolLayout), for the calling thread. */
   poolBuffer(pool: PoolHandle): ArrayBuffer;
-  /** mbufs that are free. */
+  /** Free mbufs. */
   poolAvailable(pool: PoolHandle): number;
   poolDestroy(pool: PoolHandle): void;
-  /** A vector of up to `capacity` mbuf numbers in the pool's memory: Uint32Array(poolBuffer, vectorOffset, capacity). */
+  /**
+   * A vector of up to `capacity` mbuf numbers in the pool's memory: Uint32Array(poolBuffer, vectorOffset,
+   * capacity).
+   */
   vectorCreate(pool: PoolHandle, capacity: number): VectorHandle;
   vectorOffset(vector: VectorHandle): number;
-  /** HOT. Allocates `n` single-segment mbufs (data at the headroom, lengths and olFlags 0) into vector[0..n): all or none; returns n or 0. */
+  /**
+   * HOT. Allocates `n` single-segment mbufs (data at the headroom, lengths and olFlags 0) into vector[0..n):
+   * all or none; returns n or 0.
+   */
   poolAlloc(vector: VectorHandle, n: number): number;
-  /** HOT. Frees the packets vector[from..to), all their segments. */
+  /** HOT. Frees the packets vector[from..to) with all their segments. */
   poolFree(vector: VectorHandle, from: number, to: number): void;
 
-  // --- ring: device role (the exotic rings) -------------------------------------------------------------------------
-  /** A queue slot, stopped. 'rx' takes from the peer's TX ring, 'tx' gives to the peer's RX ring. */
+  // --- ring: device role (the exotic rings) ----------------------------------------------------------------
+  /** A queue slot, stopped. 'rx' empties the peer's TX ring, 'tx' fills the peer's RX ring. */
   queueCreate(role: 'rx' | 'tx'): QueueHandle;
   /**
-   * Joins the slot to a ring of the peer. Throws ERANGE when a part of the ring lies outside the memory, EINVAL on a bad size, EBUSY
-   * when the queue is running or stuck.
+   * Attaches the slot to a ring of the peer. Throws ERANGE if a part of the ring lies outside the memory,
+   * EINVAL on a bad size, EBUSY if the queue is running or stuck.
    */
   queueStart(queue: QueueHandle, setup: RingSetup): void;
   /**
-   * Makes the queue stop and waits until no burst runs on it in any thread, at most `patienceMs` (1000). Returns the index of the
-   * next available entry that was not taken. Idempotent. QUEUE_STUCK when a burst does not come back: what it may touch
-   * (the memory table, its mappings, the words) stays until it does, also when it is given back, and later calls do not wait.
+   * Stops the queue and waits up to `patienceMs` (default 1000) until no thread runs a burst on it. Returns
+   * the index of the next available entry that was not taken. Idempotent. QUEUE_STUCK if a burst does not
+   * return: the memory that it may touch (the memory table, its mappings, the words) is kept until it does,
+   * even if released, and later calls do not wait.
    */
   queueQuiesce(queue: QueueHandle, patienceMs?: number): number;
   queueState(queue: QueueHandle): number;
-  /** The next `rxBurst` of a running queue gives a RARP broadcast of this MAC address (6 bytes) before all else; null: none waits any more. */
+  /**
+   * The next `rxBurst` of a running queue first delivers a RARP broadcast of this MAC address (6 bytes); null
+   * cancels a pending one.
+   */
   queueAnnounce(queue: QueueHandle, mac: Uint8Array | null): void;
-  /** Live counters in the order of QUEUE_COUNTERS: BigUint64Array over the addon's memory, for the calling thread. */
+  /**
+   * Live counters in the order of QUEUE_COUNTERS: BigUint64Array over the addon's memory, for the calling
+   * thread.
+   */
   queueStats(queue: QueueHandle): ArrayBuffer;
-  /** Quiesces and frees the slot, which is never used again if the queue is stuck; detaches this thread's view of the counters. */
+  /**
+   * Quiesces and frees the slot (never reused if the queue is stuck); detaches this thread's view of the
+   * counters.
+   */
   queueDestroy(queue: QueueHandle): void;
   /**
-   * HOT. Asks the peer to kick when it makes the next entry available. True when nothing waits, so that the caller may sleep (also
-   * when the queue does not run: whoever starts it wakes the sleeper); false when there is work, and then nothing is armed.
+   * HOT. Asks the peer to kick when it makes the next entry available. True if nothing is pending, so that
+   * the caller may sleep (also if the queue does not run: the thread that starts it wakes the sleeper); false
+   * if there is work, and then nothing is armed.
    */
   queueArm(queue: QueueHandle): boolean;
-  /** HOT. Asks the peer not to kick any more. */
+  /** HOT. Asks the peer to stop kicking. */
   queueDisarm(queue: QueueHandle): void;
   /** HOT. Receives up to `n` packets into vector[0..), returns how many. */
   rxBurst(queue: QueueHandle, vector: VectorHandle, n: number): number;
-  /** HOT. Sends vector[from..to); frees those it took and returns how many (in order from `from`). */
+  /**
+   * HOT. Sends vector[from..to); frees the packets accepted and returns their number (in order from `from`).
+   */
   txBurst(queue: QueueHandle, vector: VectorHandle, from: number, to: number): number;
   /**
-   * Where packets in the peer's memory are, for txReserve and rxPeek: Uint32Arrays of IN_PLACE_MAX entries one behind the other,
-   * in the order of IN_PLACE_FIELDS, then the mapping and the 2 GiB window in it that all of them lie in; for the calling thread.
+   * Where packets lie in the peer's memory, for txReserve and rxPeek: consecutive Uint32Arrays of
+   * IN_PLACE_MAX entries, in the order of IN_PLACE_FIELDS, then the mapping and its 2 GiB window that all of
+   * them lie in; for the calling thread.
    */
   queueSlots(queue: QueueHandle): ArrayBuffer;
-  /** HOT. Reserves up to `n` receive buffers of the peer, told in queueSlots; returns how many. Until txCommit the queue can't be stopped. */
+  /**
+   * HOT. Reserves up to `n` receive buffers of the peer, described in queueSlots; returns how many. Until
+   * txCommit, the queue cannot be stopped.
+   */
   txReserve(queue: QueueHandle, n: number): number;
-  /** HOT. Sends the first `n` reserved buffers with the lengths in queueSlots and lets go of the rest; returns how many were sent. */
+  /**
+   * HOT. Sends the first `n` reserved buffers with the lengths in queueSlots, releases the rest; returns how
+   * many were sent.
+   */
   txCommit(queue: QueueHandle, n: number): number;
-  /** HOT. Sends up to `n` packets of `length` bytes in place, each of which starts as the packet vector[0]; -1 when the next needs txBurst. */
+  /**
+   * HOT. Sends up to `n` packets of `length` bytes in place, each beginning with the contents of packet
+   * vector[0]; -1 if the next one needs txBurst.
+   */
   txRepeat(queue: QueueHandle, vector: VectorHandle, length: number, n: number): number;
-  /** HOT. Shows up to `n` packets where the peer has sent them; returns how many. Until rxRelease the queue can't be stopped. */
+  /**
+   * HOT. Shows up to `n` packets in the peer's buffers; returns how many. Until rxRelease, the queue cannot
+   * be stopped.
+   */
   rxPeek(queue: QueueHandle, n: number): number;
-  /** HOT. Gives the first `n` packets shown back to the peer and lets go of the rest; returns how many. */
+  /** HOT. Gives the first `n` shown packets back to the peer, releases the rest; returns how many. */
   rxRelease(queue: QueueHandle, n: number): number;
-  /** HOT. Moves up to `n` packets from ring to ring; -1 when the next one needs rxBurst and txBurst. */
+  /** HOT. Moves up to `n` packets from ring to ring; -1 if the next one needs rxBurst and txBurst. */
   relayBurst(rx: QueueHandle, tx: QueueHandle, n: number): number;
-  /** HOT, benchmarks only: returns up to `n` available descriptors untouched (used length `length`); returns how many. */
+  /**
+   * HOT, benchmarks only: returns up to `n` available descriptors untouched (used length `length`); returns
+   * how many.
+   */
   returnBurst(queue: QueueHandle, n: number, length: number): number;
-  /** HOT, benchmarks only: returnBurst that reads what was sent, or writes header and zeros into what is to be filled. */
+  /**
+   * HOT, benchmarks only: returnBurst that reads sent buffers, or writes header and zeros into receive
+   * buffers.
+   */
   touchBurst(queue: QueueHandle, n: number, length: number): number;
 
-  // --- ring: device role for messages (control queues of the device model) ------------------------------------------
+  // --- ring: device role for messages (control queues of the device model) ---------------------------------
   /**
-   * Takes the next chain: its head and its segments, whose addresses nobody has checked: they need not lie in the queue's memory.
-   * Null when there is none. Throws EPROTO when the ring breaks the rules. The queue is one of `queueCreate`.
+   * Takes the next chain: its head and its segments. The addresses are unchecked: they need not lie in the
+   * queue's memory. Null if there is none. Throws EPROTO if the ring violates the rules. The queue is one of
+   * `queueCreate`.
    */
   chainTake(queue: QueueHandle): {
     readonly head: number;
@@ -483,18 +594,18 @@ export interface Native {
       readonly writable: boolean;
     }[];
   } | null;
-  /** Returns a chain with `written` bytes; true when the driver wants to be interrupted. */
+  /** Returns a chain with `written` bytes; true if the driver wants an interrupt. */
   chainReturn(queue: QueueHandle, head: number, written: number): boolean;
 
-  // --- ring: tap interfaces -----------------------------------------------------------------------------------------
-  /** A queue slot, stopped. 'rx' receives what the kernel sends, 'tx' sends to the kernel. */
+  // --- ring: tap interfaces --------------------------------------------------------------------------------
+  /** A queue slot, stopped. 'rx' receives from the kernel, 'tx' sends to it. */
   tapQueueCreate(role: 'rx' | 'tx'): TapQueueHandle;
   /**
-   * Joins the slot to a descriptor of `tapOpen`, which stays the caller's. `cutsUdp`: the kernel cuts datagrams into segments; else
-   * the queue does.
+   * Attaches the slot to a descriptor of `tapOpen`, which the caller still owns. `cutsUdp`: the kernel
+   * segments datagrams; otherwise the queue does.
    */
   tapQueueStart(queue: TapQueueHandle, fd: number, cutsUdp: boolean): void;
-  /** Waits until no burst runs in any thread; nobody touches the descriptor after it. Idempotent. */
+  /** Waits until no thread runs a burst; the descriptor is not touched afterwards. Idempotent. */
   tapQueueStop(queue: TapQueueHandle): void;
   /** As `queueStats`. */
   tapQueueStats(queue: TapQueueHandle): ArrayBuffer;
@@ -503,29 +614,40 @@ export interface Native {
   tapRxBurst(queue: TapQueueHandle, vector: VectorHandle, n: number): number;
   tapTxBurst(queue: TapQueueHandle, vector: VectorHandle, from: number, to: number): number;
 
-  // --- ring: driver role (the built-in peer) ------------------------------------------------------------------------
-  /** 'rx' posts all its buffers at once; 'tx' starts empty. */
+  // --- ring: driver role (the built-in peer) ---------------------------------------------------------------
+  /** 'rx' posts all of its buffers at once; 'tx' starts empty. */
   driverQueueCreate(role: 'rx' | 'tx', setup: DriverQueueSetup): DriverQueueHandle;
   driverQueueDestroy(queue: DriverQueueHandle): void;
   driverQueueStats(queue: DriverQueueHandle): ArrayBuffer;
-  /** Template of the frames that `driverGenerate` sends: bytes 0..length of the frame, without sequence number and checksum. */
+  /**
+   * Template of the frames that `driverGenerate` sends: bytes 0..length, without sequence number and
+   * checksum.
+   */
   driverTemplate(queue: DriverQueueHandle, frame: Uint8Array): void;
   /** HOT. Reclaims, then sends up to `n` generated frames; returns how many. */
   driverGenerate(tx: DriverQueueHandle, n: number): number;
-  /** HOT. Takes up to `n` received frames, checks sequence and checksum when `check`, posts the buffers again; returns how many. */
+  /**
+   * HOT. Takes up to `n` received frames, with `check` verifies sequence and checksum, reposts the buffers;
+   * returns how many.
+   */
   driverReceive(rx: DriverQueueHandle, n: number, check: boolean): number;
   /**
-   * What `driverReceiveTimed` tells, a Float64Array for the calling thread: the time-stamp counter after the last call, then the
-   * sequence numbers of the frames that it took, -1 for one too short to have any.
+   * Results of `driverReceiveTimed`, a Float64Array for the calling thread: the time-stamp counter after the
+   * last call, then the sequence numbers of the frames that it took, -1 for a frame too short to have one.
    */
   driverArrivals(rx: DriverQueueHandle): ArrayBuffer;
-  /** HOT. As `driverReceive`, at most 512 frames, and tells driverArrivals; the time also when nothing came. */
+  /**
+   * HOT. As `driverReceive`, at most 512 frames, and fills driverArrivals; the time even if nothing arrived.
+   */
   driverReceiveTimed(rx: DriverQueueHandle, n: number, check: boolean): number;
-  /** HOT. Sends up to `n` received frames back with source and destination MAC exchanged; returns how many. */
+  /** HOT. Sends up to `n` received frames back with source and destination MAC swapped; returns how many. */
   driverEcho(rx: DriverQueueHandle, tx: DriverQueueHandle, n: number): number;
 
-  // --- checks -------------------------------------------------------------------------------------------------------
-  /** sizeof and offsetof of every C++ layout, e.g. {"vring_desc": 16, "vring_desc.addr": 0}: compared with src/abi by a test. */
+  // --- checks ----------------------------------------------------------------------------------------------
+  /**
+   * sizeof and offsetof of every C++ layout, e.g. {"vring_desc": 16, "vring_desc.addr": 0}; a test compares
+   * them with src/abi.
+   */
   layouts(): Record<string, number>;
 }
 
@@ -534,7 +656,8 @@ export const NO_NEXT = 0xffff_ffff;
 function addonPath(): string {
   const override = process.env.VHOST_PCI_ADDON;
   if (override) return override;
-  // This file is in src/ or, compiled, in dist/src/: the package's root is the first folder above with a binding.gyp.
+  // This file is in src/ or, compiled, in dist/src/: the package root is the nearest folder above with a
+  // binding.gyp.
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, 'binding.gyp')) && dirname(folder) !== folder) folder = dirname(folder);
   return join(folder, 'build', 'Release', 'vhost_pci.node');

@@ -9,7 +9,7 @@ import { DRIVER_QUEUE_COUNTERS, native, QUEUE_BROKEN, type WaitSetHandle } from 
 import { features } from './virtio/features.ts';
 
 const FRAME = Uint8Array.from({ length: 64 }, (_, i) => i);
-/** A wait that is over long before is the rule; one that lasts so long has lost its wake-up. */
+/** Waits normally end long before this; one that lasts this long has lost its wake-up. */
 const LOST_MS = 60_000;
 const VERSION_1 = features(VIRTIO_F_VERSION_1);
 const EVENT_IDX = features(VIRTIO_F_RING_EVENT_IDX);
@@ -33,7 +33,7 @@ describe('a wait set', () => {
     expect(openFds()).toBe(before);
   });
 
-  it('tells which were signalled, once', () => {
+  it('reports the signalled descriptors once', () => {
     expect(wait()).toEqual([]);
     native.eventfdSignal(fds[2] as number);
     native.eventfdSignal(fds[0] as number);
@@ -42,7 +42,7 @@ describe('a wait set', () => {
     expect(wait()).toEqual([]);
   });
 
-  it('keeps what finds no room for the next time', () => {
+  it('keeps descriptors that do not fit for the next call', () => {
     for (const fd of fds) native.eventfdSignal(fd);
     const one = new Uint32Array(1);
     const seen = [0, 1, 2].map(() => [native.waitSetWait(set, 0, one), one[0]]);
@@ -53,7 +53,7 @@ describe('a wait set', () => {
     ]);
   });
 
-  it('ends when the time is over', () => {
+  it('ends on timeout', () => {
     expect(wait(1)).toEqual([]);
   });
 
@@ -67,7 +67,7 @@ describe('a wait set', () => {
     await worker.terminate();
   });
 
-  it('outlives the descriptors that it was made of, and does not take others for them', () => {
+  it('outlives its original descriptors, and does not confuse others with them', () => {
     native.close(fds[0] as number);
     const other = native.eventfd();
     native.eventfdSignal(other);
@@ -76,7 +76,7 @@ describe('a wait set', () => {
     fds[0] = other;
   });
 
-  it('leaves what is no eventfd as it is, and tells of a broken one once', () => {
+  it('does not drain descriptors other than eventfds, and reports a broken one once', () => {
     const [near, far] = native.socketPair();
     native.waitSetDestroy(set);
     set = native.waitSetCreate([near]);
@@ -128,7 +128,7 @@ describe('an RX queue', () => {
     expect([kicks(), native.eventfdDrain(kickFd)]).toEqual([0, 0n]);
   });
 
-  it('is kicked when it has asked for that, until it is polled again', () => {
+  it('is kicked after it has armed, until it is polled again', () => {
     expect(native.queueArm(loopback.rx)).toBe(true);
     send(1);
     expect([kicks(), native.eventfdDrain(kickFd)]).toEqual([1, 1n]);
@@ -137,14 +137,14 @@ describe('an RX queue', () => {
     expect([kicks(), receive(64)]).toEqual([1, 2]);
   });
 
-  it('does not ask when packets wait already', () => {
+  it('does not arm when packets are already waiting', () => {
     send(1);
     expect(native.queueArm(loopback.rx)).toBe(false);
     send(1);
     expect([kicks(), receive(64)]).toEqual([0, 2]);
   });
 
-  it('lets its thread sleep when it is stopped or broken, and touches nothing', () => {
+  it('lets its thread sleep when stopped or broken, and does not touch the ring', () => {
     loopback.bytes.setUint16(0x8002, 500, true); // available index of the peer's TX ring
     expect(native.queueArm(loopback.rx)).toBe(true);
     expect(native.queueState(loopback.rx)).toBe(QUEUE_BROKEN);
@@ -156,7 +156,7 @@ describe('an RX queue', () => {
   });
 
   test.prop([fc.array(fc.constantFrom('send', 'receive', 'arm', 'disarm'), { maxLength: 60 })])(
-    'asks exactly when it said so',
+    'requests kicks exactly while it is armed',
     (steps) => {
       let armed = false;
       for (const step of steps) {
@@ -180,8 +180,8 @@ describe('an RX queue', () => {
   );
 
   /**
-   * Another thread sends bursts, each at any moment after the one before was taken: often while this one arms or falls asleep. Returns
-   * what both counted; `lost` when a kick did not come.
+   * Another thread sends bursts, each at a random moment after the previous one was taken: often while this
+   * thread arms or falls asleep. Returns the counts of both; `lost` if a kick did not arrive.
    */
   const sleepThrough = async (rounds: number) => {
     const shared = new Int32Array(new SharedArrayBuffer(12));
@@ -211,7 +211,7 @@ describe('an RX queue', () => {
       if (!native.queueArm(loopback.rx)) continue;
       result.sleeps++;
       const end = Date.now() + LOST_MS;
-      // It may end early for no reason.
+      // It may return early without a descriptor.
       while (native.waitSetWait(set, LOST_MS, ready) === 0 && !result.lost) result.lost = Date.now() > end;
       native.queueDisarm(loopback.rx);
     }

@@ -59,7 +59,7 @@ describe.skipIf(reason)('testpmd in a memory control group, and a peer of a tera
       await peer.start();
       await attack(what);
       expect([prompt.running, group.kills], prompt.out).toEqual([true, 0]);
-      expect(prompt.out).toMatch(/more memory that it never touched than this process may fill \(\d+M\)/);
+      expect(prompt.out).toMatch(/more untouched memory than this process may fill \(\d+M\)/);
       expect(await prompt.say('show port info 0')).toContain('Link status: down');
       // The next one is served.
       peer.close();

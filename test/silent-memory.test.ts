@@ -129,7 +129,7 @@ describe.skipIf(fuseMissing())('memory on a file system that does not answer', (
       expect(await prompt.say('show port summary all')).toContain('Link');
       expect(await prompt.say('stop')).toMatch(/Failed to stop lcore 1/);
       await prompt.say('port stop 0');
-      const given = /TX engine 0 is given up: a burst does not come back from the peer's memory/g;
+      const given = /TX engine 0 is stuck: a burst does not return from the peer's memory/g;
       await until('the queue is given up', () => given.test((prompt as Prompt).out));
       await prompt.say('port start 0');
       await prompt.say('start');

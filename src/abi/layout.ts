@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How a layout is written down: a name, a size, a source and a table of fields. All formats here are little-endian
-// (vfio-user and vhost-user say "host endian"; this project runs on little-endian hosts only).
+// The form of a layout: a name, a size, a source and a table of fields. All formats here are little-endian
+// (vfio-user and vhost-user specify host endianness; this project runs on little-endian hosts only).
 
 export type FieldType = 'u8' | 'u16' | 'u32' | 's32' | 'u64';
 export type Access = 'ro' | 'rw' | 'wo';
@@ -8,7 +8,7 @@ export type Access = 'ro' | 'rw' | 'wo';
 export interface Field {
   readonly offset: number;
   readonly type: FieldType;
-  /** As the driver (or the protocol client) sees it. */
+  /** Access as the driver (or the protocol client) sees it. */
   readonly access: Access;
 }
 
@@ -77,7 +77,7 @@ export function decode<F extends Record<string, Field>>(
   return out as Values<F>;
 }
 
-/** Encodes a structure into fresh memory (or into `into` at `base`); fields left out are zero. */
+/** Encodes a structure into new memory (or into `into` at `base`); omitted fields are zero. */
 export function encode<F extends Record<string, Field>>(
   layout: Layout<F>,
   values: Partial<Values<F>>,

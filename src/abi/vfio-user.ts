@@ -38,7 +38,7 @@ export const VFIO_USER = {
   REGION_WRITE_MULTI: 15,
 } as const;
 
-/** VERSION payload: this head, then JSON that ends in NUL. */
+/** VERSION payload: this header, then NUL-terminated JSON. */
 export const VFIO_USER_VERSION = {
   name: 'vfio_user_version',
   source: 'vfio-user.rst, VFIO_USER_VERSION',
@@ -100,7 +100,7 @@ export const VFIO_REGION_INFO_FLAG_WRITE = 2;
 export const VFIO_REGION_INFO_FLAG_MMAP = 4;
 export const VFIO_REGION_INFO_FLAG_CAPS = 8;
 
-/** Sparse mmap capability: this head, then nr_areas of {u64 offset; u64 size}. */
+/** Sparse mmap capability: this header, then nr_areas of {u64 offset; u64 size}. */
 export const VFIO_REGION_INFO_CAP_SPARSE_MMAP = {
   name: 'vfio_region_info_cap_sparse_mmap',
   source: 'linux/vfio.h',
@@ -166,7 +166,7 @@ export const VFIO_IRQ_SET_ACTION_MASK = 8;
 export const VFIO_IRQ_SET_ACTION_UNMASK = 0x10;
 export const VFIO_IRQ_SET_ACTION_TRIGGER = 0x20;
 
-/** REGION_READ and REGION_WRITE head; the data follow. */
+/** REGION_READ and REGION_WRITE header; the data follow. */
 export const VFIO_USER_REGION_ACCESS = {
   name: 'vfio_user_region_access',
   source: 'vfio-user.rst, VFIO_USER_REGION_READ',
@@ -174,7 +174,7 @@ export const VFIO_USER_REGION_ACCESS = {
   fields: { offset: at(0, 'u64'), region: at(8, 'u32'), count: at(12, 'u32') },
 } as const satisfies Layout;
 
-/** GET_REGION_IO_FDS: this head, then sub-regions. */
+/** GET_REGION_IO_FDS: this header, then sub-regions. */
 export const VFIO_USER_REGION_IO_FDS = {
   name: 'vfio_user_region_io_fds',
   source: 'vfio-user.rst, VFIO_USER_DEVICE_GET_REGION_IO_FDS',
@@ -199,6 +199,6 @@ export const VFIO_USER_SUB_REGION_IO_FD = {
 
 export const VFIO_USER_IO_FD_TYPE_IOEVENTFD = 0;
 
-/** Replies must fit in the request's buffer at QEMU, so both sides keep messages below this. */
+/** In QEMU, replies must fit in the request's buffer, so both sides keep messages below this size. */
 export const VFIO_USER_MAX_MESSAGE = 1 << 20;
 export const VFIO_USER_MAX_MSG_FDS = 8;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The kernel's own header is the judge of these tables.
+// Compares these tables with the kernel's own header.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,7 +35,7 @@ const constants: Readonly<Record<string, number>> = {
   VFIO_PCI_REQ_IRQ_INDEX: vfioUser.VFIO_PCI_REQ_IRQ_INDEX,
 };
 
-/** What the compiler makes of linux/vfio.h. */
+/** The values that the compiler derives from linux/vfio.h. */
 function compiled(): Record<string, number> {
   const offsets = Object.entries(layouts).flatMap(([struct, { fields }]) =>
     Object.keys(fields).map((field) => `{"${struct}.${field}", offsetof(struct ${struct}, ${field})},`),
@@ -61,19 +61,19 @@ int main() {
 }
 
 describe('the tables of VFIO', () => {
-  it('say what linux/vfio.h says', () => {
+  it('match linux/vfio.h', () => {
     const written: Record<string, number> = { ...constants };
     for (const [struct, { size, fields }] of Object.entries(layouts)) {
       written[struct] = size;
       for (const [field, { offset }] of Object.entries(fields)) written[`${struct}.${field}`] = offset;
     }
     const real = compiled();
-    // Newer kernels have appended capabilities to this one; argsz tells which form is meant.
+    // Newer kernels have appended capabilities to this one; argsz determines the form.
     expect(real.vfio_device_info).toBeGreaterThanOrEqual(written.vfio_device_info as number);
     expect({ ...written, vfio_device_info: 0 }).toEqual({ ...real, vfio_device_info: 0 });
   });
 
-  it.each(Object.entries(VFIO_STRUCTS))('are those of the structures for ioctls: %s', (name, struct) => {
+  it.each(Object.entries(VFIO_STRUCTS))('match the structures for ioctls: %s', (name, struct) => {
     const { size, fields } = layouts[name] as Layout;
     expect(struct.size).toBe(size);
     const offsets = Object.keys(fields).map((field) => [field, struct.offsetOf(field as never)]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the kernel's VFIO has beyond vfio-user: ioctl numbers, the group and the type 1 IOMMU. linux/vfio.h. Structures that
-// both have (device, region and interrupt information) are in vfio-user.ts.
+// The parts of the kernel's VFIO (linux/vfio.h) that vfio-user lacks: ioctl numbers, the group and the type 1
+// IOMMU. Common structures (device, region and interrupt information) are in vfio-user.ts.
 import { at, type Layout } from './layout.ts';
 
 export const VFIO_API_VERSION = 0;
@@ -9,7 +9,10 @@ export const VFIO_API_VERSION = 0;
 export const VFIO_TYPE1v2_IOMMU = 3;
 export const VFIO_NOIOMMU_IOMMU = 8;
 
-/** _IO(VFIO_TYPE ';', VFIO_BASE 100 + n): no direction and no size in the number, so it is the same on every machine. */
+/**
+ * _IO(VFIO_TYPE ';', VFIO_BASE 100 + n): without direction and size, so the numbers are the same on every
+ * machine.
+ */
 const request = (n: number): number => (0x3b << 8) | (100 + n);
 
 export const VFIO_IOCTL = {

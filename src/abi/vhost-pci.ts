@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The vhost-pci-net function: the reference layout of RFC 2.0 (Wei Wang, 2017) and the extensions that docs/device-abi.md defines.
+// The vhost-pci-net function: the reference layout of RFC 2.0 (Wei Wang, 2017) and the extensions of
+// docs/device-abi.md.
 import { at, type Layout } from './layout.ts';
 
 export const VHOST_PCI_DEVICE_ID = 0x1014;
 export const VHOST_PCI_SUBSYSTEM_ID = 21;
 /** Base class 02h, subclass 00h: Ethernet controller. */
 export const VHOST_PCI_CLASS = 0x020000;
-/** BARs that may expose the peer's memory, in the order they are filled; each is 64-bit prefetchable. */
+/** BARs that may expose the peer's memory, in the order of their use; each is 64-bit prefetchable. */
 export const VHOST_PCI_MEMORY_BARS = [2, 4] as const;
 
 /** Device configuration structure. */
@@ -19,11 +20,11 @@ export const VHOST_PCI_NET_CONFIG = {
 
 export const VHOST_PCI_NET_S_LINK_UP = 1;
 
-/** Control queue entries, and data queue entries that the reference assumes. */
+/** Number of control queue entries, and of data queue entries in the reference. */
 export const VHOST_PCI_CTRLQ_SIZE = 32;
 export const VHOST_PCI_REFERENCE_VRING_SIZE = 256;
 
-/** Head of every control queue message; `size` counts the head too. */
+/** Header of every control queue message; `size` includes the header. */
 export const VHOST_PCI_CTRL_HDR = {
   name: 'vhost_pci_ctrl_hdr',
   source: 'vhost-pci RFC 2.0',
@@ -32,28 +33,28 @@ export const VHOST_PCI_CTRL_HDR = {
 } as const satisfies Layout;
 
 export const VHOST_PCI_CTRL_REMOTE_MEM = 0;
-/** Reference form: regions lie back to back from offset 0 of BAR 2. */
+/** Reference form: regions are contiguous from offset 0 of BAR 2. */
 export const VHOST_PCI_CTRL_REMOTE_MEM_PACKED = 0;
-/** SESSION form: each region says where it lies. */
+/** SESSION form: each region has its BAR and offset. */
 export const VHOST_PCI_CTRL_REMOTE_MEM_PLACED = 1;
 export const VHOST_PCI_CTRL_REMOTE_QUEUES = 1;
-/** SESSION: class of our own messages. */
+/** Class of the messages of SESSION, our extension. */
 export const VHOST_PCI_CTRL_SESSION = 2;
 /** Device to driver: u64, the features that the peer's driver negotiated. */
 export const VHOST_PCI_CTRL_SESSION_PEER_FEATURES = 0;
-/** Device to driver: stop this ring and acknowledge. */
+/** Device to driver: stop this ring and acknowledge it. */
 export const VHOST_PCI_CTRL_SESSION_QUEUE_STOP = 1;
-/** Driver to device (device-readable buffer): the ring is quiet, here is its index. */
+/** Driver to device (device-readable buffer): the ring is quiescent; contains its index. */
 export const VHOST_PCI_CTRL_SESSION_QUEUE_STOPPED = 2;
 
-/** Device to driver: the MTU of the peer's network, 0 when it told none. */
+/** Device to driver: the MTU of the peer's network, 0 if the peer sent none. */
 export const VHOST_PCI_CTRL_SESSION_PEER_MTU = 3;
-/** Device to driver: make this MAC address known, which has come to the peer. */
+/** Device to driver: announce this MAC address, which has moved to the peer. */
 export const VHOST_PCI_CTRL_SESSION_PEER_ANNOUNCE = 4;
 
-/** Device to driver (LINK_REASON): why there is no link, as UTF-8 text. */
+/** Device to driver (LINK_REASON): why the link is down, as UTF-8 text. */
 export const VHOST_PCI_CTRL_SESSION_LINK_REASON = 5;
-/** Bytes of such a text at most. */
+/** Maximum length of this text in bytes. */
 export const VHOST_PCI_LINK_REASON_MAX = 256;
 
 export const VHOST_PCI_PEER_MTU = {
@@ -66,7 +67,7 @@ export const VHOST_PCI_PEER_MTU = {
 /** Six bytes of MAC address, then two of padding. */
 export const VHOST_PCI_PEER_ANNOUNCE_BYTES = 8;
 
-/** What an Ethernet link may have: RFC 791 asks for 68 at least. */
+/** Valid MTUs of an Ethernet link: RFC 791 requires at least 68. */
 export const MIN_MTU = 68;
 export const MAX_MTU = 65_535;
 
@@ -97,7 +98,7 @@ export const VHOST_PCI_REMOTE_QUEUE_ENTRY = {
   size: 40,
   fields: {
     last_avail_idx: at(0, 'u16'),
-    /** Ours: numbers each time that a ring is given to a driver, never 0 for a ring that runs. */
+    /** Our extension: the generation of the ring; never 0 for a running ring. */
     serial: at(2, 'u16'),
     vring_enable: at(4, 's32'),
     vring_num: at(8, 'u32'),
@@ -107,7 +108,10 @@ export const VHOST_PCI_REMOTE_QUEUE_ENTRY = {
   },
 } as const satisfies Layout;
 
-/** Over the head of the driver area of a local data queue: where its engine stands in a packed ring of the peer. */
+/**
+ * At the start of the driver area of a local data queue: the position of its engine in a packed ring of the
+ * peer.
+ */
 export const VHOST_PCI_POSITION_WORDS = {
   name: 'vhost_pci_position_words',
   source: 'docs/device-abi.md, Position words',
@@ -115,7 +119,10 @@ export const VHOST_PCI_POSITION_WORDS = {
   fields: { shown: at(0, 'u16'), next: at(2, 'u16'), serial: at(4, 'u16') },
 } as const satisfies Layout;
 
-/** In the driver area too: by whose leave bursts touch the ring, and whether one is inside. A cache line each. */
+/**
+ * Also in the driver area: which generation bursts may work on, and whether one is inside. One cache line
+ * each.
+ */
 export const VHOST_PCI_GATE_WORDS = {
   name: 'vhost_pci_gate_words',
   source: 'docs/device-abi.md, Gate words',
@@ -123,13 +130,15 @@ export const VHOST_PCI_GATE_WORDS = {
   fields: { busy: at(64, 'u32'), allowed: at(128, 'u32') },
 } as const satisfies Layout;
 
-/** In `allowed`: the device has given up waiting; a burst that is inside is to leave without touching the ring. */
+/**
+ * In `allowed`: the device has stopped waiting; a burst that is inside must leave without touching the ring.
+ */
 export const VHOST_PCI_GATE_REVOKED = 0xffff_ffff;
 
 /** Alignment of a driver area that holds gate words. */
 export const VHOST_PCI_GATE_ALIGN = 64;
 
-/** QUEUE_STOP and QUEUE_STOPPED payload; last_avail_idx counts in QUEUE_STOPPED only. */
+/** QUEUE_STOP and QUEUE_STOPPED payload; last_avail_idx is valid in QUEUE_STOPPED only. */
 export const VHOST_PCI_QUEUE_STOP = {
   name: 'vhost_pci_queue_stop',
   source: 'docs/device-abi.md, SESSION',
@@ -138,12 +147,12 @@ export const VHOST_PCI_QUEUE_STOP = {
 } as const satisfies Layout;
 
 /**
- * Device feature bits of our own, in the device-specific range above all that virtio-net has taken.
- * SESSION: the peer may come and go while the function stays; messages of class 2 and the placed memory form are used.
- * REMAP: the driver can read a memory BAR's region again after a REMOTE_MEM message, so that a peer may come back
- * with another memory file (a vfio-user client in the driver's own process can; a guest kernel cannot).
- * GATE, which needs SESSION: rings are taken back through the gate words, without QUEUE_STOP.
- * LINK_REASON: the driver is told in words why there is no link.
+ * Our own device feature bits, in the device-specific range above those of virtio-net. SESSION: the peer may
+ * connect and disconnect while the function stays; messages of class 2 and the placed memory form are used.
+ * REMAP: the driver can query a memory BAR's region again after a REMOTE_MEM message, so that a peer may
+ * return with another memory file (a vfio-user client in the driver's own process can; a guest kernel
+ * cannot). GATE, which requires SESSION: rings are taken back through the gate words, without QUEUE_STOP.
+ * LINK_REASON: the device sends the driver a text why the link is down.
  */
 export const VHOST_PCI_F_SESSION = 112;
 export const VHOST_PCI_F_REMAP = 113;

@@ -51,7 +51,7 @@ export const VHOST_USER = {
   GET_STATUS: 40,
 } as const;
 
-/** Feature bit of the virtio set that stands for protocol feature negotiation. */
+/** Bit of the virtio feature set that enables protocol feature negotiation. */
 export const VHOST_USER_F_PROTOCOL_FEATURES = 30;
 
 /** Protocol feature bit numbers. */
@@ -93,7 +93,7 @@ export const VHOST_USER_VRING_ADDR = {
   },
 } as const satisfies Layout;
 
-/** SET_MEM_TABLE: this head, then up to 8 regions. */
+/** SET_MEM_TABLE: this header, then up to 8 regions. */
 export const VHOST_USER_MEMORY = {
   name: 'vhost_user_memory',
   source: 'vhost-user.rst, Multiple Memory regions description',
@@ -119,5 +119,5 @@ export const VHOST_USER_MAX_REGIONS = 8;
 /** SET_VRING_KICK, CALL, ERR payload: bits 7:0 index, bit 8 "no descriptor attached". */
 export const VHOST_USER_VRING_IDX_MASK = 0xff;
 export const VHOST_USER_VRING_NOFD_MASK = 1 << 8;
-/** No message that we take is longer than this. */
+/** Maximum payload of the messages that we accept. */
 export const VHOST_USER_MAX_PAYLOAD = 4096;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Split virtqueues, VIRTIO 1.2 section 2.7, and packed ones, section 2.8. Feature bits that are not of one device type, section 6.
+// Split virtqueues (VIRTIO 1.2, section 2.7) and packed ones (section 2.8). Reserved feature bits, section 6.
 import { at, type Layout } from './layout.ts';
 
 export const VRING_DESC = {
@@ -13,7 +13,7 @@ export const VRING_DESC_F_NEXT = 1;
 export const VRING_DESC_F_WRITE = 2;
 export const VRING_DESC_F_INDIRECT = 4;
 
-/** The available ring's head; le16 ring[queue size] follows, then le16 used_event with EVENT_IDX. */
+/** Header of the available ring; le16 ring[queue size] follows, then le16 used_event with EVENT_IDX. */
 export const VRING_AVAIL = {
   name: 'vring_avail',
   source: 'VIRTIO 1.2, 2.7.6',
@@ -23,7 +23,7 @@ export const VRING_AVAIL = {
 
 export const VRING_AVAIL_F_NO_INTERRUPT = 1;
 
-/** The used ring's head; 8-byte elements follow, then le16 avail_event with EVENT_IDX. */
+/** Header of the used ring; 8-byte elements follow, then le16 avail_event with EVENT_IDX. */
 export const VRING_USED = {
   name: 'vring_used',
   source: 'VIRTIO 1.2, 2.7.8',
@@ -40,7 +40,7 @@ export const VRING_USED_ELEM = {
 
 export const VRING_USED_F_NO_NOTIFY = 1;
 
-/** A descriptor of a packed ring: who wrote it last is in its flags. */
+/** A descriptor of a packed ring: its flags show which side wrote it last. */
 export const PVIRTQ_DESC = {
   name: 'pvirtq_desc',
   source: 'VIRTIO 1.2, 2.8.13',
@@ -59,9 +59,9 @@ export const PVIRTQ_EVENT_SUPPRESS = {
   fields: { off_wrap: at(0, 'u16'), flags: at(2, 'u16') },
 } as const satisfies Layout;
 
-/** The wrap counter beside a slot's number, in event structures and in vhost-user's VRING_BASE. */
+/** The wrap counter next to a slot number, in event structures and in vhost-user's VRING_BASE. */
 export const VRING_PACKED_WRAP = 1 << 15;
-/** Where a packed ring begins: slot 0, wrap counter 1 (VIRTIO 1.2, 2.8.1). */
+/** Initial position in a packed ring: slot 0, wrap counter 1 (VIRTIO 1.2, 2.8.1). */
 export const VRING_PACKED_START = VRING_PACKED_WRAP;
 /** Alignment of the event structures, VIRTIO 1.2 section 2.8.10. */
 export const VRING_PACKED_EVENT_ALIGN = 4;
@@ -72,7 +72,7 @@ export const VRING_AVAIL_ALIGN = 2;
 export const VRING_USED_ALIGN = 4;
 export const VRING_MAX_SIZE = 32768;
 
-/** Bytes of each part of a split ring of `size` entries, the event words included. */
+/** Bytes of each part of a split ring of `size` entries, including the event words. */
 export const vringDescBytes = (size: number): number => VRING_DESC.size * size;
 export const vringAvailBytes = (size: number): number => VRING_AVAIL.size + 2 * size + 2;
 export const vringUsedBytes = (size: number): number => VRING_USED.size + VRING_USED_ELEM.size * size + 2;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Memory that a device may reach: a sealed memory file, mapped here and handed to the device by its descriptor. I/O virtual
-// addresses are ours to choose, since nothing else lives in the device's address space.
+// Memory that a device may reach: a sealed memory file, mapped here and passed to the device by descriptor.
+// We choose the I/O virtual addresses, since nothing else lives in the device's address space.
 import { alignUp, PAGE } from '../alignment.ts';
 import { PmdError } from '../errors.ts';
 import { type MappingHandle, native } from '../native.ts';
@@ -8,14 +8,16 @@ import type { DmaMemory } from './pci-device.ts';
 
 /** Not 0, so that a null address never names memory. */
 const FIRST_IOVA = 0x10_0000n;
-/** Every IOMMU of the last decade reaches this far (39 bits, Intel VT-d's least guest address width). */
+/** Every IOMMU of the last decade supports this (39 bits, Intel VT-d's minimum guest address width). */
 const LAST_IOVA = (1n << 39n) - 1n;
 
 /** Hands out page-aligned addresses, never the same twice. */
 export class IovaAllocator {
   #next = FIRST_IOVA;
 
-  /** The start of `bytes` (a multiple of the page size) with a page to spare behind it. Throws ENOSPC at the end. */
+  /**
+   * The start of `bytes` (a multiple of the page size), followed by a guard page. Throws ENOSPC if exhausted.
+   */
   allocate(bytes: number): bigint {
     const iova = this.#next;
     const end = iova + BigInt(bytes);
@@ -25,7 +27,7 @@ export class IovaAllocator {
   }
 }
 
-/** Memory that a device is to be told of; `fd` is open only during the call. */
+/** Memory to register with a device; `fd` is open only during the call. */
 export interface DmaPiece {
   readonly fd: number;
   readonly mapping: MappingHandle;
@@ -35,7 +37,8 @@ export interface DmaPiece {
 }
 
 /**
- * Allocates at least `bytes` of zeroed memory and lets `register` tell the device of it before the descriptor is closed. On any error nothing is left behind.
+ * Allocates at least `bytes` of zeroed memory and calls `register`, which passes it to the device, before the
+ * descriptor is closed. Releases everything on error.
  */
 export function allocateDmaMemory(
   bytes: number,

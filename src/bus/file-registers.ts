@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Registers behind a file of the kernel: a region of a VFIO device, or the configuration space in sysfs. Each access is one
-// pread or pwrite of its width, which the kernel turns into one access of the device.
+// Registers behind a kernel file: a region of a VFIO device, or the configuration space in sysfs. Each access
+// is one pread or pwrite of its width, which the kernel turns into one access to the device.
 import { readSync, writeSync } from 'node:fs';
 import { failedTo, PmdError } from '../errors.ts';
 import { type Registers, registersOver } from '../pci/registers.ts';
 
 export interface FileRegion {
   readonly fd: number;
-  /** Where the region starts in the file. */
+  /** Byte offset of the region in the file. */
   readonly start: number;
   /** Bytes. */
   readonly size: number;
@@ -15,7 +15,7 @@ export interface FileRegion {
   readonly name: string;
 }
 
-/** An access outside of the region throws VPCI_BAD_ACCESS, one that the kernel refuses its errno. */
+/** An access outside the region throws VPCI_BAD_ACCESS; one that the kernel refuses throws its errno. */
 export function fileRegisters(region: FileRegion): Registers {
   const buffer = Buffer.alloc(4);
   const access = (verb: 'read' | 'write', offset: number, width: number) => {
@@ -45,7 +45,7 @@ export function fileRegisters(region: FileRegion): Registers {
   );
 }
 
-/** Throws VPCI_BAD_ACCESS when an access leaves the region. */
+/** Throws VPCI_BAD_ACCESS if an access is not within the region. */
 export function checkAccess(region: Pick<FileRegion, 'size' | 'name'>, offset: number, width: number): void {
   if (offset >= 0 && offset + width <= region.size) return;
   throw new PmdError(

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A function's interrupt vectors as eventfds, watched by the event loop or left to another thread; how the device learns of them is the
-// bus's affair.
+// A function's interrupt vectors as eventfds, watched by the event loop or left to another thread. The bus
+// passes them to the device.
 import { PmdError } from '../errors.ts';
 import { type FdWatcher, native } from '../native.ts';
 
-/** Throws VPCI_NO_VECTOR, naming the device, when it lacks this vector. */
+/** Throws VPCI_NO_VECTOR, naming the device, if it lacks this vector. */
 export function checkVector(
   device: { readonly name: string; readonly vectors: number },
   vector: number,
@@ -12,7 +12,7 @@ export function checkVector(
   if (vector >= 0 && vector < device.vectors) return;
   throw new PmdError(
     'VPCI_NO_VECTOR',
-    `The device ${device.name} has ${device.vectors} vectors, none is ${vector}`,
+    `The device ${device.name} has ${device.vectors} vectors; there is no vector ${vector}`,
   );
 }
 
@@ -21,7 +21,7 @@ export class Interrupt {
   #eventfd = -1;
   #watcher: FdWatcher | null = null;
 
-  /** Without a handler nobody watches the eventfd: it is there for another thread to wait on. */
+  /** Without a handler the event loop does not watch the eventfd: another thread waits on it. */
   constructor(handler: (() => void) | null) {
     this.#handler = handler;
   }
@@ -31,7 +31,7 @@ export class Interrupt {
     return this.#eventfd;
   }
 
-  /** Makes the eventfd, watches it for the handler, and returns it; once is enough. */
+  /** Creates the eventfd at the first call, watches it for the handler, and returns it. */
   arm(): number {
     if (this.#eventfd < 0) {
       const fd = native.eventfd();
@@ -41,13 +41,13 @@ export class Interrupt {
     return this.#eventfd;
   }
 
-  /** No more calls. The eventfd stays open: the device may still hold it. */
+  /** Stops calling the handler. The eventfd stays open: the device may still hold it. */
   silence(): void {
     this.#watcher?.close();
     this.#watcher = null;
   }
 
-  /** Gives the eventfd back, after the device has let go of it. */
+  /** Closes the eventfd; call it after the device has released it. */
   close(): void {
     this.silence();
     if (this.#eventfd >= 0) native.close(this.#eventfd);

@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The one module that uses a foreign function interface: ioctl(2) through ffi-napi, and C structures by ref-struct-di. A call costs
-// microseconds, so it is for the control path; whoever does not use the kernel's VFIO never loads it.
+// The only module that uses a foreign function interface: ioctl(2) through ffi-napi, and C structures by
+// ref-struct-di. A call takes microseconds, so it is for the control path; only the kernel VFIO bus loads the
+// libraries.
 import { createRequire } from 'node:module';
 import { getSystemErrorName } from 'node:util';
 import { failedTo } from '../errors.ts';
 
 /**
- * ioctl(2): the argument is a structure that the call may change, or a number. Returns what the call returns, 0 or more;
- * throws an Error with `.code` (an errno name) and `.syscall`.
+ * ioctl(2): the argument is a structure that the call may change, or a number. Returns the call's result, 0
+ * or more; throws an Error with `.code` (an errno name) and `.syscall`.
  */
 export type Ioctl = (fd: number, request: number, argument: Buffer | number) => number;
 
-/** Types of C that a structure of the kernel is made of. */
+/** C types used in kernel structures. */
 export type CType = 'uint8' | 'uint16' | 'uint32' | 'int32' | 'uint64';
 
-/** A structure as the compiler lays it out: fields in order, each on its natural alignment. */
+/** A structure as the compiler lays it out: fields in order, each naturally aligned. */
 export interface CStruct<Name extends string = string> {
   /** Bytes, padding included. */
   readonly size: number;
   offsetOf(field: Name): number;
-  /** Fields that are left out are 0. */
+  /** Omitted fields are 0. */
   encode(values: Partial<Record<Name, number | bigint>>): Buffer;
 }
 
@@ -64,7 +65,7 @@ export const ioctl: Ioctl = (fd, request, argument) => {
   return result;
 };
 
-/** A structure with these fields in this order; built at its first use. */
+/** A structure with these fields in this order; built on first use. */
 export function cStruct<Name extends string>(fields: Readonly<Record<Name, CType>>): CStruct<Name> {
   let built: RefStruct | null = null;
   const type = () => {
@@ -80,7 +81,7 @@ export function cStruct<Name extends string>(fields: Readonly<Record<Name, CType
       const instance = new (type())();
       const memory = instance.ref().fill(0);
       for (const [name, value] of Object.entries(values as Record<string, number | bigint>)) {
-        // 64-bit values beyond 2^53 go as text.
+        // 64-bit values beyond 2^53 are passed as text.
         instance[name] = typeof value === 'bigint' ? String(value) : value;
       }
       return memory;

@@ -19,16 +19,16 @@ describe('a function by its address', () => {
   });
   afterEach(() => rmSync(sysfs.root, { recursive: true }));
 
-  it('is refused in one line when there is none', () => {
+  it('is refused with a one-line error if it does not exist', () => {
     expect(() => openPciAddress(ADDRESS, sysfs.root)).toThrow(
       `Failed to open ${ADDRESS}: there is no such PCI function; vhost-pci-devbind --status lists them`,
     );
   });
 
   it.each([
-    [undefined, 'it is bound to no driver'],
+    [undefined, 'it is not bound to a driver'],
     ['virtio-pci', 'it is bound to the driver virtio-pci'],
-  ])('is refused when %s has it, with the command that helps', (driver, cause) => {
+  ])('is refused when bound to %s, with the command that helps', (driver, cause) => {
     sysfs.add({ address: ADDRESS, ...(driver ? { driver } : {}) });
     expect(() => openPciAddress(ADDRESS, sysfs.root)).toThrow(
       expect.objectContaining({
@@ -39,22 +39,22 @@ describe('a function by its address', () => {
   });
 
   it.each([undefined, 'vfio-pci', 'nvme'])(
-    'regression: is refused by its ids when it is another function (driver %s), and not to be bound',
+    'regression: is refused by its ids if it is another function (driver %s), without advice to bind it',
     (driver) => {
       sysfs.add({ address: ADDRESS, vendor: 0x8086, device: 0x10d3, ...(driver ? { driver } : {}) });
       expect(() => openPciAddress(ADDRESS, sysfs.root)).toThrow(
         expect.objectContaining({
           code: 'VPCI_WRONG_DEVICE',
-          message: expect.stringMatching(/no vhost-pci function \(1af4:1014\), but 8086:10d3;(?!.*--bind)/),
+          message: expect.stringMatching(/not a vhost-pci function \(1af4:1014\) but 8086:10d3;(?!.*--bind)/),
         }),
       );
     },
   );
 
   it.each([
-    ['vfio-pci', /there is no IOMMU for it/],
-    ['uio_pci_generic', /uio_pci_generic has made no uio device/],
-  ])('takes the bus of the driver %s', (driver, expected) => {
+    ['vfio-pci', /it has no IOMMU/],
+    ['uio_pci_generic', /uio_pci_generic has not created a UIO device/],
+  ])('uses the bus of the driver %s', (driver, expected) => {
     sysfs.add({ address: ADDRESS, driver });
     expect(() => openPciAddress(ADDRESS, sysfs.root)).toThrow(expected);
   });
@@ -71,7 +71,7 @@ describe('a function by its address', () => {
     expect(parsePciAddress(text)).toBe(address);
   });
 
-  it('costs no foreign function interface on other roads', () => {
+  it('loads no foreign function interface for other buses', () => {
     expect(() => openVfioUser('/nowhere/at/all.sock')).toThrow(/no such socket/);
     const loaded = Object.keys(createRequire(import.meta.url).cache);
     expect(loaded.filter((file) => /ffi-napi|ref-napi/.test(file))).toEqual([]);

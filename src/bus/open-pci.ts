@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A function by its PCI address: the driver that the kernel has bound to it decides on the bus.
+// Opens a function by its PCI address: the kernel driver bound to it determines the bus.
 import { VHOST_PCI_DEVICE_ID } from '../abi/vhost-pci.ts';
 import { VIRTIO_PCI_VENDOR_ID } from '../abi/virtio-pci.ts';
 import { PmdError } from '../errors.ts';
@@ -8,7 +8,10 @@ import type { PciDevice } from './pci-device.ts';
 import { openUio } from './uio.ts';
 import { openVfioPci } from './vfio-kernel.ts';
 
-/** Throws ENODEV (no such function), VPCI_WRONG_DEVICE (another one), VPCI_NOT_BOUND (it has no driver of ours), or what the bus throws. */
+/**
+ * Throws ENODEV (no such function), VPCI_WRONG_DEVICE (not a vhost-pci function), VPCI_NOT_BOUND (neither
+ * vfio-pci nor uio_pci_generic is bound to it), or what the bus throws.
+ */
 export function openPciAddress(address: string, sysfs: string = SYSFS): PciDevice {
   const device = readPciDevice(address, sysfs);
   if (device === null)
@@ -16,11 +19,11 @@ export function openPciAddress(address: string, sysfs: string = SYSFS): PciDevic
       'ENODEV',
       `Failed to open ${address}: there is no such PCI function; vhost-pci-devbind --status lists them`,
     );
-  // Before anything of it is touched, and before the advice to take it away from its driver.
+  // Check this before touching the function, and before advising to unbind it from its driver.
   if (device.vendor !== VIRTIO_PCI_VENDOR_ID || device.device !== VHOST_PCI_DEVICE_ID)
     throw new PmdError(
       'VPCI_WRONG_DEVICE',
-      `Failed to open ${address}: it is no vhost-pci function (${ids(VIRTIO_PCI_VENDOR_ID, VHOST_PCI_DEVICE_ID)}), but ${ids(device.vendor, device.device)}; vhost-pci-devbind --status lists those that there are`,
+      `Failed to open ${address}: it is not a vhost-pci function (${ids(VIRTIO_PCI_VENDOR_ID, VHOST_PCI_DEVICE_ID)}) but ${ids(device.vendor, device.device)}; vhost-pci-devbind --status lists the existing ones`,
     );
   switch (device.driver) {
     case 'vfio-pci':
@@ -37,7 +40,7 @@ function ids(vendor: number, device: number): string {
 }
 
 function notBound(address: string, driver: string | null): PmdError {
-  const now = driver === null ? 'it is bound to no driver' : `it is bound to the driver ${driver}`;
+  const now = driver === null ? 'it is not bound to a driver' : `it is bound to the driver ${driver}`;
   return new PmdError(
     'VPCI_NOT_BOUND',
     `Failed to open ${address}: ${now}; run vhost-pci-devbind --bind=vfio-pci ${address} (or --bind=uio_pci_generic without an IOMMU)`,

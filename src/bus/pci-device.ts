@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a bus gives: one PCI function, whatever road leads to it. Nothing above the bus knows which it is.
+// The interface of a bus: one PCI function. The layers above do not depend on which bus it is.
 import type { MappingHandle } from '../native.ts';
 import type { Registers } from '../pci/registers.ts';
 
 export type { Registers } from '../pci/registers.ts';
 
-/** A part of a BAR that is mapped into this process. */
+/** A part of a BAR mapped into this process. */
 export interface MappedArea {
   readonly mapping: MappingHandle;
   /** Byte offset of the area in the BAR. */
   readonly barOffset: number;
   /** Bytes. */
   readonly size: number;
-  /** False when the device lets it be read only; a write would kill the process. */
+  /** False if the device allows reads only; a write would kill the process. */
   readonly writable: boolean;
-  /** Its pages may never come (memory-files.ts): for threads that may sleep for ever. */
+  /** Its pages may never come (memory-files.ts): only threads that may sleep forever can touch it. */
   readonly mayHang?: boolean;
 }
 
@@ -33,38 +33,42 @@ export interface PciDevice {
   /** "vfio-user", "vfio-pci", "uio_pci_generic". */
   readonly busName: string;
   readonly config: Registers;
-  /** Registers of BAR `index`; throws VPCI_NO_BAR when the device lacks it. */
+  /** Registers of BAR `index`; throws VPCI_NO_BAR if the device lacks it. */
   bar(index: number): Registers;
-  /** Bytes of BAR `index`; 0 when the device lacks it. */
+  /** Bytes of BAR `index`; 0 if the device lacks it. */
   barSize(index: number): number;
-  /** True when a memory BAR may be mapped again after the device says that it changed (vfio-user only). */
+  /** True if a memory BAR may be mapped again after the device reports a change (vfio-user only). */
   readonly canRemap: boolean;
-  /** Maps the mappable areas of BAR `index` as they are now; empty when the BAR has none. The caller unmaps. */
+  /** Maps the current mappable areas of BAR `index`; empty if it has none. The caller unmaps. */
   mapBar(index: number): MappedArea[];
   /** MSI-X vectors of the device. */
   readonly vectors: number;
-  /** 'polled': this road has no interrupts, the handlers are called by a timer; nothing can sleep until one comes. */
+  /**
+   * 'polled': this bus has no interrupts; a timer calls the handlers, and threads cannot sleep until an
+   * interrupt.
+   */
   readonly interrupts: 'eventfd' | 'polled';
-  /** What a user should know of this road, a line each. */
+  /** Notes on this bus for the user, one line each. */
   readonly notes: readonly string[];
   /** Calls back on this thread's event loop at each interrupt of `vector`. */
   onInterrupt(vector: number, handler: () => void): void;
   /**
-   * An eventfd that each interrupt of `vector` signals and that the event loop leaves alone, for another thread to wait on; it lives as
-   * long as the device. -1 when this road has no interrupts.
+   * An eventfd that each interrupt of `vector` signals, not watched by the event loop, for another thread to
+   * wait on; valid until the device is closed. -1 if this bus has no interrupts.
    */
   interruptFd(vector: number): number;
-  /** Arms all vectors that were asked for; call once, after the last onInterrupt and interruptFd. */
+  /** Arms all requested vectors; call once, after the last onInterrupt and interruptFd. */
   enableInterrupts(): void;
   /**
-   * A descriptor whose signal equals a 16-bit write of `value` to `offset` of BAR `bar`, usable from any thread;
-   * -1 when this road has none. It is an ioeventfd of the device model, or an eventfd that this thread turns into the write.
+   * A descriptor whose signal equals a 16-bit write of `value` to `offset` of BAR `bar`, usable from any
+   * thread; -1 if this bus has none. It is an ioeventfd of the device model, or an eventfd that this thread
+   * turns into the write.
    */
   doorbell(bar: number, offset: number, value: number): number;
   allocateDma(bytes: number): DmaMemory;
   reset(): void;
-  /** Calls back once if the device goes away. */
+  /** Calls back once if the device is removed. */
   onRemoved(handler: (reason: string) => void): void;
-  /** Gives everything back: interrupts, DMA memory, connection. Idempotent. */
+  /** Releases interrupts, DMA memory and the connection. Idempotent. */
   close(): void;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Memory for a device without an IOMMU: the device takes physical addresses, so the memory lies in hugepages (which stay where they
-// are) and its address comes from /proc/self/pagemap (Documentation/admin-guide/mm/pagemap.rst).
+// Memory for a device without an IOMMU: the device uses physical addresses, so the memory lies in hugepages
+// (which are not moved) and its address comes from /proc/self/pagemap
+// (Documentation/admin-guide/mm/pagemap.rst).
 import { closeSync, openSync, readSync } from 'node:fs';
 import { alignUp, HUGE_PAGE, PAGE } from '../alignment.ts';
 import { PmdError } from '../errors.ts';
@@ -12,15 +13,15 @@ const PRESENT = 1n << 63n;
 const PFN_MASK = (1n << 55n) - 1n;
 
 /**
- * At least `bytes` of zeroed memory that is contiguous for the device `name`; the caller unmaps it. Throws ENOMEM (no hugepages, or none
- * side by side) or EPERM (only root is told physical addresses).
+ * At least `bytes` of zeroed memory that is contiguous for the device `name`; the caller unmaps it. Throws
+ * ENOMEM (no hugepages, or no contiguous ones) or EPERM (only root may see physical addresses).
  */
 export function allocatePhysicalMemory(bytes: number, name: string): DmaMemory {
   const size = alignUp(bytes, HUGE_PAGE);
   const mapping = mapHugepages(size, name);
   try {
     const buffer = native.mappingBuffer(mapping);
-    // Touches every page, so that each has its place before it is asked for.
+    // Touches every page, so that it is allocated before its address is read.
     for (let offset = 0; offset < size; offset += HUGE_PAGE) new Uint8Array(buffer)[offset] = 0;
     return { mapping, buffer, iova: contiguousAddress(native.mappingAddress(mapping), size, name), size };
   } catch (error) {
@@ -40,7 +41,7 @@ function mapHugepages(size: number, name: string) {
   } catch {
     throw new PmdError(
       'ENOMEM',
-      `Failed to allocate memory for ${name}: without an IOMMU it needs ${size / HUGE_PAGE} hugepages of 2 MiB; reserve some (echo 16 > /proc/sys/vm/nr_hugepages), and see that no control group forbids them (hugetlb.2MB.max)`,
+      `Failed to allocate memory for ${name}: without an IOMMU it needs ${size / HUGE_PAGE} hugepages of 2 MiB; reserve some (echo 16 > /proc/sys/vm/nr_hugepages), and check that no control group forbids them (hugetlb.2MB.max)`,
     );
   }
 }
@@ -54,7 +55,7 @@ function contiguousAddress(address: bigint, size: number, name: string): bigint 
       if (here !== first + BigInt(offset)) {
         throw new PmdError(
           'ENOMEM',
-          `Failed to allocate memory for ${name}: ${size} bytes do not lie side by side in physical memory`,
+          `Failed to allocate memory for ${name}: ${size} bytes are not contiguous in physical memory`,
         );
       }
     }
@@ -73,7 +74,7 @@ function physicalAddress(pagemap: number, address: bigint, name: string): bigint
   if ((value & PRESENT) === 0n || frame === 0n) {
     throw new PmdError(
       'EPERM',
-      `Failed to allocate memory for ${name}: the kernel does not tell physical addresses; run as root`,
+      `Failed to allocate memory for ${name}: the kernel hides physical addresses; run as root`,
     );
   }
   return frame * BigInt(PAGE);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// vfio_region_info and its capabilities (linux/vfio.h): the same bytes from the kernel and from a vfio-user server, of which the
-// latter is not trusted.
+// vfio_region_info and its capabilities (linux/vfio.h): the same bytes from the kernel and from a vfio-user
+// server; the server is not trusted.
 import { decode } from '../abi/layout.ts';
 import {
   VFIO_REGION_INFO,
@@ -18,20 +18,20 @@ export interface RegionInfo {
   readonly flags: number;
   /** Bytes. */
   readonly size: bigint;
-  /** Where the region starts in its file. */
+  /** Byte offset of the region in its file. */
   readonly fileOffset: bigint;
-  /** Parts that may be mapped, as byte ranges of the region. */
+  /** Mappable parts, as byte ranges of the region. */
   readonly areas: readonly { readonly offset: bigint; readonly size: bigint }[];
 }
 
-/** Makes the error about information that makes no sense. */
+/** Makes the error for invalid information. */
 export type Complaint = (what: string) => PmdError;
 
-/** Far more than the areas of any device; bounds what a server can make us allocate. */
+/** Far more than the areas of any device need; limits how much a server can make us allocate. */
 export const MAX_REGION_INFO_BYTES = 64 * 1024;
 const MAX_CAPABILITIES = 16;
 
-/** Takes the information on region `index` apart; `bytes` hold at least the structure. Throws what `bad` makes. */
+/** Parses the information on region `index`; `bytes` hold at least the structure. Throws what `bad` makes. */
 export function parseRegionInfo(index: number, bytes: DataView, bad: Complaint): RegionInfo {
   const head = decode(VFIO_REGION_INFO, bytes);
   const mappable = (head.flags & VFIO_REGION_INFO_FLAG_MMAP) !== 0;
@@ -47,7 +47,7 @@ export function parseRegionInfo(index: number, bytes: DataView, bad: Complaint):
   return { index, flags: head.flags, size: head.size, fileOffset: head.offset, areas };
 }
 
-/** The areas of the sparse-mmap capability; null when there is none. */
+/** The areas of the sparse-mmap capability; null if it is absent. */
 function sparseAreas(
   bytes: DataView,
   first: number,
@@ -57,7 +57,7 @@ function sparseAreas(
   for (let walked = 0; offset !== 0; walked++) {
     const end = offset + VFIO_REGION_INFO_CAP_SPARSE_MMAP.size;
     if (walked === MAX_CAPABILITIES) throw bad('a loop in the capabilities of a region');
-    // Capabilities of other types may be as short as their head of 8 bytes.
+    // Capabilities of other types may be as short as their 8-byte header.
     if (offset < VFIO_REGION_INFO.size || offset + 8 > bytes.byteLength)
       throw bad(`a region capability at ${offset}`);
     const id = bytes.getUint16(offset, true);

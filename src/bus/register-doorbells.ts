@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Doorbells where no ioeventfd leads to the device: an eventfd that this thread watches and turns into a register write.
+// Doorbells for a bus without ioeventfds: an eventfd that this thread watches and turns into a register
+// write.
 //
-// On the kernel's roads a notification register is a trapped one: the write leaves the guest, passes QEMU and is a message on a
-// socket. Done here it costs the forwarding thread one system call instead, and several rings that come close together
-// become one write, which is all that a doorbell means.
+// On the kernel's buses a write to a notification register traps: it leaves the guest, passes QEMU and
+// becomes a message on a socket. Done here, it costs the forwarding thread one system call instead, and
+// several kicks in short succession become one write, which is all that a doorbell requires.
 import { type FdWatcher, native } from '../native.ts';
 
 interface Doorbell {
@@ -15,12 +16,12 @@ export class RegisterDoorbells {
   readonly #ring: (bar: number, offset: number, value: number) => void;
   readonly #doorbells = new Map<string, Doorbell>();
 
-  /** `ring` writes the register; what it throws (the device is gone) is dropped. */
+  /** `ring` writes the register; its exceptions (the device is gone) are ignored. */
   constructor(ring: (bar: number, offset: number, value: number) => void) {
     this.#ring = ring;
   }
 
-  /** The descriptor for a register and value, the same one each time. */
+  /** The descriptor for a register and value, the same at each call. */
   fd(bar: number, offset: number, value: number): number {
     const key = `${bar}:${offset}:${value}`;
     let doorbell = this.#doorbells.get(key);
@@ -46,7 +47,7 @@ export class RegisterDoorbells {
       try {
         ring();
       } catch {
-        // A device that is gone is told of by the bus.
+        // The bus reports the removal of the device.
       }
     });
     return { fd, watcher };

@@ -55,7 +55,7 @@ describe('UIO', () => {
     expect(openFds()).toBe(before);
   });
 
-  it('is the same kind of device, and says what it lacks', () => {
+  it('is the same kind of device, and reports what it lacks', () => {
     const device = open();
     expect([device.busName, device.vectors, device.canRemap, device.interrupts]).toEqual([
       'uio_pci_generic',
@@ -96,7 +96,7 @@ describe('UIO', () => {
     const seen = new Set<number>();
     device.onInterrupt(0, () => seen.add(0));
     device.onInterrupt(1, () => seen.add(1));
-    expect(() => device.onInterrupt(4, () => {})).toThrow(/has 4 vectors, none is 4/);
+    expect(() => device.onInterrupt(4, () => {})).toThrow(/has 4 vectors; there is no vector 4/);
     expect(device.interruptFd(2)).toBe(-1);
     device.enableInterrupts();
     await until('both are called', () => seen.size === 2);
@@ -104,7 +104,7 @@ describe('UIO', () => {
     await until('the register is written', () => readFileSync(path('resource0')).readUInt16LE(0x3004) === 1);
   });
 
-  it('notices that the device does not answer any more, and calls no handler after that', async () => {
+  it('detects that the device no longer responds, and calls no handler afterwards', async () => {
     const device = open();
     const reasons: string[] = [];
     let calls = 0;
@@ -112,13 +112,13 @@ describe('UIO', () => {
     device.onInterrupt(0, () => calls++);
     device.enableInterrupts();
     writeFileSync(path('config'), new Uint8Array(256).fill(0xff));
-    await until('it is told', () => reasons.length > 0);
+    await until('it is reported', () => reasons.length > 0);
     const then = calls;
     await new Promise((resolve) => setTimeout(resolve, 50));
-    expect([reasons, calls]).toEqual([['it does not answer any more'], then]);
+    expect([reasons, calls]).toEqual([['it no longer responds'], then]);
   });
 
-  it('says how to get memory for a device without an IOMMU when there is none', () => {
+  it('reports how to get hugepages for a device without an IOMMU if there are none', () => {
     const device = open();
     expect(() => device.allocateDma(2 ** 46)).toThrow(
       /^Failed to allocate memory for 0000:00:04.0: without an IOMMU it needs 33554432 hugepages of 2 MiB; reserve some/,
@@ -131,21 +131,21 @@ describe('UIO', () => {
     expect(new Uint8Array(memory.buffer).subarray(0, 8192).every((byte) => byte === 0)).toBe(true);
   });
 
-  it('refuses a function for which there is no uio device', () => {
+  it('refuses a function without a UIO device', () => {
     rmSync(path('uio'), { recursive: true });
-    expect(open).toThrow(`Failed to open ${ADDRESS}: uio_pci_generic has made no uio device for it`);
+    expect(open).toThrow(`Failed to open ${ADDRESS}: uio_pci_generic has not created a UIO device for it`);
   });
 
   it('refuses a function for which an IOMMU translates', () => {
     sysfs.file(`bus/pci/devices/${ADDRESS}/iommu_group/type`, 'DMA-FQ\n');
     expect(open).toThrow(
-      `Failed to open ${ADDRESS}: the IOMMU translates for it (type DMA-FQ), and UIO cannot set that up; bind it to vfio-pci, or start the machine with iommu=pt`,
+      `Failed to open ${ADDRESS}: its IOMMU translates addresses (type DMA-FQ), which UIO cannot configure; bind it to vfio-pci, or start the machine with iommu=pt`,
     );
     sysfs.file(`bus/pci/devices/${ADDRESS}/iommu_group/type`, 'identity\n');
     expect(open().busName).toBe('uio_pci_generic');
   });
 
-  it('leaves nothing open when the function makes no sense', () => {
+  it('leaves nothing open if the function is invalid', () => {
     const config = vhostPciConfigSpace(4);
     config.setUint8(0x41, 0x40);
     writeFileSync(path('config'), new Uint8Array(config.buffer));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The UIO bus: a PCI function that is bound to uio_pci_generic, for machines without an IOMMU. BARs and configuration space come
-// from sysfs. It lacks two things that VFIO has: interrupts (uio_pci_generic knows no MSI-X, so handlers are called by a timer) and an
-// IOMMU (memory for the device must be physical, and nothing holds the device back from other memory).
+// The UIO bus: a PCI function that is bound to uio_pci_generic, for machines without an IOMMU. BARs and
+// configuration space come from sysfs. Unlike VFIO, it has no interrupts (uio_pci_generic does not support
+// MSI-X, so a timer calls the handlers) and no IOMMU (the device uses physical addresses, and nothing keeps
+// it from other memory).
 import { closeSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { codeOf, failedTo, PmdError } from '../errors.ts';
@@ -17,14 +18,19 @@ import type { DmaMemory, MappedArea, PciDevice, Registers } from './pci-device.t
 import { allocatePhysicalMemory } from './physical-memory.ts';
 import { RegisterDoorbells } from './register-doorbells.ts';
 
-/** PCI 3.0, 6.1; the file `config` gives root the extended space too, which nothing here reads. */
+/** PCI 3.0, 6.1; for root, the file `config` has the extended space too, which is not used here. */
 const CONFIG_BYTES = 256;
-/** How long a change of the device may go unnoticed: far below the second that it waits for an answer (docs/device-abi.md). */
+/**
+ * Polling interval for changes: far below the second that the device waits for a reply (docs/device-abi.md).
+ */
 const POLL_MS = 10;
 
 /** Descriptors of an open function. */
 interface UioHandles {
-  /** /dev/uioN: when it is closed, by whatever end of this process, the kernel forbids the device to reach memory. */
+  /**
+   * /dev/uioN: when it is closed, however this process ends, the kernel disables the device's access to
+   * memory.
+   */
   readonly uio: number;
   readonly config: number;
 }
@@ -48,7 +54,7 @@ export class UioPciDevice implements PciDevice {
   #onRemoved: (reason: string) => void = () => {};
   #closed = false;
 
-  /** Owns `handles` once it is made; when it throws, the caller closes them. */
+  /** Takes ownership of `handles`; if the constructor throws, the caller closes them. */
   constructor(device: SysfsPciDevice, handles: UioHandles) {
     this.name = device.address;
     this.#sysfs = device;
@@ -59,7 +65,7 @@ export class UioPciDevice implements PciDevice {
     this.vectors = readMsix(this.config, capabilities, (bar) => this.barSize(bar))?.vectors ?? 0;
     enableBusMaster(this.config);
     this.notes = [
-      `${this.name} is driven through UIO: poll mode only, without interrupts (no MSI-X), and without an IOMMU: the device could reach any memory of this machine`,
+      `${this.name} is driven through UIO: poll mode only, without interrupts (no MSI-X), and without an IOMMU: the device can access all memory of this machine`,
     ];
     this.#doorbells = new RegisterDoorbells((bar, offset, value) => this.bar(bar).write16(offset, value));
     this.#liveness = new Liveness(this.config, (reason) => this.#gone(reason));
@@ -115,7 +121,7 @@ export class UioPciDevice implements PciDevice {
     return memory;
   }
 
-  /** UIO has no reset of the function; a virtio device is reset by its status register. */
+  /** UIO cannot reset the function; a virtio device is reset through its status register. */
   reset(): void {}
 
   onRemoved(handler: (reason: string) => void): void {
@@ -129,7 +135,7 @@ export class UioPciDevice implements PciDevice {
     this.#stop();
     this.#doorbells.close();
     for (const mapping of this.#registerMaps.values()) native.unmap(mapping);
-    // First the device may not reach memory any more, then the memory goes.
+    // Disable the device's access to memory before unmapping the memory.
     closeSync(this.#handles.uio);
     closeSync(this.#handles.config);
     for (const { mapping } of this.#dma) native.unmap(mapping);
@@ -163,9 +169,9 @@ export class UioPciDevice implements PciDevice {
 
   #gone(reason: string): void {
     this.#stop();
-    const tell = this.#onRemoved;
+    const report = this.#onRemoved;
     this.#onRemoved = () => {};
-    tell(reason);
+    report(reason);
   }
 
   #stop(): void {
@@ -175,20 +181,23 @@ export class UioPciDevice implements PciDevice {
   }
 }
 
-/** Throws EINVAL when an IOMMU translates for the function: nobody maps memory in it for UIO, so that the device would reach none. */
+/**
+ * Throws EINVAL if an IOMMU translates addresses for the function: UIO maps nothing there, so its DMA would
+ * fail.
+ */
 function requireNoTranslation(device: SysfsPciDevice): void {
-  // Documentation/ABI/testing/sysfs-kernel-iommu_groups: "identity" means that addresses pass as they are.
+  // Documentation/ABI/testing/sysfs-kernel-iommu_groups: "identity" means that addresses pass untranslated.
   const type = readText(join(device.path, 'iommu_group/type'));
   if (type === '' || type === 'identity') return;
   throw new PmdError(
     'EINVAL',
-    `Failed to open ${device.address}: the IOMMU translates for it (type ${type}), and UIO cannot set that up; bind it to vfio-pci, or start the machine with iommu=pt`,
+    `Failed to open ${device.address}: its IOMMU translates addresses (type ${type}), which UIO cannot configure; bind it to vfio-pci, or start the machine with iommu=pt`,
   );
 }
 
 /**
- * Opens a function that is bound to uio_pci_generic. Throws ENOENT (UIO does not show it), EINVAL (an IOMMU is in the way), EACCES (permission), VPCI_BAD_CAPABILITY.
- * `devFolder` is "/dev".
+ * Opens a function that is bound to uio_pci_generic. Throws ENOENT (it has no UIO device), EINVAL (an IOMMU
+ * translates its addresses), EACCES (permission), VPCI_BAD_CAPABILITY. `devFolder` is "/dev".
  */
 export function openUio(device: SysfsPciDevice, devFolder = '/dev'): PciDevice {
   requireNoTranslation(device);
@@ -209,11 +218,11 @@ function uioName(device: SysfsPciDevice): string {
     const [name] = readdirSync(join(device.path, 'uio'));
     if (name !== undefined) return name;
   } catch {
-    // As if the folder were empty.
+    // Treated as an empty folder.
   }
   throw new PmdError(
     'ENOENT',
-    `Failed to open ${device.address}: uio_pci_generic has made no uio device for it`,
+    `Failed to open ${device.address}: uio_pci_generic has not created a UIO device for it`,
   );
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The kernel's VFIO, each ioctl a method (linux/vfio.h, Documentation/driver-api/vfio.rst). Errors are those of the system calls;
-// who calls says what was being done.
+// The kernel's VFIO, one method per ioctl (linux/vfio.h, Documentation/driver-api/vfio.rst). Errors are those
+// of the system calls; the caller adds the failed action.
 import { decode, type Layout } from '../abi/layout.ts';
 import { VFIO_GROUP_FLAGS_VIABLE, VFIO_GROUP_STATUS, VFIO_IOCTL } from '../abi/vfio.ts';
 import {
@@ -18,7 +18,7 @@ import { PmdError } from '../errors.ts';
 import { cStruct, type Ioctl } from './ioctl.ts';
 import { MAX_REGION_INFO_BYTES, parseRegionInfo, type RegionInfo } from './region-info.ts';
 
-/** The structures in C's types and order; a test holds them against src/abi. */
+/** The structures in C's types and order; a test compares them with src/abi. */
 export const VFIO_STRUCTS = {
   vfio_group_status: cStruct({ argsz: 'uint32', flags: 'uint32' }),
   vfio_device_info: cStruct({ argsz: 'uint32', flags: 'uint32', num_regions: 'uint32', num_irqs: 'uint32' }),
@@ -96,8 +96,8 @@ export class VfioCalls {
   regionInfo(device: number, index: number): RegionInfo {
     const { vfio_region_info: struct } = VFIO_STRUCTS;
     const bad = (what: string) =>
-      new PmdError('VPCI_BAD_REPLY', `VFIO tells nonsense of region ${index}: ${what}`);
-    // The kernel writes the size that it needs into argsz when the buffer is too small for the capabilities.
+      new PmdError('VPCI_BAD_REPLY', `VFIO reports invalid information on region ${index}: ${what}`);
+    // If the buffer is too small for the capabilities, the kernel writes the required size into argsz.
     let argsz = struct.size;
     for (let attempt = 0; attempt < 3; attempt++) {
       const bytes = Buffer.alloc(argsz);
@@ -118,7 +118,7 @@ export class VfioCalls {
     return decodeBytes(VFIO_IRQ_INFO, bytes);
   }
 
-  /** Lets the eventfds be signalled by vectors 0, 1, … of interrupt `index`; -1 for none. */
+  /** Attaches the eventfds to vectors 0, 1, … of interrupt `index`; -1 for none. */
   setEventfds(device: number, index: number, fds: readonly number[]): void {
     const { vfio_irq_set: struct } = VFIO_STRUCTS;
     const argsz = struct.size + 4 * fds.length;
@@ -131,7 +131,7 @@ export class VfioCalls {
     this.#ioctl(device, VFIO_IOCTL.VFIO_DEVICE_SET_IRQS, bytes);
   }
 
-  /** Switches all vectors of interrupt `index` off. */
+  /** Disables all vectors of interrupt `index`. */
   disableIrqs(device: number, index: number): void {
     const { vfio_irq_set: struct } = VFIO_STRUCTS;
     const flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
@@ -143,7 +143,10 @@ export class VfioCalls {
     this.#ioctl(device, VFIO_IOCTL.VFIO_DEVICE_RESET, 0);
   }
 
-  /** Lets the devices of the container reach memory of this process; all three are multiples of the page size. */
+  /**
+   * Maps memory of this process for the devices of the container; all three values are multiples of the page
+   * size.
+   */
   dmaMap(container: number, vaddr: bigint, iova: bigint, size: number): void {
     const { vfio_iommu_type1_dma_map: struct } = VFIO_STRUCTS;
     const flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;

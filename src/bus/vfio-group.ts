@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// From a PCI address to a VFIO device: container, group, IOMMU, device (Documentation/driver-api/vfio.rst, "VFIO Usage Example").
-// What can go wrong here is told in the words of a user who gave the address.
+// From a PCI address to a VFIO device: container, group, IOMMU, device (Documentation/driver-api/vfio.rst,
+// "VFIO Usage Example"). Error messages refer to the address that the user named.
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { VFIO_API_VERSION, VFIO_NOIOMMU_IOMMU, VFIO_TYPE1v2_IOMMU } from '../abi/vfio.ts';
@@ -13,7 +13,7 @@ export interface VfioHandles {
   readonly container: number;
   readonly group: number;
   readonly device: number;
-  /** The group has no IOMMU behind it: addresses for the device are physical ones. */
+  /** The group has no IOMMU: the device uses physical addresses. */
   readonly noIommu: boolean;
 }
 
@@ -25,15 +25,16 @@ export interface VfioPlaces {
 }
 
 /**
- * Opens a function that is bound to vfio-pci. Throws ENODEV (no IOMMU), ENOENT (VFIO is not loaded), EACCES (permission), EBUSY (the
- * group is in use, or shared with a function of another driver), or what the kernel says. Leaves nothing open then.
+ * Opens a function that is bound to vfio-pci. Throws ENODEV (no IOMMU), ENOENT (VFIO is not loaded), EACCES
+ * (permission), EBUSY (the group is in use, or shared with a function of another driver), or the kernel's
+ * error. Leaves no descriptor open on error.
  */
 export function openVfioHandles(device: SysfsPciDevice, calls: VfioCalls, places: VfioPlaces): VfioHandles {
   const { address, iommuGroup } = device;
   if (iommuGroup === null) {
     throw new PmdError(
       'ENODEV',
-      `Failed to open ${address}: there is no IOMMU for it; start the machine with one (intel_iommu=on), bind it with vhost-pci-devbind --noiommu-mode, or bind it to uio_pci_generic`,
+      `Failed to open ${address}: it has no IOMMU; start the machine with one (intel_iommu=on), bind it with vhost-pci-devbind --noiommu-mode, or bind it to uio_pci_generic`,
     );
   }
   const noIommuPath = join(places.devVfio, `noiommu-${iommuGroup}`);
@@ -49,7 +50,7 @@ export function openVfioHandles(device: SysfsPciDevice, calls: VfioCalls, places
     opened.push(group);
     if (!calls.groupViable(group)) throw notViable(address, iommuGroup, places.sysfs);
     step(address, `put group ${iommuGroup} into a container`, () => calls.setContainer(group, container));
-    step(address, 'set the IOMMU up', () => calls.setIommu(container, type));
+    step(address, 'set up the IOMMU', () => calls.setIommu(container, type));
     const fd = step(address, 'get the device', () => calls.deviceFd(group, address));
     return { container, group, device: fd, noIommu };
   } catch (error) {
@@ -58,7 +59,7 @@ export function openVfioHandles(device: SysfsPciDevice, calls: VfioCalls, places
   }
 }
 
-/** Closes descriptors, the last one first. */
+/** Closes descriptors in reverse order. */
 export function closeVfioFds(fds: readonly number[]): void {
   for (const fd of [...fds].reverse()) closeSync(fd);
 }
@@ -75,7 +76,7 @@ function openFile(path: string, address: string): number {
 }
 
 const OPEN_ERRORS: Readonly<Record<string, (path: string) => string>> = {
-  ENOENT: (path) => `${path} is not there; load the module vfio-pci and bind the device again`,
+  ENOENT: (path) => `${path} does not exist; load the module vfio-pci and bind the device again`,
   ENODEV: (path) => `${path} has no driver behind it; load the module vfio-pci`,
   EACCES: (path) => `no permission for ${path}; run as root, or bind with vhost-pci-devbind --uid and --gid`,
   EPERM: (path) => `no permission for ${path}; run as root, or bind with vhost-pci-devbind --uid and --gid`,
@@ -83,11 +84,11 @@ const OPEN_ERRORS: Readonly<Record<string, (path: string) => string>> = {
 };
 
 function checkContainer(container: number, calls: VfioCalls, type: number, address: string): void {
-  const version = step(address, 'ask for the version of VFIO', () => calls.apiVersion(container));
+  const version = step(address, 'query the VFIO version', () => calls.apiVersion(container));
   if (version !== VFIO_API_VERSION) {
     throw new PmdError(
       'VPCI_VFIO_VERSION',
-      `Failed to open ${address}: VFIO speaks version ${version}, not 0`,
+      `Failed to open ${address}: VFIO has API version ${version}, not 0`,
     );
   }
   if (calls.hasExtension(container, type)) return;
@@ -120,7 +121,10 @@ function step<T>(address: string, what: string, run: () => T): T {
       throw new PmdError('EBUSY', `Failed to open ${address}: it is in use by another process`);
     }
     if (code === 'EPERM') {
-      throw new PmdError('EPERM', `Failed to open ${address}: the kernel does not allow to ${what} (EPERM)`);
+      throw new PmdError(
+        'EPERM',
+        `Failed to open ${address}: the kernel denied permission to ${what} (EPERM)`,
+      );
     }
     throw failedTo(`${what} for ${address}`, error);
   }

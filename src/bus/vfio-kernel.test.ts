@@ -112,7 +112,7 @@ describe('kernel VFIO', () => {
     unmap();
   });
 
-  it('maps a memory BAR whole, or what the sparse capability lets it', () => {
+  it('maps a whole memory BAR, or the areas of the sparse capability', () => {
     const device = open();
     const areas = [...device.mapBar(2), ...device.mapBar(4)];
     expect(areas.map(({ barOffset, size }) => [barOffset, size])).toEqual([
@@ -139,12 +139,12 @@ describe('kernel VFIO', () => {
     native.eventfdSignal(fds[3] as number);
     await until('the handler runs', () => seen.length > 0);
     expect(seen).toEqual([3]);
-    expect(() => device.onInterrupt(4, () => {})).toThrow(/has 4 vectors, none is 4/);
+    expect(() => device.onInterrupt(4, () => {})).toThrow(/has 4 vectors; there is no vector 4/);
     device.close();
     expect(vfio.eventfds.get(2)).toBeUndefined();
   });
 
-  it('leaves an interrupt to another thread when that is asked', () => {
+  it('leaves an interrupt to another thread on request', () => {
     const device = open();
     device.onInterrupt(0, () => {});
     const fd = device.interruptFd(2);
@@ -153,29 +153,29 @@ describe('kernel VFIO', () => {
     expect(fds.map((armed) => armed >= 0)).toEqual([true, false, true]);
     native.eventfdSignal(fds[2] as number);
     expect(native.eventfdDrain(fd)).toBe(1n);
-    expect(() => device.interruptFd(4)).toThrow(/has 4 vectors, none is 4/);
+    expect(() => device.interruptFd(4)).toThrow(/has 4 vectors; there is no vector 4/);
   });
 
-  it('tells once when the machine wants the device back', async () => {
+  it('reports once that the kernel requests the release of the device', async () => {
     const device = open();
     const reasons: string[] = [];
     device.onRemoved((reason) => reasons.push(reason));
     const fd = vfio.eventfds.get(4)?.[0] as number;
     native.eventfdSignal(fd);
-    await until('it is told', () => reasons.length > 0);
+    await until('it is reported', () => reasons.length > 0);
     native.eventfdSignal(fd);
     await until('the second request is read', () => !native.pollFd(fd, 'in', 0));
-    expect(reasons).toEqual(['the machine wants it back']);
+    expect(reasons).toEqual(['the kernel requested its release']);
   });
 
-  it('regression: notices that the device does not answer any more, though the kernel shows the ids that it remembers', async () => {
+  it('regression: detects a device that no longer responds, although the kernel shows cached ids', async () => {
     const device = open();
     const reasons: string[] = [];
     device.onRemoved((reason) => reasons.push(reason));
     const { view, unmap } = vfio.view(CONFIG, 256);
     for (let at = 4; at < 256; at += 4) view.setUint32(at, 0xffff_ffff, true);
-    await until('it is told', () => reasons.length > 0);
-    expect(reasons).toEqual(['it does not answer any more']);
+    await until('it is reported', () => reasons.length > 0);
+    expect(reasons).toEqual(['it no longer responds']);
     unmap();
   });
 
@@ -189,17 +189,17 @@ describe('kernel VFIO', () => {
     unmap();
   });
 
-  it('gives memory to the device by its address in this process, and takes it back', () => {
+  it('maps memory for the device by its address in this process, and unmaps it', () => {
     const device = open();
     const memory = device.allocateDma(5000);
-    const told = vfio.dma.get(memory.iova);
-    expect(told).toEqual({ vaddr: native.mappingAddress(memory.mapping), size: 8192n });
+    const mapped = vfio.dma.get(memory.iova);
+    expect(mapped).toEqual({ vaddr: native.mappingAddress(memory.mapping), size: 8192n });
     expect(memory.size).toBe(8192);
     vfio.failures.set('VFIO_IOMMU_MAP_DMA', 'ENOMEM');
     expect(() => device.allocateDma(4096)).toThrow(/the limit of locked memory is too low \(ulimit -l\)/);
   });
 
-  it('resets the device when it can', () => {
+  it('resets the device if it can', () => {
     const device = open();
     device.reset();
     expect(vfio.calls.at(-1)).toBe('VFIO_DEVICE_RESET');
@@ -210,12 +210,12 @@ describe('kernel VFIO', () => {
     expect(vfio.calls.slice(calls)).not.toContain('VFIO_DEVICE_RESET');
   });
 
-  describe('refuses in one line', () => {
+  describe('refuses with a one-line error', () => {
     it('a function without an IOMMU', () => {
       sysfs.add({ address: '0000:00:05.0', driver: 'vfio-pci' });
       const device = readPciDevice('0000:00:05.0', sysfs.root) as SysfsPciDevice;
       expect(() => openVfioPci(device, { devVfio: devVfio(), ioctl: vfio.ioctl })).toThrow(
-        /^Failed to open 0000:00:05.0: there is no IOMMU for it; .*--noiommu-mode, or bind it to uio_pci_generic$/,
+        /^Failed to open 0000:00:05.0: it has no IOMMU; .*--noiommu-mode, or bind it to uio_pci_generic$/,
       );
     });
 
@@ -232,7 +232,7 @@ describe('kernel VFIO', () => {
       [
         'VFIO_SET_IOMMU',
         'EPERM',
-        `Failed to open ${ADDRESS}: the kernel does not allow to set the IOMMU up (EPERM)`,
+        `Failed to open ${ADDRESS}: the kernel denied permission to set up the IOMMU (EPERM)`,
       ],
       [
         'VFIO_GROUP_SET_CONTAINER',
@@ -244,33 +244,35 @@ describe('kernel VFIO', () => {
       expect(open).toThrow(expect.objectContaining({ code, message }));
     });
 
-    it('a version or an IOMMU that it does not know', () => {
+    it('an unknown version or IOMMU', () => {
       vfio.extensions = [1];
       expect(open).toThrow(/VFIO has no type 1 IOMMU; load the module vfio_iommu_type1/);
       vfio.version = 1;
-      expect(open).toThrow(/VFIO speaks version 1, not 0/);
+      expect(open).toThrow(/VFIO has API version 1, not 0/);
     });
 
-    it('what is no PCI device', () => {
+    it('a device that is not a PCI device', () => {
       vfio.deviceFlags = 1;
       expect(open).toThrow(/is not a PCI device for VFIO/);
     });
 
     it('missing device files', () => {
       rmSync(join(devVfio(), '7'));
-      expect(open).toThrow(/\/7 is not there; load the module vfio-pci and bind the device again$/);
+      expect(open).toThrow(/\/7 does not exist; load the module vfio-pci and bind the device again$/);
     });
 
-    it('capabilities of a region that lead nowhere', () => {
+    it('region capabilities out of bounds', () => {
       const sparse = [{ offset: 0x1000, size: 0x8000 }];
       vfio.regions = vfio.regions.map((region, index) => (index === 4 ? { ...region, sparse } : region));
-      expect(open).toThrow(/VFIO tells nonsense of region 4: a mappable area of 32768 bytes at 4096/);
+      expect(open).toThrow(
+        /VFIO reports invalid information on region 4: a mappable area of 32768 bytes at 4096/,
+      );
     });
   });
 });
 
 describe('ioctl', () => {
-  it('gives what the kernel says, by its name', () => {
+  it('throws the errno of the kernel by name', () => {
     const fd = native.eventfd();
     expect(() => ioctl(fd, 0x3b64, 0)).toThrow(expect.objectContaining({ code: 'ENOTTY', syscall: 'ioctl' }));
     expect(() => ioctl(fd, 0x3b64, Buffer.alloc(8))).toThrow(expect.objectContaining({ code: 'ENOTTY' }));

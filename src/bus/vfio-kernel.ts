@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The kernel's VFIO bus: a PCI function that is bound to vfio-pci, in a guest or on a bare machine.
 //
-// Registers and configuration space go by pread and pwrite on the device, memory BARs are mapped from it. Interrupts are MSI-X
-// eventfds; the kernel's request to give the device back is the REQ interrupt.
+// Registers and configuration space are accessed by pread and pwrite on the device; memory BARs are mapped
+// from it. Interrupts are MSI-X eventfds; the REQ interrupt is the kernel's request to release the device.
 import {
   VFIO_DEVICE_FLAGS_PCI,
   VFIO_DEVICE_FLAGS_RESET,
@@ -28,10 +28,10 @@ import { VfioCalls } from './vfio-calls.ts';
 import { closeVfioFds, openVfioHandles, type VfioHandles, type VfioPlaces } from './vfio-group.ts';
 
 const BARS = 6;
-const REQUESTED = 'the machine wants it back';
+const REQUESTED = 'the kernel requested its release';
 
 export interface VfioOptions extends Partial<VfioPlaces> {
-  /** Takes the place of ioctl(2) in tests. */
+  /** Replaces ioctl(2) in tests. */
   readonly ioctl?: Ioctl;
 }
 
@@ -56,7 +56,7 @@ export class VfioKernelPciDevice implements PciDevice {
   #onRemoved: (reason: string) => void = () => {};
   #closed = false;
 
-  /** Owns `handles` once it is made; when it throws, the caller closes them. */
+  /** Takes ownership of `handles`; if the constructor throws, the caller closes them. */
   constructor(name: string, handles: VfioHandles, calls: VfioCalls) {
     this.name = name;
     this.#handles = handles;
@@ -73,7 +73,7 @@ export class VfioKernelPciDevice implements PciDevice {
     this.vectors = calls.irqInfo(handles.device, VFIO_PCI_MSIX_IRQ_INDEX).count;
     enableBusMaster(this.config);
     this.notes = handles.noIommu
-      ? [`${name} is driven without an IOMMU: the device could reach any memory of this machine`]
+      ? [`${name} is driven without an IOMMU: the device can access all memory of this machine`]
       : [];
     this.#doorbells = new RegisterDoorbells((bar, offset, value) => this.bar(bar).write16(offset, value));
     this.#liveness = new Liveness(this.config, (reason) => this.#gone(reason));
@@ -123,7 +123,7 @@ export class VfioKernelPciDevice implements PciDevice {
   enableInterrupts(): void {
     if (this.#interrupts.size === 0) return;
     for (const interrupt of this.#interrupts.values()) interrupt.arm();
-    // All vectors in one call: many kernels allocate them at the first one, and no more after it (VFIO_IRQ_INFO_NORESIZE).
+    // All vectors in one call: many kernels allocate vectors at the first call only (VFIO_IRQ_INFO_NORESIZE).
     const count = Math.max(...this.#interrupts.keys()) + 1;
     const fds = Array.from({ length: count }, (_, vector) => this.#interrupts.get(vector)?.eventfd ?? -1);
     try {
@@ -198,10 +198,10 @@ export class VfioKernelPciDevice implements PciDevice {
       if ((error as NodeJS.ErrnoException).code === 'ENOMEM') {
         throw new PmdError(
           'ENOMEM',
-          `Failed to give ${size} bytes of memory to ${this.name}: the limit of locked memory is too low (ulimit -l)`,
+          `Failed to map ${size} bytes of memory for ${this.name}: the limit of locked memory is too low (ulimit -l)`,
         );
       }
-      throw failedTo(`give ${size} bytes of memory to ${this.name}`, error);
+      throw failedTo(`map ${size} bytes of memory for ${this.name}`, error);
     }
   }
 
@@ -209,7 +209,7 @@ export class VfioKernelPciDevice implements PciDevice {
     this.#calls.disableIrqs(this.#handles.device, VFIO_PCI_MSIX_IRQ_INDEX);
   }
 
-  /** Kernels and devices without this interrupt do without: Liveness notices the removal then. */
+  /** Optional: without this interrupt (older kernels, some devices) Liveness detects the removal. */
   #watchRequest(): void {
     this.#quietly(() => {
       if (this.#calls.irqInfo(this.#handles.device, VFIO_PCI_REQ_IRQ_INDEX).count === 0) return;
@@ -219,12 +219,12 @@ export class VfioKernelPciDevice implements PciDevice {
 
   #gone(reason: string): void {
     this.#liveness.close();
-    const tell = this.#onRemoved;
+    const report = this.#onRemoved;
     this.#onRemoved = () => {};
-    tell(reason);
+    report(reason);
   }
 
-  /** On the way out, or where there is another way: what fails has no one to be told to. */
+  /** For cleanup, or where there is a fallback: errors are ignored. */
   #quietly(run: () => void): void {
     try {
       run();

@@ -33,7 +33,7 @@ describe('vfio-user client', () => {
   const command = (fields: { id?: number; command: number; flags?: number; size?: number }) =>
     bytes(encode(VFIO_USER_HEADER, { size: 16, ...fields }));
 
-  it('sends a command and gives the reply', () => {
+  it('sends a command and returns the reply', () => {
     server.reply({ command: RESET, payload: Uint8Array.of(1, 2, 3) });
     const { payload, fds } = client.request({ command: RESET, payload: Uint8Array.of(9) });
     expect([...bytes(payload)]).toEqual([1, 2, 3]);
@@ -41,7 +41,7 @@ describe('vfio-user client', () => {
     expect(server.requests()).toMatchObject([{ command: RESET, flags: 0, payload: Uint8Array.of(9) }]);
   });
 
-  it('does not wait for a silent server as long as before once the process is to end', () => {
+  it('shortens the timeout for a silent server when the process is ending', () => {
     hurryVfioUser();
     const patient = new VfioUserClient(server.clientFd, 'dev', 600_000);
     expect(() => patient.request({ command: RESET })).toThrow('did not answer within 500 ms');
@@ -60,13 +60,13 @@ describe('vfio-user client', () => {
       async (signal) => {
         const patient = new VfioUserClient(server.clientFd, 'dev', 600_000);
         await signalled(signal, () => {
-          expect(() => patient.request({ command: RESET })).toThrow('a signal came');
+          expect(() => patient.request({ command: RESET })).toThrow('a signal arrived');
           expect(patient.interrupted).toBe(true);
         });
       },
     );
 
-    it('a server that answers is waited for, and so is any under another signal', async () => {
+    it('waits for a server that answers, and for any server under another signal', async () => {
       await signalled('SIGTERM', () => {
         server.reply({ command: RESET });
         client.request({ command: RESET });
@@ -88,14 +88,14 @@ describe('vfio-user client', () => {
     closeAll([...fds, ...(request?.fds ?? []), fd]);
   });
 
-  it('puts together a reply that comes in pieces', () => {
+  it('assembles a reply that arrives in pieces', () => {
     const reply = command({ command: RESET, flags: 1 });
     server.raw(reply.subarray(0, 7));
     server.raw(reply.subarray(7));
     expect(client.request({ command: RESET }).payload.byteLength).toBe(0);
   });
 
-  it("throws the server's errno, and lives on", () => {
+  it("throws the server's errno, and survives", () => {
     const fd = native.eventfd();
     server.reply({ command: RESET, error: 22, fds: [fd] });
     native.close(fd);
@@ -116,12 +116,12 @@ describe('vfio-user client', () => {
   });
 
   const lethal: [string, QueuedReply, RegExp][] = [
-    ['another id', { command: RESET, header: { id: 5 } }, /nobody asked for \(id 5/],
-    ['another command', { command: VFIO_USER.VERSION }, /nobody asked for/],
-    ['an unknown type', { command: RESET, header: { flags: 2 } }, /nobody asked for/],
+    ['another id', { command: RESET, header: { id: 5 } }, /unexpected reply \(id 5/],
+    ['another command', { command: VFIO_USER.VERSION }, /unexpected reply/],
+    ['an unknown type', { command: RESET, header: { flags: 2 } }, /unexpected reply/],
     ['a size below the header', { command: RESET, header: { size: 15 } }, /does not speak vfio-user/],
     [
-      'a size beyond all bounds',
+      'a size beyond the limit',
       { command: RESET, header: { size: 0x7fff_ffff } },
       /does not speak vfio-user/,
     ],
@@ -135,11 +135,11 @@ describe('vfio-user client', () => {
       expect.objectContaining({ code: 'VPCI_REMOVED' }),
     );
     expect(() => client.request({ command: RESET })).toThrow(expected);
-    await until('the removal is told', () => removals.length > 0);
+    await until('the removal is reported', () => removals.length > 0);
     expect(removals).toEqual([expect.stringMatching(expected)]);
   });
 
-  it('gives up on a server that sends descriptors that nobody asked for', () => {
+  it('gives up on a server that sends unexpected descriptors', () => {
     const fd = native.eventfd();
     server.reply({ command: RESET, fds: [fd, fd, fd] });
     native.close(fd);
@@ -150,17 +150,17 @@ describe('vfio-user client', () => {
     expect(() => client.request({ command: RESET })).toThrow(/did not answer within 50 ms/);
   });
 
-  it('finds out that the server closed, once, without a request', async () => {
+  it('detects that the server closed, once, without a request', async () => {
     const watcher = native.watchFd(client.fd, () => client.poll());
     server.close();
-    await until('the removal is told', () => removals.length > 0);
+    await until('the removal is reported', () => removals.length > 0);
     watcher.close();
     client.poll();
     expect(removals).toEqual(['the connection was closed']);
     expect(() => client.request({ command: RESET })).toThrow(/is gone: the connection was closed/);
   });
 
-  it('says nothing of a removal after close', async () => {
+  it('does not report a removal after close', async () => {
     server.close();
     client.close();
     client.poll();
@@ -186,7 +186,7 @@ describe('vfio-user client', () => {
     ]);
   });
 
-  it('regression: takes a flood of commands in turns, and not during a request', () => {
+  it('regression: handles a flood of commands in turns, and not during a request', () => {
     const one = command({ command: VFIO_USER.DMA_WRITE, flags: VFIO_USER_F_NO_REPLY });
     const flood = new Uint8Array(1000 * one.length);
     for (let at = 0; at < 1000; at++) flood.set(one, at * one.length);
@@ -196,7 +196,7 @@ describe('vfio-user client', () => {
     for (let turn = 0; turn < 10; turn++) client.poll();
     expect(native.pollFd(client.fd, 'in', 0)).toBe(false);
     server.raw(flood);
-    expect(() => client.request({ command: RESET })).toThrow(/commands without end/);
+    expect(() => client.request({ command: RESET })).toThrow(/keeps sending commands/);
   });
 
   it('regression: gives up on a message that brings descriptors with each of its pieces', () => {
@@ -209,9 +209,9 @@ describe('vfio-user client', () => {
     expect(() => client.request({ command: RESET, maxReplyFds: 64 })).toThrow(/too many descriptors/);
   });
 
-  it('gives up on a reply that comes when there is no request', () => {
+  it('gives up on a reply without a request', () => {
     server.raw(command({ command: RESET, flags: 1 }));
     client.poll();
-    expect(client.removed).toMatch(/nobody asked for/);
+    expect(client.removed).toMatch(/unexpected reply/);
   });
 });

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The vfio-user client: synchronous requests on a unix socket, one in flight. It is for the control path only.
+// The vfio-user client: synchronous requests on a unix socket, one in flight. For the control path only.
 //
-// A server that closes the socket, breaks the protocol or does not answer within the time-out is gone for good: the
-// client reports it once and every later request throws VPCI_REMOVED. An error reply is no such failure: it throws the
-// server's errno. Descriptors that come with anything but a good reply are closed.
+// A server that closes the socket, violates the protocol or does not answer within the timeout is gone for
+// good: the client reports it once, and every later request throws VPCI_REMOVED. An error reply is different:
+// it throws the server's errno. Descriptors that arrive with anything but a good reply are closed.
 //
-// Nothing else runs meanwhile, so a wait looks for SIGINT and SIGTERM itself: a server that is slow to answer while one of
-// them waits for its listener is given up, too.
+// The event loop is blocked meanwhile, so a wait checks for SIGINT and SIGTERM itself: the client also gives
+// up a server that is slow to answer while a signal is pending for its listener.
 import { getSystemErrorName } from 'node:util';
 import { decode, encode } from '../abi/layout.ts';
 import {
@@ -24,29 +24,29 @@ import { native } from '../native.ts';
 /** As QEMU's x-msg-timeout. */
 export const VFIO_USER_TIMEOUT_MS = 5000;
 
-/** How long a wait goes on without a look for signals, and a server may keep one of them waiting. */
+/** Interval between checks for signals during a wait, and how long a server may delay a signal. */
 const SIGNAL_SLICE_MS = 50;
 const SIGNAL_PATIENCE_MS = 250;
 
-/** What a request may take in a process that ends. */
+/** Timeout of a request while the process is ending. */
 const HURRIED_TIMEOUT_MS = 500;
 let timeoutLimitMs = Number.POSITIVE_INFINITY;
 
-/** The process is to end: from now on no server of any client is waited for as long as before. */
+/** The process is ending: shortens the timeouts of all clients. */
 export function hurryVfioUser(): void {
   timeoutLimitMs = HURRIED_TIMEOUT_MS;
 }
 
-/** Descriptors that one message may bring: as many as native.receiveMessage takes. */
+/** Maximum number of descriptors per message: the limit of native.receiveMessage. */
 export const CLIENT_MAX_FDS = 64;
 
-/** Commands of the server that are answered in one turn of the event loop, or while a reply is awaited. */
+/** Maximum number of server commands answered per turn of the event loop, or while waiting for a reply. */
 const MAX_COMMANDS = 256;
 
 const ENOTSUP = 95;
 
 export interface VfioUserReply {
-  /** What follows the header. */
+  /** The bytes after the header. */
   readonly payload: DataView;
   /** The caller owns them. */
   readonly fds: readonly number[];
@@ -56,7 +56,7 @@ export interface VfioUserRequest {
   readonly command: number;
   readonly payload?: Uint8Array;
   readonly fds?: readonly number[];
-  /** Descriptors that the reply may bring; 0 when left out. */
+  /** Maximum number of descriptors in the reply; default 0. */
   readonly maxReplyFds?: number;
 }
 
@@ -73,12 +73,12 @@ export class VfioUserClient {
   #nextId = 0;
   #removed: string | null = null;
   #interrupted = false;
-  /** When a signal that nobody has heard yet was first seen. */
+  /** Time when a pending signal was first seen. */
   #signalSince: number | null = null;
   #closed = false;
   #onRemoved: (reason: string) => void = () => {};
 
-  /** Takes over a connected, non-blocking socket. `name` is how messages call the device. */
+  /** Takes ownership of a connected, non-blocking socket. `name` is the device's name in messages. */
   constructor(fd: number, name: string, timeoutMs = VFIO_USER_TIMEOUT_MS) {
     this.#fd = fd;
     this.#name = name;
@@ -94,17 +94,20 @@ export class VfioUserClient {
     return this.#removed;
   }
 
-  /** Whether it is gone because a signal ended the wait for it. */
+  /** True if it is gone because a signal ended the wait for a reply. */
   get interrupted(): boolean {
     return this.#interrupted;
   }
 
-  /** Calls back once, when the device is found to be gone; never after close(). */
+  /** Calls back once when the device is found to be gone; never after close(). */
   onRemoved(handler: (reason: string) => void): void {
     this.#onRemoved = handler;
   }
 
-  /** Sends a command and waits for its reply. Throws the server's errno, or VPCI_REMOVED when the server is gone. */
+  /**
+   * Sends a command and waits for its reply. Throws the server's errno, or VPCI_REMOVED if the server is
+   * gone.
+   */
   request({
     command,
     payload = new Uint8Array(0),
@@ -131,7 +134,9 @@ export class VfioUserClient {
     return { payload: reply, fds: replyFds };
   }
 
-  /** Takes what came unasked: the end of the connection or a server's commands, so many a call. For a watcher of `fd`. */
+  /**
+   * Handles a closed connection or the server's commands, up to MAX_COMMANDS per call. For a watcher of `fd`.
+   */
   poll(): void {
     if (this.#removed !== null || this.#closed) return;
     try {
@@ -160,16 +165,19 @@ export class VfioUserClient {
       }
       if (type === VFIO_USER_F_TYPE_REPLY && header.id === id && header.command === command) return message;
       closeAll(message.fds);
-      throw this.#lose(`it sent a reply that nobody asked for (id ${header.id}, command ${header.command})`);
+      throw this.#lose(`it sent an unexpected reply (id ${header.id}, command ${header.command})`);
     }
-    throw this.#lose('it sends commands without end');
+    throw this.#lose('it keeps sending commands');
   }
 
-  /** A server's own commands are DMA_READ and DMA_WRITE, for memory without a descriptor: this client has none. */
+  /**
+   * A server's own commands are DMA_READ and DMA_WRITE, for memory without a descriptor: this client has no
+   * such memory.
+   */
   #refuse({ header, fds }: Message): void {
     closeAll(fds);
     if ((header.flags & VFIO_USER_F_TYPE_MASK) !== VFIO_USER_F_TYPE_COMMAND) {
-      throw this.#lose(`it sent a reply that nobody asked for (id ${header.id}, command ${header.command})`);
+      throw this.#lose(`it sent an unexpected reply (id ${header.id}, command ${header.command})`);
     }
     if ((header.flags & VFIO_USER_F_NO_REPLY) !== 0) return;
     const flags = VFIO_USER_F_TYPE_REPLY | VFIO_USER_F_ERROR;
@@ -212,7 +220,7 @@ export class VfioUserClient {
     }
   }
 
-  /** Reads exactly `length` bytes; what descriptors come go to `fds`, also when it throws. */
+  /** Reads exactly `length` bytes; received descriptors are appended to `fds`, even if it throws. */
   #read(length: number, fds: number[], deadline: number): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(length);
     let filled = 0;
@@ -247,7 +255,10 @@ export class VfioUserClient {
     }
   }
 
-  /** The time counts over requests, so that a server which answers each of many a little late gains nothing. */
+  /**
+   * The time accumulates over requests, so that a server cannot delay a signal by answering each request a
+   * little late.
+   */
   #giveWayToSignals(): void {
     if (!native.endSignalWaits()) {
       this.#signalSince = null;
@@ -256,14 +267,14 @@ export class VfioUserClient {
     this.#signalSince ??= Date.now();
     if (Date.now() - this.#signalSince < SIGNAL_PATIENCE_MS) return;
     this.#interrupted = true;
-    throw this.#lose('a signal came while its answer was awaited');
+    throw this.#lose('a signal arrived while waiting for its reply');
   }
 
   #io<T>(operation: () => T): T {
     try {
       return operation();
     } catch (error) {
-      // A programmer's mistake is no fault of the server: those errors have no `syscall`.
+      // Programming errors are not the server's fault; they have no `syscall`.
       const { code, syscall } = error as NodeJS.ErrnoException;
       if (syscall === undefined) throw error;
       throw this.#lose(`the connection broke (${code})`);
@@ -278,7 +289,7 @@ export class VfioUserClient {
   #lose(reason: string): PmdError {
     if (this.#removed === null) {
       this.#removed = reason;
-      // Not in the middle of the caller's request: its error is thrown first.
+      // Deferred: the caller's request throws its error first.
       queueMicrotask(() => this.#onRemoved(reason));
     }
     return removedError(this.#name, reason);

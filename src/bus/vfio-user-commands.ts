@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The vfio-user commands that the driver sends, each a function over the client. Replies are checked for their size and
-// for every count and offset in them; a reply that makes no sense throws VPCI_BAD_REPLY.
+// The vfio-user commands that the driver sends, one function each. The size of a reply and every count and
+// offset in it are checked; an invalid reply throws VPCI_BAD_REPLY.
 import { decode, encode, type Layout } from '../abi/layout.ts';
 import {
   VFIO_DEVICE_INFO,
@@ -24,17 +24,17 @@ import { PmdError } from '../errors.ts';
 import { native } from '../native.ts';
 import { CLIENT_MAX_FDS, closeAll, type VfioUserClient } from './vfio-user-client.ts';
 
-/** Notification registers that one reply may describe; more than any device has queues. */
+/** Maximum number of notification registers in a reply; more than the queues of any device. */
 const MAX_IO_FD_ENTRIES = 4096;
 
-/** A register whose 16-bit write a descriptor stands for. */
+/** A descriptor whose signal equals a 16-bit write to a register. */
 export interface IoEventFd {
   /** Bytes from the region's start. */
   readonly offset: bigint;
   readonly fd: number;
 }
 
-/** Agrees on version 0.0. Throws VPCI_BAD_REPLY when the server speaks another. */
+/** Negotiates version 0.0. Throws VPCI_BAD_REPLY if the server has another. */
 export function negotiateVersion(client: VfioUserClient): void {
   const capabilities = { capabilities: { max_msg_fds: CLIENT_MAX_FDS, max_data_xfer_size: 1 << 20 } };
   const json = new TextEncoder().encode(`${JSON.stringify(capabilities)}\0`);
@@ -51,21 +51,21 @@ export function deviceInfo(client: VfioUserClient) {
   return decodeReply(VFIO_DEVICE_INFO, reply, 'DEVICE_GET_INFO');
 }
 
-/** Flags and number of vectors of MSI-X. */
+/** Flags and number of the MSI-X vectors. */
 export function msixIrqInfo(client: VfioUserClient) {
   const payload = bytesOf(VFIO_IRQ_INFO, { argsz: VFIO_IRQ_INFO.size, index: VFIO_PCI_MSIX_IRQ_INDEX });
   const { payload: reply } = client.request({ command: VFIO_USER.DEVICE_GET_IRQ_INFO, payload });
   return decodeReply(VFIO_IRQ_INFO, reply, 'DEVICE_GET_IRQ_INFO');
 }
 
-/** Lets the eventfd be signalled at each interrupt of an MSI-X vector. */
+/** Attaches the eventfd to an MSI-X vector. */
 export function setMsixEventfd(client: VfioUserClient, vector: number, fd: number): void {
   const flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
   const fields = { argsz: VFIO_IRQ_SET.size, flags, index: VFIO_PCI_MSIX_IRQ_INDEX, start: vector, count: 1 };
   client.request({ command: VFIO_USER.DEVICE_SET_IRQS, payload: bytesOf(VFIO_IRQ_SET, fields), fds: [fd] });
 }
 
-/** Takes all MSI-X eventfds away. */
+/** Detaches all MSI-X eventfds. */
 export function disableMsix(client: VfioUserClient): void {
   const flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
   const fields = { argsz: VFIO_IRQ_SET.size, flags, index: VFIO_PCI_MSIX_IRQ_INDEX, start: 0, count: 0 };
@@ -110,8 +110,8 @@ export function deviceReset(client: VfioUserClient): void {
 }
 
 /**
- * The ioeventfds of a region, and all descriptors that came (the caller owns them; several entries may share one).
- * Empty when the server has none.
+ * The ioeventfds of a region, and all descriptors received (the caller owns them; several entries may share
+ * one). Empty if the server has none.
  */
 export function regionIoFds(
   client: VfioUserClient,
@@ -142,8 +142,8 @@ function readIoFdEntries(reply: DataView, count: number, fds: readonly number[])
     if (entry.type !== VFIO_USER_IO_FD_TYPE_IOEVENTFD) continue;
     const fd = fds[entry.fd_index];
     if (fd === undefined) throw badReply(`descriptor ${entry.fd_index} of ${fds.length}`);
-    // A burst writes to it: anything else could make that wait.
-    if (!native.isEventfd(fd)) throw badReply(`descriptor ${entry.fd_index} is no eventfd`);
+    // A burst writes to it, and could block on anything but an eventfd.
+    if (!native.isEventfd(fd)) throw badReply(`descriptor ${entry.fd_index} is not an eventfd`);
     entries.push({ offset: entry.offset, fd });
   }
   return entries;

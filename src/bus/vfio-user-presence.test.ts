@@ -44,7 +44,7 @@ const reply = (flags: number, size = 21) => {
 };
 
 describe('a vfio-user device', () => {
-  it('is there when it agrees, and has let go of the greeter by then', async () => {
+  it('is present if it agrees, and has dropped the connection of the probe by then', async () => {
     await serve((socket) => {
       socket.once('data', () => socket.write(reply(1)));
     });
@@ -52,7 +52,7 @@ describe('a vfio-user device', () => {
     expect(gone).toBe(true);
   });
 
-  it('is there however its answer is cut', async () => {
+  it('is present however its reply is split', async () => {
     await serve((socket) => {
       socket.once('data', () => {
         const bytes = reply(1);
@@ -62,7 +62,7 @@ describe('a vfio-user device', () => {
     expect(await vfioUserAnswers(path)).toBe(true);
   });
 
-  it('is not there without a socket, or with nobody behind it', async () => {
+  it('is not present without a socket or a listener', async () => {
     expect(await vfioUserAnswers(path)).toBe(false);
     writeFileSync(path, '');
     expect(await vfioUserAnswers(path)).toBe(false);
@@ -71,11 +71,11 @@ describe('a vfio-user device', () => {
 
   it.each([
     ['refuses', (socket: Socket) => void socket.once('data', () => socket.end(reply(0x21)))],
-    ['says something else', (socket: Socket) => void socket.write(Buffer.alloc(64, 0xff))],
+    ['sends something else', (socket: Socket) => void socket.write(Buffer.alloc(64, 0xff))],
     ['hangs up', (socket: Socket) => void socket.destroy()],
-    ['says nothing', () => {}],
-    ['agrees and never lets go', (socket: Socket) => void socket.write(reply(1))],
-  ])('is not there when it %s', async (what, answer) => {
+    ['sends nothing', () => {}],
+    ['agrees and never disconnects', (socket: Socket) => void socket.write(reply(1))],
+  ])('is not present if it %s', async (what, answer) => {
     const options = what.includes('never') ? { allowHalfOpen: true } : {};
     server = createServer(options, (socket) => {
       served.push(socket);

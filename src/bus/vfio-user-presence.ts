@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Whether a free device answers at a vfio-user socket, without blocking: for whoever waits until one is there. The greeting is that of a
-// driver, and it is taken back before the answer is given, so that a driver may come at once.
+// Non-blocking check whether a free device answers at a vfio-user socket, for callers that wait for one. It
+// sends a driver's VERSION message, and disconnects before it resolves, so that a driver may connect at once.
 import { connect } from 'node:net';
 import { decode, encode } from '../abi/layout.ts';
 import { VFIO_USER, VFIO_USER_F_ERROR, VFIO_USER_HEADER, VFIO_USER_VERSION } from '../abi/vfio-user.ts';
 
 const TIMEOUT_MS = 1000;
 
-/** False for no socket, nobody behind it, one who does not answer, and a device that another driver has. */
+/** False if there is no socket, no server listens or answers there, or another driver has the device. */
 export function vfioUserAnswers(path: string, timeoutMs = TIMEOUT_MS): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ path });
@@ -23,7 +23,7 @@ export function vfioUserAnswers(path: string, timeoutMs = TIMEOUT_MS): Promise<b
       head = Buffer.concat([head, bytes]);
       if (head.length < VFIO_USER_HEADER.size) return;
       good = isWelcome(head);
-      // The device closes its side once it has let go of us.
+      // The device closes its side after it has dropped our connection.
       socket.end();
     });
     socket.on('error', () => {

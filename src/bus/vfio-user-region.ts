@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Regions of a vfio-user device: what the server says of them, and mapping those parts that it lets be mapped.
+// Regions of a vfio-user device: their information, and mapping of the mappable parts.
 import {
   VFIO_REGION_INFO,
   VFIO_REGION_INFO_FLAG_WRITE,
@@ -15,12 +15,13 @@ import { MAX_REGION_INFO_BYTES, parseRegionInfo, type RegionInfo } from './regio
 import { closeAll, type VfioUserClient } from './vfio-user-client.ts';
 import { badReply, bytesOf, decodeReply, regionRead, regionWrite } from './vfio-user-commands.ts';
 
-/** Asks for a region and gives its information with the descriptors that came; the caller owns those. */
+/** Queries a region; returns its information and the descriptors received, which the caller owns. */
 export function regionInfo(
   client: VfioUserClient,
   index: number,
 ): { info: RegionInfo; fds: readonly number[] } {
-  // A server answers with the size that it needs when the buffer is too small (vfio-user.rst, DEVICE_GET_REGION_INFO).
+  // If the buffer is too small, the server replies with the required size (vfio-user.rst,
+  // DEVICE_GET_REGION_INFO).
   let argsz: number = VFIO_REGION_INFO.size;
   for (let attempt = 0; attempt < 3; attempt++) {
     const { payload: reply, fds } = client.request({
@@ -43,7 +44,7 @@ export function regionInfo(
   throw badReply(`the information on region ${index} keeps growing`);
 }
 
-/** Maps what a memory region offers now. Leaves nothing mapped and no descriptor open on an error. */
+/** Maps the current areas of a memory region. Leaves nothing mapped and no descriptor open on error. */
 export function mapRegion(client: VfioUserClient, index: number): { size: number; areas: MappedArea[] } {
   const { info, fds } = regionInfo(client, index);
   const mapped: MappedArea[] = [];
@@ -73,7 +74,7 @@ function mapArea(
   const fault = memoryFileFault(fd);
   if (fault) throw new PmdError('VPCI_BAD_MEMORY', `The device offers ${fault}`);
   const file = native.fileInfo(fd);
-  // A page beyond the file's end would kill the process at the first touch (SIGBUS).
+  // Touching a page beyond the end of the file would kill the process (SIGBUS).
   if (!file.regular || start + area.size > BigInt(file.size)) {
     throw badReply(`an area of ${area.size} bytes at ${start} of a file of ${file.size} bytes`);
   }
@@ -82,7 +83,7 @@ function mapArea(
     const mapping = native.mapFd(fd, from, size, writable);
     return { mapping, barOffset: toNumber(area.offset), size, writable, mayHang: !isSafeMemory(fd) };
   } catch (error) {
-    // An offset within a page, or a descriptor without the right to write.
+    // An offset that is not page-aligned, or a read-only descriptor.
     throw badReply(`an area of ${size} bytes at ${start} that can't be mapped: ${(error as Error).message}`);
   }
 }
@@ -92,7 +93,7 @@ function toNumber(value: bigint): number {
   return Number(value);
 }
 
-/** Registers of a region by REGION_READ and REGION_WRITE; an access outside of it throws VPCI_BAD_ACCESS. */
+/** Registers of a region by REGION_READ and REGION_WRITE; an access outside it throws VPCI_BAD_ACCESS. */
 export function regionRegisters(client: VfioUserClient, index: number, size: number): Registers {
   const check = (offset: number, width: number) => {
     if (offset >= 0 && offset + width <= size) return;

@@ -48,7 +48,7 @@ describe('vfio-user device', () => {
     device.close();
     device.close();
     closeAll(files.splice(0));
-    // Files that somebody else made are closed by another thread.
+    // Descriptors made by others are closed by another thread.
     await until('no descriptor is left over', () => openFds() === before);
   });
 
@@ -76,7 +76,7 @@ describe('vfio-user device', () => {
     ]);
   });
 
-  it('does not ask for registers outside of a BAR', () => {
+  it('does not request registers outside a BAR', () => {
     open();
     expect(() => device.bar(0).read32(0x3ffe)).toThrow(expect.objectContaining({ code: 'VPCI_BAD_ACCESS' }));
     expect(() => device.bar(0).write8(-1, 0)).toThrow(/BAD_ACCESS|Access of 1 bytes/);
@@ -139,7 +139,7 @@ describe('vfio-user device', () => {
       ['whose capabilities loop', page, { areas: [area], capId: 9, next: 32 }, /loop/],
       ['whose capability lies outside', page, { areas: [area], capOffset: 4000 }, /capability at 4000/],
       ['whose capability lies in the head', page, { areas: [area], capOffset: 8 }, /capability at 8/],
-      ['of no sense at all', page, { short: 31 }, /31 bytes for DEVICE_GET_REGION_INFO/],
+      ['with a truncated reply', page, { short: 31 }, /31 bytes for DEVICE_GET_REGION_INFO/],
       ['that wants a huge buffer', page, { argsz: 1 << 20 }, /bytes of information/],
     ];
     it.each(cases)('%s', (_, size, reply, expected) => {
@@ -166,7 +166,7 @@ describe('vfio-user device', () => {
       );
     });
 
-    it('whose file is no file', () => {
+    it('whose file is not a regular file', () => {
       open();
       const fd = native.eventfd();
       files.push(fd);
@@ -174,7 +174,7 @@ describe('vfio-user device', () => {
       expect(() => device.mapBar(2)).toThrow(/a file on an unknown file system/);
     });
 
-    it('regression: whose file offset is within a page, or whose descriptor is for reading only', () => {
+    it('regression: whose file offset is not page-aligned, or whose descriptor is read-only', () => {
       open();
       server.region(2, page, { flags: 7, fds: [file(2 * PAGE)], fileOffset: 8n });
       expect(() => device.mapBar(2)).toThrow(expect.objectContaining({ code: 'VPCI_BAD_REPLY' }));
@@ -209,7 +209,7 @@ describe('vfio-user device', () => {
     expect(() => device.onInterrupt(4, () => {})).toThrow(/has 4 vectors/);
   });
 
-  it('leaves an interrupt to another thread when that is asked', () => {
+  it('leaves an interrupt to another thread on request', () => {
     open();
     const fd = device.interruptFd(2);
     server.reply({ command: VFIO_USER.DEVICE_SET_IRQS });
@@ -226,7 +226,7 @@ describe('vfio-user device', () => {
     expect(() => device.interruptFd(4)).toThrow(/has 4 vectors/);
   });
 
-  it('gives the device memory by descriptor, page by page', () => {
+  it('passes memory to the device by descriptor, in whole pages', () => {
     open();
     server.reply({ command: VFIO_USER.DMA_MAP });
     const memory = device.allocateDma(5000);
@@ -259,7 +259,7 @@ describe('vfio-user device', () => {
     return bytes(view);
   };
 
-  it('finds the doorbells of a BAR with one question', () => {
+  it('finds the doorbells of a BAR with one request', () => {
     open();
     const [one, two] = [native.eventfd(), native.eventfd()];
     const payload = ioFds([
@@ -275,13 +275,14 @@ describe('vfio-user device', () => {
     closeAll([one, two]);
   });
 
-  it('rings a register that came without a descriptor by a write', async () => {
+  it('rings a register without a descriptor by a write', async () => {
     open();
     server.reply({ command: VFIO_USER.DEVICE_GET_REGION_IO_FDS, payload: ioFds([]) });
     const fd = device.doorbell(0, 0x3008, 2);
     expect(device.doorbell(0, 0x3008, 2)).toBe(fd);
     server.requests();
-    // A reply that lay there beforehand would be one that nobody asked for; without one the device is given up, after the write.
+    // A reply queued beforehand would be unexpected; without a reply, the client gives up the device after
+    // the write.
     native.eventfdSignal(fd);
     const found: ReturnType<QueuedServer['requests']> = [];
     await until('the register is written', () => found.push(...server.requests()) > 0);
@@ -293,8 +294,8 @@ describe('vfio-user device', () => {
   it.each([
     ['with an error', { error: 95 }],
     ['with too few bytes', { payload: new Uint8Array(8) }],
-    ['with a count that lies', { payload: ioFds([], 9) }],
-    ['with a descriptor that did not come', { payload: ioFds([{ offset: 0n, fd_index: 3 }]) }],
+    ['with a wrong count', { payload: ioFds([], 9) }],
+    ['with a missing descriptor', { payload: ioFds([{ offset: 0n, fd_index: 3 }]) }],
   ])('rings all registers by writes when the server answers %s', (_, reply) => {
     open();
     const fd = native.eventfd();
@@ -305,7 +306,7 @@ describe('vfio-user device', () => {
     expect(native.eventfdSignal(doorbell)).toBe(true);
   });
 
-  it('regression: takes no descriptor for a doorbell that is no eventfd, and could hold a burst for ever', () => {
+  it('regression: refuses a doorbell descriptor that is not an eventfd, and could block a burst forever', () => {
     open();
     const [socket, other] = native.socketPair();
     const payload = ioFds([{ offset: 0x3000n, fd_index: 0 }]);
@@ -314,17 +315,17 @@ describe('vfio-user device', () => {
     expect(native.isEventfd(device.doorbell(0, 0x3000, 0))).toBe(true);
   });
 
-  it('tells once that the server is gone', async () => {
+  it('reports once that the server is gone', async () => {
     open();
     const reasons: string[] = [];
     device.onRemoved((reason) => reasons.push(reason));
     server.close();
-    await until('the removal is told', () => reasons.length > 0);
+    await until('the removal is reported', () => reasons.length > 0);
     expect(reasons).toEqual(['the connection was closed']);
     expect(() => device.bar(0).read8(0)).toThrow(expect.objectContaining({ code: 'VPCI_REMOVED' }));
   });
 
-  it('is no PCI device when the server says so', () => {
+  it('is refused if it is not a PCI device', () => {
     server.describeDevice({ flags: 1 });
     const client = new VfioUserClient(server.clientFd, 'dev', 100);
     expect(() => new VfioUserPciDevice(client, 'dev')).toThrow(/is not a PCI device/);
@@ -343,7 +344,7 @@ describe('opening a socket', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('says that there is none', () => {
+  it('reports that there is no socket', () => {
     const path = join(folder, 'none.sock');
     expect(() => openVfioUser(path)).toThrow(
       expect.objectContaining({
@@ -353,19 +354,19 @@ describe('opening a socket', () => {
     );
   });
 
-  it('says that it is a file', () => {
+  it('reports that it is a file', () => {
     const path = join(folder, 'file');
     writeFileSync(path, '');
     expect(() => openVfioUser(path)).toThrow(/it is not a socket/);
   });
 
-  it('says that nobody listens', () => {
+  it('reports that no server listens', () => {
     const path = join(folder, 'dead.sock');
     native.close(native.unixListen(path));
     expect(() => openVfioUser(path)).toThrow(expect.objectContaining({ code: 'ECONNREFUSED' }));
   });
 
-  it('says that nobody speaks vfio-user there', () => {
+  it('reports that the server does not speak vfio-user', () => {
     const path = join(folder, 'silent.sock');
     sockets.push(native.unixListen(path));
     const before = openFds();
@@ -387,7 +388,7 @@ describe('opening a socket', () => {
     }
   };
 
-  it('says that another driver has the device', () => {
+  it('reports that another driver has the device', () => {
     expect(() => shake((server) => server.reply({ command: VFIO_USER.VERSION, error: 16 }))).toThrow(
       expect.objectContaining({
         code: 'EBUSY',

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The vfio-user bus: a PCI function behind a unix socket, for a driver in a plain process. No kernel, no root.
+// The vfio-user bus: a PCI function behind a unix socket, for a driver in a plain process. No kernel, no
+// root.
 import { statSync } from 'node:fs';
 import {
   VFIO_DEVICE_FLAGS_PCI,
@@ -50,7 +51,7 @@ export class VfioUserPciDevice implements PciDevice {
   #onRemoved: (reason: string) => void = () => {};
   #closed = false;
 
-  /** `client` has agreed on the version; this object owns it from now on, also when the constructor throws. */
+  /** `client` has negotiated the version. Takes ownership of it, even if the constructor throws. */
   constructor(client: VfioUserClient, path: string) {
     this.name = path;
     this.#client = client;
@@ -107,17 +108,18 @@ export class VfioUserPciDevice implements PciDevice {
 
   enableInterrupts(): void {
     for (const [vector, interrupt] of this.#interrupts) {
-      // One message a vector: vectors need not follow each other, and servers limit the descriptors of a message.
+      // One message per vector: vectors need not be contiguous, and servers limit the descriptors of a
+      // message.
       setMsixEventfd(this.#client, vector, interrupt.arm());
     }
   }
 
   doorbell(bar: number, offset: number, value: number): number {
     if (!this.#doorbells.has(bar)) this.#doorbells.set(bar, this.#ioFds(bar));
-    // The ioeventfd's data match is not used: each queue has its own register (docs/device-abi.md).
+    // The ioeventfd's datamatch is unused: each queue has its own register (docs/device-abi.md).
     const found = this.#doorbells.get(bar)?.entries.find((entry) => entry.offset === BigInt(offset))?.fd;
     if (found !== undefined) return found;
-    // A message holds so many descriptors and no more, and a server may give none at all.
+    // The number of descriptors per message is limited, and a server may send none.
     return offset + 2 <= this.barSize(bar) ? this.#registerDoorbells.fd(bar, offset, value) : -1;
   }
 
@@ -147,7 +149,7 @@ export class VfioUserPciDevice implements PciDevice {
     try {
       if (this.#client.removed === null && this.#interrupts.size > 0) disableMsix(this.#client);
     } catch {
-      // The server drops everything of ours when the connection ends.
+      // The server releases all of our resources when the connection ends.
     }
     this.#client.close();
     for (const interrupt of this.#interrupts.values()) interrupt.close();
@@ -165,7 +167,7 @@ export class VfioUserPciDevice implements PciDevice {
     try {
       return regionIoFds(this.#client, bar);
     } catch (error) {
-      // A server need not have any: the driver then rings by register writes.
+      // They are optional for a server: without them the driver writes the registers.
       if (this.#client.removed !== null) throw error;
       return { entries: [], fds: [] };
     }
@@ -173,8 +175,9 @@ export class VfioUserPciDevice implements PciDevice {
 }
 
 /**
- * Connects to a vfio-user server. Throws EINTR (SIGINT or SIGTERM came while it was silent), ENOENT (no socket), ECONNREFUSED (nobody listens), EBUSY (another driver has it),
- * VPCI_NOT_VFIO_USER (it speaks something else), VPCI_WRONG_DEVICE (no PCI device).
+ * Connects to a vfio-user server. Throws EINTR (SIGINT or SIGTERM arrived while it was silent), ENOENT (no
+ * socket), ECONNREFUSED (no listener), EBUSY (another driver has it), VPCI_NOT_VFIO_USER (another protocol),
+ * VPCI_WRONG_DEVICE (not a PCI device).
  */
 export function openVfioUser(path: string, timeoutMs?: number): PciDevice {
   const client = new VfioUserClient(connect(path), path, timeoutMs);
@@ -197,7 +200,7 @@ function connect(path: string): number {
       case 'ECONNREFUSED':
         throw refused(path);
       case 'EAGAIN':
-        // The listener's queue is full: it serves one driver at a time and does not accept another.
+        // The listen backlog is full: the server serves one driver at a time and does not accept another.
         throw busy(path);
       default:
         throw failedTo(`open ${path}`, error);
@@ -209,14 +212,17 @@ function refused(path: string): PmdError {
   if (!statSync(path, { throwIfNoEntry: false })?.isSocket()) {
     return new PmdError('ENOTSOCK', `Failed to open ${path}: it is not a socket`);
   }
-  return new PmdError('ECONNREFUSED', `Failed to open ${path}: nobody listens; is vhost-pci-device running?`);
+  return new PmdError(
+    'ECONNREFUSED',
+    `Failed to open ${path}: connection refused; is vhost-pci-device running?`,
+  );
 }
 
 function busy(path: string): PmdError {
   return new PmdError('EBUSY', `Failed to open ${path}: it is in use by another driver`);
 }
 
-/** Agrees on the protocol; what can go wrong is told in the words of a user who gave the wrong socket. */
+/** Negotiates the version; error messages are for a user who named the wrong socket. */
 export function handshake(client: VfioUserClient, path: string): void {
   try {
     negotiateVersion(client);

@@ -45,15 +45,15 @@ describe('an alternate mapping of the memory', () => {
   });
 
   it.each([
-    [0, SIZE + 1, /it has 1048576 bytes there, the peer's memory 1052672$/],
+    [0, SIZE + 1, /it has 1048576 bytes there, but the peer's memory is 1052672 bytes$/],
     [SIZE, 1, /it has 0 bytes there/],
-    [100, 4096, /the offset is no multiple of 4096$/],
+    [100, 4096, /the offset is not a multiple of 4096$/],
   ])('is refused at %i for %i bytes', (offset, bytes, expected) => {
     expect(() => map(offset, bytes)).toThrow(expect.objectContaining({ code: 'VPCI_BAD_MEMORY' }));
     expect(() => map(offset, bytes)).toThrow(expected);
   });
 
-  it('is refused when it cannot be opened, or is no memory', () => {
+  it('is refused if it cannot be opened, or is not memory', () => {
     expect(() => checkAlternate({ path: join(folder, 'none'), offset: 0 })).toThrow(
       expect.objectContaining({ code: 'ENOENT' }),
     );
@@ -69,7 +69,9 @@ describe('an alternate mapping of the memory', () => {
     const alternate = { path: '/dev/null', offset: 0x1000 };
     sysfs.file(`dev/char/${number}/size`, `${SIZE}\n`);
     sysfs.file(`dev/char/${number}/align`, '2097152\n');
-    expect(() => mapAlternate(alternate, 4096, sysfs.root)).toThrow(/the offset is no multiple of 2097152/);
+    expect(() => mapAlternate(alternate, 4096, sysfs.root)).toThrow(
+      /the offset is not a multiple of 2097152/,
+    );
     expect(() => mapAlternate({ ...alternate, offset: 0 }, 4096, sysfs.root)).toThrow(
       /it has 1048576 bytes there/,
     );
@@ -102,7 +104,7 @@ describe('read speed', () => {
     expect(classify(ns, local)).toBe(type);
   });
 
-  it('of this process is that of cached memory', () => {
+  it('of the memory of this process is that of cached memory', () => {
     const mapping = native.mapAnonymous(4096, false);
     expect(measureReadSpeed(mapping, 100, 3000)).toMatchObject({ cacheType: 'write-back' });
     expect(measureReadSpeed(mapping, 100, 20).nsPerLine).toBe(0);

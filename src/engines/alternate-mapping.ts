@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Another mapping of the peer's memory than the carrier's own: a file of the same memory, device-DAX,
-// /dev/mem at a physical address, or the map of a UIO helper. Whatever the user names is checked: size,
-// alignment, and that it shows the same bytes as the window that it takes the place of.
+// A mapping of the peer's memory that replaces the carrier's own: a file of the same memory, device-DAX,
+// /dev/mem at a physical address, or a UIO map. The user's choice is checked: size, alignment, and that it
+// shows the same bytes as the window that it replaces.
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { alignUp, PAGE } from '../alignment.ts';
@@ -17,7 +17,7 @@ export interface AlternateMapping {
   readonly offset: number;
 }
 
-/** An alternate mapping and the window of the carrier that it takes the place of. */
+/** An alternate mapping and the carrier's window that it replaces. */
 export interface AlternateWindow extends AlternateMapping {
   readonly window: number;
 }
@@ -25,12 +25,11 @@ export interface AlternateWindow extends AlternateMapping {
 const SAMPLES = 256;
 const SAMPLE_BYTES = 64;
 const SAMPLE_TRIES = 3;
-/** The peer is at work, so that some samples may change between two looks. */
+/** The peer is running, so some samples may change between two reads. */
 const MOST_DIFFERENT = SAMPLES / 8;
 
 /**
- * Maps the first `bytes` of it. Throws VPCI_BAD_MEMORY, naming it, when it is too small or misaligned; or an
- * errno.
+ * Maps its first `bytes`. Throws VPCI_BAD_MEMORY, naming it, if it is too small or misaligned; or an errno.
  */
 export function mapAlternate(alternate: AlternateMapping, bytes: number, sysfs: string = SYSFS): SharedArea {
   const name = `${alternate.path}@${alternate.offset}`;
@@ -39,11 +38,11 @@ export function mapAlternate(alternate: AlternateMapping, bytes: number, sysfs: 
     try {
       const { size, align } = limits(fd, alternate, sysfs);
       const length = alignUp(bytes, align);
-      if (alternate.offset % align !== 0) throw bad(name, `the offset is no multiple of ${align}`);
+      if (alternate.offset % align !== 0) throw bad(name, `the offset is not a multiple of ${align}`);
       if (alternate.offset + length > size) {
         throw bad(
           name,
-          `it has ${Math.max(0, size - alternate.offset)} bytes there, the peer's memory ${length}`,
+          `it has ${Math.max(0, size - alternate.offset)} bytes there, but the peer's memory is ${length} bytes`,
         );
       }
       return {
@@ -61,7 +60,7 @@ export function mapAlternate(alternate: AlternateMapping, bytes: number, sysfs: 
     if (code === 'EPERM' && alternate.path === '/dev/mem') {
       throw new PmdError(
         'EPERM',
-        `Failed to map the peer's memory from ${name}: the kernel does not let /dev/mem reach what a driver holds; start it with iomem=relaxed`,
+        `Failed to map the peer's memory from ${name}: the kernel denies /dev/mem access to memory that a driver has claimed; boot it with iomem=relaxed`,
       );
     }
     throw failedTo(`map the peer's memory from ${name}`, error);
@@ -69,16 +68,15 @@ export function mapAlternate(alternate: AlternateMapping, bytes: number, sysfs: 
 }
 
 /**
- * Throws what mapAlternate would throw whatever the peer's memory is: a path that cannot be opened, an offset
- * that cannot be mapped.
+ * Throws the errors of mapAlternate that do not depend on the peer's memory: a path that cannot be opened, an
+ * offset that cannot be mapped.
  */
 export function checkAlternate(alternate: AlternateMapping): void {
   native.unmap(mapAlternate(alternate, 1).mapping);
 }
 
 /**
- * Throws VPCI_BAD_MEMORY when the regions look different through the window and through the alternate
- * mapping.
+ * Throws VPCI_BAD_MEMORY if the contents of the regions differ between the window and the alternate mapping.
  */
 export function checkSameMemory(
   alternate: AlternateMapping,
@@ -120,8 +118,8 @@ function samplePlaces(region: RemoteRegion, count: number): number[] {
 }
 
 /**
- * How far the file reaches and on what multiples it can be mapped. A device that does not say has no end that
- * we know.
+ * The size of the file and the alignment of its mappings. The size of a device that does not report it is
+ * unlimited.
  */
 function limits(fd: number, alternate: AlternateMapping, sysfs: string): { size: number; align: number } {
   const status = fstatSync(fd);
@@ -129,7 +127,7 @@ function limits(fd: number, alternate: AlternateMapping, sysfs: string): { size:
   if (!status.isCharacterDevice()) throw bad(alternate.path, 'it is neither a file nor a character device');
   const [major, minor] = deviceNumber(status.rdev);
   const folder = join(sysfs, 'dev/char', `${major}:${minor}`);
-  // A UIO map number n is chosen by the offset n * page (Documentation/driver-api/uio-howto.rst, "mmap()").
+  // The offset n * page selects UIO map n (Documentation/driver-api/uio-howto.rst, "mmap()").
   const map = readText(join(folder, 'maps', `map${alternate.offset / PAGE}`, 'size'));
   if (map !== '') return { size: alternate.offset + Number(map), align: PAGE };
   // Device-DAX: Documentation/ABI/testing/sysfs-bus-dax.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a port needs of the device below it: its engines, and the words and numbers that it shows. A session
-// over a carrier, such as vhost-pci's, is such a device.
+// What a port needs of its device: engines, state, details and counters. A session over a carrier, such as
+// that of vhost-pci, is such a device.
 import type { FeatureSet } from '../virtio/features.ts';
 import type { EngineRole } from './carrier.ts';
 import type { Engine } from './engine.ts';
@@ -10,11 +10,11 @@ export type DeviceState = 'live' | 'failed' | 'removed' | 'closed';
 export interface DeviceEvents {
   /** The link changed. */
   onLink(): void;
-  /** The reason why there is no link changed. */
+  /** The reason why the link is down changed. */
   onLinkReason(): void;
-  /** The device is gone; comes once. */
+  /** The device is gone; called once. */
   onRemoved(): void;
-  /** One line about trouble. */
+  /** Receives a one-line error report. */
   report(line: string): void;
 }
 
@@ -22,25 +22,25 @@ export interface EngineDevice {
   readonly queuePairs: number;
   readonly state: DeviceState;
   readonly linkUp: boolean;
-  /** Why there is no link, in words; empty while there is one. */
+  /** Why the link is down, as text; empty while it is up. */
   readonly linkReason: string;
-  /** What the peer's driver negotiated; means nothing without a link. */
+  /** The features that the peer's driver negotiated; meaningless without a link. */
   readonly peerFeatures: FeatureSet;
-  /** MTU of the peer's network; 0 when it is unknown. */
+  /** MTU of the peer's network; 0 if unknown. */
   readonly peerMtu: number;
-  /** 'polled': no thread can sleep until a packet comes. */
+  /** 'polled': threads cannot sleep until a packet arrives. */
   readonly interrupts: 'eventfd' | 'polled';
   /** Throws a RangeError for a queue that the device lacks. */
   engine(role: EngineRole, pair: number): Engine;
   /** Eventfd on which a thread sleeps for RX engine `pair`; -1 for none. */
   interruptFd(pair: number): number;
-  /** The port runs these many engines of each role, from pair 0 on. */
+  /** The port runs this number of engines of each role, from pair 0 on. */
   startPort(queues: { readonly rx: number; readonly tx: number }): void;
   stopPort(): void;
   /** Lines for "show device info", in their order. */
   details(): [string, string | number][];
-  /** Beyond those of the queues: trouble that belongs to the device. Never cleared. */
+  /** Counters of the device's errors, besides those of the queues. Never cleared. */
   counters(): [string, number][];
-  /** Stops the engines and gives the device back. Idempotent. */
+  /** Stops the engines and releases the device. Idempotent. */
   close(): void;
 }

@@ -25,7 +25,7 @@ describe('engine set', () => {
     }
   };
 
-  it('regression: give back what they took when there are not enough queues', () => {
+  it('regression: release what they allocated if there are not enough queues', () => {
     takeAll();
     for (const queue of held.splice(-3)) native.queueDestroy(queue);
     const carrier = new FakeCarrier();
@@ -83,7 +83,7 @@ describe('engines over a carrier', () => {
     expect(state()).toBe('stopped');
   });
 
-  it('move packets both ways, and signal through what the carrier gives their role', () => {
+  it('move packets both ways, and signal through the doorbells of their roles', () => {
     const pool = native.poolCreate({ count: 16, dataRoom: 2048, headroom: 128, hugepages: false });
     const vector = native.vectorCreate(pool, 8);
     const { doorbells, rxInterruptFd } = carrier;
@@ -91,7 +91,8 @@ describe('engines over a carrier', () => {
       [doorbells.rx, doorbells.tx, rxInterruptFd].map((fd) => native.eventfdDrain(fd) > 0n);
     start();
     carrier.setLink(true);
-    // Each doorbell once at its start, in case the last driver died before it signalled; the interrupt wakes a sleeper.
+    // Each doorbell rings once at the start, in case the last driver died before it signalled; the interrupt
+    // wakes a sleeper.
     expect(signalled()).toEqual([true, true, true]);
     peer.post(RX_RING, 16, frameWithHeader(60, 0xab), 0);
     peer.post(TX_RING, 16, null, 0);
@@ -112,7 +113,7 @@ describe('engines over a carrier', () => {
     expect([state(), engines.engine('tx', 0).ringSize, memory.table]).toEqual(['stopped', 0, null]);
   });
 
-  it('take no memory that the peer alone may write, and name its window', () => {
+  it('refuse memory that only the peer may write, and name its window', () => {
     carrier.windows.set(SECTION, { fd: peer.fd, size: PEER_BYTES, writable: false });
     expect(start).toThrow(
       expect.objectContaining({

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The engines of a device: one TX and one RX engine a queue pair, the peer's memory, and the one place that
-// decides which engines run. An engine runs while all of this holds: the port is started, the link is up, the
-// memory is there, the ring is enabled, and the pair is one that the port uses.
+// The engines of a device: one TX and one RX engine per queue pair, the peer's memory, and the decision which
+// engines run. An engine runs while all of this holds: the port is started, the link is up, the memory is
+// mapped, the ring is enabled, and the port uses the pair.
 import { native } from '../native.ts';
 import type { Carrier, EngineRole } from './carrier.ts';
 import { Engine } from './engine.ts';
 import type { RemoteQueue, RemoteRegion } from './records.ts';
 import type { RemoteMemory } from './remote-memory.ts';
 
-/** The order of records: 2i is TX engine i, 2i+1 RX engine i. */
+/** Order of records: 2i is TX engine i, 2i+1 RX engine i. */
 const roleOf = (record: number): EngineRole => (record % 2 === 0 ? 'tx' : 'rx');
 
 /** All or none: the addon has a limited number of queues. */
@@ -35,8 +35,8 @@ export class EngineSet {
   #pairs: { readonly rx: number; readonly tx: number };
 
   /**
-   * One engine of each role for each of `queuePairs`. `report` takes one line about an engine that could not
-   * be started, or stopped.
+   * One engine of each role for each of `queuePairs`. `report` receives one line about an engine that could
+   * not be started or stopped.
    */
   constructor(carrier: Carrier, queuePairs: number, report: (line: string) => void) {
     this.#carrier = carrier;
@@ -54,14 +54,14 @@ export class EngineSet {
     return engine;
   }
 
-  /** A new session with the device: rings and memory of the one before are forgotten. */
+  /** Begins a new session with the device: forgets rings and memory of the previous one. */
   begin(memory: RemoteMemory, features: bigint): void {
     this.forget();
     this.#memory = memory;
     this.#features = features;
   }
 
-  /** What the peer's driver negotiated; rings that start from now on are worked by it. */
+  /** Sets the features that the peer's driver negotiated; they apply to rings started from now on. */
   setFeatures(features: bigint): void {
     this.#features = features;
   }
@@ -71,8 +71,8 @@ export class EngineSet {
   }
 
   /**
-   * All engines rest; those whose ring stays go on at the next setQueues. No regions: the rings are forgotten
-   * too. Throws VPCI_BAD_MEMORY.
+   * Stops all engines; those whose ring stays the same continue at the next setQueues. Without regions, the
+   * rings are forgotten too. Throws VPCI_BAD_MEMORY.
    */
   setMemory(regions: readonly RemoteRegion[]): void {
     if (regions.length === 0) for (const engine of this.#engines) engine.forget();
@@ -89,16 +89,16 @@ export class EngineSet {
   }
 
   /**
-   * Lets go of the ring of record `index`; returns the index that it stopped at, or null when a burst has not
-   * let go of it.
+   * Releases the ring of record `index`; returns the index that it stopped at, or null if a burst still uses
+   * it.
    */
   stopQueue(index: number): number | null {
     return this.#engines[index]?.stop() ?? null;
   }
 
   /**
-   * A MAC address has come to the peer: the application hears of it on RX queue 0, as if the peer had sent a
-   * broadcast.
+   * A MAC address has moved to the peer: RX queue 0 delivers an announcement to the application, as if the
+   * peer had sent a broadcast.
    */
   announce(mac: Uint8Array): void {
     this.engine('rx', 0).announce(mac);
@@ -110,7 +110,7 @@ export class EngineSet {
     this.reconcile();
   }
 
-  /** The port is started with so many queues. */
+  /** The port is started with these numbers of queues. */
   startPort(queues: { readonly rx: number; readonly tx: number }): void {
     this.#pairs = queues;
     this.#portStarted = true;
@@ -139,7 +139,7 @@ export class EngineSet {
     for (const engine of this.#engines) engine.destroy();
   }
 
-  /** Starts what may run and quiesces what may not. Every change of state ends here. */
+  /** Starts the engines that may run and quiesces the others. Called after every change of state. */
   reconcile(): void {
     const table = this.#memory?.table ?? null;
     for (const engine of this.#engines) {
@@ -152,7 +152,7 @@ export class EngineSet {
     }
   }
 
-  /** Whoever sleeps on an RX engine looks at the world anew. */
+  /** Wakes the threads that sleep on RX engines, so that they check the state again. */
   wakeAll(): void {
     for (const { role, index } of this.#engines) if (role === 'rx') this.#wake(index);
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One engine: a queue of the addon joined to a ring in the peer's memory, and the rule by which index it starts from.
+// One engine: a queue of the addon attached to a ring in the peer's memory, and the rule for its start index.
 //
-// The index of a new ring comes from its record. A ring that this engine has worked on, and that the peer has not stopped,
-// goes on where the engine left it: the device's number is older than ours then.
+// The index of a new ring comes from its record. A ring that this engine has worked on, and that the peer has
+// not stopped, continues where the engine left it: the index in the record is then older than ours.
 import {
   type DriverArea,
   type MemoryHandle,
@@ -17,7 +17,7 @@ import type { RemoteQueue } from './records.ts';
 
 export type EngineState = 'stopped' | 'running' | 'broken' | 'stuck' | 'failed';
 
-/** Milliseconds that a burst has to come back, and those of the next ones when it has just been waited for in vain. */
+/** Milliseconds to wait for a burst to return; less shortly after such a wait has failed. */
 const PATIENCE_MS = 1000;
 const LITTLE_PATIENCE_MS = 10;
 let lastGivenUp = Number.NEGATIVE_INFINITY;
@@ -27,23 +27,23 @@ export class Engine {
   /** Number of the queue pair. */
   readonly index: number;
   readonly queue: QueueHandle;
-  /** The ring as it was told last while it was enabled; a record that switches it off need not repeat it. */
+  /** The ring of the last record that enabled it; a record that disables it need not repeat it. */
   #ring: RemoteQueue | null = null;
   #enabled = false;
   #resumeAt: number | null = null;
   #started = false;
-  /** What it was started with. */
+  /** The ring of the last start. */
   #startedOn: RemoteQueue | null = null;
-  /** A burst has not come back, so that nothing else can be started. */
+  /** A burst has not returned, so no other ring can be started. */
   #stuck = false;
   #failed = false;
   #startErrors = 0;
-  /** What QUEUE_STOP was answered with, in case it is asked again. */
+  /** The index last reported for QUEUE_STOP, in case the request is repeated. */
   #stoppedAt = 0;
 
   readonly #report: (line: string) => void;
 
-  /** `report` takes one line about a burst that does not come back. */
+  /** `report` receives one line about a burst that does not return. */
   constructor(role: EngineRole, index: number, report: (line: string) => void = () => {}) {
     this.role = role;
     this.index = index;
@@ -56,22 +56,22 @@ export class Engine {
     return `${this.role.toUpperCase()} engine ${this.index}`;
   }
 
-  /** Entries of the ring; 0 while there is none. */
+  /** Entries of the ring; 0 while the engine has none. */
   get ringSize(): number {
     return this.#enabled ? (this.#ring?.num ?? 0) : 0;
   }
 
-  /** Times that a ring could not be started. */
+  /** Number of failed starts. */
   get startErrors(): number {
     return this.#startErrors;
   }
 
-  /** True between a start and the next quiesce, also when the peer has broken the ring meanwhile. */
+  /** True between a start and the next quiesce, even if the ring has become broken meanwhile. */
   get started(): boolean {
     return this.#started;
   }
 
-  /** True when the ring can be started and has not been found unusable. */
+  /** True if the ring can be started and has not proved unusable. */
   get startable(): boolean {
     return !this.#started && !this.#failed && this.#enabled;
   }
@@ -85,7 +85,7 @@ export class Engine {
     return state === QUEUE_RUNNING ? 'running' : 'stopped';
   }
 
-  /** Takes what the device says of the ring. A ring that changed or was switched off is quiesced. */
+  /** Takes a record of the ring from the device. A ring that changed or was disabled is quiesced. */
   setRecord(record: RemoteQueue): void {
     this.#failed = false;
     this.#enabled = record.enabled;
@@ -100,7 +100,10 @@ export class Engine {
     this.#ring = record;
   }
 
-  /** Joins the ring. Throws when it is of a bad size or lies outside the memory; it stays unusable until the next record. */
+  /**
+   * Starts on the ring. Throws if it has a bad size or lies outside the memory; it is unusable until the next
+   * record.
+   */
   start(memory: MemoryHandle, features: bigint, notifyFd: number, area: DriverArea | null = null): void {
     const ring = this.#ring;
     if (ring === null) throw new Error(`${this.name} has no ring`);
@@ -112,8 +115,9 @@ export class Engine {
       native.queueStart(this.queue, { ...setup, ...words });
       this.#started = true;
       this.#startedOn = ring;
-      // The driver before may have died between using entries and telling of them. With EVENT_IDX the peer asked to be told once
-      // its event index is passed (VIRTIO 1.2, 2.7.10), and nothing that we do would pass it again for 2^16 entries.
+      // The previous driver may have died between using entries and the call. With EVENT_IDX the peer
+      // requested a call when its event index is passed (VIRTIO 1.2, 2.7.10), and we would not pass it again
+      // for 2^16 entries.
       if (notifyFd >= 0) native.eventfdSignal(notifyFd);
     } catch (error) {
       this.#failed = true;
@@ -123,8 +127,9 @@ export class Engine {
   }
 
   /**
-   * Stops and waits for bursts to end; a later start goes on from here. Returns the index of the next entry not taken, as far as
-   * that is known: a burst that sleeps in the peer's memory is given up, and the queue is stuck until it comes back.
+   * Stops and waits for bursts to end; a later start continues from here. Returns the index of the next entry
+   * not taken, if known: the wait for a burst that sleeps in the peer's memory is abandoned, and the queue is
+   * stuck until it returns.
    */
   quiesce(): number {
     if (this.#started) this.#leave();
@@ -135,19 +140,18 @@ export class Engine {
     const patience = performance.now() - lastGivenUp < 5 * PATIENCE_MS ? LITTLE_PATIENCE_MS : PATIENCE_MS;
     const at = native.queueQuiesce(this.queue, patience);
     if (at === QUEUE_STUCK) {
-      if (!this.#stuck)
-        this.#report(`${this.name} is given up: a burst does not come back from the peer's memory`);
+      if (!this.#stuck) this.#report(`${this.name} is stuck: a burst does not return from the peer's memory`);
       if (!this.#stuck) lastGivenUp = performance.now();
       this.#stuck = true;
       return;
     }
     this.#started = this.#stuck = false;
-    // The ring may have become another while a burst did not come back.
+    // The ring may have been replaced while the engine was stuck.
     const same = this.#startedOn !== null && this.#ring !== null && sameRing(this.#startedOn, this.#ring);
     this.#resumeAt = same ? at : null;
   }
 
-  /** Stops for QUEUE_STOP: the next start takes the index of the record that comes before it. Null when it is stuck. */
+  /** Stops for QUEUE_STOP: the next start takes the index from a new record. Null if the engine is stuck. */
   stop(): number | null {
     this.#stoppedAt = this.quiesce();
     this.#ring = null;
@@ -156,12 +160,12 @@ export class Engine {
     return this.#stuck ? null : this.#stoppedAt;
   }
 
-  /** The next receive burst gives a RARP broadcast of this address. */
+  /** The next receive burst delivers a RARP broadcast of this address. */
   announce(mac: Uint8Array): void {
     native.queueAnnounce(this.queue, mac);
   }
 
-  /** Forgets the ring: the peer or its memory is gone. */
+  /** Forgets the ring, as the peer or its memory is gone. */
   forget(): void {
     this.stop();
     native.queueAnnounce(this.queue, null);

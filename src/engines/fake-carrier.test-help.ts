@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A carrier without a device, bus or session: windows are files, signals are eventfds of the test, which also
-// says when the link changes and when the carrier goes.
+// controls link changes and the removal of the carrier.
 import { native } from '../native.ts';
 import type { Carrier, EngineRole, SharedArea } from './carrier.ts';
 

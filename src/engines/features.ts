@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the ring engine understands of a peer.
+// The features of a peer that the ring engine supports.
 import {
   VIRTIO_NET_F_CSUM,
   VIRTIO_NET_F_GUEST_CSUM,
@@ -32,10 +32,13 @@ const RING_FEATURES: FeatureSet = features(
   VIRTIO_F_IN_ORDER,
 );
 
-/** The peer sends, and takes, packets whose checksum is still to be made. */
+/** The peer sends and accepts packets with partial checksums. */
 const CHECKSUM_FEATURES: FeatureSet = features(VIRTIO_NET_F_CSUM, VIRTIO_NET_F_GUEST_CSUM);
 
-/** The peer sends, and takes, packets that are still to be cut; all of them need the checksum features (VIRTIO 1.2, 5.1.3.1). */
+/**
+ * The peer sends and accepts packets that are still to be segmented; all of these features require the
+ * checksum features (VIRTIO 1.2, 5.1.3.1).
+ */
 const SEGMENTATION_FEATURES: FeatureSet = features(
   VIRTIO_NET_F_GUEST_TSO4,
   VIRTIO_NET_F_GUEST_TSO6,
@@ -48,7 +51,7 @@ const SEGMENTATION_FEATURES: FeatureSet = features(
   VIRTIO_NET_F_HOST_USO,
 );
 
-/** The features with these offloads; segmentation without checksums there is none. */
+/** The features with these offloads; segmentation requires checksums. */
 export function dataPathFeatures(offloads: { readonly csum: boolean; readonly tso: boolean }): FeatureSet {
   if (!offloads.csum) return RING_FEATURES;
   return RING_FEATURES | CHECKSUM_FEATURES | (offloads.tso ? SEGMENTATION_FEATURES : 0n);

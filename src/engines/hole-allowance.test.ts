@@ -5,8 +5,8 @@ import { HoleAllowances, PeerMemoryLimit } from './hole-allowance.ts';
 
 const GIB = 2 ** 30;
 
-describe('what peers may cost', () => {
-  it('is all of a file that fits, half of what is left of one that does not, and never more than three quarters', () => {
+describe('the cost of peers', () => {
+  it('is all of a file that fits, half of the rest for one that does not, and never more than three quarters', () => {
     const allowances = new HoleAllowances(() => 16 * GIB);
     expect(allowances.take(8 * GIB).bytes).toBe(8 * GIB);
     const [second, third] = [allowances.take(1024 * GIB), allowances.take(1024 * GIB)];
@@ -31,7 +31,7 @@ describe('the limit of a device', () => {
     }
   };
 
-  it('that a user gave takes all up to it and refuses what is larger, naming the option', () => {
+  it('set by the user accepts all memory up to it and refuses more, naming the option', () => {
     withSparse(2 ** 40, (mapping) => {
       expect(() => new PeerMemoryLimit('net_vhost_pci0', 2 ** 40).admit(mapping, 2 ** 40)).not.toThrow();
       expect(() => new PeerMemoryLimit('net_vhost_pci0', 8 * GIB).admit(mapping, 2 ** 40)).toThrow(
@@ -39,13 +39,13 @@ describe('the limit of a device', () => {
           code: 'VPCI_BAD_MEMORY',
           message:
             "net_vhost_pci0: the peer's memory is 1T, more than max-peer-memory=8G; " +
-            'give the device max-peer-memory=1T if it is to be trusted with that',
+            'give the device max-peer-memory=1T if you trust the peer with that',
         }),
       );
     });
   });
 
-  it('gives back what a mapping was allowed when it goes', () => {
+  it('releases the allowance of a mapping with it', () => {
     for (let i = 0; i < 50; i++) {
       withSparse(2 ** 40, (mapping) => {
         const limit = new PeerMemoryLimit('net_vhost_pci0', null);

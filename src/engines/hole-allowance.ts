@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How much of a peer's memory this process may have to pay for. A memory file in memory (tmpfs, memfd) can lack pages; whoever touches a
-// missing one is charged for it, whether it reads or writes. An honest guest has touched most of what its rings name; a hostile one could
-// name a terabyte of holes and have this process killed.
+// Limits how much of a peer's memory can be charged to this process. A file in memory (tmpfs, memfd) can have
+// holes; the process that touches a missing page, by a read or a write, is charged for it. An honest guest
+// has touched most of the memory that its rings refer to; a hostile one could refer to a terabyte of holes
+// and get this process killed.
 //
-// Peers share three quarters of what the process may have. A file that fits in what is left is taken whole. Of one that does not, half
-// of what is left may be filled, so that whoever comes next gets something too, and one page more loses the mapping.
+// Peers share three quarters of the memory that the process may use. A file that fits in the rest of that
+// share is accepted whole. Of a larger file, half of the rest may be filled, so that later peers get a part
+// too; one more page, and the mapping is lost.
 import { PAGE } from '../alignment.ts';
 import { formatByteSize } from '../byte-size.ts';
 import { PmdError } from '../errors.ts';
 import { processBytes } from '../machine-memory.ts';
 import { type MappingHandle, native } from '../native.ts';
 
-/** The rest is for packets, V8 and the program itself. */
+/** The remainder is for packets, V8 and the program itself. */
 const SHARE = 3 / 4;
 
-/** What one mapping may cost, until it is given back. */
+/** Bytes that one mapping may cost, until it is released. */
 export interface Allowance {
   readonly bytes: number;
 }
@@ -27,7 +29,7 @@ export class HoleAllowances {
     this.#total = total;
   }
 
-  /** For a file of `bytes`: all of them, or as many as it may cost. */
+  /** The allowance for a file of `bytes`: all of them, or as many as it may cost. */
   take(bytes: number): Allowance {
     const left = Math.max(0, Math.floor(this.#total() * SHARE) - this.#given);
     const granted = bytes <= left ? bytes : Math.floor(left / 2 / PAGE) * PAGE;
@@ -40,22 +42,27 @@ export class HoleAllowances {
   }
 }
 
-/** Of this process. */
+/** The allowances of this process. */
 const allowances = new HoleAllowances();
 
-/** Holds what the mappings of a peer's memory may cost. */
+/** Limits the cost of the mappings of one peer's memory. */
 export class PeerMemoryLimit {
   readonly #device: string;
   readonly #max: number | null;
   readonly #taken = new Map<MappingHandle, Allowance>();
 
-  /** `max` is what the user allows a peer to have: such memory is taken as it is, larger memory never. */
+  /**
+   * `max` is the user's limit: memory up to it is accepted without an allowance, larger memory is refused.
+   */
   constructor(device: string, max: number | null) {
     this.#device = device;
     this.#max = max;
   }
 
-  /** Before a mapping of `bytes` is used. Throws VPCI_BAD_MEMORY, and says what to do, when it must not be. */
+  /**
+   * Call before a mapping of `bytes` is used. Throws VPCI_BAD_MEMORY, with the remedy, if it must not be
+   * used.
+   */
   admit(mapping: MappingHandle, bytes: number): void {
     if (this.#max !== null) {
       if (bytes > this.#max)
@@ -73,19 +80,19 @@ export class PeerMemoryLimit {
     }
   }
 
-  /** Before a mapping goes. */
+  /** Call before a mapping is unmapped. */
   release(mapping: MappingHandle): void {
     const allowance = this.#taken.get(mapping);
     if (allowance) allowances.giveBack(allowance);
     this.#taken.delete(mapping);
   }
 
-  /** What a user is told when a peer has had all that it may. */
+  /** The message for a peer that has exceeded its allowance. */
   exceeded(mapping: MappingHandle): string {
     const bytes = this.#taken.get(mapping)?.bytes ?? 0;
     return (
-      `${this.#device}: the peer's rings name more memory that it never touched than this process may fill ` +
-      `(${formatByteSize(bytes)}): its queues stop. If it is to be trusted with more, give the device max-peer-memory=SIZE`
+      `${this.#device}: the peer's rings refer to more untouched memory than this process may fill ` +
+      `(${formatByteSize(bytes)}): its queues stop. If you trust the peer with more, give the device max-peer-memory=SIZE`
     );
   }
 
@@ -94,8 +101,8 @@ export class PeerMemoryLimit {
       native.limitHoles(mapping, allowance.bytes);
     } catch (error) {
       const cause =
-        `more than the ${formatByteSize(allowance.bytes)} that this process may have to fill, ` +
-        `and it cannot be held to that (${(error as Error).message})`;
+        `more than the ${formatByteSize(allowance.bytes)} that this process may fill, ` +
+        `and this limit cannot be enforced (${(error as Error).message})`;
       throw this.#refusal(bytes, cause);
     }
   }
@@ -104,7 +111,7 @@ export class PeerMemoryLimit {
     return new PmdError(
       'VPCI_BAD_MEMORY',
       `${this.#device}: the peer's memory is ${formatByteSize(bytes)}, ${cause}; ` +
-        `give the device max-peer-memory=${formatByteSize(bytes)} if it is to be trusted with that`,
+        `give the device max-peer-memory=${formatByteSize(bytes)} if you trust the peer with that`,
     );
   }
 }

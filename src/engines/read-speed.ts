@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How the peer's memory is mapped, found by reading it. A guest kernel maps BARs uncached, but whether the processor obeys
-// depends on its kind: nested paging of one vendor lets the host's write-back win, that of the other does not. So it is measured.
+// The cache type of the peer's memory, determined by reading it. A guest kernel maps BARs uncached, but the
+// effective type depends on the processor: with one vendor's nested paging the host's write-back type wins,
+// with the other's it does not. Therefore it is measured.
 import { type MappingHandle, native } from '../native.ts';
 
 export type CacheType = 'write-back' | 'uncached';
 
 export interface ReadSpeed {
   readonly cacheType: CacheType;
-  /** Nanoseconds to read 8 bytes of a 64-byte line that was read before. */
+  /** Nanoseconds to read 8 bytes of a 64-byte line that has been read before. */
   readonly nsPerLine: number;
 }
 
@@ -15,7 +16,7 @@ const LINE = 64;
 /** Fits the first-level cache of any processor of the last decade. */
 const SAMPLE_BYTES = 16 * 1024;
 const ROUNDS = 16;
-/** A cached read takes one to five nanoseconds and an uncached one some hundreds; emulation slows both. */
+/** A cached read takes one to five nanoseconds, an uncached one hundreds; emulation slows down both. */
 const UNCACHED_NS = 40;
 const UNCACHED_TIMES_LOCAL = 8;
 
@@ -30,7 +31,7 @@ export function measureReadSpeed(mapping: MappingHandle, offset: number, length:
   return { cacheType: classify(nsPerLine, localNsPerLine()), nsPerLine };
 }
 
-/** What a read time means beside that of this process's own memory. */
+/** Classifies a read time by comparison with that of this process's own memory. */
 export function classify(nsPerLine: number, localNs: number): CacheType {
   return nsPerLine > Math.max(UNCACHED_NS, UNCACHED_TIMES_LOCAL * localNs) ? 'uncached' : 'write-back';
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The peer's memory: windows of the carrier (or an alternate mapping of one) mapped into this process, and
-// the table by which the ring engine translates guest-physical addresses. The caller quiesces all engines
-// before it is exchanged.
+// the table with which the ring engine translates guest-physical addresses. The caller quiesces all engines
+// before replacing it.
 import { PmdError } from '../errors.ts';
 import {
   type FdWatcher,
@@ -17,15 +17,15 @@ import { measureReadSpeed, type ReadSpeed } from './read-speed.ts';
 import type { RemoteRegion } from './records.ts';
 
 export interface RemoteMemoryOptions {
-  /** Windows are mapped anew at each replace; without, once and for ever. */
+  /** True: windows are mapped again at each replace. False: once only. */
   readonly remap: boolean;
-  /** Takes the place of a window; null for none. */
+  /** Replaces a window; null for none. */
   readonly alternate: AlternateWindow | null;
   /**
-   * Bytes that a peer's memory may have whatever it costs this process; null when that is to be worked out.
+   * Bytes that a peer's memory may have regardless of the cost to this process; null to compute the limit.
    */
   readonly maxPeerMemory: number | null;
-  /** Memory was lost while it was mapped, and is zeros now; comes on the event loop. */
+  /** Mapped memory was lost and reads as zeros now; called on the event loop. */
   readonly onLost: (reason: string) => void;
 }
 
@@ -49,7 +49,7 @@ export class RemoteMemory {
     this.#lossWatcher = native.watchFd(this.#lossFd, () => this.#lost());
   }
 
-  /** The table, or null while there is no memory. */
+  /** The table; null while there is no memory. */
   get table(): MemoryHandle | null {
     return this.#table;
   }
@@ -60,7 +60,8 @@ export class RemoteMemory {
   }
 
   /**
-   * How the memory reads, measured at each replace; null while there is none that may be read without fear.
+   * Read speed of the memory, measured at each replace; null while there is no memory that can be read
+   * safely.
    */
   get readSpeed(): ReadSpeed | null {
     return this.#readSpeed;
@@ -76,9 +77,9 @@ export class RemoteMemory {
   }
 
   /**
-   * Takes these regions in place of those before; none means to forget the memory. Throws VPCI_BAD_MEMORY
-   * when one lies outside what the carrier lets be mapped, or where it cannot be written, or the alternate
-   * mapping is of other memory; there is no memory then.
+   * Replaces the regions; an empty list forgets the memory. Throws VPCI_BAD_MEMORY if a region lies outside
+   * the carrier's mappable areas or in a read-only one, or if the alternate mapping is not of the same
+   * memory; there is no memory then.
    */
   replace(regions: readonly RemoteRegion[]): void {
     this.#dropTable();
@@ -92,7 +93,7 @@ export class RemoteMemory {
     if (first) this.#readSpeed = measureReadSpeed(first.mapping, first.offset, Number(first.size));
   }
 
-  /** Gives all back. Idempotent. */
+  /** Releases everything. Idempotent. */
   close(): void {
     this.#dropTable();
     this.#unmapAll();
@@ -109,7 +110,7 @@ export class RemoteMemory {
       if (loss === 'none') continue;
       this.#options.onLost(
         loss === 'shrunk'
-          ? "The peer's memory file has become shorter, or has no pages left: its queues stop"
+          ? "The peer's memory file was shrunk, or is out of pages: its queues stop"
           : this.#limit.exceeded(mapping),
       );
       return;
@@ -117,7 +118,7 @@ export class RemoteMemory {
   }
 
   /**
-   * Maps as much as the regions need, which may be another size than before. The window itself sets the
+   * Maps as much as the regions need, which may differ from the previous size. The window itself sets the
    * limits.
    */
   #takeAlternate(alternate: AlternateWindow, regions: readonly RemoteRegion[]): void {
@@ -160,7 +161,7 @@ export class RemoteMemory {
     return areas;
   }
 
-  /** Keeps what may be kept of the peer's memory; nothing of the window stays mapped when it throws. */
+  /** Keeps the areas of a window if they are within the limits; on error, the window is unmapped. */
   #admit(window: number, areas: readonly SharedArea[]): void {
     this.#windows.set(window, areas);
     try {
@@ -174,7 +175,7 @@ export class RemoteMemory {
     }
   }
 
-  /** Only a file can be lost; memory of a device that the kernel maps is none. */
+  /** Only mappings of files can be lost, not device memory mapped by the kernel. */
   #notifyLoss(mapping: MappingHandle): void {
     try {
       native.notifyLoss(mapping, this.#lossFd);
@@ -202,7 +203,7 @@ export class RemoteMemory {
     this.#windows.delete(window);
   }
 
-  /** The area that holds a region; throws VPCI_BAD_MEMORY when none does. */
+  /** The area that contains a region; throws VPCI_BAD_MEMORY if there is none. */
   #areaOf(region: RemoteRegion, areas: readonly SharedArea[]): SharedArea {
     const start = Number(region.offset);
     const end = Number(region.offset + region.size);

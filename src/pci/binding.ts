@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which driver has a PCI function: changed by driver_override, which names one driver for one function, so that no other function is
-// touched (Documentation/ABI/testing/sysfs-bus-pci).
+// Binds PCI functions to drivers by driver_override, which names one driver for one function and so affects
+// no other function (Documentation/ABI/testing/sysfs-bus-pci).
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { failedTo, PmdError } from '../errors.ts';
 import { readPciDevice, SYSFS } from './sysfs.ts';
 
-/** Writes a file of sysfs; tests put a kernel of their own behind it. */
+/** Writes a sysfs file; tests replace it by a simulated kernel. */
 export type SysfsWrite = (path: string, text: string) => void;
 
 export interface BindingPlace {
@@ -20,7 +20,7 @@ export const KERNEL_BINDING: BindingPlace = {
   write: (path, text) => writeFileSync(path, text),
 };
 
-/** Takes the function from its driver, if it has one. */
+/** Unbinds the function from its driver, if it has one. */
 export function unbindDriver(address: string, place: BindingPlace = KERNEL_BINDING): void {
   const driver = readPciDevice(address, place.sysfs)?.driver;
   if (!driver) return;
@@ -32,8 +32,8 @@ export function unbindDriver(address: string, place: BindingPlace = KERNEL_BINDI
 }
 
 /**
- * Gives the function to a driver that is loaded. When the driver does not take it, the one before gets it back and VPCI_NOT_BOUND
- * or an errno is thrown.
+ * Binds the function to a loaded driver. If the driver does not bind to it, restores the previous driver and
+ * throws VPCI_NOT_BOUND or an errno.
  */
 export function bindDriver(address: string, driver: string, place: BindingPlace = KERNEL_BINDING): void {
   const before = readPciDevice(address, place.sysfs)?.driver ?? null;
@@ -57,13 +57,13 @@ function probeWith(address: string, driver: string, place: BindingPlace): void {
   } catch (error) {
     refusal = error;
   }
-  // The choice is for this once: afterwards any driver may have the function again. A line's end clears it.
+  // The override applies once: afterwards any driver may bind to the function again. A newline clears it.
   quietly(() => place.write(override, '\n'));
   if (readPciDevice(address, place.sysfs)?.driver === driver) return;
   if (refusal !== null) throw failedTo(`bind ${address} to ${driver}`, refusal);
   throw new PmdError(
     'VPCI_NOT_BOUND',
-    `Failed to bind ${address}: the driver ${driver} did not take it; see dmesg`,
+    `Failed to bind ${address}: the driver ${driver} did not bind to it; see dmesg`,
   );
 }
 
@@ -71,6 +71,6 @@ function quietly(run: () => void): void {
   try {
     run();
   } catch {
-    // On the way back, or where the state that counts is read afterwards.
+    // For rollback, or where the resulting state is checked afterwards.
   }
 }

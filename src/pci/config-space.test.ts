@@ -21,7 +21,7 @@ const structures = (change: (view: DataView) => void) => {
 };
 
 describe('configuration space', () => {
-  it('tells who the function is', () => {
+  it('reads the identity of the function', () => {
     const identity = readIdentity(space());
     expect(identity).toMatchObject({ vendor: 0x1af4, device: 0x1014, subsystem: 21, classCode: 0x020000 });
     expect(describeIdentity(identity)).toBe('1af4:1014 class 020000');
@@ -33,7 +33,7 @@ describe('configuration space', () => {
     expect(config.read16(4)).toBe(0x406);
   });
 
-  it('lists capabilities in their order', () => {
+  it('lists capabilities in list order', () => {
     expect(listCapabilities(space()).map(({ offset }) => offset)).toEqual([0x40, 0x50, 0x60, 0x70, 0x88]);
   });
 
@@ -63,7 +63,7 @@ describe('virtio structures', () => {
     expect(found.device).toMatchObject({ offset: 0x2000 });
   });
 
-  it('are taken from the first capability of a type', () => {
+  it('are those of the first capability of a type', () => {
     const found = structures((view) => {
       view.setUint8(0x89, 0xa0);
       writeVirtioCapability(view, 0xa0, 0, 1, 0x1000, 0x1000);
@@ -98,11 +98,11 @@ describe('virtio structures', () => {
     );
   });
 
-  it('do without a device structure', () => {
+  it('may lack a device structure', () => {
     expect(structures((view) => view.setUint8(0x63, 200)).device).toBeNull();
   });
 
-  it('ignore a capability that leaves configuration space', () => {
+  it('ignore a capability that exceeds configuration space', () => {
     const found = structures((view) => {
       view.setUint8(0x89, 0xf8);
       view.setUint8(0xf8, 9);
@@ -118,15 +118,15 @@ describe('MSI-X', () => {
     return readMsix(config, listCapabilities(config), barSize);
   };
 
-  it('tells the number of vectors and where the table lies', () => {
+  it('reads the number of vectors and the location of the table', () => {
     expect(msix(() => {})).toEqual({ vectors: 4, tableBar: 1, tableOffset: 0 });
   });
 
-  it('is null when there is none', () => {
+  it('is null if there is none', () => {
     expect(msix((view) => view.setUint8(0x88, 5))).toBeNull();
   });
 
-  it('refuses a table outside of its BAR', () => {
+  it('refuses a table outside its BAR', () => {
     expect(() => msix((view) => view.setUint16(0x8a, 0x7ff, true))).toThrow(/outside BAR 1/);
     expect(() => msix((view) => view.setUint32(0x8c, 7, true))).toThrow(/outside BAR 7/);
   });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Configuration space of a type 0 function: who it is, its command register, its capability list. The device is not
-// trusted: the list is walked at most once around.
+// Configuration space of a type 0 function: identity, command register, capability list. The device is not
+// trusted: the walk of the list is bounded.
 import {
   PCI_COMMAND_MASTER,
   PCI_COMMAND_MEMORY,
@@ -28,7 +28,7 @@ export interface Capability {
 }
 
 const { fields } = PCI_CONFIG;
-/** Capabilities lie behind the header, each on a multiple of 4 (PCI 3.0, 6.7). */
+/** Capabilities follow the header, each at a multiple of 4 (PCI 3.0, 6.7). */
 const FIRST_CAPABILITY = PCI_CONFIG.size;
 const MAX_CAPABILITIES = (PCI_CONFIG_SPACE_BYTES - FIRST_CAPABILITY) / 4;
 
@@ -46,19 +46,22 @@ export function readIdentity(config: Registers): PciIdentity {
   };
 }
 
-/** "1af4:1014 class 020000": how messages name a function. */
+/** "1af4:1014 class 020000": the name of a function in messages. */
 export function describeIdentity(identity: PciIdentity): string {
   const hex = (value: number, digits: number) => value.toString(16).padStart(digits, '0');
   return `${hex(identity.vendor, 4)}:${hex(identity.device, 4)} class ${hex(identity.classCode, 6)}`;
 }
 
-/** Lets the function answer memory accesses and reach memory itself (PCI 3.0, 6.2.2). */
+/** Enables the function's memory space and bus mastering (PCI 3.0, 6.2.2). */
 export function enableBusMaster(config: Registers): void {
   const command = readRegister(config, fields.command);
   writeRegister(config, fields.command, command | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }
 
-/** The capability list in its order; throws VPCI_BAD_CAPABILITY when it has a loop or leaves configuration space. */
+/**
+ * The capabilities in list order; throws VPCI_BAD_CAPABILITY if the list has a loop or points into the
+ * header.
+ */
 export function listCapabilities(config: Registers): Capability[] {
   if ((readRegister(config, fields.status) & PCI_STATUS_CAP_LIST) === 0) return [];
   const found: Capability[] = [];

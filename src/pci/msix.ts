@@ -18,7 +18,7 @@ export interface MsixInfo {
   readonly tableOffset: number;
 }
 
-/** Null when the function has no MSI-X. Throws VPCI_BAD_CAPABILITY when the table lies outside its BAR. */
+/** Null if the function has no MSI-X. Throws VPCI_BAD_CAPABILITY if the table lies outside its BAR. */
 export function readMsix(
   config: Registers,
   capabilities: readonly Capability[],
@@ -27,7 +27,7 @@ export function readMsix(
   const capability = capabilities.find(({ id }) => id === PCI_CAP_ID_MSIX);
   if (!capability) return null;
   if (capability.offset + MSIX_CAP.size > PCI_CONFIG_SPACE_BYTES) {
-    throw new PmdError('VPCI_BAD_CAPABILITY', 'The MSI-X capability leaves configuration space');
+    throw new PmdError('VPCI_BAD_CAPABILITY', 'The MSI-X capability exceeds configuration space');
   }
   const control = readRegister(config, MSIX_CAP.fields.message_control, capability.offset);
   const table = readRegister(config, MSIX_CAP.fields.table, capability.offset);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Registers of a PCI function, whatever road leads to them, and access by the layouts of src/abi.
+// Registers of a PCI function, independent of the bus, and their access by the layouts of src/abi.
 import type { FieldType } from '../abi/layout.ts';
 
-/** A region (BAR or configuration space) read and written by registers; offsets and widths in bytes. */
+/** Register access to a region (BAR or configuration space); offsets and widths in bytes. */
 export interface Registers {
   read8(offset: number): number;
   read16(offset: number): number;
@@ -48,7 +48,7 @@ export function writeRegister(registers: Registers, field: RegisterField, value:
   }
 }
 
-/** Registers from one function that reads and one that writes 1, 2 or 4 bytes. */
+/** Registers over a function that reads and one that writes 1, 2 or 4 bytes. */
 export function registersOver(
   read: (offset: number, width: 1 | 2 | 4) => number,
   write: (offset: number, width: 1 | 2 | 4, value: number) => void,

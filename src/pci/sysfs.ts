@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// PCI functions as the kernel shows them in /sys/bus/pci. Reading only; src/pci/binding.ts writes. The folder that stands for
-// /sys is a parameter, so that tests bring a tree of their own.
+// PCI functions as shown by the kernel in /sys/bus/pci. Read-only; src/pci/binding.ts writes. The path of
+// /sys is a parameter, so that tests can use a tree of their own.
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
@@ -10,7 +10,7 @@ export const SYSFS = '/sys';
 export interface PciResource {
   /** Physical address. */
   readonly start: bigint;
-  /** Bytes; 0 when there is none. */
+  /** Bytes; 0 if the resource is absent. */
   readonly size: number;
   /** IORESOURCE_* of linux/ioport.h. */
   readonly flags: number;
@@ -22,17 +22,17 @@ export const IORESOURCE_MEM = 0x200;
 export interface SysfsPciDevice {
   /** "0000:00:04.0". */
   readonly address: string;
-  /** Its folder. */
+  /** Its sysfs folder. */
   readonly path: string;
   readonly vendor: number;
   readonly device: number;
   /** Base class, subclass, programming interface: 24 bits. */
   readonly classCode: number;
-  /** Name of the driver that has it; null for none. */
+  /** Name of the driver bound to it; null for none. */
   readonly driver: string | null;
   /** Number of its IOMMU group; null without an IOMMU. */
   readonly iommuGroup: string | null;
-  /** -1 when the machine does not say. */
+  /** -1 if unknown. */
   readonly numaNode: number;
   readonly modalias: string;
   /** BARs 0 to 5. */
@@ -45,7 +45,7 @@ const BARS = 6;
 /** Deeper than any driver nests its interfaces (device/virtio0/net). */
 const INTERFACE_DEPTH = 4;
 
-/** All functions, by address. Empty when the machine has no PCI. */
+/** All functions, sorted by address. Empty if the machine has no PCI. */
 export function listPciDevices(sysfs: string = SYSFS): SysfsPciDevice[] {
   const folder = join(sysfs, 'bus/pci/devices');
   if (!existsSync(folder)) return [];
@@ -55,7 +55,7 @@ export function listPciDevices(sysfs: string = SYSFS): SysfsPciDevice[] {
     .filter((device) => device !== null);
 }
 
-/** One function by its full address; null when there is none. */
+/** One function by its full address; null if it does not exist. */
 export function readPciDevice(address: string, sysfs: string = SYSFS): SysfsPciDevice | null {
   const path = join(sysfs, 'bus/pci/devices', address);
   if (!existsSync(join(path, 'vendor'))) return null;
@@ -81,7 +81,7 @@ export function groupMembers(group: string, sysfs: string = SYSFS): string[] {
   return existsSync(folder) ? readdirSync(folder).sort() : [];
 }
 
-/** A file of one line, trimmed; "" when it cannot be read. */
+/** The trimmed text of a one-line file; "" if it cannot be read. */
 export function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8').trim();
@@ -108,7 +108,7 @@ function parseResources(text: string): PciResource[] {
     });
 }
 
-/** The entries of the first folder named `net`, looking into folders in the order in which they are listed. */
+/** The entries of the first folder named `net`; folders are searched in listing order. */
 function findInterfaces(folder: string, depth: number): string[] {
   const entries = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   if (entries.some(({ name }) => name === 'net')) return readdirSync(join(folder, 'net'));

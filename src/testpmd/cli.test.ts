@@ -298,7 +298,7 @@ describe('a device that accepts the connection and never answers', () => {
       await connected;
       cli.kill(signal);
       expect(await cli.exit).toBe(0);
-      expect(cli.err).toContain('a signal came while its answer was awaited');
+      expect(cli.err).toContain('a signal arrived while waiting for its reply');
       expect(cli.err).not.toContain('did not answer');
       expect(cli.err).toContain('preparing to exit');
       expect(cli.out).toContain('Port 0 is closed');

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A vhost-pci function as a carrier: windows are its memory BARs, doorbells the notification registers of its
-// data queues, interrupts their vectors. The session says when the link changes and when the function is
-// gone.
+// data queues, interrupts their vectors. The session reports link changes and the removal of the function.
 import { VHOST_PCI_VECTOR_QUEUES } from '../abi/vhost-pci.ts';
 import type { PciDevice } from '../bus/pci-device.ts';
 import type { Carrier, EngineRole, SharedArea } from '../engines/carrier.ts';
@@ -10,8 +9,8 @@ import type { ModernTransport } from '../virtio/modern-transport.ts';
 
 /**
  * The data queue of an engine: the notification register of local TX queue 2i+1 signals the peer's RX call,
- * that of local RX queue 2i its TX call, and position words go the same way (docs/device-abi.md, "Queues and
- * vectors").
+ * that of local RX queue 2i its TX call; position words are assigned in the same way (docs/device-abi.md,
+ * "Queues and vectors").
  */
 const localQueue = (role: EngineRole, pair: number): number => 2 * pair + (role === 'tx' ? 1 : 0);
 
@@ -23,11 +22,11 @@ export class VhostPciCarrier implements Carrier {
   #linkHandler: (up: boolean) => void = () => {};
   #removedHandler: () => void = () => {};
 
-  /** Before `pci.enableInterrupts()`. A device that lacks the vectors has no RX interrupts. */
+  /** Call before `pci.enableInterrupts()`. A device without the vectors has no RX interrupts. */
   constructor(pci: PciDevice, queuePairs: number) {
     this.#pci = pci;
     this.#interruptFds = Array.from({ length: queuePairs }, (_, pair) => {
-      // The vector of local RX queue 2i stands for the kicks of the ring on which the peer sends.
+      // The vector of local RX queue 2i delivers the kicks of the ring on which the peer sends.
       const vector = VHOST_PCI_VECTOR_QUEUES + localQueue('rx', pair);
       return vector < pci.vectors ? pci.interruptFd(vector) : -1;
     });
@@ -66,7 +65,7 @@ export class VhostPciCarrier implements Carrier {
   }
 
   /**
-   * Takes the data queues as they were set up: `areas` in their order, and the descriptors that stand for
+   * Takes over the data queues after their set-up: `areas` in queue order, and the doorbell descriptors of
    * their registers.
    */
   takeQueues(transport: ModernTransport, areas: readonly DriverArea[]): void {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The control queue: device-writable buffers posted for messages, device-readable ones for answers. A malformed message is handed
-// to the caller as such, a device that breaks the rules calls `onBroken` once. What the caller's `notify` throws comes out of
-// the call that rang.
+// The control queue: device-writable buffers posted for messages, device-readable ones for replies. A
+// malformed message is passed to the caller as such; a device that violates the virtqueue rules causes one
+// call of `onBroken`. Exceptions of the caller's `notify` propagate from the call that notified.
 import { alignUp } from '../alignment.ts';
 import type { DmaMemory } from '../bus/pci-device.ts';
 import { PmdError } from '../errors.ts';
@@ -10,23 +10,28 @@ import { type ControlMessage, controlBufferBytes, type MessageLimits, parseMessa
 
 export interface ControlQueueHandlers {
   onMessage(message: ControlMessage): void;
-  /** More waits than one turn may take: call collect() again on a later one. */
+  /**
+   * More messages are pending than one turn of the event loop may handle: call collect() again on a later
+   * turn.
+   */
   onMore(): void;
   onBroken(error: PmdError): void;
 }
 
-/** Answers that may be under way at once; those beyond wait in memory. */
+/** Maximum number of replies in flight; further ones wait in memory. */
 const SEND_SLOTS = 8;
-/** More than a device with the most queues has reason to wait for. */
+/** More replies than a device with the maximum number of queues has reason to wait for. */
 const MAX_WAITING = 1024;
 const SEND_SLOT_BYTES = 64;
 
 const slotBytes = (queuePairs: number): number => alignUp(controlBufferBytes(queuePairs), 64);
 
-/** Half of a small ring may be answers; of a large one, all but SEND_SLOTS are for messages. */
+/**
+ * In a small ring half of the entries are for replies; in a large one, all but SEND_SLOTS are for messages.
+ */
 const sendSlots = (ringSize: number): number => Math.min(SEND_SLOTS, Math.floor(ringSize / 2));
 
-/** Bytes that a control queue needs: ring, message buffers, answer buffers. */
+/** Bytes that a control queue needs: ring, message buffers, reply buffers. */
 export function controlQueueBytes(ringSize: number, queuePairs: number): number {
   const receive = ringSize - sendSlots(ringSize);
   return (
@@ -40,7 +45,7 @@ export class ControlQueue {
   readonly #limits: MessageLimits;
   readonly #notify: () => void;
   readonly #handlers: ControlQueueHandlers;
-  /** Token t below #receiveSlots is message buffer t, above it is answer buffer t - #receiveSlots. */
+  /** Token t is message buffer t if below #receiveSlots, otherwise reply buffer t - #receiveSlots. */
   readonly #receiveSlots: number;
   readonly #slotBytes: number;
   readonly #receiveStart: number;
@@ -49,7 +54,10 @@ export class ControlQueue {
   readonly #waiting: Uint8Array[] = [];
   #closed = false;
 
-  /** The ring lies at `offset` of `memory`, with controlQueueBytes behind it. `notify` rings the device's register. */
+  /**
+   * The queue's controlQueueBytes start at `offset` of `memory`. `notify` writes the device's notification
+   * register.
+   */
   constructor(
     ring: LocalRing,
     memory: DmaMemory,
@@ -74,15 +82,18 @@ export class ControlQueue {
     this.#freeSend = Array.from({ length: send }, (_, slot) => slot);
   }
 
-  /** Posts all message buffers. After DRIVER_OK: a device may not be notified before it (VIRTIO 1.2, 3.1.1). */
+  /**
+   * Posts all message buffers. Call after DRIVER_OK: the device must not be notified earlier (VIRTIO 1.2,
+   * 3.1.1).
+   */
   start(): void {
     for (let slot = 0; slot < this.#receiveSlots; slot++) this.#post(slot);
     this.#kick();
   }
 
   /**
-   * Takes what the device has used, as many messages as the ring has entries: a device that never stops must not hold the
-   * event loop. What is left is taken on a later turn.
+   * Takes used buffers, at most as many as the ring has entries: a device that never stops must not block the
+   * event loop. The rest is taken on a later turn.
    */
   collect(): void {
     if (this.#closed || this.#ring.broken) return;
@@ -106,19 +117,21 @@ export class ControlQueue {
     this.#kick();
   }
 
-  /** Sends an answer, now or as soon as a buffer is free. A device that never frees one is broken. */
+  /**
+   * Sends a reply, now or as soon as a buffer is free. A device that never frees one is treated as broken.
+   */
   send(message: Uint8Array): void {
     if (this.#closed) return;
     if (this.#waiting.length === MAX_WAITING) {
       this.#closed = true;
-      this.#handlers.onBroken(new PmdError('VPCI_BAD_RING', 'The device asks for answers and takes none'));
+      this.#handlers.onBroken(new PmdError('VPCI_BAD_RING', 'The device requests replies but accepts none'));
       return;
     }
     this.#waiting.push(message);
     this.#flush();
   }
 
-  /** Nothing is collected or sent after it. */
+  /** Nothing is collected or sent afterwards. */
   close(): void {
     this.#closed = true;
   }
@@ -136,7 +149,7 @@ export class ControlQueue {
     // A private copy: the device can still write to the buffer.
     const start = this.#receiveStart + slot * this.#slotBytes;
     const bytes = new Uint8Array(this.#memory.buffer, start, written).slice();
-    // Posted again before the message is worked on, so that the device never runs short for our sake.
+    // Reposted before the message is handled, so that the device does not run out of buffers because of us.
     this.#post(slot);
     this.#handlers.onMessage(parseMessage(bytes, this.#limits));
   }

@@ -47,7 +47,7 @@ describe('the data path of a vhost-pci function', () => {
       expect(rig.state('tx', 1)).toBe('stopped');
     });
 
-    it('keeps a ring that cannot be started apart, and reports it once', () => {
+    it('leaves out a ring that cannot be started, and reports it once', () => {
       rig.open();
       rig.connect([rig.peer.ring(TX_RING, 16, { used: 0xdead_0000_0000n }), rig.peer.ring(RX_RING)]);
       expect([rig.state('tx'), rig.state('rx')]).toEqual(['failed', 'running']);
@@ -65,7 +65,7 @@ describe('the data path of a vhost-pci function', () => {
       expect([rig.state('tx'), rig.state('rx')]).toEqual(['running', 'failed']);
     });
 
-    it('stops a ring that breaks the rules, and no other', () => {
+    it('stops only the ring that violates the rules', () => {
       rig.open();
       rig.connect();
       rig.peer.setAvailIdx(RX_RING, 1000);
@@ -85,9 +85,10 @@ describe('the data path of a vhost-pci function', () => {
       expect([rig.rung(0), rig.rung(1)]).toEqual([1n, 0n]);
     });
 
-    it('regression: tells the peer when a ring starts, whose last driver may have died before it told', () => {
+    it('regression: signals the peer when a ring starts, as the last driver may have died before it signalled', () => {
       rig.open();
-      // One entry was used, and the event index that it passed asked to be told of it: the next one does not pass it.
+      // One entry was used and passed the event index, which requested a call: the next entry does not pass
+      // it.
       rig.peer.setAvailIdx(RX_RING, 1);
       const eventIdx = PEER_FEATURES | features(VIRTIO_F_RING_EVENT_IDX);
       rig.connect([rig.peer.ring(TX_RING), rig.peer.ring(RX_RING, 16, { last: 1 })], eventIdx);
@@ -133,7 +134,7 @@ describe('the data path of a vhost-pci function', () => {
       expect(woken()).toBe(true);
     });
 
-    it('start polled: a peer is asked for kicks only while somebody sleeps', () => {
+    it('start polled: the peer is asked for kicks only while a thread sleeps', () => {
       rig.open();
       rig.connect();
       const flags = () => rig.peer.view.getUint16(RX_RING * 0x4000 + 0x3000, true);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A driver on a scripted vhost-pci function, with a peer's memory behind it: one for each test, and no
-// descriptor left after it.
+// A driver on a scripted vhost-pci function with a peer's memory: a new one for each test, which leaves no
+// descriptor open.
 import { afterEach, beforeEach, expect } from 'vitest';
 import {
   type FakeOptions,
@@ -38,10 +38,10 @@ class Rig {
   vector!: VectorHandle;
   reports: string[] = [];
   links: boolean[] = [];
-  /** What was reported of the link, in words. */
+  /** The reported link events, as text. */
   why: string[] = [];
   removals = 0;
-  /** Done by the application when the link changes. */
+  /** The application's handler for link changes. */
   onLink: () => void = () => {};
   #fdsBefore = 0;
 
@@ -76,7 +76,7 @@ class Rig {
       onLinkReason: () => this.why.push(this.device.linkReason),
       onRemoved: () => this.removals++,
       report: (line) => {
-        // How fast a busy machine reads is no matter of these tests.
+        // Read speed on a busy machine does not matter to these tests.
         if (!line.includes('mapped uncached')) this.reports.push(line);
       },
     });
@@ -100,7 +100,7 @@ class Rig {
     this.fake.setLink(true);
   }
 
-  /** How often the doorbell of a local queue rang since the last look. */
+  /** Number of rings of a local queue's doorbell since the last call. */
   rung(queue: number): bigint {
     return native.eventfdDrain(this.fake.doorbells.get(queue) ?? -1);
   }
@@ -109,7 +109,7 @@ class Rig {
     return this.device.engine(role, pair).state;
   }
 
-  /** Receives a burst on RX queue 0 and drops it; how many packets it had. */
+  /** Receives a burst on RX queue 0 and drops it; returns the number of packets. */
   receive(): number {
     const count = native.rxBurst(this.device.engine('rx', 0).queue, this.vector, 32);
     native.poolFree(this.vector, 0, count);
@@ -117,7 +117,7 @@ class Rig {
   }
 }
 
-/** A rig that is new for each test of the suite around this call. */
+/** A new rig for each test of the enclosing suite. */
 export function useRig(): Rig {
   const rig = new Rig();
   beforeEach(() => rig.begin());

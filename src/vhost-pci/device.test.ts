@@ -19,7 +19,7 @@ describe('a vhost-pci function', () => {
   const rig = useRig();
 
   describe('probe', () => {
-    it('sets the queues up and is live', () => {
+    it('sets up the queues and is live', () => {
       rig.open({ queuePairs: 2 });
       expect(rig.fake.status).toBe(1 | 2 | 4 | 8);
       expect(rig.fake.driverFeatures).toBe(NET_FEATURES | SESSION_FEATURES);
@@ -35,12 +35,12 @@ describe('a vhost-pci function', () => {
       expect(rig.device.linkUp).toBe(false);
     });
 
-    it('does not ask for REMAP on a bus that cannot map again', () => {
+    it('does not request REMAP on a bus that cannot remap', () => {
       rig.open({ canRemap: false });
       expect(rig.fake.driverFeatures).toBe(NET_FEATURES | features(VHOST_PCI_F_SESSION));
     });
 
-    it('names the ids of a function that is another', () => {
+    it('names the ids of another function', () => {
       rig.open();
       const other = new FakeVhostPci({ features: NET_FEATURES });
       other.configView.setUint16(2, 0x1041, true);
@@ -53,7 +53,7 @@ describe('a vhost-pci function', () => {
       expect(other.closed).toBe(true);
     });
 
-    it('gives the function back when it lacks what is needed', () => {
+    it('releases the function if it lacks what is needed', () => {
       rig.open();
       const legacy = new FakeVhostPci({ features: features(VIRTIO_NET_F_MRG_RXBUF) });
       expect(() => new VhostPciDevice(legacy, NO_EVENTS)).toThrow(/lacks features/);
@@ -65,7 +65,7 @@ describe('a vhost-pci function', () => {
   });
 
   describe('trouble', () => {
-    it('resets the device when it asks, and has a new session', () => {
+    it('resets the device on its request, and starts a new session', () => {
       rig.open();
       rig.connect();
       const old = rig.fake.control;
@@ -85,20 +85,20 @@ describe('a vhost-pci function', () => {
       rig.fake.control.give(31, 0xffff_ffff);
       rig.fake.raise(1);
       await until('the device is reset', () => rig.device.resets === 1);
-      expect(rig.reports[0]).toMatch(/broke the rules of a local ring/);
+      expect(rig.reports[0]).toMatch(/violated the rules of a local ring/);
       rig.connect();
       expect(rig.state('rx')).toBe('running');
     });
 
-    it('leaves a device alone that asks for resets again and again', () => {
+    it('gives up on a device that keeps requesting resets', () => {
       rig.open();
       for (let time = 0; time < 20; time++) rig.fake.demandReset();
       expect(rig.device.state).toBe('failed');
       expect(rig.device.resets).toBe(9);
-      expect(rig.reports.at(-1)).toMatch(/again and again/);
+      expect(rig.reports.at(-1)).toMatch(/keeps requesting resets/);
     });
 
-    it('is failed when the reset fails', () => {
+    it('is failed if the reset fails', () => {
       rig.open();
       rig.fake.offered = 0n;
       rig.fake.demandReset();
@@ -108,7 +108,7 @@ describe('a vhost-pci function', () => {
       ]);
     });
 
-    it('rests when the device is gone, and says so once', () => {
+    it('stops when the device is gone, and reports it once', () => {
       rig.open();
       rig.connect();
       rig.fake.remove('the connection was closed');
@@ -120,7 +120,7 @@ describe('a vhost-pci function', () => {
       expect(rig.receive()).toBe(0);
     });
 
-    it('reports what goes wrong in the application that closes it at a change of the link', () => {
+    it('reports errors of an application that closes it on a link change', () => {
       rig.open();
       rig.connect();
       rig.onLink = () => {
@@ -133,21 +133,18 @@ describe('a vhost-pci function', () => {
 
     it.each([
       ['all its registers', 0],
-      ['its configuration alone', DEVICE_OFFSET],
-    ])(
-      'regression: takes a device of which %s read as all ones for gone, and says nothing else',
-      (_, from) => {
-        rig.open();
-        rig.connect();
-        rig.fake.vanish(from);
-        rig.fake.raise(0);
-        rig.fake.raise(0);
-        expect(rig.reports).toEqual(['The device fake is gone: it does not answer any more']);
-        expect([rig.device.state, rig.removals, rig.device.linkUp]).toEqual(['removed', 1, false]);
-      },
-    );
+      ['only its configuration', DEVICE_OFFSET],
+    ])('regression: considers a device gone if %s read as all ones, and reports nothing else', (_, from) => {
+      rig.open();
+      rig.connect();
+      rig.fake.vanish(from);
+      rig.fake.raise(0);
+      rig.fake.raise(0);
+      expect(rig.reports).toEqual(['The device fake is gone: it no longer responds']);
+      expect([rig.device.state, rig.removals, rig.device.linkUp]).toEqual(['removed', 1, false]);
+    });
 
-    it('regression: outlives a device that refuses a notification while it floods the control queue', async () => {
+    it('regression: survives a device that refuses a notification while it floods the control queue', async () => {
       rig.open({ queueSize: 2 });
       await new Promise((resolve) => setImmediate(resolve));
       let sent = 0;
@@ -170,11 +167,11 @@ describe('a vhost-pci function', () => {
       };
       sendOne();
       rig.fake.raise(1);
-      await until('the refusal is told', () => rig.reports.includes('EIO'));
+      await until('the refusal is reported', () => rig.reports.includes('EIO'));
       expect([rig.device.state, rig.device.invalidMessages]).toEqual(['live', 3]);
     });
 
-    it('regression: resets a device that asks for answers and takes none', async () => {
+    it('regression: resets a device that requests replies but accepts none', async () => {
       rig.open();
       const { control } = rig.fake;
       const give = control.give.bind(control);
@@ -184,11 +181,11 @@ describe('a vhost-pci function', () => {
       for (let token = 0; rig.reports.length === 0 && token < 3000; token++)
         rig.fake.send(queueStop(0, token));
       await until('it is reset', () => rig.device.resets === 1);
-      expect(rig.reports).toEqual([expect.stringMatching(/asks for answers and takes none/)]);
+      expect(rig.reports).toEqual([expect.stringMatching(/requests replies but accepts none/)]);
       expect(rig.device.state).toBe('live');
     });
 
-    it('regression: stays closed when the application closes it on hearing that the link is down', () => {
+    it('regression: stays closed if the application closes it on link down', () => {
       rig.open();
       rig.connect();
       rig.onLink = () => rig.device.close();

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The vhost-pci-net function, driver side: probe, initialisation, change of the link, reset on demand,
-// removal. It lives on the event loop; the engines' bursts run in other threads and meet it only in the
-// addon.
+// The vhost-pci-net function, driver side: probe, initialisation, link changes, reset on request, removal. It
+// runs on the event loop; the engines' bursts run in other threads and share only the addon with it.
 //
-// Nothing that the device says makes it throw out of the event loop: trouble is counted and reported in one
-// line, and the device is reset when it asks for that or breaks its control ring.
+// Device errors never throw into the event loop: they are counted and reported in one line, and the device is
+// reset when it requests that or breaks its control ring.
 import {
   VHOST_PCI_F_GATE,
   VHOST_PCI_F_LINK_REASON,
@@ -34,7 +33,7 @@ import { Link } from './link.ts';
 import { allocateLocalQueues, setupLocalQueues } from './local-queues.ts';
 import { VhostPciSession } from './session.ts';
 
-/** Resets on the device's demand without a link in between, after which it is left alone. */
+/** After this number of resets requested by the device without a link in between, the driver gives up. */
 const MAX_FRUITLESS_RESETS = 8;
 
 export class VhostPciDevice implements EngineDevice {
@@ -57,10 +56,10 @@ export class VhostPciDevice implements EngineDevice {
   #fruitlessResets = 0;
 
   /**
-   * Probes and initialises; the device may send its first messages at once. Owns `pci` from now on, and
-   * closes it when it throws: VPCI_WRONG_DEVICE (no vhost-pci-net function), or what the transport throws.
-   * `alternate` takes the place of BAR 2; `wanted` are the features that a peer may have at most,
-   * `maxPeerMemory` the bytes of memory that it may have whatever that costs us.
+   * Probes and initialises; the device may send its first messages at once. Takes ownership of `pci`, and
+   * closes it on error: throws VPCI_WRONG_DEVICE (not a vhost-pci-net function), or what the transport
+   * throws. `alternate` replaces BAR 2; `wanted` are the features allowed for a peer, `maxPeerMemory` the
+   * bytes of memory that it may have regardless of the cost to this process.
    */
   constructor(
     pci: PciDevice,
@@ -123,7 +122,7 @@ export class VhostPciDevice implements EngineDevice {
   get linkReason(): string {
     if (this.#link.up) return '';
     if (this.#state !== 'live') return `the device is ${this.#state}`;
-    return this.#link.reason || 'the device has not said why';
+    return this.#link.reason || 'the device has not reported a reason';
   }
 
   /** Bytes of the peer's memory. */
@@ -155,12 +154,12 @@ export class VhostPciDevice implements EngineDevice {
     this.#engines.stopPort();
   }
 
-  /** Control messages that made no sense. */
+  /** Number of malformed control messages. */
   get invalidMessages(): number {
     return this.#session.invalidMessages;
   }
 
-  /** Times that the device had to be reset. */
+  /** Number of times the device had to be reset. */
   get resets(): number {
     return this.#resets;
   }
@@ -190,7 +189,7 @@ export class VhostPciDevice implements EngineDevice {
     ];
   }
 
-  /** Stops the engines, resets the device and gives it back. Idempotent. */
+  /** Stops the engines, resets the device and releases it. Idempotent. */
   close(): void {
     if (this.#state === 'closed') return;
     const alive = this.#state !== 'removed';
@@ -201,13 +200,13 @@ export class VhostPciDevice implements EngineDevice {
     try {
       if (alive) this.#transport.reset();
     } catch {
-      // It is given back all the same.
+      // The device is released anyway.
     }
     this.#engines.wakeAll();
     this.#pci.close();
   }
 
-  /** Steps 1 to 8 of VIRTIO 1.2, 3.1.1; the numbers that are missing here are in ModernTransport. */
+  /** Steps 1 to 8 of VIRTIO 1.2, 3.1.1; the steps missing here are in ModernTransport. */
   #initialise(): void {
     const extensions = features(
       VHOST_PCI_F_SESSION,
@@ -231,11 +230,11 @@ export class VhostPciDevice implements EngineDevice {
     // 8) The device is live.
     this.#transport.ready();
     this.#control?.start();
-    // What came before the interrupts were armed would be missed otherwise.
+    // Changes before the interrupts were armed would be missed otherwise.
     setImmediate(() => this.#guard(() => this.#configChanged()));
   }
 
-  /** Once for the life of the function: a reset of the virtio device leaves the vectors as they are. */
+  /** Once in the lifetime of the function: a reset of the virtio device does not affect the vectors. */
   #armInterrupts(): void {
     this.#pci.onInterrupt(VHOST_PCI_VECTOR_CONFIG, () => this.#guard(() => this.#configChanged()));
     this.#pci.onInterrupt(VHOST_PCI_VECTOR_CTRL, () => this.#guard(() => this.#control?.collect()));
@@ -267,15 +266,17 @@ export class VhostPciDevice implements EngineDevice {
     );
   }
 
-  /** A change of status, of the link or a demand for a reset; also called once after initialisation. */
+  /**
+   * The status or the link changed, or the device requests a reset; also called once after initialisation.
+   */
   #configChanged(): void {
     if (this.#transport.needsReset) {
       this.#reinitialise();
       return;
     }
     const { linkUp } = readNetConfig(this.#transport);
-    // The device sends its messages before it sets the link bit: what the link stands on is in the queue by
-    // now.
+    // The device sends its messages before it sets the link bit: those that the link depends on are already
+    // in the queue.
     this.#control?.collect();
     if (this.#state !== 'live') return;
     if (linkUp) this.#fruitlessResets = 0;
@@ -289,12 +290,12 @@ export class VhostPciDevice implements EngineDevice {
     this.#control?.close();
     this.#session.forget();
     this.#link.set(false);
-    // Whoever heard of the link may have closed the device.
+    // A listener for the link may have closed the device.
     if (this.#state !== 'live') return;
     try {
       if (this.#fruitlessResets > MAX_FRUITLESS_RESETS) {
         this.#transport.fail();
-        throw new PmdError('VPCI_RESET', 'it asks for one again and again');
+        throw new PmdError('VPCI_RESET', 'it keeps requesting resets');
       }
       this.#initialise();
     } catch (error) {
@@ -314,8 +315,8 @@ export class VhostPciDevice implements EngineDevice {
   }
 
   /**
-   * Runs a handler of the event loop: what it throws is reported. A lost connection is reported by onRemoved,
-   * and what a device that is gone seemed to say (all its registers are ones) is no trouble of its own.
+   * Runs a handler of the event loop and reports its exceptions. A lost connection is reported by onRemoved;
+   * errors caused by the registers of a removed device (all ones) are not reported separately.
    */
   #guard(handler: () => void): void {
     if (this.#state !== 'live') return;
@@ -323,7 +324,7 @@ export class VhostPciDevice implements EngineDevice {
       handler();
     } catch (error) {
       if ((error as PmdError).code === 'VPCI_REMOVED') return;
-      // Whoever heard of a change may have closed the device, which then has no registers to ask.
+      // A listener may have closed the device, whose registers can then no longer be read.
       if (this.state === 'closed' || answers(this.#pci.config)) this.#events.report((error as Error).message);
       else this.#removed(NO_ANSWER);
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What makes a PCI function a vhost-pci-net one: its ids, and its configuration structure (docs/device-abi.md).
+// Identification of a vhost-pci-net function by its ids, and its configuration structure
+// (docs/device-abi.md).
 import {
   VHOST_PCI_CLASS,
   VHOST_PCI_DEVICE_ID,
@@ -13,7 +14,7 @@ import { describeIdentity, readIdentity } from '../pci/config-space.ts';
 import { readRegister } from '../pci/registers.ts';
 import type { ModernTransport } from '../virtio/modern-transport.ts';
 
-/** More than any device model gives; bounds what a device can make us allocate. */
+/** More than any device model offers; limits how much a device can make us allocate. */
 const MAX_QUEUE_PAIRS = 256;
 
 export interface NetConfig {
@@ -22,13 +23,13 @@ export interface NetConfig {
   readonly linkUp: boolean;
 }
 
-/** Reads the configuration structure. Throws VPCI_BAD_CONFIG when it makes no sense. */
+/** Reads the configuration structure. Throws VPCI_BAD_CONFIG if it is invalid. */
 export function readNetConfig(transport: ModernTransport): NetConfig {
   const { fields, size } = VHOST_PCI_NET_CONFIG;
   return transport.readConfig(size, (registers, base) => {
     const queuePairs = readRegister(registers, fields.vq_pairs, base);
     if (queuePairs < 1 || queuePairs > MAX_QUEUE_PAIRS) {
-      throw new PmdError('VPCI_BAD_CONFIG', `The device says that it has ${queuePairs} queue pairs`);
+      throw new PmdError('VPCI_BAD_CONFIG', `The device reports ${queuePairs} queue pairs`);
     }
     return {
       queuePairs,
@@ -37,7 +38,7 @@ export function readNetConfig(transport: ModernTransport): NetConfig {
   });
 }
 
-/** Throws VPCI_WRONG_DEVICE, naming the ids that are there, when the function is another. */
+/** Throws VPCI_WRONG_DEVICE, with the ids found, if the function is not a vhost-pci-net function. */
 export function requireVhostPci(pci: PciDevice): void {
   const identity = readIdentity(pci.config);
   const { vendor, device, classCode } = identity;

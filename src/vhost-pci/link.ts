@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The link of a function: up or down, why it is down, and the order in which the owner of the device hears of
-// either.
+// The link of a function: up or down, the reason why it is down, and the order in which the owner of the
+// device is notified.
 import type { DeviceEvents } from '../engines/device.ts';
 
 export type LinkEvents = Pick<DeviceEvents, 'onLink' | 'onLinkReason'>;
@@ -21,9 +21,7 @@ export class Link {
     return this.#up;
   }
 
-  /**
-   * The device's words for why the link is down; empty while it is up, or while the device has given none.
-   */
+  /** The device's reason why the link is down; empty while it is up, or if the device has not sent one. */
   get reason(): string {
     return this.#reason;
   }
@@ -44,12 +42,12 @@ export class Link {
     if (!this.#up) this.#events.onLinkReason();
   }
 
-  /** The device was reset: its words no longer hold. */
+  /** The device was reset: its reason is no longer valid. */
   clearReason(): void {
     this.#reason = '';
   }
 
-  /** The owner closes the device: down, with no event. */
+  /** The owner closes the device: link down, without an event. */
   drop(): void {
     this.#up = false;
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The queues that the driver gives to the device: 2N data queues whose rings stay empty (they carry notification registers and
-// vectors, never packets, and position and gate words over their driver areas) and the control queue, all in one piece of DMA memory.
+// The queues that the driver sets up for the device: 2N data queues with empty rings (they provide
+// notification registers and vectors, and position and gate words in their driver areas, but never carry
+// packets) and the control queue, all in one block of DMA memory.
 import {
   VHOST_PCI_CTRLQ_SIZE,
   VHOST_PCI_GATE_ALIGN,
@@ -21,7 +22,7 @@ import { controlQueueBytes } from './control-queue.ts';
 export interface LocalQueues {
   readonly memory: DmaMemory;
   readonly controlRing: LocalRing;
-  /** Of each data queue. */
+  /** One per data queue. */
   readonly areas: readonly DriverArea[];
   /** Byte offset of the control queue in `memory`, controlQueueBytes long. */
   readonly controlOffset: number;
@@ -33,8 +34,8 @@ const dataQueueBytes = (size: number): number =>
   alignUp(localRingBytes(size, VHOST_PCI_GATE_WORDS.size), VHOST_PCI_GATE_ALIGN);
 
 /**
- * Memory for the queues of a device with `queuePairs`; it serves all later set-ups too. Throws VPCI_QUEUE_COUNT when the device
- * has fewer queues than its configuration says.
+ * Memory for the queues of a device with `queuePairs`, also used for all later set-ups. Throws
+ * VPCI_QUEUE_COUNT if the device has fewer queues than its configuration reports.
  */
 export function allocateLocalQueues(
   device: PciDevice,
@@ -46,7 +47,10 @@ export function allocateLocalQueues(
   return device.allocateDma(dataBytes + controlQueueBytes(sizes.control, queuePairs));
 }
 
-/** Initialisation step 7 for the queues: sets all of them up in `memory` and enables them; `gated` when GATE was negotiated. */
+/**
+ * Initialisation step 7 for the queues: sets up all of them in `memory` and enables them; `gated` if GATE was
+ * negotiated.
+ */
 export function setupLocalQueues(
   device: PciDevice,
   transport: ModernTransport,
@@ -80,7 +84,7 @@ function queueSizes(transport: ModernTransport, queuePairs: number): { data: num
   if (queues < 2 * queuePairs + 1) {
     throw new PmdError(
       'VPCI_QUEUE_COUNT',
-      `The device says ${queuePairs} queue pairs but has only ${queues} queues`,
+      `The device reports ${queuePairs} queue pairs but has only ${queues} queues`,
     );
   }
   const data = Array.from({ length: 2 * queuePairs }, (_, queue) =>

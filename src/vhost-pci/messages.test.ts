@@ -35,7 +35,7 @@ describe('control messages', () => {
     });
   });
 
-  it('take placed regions where they say', () => {
+  it('put placed regions at their offsets', () => {
     const place = { gpa: 0xc_0000n, size: MIB, offset: 0xc_0000n };
     expect(parseMessage(placedMemory([{ ...place, bar: 4 }]), limits)).toEqual({
       type: 'memory',
@@ -111,8 +111,8 @@ describe('malformed control messages', () => {
   };
   const region = { gpa: 0n, size: MIB, offset: 0n };
   const cases: [string, Uint8Array, RegExp][] = [
-    ['nothing', new Uint8Array(0), /0 bytes are no header/],
-    ['half a header', new Uint8Array(3), /3 bytes are no header/],
+    ['nothing', new Uint8Array(0), /0 bytes are too few for a header/],
+    ['half a header', new Uint8Array(3), /3 bytes are too few for a header/],
     ['a size below the header', sized(queueStop(0, 0), 3), /size 3/],
     ['a size beyond what was written', sized(queueStop(0, 0), 13), /size 13 in a message of 12/],
     ['an unknown class', message(3, 0, new Uint8Array(0)), /class 3/],
@@ -136,13 +136,13 @@ describe('malformed control messages', () => {
     ['no queues', remoteQueues([]), /REMOTE_QUEUES of 0/],
     ['features of 4 bytes', message(2, 0, new Uint8Array(4)), /PEER_FEATURES of 4/],
     ['a stop of 4 bytes', message(2, 1, new Uint8Array(4)), /QUEUE_STOP of 4/],
-    ['a stop of a queue beyond', queueStop(4, 0), /QUEUE_STOP of queue 4/],
+    ['a stop of a queue out of range', queueStop(4, 0), /QUEUE_STOP of queue 4/],
   ];
-  it.each(cases)('are told: %s', (_, bytes, expected) => {
+  it.each(cases)('are reported: %s', (_, bytes, expected) => {
     expect(reason(bytes)).toMatch(expected);
   });
 
-  it('are those of SESSION when it is not negotiated', () => {
+  it('include those of SESSION if it is not negotiated', () => {
     expect(reason(queueStop(0, 0), false)).toMatch(/unknown class 2/);
     expect(reason(placedMemory([region]), false)).toMatch(/REMOTE_MEM command 1/);
     expect(reason(packedMemory([region]), false)).toBe('memory');

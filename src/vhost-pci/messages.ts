@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Control queue messages (docs/device-abi.md, "Control queue"), parsed. Pure functions over a private copy of the bytes; whatever
-// is wrong with a message comes back as a reason and never as an exception.
+// Parser of control queue messages (docs/device-abi.md, "Control queue"). Pure functions over a private copy
+// of the bytes; an invalid message results in a reason, never in an exception.
 import { decode, encode } from '../abi/layout.ts';
 import {
   MIN_MTU,
@@ -32,10 +32,10 @@ export type ControlMessage =
   /** Entry 2i is the ring of TX engine i, 2i+1 that of RX engine i. */
   | { readonly type: 'queues'; readonly queues: readonly RemoteQueue[] }
   | { readonly type: 'peer-features'; readonly features: bigint }
-  /** 0: the peer told none. */
+  /** 0: the peer sent none. */
   | { readonly type: 'peer-mtu'; readonly mtu: number }
   | { readonly type: 'peer-announce'; readonly mac: Uint8Array }
-  /** Why there is no link: printable, one line. */
+  /** Why the link is down: printable, one line. */
   | { readonly type: 'link-reason'; readonly text: string }
   | { readonly type: 'queue-stop'; readonly index: number; readonly token: number }
   | { readonly type: 'malformed'; readonly reason: string };
@@ -43,14 +43,14 @@ export type ControlMessage =
 export interface MessageLimits {
   /** vq_pairs of the device. */
   readonly queuePairs: number;
-  /** SESSION is negotiated: class 2 and the placed form exist. */
+  /** True if SESSION is negotiated: class 2 and the placed form exist. */
   readonly session: boolean;
 }
 
-/** Regions that one message may hold (docs/device-abi.md: buffers hold 16 placed ones). */
+/** Maximum number of regions in a message (docs/device-abi.md: buffers hold 16 placed ones). */
 export const MAX_REMOTE_REGIONS = 16;
 
-/** Bytes of a buffer that every message fits in (docs/device-abi.md, "Control queue"). */
+/** Size of a buffer that holds any message (docs/device-abi.md, "Control queue"). */
 export const controlBufferBytes = (queuePairs: number): number =>
   VHOST_PCI_CTRL_HDR.size +
   Math.max(
@@ -60,10 +60,11 @@ export const controlBufferBytes = (queuePairs: number): number =>
 
 const malformed = (reason: string): ControlMessage => ({ type: 'malformed', reason });
 
-/** Parses the message in `bytes`, as many as the device says it wrote. */
+/** Parses the message in `bytes`, whose length is what the device reported as written. */
 export function parseMessage(bytes: Uint8Array, limits: MessageLimits): ControlMessage {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (view.byteLength < VHOST_PCI_CTRL_HDR.size) return malformed(`${view.byteLength} bytes are no header`);
+  if (view.byteLength < VHOST_PCI_CTRL_HDR.size)
+    return malformed(`${view.byteLength} bytes are too few for a header`);
   const header = decode(VHOST_PCI_CTRL_HDR, view);
   if (header.size < VHOST_PCI_CTRL_HDR.size || header.size > view.byteLength) {
     return malformed(`size ${header.size} in a message of ${view.byteLength} bytes`);
@@ -172,7 +173,7 @@ function parseSession(cmd: number, payload: DataView, limits: MessageLimits): Co
   return { type: 'queue-stop', index, token };
 }
 
-/** The words go to a terminal: nothing in them may be a command to it, or a second line. */
+/** The text is shown on a terminal: it must not contain control sequences or line breaks. */
 function parseReason(payload: DataView): ControlMessage {
   if (payload.byteLength > VHOST_PCI_LINK_REASON_MAX)
     return malformed(`LINK_REASON of ${payload.byteLength} bytes`);
@@ -200,7 +201,7 @@ function parseAnnounce(payload: DataView): ControlMessage {
 /** Bytes of a QUEUE_STOPPED message. */
 export const QUEUE_STOPPED_BYTES = VHOST_PCI_CTRL_HDR.size + VHOST_PCI_QUEUE_STOP.size;
 
-/** Encodes QUEUE_STOPPED: queue `index` is quiet, `lastAvailIdx` is the next entry that was not taken. */
+/** Encodes QUEUE_STOPPED: queue `index` is quiescent, `lastAvailIdx` is the next entry that was not taken. */
 export function encodeQueueStopped(index: number, lastAvailIdx: number, token: number): Uint8Array {
   const view = new DataView(new ArrayBuffer(QUEUE_STOPPED_BYTES));
   const header = {

@@ -22,7 +22,7 @@ describe('a vhost-pci session', () => {
   const rig = useRig();
 
   describe('rings and memory', () => {
-    it('starts the engines when memory, rings and link are there', () => {
+    it('starts the engines when memory, rings and link are present', () => {
       rig.open();
       rig.offerMemory(rig.peer);
       rig.fake.send(peerFeatures(PEER_FEATURES));
@@ -36,7 +36,7 @@ describe('a vhost-pci session', () => {
       expect(rig.reports).toEqual([]);
     });
 
-    it('takes messages and a link that came before interrupts were armed', async () => {
+    it('handles messages and a link that arrived before interrupts were armed', async () => {
       rig.open();
       rig.offerMemory(rig.peer);
       const chain = rig.fake.nextBuffer();
@@ -73,7 +73,7 @@ describe('a vhost-pci session', () => {
       expect(rig.receive()).toBe(1);
     });
 
-    it('answers more stops than it has buffers', () => {
+    it('replies to more stops than it has buffers', () => {
       rig.open();
       rig.connect();
       for (let token = 0; token < 20; token++) rig.fake.send(queueStop(0, token));
@@ -85,7 +85,7 @@ describe('a vhost-pci session', () => {
       expect(tokens).toEqual(Array.from({ length: 20 }, (_, token) => token));
     });
 
-    it('goes on where it was when another ring changes', () => {
+    it('continues at its position when another ring changes', () => {
       rig.open();
       rig.connect();
       for (let slot = 0; slot < 2; slot++) rig.peer.post(RX_RING, 16, frameWithHeader(60, slot), slot);
@@ -99,8 +99,8 @@ describe('a vhost-pci session', () => {
 
     it.each([
       ['its addresses', {}],
-      ['nothing but zeros', DISABLED],
-    ])('goes on where it was after the ring was switched off, with %s, and on', (_, off) => {
+      ['only zeros', DISABLED],
+    ])('continues at its position after the ring was disabled, with %s, and enabled', (_, off) => {
       rig.open();
       rig.connect();
       rig.peer.post(RX_RING, 16, frameWithHeader(60, 0), 0);
@@ -113,7 +113,7 @@ describe('a vhost-pci session', () => {
       expect(rig.receive()).toBe(1);
     });
 
-    it('goes on where it was when the memory is sent again', () => {
+    it('continues at its position when the memory is sent again', () => {
       rig.open();
       rig.connect();
       rig.peer.post(RX_RING, 16, frameWithHeader(60, 0), 0);
@@ -157,9 +157,9 @@ describe('a vhost-pci session', () => {
   });
 
   describe('messages', () => {
-    it('says why there is no link, after the change of the link, and until it is back', () => {
+    it('reports why the link is down, after the link change, until it is back', () => {
       rig.open();
-      expect(rig.device.linkReason).toBe('the device has not said why');
+      expect(rig.device.linkReason).toBe('the device has not reported a reason');
       rig.fake.send(linkReason('no peer is connected'));
       expect(rig.why).toEqual(['no peer is connected']);
       rig.connect();
@@ -171,10 +171,10 @@ describe('a vhost-pci session', () => {
       expect(rig.why).toEqual(['no peer is connected', 'the peer has stopped']);
       rig.fake.setLink(true);
       rig.fake.setLink(false);
-      expect(rig.device.linkReason).toBe('the device has not said why');
+      expect(rig.device.linkReason).toBe('the device has not reported a reason');
     });
 
-    it('shows words of the device that are one printable line, and no more of them than there may be', () => {
+    it('shows the reason of the device as one printable line of limited length', () => {
       rig.open();
       rig.fake.send(linkReason('a\n\x1b[2Jb\u202ec\u2028d é\x07'));
       expect(rig.device.linkReason).toBe('a??[2Jb?c?d é?');
@@ -187,7 +187,7 @@ describe('a vhost-pci session', () => {
       expect(rig.reports).toEqual([expect.stringContaining('LINK_REASON of 257 bytes')]);
     });
 
-    it('ignores malformed messages, counts them and goes on', () => {
+    it('ignores and counts malformed messages', () => {
       rig.open();
       rig.connect();
       rig.fake.send(message(7, 7, new Uint8Array(0)));
@@ -213,7 +213,7 @@ describe('a vhost-pci session', () => {
       expect(rig.device.invalidMessages).toBe(1);
     });
 
-    it('does not let a flood of messages hold the event loop', async () => {
+    it('does not let a flood of messages block the event loop', async () => {
       rig.open();
       for (let count = 0; count < 24; count++) {
         const chain = rig.fake.nextBuffer();

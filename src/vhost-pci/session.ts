@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The RFC 2.0 session: what the device's control messages say about the peer, applied to the engines. Nothing
-// that it says makes this throw, except that the connection broke: a bad message is counted, reported in one
-// line and ignored.
+// The RFC 2.0 session: applies the device's control messages about the peer to the engines. A bad message
+// never throws: it is counted, reported in one line and ignored. Only a lost connection throws.
 import { VHOST_PCI_F_SESSION, VHOST_PCI_REFERENCE_VRING_SIZE } from '../abi/vhost-pci.ts';
 import type { EngineSet } from '../engines/engine-set.ts';
 import { DATA_PATH_FEATURES } from '../engines/features.ts';
@@ -13,9 +12,9 @@ import type { Link } from './link.ts';
 import { type ControlMessage, encodeQueueStopped } from './messages.ts';
 
 export interface SessionHost {
-  /** Takes one line about trouble. */
+  /** Receives a one-line error report. */
   report(line: string): void;
-  /** Sends an answer through the control queue. */
+  /** Sends a reply through the control queue. */
   answer(message: Uint8Array): void;
 }
 
@@ -37,17 +36,17 @@ export class VhostPciSession {
     this.#host = host;
   }
 
-  /** MTU of the peer's network; 0 when it is unknown. */
+  /** MTU of the peer's network; 0 if unknown. */
   get peerMtu(): number {
     return this.#peerMtu;
   }
 
-  /** Control messages that made no sense. Survives a reset. */
+  /** Number of malformed control messages. Survives a reset. */
   get invalidMessages(): number {
     return this.#invalidMessages;
   }
 
-  /** The peer's memory was lost, and the peer has not offered it anew. */
+  /** The peer's memory was lost, and the peer has not sent it again. */
   get memoryLost(): boolean {
     return this.#memoryLost;
   }
@@ -57,21 +56,21 @@ export class VhostPciSession {
     return this.#memory;
   }
 
-  /** The device was initialised with these features; `memory` takes what it says about the peer's. */
+  /** The device was initialised with these features; `memory` receives the regions of the peer's memory. */
   begin(memory: RemoteMemory, features: FeatureSet): void {
     this.#memory = memory;
     this.#features = features;
     this.#engines.begin(memory, features & DATA_PATH_FEATURES);
   }
 
-  /** The device is reset: the peer is unknown again. */
+  /** The device was reset: the peer is unknown again. */
   forget(): void {
     this.#peerMtu = 0;
     this.#link.clearReason();
     this.#engines.forget();
   }
 
-  /** Throws VPCI_REMOVED when the connection to the device broke meanwhile. */
+  /** Throws VPCI_REMOVED if the connection to the device was lost meanwhile. */
   take(message: ControlMessage): void {
     switch (message.type) {
       case 'malformed':
@@ -101,7 +100,9 @@ export class VhostPciSession {
     }
   }
 
-  /** The rings lie in zeros now. Nothing runs until the peer offers its memory anew. */
+  /**
+   * The memory of the rings reads as zeros now. Engines stay stopped until the peer sends its memory again.
+   */
   loseMemory(reason: string): void {
     if (this.#memoryLost) return;
     this.#memoryLost = true;
@@ -117,14 +118,15 @@ export class VhostPciSession {
       this.#engines.setMemory(message.regions);
       this.#reportReadSpeed();
     } catch (error) {
-      // A mapping that fails because the connection broke is no fault of the message.
+      // The message is not at fault if the mapping failed because the connection was lost.
       if ((error as PmdError).code === 'VPCI_REMOVED') throw error;
       this.#invalid((error as Error).message);
     }
   }
 
   /**
-   * Without SESSION the field holds the queue's number, and every ring has 256 entries (docs/device-abi.md).
+   * Without SESSION, the size field holds the queue number, and every ring has 256 entries
+   * (docs/device-abi.md).
    */
   #takeQueues(queues: readonly RemoteQueue[]): void {
     const session = hasFeature(this.#features, VHOST_PCI_F_SESSION);
@@ -134,15 +136,15 @@ export class VhostPciSession {
   }
 
   /**
-   * An engine that has not stopped is not reported as stopped: the device will treat us as gone, and answer
-   * the peer.
+   * An engine that did not stop is not reported as stopped: the device will consider this driver gone, and
+   * answer the peer.
    */
   #stopQueue(index: number, token: number): void {
     const stoppedAt = this.#engines.stopQueue(index);
     if (stoppedAt !== null) this.#host.answer(encodeQueueStopped(index, stoppedAt, token));
   }
 
-  /** Once, in words that a user can act on. */
+  /** Reports once, with advice for the user. */
   #reportReadSpeed(): void {
     const speed = this.#memory?.readSpeed;
     if (this.#reportedUncached || speed?.cacheType !== 'uncached') return;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where a virtio function keeps its structures: the vendor capabilities of VIRTIO 1.2, 4.1.4. Nothing that the device
-// says is used before it is known to lie inside a BAR.
+// Locates the structures of a virtio function by its vendor capabilities (VIRTIO 1.2, 4.1.4). A location is
+// used only after the check that it lies inside a BAR.
 import { PCI_CAP_ID_VNDR, PCI_CONFIG_SPACE_BYTES } from '../abi/pci.ts';
 import {
   VIRTIO_PCI_CAP,
@@ -14,7 +14,7 @@ import { PmdError } from '../errors.ts';
 import type { Capability } from '../pci/config-space.ts';
 import { type Registers, readRegister } from '../pci/registers.ts';
 
-/** A virtio structure's place. */
+/** The location of a virtio structure. */
 export interface VirtioStructure {
   readonly bar: number;
   /** Bytes from the BAR's start. */
@@ -24,7 +24,7 @@ export interface VirtioStructure {
 }
 
 export interface NotifyStructure extends VirtioStructure {
-  /** Bytes from one notify offset to the next; 0 when all queues share one register. */
+  /** Bytes from one notify offset to the next; 0 if all queues share one register. */
   readonly multiplier: number;
 }
 
@@ -32,16 +32,17 @@ export interface VirtioStructures {
   readonly common: VirtioStructure;
   readonly notify: NotifyStructure;
   readonly isr: VirtioStructure;
-  /** Null when the device has no configuration structure. */
+  /** Null if the device has no configuration structure. */
   readonly device: VirtioStructure | null;
 }
 
-/** BARs beyond this value are reserved and the capability is ignored (VIRTIO 1.2, 4.1.4). */
+/** Higher BAR values are reserved, and the capability is ignored (VIRTIO 1.2, 4.1.4). */
 const LAST_BAR = 5;
 
 /**
- * Finds the structures; the first usable capability of each type counts (VIRTIO 1.2, 4.1.4.1). `barSize` gives a BAR's bytes,
- * 0 for none. Throws VPCI_BAD_CAPABILITY naming the structure that is missing or lies outside its BAR.
+ * Finds the structures; uses the first usable capability of each type (VIRTIO 1.2, 4.1.4.1). `barSize`
+ * returns the bytes of a BAR, 0 for none. Throws VPCI_BAD_CAPABILITY naming the structure that is missing or
+ * lies outside its BAR.
  */
 export function findVirtioStructures(
   config: Registers,
@@ -92,7 +93,7 @@ function readMultiplier(config: Registers, capability: number): number {
 }
 
 function checkInBar(place: VirtioStructure, barBytes: number, name: string): void {
-  // Both are 32-bit values, so that their sum is exact.
+  // Both are 32-bit values, so their sum is exact.
   if (place.length > 0 && place.offset + place.length <= barBytes) return;
   throw new PmdError(
     'VPCI_BAD_CAPABILITY',

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Feature sets: bit n of a bigint stands for feature n, 0 to 127.
+// Feature sets: bit n of a bigint is feature n, 0 to 127.
 import {
   VHOST_PCI_F_GATE,
   VHOST_PCI_F_LINK_REASON,
@@ -25,7 +25,7 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [VHOST_PCI_F_GATE, 'GATE'],
 ]);
 
-/** ["MRG_RXBUF", 15], ["VERSION_1", 32]: in the order of the bits, "bit_99" where there is no name. */
+/** ["MRG_RXBUF", 15], ["VERSION_1", 32]: in bit order, "bit_99" for a bit without a name. */
 export function namedFeatures(set: FeatureSet): [name: string, bit: number][] {
   const named: [string, number][] = [];
   for (let bit = 0; set >> BigInt(bit) !== 0n; bit++) {

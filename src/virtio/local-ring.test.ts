@@ -21,7 +21,7 @@ function setup(size: number) {
 }
 
 describe('local ring', () => {
-  it('gives readable pieces before writable ones in one chain', () => {
+  it('puts readable buffers before writable ones in one chain', () => {
     const { ring, device, buffers } = setup(8);
     expect(ring.add(7, [{ iova: buffers, length: 3 }], [{ iova: buffers + 16n, length: 5 }])).toBe(true);
     expect(ring.available).toBe(6);
@@ -36,14 +36,14 @@ describe('local ring', () => {
     expect(ring.available).toBe(8);
   });
 
-  it('refuses a chain that it has no descriptors for, and changes nothing', () => {
+  it('refuses a chain without enough descriptors, and changes nothing', () => {
     const { ring, device, buffers } = setup(2);
     expect(ring.add(1, [], [{ iova: buffers, length: 1 }])).toBe(true);
     expect(ring.add(2, [{ iova: buffers, length: 1 }], [{ iova: buffers, length: 1 }])).toBe(false);
     expect(device.pending).toBe(1);
   });
 
-  it('does not notify a device that asks for silence', () => {
+  it('does not notify a device that suppresses notifications', () => {
     const { ring, device } = setup(2);
     expect(ring.wantsNotify).toBe(true);
     device.setUsedFlags(1);
@@ -67,7 +67,7 @@ describe('local ring', () => {
       ],
       ['by more bytes than the buffers hold', (device, head) => device.give(head, 17)],
       ['by an index that jumps', (device) => device.setUsedIdx(3)],
-      ['by an index that goes back', (device) => device.setUsedIdx(0xffff)],
+      ['by an index that moves backwards', (device) => device.setUsedIdx(0xffff)],
     ];
     it.each(cases)('%s', (_, misbehave) => {
       const { ring, device, buffers } = setup(8);
@@ -77,14 +77,14 @@ describe('local ring', () => {
       const collectAll = () => {
         while (ring.collect() !== null);
       };
-      expect(collectAll).toThrow(/broke the rules/);
+      expect(collectAll).toThrow(/violated the rules/);
       expect(ring.broken).toBe(true);
       expect(ring.collect()).toBeNull();
       expect(ring.add(3, [], [{ iova: buffers, length: 1 }])).toBe(false);
     });
   });
 
-  it('behaves as a bag of outstanding chains that the device empties in any order', () => {
+  it('behaves as a set of outstanding chains that the device uses in any order', () => {
     const action = fc.oneof(
       fc.record({ add: fc.tuple(fc.nat(2), fc.nat(2)) }),
       fc.record({ use: fc.nat(1000) }),
@@ -134,7 +134,7 @@ describe('local ring', () => {
     );
   });
 
-  it('goes on beyond 65536 chains', () => {
+  it('continues beyond 65536 chains', () => {
     const { ring, device, buffers } = setup(4);
     for (let round = 0; round < 70_000; round++) {
       ring.add(round, [], [{ iova: buffers, length: 4 }]);

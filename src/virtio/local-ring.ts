@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A split virtqueue in the driver's role (VIRTIO 1.2, 2.7), in DMA memory. The device is not trusted: which descriptors are
-// outstanding, and how many bytes each may be written, is kept in private memory, and what the used ring says is checked
-// against it. A ring that fails the check is broken for good.
+// A split virtqueue in the driver role (VIRTIO 1.2, 2.7), in DMA memory. The device is not trusted: private
+// memory records which descriptor chains are outstanding and how many bytes may be written to each, and the
+// used ring is checked against these records. A ring that fails the check is broken for good.
 import {
   VRING_AVAIL,
   VRING_DESC,
@@ -21,16 +21,16 @@ import type { DmaMemory } from '../bus/pci-device.ts';
 import { PmdError } from '../errors.ts';
 import type { QueueAddresses } from './modern-transport.ts';
 
-/** A piece of memory in a chain. */
+/** A buffer of a descriptor chain. */
 export interface RingBuffer {
-  /** As the device sees it. */
+  /** Address as the device sees it. */
   readonly iova: bigint;
   /** Bytes. */
   readonly length: number;
 }
 
 export interface UsedChain {
-  /** What the caller gave to `add`. */
+  /** The token that the caller passed to `add`. */
   readonly token: number;
   /** Bytes that the device wrote. */
   readonly written: number;
@@ -42,13 +42,19 @@ interface Outstanding {
   readonly writableBytes: number;
 }
 
-/** The driver area starts a cache line, since some devices want words there (docs/device-abi.md, "Gate words"). */
+/**
+ * The driver area starts on a cache line, since some devices use words there (docs/device-abi.md, "Gate
+ * words").
+ */
 const LINE = 64;
 const availStart = (size: number): number => alignUp(vringDescBytes(size), LINE);
 const usedStart = (size: number, driverBytes: number): number =>
   alignUp(availStart(size) + Math.max(vringAvailBytes(size), driverBytes), VRING_USED_ALIGN);
 
-/** Bytes of a ring of `size` entries in one piece, a multiple of the alignment of rings; its driver area has at least `driverBytes`. */
+/**
+ * Bytes of a contiguous ring of `size` entries, a multiple of the ring alignment; its driver area has at
+ * least `driverBytes`.
+ */
 export const localRingBytes = (size: number, driverBytes = 0): number =>
   alignUp(usedStart(size, driverBytes) + vringUsedBytes(size), VRING_DESC_ALIGN);
 
@@ -88,7 +94,7 @@ export class LocalRing {
     };
   }
 
-  /** Descriptors that are free. */
+  /** Number of free descriptors. */
   get available(): number {
     return this.#free.length;
   }
@@ -98,8 +104,8 @@ export class LocalRing {
   }
 
   /**
-   * Gives a chain to the device: `readable` pieces, then `writable` ones (2.7.4.2). False, and nothing happens, when there
-   * are not enough free descriptors. `token` comes back with the chain.
+   * Makes a chain available to the device: `readable` buffers, then `writable` ones (2.7.4.2). False, without
+   * effect, if there are not enough free descriptors. `token` is returned with the used chain.
    */
   add(token: number, readable: readonly RingBuffer[], writable: readonly RingBuffer[]): boolean {
     const count = readable.length + writable.length;
@@ -124,13 +130,16 @@ export class LocalRing {
     return true;
   }
 
-  /** True when the device asks to be notified of what was added (2.7.10). */
+  /** True if the device requests a notification of available buffers (2.7.10). */
   get wantsNotify(): boolean {
-    // A sequentially consistent load after the store of the index: neither side may miss the other (2.7.13.4.1).
+    // A sequentially consistent load after the store of the index: neither side may miss the other
+    // (2.7.13.4.1).
     return (Atomics.load(this.#used, 0) & VRING_USED_F_NO_NOTIFY) === 0;
   }
 
-  /** The next chain that the device has used, or null. Throws VPCI_BAD_RING, and the ring is broken, on nonsense. */
+  /**
+   * The next used chain, or null. Throws VPCI_BAD_RING on an invalid used ring, and the ring is then broken.
+   */
   collect(): UsedChain | null {
     if (this.#broken) return null;
     // Acquire: the element was written before the index (2.7.8.2).
@@ -171,6 +180,6 @@ export class LocalRing {
 
   #break(what: string): PmdError {
     this.#broken = true;
-    return new PmdError('VPCI_BAD_RING', `The device broke the rules of a local ring: ${what}`);
+    return new PmdError('VPCI_BAD_RING', `The device violated the rules of a local ring: ${what}`);
   }
 }

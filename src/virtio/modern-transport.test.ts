@@ -14,7 +14,7 @@ import { ModernTransport } from './modern-transport.ts';
 const VERSION_1 = features(32);
 
 describe('modern transport', () => {
-  it('goes through the status bits in their order and agrees on features of all four words', () => {
+  it('sets the status bits in order and negotiates features of all four words', () => {
     const offered = features(5, 32, 35, 64, 112, 127);
     const fake = new FakeVhostPci({ features: offered });
     const transport = new ModernTransport(fake);
@@ -39,7 +39,7 @@ describe('modern transport', () => {
     expect(fake.status & 128).toBe(128);
   });
 
-  it('hands a queue to the device', () => {
+  it('sets up a queue', () => {
     const fake = new FakeVhostPci({ features: VERSION_1 });
     const transport = new ModernTransport(fake);
     const addresses = { desc: 0x1_2345_6000n, driver: 0x1_2345_7000n, device: 0x1_2345_8000n };
@@ -47,7 +47,7 @@ describe('modern transport', () => {
     expect(fake.queues[2]).toEqual({ size: 32, vector: 1, enabled: 1, ...addresses });
   });
 
-  it('finds notification registers, and refuses one outside of the structure', () => {
+  it('finds notification registers, and refuses one outside the structure', () => {
     const fake = new FakeVhostPci({ features: VERSION_1, queuePairs: 2 });
     const transport = new ModernTransport(fake);
     expect(transport.notifyRegister(3)).toEqual({ bar: 0, offset: NOTIFY_OFFSET + 12 });
@@ -55,7 +55,7 @@ describe('modern transport', () => {
     expect(() => new ModernTransport(fake).notifyRegister(3)).toThrow(/queue 3 lies outside/);
   });
 
-  it('reads the configuration again when it changed meanwhile', () => {
+  it('reads the configuration again if it changed meanwhile', () => {
     const fake = new FakeVhostPci({ features: VERSION_1 });
     let reads = 0;
     const value = new ModernTransport(fake).readConfig(4, (registers, base) => {
@@ -66,10 +66,10 @@ describe('modern transport', () => {
     expect(reads).toBe(3);
   });
 
-  it('does not wait for ever for a configuration that keeps changing', () => {
+  it('does not wait forever for a configuration that keeps changing', () => {
     const fake = new FakeVhostPci({ features: VERSION_1 });
     const read = () => new ModernTransport(fake).readConfig(4, () => ++fake.generation);
-    expect(read).toThrow(/does not stand still/);
+    expect(read).toThrow(/keeps changing/);
   });
 
   it('refuses a configuration that is too short', () => {
@@ -85,7 +85,7 @@ describe('modern transport', () => {
     expect(() => new ModernTransport(fake)).toThrow(/common structure has only 40 bytes/);
   });
 
-  it('does not wait for ever for a reset', () => {
+  it('does not wait forever for a reset', () => {
     const fake = new FakeVhostPci({ features: VERSION_1 });
     const stuck = memoryRegisters(new DataView(new ArrayBuffer(BAR0_BYTES)));
     stuck.write8 = () => {};
@@ -94,10 +94,10 @@ describe('modern transport', () => {
       barSize: () => BAR0_BYTES,
       bar: () => ({ ...stuck, read8: () => 1 }),
     });
-    expect(() => new ModernTransport(device).reset()).toThrow(/does not finish its reset/);
+    expect(() => new ModernTransport(device).reset()).toThrow(/does not complete its reset/);
   });
 
-  it('refuses a vector that the device does not take', () => {
+  it('refuses a vector that the device does not accept', () => {
     const fake = new FakeVhostPci({ features: VERSION_1 });
     const registers = fake.bar(0);
     const device: PciDevice = Object.assign(Object.create(fake), {

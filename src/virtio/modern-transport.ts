@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The virtio-pci modern transport, driver side: VIRTIO 1.2 section 4.1. The steps of initialisation carry the numbers of
-// section 3.1.1; the order in which a driver calls is begin (1 to 6), configVector and setupQueue (7), ready (8).
+// The virtio-pci modern transport, driver side: VIRTIO 1.2 section 4.1. The initialisation steps have the
+// numbers of section 3.1.1; a driver calls begin (1 to 6), configVector and setupQueue (7), ready (8), in
+// this order.
 import {
   VIRTIO_CONFIG_S_ACKNOWLEDGE,
   VIRTIO_CONFIG_S_DRIVER,
@@ -20,14 +21,14 @@ import type { FeatureSet } from './features.ts';
 
 /** Feature bits 0 to 127, in words of 32 (device_feature_select counts words). */
 const FEATURE_WORDS = 4;
-/** The structure up to and with queue_device; later fields came with later versions of the specification. */
+/** The structure up to and including queue_device; later versions of the specification have added fields. */
 const COMMON_CFG_BYTES = VIRTIO_PCI_COMMON_CFG.fields.queue_device.offset + 8;
 const RESET_POLLS = 10_000;
 const CONFIG_READ_TRIES = 100;
 
 const { fields } = VIRTIO_PCI_COMMON_CFG;
 
-/** Where a local queue's ring lies, as the device sees it. */
+/** Addresses of a local queue's ring as the device sees them. */
 export interface QueueAddresses {
   readonly desc: bigint;
   readonly driver: bigint;
@@ -40,7 +41,10 @@ export class ModernTransport {
   readonly #common: Registers;
   readonly #commonBase: number;
 
-  /** Finds the structures (4.1.5.1.1). Throws VPCI_BAD_CAPABILITY when one is missing, too short or out of bounds. */
+  /**
+   * Finds the structures (4.1.5.1.1). Throws VPCI_BAD_CAPABILITY if one is missing, too short or out of
+   * bounds.
+   */
   constructor(device: PciDevice) {
     this.#device = device;
     const capabilities = listCapabilities(device.config);
@@ -57,8 +61,8 @@ export class ModernTransport {
   }
 
   /**
-   * Steps 1 to 6: resets the device and agrees on features. Returns those that both sides have. Throws VPCI_FEATURES when
-   * the device lacks one of `required` or refuses the choice.
+   * Steps 1 to 6: resets the device and negotiates features. Returns the common ones. Throws VPCI_FEATURES if
+   * the device lacks one of `required` or refuses the selection.
    */
   begin(wanted: FeatureSet, required: FeatureSet): FeatureSet {
     // 1) Reset the device.
@@ -81,7 +85,7 @@ export class ModernTransport {
     this.#writeFeatures(accepted);
     // 5) Set the FEATURES_OK status bit. No new feature bits after this step.
     this.#addStatus(VIRTIO_CONFIG_S_FEATURES_OK);
-    // 6) Read the status again: FEATURES_OK is gone when the device does not support the subset.
+    // 6) Read the status again: FEATURES_OK is clear if the device does not support the subset.
     if ((this.status & VIRTIO_CONFIG_S_FEATURES_OK) === 0) {
       this.fail();
       const list = accepted.toString(16);
@@ -91,7 +95,8 @@ export class ModernTransport {
   }
 
   /**
-   * Step 7, 4.1.5.1.2: the vector of configuration changes. Throws VPCI_NO_VECTOR when the device has no resources for it.
+   * Step 7, 4.1.5.1.2: the vector of configuration changes. Throws VPCI_NO_VECTOR if the device has no
+   * resources for it.
    */
   configVector(vector: number): void {
     this.#write('config_msix_vector', vector);
@@ -103,23 +108,23 @@ export class ModernTransport {
     return this.#read('num_queues');
   }
 
-  /** Entries of a queue that the device offers: 0 when the queue does not exist. */
+  /** Number of entries that the device offers for a queue: 0 if the queue does not exist. */
   queueSize(queue: number): number {
     this.#write('queue_select', queue);
     return this.#read('queue_size');
   }
 
-  /** Step 7, 4.1.5.1.3: sets a queue up and enables it. `vector` is VIRTIO_MSI_NO_VECTOR for none. */
+  /** Step 7, 4.1.5.1.3: sets up a queue and enables it. `vector` is VIRTIO_MSI_NO_VECTOR for none. */
   setupQueue(queue: number, size: number, addresses: QueueAddresses, vector: number): void {
     // 4.1.5.1.3 1) Select the queue.
     this.#write('queue_select', queue);
-    // 2), 3) Its size is not 0 (the caller has read it); a smaller one may be chosen.
+    // 2), 3) The size is not 0 (the caller has read it); the driver may choose a smaller one.
     this.#write('queue_size', size);
-    // 4) Where the ring lies.
+    // 4) The addresses of the ring.
     this.#common.write64(this.#commonBase + fields.queue_desc.offset, addresses.desc);
     this.#common.write64(this.#commonBase + fields.queue_driver.offset, addresses.driver);
     this.#common.write64(this.#commonBase + fields.queue_device.offset, addresses.device);
-    // 5) The vector that tells of used buffers; reading it back tells whether there was room for it.
+    // 5) The vector for used buffer notifications; reading it back shows whether it was allocated.
     this.#write('queue_msix_vector', vector);
     if (vector !== VIRTIO_MSI_NO_VECTOR && this.#read('queue_msix_vector') !== vector) {
       throw this.#noVector(`queue ${queue}`);
@@ -133,16 +138,19 @@ export class ModernTransport {
     this.#addStatus(VIRTIO_CONFIG_S_DRIVER_OK);
   }
 
-  /** Tells the device that the driver has given up on it (3.1.1, last paragraph). */
+  /** Informs the device that the driver has given up on it (3.1.1, last paragraph). */
   fail(): void {
     this.#addStatus(VIRTIO_CONFIG_S_FAILED);
   }
 
-  /** Writes 0 to the status and waits until the device is reset (4.1.4.3.2). Throws VPCI_RESET when it does not get there. */
+  /**
+   * Writes 0 to the status and waits until the device is reset (4.1.4.3.2). Throws VPCI_RESET if this takes
+   * too long.
+   */
   reset(): void {
     this.#write('device_status', 0);
     for (let poll = 0; poll < RESET_POLLS; poll++) if (this.status === 0) return;
-    throw new PmdError('VPCI_RESET', `The device ${this.#device.name} does not finish its reset`);
+    throw new PmdError('VPCI_RESET', `The device ${this.#device.name} does not complete its reset`);
   }
 
   get status(): number {
@@ -153,7 +161,10 @@ export class ModernTransport {
     return (this.status & VIRTIO_CONFIG_S_NEEDS_RESET) !== 0;
   }
 
-  /** The BAR and the offset of a queue's notification register (4.1.4.4). Throws when it lies outside the structure. */
+  /**
+   * The BAR and the offset of a queue's notification register (4.1.4.4). Throws VPCI_BAD_CAPABILITY if it
+   * lies outside the structure.
+   */
   notifyRegister(queue: number): { bar: number; offset: number } {
     const { notify } = this.#structures;
     this.#write('queue_select', queue);
@@ -168,8 +179,9 @@ export class ModernTransport {
   }
 
   /**
-   * Reads the device's configuration with `read` (which gets the registers and the structure's offset) until no change came
-   * between (2.5.3). Throws VPCI_BAD_CONFIG when there are fewer than `bytes`, or it never stands still.
+   * Reads the device's configuration with `read` (called with the registers and the structure's offset), and
+   * repeats it if the configuration changed meanwhile (2.5.3). Throws VPCI_BAD_CONFIG if it has fewer than
+   * `bytes`, or keeps changing.
    */
   readConfig<T>(bytes: number, read: (registers: Registers, base: number) => T): T {
     const place = this.#structures.device;
@@ -185,7 +197,7 @@ export class ModernTransport {
       const value = read(registers, place.offset);
       if (this.#read('config_generation') === generation) return value;
     }
-    throw new PmdError('VPCI_BAD_CONFIG', `The configuration of ${this.#device.name} does not stand still`);
+    throw new PmdError('VPCI_BAD_CONFIG', `The configuration of ${this.#device.name} keeps changing`);
   }
 
   #readFeatures(): FeatureSet {

@@ -107,7 +107,7 @@ export const endedPmd = (guest: Machine): Promise<string> =>
 
 /** What it says when its device is gone. */
 export const REMOVED = new RegExp(
-  `^net_vhost_pci: The device ${FUNCTION_ADDRESS} is gone: it does not answer any more\ntestpmd: the last port was removed, see --hot-plug\n$`,
+  `^net_vhost_pci: The device ${FUNCTION_ADDRESS} is gone: it no longer responds\ntestpmd: the last port was removed, see --hot-plug\n$`,
 );
 
 const ECHO = readFileSync(new URL('./guest/echo.py', import.meta.url), 'utf8');
