@@ -66,7 +66,7 @@ describe('vhost-pci-bench', () => {
     const { code, stderr } = await bench('in-place', '--cases', 'relay', '--peer', 'builtin', '--no-huge');
     expect([code, stderr]).toEqual([
       1,
-      'vhost-pci-bench: relay-64: the built-in peer has one port, use --peer dpdk\n',
+      'vhost-pci-bench: relay-64: the built-in peer has only one port; use --peer dpdk\n',
     ]);
   });
 
