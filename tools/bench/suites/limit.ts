@@ -23,10 +23,7 @@ export interface LimitRow extends RoundFigures {
   readonly ours_mpps: number;
 }
 
-/**
- * No 'io': its limit would need a back-end that moves packets between rings, and there is no such untouched
- * back-end.
- */
+/** No 'io': its limit would need a reference back-end that moves packets, and there is none. */
 const DIRECTIONS = ['rx', 'tx'] as const;
 
 export const limit = defineSuite({
