@@ -28,7 +28,7 @@ function make(startIndex: number): ScriptedRing {
 const descriptor = (index: number) => decode(VRING_DESC, ring.view, descOffset(place, index));
 const bytesAt = (addr: bigint, length: number) => ring.memory.read(Number(addr - GPA), length);
 
-/** The device's part, by hand. */
+/** The device side, worked by hand. */
 function giveBack(id: number, len: number): void {
   encode(VRING_USED_ELEM, { id, len }, ring.view, usedOffset(place, returned));
   returned = (returned + 1) & 0xffff;
@@ -111,7 +111,7 @@ describe('a scripted ring', () => {
   });
 
   it('says when descriptors or memory run out', () => {
-    expect(() => ring.post(Array.from({ length: 9 }, () => ({ room: 1 })))).toThrow(/8 free descriptors, 9/);
+    expect(() => ring.post(Array.from({ length: 9 }, () => ({ room: 1 })))).toThrow(/8 free descriptors, but 9/);
     expect(() => ring.post([{ room: 9000 }])).toThrow(/no buffer memory/);
   });
 });
