@@ -17,7 +17,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Its sockets lie in a folder of its own in here, which must be gone after it. */
+/** Parent of the folder for its sockets, which must be gone afterwards. */
 const demo = (...args: string[]): Promise<Ended> => runTool(MAIN, args, { TMPDIR: folder });
 
 describe('npm start', () => {

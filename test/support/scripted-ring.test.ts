@@ -111,7 +111,9 @@ describe('a scripted ring', () => {
   });
 
   it('says when descriptors or memory run out', () => {
-    expect(() => ring.post(Array.from({ length: 9 }, () => ({ room: 1 })))).toThrow(/8 free descriptors, but 9/);
+    expect(() => ring.post(Array.from({ length: 9 }, () => ({ room: 1 })))).toThrow(
+      /8 free descriptors, but 9/,
+    );
     expect(() => ring.post([{ room: 9000 }])).toThrow(/no buffer memory/);
   });
 });
