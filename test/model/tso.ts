@@ -174,7 +174,7 @@ function steps(thread: Thread, index: number, state: State): Move[] {
       if (state.memory[step.event] === 0) return [];
       return [go(`wakes by ${step.event}`, {}, own.buffer, { ...state.memory, [step.event]: 0 })];
     default:
-      throw new Error(`A ${step.op} is no step of its own`);
+      throw new Error(`A ${step.op} is not a separate step`);
   }
 }
 

@@ -149,7 +149,7 @@ async function startPeer(connect: Connect): Promise<TestPeer> {
     const fd = await connect('peer');
     const peer = fd === null ? null : new TestPeer(fd);
     try {
-      if (!peer) throw new Error('nobody accepts it');
+      if (!peer) throw new Error('its connection was not accepted');
       const offered = (await peer.ask(VHOST_USER.GET_FEATURES)).getBigUint64(0, true);
       await peer.start(NET_AND_PROTOCOL & offered);
       return peer;

@@ -170,7 +170,7 @@ export class Fuzzer {
       if (free && served.refusals > 0)
         return {
           kind: 'refused',
-          detail: `an honest peer was refused ${served.refusals} times though nobody was connected`,
+          detail: `an honest peer was refused ${served.refusals} times though no other peer was connected`,
         };
       return null;
     } catch (error) {

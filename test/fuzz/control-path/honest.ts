@@ -45,7 +45,7 @@ export async function serveHonest(place: HonestPlace): Promise<Served> {
   const enterPeer = async () => {
     peer = await within(place.boundMs, 'peer', since, async () => {
       const fd = await place.connect('peer');
-      if (fd === null) throw new Error('nobody accepts it');
+      if (fd === null) throw new Error('its connection was not accepted');
       refusals++;
       const options = { packed: place.packed, inOrder: true, eventIdx: false, queueSize: RING_ENTRIES };
       return StillPeer.start('the device model', options, fd);

@@ -32,13 +32,13 @@ export function planSession(seed: number, session: number, { queuePairs, client 
     driver: new DriverScript(chaos, queuePairs, memory.driver),
   };
   const strength = chaos.pick([0, 1, 4, 15]);
-  const told = (side: Side): Step[] => {
+  const disturbed = (side: Side): Step[] => {
     const steps = lifetime(chaos, scripts[side]);
     const usable = client && side === 'peer' ? steps.filter(({ act }) => act !== 'strangers') : steps;
     return disturb(chaos, usable, [...scripts.peer.known, ...scripts.driver.known], strength);
   };
-  const peer = company === 'honest peer' ? [] : told('peer');
-  const driver = company === 'honest driver' ? [] : told('driver');
+  const peer = company === 'honest peer' ? [] : disturbed('peer');
+  const driver = company === 'honest driver' ? [] : disturbed('driver');
   const steps = interleave(chaos, peer, driver);
   if (company === 'both hostile' && chaos.chance(30)) steps.push(...storm(chaos, scripts));
   if (ending === 'linger')

@@ -79,7 +79,7 @@ export class Target {
 
   /** Resource use after it has served once. */
   get baseline(): Usage {
-    if (!this.#baseline) throw new Error('nobody was served yet');
+    if (!this.#baseline) throw new Error('no client has been served yet');
     return this.#baseline;
   }
 

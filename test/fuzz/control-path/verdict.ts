@@ -56,7 +56,7 @@ export async function rests(subject: Subject, settleMs: number = BOUNDS.settleMs
     const share = (after.cpuMs - before.cpuMs) / Math.max(couldRun, 10);
     if (share < BOUNDS.idleShare) return null;
     if (Date.now() > end)
-      return fault('spins', `${Math.round(100 * share)} % of a CPU while nobody says anything`);
+      return fault('spins', `${Math.round(100 * share)} % of a CPU while all parties are silent`);
   }
 }
 
