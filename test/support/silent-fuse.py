@@ -58,7 +58,7 @@ options = f'fd={device},rootmode=40000,user_id=0,group_id=0'.encode()
 if libc.mount(b'silent', mountpoint.encode(), b'fuse', 0, options) != 0:
     sys.exit(f'mount: {os.strerror(ctypes.get_errno())}')
 print('mounted', flush=True)
-told = set()
+reported = set()
 while True:
     readable, _, _ = select.select([device, sys.stdin], [], [])
     if sys.stdin in readable:
@@ -69,9 +69,9 @@ while True:
     if opcode in (FORGET, INTERRUPT, BATCH_FORGET):
         continue
     if silent(opcode, body):
-        if opcode not in told:
+        if opcode not in reported:
             print('silent', NAMES[opcode], flush=True)
-        told.add(opcode)
+        reported.add(opcode)
         continue
     data = answer(opcode, node, body)
     error = -ENOSYS if data is None else 0
