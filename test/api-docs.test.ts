@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What docs/api.md shows works as printed, in a project of its own beside the package.
+// The programs in docs/api.md work as printed, in a separate project next to the package.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { until } from './support/wait.ts';
 
 const text = readFileSync(join(ROOT, 'docs/api.md'), 'utf8');
 const require = createRequire(import.meta.url);
-/** Its programs: each begins with a comment that names its file. */
+/** Its programs; each begins with a comment that names its file. */
 const programs = [...text.matchAll(/```ts\n(\/\/ (\w+\.ts) [\s\S]*?)```/g)].map(
   ([, program = '', file = '']) => ({
     file,
@@ -28,7 +28,7 @@ let folder = '';
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'app-'));
   mkdirSync(join(folder, 'node_modules'));
-  // As npm install of a folder and of the development dependencies leaves it.
+  // As left by npm install of a folder and of the development dependencies.
   symlinkSync(ROOT, join(folder, 'node_modules/vhost-pci-pmd'));
   for (const name of ['tsx', 'typescript', '@types'])
     symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
@@ -44,7 +44,7 @@ const counted = (text: string): boolean => /^[1-9]\d* packets$/m.test(text);
 const start = (...args: string[]) => spawn(process.execPath, ['--import', 'tsx', ...args], { cwd: folder });
 
 describe('docs/api.md', () => {
-  it('prints programs and nothing that is not tried here', () => {
+  it('prints only programs that are tested here', () => {
     expect(programs.map(({ file }) => file)).toEqual(['count.ts', 'reconnect.ts', 'pairs.ts']);
     expect(text.match(/```(ts|js)\n/g)).toHaveLength(programs.length);
   });
@@ -53,7 +53,7 @@ describe('docs/api.md', () => {
     const child = start('count.ts', 'net_null0');
     let stdout = '';
     child.stdout.on('data', (data) => {
-      // Once: a second one would end it by the signal.
+      // Only once: a second signal would kill it.
       const before = counted(stdout);
       stdout += data;
       if (!before && counted(stdout)) child.kill('SIGINT');
@@ -72,7 +72,7 @@ describe('docs/api.md', () => {
     expect(stdout).toMatch(/^lcore 0: [1-9]\d* packets\nlcore 1: [1-9]\d* packets\n$/);
   });
 
-  it.skipIf(!cpus.includes(0))('prints how a device is opened again when it comes back', async () => {
+  it.skipIf(!cpus.includes(0))('prints how to reopen a device when it comes back', async () => {
     const [vhost, vfio] = [join(folder, 'vhost.sock'), join(folder, 'vfio.sock')];
     const child = start('reconnect.ts', `net_vhost_pci0,path=${vfio}`);
     let output = '';
@@ -105,7 +105,7 @@ describe('docs/api.md', () => {
     expect([stdout, status]).toEqual(['', 0]);
   });
 
-  it('names codes of errors that there are', () => {
+  it('names existing error codes', () => {
     const codes = Object.values(ERROR_CODES).flatMap((theme) => Object.keys(theme));
     const named = [...text.matchAll(/`(VPCI_[A-Z_]+)`/g)].map(([, code]) => code);
     expect(named.length).toBeGreaterThan(1);

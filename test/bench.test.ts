@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// vhost-pci-bench as a user runs it. Figures are only looked at for being there: other tests run beside.
+// vhost-pci-bench as a user runs it. Figures are only checked for existence, because other tests run at the
+// same time.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,14 +13,14 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const bench = (...args: string[]): Promise<Ended> => runTool('tools/bench/main.ts', args);
 
 describe('vhost-pci-bench', () => {
-  it('explains itself', async () => {
+  it('prints its help', async () => {
     const { code, stdout } = await bench('--help');
     expect(code).toBe(0);
     for (const word of ['loopback', 'limit', 'in-place', 'latency', 'interrupts'])
       expect(stdout).toContain(word);
   });
 
-  it('refuses what it does not know, by name, in one line', async () => {
+  it('refuses unknown arguments by name in one line', async () => {
     const wrong = [
       [['warp'], "unknown command 'warp'"],
       [['loopback', '--cases', 'rx,zx'], "'zx' is not one of rx, tx, io, macswap, relay"],
@@ -49,7 +50,7 @@ describe('vhost-pci-bench', () => {
     expect(stderr).toMatch(/^vhost-pci-bench: dpdk-testpmd is not installed: apt-get install .*\n$/);
   });
 
-  it('says that it cannot write the report before it measures', async () => {
+  it('reports that it cannot write the report before it measures', async () => {
     const { code, stderr } = await bench('limit', '--peer', 'builtin', '--json', '/nowhere/at-all.json');
     expect(code).toBe(1);
     expect(stderr).toContain('/nowhere/at-all.json');
@@ -62,11 +63,11 @@ describe('vhost-pci-bench', () => {
     expect(stderr).not.toContain('limit-');
   });
 
-  it('says which case the built-in peer has no port for', async () => {
+  it('names the case that needs more ports than the built-in peer has', async () => {
     const { code, stderr } = await bench('in-place', '--cases', 'relay', '--peer', 'builtin', '--no-huge');
     expect([code, stderr]).toEqual([
       1,
-      'vhost-pci-bench: relay-64: the built-in peer has one port, use --peer dpdk\n',
+      'vhost-pci-bench: relay-64: the built-in peer has only one port; use --peer dpdk\n',
     ]);
   });
 
@@ -94,7 +95,7 @@ describe('vhost-pci-bench', () => {
     300_000,
   );
 
-  it('compares work in place with copies', async () => {
+  it('compares in-place work with copying', async () => {
     const { code, stdout, stderr } = await bench(
       ...[
         'in-place',
@@ -183,7 +184,7 @@ describe('vhost-pci-bench', () => {
     for (const row of rows) expect(row.limit_mpps).toBeGreaterThan(0);
   }, 300_000);
 
-  it('finds what a back-end reaches that moves the bytes and does no more', async () => {
+  it('finds the limit with a back-end that only moves the bytes', async () => {
     const { code, stdout, stderr } = await bench(
       ...['limit', '--peer', 'builtin', '--touch', '--rounds', '1', '--seconds', '0.5', '--no-huge'],
     );

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What CONTRIBUTING.md and README's layout name is there.
+// Names in CONTRIBUTING.md and in README's layout exist.
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -13,7 +13,7 @@ it('CONTRIBUTING.md names files, folders, scripts and projects that exist', () =
   const code = [...text.matchAll(/`([^`\n]+)`/g)].map(([, span = '']) => span);
   const paths = code.filter((span) => /^(src|tools|addon|test|docs|\.ci)\/[\w./-]+$/.test(span));
   expect(paths.length).toBeGreaterThan(50);
-  // NAME is the reader's own: its folder is there, or that of the port driver.
+  // NAME is chosen by the reader: the folder around it must exist.
   const own = paths.filter((path) => path.includes('NAME'));
   expect(missing(paths.filter((path) => !path.includes('NAME')))).toEqual([]);
   expect(missing(own.map((path) => dirname(path.split('NAME')[0]?.concat('x') ?? '')))).toEqual([]);

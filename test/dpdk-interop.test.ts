@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Debian's DPDK as the peer, in every kind of ring that it can be asked for: frames from capture files go out of its virtio-user port,
-// through our macswap, and back into other capture files. The contents must be equal but for the addresses, which must have changed
-// places. DPDK 22.11 never negotiates EVENT_IDX: test/ring-formats.test.ts has that.
+// Debian's DPDK as the peer, with every kind of ring that it supports: frames from capture files leave its
+// virtio-user port, pass through our macswap, and return into other capture files. The contents must be equal
+// except for the addresses, which must have been swapped. DPDK 22.11 never negotiates EVENT_IDX;
+// test/ring-formats.test.ts covers that.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +15,10 @@ import { Prompt } from './support/prompt.ts';
 import { startDeviceModel, type Tool } from './support/tool.ts';
 
 const PAIRS = 4;
-/** So many of up to 1514 bytes, and of up to 9000 in several buffers each, are fewer than a ring of 256 has buffers. */
+/**
+ * This many frames of up to 1514 bytes, or of up to 9000 in several buffers each, need fewer buffers than a
+ * ring of 256 has.
+ */
 const FRAMES = 240;
 const LARGE_FRAMES = 80;
 
@@ -66,10 +70,10 @@ async function startPeer(pairs: number, virtio: string, hugepages = false): Prom
   return peer;
 }
 
-/** What the driver says of its peer's features. */
+/** What the driver reports about its peer's features. */
 const peerFeatures = async () => / Peer features: (.*)/.exec(await pmd.say('show port info 0'))?.[1];
 
-/** A round trip of frames of all these sizes, different ones on each queue. */
+/** A round trip of frames of all these sizes, with different frames on each queue. */
 async function allComeBack(from: PcapPeer, pairs: number, most: number, cut = false): Promise<void> {
   const count = most > 1514 ? LARGE_FRAMES : FRAMES;
   const frames = Array.from({ length: pairs }, (_, queue) => makeFrames(count, 60, most, queue));
@@ -81,7 +85,7 @@ async function allComeBack(from: PcapPeer, pairs: number, most: number, cut = fa
   expect(wrong).toEqual([]);
 }
 
-/** Packets of each queue since the peer was started. */
+/** Packets per queue since the peer was started. */
 async function expectCounts(counts: readonly number[]): Promise<void> {
   const xstats = await pmd.say('show port xstats 0');
   const each = (name: string) =>
@@ -101,7 +105,7 @@ describe.skipIf(dpdkMissing())('with dpdk-testpmd and net_virtio_user as the pee
     peer = other = undefined;
   });
 
-  // Without indirect tables a packet in several mbufs is a chain in the ring itself.
+  // Without indirect tables, a packet in several mbufs is a chain in the ring itself.
   describe.each([
     ['with indirect tables', 'RING_INDIRECT_DESC', 'mrg_rxbuf,in_order,event_idx,ring_packed,indirect_desc'],
     ['without indirect tables', '', 'mrg_rxbuf,in_order,event_idx,ring_packed'],
@@ -110,7 +114,7 @@ describe.skipIf(dpdkMissing())('with dpdk-testpmd and net_virtio_user as the pee
     afterAll(stopDevice);
 
     it.each(rings.map((ring) => [`${devargs(ring)},queues=${ring.pairs}`, ring] as const))(
-      'frames of all sizes come back, whole and in pieces: %s',
+      'frames of all sizes come back, in one buffer and in several: %s',
       async (_args, ring) => {
         const { pairs } = ring;
         const from = await startPeer(pairs, devargs(ring));
@@ -126,7 +130,7 @@ describe.skipIf(dpdkMissing())('with dpdk-testpmd and net_virtio_user as the pee
             .filter(Boolean)
             .join(' '),
         );
-        // More than once, so that the rings wrap around.
+        // Several times, so that the rings wrap around.
         for (const cut of [false, true, false, true]) await allComeBack(from, pairs, 1514, cut);
         if (ring.mergeable) await allComeBack(from, pairs, 9000);
         const each = 4 * FRAMES + ring.mergeable * LARGE_FRAMES;
@@ -135,12 +139,12 @@ describe.skipIf(dpdkMissing())('with dpdk-testpmd and net_virtio_user as the pee
     );
   });
 
-  describe('offered everything', () => {
+  describe('with all features offered', () => {
     beforeAll(() => startDevice());
     afterAll(stopDevice);
 
     it.skipIf(!hugepagesFree(256)).each([0, 1])(
-      'frames come back through memory of hugepages and rings of 1024: packed_vq=%i',
+      'frames come back through hugepage memory and rings of 1024: packed_vq=%i',
       async (packed) => {
         const args = devargs({ packed, inOrder: 0, mergeable: 0, pairs: PAIRS }, 1024);
         await allComeBack(await startPeer(PAIRS, args, true), PAIRS, 1514);
@@ -150,7 +154,7 @@ describe.skipIf(dpdkMissing())('with dpdk-testpmd and net_virtio_user as the pee
 
     it.each([0, 1])('queue pairs are switched off and the others go on: packed_vq=%i', async (packed) => {
       const from = await startPeer(PAIRS, devargs({ packed, inOrder: 1, mergeable: 1, pairs: PAIRS }));
-      // VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET goes out when the port starts.
+      // VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET is sent when the port starts.
       for (const pairs of [PAIRS, 2]) {
         await from.testpmd.command('port stop all');
         for (const which of ['rxq', 'txq']) await from.testpmd.command(`port config all ${which} ${pairs}`);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Every legal framing (VIRTIO 1.2, 2.7.4.2 and 5.1.6): header and data cut anywhere over chains and indirect tables, buffers of any
-// size, rings of any size and from any place, both kinds of ring, both directions. What arrives is compared with a model of a few lines.
+// Every legal framing (VIRTIO 1.2, 2.7.4.2 and 5.1.6): header and data split anywhere over chains and
+// indirect tables, buffers of any size, rings of any size and start index, both kinds of ring, both
+// directions. The received bytes are compared with a model of a few lines.
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_HDR } from '../src/abi/virtio-net.ts';
@@ -29,26 +30,26 @@ const GPA = 0x4000_0000n;
 const BYTES = 4 << 20;
 const PLACE = { desc: 0, avail: 0x4000, used: 0x8000 };
 const NUM_BUFFERS = VIRTIO_NET_HDR.fields.num_buffers.offset;
-/** Less is no frame: it is dropped, and goes back to the peer. */
+/** Less is not a frame: it is dropped and returned to the peer. */
 const ETHERNET_HEADER = 14;
 const BURST = 32;
 const RUNS = Number(process.env.FRAMING_RUNS ?? 300);
 
-/** How one chain is laid out. */
+/** The layout of one chain. */
 interface Shape {
   /** Bytes of the frame, or of the buffer. */
   readonly bytes: number;
-  /** Where it is cut. */
+  /** Offsets at which it is split. */
   readonly cuts: readonly number[];
   readonly indirect: boolean;
-  /** Segments in front of the indirect table; in split rings only. */
+  /** Segments before the indirect table; in split rings only. */
   readonly direct: number;
 }
 
 interface Round {
   readonly chains: readonly Shape[];
   readonly hold: boolean;
-  /** Packets that the application asks for, or sizes of those that it sends. */
+  /** Packets that the application requests, or sizes of those that it sends. */
   readonly ask: number;
   readonly frames: readonly number[];
 }
@@ -59,9 +60,11 @@ interface Session {
   readonly inOrder: boolean;
   readonly mergeable: boolean;
   readonly eventIdx: boolean;
-  /** Without VERSION_1. */
+  /** Legacy: without VERSION_1. */
   readonly legacy: boolean;
-  /** Bytes of packet in an mbuf: received ones are cut by it, and sent ones are made of such pieces. */
+  /**
+   * Packet bytes per mbuf: received packets are split at this size, and sent ones are built from such pieces.
+   */
   readonly dataRoom: number;
   readonly rounds: readonly Round[];
 }
@@ -97,13 +100,16 @@ const sessions = (packed: boolean): fc.Arbitrary<Session> => {
 const headerBytes = ({ legacy, mergeable }: Session): number =>
   legacy && !mergeable ? NUM_BUFFERS : VIRTIO_NET_HDR.size;
 
-/** Lengths of the pieces, none of them empty. */
+/** Lengths of the pieces; none is empty. */
 function pieces(total: number, cuts: readonly number[]): number[] {
   const at = [...new Set(cuts.filter((cut) => cut > 0 && cut < total))].sort((a, b) => a - b);
   return [...at, total].map((end, i) => end - (at[i - 1] ?? 0));
 }
 
-/** What a shape is in this ring now: it may have neither more pieces than the ring entries, nor than are free. */
+/**
+ * Adapts a shape to this ring's current state: it may not have more pieces than the ring has entries, or than
+ * are free.
+ */
 function layOut(
   ring: ScriptedRing | ScriptedPackedRing,
   { bytes, cuts, indirect, direct }: Shape,
@@ -181,7 +187,7 @@ class Bench {
     return Uint8Array.from(Buffer.concat(parts));
   }
 
-  /** Makes `pkts.ids[place]` a packet of these bytes, in mbufs that are as full as can be. */
+  /** Makes `pkts.ids[place]` a packet of these bytes, in mbufs filled as far as possible. */
   fill(place: number, bytes: Uint8Array): void {
     const { pool } = this;
     const vector = this.#segments();
@@ -205,7 +211,7 @@ class Bench {
   }
 }
 
-/** Bytes as a string: arrays are slow to compare. */
+/** Bytes as a string, because arrays are slow to compare. */
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
 
 const frameOf = (bytes: number, seed: number): Uint8Array =>
@@ -266,13 +272,13 @@ describe.each([
       const bench = new Bench('tx', packed, session);
       const { ring, queue, pool, pkts } = bench;
       const header = headerBytes(session);
-      /** Entries that wait, with the bytes and the slots of each. */
+      /** Waiting entries, with the bytes and the slots of each. */
       const waiting: { id: number; room: number; slots: number }[] = [];
       let seed = 0;
       for (const { chains, frames } of session.rounds) {
         for (const shape of chains) {
           if (ring.free === 0) break;
-          // The least that a driver may post: the header (VIRTIO 1.2, 5.1.6.3.1).
+          // The smallest buffer that a driver may post: the header (VIRTIO 1.2, 5.1.6.3.1).
           const room = header + shape.bytes;
           const { lengths, options } = layOut(ring, { ...shape, bytes: room }, session.size);
           const before = ring.free;
@@ -298,7 +304,10 @@ describe.each([
   });
 });
 
-/** Takes from `waiting` what the frames fill, and tells how many frames are taken: sent, or dropped because they can never be. */
+/**
+ * Removes from `waiting` the entries that the frames fill; returns how many frames are taken: sent, or
+ * dropped because they can never be sent.
+ */
 function model(
   frames: readonly Uint8Array[],
   waiting: { id: number; room: number; slots: number }[],
@@ -315,7 +324,7 @@ function model(
       slots += waiting[entries++].slots;
     }
     if (room < need) {
-      // A ring that is full and still too small, or a buffer that is alone and too small, will not do tomorrow.
+      // A full ring that is too small, or a single buffer that is too small, will not suffice later either.
       if (slots >= size || (!mergeable && entries === 1)) continue;
       return { taken, written };
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// vhost-pci-testpmd on a terminal or a pipe that takes nothing: that costs output, and only for as long as it lasts.
+// vhost-pci-testpmd on a terminal or a pipe that is not read: this holds its output while it lasts, and
+// nothing else.
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,7 +32,10 @@ function testpmd(kind: 'terminal' | 'session' | 'pipe', ...args: string[]): Held
   return held;
 }
 
-/** True while some thread of the process is held in write(2), system call 1 or 64, or waits in poll(2), 7 or 73, which idle ones do not. */
+/**
+ * True while a thread of the process is held in write(2), system call 1 or 64, or waits in poll(2), 7 or 73;
+ * idle threads are in neither.
+ */
 function writes(pid: number): boolean {
   return readdirSync(`/proc/${pid}/task`).some((task) => {
     try {
@@ -42,7 +46,10 @@ function writes(pid: number): boolean {
   });
 }
 
-/** True once the terminal at stdin of the process neither echoes nor edits lines: the prompt is there, read or not. */
+/**
+ * True once the terminal at the process's stdin neither echoes nor edits lines: the prompt is active, read or
+ * not.
+ */
 function isRaw(pid: number): boolean {
   const { stdout } = spawnSync('stty', ['-a', '-F', `/proc/${pid}/fd/0`], { encoding: 'utf8' });
   return / -icanon/.test(stdout);
@@ -64,7 +71,7 @@ async function isHeld(pid: number): Promise<void> {
   );
 }
 
-describe('while nobody reads', { timeout: TEST_MS }, () => {
+describe('while the output is not read', { timeout: TEST_MS }, () => {
   let stage: Stage;
   beforeEach(() => {
     stage = new Stage();
@@ -83,7 +90,7 @@ describe('while nobody reads', { timeout: TEST_MS }, () => {
       const pmd = testpmd('terminal', ...vdevs, '--', '--forward-mode=txonly', '--stats-period=1');
       const pid = await pmd.pid();
       await isHeld(pid);
-      // Its link, memory and rings are messages to the main thread.
+      // Link, memory and rings arrive as messages to the main thread.
       const peer = stage.startPeer('--mode=sink', '--stats-period=0.2', '--json');
       await until('frames come', () => /"rxPackets":[1-9]/.test(peer.output), BOUND_MS);
       await peer.kill('SIGINT');
@@ -94,7 +101,7 @@ describe('while nobody reads', { timeout: TEST_MS }, () => {
   );
 
   it.each(['quit', 'SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
-    'regression: a prompt that has much to say ends by %s',
+    'regression: a prompt with much output ends by %s',
     async (end) => {
       const pmd = testpmd('session', '--vdev=net_null0', '--', '-i', '-a');
       const pid = await pmd.pid();
@@ -108,9 +115,9 @@ describe('while nobody reads', { timeout: TEST_MS }, () => {
     },
   );
 
-  it('regression: a prompt starts and ends, while another program holds the terminal', async () => {
+  it('regression: a prompt starts and ends while another program holds the terminal', async () => {
     const command = [process.execPath, ...MAIN, '--no-huge', '--vdev=net_null0', '--', '-i'];
-    // It is held as soon as the first line of dd does not fit.
+    // The terminal is held as soon as the first line of dd does not fit.
     const shell = `dd if=/dev/zero bs=64k count=1000 & sleep 1; exec ${command.map((word) => `'${word}'`).join(' ')}`;
     held = new HeldOutput('session', ['sh', '-c', shell]);
     const pid = await held.pid();
@@ -120,7 +127,7 @@ describe('while nobody reads', { timeout: TEST_MS }, () => {
     expect(held.exit).toBe(0);
   });
 
-  it('and once somebody does: a prompt that echoes, answers and ends', async () => {
+  it('once it is read, the prompt echoes, answers and ends', async () => {
     const pmd = testpmd('terminal', '--vdev=net_null0', '--', '-i');
     await pmd.pid();
     pmd.read();
@@ -135,7 +142,7 @@ describe('while nobody reads', { timeout: TEST_MS }, () => {
 });
 
 describe('to a slow reader', { timeout: TEST_MS }, () => {
-  it('everything comes, in order, however much it is', async () => {
+  it('all output arrives in order, however long it is', async () => {
     const commands = join(folder, 'commands');
     const blocks = 4000;
     writeFileSync(
@@ -154,7 +161,7 @@ describe('to a slow reader', { timeout: TEST_MS }, () => {
     expect(pmd.output.endsWith('\nBye...\n')).toBe(true);
   });
 
-  it('the end waits for it, and a signal ends that', async () => {
+  it('the exit waits for the reader, and a signal ends that wait', async () => {
     const commands = join(folder, 'commands');
     writeFileSync(commands, 'help all\n'.repeat(60));
     for (const waits of [true, false]) {
@@ -171,7 +178,7 @@ describe('to a slow reader', { timeout: TEST_MS }, () => {
   });
 });
 
-/** A shell at a terminal, whose output is awaited piece by piece. */
+/** A shell on a terminal, whose output is awaited piece by piece. */
 class Shell {
   readonly #held: HeldOutput;
   readonly #command = [process.execPath, ...MAIN].map((word) => `'${word}'`).join(' ');
@@ -192,7 +199,7 @@ class Shell {
     this.type(`${this.#command} --no-huge --vdev=net_null0 ${options}`);
   }
 
-  /** Waits for output after all that was waited for before. */
+  /** Waits for output after everything awaited before. */
   async see(...texts: string[]): Promise<void> {
     for (const text of texts) {
       const found = () => this.#held.output.indexOf(text, this.#seen);
@@ -205,14 +212,14 @@ class Shell {
     }
   }
 
-  /** Its job in the background runs on though there is something to read: it does not read the terminal. */
+  /** Its background job keeps running although input is available: it does not read the terminal. */
   async runsThough(): Promise<void> {
     this.type('sleep 1');
     this.type('jobs; echo "jobs" "shown"');
     await this.see('Running', 'jobs shown', 'shell> ');
   }
 
-  /** The program that it runs, in the foreground or not. */
+  /** The program that it runs, in the foreground or background. */
   async child(): Promise<number> {
     return childOf(await this.#held.pid());
   }
@@ -223,7 +230,10 @@ class Shell {
   }
 }
 
-/** Whether ^C at the terminal of this process is a signal: of the shell's line editor it is, of the prompt's not. */
+/**
+ * Whether ^C at the terminal of this process raises a signal: in the shell's line editor it does, at the
+ * prompt it does not.
+ */
 function hasInterrupt(pid: number): boolean {
   const { stdout } = spawnSync('stty', ['-a', '-F', `/proc/${pid}/fd/0`], { encoding: 'utf8' });
   return /(?<!-)\bisig\b/.test(stdout);
@@ -244,7 +254,7 @@ describe('at a shell with job control', { timeout: TEST_MS }, () => {
     await shell.see('testpmd> ');
     shell.type('quit');
     await shell.see('Bye...', 'shell> ');
-    // A signal from outside leaves the terminal as it was, too.
+    // A signal from outside also leaves the terminal as it was.
     shell.start('-- -i');
     await shell.see('testpmd> ');
     shell.type('load /dev/null');
@@ -302,7 +312,7 @@ describe('at a shell with job control', { timeout: TEST_MS }, () => {
     },
   );
 
-  it('regression: ^Z where nobody could continue it leaves the prompt', async () => {
+  it('regression: ^Z without a shell that could continue it leaves the prompt running', async () => {
     const pmd = testpmd('session', '--vdev=net_null0', '--', '-i');
     const pid = await pmd.pid();
     pmd.read();
@@ -317,7 +327,7 @@ describe('at a shell with job control', { timeout: TEST_MS }, () => {
 });
 
 describe('on a full disk', { timeout: TEST_MS }, () => {
-  it('regression: output is lost, which stderr and the exit status say, and packets go on', async () => {
+  it('regression: output is lost, stderr and the exit status report it, and packets keep flowing', async () => {
     const command = [
       process.execPath,
       ...MAIN,

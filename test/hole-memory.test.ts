@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A peer whose memory is mostly holes: touching one makes a page, and the driver's process would pay for it until the kernel kills it.
+// A peer whose memory is mostly holes: touching one allocates a page, charged to the driver's process until
+// the kernel kills it.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HoleSender } from './support/hole-sender.ts';
 import { holeLimitMissing, MemoryGroup } from './support/memory-group.ts';
@@ -11,7 +12,7 @@ const TIB = 2 ** 40;
 const GROUP_BYTES = 512 << 20;
 const BOUND_MS = 120_000;
 
-/** Neither can be had in some containers; where it can, this runs. */
+/** Some containers allow neither; the test runs where both are available. */
 const reason = MemoryGroup.missing() || holeLimitMissing();
 if (reason) console.warn(`The tests of a peer's holes are skipped: ${reason}`);
 
@@ -54,14 +55,14 @@ describe.skipIf(reason)('testpmd in a memory control group, and a peer of a tera
     );
 
   it.each(['sent', 'received'] as const)(
-    'regression: holes that are %s cost that peer its queues, and nobody dies',
+    'regression: holes that are %s cost that peer its queues, and no process dies',
     async (what) => {
       await peer.start();
       await attack(what);
       expect([prompt.running, group.kills], prompt.out).toEqual([true, 0]);
       expect(prompt.out).toMatch(/more untouched memory than this process may fill \(\d+M\)/);
       expect(await prompt.say('show port info 0')).toContain('Link status: down');
-      // The next one is served.
+      // The next peer is served.
       peer.close();
       const honest = stage.startPeer('--mode', 'generate', '--no-reconnect');
       await prompt.receives(5000);

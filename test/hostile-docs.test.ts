@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// docs/hostile-peers.md names tests; each must exist under that name in that file.
+// Each test named in docs/hostile-peers.md must exist under that name in that file.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +14,7 @@ interface Named {
   readonly file: string;
 }
 
-/** Links whose target is a test. */
+/** Links to tests. */
 function testsOf(line: string): Named[] {
   return [...line.matchAll(/\[([^\]]+)\]\(\.\.\/([^)]+)\)/g)].map(([, name = '', file = '']) => ({
     name,
@@ -22,7 +22,7 @@ function testsOf(line: string): Named[] {
   }));
 }
 
-/** The name as it is spelt in the source: a title, a row of it.each, or the fixed part of a title. */
+/** The name as spelt in the source: a title, a row of it.each, or the fixed part of a title. */
 function isThere({ name, file }: Named): boolean {
   const path = join(docs, '..', file);
   return existsSync(path) && readFileSync(path, 'utf8').replaceAll("\\'", "'").includes(name);
@@ -31,7 +31,7 @@ function isThere({ name, file }: Named): boolean {
 const cases = lines.filter((line) => /^\| [A-Z][\w-]*\d/.test(line));
 
 describe('docs/hostile-peers.md', () => {
-  it('knows the cases of every party', () => {
+  it('has the cases of every party', () => {
     const ids = cases.map((line) => line.split('|')[1]?.trim());
     const numbered = (letter: string, count: number) =>
       Array.from({ length: count }, (_, i) => `${letter}${i + 1}`);
@@ -70,7 +70,7 @@ describe('docs/hostile-peers.md', () => {
     expect(tests.filter((test) => !isThere(test))).toEqual([]);
   });
 
-  it('would be found wrong', () => {
+  it('wrong links would be found', () => {
     expect(testsOf('| H1 | x | y | [no such test](../test/hostile-docs.test.ts) |').map(isThere)).toEqual([
       true,
     ]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Every rule that the built-in peer can break, in every ring, one after the other against one driver and one device model that
-// live on: each breaks its ring and nothing else, or not even that, and in the end neither process holds anything that it did not
-// hold before.
+// Every rule that the built-in peer can break, in every ring, one after the other against one driver and one
+// device model that keep running: each attack breaks its own ring at most, and at the end neither process
+// holds anything that it did not hold before.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -16,9 +16,12 @@ import type { Tool } from './support/tool.ts';
 import type { Watched } from './support/watched-driver.ts';
 
 const BOUND_MS = 60_000;
-/** Times that all attacks are made, after the first. */
+/** Rounds of all attacks after the first. */
 const TIMES = 1;
-/** A little more than a kilobyte an attack: V8 itself goes on learning for hundreds of them, less and less. */
+/**
+ * A little more than a kilobyte per attack: V8 keeps allocating for its optimisations for hundreds of them,
+ * less and less.
+ */
 const HEAP_NOISE = 192 << 10;
 
 const attacks = [false, true].flatMap((packed) =>
@@ -67,7 +70,7 @@ describe('a driver and a device model that are attacked again and again', () => 
     for (;;) {
       const now = await watch();
       if (good(now)) return now;
-      if (Date.now() > end) throw new Error(`Waited in vain until ${what}: ${JSON.stringify(now)}`);
+      if (Date.now() > end) throw new Error(`Timed out waiting until ${what}: ${JSON.stringify(now)}`);
       await sleep(5);
     }
   }
@@ -85,7 +88,7 @@ describe('a driver and a device model that are attacked again and again', () => 
     else await watchUntil(`the entry is counted: ${what}`, (now) => now.unusable > before.unusable);
     await peer.close(how);
     peer = undefined;
-    // The mapping goes after the link.
+    // The mapping is removed after the link goes down.
     const after = await watchUntil(
       'the peer is gone',
       (now) => !now.linkUp && now.mappings === before.mappings,
@@ -102,7 +105,7 @@ describe('a driver and a device model that are attacked again and again', () => 
   }
 
   it('lose no descriptor, no mapping and no heap', { timeout: 240_000 }, async () => {
-    // What is made once, and compiled, is made by the first.
+    // The first round creates and compiles everything that is made once.
     const before = await all();
     let after = before;
     for (let time = 0; time < TIMES; time++) after = await all();

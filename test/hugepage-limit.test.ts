@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Hugepages that can be mapped and not be had, as in a container whose hugetlb control group allows none.
+// Hugepages that can be mapped but not used, as in a container whose hugetlb control group allows none.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,17 +35,17 @@ describe.each([
       preload,
     );
 
-  it('regression: testpmd goes on with ordinary pages and says so in one line', async () => {
+  it('regression: testpmd continues with ordinary pages and reports it in one line', async () => {
     const { code, stdout, stderr } = await forward();
     expect([code, `${stdout}${stderr}`.split(LINE).length], `${stdout}${stderr}`).toEqual([0, 2]);
   });
 
-  it('testpmd says nothing with --no-huge', async () => {
+  it('testpmd prints nothing about hugepages with --no-huge', async () => {
     const { code, stdout, stderr } = await forward('--no-huge');
     expect([code, `${stdout}${stderr}`.includes('mempool')]).toEqual([0, false]);
   });
 
-  it('regression: a peer that was to have them refuses in one line', async () => {
+  it('regression: a peer started with --hugepages refuses in one line', async () => {
     const stage = new Stage();
     await stage.startDevice();
     const args = ['--vhost-user', stage.path('vhost.sock'), '--hugepages', '--no-reconnect'];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Interrupt mode end to end: testpmd, device model and peer, each in a process of its own, and a driver that sleeps.
+// Interrupt mode end to end: testpmd, device model and peer as separate processes, and a driver that sleeps.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { Prompt } from './support/prompt.ts';
 import { startDeviceModel, Tool } from './support/tool.ts';
 import { until } from './support/wait.ts';
 
-/** A peer that waits so long for a frame has lost it, or its kick was not heard. */
+/** A peer that waits this long for a frame has lost it, or its kick had no effect. */
 const PATIENCE_MS = 60_000;
 
 describe('testpmd with RX interrupts', () => {
@@ -58,7 +58,7 @@ describe('testpmd with RX interrupts', () => {
     let now = '';
     while (now !== status) now = /Link status: (\w+)/.exec(await prompt.say('show port info 0'))?.[1] ?? '';
   };
-  /** Waits until it polls no more: two looks, an answer of the prompt apart, see the same counts. */
+  /** Waits until it no longer polls: two readings, one prompt answer apart, see the same counts. */
   const asleep = async (prompt: Prompt) => {
     for (let before = await counts(prompt); ; ) {
       const now = await counts(prompt);
@@ -72,7 +72,7 @@ describe('testpmd with RX interrupts', () => {
   };
 
   it.each(['on', 'adaptive'])(
-    'sleeps without a poll while nothing comes, and wakes at the first packet: %s',
+    'sleeps without polling while no packets arrive, and wakes at the first packet: %s',
     async (mode) => {
       const prompt = await openPrompt(mode);
       const alone = await asleep(prompt);
@@ -81,15 +81,15 @@ describe('testpmd with RX interrupts', () => {
       const after = await asleep(prompt);
       expect(after.sleeps).toBeGreaterThan(alone.sleeps);
       expect(await xstat(prompt, 'rx_q0_interrupts')).toBeGreaterThan(0);
-      // With the link up and a peer that is silent, too.
+      // Also with the link up and a silent peer.
       for (let look = 0; look < 5; look++) {
-        // A wait may end early, at most twice a second; a loop that polls makes millions.
+        // A wait may end early, at most twice a second; a polling loop makes millions of calls.
         expect((await counts(prompt)).bursts - after.bursts).toBeLessThan(100);
       }
     },
   );
 
-  it('polls while it is asked to: the default', async () => {
+  it('polls by default', async () => {
     const prompt = new Prompt(['--no-huge', '--vdev', `net_vhost_pci0,path=${path('f')}`, '--', '-i']);
     prompts.push(prompt);
     await prompt.prints('testpmd> ');
@@ -103,7 +103,7 @@ describe('testpmd with RX interrupts', () => {
     ['split', {}],
     ['packed', { packed: true }],
   ])(
-    'loses no wake-up in ten thousand packets that each wait for the one before: %s',
+    'loses no wake-up in ten thousand packets that each wait for the previous one: %s',
     {
       timeout: 300_000,
     },
@@ -115,7 +115,7 @@ describe('testpmd with RX interrupts', () => {
     },
   );
 
-  it('is woken by the next peer when one died while it slept', async () => {
+  it('is woken by the next peer after one died while it slept', async () => {
     const prompt = await openPrompt('on');
     const killed = new Tool('tools/peer/main.ts', ['--vhost-user', path('u'), '--mode', 'sink']);
     tools.push(killed);
@@ -142,7 +142,7 @@ describe('testpmd with RX interrupts', () => {
     expect(prompt.exit).toBe(0);
   });
 
-  it('ends in order on a signal while it sleeps', async () => {
+  it('exits cleanly on a signal while it sleeps', async () => {
     const prompt = await openPrompt('on');
     await asleep(prompt);
     await prompt.kill('SIGTERM');

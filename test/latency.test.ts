@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Latencies end to end: peer, device model and testpmd, each in a process of its own. How long anything takes is not asked, but
-// that every frame is accounted for.
+// Latencies end to end: peer, device model and testpmd as separate processes. The times themselves are not
+// checked, only that every frame is accounted for.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { startDeviceModel, Tool } from './support/tool.ts';
 
 const RATE = 20_000;
 const COUNT = 10_000;
-/** Of the first frames, so many are due in the warm-up. */
+/** This many of the first frames are due in the warm-up. */
 const WARM_UP = 2000;
 
 describe('vhost-pci-peer --mode latency', () => {

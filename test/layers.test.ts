@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Imports in src/ and in addon/ go downwards only and past what a part must not know, nothing in src/ knows of tools/, and no files import each
-// other in a circle.
+// Imports in src/ and in addon/ go downwards only and past what a part must not know, nothing in src/ knows
+// of tools/, and no files import each other in a circle.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Top to bottom, with each one's reason to exist; a folder imports from itself and from what stands after it. */
+/** Top to bottom, with the purpose of each; a folder imports from itself and from those below it. */
 const REASONS: Readonly<Record<string, string>> = {
   testpmd: "the CLI in testpmd's dialect",
   lcore: 'pinned threads that run poll loops',
@@ -31,7 +31,9 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 const LAYERS = Object.keys(REASONS);
 
-/** What a part must never know, whatever the order above allows: [folder, folders that it never imports]. */
+/**
+ * Dependencies that are forbidden whatever the order above allows: [folder, folders that it never imports].
+ */
 const NEVERS: readonly [string, readonly string[]][] = [
   ['engines', ['vhost-pci', 'bus', 'drivers', 'ethdev']],
   ['vhost-pci', ['ethdev']],
@@ -45,7 +47,7 @@ const PUBLIC = ['index.ts', ...LAYERS.filter((layer) => layer !== 'testpmd')];
 
 /** What each folder of tools/ may import of the others. */
 const TOOLS: Readonly<Record<string, readonly string[]>> = {
-  run: ['peer'], // What the built-in peer reports, as types.
+  run: ['peer'], // Types of the built-in peer's reports.
   socket: [],
   device: ['run', 'socket'],
   peer: ['run', 'socket'],
@@ -56,7 +58,7 @@ const TOOLS: Readonly<Record<string, readonly string[]>> = {
   examples: [],
 };
 
-/** Folders of tools/bench, top to bottom; its other files lie between suites and instruments. */
+/** Folders of tools/bench, top to bottom; its other files are between suites and instruments. */
 const BENCH = ['suites', 'sides', 'instruments'];
 
 interface Import {
@@ -76,7 +78,7 @@ function importsOf(file: string, text: string): Import[] {
   return [...found].map(([, target = '']) => ({ from: file, to: join(dirname(file), target) }));
 }
 
-/** Tests and their helpers may reach anywhere. */
+/** Tests and their helpers may import anything. */
 const isTest = (file: string) => /\.test(-help)?\.ts$/.test(file);
 
 function layer(file: string): number {
@@ -89,7 +91,7 @@ const never = ({ from, to }: Import): boolean =>
       from.startsWith(`src/${folder}/`) && others.some((other) => to.startsWith(`src/${other}/`)),
   );
 
-/** The first circle found from each file that is on one; "a > b > a". */
+/** The first cycle found from each file that is on one; "a > b > a". */
 function importCircles(edges: readonly Import[]): string[] {
   const next = new Map<string, string[]>();
   for (const { from, to } of edges) next.set(from, [...(next.get(from) ?? []), to]);
@@ -113,8 +115,8 @@ function upward({ from, to }: Import): boolean {
 }
 
 /**
- * Device model and peer are the two ends of one protocol, and neither trusts the other: besides src they share the framed socket. The main
- * modules read command lines as all programs do.
+ * Device model and peer are the two ends of one protocol, and neither trusts the other: besides src they
+ * share only the framed socket. The main modules parse command lines as all programs do.
  */
 function sharedByBothEnds({ from, to }: Import): boolean {
   const [, end = ''] = from.split('/');
@@ -123,7 +125,7 @@ function sharedByBothEnds({ from, to }: Import): boolean {
   return folders.some((folder) => to.startsWith(folder));
 }
 
-/** In tools/bench: a number that grows downwards. */
+/** The layer in tools/bench, as a number that grows downwards. */
 function benchFloor(file: string): number {
   const floor = BENCH.indexOf(file.split('/')[2] ?? '');
   if (file === join('tools', 'bench', 'main.ts')) return -1;
@@ -153,7 +155,7 @@ describe('layers', () => {
     expect(intoSrc.filter(({ to }) => !PUBLIC.includes(to.split('/')[1] ?? '')).map(show)).toEqual([]);
   });
 
-  it('are not skipped where parts must not know each other', () => {
+  it('are separate where parts must not depend on each other', () => {
     const code = imports('src').filter(({ from }) => !isTest(from));
     expect(code.filter(never).map(show)).toEqual([]);
     expect(NEVERS.flat(2).filter((folder) => !LAYERS.includes(folder))).toEqual([]);
@@ -165,7 +167,7 @@ describe('layers', () => {
     expect(code.filter((one) => !sharedByBothEnds(one)).map(show)).toEqual([]);
   });
 
-  it('let the framed socket stand on src alone', () => {
+  it('let the framed socket depend on src only', () => {
     const code = imports('tools/socket').filter(({ from }) => !isTest(from));
     expect(code.filter(({ to }) => !/^(src|tools\/socket)\//.test(to)).map(show)).toEqual([]);
   });
@@ -174,7 +176,7 @@ describe('layers', () => {
     expect(importCircles([...imports('src'), ...imports('tools')])).toEqual([]);
   });
 
-  it('of tools/ lie side by side on tools/run and tools/socket', () => {
+  it('of tools/ are independent, on top of tools/run and tools/socket', () => {
     const among = imports('tools').filter(({ from, to }) => to.startsWith('tools/') && !isTest(from));
     const wrong = among.filter(({ from, to }) => {
       const [own = '', other = ''] = [from.split('/')[1], to.split('/')[1]];
@@ -195,7 +197,7 @@ describe('layers', () => {
     expect(inside.filter(({ from, to }) => benchFloor(to) < benchFloor(from)).map(show)).toEqual([]);
   });
 
-  it('would be found broken', () => {
+  it('violations would be found', () => {
     const text = `import { a } from '../ethdev/port.ts';\nconst b = await import('../../tools/x.ts');\nexport * from './c.ts';`;
     const found = importsOf('src/abi/x.ts', text);
     expect(found.map(({ to }) => to)).toEqual(['src/ethdev/port.ts', 'tools/x.ts', 'src/abi/c.ts']);
@@ -213,12 +215,15 @@ describe('layers', () => {
   });
 });
 
-/** What each folder of addon/ may include beside its own headers: folders or headers of the addon, and Node's. */
+/**
+ * What each folder of addon/ may include besides its own headers: folders or headers of the addon, and
+ * Node's.
+ */
 const ADDON: Readonly<Record<string, { readonly below: readonly string[]; readonly node: boolean }>> = {
   ring: { below: [], node: false },
   packet: { below: ['ring/layout.h'], node: false },
   burst: { below: ['packet', 'ring'], node: false },
-  // Notifications are the ring engine's (docs/architecture.md, "Folders of the addon").
+  // Notifications belong to the ring engine (docs/architecture.md, "Folders of the addon").
   os: { below: ['ring/bounded_call.h', 'ring/signal.h'], node: false },
   binding: { below: ['os', 'burst', 'packet', 'ring'], node: true },
 };
@@ -236,7 +241,7 @@ function includesOf(text: string): { quoted: string[]; system: string[] } {
   return { quoted: of('"'), system: of('<') };
 }
 
-/** The includes of a file of addon/ that its folder has no right to. */
+/** The includes of a file of addon/ that its folder may not have. */
 function forbidden(file: string, text: string): string[] {
   const folder = dirname(file);
   const rule = ADDON[folder];
@@ -248,7 +253,7 @@ function forbidden(file: string, text: string): string[] {
   ].map((name) => `addon/${file} includes ${name}`);
 }
 
-/** Headers of addon/ that include themselves by way of others: `#pragma once` would hide that. */
+/** Headers of addon/ that include themselves through others, which `#pragma once` would hide. */
 function circles(includes: ReadonlyMap<string, readonly string[]>): string[] {
   const reaches = (from: string, to: string, seen = new Set<string>()): boolean =>
     (includes.get(from) ?? []).some((name) => {
@@ -266,7 +271,7 @@ describe('folders of addon/', () => {
     expect([...folders].toSorted()).toEqual(Object.keys(ADDON).toSorted());
   });
 
-  it('have no circle of includes', () => {
+  it('have no include cycles', () => {
     const headers = cppSources().filter((file) => file.endsWith('.h'));
     const includes = headers.map((file) => {
       const { quoted } = includesOf(readFileSync(join(root, 'addon', file), 'utf8'));
@@ -275,14 +280,14 @@ describe('folders of addon/', () => {
     expect(circles(new Map(includes))).toEqual([]);
   });
 
-  it('include downwards only: ring, packet and burst nothing of os, binding or Node', () => {
+  it('include downwards only: ring, packet and burst include nothing from os, binding or Node', () => {
     const files = cppSources();
     expect(files.length).toBeGreaterThan(50);
     const found = files.flatMap((file) => forbidden(file, readFileSync(join(root, 'addon', file), 'utf8')));
     expect(found).toEqual([]);
   });
 
-  it('would be found broken', () => {
+  it('violations would be found', () => {
     const text = '#include <napi.h>\n#include <vector>\n#include "os/event.h"\n#include "ring/chain.h"\n';
     expect(forbidden('burst/x.cc', text)).toEqual([
       'addon/burst/x.cc includes os/event.h',

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The layouts are written down twice, in src/abi and in addon/ring/layout.h: they must say the same.
+// The layouts are defined twice, in src/abi and in addon/ring/layout.h; both must agree.
 import { describe, expect, it } from 'vitest';
 import { FIELD_BYTES, type Layout } from '../src/abi/layout.ts';
 import * as pci from '../src/abi/pci.ts';
@@ -19,7 +19,7 @@ const layouts: Layout[] = [pci, vfioUser, vhostPci, vhostUser, virtioNet, virtio
   .filter(isLayout);
 
 describe('src/abi', () => {
-  it('holds every layout of the addon with the same size and offsets', () => {
+  it('has every layout of the addon with the same size and offsets', () => {
     const compiled = native.layouts();
     const written: Record<string, number> = {};
     for (const layout of layouts) {

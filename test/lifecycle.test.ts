@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Deaths in full traffic, seen from testpmd's prompt: of the peer, of the device model, of testpmd itself.
+// Deaths under full traffic, seen from testpmd's prompt: of the peer, of the device model, of testpmd itself.
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { until } from './support/wait.ts';
 const LINK_EVENT = 'Port 0: link state change event';
 const REMOVAL_EVENT = 'Port 0: device removal event';
 
-describe('testpmd in full traffic', () => {
+describe('testpmd under full traffic', () => {
   let folder: string;
   const tools: Tool[] = [];
   const prompts: Prompt[] = [];
@@ -47,7 +47,7 @@ describe('testpmd in full traffic', () => {
   const linkStatus = async (prompt: Prompt) =>
     /Link status: (\w+)/.exec(await prompt.say('show port info 0'))?.[1];
 
-  /** All three, with packets on their way. */
+  /** Starts all three, with packets in flight. */
   const runAll = async () => {
     const device = await startDevice();
     const prompt = await openPrompt();
@@ -56,7 +56,7 @@ describe('testpmd in full traffic', () => {
     return { device, prompt, peer };
   };
 
-  it('regression: says why there is no link, at the prompt and in show port info, without a peer and when it goes', async () => {
+  it('regression: reports why the link is down, at the prompt and in show port info, without a peer and when it goes', async () => {
     await startDevice();
     const prompt = await openPrompt();
     await prompt.prints('Port 0: no link: no peer is connected');
@@ -72,7 +72,7 @@ describe('testpmd in full traffic', () => {
     expect(await prompt.say('show device info all')).toContain('No link: no peer is connected;');
   });
 
-  it('says that the link is down when the peer is killed, answers, and serves the next peer', async () => {
+  it('reports that the link is down when the peer is killed, answers, and serves the next peer', async () => {
     const { device, prompt, peer } = await runAll();
     const from = prompt.out.length;
     await peer.kill();
@@ -88,7 +88,7 @@ describe('testpmd in full traffic', () => {
     expect([device.running, prompt.running]).toEqual([true, true]);
   });
 
-  it('outlives three peers that are killed one after the other', async () => {
+  it('survives three peers killed one after the other', async () => {
     const { prompt, peer } = await runAll();
     await peer.kill();
     for (let i = 0; i < 3; i++) {
@@ -116,7 +116,7 @@ describe('testpmd in full traffic', () => {
     expect(prompt.out).not.toMatch(/^ {4}at /m);
   });
 
-  it('starts again over the sockets that a killed device model left behind', async () => {
+  it('restarts on the sockets that a killed device model left behind', async () => {
     const { device, prompt, peer } = await runAll();
     await device.kill();
     await prompt.prints('Now total ports is 0');
@@ -128,7 +128,7 @@ describe('testpmd in full traffic', () => {
   });
 
   it.each(['SIGKILL', 'SIGTERM'] as const)(
-    'leaves device model and peer alone when %s ends it',
+    'does not disturb device model and peer when %s ends it',
     async (signal) => {
       const { device, prompt, peer } = await runAll();
       await prompt.kill(signal);

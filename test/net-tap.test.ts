@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// net_tap against two kernels, each in a network namespace of its own: what leaves one through a tap is
-// forwarded by hand, or by testpmd, to the other.
+// net_tap against two kernels, each in its own network namespace: packets that leave one through a tap are
+// forwarded to the other, by hand or by testpmd.
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -30,7 +30,7 @@ const tearDown = () => {
   right.close();
 };
 
-/** Runs both ends of a transfer and gives their digests. */
+/** Runs both ends of a transfer and returns their digests. */
 async function ends(
   from: Namespace,
   to: Namespace,
@@ -49,12 +49,12 @@ async function ends(
   return [sent.trim(), got.replace('listening', '').trim()];
 }
 
-/** Sends 8 MiB through TCP and gives both ends' digests. */
+/** Sends 8 MiB through TCP and returns both ends' digests. */
 const transfer = (from: Namespace, to: Namespace, host: string, seed: number): Promise<string[]> =>
   ends(from, to, TRANSFER, host, '5001', String(BYTES), String(seed));
 
 /**
- * Forwards between two ports until `until` settles, out of their own TX queues or others, and tells what it
+ * Forwards between two ports until `until` settles, from their own TX queues or others, and reports what it
  * saw.
  */
 async function forward(
@@ -89,7 +89,7 @@ async function forward(
   return { ...seen, leaked };
 }
 
-describe.skipIf(tapMissing())('two kernels, joined by two taps in one process', () => {
+describe.skipIf(tapMissing())('two kernels connected by two taps in one process', () => {
   let ports: Port[];
 
   beforeEach(setUp);
@@ -128,7 +128,7 @@ describe.skipIf(tapMissing())('two kernels, joined by two taps in one process', 
     expect((seen.flags & MBUF_F_NEEDS_CSUM) !== 0).toBe(csum);
     expect((seen.flags & MBUF_F_TSO4) !== 0).toBe(tso);
     if (tso) {
-      // Segments that fill the MTU are still to be cut: less 20 bytes of IP, and 20 of TCP with its options.
+      // Segments that fill the MTU are still uncut: less 20 bytes of IP, and 20 of TCP with its options.
       expect(Math.max(...seen.gsoSizes)).toBeLessThanOrEqual(mtu - 40);
       expect(Math.min(...seen.gsoSizes)).toBeGreaterThanOrEqual(mtu - 80);
       expect(seen.longest).toBeGreaterThan(mtu + 14);
@@ -151,7 +151,7 @@ describe.skipIf(tapMissing())('two kernels, joined by two taps in one process', 
     for (const [sent, received] of await transfers) expect(received).toBe(sent);
     expect(offered).toBe(whole);
     expect((seen.flags & MBUF_F_USO) !== 0).toBe(whole);
-    // 1200 bytes of each datagram behind 42 of headers.
+    // 1200 bytes of each datagram after 42 of headers.
     expect([...seen.gsoSizes]).toEqual(whole ? [1200] : []);
     if (whole) expect(seen.longest).toBeGreaterThan(40_000);
     else expect(seen.longest).toBe(1242);
@@ -169,7 +169,7 @@ describe.skipIf(tapMissing())('two kernels, joined by two taps in one process', 
     passDatagrams(',tso=0', false),
   );
 
-  describe('with a peer between that has negotiated no offload at all', () => {
+  describe('with a peer in between that has negotiated no offloads', () => {
     let peers: PlainPeer[];
     const joinThroughPeers = () => {
       join2('', 1500);
@@ -185,7 +185,7 @@ describe.skipIf(tapMissing())('two kernels, joined by two taps in one process', 
       for (const port of ports) expect(port.stats()).toMatchObject({ ierrors: 0, oerrors: 0, rxNombuf: 0 });
     };
 
-    it('pass TCP unchanged both ways: what one kernel leaves uncut reaches the other cut and with its checksums', async () => {
+    it('pass TCP unchanged both ways: what one kernel leaves uncut reaches the other segmented and with checksums', async () => {
       const tx = joinThroughPeers();
       const transfers = bothWays();
       const seen = await forward(ports, transfers, tx);
@@ -214,7 +214,7 @@ describe.skipIf(tapMissing())('two kernels, joined by two taps in one process', 
     );
   });
 
-  it('change over to fewer offloads while packets flow', async () => {
+  it('switch to fewer offloads while packets flow', async () => {
     join2('', 1500);
     const transfers = (async () => {
       const first = await transfer(left, right, '10.99.0.2', 1);
@@ -244,7 +244,7 @@ describe.skipIf(tapMissing())('testpmd with net_tap', () => {
     const iface = interfaceName();
     await start(['--vdev', `net_tap0,iface=${iface}`, '--', '-i', '--forward-mode=icmpecho', '-a']);
     left.adopt(iface, '10.99.0.1/24');
-    // The next one goes when the last one is back, so that a slow machine has no queue that runs over.
+    // Each ping is sent when the previous one is back, so that no queue overflows on a slow machine.
     const ping = (...args: string[]) => left.runAsync('ping', '-q', '-A', ...args);
     expect(await ping('-c', '1000', '10.99.0.2')).toContain(
       '1000 packets transmitted, 1000 received, 0% packet loss',
@@ -255,7 +255,7 @@ describe.skipIf(tapMissing())('testpmd with net_tap', () => {
     expect(await prompt.say('show port info 0')).toContain(`Interface: ${iface}`);
   });
 
-  it('joins the offloads of the ports that it forwards between', async () => {
+  it('uses the offloads common to the ports that it forwards between', async () => {
     const names = [interfaceName(), interfaceName(), interfaceName(), interfaceName()];
     const vdevs = names.map((iface, i) => `net_tap${i},iface=${iface}${i === 3 ? ',tso=0' : ''}`);
     await start([...vdevs.flatMap((vdev) => ['--vdev', vdev]), '--', '-i', '-a']);
@@ -300,7 +300,7 @@ describe.skipIf(tapMissing())('testpmd with net_tap', () => {
     expect(await run()).toBeGreaterThan(1000);
   });
 
-  it('regression: tells what the driver took and had to drop in TX-dropped', async () => {
+  it('regression: counts packets that the driver accepted and had to drop in TX-dropped', async () => {
     const iface = interfaceName();
     const vdev = `net_tap0,iface=${iface}`;
     await start(['--vdev', vdev, '--', '-i', '--forward-mode=txonly', '--rxq=2', '--txq=2', '-a']);
@@ -330,7 +330,7 @@ describe.skipIf(tapMissing())('testpmd with net_tap', () => {
     expect(counts(await prompt.say('show fwd stats all')).flat()).toEqual([0, 0, 0, 0]);
   });
 
-  it('sets the MTU that the kernel has', async () => {
+  it("sets the kernel's MTU", async () => {
     const iface = interfaceName();
     await start(['--vdev', `net_tap0,iface=${iface}`, '--vdev', 'net_null0', '--', '-i']);
     await prompt.say('port config mtu 0 9000');

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Packets that a driver may send and nobody can take: too large for the whole pool of the one who receives, or too short to be a frame.
-// They are dropped and counted, and what comes behind them arrives. Of runts the same is seen of DPDK's own back-end.
+// Packets that a driver may send and no receiver can accept: too large for the receiver's whole pool, or too
+// short to be a frame. They are dropped and counted, and the packets after them arrive. For runts, the same
+// is checked with DPDK's own back-end.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encode } from '../src/abi/layout.ts';
 import { VIRTIO_NET_F_CSUM, VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_HDR } from '../src/abi/virtio-net.ts';
@@ -71,8 +72,8 @@ describe('testpmd', () => {
     await pmd?.kill();
   });
 
-  it('regression: with a pool of 64 KiB drops a packet of 65,549 bytes, and goes on', async () => {
-    // 1024 mbufs with 64 bytes each for the packet.
+  it('regression: with a pool of 64 KiB drops a packet of 65,549 bytes and continues', async () => {
+    // 1024 mbufs with 64 packet bytes each.
     pmd = await startPmd('--mbuf-size=192', '--total-num-mbufs=1024');
     peer = await ChainPeer.start(
       stage.path('vhost.sock'),
@@ -84,7 +85,7 @@ describe('testpmd', () => {
     for (const frame of GOOD.slice(50)) peer.send(PLAIN, { data: frame });
     await comeBack(peer, 101);
     expect(latestOf(await pmd.say('show port stats 0'), 0)?.rxPackets).toBe(100);
-    // As many at once as the pool can hold, and once more when it is empty again.
+    // As many at once as the pool can hold, and again when it is empty.
     for (let round = 0; round < 3; round++) {
       peer.send(...segmentable(65_536));
       peer.send(...large);
@@ -95,7 +96,7 @@ describe('testpmd', () => {
     expect(count(await pmd.say('show port xstats 0'), 'rx_q0_oversize_errors')).toBe(4);
   });
 
-  it('regression: takes all good packets among runts, which come back and are counted', async () => {
+  it('regression: receives all good packets among runts, which come back and are counted', async () => {
     pmd = await startPmd();
     peer = await ChainPeer.start(stage.path('vhost.sock'), 0n);
     const runts = sendAmongRunts(peer);
@@ -107,7 +108,7 @@ describe('testpmd', () => {
 });
 
 describe.skipIf(dpdkMissing())('DPDK net_vhost', () => {
-  it('takes all good packets among runts, which come back', async () => {
+  it('receives all good packets among runts, which come back', async () => {
     const socket = stage.path('vhost.sock');
     const other = Testpmd.start({
       vdevs: [`net_vhost0,iface=${socket},queues=1`],
@@ -125,7 +126,10 @@ describe.skipIf(dpdkMissing())('DPDK net_vhost', () => {
   });
 });
 
-/** Eleven chains of nothing but a network header, one behind each ninth good packet; gives their number. */
+/**
+ * Sends eleven chains that hold only a network header, one after each ninth good packet; returns their
+ * number.
+ */
 function sendAmongRunts(to: ChainPeer): number {
   let runts = 0;
   for (const [i, frame] of GOOD.entries()) {
@@ -137,7 +141,7 @@ function sendAmongRunts(to: ChainPeer): number {
   return runts;
 }
 
-/** A TCP packet of so many bytes that is still to be cut, with its header in front. */
+/** A TCP packet of this many bytes that is still uncut, with its header before it. */
 function segmentable(bytes: number) {
   const flow: Flow = {
     protocol: 'tcp',

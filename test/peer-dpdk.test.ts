@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The built-in peer against DPDK's own vhost back-end: if every frame comes back with its contents through a back-end that is not
-// ours, the peer is a right virtio-net driver and a fair judge of our device.
+// The built-in peer against DPDK's own vhost back-end: if every frame comes back unchanged through another
+// project's back-end, the peer is a correct virtio-net driver and a fair judge of our device.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,7 +52,7 @@ async function startPeer(options: Partial<PeerOptions>): Promise<Peer> {
   return peer;
 }
 
-/** Sends COUNT frames and waits until they are back. */
+/** Sends COUNT frames and waits until they have come back. */
 async function roundTrip(options: Partial<PeerOptions>): Promise<Peer> {
   const started = await startPeer({ count: COUNT, patienceMs: 30_000, ...options });
   await until('all frames are back or given up', () => started.done);
@@ -97,7 +97,7 @@ describe.skipIf(dpdkMissing())('the peer with DPDK net_vhost', () => {
     expectAllBack(await roundTrip({ hugepages: true }));
   });
 
-  it('negotiates what is asked for and nothing else', async () => {
+  it('negotiates exactly what is requested', async () => {
     await startTestpmd('rxonly');
     const features: bigint[] = [];
     for (const options of [{}, { mergeable: false }, { inOrder: false }]) {
@@ -109,7 +109,7 @@ describe.skipIf(dpdkMissing())('the peer with DPDK net_vhost', () => {
     expect(features).toEqual([VERSION_1 | MRG_RXBUF | IN_ORDER, VERSION_1 | IN_ORDER, VERSION_1 | MRG_RXBUF]);
   });
 
-  it('echo: gives back whatever it gets', async () => {
+  it('echo: sends back everything that it receives', async () => {
     const other = await startTestpmd('flowgen');
     const echo = await startPeer({ mode: 'echo' });
     await until('frames went round', () => echo.stats().txPackets > COUNT);
@@ -138,14 +138,14 @@ describe.skipIf(dpdkMissing())('the peer with DPDK net_vhost', () => {
     expectAllBack(waiting);
   });
 
-  it('a back-end killed in full traffic is noticed and, once it is back, used again', async () => {
+  it('a back-end killed under full traffic is noticed and used again once it is back', async () => {
     const first = await startTestpmd('io');
     const living = await startPeer({});
     await until('frames come back', () => living.stats().rxPackets > COUNT);
     first.signal('SIGKILL');
     await until('the peer notices', () => !living.up);
     await first.ended(5000);
-    rmSync(path); // DPDK does not take over a socket that a crash left.
+    rmSync(path); // DPDK does not reuse a socket left by a crash.
     await startTestpmd('io');
     await until('the peer is back', () => living.up);
     const before = living.stats().rxPackets;

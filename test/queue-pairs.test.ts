@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// As many queue pairs as there can be: every queue of each rings, both ways, between the real device model, our client and a
-// front-end. One message carries far fewer descriptors than there are queues.
+// The maximum number of queue pairs: every queue of each signals in both directions between the real device
+// model, our client and a front-end. One message carries far fewer descriptors than there are queues.
 import { mkdtempSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,7 +42,7 @@ describe(`${PAIRS} queue pairs`, { timeout: 3 * MINUTE }, () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('regression: all call the peer', async () => {
+  it('regression: all queues call the peer', async () => {
     for (const ring of QUEUES) {
       const call = native.eventfd();
       peer.calls[ring] = call;
@@ -54,11 +54,11 @@ describe(`${PAIRS} queue pairs`, { timeout: 3 * MINUTE }, () => {
       const call = peer.calls[crossed(queue)] as number;
       await until(`queue ${queue} has called`, () => native.eventfdDrain(call) > 0n, MINUTE);
     }
-    // Each its own peer's ring, and no other.
+    // Each queue calls its own ring of the peer, and no other.
     for (const call of peer.calls) expect(native.eventfdDrain(call)).toBe(0n);
   });
 
-  it('all interrupt the driver', async () => {
+  it('all queues interrupt the driver', async () => {
     const common = driver.bar(0);
     const { queue_select, queue_msix_vector } = VIRTIO_PCI_COMMON_CFG.fields;
     const interrupts = QUEUES.map((queue) => driver.interruptFd(2 + queue));
@@ -72,7 +72,7 @@ describe(`${PAIRS} queue pairs`, { timeout: 3 * MINUTE }, () => {
       peer.kicks[ring] = kick;
       expect(await peer.ack(VHOST_USER.SET_VRING_KICK, u64s(BigInt(ring)), [kick])).toBe(0n);
     }
-    // One came with each new kick descriptor.
+    // One interrupt arrived with each new kick descriptor.
     for (const fd of interrupts) await until('it came', () => native.eventfdDrain(fd) > 0n, MINUTE);
     for (const ring of QUEUES) {
       writeSync(peer.kicks[ring] as number, u64s(1n));

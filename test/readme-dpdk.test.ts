@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The README's three processes with DPDK as the peer, typed as they are printed, but for the sockets' folder.
+// The README's three processes with DPDK as the peer, typed as printed, except for the sockets' folder.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { dpdkMissing } from './support/dpdk.ts';
 import { nodeArguments, ROOT } from './support/program.ts';
 import { until } from './support/wait.ts';
 
-/** The lines of the README's section on starting by hand. */
+/** The commands in the README's section on starting by hand. */
 const LINES = (
   /## By hand[\s\S]*?```sh\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, 'README.md'), 'utf8'))?.[1] ?? ''
 )
@@ -47,7 +47,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Types a line into a shell; what it prints is collected. */
+/** Types a line into a shell and collects its output. */
 function type(line: string) {
   const node = (_: string, path: string) =>
     [process.execPath, ...nodeArguments(`${path}.ts`)].map(quoted).join(' ');

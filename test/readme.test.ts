@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the README promises can be typed as printed.
+// The README's commands and code work as printed.
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ const readme = readFileSync(root('README.md'), 'utf8');
 const manifest = JSON.parse(readFileSync(root('package.json'), 'utf8'));
 
 describe('README.md', () => {
-  it('prints the forwarding example as it is in the tree', () => {
+  it('prints the forwarding example exactly as in the tree', () => {
     const printed = /```ts\n([\s\S]*?)```/.exec(readme)?.[1];
     expect(printed).toBe(readFileSync(root('tools/examples/forward.ts'), 'utf8'));
   });
@@ -23,7 +23,7 @@ describe('README.md', () => {
       expect(manifest.scripts, `npm run ${script}`).toHaveProperty([script]);
   });
 
-  it('says where each program of the package is', () => {
+  it('gives the path of each program of the package', () => {
     for (const path of Object.values<string>(manifest.bin))
       expect(existsSync(root(path.replace(/^dist\//, '').replace(/\.js$/, '.ts'))), path).toBe(true);
   });

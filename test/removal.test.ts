@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The device model ends while testpmd forwards without a prompt: it says so, and ends too, or waits as it was
-// told.
+// The device model ends while testpmd forwards without a prompt: testpmd reports it, and exits as well or
+// waits, depending on its options.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,7 +32,7 @@ describe('testpmd without a prompt, when its only device goes', () => {
     await pmd.printed('nb forwarding ports=1');
   };
 
-  it('ends as a failure, with one line that says why', async () => {
+  it('exits with a failure and one line that says why', async () => {
     await startPmd();
     await device.kill('SIGINT');
     await until('it ends', () => !pmd.running);
@@ -52,7 +52,7 @@ describe('testpmd without a prompt, when its only device goes', () => {
   });
 });
 
-/** Many processes, one after the other, beside a poll loop. */
+/** Time for many processes, one after the other, next to a poll loop. */
 const TEST_MS = 180_000;
 
 describe('a device model that ends and starts again', { timeout: TEST_MS }, () => {
@@ -81,7 +81,7 @@ describe('a device model that ends and starts again', { timeout: TEST_MS }, () =
     while (!((await now()) > packets)) if (Date.now() > end) throw new Error(`no packets:\n${pmd.out}`);
   };
 
-  it('has its port back with --hot-plug: the same id and configuration, forwarding', async () => {
+  it('gets its port back with --hot-plug: the same id and configuration, forwarding', async () => {
     const device = await stage.startDevice('--queues', '2');
     const pmd = await startPrompt('--hot-plug', '--rxq=2', '--txq=2');
     stage.startPeer('--queues', '2');
@@ -90,7 +90,7 @@ describe('a device model that ends and starts again', { timeout: TEST_MS }, () =
     const from = pmd.out.length;
     await device.kill();
     await pmd.prints('Now total ports is 1', from);
-    // Its id is kept for it.
+    // Its id is reserved.
     expect(await pmd.say('port attach net_null1')).toContain(
       'Port 2 is attached. Now total ports is 2\nDone\n',
     );
@@ -102,7 +102,7 @@ describe('a device model that ends and starts again', { timeout: TEST_MS }, () =
     expect(await pmd.say('show port info 1')).toContain('Current number of RX queues: 2\n');
   });
 
-  it('does not start forwarding again that was stopped meanwhile', async () => {
+  it('does not restart forwarding that was stopped meanwhile', async () => {
     const device = await stage.startDevice();
     const pmd = await startPrompt('--hot-plug');
     await pmd.say('start');
@@ -116,7 +116,7 @@ describe('a device model that ends and starts again', { timeout: TEST_MS }, () =
     expect(pmd.out.slice(from)).toContain('Packet forwarding not started\n');
   });
 
-  it('says once why a device that is back cannot be taken', async () => {
+  it('reports once why a returned device cannot be used', async () => {
     const device = await stage.startDevice('--queues', '2');
     const pmd = await startPrompt('--hot-plug', '--rxq=2', '--txq=2');
     await device.kill('SIGINT');
@@ -129,7 +129,7 @@ describe('a device model that ends and starts again', { timeout: TEST_MS }, () =
     expect(pmd.out.match(/will retry/g)).toHaveLength(1);
   });
 
-  it('has its port back by port attach, as the prompt says', async () => {
+  it('gets its port back with port attach, as the prompt suggests', async () => {
     const device = await stage.startDevice();
     const pmd = await startPrompt();
     const attach = `port attach net_vhost_pci0,path=${stage.path('vfio.sock')}`;

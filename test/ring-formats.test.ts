@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// All kinds of ring between the driver, the real device model and the built-in peer, and drivers that die in full traffic.
+// All kinds of ring between the driver, the real device model and the built-in peer, and drivers that die
+// under full traffic.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Stage } from './support/stage.ts';
 
@@ -57,7 +58,7 @@ describe('every frame comes back on each of four queue pairs', () => {
   });
 });
 
-describe('a driver that is killed in full traffic is followed by another', () => {
+describe('a driver killed under full traffic is replaced by another', () => {
   it.each([
     ['packed rings', ['--packed']],
     ['packed rings without order', ['--packed', '--no-in-order']],

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Packets that a peer left uncut, towards one that does not take them so: TCP and UDP over both IPs, mbufs of any size, both kinds of
-// ring, with and without mergeable buffers, as much room as there happens to be. What arrives is compared with what the sender's own stack
-// would have sent (test/model/segmentation.ts).
+// Uncut packets from one peer to another that does not accept them uncut: TCP and UDP over IPv4 and IPv6,
+// mbufs of any size, both kinds of ring, with and without mergeable buffers, with any amount of room. The
+// received frames are compared with those that the sender's own stack would have sent
+// (test/model/segmentation.ts).
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_HDR } from '../src/abi/virtio-net.ts';
@@ -33,10 +34,10 @@ interface Case {
   readonly size: number;
   readonly dataRoom: number;
   readonly mergeable: boolean;
-  /** The peer finishes checksums (GUEST_CSUM), or everything is done here. */
+  /** The peer completes checksums (GUEST_CSUM), or all are completed here. */
   readonly checks: boolean;
   readonly ringSize: number;
-  /** Buffers that the peer posts before each burst, and the bytes of each. */
+  /** Number of buffers that the peer posts before each burst, and the size of each. */
   readonly posts: readonly { readonly count: number; readonly bytes: number }[];
 }
 
@@ -78,7 +79,7 @@ const cases = (packed: boolean): fc.Arbitrary<Case> =>
 const legal = ({ flow, size, mergeable, payload }: Case): Case['size'] =>
   Math.max(
     mergeable ? size : Math.min(size, 1000),
-    // No more than 1024 segments, and than a ring of 8 mergeable buffers holds of one.
+    // At most 1024 segments, none larger than a ring of 8 mergeable buffers holds.
     Math.ceil(payload.length / 1000),
     flow.protocol === 'udp' ? 1 : 8,
   );
@@ -98,7 +99,7 @@ afterAll(() => {
 const flagsOf = ({ protocol, ip }: Flow): number =>
   MBUF_F_NEEDS_CSUM | (protocol === 'udp' ? MBUF_F_USO : ip === 4 ? MBUF_F_TSO4 : MBUF_F_TSO6);
 
-/** Makes the packet, in mbufs that are as full as can be, and gives its first. */
+/** Makes the packet, in mbufs filled as far as possible, and returns the first mbuf. */
 function make(pool: Mempool, { flow, payload }: Case, size: number): number {
   const frame = uncut(flow, payload);
   const count = Math.ceil(frame.length / pool.dataRoom);
@@ -120,7 +121,7 @@ function make(pool: Mempool, { flow, payload }: Case, size: number): number {
   return first;
 }
 
-/** A peer's receive ring that takes nothing uncut, and the frames that came into it. */
+/** A peer's receive ring that accepts nothing uncut, and the frames received in it. */
 class Receiver {
   readonly ring: ScriptedRing | ScriptedPackedRing;
   readonly queue = native.queueCreate('tx');
@@ -210,7 +211,7 @@ describe.each([
   });
 });
 
-/** What a receiver with GUEST_CSUM does: the sum over all that is there goes where the pseudo-header's is. */
+/** What a receiver with GUEST_CSUM does: the sum over the rest of the packet replaces the pseudo-header's. */
 function finish(flow: Flow, frame: Uint8Array): void {
   const at = transportOffset(flow);
   let sum = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A peer that breaks the rules of its rings, against the driver: its own ring stops or its entry is counted, and the rest goes on.
+// A peer that breaks the rules of its rings, against the driver: its ring stops or its entry is counted, and
+// everything else continues.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Stage } from './support/stage.ts';
 import { until } from './support/wait.ts';
@@ -23,7 +24,7 @@ describe('driver, device model and peer', () => {
     'chain-loop --packed',
     'length-overflow --packed --no-in-order',
     'indirect-outside --packed --event-idx',
-  ])('stop a ring that the peer breaks by %s, count it, and go on', async (attack) => {
+  ])('stop a ring that the peer breaks by %s, count it, and continue', async (attack) => {
     await stage.startDevice();
     const port = stage.startPort();
     const peer = stage.startPeer('--hostile', ...attack.split(' '));
@@ -39,7 +40,7 @@ describe('driver, device model and peer', () => {
     ['zero-length', 'rx_q0_undersize_errors'],
     ['short-buffer --packed', 'rx_q0_undersize_errors'],
     ['wrong-direction', 'rx_q0_invalid_buffers'],
-  ])('go on after an entry of the peer that is unusable: %s', async (attack, counter) => {
+  ])('continue after an unusable entry of the peer: %s', async (attack, counter) => {
     await stage.startDevice();
     const port = stage.startPort();
     stage.startPeer('--hostile', ...attack.split(' '));

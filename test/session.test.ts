@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The driver against the real device model and the built-in peer, each in a process of its own.
+// The driver against the real device model and the built-in peer, each in its own process.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Stage } from './support/stage.ts';
 import { until } from './support/wait.ts';
@@ -15,7 +15,7 @@ describe('driver, device model and peer', () => {
     await stage.close();
   });
 
-  it('carry every frame there and back, its contents unchanged', async () => {
+  it('carry every frame there and back with its contents unchanged', async () => {
     await stage.startDevice();
     const port = stage.startPort();
     expect(port.link().up).toBe(false);
@@ -41,7 +41,7 @@ describe('driver, device model and peer', () => {
     await stage.finished(peer);
   });
 
-  it('work without the extensions', async () => {
+  it('work without the protocol extensions', async () => {
     await stage.startDevice('--reference');
     const peer = stage.startPeer('--count', '5000', '--no-reconnect');
     await peer.printed('The back-end is up');
@@ -50,7 +50,7 @@ describe('driver, device model and peer', () => {
     expect(port.info.details['Device features']).not.toMatch(/SESSION/);
   });
 
-  it('survive the death of the peer in full traffic', async () => {
+  it('survive the death of the peer under full traffic', async () => {
     await stage.startDevice();
     const port = stage.startPort();
     const peer = stage.startPeer();
@@ -70,14 +70,14 @@ describe('driver, device model and peer', () => {
     stage.startPeer();
     await until('traffic flows', () => port.stats().ipackets > 5000);
     await device.kill();
-    await until('the removal is told', () => removed > 0);
+    await until('the removal is reported', () => removed > 0);
     expect([removed, port.link().up]).toEqual([1, false]);
     expect(() => port.xstats()).not.toThrow();
     port.stop();
     expect(() => port.start()).toThrow(/its device is removed/);
   });
 
-  it('go on with another driver after the first one', async () => {
+  it('continue with another driver after the first one', async () => {
     await stage.startDevice();
     const first = stage.startPort();
     const peer = stage.startPeer('--window', '64');
@@ -91,7 +91,7 @@ describe('driver, device model and peer', () => {
     expect(second.stats().ierrors).toBe(0);
   });
 
-  it('go on with another driver after the first one was killed in full traffic', async () => {
+  it('continue with another driver after the first one was killed under full traffic', async () => {
     await stage.startDevice();
     const first = stage.run('test/support/echo-driver.ts', stage.path('vfio.sock'));
     const peer = stage.startPeer('--window', '64');

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Memory in a file whose file system does not answer: every call that asks it holds whoever calls, and a page that is touched never
-// comes. The device model does not even ask; a driver that was told to take such memory loses the queues on it, and nothing else.
+// Memory in a file whose file system does not answer: every call into it blocks the calling thread, and a
+// touched page never arrives. The device model does not make such calls; a driver that was configured to
+// accept such memory loses the queues on it, and nothing else.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encode } from '../src/abi/layout.ts';
 import { VHOST_USER } from '../src/abi/vhost-user.ts';
@@ -25,10 +26,10 @@ const MQ = 1n << 22n;
 const ENTRIES = 256;
 const BUFFER_BYTES = 2048;
 const FILE_BYTES = ENTRIES * BUFFER_BYTES;
-/** Where the file is in the peer's machine. */
+/** Guest-physical address of the file in the peer. */
 const FILE_GPA = GPA + BigInt(2 * MEMORY_BYTES);
 const FILE_USER = USER + BigInt(2 * MEMORY_BYTES);
-/** Where the peer's own memory has buffers. */
+/** Offset of the buffers in the peer's own memory. */
 const BUFFERS = MEMORY_BYTES - FILE_BYTES;
 
 describe.skipIf(fuseMissing())('memory on a file system that does not answer', () => {
@@ -58,7 +59,7 @@ describe.skipIf(fuseMissing())('memory on a file system that does not answer', (
   it.each(['statfs', 'getattr', 'flush', 'read=0'])(
     'regression: F7: is refused by the device model, which does not wait for its %s',
     async (silence) => {
-      // A child would close its copy of the descriptor, and hang, before it becomes another program.
+      // A child would close its copy of the descriptor, and hang, before it execs.
       const device = await stage.startDevice('-v');
       fuse = await SilentFuse.mount(FILE_BYTES, [silence]);
       const fd = fuse.open();
@@ -73,7 +74,7 @@ describe.skipIf(fuseMissing())('memory on a file system that does not answer', (
       ends.push(driver);
       await driver.version();
       expect(await driver.mapDma([fd], 0x4000_0000n, BigInt(FILE_BYTES))).toBe(22);
-      // Both go on.
+      // Both continue.
       expect(await peer.sendMemory()).toBe(0n);
       for (const ring of [0, 1]) await peer.startRing(ring);
       for (const ring of [0, 1]) await peer.enable(ring);
@@ -82,7 +83,7 @@ describe.skipIf(fuseMissing())('memory on a file system that does not answer', (
     },
   );
 
-  /** A ring of the peer with all buffers laid out, in the file or in its own memory. */
+  /** A ring of the peer with all buffers laid out in the file or in its own memory. */
   function layOut(peer: TestPeer, ring: number, buffers: bigint): void {
     const { desc, avail } = ringOffsets(ring);
     for (let i = 0; i < ENTRIES; i++) {
@@ -98,7 +99,7 @@ describe.skipIf(fuseMissing())('memory on a file system that does not answer', (
     peer.view.setUint16(avail + 2, ENTRIES, true);
   }
 
-  it('regression: F7: that was let in costs a queue, and neither the prompt nor the other queues', async () => {
+  it('regression: F7: that was accepted costs a queue, but neither the prompt nor the other queues', async () => {
     fuse = await SilentFuse.mount(FILE_BYTES, ['read=0']);
     await stage.startDevice('--queues', '2', '--allow-memory-fs', 'fuse');
     const peer = newPeer();

@@ -17,11 +17,11 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Its sockets lie in a folder of its own in here, which must be gone after it. */
+/** Parent of the folder for its sockets, which must be gone afterwards. */
 const demo = (...args: string[]): Promise<Ended> => runTool(MAIN, args, { TMPDIR: folder });
 
 describe('npm start', () => {
-  it('brings everything back, checked, and leaves nothing behind', async () => {
+  it('gets every packet back, checked, and leaves nothing behind', async () => {
     const { code, stdout, stderr } = await demo('--duration', '2');
     expect([code, stderr]).toEqual([0, '']);
     const lines = stdout.trim().split('\n');
@@ -34,7 +34,7 @@ describe('npm start', () => {
       );
     }
     const peer = /^peer: (\d+) sent, (\d+) received; all came back/m.exec(stdout);
-    const pmd = /^pmd: {2}(\d+) received, (\d+) sent, 0 dropped, \d+ cycles a packet/m.exec(stdout);
+    const pmd = /^pmd: {2}(\d+) received, (\d+) sent, 0 dropped, \d+ cycles per packet/m.exec(stdout);
     expect(Number(peer?.[1])).toBeGreaterThan(0);
     expect([peer?.[2], pmd?.[1], pmd?.[2]]).toEqual([peer?.[1], peer?.[1], peer?.[1]]);
     expect(readdirSync(folder)).toEqual([]);
@@ -44,7 +44,7 @@ describe('npm start', () => {
     ['--forward-mode', 'io', '--size', '1518'],
     ['--forward-mode', 'mac', '--queues', '2'],
     ['--size', '9000', '--burst', '8'],
-  ])('checks contents with %s %s %s %s, too', async (...args) => {
+  ])('checks contents with %s %s %s %s as well', async (...args) => {
     const { code, stdout, stderr } = await demo('--duration', '1', ...args);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toContain('all came back, in order and with the right contents');
@@ -58,7 +58,7 @@ describe('npm start', () => {
     expect([code, stdout]).toEqual([0, expect.stringContaining(still)]);
   });
 
-  it('says what can be changed', async () => {
+  it('describes its options', async () => {
     const { code, stdout } = await demo('--help');
     expect(code).toBe(0);
     for (const option of [
@@ -86,7 +86,7 @@ describe('npm start', () => {
     expect(stderr).toMatch(/^npm start: /);
   });
 
-  it('says which part failed in one line, and ends the others', async () => {
+  it('reports the failed part in one line and ends the others', async () => {
     const child = startTool(MAIN, ['--duration', '60'], { TMPDIR: folder });
     let stdout = '';
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -104,7 +104,7 @@ describe('npm start', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('regression: names the part that somebody stopped while packets flowed', async () => {
+  it('regression: names the part that was stopped while packets flowed', async () => {
     const child = startTool(MAIN, ['--duration', '3'], { TMPDIR: folder });
     let stdout = '';
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -122,7 +122,7 @@ describe('npm start', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('regression: ends, its children too, when nobody reads its lines any more', async () => {
+  it('regression: ends, with its children, when the reader of its output is gone', async () => {
     const child = startTool(MAIN, ['--duration', '60'], { TMPDIR: folder });
     let stderr = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {

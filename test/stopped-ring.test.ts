@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A ring that its peer has taken back is not written on, whatever holds the driver's main thread, or its whole process. The peer
-// makes all buffers available again as soon as they are used, also after it has stopped the ring: what sends on is seen.
+// A ring that its peer has taken back is not written to, even while the driver's main thread, or its whole
+// process, is held. The peer makes all buffers available again as soon as they are used, also after it has
+// stopped the ring, so that any further sending is detected.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -12,14 +13,14 @@ import type { Tool } from './support/tool.ts';
 import { until } from './support/wait.ts';
 
 const LATE = 'did not let go';
-/** Packets of one burst. */
+/** Packets per burst. */
 const BURST = 32;
 const settle = () => new Promise((resolve) => setTimeout(resolve, 500));
 
 describe.each([
   ['split', false],
   ['packed', true],
-])('a stopped %s ring is not written on', (_, packed) => {
+])('a stopped %s ring is not written to', (_, packed) => {
   let stage: Stage;
   let device: Tool;
   let peer: StillPeer;
@@ -44,7 +45,7 @@ describe.each([
     ...['--', '-i', '--auto-start', '--forward-mode=txonly', '--stats-period=1'],
   ];
 
-  /** Stops the peer's receive ring, and shows it to be at rest from then on. */
+  /** Stops the peer's receive ring and checks that it stays untouched from then on. */
   async function stopsForGood(): Promise<void> {
     await peer.stopRing('rx');
     while (peer.receiveAny() > 0);
@@ -64,8 +65,8 @@ describe.each([
     },
   );
 
-  it.skipIf(programMissing('python3', 'python3', 'a terminal that nobody reads'))(
-    'regression: by testpmd on a terminal that nobody reads',
+  it.skipIf(programMissing('python3', 'python3', 'a terminal that is not read'))(
+    'regression: by testpmd on a terminal that is not read',
     async () => {
       const python = join(ROOT, 'test/support/held-terminal.py');
       const program = [process.execPath, '--import', import.meta.resolve('tsx')];
@@ -89,11 +90,11 @@ describe.each([
     },
   );
 
-  it('regression: by a process that is frozen, and continued: at most the burst that it was frozen in', async () => {
+  it('regression: by a process that is frozen and continued, except for the burst that it was frozen in', async () => {
     const pmd = stage.run('src/testpmd/main.ts', ...testpmd());
     await flows();
     process.kill(pmd.pid, 'SIGSTOP');
-    await until('nothing comes any more', () => peer.receiveAny() === 0);
+    await until('no packets arrive any more', () => peer.receiveAny() === 0);
     await peer.stopRing('rx');
     while (peer.receiveAny() > 0);
     const [before, received] = [peer.image('rx'), peer.received];

@@ -14,6 +14,6 @@ it('ten million packets through rx, macswap and tx allocate nothing on the JavaS
   expect(result.received).toBeGreaterThanOrEqual(12_000_000 - 64);
   expect(result.bad).toBe(0);
   expect(result.available).toBe(1024);
-  // The measurement itself leaves a few kilobytes; one small object a burst would be five megabytes.
+  // The measurement itself leaves a few kilobytes; one small object per burst would be five megabytes.
   expect(result.growth).toBeLessThan(65_536);
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a peer or a driver can do to the device model with the eventfds that it hands over: the real process, and an attacker
-// of another one at the other end of each descriptor.
+// What a peer or a driver can do to the device model with the eventfds that it hands over: the real process,
+// with an attacker in another process at the other end of each descriptor.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ import { startDeviceModel, type Tool } from '../support/tool.ts';
 import { until } from '../support/wait.ts';
 
 const MINUTE = 60_000;
-/** Bursts of signals to a descriptor under attack; one in a hundred is held where a signal can block. */
+/** Bursts of signals to a descriptor under attack; one in a hundred blocks where a signal can block. */
 const ROUNDS = 600;
 const BURST = 12;
 
@@ -29,7 +29,7 @@ let received: number[];
 const open: { close(): void }[] = [];
 const path = (name: string) => join(folder, name);
 
-/** An eventfd at whose other end an attacker sits. */
+/** An eventfd with an attacker at its other end. */
 async function attacked(kind: 'fill' | 'window' | 'semaphore'): Promise<{ fd: number; strike(): void }> {
   const name = path(`attacker-${attackers.length}`);
   const listener = native.unixListen(name);
@@ -56,7 +56,7 @@ async function linked(prepare: (peer: TestPeer, driver: TestDriver) => Promise<v
   return { peer, driver };
 }
 
-/** Alive, and a signal ends it. */
+/** Checks that it is alive and that a signal ends it. */
 async function endsWell(): Promise<void> {
   expect(device.running).toBe(true);
   const killed = device.kill('SIGTERM');
@@ -104,7 +104,7 @@ describe.skipIf(programMissing('g++', 'g++', 'attacks by eventfds'))(
       for (const fd of received) native.close(fd);
     });
 
-    it('regression: F2: a call descriptor that is filled and drained holds nobody', async () => {
+    it('regression: F2: a call descriptor that is filled and drained blocks no thread', async () => {
       const { fd, strike } = await attacked('window');
       const { driver } = await linked(async (peer) => {
         peer.calls[0] = native.dup(fd);
@@ -142,7 +142,7 @@ describe.skipIf(programMissing('g++', 'g++', 'attacks by eventfds'))(
       await endsWell();
     });
 
-    it('regression: F3: a semaphore as kick descriptor is refused, and costs nothing', async () => {
+    it('regression: F3: a semaphore as kick descriptor is refused and costs nothing', async () => {
       const { fd, strike } = await attacked('semaphore');
       strike();
       const { peer, driver } = await linked(async () => {});
@@ -150,14 +150,14 @@ describe.skipIf(programMissing('g++', 'g++', 'attacks by eventfds'))(
       expect(await peer.ack(VHOST_USER.SET_VRING_KICK, u64s(1n), [fd])).toBe(known ? 1n : 0n);
       const before = cpuTicks();
       for (let i = 0; i < 200; i++) await new Promise((resolve) => setTimeout(resolve, 10));
-      // Two seconds; a loop that spins takes all 200 ticks.
+      // Two seconds; a spinning loop takes all 200 ticks.
       expect(cpuTicks() - before).toBeLessThan(100);
       expect(await peer.ack(VHOST_USER.SET_VRING_NUM, u32s(0, 256))).toBe(0n);
       expect(await driver.linkUp()).toBe(true);
       await endsWell();
     });
 
-    it('F3: a semaphore of which the kernel does not say it is given up after a few counts', async () => {
+    it('F3: a semaphore that the kernel does not report as one is given up after a few counts', async () => {
       const { fd, strike } = await attacked('semaphore');
       let events = 0;
       let broken = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Almost legal control queue messages of a device: the driver's parser says what they are or what is wrong with them.
+// Almost valid control queue messages of a device: the driver's parser returns each message or the reason why
+// it is invalid.
 import { expect, it } from 'vitest';
 import { parseMessage } from '../../src/vhost-pci/messages.ts';
 import {
@@ -42,6 +43,6 @@ it(`${MESSAGES} of them: each is a message or has a reason`, () => {
     });
     seen.set(type, (seen.get(type) ?? 0) + 1);
   }
-  // Some are still messages, so that the disorder reaches what lies behind the header.
+  // Some are still valid messages, so that mutations reach the part after the header.
   expect([...seen.keys()].length).toBeGreaterThan(3);
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Whole sessions of a hostile front-end and a hostile driver against the device model's process, for FUZZ_SECONDS. Longer, from
-// another seed, or one session again: control-path/main.ts.
+// Whole sessions of a hostile front-end and a hostile driver against the device model's process, for
+// FUZZ_SECONDS. Longer runs, other seeds, and single sessions: control-path/main.ts.
 import { expect, it } from 'vitest';
 import { openFds } from '../support/open-fds.ts';
 import { until } from '../support/wait.ts';
@@ -9,7 +9,7 @@ import { type Finding, Fuzzer } from './control-path/fuzzer.ts';
 const SECONDS = Number(process.env.FUZZ_SECONDS ?? 15);
 const SEED = 1;
 
-it(`the device model lives through ${SECONDS} s of hostile sessions, and serves honest machines after each`, {
+it(`the device model survives ${SECONDS} s of hostile sessions, and serves honest machines after each`, {
   timeout: (SECONDS + 120) * 1000,
 }, async () => {
   const before = openFds();

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The gate of a ring (docs/device-abi.md, "GATE") under random orders of what both sides do: a front-end that stops, disables, starts, kicks and
-// changes its memory table, and a driver whose bursts come and stay as they like, which looks at its messages late, acknowledges what nobody
-// asked for, twice, or never lets go. However it goes: once the front-end has its answer, a driver that keeps the rules stores nothing
-// into the ring; and there is an answer.
+// The gate of a ring (docs/device-abi.md, "GATE") under random orders of both sides' actions: a front-end
+// that stops, disables, starts, kicks and changes its memory table, and a driver whose bursts start and stay
+// at random, which reads its messages late, sends unsolicited or duplicate acknowledgements, or never lets
+// go. In every case, once the front-end has its answer, a driver that follows the rules stores nothing into
+// the ring; and there is an answer.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,7 +32,7 @@ import { TestPeer } from '../../tools/device/test-help/peer.test-help.ts';
 const RUNS = Number(process.env.FUZZ_RUNS ?? 100);
 /** A driver that does not let go is given up after one second. */
 const ANSWER_MS = 60_000;
-/** Two bursts of two lcores in one ring are against the rules, so each ring has one. */
+/** Bursts of two lcores in one ring are against the rules, so each ring has one. */
 const RINGS = [0, 1] as const;
 type Ring = (typeof RINGS)[number];
 const queueOf = (ring: Ring): number => ring ^ 1;
@@ -76,7 +77,7 @@ const steps = (lies: boolean): fc.Arbitrary<Step[]> =>
     { minLength: 5, maxLength: 40 },
   );
 
-/** A driver with a burst that is inside a ring, or not. */
+/** A driver with a burst that may be inside a ring. */
 class Bursts {
   readonly #driver: TestDriver;
   readonly #serials = [0, 0];
@@ -113,7 +114,7 @@ class Bursts {
     if (!this.#inside[ring]) this.#driver.setBusy(queueOf(ring), 0);
   }
 
-  /** One that has been given up leaves the ring alone. */
+  /** A driver that has been given up leaves the ring alone. */
   store(ring: Ring): void {
     if (!this.#inside[ring] || this.#driver.allowed(queueOf(ring)) === VHOST_PCI_GATE_REVOKED) return;
     this.stores++;
@@ -125,12 +126,12 @@ class Bursts {
     this.#driver.setBusy(queueOf(ring), 0);
   }
 
-  /** No burst is there. */
+  /** Claims that a burst is inside when there is none. */
   lie(ring: Ring): void {
     if (!this.#inside[ring]) this.#driver.setBusy(queueOf(ring), 0x8000_0001);
   }
 
-  /** What a driver with GATE is never asked for, twice. */
+  /** Acknowledges, twice, a request that a driver with GATE is never sent. */
   async acknowledge(ring: Ring): Promise<void> {
     const size = VHOST_PCI_CTRL_HDR.size + VHOST_PCI_QUEUE_STOP.size;
     const view = new DataView(new ArrayBuffer(size));
@@ -182,7 +183,7 @@ async function play(list: readonly Step[], leaves: boolean): Promise<Bursts> {
     await driver.untilLink(true);
     bursts.look();
     const frontEnd = new FrontEnd(peer, bursts);
-    // Both sides go on beside each other; each of them does one thing at a time.
+    // Both sides run concurrently; each of them does one thing at a time.
     let asking = Promise.resolve();
     let acknowledging = Promise.resolve();
     for (const { ring, frontEnd: asks, driver: does, turns: wait } of list) {
@@ -214,11 +215,11 @@ async function play(list: readonly Step[], leaves: boolean): Promise<Bursts> {
 
 it.each([
   ['comes and goes', false, true, RUNS],
-  // Each of these may cost a second.
+  // Each of these may take a second.
   ['never lets go in the end', false, false, RUNS / 4],
   ['says that it is inside when it is not', true, false, RUNS / 4],
 ] as const)(
-  'a ring that was taken back is not stored into, by a driver that %s',
+  'a driver that %s does not store into a ring that was taken back',
   async (_, lies, leaves, numRuns) => {
     let stores = 0;
     await fc.assert(

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Seeded disorder for protocol messages: legal ones, changed where it hurts. The same seed gives the same messages.
+// Seeded mutations of protocol messages: valid ones, changed at critical places. The same seed gives the same
+// messages.
 
-/** Values at which arithmetic goes wrong. */
+/** Boundary values of arithmetic. */
 const BOUNDARIES = [
   0n,
   1n,
@@ -39,7 +40,7 @@ export class Disorder {
     this.#state = seed >>> 0;
   }
 
-  /** 0..limit-1 (mulberry32). */
+  /** A number in 0..limit-1 (mulberry32). */
   below(limit: number): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let t = this.#state;
@@ -63,7 +64,7 @@ export class Disorder {
     return bytes;
   }
 
-  /** The bytes in pieces, as a stream may deliver them. */
+  /** Splits the bytes into pieces, as a stream may deliver them. */
   cut(bytes: Uint8Array): Uint8Array[] {
     const pieces: Uint8Array[] = [];
     for (let at = 0; at < bytes.length; ) {
@@ -92,7 +93,7 @@ export class Disorder {
     }
   }
 
-  /** An aligned field of 2, 4 or 8 bytes becomes a value at a boundary, or lies next to what it was. */
+  /** An aligned field of 2, 4 or 8 bytes becomes a boundary value, or a neighbour of its old value. */
   #setField(bytes: Uint8Array): Uint8Array {
     const width = this.pick([2, 4, 4, 8, 8]);
     if (bytes.length < width) return bytes;
@@ -107,5 +108,5 @@ export class Disorder {
   }
 }
 
-/** How many sessions a fuzzer of messages makes: more in the pipeline, where FUZZ_SECONDS is larger. */
+/** Number of sessions of a message fuzzer: more in CI, where FUZZ_SECONDS is larger. */
 export const fuzzSessions = (perSecond: number): number => perSecond * Number(process.env.FUZZ_SECONDS ?? 15);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The fuzzers of the ring engine, for FUZZ_SECONDS each; longer runs: make -C test/fuzz fuzz-long.
+// The ring engine's fuzzers, for FUZZ_SECONDS each; longer runs: make -C test/fuzz fuzz-long.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ import { programMissing } from '../support/program-missing.ts';
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const seconds = Number(process.env.FUZZ_SECONDS ?? 15);
 
-/** What the fuzzer says of its run at the end; its last lines when it found something. */
+/** The fuzzer's final summary; its last lines if it found something. */
 function fuzz(fuzzer: string): { executed: number; status: number | null; end: string } {
   const arguments_ = ['-s', '-C', folder, `check-${fuzzer}`, `SECONDS=${seconds}`];
   const run = spawnSync('make', arguments_, { encoding: 'utf8', maxBuffer: 1 << 28 });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Almost legal vfio-user messages: commands of a driver against the device model's server, and replies of a server against
-// this driver's client. Whatever comes, it is closed or answered, no descriptor is left, and the next one is served.
+// Almost valid vfio-user messages: a driver's commands against the device model's server, and a server's
+// replies against this driver's client. Whatever is sent, it is answered or the connection closed, no
+// descriptor leaks, and the next client is served.
 import { mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
@@ -42,7 +43,7 @@ afterAll(() => {
 
 type Legal = readonly [command: number, payload: Uint8Array, fds: readonly number[]];
 
-/** What a driver may send, any of it at any time. */
+/** What a driver may send, in any order. */
 function legal(chaos: Disorder): Legal[] {
   const [event, memory] = things as [number, number];
   const bar0 = BigInt(4 * chaos.below(0x1000));
@@ -84,13 +85,13 @@ function next(chaos: Disorder): readonly [Uint8Array, readonly number[]] {
   return [chaos.chance(2) ? chaos.mutate(message) : message, chaos.chance(80) ? fds : others];
 }
 
-describe('almost legal commands of a driver', () => {
+describe('almost valid commands of a driver', () => {
   const sessions = fuzzSessions(15);
   let folder: string;
   let server: VfioUserServer;
   let target: PciFunction;
   const lines: string[] = [];
-  /** Of ours, not of the driver. */
+  /** Error codes of ours, not caused by the driver. */
   const faults: unknown[] = [];
 
   beforeAll(() => {
@@ -136,7 +137,7 @@ describe('almost legal commands of a driver', () => {
       for (const [at, piece] of chaos.cut(message).entries()) driver.channel.send(piece, at === 0 ? fds : []);
       if (chaos.chance(30)) await new Promise((resolve) => setImmediate(resolve));
     }
-    // EIO stands for an error that nobody thought of.
+    // EIO stands for an unexpected error.
     while (driver.channel.pending > 0) {
       const { data, fds } = await driver.channel.receive();
       for (const fd of fds) native.close(fd);
@@ -160,7 +161,7 @@ describe('almost legal commands of a driver', () => {
     }
   });
 
-  it('a legal driver is served afterwards', async () => {
+  it('a valid driver is served afterwards', async () => {
     const driver = connect();
     expect((await driver.version()).error).toBe(0);
     expect((await driver.request(VFIO_USER.DEVICE_GET_INFO, u32s(16, 0, 0, 0))).error).toBe(0);
@@ -169,7 +170,7 @@ describe('almost legal commands of a driver', () => {
   });
 });
 
-/** Queues what a good server would say, each message changed with a chance. */
+/** Queues what a correct server would send; each message is changed with some probability. */
 class DisorderlyServer extends QueuedServer {
   readonly #chaos: Disorder;
   readonly #percent: number;
@@ -195,10 +196,10 @@ class DisorderlyServer extends QueuedServer {
   }
 }
 
-describe('almost legal replies of a server', () => {
+describe('almost valid replies of a server', () => {
   const sessions = fuzzSessions(60);
 
-  /** Opens the device, maps BAR 2 and asks for doorbells; throws what the driver throws. */
+  /** Opens the device, maps BAR 2 and requests doorbells; throws the driver's errors. */
   function use(server: QueuedServer): void {
     const memory = things[1] as number;
     server.describeDevice({ memoryBytes: 4 * PAGE });
@@ -237,15 +238,15 @@ describe('almost legal replies of a server', () => {
       } finally {
         server.close();
       }
-      // A thread closes what a stranger gave.
+      // A separate thread closes foreign descriptors.
       await until(`no descriptor is left of seed ${seed}`, () => openFds() <= before);
     }
-    // Both happen, or the disorder is too great or too small to find anything.
+    // Both must happen, or the mutations are too many or too few to find anything.
     expect(refused).toBeGreaterThan(sessions / 20);
     expect(refused).toBeLessThan(sessions);
   });
 
-  it('a legal server is used afterwards', () => {
+  it('a valid server is used afterwards', () => {
     const server = new QueuedServer();
     use(server);
     server.close();

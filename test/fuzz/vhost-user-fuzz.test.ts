@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A front-end whose messages are almost legal against the device model's back-end: whatever it sends, the connection is
-// closed or answered, no descriptor is left, and the next front-end is served.
+// A front-end with almost valid messages against the device model's back-end: whatever it sends, the message
+// is answered or the connection closed, no descriptor leaks, and the next front-end is served.
 import { openSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VHOST_USER } from '../../src/abi/vhost-user.ts';
@@ -40,7 +40,7 @@ afterAll(() => {
   for (const fd of things) native.close(fd);
 });
 
-/** Of ours, not of the peer. */
+/** Error codes of ours, not caused by the peer. */
 const faults: unknown[] = [];
 afterAll(() => expect(faults).toEqual([]));
 
@@ -48,7 +48,7 @@ function backendOn(fd: number): VhostUserBackend {
   const host: BackendHost = {
     offeredFeatures: NET_AND_PROTOCOL,
     acceptFeatures: () => {},
-    // Sometimes at once, sometimes later: a driver takes its time.
+    // Sometimes at once, sometimes later: a real driver takes its time.
     session: { stopRings: () => new Promise((resolve) => setImmediate(resolve)) },
     kicks: { watch: () => {}, unwatch: () => {} },
     changed: () => {},
@@ -63,7 +63,7 @@ function backendOn(fd: number): VhostUserBackend {
 
 type Legal = readonly [request: number, payload: Uint8Array, fds: readonly number[]];
 
-/** What a front-end may send, any of it at any time. */
+/** What a front-end may send, in any order. */
 function legal(peer: TestPeer, ring: number): Legal[] {
   const [event, memory] = things as [number, number];
   const none = new Uint8Array(0);
@@ -102,10 +102,10 @@ function legal(peer: TestPeer, ring: number): Legal[] {
   ];
 }
 
-/** One message: legal, changed, or with other descriptors. */
+/** One message: valid, changed, or with other descriptors. */
 function next(chaos: Disorder, peer: TestPeer): readonly [Uint8Array, readonly number[]] {
   const [request, payload, fds] = chaos.pick(legal(peer, chaos.below(4)));
-  // With acknowledgements a mistake does not end the session.
+  // With acknowledgements, a mistake does not end the session.
   const flags = chaos.chance(95) ? 1 | NEED_REPLY : chaos.below(16);
   const body = chaos.chance(60) ? chaos.mutate(payload) : payload;
   const message = vhostUserMessage(chaos.chance(95) ? request : chaos.below(64), body, flags);
@@ -133,7 +133,7 @@ async function session(seed: number): Promise<void> {
   expect(backend.closed).toBe(true);
 }
 
-describe('almost legal vhost-user messages', () => {
+describe('almost valid vhost-user messages', () => {
   it(`${SESSIONS} sessions of ${MESSAGES} are closed or answered and leave nothing`, {
     timeout: 600_000,
   }, async () => {
@@ -146,7 +146,7 @@ describe('almost legal vhost-user messages', () => {
     }
   });
 
-  it('a legal front-end is served afterwards', async () => {
+  it('a valid front-end is served afterwards', async () => {
     const [a, b] = native.socketPair();
     const backend = backendOn(b);
     const peer = new TestPeer(a);

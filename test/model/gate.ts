@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The two gates of a queue as programs for the model checker (DeviceQueue::Enter, Leave, Start and Quiesce; DriverGates of the
-// device model). The first lets one thread stop a queue which another polls: after Quiesce, no burst touches the peer's memory, or
-// the words of the second gate, which may be unmapped then. The second lets the device model take the ring back: after that no
-// burst touches the ring, and neither does the thread that starts the queue by an older record.
+// The two gates of a queue as programs for the model checker (DeviceQueue::Enter, Leave, Start and Quiesce;
+// DriverGates of the device model). The first lets one thread stop a queue that another thread polls: after
+// Quiesce, no burst touches the peer's memory, or the words of the second gate, which may be unmapped then.
+// The second lets the device model take the ring back: after that no burst touches the ring, and neither does
+// the thread that starts the queue from an older record.
 import type { Model, Step } from './tso.ts';
 
 const FIRST = 'a burst touches memory after Quiesce';
 const SECOND = 'the ring is touched after the device took it back';
 
-/** What can be done wrong, and what comes of it. */
+/** Possible mistakes and the consequence of each. */
 export const GATE_MISTAKES = {
   'Enter does not wait for its store': FIRST,
   'Quiesce does not wait for its store': FIRST,
@@ -24,7 +25,7 @@ export const GATE_MISTAKES = {
 export type GateMistake = keyof typeof GATE_MISTAKES;
 
 const BURSTS = 2;
-/** Of the ring that the driver knows; the next handing out has another. */
+/** Serial of the ring that the driver knows; the next assignment has another. */
 const SERIAL = 1;
 
 /** A sequentially consistent store on x86-64 is an exchange: a store, and a fence. */
@@ -47,7 +48,8 @@ export function gate(...mistakes: GateMistake[]): Model {
     { op: 'load', from: 'running', into: 'running' },
     { op: 'jump', to: 'leave', when: (r) => r.running === 0 },
   ];
-  // The words of the second gate are memory that Quiesce lets be unmapped: whether they are still there is judged at each touch.
+  // The words of the second gate are memory that may be unmapped after Quiesce: each access checks that they
+  // still exist.
   const second: Step[] = [
     { op: 'load', from: 'mapped', into: 'touched' },
     ...store('inside', 1, right('Enter does not wait for its second store')),

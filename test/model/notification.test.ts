@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// No wake-up is lost, whatever the interleaving and however late stores become visible; and each mistake is found.
+// No wake-up is lost, whatever the interleaving and however late stores become visible; and every planted
+// mistake is found.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -19,7 +20,7 @@ const MISTAKES: readonly (readonly [Mistake, readonly Suppression[]])[] = [
   ['no fence between suppression word and index', SUPPRESSIONS],
   ['no second look before sleeping', SUPPRESSIONS],
   ['suppression word read before the index is stored', SUPPRESSIONS],
-  // A flag has no index to be wrong about.
+  // A flag has no index that could be wrong.
   ['old index taken after the first part of a batch', ['event_idx', 'packed']],
 ];
 
@@ -39,21 +40,21 @@ describe.each(DIRECTIONS)('%s', (_, way) => {
   });
 });
 
-describe.each(SUPPRESSIONS)('both ways by %s', (by) => {
+describe.each(SUPPRESSIONS)('both directions by %s', (by) => {
   it.each([1, 2])('driver and device never sleep at once with work left, in a ring of %i', (size) => {
     const { states, failure } = explore(bothWays(by, size, 3));
     expect(failure).toBeNull();
     expect(states).toBeGreaterThan(1000);
   });
 
-  it('they do when a second look is left out', () => {
+  it('they do when a second check is left out', () => {
     const { failure } = explore(bothWays(by, 2, 3, 'no second look before sleeping'));
     expect(failure?.reason).toMatch(/sleep with \d of 3/);
   });
 });
 
 describe('the gates of a queue', () => {
-  it('keep bursts out of memory that is gone, and out of a ring that was taken back', () => {
+  it('keep bursts out of unmapped memory and out of a ring that was taken back', () => {
     expect(explore(gate()).failure).toBeNull();
   });
 
@@ -62,7 +63,7 @@ describe('the gates of a queue', () => {
   });
 });
 
-it('a counterexample tells what each side did', () => {
+it('a counterexample shows what each side did', () => {
   const { failure } = explore(oneWay(KICK, 'flags', 1, 'no fence between index and suppression word'));
   expect(failure?.trace).toContain('driver: loads device flags = 1, device event = 5');
   expect(failure?.trace.some((line) => line.startsWith('memory: available = 7'))).toBe(true);

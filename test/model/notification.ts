@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The notification protocol of a virtqueue (VIRTIO 1.2, 2.7.7 and 2.7.10) as programs for the model checker: the side that
-// publishes an index and decides whether to signal, and the side that arms the notification, looks again and sleeps.
-// The order of the steps is that of the functions named in MIRRORED; notification.test.ts compares the two.
+// The notification protocol of a virtqueue (VIRTIO 1.2, 2.7.7 and 2.7.10) as programs for the model checker:
+// the side that publishes an index and decides whether to signal, and the side that arms the notification,
+// checks again and sleeps. The order of the steps is that of the functions named in MIRRORED;
+// notification.test.ts compares the two.
 import type { Model, Registers, Step } from './tso.ts';
 
 /**
- * How the sleeper says what it wants: by a flag (split rings, and packed ones, without EVENT_IDX), by the index that it
- * waits for (split rings with it), or by a position and a flag in one word (packed rings with it).
+ * How the sleeper requests a notification: by a flag (split and packed rings without EVENT_IDX), by the index
+ * that it waits for (split rings with EVENT_IDX), or by a position and a flag in one word (packed rings with
+ * EVENT_IDX).
  */
 export type Suppression = 'flags' | 'event_idx' | 'packed';
 
-/** Ways to get it wrong, each of which loses a wake-up. */
+/** Mistakes, each of which loses a wake-up. */
 export type Mistake =
   | 'no fence between index and suppression word'
   | 'no fence between suppression word and index'
@@ -23,7 +25,7 @@ interface Direction {
   readonly sleeper: string;
   readonly index: string;
   readonly flags: string;
-  /** The index or position that is waited for. */
+  /** The index or position that the sleeper waits for. */
   readonly waitsFor: string;
   readonly event: string;
 }
@@ -48,7 +50,7 @@ export const CALL: Direction = {
   event: 'call',
 };
 
-/** Functions of the engine, and what each does in the order in which the model does it. */
+/** Functions of the engine, and the steps of each in the order in which the model takes them. */
 export const MIRRORED = [
   {
     file: 'addon/ring/driver_queue.h',
@@ -97,10 +99,13 @@ export const MIRRORED = [
   },
 ] as const;
 
-/** Indices are 16 bits wide; 3 show the same wrap-around. Of a packed ring, the position and above it the wrap counter. */
+/**
+ * Indices are 16 bits wide; 3 bits show the same wrap-around. In a packed ring, the position with the wrap
+ * counter above.
+ */
 const MODULUS = 8;
 const PACKED_SIZE = MODULUS / 2;
-/** The values of a packed ring; those of a split ring say the same of 0 and 1. */
+/** Flag values of a packed ring; a split ring's 0 and 1 mean the same. */
 const ENABLE = 0;
 const DISABLE = 1;
 const DESC = 2;
@@ -112,7 +117,7 @@ const word = (n: number): number => n & 0xffff;
 const needEvent = (event: number, now: number, before: number): boolean =>
   wrap(now - event - 1) < wrap(now - before);
 
-/** PackedNeedsEvent of addon/ring/notify.h, whose indices of slots are 16 bits wide. */
+/** PackedNeedsEvent of addon/ring/notify.h, whose slot indices are 16 bits wide. */
 function packedNeedsEvent(flags: number, event: number, now: number, before: number): boolean {
   if (flags !== DESC) return flags !== DISABLE;
   const slot = now % PACKED_SIZE;
@@ -127,7 +132,7 @@ const jump = (to: string, when?: (r: Registers) => boolean): Step =>
 const label = (name: string): Step => ({ op: 'label', name });
 const register = (r: Registers, name: string): number => r[name] as number;
 
-/** Publishes entries up to register `to`, from `from` on, and signals where it is wanted; ends at label `then`. */
+/** Publishes the entries after `from` up to register `to` and signals if requested; ends at label `then`. */
 function publish(way: Direction, by: Suppression, mistakes: ReadonlySet<Mistake>, then: string): Step[] {
   const load: Step = {
     op: 'load together',
@@ -154,7 +159,7 @@ function publish(way: Direction, by: Suppression, mistakes: ReadonlySet<Mistake>
     { op: 'store', to: way.index, value: (r) => register(r, 'to') },
     ...fence,
     ...(early ? [] : [load]),
-    // What was decided from is of no use any more, and would only tell equal states apart.
+    // The inputs of the decision are not needed any more and would only make equal states differ.
     set((r) => Object.assign(r, { wanted: wanted(r) ? 1 : 0, flags: 0, event: 0, from: 0 })),
     jump(then, (r) => r.wanted === 0),
     { op: 'signal', event: way.event },
@@ -162,7 +167,10 @@ function publish(way: Direction, by: Suppression, mistakes: ReadonlySet<Mistake>
   ];
 }
 
-/** What the sleeper stores to be signalled when the index leaves register `last`, and what not to be. */
+/**
+ * What the sleeper stores to request a signal when the index leaves register `last`, and what it stores to
+ * cancel that.
+ */
 function ask(way: Direction, by: Suppression, want: boolean): Step[] {
   const flags = (value: number): Step => ({ op: 'store', to: way.flags, value: () => value });
   const event = (behind: number): Step => ({
@@ -171,12 +179,15 @@ function ask(way: Direction, by: Suppression, want: boolean): Step[] {
     value: (r) => wrap(register(r, 'last') - behind),
   });
   if (by === 'flags') return [flags(want ? ENABLE : DISABLE)];
-  // An index that was passed just now comes round again after all others only.
+  // An index that was just passed comes up again only after all others.
   if (by === 'event_idx') return [event(want ? 0 : 1)];
   return [event(0), flags(want ? DESC : DISABLE)];
 }
 
-/** Asks for a signal when the index leaves register `last`, and sleeps unless it has; goes on at label `then`. */
+/**
+ * Requests a signal when the index leaves register `last`, and sleeps unless it already has; continues at
+ * label `then`.
+ */
 function sleep(way: Direction, by: Suppression, mistakes: ReadonlySet<Mistake>, then: string): Step[] {
   const look: Step[] = [
     { op: 'load', from: way.index, into: 'seen' },
@@ -193,7 +204,7 @@ function sleep(way: Direction, by: Suppression, mistakes: ReadonlySet<Mistake>, 
   ];
 }
 
-/** Nobody has asked for anything yet: polling. */
+/** Neither side has requested a signal yet: both poll. */
 const initialMemory = (way: Direction, by: Suppression, start: number): Registers => ({
   [way.index]: start,
   [way.flags]: by === 'event_idx' ? ENABLE : DISABLE,
@@ -201,7 +212,9 @@ const initialMemory = (way: Direction, by: Suppression, start: number): Register
   [way.event]: 0,
 });
 
-/** One side publishes `total` entries in batches of one or two, the other takes them and sleeps in between. */
+/**
+ * One side publishes `total` entries in batches of one or two; the other takes them and sleeps in between.
+ */
 export function oneWay(way: Direction, by: Suppression, total: number, ...mistakes: Mistake[]): Model {
   const wrong = new Set(mistakes);
   const start = MODULUS - 2;
@@ -243,7 +256,7 @@ export function oneWay(way: Direction, by: Suppression, total: number, ...mistak
   };
 }
 
-/** Both ways at once: the driver sleeps while the ring is full, the device while it is empty. */
+/** Both directions at once: the driver sleeps while the ring is full, the device while it is empty. */
 export function bothWays(by: Suppression, size: number, total: number, ...mistakes: Mistake[]): Model {
   const wrong = new Set(mistakes);
   const inFlight = (r: Registers) => wrap(register(r, 'to') - register(r, 'last'));

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// TCP and UDP segmentation as a sender's own stack does it (RFC 9293, RFC 768, RFC 791, RFC 8200), written for clearness: a flow is
-// described, and each frame is made from nothing, checksums included.
+// TCP and UDP segmentation as a sender's own stack does it (RFC 9293, RFC 768, RFC 791, RFC 8200), written
+// for clarity: a flow is described, and each frame is built from scratch, checksums included.
 
 export interface Flow {
   readonly protocol: 'tcp' | 'udp';
   readonly ip: 4 | 6;
   /** VLAN tags. */
   readonly tags: readonly number[];
-  /** Bytes, a multiple of 4 (IPv4), or of 8 (IPv6, one destination header). */
+  /** Length in bytes: a multiple of 4 (IPv4), or of 8 (IPv6, one destination header). */
   readonly ipOptions: number;
   readonly tcpOptions: number;
   readonly tcpFlags: number;
@@ -27,7 +27,7 @@ export const headerBytes = (flow: Flow): number =>
   transportOffset(flow) + (flow.protocol === 'tcp' ? 20 + flow.tcpOptions : 8);
 export const checksumOffset = ({ protocol }: Flow): number => (protocol === 'tcp' ? 16 : 6);
 
-/** The whole flow as one frame that is still to be cut: its checksum is that of the pseudo-header. */
+/** The whole flow as one uncut frame; its checksum is that of the pseudo-header. */
 export function uncut(flow: Flow, payload: Uint8Array): Uint8Array {
   const frame = headers(flow, payload);
   const at = transportOffset(flow);
@@ -35,7 +35,7 @@ export function uncut(flow: Flow, payload: Uint8Array): Uint8Array {
   return frame;
 }
 
-/** The same in frames of `size` bytes of payload, of which the first one is number `from` of its flow. */
+/** The same flow in frames of `size` payload bytes, the first of which is number `from` of its flow. */
 export function cut(flow: Flow, payload: Uint8Array, size: number): Uint8Array[] {
   const count = Math.max(1, Math.ceil(payload.length / size));
   return Array.from({ length: count }, (_, i) => {
@@ -53,7 +53,7 @@ export function cut(flow: Flow, payload: Uint8Array, size: number): Uint8Array[]
   });
 }
 
-/** Whether the checksums of a frame of this flow are right. */
+/** True if the checksums of a frame of this flow are correct. */
 export function isIntact(flow: Flow, frame: Uint8Array): boolean {
   const [l3, l4] = [networkOffset(flow), transportOffset(flow)];
   if (flow.ip === 4 && onesSum(frame.subarray(l3, l4)) !== 0xffff) return false;
@@ -113,7 +113,10 @@ function ipv6(flow: Flow, frame: Uint8Array): void {
   if (flow.ipOptions > 0) frame.set([number(flow), flow.ipOptions / 8 - 1, 1, flow.ipOptions - 4], at + 40);
 }
 
-/** RFC 9293, 3.1, and RFC 8200, 8.1: in the order of neither, which makes no difference to the sum. */
+/**
+ * The pseudo-header of RFC 9293, 3.1, and RFC 8200, 8.1. The fields are in neither order, which does not
+ * change the sum.
+ */
 function pseudoHeader(flow: Flow, length: number): Uint8Array {
   const addresses = flow.addresses.subarray(0, flow.ip === 4 ? 8 : 32);
   const rest = Uint8Array.of(0, number(flow), (length >>> 24) & 0xff, length >>> 16, length >>> 8, length);

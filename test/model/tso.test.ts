@@ -18,17 +18,17 @@ function pair(first: readonly Step[], second: readonly Step[], forbidden: [numbe
   };
 }
 
-it('store buffering: without fences both may miss the store of the other', () => {
+it("store buffering: without fences, both may miss the other's store", () => {
   const { failure } = explore(pair([store('x'), load('y')], [store('y'), load('x')], [0, 0]));
   expect(failure?.reason).toBe('both saw 0,0');
 });
 
-it('store buffering: with a fence in one of the two they may as well', () => {
+it('store buffering: with a fence in only one of them, both still may', () => {
   const model = pair([store('x'), { op: 'fence' }, load('y')], [store('y'), load('x')], [0, 0]);
   expect(explore(model).failure).not.toBeNull();
 });
 
-it('store buffering: with fences in both one sees the other', () => {
+it('store buffering: with fences in both, one sees the other', () => {
   const first: Step[] = [store('x'), { op: 'fence' }, load('y')];
   const second: Step[] = [store('y'), { op: 'fence' }, load('x')];
   expect(explore(pair(first, second, [0, 0])).failure).toBeNull();
@@ -51,7 +51,7 @@ it('message passing: stores become visible in order', () => {
   expect(explore(model).failure).toBeNull();
 });
 
-it('a thread sees its own stores before anybody else does', () => {
+it('a thread sees its own stores before other threads do', () => {
   expect(explore(pair([store('x'), load('x')], [], [0, -1])).failure).toBeNull();
 });
 

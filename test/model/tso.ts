@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A small explicit-state model checker for programs of a few threads on x86-TSO: every interleaving of their steps and of
-// their store buffers is visited, breadth first, so that a counterexample is a shortest one.
+// A small explicit-state model checker for programs of a few threads on x86-TSO. It visits every interleaving
+// of their steps and of their store buffers, breadth first, so that a counterexample is a shortest one.
 //
-// x86-TSO (Owens, Sarkar, Sewell 2009): each thread has a FIFO buffer of stores; a load sees the newest store of its own
-// buffer, or memory; a buffer drains on its own at any time; a fence waits until the own buffer is empty. Loads and
-// stores of C++ with acquire and release are plain ones there.
+// x86-TSO (Owens, Sarkar, Sewell 2009): each thread has a FIFO buffer of stores; a load sees the newest store
+// in its own buffer, or memory; a buffer may drain at any time; a fence waits until the thread's own buffer
+// is empty. C++ loads and stores with acquire and release are plain ones there.
 
-/** Numbers that only the thread itself sees. */
+/** Numbers that only the thread itself can see. */
 export type Registers = Record<string, number>;
 
 export type Step =
   | { readonly op: 'store'; readonly to: string; readonly value: (r: Registers) => number }
   | { readonly op: 'load'; readonly from: string; readonly into: string }
-  /** One load of several fields that lie in one word. */
+  /** One load of several fields in one word. */
   | { readonly op: 'load together'; readonly fields: readonly (readonly [from: string, into: string])[] }
   | { readonly op: 'fence' }
-  /** One of several ways to go on. */
+  /** One of several ways to continue. */
   | { readonly op: 'choose'; readonly into: string; readonly among: readonly number[] }
-  /** An eventfd: signals count as one until somebody waits; waiting takes it and goes on. */
+  /** An eventfd: several signals count as one until a thread waits; waiting consumes it and continues. */
   | { readonly op: 'signal'; readonly event: string }
   | { readonly op: 'wait'; readonly event: string }
-  /** Steps that nobody else sees: they run together with the step before. */
+  /** Steps invisible to other threads; they run together with the step before. */
   | { readonly op: 'set'; readonly run: (r: Registers) => void }
   | { readonly op: 'jump'; readonly to: string; readonly when?: (r: Registers) => boolean }
   | { readonly op: 'label'; readonly name: string };
@@ -34,9 +34,9 @@ export interface Thread {
 export interface Model {
   readonly memory: Registers;
   readonly threads: readonly Thread[];
-  /** What is wrong with a state in which nothing can happen any more, or null. */
+  /** The fault of a state in which no thread can run any more, or null. */
   readonly atEnd: (state: View) => string | null;
-  /** What is wrong with any state, or null. */
+  /** The fault of any state, or null. */
   readonly always?: (state: View) => string | null;
 }
 
@@ -48,7 +48,7 @@ export interface View {
 
 export interface Verdict {
   readonly states: number;
-  /** What is wrong and the steps that lead there; null when nothing is. */
+  /** The fault and the steps that lead to it; null if there is none. */
   readonly failure: { readonly reason: string; readonly trace: readonly string[] } | null;
 }
 
@@ -64,7 +64,7 @@ interface State {
   readonly threads: readonly ThreadState[];
 }
 
-/** How each state was reached first. */
+/** How each state was first reached. */
 type Origins = Map<string, { readonly parent: string; readonly text: string } | null>;
 
 interface Move {
@@ -105,7 +105,7 @@ function judge(model: Model, state: State, ended: boolean): string | null {
   return model.always?.(view) ?? (ended ? model.atEnd(view) : null);
 }
 
-/** Names always come in the same order, so the values tell states apart. */
+/** Names are always in the same order, so that the values identify a state. */
 function keyOf({ memory, threads }: State): string {
   const parts = threads.map(
     ({ at, registers, buffer }) => `${at} ${Object.values(registers)} ${buffer.join(';')}`,
@@ -174,17 +174,17 @@ function steps(thread: Thread, index: number, state: State): Move[] {
       if (state.memory[step.event] === 0) return [];
       return [go(`wakes by ${step.event}`, {}, own.buffer, { ...state.memory, [step.event]: 0 })];
     default:
-      throw new Error(`A ${step.op} is no step of its own`);
+      throw new Error(`A ${step.op} is not a separate step`);
   }
 }
 
-/** The newest store of the thread's own buffer, or memory. */
+/** The newest store in the thread's own buffer, or memory. */
 function seen(own: ThreadState, state: State, from: string): number {
   const buffered = own.buffer.findLast(([to]) => to === from);
   return buffered ? buffered[1] : (state.memory[from] as number);
 }
 
-/** Runs what nobody else sees, up to the next step that matters. */
+/** Runs steps invisible to other threads, up to the next visible one. */
 function settle(
   thread: Thread,
   from: number,

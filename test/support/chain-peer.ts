@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A virtio-net driver that sends what a test says, in chains of any shape, by hand and over the built-in peer's own front-end: so to any
-// vhost-user back-end.
+// A virtio-net driver that sends a test's bytes by hand in chains of any shape, over the built-in peer's own
+// front-end, and therefore to any vhost-user back-end.
 import { native } from '../../src/native.ts';
 import { Channel } from '../../tools/peer/channel.ts';
 import { FrontEnd } from '../../tools/peer/front-end.ts';
@@ -11,7 +11,7 @@ import { ScriptedRing } from './scripted-ring.ts';
 
 const MEMORY_BYTES = 2 << 20;
 const SIZE = 256;
-/** Of each ring its place, and all that is behind is for buffers. */
+/** Offset of each ring; everything after the rings is buffer memory. */
 const RINGS = [0, 0x8000].map((at) => ({ desc: at, avail: at + 0x2000, used: at + 0x4000, size: SIZE }));
 const FIRST_BUFFER = 0x10000;
 
@@ -29,7 +29,7 @@ export class ChainPeer {
     this.#rings = RINGS.map((ring) => new ScriptedRing({ memory, gpa: PEER_GPA, ring, buffers }));
   }
 
-  /** With one running pair of split rings; receives nothing. */
+  /** Connects with one running pair of split rings; receives nothing. */
   static async start(path: string, features: bigint): Promise<ChainPeer> {
     const peer = new ChainPeer(path);
     try {
@@ -62,7 +62,7 @@ export class ChainPeer {
     native.eventfdSignal(this.#kicks[1] as number);
   }
 
-  /** How many chains have come back since the last call. */
+  /** Number of chains returned since the last call. */
   returned(): number {
     return this.#tx.collect().length;
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A reporter that ends the run with "N passed, N failed, N skipped", the one line that scripts look for.
+// A reporter that ends the run with "N passed, N failed, N skipped", the line that scripts look for.
 import type { Reporter, TestModule } from 'vitest/node';
 
 export default class ClosingLine implements Reporter {

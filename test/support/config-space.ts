@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Configuration space and registers in plain memory, for tests that play a device.
+// Configuration space and registers in plain memory, for tests that act as a device.
 import { PCI_CAP_ID_MSIX, PCI_CAP_ID_VNDR, PCI_CONFIG, PCI_STATUS_CAP_LIST } from '../../src/abi/pci.ts';
 import {
   VIRTIO_PCI_CAP_COMMON_CFG,
@@ -9,7 +9,7 @@ import {
 } from '../../src/abi/virtio-pci.ts';
 import { type Registers, registersOver } from '../../src/pci/registers.ts';
 
-/** Registers that are plain memory. */
+/** Registers in plain memory. */
 export function memoryRegisters(view: DataView): Registers {
   return registersOver(
     (offset, width) => {
@@ -31,7 +31,9 @@ export const NOTIFY_OFFSET = 0x3000;
 export const NOTIFY_MULTIPLIER = 4;
 export const BAR0_BYTES = 0x4000;
 
-/** The configuration space of docs/device-abi.md, with five capabilities at 0x40, 0x50, 0x60, 0x70 and 0x88. */
+/**
+ * The configuration space of docs/device-abi.md, with five capabilities at 0x40, 0x50, 0x60, 0x70 and 0x88.
+ */
 export function vhostPciConfigSpace(vectors: number): DataView {
   const view = new DataView(new ArrayBuffer(256));
   const { fields } = PCI_CONFIG;

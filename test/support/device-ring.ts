@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The device's role of a split ring, for scripts that play a device: no checks, and it can lie on purpose.
+// The device side of a split ring, for scripted devices: it checks nothing and can misreport on purpose.
 import { VRING_DESC_F_NEXT, VRING_DESC_F_WRITE } from '../../src/abi/virtio-ring.ts';
 
 export interface TakenChain {
@@ -27,7 +27,7 @@ export class DeviceRing {
     this.#size = size;
   }
 
-  /** Chains that the driver has made available and that were not taken. */
+  /** Chains that the driver has made available and that have not been taken. */
   get pending(): number {
     return (this.#view(this.#addresses.driver, 4).getUint16(2, true) - this.#lastAvail) & 0xffff;
   }
@@ -49,7 +49,7 @@ export class DeviceRing {
     return { head, segments };
   }
 
-  /** Writes a used element: whatever id and length the script wants. */
+  /** Writes a used element with any id and length. */
   give(id: number, length: number): void {
     const used = this.#view(this.#addresses.device, 4 + 8 * this.#size);
     const element = 4 + 8 * (this.#usedIdx % this.#size);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A real dpdk-testpmd beside a test: as a vhost back-end (net_vhost), as a virtio-net driver (net_virtio_user), or both.
+// A real dpdk-testpmd for a test: as a vhost back-end (net_vhost), as a virtio-net driver (net_virtio_user),
+// or both.
 import type { PmdError } from '../../src/errors.ts';
 import { hugepagesFree as freePages } from '../../tools/run/dpdk.ts';
 import { DpdkTestpmd } from '../../tools/run/dpdk-testpmd.ts';
@@ -9,21 +10,21 @@ import { latestOf, type TestpmdStatistics } from '../../tools/run/testpmd-output
 export interface TestpmdOptions {
   /** Arguments of --vdev, e.g. "net_vhost0,iface=/tmp/s,queues=1". */
   readonly vdevs: readonly string[];
-  /** CPU of both lcores: testpmd wants a main lcore beside the forwarding one. */
+  /** CPU of both lcores: testpmd needs a main lcore in addition to the forwarding one. */
   readonly cpu?: number;
   /** Forwarding lcores on that CPU, for several queues; 1. */
   readonly forwardingLcores?: number;
-  /** Hugepages; by default when this process can have them. */
+  /** Use hugepages; by default if this process can have them. */
   readonly hugepages?: boolean;
   /** MiB of memory; 256. */
   readonly memory?: number;
   /** Further EAL options. */
   readonly eal?: readonly string[];
-  /** testpmd's own options (after "--"); --nb-cores and --total-num-mbufs are set already. */
+  /** testpmd's own options (after "--"); --nb-cores and --total-num-mbufs are already set. */
   readonly testpmd?: readonly string[];
-  /** With the prompt (-i), for command(). */
+  /** Start with the prompt (-i), for command(). */
   readonly interactive?: boolean;
-  /** Milliseconds after which it is killed whatever happens; 60 000. */
+  /** Milliseconds after which it is killed in any case; 60 000. */
   readonly maxRunMs?: number;
 }
 
@@ -36,8 +37,8 @@ const MAX_RUN_MS = 60_000;
 export const inCi = (): boolean => process.env.CI === 'true';
 
 /**
- * Why DPDK tests are to be skipped: false when dpdk-testpmd is there, and in CI, where a missing one is a failure.
- * Use: `describe.skipIf(dpdkMissing())('…', …)`.
+ * Why DPDK tests are skipped: false if dpdk-testpmd is installed, and in CI, where a missing one is a
+ * failure. Use: `describe.skipIf(dpdkMissing())('…', …)`.
  */
 export function dpdkMissing(): string | false {
   if (findProgram('dpdk-testpmd') || inCi()) return false;
@@ -74,7 +75,7 @@ export class Testpmd extends DpdkTestpmd {
     return super.command(line, ms);
   }
 
-  /** A port's counters as they were last printed; undefined before they were. */
+  /** A port's counters as last printed; undefined before that. */
   totals(port = 0): TestpmdStatistics | undefined {
     return latestOf(this.output, port);
   }

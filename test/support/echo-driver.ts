@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A program that opens the device at the socket of its argument and echoes; it says so after 5000 packets.
+// A program that opens the device at the socket given as its argument and echoes; it prints a line after 5000
+// packets.
 import { vhostPciDriver } from '../../src/drivers/vhost-pci/driver.ts';
 import { Echo } from './echo.ts';
 import { until } from './wait.ts';

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The smallest application: sends back what a port receives.
+// The smallest application: sends back everything that a port receives.
 import { vhostPciDriver } from '../../src/drivers/vhost-pci/driver.ts';
 import { Mempool } from '../../src/ethdev/mempool.ts';
 import type { Port } from '../../src/ethdev/port.ts';
 
-/** Sends back what it receives on all queues, in turns with the event loop. */
+/** Sends back what it receives on all queues, alternating with the event loop. */
 export class Echo {
   readonly #pool = new Mempool({ count: 1024, hugepages: false });
   readonly #turn: () => void;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A tree that looks like /sys, for as much of it as this project reads, and what the kernel does when its files are written.
+// A tree that looks like the parts of /sys that this project reads, and does what the kernel does when its
+// files are written.
 import {
   existsSync,
   mkdirSync,
@@ -90,7 +91,7 @@ export class FakeSysfs {
     rmSync(join(this.root, `devices/pci0000:00/${address}/driver`), { force: true });
   }
 
-  /** Relative, as the kernel makes them. Both are paths in the tree. */
+  /** Makes a relative link, as the kernel does. Both arguments are paths in the tree. */
   link(path: string, target: string): void {
     const folder = dirname(join(this.root, path));
     mkdirSync(folder, { recursive: true });

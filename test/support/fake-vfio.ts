@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The kernel's VFIO as far as one function with plain memory behind it: /dev/vfio as files, ioctls as a function. It keeps what it
-// was told, for a test to look at.
+// A fake of the kernel's VFIO for one function backed by plain memory: /dev/vfio as files, ioctls as a
+// function. It records the requests for a test to inspect.
 import { openSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decode, encode, type Layout } from '../../src/abi/layout.ts';
@@ -26,11 +26,11 @@ export interface FakeRegion {
 }
 
 export class FakeVfio {
-  /** All that the device holds: region i at i << 40. The device descriptors that are given out are copies. */
+  /** The device's whole memory: region i at i << 40. Device descriptors handed to the driver are copies. */
   readonly memory = native.memfdCreate('fake-vfio', 2 ** REGION_SHIFT * 9, false);
   readonly calls: string[] = [];
   readonly dma = new Map<bigint, { vaddr: bigint; size: bigint }>();
-  /** By interrupt index. */
+  /** Eventfds by interrupt index. */
   readonly eventfds = new Map<number, number[]>();
   /** Fails the named ioctl with this code. */
   readonly failures = new Map<string, string>();
@@ -72,7 +72,7 @@ export class FakeVfio {
         return 0;
       case 'VFIO_GROUP_SET_CONTAINER':
         if (readlinkSync(`/proc/self/fd/${argument.readInt32LE()}`) !== join(this.#folder, 'vfio'))
-          throw new Error('The container is none');
+          throw new Error('Not a container');
         return 0;
       case 'VFIO_GROUP_GET_DEVICE_FD':
         return openSync(`/proc/self/fd/${this.memory}`, 'r+');

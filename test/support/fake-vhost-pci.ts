@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A vhost-pci-net function in this process's memory: a PciDevice for the driver, and for the test the other side of it. It
-// does what its script says and checks nothing.
+// A vhost-pci-net function in this process's memory: a PciDevice for the driver, and the device's other side
+// for the test. It follows its script and checks nothing.
 import { encode } from '../../src/abi/layout.ts';
 import {
   VHOST_PCI_CTRL_HDR,
@@ -46,7 +46,10 @@ import {
 } from './config-space.ts';
 import { DeviceRing, type TakenChain } from './device-ring.ts';
 
-/** What a device offers of virtio-net, what it offers beyond the bare reference, and what a peer's driver has negotiated. */
+/**
+ * Features that a device offers from virtio-net, those beyond the bare reference, and those that a peer's
+ * driver has negotiated.
+ */
 export const NET_FEATURES = features(
   VIRTIO_NET_F_MRG_RXBUF,
   VIRTIO_F_RING_INDIRECT_DESC,
@@ -86,9 +89,9 @@ export class FakeVhostPci implements PciDevice {
   readonly canRemap: boolean;
   readonly vectors: number;
   readonly queues: FakeQueue[];
-  /** What was written to notification registers, in order. */
+  /** Writes to notification registers, in order. */
   readonly notified: number[] = [];
-  /** What each BAR offers now. */
+  /** The current contents of each BAR. */
   readonly memoryBars = new Map<number, { fd: number; size: number }>();
   driverFeatures = 0n;
   offered: bigint;
@@ -134,7 +137,8 @@ export class FakeVhostPci implements PciDevice {
     );
   }
 
-  // --- PciDevice ----------------------------------------------------------------------------------------------------
+  // --- PciDevice
+  // ----------------------------------------------------------------------------------------------------
   bar(_index: number): Registers {
     return this.#bar0;
   }
@@ -195,7 +199,8 @@ export class FakeVhostPci implements PciDevice {
     for (const fd of [...this.doorbells.values(), ...this.interruptFds.values()]) native.close(fd);
   }
 
-  // --- the script's side --------------------------------------------------------------------------------------------
+  // --- the script's side
+  // --------------------------------------------------------------------------------------------
   raise(vector: number): void {
     if (this.#armed && !this.closed) this.#handlers.get(vector)?.();
   }
@@ -204,7 +209,7 @@ export class FakeVhostPci implements PciDevice {
     this.#removed(reason);
   }
 
-  /** From now on the configuration space reads as all ones, and so do the registers from byte `from` of BAR 0. */
+  /** From now on the configuration space reads as all ones, as do the registers from byte `from` of BAR 0. */
   vanish(from: number): void {
     new Uint8Array(this.configView.buffer).fill(0xff);
     this.#goneFrom = from;
@@ -221,7 +226,7 @@ export class FakeVhostPci implements PciDevice {
     this.raise(this.#configVector);
   }
 
-  /** The control queue as the driver set it up last. */
+  /** The control queue as the driver last set it up. */
   get control(): DeviceRing {
     const queue = this.queues[2 * this.#queuePairs];
     if (!queue?.enabled) throw new Error('The driver has no control queue');
@@ -234,10 +239,10 @@ export class FakeVhostPci implements PciDevice {
       const offset = Number(iova - start);
       if (offset >= 0 && offset + length <= size) return new Uint8Array(buffer, offset, length);
     }
-    throw new Error(`The driver named memory that is not its own: ${length} bytes at ${iova}`);
+    throw new Error(`The driver used memory outside its mappings: ${length} bytes at ${iova}`);
   }
 
-  /** Sends a control message as it is; `written` overrides the length in the used ring. */
+  /** Sends a control message unchanged; `written` overrides the length in the used ring. */
   send(message: Uint8Array, written = message.length): void {
     const chain = this.nextBuffer();
     chain.segments[0]?.bytes.set(message);
@@ -245,7 +250,7 @@ export class FakeVhostPci implements PciDevice {
     this.raise(1);
   }
 
-  /** The next message buffer; answers of the driver that lie before it are kept. */
+  /** The next message buffer; answers of the driver found before it are kept. */
   nextBuffer(): TakenChain {
     this.#sort();
     const chain = this.#buffers.shift();
@@ -253,7 +258,7 @@ export class FakeVhostPci implements PciDevice {
     return chain;
   }
 
-  /** The driver's answers so far, each returned to it. */
+  /** The driver's answers so far; each buffer is returned to the driver. */
   collectAnswers(): Uint8Array[] {
     this.#sort();
     return this.#answers.splice(0);
@@ -272,7 +277,8 @@ export class FakeVhostPci implements PciDevice {
     return bytes;
   }
 
-  // --- registers ----------------------------------------------------------------------------------------------------
+  // --- registers
+  // ----------------------------------------------------------------------------------------------------
   #freshQueue(): FakeQueue {
     return {
       size: this.#options.queueSize ?? 256,
@@ -375,7 +381,8 @@ export class FakeVhostPci implements PciDevice {
   }
 }
 
-// --- messages -------------------------------------------------------------------------------------------------------
+// --- messages
+// -------------------------------------------------------------------------------------------------------
 export function message(cls: number, cmd: number, payload: Uint8Array): Uint8Array {
   const view = new DataView(new ArrayBuffer(VHOST_PCI_CTRL_HDR.size + payload.length));
   encode(VHOST_PCI_CTRL_HDR, { class: cls, cmd, size: view.byteLength }, view);
@@ -432,7 +439,7 @@ export const remoteQueues = (records: readonly RingRecord[]): Uint8Array =>
     ),
   );
 
-/** Of a class that there is not. */
+/** A message of an unknown class. */
 export const NONSENSE: Uint8Array = message(9, 9, new Uint8Array(0));
 
 export const linkReason = (text: string): Uint8Array =>

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Frames for a peer that is given them in a file, and what macswap makes of them.
+// Frames for a peer that sends them from a file, and the result of macswap on them.
 
-/** `count` frames of every size from `min` to `max`, spread evenly, with contents that tell them, and other `mark`s, apart. */
+/**
+ * `count` frames with sizes spread evenly from `min` to `max`; their contents differ from each other and
+ * between `mark`s.
+ */
 export function makeFrames(count: number, min: number, max: number, mark = 0): Uint8Array[] {
   return Array.from({ length: count }, (_, i) => {
     const frame = new Uint8Array(min + Math.round(((max - min) * i) / (count - 1)));

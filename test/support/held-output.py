@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Runs a program on a terminal, or on a pipe, that nobody reads until asked to: held-output.py terminal|session|pipe PROGRAM [ARGUMENT...]
-# In a session the terminal is its controlling one, so that a shell has job control.
-# On stdin a line "read" begins to read: what comes goes to stdout; any other line is typed on the terminal. On stderr come
-# "pid N" and, when the program has ended and what it wrote was read or is held, "exit CODE".
+# Runs a program on a terminal or a pipe that is not read until requested:
+# held-output.py terminal|session|pipe PROGRAM [ARGUMENT...]
+# In a session, the terminal is the controlling one, so that a shell has job control. The line "read" on stdin
+# starts reading, and the output goes to stdout; any other line is typed on the terminal. Prints "pid N" on
+# stderr and, when the program has ended and its output was read or is held, "exit CODE".
 import fcntl
 import os
 import pty
@@ -47,7 +48,7 @@ def control():
             os.write(held, line.encode())
     child.kill()
     child.wait()
-    # A job that the shell leaves behind finds its terminal gone.
+    # A job that outlives the shell loses its terminal.
     os._exit(0)
 
 

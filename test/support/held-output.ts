@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A program whose stdout and stderr are a terminal (in a session: its controlling one), or a pipe, that nobody reads until the test says so.
+// A program whose stdout and stderr are a terminal (in a session: its controlling one) or a pipe that is not
+// read until the test requests it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { until } from './wait.ts';
@@ -9,7 +10,7 @@ const SCRIPT = fileURLToPath(new URL('./held-output.py', import.meta.url));
 export class HeldOutput {
   readonly #python: ChildProcess;
   #status = '';
-  /** What was read. */
+  /** The output read so far. */
   output = '';
 
   constructor(kind: 'terminal' | 'session' | 'pipe', command: readonly string[]) {
@@ -29,7 +30,7 @@ export class HeldOutput {
     return Number(/pid (\d+)/.exec(this.#status)?.[1]);
   }
 
-  /** From now on somebody reads. */
+  /** Starts reading the output. */
   read(): void {
     this.#python.stdin?.write('read\n');
   }
@@ -45,7 +46,7 @@ export class HeldOutput {
     return code === undefined ? undefined : Number(code);
   }
 
-  /** Kills what runs. */
+  /** Kills the program. */
   async stop(): Promise<void> {
     this.#python.stdin?.end();
     await until('it ends', () => this.#python.exitCode !== null || this.#python.signalCode !== null);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A program that sends on an lcore for ever, and whose main thread does nothing more once that goes: it waits in one synchronous
-// call. Arguments: the device's socket, and how to send: `burst`, or `in-place`, which takes its time between reserve and commit.
+// A program that sends on an lcore indefinitely; once packets flow, its main thread does nothing but wait in
+// a synchronous call. Arguments: the device's socket, and how to send: `burst`, or `in-place`, which waits
+// between reserve and commit.
 import { isMainThread } from 'node:worker_threads';
 import { vhostPciDriver } from '../../src/drivers/vhost-pci/driver.ts';
 import type { LcoreContext } from '../../src/lcore/context.ts';
@@ -33,6 +34,6 @@ if (isMainThread) {
   port.start();
   launch({ cpu: 1, module: import.meta.url, ports: [port], data });
   await until('packets are sent', () => port.stats().opackets > 20, 30_000);
-  // Behind it, so that it is printed before nothing is.
+  // In the write callback, so that the line is printed before the main thread is held.
   process.stdout.write('held\n', () => nap(Number.POSITIVE_INFINITY));
 }

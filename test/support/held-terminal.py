@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Runs a program on a terminal, and stops reading once it has printed MARK: held-terminal.py MARK PROGRAM ARGUMENTS. Then it types
-# what makes the program print on, says "held", and goes away with its input.
+# Runs a program on a terminal, and stops reading once it has printed MARK:
+# held-terminal.py MARK PROGRAM ARGUMENTS
+# Then it types input that makes the program print more, prints "held", and exits when its stdin is closed.
 import os
 import pty
 import sys

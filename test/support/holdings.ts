@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a process holds of descriptors and of shared memory, so that a test can see a leak.
+// The descriptors and shared mappings of a process, so that a test can detect a leak.
 import { readdirSync, readFileSync } from 'node:fs';
 
 export interface Holdings {
   readonly descriptors: number;
-  /** Mappings of memory that has a file or a device behind it, programs and libraries left out. */
+  /** Mappings of files or devices, without programs and libraries. */
   readonly mappings: number;
 }
 
-/** Lines of /proc/PID/maps, for a regular expression of grep -E as well. Not `/[aio] (deleted)`: a thread keeps that from its first signal on. */
+/**
+ * Matches such lines of /proc/PID/maps; also valid for grep -E. Excludes `/[aio] (deleted)`, which a thread
+ * keeps from its first signal on.
+ */
 export const SHARED = '/memfd:|[0-9A-Za-z_] [(]deleted[)]| /dev/|anon_inode|/resource[0-9]';
 
-/** Of a process of this machine. */
+/** The holdings of a process on this machine. */
 export function holdings(pid: number): Holdings {
   const maps = readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n');
   return {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A front-end whose memory is a terabyte that it never touches: its rings name another hole with each packet.
+// A front-end with a terabyte of memory that it never touches: its rings name a different hole with each
+// packet.
 import { VRING_DESC_F_WRITE } from '../../src/abi/virtio-ring.ts';
 import { native } from '../../src/native.ts';
 import { GPA, MEMORY_BYTES, ringOffsets, TestPeer } from '../../tools/device/test-help/peer.test-help.ts';
@@ -23,7 +24,10 @@ export class HoleSender {
     await this.peer.start();
   }
 
-  /** Sends (or posts for receiving) as many holes as the ring takes now; returns how many have come back since the start. */
+  /**
+   * Sends (or posts for receiving) as many holes as the ring has room for; returns how many have come back
+   * since the start.
+   */
   fill(what: 'sent' | 'received' = 'sent'): number {
     const { view } = this.peer;
     const { desc, avail, used } = ringOffsets(what === 'sent' ? TX : RX);

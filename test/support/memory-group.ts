@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A memory control group of a test's own: programs started in it are killed when they are charged for more than it allows. Made in the
-// top group of whatever hierarchy there is, which takes root and a mount that can be written.
+// A test's own memory control group: programs started in it are killed when they are charged for more than
+// its limit. It is created in the top group of the existing hierarchy, which takes root and a writable mount.
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { native } from '../../src/native.ts';
@@ -17,7 +17,7 @@ export class MemoryGroup {
     this.#folder = folder;
   }
 
-  /** Throws what the kernel says when this process may not make one. */
+  /** Throws the kernel's error when this process may not create one. */
   static create(bytes: number): MemoryGroup {
     const v1 = existsSync(join(V1, 'memory.limit_in_bytes'));
     const group = new MemoryGroup(join(v1 ? V1 : V2, `vpci-test-${process.pid}-${made++}`));
@@ -31,7 +31,7 @@ export class MemoryGroup {
     return group;
   }
 
-  /** Why there can be none, or false. */
+  /** Why a group cannot be created, or false. */
   static missing(): string | false {
     try {
       MemoryGroup.create(1 << 30).close();
@@ -41,25 +41,28 @@ export class MemoryGroup {
     }
   }
 
-  /** The words of a command that runs `words` in the group. */
+  /** The command line that runs `words` in the group. */
   command(words: readonly string[]): string[] {
     return ['sh', '-c', 'echo $$ >"$0" && exec "$@"', join(this.#folder, 'cgroup.procs'), ...words];
   }
 
-  /** Of those that were in it: how often the kernel killed one. */
+  /** How many of its processes the kernel has killed. */
   get kills(): number {
     const file = ['memory.events', 'memory.oom_control'].find((name) => existsSync(join(this.#folder, name)));
     const text = file ? readFileSync(join(this.#folder, file), 'utf8') : '';
     return Number(/^oom_kill (\d+)/m.exec(text)?.[1] ?? 0);
   }
 
-  /** When what ran in it has ended. */
+  /** Removes the group, once its processes have ended. */
   close(): void {
     rmdirSync(this.#folder);
   }
 }
 
-/** Why this process cannot be held to a part of a peer's missing pages (a container may not allow userfaultfd), or false. */
+/**
+ * Why the charge of this process for a peer's missing pages cannot be limited (a container may not allow
+ * userfaultfd), or false.
+ */
 export function holeLimitMissing(): string | false {
   const fd = native.memfdCreate('probe', 1 << 20, false);
   const mapping = native.mapFd(fd, 0, 1 << 20, true);

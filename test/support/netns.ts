@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Network namespaces that a test makes for itself: another kernel's network, as far as a packet can tell.
+// Network namespaces for a test: to packets, each looks like another kernel.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { release } from 'node:os';
@@ -7,7 +7,7 @@ import { inCi } from './dpdk.ts';
 
 let count = 0;
 
-/** Why tests with tap interfaces are to be skipped; false when they can run, and in CI, where they must. */
+/** Why tests with tap interfaces are skipped; false if they can run, and in CI, where they must. */
 export function tapMissing(): string | false {
   if (inCi()) return false;
   try {
@@ -30,7 +30,7 @@ export function tapMissing(): string | false {
   }
 }
 
-/** Why this kernel's taps take no datagrams that are still to be cut (TUN_F_USO came with Linux 6.2); false when they do. */
+/** Why this kernel's taps do not accept uncut datagrams (TUN_F_USO came with Linux 6.2); false if they do. */
 export function tapUsoMissing(): string | false {
   const [major = 0, minor = 0] = release().split('.').map(Number);
   if (major > 6 || (major === 6 && minor >= 2)) return false;
@@ -39,7 +39,7 @@ export function tapUsoMissing(): string | false {
   return reason;
 }
 
-/** A name for an interface that no other test has. */
+/** An interface name that no other test uses. */
 export const interfaceName = (): string => `vpt${process.pid}x${count++}`;
 
 export class Namespace {
@@ -49,16 +49,16 @@ export class Namespace {
   constructor() {
     run('ip', ['netns', 'add', this.name]);
     this.ip('link', 'set', 'lo', 'up');
-    // Neighbour discovery of IPv6 would send frames that nobody asked for.
+    // IPv6 neighbour discovery would send unrelated frames.
     this.run('sysctl', '-qw', 'net.ipv6.conf.default.disable_ipv6=1');
   }
 
-  /** ip(8) in it. */
+  /** Runs ip(8) in the namespace. */
   ip(...args: string[]): string {
     return run('ip', ['-n', this.name, ...args]);
   }
 
-  /** A command to its end; its output. Throws when it fails. */
+  /** Runs a command to its end and returns its output. Throws when it fails. */
   run(...command: string[]): string {
     return run('ip', ['netns', 'exec', this.name, ...command]);
   }
@@ -76,14 +76,14 @@ export class Namespace {
     return output;
   }
 
-  /** A command that goes on; it ends with the namespace at the latest. */
+  /** Starts a command in the background; it ends with the namespace at the latest. */
   start(...command: string[]): ChildProcess {
     const child = spawn('ip', ['netns', 'exec', this.name, ...command], { stdio: 'pipe' });
     this.#children.push(child);
     return child;
   }
 
-  /** Takes an interface of this process's namespace, gives it an address and sets it up. */
+  /** Moves an interface of this process's namespace here, gives it an address and sets it up. */
   adopt(iface: string, address: string, mtu = 1500): void {
     run('ip', ['link', 'set', iface, 'netns', this.name]);
     this.ip('link', 'set', iface, 'mtu', String(mtu));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Preloaded, makes hugepages what they are in a hugetlb control group whose limit is 0: they can be mapped, and a touch is a
-// SIGBUS. With OLD_KERNEL set, madvise knows no MADV_POPULATE_WRITE.
+// When preloaded, hugepages behave as in a hugetlb control group with limit 0: they can be mapped, but
+// touching one raises SIGBUS. With OLD_KERNEL set, madvise does not support MADV_POPULATE_WRITE.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/memfd.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Descriptors of this process, so that a test can say that none is left over.
+// Descriptors of this process, so that a test can check for leaks.
 import { readdirSync } from 'node:fs';
 
-/** How many descriptors are open. */
+/** Number of open descriptors. */
 export const openFds = (): number => readdirSync('/proc/self/fd').length;

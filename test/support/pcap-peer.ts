@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// DPDK as a virtio-net driver that sends the frames of capture files, one for each queue, and writes what comes back into others.
+// DPDK as a virtio-net driver that sends the frames of capture files, one file per queue, and writes the
+// returned frames to other files.
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Testpmd } from './dpdk.ts';
@@ -11,12 +12,12 @@ const POLL_MS = 10;
 const BACK_MS = 60_000;
 
 export interface PcapPeerOptions {
-  /** For the capture files. */
+  /** Folder of the capture files. */
   readonly folder: string;
-  /** Socket of the back-end. */
+  /** The back-end's socket. */
   readonly vhostUser: string;
   readonly pairs: number;
-  /** Arguments of net_virtio_user beside path and queues. */
+  /** Arguments of net_virtio_user in addition to path and queues. */
   readonly virtio: string;
   readonly hugepages?: boolean;
 }
@@ -49,18 +50,19 @@ export class PcapPeer {
     });
     const peer = new PcapPeer(testpmd, folder);
     await testpmd.waitFor('testpmd>');
-    // Mode csum leaves addresses alone, and nothing is dropped because a ring is full for a while.
+    // Mode csum does not change addresses, and no packets are dropped while a ring is full.
     for (const port of [PCAP, VIRTIO]) await testpmd.command(`csum mac-swap off ${port}`);
     await testpmd.command('set burst tx delay 100 retry 65535');
     return peer;
   }
 
   /**
-   * Sends each queue's frames once, whole or cut into several mbufs, and gives what came back on each queue. No more of them than the
-   * receive ring has buffers: who waits for room in one ring does not empty the others.
+   * Sends each queue's frames once, whole or cut into several mbufs, and returns the frames that came back on
+   * each queue. Send at most as many frames as the receive ring has buffers: while testpmd waits for room in
+   * one ring, it does not empty the others.
    */
   async roundTrip(frames: readonly (readonly Uint8Array[])[], cut = false): Promise<Buffer[][]> {
-    // The capture files are opened when the port starts, and are whole when it has stopped.
+    // The capture files are opened when the port starts and are complete when it has stopped.
     await this.testpmd.command(`port stop ${PCAP}`);
     for (const [queue, list] of frames.entries()) writePcap(input(this.#folder, queue), list);
     await this.testpmd.command(`port start ${PCAP}`);
@@ -82,7 +84,7 @@ export class PcapPeer {
       const back = this.testpmd.totals(VIRTIO)?.rxPackets ?? 0;
       if (back >= count) return;
       if (Date.now() > end)
-        throw new Error(`${back} of ${count} frames are back:\n${this.testpmd.output.slice(-1500)}`);
+        throw new Error(`${back} of ${count} frames came back:\n${this.testpmd.output.slice(-1500)}`);
       await sleep(POLL_MS);
     }
   }

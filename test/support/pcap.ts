@@ -28,7 +28,7 @@ export function encodePcap(frames: readonly Uint8Array[]): Buffer {
   return Buffer.concat([header, ...records]);
 }
 
-/** The frames of a file; a record that is cut off at the end (the writer still writes) is left out. */
+/** The frames of a file; an incomplete record at the end (the writer is still writing) is left out. */
 export function readPcap(path: string): Buffer[] {
   return decodePcap(readFileSync(path));
 }

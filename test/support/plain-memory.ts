@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A memory file that, unlike a memfd of ours, may change its size: on tmpfs, without a name.
+// A memory file that, unlike our memfds, may change its size: an unnamed file on tmpfs.
 import { ftruncateSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 

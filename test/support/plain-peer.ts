@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A peer that has negotiated nothing but VERSION_1, and hands what it receives to a queue as plain frames: whoever gets them there
-// checks every checksum.
+// A peer that has negotiated only VERSION_1. It passes received packets to a queue as plain frames, so that
+// their receiver checks every checksum.
 import { VIRTIO_NET_HDR } from '../../src/abi/virtio-net.ts';
 import { VIRTIO_F_VERSION_1 } from '../../src/abi/virtio-ring.ts';
 import { type MbufVector, Mempool } from '../../src/ethdev/mempool.ts';
@@ -46,7 +46,7 @@ export class PlainPeer implements TxQueue {
   burst(pkts: MbufVector, from: number, to: number): number {
     let taken = 0;
     for (let idle = false; from + taken < to && !idle; ) {
-      // All at once: their memory is free again when all have come back.
+      // All at once: their memory is reused once all have come back.
       if (this.#ring.free === RING.size)
         for (let i = 0; i < RING.size; i++) this.#ring.post([{ room: BUFFER }]);
       const now = native.txBurst(this.#queue, pkts.handle, from + taken, to);
@@ -71,7 +71,7 @@ export class PlainPeer implements TxQueue {
     this.#pool.free(this.#pkts, 0, 1);
   }
 
-  /** What it was sent and what it got; no more of it after that. */
+  /** Releases everything and returns the counters. */
   close() {
     const [sent, , errors] = [...new BigUint64Array(native.queueStats(this.#queue))].map(Number);
     native.queueDestroy(this.#queue);

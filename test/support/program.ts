@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How a child process runs a program of this tree: built, where dist/ is as new as the sources, since it starts in a third of the
-// time; else from the source, so that a test never runs what is no longer written.
+// How a child process runs a program of this tree: the build if dist/ is as new as the sources, because it
+// starts in a third of the time; else the source, so that a test never runs outdated code.
 import { readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

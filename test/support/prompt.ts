@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// vhost-pci-testpmd with its prompt, as a child process: what a user types and sees. As on a terminal, stdout and stderr
-// come in one stream.
+// vhost-pci-testpmd with its prompt, as a child process: what a user types and sees. As on a terminal, stdout
+// and stderr are one stream.
 import { Child } from '../../tools/run/child.ts';
 import { latestOf } from '../../tools/run/testpmd-output.ts';
 import { nodeArguments } from './program.ts';
 import { until } from './wait.ts';
 
 const START_MS = 60_000;
-/** Longer than any test. */
+/** Longer than any test runs. */
 const MAX_RUN_MS = 3_600_000;
 
 export class Prompt {
   readonly #child: Child;
 
-  /** Options of testpmd, `--` and `-i` included; `within` makes the command that runs a command somewhere special. */
+  /**
+   * testpmd's options, `--` and `-i` included; `within` wraps the command line, to run it in a special
+   * environment.
+   */
   constructor(
     args: readonly string[],
     within: (words: readonly string[]) => string[] = (words) => [...words],
@@ -23,7 +26,7 @@ export class Prompt {
     this.#child = new Child({ name: 'vhost-pci-testpmd', command, maxRunMs: MAX_RUN_MS });
   }
 
-  /** What it has printed so far. */
+  /** Its output so far. */
   get out(): string {
     return this.#child.output;
   }
@@ -41,7 +44,7 @@ export class Prompt {
     this.#child.write(line);
   }
 
-  /** Waits for text on stdout behind its first `from` characters. */
+  /** Waits for text on stdout after the first `from` characters. */
   async prints(text: string, from = 0, boundMs = START_MS): Promise<void> {
     const there = () => this.out.slice(from).includes(text);
     await until(`testpmd prints '${text}'`, () => there() || !this.running, boundMs).catch((error) => {
@@ -50,11 +53,11 @@ export class Prompt {
     if (!there()) throw new Error(`testpmd ended without '${text}':\n${this.out}`);
   }
 
-  /** Types a command and gives what came until the next prompt, events that fell in between included. */
+  /** Types a command and returns the output up to the next prompt, including events in between. */
   async say(line: string): Promise<string> {
     const from = this.out.length;
     this.write(line);
-    // The echo is the start of the answer: an event's own prompt may come before it.
+    // The answer starts at the echo: an event may print a prompt before it.
     await this.prints(`${line}\n`, from);
     const answer = this.out.indexOf(`${line}\n`, from) + line.length + 1;
     await this.prints('testpmd> ', answer);
@@ -65,7 +68,7 @@ export class Prompt {
     return latestOf(await this.say('show port stats 0'), 0)?.rxPackets ?? Number.NaN;
   }
 
-  /** Asks again and again until more than `packets` have been received. */
+  /** Polls until more than `packets` have been received. */
   async receives(packets: number): Promise<void> {
     const end = Date.now() + START_MS;
     for (let now = await this.received(); !(now > packets); now = await this.received()) {

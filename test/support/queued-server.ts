@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A vfio-user server without a thread: its replies wait in the socket before the client asks. The client numbers its requests
-// from 0, so that they are known beforehand.
+// A vfio-user server without a thread: its replies wait in the socket before the client sends its requests.
+// The client numbers its requests from 0, so the ids are known in advance.
 import { decode, encode } from '../../src/abi/layout.ts';
 import {
   VFIO_DEVICE_INFO,
@@ -20,9 +20,9 @@ export interface QueuedReply {
   readonly command: number;
   readonly payload?: Uint8Array;
   readonly fds?: readonly number[];
-  /** An errno makes it an error reply. */
+  /** An errno turns it into an error reply. */
   readonly error?: number;
-  /** What a good server would not say. */
+  /** Fields that a correct server would not send. */
   readonly header?: Partial<{ id: number; command: number; size: number; flags: number; error: number }>;
 }
 
@@ -50,7 +50,7 @@ export class QueuedServer {
     if (native.sendMessage(this.#fd, bytes, fds) !== bytes.length) throw new Error('The socket is full');
   }
 
-  /** What the client has sent, message by message. */
+  /** The messages that the client has sent. */
   requests(): { command: number; flags: number; payload: Uint8Array; fds: number[] }[] {
     const found: ReturnType<QueuedServer['requests']> = [];
     const head = new Uint8Array(VFIO_USER_HEADER.size);
@@ -73,8 +73,12 @@ export class QueuedServer {
     this.#closed = true;
   }
 
-  // --- a whole PCI device ---------------------------------------------------------------------------------------------
-  /** Replies to all that the driver asks when it opens the device: BAR 0 of 16 KiB, BAR 2 of `memoryBytes`. */
+  // --- a whole PCI device
+  // ---------------------------------------------------------------------------------------------
+  /**
+   * Replies to everything that the driver requests when it opens the device: BAR 0 of 16 KiB, BAR 2 of
+   * `memoryBytes`.
+   */
   describeDevice(options: { memoryBytes?: number; flags?: number; vectors?: number } = {}): void {
     this.reply({
       command: VFIO_USER.DEVICE_GET_INFO,

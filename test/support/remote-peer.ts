@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The peer behind a vhost-pci function: a memory file with rings in it, worked by hand. It plays a virtio-net driver.
+// The peer behind a vhost-pci function: a memory file with rings, worked by hand in the role of a virtio-net
+// driver.
 import { native } from '../../src/native.ts';
 import type { RingRecord } from './fake-vhost-pci.ts';
 
@@ -24,7 +25,7 @@ export class RemotePeer {
     this.bytes = new Uint8Array(buffer);
   }
 
-  /** Ring `index` of `size` entries as REMOTE_QUEUES tells it. */
+  /** Ring `index` of `size` entries as REMOTE_QUEUES describes it. */
   ring(index: number, size = 16, change: Partial<RingRecord> = {}): RingRecord {
     const base = PEER_GPA + BigInt(index * RING_STRIDE);
     return {

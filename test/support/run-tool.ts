@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Runs one of the command lines of this package to its end: a program of the tree (.ts), or a file of dist (.js).
+// Runs one of the command lines of this package to its end: a program of the tree (.ts), or a file of dist
+// (.js).
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { nodeArguments, ROOT } from './program.ts';
@@ -37,7 +38,7 @@ export function runTool(
   return collect(child).finally(() => clearTimeout(timer));
 }
 
-/** Waits for a child's end and gives what it printed. */
+/** Waits for a child to exit and returns its output. */
 export function collect(child: ChildProcess): Promise<Ended> {
   const text = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {

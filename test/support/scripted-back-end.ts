@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The back-end's end of a vhost-user socket, for tests of a front-end: it notes every message and answers as a correct back-end
-// would, unless a test scripts another answer. It holds the received descriptors until close().
+// The back-end's end of a vhost-user socket, for tests of a front-end: it records every message and answers
+// as a correct back-end would, unless a test scripts another answer. It holds the received descriptors until
+// close().
 import { decode, encode } from '../../src/abi/layout.ts';
 import {
   VHOST_USER,
@@ -21,7 +22,7 @@ export interface BackEndMessage {
   readonly fds: readonly number[];
 }
 
-/** What to do with a message: bytes to write as they are, no answer at all, or hang up. */
+/** How to answer a message: with raw bytes, not at all, or by hanging up. */
 export type Answer = Uint8Array | 'silence' | 'hang up';
 export type Script = Partial<Record<RequestName, (message: BackEndMessage) => Answer>>;
 
@@ -36,7 +37,7 @@ const NAMES = new Map<number, RequestName>(
   Object.entries(VHOST_USER).map(([name, id]) => [id, name as RequestName]),
 );
 
-/** A message as a back-end writes it; every part can be wrong. */
+/** A message as a back-end writes it; every field can be wrong. */
 export function replyBytes(
   request: number,
   payload: DataView,
@@ -62,7 +63,7 @@ export class ScriptedBackEnd {
   readonly #options: ScriptedBackEndOptions;
   readonly #watcher: FdWatcher;
   #open = true;
-  /** The front-end hung up. */
+  /** True once the front-end has hung up. */
   gone = false;
 
   /** Owns `fd`. */
@@ -81,7 +82,7 @@ export class ScriptedBackEnd {
     return this.messages.find((message) => message.name === name);
   }
 
-  /** Writes bytes that nobody asked for. */
+  /** Writes unsolicited bytes. */
   write(bytes: Uint8Array, fds: readonly number[] = []): void {
     native.sendMessage(this.#fd, bytes, fds);
   }
@@ -95,7 +96,7 @@ export class ScriptedBackEnd {
   }
 
   #readable(): void {
-    // Front-end messages are short and written whole, so that a test's peer may read them whole.
+    // Front-end messages are short and written in one piece, so a test may read them in one piece.
     while (this.#open && !this.gone) {
       const head = new Uint8Array(VHOST_USER_HEADER.size);
       const received = this.#receiveHead(head);
@@ -118,7 +119,7 @@ export class ScriptedBackEnd {
     try {
       return native.receiveMessage(this.#fd, into, 16);
     } catch (cause) {
-      // The front-end hung up with something of ours unread.
+      // The front-end hung up before it read all our bytes.
       if ((cause as NodeJS.ErrnoException).code !== 'ECONNRESET') throw cause;
       return { bytes: 0, fds: [], fdsTruncated: false };
     }

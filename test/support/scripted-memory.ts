@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The memory of a driver made by hand: buffers are handed out in order, and all anew when nothing is outstanding.
+// Memory of a scripted driver: buffers are handed out in order, and from the start again when none is
+// outstanding.
 import type { RingPlace } from '../../tools/peer/layout.ts';
 
 export interface ScriptedRingOptions {
@@ -10,9 +11,9 @@ export interface ScriptedRingOptions {
   readonly ring: RingPlace;
   /** Byte offsets of the memory for buffers: [first, end). */
   readonly buffers: { readonly first: number; readonly end: number };
-  /** Index at which both sides start; 0. Near its greatest value it tests the wrap. */
+  /** Index at which both sides start; 0. A value near the maximum tests the wrap. */
   readonly startIndex?: number;
-  /** With IN_ORDER one used element may stand for a batch, and names its last chain. */
+  /** With IN_ORDER, one used element may stand for a batch and names its last chain. */
   readonly inOrder?: boolean;
 }
 
@@ -22,7 +23,7 @@ export type Segment = { readonly data: Uint8Array } | { readonly room: number };
 export interface PostOptions {
   /** Puts the chain into an indirect table. */
   readonly indirect?: boolean;
-  /** Writes the entry, but nothing that shows it: publish() does. */
+  /** Writes the entry but does not expose it: publish() does. */
   readonly hold?: boolean;
 }
 
@@ -65,7 +66,7 @@ export class ScriptedMemory {
     return this.#bytes.slice(offset, offset + length);
   }
 
-  /** Room for `length` bytes; throws when there is none left. */
+  /** Allocates `length` bytes; throws when no memory is left. */
   take(length: number, alignment = 1): number {
     const offset = Math.ceil(this.#next / alignment) * alignment;
     if (offset + length > this.#buffers.end)
@@ -83,7 +84,7 @@ export class ScriptedMemory {
     return { offset, length, writable };
   }
 
-  /** The first `length` bytes of what the device may write. */
+  /** The first `length` bytes that the device may write. */
   written(segments: readonly Placed[], length: number): Uint8Array {
     const parts: Uint8Array[] = [];
     let left = length;
@@ -95,7 +96,7 @@ export class ScriptedMemory {
     return Uint8Array.from(Buffer.concat(parts));
   }
 
-  /** Nothing is outstanding: hands out the same bytes again. */
+  /** No buffer is outstanding: starts again with the same memory. */
   reset(): void {
     this.#next = this.#buffers.first;
   }

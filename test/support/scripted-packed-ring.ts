@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A packed ring in the driver role for tests of the device role, with the face of scripted-ring.ts (VIRTIO 1.2, 2.8).
+// A packed ring in the driver role for tests of the device role, with the interface of scripted-ring.ts
+// (VIRTIO 1.2, 2.8).
 import { decode, encode } from '../../src/abi/layout.ts';
 import {
   PVIRTQ_DESC,
@@ -33,7 +34,7 @@ interface Slot {
   readonly flags: number;
 }
 
-/** A slot and the wrap counter of its round. */
+/** A slot and the wrap counter of its pass over the ring. */
 class Position {
   readonly #size: number;
   slot: number;
@@ -66,7 +67,7 @@ export class ScriptedPackedRing {
   readonly #chains = new Map<number, Chain>();
   readonly #driver: Position;
   readonly #device: Position;
-  /** Flags of first slots, which show their chains when they are written. */
+  /** Flags of first slots; writing them exposes their chains. */
   #held: { readonly slot: number; readonly flags: number }[] = [];
   #free: number;
 
@@ -81,7 +82,7 @@ export class ScriptedPackedRing {
     this.#driver = new Position(options.startIndex ?? VRING_PACKED_WRAP, size);
     this.#device = new Position(this.#driver.index, size);
     clearRing(this.memory.view, this.ring);
-    // Slots that the driver did not reach in this round are used ones of the round before.
+    // Slots not yet reached in this pass are the previous pass's used descriptors.
     for (let slot = 0; slot < size; slot++) {
       const round = slot < this.#driver.slot === this.#driver.wrap;
       this.#view.setUint16(this.#at(slot) + PVIRTQ_DESC.fields.flags.offset, round ? OWNER : 0, true);
@@ -95,7 +96,7 @@ export class ScriptedPackedRing {
     return { ...parts, size, lastAvailIdx: this.#device.index };
   }
 
-  /** Slots that are free. */
+  /** Number of free slots. */
   get free(): number {
     return this.#free;
   }
@@ -105,14 +106,15 @@ export class ScriptedPackedRing {
     const placed = segments.map((segment) => this.memory.place(segment));
     const list = options.indirect ? [this.#table(placed)] : placed.map((one) => this.#slot(one));
     if (list.length > this.#free)
-      throw new Error(`The scripted ring has ${this.#free} free slots, ${list.length} were asked for`);
+      throw new Error(`The scripted ring has ${this.#free} free slots, but ${list.length} were requested`);
     const id = this.#ids.shift() as number;
     for (const [i, slot] of list.entries()) {
       const more = i + 1 < list.length ? VRING_DESC_F_NEXT : 0;
       const owner = this.#driver.wrap ? VRING_PACKED_DESC_F_AVAIL : VRING_PACKED_DESC_F_USED;
       const flags = slot.flags | more | owner;
       const at = this.#at(this.#driver.slot);
-      // Only the first one's owner shows the list, and is written last (VIRTIO 1.2, 2.8.21).
+      // Only the flags of the first descriptor expose the list, and they are written last (VIRTIO 1.2,
+      // 2.8.21).
       const before = this.#view.getUint16(at + PVIRTQ_DESC.fields.flags.offset, true);
       encode(PVIRTQ_DESC, { ...slot, id, flags: i === 0 ? before : flags }, this.#view, at);
       if (i === 0) this.#held.push({ slot: this.#driver.slot, flags });
@@ -124,20 +126,20 @@ export class ScriptedPackedRing {
     return id;
   }
 
-  /** Shows all chains to the device. */
+  /** Exposes all chains to the device. */
   publish(): void {
     for (const { slot, flags } of this.#held)
       this.#view.setUint16(this.#at(slot) + PVIRTQ_DESC.fields.flags.offset, flags, true);
     this.#held = [];
   }
 
-  /** Everything that the device returned since the last call, in its order. Slots and buffers are free again. */
+  /** Everything that the device returned since the last call, in its order. Frees the slots and buffers. */
   collect(): UsedChain[] {
     const chains: UsedChain[] = [];
     for (;;) {
       const { id, len, flags } = decode(PVIRTQ_DESC, this.#view, this.#at(this.#device.slot));
       if (this.#chains.size === 0 || (flags & OWNER) !== (this.#device.wrap ? OWNER : 0)) return chains;
-      // Without WRITE the length means nothing (VIRTIO 1.2, 2.8.12).
+      // Without WRITE, the length is meaningless (VIRTIO 1.2, 2.8.12).
       const wrote = (flags & VRING_DESC_F_WRITE) !== 0 ? len : 0;
       for (const passed of this.#inOrder ? this.#before(id) : [])
         chains.push({ id: passed, len: 0, written: this.#finish(passed, 0) });
@@ -157,7 +159,7 @@ export class ScriptedPackedRing {
     return { addr: this.memory.address(offset), len: length, flags: writable ? VRING_DESC_F_WRITE : 0 };
   }
 
-  /** A table is a list without NEXT, as long as its length says (VIRTIO 1.2, 2.8.7). */
+  /** A table is a list without NEXT whose length ends it (VIRTIO 1.2, 2.8.7). */
   #table(placed: readonly Placed[]): Slot {
     const len = PVIRTQ_DESC.size * placed.length;
     const table = this.memory.take(len, PVIRTQ_DESC.size);
@@ -166,7 +168,7 @@ export class ScriptedPackedRing {
     return { addr: this.memory.address(table), len, flags: VRING_DESC_F_INDIRECT };
   }
 
-  /** What a used descriptor stands for beside its own chain (VIRTIO 1.2, 2.8.14). */
+  /** The earlier chains that a used descriptor also returns (VIRTIO 1.2, 2.8.14). */
   #before(id: number): number[] {
     const posted = [...this.#chains.keys()];
     return posted.slice(0, Math.max(0, posted.indexOf(id)));
@@ -174,7 +176,7 @@ export class ScriptedPackedRing {
 
   #finish(id: number, len: number): Uint8Array {
     const chain = this.#chains.get(id);
-    if (!chain) throw new Error(`The device returned ${id}, which it did not have`);
+    if (!chain) throw new Error(`The device returned ${id}, which was not outstanding`);
     this.#chains.delete(id);
     this.#ids.push(id);
     this.#free += chain.slots;

@@ -28,7 +28,7 @@ function make(startIndex: number): ScriptedRing {
 const descriptor = (index: number) => decode(VRING_DESC, ring.view, descOffset(place, index));
 const bytesAt = (addr: bigint, length: number) => ring.memory.read(Number(addr - GPA), length);
 
-/** The device's part, by hand. */
+/** The device side, worked by hand. */
 function giveBack(id: number, len: number): void {
   encode(VRING_USED_ELEM, { id, len }, ring.view, usedOffset(place, returned));
   returned = (returned + 1) & 0xffff;
@@ -75,7 +75,7 @@ describe('a scripted ring', () => {
     expect(ring.free).toBe(8);
   });
 
-  it('tells an id that was not posted as it is', () => {
+  it('reports an id that was not posted unchanged', () => {
     giveBack(0xdead, 1);
     expect(ring.collect()).toEqual([{ id: 0xdead, len: 1, written: new Uint8Array() }]);
   });
@@ -87,7 +87,7 @@ describe('a scripted ring', () => {
     expect(ring.view.getUint16(place.avail + 2, true)).toBe(1);
   });
 
-  it('goes on over the wrap of the indices', () => {
+  it('continues over the wrap of the indices', () => {
     ring = make(0xfffe);
     expect(ring.setup()).toMatchObject({
       lastAvailIdx: 0xfffe,
@@ -102,7 +102,7 @@ describe('a scripted ring', () => {
     expect(ring.collect().map(({ id }) => id)).toEqual(heads);
   });
 
-  it('reuses descriptors and buffers for ever', () => {
+  it('reuses descriptors and buffers indefinitely', () => {
     for (let round = 0; round < 1000; round++) {
       giveBack(ring.post([{ room: 700 }, { room: 700 }]), 0);
       ring.collect();
@@ -110,8 +110,10 @@ describe('a scripted ring', () => {
     expect(ring.free).toBe(8);
   });
 
-  it('says when descriptors or memory run out', () => {
-    expect(() => ring.post(Array.from({ length: 9 }, () => ({ room: 1 })))).toThrow(/8 free descriptors, 9/);
+  it('reports when descriptors or memory run out', () => {
+    expect(() => ring.post(Array.from({ length: 9 }, () => ({ room: 1 })))).toThrow(
+      /8 free descriptors, but 9/,
+    );
     expect(() => ring.post([{ room: 9000 }])).toThrow(/no buffer memory/);
   });
 });

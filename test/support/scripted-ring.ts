@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A split ring in the driver role for tests of the device role: slow, allocating, and able to post any shape of chain. Descriptors
-// and indices can also be written raw, to break rules on purpose.
+// A split ring in the driver role for tests of the device role: slow, allocating, and able to post chains of
+// any shape. Descriptors and indices can also be written raw, to break rules on purpose.
 import { decode, encode, readField, writeField } from '../../src/abi/layout.ts';
 import {
   VRING_AVAIL,
@@ -22,13 +22,16 @@ import {
 } from './scripted-memory.ts';
 
 export interface SplitPostOptions extends PostOptions {
-  /** With `indirect`: so many segments lie in the ring's table, in front of the descriptor of the indirect one (VIRTIO 1.2, 2.7.5.3.2). */
+  /**
+   * With `indirect`: this many segments lie in the ring's table, before the indirect descriptor (VIRTIO 1.2,
+   * 2.7.5.3.2).
+   */
   readonly direct?: number;
 }
 
 interface Chain {
   readonly segments: readonly Placed[];
-  /** Descriptors of the table that it takes. */
+  /** Table descriptors that it occupies. */
   readonly descriptors: readonly number[];
 }
 
@@ -63,7 +66,10 @@ export class ScriptedRing {
     writeField(this.view, VRING_USED.fields.idx, this.#avail, this.ring.used);
   }
 
-  /** The ring's parts as guest-physical addresses, with its size and start index: what a RingSetup of the device role needs. */
+  /**
+   * The ring's parts as guest-physical addresses, with its size and start index: what a RingSetup of the
+   * device role needs.
+   */
   setup(): { desc: bigint; avail: bigint; used: bigint; size: number; lastAvailIdx: number } {
     const { desc, avail, used, size } = this.ring;
     const address = (offset: number) => this.memory.address(offset);
@@ -76,7 +82,7 @@ export class ScriptedRing {
     };
   }
 
-  /** Descriptors that are free. */
+  /** Number of free descriptors. */
   get free(): number {
     return this.#free.length;
   }
@@ -96,23 +102,23 @@ export class ScriptedRing {
     return head;
   }
 
-  /** Writes one descriptor as it is told, right or wrong. */
+  /** Writes one descriptor verbatim, valid or not. */
   writeDescriptor(index: number, raw: RawDescriptor): void {
     encode(VRING_DESC, raw, this.view, descOffset(this.ring, index));
   }
 
-  /** Writes the next available entry without looking at it; publish() shows it to the device. */
+  /** Writes the next available entry without checking it; publish() exposes it to the device. */
   postHead(head: number): void {
     this.view.setUint16(availOffset(this.ring, this.#avail), head, true);
     this.#avail = (this.#avail + 1) & 0xffff;
   }
 
-  /** Shows all entries to the device. */
+  /** Exposes all entries to the device. */
   publish(): void {
     this.setAvailIdx(this.#avail);
   }
 
-  /** Writes the available index as it is told. */
+  /** Writes the available index verbatim. */
   setAvailIdx(index: number): void {
     const at = this.ring.avail + VRING_AVAIL.fields.idx.offset;
     Atomics.store(new Uint16Array(this.view.buffer, at, 1), 0, index & 0xffff);
@@ -130,7 +136,9 @@ export class ScriptedRing {
     return readField(this.view, VRING_USED.fields.flags, this.ring.used);
   }
 
-  /** Everything that the device returned since the last call, in its order. Descriptors and buffers are free again. */
+  /**
+   * Everything that the device returned since the last call, in its order. Frees the descriptors and buffers.
+   */
   collect(): UsedChain[] {
     const chains: UsedChain[] = [];
     const end = this.usedIdx;
@@ -144,7 +152,7 @@ export class ScriptedRing {
     return chains;
   }
 
-  /** What an element stands for beside its own chain (VIRTIO 1.2, 2.7.9). */
+  /** The earlier chains that a used element also returns (VIRTIO 1.2, 2.7.9). */
   #before(id: number): number[] {
     const posted = [...this.#chains.keys()];
     return posted.slice(0, Math.max(0, posted.indexOf(id)));
@@ -162,7 +170,9 @@ export class ScriptedRing {
 
   #takeDescriptors(count: number): number[] {
     if (count < 1 || count > this.#free.length) {
-      throw new Error(`The scripted ring has ${this.#free.length} free descriptors, ${count} were asked for`);
+      throw new Error(
+        `The scripted ring has ${this.#free.length} free descriptors, but ${count} were requested`,
+      );
     }
     return this.#free.splice(0, count);
   }
@@ -181,7 +191,7 @@ export class ScriptedRing {
     });
   }
 
-  /** `ids` may name one more descriptor, which the last one then leads to. */
+  /** `ids` may contain one extra descriptor, to which the last segment's descriptor then links. */
   #writeChain(placed: readonly Placed[], place: (position: number) => number, ids: readonly number[]): void {
     placed.forEach(({ offset, length, writable }, position) => {
       const next = ids[position + 1];

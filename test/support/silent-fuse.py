@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# A FUSE file system with one file, spoken over /dev/fuse as linux/fuse.h has it: silent-fuse.py MOUNTPOINT BYTES [SILENCE...]
-# The file reads as zeros and takes writes into nowhere. Never answered are the operations named: statfs, getattr, flush, or
-# read=OFFSET for reads from there on. Says "mounted", then each silence once when it begins; ends with its input.
+# A FUSE file system with one file, using the protocol of linux/fuse.h on /dev/fuse:
+# silent-fuse.py MOUNTPOINT BYTES [SILENCE...]
+# The file reads as zeros and discards writes. The operations named are never answered: statfs, getattr,
+# flush, or read=OFFSET for reads from that offset on. Prints "mounted", then each silence once when it
+# begins; exits when its stdin is closed.
 import ctypes
 import os
 import select
@@ -24,7 +26,7 @@ def attributes(node):
 def answer(opcode, node, body):
     if opcode == INIT:
         major, minor, _, flags = struct.unpack('<IIII', body[:16])
-        # No readahead: a page is asked for when it is touched.
+        # No readahead: a page is requested when it is touched.
         return struct.pack('<IIIIHHIIHHI7I', 7, 31, 0, 0, 12, 9, 1 << 17, 1, 32, 0, 0, *[0] * 7)
     if opcode == LOOKUP:
         return struct.pack('<QQQQII', 2, 1, 0, 0, 0, 0) + attributes(2)
@@ -56,7 +58,7 @@ options = f'fd={device},rootmode=40000,user_id=0,group_id=0'.encode()
 if libc.mount(b'silent', mountpoint.encode(), b'fuse', 0, options) != 0:
     sys.exit(f'mount: {os.strerror(ctypes.get_errno())}')
 print('mounted', flush=True)
-told = set()
+reported = set()
 while True:
     readable, _, _ = select.select([device, sys.stdin], [], [])
     if sys.stdin in readable:
@@ -67,12 +69,12 @@ while True:
     if opcode in (FORGET, INTERRUPT, BATCH_FORGET):
         continue
     if silent(opcode, body):
-        if opcode not in told:
+        if opcode not in reported:
             print('silent', NAMES[opcode], flush=True)
-        told.add(opcode)
+        reported.add(opcode)
         continue
     data = answer(opcode, node, body)
     error = -ENOSYS if data is None else 0
     os.write(device, struct.pack('<IiQ', 16 + len(data or b''), error, unique) + (data or b''))
-# The connection ends with the descriptor: whoever waits is let go.
+# Closing the descriptor ends the connection and releases all waiting threads.
 libc.umount2(mountpoint.encode(), 2)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A FUSE file system whose server answers what it wants to (silent-fuse.py), for as long as a test wants it.
+// A FUSE file system whose server leaves chosen requests unanswered (silent-fuse.py) for as long as a test
+// wants.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants, mkdtempSync, openSync, rmdirSync } from 'node:fs';
@@ -11,7 +12,7 @@ import { ROOT } from './program.ts';
 import { programMissing } from './program-missing.ts';
 import { until } from './wait.ts';
 
-/** Why tests with FUSE are to be skipped; false when they can run, and in CI, where they must. */
+/** Why tests with FUSE are skipped; false if they can run, and in CI, where they must. */
 export function fuseMissing(): string | false {
   const python = programMissing('python3', 'python3', 'tests with FUSE');
   if (python || inCi()) return python;
@@ -19,7 +20,7 @@ export function fuseMissing(): string | false {
     accessSync('/dev/fuse', constants.R_OK | constants.W_OK);
     if (process.getuid?.() === 0) return false;
   } catch {
-    // Said below.
+    // Reported below.
   }
   console.warn('Tests with FUSE are skipped: they take root and /dev/fuse');
   return 'it takes root and /dev/fuse';
@@ -31,7 +32,7 @@ export class SilentFuse {
   readonly #fds: number[] = [];
   #said = '';
 
-  /** `silences` as silent-fuse.py has them. */
+  /** `silences` are as for silent-fuse.py. */
   private constructor(bytes: number, silences: readonly string[]) {
     const script = join(ROOT, 'test/support/silent-fuse.py');
     const args = [script, this.#folder, String(bytes), ...silences];
@@ -47,19 +48,19 @@ export class SilentFuse {
     return fuse;
   }
 
-  /** Its file, opened for reading and writing; closed with it. */
+  /** Opens its file for reading and writing; closed with the file system. */
   open(): number {
     const fd = openSync(join(this.#folder, 'memory'), 'r+');
     this.#fds.push(fd);
     return fd;
   }
 
-  /** "silent read": somebody waits for an answer now. */
+  /** Waits for a line of the server; "silent read" means that a thread is now waiting for an answer. */
   async says(text: string): Promise<void> {
     await until(`the file system says '${text}'`, () => this.#said.includes(text), 60_000);
   }
 
-  /** Everybody who waits is let go, with an error. Idempotent. */
+  /** Unmounts; all waiting threads get an error. Idempotent. */
   async end(): Promise<void> {
     for (const fd of this.#fds.splice(0)) native.closeForeign(fd);
     if (this.#server.exitCode !== null) return;

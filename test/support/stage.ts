@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The device model and peers as processes of their own, ports of ours in this one, and a folder for their sockets.
+// The device model and peers as separate processes, our ports in this process, and a folder for their
+// sockets.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +13,7 @@ import { openFds } from './open-fds.ts';
 import { startDeviceModel, Tool } from './tool.ts';
 import { until } from './wait.ts';
 
-// A port that reports opens it, once for the process: no descriptor of that port.
+// A port that reports opens this once per process: it is not a descriptor of that port.
 standardOutput();
 
 export class Stage {
@@ -26,7 +27,7 @@ export class Stage {
     return join(this.#folder, name);
   }
 
-  /** A program of this tree in a process. */
+  /** Starts a program of this tree in a process. */
   run(program: string, ...args: readonly string[]): Tool {
     const tool = new Tool(program, args);
     this.#tools.push(tool);
@@ -51,7 +52,7 @@ export class Stage {
     return port;
   }
 
-  /** A port that echoes. */
+  /** Opens a port that echoes. */
   startPort(devargs: Record<string, string> = {}): Port {
     const port = this.openPort(devargs);
     port.start();
@@ -63,7 +64,7 @@ export class Stage {
     for (const echo of this.#echoes.splice(0)) echo.stop();
   }
 
-  /** The peer ends by itself, and found nothing wrong. */
+  /** Waits until the peer exits by itself, and checks that it found no error. */
   async finished(peer: Tool): Promise<void> {
     await until('the peer ends', () => !peer.running);
     expect(peer.output).not.toMatch(/not back/);

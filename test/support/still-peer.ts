@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The built-in peer without its lcores: rings that a test fills, and breaks, by hand.
+// The built-in peer without its lcores: rings that a test fills and breaks by hand.
 import { VIRTIO_NET_F_MRG_RXBUF } from '../../src/abi/virtio-net.ts';
 import {
   VIRTIO_F_IN_ORDER,
@@ -19,7 +19,7 @@ import { PeerMemory } from '../../tools/peer/memory.ts';
 import { defaultFlow, frameTemplate } from '../../tools/peer/traffic.ts';
 
 const FRAME = 64;
-/** Frames that a peer sends as it starts. */
+/** Frames that the peer sends when it starts. */
 export const SENT_AT_START = 5;
 const ROLES = ['rx', 'tx'] as const;
 
@@ -27,7 +27,7 @@ export interface StillPeerOptions {
   readonly packed: boolean;
   readonly inOrder: boolean;
   readonly eventIdx: boolean;
-  /** Entries of a ring; 64 when left out. */
+  /** Entries of a ring; 64. */
   readonly queueSize?: number;
 }
 
@@ -48,7 +48,10 @@ export class StillPeer {
     this.#memory = new PeerMemory(this.#plan.bytes, false);
   }
 
-  /** With one running pair of rings, and frames under way in it; over `fd`, or else a connection to `path`. */
+  /**
+   * Connects with one running pair of rings and frames in flight; over `fd`, or over a new connection to
+   * `path`.
+   */
   static async start(
     path: string,
     options: StillPeerOptions,
@@ -101,10 +104,13 @@ export class StillPeer {
     native.driverGenerate(this.#queue('tx'), count);
   }
 
-  /** Frames that `receive` has taken. */
+  /** Frames taken by `receive`. */
   received = 0;
 
-  /** Takes the frames that came and makes the buffers available again; throws when one is not as it was sent. */
+  /**
+   * Takes the received frames and makes their buffers available again; throws if one differs from the frame
+   * sent.
+   */
   receive(): number {
     const rx = this.#queue('rx');
     const taken = native.driverReceive(rx, 64, true);
@@ -118,19 +124,19 @@ export class StillPeer {
     return taken;
   }
 
-  /** Takes what came, whatever it holds. */
+  /** Takes what was received without checking it. */
   receiveAny(): number {
     const taken = native.driverReceive(this.#queue('rx'), 256, false);
     this.received += taken;
     return taken;
   }
 
-  /** Stops a ring; the index that the back-end says to have reached. */
+  /** Stops a ring; returns the index that the back-end reports. */
   stopRing(role: RingRole): Promise<number> {
     return this.#frontEnd.stopRing(ROLES.indexOf(role));
   }
 
-  /** What a device writes for this ring: its used part (of a packed ring all of it) and its buffers. */
+  /** The memory that a device writes for this ring: its used part (all of a packed ring) and its buffers. */
   image(role: RingRole): Buffer {
     const { desc, used, size, buffers, bufferSize } = this.#place(role);
     const { buffer } = this.#memory.view;
@@ -140,14 +146,14 @@ export class StillPeer {
     return Buffer.concat([ring, Buffer.from(buffer, buffers, size * bufferSize)]);
   }
 
-  /** Breaks a rule, and sends frames whose echo meets it. */
+  /** Breaks a rule, and sends frames whose echo runs into it. */
   attack(kind: string, role: RingRole): void {
     const target = { view: this.#memory.view, role, gpa: PEER_GPA, memoryBytes: this.#memory.bytes };
     writeHostile(kind, { ...target, ring: this.#place(role) }, this.#packed);
     if (role === 'rx') this.send(5);
   }
 
-  /** Stops its rings, or is gone as if it had been killed. */
+  /** Stops its rings, or disconnects as if it had been killed. */
   async close(how: 'stopped' | 'killed'): Promise<void> {
     if (how === 'stopped') for (const index of ROLES.keys()) await this.#frontEnd.stopRing(index);
     this.#channel.close();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One end of a TCP transfer: `receive PORT` prints "listening", then the SHA-256 of what came; `send HOST PORT BYTES SEED` sends
-// bytes that follow from the seed and prints theirs.
+// One end of a TCP transfer: `receive PORT` prints "listening", then the SHA-256 of the received bytes;
+// `send HOST PORT BYTES SEED` sends bytes derived from the seed and prints their SHA-256.
 import { createHash } from 'node:crypto';
 import { connect, createServer } from 'node:net';
 import { Readable } from 'node:stream';

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Programs of this tree as child processes of a test.
+// Programs of this tree as a test's child processes.
 import { Child } from '../../tools/run/child.ts';
 import { type DeviceModelOptions, deviceModelArguments } from '../../tools/run/device-model.ts';
 import { nodeArguments, ROOT } from './program.ts';
 import { until } from './wait.ts';
 
-/** Longer than any test. */
+/** Longer than any test runs. */
 const MAX_RUN_MS = 3_600_000;
 
 export class Tool {
   readonly #child: Child;
 
-  /** Starts the source file `script`, a path from the root. */
+  /** Starts the source file `script`, a path relative to the root. */
   constructor(script: string, args: readonly string[]) {
     const command = [process.execPath, ...nodeArguments(script), ...args];
     this.#child = new Child({ name: script, command, cwd: ROOT, maxRunMs: MAX_RUN_MS });
   }
 
-  /** What it has printed so far. */
+  /** Its output so far. */
   get output(): string {
     return this.#child.transcript;
   }

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# One end of a transfer of datagrams that the sender's kernel is given in large pieces, to be cut by UDP_SEGMENT as late as can be:
-# `receive PORT` prints "listening", then the SHA-256 of what came; `send HOST PORT` prints that of what was sent. Node has no such socket
-# option. A piece goes when the one before it has been acknowledged, so that no queue runs over.
+# One end of a transfer of datagrams. The sender passes large pieces to its kernel with UDP_SEGMENT, to be cut
+# as late as possible: `receive PORT` prints "listening", then the SHA-256 of the received data; `send HOST
+# PORT` prints that of the sent data. Node does not have this socket option. A piece is sent when the previous
+# one has been acknowledged, so that no queue overflows.
 import hashlib
 import socket
 import sys
@@ -24,7 +25,7 @@ else:
     sock.connect((sys.argv[2], int(sys.argv[3])))
     sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, SEGMENT)
     for piece in range(PIECES):
-        # The last datagram of a piece is a shorter one.
+        # The last datagram of a piece is shorter.
         data = bytes((piece * 7 + i * 13 + (i >> 8)) & 0xFF for i in range(SEGMENT * SEGMENTS - piece))
         for at in range(0, len(data), SEGMENT):
             datagram = data[at : at + SEGMENT]

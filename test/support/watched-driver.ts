@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A program that opens the device at the socket of its argument and echoes; asked by a message, it tells what it has seen and what it holds.
+// A program that opens the device at the socket given as its argument and echoes; on a message it reports its
+// counters and what it holds.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { vhostPciDriver } from '../../src/drivers/vhost-pci/driver.ts';
@@ -9,11 +10,11 @@ import { type Holdings, holdings } from './holdings.ts';
 export interface Watched extends Holdings {
   readonly linkUp: boolean;
   readonly received: number;
-  /** Rings that were broken by their peer, since the start. */
+  /** Rings broken by their peer since the start. */
   readonly brokenRings: number;
-  /** Entries that went back to the peer because nothing could be done with them, since the start. */
+  /** Unusable entries returned to the peer since the start. */
   readonly unusable: number;
-  /** Bytes of JavaScript's heap and of what hangs on it, after a collection. */
+  /** Bytes of the JavaScript heap and of external memory attached to it, after a collection. */
   readonly heap: number;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Ten million packets through rx, testpmd's macswap in TypeScript, and tx, in one thread with the built-in peer's rings; prints the bytes of
-// JavaScript heap that they left behind. A process of its own, so that nothing else allocates meanwhile.
+// Ten million packets through rx, testpmd's macswap in TypeScript, and tx, in one thread with the built-in
+// peer's rings; prints the bytes of JavaScript heap left behind. It is a separate process, so that nothing
+// else allocates meanwhile.
 import { getHeapStatistics } from 'node:v8';
 import { openRxQueue, openTxQueue } from '../../src/drivers/table.ts';
 import { Mempool } from '../../src/ethdev/mempool.ts';
@@ -58,7 +59,7 @@ function run(packets: number): number {
 
 globalThis.gc?.();
 getHeapStatistics();
-run(2_000_000); // long enough for the optimising compiler, whose own objects are not what is measured
+run(2_000_000); // long enough for the optimising compiler, whose own objects must not be measured
 const before = getHeapStatistics().used_heap_size;
 const packets = run(PACKETS);
 const growth = getHeapStatistics().used_heap_size - before;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// DPDK's virtio PMD as VM2's driver: testpmd sends the frames of one capture file and writes what comes back into another.
+// DPDK's virtio PMD as VM2's driver: testpmd sends the frames of one capture file and writes the returned
+// frames to another.
 import type { Machine } from '../../tools/vm/machine.ts';
 import { PEER_ADDRESS } from '../../tools/vm/qemu.ts';
 import { decodePcap, encodePcap } from '../support/pcap.ts';
 import { START_MS } from './rig.test-help.ts';
 
-/** Takes VM2's card from its kernel. */
+/** Unbinds VM2's card from its kernel. */
 export const giveToDpdk = (peer: Machine): Promise<string> =>
   peer.run(
     `ip link set eth0 down
@@ -23,7 +24,7 @@ export const giveToKernel = (peer: Machine): Promise<string> =>
     START_MS,
   );
 
-/** Sends `frames` once, waits until as many came back, and returns those. */
+/** Sends `frames` once, waits until as many have come back, and returns those. */
 export async function dpdkRoundTrip(peer: Machine, frames: readonly Uint8Array[]): Promise<Buffer[]> {
   const vdev = 'net_pcap0,rx_pcap=/tmp/in.pcap,tx_pcap=/tmp/out.pcap';
   const eal = `-m 128 --lcores 0@0,1@0 -a ${PEER_ADDRESS} --vdev ${vdev}`;

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The PMD in VM1 sleeps while nothing comes: MSI-X of the function, through QEMU and vfio-pci, wakes it.
+// The PMD in VM1 sleeps while no packets arrive; the function's MSI-X, through QEMU and vfio-pci, wakes it.
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Machine } from '../../tools/vm/machine.ts';
 import { idleShare, startGuestPrompt, xstats } from './guest-prompt.test-help.ts';
 import { allAnswered, answers, ping } from './pings.test-help.ts';
 import { bind, describeRig, killGuestPmd } from './rig.test-help.ts';
 
-/** Of a CPU, for the lcores. */
+/** Maximum share of a CPU for the lcores. */
 const IDLE_SHARE = 0.02;
-/** Of ten packets: on a busy machine one may come before the lcore has gone to sleep after the one before. */
+/**
+ * Minimum wake-ups for ten packets: on a busy machine, one may arrive before the lcore sleeps after the
+ * previous one.
+ */
 const WOKEN = 5;
 
 describeRig('interrupt mode in a guest', (rig) => {
@@ -24,7 +27,7 @@ describeRig('interrupt mode in a guest', (rig) => {
   });
 
   describe.each(['adaptive', 'on'])('--rx-interrupt=%s', (mode) => {
-    it('takes less than 2 % of a CPU while nothing comes', async () => {
+    it('uses less than 2 % of a CPU while no packets arrive', async () => {
       await startGuestPrompt(guest, 'icmpecho', `--rx-interrupt=${mode}`);
       await answers(peer, '10.0.0.1');
       expect(await idleShare(guest, IDLE_SHARE)).toBeLessThan(IDLE_SHARE);
@@ -48,7 +51,7 @@ describeRig('interrupt mode in a guest', (rig) => {
     });
   });
 
-  it('joins the kernels by a tap: neither costs while nothing comes, either wakes it', async () => {
+  it('connects the kernels by a tap: neither costs CPU while idle, either wakes it', async () => {
     await startGuestPrompt(guest, 'io', '--rx-interrupt=adaptive', '--vdev net_tap0,iface=tap0');
     await guest.run('ip address add 10.0.0.1/24 dev tap0');
     await peer.run('ip neighbour flush dev eth0');
@@ -58,7 +61,7 @@ describeRig('interrupt mode in a guest', (rig) => {
     expect(await ping(peer, '10.0.0.1', 10, 1)).toContain(allAnswered(10));
     expect(await ping(guest, '10.0.0.2', 10, 1)).toContain(allAnswered(10));
     const after = [await xstats(guest, 0), await xstats(guest, 1)];
-    // Each request and each answer comes to a sleeper, at one port or the other.
+    // Each request and each answer arrives at a sleeping lcore, at one port or the other.
     for (const port of [0, 1]) {
       const woken = after[port]('rx_q0_interrupts') - before[port]('rx_q0_interrupts');
       console.log(`port ${port}: woken ${woken} times`);

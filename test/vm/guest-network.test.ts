@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One guest's kernel against the other's: VM2 has a stock virtio-net driver, VM1 runs the PMD, which answers pings itself or joins
-// the vhost-pci port to VM1's kernel by a tap.
+// One guest's kernel against the other's: VM2 has a stock virtio-net driver, VM1 runs the PMD, which answers
+// pings itself or connects the vhost-pci port to VM1's kernel through a tap.
 import { readFileSync } from 'node:fs';
 import { beforeAll, expect, it } from 'vitest';
 import type { Machine } from '../../tools/vm/machine.ts';
@@ -25,7 +25,7 @@ describeRig("a guest's network", (rig) => {
     await peer.run('ip address add 10.0.0.2/24 dev eth0; ip link set eth0 up');
   });
 
-  it('has its pings answered by icmpecho: 1000, none lost', async () => {
+  it('has 1000 pings answered by icmpecho, none lost', async () => {
     await startGuestPmd(guest, 'icmpecho');
     await answers(peer, '10.0.0.1');
     const said = await ping(peer, '10.0.0.1', 1000, 0.01);
@@ -33,7 +33,7 @@ describeRig("a guest's network", (rig) => {
     expect(said).toContain(allAnswered(1000));
   });
 
-  it('has one ping answered before the PMD is killed and after it was started again', async () => {
+  it('has a ping answered before the PMD is killed and after it was restarted', async () => {
     await startPinging(peer, '10.0.0.1');
     await repliesCome(peer, 20);
     await killGuestPmd(guest);
@@ -42,11 +42,11 @@ describeRig("a guest's network", (rig) => {
     console.log(await stopPinging(peer));
   });
 
-  it('is joined to the kernel of the PMD guest by a tap', async () => {
+  it('is connected to the kernel of the PMD guest by a tap', async () => {
     await killGuestPmd(guest);
     await startGuestPmd(guest, 'io', { eal: '--vdev net_tap0,iface=tap0' });
     await guest.run('ip address add 10.0.0.1/24 dev tap0');
-    // The address has another owner now.
+    // The address now has another owner.
     await peer.run('ip neighbour flush dev eth0');
     await answers(peer, '10.0.0.1');
     expect(await ping(peer, '10.0.0.1', 20, 0.05)).toContain(allAnswered(20));
@@ -103,7 +103,7 @@ describeRig("a guest's network", (rig) => {
     });
   }
 
-  /** What the tap has carried: rx is from the other guest. */
+  /** Traffic of the tap; rx is from the other guest. */
   async function totals(direction: 'rx' | 'tx'): Promise<{ bytes: number; packets: number }> {
     const read = await guest.run(
       `cd /sys/class/net/tap0/statistics; cat ${direction}_bytes ${direction}_packets`,

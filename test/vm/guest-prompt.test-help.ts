@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The PMD in VM1 with its prompt: what it counts, and what CPU time it takes.
+// The PMD in VM1 with its prompt: its counters, and its CPU time.
 import type { Machine } from '../../tools/vm/machine.ts';
 import { PMD_INPUT, PMD_LOG, START_MS, startGuestPmd } from './rig.test-help.ts';
 
-/** A look at the CPU time lasts so long, and so many looks wait for quiet. */
+/** Duration of a measurement of the CPU time, and how many measurements wait for quiet. */
 const LOOK_S = 8;
 const LOOKS = 6;
 
-/** Options of testpmd that come beside the prompt and the mode. */
+/** testpmd options in addition to the prompt and the mode. */
 export const startGuestPrompt = (guest: Machine, mode: string, options: string, eal = ''): Promise<void> =>
   startGuestPmd(guest, mode, { eal, options: `-i ${options}` });
 
-/** Types a command at the prompt; what came until the next prompt. */
+/** Types a command at the prompt; returns the output up to the next prompt. */
 export const say = (guest: Machine, line: string): Promise<string> =>
   guest.run(
     `from=$(stat -c %s ${PMD_LOG})
@@ -25,15 +25,15 @@ export const say = (guest: Machine, line: string): Promise<string> =>
     START_MS,
   );
 
-/** Counters of one port by their names. */
+/** Counters of one port, by name. */
 export async function xstats(guest: Machine, port = 0): Promise<(name: string) => number> {
   const all = await say(guest, `show port xstats ${port}`);
   return (name) => Number(new RegExp(`^${name}: (\\d+)`, 'm').exec(all)?.[1]);
 }
 
 /**
- * The part of a CPU that its lcores take, once the machine has come to rest: kernels have something to say when an interface comes up.
- * Counted are the nanoseconds that the guest's scheduler gave each thread.
+ * The share of a CPU that its lcores use, once the machine is idle: kernels send packets when an interface
+ * comes up. Counts the nanoseconds that the guest's scheduler gave each thread.
  */
 export async function idleShare(guest: Machine, enough: number): Promise<number> {
   for (let look = 1; ; look++) {

@@ -18,8 +18,8 @@ import {
 
 const FRAMES = 2000;
 /**
- * 2 GiB below the hole of q35 and 5 above: QEMU then shows the function a DMA range of more than 4 GiB. Without an IOMMU all of the
- * guest's memory is shown; it costs the host what the guest touches.
+ * 2 GiB below the hole of q35 and 5 above, so that QEMU shows the function a DMA range of more than 4 GiB.
+ * Without an IOMMU, all of the guest's memory is shown; it costs the host what the guest touches.
  */
 const MEMORY_MIB = 7 << 10;
 
@@ -41,7 +41,7 @@ describeRig('the PMD in a guest, through UIO', (rig) => {
     expect(await echo(peer, FRAMES)).toBe(allCameBack(FRAMES));
   });
 
-  it('has more than 4 GiB in one piece', async () => {
+  it('has a DMA range of more than 4 GiB', async () => {
     const high = await guest.run(
       "sed -n 's/^\\([0-9a-f]*\\)-\\([0-9a-f]*\\) : System RAM$/\\1 \\2/p' /proc/iomem",
     );
@@ -57,7 +57,7 @@ describeRig('the PMD in a guest, through UIO', (rig) => {
     expect(await guest.run('cat /tmp/pmd.log')).toMatch(/driven through UIO: poll mode only/);
   });
 
-  it("answers the other guest's pings by icmpecho: 1000, none lost", async () => {
+  it('answers 1000 pings of the other guest by icmpecho, none lost', async () => {
     await killGuestPmd(guest);
     await startGuestPmd(guest, 'icmpecho');
     await peer.run('ip address add 10.0.0.2/24 dev eth0');
@@ -67,7 +67,7 @@ describeRig('the PMD in a guest, through UIO', (rig) => {
     expect(said).toContain(allAnswered(1000));
   });
 
-  it('answers one ping before it is killed and after it was started again', async () => {
+  it('answers a ping before it is killed and after it was restarted', async () => {
     await startPinging(peer, '10.0.0.1');
     await repliesCome(peer, 20);
     await killGuestPmd(guest);
@@ -88,7 +88,7 @@ describeRig('the PMD in a guest, through UIO', (rig) => {
     await startGuestPmd(guest, 'macswap');
   });
 
-  it('ends with one line about it when the device model ends', async () => {
+  it('exits with one line about it when the device model exits', async () => {
     await device.stop();
     expect(await endedPmd(guest)).toMatch(REMOVED);
   });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The shape that the project is for: the PMD in a guest, on a PCI function that stock QEMU shows it, through the guest kernel's
-// VFIO; and another guest's virtio-net driver as its peer.
+// The project's main configuration: the PMD in a guest, on a PCI function that stock QEMU shows it, through
+// the guest kernel's VFIO, with another guest's virtio-net driver as its peer.
 import { beforeAll, expect, it } from 'vitest';
 import type { Child } from '../../tools/run/child.ts';
 import type { Machine } from '../../tools/vm/machine.ts';
@@ -54,18 +54,18 @@ describeRig('the PMD in a guest, through VFIO', (rig) => {
     }
   });
 
-  it('finds it alone in an IOMMU group', async () => {
+  it('finds it in an IOMMU group of its own', async () => {
     expect((await guest.run(`ls ${SYSFS}/iommu_group/devices`)).trim()).toBe(FUNCTION_ADDRESS);
   });
 
-  it('shows what dpdk-devbind.py shows, before and after it gives the function to vfio-pci', async () => {
+  it('shows what dpdk-devbind.py shows, before and after binding the function to vfio-pci', async () => {
     await expectSameStatus(guest);
     await bind(guest, 'vfio-pci');
     expect(await guest.run(`readlink ${SYSFS}/driver`)).toMatch(/\/vfio-pci\n$/);
     await expectSameStatus(guest);
   });
 
-  it('answers a wrong devbind command in one line that names what is wrong', async () => {
+  it('answers a wrong devbind command in one line that names the error', async () => {
     for (const [args, code, line] of [
       ['--bind=vfio-pci 0000:00:1e.7', 1, /^vhost-pci-devbind: Error: Unknown device: 0000:00:1e\.7\./],
       [`--bind=nosuch ${FUNCTION_ADDRESS}`, 1, /^vhost-pci-devbind: Error: Driver 'nosuch' is not loaded/],
@@ -84,7 +84,7 @@ describeRig('the PMD in a guest, through VFIO', (rig) => {
     expect(await echo(peer, FRAMES)).toBe(allCameBack(FRAMES));
   });
 
-  it('goes on after the other guest rebooted, and keeps nothing of it', async () => {
+  it('continues after the other guest rebooted, and keeps nothing of it', async () => {
     const before = await guestHoldings(guest);
     await peer.reboot();
     expect(await echo(peer, FRAMES)).toBe(allCameBack(FRAMES));
@@ -101,7 +101,7 @@ describeRig('the PMD in a guest, through VFIO', (rig) => {
     expect(await echo(peer, FRAMES)).toBe(allCameBack(FRAMES));
   });
 
-  it('goes on with a new PMD after the first was killed, while the other guest sends', async () => {
+  it('continues with a new PMD after the first was killed while the other guest sends', async () => {
     await startSteady(peer);
     await comesBack(peer);
     await killGuestPmd(guest);
@@ -111,13 +111,13 @@ describeRig('the PMD in a guest, through VFIO', (rig) => {
     expect(await echo(peer, FRAMES)).toBe(allCameBack(FRAMES));
   });
 
-  it('ends with one line about it when the device model ends', async () => {
+  it('exits with one line about it when the device model exits', async () => {
     await device.stop();
     expect(await endedPmd(guest)).toMatch(REMOVED);
   });
 });
 
-/** vhost-pci-devbind stands in for dpdk-devbind.py, so that it has to print the same of the same machine. */
+/** vhost-pci-devbind replaces dpdk-devbind.py, so it must print the same on the same machine. */
 async function expectSameStatus(guest: Machine): Promise<void> {
   const theirs = await guest.run('dpdk-devbind.py --status');
   expect(theirs).toContain(FUNCTION_ADDRESS);

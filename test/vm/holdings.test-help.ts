@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the PMD in a guest holds of descriptors and of shared memory.
+// The descriptors and shared mappings of the PMD in a guest.
 import type { Machine } from '../../tools/vm/machine.ts';
 import { type Holdings, SHARED } from '../support/holdings.ts';
 
-/** Of the PMD in VM1. */
+/** The holdings of the PMD in VM1. */
 export async function guestHoldings(guest: Machine): Promise<Holdings> {
   const counts = await guest.run(
     `cd /proc/$(pgrep -o node) && ls fd | wc -l && grep -cE '${SHARED}' maps || [ $? = 1 ]`,

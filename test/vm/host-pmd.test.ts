@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The PMD on the host with the virtio-net driver of a real guest kernel as its peer, behind stock QEMU's vhost-user front-end.
+// The PMD on the host with the virtio-net driver of a real guest kernel as its peer, behind stock QEMU's
+// vhost-user front-end.
 import { beforeAll, expect, it } from 'vitest';
 import type { Child } from '../../tools/run/child.ts';
 import type { Machine } from '../../tools/vm/machine.ts';
@@ -9,10 +10,10 @@ import { allCameBack, command, describeRig, echo, START_MS, startHostPmd } from 
 
 const FRAMES = 2000;
 const FEW = 300;
-/** Traffic so often during a loop. */
+/** Number of traffic checks during a loop. */
 const ROUNDS = 4;
 const LOOP_MS = 280_000;
-/** $D is then VM2's card among the devices of its driver. */
+/** Sets $D to VM2's card among the devices of its driver. */
 const DRIVER =
   'cd /sys/bus/virtio/drivers/virtio_net; D=$(basename $(readlink -f /sys/bus/pci/devices/' +
   PEER_ADDRESS +
@@ -42,14 +43,14 @@ describeRig('the PMD on the host and a Linux guest', (rig) => {
     expect(info).toMatch(/Remote memory \(bytes\): 536870912/);
   });
 
-  it('interrupt the guest when frames come', async () => {
+  it('interrupt the guest when frames arrive', async () => {
     const interrupts = () => peer.run("awk '/virtio0-input/ { print $2 }' /proc/interrupts");
     const before = Number(await interrupts());
     await echo(peer, 100);
     expect(Number(await interrupts())).toBeGreaterThan(before);
   });
 
-  it('see the driver of the guest go and come', async () => {
+  it("see the guest's driver go and come back", async () => {
     const link = async () => /Link status: (\w+)/.exec(await command(pmd, 'show port info 0'))?.[1];
     await peer.run(`${DRIVER}; echo $D >unbind`);
     await expect.poll(link, { timeout: START_MS }).toBe('down');
@@ -58,7 +59,7 @@ describeRig('the PMD on the host and a Linux guest', (rig) => {
     expect(await echo(peer, FRAMES)).toBe(allCameBack(FRAMES));
   });
 
-  it('go on while the interface goes down and up two hundred times, and keep nothing of it', async () => {
+  it('continue while the interface goes down and up two hundred times, and keep nothing of it', async () => {
     const before = held();
     for (let round = 0; round < ROUNDS; round++) {
       await peer.run(`for i in $(seq ${200 / ROUNDS}); do ip link set eth0 down; ip link set eth0 up; done`);
@@ -67,7 +68,7 @@ describeRig('the PMD on the host and a Linux guest', (rig) => {
     await expect.poll(held).toEqual(before);
   });
 
-  it('go on while the guest unbinds and binds its driver two hundred times, and keep nothing of it', async () => {
+  it('continue while the guest unbinds and binds its driver two hundred times, and keep nothing of it', async () => {
     const before = held();
     for (let round = 0; round < ROUNDS; round++) {
       const loop = `for i in $(seq ${200 / ROUNDS}); do echo $D >unbind; echo $D >bind; done`;
@@ -77,7 +78,7 @@ describeRig('the PMD on the host and a Linux guest', (rig) => {
     await expect.poll(held).toEqual(before);
   });
 
-  it('go on after each of five reboots of the guest, and keep nothing of them', async () => {
+  it('continue after each of five reboots of the guest, and keep nothing of them', async () => {
     const before = held();
     for (let boot = 0; boot < 5; boot++) {
       await peer.reboot();
@@ -87,14 +88,14 @@ describeRig('the PMD on the host and a Linux guest', (rig) => {
     expect(await command(pmd, 'show port xstats 0')).toMatch(/rx_q0_invalid_desc: 0\b/);
   });
 
-  it('go on with a new PMD after the first was killed', async () => {
+  it('continue with a new PMD after the first was killed', async () => {
     process.kill(pmd.pid as number, 'SIGKILL');
     await pmd.ended(START_MS);
     pmd = await startHostPmd(rig(), 'macswap');
     expect(await echo(peer, FRAMES)).toBe(allCameBack(FRAMES));
   });
 
-  it('go on after device model and PMD were started anew, to which QEMU reconnects', async () => {
+  it('continue after device model and PMD were restarted and QEMU has reconnected', async () => {
     await pmd.stop();
     await device.stop();
     device = await rig().startDevice();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// VM2 has the legacy driver of a guest kernel: QEMU shows it a card of before virtio 1.0, whose network header has 10 bytes without
-// mergeable buffers. VM1 runs the PMD.
+// VM2 uses a guest kernel's legacy driver: QEMU shows it a card from before virtio 1.0, whose network header
+// has 10 bytes without mergeable buffers. VM1 runs the PMD.
 import { beforeAll, expect, it } from 'vitest';
 import type { Machine } from '../../tools/vm/machine.ts';
 import { PEER_ADDRESS } from '../../tools/vm/qemu.ts';
@@ -10,7 +10,7 @@ import { allCameBack, bind, describeRig, echo, killGuestPmd } from './rig.test-h
 
 const FRAMES = 2000;
 const PINGS = 100;
-/** Bits of a virtio device's `features` in sysfs, a string with the lowest first. */
+/** Bits of a virtio device's `features` in sysfs, a string that starts with bit 0. */
 const MRG_RXBUF = 15;
 const VERSION_1 = 32;
 
@@ -25,7 +25,7 @@ describeRig('the PMD in a guest and the legacy driver of the other', (rig) => {
     await bind(guest, 'vfio-pci');
   });
 
-  it('agree that it is legacy, with the short header', async () => {
+  it('agree that the device is legacy, with the short header', async () => {
     await startGuestPrompt(guest, 'macswap', '');
     const features = (await peer.run(`cat /sys/bus/pci/devices/${PEER_ADDRESS}/virtio*/features`)).trim();
     expect([features[VERSION_1], features[MRG_RXBUF]]).toEqual(['0', '0']);
@@ -41,7 +41,7 @@ describeRig('the PMD in a guest and the legacy driver of the other', (rig) => {
     await killGuestPmd(guest);
   });
 
-  it('join the two kernels by a tap: each answers the pings of the other', async () => {
+  it("connect the two kernels by a tap: each answers the other's pings", async () => {
     await startGuestPrompt(guest, 'io', '', '--vdev net_tap0,iface=tap0');
     await guest.run('ip address add 10.0.0.1/24 dev tap0');
     await peer.run('ip address add 10.0.0.2/24 dev eth0');

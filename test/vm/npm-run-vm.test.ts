@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `npm run vm` as a person uses it: in a terminal, with a console of each machine in another, and what the README says is typed there.
+// `npm run vm` as a user runs it: in a terminal, with a console of each machine in another, typing what the
+// README says.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,7 +28,7 @@ describeRig('npm run vm', () => {
     new Child({ name, command, maxRunMs: MAX_RUN_MS });
 
   beforeAll(async () => {
-    // A terminal of its own: Ctrl-C is a key there, and its end ends what runs in it.
+    // A separate terminal: Ctrl-C is a key there, and closing it ends everything that runs in it.
     const root = fileURLToPath(new URL('../..', import.meta.url));
     const command = `cd '${root}' && npm run vm -- --no-tmux`;
     terminal = open('npm run vm', ['script', '--quiet', '--return', '--command', command, '/dev/null']);
@@ -44,7 +45,7 @@ describeRig('npm run vm', () => {
     for (const child of [...Object.values(consoles ?? {}), terminal]) await child?.stop();
   });
 
-  /** Types a line; what came on the console from then until `end`. */
+  /** Types a line; returns the console's output from then until `end`. */
   async function type(console: Child, line: string, end: RegExp): Promise<string> {
     const from = console.printed;
     console.write(line);
@@ -52,7 +53,7 @@ describeRig('npm run vm', () => {
     return console.output.slice(from);
   }
 
-  it('says what README.md and docs/vm-rig.md say', () => {
+  it('prints the commands in README.md and docs/vm-rig.md', () => {
     expect(overview).toMatch(/^npm run vm +#/m);
     for (const line of [testpmd, address, ping]) {
       expect(terminal.output).toContain(`\r\n  ${line}\r\n`);
@@ -64,7 +65,7 @@ describeRig('npm run vm', () => {
     await type(consoles.vm1, devbind, new RegExp(`${FUNCTION_ADDRESS} '.*' drv=vfio-pci unused=`));
   });
 
-  it('answers the pings of VM2 by the PMD in VM1', async () => {
+  it("answers VM2's pings with the PMD in VM1", async () => {
     await type(consoles.vm1, testpmd, /link state change event[\s\S]*testpmd> /);
     consoles.vm2.write(address);
     const statistics = /packets transmitted[^\n]*\n/;
@@ -74,7 +75,7 @@ describeRig('npm run vm', () => {
     await type(consoles.vm1, 'quit', /Bye\.\.\.\s[\s\S]*vm1:\S*# $/);
   });
 
-  it('ends both machines on Ctrl-C, with nothing left', async () => {
+  it('ends both machines on Ctrl-C and leaves nothing behind', async () => {
     terminal.write(INTERRUPT);
     expect(await terminal.ended(START_MS)).toBe(true);
     expect(terminal.exit).toBe(130);
@@ -83,19 +84,19 @@ describeRig('npm run vm', () => {
   });
 });
 
-/** The code blocks of a Markdown section, without their comments' lines. */
+/** The code blocks of a Markdown section, without comment lines. */
 function codeBlocks(markdown: string, heading: string): string[] {
   const section = markdown.slice(markdown.indexOf(`${heading}\n`)).split(/\n## /)[0] ?? '';
   return [...section.matchAll(/```\w*\n([\s\S]*?)\n```/g)].map(([, block = '']) => block);
 }
 
-/** Command lines of processes in which a text occurs. */
+/** Command lines of processes that contain a text. */
 function commandsWith(what: string): string[] {
   const commandLine = (pid: string) => {
     try {
       return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
     } catch {
-      return ''; // It has ended.
+      return ''; // It has exited.
     }
   };
   return readdirSync('/proc')

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// VM2's receive ring as the host sees it in the file that is VM2's memory, and the whole of this memory.
+// VM2's receive ring as the host sees it in the file that holds VM2's memory, and the whole of that memory.
 import { createHash } from 'node:crypto';
 import { createReadStream, readSync, writeSync } from 'node:fs';
 import type { Qmp } from './qmp.test-help.ts';
@@ -21,8 +21,9 @@ export interface PeerRing {
 }
 
 /**
- * As QEMU knows it: below the hole, where all of VM2's memory is, an address is an offset in the file. The like command without
- * "vhost" asks the back-end for the ring's base, which stops the ring.
+ * The ring as QEMU knows it: below the hole, where all of VM2's memory is, an address is an offset in the
+ * file. The command of the same name without "vhost" asks the back-end for the ring's base, which stops the
+ * ring.
  */
 export async function receiveRing(qmp: Qmp): Promise<PeerRing> {
   const devices = (await qmp.run('x-query-virtio')) as { name: string; path: string }[];

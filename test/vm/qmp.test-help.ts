@@ -17,7 +17,7 @@ export class Qmp {
   private constructor(socket: Socket) {
     this.#socket = socket;
     socket.setEncoding('utf8');
-    socket.on('error', () => {}); // Whoever waits for an answer hears of it.
+    socket.on('error', () => {}); // The pending command gets an error.
     socket.on('data', (text: string) => {
       this.#text += text;
     });
@@ -31,7 +31,7 @@ export class Qmp {
     return qmp;
   }
 
-  /** Runs a command and waits for its answer; greeting and events are passed over. */
+  /** Runs a command and waits for its answer; the greeting and events are skipped. */
   async run(command: string, args: object = {}): Promise<unknown> {
     this.#socket.write(`${JSON.stringify({ execute: command, arguments: args })}\n`);
     const signal = AbortSignal.timeout(ANSWER_MS);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// VM2's QEMU is killed and started again, while VM1 and its PMD run on: with its memory in a file at a fixed path the link comes back
-// by itself, with another file VM1 is told why it does not.
+// VM2's QEMU is killed and restarted while VM1 and its PMD keep running: with its memory in a file at a fixed
+// path, the link comes back by itself; with another file, VM1 is told why it does not.
 import { beforeAll, expect, it } from 'vitest';
 import type { Machine } from '../../tools/vm/machine.ts';
 import { say, startGuestPrompt } from './guest-prompt.test-help.ts';
@@ -10,10 +10,10 @@ const FRAMES = 500;
 const NO_LINK =
   'VM2 has another memory file than the one that VM1 has mapped: start VM2 with memory-backend-file on tmpfs at a fixed path (mem-path=/dev/shm/NAME,share=on), or restart VM1';
 
-describeRig("VM2's QEMU is killed and started again", (rig) => {
+describeRig("VM2's QEMU is killed and restarted", (rig) => {
   let peer: Machine;
   let guest: Machine;
-  /** Of the PMD, which no restart of VM2 may end. */
+  /** Process id of the PMD, which no restart of VM2 may end. */
   let pid: string;
 
   beforeAll(async () => {
@@ -35,14 +35,14 @@ describeRig("VM2's QEMU is killed and started again", (rig) => {
     peer = await rig().startPeer({ memoryFile });
   }
 
-  it('the link comes back by itself where the memory is the file that it was', async () => {
+  it('the link comes back by itself when the memory is in the same file', async () => {
     await restart(rig().memoryFile('vm2'));
     await expect.poll(link, { timeout: START_MS }).toBe('up');
     expect(await echo(peer, FRAMES)).toBe(allCameBack(FRAMES));
     expect(await guest.run('pgrep -o node')).toBe(pid);
   });
 
-  it('VM1 is told what to do where the memory is another file', async () => {
+  it('VM1 reports what to do when the memory is in another file', async () => {
     await restart(rig().memoryFile('other'));
     await expect.poll(info, { timeout: START_MS }).toContain(`No link: ${NO_LINK}`);
     const log = await guest.run(`cat ${PMD_LOG}`);
@@ -51,7 +51,7 @@ describeRig("VM2's QEMU is killed and started again", (rig) => {
     expect(await link()).toBe('down');
   });
 
-  it('the link comes back when VM2 has its file again', async () => {
+  it('the link comes back when VM2 uses its first file again', async () => {
     await restart(rig().memoryFile('vm2'));
     await expect.poll(link, { timeout: START_MS }).toBe('up');
     expect(await echo(peer, FRAMES)).toBe(allCameBack(FRAMES));

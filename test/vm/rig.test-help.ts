@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the tests with virtual machines share: whether they can run, the rig, the PMD on the host or in VM1, and traffic of VM2.
+// Common to the tests with virtual machines: whether they can run, the rig, the PMD on the host or in VM1,
+// and VM2's traffic.
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe } from 'vitest';
 import type { Child } from '../../tools/run/child.ts';
@@ -9,10 +10,10 @@ import type { Machine } from '../../tools/vm/machine.ts';
 import { FUNCTION_ADDRESS } from '../../tools/vm/qemu.ts';
 import { Rig } from '../../tools/vm/rig.ts';
 
-/** Everything of one file's rig is ended after so long, whatever happens. */
+/** Milliseconds after which everything in one file's rig is ended in any case. */
 const MAX_RUN_MS = 1800_000;
 export const START_MS = 120_000;
-/** Far more than any number of frames here takes on a busy machine. */
+/** Far longer than any number of frames here takes on a busy machine. */
 const ECHO_MS = 240_000;
 
 function whyNot(): string | undefined {
@@ -22,7 +23,10 @@ function whyNot(): string | undefined {
   );
 }
 
-/** A describe with a rig; skipped, with the reason in its name, where there can be none, but failing in CI. */
+/**
+ * A describe with a rig; skipped, with the reason in its name, where a rig is not possible, but failing in
+ * CI.
+ */
 export function describeRig(name: string, tests: (rig: () => Rig) => void): void {
   const reason = whyNot();
   if (reason && process.env.CI !== 'true') {
@@ -40,7 +44,7 @@ export function describeRig(name: string, tests: (rig: () => Rig) => void): void
   });
 }
 
-/** The PMD as a process of the host, on the device model's vfio-user socket. */
+/** The PMD as a process on the host, on the device model's vfio-user socket. */
 export async function startHostPmd(rig: Rig, mode: string): Promise<Child> {
   const pmd = rig.startProgram('vhost-pci-testpmd', [
     ...ourProgram('vhost-pci-testpmd'),
@@ -51,7 +55,7 @@ export async function startHostPmd(rig: Rig, mode: string): Promise<Child> {
   return pmd;
 }
 
-/** Runs one command of testpmd's prompt; what it printed. */
+/** Runs one command at testpmd's prompt and returns its output. */
 export async function command(pmd: Child, line: string): Promise<string> {
   const from = pmd.printed;
   pmd.write(line);
@@ -59,21 +63,21 @@ export async function command(pmd: Child, line: string): Promise<string> {
   return pmd.output.slice(from);
 }
 
-/** Binds VM1's function to a driver of its kernel. */
+/** Binds VM1's function to a kernel driver. */
 export const bind = (guest: Machine, driver: string): Promise<string> =>
   guest.run(`vhost-pci-devbind --bind=${driver} ${FUNCTION_ADDRESS}`, START_MS);
 
-/** What the PMD in VM1 says, and where it reads commands. */
+/** Files with the output and the commands of the PMD in VM1. */
 export const PMD_LOG = '/tmp/pmd.log';
 export const PMD_INPUT = '/tmp/pmd.in';
 
-/** Further options: those of the EAL, and those of testpmd. */
+/** Further options of the EAL and of testpmd. */
 export interface PmdOptions {
   readonly eal?: string;
   readonly options?: string;
 }
 
-/** Starts the PMD in VM1, at work until it is killed; resolves when its link is up. */
+/** Starts the PMD in VM1, which runs until it is killed; resolves when its link is up. */
 export async function startGuestPmd(
   guest: Machine,
   mode: string,
@@ -97,7 +101,7 @@ export async function startGuestPmd(
 export const killGuestPmd = (guest: Machine): Promise<string> =>
   guest.run('kill -9 $(pgrep node); while pgrep node; do sleep 0.1; done');
 
-/** Waits until the PMD in VM1 has ended by itself; its complaints from then. */
+/** Waits until the PMD in VM1 has exited by itself; returns its error messages from then. */
 export const endedPmd = (guest: Machine): Promise<string> =>
   guest.run(
     `for i in $(seq 300); do pgrep node >/dev/null || break; sleep 0.1; done
@@ -105,7 +109,7 @@ export const endedPmd = (guest: Machine): Promise<string> =>
     START_MS,
   );
 
-/** What it says when its device is gone. */
+/** What it prints when its device is gone. */
 export const REMOVED = new RegExp(
   `^net_vhost_pci: The device ${FUNCTION_ADDRESS} is gone: it no longer responds\ntestpmd: the last port was removed, see --hot-plug\n$`,
 );
@@ -113,9 +117,10 @@ export const REMOVED = new RegExp(
 const ECHO = readFileSync(new URL('./guest/echo.py', import.meta.url), 'utf8');
 
 /**
- * Has VM2's kernel send `count` frames of all sizes and compare what comes back; "sent S received R bad B", and what VM2 knows of
- * losses when there were some. Its default queue, fq_codel, drops a frame when others have waited for too long, as they do on a busy
- * machine; a plain one never drops so few as are under way here.
+ * Has VM2's kernel send `count` frames of all sizes and compare the returned ones; "sent S received R bad B",
+ * and VM2's own counters if frames were lost. VM2's default queue, fq_codel, drops a frame when others have
+ * waited too long, as happens on a busy machine; a plain queue never drops as few frames as are in flight
+ * here.
  */
 export async function echo(peer: Machine, count: number): Promise<string> {
   const script = `ip link set eth0 up && tc qdisc replace dev eth0 root pfifo limit 1000 || exit 1

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Traffic of VM2 that goes on while other things happen, and whether it comes back.
+// Traffic of VM2 that continues while other things happen, and whether it comes back.
 import { readFileSync } from 'node:fs';
 import type { Machine } from '../../tools/vm/machine.ts';
 import { START_MS } from './rig.test-help.ts';
@@ -17,7 +17,7 @@ export async function startSteady(peer: Machine): Promise<void> {
   );
 }
 
-/** Waits until a frame that was not yet sent at the time of this call has come back. */
+/** Waits until a frame sent after this call has come back. */
 export const comesBack = (peer: Machine): Promise<string> =>
   peer.run(
     `read -r sent last bad <${STATE}
@@ -30,7 +30,7 @@ export const comesBack = (peer: Machine): Promise<string> =>
     START_MS,
   );
 
-/** Ends it; how many frames came back with other bytes. */
+/** Stops it; returns how many frames came back with other bytes. */
 export async function stopSteady(peer: Machine): Promise<number> {
   return Number(await peer.run(`kill $(cat /tmp/steady.pid); cut -d' ' -f3 ${STATE}`));
 }

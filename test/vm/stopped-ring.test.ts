@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A ring that VM2 has taken back is not written on by the PMD in VM1, which sends without a pause, and whose main thread is held: only
-// GATE can stop its lcore then. The host looks at VM2's memory, and makes buffers available in the ring that rests.
+// A ring that VM2 has taken back is not written to by the PMD in VM1, which sends without a pause while its
+// main thread is held: only GATE can stop its lcore then. The host looks at VM2's memory and makes buffers
+// available in the stopped ring.
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
@@ -14,11 +15,11 @@ import { bind, describeRig } from './rig.test-help.ts';
 
 const HOLD = readFileSync(new URL('./guest/hold.py', import.meta.url), 'utf8');
 const HELD = '/tmp/held';
-/** The device model of a driver that it takes for gone, as it would be here without GATE. */
+/** The device model's message about a driver that it considers dead, as it would here without GATE. */
 const NOT_LET_GO = /did not let go|did not stop/;
 const LOOK_MS = 2000;
 const FLOW_MS = 30_000;
-/** What Linux says when its memory was written on. */
+/** What Linux logs when its memory was written to. */
 const DAMAGE = /BUG|Oops|panic|Bad page|corrupt|id \d+ is not a head/i;
 const DRIVER = `cd /sys/bus/virtio/drivers/virtio_net; D=$(basename $(readlink -f /sys/bus/pci/devices/${PEER_ADDRESS}/virtio*))`;
 
@@ -43,7 +44,7 @@ describeRig('a ring that VM2 has taken back', (rig) => {
     fd = openSync(memory, 'r+');
   });
 
-  // Also where a test has failed in between.
+  // Also when a test has failed in between.
   afterEach(goOn);
 
   afterAll(() => {
@@ -70,7 +71,10 @@ describeRig('a ring that VM2 has taken back', (rig) => {
     await expect.poll(() => readIndex(fd, ring.used), { timeout: FLOW_MS }).not.toBe(before);
   };
 
-  /** While VM2 rests, all its buffers are available for a while: nothing takes them, and its memory is then as it was. */
+  /**
+   * While VM2's ring is stopped, all its buffers are available for a while: none may be taken, and its memory
+   * must stay unchanged.
+   */
   async function staysAsItIs(ring: PeerRing): Promise<void> {
     const before = await hashOfFile(memory);
     const [available, used] = [readIndex(fd, ring.avail), readIndex(fd, ring.used)];
@@ -87,7 +91,7 @@ describeRig('a ring that VM2 has taken back', (rig) => {
     expect(info).toMatch(/Device features: .*\bSESSION\b.*\bGATE\b/);
   });
 
-  it('is not written on when VM2 is stopped', async () => {
+  it('is not written to when VM2 is stopped', async () => {
     const ring = await receiveRing(qmp);
     await flows(ring);
     await hold();
@@ -99,7 +103,7 @@ describeRig('a ring that VM2 has taken back', (rig) => {
     await flows(ring);
   });
 
-  it('is not written on when its driver has left', async () => {
+  it('is not written to when its driver was unbound', async () => {
     const ring = await receiveRing(qmp);
     await flows(ring);
     await hold();
@@ -111,7 +115,7 @@ describeRig('a ring that VM2 has taken back', (rig) => {
     await flows(await receiveRing(qmp));
   });
 
-  it('is not written on when VM2 reboots or sets its interface down: its kernel finds nothing amiss', async () => {
+  it('is not written to when VM2 reboots or sets its interface down: its kernel reports no error', async () => {
     await peer.run('for i in $(seq 10); do ip link set eth0 down; ip link set eth0 up; done');
     await flows(await receiveRing(qmp));
     await peer.reboot();

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The cases of a comparison: what the back-end does with packets, and a frame size.
+// The cases of a comparison: the back-end's direction and a frame size.
 
-/** Seen from the back-end. 'relay' is io between two ports, each with a driver of the peer at its other end. */
+/**
+ * Seen from the back-end. 'relay' is io between two ports; the peer has a driver at the other end of each.
+ */
 export const DIRECTIONS = ['rx', 'tx', 'io', 'macswap', 'relay'] as const;
 export type Direction = (typeof DIRECTIONS)[number];
 
@@ -13,7 +15,7 @@ export interface Case {
   readonly size: number;
 }
 
-/** testpmd's forward modes on both sides, and the figure of the peer's statistics that is the rate. */
+/** testpmd's forward modes on both sides, and which of the peer's rates is the result. */
 export const ROLES: Readonly<Record<Direction, Roles>> = {
   rx: { backEnd: 'rxonly', peer: 'txonly', rate: 'txPps', ports: 1 },
   tx: { backEnd: 'txonly', peer: 'rxonly', rate: 'rxPps', ports: 1 },

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: BSD-3-Clause
-// vhost-pci-bench: each suite as a subcommand. Progress goes to stderr, the table to stdout.
+// vhost-pci-bench: one subcommand per suite. Progress goes to stderr, the table to stdout.
 import { Command } from '@commander-js/extra-typings';
 import { onOutputEnd, printed, tell } from '../run/output.ts';
 import { exitOnSignals } from '../run/workspace.ts';
@@ -10,7 +10,7 @@ const NAME = 'vhost-pci-bench';
 
 const program = new Command(NAME)
   .description(
-    'Packets a second, one core each side, measured at the peer: the same instrument for every back-end.',
+    'Packets per second, one core on each side, measured at the peer: the same instrument for every back-end.',
   )
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, `${NAME}: `)) })
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));

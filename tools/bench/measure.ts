@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One measurement by itself: a fresh back-end, a fresh peer, a warm-up, a window; and everything ended after it, however it went. When
-// another process took part of either CPU meanwhile, it is taken again.
+// A single measurement: a fresh back-end, a fresh peer, a warm-up and a window; everything is stopped
+// afterwards, on success and on failure. If another process used either CPU meanwhile, the measurement is
+// repeated.
 import type { Workspace } from '../run/workspace.ts';
 import type { Case } from './cases.ts';
 import { QUIET_SHARE, waitForQuiet } from './instruments/cpu-share.ts';
@@ -8,7 +9,7 @@ import type { Settings } from './settings.ts';
 import type { BackEnd } from './sides/back-ends.ts';
 import { Side, type Slice } from './sides/side.ts';
 
-/** A machine that is never quiet shall not keep us for ever. */
+/** Bounds the attempts on a machine that is never quiet. */
 const ATTEMPTS = 3;
 
 export interface Measurement extends Slice {
@@ -16,7 +17,10 @@ export interface Measurement extends Slice {
   readonly dpdkVersion: string | undefined;
 }
 
-/** The least disturbed of a few. Throws VPCI_NO_TRAFFIC when not a packet moved in the window, and what a program that failed said. */
+/**
+ * The least disturbed of up to three attempts. Throws VPCI_NO_TRAFFIC when no packet moved in the window; the
+ * error of a program that failed quotes its last message.
+ */
 export async function measure(
   settings: Settings,
   wanted: Case,
@@ -50,7 +54,7 @@ async function measureOnce(
   return { ...window, cyclesPerPacket: backEnd.cyclesPerPacket?.(), dpdkVersion: side.dpdkVersion };
 }
 
-/** For the line of a round: nothing when both sides had their CPUs for themselves. */
+/** Suffix of a round's progress line: empty when both sides had their CPUs to themselves. */
 export function disturbance(share: number, enough = QUIET_SHARE): string {
   return share >= enough ? '' : ` (disturbed: a side had ${Math.round(100 * share)} % of its CPU)`;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The options that the suites share, and the settings that come of them.
+// The options that the suites share, and the settings derived from them.
 import { type Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { PmdError } from '../../src/errors.ts';
 import { native } from '../../src/native.ts';
@@ -25,33 +25,33 @@ export interface CommonOptions {
   readonly json?: string;
 }
 
-/** The suite's cases as --cases chooses them: of `words`, by default `byDefault`. */
+/** The suite's cases as --cases selects them from `words`; `byDefault` if it is not given. */
 export const casesOption = <Word extends string>(words: readonly Word[], byDefault: readonly Word[]) =>
   [
     '--cases <list>',
-    `of ${words.join(', ')}, seen from the back-end`,
+    `any of ${words.join(', ')}, seen from the back-end`,
     wordList(words),
     [...byDefault],
   ] as const;
 
-/** Sizes of the frames of each case. */
+/** Frame sizes of each case. */
 export const sizesOption = (byDefault: readonly number[]) =>
   [
     '--sizes <list>',
-    'bytes of a frame, FCS not counted',
+    'frame sizes in bytes, without FCS',
     numberList(SMALLEST_FRAME, LARGEST_FRAME),
     [...byDefault],
   ] as const;
 
-/** What ours is compared with. */
+/** What our back-end is compared with. */
 export const againstOption = () =>
-  new Option('--against <whom>', 'the yardstick').choices(['dpdk'] as const).default('dpdk' as const);
+  new Option('--against <whom>', 'what to compare with').choices(['dpdk'] as const).default('dpdk' as const);
 
-/** The options that end every suite's list; their values are CommonOptions. */
+/** The options at the end of every suite's list; their values are CommonOptions. */
 export function addCommonOptions(command: Command, choosesPeer: boolean): void {
   command
-    .option('--rounds <n>', 'rounds of each case', wholeNumber(1, 1000), 5)
-    .option('--seconds <s>', 'window of a measurement', seconds(600), 2)
+    .option('--rounds <n>', 'rounds per case', wholeNumber(1, 1000), 5)
+    .option('--seconds <s>', 'measurement window in seconds', seconds(600), 2)
     .addOption(
       new Option('--queue-size <n>', "entries of each of the peer's rings")
         .choices(QUEUE_SIZES.map(String))
@@ -62,16 +62,16 @@ export function addCommonOptions(command: Command, choosesPeer: boolean): void {
     command.addOption(
       new Option(
         '--peer <peer>',
-        "the virtio-net driver at the other end: DPDK's virtio-user, or vhost-pci-peer",
+        "the virtio-net driver at the other end: DPDK's virtio-user or vhost-pci-peer (builtin)",
       )
         .choices(PEERS)
         .default('dpdk' as const),
     );
   command
-    .option('--packed', 'packed rings; else split ones')
+    .option('--packed', 'packed rings instead of split ones')
     .option('--cpus <a,b>', 'CPUs of the back-end and of the peer (default: the first two)', cpuPair)
     .option('--no-huge', 'no hugepages, on both sides')
-    .option('--json <file>', 'write {"suite","machine","settings","rows"} there');
+    .option('--json <file>', 'write {"suite","machine","settings","rows"} to this file');
 }
 
 function queueSize(text: string): QueueSize {
@@ -88,13 +88,16 @@ function cpuPair(text: string): readonly [number, number] {
   return usableCpus([backEnd, peer] as const);
 }
 
-/** Throws VPCI_NO_CPU when there is but one. `say` takes a line about what is not as wished. */
+/**
+ * Throws VPCI_NO_CPU when this process may use only one CPU. `say` receives a line about each setting that
+ * had to be changed.
+ */
 export function settle(options: CommonOptions, say: (line: string) => void): Settings {
   const [backEndCpu, peerCpu] = options.cpus ?? twoCpus(native.getAffinity());
   if (backEndCpu === peerCpu) {
     throw new PmdError(
       'VPCI_NO_CPU',
-      'a comparison needs two CPUs, one for each side; this process may use one',
+      'a comparison needs two CPUs, one for each side; this process may use only one',
     );
   }
   const { peer, rounds, seconds, queueSize } = options;
@@ -111,9 +114,9 @@ function enoughHugepages(say: (line: string) => void): boolean {
   if (free >= HUGEPAGES_WANTED) return true;
   say(
     process.getuid?.() === 0
-      ? `${free} free hugepages of 2 MiB, ${HUGEPAGES_WANTED} needed: both sides run without ` +
+      ? `${free} free hugepages of 2 MiB, ${HUGEPAGES_WANTED} needed: both sides run without hugepages ` +
           "(to reserve them: 'echo 1024 > /proc/sys/vm/nr_hugepages')"
-      : 'Hugepages need root: both sides run without',
+      : 'Hugepages need root: both sides run without hugepages',
   );
   return false;
 }

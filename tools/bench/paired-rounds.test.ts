@@ -5,8 +5,8 @@ import { roundOf, summarize } from './paired-rounds.ts';
 const slice = (mpps: number, share = 1) => ({ mpps, share });
 
 describe('a round', () => {
-  it('compares slices that lie next to each other, whatever the machine does between', () => {
-    // Twice as slow from the second pair on; in the third, one slice fell into each spell.
+  it('compares adjacent slices, whatever the machine does in between', () => {
+    // Half as fast from the second pair on; the two slices of the third pair fall into different spells.
     const round = roundOf([
       [slice(8), slice(4)],
       [slice(4), slice(2)],
@@ -27,7 +27,7 @@ describe('a round', () => {
 });
 
 describe('a row', () => {
-  it('has medians of the rounds, and the spread of their ratios', () => {
+  it('has the medians of the rounds and the spread of their ratios', () => {
     const round = (a: number, b: number, ratio: number, share = 1) => ({
       a,
       b,

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Two back-ends in turn, each with the same kind of peer: what every comparison of this benchmark is made of.
+// Two back-ends measured alternately, each with the same kind of peer: the basis of every comparison here.
 //
-// A round starts both sides afresh and lets them take turns, A B A B, in slices of a fraction of a second, one standing still while the
-// other runs. A virtual machine's CPUs have spells, some seconds long, in which one takes twice as long to reach the other's
-// cache; two slices next to each other fall into the same spell, two windows of seconds often do not.
+// A round starts both sides afresh and alternates between them, A B A B, in slices of a fraction of a second;
+// one side stands still while the other runs. The CPUs of a virtual machine have slow spells, some seconds
+// long, in which a CPU takes twice as long to reach the other's cache. Two adjacent slices fall into the same
+// spell; two windows of several seconds often do not.
 import type { Workspace } from '../run/workspace.ts';
 import type { Case } from './cases.ts';
 import { QUIET_SHARE, waitForQuiet } from './instruments/cpu-share.ts';
@@ -13,27 +14,27 @@ import { type Settings, SLICE_SECONDS } from './settings.ts';
 import type { BackEnd } from './sides/back-ends.ts';
 import { Side, type Slice } from './sides/side.ts';
 
-/** So many times the pairs that are wanted are taken at most, where some are disturbed. */
+/** At most this many times the wanted number of pairs is measured when some are disturbed. */
 const ATTEMPTS = 3;
 
 export interface Round {
-  /** Means of the slices, Mpps. */
+  /** Mean of the slices in Mpps; `b` likewise. */
   readonly a: number;
   readonly b: number;
   /** Median of the ratios of a to b, slice by slice. */
   readonly ratio: number;
-  /** The least share of its CPU that a poll loop had in a slice that counts. */
+  /** The smallest share of its CPU that a poll loop had in any slice that counts. */
   readonly share: number;
   readonly dpdkVersion: string | undefined;
 }
 
-/** A case's rounds summed up. */
+/** The summary of a case's rounds. */
 export interface PairedRow {
   readonly case: string;
-  /** Medians, Mpps. */
+  /** Medians of the rounds in Mpps. */
   readonly a: number;
   readonly b: number;
-  /** Of the rounds' ratios of a to b. */
+  /** Spread of the rounds' ratios of a to b. */
   readonly ratio: Spread;
   readonly rounds: readonly Round[];
   readonly cpuShare: number;
@@ -43,11 +44,11 @@ export interface ComparisonPlan {
   readonly settings: Settings;
   readonly cases: readonly Case[];
   readonly workspace: Workspace;
-  /** What messages call the sides. */
+  /** Names of the sides in messages. */
   readonly names: readonly [string, string];
   createA(wanted: Case): BackEnd;
   createB(wanted: Case): BackEnd;
-  /** Takes a line for each round. */
+  /** Called with one line per round. */
   progress(line: string): void;
 }
 
@@ -56,7 +57,10 @@ export interface Comparison {
   readonly dpdkVersion: string | undefined;
 }
 
-/** Throws VPCI_NO_TRAFFIC when a side moved no packet in a slice, and what a program that failed said. */
+/**
+ * Throws VPCI_NO_TRAFFIC when a side moved no packet in a slice; the error of a program that failed quotes
+ * its last message.
+ */
 export async function compare(plan: ComparisonPlan): Promise<Comparison> {
   const rows: PairedRow[] = [];
   for (const wanted of plan.cases) {
@@ -94,7 +98,7 @@ async function playRound({ settings, workspace, ...plan }: ComparisonPlan, wante
 
 type Pair = readonly [Slice, Slice];
 
-/** Undisturbed pairs in `seconds` for each side, or the least disturbed of more. */
+/** As many undisturbed pairs of slices as fit into `seconds` per side, or the least disturbed of more. */
 async function takeTurns(a: Side, b: Side, seconds: number): Promise<Pair[]> {
   const wanted = Math.max(1, Math.round(seconds / SLICE_SECONDS));
   const length = Math.min(seconds, SLICE_SECONDS);

@@ -18,7 +18,7 @@ const SETTINGS: Settings = {
 };
 const ROW = { case: 'rx-64', ours_mpps: 8.123 };
 
-it('cases are each direction at each size', () => {
+it('cases are every direction at every size', () => {
   expect(casesOf(['rx', 'io'], [64, 512]).map(({ name }) => name)).toEqual([
     'rx-64',
     'rx-512',
@@ -27,14 +27,14 @@ it('cases are each direction at each size', () => {
   ]);
 });
 
-it('the machine is named in one line', () => {
+it('the machine is described in one line', () => {
   expect(machineLine(MACHINE)).toBe('A CPU, 2 CPUs; Linux 6.1; Node v20.0.0; DPDK 22.11.7; hugepages');
   expect(machineLine({ ...MACHINE, dpdk: null, hugepages: false })).toBe(
     'A CPU, 2 CPUs; Linux 6.1; Node v20.0.0; no hugepages',
   );
 });
 
-it('the settings are named in one line', () => {
+it('the settings are described in one line', () => {
   expect(settingsLine(SETTINGS)).toBe('5 rounds of 1 s, peer dpdk, rings of 256, split, one queue pair');
   expect(settingsLine({ ...SETTINGS, packed: true, copying: true })).toBe(
     '5 rounds of 1 s, peer dpdk, rings of 256, packed, one queue pair, ours copying through mbufs',

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What reports have in common: tables for people, and JSON for programs: {"suite", "machine", "settings", "rows"}.
+// The parts common to all reports: tables for people, and JSON for programs: {"suite", "machine", "settings",
+// "rows"}.
 import Table from 'cli-table3';
 import type { Machine } from './instruments/machine.ts';
 import type { Spread } from './instruments/statistics.ts';
 import type { PairedRow } from './paired-rounds.ts';
 import type { Settings } from './settings.ts';
 
-/** What every row of a comparison has; 'a' is the side that it names first. */
+/** Common to every row of a comparison; 'a' is the side that the row names first. */
 export interface RoundFigures {
-  /** Of a to b: over the rounds, each round's own being the median of its slices, taken in pairs. */
+  /**
+   * Spread over the rounds of the ratio of a to b; a round's own ratio is the median of its pairs of slices.
+   */
   readonly ratio: Spread;
-  /** Each round's ratio, and Mpps of either side. */
+  /** Each round's ratio, and the Mpps of both sides. */
   readonly rounds: readonly { readonly ratio: number; readonly mpps: readonly [number, number] }[];
-  /** The least share of its CPU that a side had in any round, 0 to 1: below 0.97 something else ran there. */
+  /**
+   * The smallest share of its CPU that a side had in any round, 0 to 1: below 0.97, something else ran there.
+   */
   readonly cpu_share: number;
 }
 
@@ -33,7 +38,7 @@ export const reportJson = (report: Report<unknown>): string => `${JSON.stringify
 
 export const fixed = (value: number | undefined, digits = 2): string => value?.toFixed(digits) ?? '-';
 
-/** Median, least and greatest, as cells. */
+/** Median, minimum and maximum, as table cells. */
 export const spreadCells = ({ median, min, max }: Spread): string[] =>
   [median, min, max].map((of) => fixed(of));
 
@@ -48,7 +53,7 @@ export function machineLine({ cpu, cpus, kernel, node, dpdk, hugepages }: Machin
   return [...parts, hugepages ? 'hugepages' : 'no hugepages'].join('; ');
 }
 
-/** Numbers to the right; the columns `left` hold words. */
+/** Numbers are right-aligned; the columns in `left` hold text. */
 export function render(head: string[], rows: string[][], left: readonly number[] = [0]): string {
   const colAligns = head.map((_, column) => (left.includes(column) ? ('left' as const) : ('right' as const)));
   const table = new Table({ head, colAligns, style: { head: [], border: [], compact: true } });

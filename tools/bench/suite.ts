@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A suite: one comparison as a value, and the subcommand, the run and the report that every suite gets from it.
+// A suite: one comparison as a value, from which every suite gets its subcommand, run and report.
 import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Command, OptionValues } from '@commander-js/extra-typings';
@@ -14,30 +14,30 @@ import { machineLine, reportJson, settingsLine } from './report.ts';
 import type { Settings } from './settings.ts';
 import { requirePeerFor } from './sides/peers.ts';
 
-/** What a suite measures with. */
+/** What a suite's run gets. */
 export interface Plan {
   readonly settings: Settings;
   readonly cases: readonly Case[];
   readonly workspace: Workspace;
-  /** Takes a line for each round. */
+  /** Called with one line per round. */
   readonly progress: (line: string) => void;
 }
 
 export interface Results<Row> {
   readonly rows: readonly Row[];
-  /** Undefined when no DPDK ran. */
+  /** Undefined when DPDK did not run. */
   readonly dpdkVersion: string | undefined;
 }
 
-/** `Own` are the suite's own options; a row is what the report has for a case. */
+/** `Own` is the type of the suite's own options; a row holds a case's results. */
 export interface SuiteSpec<Own extends OptionValues, Row> {
   readonly name: string;
   readonly description: string;
   /** Text below the options in --help. */
   readonly notes?: string;
-  /** It measures with the built-in peer; without, --peer chooses. */
+  /** Always measures with the built-in peer; if left out, --peer chooses. */
   readonly peer?: 'builtin';
-  /** It measures DPDK, whatever the peer is. */
+  /** Measures DPDK, whichever peer is used. */
   readonly needsDpdk?: boolean;
   /** Adds the suite's own options, with their defaults, before the common ones. */
   options(command: Command): Command<[], Own>;
@@ -49,7 +49,7 @@ export interface SuiteSpec<Own extends OptionValues, Row> {
 
 export interface Suite {
   readonly name: string;
-  /** Makes it a subcommand. */
+  /** Adds the suite as a subcommand. */
   addTo(program: Command): void;
 }
 
@@ -89,7 +89,7 @@ async function runSuite<Own extends OptionValues, Row>(
   }
 }
 
-/** Better now than after ten minutes. */
+/** Checked before the run: better now than after ten minutes. */
 function requireWritable(file: string | undefined): void {
   if (file === undefined) return;
   try {

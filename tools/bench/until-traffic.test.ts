@@ -5,7 +5,7 @@ import { TRAFFIC_BOUND_MS, untilTraffic } from './until-traffic.ts';
 
 const noTraffic = () => new PmdError('VPCI_NO_TRAFFIC', 'no packet passed');
 
-it('regression: a window in which nothing passed is followed by a longer one', async () => {
+it('regression: a window without packets is followed by a longer one', async () => {
   const windows: number[] = [];
   const result = await untilTraffic(0.2, async (seconds) => {
     windows.push(seconds);
@@ -15,7 +15,7 @@ it('regression: a window in which nothing passed is followed by a longer one', a
   expect([result, windows]).toEqual(['packets', [0.2, 0.4, 0.8, 1.6]]);
 });
 
-it('a side that moves nothing at all is given up after a while', async () => {
+it('a side that never moves a packet is given up after a while', async () => {
   let now = 0;
   const measure = async (seconds: number) => {
     now += 1000 * seconds;
@@ -26,7 +26,7 @@ it('a side that moves nothing at all is given up after a while', async () => {
   expect(now).toBeLessThan(4 * TRAFFIC_BOUND_MS);
 });
 
-it('anything else that goes wrong comes through at once', async () => {
+it('any other error is passed on at once', async () => {
   let times = 0;
   const measure = async () => {
     times++;

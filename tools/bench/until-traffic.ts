@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A machine that is busy with other work may give a side's loops no CPU for longer than a window lasts. That is no fault of the side,
-// so it is measured again, in a longer window; a side that does not work at all is given up after a minute or two.
+// A machine busy with other work may give a side's loops no CPU for longer than a window lasts. That is not
+// the side's fault, so it is measured again in a longer window; a side that does not work at all is given up
+// after a minute or two.
 import type { PmdError } from '../../src/errors.ts';
 
-/** What the windows of a measurement may take in all; the last one may end later. */
+/** Total time in which new windows of a measurement may start; the last one may end later. */
 export const TRAFFIC_BOUND_MS = 60_000;
 
-/** `measure` in a window of so many seconds, which is doubled as long as it throws VPCI_NO_TRAFFIC and the time is not over. */
+/**
+ * Calls `measure` with a window of `seconds`; doubles the window while it throws VPCI_NO_TRAFFIC and time
+ * remains.
+ */
 export async function untilTraffic<T>(
   seconds: number,
   measure: (seconds: number) => Promise<T>,

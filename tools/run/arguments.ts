@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Parsers of option values for the command lines of tools/.
+// Option value parsers for the command lines of tools/.
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 import { native } from '../../src/native.ts';
 
@@ -17,7 +17,9 @@ const numberIn = (least: number, most: number, pattern: RegExp) => (text: string
 /** A whole number in [least, most]. */
 export const wholeNumber = (least: number, most: number) => numberIn(least, most, DECIMAL);
 
-/** The same, "0x1f" accepted too, as ids and counts of a PCI device are often written. */
+/**
+ * As wholeNumber, but also accepts "0x1f": ids and counts of PCI devices are often written in hexadecimal.
+ */
 export const wholeOrHexNumber = (least: number, most: number) => numberIn(least, most, DECIMAL_OR_HEX);
 
 /** Seconds above 0, fractions allowed, up to `most`. */
@@ -30,13 +32,13 @@ export const seconds =
     throw new InvalidArgumentError(`Expected a number of seconds above 0${limit}.`);
   };
 
-/** Seconds, fractions allowed, and 0. */
+/** Seconds, fractions and 0 allowed. */
 export function secondsOrNone(text: string): number {
   if (!FRACTION.test(text)) throw new InvalidArgumentError('Expected a number of seconds.');
   return Number(text);
 }
 
-/** A share above 0, 1 at most. */
+/** A share above 0, up to 1. */
 export function share(text: string): number {
   const value = Number(text);
   if (!/^\d*\.?\d+$/.test(text) || value <= 0 || value > 1)
@@ -44,12 +46,12 @@ export function share(text: string): number {
   return value;
 }
 
-/** A list of whole numbers, comma-separated, each once. */
+/** A comma-separated list of whole numbers; duplicates are removed. */
 export const numberList = (least: number, most: number) => (text: string) => [
   ...new Set(text.split(',').map(wholeNumber(least, most))),
 ];
 
-/** A list of words, comma-separated, each one of `words`. */
+/** A comma-separated list, each item one of `words`; duplicates are removed. */
 export const wordList =
   <Word extends string>(words: readonly Word[]) =>
   (text: string): Word[] => {
@@ -59,7 +61,10 @@ export const wordList =
     return [...new Set(list)];
   };
 
-/** These CPUs, which this process may use all of. Throws what commander prints with the name of the option. */
+/**
+ * Returns `cpus` if this process may run on all of them. Throws an error that commander prints with the
+ * option's name.
+ */
 export function usableCpus<T extends readonly number[]>(cpus: T): T {
   const usable = native.getAffinity();
   const missing = cpus.find((cpu) => !usable.includes(cpu));

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { parseReport } from './builtin-peer.ts';
 
-it('reports are the lines of JSON, of a period or the last one', () => {
+it('reports are the JSON lines, periodic or final', () => {
   const line = '{"seconds":0.5,"txPackets":10,"rxPackets":7,"kicks":1}';
   expect(parseReport(line)).toEqual({ seconds: 0.5, txPackets: 10, rxPackets: 7, kicks: 1 });
   expect(parseReport('{"final":true,"txPackets":10}')?.final).toBe(true);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// vhost-pci-peer as a process that reports in JSON and ends with its back-end.
+// vhost-pci-peer as a process that reports in JSON and exits when its back-end does.
 import type { Latency, LatencyBucket } from '../peer/latency.ts';
 import type { PeerStats } from '../peer/stats.ts';
 import type { PeerMode } from '../peer/traffic-loop.ts';
@@ -12,7 +12,7 @@ export interface PeerProcessOptions {
   readonly mode: PeerMode;
   /** CPU of its poll loop. */
   readonly cpu: number;
-  /** Its other threads run on that CPU, too. */
+  /** Its other threads run on that CPU as well. */
   readonly allThreadsThere?: boolean;
   /** Bytes of a frame, FCS not counted. */
   readonly frameSize: number;
@@ -22,11 +22,11 @@ export interface PeerProcessOptions {
   readonly queueSize?: number;
   readonly packed?: boolean;
   readonly hugepages?: boolean;
-  /** Sequence and checksum of what it receives are checked; true. */
+  /** Check the sequence and checksum of received frames; true. */
   readonly check?: boolean;
-  /** Seconds between reports; none before the last one when left out. */
+  /** Seconds between reports; when left out, only the final report is printed. */
   readonly statsPeriod?: number;
-  /** Mode 'latency': frames a second, and as on the peer's command line. */
+  /** Mode 'latency': frames per second; warm-up and own stall as on the peer's command line. */
   readonly rate?: number;
   readonly warmUp?: number;
   readonly ownStall?: number;
@@ -34,7 +34,10 @@ export interface PeerProcessOptions {
   readonly maxRunMs: number;
 }
 
-/** One line of --json: totals; in a period's report the seconds since the one before, in the last one what only the end shows. */
+/**
+ * One line of --json. The counters are totals. A periodic report also has the seconds since the previous one;
+ * the final report has the fields that are known only at the end.
+ */
 export interface PeerReport extends Readonly<PeerStats> {
   readonly final?: true;
   readonly seconds?: number;
@@ -43,9 +46,9 @@ export interface PeerReport extends Readonly<PeerStats> {
 }
 
 export class PeerProcess extends Child {
-  /** Reports of periods so far. */
+  /** Periodic reports so far. */
   readonly reports: PeerReport[] = [];
-  /** The last report, once it has ended by itself. */
+  /** The final report, once the process has exited by itself. */
   final: PeerReport | undefined;
 
   constructor(options: PeerProcessOptions) {
@@ -57,7 +60,7 @@ export class PeerProcess extends Child {
     });
   }
 
-  /** Waits until it has its rings in the back-end's hands; it reports that on stderr. */
+  /** Waits until its rings have been handed to the back-end; the peer reports that on stderr. */
   up(ms: number): Promise<void> {
     return this.until(() => this.errors.includes('is up'), ms, 'its connection');
   }
@@ -67,15 +70,15 @@ export class PeerProcess extends Child {
     return this.until(() => this.reports.length >= count, ms, 'its statistics');
   }
 
-  /** Ends it; the totals. Throws what it printed when there are none. */
+  /** Stops it and returns the totals. If there are none, throws an error that quotes its last message. */
   async finish(): Promise<PeerReport> {
     await this.stop();
-    if (!this.final) throw this.failure(`ended (${this.exit}) without its totals`);
+    if (!this.final) throw this.failure(`ended (${this.exit}) without printing its totals`);
     return this.final;
   }
 }
 
-/** Undefined for a line that is no report. */
+/** Undefined for a line that is not a report. */
 export function parseReport(line: string): PeerReport | undefined {
   return line.startsWith('{') ? (JSON.parse(line) as PeerReport) : undefined;
 }

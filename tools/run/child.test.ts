@@ -17,7 +17,7 @@ const alive = (pid: number | undefined): boolean => {
 };
 
 describe('waiting for output', () => {
-  it('keeps all its output in a log, from both streams', async () => {
+  it('logs all output of both streams', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'child-'));
     const log = join(folder, 'program.log');
     const script = "console.log('said'); console.error('complained')";
@@ -32,21 +32,21 @@ describe('waiting for output', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('ends when it is there, also when it came before', async () => {
+  it('ends when the output arrives, or if it arrived before', async () => {
     const child = node(`console.log('ready 7'); setInterval(() => {}, 1000)`);
     expect((await child.waitFor(/ready (\d)/, 60_000))[1]).toBe('7');
     expect((await child.waitFor(/ready (\d)/, 60_000))[1]).toBe('7');
     await child.stop();
   });
 
-  it('fails in one line that quotes the complaint when the child ends first', async () => {
+  it('fails with one line that quotes the last message when the child ends first', async () => {
     const child = node(`console.error('first\\nno such socket'); process.exit(3)`);
     await expect(child.waitFor(/ready/, 60_000)).rejects.toThrow(
       'the child ended (3) before "ready" came; last message: no such socket',
     );
   });
 
-  it('fails when it takes too long', async () => {
+  it('fails after a timeout', async () => {
     const child = node('setInterval(() => {}, 1000)');
     await expect(child.waitFor(/ready/, 50)).rejects.toThrow(
       'the child timed out after 0.05 s waiting for "ready"',
@@ -60,7 +60,7 @@ describe('waiting for output', () => {
     await child.stop();
   });
 
-  it('gives lines whole, however they come', async () => {
+  it('delivers complete lines, however the output is split', async () => {
     const child = node(
       `process.stdout.write('on'); setTimeout(() => process.stdout.write('e\\ntwo\\nthr'), 50)`,
     );
@@ -71,8 +71,8 @@ describe('waiting for output', () => {
   });
 });
 
-describe('very much output', () => {
-  it('is forgotten, and what comes after it is waited for all the same', async () => {
+describe('very long output', () => {
+  it('is discarded from the start, and waiting for later output still works', async () => {
     const child = node(
       `const line = 'x'.repeat(1 << 20); process.stdin.once('data', () => console.log('ready 8'));
        for (let i = 0; i < 20; i++) console.log(line); console.log('ready 7'); setInterval(() => {}, 1000)`,
@@ -108,7 +108,7 @@ describe('a pause', () => {
 });
 
 describe('the end of a child', () => {
-  it('is asked for with SIGINT', async () => {
+  it('is requested with SIGINT', async () => {
     const child = node(
       `process.on('SIGINT', () => { console.log('bye'); process.exit(0) }); console.log('up'); setInterval(() => {}, 1000)`,
     );
@@ -117,20 +117,20 @@ describe('the end of a child', () => {
     expect([child.exit, child.output.includes('bye')]).toEqual([0, true]);
   });
 
-  it('is forced when it does not heed that', async () => {
+  it('is forced when the child ignores that', async () => {
     const child = node(`process.on('SIGINT', () => {}); console.log('up'); setInterval(() => {}, 1000)`);
     await child.waitFor(/up/, 60_000);
     await child.stop();
     expect(child.exit).toBe('SIGKILL');
   });
 
-  it('comes after its time whatever happens', async () => {
+  it('comes after the maximum run time in any case', async () => {
     const child = node('setInterval(() => {}, 1000)', 100);
     await child.gone;
     expect(child.exit).toBe('SIGKILL');
   });
 
-  it('comes with that of the process that started it', async () => {
+  it('follows that of the process that started it', async () => {
     const module = JSON.stringify(new URL('./child.ts', import.meta.url).href);
     const parent = new Child({
       name: 'the parent',

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A child process of a tool or a test: its output is collected, waits are bounded, and it does not outlive us: it is ended by its
-// process id on stop(), when this process exits, and after `maxRunMs` whatever happens.
+// A child process of a tool or a test. Its output is collected, every wait is bounded, and it does not
+// outlive us: it is ended by its process id on stop(), when this process exits, and in any case after
+// `maxRunMs`.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { appendFileSync, readFileSync } from 'node:fs';
 import { PmdError } from '../../src/errors.ts';
@@ -13,17 +14,17 @@ export interface ChildSpec {
   readonly env?: Readonly<Record<string, string>>;
   /** Its working directory; ours when left out. */
   readonly cwd?: string;
-  /** A file that gets all its output, as it comes. */
+  /** File that receives all its output as it arrives. */
   readonly log?: string;
-  /** The terminal is the child's: no output is collected. */
+  /** The child inherits the terminal: no output is collected. */
   readonly terminal?: boolean;
   /** Milliseconds after which it is killed. */
   readonly maxRunMs: number;
 }
 
-/** Milliseconds that a child has to end by itself. */
+/** Milliseconds that a child has to exit by itself. */
 const STOP_MS = 5000;
-/** The number of characters of a child's output that are kept: the last ones. */
+/** Number of trailing characters of a child's output that are kept. */
 const MAX_OUTPUT = 1 << 22;
 
 const running = new Set<ChildProcess>();
@@ -39,14 +40,14 @@ export class Child {
   readonly #changed = new Set<() => void>();
   readonly #lineListeners: ((line: string) => void)[] = [];
   #output = '';
-  /** Characters of stdout that are not kept any more. */
+  /** Leading characters of stdout that have been discarded. */
   #forgotten = 0;
   #errors = '';
   #transcript = '';
   #partial = '';
-  /** Exit code, signal name or spawn error; undefined while it runs. */
+  /** Exit code, signal name or spawn error; undefined while the child runs. */
   exit: number | string | undefined;
-  /** Resolves when it has ended, however it did. */
+  /** Resolves when the child has ended for any reason. */
   readonly gone: Promise<void>;
 
   constructor(spec: ChildSpec) {
@@ -63,10 +64,10 @@ export class Child {
     this.#collect(this.#child.stderr, (text) => {
       this.#errors = keepEnd(this.#errors + text);
     });
-    this.#child.stdin?.on('error', () => {}); // It may end while a line is on its way.
+    this.#child.stdin?.on('error', () => {}); // The child may exit while a line is being written.
     this.#child.on('error', (error) => this.#ended(error.message));
     this.gone = new Promise((resolve) => {
-      // 'close' comes after the last output; an 'error' may come without it.
+      // 'close' follows the last output; after an 'error' it may never come.
       this.#child.once('close', (code, signal) => {
         this.#ended(code ?? signal ?? 'unknown');
         resolve();
@@ -81,12 +82,12 @@ export class Child {
     return this.#child.pid;
   }
 
-  /** What it printed on stdout; of very much, the end. */
+  /** What it printed on stdout; only the end if the output is very long. */
   get output(): string {
     return this.#output;
   }
 
-  /** Characters that it has printed on stdout: the place of what comes next, for waitFor. */
+  /** Number of characters printed on stdout so far: the position of the next output, for waitFor(). */
   get printed(): number {
     return this.#forgotten + this.#output.length;
   }
@@ -96,12 +97,12 @@ export class Child {
     return this.#errors;
   }
 
-  /** What it printed on both streams, as it came; of very much, the end. */
+  /** What it printed on both streams, in order of arrival; only the end if the output is very long. */
   get transcript(): string {
     return this.#transcript;
   }
 
-  /** Calls back for each whole line of stdout from now on. */
+  /** Calls `listener` for each complete line of stdout from now on. */
   onLine(listener: (line: string) => void): void {
     this.#lineListeners.push(listener);
   }
@@ -110,12 +111,18 @@ export class Child {
     this.#child.stdin?.write(`${line}\n`);
   }
 
-  /** Waits until stdout after character `from` matches; VPCI_CHILD when it ends before, or after `ms`. */
+  /**
+   * Waits until stdout after position `from` matches. Throws VPCI_CHILD if the child exits first, or after
+   * `ms`.
+   */
   waitFor(pattern: RegExp, ms: number, from = 0): Promise<RegExpExecArray> {
     return this.read((text) => pattern.exec(text), ms, `"${pattern.source}"`, from);
   }
 
-  /** Waits until `parse` finds something in stdout after character `from`, and returns it; `what` names it, as for until(). */
+  /**
+   * Waits until `parse` finds a result in stdout after position `from`, and returns it; `what` is as for
+   * until().
+   */
   async read<T>(
     parse: (text: string) => T | null | undefined,
     ms: number,
@@ -131,7 +138,10 @@ export class Child {
     return found as T;
   }
 
-  /** Waits until `condition` holds, checked on every output and every 20 ms. `what`, a noun, is what an error says was waited for. */
+  /**
+   * Waits until `condition` holds, checked on every output and every 20 ms. `what` is the noun with which an
+   * error names what was waited for.
+   */
   async until(condition: () => boolean, ms: number, what: string): Promise<void> {
     const end = performance.now() + ms;
     while (!condition()) {
@@ -141,14 +151,14 @@ export class Child {
     }
   }
 
-  /** Waits for its end; false when it still runs after `ms`. */
+  /** Waits for the child to end; false if it is still running after `ms`. */
   async ended(ms: number): Promise<boolean> {
     const end = performance.now() + ms;
     while (this.exit === undefined && performance.now() < end) await this.#change(end - performance.now());
     return this.exit !== undefined;
   }
 
-  /** Holds all its threads where they are, until resume() or stop(). */
+  /** Stops all its threads where they are, until resume() or stop(). */
   pause(): void {
     this.signal('SIGSTOP');
   }
@@ -157,19 +167,19 @@ export class Child {
     this.signal('SIGCONT');
   }
 
-  /** True while a signal holds all its threads: pause(), or a SIGSTOP or SIGTSTP of somebody else. */
+  /** True while a signal holds all its threads: pause(), or a SIGSTOP or SIGTSTP from another process. */
   get halted(): boolean {
     return this.exit === undefined && this.pid !== undefined && stateOf(this.pid) === 'T';
   }
 
-  /** Ends it as a user would, by force when it ignores that. Safe to call twice. */
+  /** Interrupts it as a user would, and kills it if it ignores that. Safe to call twice. */
   async stop(): Promise<void> {
     this.signal('SIGINT');
     this.resume();
     if (!(await this.ended(STOP_MS))) await this.kill();
   }
 
-  /** Ends it at once. */
+  /** Kills it. */
   async kill(): Promise<void> {
     this.signal('SIGKILL');
     await this.ended(STOP_MS);
@@ -179,7 +189,10 @@ export class Child {
     if (this.exit === undefined) this.#child.kill(name);
   }
 
-  /** A one-line error that quotes its last message, from stderr if it printed any there. */
+  /**
+   * A one-line error that quotes the child's last message: from stderr if it printed any there, else from
+   * stdout.
+   */
   failure(what: string): PmdError {
     const lines = (text: string) =>
       text
@@ -200,7 +213,7 @@ export class Child {
     });
   }
 
-  /** A disk that is full costs the log, not the run. */
+  /** A full disk costs the log, not the run. */
   #keep(text: string): void {
     if (this.#log === undefined) return;
     try {
@@ -246,7 +259,10 @@ export class Child {
 
 const keepEnd = (text: string): string => (text.length > 2 * MAX_OUTPUT ? text.slice(-MAX_OUTPUT) : text);
 
-/** The letter of proc_pid_stat(5), behind the name, which may hold anything; undefined when it is gone. */
+/**
+ * The state letter of proc_pid_stat(5). It follows the process name, which may contain anything. Undefined
+ * when the process is gone.
+ */
 function stateOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -256,7 +272,7 @@ function stateOf(pid: number): string | undefined {
   }
 }
 
-/** A wrapper that execs and has the kernel end the child when this process is killed outright. */
+/** A wrapper that execs the command and has the kernel kill the child if this process is killed outright. */
 function boundToUs(): string[] {
   return findProgram('setpriv') ? ['setpriv', '--pdeathsig', 'KILL'] : [];
 }

@@ -10,16 +10,16 @@ export interface DeviceModelOptions {
   readonly vfioUser: string;
   /** Queue pairs; 1. */
   readonly queues?: number;
-  /** It logs every message. */
+  /** Logs every message. */
   readonly verbose?: boolean;
-  /** Further options, as they are typed. */
+  /** Further command-line options, verbatim. */
   readonly more?: readonly string[];
 }
 
 export interface DeviceProcessOptions extends DeviceModelOptions {
-  /** CPU of all its threads; any when left out. */
+  /** CPU that all its threads are pinned to; unpinned when left out. */
   readonly cpu?: number | undefined;
-  /** A file that gets all its output. */
+  /** File that receives all its output. */
   readonly log?: string;
   /** Milliseconds after which it is killed. */
   readonly maxRunMs: number;

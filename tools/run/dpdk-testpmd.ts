@@ -13,7 +13,7 @@ export interface DpdkTestpmdOptions extends DpdkOptions {
   readonly maxRunMs: number;
 }
 
-/** Two of DPDK's processes that run at a time must not have the same prefix. */
+/** DPDK processes that run at the same time must not share a file prefix. */
 let prefixes = 0;
 
 export class DpdkTestpmd extends Testpmd {
@@ -25,7 +25,7 @@ export class DpdkTestpmd extends Testpmd {
     super({ name, command, env, maxRunMs }, vdevs.length);
   }
 
-  /** DPDK's version, once it has printed it. */
+  /** DPDK's version, once testpmd has printed it. */
   get version(): string | undefined {
     return dpdkVersion(this.output + this.errors);
   }

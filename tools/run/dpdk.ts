@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The command line of DPDK's testpmd as a virtio-net driver (net_virtio_user) or as a vhost back-end (net_vhost).
+// The command line of DPDK's testpmd as a virtio-net driver (net_virtio_user) or as a vhost back-end
+// (net_vhost).
 import { PmdError } from '../../src/errors.ts';
 import { processHugepageBytes } from '../../src/machine-memory.ts';
 import { findProgram } from './programs.ts';
@@ -8,14 +9,17 @@ import { lcoresOn, MBUFS, type TestpmdOptions, testpmdArguments } from './testpm
 const PROGRAM = 'dpdk-testpmd';
 const MEMORY_MIB = 256;
 const PAGE_KIB = 2048;
-/** Of a comparison: three testpmds with their memory (two peers and net_vhost), and the pools of ours. */
+/**
+ * For a comparison: three testpmd processes with their memory (two peers and net_vhost), plus our own mbuf
+ * pools.
+ */
 export const HUGEPAGES_WANTED = (3 * MEMORY_MIB * 1024) / PAGE_KIB + 64;
 
 export interface DpdkOptions extends TestpmdOptions {
   /** Arguments of --vdev. */
   readonly vdevs: readonly string[];
   readonly cpu: number;
-  /** Of the main lcore, when it is another one. */
+  /** CPU of the main lcore, when it differs from `cpu`. */
   readonly mainCpu?: number | undefined;
   /** Forwarding lcores; 1. */
   readonly forwardingLcores?: number;
@@ -35,30 +39,33 @@ export function requireDpdk(): void {
   );
 }
 
-/** `filePrefix` names the instance among DPDK's processes of this machine. */
+/** `filePrefix` distinguishes this instance from the other DPDK processes on this machine. */
 export function dpdkCommand(options: DpdkOptions, filePrefix: string): string[] {
   const forwarding = options.forwardingLcores ?? 1;
   return [
-    // Its output is a pipe here, and would come in blocks.
+    // Its stdout is a pipe here and would be block-buffered.
     ...(findProgram('stdbuf') ? ['stdbuf', '-oL'] : []),
     PROGRAM,
     ...['--lcores', lcoresOn(options.cpu, forwarding, options.mainCpu)],
     `--file-prefix=${filePrefix}`,
     ...['--no-pci', '--no-telemetry', '-v', '-m', `${options.memory ?? MEMORY_MIB}`],
-    // virtio-user needs its memory in one file; --no-huge gives that by itself.
+    // virtio-user needs its memory in one file; --no-huge already implies that.
     ...(options.hugepages ? ['--in-memory', '--single-file-segments'] : ['--no-huge']),
     ...options.vdevs.flatMap((vdev) => ['--vdev', vdev]),
     ...(options.eal ?? []),
     '--',
     `--nb-cores=${forwarding}`,
     `--total-num-mbufs=${MBUFS}`,
-    // A back-end's link comes up with its peer: testpmd would wait for it for nine seconds.
+    // A back-end's link comes up only when its peer connects: testpmd would wait nine seconds for it.
     '--disable-link-check',
     ...testpmdArguments(options),
   ];
 }
 
-/** 2 MiB pages that we may have; 0 when they are of another size or not for us. */
+/**
+ * Free 2 MiB hugepages available to this process; 0 when hugepages have another size or the process is not
+ * root.
+ */
 export function hugepagesFree(): number {
   return process.getuid?.() === 0 ? Math.floor(processHugepageBytes() / (PAGE_KIB * 1024)) : 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// vhost-pci-testpmd: the PMD as a process, a port for each device model.
+// vhost-pci-testpmd: the PMD as a process, one port per device model.
 import { quoteDevarg } from '../../src/ethdev/devargs.ts';
 import { ourProgram } from './programs.ts';
 import { Testpmd } from './testpmd.ts';
@@ -9,10 +9,10 @@ export interface OurTestpmdOptions extends TestpmdOptions {
   /** The device models' vfio-user sockets. */
   readonly vfioUser: readonly string[];
   readonly cpu: number;
-  /** Of the main lcore, when it is another one. */
+  /** CPU of the main lcore, when it differs from `cpu`. */
   readonly mainCpu?: number | undefined;
   readonly hugepages: boolean;
-  /** The terminal is testpmd's: no output is collected. */
+  /** testpmd inherits the terminal: no output is collected. */
   readonly terminal?: boolean;
   /** Milliseconds after which it is killed. */
   readonly maxRunMs: number;

@@ -26,7 +26,7 @@ describe('option values', () => {
     for (const wrong of ['0', '6', '-1', '1.5', '', 'x', '0x1'])
       expect(() => wholeNumber(1, 5)(wrong)).toThrow('from 1 to 5');
   });
-  it('are hexadecimal ones, too, where PCI ids are', () => {
+  it('may be hexadecimal where they are PCI ids', () => {
     expect([wholeOrHexNumber(0, 99)('0x1F'), wholeOrHexNumber(0, 99)('31')]).toEqual([31, 31]);
     for (const wrong of ['0x64', '100', '0x', '1f'])
       expect(() => wholeOrHexNumber(0, 99)(wrong)).toThrow('0 to 99');
@@ -42,7 +42,7 @@ describe('option values', () => {
     expect([share('.1'), share('1')]).toEqual([0.1, 1]);
     for (const wrong of ['0', '1.1', '10%', '']) expect(() => share(wrong)).toThrow('up to 1');
   });
-  it('are lists without repetition', () => {
+  it('are lists without duplicates', () => {
     expect(numberList(1, 99)('3,1,3')).toEqual([3, 1]);
     expect(wordList(['a', 'b'])('b,a,b')).toEqual(['b', 'a']);
     expect(() => wordList(['a', 'b'])('a,c')).toThrow("'c' is not one of a, b");
@@ -51,11 +51,11 @@ describe('option values', () => {
 });
 
 describe('programs', () => {
-  it('of ours run by this Node, from the tree or from dist', () => {
+  it('of our own run with this Node, from the tree or from dist', () => {
     expect(ourProgram('vhost-pci-device')).toContain(process.execPath);
     expect(ourProgram('vhost-pci-device').at(-1)).toMatch(/tools\/device\/main\.ts$/);
   });
-  it('are found in the PATH or not at all', () => {
+  it('are found on the PATH or not at all', () => {
     expect(findProgram('sh')).toMatch(/\/sh$/);
     process.env.PATH = '/nowhere';
     expect(findProgram('sh')).toBeUndefined();
@@ -73,17 +73,17 @@ describe('dpdk-testpmd', () => {
     expect(lcoresOn(3, 2, 4)).toBe('0@4,1@3,2@3');
     expect(dpdkCommand({ ...options, hugepages: true }, 'p')).toContain('0@3,1@3');
   });
-  it('takes memory that a vhost-user back-end can map, with hugepages and without', () => {
+  it('uses memory that a vhost-user back-end can map, with and without hugepages', () => {
     expect(dpdkCommand({ ...options, hugepages: true }, 'p')).toContain('--single-file-segments');
     const plain = dpdkCommand({ ...options, hugepages: false }, 'p');
     expect(plain).toContain('--no-huge');
     expect(plain).not.toContain('--in-memory');
   });
-  it('gets its own options behind the two dashes', () => {
+  it('gets its own options after the two dashes', () => {
     const command = dpdkCommand({ ...options, hugepages: true }, 'p');
     expect(command.indexOf('--burst=32')).toBeGreaterThan(command.indexOf('--'));
   });
-  it('takes the options that ours takes, and is asked for nothing that was left out', () => {
+  it('takes the same options as ours, and omitted options are not passed', () => {
     expect(testpmdArguments({})).toEqual([]);
     expect(
       testpmdArguments({
@@ -103,7 +103,7 @@ describe('dpdk-testpmd', () => {
 });
 
 describe('a workspace', () => {
-  it('gives paths that are new, and short enough for a socket', () => {
+  it('returns paths that are unused and short enough for a socket', () => {
     const workspace = new Workspace();
     const paths = [workspace.path('u'), workspace.path('u')];
     expect(new Set(paths).size).toBe(2);
@@ -114,7 +114,7 @@ describe('a workspace', () => {
   });
 });
 
-it('two CPUs are the first that are allowed, the same one twice at need', () => {
+it('two CPUs are the first two allowed ones, or the only one twice', () => {
   expect(twoCpus([4, 6, 8])).toEqual([4, 6]);
   expect(twoCpus([5])).toEqual([5, 5]);
   expect(() => twoCpus([])).toThrow('no CPU');

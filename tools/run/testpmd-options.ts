@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The part of a command line that is the same for our testpmd and for DPDK's.
+// The command-line options that our testpmd and DPDK's have in common.
 
-/** What is left out is testpmd's own default. */
+/** Omitted fields use testpmd's own defaults. */
 export interface TestpmdOptions {
   readonly forwardMode?: string | undefined;
   readonly burst?: number;
-  /** Bytes of a generated frame, FCS not counted. */
+  /** Generated frame size in bytes, without FCS. */
   readonly frameSize?: number;
   /** RX and TX queues of each port. */
   readonly queues?: number;
   /** Descriptors of each queue. */
   readonly ringSize?: number;
   readonly autoStart?: boolean;
-  /** With the prompt. */
+  /** Start with the prompt. */
   readonly interactive?: boolean;
-  /** Further options, as they are typed. */
+  /** Further command-line options, verbatim. */
   readonly more?: readonly string[];
 }
 
-/** mbufs of each pool where two testpmds are compared. */
+/** mbufs in each pool when two testpmds are compared. */
 export const MBUFS = 16384;
 
-/** What follows the "--". */
+/** The arguments after "--". */
 export function testpmdArguments(options: TestpmdOptions): string[] {
   const { forwardMode, burst, frameSize, queues, ringSize } = options;
   return [
@@ -36,6 +36,9 @@ export function testpmdArguments(options: TestpmdOptions): string[] {
   ];
 }
 
-/** All lcores on one CPU, or the main one on another: testpmd wants one beside those that forward, and it sleeps nearly always. */
+/**
+ * All lcores on one CPU, or the main lcore on another: testpmd needs a main lcore in addition to the
+ * forwarding ones, and it sleeps almost all the time.
+ */
 export const lcoresOn = (cpu: number, forwarding = 1, main = cpu): string =>
   Array.from({ length: forwarding + 1 }, (_, id) => `${id}@${id === 0 ? main : cpu}`).join(',');

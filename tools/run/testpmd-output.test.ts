@@ -38,7 +38,7 @@ const END = `
 `;
 
 describe('statistics', () => {
-  it('are those of "show port stats", with rates', () => {
+  it('are parsed from "show port stats", with rates', () => {
     expect(statisticsIn(`testpmd> show port stats 0\n${SHOWN}testpmd> `)).toEqual([
       {
         kind: 'port',
@@ -52,7 +52,7 @@ describe('statistics', () => {
       },
     ]);
   });
-  it('are those of the summary, of each port and of all', () => {
+  it('are parsed from the summary, per port and for all ports', () => {
     expect(statisticsIn(END)).toMatchObject([
       { kind: 'forward', port: 0, rxPackets: 11, txPackets: 10, txDropped: 1 },
       { kind: 'total', port: undefined, rxPackets: 22, txPackets: 20, txDropped: 2 },
@@ -60,12 +60,12 @@ describe('statistics', () => {
     expect(totalIn(END)?.rxPackets).toBe(22);
     expect(totalIn(SHOWN)).toBeUndefined();
   });
-  it('of a port are the latest', () => {
+  it('of a port are the latest ones', () => {
     const both = SHOWN + SHOWN.replace('port 0', 'port 1').replace('55516448', '5');
     expect([0, 1, 2].map((port) => latestOf(both, port)?.rxPackets)).toEqual([55516448, 5, undefined]);
     expect(latestOf(both + END, 0)?.rxPackets).toBe(11);
   });
-  it('are not there before their block has ended: a number may be cut short', () => {
+  it('are not available before their block is complete: a number may be cut short', () => {
     const lastBorder = SHOWN.lastIndexOf('  ###');
     for (const end of [SHOWN.indexOf('20020691') + 3, lastBorder, lastBorder + 5])
       expect(statisticsIn(SHOWN.slice(0, end))).toEqual([]);
@@ -79,13 +79,13 @@ describe('statistics', () => {
   });
 });
 
-it('forwarding has started when testpmd says so of all ports', () => {
+it('forwarding has started when testpmd reports it for all ports', () => {
   expect('io packet forwarding - ports=2 - cores=1').toMatch(forwardsOn(2));
   expect('io packet forwarding - ports=12 - cores=1').not.toMatch(forwardsOn(1));
 });
 
-describe('cycles for a packet', () => {
-  it('are read in either testpmd’s words', () => {
+describe('cycles per packet', () => {
+  it('are parsed from the output of either testpmd', () => {
     expect(
       cyclesPerPacket('  CPU cycles/packet=135.87 (total cycles=1 / total io packets=7) at 2600 MHz Clock'),
     ).toBe(135.87);
@@ -94,7 +94,7 @@ describe('cycles for a packet', () => {
   it('are unknown when no packet moved', () => expect(cyclesPerPacket('Done.')).toBeUndefined());
 });
 
-it('DPDK’s version is read from what -v prints', () => {
+it('DPDK’s version is parsed from the output of -v', () => {
   expect(dpdkVersion("EAL: RTE Version: 'DPDK 22.11.7'\n")).toBe('22.11.7');
   expect(dpdkVersion('')).toBeUndefined();
 });

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// testpmd's output, DPDK's or ours, as data: the two print the same blocks.
+// Parses testpmd's output, DPDK's or ours: both print the same blocks.
 
 /** Counters of one block. */
 export interface TestpmdStatistics {
   /**
-   * 'port' of "show port stats", since the port's start; 'forward' of the summary when forwarding stops, since it began; 'total' of
-   * the same summary, all ports together.
+   * 'port': from "show port stats", since the port was started; 'forward': from the summary printed when
+   * forwarding stops, since forwarding started; 'total': from the same summary, all ports together.
    */
   readonly kind: 'port' | 'forward' | 'total';
   /** Undefined for 'total'. */
@@ -26,12 +26,12 @@ export interface Rates {
   readonly txPps: number;
 }
 
-/** A title between two borders, lines of counters, and a border. */
+/** A title between two borders, lines of counters, and a closing border. */
 const BLOCK =
   /^ +[#+-]{10,} *(NIC|Forward|Accumulated forward) statistics for (?:port (\d+)|all ports) *[#+-]{10,}\r?\n([\s\S]*?\n) +[#+-]{30,}$/gm;
 const KINDS = { NIC: 'port', Forward: 'forward', 'Accumulated forward': 'total' } as const;
 
-/** All blocks that are complete, in the order in which they were printed. */
+/** All complete blocks, in the order in which they were printed. */
 export function statisticsIn(output: string): TestpmdStatistics[] {
   return [...output.matchAll(BLOCK)].map(([, title, port, lines = '']) => {
     const counters = new Map(
@@ -51,7 +51,7 @@ export function statisticsIn(output: string): TestpmdStatistics[] {
   });
 }
 
-/** The latest counters of a port, from "show port stats" or the summary; undefined before there are any. */
+/** The latest counters of a port, from "show port stats" or the summary; undefined before the first block. */
 export const latestOf = (output: string, port: number): TestpmdStatistics | undefined =>
   statisticsIn(output).findLast((block) => block.port === port);
 
@@ -59,7 +59,7 @@ export const latestOf = (output: string, port: number): TestpmdStatistics | unde
 export const totalIn = (output: string): TestpmdStatistics | undefined =>
   statisticsIn(output).findLast(({ kind }) => kind === 'total');
 
-/** Of several ports together. */
+/** The sum over several ports. */
 export const sumOf = (ports: readonly Rates[]): Rates => ({
   rxPps: ports.reduce((sum, { rxPps }) => sum + rxPps, 0),
   txPps: ports.reduce((sum, { txPps }) => sum + txPps, 0),
@@ -68,13 +68,16 @@ export const sumOf = (ports: readonly Rates[]): Rates => ({
 /** What testpmd prints when it starts to forward. */
 export const forwardsOn = (ports: number): RegExp => new RegExp(`packet forwarding - ports=${ports} `);
 
-/** Of "CPU cycles/packet=120.00 (…)", printed at the end with --record-core-cycles; undefined when no packet moved. */
+/**
+ * From "CPU cycles/packet=120.00 (…)", printed at the end with --record-core-cycles; undefined when no packet
+ * moved.
+ */
 export function cyclesPerPacket(output: string): number | undefined {
   const found = /CPU cycles\/packet=(\d+(?:\.\d+)?)/.exec(output);
   return found ? Number(found[1]) : undefined;
 }
 
-/** "22.11.7" of "EAL: RTE Version: 'DPDK 22.11.7'", which -v prints. */
+/** "22.11.7" from "EAL: RTE Version: 'DPDK 22.11.7'", which -v prints. */
 export function dpdkVersion(output: string): string | undefined {
   return /RTE Version: 'DPDK ([^']+)'/.exec(output)?.[1];
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A testpmd that runs, ours or DPDK's: both are driven by the same commands and print the same.
+// A running testpmd, ours or DPDK's: both take the same commands and print the same output.
 import { Child, type ChildSpec } from './child.ts';
 import { forwardsOn, statisticsIn, type TestpmdStatistics, totalIn } from './testpmd-output.ts';
 
@@ -11,12 +11,12 @@ export class Testpmd extends Child {
     this.#ports = ports;
   }
 
-  /** Waits until it takes commands. */
+  /** Waits for the prompt. */
   async prompt(ms: number): Promise<void> {
     await this.waitFor(/testpmd> /, ms);
   }
 
-  /** Waits until it forwards packets: with --auto-start, or once it was started after output character `from`. */
+  /** Waits until it forwards packets: with --auto-start, or started after position `from` of its output. */
   async forwarding(ms: number, from = 0): Promise<void> {
     await this.waitFor(forwardsOn(this.#ports), ms, from);
   }
@@ -25,11 +25,14 @@ export class Testpmd extends Child {
   async command(line: string, ms: number): Promise<string> {
     const from = this.printed;
     this.write(line);
-    // The echo of the line holds a prompt, too: the answer ends at the prompt after it.
+    // The echoed line contains a prompt as well: the answer ends at the prompt after it.
     return (await this.waitFor(/\n([\s\S]*)testpmd> $/, ms, from))[1] ?? '';
   }
 
-  /** Starts forwarding at the prompt, `txFirst` bursts ahead where packets go round and have to come from somewhere. */
+  /**
+   * Starts forwarding at the prompt. `txFirst` bursts are sent first, for modes in which packets only
+   * circulate.
+   */
   async startForwarding(ms: number, txFirst = 0): Promise<void> {
     const from = this.printed;
     this.write(txFirst > 0 ? `start tx_first ${txFirst}` : 'start');
@@ -42,7 +45,10 @@ export class Testpmd extends Child {
     await this.waitFor(/Done\./, ms, from);
   }
 
-  /** Every port's counters by now, and its rates since it was last asked, by testpmd's own clock. Needs the prompt. */
+  /**
+   * Current counters of every port, and rates since the previous query by testpmd's own clock. Needs the
+   * prompt.
+   */
   statistics(ms: number): Promise<TestpmdStatistics[]> {
     const from = this.printed;
     this.write('show port stats all');
@@ -58,7 +64,7 @@ export class Testpmd extends Child {
     return totalIn(this.output);
   }
 
-  /** Ends it at its prompt, by force when it does not obey within `ms`. */
+  /** Quits it at its prompt; kills it if it has not exited within `ms`. */
   async quit(ms: number): Promise<void> {
     this.resume();
     this.write('quit');

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A fresh folder for sockets, gone when this process ends; and the interruption of the whole run by a signal.
+// A fresh folder for sockets, removed when this process exits; and ending the whole run on a signal.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,21 +7,21 @@ import { PmdError } from '../../src/errors.ts';
 import type { Child } from './child.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-/** Shell's convention: 128 and the signal's number. */
+/** Shell convention: 128 plus the signal number. */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 
 export class Workspace {
-  /** Unix socket paths have 107 bytes: keep what is put here short. */
+  /** Unix socket paths are limited to 107 bytes: keep file names here short. */
   readonly folder: string;
   #names = 0;
 
-  /** Throws when the folder of temporary files, or the one that is given instead, cannot be written. */
+  /** Throws when `parent`, by default the folder of temporary files, is not writable. */
   constructor(parent = tmpdir()) {
     this.folder = mkdtempSync(join(parent, 'vpci-'));
     process.on('exit', () => this.remove());
   }
 
-  /** A path that nobody used yet. */
+  /** A path that has not been handed out before. */
   path(name: string): string {
     return join(this.folder, `${name}${this.#names++}`);
   }
@@ -31,17 +31,17 @@ export class Workspace {
   }
 }
 
-/** Ends this process on a signal; what is registered for 'exit' ends the children and removes the folder. */
+/** Exits this process on a signal; the 'exit' handlers end the children and remove the folder. */
 export function exitOnSignals(signals: readonly (typeof SIGNALS)[number][] = SIGNALS): void {
   for (const signal of signals) process.once(signal, () => process.exit(EXIT_CODES[signal]));
 }
 
-/** Stops children in the order given, all of them, whatever happens to one. */
+/** Stops all children in the order given, even if stopping one of them fails. */
 export async function stopAll(children: readonly (Pick<Child, 'stop'> | undefined)[]): Promise<void> {
   for (const child of children) await child?.stop().catch(() => {});
 }
 
-/** Two CPUs that this process may use; the same one twice where there is only one. */
+/** Two CPUs that this process may use; the same one twice if there is only one. */
 export function twoCpus(allowed: readonly number[]): readonly [number, number] {
   const [first, second = first] = allowed;
   if (first === undefined || second === undefined)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The demo: device model, PMD and peer as child processes, in this order, and their end in the reverse one.
+// The demo: starts device model, PMD and peer as child processes, in this order, and stops them in reverse
+// order.
 import { PmdError } from '../../src/errors.ts';
 import { native } from '../../src/native.ts';
 import type { Child } from '../run/child.ts';
@@ -11,7 +12,7 @@ import { picture, pmdTotals, secondLine, summary } from './text.ts';
 import { maxRunMs, type Sample, startTraffic, type Traffic } from './traffic.ts';
 
 const START_MS = 20_000;
-/** A loaded machine may be slow to start; longer than this is a fault. */
+/** Seconds without packets after which the demo gives up: a loaded machine may be slow to start. */
 const SILENT_SECONDS = 10;
 const NOTHING_YET: Sample = { seconds: 0, sent: 0, received: 0 };
 
@@ -20,7 +21,10 @@ interface Sockets {
   readonly vfioUser: string;
 }
 
-/** Runs to the end; `say` takes lines. Throws a PmdError when a part failed, or when what came back was not right. */
+/**
+ * Runs the demo to its end; `say` prints a line. Throws a PmdError when a part failed, or when the check of
+ * the received packets failed.
+ */
 export async function runDemo(
   options: DemoOptions,
   workspace: Workspace,
@@ -46,12 +50,12 @@ export async function runDemo(
     try {
       judge(options, totals);
     } catch (error) {
-      // Why packets do not arrive, none of the three knows alone.
+      // No single part knows why packets do not arrive.
       showAll = true;
       throw error;
     }
   } catch (error) {
-    // Before stop() lets them go on.
+    // Must come before stop(), which resumes the children.
     halts.look();
     throw halts.explain(error as PmdError);
   } finally {
@@ -78,7 +82,7 @@ async function startPmd(
   const pmd = new OurTestpmd({
     ...{ vfioUser: [vfioUser], cpu, hugepages: false },
     ...{ forwardMode, burst, frameSize: size, queues, interactive, autoStart: true },
-    // Longer frames than an mbuf holds would come in several, which is slower.
+    // Frames larger than an mbuf would take several segments, which is slower.
     more: [...(size > 2048 ? ['--mbuf-size=9344'] : []), '--record-core-cycles'],
     terminal: interactive,
     maxRunMs: maxRunMs(options),
@@ -88,7 +92,7 @@ async function startPmd(
   return pmd;
 }
 
-/** A line a second, from the first second in which packets flowed. */
+/** Prints a line per second, from the first second in which packets flow. */
 async function watch(
   options: DemoOptions,
   traffic: Traffic,
@@ -106,7 +110,10 @@ async function watch(
   }
 }
 
-/** Children that somebody else stopped: their packets wait or are lost, which no counter explains. */
+/**
+ * Records children that were stopped by a signal from outside: their packets wait or are lost, which no
+ * counter explains.
+ */
 class Halts {
   readonly #children: readonly Child[];
   readonly #halted = new Set<string>();
@@ -115,12 +122,12 @@ class Halts {
     this.#children = children;
   }
 
-  /** Notes which children stand still now. */
+  /** Records which children are stopped now. */
   look(): void {
     for (const { halted, name } of this.#children) if (halted) this.#halted.add(name);
   }
 
-  /** The same error, with what was noted. */
+  /** Returns `error` with the recorded children added to its message. */
   explain(error: PmdError): PmdError {
     const names = [...this.#halted];
     const verb = names.length === 1 ? 'was' : 'were';
@@ -130,27 +137,27 @@ class Halts {
   }
 }
 
-/** What rxonly takes does not come back. */
+/** Packets received by rxonly do not come back. */
 const flows = ({ forwardMode }: DemoOptions, { sent, received }: Sample): boolean =>
   forwardMode === 'rxonly' ? sent > 0 : received > 0;
 
-/** Rejects when a child ends that should not. */
+/** Rejects when a child ends that should keep running. */
 async function failsWith(child: Child): Promise<never> {
   await child.gone;
   throw child.failure(`ended (${child.exit}) while packets flowed`);
 }
 
 function judge(options: DemoOptions, { sent, received, checks }: Sample): void {
-  // Somebody at the prompt may have stopped the PMD, cleared it, made it drop: that is no failure.
+  // The user at the prompt may have stopped the PMD, cleared its counters or made it drop: not a failure.
   if (options.interactive) return;
-  if (sent === 0 && received === 0) throw new PmdError('VPCI_NO_TRAFFIC', 'not a single packet passed');
+  if (sent === 0 && received === 0) throw new PmdError('VPCI_NO_TRAFFIC', 'no packets passed');
   if (checks && checks.lost + checks.bad > 0) {
     throw new PmdError(
       'VPCI_CHECK',
-      `the check failed: ${checks.lost} frames did not come back, ${checks.bad} were corrupt (above: what each part printed)`,
+      `the check failed: ${checks.lost} frames did not come back, ${checks.bad} were corrupt (see the output of each part above)`,
     );
   }
-  if (checks && received === 0) throw new PmdError('VPCI_NO_TRAFFIC', 'no packet came back');
+  if (checks && received === 0) throw new PmdError('VPCI_NO_TRAFFIC', 'no packets came back');
 }
 
 function showOutput(child: Child, say: (line: string) => void): void {

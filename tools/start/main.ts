@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: BSD-3-Clause
-// `npm start`: packets both ways between a virtio-net driver and the PMD for ten seconds, live, contents checked. No root, no
-// hugepages, nothing to install. Exit code 0 when everything came back right.
+// `npm start`: packets in both directions between a virtio-net driver and the PMD for ten seconds, shown
+// live, with the contents checked. No root, no hugepages, nothing to install. Exit code 0 when the check
+// passed.
 import { onOutputEnd, print, printed, tell } from '../run/output.ts';
 import { exitOnSignals, Workspace } from '../run/workspace.ts';
 import { runDemo } from './demo.ts';
@@ -13,7 +14,7 @@ command
   .parse();
 const options = command.opts();
 
-// At the prompt Ctrl-C is testpmd's: its end is ours.
+// At the prompt, Ctrl-C belongs to testpmd; this process ends when testpmd does.
 if (options.interactive) process.on('SIGINT', () => {});
 exitOnSignals(options.interactive ? ['SIGTERM', 'SIGHUP'] : undefined);
 onOutputEnd(() => process.exit(0));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What `npm start` can be told.
+// The options of `npm start`.
 import { Command, Option } from '@commander-js/extra-typings';
 import { wholeNumber } from '../run/arguments.ts';
 
@@ -13,7 +13,7 @@ export interface DemoOptions {
   /** Seconds of traffic. */
   readonly duration: number;
   readonly forwardMode: ForwardMode;
-  /** Packets a burst. */
+  /** Packets per burst. */
   readonly burst: number;
   /** Queue pairs. */
   readonly queues: number;
@@ -21,7 +21,7 @@ export interface DemoOptions {
   readonly verbose: boolean;
 }
 
-/** What the built-in peer's frames need at least and hold at most. */
+/** Limits of the built-in peer's frame size in bytes. */
 const SMALLEST_FRAME = 60;
 const LARGEST_FRAME = 9000;
 
@@ -34,15 +34,20 @@ export const command = new Command('npm start --')
       .choices(['builtin', 'dpdk'] as const)
       .default('builtin' as const),
   )
-  .option('--size <bytes>', 'frame without FCS', wholeNumber(SMALLEST_FRAME, LARGEST_FRAME), 64)
-  .option('--duration <seconds>', 'how long packets flow', wholeNumber(1, 3600), 10)
+  .option(
+    '--size <bytes>',
+    'frame size in bytes, without FCS',
+    wholeNumber(SMALLEST_FRAME, LARGEST_FRAME),
+    64,
+  )
+  .option('--duration <seconds>', 'duration of the traffic', wholeNumber(1, 3600), 10)
   .addOption(
-    new Option('--forward-mode <mode>', 'what the PMD does with packets')
+    new Option('--forward-mode <mode>', "the PMD's forward mode")
       .choices(FORWARD_MODES)
       .default('macswap' as const),
   )
-  .option('--burst <n>', 'packets a burst', wholeNumber(1, 512), 32)
+  .option('--burst <n>', 'packets per burst', wholeNumber(1, 512), 32)
   .option('--queues <n>', 'queue pairs', wholeNumber(1, 16), 1)
-  .option('--interactive', "give testpmd's prompt while packets flow; 'quit' ends it", false)
-  .option('--verbose', 'show what the programs print', false)
-  .addHelpText('after', '\nExit code 0 when all that came back was right, 1 when not, 2 for wrong usage.');
+  .option('--interactive', "show testpmd's prompt while packets flow; 'quit' ends it", false)
+  .option('--verbose', 'show the output of all programs', false)
+  .addHelpText('after', '\nExit code: 0 if the check passed, 1 on failure, 2 on wrong usage.');

@@ -17,13 +17,13 @@ const TESTPMD_END = `
 
 describe('a second’s line', () => {
   const before = { seconds: 1, sent: 1_000_000, received: 900_000, checks: { lost: 0, bad: 0 } };
-  it('gives the rates of that second and the totals of the checks', () => {
+  it('shows the rates of that second and the totals of the checks', () => {
     const now = { seconds: 2, sent: 17_240_000, received: 17_140_000, checks: { lost: 0, bad: 3 } };
     expect(secondLine(3, now, before)).toBe(
       't=3 s  peer→pmd 8.12 Mpps  pmd→peer 8.12 Mpps  checked 17.1 M  lost 0  bad 3',
     );
   });
-  it('says nothing of checks where there are none', () => {
+  it('does not mention checks when there are none', () => {
     const now = { seconds: 1, sent: 2_000_000, received: 900_000 };
     expect(secondLine(2, now, before)).toBe('t=2 s  peer→pmd 1.00 Mpps  pmd→peer 0.00 Mpps');
   });
@@ -31,31 +31,31 @@ describe('a second’s line', () => {
 
 describe('the summary', () => {
   const totals = { seconds: 1, sent: 22, received: 22, checks: { lost: 0, bad: 0 } };
-  it('has the peer’s totals and testpmd’s of all ports', () => {
+  it('has the peer’s totals and testpmd’s totals of all ports', () => {
     expect(summary(totals, pmdTotals(TESTPMD_END))).toEqual([
       'peer: 22 sent, 22 received; all came back, in order and with the right contents',
       'pmd:  22 received, 20 sent, 2 dropped',
     ]);
   });
-  it('adds cycles where they were counted', () => {
+  it('adds cycles when they were counted', () => {
     const pmd = pmdTotals(`${TESTPMD_END}\n  CPU cycles/packet=120.51 (busy cycles=1 / total io packets=1)`);
-    expect(summary(totals, pmd)[1]).toContain('2 dropped, 121 cycles a packet');
+    expect(summary(totals, pmd)[1]).toContain('2 dropped, 121 cycles per packet');
   });
-  it('names what was wrong', () => {
+  it('reports lost and bad frames', () => {
     expect(summary({ ...totals, checks: { lost: 4, bad: 5 } }, undefined)).toEqual([
       'peer: 22 sent, 22 received; 4 lost, 5 bad',
     ]);
   });
-  it('does without testpmd’s totals', () => expect(pmdTotals('killed')).toBeUndefined());
+  it('works without testpmd’s totals', () => expect(pmdTotals('killed')).toBeUndefined());
 });
 
-it('the peer does what the PMD’s mode needs', () => {
+it('the peer’s mode matches the PMD’s', () => {
   expect(['io', 'mac', 'macswap', 'rxonly', 'txonly'].map((mode) => peerMode(mode as 'io'))).toEqual([
     ...['both', 'both', 'both', 'generate', 'sink'],
   ]);
 });
 
-it('the picture names both ends, their CPUs and the frames', () => {
+it('the picture shows both ends, their CPUs and the frames', () => {
   const line = picture(
     {
       peer: 'dpdk',

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the demo prints.
+// The lines that the demo prints.
 import { cyclesPerPacket, totalIn } from '../run/testpmd-output.ts';
 import type { DemoOptions } from './options.ts';
 import type { Sample } from './traffic.ts';
 
 const millions = (count: number): string => `${(count / 1e6).toFixed(1)} M`;
 
-/** What runs, in one line. */
+/** The running programs and their settings, in one line. */
 export function picture(options: DemoOptions, cpus: readonly [number, number]): string {
   const peer = options.peer === 'dpdk' ? 'DPDK virtio-user' : 'built-in peer';
   const pairs = options.queues === 1 ? '1 queue pair' : `${options.queues} queue pairs`;
@@ -31,7 +31,7 @@ export function secondLine(t: number, now: Sample, before: Sample): string {
   return words.join('  ');
 }
 
-/** What testpmd counted, from the summary that it prints at its end. */
+/** testpmd's counters, from the summary that it prints at its end. */
 export interface PmdTotals {
   readonly received: number;
   readonly sent: number;
@@ -39,7 +39,7 @@ export interface PmdTotals {
   readonly cycles: number | undefined;
 }
 
-/** Undefined when the output holds no summary of all ports. */
+/** Undefined when the output does not contain a summary of all ports. */
 export function pmdTotals(output: string): PmdTotals | undefined {
   const total = totalIn(output);
   if (!total) return undefined;
@@ -47,18 +47,18 @@ export function pmdTotals(output: string): PmdTotals | undefined {
   return { received, sent, dropped, cycles: cyclesPerPacket(output) };
 }
 
-/** What the run came to: the peer's side, and the PMD's when it is known. */
+/** The result of the run: the peer's counters, and the PMD's when they are known. */
 export function summary(totals: Sample, pmd: PmdTotals | undefined): string[] {
   const lines = [`peer: ${totals.sent} sent, ${totals.received} received${verdict(totals)}`];
   if (pmd) {
-    const cycles = pmd.cycles === undefined ? '' : `, ${Math.round(pmd.cycles)} cycles a packet`;
+    const cycles = pmd.cycles === undefined ? '' : `, ${Math.round(pmd.cycles)} cycles per packet`;
     lines.push(`pmd:  ${pmd.received} received, ${pmd.sent} sent, ${pmd.dropped} dropped${cycles}`);
   }
   return lines;
 }
 
 function verdict({ checks }: Sample): string {
-  if (!checks) return '; contents were not checked';
+  if (!checks) return '; contents not checked';
   if (checks.lost + checks.bad === 0) return '; all came back, in order and with the right contents';
   return `; ${checks.lost} lost, ${checks.bad} bad`;
 }

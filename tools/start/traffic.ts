@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The peer of the demo, built-in or DPDK's: a child process that is asked each second what passed.
+// The demo's peer, built-in or DPDK's: a child process whose counters are read every second.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PeerProcess, type PeerReport } from '../run/builtin-peer.ts';
 import type { Child } from '../run/child.ts';
@@ -10,15 +10,15 @@ import type { DemoOptions, ForwardMode } from './options.ts';
 
 /** Totals since the start. */
 export interface Sample {
-  /** Seconds since the sample before. */
+  /** Seconds since the previous sample. */
   readonly seconds: number;
   readonly sent: number;
   readonly received: number;
   /** Only from a peer that checks what it receives. */
   readonly checks?: {
-    /** Frames that are missing for good: gaps in the sequence while traffic flows, exact in the last sample. */
+    /** Lost frames: gaps in the sequence while traffic flows, the exact number in the last sample. */
     readonly lost: number;
-    /** Frames with a wrong checksum, or that nobody sent. */
+    /** Frames with a wrong checksum, frames that the peer did not send, and ring errors. */
     readonly bad: number;
   };
 }
@@ -27,11 +27,11 @@ export interface Traffic {
   readonly child: Child;
   /** Waits for the next sample, about a second. */
   next(): Promise<Sample>;
-  /** Stops sending, waits for packets on the way, and returns the totals. */
+  /** Stops sending, waits for packets in flight, and returns the totals. */
   finish(): Promise<Sample>;
 }
 
-/** Milliseconds that a peer may take to start, and to end. */
+/** Milliseconds that a peer may take to start and to stop. */
 const PATIENCE_MS = 60_000;
 
 export function startTraffic(
@@ -45,11 +45,11 @@ export function startTraffic(
     : new DpdkTraffic(options, socket, cpu, workspace);
 }
 
-/** Far more than it takes; --interactive has no bound but the user's. */
+/** Far more than the run takes; with --interactive the user decides. */
 export const maxRunMs = (options: DemoOptions): number =>
   options.interactive ? 2 ** 31 - 1 : 1000 * options.duration + 4 * PATIENCE_MS;
 
-/** What the built-in peer does while the PMD is in a mode. */
+/** The built-in peer's mode for a forward mode of the PMD. */
 export function peerMode(mode: ForwardMode): 'generate' | 'sink' | 'both' {
   if (mode === 'rxonly') return 'generate';
   return mode === 'txonly' ? 'sink' : 'both';
@@ -89,9 +89,9 @@ class BuiltinTraffic implements Traffic {
   }
 }
 
-/** What DPDK's testpmd does while the PMD is in a mode: it has no way to check contents. */
+/** The forward mode of DPDK's testpmd for a mode of the PMD. It cannot check contents. */
 const DPDK_MODES = { rxonly: 'txonly', txonly: 'rxonly', io: 'io', mac: 'io', macswap: 'io' } as const;
-/** Bursts that go round and round in mode io. */
+/** Bursts that circulate in mode io. */
 const TX_FIRST = 32;
 const RING_SIZE = 256;
 
@@ -112,7 +112,7 @@ class DpdkTraffic implements Traffic {
       runtimeFolder: workspace.folder,
       maxRunMs: maxRunMs(options),
     });
-    // With a prompt for the user nobody asks for samples: begin by ourselves.
+    // With --interactive, next() is never called: start here.
     void this.#begin().catch(() => {});
   }
 

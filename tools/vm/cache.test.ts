@@ -31,7 +31,7 @@ describe('cache', () => {
     writeFileSync(join(draft, 'content'), `${builds}`);
   };
 
-  it('builds once for the same inputs, anew for others', async () => {
+  it('builds once for the same inputs, and again for others', async () => {
     const first = await cache.entry('image', ['a', 1], build);
     expect(await cache.entry('image', ['a', 1], build)).toBe(first);
     const second = await cache.entry('image', ['a', 2], build);
@@ -39,7 +39,7 @@ describe('cache', () => {
     expect([builds, readFileSync(join(second, 'content'), 'utf8')]).toEqual([2, '2']);
   });
 
-  it('leaves nothing of a build that failed', async () => {
+  it('leaves nothing behind when a build fails', async () => {
     const failing = async (draft: string) => {
       writeFileSync(join(draft, 'half'), '');
       throw new Error('no mirror');
@@ -48,7 +48,7 @@ describe('cache', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('takes what another process finished meanwhile', async () => {
+  it('uses what another process finished meanwhile', async () => {
     const path = await cache.entry('image', 1, async (draft) => {
       const place = draft.replace(/\.building-.*/, '');
       mkdirSync(place);
@@ -58,7 +58,7 @@ describe('cache', () => {
     expect(readFileSync(join(path, 'content'), 'utf8')).toBe('theirs');
   });
 
-  it('removes what nobody used for long, of the same kind only', async () => {
+  it('removes long-unused entries, but only of the same kind', async () => {
     const old = await cache.entry('image', 1, build);
     const other = await cache.entry('root', 1, build);
     for (const path of [old, other]) utimesSync(path, 0, 0);
@@ -66,7 +66,7 @@ describe('cache', () => {
     expect([existsSync(old), existsSync(other)]).toEqual([false, true]);
   });
 
-  it('lies where the XDG base directory specification says', () => {
+  it('is where the XDG base directory specification puts it', () => {
     expect(cacheFolder({ XDG_CACHE_HOME: '/x' })).toBe('/x/vhost-pci-pmd');
     expect(cacheFolder({})).toMatch(/\/\.cache\/vhost-pci-pmd$/);
   });

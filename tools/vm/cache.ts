@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Built things, kept outside the tree under a name that is the hash of what they were made from. An entry is complete or not
-// there: it is built beside its place and renamed. Two processes may build the same one; the first to finish wins.
+// Build results, kept outside the tree under the hash of their inputs. An entry is either complete or absent:
+// it is built next to its final place and renamed. Two processes may build the same entry; the first to
+// finish wins.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** Entries that nobody used for so long make room when another of their kind is built. */
+/** Entries not used for this long are removed when another of their kind is built. */
 const STALE_MS = 24 * 3600 * 1000;
 
 /** $XDG_CACHE_HOME/vhost-pci-pmd, or ~/.cache/vhost-pci-pmd. */
@@ -26,7 +27,7 @@ export class Cache {
     mkdirSync(folder, { recursive: true });
   }
 
-  /** The folder of the entry `kind` made from `inputs`; `build` fills a new folder when there is none. */
+  /** The folder of the entry `kind` made from `inputs`; if there is none, `build` fills a new folder. */
   async entry(kind: string, inputs: unknown, build: (folder: string) => Promise<void>): Promise<string> {
     const name = `${kind}-${hashOf(inputs)}`;
     const path = join(this.folder, name);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A program that runs to its end, with a bound.
+// Runs a program to its end, with a time limit.
 import { Child } from '../run/child.ts';
 
-/** Runs `command`; its standard output. Throws a PmdError when it fails or takes longer than `ms`. */
+/**
+ * Runs `command` and returns its standard output. Throws a PmdError when it fails or takes longer than `ms`.
+ */
 export async function runToEnd(
   name: string,
   command: readonly string[],

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A guest's console in this terminal: `console.js SOCKET`. Every key goes to the guest but Ctrl-], which leaves.
+// A guest's console in this terminal: `console.js SOCKET`. Every key goes to the guest except Ctrl-], which
+// detaches.
 import { connect } from 'node:net';
 
 const LEAVE = 0x1d;
@@ -19,7 +20,7 @@ function attach(socketPath: string): void {
   };
   socket.on('connect', () => {
     if (process.stdin.isTTY) process.stdin.setRawMode(true);
-    process.stdout.write('Ctrl-] leaves this console.\r\n');
+    process.stdout.write('Press Ctrl-] to leave this console.\r\n');
     // The shell shows its prompt again.
     socket.write('\n');
   });

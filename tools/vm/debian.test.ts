@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { debianMirror, mirrorOf } from './debian.ts';
 
 describe("apt's archives", () => {
-  it('are searched for the first one of Debian itself', () => {
+  it('are searched for the first archive of Debian itself', () => {
     const targets = [
       'Other|Other|main|http://other.example/apt/',
       'Debian|Debian-Security|main|http://mirror.example/security/',
@@ -19,7 +19,7 @@ describe("apt's archives", () => {
     expect(mirrorOf('$(ORIGIN)|$(LABEL)|main|http://never-updated.example/\n')).toBeUndefined();
   });
 
-  it('yield to the environment', async () => {
+  it('are overridden by the environment', async () => {
     expect(await debianMirror({ VPCI_RIG_MIRROR: 'http://mine.example/' })).toBe('http://mine.example/');
   });
 });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Debian packages in a folder: apt resolves and downloads with a state of its own, and the packages are unpacked without
-// their scripts. Neither root nor a chroot is needed, and the machine's own packages stay as they are.
+// Debian packages in a folder: apt resolves and downloads with its own state, and the packages are unpacked
+// without running their scripts. Neither root nor a chroot is needed, and the machine's own packages are not
+// touched.
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PmdError } from '../../src/errors.ts';
@@ -13,11 +14,13 @@ const UPDATE_MS = 120_000;
 const DOWNLOAD_MS = 600_000;
 const UNPACK_MS = 120_000;
 
-/** Why packages cannot be had on this machine; undefined when they can. */
+/** Why packages are not available on this machine; undefined when they are. */
 export function noDebianReason(): string | undefined {
   const missing = ['apt-get', 'dpkg-deb'].find((name) => findProgram(name) === undefined);
-  if (missing) return `${missing} is not installed: the rig is built from Debian packages`;
-  return process.arch === 'x64' ? undefined : `the rig's guests are x86-64, this machine is ${process.arch}`;
+  if (missing) return `${missing} is not installed; the rig is built from Debian packages`;
+  return process.arch === 'x64'
+    ? undefined
+    : `the rig's guests are x86-64, but this machine is ${process.arch}`;
 }
 
 /** The Debian mirror of this machine's own apt; VPCI_RIG_MIRROR overrides it. */
@@ -29,11 +32,11 @@ export async function debianMirror(env: NodeJS.ProcessEnv = process.env): Promis
   if (mirror) return mirror;
   throw new PmdError(
     'VPCI_NO_MIRROR',
-    "apt has no Debian archive: run 'apt-get update', or name a mirror in VPCI_RIG_MIRROR",
+    "apt has no Debian archive: run 'apt-get update', or set VPCI_RIG_MIRROR to a mirror",
   );
 }
 
-/** The first archive of Debian itself in apt's list of index targets. */
+/** The first archive of Debian itself in the output of apt-get indextargets. */
 export function mirrorOf(targets: string): string | undefined {
   const rows = targets.split('\n').map((line) => line.split('|'));
   return rows.find(
@@ -45,7 +48,7 @@ export class DebianArchive {
   readonly #folder: string;
   readonly #env: Readonly<Record<string, string>>;
 
-  /** Reads the archive's lists. `folder` takes apt's state and the downloaded packages. */
+  /** Reads the archive's package lists. `folder` holds apt's state and the downloaded packages. */
   static async open(folder: string, mirror: string): Promise<DebianArchive> {
     const archive = new DebianArchive(folder, mirror);
     await runToEnd('apt-get update', ['apt-get', 'update', '-q'], UPDATE_MS, archive.#env);
@@ -64,7 +67,10 @@ export class DebianArchive {
     writeFileSync(join(folder, 'apt.conf'), aptConf(folder));
   }
 
-  /** Unpacks `packages` and all that they depend on into `root`, without those whose name matches one of `unwanted`. */
+  /**
+   * Unpacks `packages` and all their dependencies into `root`, except those whose name matches one of
+   * `unwanted`.
+   */
   async unpack(packages: readonly string[], root: string, unwanted: readonly string[] = []): Promise<void> {
     const archives = join(this.#folder, 'archives');
     const install = ['apt-get', 'install', '-q', '-y', '--download-only', '--no-install-recommends'];
@@ -73,7 +79,8 @@ export class DebianArchive {
     const skipped = unwanted.map((pattern) => new RegExp(pattern));
     const wanted = (file: string) => !skipped.some((pattern) => pattern.test(file.split('_')[0] ?? ''));
     const files = readdirSync(archives).filter((file) => file.endsWith('.deb') && wanted(file));
-    // The aliases /bin, /lib and /sbin of the merged /usr have to be there before what other packages put below them.
+    // The links /bin, /lib and /sbin of the merged /usr must exist before other packages put files below
+    // them.
     const first = (name: string) => (name.startsWith('base-files_') ? 0 : 1);
     for (const file of files.sort((a, b) => first(a) - first(b))) {
       await runToEnd('dpkg-deb', ['dpkg-deb', '--extract', join(archives, file), root], UNPACK_MS);
@@ -96,7 +103,7 @@ function preferences(): string {
   return `Package: ${sources}\nPin: release n=${suites.backports}\nPin-Priority: 990\n`;
 }
 
-/** The machine's own configuration (proxies, say) is read too; these entries come after it. */
+/** The machine's own configuration (proxies, for example) is read as well; these entries follow it. */
 function aptConf(folder: string): string {
   const entries = {
     'Dir::State': join(folder, 'state'),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The host's end of the control channel against a guest that this test plays.
+// The host's end of the control channel, with this test as the guest.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -39,7 +39,7 @@ describe('control channel', () => {
   const say = (text: string) => guest?.write(text);
   const base64 = (text: string) => Buffer.from(text).toString('base64');
 
-  it('gives each script its own answer, in whatever order they come', async () => {
+  it('gives each script its own answer, whatever the order of the answers', async () => {
     const first = agent.run('echo 1', 5000);
     const second = agent.run('echo 2', 90_000);
     await until('both are asked', () => asked.length === 2);
@@ -51,7 +51,7 @@ describe('control channel', () => {
     expect(await first).toEqual({ code: 0, output: '' });
   });
 
-  it('counts starts, and fails what a reboot interrupts', async () => {
+  it('counts starts and fails scripts that a reboot interrupts', async () => {
     say('ready\n');
     await agent.started(1, 5000);
     const lost = agent.run('sleep 9', 5000);
@@ -61,18 +61,18 @@ describe('control channel', () => {
     await expect(lost).rejects.toThrow('The guest vm rebooted');
   });
 
-  it('waits for a start with a bound', async () => {
+  it('limits the wait for a start', async () => {
     await expect(agent.started(1, 20)).rejects.toThrow('The guest vm did not come up within 0.02 s');
   });
 
-  it('fails what was asked when the machine ends', async () => {
+  it('fails pending scripts when the machine ends', async () => {
     const lost = agent.run('true', 5000);
     guest?.destroy();
     await expect(lost).rejects.toThrow('The guest vm ended');
-    await expect(agent.run('true', 5000)).rejects.toThrow('The guest vm is not there');
+    await expect(agent.run('true', 5000)).rejects.toThrow('The guest vm is not connected');
   });
 
-  it('takes no harm from nonsense', async () => {
+  it('ignores nonsense', async () => {
     const answer = agent.run('true', 5000);
     say('\n\nwhat is this\n99 0 x\n1 0 \n');
     expect(await answer).toEqual({ code: 0, output: '' });

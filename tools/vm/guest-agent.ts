@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The host's end of the control channel: runs shell scripts in a guest. The guest's end is guest/agent, which says what the lines
-// mean. The channel stays while the guest reboots; what was on its way then fails.
+// The host's end of the control channel: runs shell scripts in a guest. The guest's end is guest/agent, which
+// describes the format of the lines. The channel survives a reboot of the guest; scripts running at that time
+// fail.
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PmdError } from '../../src/errors.ts';
 
 export interface GuestResult {
-  /** The script's exit code; 124 when it ran into its bound, as timeout(1) says. */
+  /** The script's exit code; 124 when it exceeded its time limit, as with timeout(1). */
   readonly code: number;
-  /** What it wrote to stdout and stderr. */
+  /** Its output on stdout and stderr. */
   readonly output: string;
 }
 
@@ -17,10 +18,10 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
-/** What a guest may take beyond a script's own bound until its answer is here. */
+/** Milliseconds beyond a script's own time limit within which its answer must arrive. */
 const GRACE_MS = 15_000;
 const CONNECT_MS = 10_000;
-/** An answer longer than this is no answer. */
+/** An answer longer than this is discarded as invalid. */
 const MAX_LINE = 64 << 20;
 
 export class GuestAgent {
@@ -30,15 +31,15 @@ export class GuestAgent {
   #socket: Socket | undefined;
   #partial = '';
   #next = 1;
-  /** How often the guest's agent has started: after each boot, as a rule. */
+  /** How many times the guest's agent has started: once per boot, as a rule. */
   starts = 0;
 
-  /** `name` is how messages name the guest. */
+  /** `name` identifies the guest in messages. */
   constructor(name: string) {
     this.#name = name;
   }
 
-  /** Connects to QEMU's end of the channel, which may not be there yet. */
+  /** Connects to QEMU's end of the channel, which may not exist yet. */
   async connect(path: string): Promise<void> {
     const end = Date.now() + CONNECT_MS;
     for (;;) {
@@ -56,13 +57,13 @@ export class GuestAgent {
     this.#socket.on('close', () => this.#failAll('ended'));
   }
 
-  /** Waits until the guest's agent has started `starts` times in all. */
+  /** Waits until the guest's agent has started `starts` times in total. */
   async started(starts: number, ms: number): Promise<void> {
     const end = Date.now() + ms;
     while (this.starts < starts) {
       const left = end - Date.now();
       if (left <= 0) throw this.#failure(`did not come up within ${ms / 1000} s`);
-      if (this.#socket?.closed) throw this.#failure('ended before it came up');
+      if (this.#socket?.closed) throw this.#failure('exited before it was up');
       await this.#change(left);
     }
   }
@@ -72,7 +73,7 @@ export class GuestAgent {
     const id = `${this.#next++}`;
     const text = Buffer.from(script).toString('base64');
     return new Promise((resolve, reject) => {
-      if (!this.#socket || this.#socket.closed) throw this.#failure('is not there');
+      if (!this.#socket || this.#socket.closed) throw this.#failure('is not connected');
       const timer = setTimeout(
         () => settle(() => reject(this.#failure(`did not answer: ${script}`))),
         ms + GRACE_MS,

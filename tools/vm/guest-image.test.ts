@@ -12,7 +12,7 @@ describe('modules of the first stage', () => {
   const order = (...names: string[]) =>
     loadOrder(names, parseModulesDep(DEP)).map((path) => path.replace(/.*\//, ''));
 
-  it('load after what they need, each once', () => {
+  it('load after their dependencies, each once', () => {
     expect(order('virtio_blk', 'virtio_pci')).toEqual([
       'virtio_ring.ko.xz',
       'virtio.ko.xz',

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The guests' kernel and root image, from unpacked packages, and the modules that the first stage needs to reach that image.
+// Builds the guests' kernel and root image from unpacked packages, and the modules that the first stage needs
+// to reach that image.
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { PmdError } from '../../src/errors.ts';
@@ -7,7 +8,7 @@ import type { DebianArchive } from './debian.ts';
 import { depmod, squash, unxz } from './host-programs.ts';
 import * as recipe from './recipe.ts';
 
-/** Raise it when the code here makes another image from the same recipe. */
+/** Increment when the code here builds a different image from the same recipe. */
 export const GUEST_FORMAT = 1;
 
 /** Fills `folder` with vmlinuz, root.squashfs and boot-modules. */
@@ -30,18 +31,19 @@ export async function buildGuest(folder: string, host: string, archive: DebianAr
 
 function kernelVersion(root: string): string {
   const [version, ...others] = readdirSync(join(root, 'usr/lib/modules'));
-  if (!version || others.length > 0) throw new PmdError('VPCI_RIG', 'The guest has no kernel, or several');
+  if (!version || others.length > 0)
+    throw new PmdError('VPCI_RIG', "Expected exactly one kernel in the guest's packages");
   return version;
 }
 
-/** What the scripts of the packages would have done, as far as it matters here. */
+/** Does what the packages' scripts would have done, as far as it matters here. */
 function finish(root: string): void {
   for (const name of ['passwd', 'group']) {
     copyFileSync(join(root, `usr/share/base-passwd/${name}.master`), join(root, 'etc', name));
   }
 }
 
-/** Unpacked, and a file that tells the order in which they load. */
+/** Writes the modules uncompressed, and a file with their load order. */
 async function copyBootModules(host: string, modules: string, folder: string): Promise<void> {
   const dependencies = parseModulesDep(readFileSync(join(modules, 'modules.dep'), 'utf8'));
   const order = loadOrder(recipe.BOOT_MODULES, dependencies);
@@ -51,7 +53,7 @@ async function copyBootModules(host: string, modules: string, folder: string): P
   writeFileSync(join(folder, 'order'), order.map((file) => `${plain(file)}\n`).join(''));
 }
 
-/** modules.dep of depmod: each module's file and the files that it needs, nearest first. */
+/** Parses depmod's modules.dep: each module's file and the files it depends on, nearest first. */
 export function parseModulesDep(text: string): Map<string, string[]> {
   const rows = text
     .split('\n')
@@ -60,7 +62,7 @@ export function parseModulesDep(text: string): Map<string, string[]> {
   return new Map(rows.map(([file, needs]) => [file, needs.split(' ').filter(Boolean)]));
 }
 
-/** Files of the modules and of all that they need, in an order in which they load. A module that is built in has none. */
+/** The files of the modules and of all their dependencies, in load order. Built-in modules have no file. */
 export function loadOrder(
   names: readonly string[],
   dependencies: ReadonlyMap<string, readonly string[]>,

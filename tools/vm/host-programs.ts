@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Programs of the host's root, run in place with that root's loader and libraries: nothing is installed, and no chroot is needed.
+// Programs of the host's root, run in place with that root's loader and libraries: nothing is installed, and
+// no chroot is needed.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PmdError } from '../../src/errors.ts';
@@ -7,7 +8,7 @@ import { runToEnd } from './command.ts';
 
 const TOOL_MS = 300_000;
 
-/** The start of a command line that runs a program of the root `host`. */
+/** The start of a command line that runs a program from the root `host`. */
 export function hostProgram(host: string, name: string): string[] {
   const program = ['usr/bin', 'usr/sbin'].map((part) => join(host, part, name)).find(existsSync);
   if (!program) throw new PmdError('VPCI_RIG', `Program '${name}' not found in ${host}`);
@@ -17,10 +18,13 @@ export function hostProgram(host: string, name: string): string[] {
   ];
 }
 
-/** A static program. */
+/** The static busybox. */
 export const busyboxOf = (host: string): string => join(host, 'usr/bin/busybox');
 
-/** Makes a squashfs of a folder, all of it root's. lz4, because a guest without KVM unpacks slowly. */
+/**
+ * Makes a squashfs of a folder, all files owned by root. lz4, because a guest without KVM decompresses
+ * slowly.
+ */
 export async function squash(
   host: string,
   folder: string,
@@ -33,21 +37,21 @@ export async function squash(
   await runToEnd('mksquashfs', command, TOOL_MS);
 }
 
-/** Makes an initramfs of a folder. */
+/** Makes an initramfs from a folder. */
 export async function pack(host: string, folder: string, archive: string): Promise<void> {
   const busybox = busyboxOf(host);
   const script = 'cd "$1" && "$0" find . | "$0" cpio -o -H newc > "$2"';
   await runToEnd('cpio', [busybox, 'sh', '-c', script, busybox, folder, archive], TOOL_MS);
 }
 
-/** Unpacks an .xz file. */
+/** Decompresses an .xz file. */
 export async function unxz(host: string, from: string, to: string): Promise<void> {
   const busybox = busyboxOf(host);
   const script = '"$0" unxz -c "$1" > "$2"';
   await runToEnd('unxz', [busybox, 'sh', '-c', script, busybox, from, to], TOOL_MS);
 }
 
-/** Writes the lists by which modprobe finds modules of the kernel `version` below `root`. */
+/** Writes the lists with which modprobe finds the modules of kernel `version` below `root`. */
 export async function depmod(host: string, root: string, version: string): Promise<void> {
   await runToEnd('depmod', [...hostProgram(host, 'depmod'), '-b', root, version], TOOL_MS);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The images of the rig, from the recipe: the host's programs, the guests' kernel and root, and the first stage that starts them.
-// Each is built once and kept in the cache.
+// The images of the rig, built from the recipe: the host's programs, the guests' kernel and root, and the
+// first stage that starts them. Each is built once and cached.
 import { chmodSync, copyFileSync, cpSync, mkdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Cache } from './cache.ts';
@@ -12,11 +12,11 @@ import { packageRoot } from './package-root.ts';
 import * as recipe from './recipe.ts';
 
 export interface Images {
-  /** Names this build. */
+  /** Identifies this build. */
   readonly id: string;
-  /** The folder of the host's programs; see host-programs.ts. */
+  /** The root of the host's programs; see host-programs.ts. */
   readonly host: string;
-  /** Folders where QEMU finds its firmware. */
+  /** Folders in which QEMU finds its firmware. */
   readonly firmware: readonly string[];
   readonly kernel: string;
   readonly initramfs: string;
@@ -24,10 +24,10 @@ export interface Images {
   readonly root: string;
 }
 
-/** Finds the images or builds them, which takes a minute or two and needs the Debian mirror. */
+/** Finds or builds the images; building takes a minute or two and needs the Debian mirror. */
 export async function prepareImages(cache: Cache, say: (line: string) => void): Promise<Images> {
   const packages = async (draft: string, what: string) => {
-    say(`Unpacking ${what} from Debian packages into ${cache.folder}: a minute or less`);
+    say(`Unpacking ${what} from Debian packages into ${cache.folder}, which takes up to a minute`);
     return DebianArchive.open(join(draft, 'apt'), await debianMirror());
   };
   const { suites, HOST_PACKAGES } = recipe;
@@ -53,7 +53,7 @@ export async function prepareImages(cache: Cache, say: (line: string) => void): 
   };
 }
 
-/** The first stage: busybox, the modules that reach the root image, and the files that it lays over that image. */
+/** The first stage: busybox, the modules that reach the root image, and the files that go over that image. */
 async function buildInitramfs(folder: string, host: string, guest: string): Promise<void> {
   const root = join(folder, 'tree');
   mkdirSync(join(root, 'bin'), { recursive: true });

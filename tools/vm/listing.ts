@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Names, sizes and times of files: what tells one state of a folder from another without reading it.
+// Names, sizes and times of files: enough to detect a change in a folder without reading the files.
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** One line for each file at or below `path`, without those whose path matches `leftOut`. */
+/** One line per file at or below `path`, except those whose path matches `leftOut`. */
 export function listing(path: string, leftOut?: RegExp): string[] {
   if (leftOut?.test(path)) return [];
   const stat = statSync(path);

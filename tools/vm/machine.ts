@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One running machine: QEMU, its console's log, and its control channel. It ends with this process at the latest.
+// A running machine: QEMU, its console's log, and its control channel. It ends when this process ends, at the
+// latest.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PmdError } from '../../src/errors.ts';
@@ -8,7 +9,7 @@ import { GuestAgent, type GuestResult } from './guest-agent.ts';
 import type { Images } from './images.ts';
 import { type Accelerator, type MachinePaths, type MachineSpec, qemuCommand } from './qemu.ts';
 
-/** Under TCG on a busy machine; a tenth of it is usual. */
+/** Enough for TCG on a busy machine; a tenth of it is typical. */
 export const BOOT_MS = 180_000;
 const RUN_MS = 60_000;
 const END_MS = 1000;
@@ -16,11 +17,11 @@ const END_MS = 1000;
 export interface MachineContext {
   readonly images: Images;
   readonly accelerator: Accelerator;
-  /** For sockets: a short path. */
+  /** Folder for sockets; a short path. */
   readonly folder: string;
-  /** For the logs of the console and of QEMU. */
+  /** Folder for the logs of the console and of QEMU. */
   readonly logs: string;
-  /** Milliseconds after which QEMU is killed whatever happens. */
+  /** Milliseconds after which QEMU is killed in any case. */
   readonly maxRunMs: number;
 }
 
@@ -51,7 +52,7 @@ export class Machine {
     await this.#watched(this.#agent.started(1, BOOT_MS));
   }
 
-  /** Runs a shell script in the guest; throws when it fails. Its output. */
+  /** Runs a shell script in the guest and returns its output; throws when it fails. */
   async run(script: string, ms = RUN_MS): Promise<string> {
     const { code, output } = await this.try(script, ms);
     if (code === 0) return output;
@@ -59,7 +60,7 @@ export class Machine {
     throw new PmdError('VPCI_RIG_COMMAND', `'${script}' in ${this.name} ${how}: ${output.trim()}`);
   }
 
-  /** Runs a shell script in the guest, and tells how it ended. */
+  /** Runs a shell script in the guest and returns its exit code and output. */
   try(script: string, ms = RUN_MS): Promise<GuestResult> {
     return this.#watched(this.#agent.run(script, ms));
   }
@@ -67,16 +68,16 @@ export class Machine {
   /** Reboots the guest and waits until it runs commands again. */
   async reboot(): Promise<void> {
     const starts = this.#agent.starts;
-    await this.#agent.run('busybox reboot', RUN_MS).catch(() => {}); // Its answer may get lost on the way.
+    await this.#agent.run('busybox reboot', RUN_MS).catch(() => {}); // Its answer may get lost.
     await this.#watched(this.#agent.started(starts + 1, BOOT_MS));
   }
 
-  /** What the guest's console has shown so far. */
+  /** The output of the guest's console so far. */
   get consoleOutput(): string {
     return readFileSync(this.paths.consoleLog, 'utf8');
   }
 
-  /** Ends QEMU without a word to the guest, as when its process is killed. */
+  /** Kills QEMU without notice to the guest, as if its process were killed from outside. */
   async kill(): Promise<void> {
     this.#agent.close();
     await this.qemu.kill();
@@ -87,12 +88,12 @@ export class Machine {
     await this.qemu.stop();
   }
 
-  /** Turns a failure into QEMU's own words where QEMU has ended. */
+  /** Replaces a failure by QEMU's own message if QEMU has exited. */
   async #watched<T>(wait: Promise<T>): Promise<T> {
     try {
       return await wait;
     } catch (error) {
-      // Its sockets close before its end is known.
+      // Its sockets close before its exit is reported.
       if (await this.qemu.ended(END_MS)) throw this.qemu.failure(`ended (${this.qemu.exit})`);
       throw error;
     }

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: BSD-3-Clause
-// `npm run vm`: two virtual machines with the vhost-pci function between them, and a shell in each for a person.
+// `npm run vm`: two virtual machines with the vhost-pci function between them, and a shell in each for the
+// user.
 import { Command } from '@commander-js/extra-typings';
 import { PmdError } from '../../src/errors.ts';
 import { exitOnSignals } from '../run/workspace.ts';
@@ -16,11 +17,11 @@ const DAY_MS = 24 * 3600 * 1000;
 
 const command = new Command()
   .name('npm run vm --')
-  .description('Two virtual machines, a vhost-pci function between them, and a shell in each')
-  .option('--uio', 'VM1 without an IOMMU, the function bound to uio_pci_generic', false)
+  .description('Start two virtual machines with a vhost-pci function between them, and a shell in each.')
+  .option('--uio', 'run VM1 without an IOMMU and bind the function to uio_pci_generic', false)
   .option('--queues <n>', 'queue pairs of the function', '1')
-  .option('--no-tmux', 'print the commands that attach to the consoles, also where tmux is')
-  .option('--check', 'start both machines, say how to go on, and end', false)
+  .option('--no-tmux', 'print the commands that attach to the consoles even if tmux is installed')
+  .option('--check', 'start both machines, print the next steps, and exit', false)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE));
 
 main().catch((error: unknown) => {
@@ -50,18 +51,18 @@ async function main(): Promise<void> {
   }
 }
 
-/** Gives the function to a driver of the kernel that hands it on to the PMD. */
+/** Binds the function to a kernel driver that exposes it to the PMD. */
 async function bindFunction(guest: Machine, driver: string): Promise<void> {
   if (driver === 'uio_pci_generic') await guest.run('echo 16 >/proc/sys/vm/nr_hugepages');
   await guest.run(`vhost-pci-devbind --bind=${driver} ${FUNCTION_ADDRESS}`);
 }
 
-/** What a person may type first in VM1. */
+/** The first commands for the user in VM1. */
 const IN_VM1 = [
-  "Start the driver, which then answers VM2's pings:",
+  "Start the driver; it then answers VM2's pings:",
   `  vhost-pci-testpmd -l 0,1 --no-huge -a ${FUNCTION_ADDRESS} -- -i --forward-mode=icmpecho --auto-start`,
 ];
-/** And then in VM2. */
+/** The commands for VM2 after that. */
 const IN_VM2 = [
   "When VM1's driver shows its prompt:",
   '  ip address add 10.0.0.2/24 dev eth0; ip link set eth0 up',
@@ -74,7 +75,7 @@ function introduction(rig: Rig): string {
     `VM1 has the function at ${FUNCTION_ADDRESS}, bound and ready; VM2 has eth0.`,
     `VM1: ${IN_VM1.join('\n')}`,
     `VM2: ${IN_VM2.join('\n')}`,
-    `Their output is in the ${logsOf(rig.logs)}`,
+    `Logs: ${logsOf(rig.logs)}`,
     '',
   ].join('\n');
 }
@@ -85,7 +86,9 @@ async function showConsoles(guest: Machine, peer: Machine, tmux: boolean): Promi
     { machine: peer, hint: IN_VM2 },
   ];
   if (tmux && tmuxUsable()) return showInTmux(panes, DAY_MS);
-  say('A terminal for each machine, by these commands; Ctrl-C here ends both:');
+  say(
+    'Run each of these commands in a terminal of its own to get a console; Ctrl-C here ends both machines:',
+  );
   for (const { machine } of panes) say(`  ${consoleCommand(machine).join(' ')}`);
   await Promise.race(panes.map(({ machine }) => machine.qemu.ended(DAY_MS)));
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The image that a guest mounts at /opt/vhost-pci-pmd: the built project with what it needs at run time, and this machine's Node.
+// The image that a guest mounts at /opt/vhost-pci-pmd: the built project with its run-time dependencies, and
+// this machine's Node.
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { PmdError } from '../../src/errors.ts';
@@ -10,14 +11,17 @@ import { listing } from './listing.ts';
 import { packageRoot } from './package-root.ts';
 
 const ADDON = 'build/Release/vhost_pci.node';
-/** Not needed to run: type declarations, maps, sources and objects of native modules. */
+/** Files not needed at run time: type declarations, maps, sources and objects of native modules. */
 const LEFT_OUT = /\.(d\.ts|map|o|a|d|cc|c|h|md|tsbuildinfo)$|\/(obj\.target|\.deps|deps)$/;
 
 interface LockFile {
   readonly packages: Record<string, { readonly dev?: boolean; readonly optional?: boolean }>;
 }
 
-/** Finds or builds the image of the project as it is now. Throws VPCI_RIG_PROJECT when it is not built. */
+/**
+ * Finds or builds the image of the project in its current state. Throws VPCI_RIG_PROJECT when the project is
+ * not built.
+ */
 export async function prepareProjectImage(cache: Cache, images: Images): Promise<string> {
   const root = packageRoot();
   const parts = ['package.json', 'binding.gyp', ADDON, 'dist', ...runtimePackages(root)];
@@ -45,12 +49,12 @@ export async function prepareProjectImage(cache: Cache, images: Images): Promise
   return join(folder, 'project.squashfs');
 }
 
-/** Folders below node_modules that package-lock.json has for run time and that are installed. */
+/** The installed run-time packages of package-lock.json, as folders below node_modules. */
 function runtimePackages(root: string): string[] {
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as LockFile;
   const wanted = Object.entries(lock.packages).filter(([path, entry]) => path !== '' && !entry.dev);
   const installed = wanted.map(([path]) => path).filter((path) => existsSync(join(root, path)));
-  // A package inside another one comes with it.
+  // A nested package is copied with the outer one.
   return installed.filter((path) => !installed.some((other) => path.startsWith(`${other}/`)));
 }
 

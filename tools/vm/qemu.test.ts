@@ -37,13 +37,13 @@ describe("QEMU's command line", () => {
     }
   });
 
-  it('has a file at a fixed path for a machine that may be started again', () => {
+  it('uses a file at a fixed path for a machine that may be restarted', () => {
     expect(line(peerMachine('/v', { memoryFile: '/shm/vm2,x' }))).toContain(
       'memory-backend-file,mem-path=/shm/vm2,,x,id=mem,size=512M,share=on',
     );
   });
 
-  it('never makes a machine that can have but one CPU, for which TCG leaves out barriers', () => {
+  it('never makes a machine limited to one CPU, for which TCG omits barriers', () => {
     for (const spec of [peerMachine('/v'), pmdMachine('/f', '/p')]) {
       const [, now, most] = / -smp (\d+),maxcpus=(\d+) /.exec(line(spec)) ?? [];
       expect(Number(now)).toBe(spec.cpus);
@@ -51,7 +51,7 @@ describe("QEMU's command line", () => {
     }
   });
 
-  it('has the virtual IOMMU before the function that stands behind it', () => {
+  it('has the virtual IOMMU before the function behind it', () => {
     const text = line(pmdMachine('/f', '/p'));
     expect(text.indexOf('intel-iommu')).toBeGreaterThan(0);
     expect(text.indexOf('intel-iommu')).toBeLessThan(text.indexOf('vfio-user-pci'));
@@ -65,13 +65,13 @@ describe("QEMU's command line", () => {
     expect(text).toContain('rig.modules=uio_pci_generic,tun');
   });
 
-  it('gives the peer a stock card with options of the caller', () => {
+  it("gives the peer a stock card with the caller's options", () => {
     expect(line(peerMachine('/v', { card: 'mrg_rxbuf=off' }))).toMatch(
       /socket,id=net,path=\/v,.*virtio-net-pci,netdev=net0,addr=1.0,mac=[0-9a-f:]+,mrg_rxbuf=off/,
     );
   });
 
-  it('uses no program that is not there', () => {
+  it('does not use missing programs', () => {
     rmSync(join(host, 'usr'), { recursive: true });
     expect(() => line(peerMachine('/v'))).toThrow(/Program 'qemu-system-x86_64' not found/);
   });

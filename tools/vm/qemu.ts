@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// QEMU's command lines: what both machines share, and what makes the one the PMD's guest and the other its peer.
+// QEMU's command lines: the parts common to both machines, and what makes one the PMD's guest and the other
+// its peer.
 import { hostProgram } from './host-programs.ts';
 import type { Images } from './images.ts';
 
 export type Accelerator = 'kvm' | 'tcg';
 
-/** Sockets and the log of one machine, as paths. */
+/** Paths of one machine's sockets and log. */
 export interface MachinePaths {
   readonly console: string;
   readonly consoleLog: string;
@@ -16,16 +17,19 @@ export interface MachinePaths {
 export interface MachineSpec {
   readonly name: string;
   readonly memoryMib: number;
-  /** A file on tmpfs that is the memory, for one QEMU process after the other; a memfd, which ends with QEMU, when left out. */
+  /**
+   * A file on tmpfs that holds the guest's memory and outlives a QEMU process; when left out, a memfd that
+   * ends with QEMU.
+   */
   readonly memoryFile?: string;
   readonly cpus: number;
-  /** Options of QEMU that make this machine what it is. */
+  /** The QEMU options specific to this machine. */
   readonly devices: readonly string[];
-  /** For -machine, beyond the shared memory. */
+  /** Further properties for -machine, after the shared memory. */
   readonly machine?: string;
-  /** Added to the kernel's command line. */
+  /** Appended to the kernel's command line. */
   readonly kernelArguments?: string;
-  /** Loaded at start, beside the drivers of what is plugged in. */
+  /** Modules loaded at boot in addition to the drivers of the devices present. */
   readonly modules?: readonly string[];
   /** A squashfs to mount at /opt/vhost-pci-pmd. */
   readonly projectImage?: string;
@@ -39,10 +43,10 @@ export function acceleratorOptions(accelerator: Accelerator): string[] {
     : ['-accel', 'tcg,thread=multi', '-cpu', 'max'];
 }
 
-/** A path within an option that has others after a comma: QEMU reads two commas as one. */
+/** A path inside an option with comma-separated values: QEMU reads two commas as one. */
 const inOption = (path: string): string => path.replaceAll(',', ',,');
 
-/** A whole command line. */
+/** The complete command line. */
 export function qemuCommand(
   images: Images,
   accelerator: Accelerator,
@@ -60,11 +64,11 @@ export function qemuCommand(
     ...['-name', spec.name, '-nodefaults', '-no-user-config', '-display', 'none'],
     ...acceleratorOptions(accelerator),
     ...['-machine', `q35,memory-backend=mem${spec.machine ? `,${spec.machine}` : ''}`],
-    // In one shared file, so that vhost-user and vfio-user can hand it out.
+    // Memory in one shared file, so that vhost-user and vfio-user can share it.
     ...['-object', memoryBackend(spec)],
     ...['-m', `${spec.memoryMib}M`, '-smp', cpuOption(spec.cpus)],
     ...['-kernel', images.kernel, '-initrd', images.initramfs, '-append', kernelCommandLine(spec)],
-    // The devices first: an IOMMU has to be there before what stands behind it.
+    // The machine's own devices come first: an IOMMU must exist before the devices behind it.
     ...spec.devices,
     ...image(images.root, 'root'),
     ...(spec.projectImage ? image(spec.projectImage, 'project') : []),
@@ -89,8 +93,9 @@ function memoryBackend({ memoryMib, memoryFile }: MachineSpec): string {
 }
 
 /**
- * Room for a second CPU even where there is one: for a machine that can never have two, TCG translates a locked instruction, which is
- * Linux's full barrier on x86, to plain ones. The guest shares its rings with a process of the host, and could miss a notification.
+ * Always room for a second CPU: for a machine that can never have two, TCG translates a locked instruction,
+ * which is Linux's full barrier on x86, to plain ones. The guest shares its rings with a process of the host
+ * and could miss a notification.
  */
 const cpuOption = (cpus: number): string => `${cpus},maxcpus=${Math.max(cpus, 2)}`;
 
@@ -100,7 +105,7 @@ function kernelCommandLine(spec: MachineSpec): string {
   return ['console=ttyS0', 'loglevel=4', `rig.name=${spec.name}`, ...modules, ...extra].join(' ');
 }
 
-/** A machine that says one line on its first serial port and turns itself off. */
+/** A machine that prints one line on its first serial port and powers off. */
 export function probeCommand(images: Images, accelerator: Accelerator, log: string): string[] {
   return [
     ...hostProgram(images.host, 'qemu-system-x86_64'),
@@ -112,16 +117,22 @@ export function probeCommand(images: Images, accelerator: Accelerator, log: stri
   ];
 }
 
-/** Where VM1 sees the vhost-pci function. */
+/** The function's PCI address in VM1. */
 export const FUNCTION_ADDRESS = '0000:00:05.0';
 
 export interface PmdMachineOptions {
-  /** Whether the function stands behind a virtual IOMMU. Kernel VFIO needs it, UIO must do without; true when left out. */
+  /**
+   * Whether the function is behind a virtual IOMMU; true. Kernel VFIO needs it, UIO requires that there is
+   * none.
+   */
   readonly iommu?: boolean;
   readonly memoryMib?: number;
 }
 
-/** VM1, the PMD's, with the vhost-pci function that is served on `socket`. Two CPUs: a poll loop takes one whole. */
+/**
+ * VM1, which runs the PMD, with the vhost-pci function that is served on `socket`. Two CPUs, because a poll
+ * loop takes a whole one.
+ */
 export function pmdMachine(
   socket: string,
   projectImage: string,
@@ -152,13 +163,13 @@ export function pmdMachine(
 export const PEER_MEMORY_MIB = 512;
 
 export interface PeerMachineOptions {
-  /** For virtio-net-pci. */
+  /** Further properties of virtio-net-pci. */
   readonly card?: string;
   /** See MachineSpec. */
   readonly memoryFile?: string;
 }
 
-/** VM2, the peer: plain Linux with a virtio network card, whose back-end is at `socket`. */
+/** VM2, the peer: plain Linux with a virtio network card whose back-end listens on `socket`. */
 export function peerMachine(socket: string, { card, memoryFile }: PeerMachineOptions = {}): MachineSpec {
   return {
     name: 'vm2',
@@ -173,7 +184,7 @@ export function peerMachine(socket: string, { card, memoryFile }: PeerMachineOpt
   };
 }
 
-/** Where VM2 has its network card. */
+/** The network card's PCI address in VM2. */
 export const PEER_ADDRESS = '0000:00:01.0';
 
 /** Locally administered. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The rig: images, accelerator, logs, and what was started, which it ends in the reverse order. One rig holds a device model, VM2
-// and VM1; a test starts what it needs.
+// The rig: images, accelerator, logs, and the started programs, which it ends in reverse order. One rig has a
+// device model, VM2 and VM1; a test starts what it needs.
 import { mkdirSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PmdError } from '../../src/errors.ts';
@@ -24,12 +24,12 @@ import {
 const START_MS = 20_000;
 const TMPFS = '/dev/shm';
 const MIB = 1 << 20;
-/** Folders of logs that are kept. */
+/** Number of log folders to keep. */
 const KEPT_LOGS = 10;
 
 export interface RigOptions {
   readonly say: (line: string) => void;
-  /** Milliseconds after which everything is killed whatever happens. */
+  /** Milliseconds after which everything is killed in any case. */
   readonly maxRunMs: number;
 }
 
@@ -46,12 +46,12 @@ export class Rig {
   #memory: Workspace | undefined;
   readonly #running: { stop(): Promise<void> }[] = [];
 
-  /** Prepares images, which takes a minute or two the first time. */
+  /** Prepares the images, which takes a minute or two the first time. */
   static async prepare(options: RigOptions): Promise<Rig> {
     const cache = new Cache();
     const images = await prepareImages(cache, options.say);
     const choice = await chooseAccelerator(cache, images);
-    options.say(`Virtual machines run on ${choice.accelerator.toUpperCase()}: ${choice.reason}`);
+    options.say(`Virtual machines use ${choice.accelerator.toUpperCase()}: ${choice.reason}`);
     return new Rig(options, cache, images, choice);
   }
 
@@ -75,7 +75,7 @@ export class Rig {
     return device;
   }
 
-  /** A program on the host that ends with the rig; its output is among the logs. */
+  /** A program on the host that ends with the rig; its output goes to the logs. */
   startProgram(name: string, command: readonly string[]): Child {
     const child = new Child({ name, command, log: this.#logOf(name), maxRunMs: this.#options.maxRunMs });
     this.#running.push(child);
@@ -86,12 +86,15 @@ export class Rig {
     return join(this.logs, `${program}.log`);
   }
 
-  /** VM2; resolves when it runs commands. The device model has to be there. */
+  /** Starts VM2; resolves when it runs commands. The device model must already run. */
   startPeer(options: PeerMachineOptions = {}): Promise<Machine> {
     return this.start(peerMachine(this.vhostUser, options));
   }
 
-  /** VM1; resolves when it runs commands. QEMU maps the function's BARs once, so VM2's memory has to be known by now. */
+  /**
+   * Starts VM1; resolves when it runs commands. QEMU maps the function's BARs once, so VM2's memory must
+   * already be known.
+   */
   async startPmdGuest(options: PmdMachineOptions = {}): Promise<Machine> {
     const project = await prepareProjectImage(this.#cache, this.images);
     return this.start(pmdMachine(this.vfioUser, project, options));
@@ -113,23 +116,23 @@ export class Rig {
     return machine;
   }
 
-  /** A path for a socket, short and gone with the rig. */
+  /** A short path for a socket, removed with the rig. */
   socketPath(name: string): string {
     return this.#workspace.path(name);
   }
 
-  /** The path of a file that can be VM2's memory; it goes with the rig. */
+  /** The path of a file that can hold VM2's memory; removed with the rig. */
   memoryFile(name: string): string {
     const { bavail, bsize } = statfsSync(TMPFS);
     const free = Math.floor((bavail * bsize) / MIB);
-    // QEMU dies by SIGBUS where tmpfs is full.
+    // QEMU dies of SIGBUS when tmpfs is full.
     if (free < PEER_MEMORY_MIB)
-      throw new PmdError('VPCI_RIG', `${TMPFS} has ${free} MiB left, VM2 needs ${PEER_MEMORY_MIB}`);
+      throw new PmdError('VPCI_RIG', `${TMPFS} has ${free} MiB free, but VM2 needs ${PEER_MEMORY_MIB}`);
     this.#memory ??= new Workspace(TMPFS);
     return join(this.#memory.folder, name);
   }
 
-  /** Ends what runs, the last started first. */
+  /** Ends everything, the last started first. */
   async stop(): Promise<void> {
     await stopAll(this.#running.splice(0).reverse());
     this.#workspace.remove();

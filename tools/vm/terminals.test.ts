@@ -9,7 +9,7 @@ it("a console's command ends with its socket", () => {
   expect(consoleCommand(machine('vm1')).at(-1)).toBe('/run/vm1.con');
 });
 
-it('regression: each pane of tmux says how to change to the other one', () => {
+it('regression: each tmux pane shows how to change to the other one', () => {
   const panes = tmuxWords([
     { machine: machine('vm1'), hint: ["VM1's"] },
     { machine: machine('vm2'), hint: ["VM2's"] },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Two consoles for a person: side by side in tmux where there is one, else by two commands for two terminals.
+// Two consoles for the user: side by side in tmux if it is installed, else two commands for two terminals.
 import { writeSync } from 'node:fs';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,34 +22,34 @@ export function tmuxUsable(): boolean {
   return process.stdin.isTTY === true && process.stdout.isTTY === true && findProgram('tmux') !== undefined;
 }
 
-/** Where to look afterwards. */
+/** Where the logs are. */
 export const logsOf = (folder: string): string =>
   `logs of the consoles, of QEMU and of the device model: ${folder}`;
 
-/** Says a line as the last thing, also when a signal ends this process. */
+/** Prints a line as the last thing, even when a signal ends this process. */
 export function sayAtExit(line: string): void {
   process.once('exit', () => {
     try {
       writeSync(process.stdout.fd, `${line}\n`);
     } catch {
-      // Nobody reads it.
+      // stderr has no reader.
     }
   });
 }
 
-/** Nobody who has not used tmux before would find these. */
+/** Key hints for users who are new to tmux. */
 export const TMUX_KEYS =
   'Ctrl-b o, or a click, changes to the other machine; Ctrl-] leaves a console; Ctrl-b d ends both machines.';
 
 export interface Pane {
   readonly machine: { readonly paths: Pick<Machine['paths'], 'console'> };
-  /** Lines above its console. */
+  /** Lines shown above its console. */
   readonly hint: readonly string[];
 }
 
-/** Takes over this terminal until both consoles are left or the session is detached. */
+/** Uses this terminal until both consoles are left or the session is detached. */
 export async function showInTmux(shown: readonly Pane[], maxRunMs: number): Promise<void> {
-  // A server of its own: the person's tmux and its settings have nothing to do with it.
+  // A separate server, unaffected by the user's tmux and its settings.
   const server = ['tmux', '-L', `vhost-pci-${process.pid}`, '-f', '/dev/null'];
   const tmux = new Child({
     name: 'tmux',
@@ -61,12 +61,12 @@ export async function showInTmux(shown: readonly Pane[], maxRunMs: number): Prom
     await tmux.ended(maxRunMs);
   } finally {
     await tmux.stop();
-    // Nothing to end when both consoles were left.
+    // The server has already exited if both consoles were left.
     await runToEnd('tmux', [...server, 'kill-server'], TMUX_MS).catch(() => {});
   }
 }
 
-/** What tmux is told: a pane for each machine, its hints above its console. */
+/** tmux's arguments: a pane per machine, with its hints above its console. */
 export function tmuxWords(shown: readonly Pane[]): string[] {
   const panes = shown.map(({ machine, hint }) => {
     const lines = [TMUX_KEYS, ...hint];

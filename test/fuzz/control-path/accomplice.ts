@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The accomplice as a child process: makes descriptors of every kind, fills eventfds under their writers (accomplice.cc).
+// The accomplice as a child process: makes descriptors of every kind, and fills eventfds while others write
+// them (accomplice.cc).
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, renameSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +18,7 @@ const program = fileURLToPath(new URL('../build/accomplice', import.meta.url));
 
 let built = false;
 
-/** Once a process; another run may use the program meanwhile. */
+/** Builds it once per process; another run may be using the program. */
 function build(): void {
   if (built) return;
   mkdirSync(fileURLToPath(new URL('../build', import.meta.url)), { recursive: true });
@@ -43,12 +44,12 @@ export class Accomplice {
     native.close(theirs);
   }
 
-  /** Kinds that this machine does not have, and why. */
+  /** Kinds that this machine does not have, and the reasons. */
   get missing(): ReadonlyMap<string, string> {
     return this.#missing;
   }
 
-  /** A new descriptor, which is the caller's; null where the system has no such thing. */
+  /** A new descriptor, owned by the caller; null if the system has no such thing. */
   make(kind: string): number | null {
     if (this.#missing.has(kind)) return null;
     const { error, fds } = this.#ask(kind);
@@ -57,27 +58,27 @@ export class Accomplice {
     return null;
   }
 
-  /** Whoever writes this eventfd blocks, if its write can be made to. */
+  /** Makes writers of this eventfd block, if its write can be made to block. */
   fill(fd: number, victim: number): void {
     this.#ask('fill', fd, victim);
   }
 
-  /** Adds to an eventfd, as often as it fits and `times` at most. Never waits. */
+  /** Adds to an eventfd while it has room, at most `times`. Never waits. */
   add(fd: number, value: bigint, times: number): void {
     this.#ask('add', fd, times, value);
   }
 
-  /** Clears O_NONBLOCK, for all who share the open file. */
+  /** Clears O_NONBLOCK for everyone who shares the open file. */
   block(fd: number): void {
     this.#ask('block', fd);
   }
 
-  /** No eventfd is filled any more. */
+  /** Stops filling eventfds. */
   calm(): void {
     this.#ask('calm');
   }
 
-  /** Silent file systems end too. */
+  /** Ends the silent file systems as well. */
   rest(): void {
     this.#ask('rest');
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Carries out the steps of a plan. It never waits for the device: what a socket does not take within a moment is not sent.
+// Carries out the steps of a plan. It never waits for the device: what a socket does not accept within a
+// moment is not sent.
 import { ftruncateSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VFIO_USER } from '../../../src/abi/vfio-user.ts';
@@ -17,7 +18,7 @@ const NOTIFY_CONTROL = 0x3000;
 /** Kinds that this process must not map or write either. */
 const UNTOUCHABLE = ['fuse', 'proc-mem', 'small-tmpfs', 'hugetlb-too-large'];
 
-/** A connected socket towards the device, or null when it takes none. */
+/** A connected socket to the device, or null if it accepts none. */
 export type Connect = (side: Side) => Promise<number | null>;
 
 interface Memory {
@@ -59,18 +60,18 @@ export class Attacker {
     for (const [n, step] of steps.entries()) {
       await this.#step(step);
       this.#react();
-      // The loop turns, for the honest ones on it.
+      // Lets the event loop run for the honest parties on it.
       if (n % 4 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
-  /** Ends its connections, as a process does that dies. */
+  /** Closes its connections, as a dying process does. */
   disconnect(): void {
     for (const side of [...this.#sockets.keys()]) this.#close(side);
     closeAll(this.#strangers);
   }
 
-  /** Everything of it is gone. Safe to call twice. */
+  /** Releases everything. Safe to call twice. */
   close(): void {
     this.disconnect();
     for (const { mapping } of this.#memory.values()) native.unmap(mapping);
@@ -169,12 +170,12 @@ export class Attacker {
       }
       return true;
     } catch {
-      // It was closed on us, which is how many attacks end.
+      // The device closed the connection, which is how many attacks end.
       return false;
     }
   }
 
-  /** Reads what came, and does what a driver does with its control queue. */
+  /** Reads what was received, and does what a driver does with its control queue. */
   #react(): void {
     this.#listen();
     const driver = this.#sockets.get('driver');
@@ -206,7 +207,7 @@ export class Attacker {
     }
   }
 
-  /** By its name (kinds.ts); null when there is none here. */
+  /** A descriptor by its name (kinds.ts); null if there is none here. */
   #fd(name: string): number | null {
     const [kind, which = ''] = name.split(':');
     if (kind === 'doorbell') return this.#doorbells[Number(which)] ?? null;
@@ -242,7 +243,7 @@ export class Attacker {
     try {
       attempt();
     } catch {
-      // An attack that the system does not let through is none.
+      // An attack that the system does not allow does not count.
     }
   }
 }

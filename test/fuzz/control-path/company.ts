@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// An honest party beside an attacker: it goes on with its work meanwhile, and times each answer.
+// An honest party alongside an attacker: it continues its work and times each answer.
 import { VHOST_USER } from '../../../src/abi/vhost-user.ts';
 import { DRIVER_NET, REMAP, SESSION, TestDriver } from '../../../tools/device/test-help/driver.test-help.ts';
 import { NET_AND_PROTOCOL, TestPeer } from '../../../tools/device/test-help/peer.test-help.ts';
@@ -12,7 +12,7 @@ const [CLASS_SESSION, QUEUE_STOP] = [2, 1];
 export interface Company {
   /** Longest time to an answer, in milliseconds. */
   readonly slowestMs: number;
-  /** Ends its work. Throws what went wrong with it. */
+  /** Ends its work. Throws the error that it met. */
   leave(): Promise<void>;
 }
 
@@ -23,7 +23,7 @@ abstract class Worker implements Company {
   #error: Error | null = null;
 
   constructor() {
-    // After the fields of whoever extends this.
+    // Runs after the subclass's fields are initialised.
     this.#work = Promise.resolve()
       .then(() => this.#loop())
       .catch((error: Error) => {
@@ -101,7 +101,10 @@ export class HonestDriver extends Worker {
   }
 }
 
-/** Asks, stops its rings and starts them again; a driver that refuses its features may cost it the connection, no more. */
+/**
+ * Sends requests, stops its rings and starts them again; a driver that refuses its features may only cost it
+ * the connection.
+ */
 export class HonestPeer extends Worker {
   readonly #connect: Connect;
   #peer: TestPeer;
@@ -139,14 +142,14 @@ export class HonestPeer extends Worker {
   }
 }
 
-/** With the features that are offered at the moment, which a driver may change under it. */
+/** With the currently offered features, which a driver may change meanwhile. */
 async function startPeer(connect: Connect): Promise<TestPeer> {
   const end = Date.now() + ENTER_MS;
   for (;;) {
     const fd = await connect('peer');
     const peer = fd === null ? null : new TestPeer(fd);
     try {
-      if (!peer) throw new Error('nobody accepts it');
+      if (!peer) throw new Error('its connection was not accepted');
       const offered = (await peer.ask(VHOST_USER.GET_FEATURES)).getBigUint64(0, true);
       await peer.start(NET_AND_PROTOCOL & offered);
       return peer;

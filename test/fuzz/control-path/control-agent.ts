@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The part of a hostile driver that reacts: it takes what the device puts into the control queue, and answers QUEUE_STOP as
-// its manners are. Without it no peer's ring would ever stop in time, and most of the device model would not be reached.
+// The reactive part of a hostile driver: it takes what the device puts into the control queue and answers
+// QUEUE_STOP in its own way. Without it no peer's ring would ever stop in time, and most of the device model
+// would not be reached.
 import { CONTROL, CONTROL_WRITABLE } from './driver-script.ts';
 import type { Manners } from './steps.ts';
 
@@ -17,7 +18,7 @@ export class ControlAgent {
     this.#manners = manners;
   }
 
-  /** True when it has posted something that the device should be told of. */
+  /** True if it has posted something of which the device must be notified. */
   turn(): boolean {
     const index = this.#view.getUint16(CONTROL.used + 2, true);
     if (index === 0) this.#used = 0;

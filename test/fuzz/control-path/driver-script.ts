@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A driver's session as it should be: it finds the function, starts its queues and works the control queue.
+// A driver's correct session: it finds the function, starts its queues and works the control queue.
 import { encode, FIELD_BYTES } from '../../../src/abi/layout.ts';
 import { VFIO_USER, VFIO_USER_DMA_MAP, VFIO_USER_REGION_ACCESS } from '../../../src/abi/vfio-user.ts';
 import { VHOST_PCI_F_REMAP, VHOST_PCI_F_SESSION } from '../../../src/abi/vhost-pci.ts';
@@ -23,7 +23,7 @@ import type { Disorder } from '../mutator.ts';
 import { bytesOfKind, EVENT_KINDS, kindOf, MEMORY_BYTES } from './kinds.ts';
 import type { Step } from './steps.ts';
 
-/** Where things lie in the driver's memory, which it maps at IOVA. */
+/** Layout of the driver's memory, which it maps at IOVA. */
 export const IOVA = 0x10_0000n;
 export const CONTROL = {
   desc: 0,
@@ -146,7 +146,7 @@ export class DriverScript {
     }
   }
 
-  /** Its vectors are this eventfd, and its notifications come without end. */
+  /** Uses this eventfd for its vectors, and notifies without end. */
   storm(event: string): Step[] {
     const vectors = [1, 2, 3];
     for (const vector of vectors) this.#vectors.set(vector, event);
@@ -156,7 +156,7 @@ export class DriverScript {
     ];
   }
 
-  /** From a function at rest to DRIVER_OK. */
+  /** From the reset function to DRIVER_OK. */
   #run(): Step[] {
     const chaos = this.#chaos;
     const wanted = OPTIONAL.reduce((all, one) => all | (chaos.chance(85) ? one : 0n), VERSION_1);
@@ -195,7 +195,7 @@ export class DriverScript {
     ];
   }
 
-  /** Buffers for the device's messages, as one store a structure. */
+  /** Posts buffers for the device's messages, one store per structure. */
   #post(): Step[] {
     const table = new Uint8Array(CONTROL.entries * 16);
     const avail = new Uint8Array(4 + 2 * CONTROL.entries);
@@ -214,7 +214,7 @@ export class DriverScript {
     ];
   }
 
-  /** QUEUE_STOPPED, asked for or not, as one more entry. */
+  /** Posts QUEUE_STOPPED, requested or not, as one more entry. */
   #stopped(): Step[] {
     const chaos = this.#chaos;
     const message = join(Uint8Array.of(2, 2, 12, 0), new Uint8Array(8));
@@ -227,7 +227,7 @@ export class DriverScript {
     ];
   }
 
-  /** Into the control queue: descriptors, indices, rings, buffers. */
+  /** Writes into the control queue: descriptors, indices, rings, buffers. */
   #nonsense(): Step {
     const chaos = this.#chaos;
     const bytes = Uint8Array.from({ length: chaos.pick([2, 8, 16, 64, 512]) }, () => chaos.below(256));

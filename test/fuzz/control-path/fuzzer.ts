@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Sessions one after the other against real device models, each judged before the next begins.
+// Runs sessions one after the other against real device models; each is judged before the next begins.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Accomplice } from './accomplice.ts';
 import { Attacker } from './attacker.ts';
@@ -26,7 +26,7 @@ export interface Summary {
   mostLogBytes: number;
   /** Connections of honest peers that were refused before one was served. */
   refusals: number;
-  /** Kinds of descriptor that this machine has not. */
+  /** Kinds of descriptor that this machine does not have. */
   missing: ReadonlyMap<string, string>;
 }
 
@@ -60,7 +60,7 @@ export class Fuzzer {
     return planSession(this.#seed, session, targetOptions(this.#seed, session));
   }
 
-  /** Runs one session, with all of its steps or those given; null when there is nothing to complain of. */
+  /** Runs one session, with all of its steps or those given; null if there is no finding. */
   async session(session: number, steps?: readonly Step[]): Promise<Finding | null> {
     const plan = this.plan(session);
     const played = { ...plan, steps: steps ?? plan.steps };
@@ -73,7 +73,7 @@ export class Fuzzer {
     return fault && { ...fault, seed: this.#seed, session };
   }
 
-  /** The last device model is told to end. */
+  /** Ends the last device model. */
   async finish(session: number): Promise<Finding | null> {
     const fault = this.#target && (await this.#terminated(this.#target));
     await this.#drop();
@@ -81,7 +81,7 @@ export class Fuzzer {
     return fault && { ...fault, seed: this.#seed, session };
   }
 
-  /** The log of the device model at work. */
+  /** The log of the current device model. */
   get log(): string {
     return this.#target?.subject.tail ?? '';
   }
@@ -170,7 +170,7 @@ export class Fuzzer {
       if (free && served.refusals > 0)
         return {
           kind: 'refused',
-          detail: `an honest peer was refused ${served.refusals} times though nobody was connected`,
+          detail: `an honest peer was refused ${served.refusals} times though no other peer was connected`,
         };
       return null;
     } catch (error) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// An honest peer and an honest driver, who must get in within a bound after each attack and be served right: this project's
-// own front-end and driver, with a link, frames there and back, and the right index when the rings stop.
+// An honest peer and an honest driver, which must connect within a bound after each attack and be served
+// correctly: this project's own front-end and driver, with a link, frames there and back, and the correct
+// index when the rings stop.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { vhostPciDriver } from '../../../src/drivers/vhost-pci/driver.ts';
 import type { Port } from '../../../src/ethdev/port.ts';
@@ -12,10 +13,10 @@ const RETRY_MS = 10;
 const RING_ENTRIES = 256;
 
 export interface Served {
-  /** Milliseconds until each was in. */
+  /** Milliseconds until each was connected. */
   readonly peerMs: number;
   readonly driverMs: number;
-  /** Until the frames were back. */
+  /** Milliseconds until the frames were back. */
   readonly wholeMs: number;
   /** Connections of the peer that the device closed before it was served. */
   readonly refusals: number;
@@ -29,7 +30,7 @@ export interface HonestPlace {
   readonly boundMs: number;
 }
 
-/** Throws an Error that says who was not served, and how. */
+/** Throws an Error that names the party that was not served, and how. */
 export async function serveHonest(place: HonestPlace): Promise<Served> {
   const start = performance.now();
   const since = () => performance.now() - start;
@@ -44,7 +45,7 @@ export async function serveHonest(place: HonestPlace): Promise<Served> {
   const enterPeer = async () => {
     peer = await within(place.boundMs, 'peer', since, async () => {
       const fd = await place.connect('peer');
-      if (fd === null) throw new Error('nobody accepts it');
+      if (fd === null) throw new Error('its connection was not accepted');
       refusals++;
       const options = { packed: place.packed, inOrder: true, eventIdx: false, queueSize: RING_ENTRIES };
       return StillPeer.start('the device model', options, fd);
@@ -93,7 +94,7 @@ function openDriver(path: string): Promise<{ port: Port; echo: Echo }> {
   }
 }
 
-/** Tries until it works. */
+/** Retries until it succeeds. */
 async function within<T>(
   boundMs: number,
   who: string,

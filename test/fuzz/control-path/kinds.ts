@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Descriptors by name. `kind#label` is made by the accomplice once a session, so that a name always means the same open
-// file; `doorbell:N` is what the device handed out for its queue N, `socket:SIDE` the side's own connection.
+// Descriptors by name. The accomplice makes `kind#label` once per session, so that a name always means the
+// same open file; `doorbell:N` is what the device handed out for its queue N, `socket:SIDE` the side's own
+// connection.
 import type { Disorder } from '../mutator.ts';
 
 export const MEMORY_KINDS = [
@@ -48,10 +49,10 @@ export const OTHER_KINDS = [
   'process',
 ] as const;
 
-/** Bytes of a memory kind of which the rings of a script may use the first. */
+/** The first bytes of a memory kind, which are all that the rings of a script use. */
 export const MEMORY_BYTES = 1 << 20;
 
-/** What a region or a DMA range of the kind may be as large as. */
+/** The maximum size of a region or a DMA range of the kind. */
 export function bytesOfKind(kind: string): bigint {
   switch (kind) {
     case 'sparse-6g':
@@ -69,7 +70,7 @@ export function bytesOfKind(kind: string): bigint {
   }
 }
 
-/** A name for any descriptor that there is, those of the session among them. */
+/** The name of any existing descriptor, those of the session included. */
 export function anyDescriptor(chaos: Disorder, known: readonly string[]): string {
   const label = chaos.below(3);
   switch (chaos.below(6)) {

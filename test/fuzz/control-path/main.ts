@@ -2,7 +2,7 @@
 // The fuzzer of the control path as a program: node --import tsx test/fuzz/control-path/main.ts [options]
 //   --seconds N   how long (60); --seed N; --from A, --to B  only these sessions
 //   --steps       print the plan; --minimise  find the fewest steps of session A that show the same fault
-//   --device F    main.js of another build; --most N  ends after so many findings (20)
+//   --device F    main.js of another build; --most N  stop after N findings (20)
 import { parseArgs } from 'node:util';
 import { type Finding, Fuzzer } from './fuzzer.ts';
 import { describeStep, type Step } from './steps.ts';
@@ -56,7 +56,7 @@ function printPlan(fuzzer: Fuzzer, session: number): void {
   for (const [n, step] of steps.entries()) console.log(`  ${n} ${describeStep(step)}`);
 }
 
-/** Takes away ever smaller parts, as long as the rest shows the same fault (delta debugging). */
+/** Removes ever smaller parts as long as the rest shows the same fault (delta debugging). */
 async function minimise(): Promise<number> {
   let steps: readonly Step[] = new Fuzzer(seed, values.device).plan(from).steps;
   const wanted = await attempt(steps);

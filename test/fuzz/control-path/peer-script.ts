@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A front-end's session as it should be, from the first message to the last, with what a guest does to its memory meanwhile.
+// A front-end's correct session from the first message to the last, with a guest's writes to its memory in
+// between.
 import { VHOST_USER, VHOST_USER_F_PROTOCOL_FEATURES } from '../../../src/abi/vhost-user.ts';
 import { VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_F_MTU } from '../../../src/abi/virtio-net.ts';
 import {
@@ -126,7 +127,7 @@ export class PeerScript {
     }
   }
 
-  /** Its rings call this eventfd, and its kicks come without end. */
+  /** Uses this eventfd for its rings' calls, and kicks without end. */
   storm(event: string): Step[] {
     for (const ring of [0, 1]) this.#events.set(`call${ring}`, event);
     const calls = [0, 1].map((ring) => this.#send('SET_VRING_CALL', u64s(BigInt(ring)), [event]));
@@ -155,7 +156,7 @@ export class PeerScript {
     };
   }
 
-  /** The same descriptor for a ring as long as the session lasts; sometimes a strange one. */
+  /** The same descriptor for a ring throughout the session; sometimes a foreign one. */
   #event(role: 'kick' | 'call', ring: number): string {
     const key = `${role}${ring}`;
     const known = this.#events.get(key);
@@ -234,7 +235,7 @@ export class PeerScript {
     return this.#send('REM_MEM_REG', this.#region(number));
   }
 
-  /** A used index, flags or a whole line of a ring, as a peer's driver may scribble over it. */
+  /** Overwrites a used index, flags or a whole line of a ring, as a peer's driver may. */
   #memoryWord(ring: number): Step {
     const { desc, avail, used } = ringOffsets(ring);
     const bytes = Uint8Array.from({ length: this.#chaos.pick([2, 4, 64]) }, () => this.#chaos.below(256));

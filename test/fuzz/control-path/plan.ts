@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A session as a plan: good scripts of both sides, disturbed at each level, in one order. The same number gives the same plan.
+// A session as a plan: correct scripts of both sides, disturbed at each level, in one order. The same number
+// gives the same plan.
 
 import { VFIO_USER_HEADER } from '../../../src/abi/vfio-user.ts';
 import { VHOST_USER_HEADER } from '../../../src/abi/vhost-user.ts';
@@ -9,7 +10,7 @@ import { anyDescriptor, MEMORY_KINDS } from './kinds.ts';
 import { PeerScript } from './peer-script.ts';
 import type { Ending, Plan, Side, Step } from './steps.ts';
 
-/** Message by message, so that every kind of one is cut, moved and doubled sooner or later. */
+/** Disturbs message by message, so that sooner or later every kind is cut, moved and duplicated. */
 const HEADER = { peer: VHOST_USER_HEADER.size, driver: VFIO_USER_HEADER.size } as const;
 
 export interface SessionRules {
@@ -31,13 +32,13 @@ export function planSession(seed: number, session: number, { queuePairs, client 
     driver: new DriverScript(chaos, queuePairs, memory.driver),
   };
   const strength = chaos.pick([0, 1, 4, 15]);
-  const told = (side: Side): Step[] => {
+  const disturbed = (side: Side): Step[] => {
     const steps = lifetime(chaos, scripts[side]);
     const usable = client && side === 'peer' ? steps.filter(({ act }) => act !== 'strangers') : steps;
     return disturb(chaos, usable, [...scripts.peer.known, ...scripts.driver.known], strength);
   };
-  const peer = company === 'honest peer' ? [] : told('peer');
-  const driver = company === 'honest driver' ? [] : told('driver');
+  const peer = company === 'honest peer' ? [] : disturbed('peer');
+  const driver = company === 'honest driver' ? [] : disturbed('driver');
   const steps = interleave(chaos, peer, driver);
   if (company === 'both hostile' && chaos.chance(30)) steps.push(...storm(chaos, scripts));
   if (ending === 'linger')
@@ -45,7 +46,7 @@ export function planSession(seed: number, session: number, { queuePairs, client 
   return { company, manners: chaos.pick(['answers', 'answers', 'lies', 'ignores']), ending, memory, steps };
 }
 
-/** Both sides name one eventfd, which is full whenever it is written, and make the device write it. */
+/** Both sides use one eventfd, which is full whenever it is written, and make the device write it. */
 function storm(chaos: Disorder, { peer, driver }: { peer: PeerScript; driver: DriverScript }): Step[] {
   const event = `${chaos.pick(['event', 'event', 'event-blocking', 'semaphore'])}#storm`;
   const side = chaos.pick(['peer', 'driver'] as const);
@@ -60,11 +61,11 @@ function memoryOf(chaos: Disorder, side: Side): string {
 function lifetime(chaos: Disorder, script: { opening(): Step[]; moment(): Step[] }): Step[] {
   const steps = script.opening();
   for (let moments = chaos.below(25); moments > 0; moments--) steps.push(...script.moment());
-  // Whoever stops anywhere has stopped in the middle of something.
+  // A side that stops anywhere has stopped in the middle of something.
   return chaos.chance(30) ? steps.slice(0, 1 + chaos.below(steps.length)) : steps;
 }
 
-/** It connects anew, sends less than a message, and then nothing: nobody can say that this one is at work. */
+/** Reconnects, sends less than a message, and then nothing: this connection never counts as active. */
 function lingering(chaos: Disorder, steps: readonly Step[], side: Side): Step[] {
   if (chaos.chance(30)) return [{ side, act: 'close' }];
   const sends = steps.filter((step) => step.act === 'send');
@@ -77,7 +78,7 @@ function lingering(chaos: Disorder, steps: readonly Step[], side: Side): Step[] 
   return [...connect, { ...message, pieces: [1 + chaos.below(message.bytes.length - 1)] }];
 }
 
-/** `strength` in a hundred messages are changed. */
+/** Changes `strength` percent of the messages. */
 function disturb(
   chaos: Disorder,
   script: readonly Step[],
@@ -145,7 +146,7 @@ function changed(chaos: Disorder, step: Step, known: readonly string[]): Step {
   }
 }
 
-/** A message whose header tells the new size. */
+/** A message whose header has the new size. */
 function withPayload(header: Uint8Array, payload: Uint8Array, side: Side): Uint8Array {
   const message = new Uint8Array(header.length + payload.length);
   message.set(header);
@@ -156,7 +157,7 @@ function withPayload(header: Uint8Array, payload: Uint8Array, side: Side): Uint8
   return message;
 }
 
-/** Both in their own order, in turns of any length. */
+/** Merges both, each in its own order, in turns of any length. */
 function interleave(chaos: Disorder, a: readonly Step[], b: readonly Step[]): Step[] {
   const steps: Step[] = [];
   const rest = [[...a], [...b]];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What an attacker does, as data: a plan can be cut, repeated and printed. Nothing in a step depends on what the device answers.
+// The steps of an attacker as data: a plan can be cut, repeated and printed. No step depends on the device's
+// answers.
 
 export type Side = 'peer' | 'driver';
 
@@ -11,33 +12,34 @@ export type Action =
       readonly what: string;
       readonly bytes: Uint8Array;
       readonly fds: readonly string[];
-      /** Lengths of the pieces in which it goes; what they leave is never sent. */
+      /** Lengths of the pieces in which it is sent; the remainder is never sent. */
       readonly pieces: readonly number[];
       readonly pauseMs: number;
     }
   | { readonly act: 'flood'; readonly what: string; readonly bytes: Uint8Array; readonly times: number }
   | { readonly act: 'wait'; readonly ms: number }
-  /** Into the side's memory. */
+  /** A write into the side's memory. */
   | { readonly act: 'store'; readonly at: number; readonly bytes: Uint8Array }
   | { readonly act: 'resize'; readonly bytes: number }
   | { readonly act: 'signal'; readonly event: string; readonly value: bigint; readonly times: number }
   | { readonly act: 'fill' | 'block'; readonly event: string }
-  /** Reads no answers any more, or again. */
+  /** Stops reading answers, or starts again. */
   | { readonly act: 'deaf'; readonly on: boolean }
-  /** Further connections that say nothing. */
+  /** Further silent connections. */
   | { readonly act: 'strangers'; readonly count: number };
 
 export type Step = Action & { readonly side: Side };
 
-/** Who is at the other socket meanwhile. */
+/** The party at the other socket meanwhile. */
 export type Company = 'both hostile' | 'honest driver' | 'honest peer';
 
-/** How a hostile driver meets QUEUE_STOP. */
+/** How a hostile driver reacts to QUEUE_STOP. */
 export type Manners = 'answers' | 'lies' | 'ignores';
 
 /**
- * `close`: everything ends at once. `linger`: it falls silent, in the middle of a message or before it negotiated, and stays.
- * `terminate`: the device model is told to end while the attackers are there.
+ * `close`: everything ends at once. `linger`: it falls silent, in the middle of a message or before
+ * negotiation, and stays connected. `terminate`: the device model gets SIGTERM while the attackers are
+ * connected.
  */
 export type Ending = 'close' | 'linger' | 'terminate';
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The device model as a process under watch: what it uses, what it logs, whether it lives.
+// The device model as a monitored process: its resource use, its log, and whether it is alive.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
@@ -13,13 +13,13 @@ const READY_MS = 60_000;
 const MANY_DESCRIPTORS = 4096;
 const TAIL_LINES = 40;
 const MIB = 1 << 20;
-/** A stack trace, or words that only a mistake of ours brings about. */
+/** A stack trace, or log text that only a bug of ours produces. */
 const MISTAKE = /^\s+at .+:\d+|internal error|Uncaught|unhandled/i;
 
 export interface Usage extends Holdings {
   /** CPU time of all threads so far, in milliseconds. */
   readonly cpuMs: number;
-  /** Time that its main thread was ready and got no CPU: others had it. */
+  /** Time for which its main thread was runnable but had no CPU. */
   readonly waitedMs: number;
   readonly residentMib: number;
   readonly sharedMib: number;
@@ -35,7 +35,7 @@ export class Subject {
   #started = '';
 
   private constructor(program: string, args: readonly string[], maxDescriptors: number) {
-    // Node takes the soft limit to the hard one, so both are set.
+    // Node raises the soft limit to the hard one, so both are set.
     const limited = ['-c', 'ulimit -n "$0" && exec "$@"', `${maxDescriptors}`, process.execPath, program];
     this.#child = spawn('/bin/sh', [...limited, ...args], {
       stdio: 'pipe',
@@ -69,7 +69,7 @@ export class Subject {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** How it ended. */
+  /** Exit code or signal. */
   get end(): string {
     const { exitCode, signalCode } = this.#child;
     return signalCode ? `signal ${signalCode}` : `exit code ${exitCode}`;
@@ -79,7 +79,7 @@ export class Subject {
     return this.#logBytes;
   }
 
-  /** The first line of its log that speaks of a mistake of ours. */
+  /** The first line of its log that indicates a bug of ours. */
   get mistake(): string | null {
     return this.#mistake;
   }
@@ -89,7 +89,7 @@ export class Subject {
     return this.#lines.slice(-TAIL_LINES).join('\n');
   }
 
-  /** What the last line of its log that matches says. */
+  /** The capture of the last line of its log that matches. */
   lastLine(pattern: RegExp): string {
     return this.#lines.filter((line) => pattern.test(line)).at(-1) ?? '';
   }
@@ -109,7 +109,7 @@ export class Subject {
     };
   }
 
-  /** What its descriptors are, for a report. */
+  /** Its descriptors, for a report. */
   descriptors(): string {
     const folder = `/proc/${this.pid}/fd`;
     const names = readdirSync(folder).map((fd) => `${fd} ${linkOf(join(folder, fd))}`);
@@ -158,7 +158,7 @@ function schedule(task: string): { ranMs: number; waitedMs: number } {
     const [ran, waited] = readFileSync(`${task}/schedstat`, 'utf8').split(' ').map(Number);
     return { ranMs: (ran ?? 0) / 1e6, waitedMs: (waited ?? 0) / 1e6 };
   } catch {
-    // The thread ended.
+    // The thread has exited.
     return { ranMs: 0, waitedMs: 0 };
   }
 }

@@ -13,20 +13,20 @@ import type { Side } from './steps.ts';
 import { Subject, type Usage } from './subject.ts';
 import { BOUNDS } from './verdict.ts';
 
-/** Enough for an honest pair, and soon gone under an attack. */
+/** Enough for an honest pair, and soon used up under an attack. */
 const FEW_DESCRIPTORS = 100;
 const CONNECT_MS = 2000;
-/** Of the device model's: a plan with attackers that say nothing need not last long. */
+/** The device model's timeout: short, so that plans with silent attackers need not take long. */
 const HANDSHAKE_S = 1;
 
 export interface TargetOptions extends SessionRules {
   readonly reference: boolean;
   readonly verbose: boolean;
-  /** Limit of the process. */
+  /** Descriptor limit of the process. */
   readonly descriptors: number;
 }
 
-/** Sessions that one device model lives through, unless it is told to end or found wanting. */
+/** Sessions per device model, unless it is terminated or a fault is found. */
 export const SESSIONS_PER_TARGET = 100;
 
 export function targetOptions(seed: number, session: number): TargetOptions {
@@ -44,7 +44,7 @@ export class Target {
   readonly subject: Subject;
   readonly options: TargetOptions;
   readonly #folder: string;
-  /** Client mode: where the device connects to. */
+  /** Client mode: the socket to which the device connects. */
   readonly #listener: number;
   #baseline: Usage | null = null;
 
@@ -77,13 +77,13 @@ export class Target {
     return new Target(options, folder, listener, await Subject.start(args, program, options.descriptors));
   }
 
-  /** What it uses when it has been used once. */
+  /** Resource use after it has served once. */
   get baseline(): Usage {
-    if (!this.#baseline) throw new Error('nobody was served yet');
+    if (!this.#baseline) throw new Error('no client has been served yet');
     return this.#baseline;
   }
 
-  /** First service; throws when even that fails. */
+  /** Serves for the first time; throws if even that fails. */
   async warmUp(): Promise<void> {
     await this.serveHonest(false, false, BOUNDS.servedMs);
     await sleep(50);
@@ -101,7 +101,7 @@ export class Target {
     });
   }
 
-  /** A connection to one of its sockets; null when it takes none. */
+  /** A connection to one of its sockets; null if it accepts none. */
   async connect(side: Side): Promise<number | null> {
     if (side === 'peer' && this.#listener >= 0) return this.#accept();
     try {
@@ -111,7 +111,7 @@ export class Target {
     }
   }
 
-  /** Milliseconds that its end took; null when it had to be killed. */
+  /** Milliseconds until it ended; null if it had to be killed. */
   async terminate(): Promise<number | null> {
     return this.subject.terminate(BOUNDS.terminateMs);
   }
@@ -125,7 +125,7 @@ export class Target {
   async #accept(): Promise<number | null> {
     const end = Date.now() + CONNECT_MS;
     for (;;) {
-      // The device connects again as soon as it may, so that only the newest is alive.
+      // The device reconnects as soon as it can, so only the newest connection is alive.
       const fd = native.unixAccept(this.#listener);
       if (fd >= 0) return fd;
       if (Date.now() > end) return null;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The fuzzer of the control path would see what it looks for: programs with one fault each are found wanting, a good one is not.
+// The control path fuzzer detects what it looks for: programs with one fault each are reported, a correct one
+// is not.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +26,7 @@ afterEach(async () => {
   subject = null;
 });
 
-/** A program that says "ready" and then does this. */
+/** A program that prints "ready" and then runs this code. */
 async function start(fault: string): Promise<Subject> {
   const program = join(folder, 'program.mjs');
   writeFileSync(program, `console.log('ready'); setInterval(() => {}, 1000);\n${fault}`);
@@ -34,7 +35,7 @@ async function start(fault: string): Promise<Subject> {
 }
 
 describe('a process', () => {
-  it('that does nothing is good', async () => {
+  it('that does nothing passes', async () => {
     const good = await start('');
     await until('it rests', () => good.usage().cpuMs > 0);
     expect(await rests(good)).toBeNull();
@@ -54,7 +55,7 @@ describe('a process', () => {
     expect(health(dying)?.kind).toBe('mistake');
   });
 
-  it('that dies without a word is found', async () => {
+  it('that dies silently is found', async () => {
     const dying = await start('setTimeout(() => process.exit(3), 10);');
     await until('it is gone', () => !dying.alive);
     expect(health(dying)).toMatchObject({ kind: 'died', detail: expect.stringContaining('exit code 3') });
@@ -75,18 +76,18 @@ describe('a process', () => {
   });
 });
 
-it('bytes of log are bounded by the time', () => {
+it('the log size is bounded by the time', () => {
   expect(logs(BOUNDS.logBytes, 0)).toBeNull();
   expect(logs(BOUNDS.logBytes + 2 * BOUNDS.logBytesPerSecond, 1000)?.kind).toBe('log');
 });
 
-it('memory that creeps up is found, memory that goes up and down is not', () => {
+it('memory that keeps growing is found, memory that goes up and down is not', () => {
   const sessions = Array.from({ length: 100 }, (_, i) => i);
   expect(creeps(sessions.map((i) => 60 + i))?.kind).toBe('creeps');
   expect(creeps(sessions.map((i) => 60 + (i % 60)))).toBeNull();
 });
 
-it('an honest peer that nobody serves is found', async () => {
+it('an honest peer that is not served is found', async () => {
   const path = join(folder, 'socket');
   const listener = native.unixListen(path);
   const place = { driverPath: path, packed: false, driverFirst: false, boundMs: SOON_MS };

@@ -1,48 +1,48 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a device model may use and log, and how long it may take: the bounds that make a finding.
+// What a device model may use and log, and how long it may take: exceeding a bound is a finding.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Subject, Usage } from './subject.ts';
 
-/** A machine that does other work as well is slow, not at fault. */
+/** Bounds allow for a machine that also does other work: slowness is not a fault. */
 export const BOUNDS = {
-  /** An honest party is served after an attack, all of whose connections are closed. */
+  /** Until an honest party is served after an attack whose connections are all closed. */
   servedMs: 10_000,
-  /** The same beside attackers that stay connected and say nothing. */
+  /** The same while silent attackers stay connected. */
   servedBesideMs: 20_000,
-  /** An answer to an honest party during an attack; a driver may hold a ring for a second. */
+  /** Until an honest party is answered during an attack; a driver may hold a ring for a second. */
   answerMs: 5000,
   terminateMs: 5000,
-  /** Everything of an attack is given back. */
+  /** Until all resources of an attack are released. */
   settleMs: 10_000,
-  /** Of a CPU, when nobody says anything. */
+  /** CPU share while all parties are silent. */
   idleShare: 0.3,
   residentMib: 256,
   sharedMib: 4,
   threads: 6,
   logBytes: 64 << 10,
   logBytesPerSecond: 8 << 10,
-  /** Of resident memory from the first sessions of a device model to its last. */
+  /** Growth of resident memory from a device model's first sessions to its last. */
   growthMib: 48,
 } as const;
 
 const WINDOW_MS = 150;
 
 export interface Fault {
-  /** The same for the same kind of fault. */
+  /** Equal for faults of the same kind. */
   readonly kind: string;
   readonly detail: string;
 }
 
 const fault = (kind: string, detail: string): Fault => ({ kind, detail });
 
-/** It lives, and its log speaks of no mistake. */
+/** Checks that it is alive and that its log shows no bug. */
 export function health(subject: Subject): Fault | null {
   if (subject.mistake !== null) return fault('mistake', subject.mistake);
   if (!subject.alive) return fault('died', `${subject.end}: ${subject.tail.slice(-400)}`);
   return null;
 }
 
-/** It rests when nobody says anything, with the attackers still connected. */
+/** Checks that it is idle while all parties are silent, with the attackers still connected. */
 export async function rests(subject: Subject, settleMs: number = BOUNDS.settleMs): Promise<Fault | null> {
   const end = Date.now() + settleMs;
   for (;;) {
@@ -51,16 +51,16 @@ export async function rests(subject: Subject, settleMs: number = BOUNDS.settleMs
     await sleep(WINDOW_MS);
     if (!subject.alive) return health(subject);
     const after = subject.usage();
-    // Of the time in which it could have had a CPU: a busy machine hides nothing.
+    // Relative to the time in which it could have had a CPU, so that a busy machine hides nothing.
     const couldRun = performance.now() - start - (after.waitedMs - before.waitedMs);
     const share = (after.cpuMs - before.cpuMs) / Math.max(couldRun, 10);
     if (share < BOUNDS.idleShare) return null;
     if (Date.now() > end)
-      return fault('spins', `${Math.round(100 * share)} % of a CPU while nobody says anything`);
+      return fault('spins', `${Math.round(100 * share)} % of a CPU while all parties are silent`);
   }
 }
 
-/** It has given back what the attack cost. */
+/** Checks that it has released the attack's resources. */
 export async function gaveBack(
   subject: Subject,
   before: Usage,
@@ -88,13 +88,16 @@ function excess(now: Usage, before: Usage): Fault | null {
   return null;
 }
 
-/** It logs a bounded number of bytes a second. */
+/** Checks that it logs a bounded number of bytes per second. */
 export function logs(bytes: number, ms: number): Fault | null {
   if (bytes <= BOUNDS.logBytes + (BOUNDS.logBytesPerSecond * ms) / 1000) return null;
   return fault('log', `${bytes} bytes of log in ${Math.round(ms)} ms`);
 }
 
-/** What it is in memory between attacks does not creep up: the least of the last ten against the least of the first ten. */
+/**
+ * Checks that its memory use between attacks does not grow: the minimum of the last ten against that of the
+ * first ten.
+ */
 export function creeps(residentMib: readonly number[]): Fault | null {
   if (residentMib.length < 40) return null;
   const [first, last] = [Math.min(...residentMib.slice(5, 15)), Math.min(...residentMib.slice(-10))];

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""hold.py PID FILE: holds the first thread of a process, and no other, until FILE is gone, for a minute at most."""
+"""hold.py PID FILE: stops only the first thread of a process until FILE is gone, for a minute at most."""
 import ctypes
 import os
 import sys

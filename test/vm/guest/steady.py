@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""steady.py IFACE FILE: until it is killed, sends a numbered frame every 20 ms, whatever becomes of it, and keeps in FILE
+"""steady.py IFACE FILE: until killed, sends a numbered frame every 20 ms, whether or not it arrives, and keeps in FILE
 "SENT LAST BAD": how many were sent, the number of the last one that came back, and how many came back with other bytes."""
 import os
 import select
@@ -32,7 +32,7 @@ while True:
             link.send(other + mine + struct.pack("!H", ETHERTYPE) + payload(sent))
             sent += 1
         except OSError:
-            pass  # Nobody takes the frames now, and the queue is full.
+            pass  # No driver takes the frames now, and the queue is full.
         next_time = time.monotonic() + PAUSE
     ready, _, _ = select.select([link], [], [], max(0.0, next_time - time.monotonic()))
     if ready:

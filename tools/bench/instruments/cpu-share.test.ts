@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { CpuMeter, waitForQuiet } from './cpu-share.ts';
 
-it('gives the busiest thread its share, and the process that of all together', () => {
+it('reports the share of the busiest thread and the total of all threads', () => {
   let times = new Map([
     ['main', 5e6],
     ['poll', 0],
@@ -23,7 +23,7 @@ it('gives the busiest thread its share, and the process that of all together', (
   expect(meter.total()).toBeCloseTo(1.25);
 });
 
-it('reads what the kernel tells of a process', () => {
+it('reads what the kernel reports about a process', () => {
   const meter = new CpuMeter(process.pid);
   const before = process.cpuUsage();
   while (process.cpuUsage(before).user < 20_000);
@@ -35,7 +35,7 @@ it('a process that is gone has no share', () => {
   expect([gone.share(), gone.total()]).toEqual([undefined, undefined]);
 });
 
-it('waiting for a quiet machine has a bound', async () => {
+it('waiting for a quiet machine is bounded', async () => {
   const start = performance.now();
   await waitForQuiet(1);
   expect(performance.now() - start).toBeLessThan(60_000);

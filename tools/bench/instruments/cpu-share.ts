@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Whether a poll loop had its CPU for itself: a figure that was taken while another process had part of it is no figure.
+// Whether a poll loop had its CPU to itself: a figure taken while another process ran there is worthless.
 import { readdirSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Below this share of its CPU, a loop was disturbed; the kernel's own work takes less. */
+/**
+ * Below this share of its CPU, a loop counts as disturbed; the kernel's own work takes less than the rest.
+ */
 export const QUIET_SHARE = 0.97;
 
-/** Watches a process's threads from its own creation on. */
+/** Measures the CPU use of a process's threads from construction on. */
 export class CpuMeter {
   readonly #threads: () => ReadonlyMap<string, number>;
   readonly #now: () => number;
@@ -22,13 +24,13 @@ export class CpuMeter {
     this.#before = threads();
   }
 
-  /** Of the busiest thread, 0 to 1; undefined where the kernel does not tell. */
+  /** The CPU share of the busiest thread, 0 to 1; undefined where the kernel does not report it. */
   share(): number | undefined {
     const shares = this.#shares();
     return shares.length > 0 ? Math.min(1, Math.max(...shares)) : undefined;
   }
 
-  /** Of all threads together, in CPUs; undefined where the kernel does not tell. */
+  /** The CPU time of all threads together, in CPUs; undefined where the kernel does not report it. */
   total(): number | undefined {
     const shares = this.#shares();
     return shares.length > 0 ? shares.reduce((sum, share) => sum + share, 0) : undefined;
@@ -40,7 +42,7 @@ export class CpuMeter {
   }
 }
 
-/** Time on a CPU of each thread: the first number of its schedstat. */
+/** CPU time of each thread: the first number of its schedstat. */
 function threadNanoseconds(pid: number): Map<string, number> {
   const times = new Map<string, number>();
   try {
@@ -48,7 +50,7 @@ function threadNanoseconds(pid: number): Map<string, number> {
       times.set(thread, Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]));
     }
   } catch {
-    // A thread ended meanwhile, or the kernel keeps no such account.
+    // A thread has exited meanwhile, or the kernel has no schedstat.
   }
   return times;
 }
@@ -56,7 +58,7 @@ function threadNanoseconds(pid: number): Map<string, number> {
 const QUIET_SAMPLE_MS = 300;
 const QUIET_WAIT_MS = 3000;
 
-/** Waits until the machine is idle, at most `boundMs` milliseconds: another process may be about to end. */
+/** Waits until the machine is idle, at most `boundMs` milliseconds: another process may be about to exit. */
 export async function waitForQuiet(boundMs = QUIET_WAIT_MS): Promise<void> {
   const end = performance.now() + boundMs;
   for (let idle = idleShare(); performance.now() < end; ) {
@@ -66,7 +68,7 @@ export async function waitForQuiet(boundMs = QUIET_WAIT_MS): Promise<void> {
   }
 }
 
-/** Starts a stretch of time; the function that it returns gives the share of it that all CPUs were idle. */
+/** Starts an interval; the returned function gives the share of it that the CPUs were idle. */
 function idleShare(): () => number {
   const before = cpuTimes();
   return () => {
@@ -75,7 +77,7 @@ function idleShare(): () => number {
   };
 }
 
-/** Milliseconds of all CPUs since the machine's start. */
+/** Milliseconds of all CPUs since boot. */
 function cpuTimes(): { idle: number; all: number } {
   const sum = { idle: 0, all: 0 };
   for (const { times } of cpus()) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The machine that figures were taken on: without it they mean nothing.
+// The machine that the figures were taken on: without it they mean nothing.
 import { readFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 
@@ -8,7 +8,7 @@ export interface Machine {
   readonly cpus: number;
   readonly kernel: string;
   readonly node: string;
-  /** DPDK's version as its testpmd tells it; null when no DPDK ran. */
+  /** DPDK's version as its testpmd reports it; null when DPDK did not run. */
   readonly dpdk: string | null;
   readonly hugepages: boolean;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What is measured: something that listens on a vhost-user socket and works the peer's rings. Ours is the device model and
-// vhost-pci-testpmd, theirs is DPDK's testpmd on net_vhost; both get the same testpmd options.
+// The measured back-ends: each listens on a vhost-user socket and works the peer's rings. Ours is the device
+// model and vhost-pci-testpmd, DPDK's is its testpmd on net_vhost; both get the same testpmd options.
 import { DeviceProcess } from '../../run/device-model.ts';
 import { DpdkTestpmd } from '../../run/dpdk-testpmd.ts';
 import { OurTestpmd } from '../../run/our-testpmd.ts';
@@ -11,25 +11,25 @@ import { type Case, ROLES } from '../cases.ts';
 import { BURST, runBoundMs, type Settings, START_MS } from '../settings.ts';
 
 export interface BackEnd {
-  /** Sockets that the peer connects to, one a port. */
+  /** Sockets that the peer connects to, one per port. */
   readonly sockets: readonly string[];
   /** Resolves when a peer can connect. */
   start(): Promise<void>;
-  /** Holds the loop that works the rings where it is, so that it needs no CPU, until resume() or stop(). */
+  /** Stops the loop that works the rings, so that it uses no CPU, until resume() or stop(). */
   pause(): void;
   resume(): void;
   stop(): Promise<void>;
   /** The process whose busiest thread works the rings. */
   readonly pid: number | undefined;
-  /** DPDK's version, when it is DPDK and has told it. */
+  /** DPDK's version, if this is DPDK and has printed it. */
   readonly dpdkVersion?: string | undefined;
-  /** Cycles for a packet, after stop() and where they were asked for. */
+  /** Cycles per packet; available after stop(), if they were requested. */
   cyclesPerPacket?(): number | undefined;
 }
 
 const portsOf = (wanted: Case) => Array.from({ length: ROLES[wanted.direction].ports }, (_, port) => port);
 
-/** What both sides of a comparison are asked for. */
+/** testpmd options of both sides of a comparison. */
 const forwarding = (wanted: Case): TestpmdOptions => ({
   forwardMode: ROLES[wanted.direction].backEnd,
   burst: BURST,
@@ -37,7 +37,7 @@ const forwarding = (wanted: Case): TestpmdOptions => ({
   autoStart: true,
 });
 
-/** A device model of our side, on sockets of its own. */
+/** A device model for our side, on sockets of its own. */
 export const startDeviceModel = (settings: Settings, workspace: Workspace, port = 0): DeviceProcess =>
   new DeviceProcess({
     vhostUser: workspace.path(`u${port}`),
@@ -54,7 +54,7 @@ export class OurBackEnd implements BackEnd {
   readonly #devices: readonly DeviceProcess[];
   #testpmd: OurTestpmd | undefined;
 
-  /** `options` of testpmd beside those that both sides of a comparison have. */
+  /** `options`: testpmd options beyond those that both sides of a comparison have. */
   constructor(settings: Settings, wanted: Case, workspace: Workspace, options: readonly string[] = []) {
     this.#settings = settings;
     this.#case = wanted;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The instrument for latencies: the built-in peer at a fixed rate, in slices. It says nothing before its end, so that nobody but the poll
-// loops needs a CPU.
+// The latency instrument: the built-in peer at a fixed rate, in slices. It prints nothing before the end, so
+// that only the poll loops need a CPU.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PmdError } from '../../../src/errors.ts';
 import type { Latency, LatencyBucket } from '../../peer/latency.ts';
@@ -12,11 +12,19 @@ import { mean } from '../instruments/statistics.ts';
 import { BURST, runBoundMs, SETTLE_SECONDS, type Settings, START_MS } from '../settings.ts';
 import type { BackEnd } from './back-ends.ts';
 
-/** One frame in a thousand is looked at, so that less disturbance than with rates spoils it. */
+/**
+ * The 99.9th percentile looks at one frame in a thousand, so less disturbance spoils it than spoils a rate.
+ */
 export const LATENCY_QUIET_SHARE = 0.995;
-/** Microseconds that the peer's loop is away at most, beside the frames that it moves, without being forgiven: what it misses is its CPU's doing. */
+/**
+ * The peer does not time frames that were in flight while its own loop was away for longer than this many
+ * microseconds, beyond the frames that it moves: such a delay is its CPU's doing. Shorter absences count.
+ */
 const OWN_STALL_US = 10;
-/** What V8 compiles and collects once frames move takes 20 to 40 ms of a CPU, which would be in the 99th percentile of two seconds. */
+/**
+ * Once frames move, V8's compilation and garbage collection take 20 to 40 ms of CPU time, which would show in
+ * the 99th percentile of two seconds.
+ */
 const WARM_UP_SECONDS = 3;
 
 export interface LatencyMeasurement {
@@ -24,14 +32,17 @@ export interface LatencyMeasurement {
   readonly buckets: readonly LatencyBucket[];
   /** Frames that did not come back. */
   readonly lost: number;
-  /** Share of the frames behind the warm-up that were timed, 0 to 1: the peer had its CPU while they were on their way. */
+  /**
+   * Share of the frames after the warm-up that were timed, 0 to 1: the peer had its CPU while they were in
+   * flight.
+   */
   readonly timed: number;
-  /** Share of its CPU that the back-end's loop had, 0 to 1: the mean of the slices. */
+  /** Share of its CPU that the back-end's loop had, 0 to 1; mean over the slices. */
   readonly share: number;
   readonly dpdkVersion: string | undefined;
 }
 
-/** One side of a round: a back-end and a peer of its own, warmed up, which stand still between their slices. */
+/** One side of a round: a back-end and its own peer, warmed up, which stand still between their slices. */
 export class LatencySide {
   readonly #settings: Settings;
   readonly #case: Case;
@@ -40,7 +51,7 @@ export class LatencySide {
   readonly #shares: number[] = [];
   #peer: PeerProcess | undefined;
 
-  /** `rate` in frames a second. */
+  /** `rate` in frames per second. */
   constructor(settings: Settings, wanted: Case, rate: number, backEnd: BackEnd) {
     this.#settings = settings;
     this.#case = wanted;
@@ -48,7 +59,7 @@ export class LatencySide {
     this.#backEnd = backEnd;
   }
 
-  /** Throws what a program that failed said, as all others do. */
+  /** The error of a program that fails quotes its last message, here and in the other methods. */
   async start(): Promise<void> {
     await this.#backEnd.start();
     this.#peer = this.#startPeer(this.#backEnd.sockets[0] as string);
@@ -57,7 +68,10 @@ export class LatencySide {
     await this.#pause();
   }
 
-  /** Both loops run so long. A back-end needs milliseconds until it has its CPU, which must not be in the times. */
+  /**
+   * Runs both loops for this time. The back-end resumes first: it needs milliseconds to get its CPU back,
+   * which must not count as latency.
+   */
   async slice(seconds: number): Promise<void> {
     this.#backEnd.resume();
     await sleep(1000 * SETTLE_SECONDS);
@@ -69,7 +83,7 @@ export class LatencySide {
     await this.#pause();
   }
 
-  /** Ends it; what the slices found. Throws VPCI_NO_TRAFFIC when no frame came back. */
+  /** Stops the side and returns the result of its slices. Throws VPCI_NO_TRAFFIC when no frame came back. */
   async finish(): Promise<LatencyMeasurement> {
     this.#backEnd.resume();
     await sleep(1000 * SETTLE_SECONDS);
@@ -87,7 +101,10 @@ export class LatencySide {
     await stopAll([this.#peer, this.#backEnd]);
   }
 
-  /** The peer first, whose loop may go on for milliseconds: it takes its own absence out of the times, but not that of the back-end. */
+  /**
+   * Pauses the peer first; its loop may run on for milliseconds. The peer excludes its own absence from the
+   * times, but it cannot exclude the back-end's.
+   */
   async #pause(): Promise<void> {
     this.#peer?.pause();
     await sleep(1000 * SETTLE_SECONDS);
@@ -101,14 +118,14 @@ export class LatencySide {
       mode: 'latency',
       ...{ rate: this.#rate, frameSize: this.#case.size, burst: BURST, queueSize, packed, hugepages },
       ...{ warmUp: WARM_UP_SECONDS, ownStall: OWN_STALL_US },
-      // Its other threads too are where they disturb no back-end.
+      // Its other threads run there too, where they do not disturb a back-end.
       ...{ cpu: peerCpu, allThreadsThere: true },
       maxRunMs: runBoundMs(this.#settings),
     });
   }
 }
 
-/** Of the peer's frames the first `warmUp` were not to be timed. */
+/** The first `warmUp` of the peer's frames were not meant to be timed. */
 export function resultOf(
   { latency, latencyBuckets = [], missing, rxPackets }: PeerReport,
   name: string,

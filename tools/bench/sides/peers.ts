@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The instrument: a virtio-net driver that connects to a vhost-user socket, makes or takes traffic, and reports its rates. It
-// is the same for every back-end that is measured.
+// The instrument: a virtio-net driver that connects to a vhost-user socket, generates or receives traffic,
+// and reports its rates. It is the same for every measured back-end.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PmdError } from '../../../src/errors.ts';
 import { PeerProcess, type PeerReport } from '../../run/builtin-peer.ts';
@@ -13,14 +13,14 @@ import { BURST, type PeerKind, runBoundMs, type Settings, START_MS } from '../se
 export interface BenchPeer {
   /** Connects to the back-end and starts the traffic. */
   start(): Promise<void>;
-  /** Rates over a window of at least this many seconds that starts now. */
+  /** Rates over a window of at least this many seconds, starting now. */
   measure(seconds: number): Promise<Rates>;
-  /** Holds it where it is, so that it needs no CPU, until resume() or stop(). */
+  /** Stops the peer, so that it uses no CPU, until resume() or stop(). */
   pause(): void;
   resume(): void;
   stop(): Promise<void>;
   readonly pid: number | undefined;
-  /** DPDK's version, when it is DPDK and has printed it. */
+  /** DPDK's version, if this is DPDK and has printed it. */
   readonly dpdkVersion: string | undefined;
 }
 
@@ -37,10 +37,13 @@ export function createPeer(
 
 /** Milliseconds for testpmd to obey 'quit'. */
 const QUIT_MS = 5000;
-/** Bursts that go round and round in mode io. */
+/** Bursts that circulate in mode io. */
 const TX_FIRST = 32;
 
-/** DPDK's testpmd at its prompt: "show port stats" prints the rates since it was last asked, by testpmd's own clock. */
+/**
+ * DPDK's testpmd at its prompt: "show port stats" prints the rates since the previous query, by testpmd's own
+ * clock.
+ */
 class DpdkPeer implements BenchPeer {
   readonly #testpmd: DpdkTestpmd;
   readonly #case: Case;
@@ -95,11 +98,11 @@ class DpdkPeer implements BenchPeer {
 const PERIOD_SECONDS = 0.1;
 const MODES = { rx: 'generate', tx: 'sink', io: 'both', macswap: 'both', relay: undefined } as const;
 
-/** Throws VPCI_BENCH for a case that this peer cannot take part in. */
+/** Throws VPCI_BENCH for a case that this peer does not support. */
 export function requirePeerFor(peer: PeerKind, cases: readonly Case[]): void {
   const wanted = cases.find(({ direction }) => MODES[direction] === undefined);
   if (peer === 'builtin' && wanted)
-    throw new PmdError('VPCI_BENCH', `${wanted.name}: the built-in peer has one port, use --peer dpdk`);
+    throw new PmdError('VPCI_BENCH', `${wanted.name}: the built-in peer has only one port; use --peer dpdk`);
 }
 
 class BuiltinPeer implements BenchPeer {
@@ -130,7 +133,7 @@ class BuiltinPeer implements BenchPeer {
     const { reports } = this.#peer;
     const first = reports.length;
     const periods = Math.ceil(seconds / PERIOD_SECONDS);
-    // The first report of the window only says where it starts.
+    // The first report only marks the start of the window.
     await this.#peer.reported(first + periods + 1, START_MS + 2000 * seconds);
     return windowRates(reports.slice(first, first + periods + 1));
   }
@@ -155,7 +158,7 @@ export function windowRates(
   const first = reports[0];
   const last = reports.at(-1);
   const seconds = reports.slice(1).reduce((sum, report) => sum + (report.seconds ?? 0), 0);
-  if (!first || !last || seconds <= 0) throw new RangeError('a window of no time');
+  if (!first || !last || seconds <= 0) throw new RangeError('a window of zero length');
   return {
     rxPps: (last.rxPackets - first.rxPackets) / seconds,
     txPps: (last.txPackets - first.txPackets) / seconds,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One side of a comparison: a back-end and a peer of its own, started, warmed up, and then measured slice by slice. Between its slices
-// all of it stands still, so that the other side has both CPUs.
+// One side of a comparison: a back-end and its own peer, started, warmed up, and then measured slice by
+// slice. Between its slices the whole side stands still, so that the other side has both CPUs.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PmdError } from '../../../src/errors.ts';
 import { stopAll, type Workspace } from '../../run/workspace.ts';
@@ -13,7 +13,7 @@ import { type BenchPeer, createPeer } from './peers.ts';
 
 export interface Slice {
   readonly mpps: number;
-  /** Share of its CPU that the more disturbed of the two poll loops had, 0 to 1. */
+  /** The CPU share of the more disturbed of the two poll loops, 0 to 1. */
   readonly share: number;
 }
 
@@ -35,7 +35,7 @@ export class Side {
     return this.#peer?.dpdkVersion;
   }
 
-  /** Resolves when traffic has passed for a while. */
+  /** Starts back-end and peer; resolves after a warm-up with traffic. */
   async start(): Promise<void> {
     await this.backEnd.start();
     this.#peer = createPeer(this.#settings, this.#case, this.backEnd.sockets, this.#workspace);
@@ -54,7 +54,10 @@ export class Side {
     await sleep(1000 * SETTLE_SECONDS);
   }
 
-  /** The rate in a window that starts now; a longer one when not a packet moved in it. Throws VPCI_NO_TRAFFIC when none ever does. */
+  /**
+   * The rate in a window that starts now, or in a longer one if no packet moved in it. Throws VPCI_NO_TRAFFIC
+   * when no packet moves at all.
+   */
   measure(seconds: number): Promise<Slice> {
     return untilTraffic(seconds, (window) => this.#measureOnce(window));
   }
@@ -73,7 +76,7 @@ export class Side {
     );
   }
 
-  /** The peer ends while its back-end works: it waits for an answer. */
+  /** Stops the peer while its back-end still works: it waits for an answer. */
   async stop(): Promise<void> {
     this.backEnd.resume();
     await stopAll([this.#peer, this.backEnd]);

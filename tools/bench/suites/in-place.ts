@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The suite "in-place": packets written or moved in the peer's own buffers, in pairs with the same driver copying them through mbufs.
+// The suite "in-place": packets written or moved in the peer's own buffers, paired with the same driver
+// copying them through mbufs.
 import { casesOf } from '../cases.ts';
 import { casesOption, sizesOption } from '../options.ts';
 import { compare } from '../paired-rounds.ts';
@@ -7,20 +8,20 @@ import { fixed, type RoundFigures, render, roundFigures, spreadCells } from '../
 import { OurBackEnd } from '../sides/back-ends.ts';
 import { defineSuite, type Plan, type Results } from '../suite.ts';
 
-/** Packets worked on in the peer's own buffers, and copied from or to mbufs. */
+/** Rates of working in the peer's own buffers and of copying from or to mbufs. */
 export interface InPlaceRow extends RoundFigures {
   readonly case: string;
   readonly in_place_mpps: number;
   readonly copying_mpps: number;
 }
 
-/** What io, and txonly, can do without mbufs. */
+/** The directions that io and txonly can work without mbufs. */
 const DIRECTIONS = ['tx', 'io', 'relay'] as const;
 
 export const inPlace = defineSuite({
   name: 'in-place',
-  description: "work in the peer's own buffers against copying through mbufs, in turn",
-  notes: `In place, txonly writes the headers of its frames and leaves the payload as it is; copying, it copies
+  description: "working in the peer's own buffers against copying through mbufs, in alternating slices",
+  notes: `In place, txonly writes only the headers and leaves the payload as it is; copying, it copies
 whole frames.`,
   options: (command) =>
     command.option(...casesOption(DIRECTIONS, ['tx', 'io'])).option(...sizesOption([64, 512, 1518])),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The suite "interrupts": what adaptive interrupt mode costs under load, in pairs with polling, and what each mode uses while the link
-// is up and the peer is silent.
+// The suite "interrupts": what adaptive interrupt mode costs under load, paired with polling, and how much
+// CPU each mode uses while the link is up and the peer is silent.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stopAll, type Workspace } from '../../run/workspace.ts';
 import { type Case, casesOf } from '../cases.ts';
@@ -19,7 +19,7 @@ export interface InterruptRow extends RoundFigures {
   readonly polling_mpps: number;
 }
 
-/** CPUs that the whole process uses when nothing comes, by mode; null where the kernel does not report it. */
+/** CPUs that the whole process uses when idle, by mode; null where the kernel does not report it. */
 export interface IdleRow {
   readonly case: 'idle';
   readonly mode: string;
@@ -28,7 +28,7 @@ export interface IdleRow {
 
 type Row = InterruptRow | IdleRow;
 
-/** A back-end that only sends has nothing to wait for. */
+/** A back-end that only sends has no interrupt to wait for. */
 const DIRECTIONS = ['rx', 'io'] as const;
 /** Modes of testpmd's --rx-interrupt. */
 const MODES = ['adaptive', 'on', 'off'] as const;
@@ -36,7 +36,8 @@ type Mode = (typeof MODES)[number];
 
 export const interrupts = defineSuite({
   name: 'interrupts',
-  description: 'adaptive interrupt mode against polling, in turn, and what either uses when nothing comes',
+  description:
+    'adaptive interrupt mode against polling, in alternating slices, and the CPU use of each mode when idle',
   options: (command) => command.option(...casesOption(DIRECTIONS, DIRECTIONS)).option(...sizesOption([64])),
   cases: ({ cases, sizes }) => casesOf(cases, sizes),
   run,
@@ -71,7 +72,7 @@ async function run(plan: Plan): Promise<Results<Row>> {
 const backEndIn = (mode: Mode, settings: Settings, wanted: Case, workspace: Workspace): OurBackEnd =>
   new OurBackEnd(settings, wanted, workspace, [`--rx-interrupt=${mode}`]);
 
-/** CPUs that the back-end's process uses, all threads together, over the window's time: both sides only receive. */
+/** CPUs that the back-end's process uses, all threads together, over the window. Both sides only receive. */
 async function idleCpus({ settings, workspace }: Plan, mode: Mode): Promise<number | undefined> {
   const backEnd = backEndIn(mode, settings, { name: 'idle', direction: 'rx', size: 64 }, workspace);
   let peer: ReturnType<typeof createPeer> | undefined;

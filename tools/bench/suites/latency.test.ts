@@ -28,7 +28,7 @@ const ROW: LatencyRow = {
   },
 };
 
-it('the table has both sides under each other, and the ratios beside them', () => {
+it('the table shows both sides one below the other, with the ratios beside them', () => {
   expect(latencyTable([ROW])).toBe(
     [
       '┌───────┬───────────┬────────┬────────┬──────────┬─────────┬──────┬────────────┬──────┬───────┐',
@@ -41,7 +41,7 @@ it('the table has both sides under each other, and the ratios beside them', () =
   );
 });
 
-it('the histogram has a line for each bucket of either side', () => {
+it('the histogram has a line for each bucket that either side has', () => {
   expect(latencyHistograms(ROW)).toBe(
     [
       '┌─────────────────┬────────┬──────────────────────────┬───────────┬──────────────────────────┐',
@@ -55,7 +55,7 @@ it('the histogram has a line for each bucket of either side', () => {
   );
 });
 
-it('histograms of several rounds are added up', () => {
+it('histograms of several rounds are summed', () => {
   const sum = mergeBuckets([
     [{ toNs: 1000, samples: 5 }],
     [
@@ -69,12 +69,12 @@ it('histograms of several rounds are added up', () => {
   ]);
 });
 
-it('a peer that got nothing back is an error that names the case', () => {
+it('a peer that got nothing back causes an error that names the case', () => {
   const report = { final: true, missing: 7, latency: null } as PeerReport;
   expect(() => resultOf(report, 'io-64', 0)).toThrow('Failed to measure io-64: no frame came back');
 });
 
-it('the share of the frames that were timed leaves the warm-up out', () => {
+it('the share of timed frames excludes the warm-up', () => {
   const report = { final: true, missing: 0, rxPackets: 300, latency: { samples: 150 } } as PeerReport;
   expect(resultOf(report, 'io-64', 100).timed).toBe(0.75);
 });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The suite "latency": how long frames take through our driver and through DPDK's net_vhost and back, at the same share of the load, in turn.
+// The suite "latency": round-trip time of frames through our driver and through DPDK's net_vhost, at the same
+// load, in alternating slices.
 import { Option } from '@commander-js/extra-typings';
 import { native } from '../../../src/native.ts';
 import type { LatencyBucket } from '../../peer/latency.ts';
@@ -16,7 +17,7 @@ import { LATENCY_QUIET_SHARE, type LatencyMeasurement, LatencySide } from '../si
 import { defineSuite, type Plan, type Results } from '../suite.ts';
 import { untilTraffic } from '../until-traffic.ts';
 
-/** Microseconds from the time at which a frame was due to its return. */
+/** Microseconds from the time a frame was due to its return. */
 export interface LatencyFigures {
   readonly p50_us: number;
   readonly p99_us: number;
@@ -24,35 +25,38 @@ export interface LatencyFigures {
   readonly max_us: number;
   /** Frames that did not come back. */
   readonly lost: number;
-  /** Share of the frames that were timed, 0 to 1: for the others the instrument itself had been away. */
+  /** Share of the frames that were timed, 0 to 1; for the others, the instrument itself had lost its CPU. */
   readonly timed_share: number;
 }
 
 export interface LatencyRow {
   readonly case: string;
-  /** Frames a second, on both sides. */
+  /** Frames per second, on both sides. */
   readonly rate_pps: number;
-  /** Medians of the rounds; of `max_us` the greatest, of `lost` the sum, of `timed_share` the least. */
+  /** Medians of the rounds; the maximum of `max_us`, the sum of `lost`, the minimum of `timed_share`. */
   readonly ours: LatencyFigures;
   readonly theirs: LatencyFigures;
-  /** Of ours to theirs, in pairs. */
+  /** Paired ratios of ours to theirs. */
   readonly ratio: { readonly p50: Spread; readonly p99: Spread; readonly p99_9: Spread };
-  /** Each round's two sides. */
+  /** Both sides of each round. */
   readonly rounds: readonly (readonly [LatencyFigures, LatencyFigures])[];
-  /** The least share of its CPU that a side had in any round, 0 to 1: below 0.995 something else ran there. */
+  /**
+   * The smallest share of its CPU that a side had in any round, 0 to 1: below 0.995, something else ran
+   * there.
+   */
   readonly cpu_share: number;
   /** All rounds together. */
   readonly histogram: { readonly ours: readonly LatencyBucket[]; readonly theirs: readonly LatencyBucket[] };
 }
 
-/** Frames a second, or as a share of what net_vhost forwards with the same peer. */
+/** Frames per second, or a share of what net_vhost forwards with the same peer. */
 type Load = { readonly rate: number } | { readonly share: number };
 
 export const latency = defineSuite({
   name: 'latency',
-  description: "how long frames take to the back-end and back at one rate, ours and DPDK's net_vhost in turn",
+  description: "round-trip time of frames at a fixed rate, ours and DPDK's net_vhost in alternating slices",
   notes:
-    "A frame's time runs from when it was due, not from when it was sent: what waits behind a stall counts.",
+    "A frame's time runs from when it was due, not from when it was sent: waiting behind a stall counts.",
   peer: 'builtin',
   needsDpdk: true,
   options: (command) =>
@@ -63,9 +67,9 @@ export const latency = defineSuite({
           .choices(['io', 'macswap'] as const)
           .default('io' as const),
       )
-      .option('--load <share>', 'the rate, as a share of what net_vhost forwards in io mode', share, 0.1)
+      .option('--load <share>', 'rate as a share of what net_vhost forwards in io mode', share, 0.1)
       .addOption(
-        new Option('--rate <pps>', 'the rate, in frames a second')
+        new Option('--rate <pps>', 'rate in frames per second')
           .argParser(wholeNumber(1, 1e9))
           .conflicts('load'),
       )
@@ -79,7 +83,7 @@ async function run(plan: Plan, load: Load): Promise<Results<LatencyRow>> {
   const { settings, workspace, progress } = plan;
   const rows: LatencyRow[] = [];
   let dpdkVersion: string | undefined;
-  // As anyone does who minds latency: only the loop has the back-end's CPU.
+  // The usual setup where latency matters: the loop has the back-end's CPU to itself.
   const apart = { ...settings, mainCpu: settings.peerCpu };
   for (const wanted of plan.cases) {
     const rate = await rateFor(plan, wanted, load);
@@ -105,8 +109,9 @@ async function run(plan: Plan, load: Load): Promise<Results<LatencyRow>> {
 }
 
 /**
- * As in paired-rounds.ts, for the same reason; the histograms of all slices of a round are one. This process leaves the back-ends' CPU meanwhile: what it
- * takes of the peer's is in no time (see latency-side.ts).
+ * Alternates as paired-rounds.ts does, for the same reason; the histograms of all slices of a round form one.
+ * Meanwhile this process leaves the back-ends' CPU: the time it takes from the peer's CPU is not counted (see
+ * latency-side.ts).
  */
 async function takeTurns(
   { seconds, peerCpu }: Settings,
@@ -115,7 +120,7 @@ async function takeTurns(
   const before = native.getAffinity();
   const sides: LatencySide[] = [];
   try {
-    // One is created when the other stands still: a back-end polls from its creation on.
+    // Each is created while the other stands still: a back-end polls from its creation on.
     for (const one of create) {
       const side = one();
       sides.push(side);
@@ -181,7 +186,7 @@ function figures({ latency: of, lost, timed }: LatencyMeasurement): LatencyFigur
   };
 }
 
-/** Medians of the percentiles, the greatest of all, the sum of what was lost, the least of what was timed. */
+/** The median of each percentile, the largest maximum, the sum of lost frames, the smallest timed share. */
 function overall(rounds: readonly LatencyMeasurement[]): LatencyFigures {
   const all = rounds.map(figures);
   return {
@@ -194,14 +199,14 @@ function overall(rounds: readonly LatencyMeasurement[]): LatencyFigures {
   };
 }
 
-/** Sums of histograms with the same kind of buckets. */
+/** The sum of histograms that have the same bucket edges. */
 export function mergeBuckets(histograms: readonly (readonly LatencyBucket[])[]): LatencyBucket[] {
   const sums = new Map<number, number>();
   for (const { toNs, samples } of histograms.flat()) sums.set(toNs, (sums.get(toNs) ?? 0) + samples);
   return [...sums].sort(([a], [b]) => a - b).map(([toNs, samples]) => ({ toNs, samples }));
 }
 
-/** Two lines a case; the ratios stand in the first. */
+/** Two lines per case; the ratios are in the first. */
 export function latencyTable(rows: readonly LatencyRow[]): string {
   const head = ['case', 'side', 'p50 us', 'p99 us', 'p99.9 us', 'max us', 'lost'];
   const side = (name: string, of: LatencyFigures) => [
@@ -223,7 +228,7 @@ export function latencyTable(rows: readonly LatencyRow[]): string {
 
 const BAR = 24;
 
-/** Bars grow with the logarithm of the number of frames: it is the few slow ones that are looked for. */
+/** Bars grow with the logarithm of the frame count, because the few slow frames are what matters. */
 export function latencyHistograms(row: LatencyRow): string {
   const { ours, theirs } = row.histogram;
   const edges = [...new Set([...ours, ...theirs].map(({ toNs }) => toNs))].sort((a, b) => a - b);

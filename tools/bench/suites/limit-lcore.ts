@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The lcore of the suite "limit": returns the peer's descriptors untouched, as fast as it can; or touched, but without anything
-// else that a driver does.
+// The lcore of the suite "limit": returns the peer's descriptors untouched as fast as it can; with --touch it
+// also touches the frames, but does nothing else that a driver does.
 //
-// What the peer gave to send is returned as it is. What it gave to be filled has to look received: the used length says so,
-// and a peer with mergeable buffers also reads num_buffers in the buffer's header (VIRTIO 1.2, 5.1.6.4). So the first packets
-// are sent as real ones: from then on the buffers, which the peer uses again and again, hold a valid header and frame.
-// Buffers that are used for the first time later are zeroed memory: num_buffers 0, which DPDK reads as 1.
+// Buffers from the peer's TX ring are returned as they are. Buffers from its RX ring must look received: the
+// used length says so, and a peer with mergeable buffers also reads num_buffers in the buffer's header
+// (VIRTIO 1.2, 5.1.6.4). So the first packets sent are real ones: from then on the buffers, which the peer
+// uses again and again, hold a valid header and frame. Buffers used for the first time later are zeroed
+// memory: num_buffers is 0, which DPDK reads as 1.
 import { VIRTIO_NET_HDR } from '../../../src/abi/virtio-net.ts';
 import type { LcoreMain } from '../../../src/lcore/context.ts';
 import { native, type QueueHandle } from '../../../src/native.ts';
@@ -13,19 +14,19 @@ import { native, type QueueHandle } from '../../../src/native.ts';
 export interface UntouchedPlan {
   /** The addon's handle of the port's queue. */
   readonly queue: number;
-  /** Of the back-end: 'rx' returns the peer's TX ring, 'tx' its RX ring. */
+  /** Seen from the back-end: 'rx' returns the peer's TX ring, 'tx' its RX ring. */
   readonly direction: 'rx' | 'tx';
   /** Bytes of a frame. */
   readonly size: number;
-  /** Frames are read or written. */
+  /** The frames are read or written as well. */
   readonly touch: boolean;
   readonly burst: number;
   readonly hugepages: boolean;
-  /** One word: 1 while this lcore is to stand still. */
+  /** One word: 1 while this lcore must stand still. */
   readonly pause: Int32Array<SharedArrayBuffer>;
 }
 
-/** Several times the largest ring and pool that a peer is started with here. */
+/** Several times the largest ring and pool with which a peer is started here. */
 const REAL_PACKETS = 1 << 18;
 
 const main: LcoreMain<UntouchedPlan> = (lcore) => {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The suite "limit": the peer's own ceiling. A back-end that returns descriptors untouched is as fast as any can be, so what it
-// reaches is what the peer can do; ours is given as a share of that, again in pairs. One that also moves the bytes, and does nothing
-// else, is as fast as any can be that carries packets.
+// The suite "limit": the peer's own ceiling. A back-end that returns descriptors untouched is as fast as any
+// back-end can be, so the rate it reaches is the most that the peer can do; ours is reported as a share of
+// it, again in pairs. With --touch the back-end also moves the bytes and does nothing else: as fast as any
+// back-end that carries packets can be.
 import { quoteDevarg } from '../../../src/ethdev/devargs.ts';
 import { openPort, type Port } from '../../../src/index.ts';
 import { type Lcore, launch } from '../../../src/lcore/launch.ts';
@@ -22,20 +23,20 @@ export interface LimitRow extends RoundFigures {
   readonly ours_mpps: number;
 }
 
-/** The limit of 'io' would be that of a back-end that moves packets: there is none. */
+/** No 'io': its limit would need a reference back-end that moves packets, and there is none. */
 const DIRECTIONS = ['rx', 'tx'] as const;
 
 export const limit = defineSuite({
   name: 'limit',
-  description: "the peer's own ceiling: against a back-end that returns descriptors untouched",
-  notes: `What the peer gave to be filled must look received, so in the direction tx the first packets are
-real ones; from then on only the used ring is written, and the peer finds the header and the frame
+  description: "the peer's own ceiling: our rate against a back-end that returns descriptors untouched",
+  notes: `The peer's receive buffers must look filled, so in the direction tx the first packets are
+real; from then on only the used ring is written, and the peer finds the header and the frame
 that its buffer held before.`,
   options: (command) =>
     command
       .option(
         '--touch',
-        'the back-end reads or writes each frame too, and does nothing else that a driver does',
+        'the back-end also reads or writes each frame, but does nothing else that a driver does',
       )
       .option(...casesOption(DIRECTIONS, DIRECTIONS))
       .option(...sizesOption([64])),
@@ -60,14 +61,14 @@ async function run(plan: Plan, touch: boolean): Promise<Results<LimitRow>> {
   };
 }
 
-/** The device model, and a port of this process whose queues an lcore returns with the least work. */
+/** The device model, and a port in this process whose queue an lcore returns with the least possible work. */
 class UntouchedBackEnd implements BackEnd {
   readonly pid = process.pid;
   readonly #settings: Settings;
   readonly #case: Case;
   readonly #touch: boolean;
   readonly #device: DeviceProcess;
-  /** 1: the lcore is to stand still. */
+  /** 1 while the lcore must stand still. */
   readonly #pause = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   #port: Port | undefined;
   #lcore: Lcore | undefined;

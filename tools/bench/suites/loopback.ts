@@ -10,18 +10,18 @@ import { defineSuite, type Plan, type Results } from '../suite.ts';
 
 export interface LoopbackRow extends RoundFigures {
   readonly case: string;
-  /** Medians of the rounds, in millions of packets a second. */
+  /** Medians of the rounds in Mpps. */
   readonly ours_mpps: number;
   readonly theirs_mpps: number;
-  /** TSC cycles of our bursts that moved packets, divided by packets. */
+  /** TSC cycles of our bursts that moved packets, divided by the number of packets. */
   readonly ours_cycles_per_packet?: number;
 }
 
 export const loopback = defineSuite({
   name: 'loopback',
-  description: "the same peer against this driver and against DPDK's net_vhost, in turn",
-  notes: `macswap is rewritten in TypeScript on our side. relay is io between two ports, each with a driver of
-the peer at its other end; a port that shows a peer's memory passes packets on in one copy.`,
+  description: "the same peer against this driver and against DPDK's net_vhost, in alternating slices",
+  notes: `On our side, macswap runs in TypeScript. relay is io between two ports, each with a driver of
+the peer at its other end; without --copying, our driver copies each packet once, from peer to peer.`,
   needsDpdk: true,
   options: (command) =>
     command
@@ -29,7 +29,7 @@ the peer at its other end; a port that shows a peer's memory passes packets on i
       .option(...casesOption(DIRECTIONS, ['rx', 'tx', 'io']))
       .option(
         '--copying',
-        'ours copies every packet through mbufs, as net_vhost does, also where it need not',
+        'our driver copies every packet through mbufs, as net_vhost does, even where it could avoid that',
       )
       .option(...sizesOption([64, 512, 1518])),
   cases: ({ cases, sizes }) => casesOf(cases, sizes),
@@ -56,7 +56,10 @@ async function run(plan: Plan): Promise<Results<LoopbackRow>> {
   return { rows: counted, dpdkVersion };
 }
 
-/** A run of its own: counting costs two calls into the addon a burst, and net_vhost does not count in the rounds either. */
+/**
+ * A separate run: counting costs two calls into the addon per burst, and net_vhost does not count in the
+ * rounds either.
+ */
 async function countCycles({ settings, workspace }: Plan, wanted: Case): Promise<number | undefined> {
   const counted = await measure(
     settings,

@@ -22,18 +22,18 @@ describe('the table', () => {
       [line]?.split('│')
       .map((cell) => cell.trim());
 
-  it('has a line for each case', () => {
+  it('has a line per case', () => {
     const table = loopbackTable([ROW, { ...ROW, case: 'tx-64', ours_cycles_per_packet: undefined }]);
     expect(cells(table, 3)).toEqual(['', 'rx-64', '8.12', '9.00', '0.90', '0.80', '1.00', '196', '']);
     expect(cells(table, 4)?.slice(-3)).toEqual(['1.00', '-', '']);
   });
 
-  it('has work in place beside copies', () => {
+  it('shows in-place work beside copying', () => {
     const table = inPlaceTable([{ ...ROW, in_place_mpps: 8, copying_mpps: 10 }]);
     expect(cells(table, 3)).toEqual(['', 'rx-64', '8.00', '10.00', '0.90', '0.80', '1.00', '']);
   });
 
-  it('has interrupt mode beside polling, and what is used when nothing comes', () => {
+  it('shows interrupt mode beside polling, and the CPU use when idle', () => {
     const table = interruptTable([{ ...ROW, adaptive_mpps: 8, polling_mpps: 10 }]);
     expect(cells(table, 3)).toEqual(['', 'rx-64', '8.00', '10.00', '0.90', '0.80', '1.00', '']);
     const idle = idleTable([
@@ -46,7 +46,7 @@ describe('the table', () => {
     ]);
   });
 
-  it('gives a share of the limit in percent', () => {
+  it('shows the share of the limit in percent', () => {
     const table = limitTable([{ ...ROW, limit_mpps: 10 }]);
     expect(cells(table, 3)).toEqual(['', 'rx-64', '10.00', '8.12', '90 %', '80 %', '100 %', '']);
   });

@@ -21,7 +21,7 @@ const COMMON = [
 const WITH_BUILTIN_PEER = COMMON.filter((option) => option !== '--peer');
 
 describe('the suites', () => {
-  it('have a subcommand each, in this order', () => {
+  it('each have a subcommand, in this order', () => {
     const names = ['loopback', 'limit', 'in-place', 'interrupts', 'latency'];
     expect(SUITES.map(({ name }) => name)).toEqual(names);
     expect(program.commands.map((command) => command.name())).toEqual(names);

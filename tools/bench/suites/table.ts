@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// All suites, in the order of --help. A new one is a file beside this one, and a row.
+// All suites, in the order of --help. To add one, put a file next to this one and add a row.
 import type { Suite } from '../suite.ts';
 import { inPlace } from './in-place.ts';
 import { interrupts } from './interrupts.ts';
