@@ -15,7 +15,7 @@ import { bind, describeRig } from './rig.test-help.ts';
 const HOLD = readFileSync(new URL('./guest/hold.py', import.meta.url), 'utf8');
 const HELD = '/tmp/held';
 /** The device model of a driver that it takes for gone, as it would be here without GATE. */
-const NOT_LET_GO = /did not let go|did not stop/;
+const NOT_LET_GO = /did not release|did not stop/;
 const LOOK_MS = 2000;
 const FLOW_MS = 30_000;
 /** What Linux says when its memory was written on. */

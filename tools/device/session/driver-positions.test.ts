@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where the next driver of a packed ring goes on, whatever the one before was doing when it died.
+// Where the next driver of a packed ring continues, whatever the previous one was doing when it died.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -80,7 +80,7 @@ describe('a place in a packed ring', () => {
   });
 });
 
-describe('a driver of packed rings that goes', () => {
+describe('a driver of packed rings that leaves', () => {
   let folder: string;
   let device: Device;
   let peer: TestPeer;
@@ -123,7 +123,7 @@ describe('a driver of packed rings that goes', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('hands its places to the next one: ring 0 is kept with local queue 1 and the other way round', async () => {
+  it('hands its positions to the next one: ring 0 is kept with local queue 1 and vice versa', async () => {
     const { driver, told } = await connect();
     expect(told.map(({ last_avail_idx }) => last_avail_idx)).toEqual([WRAP, WRAP]);
     expect(told[0]?.serial).not.toBe(told[1]?.serial);
@@ -136,7 +136,7 @@ describe('a driver of packed rings that goes', () => {
     expect(next[0]?.serial).not.toBe(told[0]?.serial);
   });
 
-  it('hands on what it was told when it never began', async () => {
+  it('hands on what it was sent when it never started', async () => {
     const { driver, told } = await connect();
     driver.keepPosition(1, WRAP | 9, WRAP | 9, (told[0]?.serial ?? 0) + 100);
     await leave(driver);
@@ -144,14 +144,14 @@ describe('a driver of packed rings that goes', () => {
     expect(next.map(({ last_avail_idx }) => last_avail_idx)).toEqual([WRAP, WRAP]);
   });
 
-  it('answers the peer too', async () => {
+  it('also provides the answer to the peer', async () => {
     const { driver, told } = await connect();
     driver.keepPosition(0, WRAP | 3, WRAP | 3, told[1]?.serial ?? 0);
     await leave(driver);
     expect((await peer.vringBase(1)) >>> 0).toBe((((WRAP | 3) << 16) | WRAP | 3) >>> 0);
   });
 
-  it('is read once more when it is reset after it failed', async () => {
+  it('is read again when it is reset after a failure', async () => {
     const { driver, told } = await connect();
     driver.keepPosition(0, WRAP | 3, WRAP | 3, told[1]?.serial ?? 0);
     await driver.send(Uint8Array.of(9, 9, 4, 0));
@@ -162,7 +162,7 @@ describe('a driver of packed rings that goes', () => {
     expect(next[1]?.last_avail_idx).toBe(WRAP | 8);
   });
 
-  it('is read before its memory goes', async () => {
+  it('is read before its memory is unmapped', async () => {
     const { driver, told } = await connect();
     driver.keepPosition(0, WRAP | 3, WRAP | 3, told[1]?.serial ?? 0);
     driver.keepPosition(1, WRAP | 4, WRAP | 4, told[0]?.serial ?? 0);
@@ -173,7 +173,7 @@ describe('a driver of packed rings that goes', () => {
     expect(next.map(({ last_avail_idx }) => last_avail_idx)).toEqual([WRAP | 4, WRAP | 3]);
   });
 
-  it('leaves a ring at rest when its words make no sense, until the peer sets it up anew', async () => {
+  it('leaves a ring at rest when its words make no sense, until the peer sets it up again', async () => {
     const { driver, told } = await connect();
     driver.keepPosition(0, WRAP | 256, WRAP | 256, told[1]?.serial ?? 0);
     await leave(driver);
@@ -189,7 +189,7 @@ describe('a driver of packed rings that goes', () => {
     await second.untilLink(true);
   });
 
-  it('is failed when it stops at a slot that the ring lacks, and its memory counts', async () => {
+  it('is failed when it stops at a slot that does not exist, and its memory is used instead', async () => {
     const { driver, told } = await connect();
     driver.keepPosition(0, WRAP | 3, WRAP | 3, told[1]?.serial ?? 0);
     const base = peer.vringBase(1);
