@@ -140,7 +140,7 @@ describe('a back-end that breaks the protocol ends the connection', () => {
     await expect(reply).rejects.toMatchObject({ code: 'VPCI_BACKEND_GONE' });
   });
 
-  it('a message that nobody asked for', async () => {
+  it('an unsolicited message', async () => {
     const { channel, backEnd } = connect();
     const told: PmdError[] = [];
     channel.onClosed = (error) => told.push(error);
@@ -149,7 +149,7 @@ describe('a back-end that breaks the protocol ends the connection', () => {
     expect(told).toMatchObject([{ code: 'VPCI_BACKEND_PROTOCOL' }]);
   });
 
-  it('a hang-up between messages is told once', async () => {
+  it('a hang-up between messages is reported once', async () => {
     const { channel, backEnd } = connect();
     let told = 0;
     channel.onClosed = () => told++;
@@ -163,7 +163,7 @@ describe('a back-end that breaks the protocol ends the connection', () => {
     const { channel } = connect({ GET_FEATURES: () => 'silence' }, 30);
     await expect(getFeatures(channel)).rejects.toMatchObject({
       code: 'VPCI_BACKEND_TIMEOUT',
-      message: expect.stringMatching(/no answer to GET_FEATURES within 30 ms/),
+      message: expect.stringMatching(/no reply to GET_FEATURES within 30 ms/),
     });
     expect(channel.open).toBe(false);
   });
@@ -180,7 +180,7 @@ describe('refusals and ends', () => {
     expect((await getFeatures(channel)).byteLength).toBe(8);
   });
 
-  it('close() fails what is awaited and is not told as a loss', async () => {
+  it('close() fails pending requests and is not reported as a loss', async () => {
     const { channel, backEnd } = connect({ GET_FEATURES: () => 'silence' });
     let told = 0;
     channel.onClosed = () => told++;
