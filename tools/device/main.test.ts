@@ -240,7 +240,7 @@ describe('vhost-pci-device', () => {
 
   it('regression: refuses a socket without a path', async () => {
     const run = await end('--vhost-user', '', '--vfio-user', join(folder, 'b'));
-    expect([run.code, run.stderr]).toEqual([2, expect.stringContaining('Expected the path of a socket.')]);
+    expect([run.code, run.stderr]).toEqual([2, expect.stringContaining('Expected a socket path.')]);
   });
 
   it('names a path that cannot be used, in one line, with code 1', async () => {
