@@ -125,8 +125,8 @@ describe('updates', () => {
       await driver.notify(2);
     }
     messages.push(...driver.collect());
-    const told = messages.findLast((m) => kind(m) === FEATURES) as Uint8Array;
-    expect(viewOf(told).getBigUint64(4, true)).toBe(
+    const sent = messages.findLast((m) => kind(m) === FEATURES) as Uint8Array;
+    expect(viewOf(sent).getBigUint64(4, true)).toBe(
       (sets[0] as bigint) & ~features(VHOST_USER_F_PROTOCOL_FEATURES),
     );
   });
