@@ -12,7 +12,7 @@ import { StillPeer } from './support/still-peer.ts';
 import type { Tool } from './support/tool.ts';
 import { until } from './support/wait.ts';
 
-const LATE = 'did not let go';
+const LATE = 'did not release';
 /** Packets per burst. */
 const BURST = 32;
 const settle = () => new Promise((resolve) => setTimeout(resolve, 500));

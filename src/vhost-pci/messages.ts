@@ -192,10 +192,10 @@ function parseAnnounce(payload: DataView): ControlMessage {
   if (payload.byteLength !== VHOST_PCI_PEER_ANNOUNCE_BYTES)
     return malformed(`PEER_ANNOUNCE of ${payload.byteLength} bytes`);
   const mac = new Uint8Array(payload.buffer, payload.byteOffset, 6).slice();
-  if ((mac[0] ?? 1) & 1) return malformed('a group address to announce');
+  if ((mac[0] ?? 1) & 1) return malformed('a multicast address to announce');
   return mac.some((byte) => byte !== 0)
     ? { type: 'peer-announce', mac }
-    : malformed('no address to announce');
+    : malformed('an all-zero address to announce');
 }
 
 /** Bytes of a QUEUE_STOPPED message. */

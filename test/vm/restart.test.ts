@@ -8,7 +8,7 @@ import { allCameBack, bind, describeRig, echo, PMD_LOG, START_MS } from './rig.t
 
 const FRAMES = 500;
 const NO_LINK =
-  'VM2 has another memory file than the one that VM1 has mapped: start VM2 with memory-backend-file on tmpfs at a fixed path (mem-path=/dev/shm/NAME,share=on), or restart VM1';
+  'VM2 has a different memory file from the one that VM1 has mapped: start VM2 with memory-backend-file on tmpfs at a fixed path (mem-path=/dev/shm/NAME,share=on), or restart VM1';
 
 describeRig("VM2's QEMU is killed and restarted", (rig) => {
   let peer: Machine;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The device model's two sockets: who may connect, and what becomes of their paths.
+// The device model's two sockets: which clients may connect, and what happens to the socket files.
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -20,7 +20,7 @@ describe('connections', () => {
     expect((await peer.ask(VHOST_USER.GET_FEATURES)).byteLength).toBe(8);
   });
 
-  it('tells a second driver EBUSY', async () => {
+  it('answers a second driver with EBUSY', async () => {
     const { driver } = await stage.linked();
     const second = stage.newDriver();
     expect((await second.version()).error).toBe(16);
@@ -28,14 +28,14 @@ describe('connections', () => {
     expect(await driver.linkUp()).toBe(true);
   });
 
-  it('regression: names a file that is no socket, in place of the peer that listens', () => {
+  it('regression: names a file that is not a socket where a listening peer was expected', () => {
     writeFileSync(stage.vhostUser, '');
     stage.make({ vhostUserMode: 'client' });
     expect(stage.lines).toContain(`waiting for a peer at ${stage.vhostUser} (it is not a socket)`);
     rmSync(stage.vhostUser);
   });
 
-  it('connects to a peer that listens, again and again', async () => {
+  it('connects to a listening peer, and reconnects', async () => {
     const listening = native.unixListen(stage.vhostUser);
     stage.make({ vhostUserMode: 'client' });
     for (let round = 0; round < 2; round++) {

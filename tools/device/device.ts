@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The device model: composes the peer's side, the driver's side and the session between them, and negotiates features across it.
+// The device model: composes the peer's side, the driver's side and the session between them, and negotiates
+// features between the two sides.
 import {
   VHOST_PCI_F_GATE,
   VHOST_PCI_F_LINK_REASON,
@@ -31,9 +32,9 @@ import { ProtocolError } from './vhost-user/protocol-error.ts';
 export { MAX_QUEUE_PAIRS };
 
 export interface DeviceOptions {
-  /** Socket towards the peer. */
+  /** Path of the socket for the peer. */
   readonly vhostUser: string;
-  /** Socket towards the driver. */
+  /** Path of the socket for the driver. */
   readonly vfioUser: string;
   /** Who listens on the vhost-user socket: we (server, the default) or the peer. */
   readonly vhostUserMode?: VhostUserMode;
@@ -41,17 +42,17 @@ export interface DeviceOptions {
   readonly queuePairs?: number;
   /** PCI subsystem id, default 21. */
   readonly subsystemId?: number;
-  /** Neither extension: the bare function of RFC 2.0. */
+  /** The bare function of RFC 2.0, without extensions. */
   readonly reference?: boolean;
-  /** Net features to offer, of NET_FEATURES; all by default. */
+  /** Net features to offer, a subset of NET_FEATURES; all by default. */
   readonly features?: bigint;
-  /** Bytes of memory that a peer may show; by default what the machine has, swap included. */
+  /** Bytes of memory that a peer may share; by default what the machine has, including swap. */
   readonly maxPeerMemory?: number;
   /** Who may connect to the sockets that we listen on. */
   readonly socketAccess?: SocketAccess;
-  /** Milliseconds that a connection has to introduce itself, and to end a message that it has begun. */
+  /** Milliseconds that a connection has to introduce itself, and to complete a message that it has begun. */
   readonly handshakeMs?: number;
-  /** Takes the log lines; nothing by default. */
+  /** Receives the log lines; they are discarded by default. */
   readonly log?: (line: string) => void;
   /** Log every message. */
   readonly verbose?: boolean;
@@ -62,7 +63,9 @@ export interface Device {
   close(): void;
 }
 
-/** Starts a device model on this thread's event loop. Throws PmdError for an invalid option or socket path. */
+/**
+ * Starts a device model on this thread's event loop. Throws PmdError for an invalid option or socket path.
+ */
 export function createDevice(options: DeviceOptions): Device {
   return new DeviceModel(options);
 }
@@ -114,7 +117,7 @@ class DeviceModel implements Device {
     runAll(
       (error) => this.#log.event(faultReason(error)),
       () => this.#peerLink.close(),
-      () => this.#backend?.close('the device model stops'),
+      () => this.#backend?.close('the device model is stopping'),
       () => this.#driver.close(),
       () => this.#session.close(),
       () => this.#log.close(),
@@ -161,13 +164,13 @@ class DeviceModel implements Device {
     const peer = this.#peer;
     const session = hasFeature(accepted, VHOST_PCI_F_SESSION);
     if (!session && hasFeature(accepted, VHOST_PCI_F_GATE)) {
-      this.#log.event('a driver with GATE and without SESSION refused');
+      this.#log.event('refused a driver with GATE but without SESSION');
       return false;
     }
     if (!session && peer) {
       const packed = packRegions(peer.memory.regions);
       if (typeof packed === 'string') {
-        this.#log.event(`a driver without SESSION refused: ${packed}`);
+        this.#log.event(`refused a driver without SESSION: ${packed}`);
         return false;
       }
     }
@@ -177,7 +180,7 @@ class DeviceModel implements Device {
     return true;
   }
 
-  /** The driver notified a data queue: passed on to the call descriptor of the crossed ring. */
+  /** Forwards a driver's notification of a data queue to the call descriptor of the crossed ring. */
   #callPeer(queue: number): void {
     const fd = this.#peer?.rings[crossed(queue)]?.callFd ?? -1;
     if (fd >= 0) guarded(() => native.eventfdSignal(fd), this.#endsPeer);
@@ -186,7 +189,7 @@ class DeviceModel implements Device {
   // --- the peer -----------------------------------------------------------------------------------------------------
 
   #peerConnected(fd: number): Admission {
-    // A peer that reconnects at once may arrive before the end of its old connection was read.
+    // A peer that reconnects at once may arrive before the end of its old connection has been read.
     if (this.#backend?.hungUp) this.#backend.close(DISCONNECTED);
     if (this.#backend) return this.#backend.introduced ? 'refused' : 'wait';
     this.#log.event('peer connected');
@@ -220,7 +223,7 @@ class DeviceModel implements Device {
     };
   }
 
-  /** What a driver accepted, or all that one could accept. */
+  /** The features that the driver accepted, or all that a driver could accept. */
   #offeredToPeer(): bigint {
     const { featuresOk, features } = this.#driver;
     const accepted = featuresOk && !this.#reference ? features : this.#netFeatures;
@@ -239,7 +242,7 @@ class DeviceModel implements Device {
 
   #peerChanged(): void {
     this.#session.sync();
-    // The reference shows its peer's features as its own, and there is no function without VERSION_1.
+    // With --reference the function offers its peer's features as its own, and a function needs VERSION_1.
     if (this.#reference && this.#peer?.ready && !this.#peer.legacy) this.#listenForDrivers();
   }
 
@@ -265,13 +268,13 @@ class DeviceModel implements Device {
     );
   }
 
-  /** An exception while working for the peer ends its connection, if that has not ended yet. */
+  /** An exception while serving the peer ends its connection, if that has not ended yet. */
   readonly #endsPeer: OnFault = (error) => {
     if (this.#backend) this.#backend.close(faultReason(error));
     else this.#log.event(`after the peer left: ${faultReason(error)}`);
   };
 
-  /** The reference unplugs the function with its peer. */
+  /** With --reference the function is unplugged together with its peer. */
   #unplug(): void {
     if (!this.#reference) return;
     this.#driver.stopListening();
@@ -280,4 +283,4 @@ class DeviceModel implements Device {
 }
 
 const notTaken = (excess: bigint) =>
-  `VM1's driver does not take ${describeFeatures(excess)}, which VM2's driver uses: restart VM2's driver, or start VM1's with it`;
+  `VM1's driver does not accept ${describeFeatures(excess)}, which VM2's driver uses: restart VM2's driver, or enable it in VM1's driver`;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What is thrown in a call of the event loop ends one session of the device model: never the process, never the other one.
+// An exception in a callback of the event loop ends one session of the device model: never the process, never
+// the other session.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join as joinPath } from 'node:path';
@@ -69,7 +70,7 @@ function breakOnce<K extends keyof Native>(
   });
 }
 
-/** One line names the fault; another one may say that there is no link because of it. */
+/** One line names the fault; another may report that there is no link because of it. */
 const oneLine = () =>
   until(
     'the fault is in the log',
@@ -90,7 +91,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** A new driver gets link from the peer that is there. */
+/** A new driver gets a link to the connected peer. */
 async function nextDriver(): Promise<void> {
   const driver = newDriver();
   await driver.start();
@@ -98,7 +99,7 @@ async function nextDriver(): Promise<void> {
 }
 
 describe('the device model', () => {
-  it('asks the event loop for calls in one place only', () => {
+  it('registers with the event loop in one place only', () => {
     const asks = /\b(native\.watchFd|setTimeout|setInterval|setImmediate|queueMicrotask|nextTick)\(/;
     const tools = dirname(import.meta.dirname);
     const files = ['device', 'socket'].flatMap((folder) =>
@@ -127,7 +128,7 @@ describe('regression: F1: what throws', () => {
   it("in a peer's kick, for the driver, ends the driver's session", async () => {
     const { peer, driver } = await linked();
     breakOnce('eventfdSignal');
-    // Not by the function that is to throw.
+    // Does not use the function that is to throw.
     writeSync(peer.kicks[1] as number, u64s(1n));
     await oneLine();
     await until('the driver is gone', () => driver.channel.closedBecause !== null);

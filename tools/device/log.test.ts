@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The log is bounded, whatever happens how often, and says what it left out.
+// The log is bounded, whatever happens and however often, and reports what it suppressed.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { logTo } from './log.ts';
 
@@ -17,22 +17,22 @@ afterEach(() => {
 const write = (line: string) => lines.push(line);
 
 describe('the log', () => {
-  it('regression: F4: writes the first line of each kind at once, a few more, and a count of what it left out', () => {
+  it('regression: F4: writes the first line of each kind at once, a few more, and a count of what it suppressed', () => {
     const log = logTo(write, false);
     for (let i = 0; i < 5000; i++) {
       log.event('peer connected');
-      log.event(`ring ${i} of 0x${i.toString(16)} is no good`);
+      log.event(`ring ${i} of 0x${i.toString(16)} is unusable`);
     }
     expect(lines.length).toBe(20);
-    expect(lines.slice(0, 2)).toEqual(['peer connected', 'ring 0 of 0x0 is no good']);
+    expect(lines.slice(0, 2)).toEqual(['peer connected', 'ring 0 of 0x0 is unusable']);
     vi.advanceTimersByTime(10_000);
     expect(lines.slice(20)).toEqual([
       '4,990 more like this in 10 s: peer connected',
-      '4,990 more like this in 10 s: ring 4999 of 0x1387 is no good',
+      '4,990 more like this in 10 s: ring 4999 of 0x1387 is unusable',
     ]);
   });
 
-  it('goes on slowly while it goes on, and freely after a rest', () => {
+  it('goes on slowly while the events continue, and freely after a pause', () => {
     const log = logTo(write, false);
     for (let ms = 0; ms < 60_000; ms += 10) {
       log.event('again');
@@ -53,7 +53,7 @@ describe('the log', () => {
     expect(lines.at(-1)).toBe('the cause');
   });
 
-  it('keeps no more kinds than it knows, and bounds them together', () => {
+  it('keeps a bounded number of kinds, and bounds the others together', () => {
     const log = logTo(write, false);
     for (let i = 0; i < 100_000; i++)
       log.event(`x${i.toString(26).replace(/\d/g, (d) => 'qrstuvwxyz'[Number(d)] ?? '')}`);
@@ -71,7 +71,7 @@ describe('the log', () => {
     expect(lines.slice(10)).toEqual(['5 more like this in 0 s: gone']);
   });
 
-  it('bounds what -v adds too, and is silent about it otherwise', () => {
+  it('bounds what -v adds too, and omits it otherwise', () => {
     logTo(write, false).trace('a message');
     expect(lines).toEqual([]);
     const log = logTo(write, true);
@@ -79,7 +79,7 @@ describe('the log', () => {
     expect(lines.length).toBe(100);
   });
 
-  it('makes one printable line of bounded length of whatever it is given', () => {
+  it('turns any message into one printable line of bounded length', () => {
     logTo(write, false).event(`a\nb\x1b[2J${'é'.repeat(1000)}`);
     expect(lines).toEqual([`a?b?[2J${'?'.repeat(390)}...`]);
   });

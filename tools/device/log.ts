@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One line an event, and never without bound: peers and drivers choose how often something happens.
+// One line per event, rate-limited: peers and drivers choose how often something happens.
 //
-// Lines that differ in their numbers only are of one kind. The first of a kind is written at once, and a few after it; from then on
-// as many as its rate allows. What was left out is counted, and the count is written after a while.
+// Lines that differ only in their numbers are of one kind. The first few of a kind are written at once, later
+// ones as its rate allows. Suppressed lines are counted, and the count is written periodically.
 import { after, type Timer } from '../socket/guard.ts';
 
 export interface Log {
@@ -14,7 +14,7 @@ export interface Log {
   close(): void;
 }
 
-/** Lines of a kind that may come at once, and how many a second after that. */
+/** Lines of a kind that may be written at once, and how many per second after that. */
 interface Rate {
   readonly burst: number;
   readonly perSecond: number;
@@ -23,7 +23,7 @@ interface Rate {
 const EVENTS: Rate = { burst: 10, perSecond: 0.5 };
 const TRACES: Rate = { burst: 100, perSecond: 20 };
 const SUMMARY_MS = 10_000;
-/** More than this program has texts; any further kinds share one. */
+/** More than this program has messages; any further kinds share one entry. */
 const MAX_KINDS = 128;
 const MAX_LINE = 400;
 const OTHERS = 'lines of other kinds';
@@ -33,9 +33,9 @@ class Kind {
   #tokens: number;
   #filled = performance.now();
   leftOut = 0;
-  /** When the first line was left out that is not in a count yet. */
+  /** Time of the first suppressed line that has not been reported in a count yet. */
   since = 0;
-  /** The line that was left out last. */
+  /** The last suppressed line. */
   last = '';
 
   constructor(rate: Rate) {
@@ -105,14 +105,14 @@ class LimitedLog implements Log {
   }
 }
 
-/** There is nowhere left to report it. */
+/** Writing the log itself failed: there is nowhere left to report it. */
 function lost(): void {}
 
 export function logTo(write: (line: string) => void, verbose: boolean): Log {
   return new LimitedLog(write, verbose);
 }
 
-/** A peer chooses some of the words: no control characters, no second line, no end of it. */
+/** A peer chooses some of the text: strips control characters and newlines, and bounds the length. */
 function printable(message: string): string {
   const text = message.slice(0, MAX_LINE + 1).replace(/[^\x20-\x7e]/g, '?');
   return text.length > MAX_LINE ? `${text.slice(0, MAX_LINE - 3)}...` : text;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The command line: what it prints and how it ends.
+// The command line: what it prints and how it exits.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -48,7 +48,7 @@ afterEach(() => {
 
 const sockets = () => ['--vhost-user', join(folder, 'a'), '--vfio-user', join(folder, 'b')];
 
-/** A connection to a socket that may not be there yet, or not listened on. */
+/** A connection to a socket that may not exist or not be listening yet. */
 async function connected(path: string): Promise<number> {
   let fd = -1;
   await until(`${path} takes connections`, () => {
@@ -100,7 +100,7 @@ describe('vhost-pci-device', () => {
     },
   );
 
-  it('regression: goes on, without a word, when nobody reads what it prints', async () => {
+  it('regression: goes on silently when its output has no reader', async () => {
     const run = start(...sockets());
     run.child.stdout?.destroy();
     run.child.stderr?.destroy();
@@ -118,7 +118,7 @@ describe('vhost-pci-device', () => {
   });
 
   it.each(['terminal', 'pipe'] as const)(
-    'regression: -v answers, and ends at SIGTERM, while nobody reads its %s',
+    'regression: with -v it answers, and ends at SIGTERM, while its %s is not read',
     async (kind) => {
       const command = [process.execPath, ...MAIN, ...sockets(), '-v'];
       const device = new HeldOutput(kind, command);
@@ -138,9 +138,9 @@ describe('vhost-pci-device', () => {
   );
 
   it.each([
-    ['an option that is missing', ['--vhost-user', 'x'], '--vfio-user'],
+    ['a missing option', ['--vhost-user', 'x'], '--vfio-user'],
     ['too many queues', ['--queues', '129'], '--queues'],
-    ['no number of queues', ['--queues', 'two'], '--queues'],
+    ['a number of queues that is not a number', ['--queues', 'two'], '--queues'],
     ['an unknown feature', ['--features', 'mrg_rxbuf,packed'], "'packed'"],
     ['segmentation without checksums', ['--features', 'guest_csum,host_tso4'], 'host_tso4 needs csum'],
     [
@@ -148,24 +148,24 @@ describe('vhost-pci-device', () => {
       ['--features', 'csum,host_ecn'],
       'needs host_tso4 or host_tso6',
     ],
-    ['a size that is none', ['--max-peer-memory', '8X'], '--max-peer-memory'],
-    ['a socket mode that is none', ['--socket-mode', '0999'], '--socket-mode'],
+    ['an invalid size', ['--max-peer-memory', '8X'], '--max-peer-memory'],
+    ['an invalid socket mode', ['--socket-mode', '0999'], '--socket-mode'],
     ['an owner that does not exist', ['--socket-owner', 'no-such-user:root'], "no user 'no-such-user'"],
     ['no time to negotiate', ['--handshake-timeout', '0'], '--handshake-timeout'],
-    ['no names of file systems', ['--allow-memory-fs', 'ext4,,xfs'], '--allow-memory-fs'],
-    ['a folder for a file system', ['--allow-memory-fs', '/mnt'], '--allow-memory-fs'],
+    ['an empty file system name', ['--allow-memory-fs', 'ext4,,xfs'], '--allow-memory-fs'],
+    ['a directory instead of a file system', ['--allow-memory-fs', '/mnt'], '--allow-memory-fs'],
     ['an unknown mode', ['--vhost-user-mode', 'both'], '--vhost-user-mode'],
     ['an unknown option', ['--frobnicate'], '--frobnicate'],
-    ['a word too many', ['surplus'], 'too many arguments'],
+    ['a surplus argument', ['surplus'], 'too many arguments'],
   ])('refuses %s with one line and code 2', async (what, args, named) => {
-    const run = await end(...(what === 'an option that is missing' ? args : [...sockets(), ...args]));
+    const run = await end(...(what === 'a missing option' ? args : [...sockets(), ...args]));
     expect(run.code).toBe(2);
     expect(run.stderr).toMatch(/^vhost-pci-device: [^\n]*\n$/);
     expect(run.stderr).toContain(named);
     expect(run.stdout).toBe('');
   });
 
-  it('makes its sockets for whom it is told, whatever the umask', async () => {
+  it('gives its sockets the requested mode and owner, whatever the umask', async () => {
     const umask = process.umask(0o077);
     const owner = process.getuid?.() === 0 ? ['--socket-owner', '0:1234'] : [];
     const run = start(...sockets(), '--socket-mode', '0660', ...owner);
@@ -178,7 +178,7 @@ describe('vhost-pci-device', () => {
     }
   });
 
-  it('takes memory on the file systems that it is told, and on no other', async (context) => {
+  it('takes memory on the file systems that were allowed, and on no others', async (context) => {
     const path = join(folder, 'memory');
     writeFileSync(path, '');
     truncateSync(path, MEMORY_BYTES);
@@ -186,7 +186,7 @@ describe('vhost-pci-device', () => {
     const name = native.fileSystem(file);
     if (isSafeMemory(file)) {
       closeSync(file);
-      context.skip(`${tmpdir()} is a ${name} here, which is taken always`);
+      context.skip(`${tmpdir()} is a ${name} here, which is always accepted`);
     }
     const answers: bigint[] = [];
     for (const names of [`xyzfs,${name}`, 'xyzfs']) {
@@ -205,7 +205,7 @@ describe('vhost-pci-device', () => {
     expect(answers).toEqual([0n, 1n]);
   });
 
-  it('regression: says what is at a path that it cannot have', async () => {
+  it('regression: says what occupies a path that it cannot use', async () => {
     writeFileSync(join(folder, 'a'), 'precious');
     const file = await end(...sockets());
     expect([file.code, file.stderr]).toEqual([
@@ -234,13 +234,13 @@ describe('vhost-pci-device', () => {
   function refused(run: Run): void {
     expect([run.code, run.stderr]).toEqual([
       2,
-      'vhost-pci-device: --vhost-user and --vfio-user are two sockets: give each a path of its own\n',
+      'vhost-pci-device: --vhost-user and --vfio-user are two sockets: give each its own path\n',
     ]);
   }
 
   it('regression: refuses a socket without a path', async () => {
     const run = await end('--vhost-user', '', '--vfio-user', join(folder, 'b'));
-    expect([run.code, run.stderr]).toEqual([2, expect.stringContaining('Expected the path of a socket.')]);
+    expect([run.code, run.stderr]).toEqual([2, expect.stringContaining('Expected a socket path.')]);
   });
 
   it('names a path that cannot be used, in one line, with code 1', async () => {

@@ -18,13 +18,14 @@ const EXIT_USAGE = 2;
 
 const command = new Command()
   .name('vhost-pci-device')
-  .description(
-    'Device model: a vhost-user back-end towards the peer, a vfio-user PCI function towards the driver',
-  )
-  .requiredOption('--vhost-user <path>', 'unix socket towards the peer', socketPath)
-  .requiredOption('--vfio-user <path>', 'unix socket towards the driver', socketPath)
+  .description('Device model: a vhost-user back-end for the peer and a vfio-user PCI function for the driver')
+  .requiredOption('--vhost-user <path>', 'UNIX socket for the peer', socketPath)
+  .requiredOption('--vfio-user <path>', 'UNIX socket for the driver', socketPath)
   .addOption(
-    new Option('--vhost-user-mode <mode>', 'who listens on the vhost-user socket: this program, or the peer')
+    new Option(
+      '--vhost-user-mode <mode>',
+      'listen on the vhost-user socket (server), or connect to a peer that listens there (client)',
+    )
       .choices(['server', 'client'] as const)
       .default('server' as const),
   )
@@ -32,22 +33,22 @@ const command = new Command()
   .option('--subsystem-id <n>', 'PCI subsystem id', wholeOrHexNumber(0, 0xffff), VHOST_PCI_SUBSYSTEM_ID)
   .option(
     '--max-peer-memory <size>',
-    "the peer's memory is at most so large, such as 8G; the machine's memory and swap when left out",
+    "most memory to accept from the peer, such as 8G (default: this machine's memory and swap)",
     byteSize,
   )
   .option('--socket-mode <mode>', 'permission bits of the sockets, in octal', socketMode)
   .option('--socket-owner <user:group>', 'owner of the sockets', socketOwner)
   .option(
     '--handshake-timeout <seconds>',
-    'time that a connection has to negotiate, 1 to 3600',
+    'seconds that a connection has to negotiate, 1 to 3600',
     wholeOrHexNumber(1, 3600),
     10,
   )
-  .option('--reference', 'the bare function of RFC 2.0: no extension of ours', false)
+  .option('--reference', 'the bare function of RFC 2.0, without extensions', false)
   .option('--features <list>', `offer only these net features: ${FEATURE_NAMES.join(', ')}`, features)
   .option(
     '--allow-memory-fs <names>',
-    'take memory in files on these file systems too, whose pages must always come, as ext4,xfs',
+    'also accept memory files on these file systems, such as ext4,xfs; touching a page there must never block or fail',
     fileSystems,
   )
   .option('-v, --verbose', 'log every message', false)
@@ -59,13 +60,13 @@ main();
 function main(): void {
   const options = command.parse().opts();
   if (realPath(options.vhostUser) === realPath(options.vfioUser))
-    command.error('error: --vhost-user and --vfio-user are two sockets: give each a path of its own');
+    command.error('error: --vhost-user and --vfio-user are two sockets: give each its own path');
   allowMemoryFileSystems(options.allowMemoryFs ?? []);
-  // The reader of the log may stop or go away: the machines at both sockets go on.
+  // If the reader of the log stops or goes away, the machines at both sockets keep running.
   const { stdout, stderr } = standardOutput();
   const log = (line: string) => stderr.line(`vhost-pci-device: ${line}`);
   let device: Device | null = null;
-  // Before the sockets exist: a signal may come as soon as they do.
+  // Installed before the sockets exist: a signal may arrive as soon as they do.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
       device?.close();
@@ -87,7 +88,7 @@ function main(): void {
   stdout.line(`vhost-pci-device: ready, vhost-user ${options.vhostUser}, vfio-user ${options.vfioUser}`);
 }
 
-/** Of a file that may not be there yet: links in the path to its folder are followed. */
+/** Real path of a file that may not exist yet; follows links in the path to its folder. */
 function realPath(path: string): string {
   const folder = dirname(resolve(path));
   return join(existsSync(folder) ? realpathSync(folder) : folder, basename(path));
@@ -101,7 +102,7 @@ function byteSize(text: string): number {
 
 function fileSystems(text: string): string[] {
   const names = parseFileSystems(text);
-  if (!names) throw new InvalidArgumentError('give names of file systems, separated by commas.');
+  if (!names) throw new InvalidArgumentError('give file system names separated by commas.');
   return names;
 }
 

@@ -61,7 +61,7 @@ describe('features', () => {
     expect(await driver.common('num_queues')).toBe(7);
   });
 
-  it('does not offer RING_RESET, which QEMU offers its guest and keeps to itself', async () => {
+  it('does not offer RING_RESET, which QEMU offers to its guest but does not forward', async () => {
     stage.make();
     const peer = stage.newPeer();
     peer.post(VHOST_USER.SET_OWNER);
@@ -85,14 +85,14 @@ describe('a legacy peer', () => {
   it.each([
     ['with nothing but split rings', 0n],
     ['with mergeable buffers', features(VIRTIO_NET_F_MRG_RXBUF)],
-  ])('%s gets a link, and the driver hears that VERSION_1 is missing', async (_, driverFeatures) => {
+  ])('%s gets a link, and the driver learns that VERSION_1 is missing', async (_, driverFeatures) => {
     stage.make();
     await start(driverFeatures | PROTOCOL);
     const driver = stage.newDriver();
     await driver.start(DRIVER_NET | SESSION | REMAP);
-    const [told] = await driver.messages(3);
-    expect(kind(told as Uint8Array)).toBe(FEATURES);
-    expect(viewOf(told as Uint8Array).getBigUint64(4, true)).toBe(driverFeatures);
+    const [message] = await driver.messages(3);
+    expect(kind(message as Uint8Array)).toBe(FEATURES);
+    expect(viewOf(message as Uint8Array).getBigUint64(4, true)).toBe(driverFeatures);
     await driver.untilLink(true);
   });
 
@@ -101,7 +101,7 @@ describe('a legacy peer', () => {
     await start(PROTOCOL);
     const driver = stage.newDriver();
     await driver.start(DRIVER_NET);
-    await until('it is said', () => stage.logged('no link: the peer is a legacy driver') === 1);
+    await until('the reason is logged', () => stage.logged('no link: the peer is a legacy driver') === 1);
     expect(await driver.linkUp()).toBe(false);
   });
 

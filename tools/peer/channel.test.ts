@@ -121,13 +121,13 @@ describe('a back-end that breaks the protocol ends the connection', () => {
 
   it.each(cases)('%s', async (_name, wrong, code, message) => {
     const { channel } = connect({ GET_FEATURES: () => wrong });
-    const told: PmdError[] = [];
-    channel.onClosed = (error) => told.push(error);
+    const reported: PmdError[] = [];
+    channel.onClosed = (error) => reported.push(error);
     const error = await getFeatures(channel).catch((caught: PmdError) => caught);
     expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
     expect(error).toMatchObject({ message: expect.stringContaining('/run/back-end') });
     expect(channel.open).toBe(false);
-    expect(told).toEqual([error]);
+    expect(reported).toEqual([error]);
     await expect(getFeatures(channel)).rejects.toMatchObject({ code });
   });
 
@@ -140,30 +140,30 @@ describe('a back-end that breaks the protocol ends the connection', () => {
     await expect(reply).rejects.toMatchObject({ code: 'VPCI_BACKEND_GONE' });
   });
 
-  it('a message that nobody asked for', async () => {
+  it('an unsolicited message', async () => {
     const { channel, backEnd } = connect();
-    const told: PmdError[] = [];
-    channel.onClosed = (error) => told.push(error);
+    const reported: PmdError[] = [];
+    channel.onClosed = (error) => reported.push(error);
     backEnd.write(u64Bytes(VHOST_USER.GET_FEATURES, 1n));
     await until('the connection ends', () => !channel.open);
-    expect(told).toMatchObject([{ code: 'VPCI_BACKEND_PROTOCOL' }]);
+    expect(reported).toMatchObject([{ code: 'VPCI_BACKEND_PROTOCOL' }]);
   });
 
-  it('a hang-up between messages is told once', async () => {
+  it('a hang-up between messages is reported once', async () => {
     const { channel, backEnd } = connect();
-    let told = 0;
-    channel.onClosed = () => told++;
+    let reported = 0;
+    channel.onClosed = () => reported++;
     backEnd.close();
     await until('the connection ends', () => !channel.open);
     await expect(channel.send('SET_OWNER')).rejects.toMatchObject({ code: 'VPCI_BACKEND_GONE' });
-    expect(told).toBe(1);
+    expect(reported).toBe(1);
   });
 
   it('silence', async () => {
     const { channel } = connect({ GET_FEATURES: () => 'silence' }, 30);
     await expect(getFeatures(channel)).rejects.toMatchObject({
       code: 'VPCI_BACKEND_TIMEOUT',
-      message: expect.stringMatching(/no answer to GET_FEATURES within 30 ms/),
+      message: expect.stringMatching(/no reply to GET_FEATURES within 30 ms/),
     });
     expect(channel.open).toBe(false);
   });
@@ -180,16 +180,16 @@ describe('refusals and ends', () => {
     expect((await getFeatures(channel)).byteLength).toBe(8);
   });
 
-  it('close() fails what is awaited and is not told as a loss', async () => {
+  it('close() fails pending requests and is not reported as a loss', async () => {
     const { channel, backEnd } = connect({ GET_FEATURES: () => 'silence' });
-    let told = 0;
-    channel.onClosed = () => told++;
+    let reported = 0;
+    channel.onClosed = () => reported++;
     const reply = getFeatures(channel);
     await until('the request is there', () => backEnd.messages.length === 1);
     channel.close();
     channel.close();
     await expect(reply).rejects.toMatchObject({ code: 'VPCI_BACKEND_CLOSED' });
-    expect(told).toBe(0);
+    expect(reported).toBe(0);
     await until('the back-end sees it', () => backEnd.gone);
   });
 

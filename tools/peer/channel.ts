@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One vhost-user connection from the front-end's side: messages out, replies in, one exchange at a time, on the event loop.
-// The back-end is not trusted: a reply must be the one that is awaited, of the length that is expected, in time; anything
-// else ends the connection with one error that says what was wrong. Descriptors that come with a reply are closed.
+// One vhost-user connection from the front-end's side: messages out, replies in, one exchange at a time, on
+// the event loop. The back-end is not trusted: a reply must answer the pending request, have the expected
+// length, and arrive in time; anything else ends the connection with one error that says what was wrong.
+// Descriptors that come with a reply are closed.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decode, encode, type Layout } from '../../src/abi/layout.ts';
 import {
@@ -19,7 +20,9 @@ import { FrameReader, StreamEnd } from '../socket/frame-reader.ts';
 
 export type RequestName = keyof typeof VHOST_USER;
 
-/** The back-end does its part in another process, which may first have to make its own user stop. */
+/**
+ * The back-end handles the request in another process, and may first have to wait for its own driver to stop.
+ */
 const DEFAULT_TIMEOUT_MS = 5000;
 const FULL_SOCKET_RETRY_MS = 2;
 const MAX_FDS = 8;
@@ -34,7 +37,7 @@ interface Pending {
 export class Channel {
   /** Called once when the connection ends for a reason other than close(). */
   onClosed: (error: PmdError) => void = () => {};
-  /** Set when REPLY_ACK was negotiated: acked() asks for an answer. */
+  /** Set when REPLY_ACK was negotiated: acked() then requests an acknowledgement. */
   replyAck = false;
   readonly #fd: number;
   readonly #path: string;
@@ -48,7 +51,7 @@ export class Channel {
   #pending: Pending | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #ended: PmdError | undefined;
-  /** The back-end has answered at least once. */
+  /** The back-end has replied at least once. */
   #answered = false;
 
   /** Owns `fd`, a connected socket. `path` names the back-end in errors. */
@@ -73,7 +76,10 @@ export class Channel {
     return this.#inTurn(() => this.#exchange(name, VHOST_USER_VERSION, reply.size, payload, fds));
   }
 
-  /** Sends a message without a reply of its own; with REPLY_ACK, waits for the acknowledgement. Throws VPCI_BACKEND_REFUSED. */
+  /**
+   * Sends a message without a reply of its own; with REPLY_ACK, waits for the acknowledgement. Throws
+   * VPCI_BACKEND_REFUSED.
+   */
   async acked(name: RequestName, payload?: DataView, fds: readonly number[] = []): Promise<void> {
     if (!this.replyAck) return this.send(name, payload, fds);
     const flags = VHOST_USER_VERSION | VHOST_USER_NEED_REPLY_MASK;
@@ -82,14 +88,14 @@ export class Channel {
     if (value !== 0n) throw this.#error('VPCI_BACKEND_REFUSED', `it refused ${name} (answer ${value})`);
   }
 
-  /** Ends the connection; what is awaited fails. Safe to call twice. */
+  /** Ends the connection; pending requests fail. Safe to call twice. */
   close(): void {
     this.#end(this.#error('VPCI_BACKEND_CLOSED', 'the connection was closed on this side'), false);
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#turn.then(work);
-    this.#turn = result.catch(() => {}); // The caller gets the error; the next in turn only waits.
+    this.#turn = result.catch(() => {}); // The caller gets the error; the next request only waits.
     return result;
   }
 
@@ -103,7 +109,7 @@ export class Channel {
     const reply = new Promise<DataView>((resolve, reject) => {
       this.#pending = { name, size, resolve, reject };
     });
-    // Registered before the write: the answer may be there as soon as the message is.
+    // Registered before the write, because the reply may arrive as soon as the message is sent.
     const timer = setTimeout(() => this.#timedOut(name), this.#timeoutMs);
     try {
       await Promise.all([this.#write(name, flags, payload, fds), reply]);
@@ -158,7 +164,7 @@ export class Channel {
     }
   }
 
-  /** False when no whole message is there. */
+  /** False when no complete message has arrived. */
   #readOnce(): boolean {
     const message = this.#reader.read(this.#fd);
     if (!message) return false;
@@ -170,7 +176,7 @@ export class Channel {
     return true;
   }
 
-  /** Payload bytes of the reply that is awaited, or what is wrong with this header. */
+  /** Payload bytes of the pending reply, or what is wrong with this header. */
   #replyBytes(view: DataView): number | string {
     const { request, flags, size } = decode(VHOST_USER_HEADER, view);
     const pending = this.#pending;
@@ -191,10 +197,10 @@ export class Channel {
   }
 
   #timedOut(name: RequestName): void {
-    this.#end(this.#error('VPCI_BACKEND_TIMEOUT', `no answer to ${name} within ${this.#timeoutMs} ms`), true);
+    this.#end(this.#error('VPCI_BACKEND_TIMEOUT', `no reply to ${name} within ${this.#timeoutMs} ms`), true);
   }
 
-  #end(error: PmdError, tell: boolean): void {
+  #end(error: PmdError, report: boolean): void {
     if (this.#ended) return;
     this.#ended = error;
     this.#watcher.close();
@@ -202,20 +208,21 @@ export class Channel {
     native.close(this.#fd);
     this.#pending?.reject(error);
     this.#pending = undefined;
-    if (tell) this.onClosed(error);
+    if (report) this.onClosed(error);
   }
 
-  /** What a failed system call on the socket means. */
+  /** The error for a failed system call on the socket. */
   #lost(cause: unknown, when: string): PmdError {
     if (cause instanceof PmdError) return cause;
     const { code } = cause as NodeJS.ErrnoException;
-    // ECONNRESET: it closed its end with something of ours unread.
+    // ECONNRESET: the back-end closed its end with unread data from us.
     if (code === 'EPIPE' || code === 'ECONNRESET') return this.#gone(when);
     return failedTo(`work with the vhost-user back-end at ${this.#path}`, cause);
   }
 
   #gone(when: string): PmdError {
-    // vhost-user has no word for a refusal: a back-end that has another front-end closes, as one does at the wrong socket.
+    // vhost-user has no message to refuse a connection: a back-end that has another front-end just closes it,
+    // as does the server of a wrong socket.
     const what = this.#answered
       ? `it closed the connection ${when}`.trimEnd()
       : 'it closed the connection before it answered: another peer is connected to it, or this is not its vhost-user socket';

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How the front-end gets a connected socket: it connects, or (--server) it listens and takes the next back-end that comes.
+// How the front-end gets a connected socket: it connects, or (--server) listens and accepts the next
+// back-end.
 import { failedTo, PmdError } from '../../src/errors.ts';
 import { native, type SocketAccess } from '../../src/native.ts';
 import { isOtherFile, ListeningSocket } from '../socket/listening-socket.ts';
 
 export interface Connector {
-  /** A connected socket, which the caller owns. Rejects when there is no back-end, or with the signal's reason. */
+  /**
+   * A connected socket, which the caller owns. Rejects when there is no back-end, or with the signal's
+   * reason.
+   */
   connect(signal: AbortSignal): Promise<number>;
   close(): void;
 }
 
-/** Throws when `server` is asked for and the path cannot be listened on. */
+/** Throws when `server` is set and the path cannot be listened on. */
 export function createConnector(path: string, server: boolean, access: SocketAccess): Connector {
   return server ? new ListeningConnector(path, access) : new ConnectingConnector(path);
 }
@@ -34,7 +38,7 @@ class ConnectingConnector implements Connector {
       const advice = 'start vhost-pci-device first, or listen here with --server';
       if (code === 'ENOENT')
         throw new PmdError(code, `Failed to ${action}: there is no such socket; ${advice}`);
-      if (refused) throw new PmdError(code, `Failed to ${action}: nobody listens there; ${advice}`);
+      if (refused) throw new PmdError(code, `Failed to ${action}: no process listens there; ${advice}`);
       throw failedTo(action, cause);
     }
   }

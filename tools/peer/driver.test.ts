@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The peer against scripted back-ends: what it needs of one, and what it does when one goes away. Traffic through a real
-// back-end is in test/peer-dpdk.test.ts.
+// The peer against scripted back-ends: what it requires of one, and what it does when one goes away. Traffic
+// through a real back-end is in test/peer-dpdk.test.ts.
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -118,7 +118,7 @@ describe('the peer', () => {
 });
 
 describe('frames that never come back', () => {
-  it('are given up after a while and told as missing', async () => {
+  it('are given up after a while and reported as missing', async () => {
     new Server();
     const { peer } = createPeer({ mode: 'both', count: 10, patienceMs: 20 });
     await peer.start();
@@ -162,7 +162,7 @@ describe('an attack', () => {
   });
 });
 
-describe('a back-end that is not there or not able', () => {
+describe('a missing or incapable back-end', () => {
   it('a missing socket is one error that names it', async () => {
     const { peer } = createPeer();
     await expect(peer.start()).rejects.toMatchObject({
@@ -212,7 +212,7 @@ describe('a back-end that goes away', () => {
       native.fileInfo(server.last.find('SET_MEM_TABLE')?.fds[0] as number).inode;
     const memory = inode(first);
     first.close();
-    await until('it is told', () => events.length === 2);
+    await until('it is reported', () => events.length === 2);
     expect(events[1]).toMatchObject({ kind: 'down', reason: { code: 'VPCI_BACKEND_GONE' } });
     const second = new Server();
     await until('it is back', () => peer.up);
@@ -240,12 +240,12 @@ describe('a back-end that goes away', () => {
     expect(peer.failure).toMatchObject({ code: 'VPCI_BACKEND_GONE' });
   });
 
-  it('may be gone for good: stop() ends the waiting', async () => {
+  it('may never return: stop() ends the waiting', async () => {
     const server = new Server();
     const { peer, events } = createPeer();
     await peer.start();
     server.close();
-    await until('it is told', () => events.length === 2);
+    await until('it is reported', () => events.length === 2);
     await peer.stop();
     expect(peer.up).toBe(false);
   });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The built-in peer: a virtio-net driver in a process, with a vhost-user front-end. It starts a session with a back-end,
-// starts another when that one is lost, and keeps memory and totals across them.
+// The built-in peer: a virtio-net driver in a process, with a vhost-user front-end. It starts a session with
+// a back-end, starts a new one when the connection is lost, and keeps memory and totals across sessions.
 import type { RecordableHistogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PmdError } from '../../src/errors.ts';
@@ -19,22 +19,22 @@ export type PeerEvent =
   | { readonly kind: 'up'; readonly features: bigint }
   /** The back-end went away. */
   | { readonly kind: 'down'; readonly reason: PmdError }
-  /** It is not up, or not back: reported once for each new reason. */
+  /** The back-end is not up, or not back: reported once for each new reason. */
   | { readonly kind: 'waiting'; readonly reason: PmdError };
 
 export class Peer {
   readonly options: PeerOptions;
   onEvent: (event: PeerEvent) => void = () => {};
-  /** Why the peer came to its end by itself: an lcore failed, or the back-end went away and reconnecting is off. */
+  /** Why the peer ended by itself: an lcore failed, or the back-end went away and reconnecting is off. */
   failure: PmdError | undefined;
-  /** Mode 'latency': what was recorded since the start, over all sessions. */
+  /** Mode 'latency': latencies recorded since the start, over all sessions. */
   readonly histogram: RecordableHistogram | undefined;
   readonly #abort = new AbortController();
   readonly #past = noStats();
   #connector: Connector | undefined;
   #memory: PeerMemory | undefined;
   #session: PeerConnection | undefined;
-  /** Whatever may make a session: stop() waits for its end. */
+  /** The attempt that may create a session: stop() waits for its end. */
   #connecting: Promise<void> | undefined;
 
   constructor(options: Partial<PeerOptions> & Pick<PeerOptions, 'path'>) {
@@ -43,9 +43,10 @@ export class Peer {
   }
 
   /**
-   * Connects (as a server: waits for the back-end) and starts the traffic. Rejects when there is no back-end or it cannot do
-   * what is asked; one that hangs up during the negotiation is tried again when reconnecting is on. After a rejection
-   * the peer holds nothing. After stop() it returns without a session.
+   * Connects (as a server: waits for the back-end) and starts the traffic. Rejects when there is no back-end
+   * or it cannot do what was requested; one that hangs up during the negotiation is tried again if
+   * reconnecting is on. After a rejection the peer holds no resources. After stop() it returns without a
+   * session.
    */
   async start(): Promise<void> {
     this.#connecting = this.#begin();
@@ -56,7 +57,7 @@ export class Peer {
     return this.#session !== undefined;
   }
 
-  /** True when all of `count` was sent and came back or was given up. */
+  /** True when all `count` frames were sent, and each came back or was given up. */
   get done(): boolean {
     return this.#session?.done ?? false;
   }
@@ -67,23 +68,26 @@ export class Peer {
     return this.#session ? addStats(sum, this.#session.stats()) : sum;
   }
 
-  /** Sends no more and waits until what is on its way came back or was given up. */
+  /** Stops sending and waits until the frames in flight have come back or are given up. */
   async drain(): Promise<void> {
     this.#session?.drain();
     while (this.#session && !this.#session.done && !this.failure) await sleep(POLL_MS);
   }
 
-  /** Breaks a rule of the ring on purpose, see hostile.ts. Throws VPCI_PEER_DOWN without a back-end, VPCI_HOSTILE when its rings have no such rule. */
+  /**
+   * Breaks a rule of the ring on purpose, see hostile.ts. Throws VPCI_PEER_DOWN without a back-end,
+   * VPCI_HOSTILE when rings of this kind have no such rule.
+   */
   async attack(kind: string, role: 'rx' | 'tx'): Promise<void> {
     if (!this.#session)
-      throw new PmdError('VPCI_PEER_DOWN', `Failed to attack ${this.options.path}: there is no back-end`);
+      throw new PmdError('VPCI_PEER_DOWN', `Failed to attack ${this.options.path}: no back-end is connected`);
     await this.#session.attack(kind, role);
   }
 
-  /** Stops the rings, says goodbye, and frees everything. Safe to call twice. */
+  /** Stops the rings in order, disconnects, and frees everything. Safe to call twice. */
   async stop(): Promise<void> {
     this.#abort.abort(new PmdError('VPCI_PEER_STOPPED', 'The peer was stopped'));
-    await this.#connecting?.catch(() => {}); // start() has told it.
+    await this.#connecting?.catch(() => {}); // start() has reported it.
     const session = this.#session;
     this.#session = undefined;
     try {
@@ -132,7 +136,7 @@ export class Peer {
     this.onEvent({ kind: 'up', features: session.negotiated.features });
   }
 
-  /** The memory that earlier sessions used, when it is large enough. */
+  /** Reuses the memory of earlier sessions if it is large enough. */
   #memoryFor(bytes: number): PeerMemory {
     if (this.#memory && this.#memory.bytes < bytes) {
       this.#memory.close();
@@ -167,7 +171,7 @@ export class Peer {
   }
 
   async #reconnect(because: PmdError): Promise<void> {
-    let told = because.message;
+    let reported = because.message;
     while (!this.#abort.signal.aborted) {
       await sleep(RETRY_MS, undefined, { signal: this.#abort.signal }).catch(() => {});
       if (this.#abort.signal.aborted) return;
@@ -176,8 +180,8 @@ export class Peer {
       } catch (error) {
         const reason = error as PmdError;
         if (this.#abort.signal.aborted) return;
-        if (reason.message !== told) this.onEvent({ kind: 'waiting', reason });
-        told = reason.message;
+        if (reason.message !== reported) this.onEvent({ kind: 'waiting', reason });
+        reported = reason.message;
       }
     }
   }

@@ -112,7 +112,7 @@ describe('negotiation', () => {
     const { frontEnd } = connect({ queuePairs: 2 });
     await expect(frontEnd.negotiate(0n, 3)).rejects.toMatchObject({
       code: 'VPCI_QUEUE_COUNT',
-      message: expect.stringMatching(/has 2 queue pairs, 3 were asked for/),
+      message: expect.stringMatching(/has 2 queue pairs, but 3 were requested/),
     });
   });
 });
@@ -140,7 +140,7 @@ describe('configuration', () => {
     );
   });
 
-  it('tells the ring: base, user addresses, and the kick last', async () => {
+  it('sets up the ring: base, user addresses, and the kick last', async () => {
     const { frontEnd, backEnd } = connect();
     await frontEnd.negotiate(0n, 1);
     const ring = {
@@ -185,7 +185,7 @@ describe('configuration', () => {
     expect(calls.map((fd) => native.eventfdDrain(fd))).toEqual([0n, 1n]);
   });
 
-  it('says DRIVER_OK to a back-end with STATUS only', async () => {
+  it('sends DRIVER_OK only to a back-end with STATUS', async () => {
     const statuses = async (protocolFeatures: bigint): Promise<bigint[]> => {
       const { frontEnd, backEnd } = connect({ protocolFeatures });
       await frontEnd.negotiate(0n, 1);
@@ -210,7 +210,7 @@ describe('configuration', () => {
 });
 
 describe('the end of a ring', () => {
-  it('returns the index that the back-end tells', async () => {
+  it('returns the index that the back-end reports', async () => {
     const { frontEnd } = connect();
     await frontEnd.negotiate(0n, 1);
     expect(await frontEnd.stopRing(1)).toBe(7);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The vhost-user front-end's conversation with a back-end, step by step (vhost-user.rst): negotiation, memory, rings,
-// and the end of the rings. Knows messages and their order; what the rings hold is not its business.
+// The vhost-user front-end's conversation with a back-end, step by step (vhost-user.rst): negotiation,
+// memory, rings, and the end of the rings. Knows messages and their order, but not the contents of the rings.
 import { decode, encode } from '../../src/abi/layout.ts';
 import {
   VHOST_USER_F_PROTOCOL_FEATURES,
@@ -47,20 +47,20 @@ export interface Region {
   readonly userspace: bigint;
   /** Offset in the file. */
   readonly offset: number;
-  /** The file; stays the caller's. */
+  /** The file; remains the caller's. */
   readonly fd: number;
 }
 
-/** What one ring needs; addresses are the front-end's own, as the protocol wants them. */
+/** Parameters of one ring; addresses are in the front-end's address space, as the protocol requires. */
 export interface RingStart {
   readonly index: number;
   readonly size: number;
-  /** Next available index that the back-end takes. */
+  /** Next available index that the back-end consumes. */
   readonly base: number;
   readonly desc: bigint;
   readonly avail: bigint;
   readonly used: bigint;
-  /** Eventfd that the front-end writes; stays the caller's. */
+  /** Eventfd that the front-end writes; remains the caller's. */
   readonly kickFd: number;
 }
 
@@ -68,7 +68,7 @@ export interface Negotiated {
   /** Virtio features of both sides, without VHOST_USER_F_PROTOCOL_FEATURES. */
   readonly features: bigint;
   readonly protocolFeatures: bigint;
-  /** Queue pairs that the back-end has; 1 when it cannot say. */
+  /** Queue pairs of the back-end; 1 when it cannot report them. */
   readonly maxPairs: number;
 }
 
@@ -85,9 +85,9 @@ export class FrontEnd {
   }
 
   /**
-   * Agrees on features: those of `wanted` that the back-end offers; VERSION_1 it must offer, and enough queues for `pairs`. A
-   * `legacy` driver does without VERSION_1, and knows the first 32 features only (VIRTIO 1.2, 2.2.3).
-   * Throws VPCI_BACKEND_FEATURES or VPCI_QUEUE_COUNT.
+   * Negotiates the features of `wanted` that the back-end offers; it must offer VERSION_1 and enough queues
+   * for `pairs`. A `legacy` driver does not need VERSION_1 and only knows the first 32 features (VIRTIO 1.2,
+   * 2.2.3). Throws VPCI_BACKEND_FEATURES or VPCI_QUEUE_COUNT.
    */
   async negotiate(wanted: bigint, pairs: number, legacy = false): Promise<Negotiated> {
     await this.#channel.send('SET_OWNER');
@@ -95,7 +95,7 @@ export class FrontEnd {
     if (!legacy && !hasFeature(offered, VIRTIO_F_VERSION_1)) {
       throw this.#error(
         'VPCI_BACKEND_FEATURES',
-        'it does not offer VIRTIO_F_VERSION_1, which only a legacy driver does without (--legacy)',
+        'it does not offer VIRTIO_F_VERSION_1, which only a legacy driver can do without (--legacy)',
       );
     }
     if (hasFeature(offered, VHOST_USER_F_PROTOCOL_FEATURES)) await this.#negotiateProtocol();
@@ -103,7 +103,7 @@ export class FrontEnd {
       ? Number(await this.#getU64('GET_QUEUE_NUM'))
       : 1;
     if (maxPairs < pairs)
-      throw this.#error('VPCI_QUEUE_COUNT', `it has ${maxPairs} queue pairs, ${pairs} were asked for`);
+      throw this.#error('VPCI_QUEUE_COUNT', `it has ${maxPairs} queue pairs, but ${pairs} were requested`);
     const mq = pairs > 1 ? features(VIRTIO_NET_F_MQ) : 0n;
     const known = legacy ? 0xffff_ffffn & (wanted | mq) : wanted | mq | features(VIRTIO_F_VERSION_1);
     const agreed = offered & known & ~PROTOCOL;
@@ -111,7 +111,10 @@ export class FrontEnd {
     return { features: agreed, protocolFeatures: this.#protocol, maxPairs };
   }
 
-  /** Gives each ring its call eventfd: first of all, as other front-ends do, so that the back-end knows how many rings come. */
+  /**
+   * Sets each ring's call eventfd: first, as other front-ends do, so that the back-end knows how many rings
+   * to expect.
+   */
   async setCalls(callFds: readonly number[]): Promise<void> {
     for (const [index, fd] of callFds.entries()) {
       await this.#channel.acked('SET_VRING_CALL', u64(BigInt(index)), [fd]);
@@ -136,7 +139,7 @@ export class FrontEnd {
     await this.#channel.acked(slots ? 'ADD_MEM_REG' : 'SET_MEM_TABLE', payload, [region.fd]);
   }
 
-  /** Starts a ring; the kick comes last, because it is what starts a ring (vhost-user.rst, Ring states). */
+  /** Starts a ring; SET_VRING_KICK comes last, because it starts the ring (vhost-user.rst, Ring states). */
   async startRing(ring: RingStart): Promise<void> {
     const { index } = ring;
     const state = (num: number): DataView => encode(VHOST_USER_VRING_STATE, { index, num });
@@ -154,7 +157,7 @@ export class FrontEnd {
     await this.#channel.acked('SET_VRING_KICK', u64(BigInt(index)), [ring.kickFd]);
   }
 
-  /** Enables or disables a ring; without protocol features every ring is enabled from its start. */
+  /** Enables or disables a ring; without protocol features every ring is enabled from the start. */
   async enableRing(index: number, enabled: boolean): Promise<void> {
     if (!hasFeature(this.#vhostFeatures, VHOST_USER_F_PROTOCOL_FEATURES)) return;
     await this.#channel.acked(
@@ -163,19 +166,22 @@ export class FrontEnd {
     );
   }
 
-  /** Says that the driver is complete: back-ends with STATUS start the device now. */
+  /** Sets DRIVER_OK: back-ends with STATUS start the device now. */
   async driverOk(): Promise<void> {
     await this.#setStatus(FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
   }
 
-  /** Stops a ring; returns the index of the next available entry that the back-end did not take, or its slot and wrap counter. */
+  /**
+   * Stops a ring; returns the index of the next available entry that the back-end did not consume, or its
+   * slot and wrap counter.
+   */
   async stopRing(index: number): Promise<number> {
     const request = encode(VHOST_USER_VRING_STATE, { index });
     const reply = decode(
       VHOST_USER_VRING_STATE,
       await this.#channel.call('GET_VRING_BASE', VHOST_USER_VRING_STATE, request),
     );
-    // A packed ring's number tells of the used descriptors too, in its upper half.
+    // For a packed ring the upper half of the number is the position in the used descriptors.
     const packed = hasFeature(this.#vhostFeatures, VIRTIO_F_RING_PACKED);
     if (reply.index !== index || (!packed && reply.num > 0xffff)) {
       throw this.#error(

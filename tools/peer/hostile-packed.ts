@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A packed ring, broken: VIRTIO 1.2, 2.8. The driver's own place and wrap counter are in the addon; the ring shows them: the
-// AVAIL bit of a slot is the wrap counter of the round in which the driver wrote it.
+// Breaks a packed ring: VIRTIO 1.2, 2.8. The driver's own position and wrap counter are in the addon, but the
+// ring reveals them: the AVAIL bit of a slot is the wrap counter of the round in which the driver wrote it.
 import { readField, writeField } from '../../src/abi/layout.ts';
 import {
   PVIRTQ_DESC,
@@ -17,7 +17,7 @@ const OWNER = VRING_PACKED_DESC_F_AVAIL | VRING_PACKED_DESC_F_USED;
 const RULES: Readonly<Record<string, Breaker>> = {
   'chain-loop': (t) => listWithoutEnd(t, 64),
   'chain-loop-zero-length': (t) => listWithoutEnd(t, 0),
-  /** Its second buffer is one that the driver says nothing of. */
+  /** The second buffer of the list lies outside the memory. */
   'list-with-bad-buffer': (t) => {
     const { slot, wrap } = next(t);
     const second = slot + 1 < t.ring.size ? { slot: slot + 1, wrap } : { slot: 0, wrap: !wrap };
@@ -49,14 +49,17 @@ const flagsOf = (t: HostileTarget, slot: number): number =>
 const availOf = (t: HostileTarget, slot: number): boolean =>
   (flagsOf(t, slot) & VRING_PACKED_DESC_F_AVAIL) !== 0;
 
-/** Where the driver writes next: the first slot of another round than slot 0; when there is none, a new round begins. */
+/**
+ * Where the driver writes next: the first slot whose round differs from that of slot 0; if there is none, a
+ * new round begins.
+ */
 function next(t: HostileTarget): { slot: number; wrap: boolean } {
   const wrap = availOf(t, 0);
   for (let slot = 1; slot < t.ring.size; slot++) if (availOf(t, slot) !== wrap) return { slot, wrap };
   return { slot: 0, wrap: !wrap };
 }
 
-/** Slots that are the device's to use. */
+/** Slots that the device may use. */
 function heldSlots(t: HostileTarget): number[] {
   return Array.from({ length: t.ring.size }, (_, slot) => slot).filter((slot) => {
     const bits = flagsOf(t, slot) & OWNER;
@@ -64,7 +67,9 @@ function heldSlots(t: HostileTarget): number[] {
   });
 }
 
-/** Every slot is part of one list, the next one last, so that the device never sees half of it. */
+/**
+ * Makes every slot part of one list, writing the next slot last, so that the device never sees half of it.
+ */
 function listWithoutEnd(t: HostileTarget, len: number): void {
   const buffer = { addr: t.gpa, len, flags: direction(t) | VRING_DESC_F_NEXT };
   const { slot, wrap } = next(t);
@@ -75,7 +80,7 @@ function listWithoutEnd(t: HostileTarget, len: number): void {
   }
 }
 
-/** Writes a descriptor; whose it is comes last, and stays as it was when it is not given. */
+/** Writes a descriptor; the ownership bits are written last, and are kept when omitted. */
 function write(t: HostileTarget, slot: number, { addr, len, flags }: HostileBuffer, whose?: number): void {
   const base = offsetOf(t, slot);
   writeField(t.view, fields.addr, addr, base);

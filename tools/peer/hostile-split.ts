@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A split ring, broken: VIRTIO 1.2, 2.7.
+// Breaks a split ring: VIRTIO 1.2, 2.7.
 import { readField, writeField } from '../../src/abi/layout.ts';
 import {
   VRING_AVAIL,
@@ -11,7 +11,10 @@ import {
 import type { Breaker, HostileBuffer, HostileTarget } from './hostile-target.ts';
 import { availOffset, descOffset } from './layout.ts';
 
-/** Makes one available entry bad: `head` is its descriptor, `index` its free-running place in the available ring. */
+/**
+ * Corrupts one available entry: `head` is its descriptor, `index` its free-running index in the available
+ * ring.
+ */
 type EntryBreaker = (target: HostileTarget, head: number, index: number) => void;
 
 const RULES: Readonly<Record<string, Breaker>> = {
@@ -61,7 +64,7 @@ function outstanding({ view, ring }: HostileTarget): number {
   return (available - used) & 0xffff;
 }
 
-/** Adds to the available index, as the last write: the entry before it is complete. */
+/** Adds to the available index; this is the last write, when the entry is complete. */
 function moveAvail({ view, ring }: HostileTarget, by: number): void {
   const index = new Uint16Array(view.buffer, view.byteOffset + ring.avail + VRING_AVAIL.fields.idx.offset, 1);
   Atomics.store(index, 0, Atomics.load(index, 0) + by);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A ring that --hostile breaks, and what breaks it.
+// A ring that --hostile breaks, and the function that breaks it.
 import type { RingPlace } from './layout.ts';
 
 export type RingRole = 'rx' | 'tx';
 
-/** A ring in shared memory, and where that memory lies for the back-end. */
+/** A ring in shared memory, and the location of that memory for the back-end. */
 export interface HostileTarget {
   readonly view: DataView;
   readonly ring: RingPlace;
@@ -15,12 +15,12 @@ export interface HostileTarget {
   readonly memoryBytes: number;
 }
 
-/** A descriptor's buffer, as both kinds of ring have it. */
+/** A descriptor's buffer, in the fields common to both kinds of ring. */
 export interface HostileBuffer {
   readonly addr: bigint;
   readonly len: number;
   readonly flags: number;
 }
 
-/** Makes a ring bad whose driver stands still. */
+/** Corrupts a ring whose driver is stopped. */
 export type Breaker = (target: HostileTarget) => void;

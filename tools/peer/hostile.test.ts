@@ -162,7 +162,7 @@ describe.each([
     expect(native.queueState(queue)).toBe(QUEUE_RUNNING);
   });
 
-  it('a rule that the other kind of ring has is none here', () => {
+  it('a rule of the other kind of ring is refused', () => {
     const { target } = joined('rx', packed);
     const kind = packed ? 'avail-jump' : 'list-with-bad-buffer';
     expect(() => writeHostile(kind, target, packed)).toThrow(`has no rule '${kind}'`);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The probe over both sides of a queue pair in one thread. Of times only what holds on any machine is asked: nothing comes back before it was due,
-// and a pause of ours is in every time that it was part of.
+// The probe with both sides of a queue pair in one thread. Checks only what holds on any machine: nothing
+// comes back before it was due, and a pause shows in every time that it was part of.
 import type { RecordableHistogram } from 'node:perf_hooks';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Mempool } from '../../src/ethdev/mempool.ts';
@@ -69,12 +69,12 @@ describe('the latency probe', () => {
     send(probe, 32);
     forward();
     probe.receive(32, true);
-    // Frame 31 was due after 3.1 ms, and 20 ms had passed before any could go.
+    // Frame 31 was due after 3.1 ms, and 20 ms passed before any frame could be sent.
     expect([histogram.count, histogram.min >= 16e6]).toEqual([32, true]);
     expect(probe.due()).toBeGreaterThan(200 - 32);
   });
 
-  it('takes a stall of its own out of the times and off the schedule, where it is told to', () => {
+  it('removes its own stalls from the times and the schedule, when enabled', () => {
     const probe = createProbe(10_000, 0, 0, 10_000);
     probe.receive(32, true);
     send(probe, 32);
@@ -82,7 +82,7 @@ describe('the latency probe', () => {
     forward();
     expect(probe.receive(32, true)).toBe(32);
     expect(histogram.count).toBe(0);
-    // 200 frames would be due after 20 ms; what is not forgiven is at most 10 ms before the first look.
+    // 200 frames would be due after 20 ms; at most 10 ms before the first receive are not forgiven.
     expect(probe.due()).toBeLessThan(101 - 32 + 1);
     for (let tries = 0; tries < 100 && histogram.count === 0; tries++) {
       send(probe, 3);
@@ -92,8 +92,8 @@ describe('the latency probe', () => {
     expect(histogram.count).toBe(3);
   });
 
-  it('does not take its own work for a stall', () => {
-    // No look is as short as a nanosecond, but 64 frames explain 32 us.
+  it('does not mistake its own work for a stall', () => {
+    // Every interval between receives is longer than a nanosecond, but 64 frames explain 32 us.
     const probe = createProbe(ALWAYS_DUE, 0, 0, 0.001);
     for (let tries = 0; tries < 1000 && histogram.count === 0; tries++) {
       send(probe, 32);
@@ -103,14 +103,14 @@ describe('the latency probe', () => {
     expect(histogram.count).toBeGreaterThan(0);
   });
 
-  it('owes no frame before its time', () => {
+  it('has no frame due before its time', () => {
     const probe = createProbe(1e-3);
     expect(probe.due()).toBe(1);
     send(probe, 1);
     expect(probe.due()).toBe(0);
   });
 
-  it('gives up what later frames have overtaken', () => {
+  it('gives up frames that later ones have overtaken', () => {
     const probe = createProbe();
     send(probe, 10);
     forward(4, 8);
@@ -129,7 +129,7 @@ describe('the latency probe', () => {
     expect([probe.receive(32, true), histogram.count]).toEqual([20, 5]);
   });
 
-  it('goes on where the queue has been used before, and does not know its old frames', () => {
+  it('works on a queue that has been used before, and ignores its old frames', () => {
     native.driverGenerate(loop.peerTx, 5);
     const probe = createProbe(ALWAYS_DUE, 0, 5);
     send(probe, 3);

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Mode 'latency' on one queue pair: lets frames go when they are due, and records for each that comes back how long after that
-// it was. A frame is known by its sequence number, so one that is lost leaves the others' times alone. Allocates nothing.
+// Mode 'latency' on one queue pair: sends frames when they are due, and records for each that comes back how
+// long after its due time it arrived. Frames are identified by their sequence number, so a lost one does not
+// affect the times of others. Allocates nothing.
 import type { RecordableHistogram } from 'node:perf_hooks';
 import { type DriverQueueHandle, native } from '../../src/native.ts';
 import { latencyHistogram } from './latency.ts';
 import { Pace } from './pace.ts';
 
-/** Plain data: it travels to the worker thread, where the histogram is the same one. */
+/** Plain data: it is passed to the worker thread, which shares the histogram. */
 export interface LatencyPlan {
-  /** Frames a second on each pair. */
+  /** Frames per second on each pair. */
   readonly rate: number;
   /** Seconds at the start whose frames are not recorded. */
   readonly warmUp: number;
   /**
-   * Microseconds. When there was so much more between two looks than the frames that moved meanwhile explain, the probe itself was
-   * away: the frames on their way are not recorded, and those to come are due so much later. Infinity: such a stall counts like any other.
+   * Microseconds. When the time between two receives exceeds what the frames moved in between explain by this
+   * much, the probe itself was stalled: the frames in flight are not recorded, and later ones are postponed
+   * by the stall. Infinity: such a stall counts like any other.
    */
   readonly ownStall: number;
   /** Nanoseconds. */
@@ -22,15 +24,18 @@ export interface LatencyPlan {
 }
 
 /**
- * Microseconds that a frame sent, received or recorded may take, with 1518 bytes from a far core too: a full burst after a stall of the
- * back-end is no stall of ours.
+ * Microseconds that sending, receiving or recording a frame may take, even with 1518 bytes from a far core: a
+ * full burst after a stall of the back-end must not count as a stall of our own.
  */
 const WORK_PER_FRAME = 0.5;
 
 export class LatencyProbe {
   readonly #rx: DriverQueueHandle;
   readonly #histogram: RecordableHistogram;
-  /** Takes the times of the warm-up, and what is forgiven: V8 has compiled what records before it counts. */
+  /**
+   * Records the times that do not count (warm-up, forgiven stalls), so that V8 has compiled the recording
+   * code before it matters.
+   */
   readonly #rehearsal = latencyHistogram();
   /** See native.driverArrivals. */
   readonly #arrivals: Float64Array;
@@ -44,7 +49,7 @@ export class LatencyProbe {
   readonly #ownStall: number;
   /** Ticks. */
   readonly #workPerFrame: number;
-  /** Frames sent or recorded since the last look. */
+  /** Frames sent since the last receive, plus those that it received. */
   #worked = 0;
   #sent = 0;
   /** One more than the number of the last frame that came back. */
@@ -65,7 +70,7 @@ export class LatencyProbe {
     this.#workPerFrame = (WORK_PER_FRAME / 1e6) * hz;
   }
 
-  /** Frames that are due and not sent, by the clock of the last receive(). */
+  /** Frames that are due but not sent, by the clock of the last receive(). */
   due(): number {
     return this.#pace.dueBy(this.#arrivals[0] as number) - this.#sent;
   }
@@ -75,12 +80,12 @@ export class LatencyProbe {
     this.#worked += frames;
   }
 
-  /** Frames on their way: those before the last that came back have come too, or are lost. */
+  /** Frames in flight: those before the last one that came back have come back too, or are lost. */
   away(): number {
     return this.#sent - this.#back;
   }
 
-  /** As driverReceive, and records. */
+  /** Like driverReceive, and records the times. */
   receive(burst: number, check: boolean): number {
     const before = this.#arrivals[0] as number;
     const frames = native.driverReceiveTimed(this.#rx, burst, check);
@@ -96,7 +101,7 @@ export class LatencyProbe {
     this.#recordFrom = Math.max(this.#recordFrom, this.#sent);
   }
 
-  /** What is no number of a frame that was sent is not our frame: the checks count it. */
+  /** A number that was never sent does not belong to our frames: the checks count it. */
   #record(number: number): void {
     if (number < 0 || number >= this.#sent) return;
     if (number >= this.#back) this.#back = number + 1;

@@ -26,12 +26,12 @@ describe('percentiles', () => {
     });
   });
 
-  it('of nothing are none', () => {
+  it('of nothing do not exist', () => {
     expect(summarize(latencyHistogram())).toBeNull();
     expect(latencyLine(null)).toBe('latency -');
   });
 
-  it('are told in microseconds', () => {
+  it('are printed in microseconds', () => {
     const latency = { samples: 9, minNs: 800, meanNs: 1250, p50Ns: 1100, p90Ns: 1500, p99Ns: 2000 };
     expect(latencyLine({ ...latency, p999Ns: 12_345, p9999Ns: 50_000, maxNs: 1_234_567 })).toBe(
       'latency (us) min 0.8  mean 1.3  p50 1.1  p90 1.5  p99 2.0  p99.9 12.3  p99.99 50.0  max 1234.6',
@@ -50,7 +50,7 @@ describe('buckets', () => {
     ]);
   });
 
-  it('of nothing are none', () => {
+  it('of nothing do not exist', () => {
     expect(bucketsOf(latencyHistogram())).toEqual([]);
   });
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What mode 'latency' found, as figures and as lines.
+// Results of mode 'latency', as figures and as text lines.
 import { createHistogram, type Histogram, type RecordableHistogram } from 'node:perf_hooks';
 
 /** Nanoseconds from the time at which a frame was due to its return. */
@@ -16,18 +16,18 @@ export interface Latency {
   readonly maxNs: number;
 }
 
-/** Frames that took more than the bucket before this one's `toNs`, and at most this one's. */
+/** Frames that took more than the previous bucket's `toNs`, and at most this one's. */
 export interface LatencyBucket {
   readonly toNs: number;
   readonly samples: number;
 }
 
-/** 18 minutes: more than any frame is waited for. */
+/** 18 minutes: longer than the peer waits for any frame. */
 const LONGEST_NS = 2 ** 40;
 /** Significant decimal digits of a value. */
 const FIGURES = 3;
 
-/** One for all threads that record: a clone of it in another thread shares its counts. */
+/** One histogram for all recording threads: a clone in another thread shares the counts. */
 export const latencyHistogram = (): RecordableHistogram =>
   createHistogram({ lowest: 1, highest: LONGEST_NS, figures: FIGURES });
 
@@ -47,7 +47,10 @@ export function summarize(histogram: Histogram): Latency | null {
   };
 }
 
-/** From the bucket of the least to that of the greatest, without gaps; they end at 1, 2 and 5 times the powers of ten. */
+/**
+ * Buckets from the smallest to the largest value, without gaps; they end at 1, 2 and 5 times the powers of
+ * ten.
+ */
 export function bucketsOf(histogram: Histogram): LatencyBucket[] {
   const buckets: LatencyBucket[] = [];
   let before = 0;
@@ -61,7 +64,7 @@ export function bucketsOf(histogram: Histogram): LatencyBucket[] {
   return buckets;
 }
 
-/** How many of the values are at most `value`: the percentile asked backwards. */
+/** How many of the values are at most `value`: the inverse of a percentile. */
 function countAtMost(histogram: Histogram, value: number): number {
   let [least, most] = [0, histogram.count];
   while (least < most) {
@@ -72,7 +75,7 @@ function countAtMost(histogram: Histogram, value: number): number {
   return least;
 }
 
-/** "rtt us min 1.3  p50 1.9  …"; a dash for nothing recorded. */
+/** "latency (us) min 1.3  mean 1.9  …"; a dash when nothing was recorded. */
 export function latencyLine(latency: Latency | null): string {
   if (latency === null) return 'latency -';
   const { minNs, meanNs, p50Ns, p90Ns, p99Ns, p999Ns, p9999Ns, maxNs } = latency;

@@ -42,7 +42,7 @@ describe('the memory plan', () => {
     expect(all).toHaveLength(8 * given.pairs);
   });
 
-  test.prop([options])('aligns what the specification and hugepages want', (given) => {
+  test.prop([options])('aligns what the specification and hugepages require', (given) => {
     const plan = planMemory(given);
     expect(plan.bytes % (2 << 20)).toBe(0);
     for (const { rx, tx } of plan.pairs) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where the rings and buffers of the peer lie in its one memory file. Pure: numbers in, offsets out.
-// The file is seen under three addresses that differ on purpose (its offset, its guest-physical address and its address in
-// the front-end's process): a back-end that mixes them up fails at once instead of by luck.
+// Layout of the peer's rings and buffers in its single memory file. Pure: numbers in, offsets out. The file
+// has three addresses that differ on purpose (its offset, its guest-physical address and its address in the
+// front-end's process): a back-end that mixes them up fails at once instead of working by luck.
 import { VIRTIO_NET_HDR } from '../../src/abi/virtio-net.ts';
 import {
   VRING_AVAIL,
@@ -18,22 +18,26 @@ import { PmdError } from '../../src/errors.ts';
 
 /** Guest-physical address of the memory's first byte. */
 export const PEER_GPA = 0x4000_0000n;
-/** Address of the same byte in the vhost-user front-end's process, as far as the back-end is told. */
+/** Address of the same byte in the front-end's process, as reported to the back-end. */
 export const PEER_USERSPACE = 0x7f00_0000_0000n;
 
-/** Ethernet frame without FCS: the least and the most that the peer sends. */
+/** Limits of the frames that the peer sends, without FCS. */
 export const MIN_FRAME = 60;
 export const MAX_FRAME = 9216;
 
 /**
- * A receive buffer when frames may be spread over several (MRG_RXBUF), header included. An odd number of cache lines:
- * buffers a power of two apart share a few sets of every cache, which costs a factor of five and more at 64 bytes.
+ * A receive buffer when frames may be spread over several (MRG_RXBUF), header included. An odd number of
+ * cache lines: buffers a power of two apart share a few sets of every cache, which costs a factor of five or
+ * more at 64 bytes.
  */
 export const MERGEABLE_BUFFER = 33 * 64;
 
 const CACHE_LINE = 64;
 
-/** Byte offsets of the three parts of a ring in the memory; those of a split ring are large enough for a packed one. */
+/**
+ * Byte offsets of the three parts of a ring in the memory; those of a split ring are large enough for a
+ * packed one.
+ */
 export interface RingPlace {
   readonly desc: number;
   readonly avail: number;
@@ -67,16 +71,16 @@ export interface PlanOptions {
   /** Longest frame to send or (without mergeable buffers) to receive, bytes without FCS. */
   readonly frameSize: number;
   readonly mergeable: boolean;
-  /** Packed rings, which have any number of entries. */
+  /** Packed rings, which may have any number of entries. */
   readonly packed?: boolean;
 }
 
-/** Lays out all queue pairs. Throws VPCI_QUEUE_SIZE for a size that the kind of ring cannot have. */
+/** Lays out all queue pairs. Throws VPCI_QUEUE_SIZE for a size that this kind of ring cannot have. */
 export function planMemory(options: PlanOptions): MemoryPlan {
   const { queueSize } = options;
   const odd = options.packed !== true && (queueSize & (queueSize - 1)) !== 0;
   if (queueSize < 2 || queueSize > VRING_MAX_SIZE || odd) {
-    const limits = `2 to ${VRING_MAX_SIZE}, ${odd ? 'of a split ring a power of two' : 'no more and no less'}`;
+    const limits = `2 to ${VRING_MAX_SIZE}${odd ? ', a power of two for split rings' : ''}`;
     throw new PmdError('VPCI_QUEUE_SIZE', `Failed to lay out a ring of ${queueSize} entries: ${limits}`);
   }
   let end = 0;
@@ -86,7 +90,7 @@ export function planMemory(options: PlanOptions): MemoryPlan {
     return offset;
   };
   const queue = (bufferSize: number): QueuePlace => ({
-    // Parts that different sides write never share a cache line.
+    // Parts written by different sides never share a cache line.
     desc: take(vringDescBytes(queueSize), PAGE),
     avail: take(vringAvailBytes(queueSize), CACHE_LINE),
     used: take(vringUsedBytes(queueSize), CACHE_LINE),
@@ -99,22 +103,24 @@ export function planMemory(options: PlanOptions): MemoryPlan {
     rx: queue(options.mergeable ? MERGEABLE_BUFFER : whole),
     tx: queue(whole),
   }));
-  // Hugepage files are sized in whole pages of this size.
+  // Hugepage files consist of whole pages of this size.
   return { bytes: alignUp(end, HUGE_PAGE), pairs };
 }
 
-/** Bytes of a buffer that holds the header and one frame of `frameSize` bytes: at least an ordinary MTU's worth. */
+/**
+ * Bytes of a buffer for the header and one frame of `frameSize` bytes, at least enough for a standard MTU.
+ */
 export function bufferFor(frameSize: number): number {
   const lines = Math.ceil((VIRTIO_NET_HDR.size + frameSize) / CACHE_LINE);
   return Math.max(MERGEABLE_BUFFER, (lines | 1) * CACHE_LINE);
 }
 
-/** Receive buffers that one frame takes. */
+/** Number of receive buffers that one frame occupies. */
 export function buffersPerFrame(place: QueuePlace, frameSize: number): number {
   return Math.ceil((VIRTIO_NET_HDR.size + frameSize) / place.bufferSize);
 }
 
-/** Clears a ring as a driver does before it tells the device about it. */
+/** Clears a ring, as a driver does before it announces the ring to the device. */
 export function clearRing(view: DataView, ring: RingPlace): void {
   const bytes = (offset: number, length: number) =>
     new Uint8Array(view.buffer, view.byteOffset + offset, length);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The command: what a user who errs sees.
+// The command: what a user sees after a mistake.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,7 +21,7 @@ function run(...args: string[]): { status: number | null; stderr: string; stdout
 }
 
 describe('vhost-pci-peer', () => {
-  it('says in one line that there is no socket, and exits with 1', () => {
+  it('reports a missing socket in one line, and exits with 1', () => {
     const { status, stderr } = run('--vhost-user', '/nonexistent/socket');
     expect(status).toBe(1);
     expect(stderr).toMatch(
@@ -35,12 +35,12 @@ describe('vhost-pci-peer', () => {
     ['an unknown mode', ['--vhost-user', 's', '--mode', 'shout'], /--mode/],
     ['a frame that is too long', ['--vhost-user', 's', '--size', '9217'], /60 to 9216/],
     [
-      'a CPU that there is not',
+      'a CPU that does not exist',
       ['--vhost-user', 's', '--cpu', '0,1023'],
       /--cpu.*may not run on CPU 1023; allowed CPUs: /,
     ],
     ['a ring of 100 entries', ['--vhost-user', 's', '--queue-size', '100'], /power of two/],
-    ['a count that is no number', ['--vhost-user', 's', '--count', '1e3'], /--count/],
+    ['a count that is not a number', ['--vhost-user', 's', '--count', '1e3'], /--count/],
     ['a rate for unpaced traffic', ['--vhost-user', 's', '--rate', '1000'], /--rate.*--mode latency/],
     [
       'forgiveness where nothing is timed',
@@ -50,11 +50,11 @@ describe('vhost-pci-peer', () => {
     [
       'a warm-up without an end',
       ['--vhost-user', 's', '--mode', 'latency', '--warm-up', '3', '--duration', '2.5'],
-      /--warm-up 3: no frame is timed in a --duration of 2\.5/,
+      /--warm-up 3: no frame would be timed in a --duration of 2\.5/,
     ],
-    ['no time at all', ['--vhost-user', 's', '--duration', '0'], /--duration.* above 0/],
+    ['a duration of 0', ['--vhost-user', 's', '--duration', '0'], /--duration.* above 0/],
     [
-      'a socket mode that is none',
+      'an invalid socket mode',
       ['--vhost-user', 's', '--server', '--socket-mode', '8'],
       /--socket-mode.*octal/,
     ],
@@ -65,11 +65,11 @@ describe('vhost-pci-peer', () => {
     const { status, stderr } = run(...args);
     expect(status).toBe(2);
     expect(stderr).toMatch(message);
-    // regression: a line of its own in the form of all programs here, and no second one
+    // regression: exactly one line, in the form that all programs here use
     expect(stderr).toMatch(/^vhost-pci-peer: [^\n]*\n$/);
   });
 
-  it('says that what should be its socket is a file', () => {
+  it('reports a file in place of its socket', () => {
     const folder = mkdtempSync(join(tmpdir(), 'peer-main-'));
     const path = join(folder, 'file');
     writeFileSync(path, '');
@@ -95,7 +95,7 @@ describe('vhost-pci-peer', () => {
       stderr += data;
     });
     try {
-      await until('it has said so', () => stderr.includes('\n'));
+      await until('the reason is printed', () => stderr.includes('\n'));
       expect(stderr).toMatch(
         /^The back-end is not up, trying again: [^\n]*: another peer is connected to it, or this is not its vhost-user socket\n/,
       );
@@ -126,7 +126,7 @@ describe('vhost-pci-peer', () => {
     },
   );
 
-  it('regression: ends in order when nobody reads its statistics', async () => {
+  it('regression: ends in order when its statistics are not read', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'peer-main-'));
     const device = createDevice({ vhostUser: join(folder, 's'), vfioUser: join(folder, 'v') });
     const statistics = ['--stats-period', '0.05', '--vhost-user', join(folder, 's')];

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: BSD-3-Clause
-// vhost-pci-peer: the built-in virtio-net driver as a command. Exit code 0 when all that came back was right, 1 when a check
-// or the connection failed, 2 for wrong usage.
+// vhost-pci-peer: the built-in virtio-net driver as a command. Exit code 0 when everything that came back was
+// correct, 1 when a check or the connection failed, 2 for wrong usage.
 import type { Histogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, Option } from '@commander-js/extra-typings';
@@ -18,7 +18,7 @@ import { faults, type PeerStats, periodLine, totals } from './stats.ts';
 import { PEER_MODES } from './traffic-loop.ts';
 
 const POLL_MS = 20;
-/** In mode 'latency' this thread must not take the CPU from a poll loop more often than need be. */
+/** In mode 'latency' this thread must not take the CPU from a poll loop more often than necessary. */
 const LATENCY_POLL_MS = 250;
 const MAX_RATE = 1e9;
 
@@ -33,16 +33,21 @@ const program = new Command('vhost-pci-peer')
   .addOption(
     new Option(
       '--mode <mode>',
-      "'both' sends and checks what comes back, 'latency' at a fixed rate, and times it",
+      "'both' sends and checks what comes back, 'latency' also times it, at a fixed rate",
     )
       .choices(PEER_MODES)
       .default('both' as const),
   )
-  .option('--size <bytes>', 'frame without FCS', wholeNumber(MIN_FRAME, MAX_FRAME), PEER_DEFAULTS.frameSize)
+  .option(
+    '--size <bytes>',
+    'frame size without FCS',
+    wholeNumber(MIN_FRAME, MAX_FRAME),
+    PEER_DEFAULTS.frameSize,
+  )
   .option('--queues <n>', 'queue pairs', wholeNumber(1, 128), PEER_DEFAULTS.pairs)
   .option(
     '--queue-size <n>',
-    'entries of each ring; of split rings a power of two',
+    'entries of each ring; a power of two for split rings',
     wholeNumber(2, VRING_MAX_SIZE),
     PEER_DEFAULTS.queueSize,
   )
@@ -50,46 +55,48 @@ const program = new Command('vhost-pci-peer')
   .option('--no-in-order', 'do not offer in-order rings')
   .option('--packed', 'offer packed rings')
   .option('--event-idx', 'offer event indices')
-  .option('--legacy', 'be a driver of before virtio 1.0')
-  .option('--hugepages', 'take the memory from hugepages')
-  .option('--cpu <list>', 'pin to these CPUs, one thread on each', cpuList)
-  .option('--burst <n>', 'frames at a time', wholeNumber(1, 512), PEER_DEFAULTS.burst)
+  .option('--legacy', 'act as a legacy driver (before virtio 1.0)')
+  .option('--hugepages', 'allocate the memory from hugepages')
+  .option('--cpu <list>', 'pin one thread to each of these CPUs', cpuList)
+  .option('--burst <n>', 'frames per burst', wholeNumber(1, 512), PEER_DEFAULTS.burst)
   .option(
     '--window <n>',
-    "frames on their way at most in modes 'both' and 'latency' (default: what the receive ring holds)",
+    "most frames in flight in modes 'both' and 'latency' (default: what the receive ring holds)",
     wholeNumber(1, 2 ** 31),
   )
   .option(
     '--count <n>',
-    'send so many frames, wait until all came back, end',
+    'send this many frames, wait until all have come back, and exit',
     wholeNumber(1, Number.MAX_SAFE_INTEGER),
   )
   .option(
     '--rate <n>',
-    `frames a second in mode 'latency' (default: ${PEER_DEFAULTS.rate})`,
+    `frames per second in mode 'latency' (default: ${PEER_DEFAULTS.rate})`,
     wholeNumber(1, MAX_RATE),
   )
-  .option('--warm-up <seconds>', "do not time the first frames in mode 'latency'", secondsOrNone)
+  .option('--warm-up <seconds>', "do not time frames of the first seconds in mode 'latency'", secondsOrNone)
   .option(
     '--own-stall <us>',
-    "in mode 'latency', forgive stalls of the peer's own loop from this length on: frames on their way are not timed, others due later",
+    "in mode 'latency', forgive stalls of the peer's own loop of at least this length: frames in flight are not timed, later ones are postponed",
     wholeNumber(1, 1e9),
   )
-  .option('--duration <seconds>', 'end this long after the back-end is up', seconds())
-  .option('--stats-period <seconds>', 'print statistics this often', seconds())
-  .option('--no-check', 'do not check sequence and checksum of what is received')
-  .option('--no-reconnect', 'end when the back-end goes away')
-  .option('--json', 'print statistics as JSON, one object a line')
+  .option('--duration <seconds>', 'exit this long after the back-end is up', seconds())
+  .option('--stats-period <seconds>', 'print statistics at this interval', seconds())
+  .option('--no-check', 'do not check sequence and checksum of received frames')
+  .option('--no-reconnect', 'exit when the back-end goes away')
+  .option('--json', 'print statistics as JSON, one object per line')
   .addOption(
-    new Option('--hostile <kind>', 'after the start, break this rule of the ring').choices(HOSTILE_KINDS),
+    new Option('--hostile <kind>', 'after the start, break this rule of a ring').choices(HOSTILE_KINDS),
   )
   .addOption(
-    new Option('--hostile-ring <ring>', 'in this ring').choices(['rx', 'tx'] as const).default('tx' as const),
+    new Option('--hostile-ring <ring>', 'ring in which --hostile breaks the rule')
+      .choices(['rx', 'tx'] as const)
+      .default('tx' as const),
   )
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'vhost-pci-peer: ')) });
 
-/** Milliseconds without a frame, with --count. */
+/** With --count: milliseconds without a frame after which those in flight are given up. */
 const COUNT_PATIENCE_MS = 20_000;
 
 type Options = ReturnType<typeof program.opts>;
@@ -112,7 +119,7 @@ function createPeer(options: Options): Peer {
     hugepages: options.hugepages ?? false,
     cpus: options.cpu ?? [],
     burst: options.burst,
-    // Who sends so many waits for the last of them: on a machine that is busy they may be long in coming.
+    // With --count the peer waits for the last frame, which may take long on a busy machine.
     ...(options.count === undefined ? {} : { count: options.count, patienceMs: COUNT_PATIENCE_MS }),
     check: options.check,
     reconnect: options.reconnect,
@@ -123,7 +130,7 @@ function createPeer(options: Options): Peer {
   });
 }
 
-/** Prints statistics each period, in the form that was asked for. */
+/** Prints statistics every period, in the requested form. */
 class Reporter {
   readonly #json: boolean;
   readonly #periodMs: number;
@@ -162,8 +169,8 @@ class Reporter {
   }
 }
 
-/** Events go to stderr: stdout is statistics only. */
-function teller(): (event: PeerEvent) => void {
+/** Reports events on stderr, because stdout is for statistics only. */
+function eventReporter(): (event: PeerEvent) => void {
   const { stderr } = standardOutput();
   let wasUp = false;
   return (event) => {
@@ -179,11 +186,11 @@ function teller(): (event: PeerEvent) => void {
 
 async function run(options: Options): Promise<number> {
   const peer = createPeer(options);
-  peer.onEvent = teller();
+  peer.onEvent = eventReporter();
   let interrupted = false;
   const interrupt = (): void => {
     interrupted = true;
-    if (!peer.up) void peer.stop(); // It may be waiting for a back-end that never comes.
+    if (!peer.up) void peer.stop(); // It may be waiting for a back-end that never connects.
   };
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
@@ -227,16 +234,23 @@ function verdict(peer: Peer, options: Options, stats: PeerStats): number {
 function options(): Options {
   const given = program.parse().opts();
   if (!given.packed && (given.queueSize & (given.queueSize - 1)) !== 0)
-    program.error(`error: --queue-size ${given.queueSize}: a split ring has a power of two of entries`);
-  if (given.legacy && given.packed) program.error('error: --legacy: a legacy driver has no --packed rings');
+    program.error(
+      `error: --queue-size ${given.queueSize}: the number of entries of a split ring must be a power of two`,
+    );
+  if (given.legacy && given.packed)
+    program.error('error: --legacy: a legacy driver does not support --packed rings');
   if (given.mode !== 'latency' && (given.rate ?? given.warmUp ?? given.ownStall) !== undefined)
-    program.error('error: --rate, --warm-up and --own-stall are for --mode latency');
+    program.error('error: --rate, --warm-up and --own-stall require --mode latency');
   if (given.warmUp && given.duration && given.warmUp >= given.duration)
-    program.error(`error: --warm-up ${given.warmUp}: no frame is timed in a --duration of ${given.duration}`);
+    program.error(
+      `error: --warm-up ${given.warmUp}: no frame would be timed in a --duration of ${given.duration}`,
+    );
   if (!given.server && (given.socketMode ?? given.socketOwner) !== undefined)
-    program.error('error: --socket-mode and --socket-owner are for --server');
+    program.error('error: --socket-mode and --socket-owner require --server');
   if (given.hostile && !hostileKinds(given.packed ?? false).includes(given.hostile))
-    program.error(`error: --hostile ${given.hostile}: no rule of ${given.packed ? 'packed' : 'split'} rings`);
+    program.error(
+      `error: --hostile ${given.hostile}: not a rule of ${given.packed ? 'packed' : 'split'} rings`,
+    );
   return given;
 }
 

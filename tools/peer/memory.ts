@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The peer's "guest memory": one shared file, mapped once, kept while back-ends come and go as a virtual machine's would be.
+// The peer's "guest memory": one shared file, mapped once and kept while back-ends come and go, like a
+// virtual machine's memory.
 import { failedTo, PmdError } from '../../src/errors.ts';
 import { requireMemory } from '../../src/machine-memory.ts';
 import { type MappingHandle, native } from '../../src/native.ts';
@@ -10,7 +11,9 @@ export class PeerMemory {
   readonly mapping: MappingHandle;
   readonly view: DataView;
 
-  /** `bytes` is a multiple of the hugepage size when `hugepages`. Throws when there is not enough of what is asked for. */
+  /**
+   * `bytes` must be a multiple of the hugepage size with `hugepages`. Throws when there is not enough memory.
+   */
   constructor(bytes: number, hugepages: boolean) {
     const what = `${bytes >>> 20} MiB of ${hugepages ? 'hugepages' : 'memory'} for the peer`;
     this.bytes = bytes;
@@ -29,14 +32,14 @@ export class PeerMemory {
     this.view = new DataView(native.mappingBuffer(this.mapping));
   }
 
-  /** Nothing may use the memory any more. */
+  /** Call when nothing uses the memory any more. */
   close(): void {
     native.unmap(this.mapping);
     native.close(this.fd);
   }
 }
 
-/** The system call's own words do not say which memory it is. */
+/** The system call's error does not tell which kind of memory is short. */
 function withoutHugepages(error: NodeJS.ErrnoException): Error {
   if (error.code !== 'ENOMEM') return error;
   return new PmdError(

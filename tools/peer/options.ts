@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a peer can be told, with the defaults of the command line, tests and benchmarks alike.
+// The options of a peer, with the defaults for command line, tests and benchmarks.
 import type { SocketAccess } from '../../src/native.ts';
 import type { PeerMode } from './traffic-loop.ts';
 
@@ -11,7 +11,7 @@ export interface PeerOptions {
   /** Who may connect to the socket of a server. */
   readonly socketAccess: SocketAccess;
   readonly mode: PeerMode;
-  /** Bytes of a generated frame, FCS not included, as testpmd's txpkts. */
+  /** Bytes of a generated frame without FCS, like testpmd's txpkts. */
   readonly frameSize: number;
   /** Queue pairs. */
   readonly pairs: number;
@@ -22,27 +22,33 @@ export interface PeerOptions {
   /** A packed ring instead of a split one. */
   readonly packed: boolean;
   readonly eventIdx: boolean;
-  /** A driver of before virtio 1.0: no VERSION_1, no order, split rings, and a header of 10 bytes without mergeable buffers. */
+  /**
+   * A driver from before virtio 1.0: no VERSION_1, no IN_ORDER, split rings, and a header of 10 bytes without
+   * mergeable buffers.
+   */
   readonly legacy: boolean;
   readonly hugepages: boolean;
-  /** One lcore on each; empty for one lcore on any CPU. */
+  /** One lcore on each of these CPUs; empty for one lcore on any CPU. */
   readonly cpus: readonly number[];
   readonly burst: number;
-  /** Frames to send in all (rounded up to a multiple of the pairs); Infinity for no end. */
+  /** Total frames to send (rounded up to a multiple of the pairs); Infinity for no limit. */
   readonly count: number;
-  /** Frames on their way at most for each pair where they are expected back; by default what its receive ring can hold. */
+  /**
+   * Most frames in flight on each pair in modes that expect them back; by default what its receive ring can
+   * hold.
+   */
   readonly window?: number;
-  /** Mode 'latency': frames a second in all. */
+  /** Mode 'latency': total frames per second. */
   readonly rate: number;
   /** Mode 'latency': seconds after the connection whose frames are not recorded. */
   readonly warmUp: number;
   /** Mode 'latency': microseconds; see LatencyPlan. */
   readonly ownStall: number;
-  /** Check sequence and checksum of what is received. */
+  /** Check sequence and checksum of received frames. */
   readonly check: boolean;
   /** Try again when the back-end goes away. */
   readonly reconnect: boolean;
-  /** Milliseconds without a frame after which those on their way are given up as lost. */
+  /** Milliseconds without a frame after which those in flight are given up as lost. */
   readonly patienceMs: number;
 }
 

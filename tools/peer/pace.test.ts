@@ -10,27 +10,27 @@ describe('a pace', () => {
     expect([0, 1, 10].map((frame) => pace.dueAt(frame))).toEqual([1000, 1050, 1500]);
   });
 
-  it('makes frames due that a stall kept back, each at its own time', () => {
+  it('keeps frames delayed by a stall due at their own times', () => {
     const pace = new Pace(0, 10);
     expect(pace.dueBy(95)).toBe(10);
     expect(pace.dueBy(10_095) - pace.dueBy(95)).toBe(1000);
     expect(pace.dueAt(500)).toBe(5000);
   });
 
-  it('that is put off has every frame due so much later', () => {
+  it('that is delayed has every frame due that much later', () => {
     const pace = new Pace(1000, 50);
     pace.delay(200);
     expect([1199, 1200, 1250].map((now) => pace.dueBy(now))).toEqual([0, 1, 2]);
     expect([0, 1].map((frame) => pace.dueAt(frame))).toEqual([1200, 1250]);
   });
 
-  it('of no interval is a mistake', () => {
+  it('without an interval is an error', () => {
     expect(() => new Pace(0, 0)).toThrow(RangeError);
     expect(() => new Pace(0, Number.NaN)).toThrow(RangeError);
   });
 
   const tick = fc.integer({ min: 0, max: 2 ** 50 });
-  // Beyond 2^53 ticks, a month of uptime, a double has no single ones.
+  // Beyond 2^53 ticks, a month of uptime, a double cannot represent single ticks.
   property.prop([tick, fc.double({ min: 1, max: 1e6, noNaN: true }), fc.integer({ min: 0, max: 2 ** 30 })])(
     'counts a frame as due within a tick of its time',
     (start, interval, frame) => {
@@ -42,7 +42,7 @@ describe('a pace', () => {
   );
 
   property.prop([tick, fc.double({ min: 1, max: 1e10, noNaN: true }), tick, tick])(
-    'never takes a frame back',
+    'never decreases the number of due frames',
     (start, interval, a, b) => {
       const pace = new Pace(start, interval);
       expect(pace.dueBy(Math.min(a, b))).toBeLessThanOrEqual(pace.dueBy(Math.max(a, b)));

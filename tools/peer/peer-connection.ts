@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One connection to a back-end from its negotiation to its end: rings in shared memory, driver queues in the addon, and
-// the lcores that work them. Whatever happens on the way, what was made is unmade.
+// One connection to a back-end, from negotiation to end: rings in shared memory, driver queues in the addon,
+// and the lcores that work them. Everything created is released on every path.
 import type { RecordableHistogram } from 'node:perf_hooks';
 import { VIRTIO_NET_F_MRG_RXBUF } from '../../src/abi/virtio-net.ts';
 import {
@@ -60,14 +60,14 @@ interface Worker {
 }
 
 export interface ConnectionOptions extends PeerOptions {
-  /** Mode 'latency': where it is recorded. */
+  /** Mode 'latency': receives the recorded times. */
   readonly histogram?: RecordableHistogram | undefined;
 }
 
 export class PeerConnection {
   readonly negotiated: Negotiated;
   readonly channel: Channel;
-  /** Called when an lcore ends by itself: it failed. */
+  /** Called when an lcore fails. */
   onFailed: (error: PmdError) => void = () => {};
   readonly #options: ConnectionOptions;
   readonly #frontEnd: FrontEnd;
@@ -91,8 +91,9 @@ export class PeerConnection {
   }
 
   /**
-   * Sets the back-end up and starts the traffic. Owns `fd`. `memoryFor` gives memory of at least so many bytes, which stays
-   * the caller's and which nobody else uses before the session's end. `signal` hangs up.
+   * Sets up the back-end and starts the traffic. Owns `fd`. `memoryFor` returns memory of at least the given
+   * number of bytes, which remains the caller's but is used exclusively by this connection until its end.
+   * `signal` hangs up.
    */
   static async start(
     fd: number,
@@ -122,7 +123,7 @@ export class PeerConnection {
     }
   }
 
-  /** Totals of this session. */
+  /** Totals of this connection. */
   stats(): PeerStats {
     const sum = noStats();
     for (const { rx, tx } of this.#pairs)
@@ -130,7 +131,7 @@ export class PeerConnection {
     return sum;
   }
 
-  /** True when nothing is left to send, and all that was sent came back or was given up. */
+  /** True when nothing is left to send and all sent frames have come back or been given up. */
   get done(): boolean {
     return (
       this.#workers.length > 0 &&
@@ -138,12 +139,12 @@ export class PeerConnection {
     );
   }
 
-  /** Sends no more. `done` tells when what is on its way came back or was given up. */
+  /** Stops sending. `done` becomes true when the frames in flight have come back or been given up. */
   drain(): void {
     for (const { control } of this.#workers) Atomics.store(control, CONTROL_DRAIN, 1);
   }
 
-  /** Takes the rings back in order, as a driver does that is unloaded; returns the totals. */
+  /** Takes the rings back in order, as a driver does when it is unloaded; returns the totals. */
   async stop(): Promise<PeerStats> {
     await this.#stopTraffic();
     try {
@@ -161,17 +162,17 @@ export class PeerConnection {
     return this.#final;
   }
 
-  /** Frees everything without a word to the back-end, which is gone or of no use; returns the totals. */
+  /** Frees everything without notifying the back-end, which is gone or unusable; returns the totals. */
   async abandon(): Promise<PeerStats> {
-    await this.#stopTraffic().catch(() => {}); // What an lcore had to say, onFailed heard.
+    await this.#stopTraffic().catch(() => {}); // onFailed has received an lcore's error.
     this.channel.close();
     this.#free();
     return this.#final;
   }
 
   /**
-   * Breaks a rule in the first pair's ring as a hostile driver would. That ring is not used any more by this side; everything
-   * else goes on.
+   * Breaks a rule in the first pair's ring, as a hostile driver would. This side no longer uses that ring;
+   * everything else goes on.
    */
   async attack(kind: string, role: 'rx' | 'tx'): Promise<void> {
     const pair = this.#pairs[0] as Pair;
@@ -237,7 +238,7 @@ export class PeerConnection {
     await this.#frontEnd.driverOk();
   }
 
-  /** One lcore for each CPU that was given, the pairs dealt out in turn. */
+  /** Starts one lcore per given CPU and distributes the pairs over them in turn. */
   async #startTraffic(): Promise<void> {
     const cpus = this.#options.cpus;
     const count = Math.min(Math.max(1, cpus.length), this.#pairs.length);
@@ -303,7 +304,7 @@ function wantedFeatures(options: PeerOptions): bigint {
   return features(...wanted.flatMap(([on, feature]) => (on ? [feature] : [])));
 }
 
-/** A sender knows how long frames are; a mode that takes what comes must be ready for any. */
+/** A generating mode knows the length of its frames; 'echo' and 'sink' must accept frames of any length. */
 function planFor(options: PeerOptions, negotiated: bigint): MemoryPlan {
   const foreign = options.mode === 'echo' || options.mode === 'sink';
   return planMemory({

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The peer's totals: sums of its driver queues' counters, kept over reconnects, and the lines that show them.
+// The peer's totals: sums of its driver queues' counters, kept across reconnects, and the lines that show
+// them.
 import { DRIVER_QUEUE_COUNTERS, type DriverQueueHandle, native } from '../../src/native.ts';
 
 export interface PeerStats {
@@ -9,12 +10,12 @@ export interface PeerStats {
   rxBytes: number;
   badChecksum: number;
   outOfSequence: number;
-  /** Frames that cannot be the generator's, or that are too long to be sent back. */
+  /** Frames that cannot come from the generator, or are too long to be sent back. */
   badFrame: number;
-  /** Rules of the ring that the back-end broke. */
+  /** Violations of the ring's rules by the back-end. */
   ringErrors: number;
   kicks: number;
-  /** Frames that are expected back and on their way or lost: sent and not received. */
+  /** Frames that are expected back and in flight or lost: sent but not received. */
   missing: number;
 }
 
@@ -42,17 +43,19 @@ const COUNTER = Object.fromEntries(DRIVER_QUEUE_COUNTERS.map((name, index) => [n
   number
 >;
 
-/** Frames that a queue has generated: the sequence number of its next one. */
+/** Number of frames that a queue has generated, which is the sequence number of the next one. */
 export function framesSent(tx: DriverQueueHandle): number {
   return Number(new BigUint64Array(native.driverQueueStats(tx))[COUNTER.packets]);
 }
 
-/** Counters of one queue pair; `expectsBack` says that what was sent and did not come back is missing. */
+/**
+ * Counters of one queue pair; with `expectsBack`, frames that were sent but did not come back are missing.
+ */
 export function pairStats(rx: DriverQueueHandle, tx: DriverQueueHandle, expectsBack: boolean): PeerStats {
   const received = new BigUint64Array(native.driverQueueStats(rx));
   const sent = new BigUint64Array(native.driverQueueStats(tx));
   const read = (counters: BigUint64Array, name: keyof typeof COUNTER) => Number(counters[COUNTER[name]]);
-  // Received first: a frame that is counted there has been counted as sent.
+  // The receive counters are read first: a frame counted there has already been counted as sent.
   const rxPackets = read(received, 'packets');
   const txPackets = read(sent, 'packets');
   return {
@@ -69,12 +72,12 @@ export function pairStats(rx: DriverQueueHandle, tx: DriverQueueHandle, expectsB
   };
 }
 
-/** What is wrong with the traffic so far, in words; undefined when all that came was right. */
+/** Describes what is wrong with the traffic so far; undefined when all received frames were correct. */
 export function faults(stats: Readonly<PeerStats>): string | undefined {
   const found = [
     [stats.badChecksum, 'with a bad checksum'],
     [stats.outOfSequence, 'out of sequence'],
-    [stats.badFrame, 'that cannot be ours'],
+    [stats.badFrame, 'that were not sent by this peer'],
     [stats.ringErrors, 'refused because the back-end broke the rules of the ring'],
   ] as const;
   const words = found.filter(([count]) => count > 0).map(([count, what]) => `${count} frames ${what}`);
@@ -87,12 +90,12 @@ export function periodLine(now: Readonly<PeerStats>, before: Readonly<PeerStats>
   return [
     `tx ${mpps(now.txPackets - before.txPackets)} Mpps`,
     `rx ${mpps(now.rxPackets - before.rxPackets)} Mpps`,
-    totals(now, 'on the way'),
+    totals(now, 'in flight'),
   ].join('   ');
 }
 
-/** Totals in one line. What is missing may come yet while traffic flows, and is lost after it. */
-export function totals(stats: Readonly<PeerStats>, missing: 'on the way' | 'lost' = 'lost'): string {
+/** Totals in one line. Missing frames are in flight while traffic flows, and lost afterwards. */
+export function totals(stats: Readonly<PeerStats>, missing: 'in flight' | 'lost' = 'lost'): string {
   return [
     `sent ${stats.txPackets}`,
     `received ${stats.rxPackets}`,

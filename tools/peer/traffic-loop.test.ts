@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The poll loop with both sides of a queue pair in one thread: the back-end has its turn when the loop asks whether to go on.
+// The poll loop with both sides of a queue pair in one thread: the back-end runs when the loop asks whether
+// to go on.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type MbufVector, Mempool } from '../../src/ethdev/mempool.ts';
 import { native } from '../../src/native.ts';
@@ -12,7 +13,7 @@ const ROUNDS = 1000;
 
 let loop: Loopback;
 let pool: Mempool;
-/** Whose frames are nobody's: their sequence number is 2^64 - 1. */
+/** Its frames belong to no sender: their sequence number is 2^64 - 1. */
 let strangers: Mempool;
 let swallowed: MbufVector;
 let frame: MbufVector;
@@ -31,7 +32,7 @@ afterEach(() => {
   strangers.close();
 });
 
-/** A turn of a back-end that swallows what comes and sends a frame of its own. */
+/** One turn of a back-end that discards what it receives and sends a frame of its own. */
 function swallowAndSend(): void {
   native.poolFree(swallowed.handle, 0, native.rxBurst(loop.rx, swallowed.handle, 32));
   native.poolAlloc(frame.handle, 1);

@@ -1,37 +1,37 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The peer's poll loop: what one thread does with its queue pairs until it is told to stop. Allocates nothing per burst.
-// Where frames are expected back, at most `window` frames are on their way at a time, so that the receive ring can take all that comes back and
-// a missing frame is a loss of the other side, not of ours.
+// The peer's poll loop: one thread works its queue pairs until it is stopped. Allocates nothing per burst.
+// Where frames are expected back, at most `window` frames are in flight, so that the receive ring can take
+// everything that comes back and a missing frame was lost by the other side, not by us.
 import type { LcoreMain } from '../../src/lcore/context.ts';
 import { type DriverQueueHandle, native } from '../../src/native.ts';
 import { type LatencyPlan, LatencyProbe } from './latency-probe.ts';
 import { framesSent } from './stats.ts';
 
 /**
- * 'both' generates and checks what comes back, 'latency' at a fixed rate and with the time that it took; 'generate' only sends; 'sink' only
- * receives; 'echo' sends back what it receives.
+ * 'both' generates frames and checks what comes back; 'latency' does so at a fixed rate and records the
+ * times; 'generate' only sends; 'sink' only receives; 'echo' sends back what it receives.
  */
 export const PEER_MODES = ['both', 'latency', 'generate', 'echo', 'sink'] as const;
 export type PeerMode = (typeof PEER_MODES)[number];
 
-/** Whether what is sent is expected back. */
+/** Whether sent frames are expected back. */
 export const expectsBack = (mode: PeerMode): boolean => mode === 'both' || mode === 'latency';
 
-/** Plain data: it travels to the worker thread. */
+/** Plain data: it is passed to the worker thread. */
 export interface TrafficPlan {
   readonly pairs: readonly {
     readonly rx: DriverQueueHandle;
     readonly tx: DriverQueueHandle;
     readonly mode: PeerMode;
-    /** Frames to send; Infinity for no end. */
+    /** Frames to send; Infinity for no limit. */
     readonly count: number;
   }[];
   readonly burst: number;
-  /** Check sequence and checksum of what is received. */
+  /** Check sequence and checksum of received frames. */
   readonly check: boolean;
-  /** Frames on their way at most where they are expected back; Infinity for no limit. */
+  /** Most frames in flight where they are expected back; Infinity for no limit. */
   readonly window: number;
-  /** Milliseconds without a frame after which those on their way are lost. */
+  /** Milliseconds without a frame after which those in flight are lost. */
   readonly patienceMs: number;
   /** For pairs in mode 'latency'. */
   readonly latency?: LatencyPlan;
@@ -39,13 +39,13 @@ export interface TrafficPlan {
   readonly control: SharedArrayBuffer;
 }
 
-/** Control word, main thread to loop: 1 = send no more, only take what comes back. */
+/** Control word, main thread to loop: 1 = stop sending, only receive what comes back. */
 export const CONTROL_DRAIN = 0;
-/** Control word, loop to main thread: 1 = nothing to send is left, and all came back or is lost. */
+/** Control word, loop to main thread: 1 = nothing left to send, and all frames came back or are lost. */
 export const CONTROL_DONE = 1;
 export const CONTROL_WORDS = 2;
 
-/** The clock is read once in so many idle rounds. */
+/** Idle rounds between two reads of the clock. */
 const CLOCK_ROUNDS = 256;
 
 interface PairState {
@@ -55,7 +55,7 @@ interface PairState {
   readonly probe: LatencyProbe | undefined;
   /** Frames still to send. */
   left: number;
-  /** Frames on their way. */
+  /** Frames in flight. */
   away: number;
 }
 
@@ -78,7 +78,8 @@ export function runTraffic(plan: TrafficPlan, running: () => boolean): void {
       idleRounds = 0;
       idleSince = 0;
     } else if (++idleRounds % CLOCK_ROUNDS === 0) {
-      // 0 marks "moved since the clock was read": the time of the last frame is known to a few microseconds only.
+      // 0 marks "moved since the clock was read": the time of the last frame is only known to a few
+      // microseconds.
       if (idleSince === 0) idleSince = performance.now();
       else if (performance.now() - idleSince > plan.patienceMs) for (const pair of pairs) pair.away = 0;
     }
@@ -109,7 +110,8 @@ function receive({ burst, check }: TrafficPlan, pair: PairState): number {
   const { probe } = pair;
   const received = probe ? probe.receive(burst, check) : native.driverReceive(pair.rx, burst, check);
   if (received > 0) {
-    // Frames that were given up may come after all. What is not ours counts too: strangers must not keep us waiting for ever.
+    // Frames that were given up may still arrive. Foreign frames count too: they must not make us wait
+    // indefinitely.
     const away = Math.max(0, pair.away - received);
     pair.away = probe ? Math.min(away, probe.away()) : away;
   }

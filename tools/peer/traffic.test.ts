@@ -8,7 +8,7 @@ import { defaultFlow, frameTemplate } from './traffic.ts';
 
 describe('the frame template', () => {
   test.prop([fc.integer({ min: MIN_FRAME, max: MAX_FRAME }), fc.nat(127)])(
-    'is a right UDP packet',
+    'is a valid UDP packet',
     (size, pair) => {
       const frame = frameTemplate(size, defaultFlow(pair));
       const view = new DataView(frame.buffer);
@@ -33,7 +33,7 @@ describe('the frame template', () => {
     );
   });
 
-  it('tells queue pairs apart by the source port', () => {
+  it('distinguishes queue pairs by the source port', () => {
     expect(frameTemplate(64, defaultFlow(0))).not.toEqual(frameTemplate(64, defaultFlow(1)));
   });
 

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The frame that the generator sends: a UDP frame. The ring engine writes a sequence number and a checksum of the payload behind
-// its headers.
+// The frame that the generator sends: a UDP frame. The ring engine writes a sequence number and a checksum of
+// the payload after its headers.
 import { PmdError } from '../../src/errors.ts';
 import { UDP_FRAME_HEADERS, type UdpFlow, udpFrameHeaders } from '../../src/packet/frames.ts';
 import { MAX_FRAME, MIN_FRAME } from './layout.ts';
 
-/** Locally administered addresses, and the network of RFC 2544 for benchmarks. Queue pairs differ in the source port. */
+/**
+ * Locally administered addresses, and the network of RFC 2544 for benchmarks. Queue pairs differ in the
+ * source port.
+ */
 export function defaultFlow(pair: number): UdpFlow {
   return {
     sourceMac: '02:00:00:00:00:01',
@@ -18,8 +21,8 @@ export function defaultFlow(pair: number): UdpFlow {
 }
 
 /**
- * A frame of `size` bytes, FCS not included, with a payload of a repeating pattern.
- * Throws VPCI_FRAME_SIZE outside MIN_FRAME to MAX_FRAME.
+ * A frame of `size` bytes without FCS, with a payload of a repeating pattern. Throws VPCI_FRAME_SIZE outside
+ * MIN_FRAME to MAX_FRAME.
  */
 export function frameTemplate(size: number, flow: UdpFlow): Uint8Array {
   if (!Number.isInteger(size) || size < MIN_FRAME || size > MAX_FRAME) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A time by which the other side must act. When it expires, what has arrived is read first: it may be this process that was stopped.
+// A time by which the other side must act. When it expires, pending input is read first, because it may have
+// been this process that was stopped.
 import { after, type OnFault, soon, type Timer } from './guard.ts';
 
 export class Deadline {
@@ -14,7 +15,7 @@ export class Deadline {
     return this.#timer !== null;
   }
 
-  /** Does nothing while it runs. */
+  /** Does nothing if it is already running. */
   start(ms: number, missed: () => void): void {
     const look = () => {
       this.#timer = soon(missed, this.#onFault);

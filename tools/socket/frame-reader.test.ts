@@ -5,7 +5,10 @@ import { openFds } from '../../test/support/open-fds.ts';
 import { closeAll } from './fds.ts';
 import { FrameReader, type Framing, StreamEnd } from './frame-reader.ts';
 
-/** One byte of length, then that many bytes; 255 is not accepted, and a length of 9 shows at once. */
+/**
+ * One byte of length, then that many bytes; a length of 255 is refused, and one of 9 already by the early
+ * check.
+ */
 const framing: Framing = {
   headerBytes: 2,
   maxFds: 2,
@@ -43,7 +46,7 @@ const end = (): StreamEnd => {
     if (error instanceof StreamEnd) return error;
     throw error;
   }
-  throw new Error('the stream goes on');
+  throw new Error('the stream has not ended');
 };
 
 describe('frame reader', () => {
@@ -66,7 +69,7 @@ describe('frame reader', () => {
     closeAll(message?.fds ?? []);
   });
 
-  it('closes the descriptors of a message that never ends', () => {
+  it('closes the descriptors of a message that is never completed', () => {
     const fd = native.eventfd();
     send([3, 0, 7], [fd]);
     native.close(fd);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Takes a stream socket apart into framed messages with descriptors, as far as bytes have come.
+// Splits a stream socket into framed messages with descriptors, as far as bytes have arrived.
 //
-// Contract: no read crosses the end of a message, so descriptors belong to the message with whose bytes they came. A header is judged
-// before anything of its payload is read or allocated. Descriptors beyond the framing's bound are closed at once.
+// Contract: no read crosses the end of a message, so descriptors belong to the message with whose bytes they
+// arrived. A header is checked before any of its payload is read or allocated. Descriptors beyond the
+// framing's limit are closed at once.
 import { native } from '../../src/native.ts';
 import { closeAll } from './fds.ts';
 
@@ -10,12 +11,12 @@ export interface Framing {
   readonly headerBytes: number;
   /** Descriptors that one message may carry. */
   readonly maxFds: number;
-  /** Bytes that follow this header, or the reason why the stream cannot go on. */
+  /** Bytes that follow this header, or the reason why the stream cannot continue. */
   payloadBytes(header: DataView): number | string;
-  /** What the first bytes of a header may show before the rest is there. */
+  /** A check of the first bytes of a header, before the rest has arrived. */
   readonly early?: {
     readonly bytes: number;
-    /** Why the stream cannot go on, or null. */
+    /** Why the stream cannot continue, or null. */
     fault(head: DataView): string | null;
   };
 }
@@ -23,16 +24,19 @@ export interface Framing {
 export interface Message {
   /** Header and payload. */
   readonly data: DataView;
-  /** Owned by the message; a handler takes out what it keeps. */
+  /** Owned by the message; a handler takes out the descriptors it keeps. */
   readonly fds: number[];
-  /** More descriptors came than the framing allows; the surplus is closed already. */
+  /** More descriptors arrived than the framing allows; the surplus has been closed. */
   readonly fdsTruncated: boolean;
 }
 
-/** Why a connection ends that the other side closed. */
+/** The reason for the end of a connection that the other side closed. */
 export const DISCONNECTED = 'it disconnected';
 
-/** The stream is over: the other side closed it, the framing does not accept a header, or a system call failed (`cause`). */
+/**
+ * The stream is over: the other side closed it, the framing does not accept a header, or a system call failed
+ * (`cause`).
+ */
 export class StreamEnd extends Error {
   readonly kind: 'closed' | 'framing' | 'system';
 
@@ -56,12 +60,12 @@ export class FrameReader {
     this.#message = new Uint8Array(framing.headerBytes);
   }
 
-  /** Some bytes of the next message have come. */
+  /** Some bytes of the next message have arrived. */
   get begun(): boolean {
     return this.#have > 0;
   }
 
-  /** The next whole message; null when there is none yet. Throws StreamEnd. */
+  /** The next complete message; null when there is none yet. Throws StreamEnd. */
   read(fd: number): Message | null {
     for (;;) {
       if (this.#have === this.#message.length) {
@@ -73,7 +77,7 @@ export class FrameReader {
     }
   }
 
-  /** Closes the descriptors of a message that was begun. */
+  /** Closes the descriptors of an incomplete message. */
   close(): void {
     closeAll(this.#fds);
   }
@@ -85,7 +89,7 @@ export class FrameReader {
     if (fault !== null) throw new StreamEnd('framing', fault);
   }
 
-  /** Bytes that the header announces. */
+  /** Payload bytes announced by the header. */
   #headerComplete(): number {
     const payload = this.#framing.payloadBytes(new DataView(this.#message.buffer));
     if (typeof payload === 'string') throw new StreamEnd('framing', payload);
@@ -110,7 +114,7 @@ export class FrameReader {
     return message;
   }
 
-  /** False when nothing more is there. */
+  /** False when nothing more has arrived. */
   #readSome(fd: number): boolean {
     const got = this.#receive(fd);
     if (!got) return false;

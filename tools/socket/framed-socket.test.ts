@@ -7,7 +7,7 @@ import { closeAll } from './fds.ts';
 import type { Framing, Message } from './frame-reader.ts';
 import { FramedSocket } from './framed-socket.ts';
 
-/** One byte of length, then as many bytes; 255 is unacceptable. */
+/** One byte of length, then that many bytes; 255 is refused. */
 const framing: Framing = {
   headerBytes: 2,
   maxFds: 2,
@@ -50,7 +50,7 @@ afterEach(async () => {
 const send = (bytes: number[], fds: number[] = []) => native.sendMessage(mine, Uint8Array.from(bytes), fds);
 
 describe('message socket', () => {
-  it('puts a message together however it is cut', async () => {
+  it('assembles a message however it is split', async () => {
     const whole = [3, 9, 1, 2, 3];
     for (let cut = 1; cut < whole.length; cut++) {
       send(whole.slice(0, cut));
@@ -61,14 +61,14 @@ describe('message socket', () => {
     }
   });
 
-  it('regression: ends the connection without a reset, whatever came unread', () => {
+  it('regression: ends the connection without a reset, even with unread data', () => {
     send([3, 9, 1, 2, 3]);
     socket.close('enough');
     expect(native.receiveMessage(mine, new Uint8Array(1), 0)).toMatchObject({ bytes: 0 });
     expect(closed).toEqual(['enough']);
   });
 
-  it('takes messages apart that came in one piece', async () => {
+  it('separates messages that arrive in one piece', async () => {
     send([1, 0, 7, 0, 0, 2, 0, 8, 9]);
     await until('all are there', () => messages.length === 3);
     expect(messages.map(({ bytes }) => bytes)).toEqual([
@@ -78,7 +78,7 @@ describe('message socket', () => {
     ]);
   });
 
-  it('gives descriptors to the message with whose bytes they came', async () => {
+  it('assigns descriptors to the message with whose bytes they arrived', async () => {
     const event = native.eventfd();
     send([1, 0, 7]);
     send([1, 0, 8], [event]);
@@ -88,7 +88,7 @@ describe('message socket', () => {
     native.close(event);
   });
 
-  it('closes surplus descriptors and says so', async () => {
+  it('closes surplus descriptors and reports it', async () => {
     const event = native.eventfd();
     send([1, 0, 7], [event, event, event]);
     send([2, 0, 7], [event, event]);
@@ -109,7 +109,7 @@ describe('message socket', () => {
     native.close(event);
   });
 
-  it('leaves a descriptor that the handler took alone, and closes the others', async () => {
+  it('keeps a descriptor that the handler took, and closes the others', async () => {
     const event = native.eventfd();
     const kept: number[] = [];
     onMessage = ({ fds }) => {
@@ -143,7 +143,7 @@ describe('message socket', () => {
     await until('the second has ended', () => order.length === 4);
   });
 
-  it('closes when the other side goes, in the middle of a message too', async () => {
+  it('closes when the other side leaves, also in the middle of a message', async () => {
     const event = native.eventfd();
     send([5, 0, 1], [event]);
     native.close(event);
@@ -153,7 +153,7 @@ describe('message socket', () => {
     expect(closed).toEqual(['it disconnected in the middle of a message']);
   });
 
-  it('closes on a header that it cannot go on from', async () => {
+  it('closes on an invalid header', async () => {
     send([255, 0]);
     await until('it is closed', () => closed.length > 0);
     expect(closed).toEqual(['a bad header']);
@@ -170,7 +170,7 @@ describe('message socket', () => {
     expect(closed).toEqual(['internal error: oops']);
   });
 
-  it('keeps what a full socket does not take, with its descriptors, in order', async () => {
+  it('queues what a full socket does not take, with its descriptors, in order', async () => {
     const event = native.eventfd();
     const chunk = new Uint8Array(100_000).fill(1);
     for (let i = 0; i < 20; i++) socket.send(chunk);
@@ -197,14 +197,14 @@ describe('message socket', () => {
     expect(closed).toEqual(['it does not read its replies']);
   });
 
-  it('regression: gives up on a peer that never reads before its small answers are many', async () => {
+  it('regression: gives up on a peer that never reads before its small replies pile up', async () => {
     let sent = 0;
     for (; sent < 100_000 && closed.length === 0; sent++) socket.send(Uint8Array.of(1));
     expect(closed).toEqual(['it does not read its replies']);
     expect(sent).toBeLessThan(20_000);
   });
 
-  it('regression: gives up on a peer that never reads before its descriptors are many', async () => {
+  it('regression: gives up on a peer that never reads before its descriptors pile up', async () => {
     socket.send(new Uint8Array(1 << 20), []);
     const before = openFds();
     for (let i = 0; i < 10_000 && closed.length === 0; i++) socket.send(Uint8Array.of(1), [mine, mine]);

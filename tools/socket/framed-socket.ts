@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Framed messages with descriptors over a non-blocking stream socket.
 //
-// Contract: messages are handed over whole, one at a time and in order; the next one is not even read while a handler's
-// promise is pending, which is the back-pressure on a peer that floods. Every way out of a message closes the descriptors that its
-// handler left. A message that is begun is completed within a time, or the connection ends.
+// Contract: messages are delivered complete, one at a time and in order; the next one is not read while a
+// handler's promise is pending, which puts back-pressure on a flooding peer. Every exit path closes the
+// descriptors that the handler of a message left. A message must be completed within a time limit, or the
+// connection ends.
 import { type FdWatcher, native } from '../../src/native.ts';
 import { Deadline } from './deadline.ts';
 import { closeAll, endQuietly } from './fds.ts';
@@ -14,7 +15,7 @@ export interface MessageHandlers {
   onMessage(message: Message): void | Promise<void>;
   /** Called once, whichever side closed. */
   onClosed(reason: string): void;
-  /** onClosed threw: all that is left is to log it. */
+  /** onClosed threw; the error can only be logged. */
   onFault(error: unknown): void;
 }
 
@@ -28,12 +29,14 @@ interface Outgoing {
 const MESSAGES_PER_WAKE = 32;
 /** A peer that sends requests and never reads the replies is disconnected here. */
 const MAX_QUEUED_BYTES = 4 << 20;
-/** What a queued message costs beside its bytes: replies are small, and may be many. */
+/** Cost of a queued message besides its bytes: replies are small, but there may be many. */
 const MESSAGE_OVERHEAD_BYTES = 256;
-/** The same for descriptors, each of which this process holds until it is sent. */
+/** The same limit for descriptors, each of which this process holds until it is sent. */
 const MAX_QUEUED_FDS = 256;
 const RETRY_MS = 2;
-/** Header and payload are one write on the other side: there is no good reason to leave a message unfinished. */
+/**
+ * The other side writes header and payload at once, so there is no good reason to leave a message incomplete.
+ */
 export const MESSAGE_MS = 10_000;
 
 export class FramedSocket {
@@ -64,12 +67,12 @@ export class FramedSocket {
     return this.#closed;
   }
 
-  /** The other side is gone, though its last messages may not have been read yet. */
+  /** The other side has hung up, though its last messages may not have been read yet. */
   get hungUp(): boolean {
     return this.#closed || native.isHungUp(this.#fd);
   }
 
-  /** Sends a message; the descriptors stay the caller's. Queues when the socket is full. */
+  /** Sends a message; the descriptors remain the caller's. Queues the message when the socket is full. */
   send(data: Uint8Array, fds: readonly number[] = []): void {
     if (this.#closed) return;
     let sent = 0;
@@ -89,7 +92,7 @@ export class FramedSocket {
     this.#armRetry();
   }
 
-  /** Closes the socket and every descriptor that is still on its way. Idempotent. */
+  /** Closes the socket and every descriptor that is still queued. Idempotent. */
   close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -114,7 +117,7 @@ export class FramedSocket {
     );
   }
 
-  /** Our own code threw: this connection ends, and nothing else. */
+  /** Our own code threw: ends this connection and nothing else. */
   #fail(error: unknown): void {
     this.close(faultReason(error));
   }
@@ -161,7 +164,7 @@ export class FramedSocket {
     settled(pending, goOn, (error) => this.#fail(error));
   }
 
-  /** The next whole message; null when there is none yet or the connection ended. */
+  /** The next complete message; null when there is none yet or the connection has ended. */
   #receive(): Message | null {
     try {
       return this.#reader.read(this.#fd);
@@ -172,7 +175,7 @@ export class FramedSocket {
     }
   }
 
-  /** Bytes taken; -1 when the connection broke (and is closed now). */
+  /** Bytes sent; -1 when the connection broke, and has been closed. */
   #trySend(data: Uint8Array, fds: readonly number[]): number {
     try {
       return native.sendMessage(this.#fd, data, fds);
@@ -210,7 +213,7 @@ export class FramedSocket {
   }
 }
 
-/** All or none, when the process is out of descriptors. */
+/** Duplicates all or none, even when the process runs out of descriptors. */
 function duplicates(fds: readonly number[]): number[] {
   const copies: number[] = [];
   try {

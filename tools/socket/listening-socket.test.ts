@@ -37,7 +37,7 @@ const connects = () => {
 };
 
 describe('a listening socket', () => {
-  it('takes its file with it', () => {
+  it('removes its file when it is closed', () => {
     const socket = new ListeningSocket(path);
     expect(connects()).toBe(true);
     socket.close();
@@ -76,34 +76,31 @@ describe('a listening socket', () => {
     }
   });
 
-  it.runIf(process.getuid?.() === 0)(
-    'regression: has the owner that it is given, a user, a group or both',
-    () => {
-      for (const [text, uid, gid] of [
-        ['1234:2345', 1234, 2345],
-        [':2345', 0, 2345],
-        ['1234', 1234, statSync(folder).gid],
-        ['root:root', 0, 0],
-      ] as const) {
-        const socket = new ListeningSocket(path, { mode: 0o660, ...socketOwner(text) });
-        expect(statSync(path)).toMatchObject({ uid, gid });
-        expect(statSync(path).mode & 0o777).toBe(0o660);
-        socket.close();
-      }
-    },
-  );
+  it.runIf(process.getuid?.() === 0)('regression: has the requested owner: user, group or both', () => {
+    for (const [text, uid, gid] of [
+      ['1234:2345', 1234, 2345],
+      [':2345', 0, 2345],
+      ['1234', 1234, statSync(folder).gid],
+      ['root:root', 0, 0],
+    ] as const) {
+      const socket = new ListeningSocket(path, { mode: 0o660, ...socketOwner(text) });
+      expect(statSync(path)).toMatchObject({ uid, gid });
+      expect(statSync(path).mode & 0o777).toBe(0o660);
+      socket.close();
+    }
+  });
 
   it.each<[string, () => void, RegExp]>([
     ['a file', () => writeFileSync(path, 'mine'), /it is a regular file, not a socket/],
     ['a directory', () => mkdirSync(path), /it is a directory, not a socket/],
     ['a link', () => symlinkSync('/nowhere', path), /it is a symbolic link, not a socket/],
-  ])('regression: says that %s is no socket, and leaves it', (_, make, message) => {
+  ])('regression: says that %s is not a socket, and leaves it alone', (_, make, message) => {
     make();
     expect(() => new ListeningSocket(path)).toThrow(message);
     expect(lstatSync(path).isSocket()).toBe(false);
   });
 
-  it('regression: says that somebody listens there', () => {
+  it('regression: says that another process listens there', () => {
     const first = new ListeningSocket(path);
     expect(() => new ListeningSocket(path)).toThrow(
       expect.objectContaining({

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A listening unix socket and its file, with its mode and owner; only the process that made the file removes it.
+// A listening UNIX socket and its file, with mode and owner; only the process that created the file removes
+// it.
 import { lstatSync, type Stats, statSync, unlinkSync } from 'node:fs';
 import { InvalidArgumentError, type OptionValues } from '@commander-js/extra-typings';
 import { failedTo, PmdError } from '../../src/errors.ts';
@@ -16,7 +17,7 @@ export class ListeningSocket {
   readonly #identity: Identity | null;
   #closed = false;
 
-  /** `purpose` begins the text of a failure: "listen on". Throws PmdError. */
+  /** `purpose` begins the text of an error: "Failed to listen on …". Throws PmdError. */
   constructor(path: string, access: SocketAccess = {}, purpose = 'listen on') {
     this.#path = path;
     try {
@@ -29,20 +30,20 @@ export class ListeningSocket {
     this.#identity = identify(path);
   }
 
-  /** Idempotent. The file goes only if it is still ours: another instance may have taken the path. */
+  /** Idempotent. Removes the file only if it is still ours: another instance may have taken the path. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    // While the socket is open its inode's number belongs to no other file.
+    // While the socket is open, no other file can have its inode number.
     const now = identify(this.#path);
     if (now && now.dev === this.#identity?.dev && now.ino === this.#identity.ino) removeQuietly(this.#path);
     native.close(this.fd);
   }
 }
 
-/** The path of a socket, of an option. */
+/** Parses an option that is the path of a socket. */
 export function socketPath(text: string): string {
-  if (text === '') throw new InvalidArgumentError('Expected the path of a socket.');
+  if (text === '') throw new InvalidArgumentError('Expected a socket path.');
   return text;
 }
 
@@ -64,7 +65,7 @@ export function socketOwner(text: string): Pick<SocketAccess, 'uid' | 'gid'> {
   };
 }
 
-/** The two options as one. */
+/** Combines --socket-mode and --socket-owner. */
 export function socketAccess(options: OptionValues): SocketAccess {
   const { socketMode: mode, socketOwner: owner } = options as {
     socketMode?: number;
@@ -85,7 +86,7 @@ function ownerOf({ uid, gid }: SocketAccess, error: unknown): string {
   return denied ? ` for owner ${uid ?? ''}${gid === undefined ? '' : `:${gid}`}` : '';
 }
 
-/** The path is in use: by what. */
+/** The error for a path in use: says by what. */
 function taken(action: string, path: string, cause: unknown): PmdError {
   const what = occupant(path);
   return new PmdError('EADDRINUSE', `Failed to ${action}: ${what}, or choose another path`, { cause });
@@ -105,7 +106,7 @@ function occupant(path: string): string {
   return 'another process listens there, probably a device model that is still running: stop it';
 }
 
-/** True where there is a file, links followed, other than a socket. */
+/** True if the path is a file other than a socket; follows links. */
 export function isOtherFile(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false })?.isSocket() === false;
@@ -128,6 +129,6 @@ function removeQuietly(path: string): void {
   try {
     unlinkSync(path);
   } catch {
-    // Another process was faster, or the directory is no longer ours.
+    // Another process removed it first, or the directory is no longer ours.
   }
 }

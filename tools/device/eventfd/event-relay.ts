@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Relays events from an eventfd that another process writes, without ever spinning on it.
+// Relays events from an eventfd that another process writes, and never spins on it.
 import { type FdWatcher, native } from '../../../src/native.ts';
 import { type OnFault, watch } from '../../socket/guard.ts';
 import { eventfdKind } from './eventfd-kind.ts';
 
-/** Wake-ups without an event after which a descriptor is given up: it is in error, or its owner is misbehaving. */
+/** Empty wake-ups after which a descriptor is abandoned: it is in error, or its owner is misbehaving. */
 const MAX_EMPTY_WAKES = 64;
-/** Counts of 1 in a row after which the descriptor is examined: it may be a semaphore, which one write keeps readable. */
+/**
+ * Consecutive counts of 1 after which the descriptor is examined: it may be a semaphore, which a single write
+ * can keep readable.
+ */
 const MAX_SINGLE_COUNTS = 64;
 
 export class EventRelay {
@@ -14,7 +17,7 @@ export class EventRelay {
   readonly #fd: number;
   #singles = 0;
 
-  /** Watches `fd`, which stays the caller's; `onBroken` is called once when it is unusable. */
+  /** Watches `fd`, which remains the caller's; `onBroken` is called once if it becomes unusable. */
   constructor(fd: number, onEvent: () => void, onBroken: () => void, onFault: OnFault) {
     this.#fd = fd;
     let empty = 0;
@@ -36,7 +39,10 @@ export class EventRelay {
     this.#watcher.close();
   }
 
-  /** For kernels that do not say it of a descriptor: one whose counter was higher before a read of 1 is a semaphore. */
+  /**
+   * For kernels that do not report it: a descriptor whose counter was above 1 before a read of 1 is a
+   * semaphore.
+   */
   #isSemaphore(count: bigint): boolean {
     this.#singles = count === 1n ? this.#singles + 1 : 0;
     if (this.#singles < MAX_SINGLE_COUNTS) return false;

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the kernel says of an eventfd that a peer gave (proc(5), /proc/pid/fdinfo).
+// What the kernel reports about an eventfd received from a peer (proc(5), /proc/pid/fdinfo).
 import { readFileSync } from 'node:fs';
 
 export interface EventfdKind {
-  /** Counter at the time. */
+  /** Counter at the time of the call. */
   readonly count: bigint;
-  /** EFD_SEMAPHORE: a read takes 1, and not all. False also on kernels before 6.5, which do not say. */
+  /**
+   * EFD_SEMAPHORE: a read takes 1 instead of the whole count. Also false on kernels before 6.5, which do not
+   * report it.
+   */
   readonly semaphore: boolean;
-  /** The same for every descriptor of an eventfd; null on kernels that do not say it. */
+  /** The same for every descriptor of an eventfd; null on kernels that do not report it. */
   readonly id: number | null;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// An eventfd that the front-end and the driver share would have the device model wake itself: it is refused, whoever comes last.
+// An eventfd shared by front-end and driver would make the device model wake itself: whichever side sends it
+// second is refused.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
@@ -18,7 +19,7 @@ import { EINVAL } from '../vfio-user/vfio-error.ts';
 import { EventfdRoles } from './eventfd-roles.ts';
 
 describe('roles of eventfds', () => {
-  it('are one for each, whatever the descriptor', () => {
+  it('belong to the eventfd, not to the descriptor', () => {
     const roles = new EventfdRoles();
     const [fd, other] = [native.eventfd(), native.eventfd()];
     const again = native.dup(fd);
@@ -69,7 +70,7 @@ describe('a front-end and a driver that share an eventfd', () => {
     native.close(free);
   });
 
-  it('regression: are refused a vector that is a kick, until the kick is another', async () => {
+  it('regression: are refused a vector that is a kick, until the kick is replaced', async () => {
     const shared = peer.kicks[1] as number;
     expect(await setVector(shared)).toBe(EINVAL);
     expect(await setKick(peer.kicks[0] as number)).toBe(0n);
@@ -84,7 +85,7 @@ describe('a front-end and a driver that share an eventfd', () => {
     closeAll(fds);
   });
 
-  it('have none of that against them when they are gone', async () => {
+  it('are not refused an eventfd for a role from before they reconnected', async () => {
     const shared = native.eventfd();
     expect(await setCall(shared)).toBe(0n);
     peer.close();

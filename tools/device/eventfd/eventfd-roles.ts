@@ -1,28 +1,31 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which foreign eventfds the device model reads (kicks, doorbells) and which it writes (calls, vectors). None may be both: one that a
-// front-end and a driver share would wake the device model again and again for nothing.
+// Which foreign eventfds the device model reads (kicks, doorbells) and which it writes (calls, vectors). No
+// eventfd may be both: if a front-end and a driver shared one, the device model would keep waking itself.
 import { eventfdKind } from './eventfd-kind.ts';
 
 type Role = 'read' | 'written';
 
 export class EventfdRoles {
-  /** Identities by descriptor. */
+  /** Eventfd identities by descriptor. */
   readonly #ids: Record<Role, Map<number, number>> = { read: new Map(), written: new Map() };
 
-  /** False when the eventfd has the other role. Kernels before 5.2 do not identify eventfds: true. */
+  /**
+   * False when the eventfd has the other role. Always true on kernels before 5.2, which do not identify
+   * eventfds.
+   */
   allows(fd: number, role: Role): boolean {
     const { id } = eventfdKind(fd);
     const others = this.#ids[role === 'read' ? 'written' : 'read'];
     return id === null || ![...others.values()].includes(id);
   }
 
-  /** From now until `forget` the descriptor has this role. */
+  /** Gives the descriptor this role until `forget`. */
   note(fd: number, role: Role): void {
     const { id } = eventfdKind(fd);
     if (id !== null) this.#ids[role].set(fd, id);
   }
 
-  /** Before it is closed; -1 is none. */
+  /** Call before closing the descriptor; -1 is ignored. */
   forget(fd: number): void {
     this.#ids.read.delete(fd);
     this.#ids.written.delete(fd);

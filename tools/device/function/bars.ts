@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where things are in BAR 0 and BAR 1 (docs/device-abi.md, "BARs and capabilities").
+// Layout of BAR 0 and BAR 1 (docs/device-abi.md, "BARs and capabilities").
 
 export const REGISTER_BAR = 0;
 export const REGISTER_BAR_BYTES = 0x4000;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The net features of the device: what the driver's data path understands (docs/device-abi.md, "Features").
+// The net features of the device: those that the driver's data path supports (docs/device-abi.md,
+// "Features").
 import { VHOST_USER_F_PROTOCOL_FEATURES } from '../../../src/abi/vhost-user.ts';
 import {
   VIRTIO_NET_F_CSUM,
@@ -21,7 +22,7 @@ import { DATA_PATH_FEATURES } from '../../../src/engines/features.ts';
 import { PmdError } from '../../../src/errors.ts';
 import { type FeatureSet, features, hasFeature, namedFeatures } from '../../../src/virtio/features.ts';
 
-/** VIRTIO 1.2, 5.1.3.1: each needs one of those beside it. */
+/** VIRTIO 1.2, 5.1.3.1: each feature needs one of those beside it. */
 const NEEDS: readonly (readonly [number, readonly number[]])[] = [
   [VIRTIO_NET_F_HOST_TSO4, [VIRTIO_NET_F_CSUM]],
   [VIRTIO_NET_F_HOST_TSO6, [VIRTIO_NET_F_CSUM]],
@@ -35,27 +36,33 @@ const NEEDS: readonly (readonly [number, readonly number[]])[] = [
 ];
 
 /**
- * RING_RESET is not among them, though a ring may be stopped, laid elsewhere and started again at any time: QEMU shows the bit of a
- * vhost-user back-end to its guest, and forwards a reset to the kernel's vhost only. The guest would take back memory that the
- * driver still works in.
+ * RING_RESET is not included, although a ring may be stopped, moved and restarted at any time: QEMU passes
+ * the bit of a vhost-user back-end on to its guest, but forwards a ring reset only to the kernel's vhost. The
+ * guest would reclaim memory that the driver is still using.
  */
 export const NET_FEATURES: FeatureSet = DATA_PATH_FEATURES;
 export const VERSION_1: FeatureSet = features(VIRTIO_F_VERSION_1);
 
-/** As users write them: VIRTIO's names in lower case, "event_idx" for RING_EVENT_IDX. */
+/** Feature names for users: VIRTIO's names in lower case, "event_idx" for RING_EVENT_IDX. */
 const userName = (name: string): string => name.toLowerCase().replace(/^ring_(?!packed)/, '');
 const BITS: ReadonlyMap<string, number> = new Map(
   namedFeatures(NET_FEATURES).map(([name, bit]) => [userName(name), bit]),
 );
 export const FEATURE_NAMES: readonly string[] = [...BITS.keys()];
 
-/** Between the peer and its front-end: a driver reads the pairs, is sent the MTU, and needs no bits for them. */
+/**
+ * Features that only the peer is offered: VM1's driver reads the number of pairs and is sent the MTU, so it
+ * needs no bits for them.
+ */
 export function peerOnlyFeatures(queuePairs: number): FeatureSet {
   const mq = queuePairs > 1 ? [VIRTIO_NET_F_MQ] : [];
   return features(VHOST_USER_F_PROTOCOL_FEATURES, VIRTIO_NET_F_MTU, ...mq);
 }
 
-/** "mrg_rxbuf,in_order" as bits; VERSION_1 is always there. Throws PmdError on an unknown name, or on one that needs another. */
+/**
+ * "mrg_rxbuf,in_order" as bits; VERSION_1 is always included. Throws PmdError on an unknown name or a missing
+ * dependency.
+ */
 export function parseFeatures(list: string): FeatureSet {
   let chosen = VERSION_1;
   for (const name of list.split(',').map((part) => part.trim().toLowerCase())) {

@@ -12,7 +12,7 @@ import { stageForEachTest } from '../test-help/stage.test-help.ts';
 const stage = stageForEachTest();
 
 describe('crossed notification', () => {
-  it("raises the RX queue's vector at the peer's TX kick, and the other way round", async () => {
+  it("raises the RX queue's vector at the peer's TX kick, and vice versa", async () => {
     const { peer, driver } = await stage.linked();
     for (const [ring, vector] of [
       [1, 2],
@@ -24,7 +24,7 @@ describe('crossed notification', () => {
     }
   });
 
-  it('passes a notification on to the call descriptor of the crossed ring', async () => {
+  it('forwards a notification to the call descriptor of the crossed ring', async () => {
     const { peer, driver } = await stage.linked();
     await driver.notify(1);
     expect(native.eventfdDrain(peer.calls[0] as number)).toBe(1n);
@@ -32,10 +32,11 @@ describe('crossed notification', () => {
     expect(native.eventfdDrain(peer.calls[1] as number)).toBe(1n);
   });
 
-  it('regression: a call descriptor that takes the place of another is signalled once', async () => {
+  it('regression: a call descriptor that replaces another is signalled once', async () => {
     const { peer, driver } = await stage.linked();
     for (let i = 0; i < 300; i++) {
-      // The call goes to the old descriptor, at which the front-end looks no more, and it does not wait for the answer.
+      // The call goes to the old descriptor, which the front-end no longer watches, and it does not wait for
+      // the reply.
       const before = peer.calls[0] as number;
       const next = native.eventfd();
       driver.postNotify(1);
@@ -49,7 +50,7 @@ describe('crossed notification', () => {
     expect(native.eventfdDrain(peer.calls[0] as number)).toBe(0n);
   });
 
-  it('gives one descriptor to a client that does not say how many it takes', async () => {
+  it('sends one descriptor to a client that does not say how many it accepts', async () => {
     stage.make();
     const driver = stage.newDriver();
     await driver.version('{"capabilities":{}}\0');

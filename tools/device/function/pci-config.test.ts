@@ -31,7 +31,7 @@ const word = (config: PciConfig, offset: number) =>
 const ones = Uint8Array.of(0xff, 0xff, 0xff, 0xff);
 
 describe('configuration space', () => {
-  it('is this image', () => {
+  it('matches this image', () => {
     expect(hex(make().config.read(0, 256))).toEqual([
       '00: f4 1a 14 10 00 00 10 00 01 00 00 02 00 00 00 00',
       '10: 00 00 00 00 00 00 00 00 0c 00 00 00 00 00 00 00',
@@ -47,11 +47,11 @@ describe('configuration space', () => {
     ]);
   });
 
-  it('carries another subsystem id', () => {
+  it('carries a different subsystem id', () => {
     expect([...make({}, 0x1234).config.read(0x2e, 2)]).toEqual([0x34, 0x12]);
   });
 
-  it('tells BAR sizes to a write of all ones', () => {
+  it('reports BAR sizes after a write of all ones', () => {
     const { config } = make({ 2: GIB, 4: 8n * GIB });
     for (let at = 0x10; at < 0x28; at += 4) config.write(at, ones);
     expect([0x10, 0x14, 0x18, 0x1c, 0x20, 0x24].map((at) => word(config, at))).toEqual([
@@ -70,7 +70,7 @@ describe('configuration space', () => {
     expect(word(config, 0x18)).toBe('00000000');
   });
 
-  it('takes writes only where a driver may write', () => {
+  it('accepts writes only where a driver may write', () => {
     const { config } = make();
     const before = config.read(0, 256);
     for (let at = 0; at < 256; at += 4) if (at < 0x90) config.write(at, ones);
@@ -83,7 +83,7 @@ describe('configuration space', () => {
     expect(config.msixEnabled).toBe(true);
   });
 
-  it('goes back to the start at a reset', () => {
+  it('returns to its initial state at a reset', () => {
     const { config } = make();
     const before = config.read(0, 256);
     for (let at = 0; at < 0x90; at += 4) config.write(at, ones);
@@ -91,7 +91,7 @@ describe('configuration space', () => {
     expect(config.read(0, 256)).toEqual(before);
   });
 
-  it('passes window accesses of 1, 2 and 4 bytes on', () => {
+  it('forwards window accesses of 1, 2 and 4 bytes', () => {
     const { config, written } = make();
     config.write(0x98, Uint8Array.of(0x20, 0, 0, 0, 2, 0, 0, 0));
     expect([...config.read(0xa0, 2)]).toEqual([0x20, 0x21]);

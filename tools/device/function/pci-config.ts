@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The function's PCI configuration space: a 256-byte image, a mask of the bits that a driver may write, and the
-// virtio window capability, through which every BAR register can be reached (VIRTIO 1.2, 4.1.4.9).
+// The function's PCI configuration space: a 256-byte image, a mask of the bits that a driver may write, and
+// the virtio window capability, through which every BAR register can be reached (VIRTIO 1.2, 4.1.4.9).
 import { encode, type FieldType } from '../../../src/abi/layout.ts';
 import {
   MSIX_CAP,
@@ -48,7 +48,7 @@ export interface PciConfigOptions {
   readonly vectors: number;
   /** Size of a memory BAR; 0 when the BAR is absent. */
   barBytes(bar: number): bigint;
-  /** Access through the window; null or false where there is nothing. */
+  /** Access through the window; null where there is nothing. */
   windowRead(bar: number, offset: number, length: number): Uint8Array | null;
   windowWrite(bar: number, offset: number, data: Uint8Array): void;
 }
@@ -75,7 +75,10 @@ export class PciConfig {
     this.#allowWrites();
   }
 
-  /** The state after power-on or a function-level reset; BAR addresses are the host bridge's business and go too. */
+  /**
+   * The state after power-on or a function-level reset; BAR addresses, which the host assigns, are cleared
+   * too.
+   */
   reset(): void {
     this.#image.fill(0);
     encode(
@@ -97,14 +100,14 @@ export class PciConfig {
     this.#writeCapabilities();
   }
 
-  /** Bytes `[offset, + count)`, which lie inside the space. */
+  /** Bytes `[offset, + count)`, which must lie inside the configuration space. */
   read(offset: number, count: number): Uint8Array {
     this.#refreshBars();
     if (touchesWindow(offset, count)) this.#readWindow();
     return this.#image.slice(offset, offset + count);
   }
 
-  /** Writes what may be written; the rest keeps its value. */
+  /** Changes only the writable bits. */
   write(offset: number, data: Uint8Array): void {
     for (const [i, byte] of data.entries()) {
       const mask = this.#writable[offset + i] ?? 0;
@@ -196,8 +199,8 @@ export class PciConfig {
   }
 
   /**
-   * Hard-wires the low bits of the address registers: a write of all ones then reads back as the size
-   * (PCI 3.0, 6.2.5.1). Done at each access because a memory BAR's size follows the peer.
+   * Hard-wires the low bits of the address registers, so that a write of all ones reads back as the size (PCI
+   * 3.0, 6.2.5.1). Done on each access, because the size of a memory BAR depends on the peer.
    */
   #refreshBars(): void {
     this.#wire32(REGISTER_BAR, REGISTER_BAR_BYTES);

@@ -29,7 +29,7 @@ afterEach(() => {
   target.close();
 });
 
-it('regression: a function that runs out of descriptors has no half of its doorbells', () => {
+it('regression: a function that runs out of descriptors does not keep half of its doorbells', () => {
   const before = openFds();
   const eventfd = native.eventfd.bind(native);
   vi.spyOn(native, 'eventfd')

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The PCI function as a vfio-user client sees it: configuration space, register BAR, MSI-X BAR, memory BARs, interrupts and
-// doorbells. Joins the virtio registers to the protocol; what they mean is the session's business.
+// The PCI function as a vfio-user client sees it: configuration space, register BAR, MSI-X BAR, memory BARs,
+// interrupts and doorbells. Connects the virtio registers to the protocol; the session handles their meaning.
 import { PCI_CONFIG_SPACE_BYTES } from '../../../src/abi/pci.ts';
 import { VFIO_PCI_CONFIG_REGION_INDEX } from '../../../src/abi/vfio-user.ts';
 import { VHOST_PCI_MEMORY_BARS, VHOST_PCI_VECTOR_QUEUES } from '../../../src/abi/vhost-pci.ts';
@@ -30,12 +30,12 @@ import { type RegisterHooks, VirtioRegisters } from './virtio-registers.ts';
 export interface PciFunctionOptions {
   readonly queuePairs: number;
   readonly subsystemId: number;
-  /** What the memory BARs show now. */
+  /** The files that the memory BARs show now. */
   memoryFiles(): ReadonlyMap<number, MemoryFile>;
   dmaUnmapping(maps: readonly DmaMap[]): void;
-  /** Shared with the peer's side; left out where there is none. */
+  /** Shared with the peer's side; omitted where there is none. */
   readonly eventfds?: EventfdRoles;
-  /** Our own code threw while working for the client, whose connection ends. */
+  /** Called when our own code threw while serving the client; ends the client's connection. */
   readonly onFault: OnFault;
   readonly hooks: Omit<RegisterHooks, 'raise'>;
 }
@@ -46,7 +46,7 @@ interface Doorbell {
 }
 
 const PAGE_MASK = ~4095n;
-/** Register accesses are 1, 2, 4 or 8 bytes; configuration space and tables take any. */
+/** Register accesses are 1, 2, 4 or 8 bytes; configuration space and tables accept any size. */
 const MAX_REGISTER_BYTES = 8;
 
 export class PciFunction implements VfioTarget {
@@ -79,7 +79,9 @@ export class PciFunction implements VfioTarget {
     });
   }
 
-  /** Whether a client that maps each BAR only once sees these files. BARs that it never asked about do not count. */
+  /**
+   * Whether a client that maps each BAR only once sees these files. BARs that it never queried do not count.
+   */
   showsToClient(files: ReadonlyMap<number, FileIdentity>): boolean {
     for (const bar of VHOST_PCI_MEMORY_BARS) {
       const reported = this.#reported.get(bar);
@@ -153,7 +155,8 @@ export class PciFunction implements VfioTarget {
         return this.#config.read(offset, count);
       default: {
         const data = this.#memoryAccess(index, (file) => readFile(file, BigInt(offset), count));
-        if (!data) throw new VfioError(EINVAL, `no memory at 0x${offset.toString(16)} of BAR ${index}`);
+        if (!data)
+          throw new VfioError(EINVAL, `no memory at offset 0x${offset.toString(16)} of BAR ${index}`);
         return data;
       }
     }
@@ -166,7 +169,7 @@ export class PciFunction implements VfioTarget {
         this.virtio.write(offset, data);
         return;
       case MSIX_BAR:
-        // Pending bits are read-only and read 0.
+        // Pending bits are read-only and read as 0.
         this.#msix.set(
           data.subarray(0, Math.max(0, MSIX_PBA_OFFSET - offset)),
           Math.min(offset, MSIX_PBA_OFFSET),
@@ -180,12 +183,13 @@ export class PciFunction implements VfioTarget {
           index,
           (file) => BigInt(offset + data.length) <= file.size && writeFile(file, BigInt(offset), data),
         );
-        if (!done) throw new VfioError(EINVAL, `no memory at 0x${offset.toString(16)} of BAR ${index}`);
+        if (!done)
+          throw new VfioError(EINVAL, `no memory at offset 0x${offset.toString(16)} of BAR ${index}`);
       }
     }
   }
 
-  /** One eventfd for each queue's notification register, made when a client first asks. */
+  /** One eventfd per queue notification register, created when a client first asks. */
   notifyEventfds(): readonly NotifyEventfd[] {
     if (this.#doorbells.length === 0) this.#makeAllDoorbells();
     return this.#doorbells.map(({ fd }, queue) => ({
@@ -194,7 +198,7 @@ export class PciFunction implements VfioTarget {
     }));
   }
 
-  /** All or none, when the process is out of descriptors. */
+  /** Creates all or none, even when the process runs out of descriptors. */
   #makeAllDoorbells(): void {
     try {
       this.#makeDoorbells();
@@ -208,7 +212,7 @@ export class PciFunction implements VfioTarget {
     for (const queue of this.virtio.queues.keys()) {
       const fd = native.eventfd();
       ownedBy(fd, () => {
-        // A broken doorbell is the driver's own doing, and its loss.
+        // A doorbell is only broken by the driver itself, and harms only the driver.
         const relay = new EventRelay(
           fd,
           () => this.#options.hooks.notified(queue),
@@ -235,7 +239,9 @@ export class PciFunction implements VfioTarget {
     return file ? access(file) : null;
   }
 
-  /** VIRTIO 1.2, 4.1.4.9.2: what the window cannot reach reads as it was. */
+  /**
+   * VIRTIO 1.2, 4.1.4.9.2: null when the window cannot reach the address; the data then keeps its old value.
+   */
   #windowRead(bar: number, offset: number, length: number): Uint8Array | null {
     if (!this.#inRegisterBar(bar, offset, length)) return null;
     return this.readRegion(bar, offset, length);

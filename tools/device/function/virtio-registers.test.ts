@@ -65,7 +65,7 @@ describe('features', () => {
     expect(words).toEqual([0x8000, 1, 0, 0x10000, 0, 0]);
   });
 
-  it('lets FEATURES_OK stand for a valid choice', () => {
+  it('keeps FEATURES_OK for a valid choice', () => {
     accept(VERSION_1 | features(VHOST_PCI_F_SESSION));
     expect(get('device_status')).toBe(11);
     expect(fn.driverFeatures).toBe(VERSION_1 | features(VHOST_PCI_F_SESSION));
@@ -79,13 +79,13 @@ describe('features', () => {
     expect(get('device_status')).toBe(3);
   });
 
-  it('clears FEATURES_OK when the device cannot go along', () => {
+  it('clears FEATURES_OK when the device refuses', () => {
     accepts = false;
     accept(VERSION_1);
     expect(get('device_status')).toBe(3);
   });
 
-  it('are settled by FEATURES_OK', () => {
+  it('are fixed by FEATURES_OK', () => {
     accept(VERSION_1);
     set('driver_feature_select', 0);
     set('driver_feature', 0x8000);
@@ -94,13 +94,13 @@ describe('features', () => {
 });
 
 describe('status', () => {
-  it('does not take DRIVER_OK before FEATURES_OK', () => {
+  it('does not accept DRIVER_OK before FEATURES_OK', () => {
     set('device_status', 7);
     expect(get('device_status')).toBe(3);
     expect(events).toEqual([]);
   });
 
-  it('tells DRIVER_OK once', () => {
+  it('reports DRIVER_OK once', () => {
     accept(VERSION_1);
     set('device_status', 15);
     set('device_status', 15);
@@ -108,7 +108,7 @@ describe('status', () => {
     expect(fn.driverReady).toBe(true);
   });
 
-  it('lets no bit be taken back but all', () => {
+  it('clears bits only all at once', () => {
     accept(VERSION_1);
     set('device_status', 1);
     expect(get('device_status')).toBe(11);
@@ -117,7 +117,7 @@ describe('status', () => {
     expect(events).toEqual(['gone']);
   });
 
-  it('tells FAILED, and DRIVER_OK does not come after it', () => {
+  it('reports FAILED, and does not accept DRIVER_OK after it', () => {
     accept(VERSION_1);
     set('device_status', 128 | 11);
     set('device_status', 128 | 15);
@@ -157,7 +157,7 @@ describe('queues', () => {
     expect(get('queue_enable')).toBe(0);
   });
 
-  it('take smaller powers of two only', () => {
+  it('accept only smaller powers of two as size', () => {
     set('queue_select', 2);
     for (const size of [0, 3, 24, 64, 0x8000]) set('queue_size', size);
     expect(get('queue_size')).toBe(32);
@@ -165,7 +165,7 @@ describe('queues', () => {
     expect(get('queue_size')).toBe(16);
   });
 
-  it('are enabled with features and all addresses only', () => {
+  it('are enabled only with features and all addresses', () => {
     set('queue_select', 2);
     addresses();
     set('queue_enable', 1);
@@ -192,13 +192,13 @@ describe('queues', () => {
     expect([get('queue_desc'), get('queue_size'), get('queue_enable')]).toEqual([0x1000n, 256, 1]);
   });
 
-  it('take addresses in halves, in any order', () => {
+  it('accept addresses in halves, in any order', () => {
     fn.write(FIELDS.queue_desc.offset + 4, Uint8Array.of(1, 0, 0, 0));
     fn.write(FIELDS.queue_desc.offset, Uint8Array.of(0, 0x10, 0, 0));
     expect(get('queue_desc')).toBe(0x1_0000_1000n);
   });
 
-  it('read no vector for one that the function lacks', () => {
+  it('read back NO_VECTOR for a vector that does not exist', () => {
     set('queue_msix_vector', 3);
     expect(get('queue_msix_vector')).toBe(3);
     set('queue_msix_vector', 4);
@@ -207,7 +207,7 @@ describe('queues', () => {
     expect(get('config_msix_vector')).toBe(0xffff);
   });
 
-  it('pass notifications on, of any width, for queues that exist', () => {
+  it('forward notifications of any width for queues that exist', () => {
     fn.write(0x3004, Uint8Array.of(1, 0));
     fn.write(0x3008, Uint8Array.of(2, 0, 0, 0));
     fn.write(0x300c, Uint8Array.of(3, 0));
@@ -217,7 +217,7 @@ describe('queues', () => {
 });
 
 describe('configuration and interrupts', () => {
-  it('shows pairs and link, and counts generations', () => {
+  it('shows pairs and link, and counts config generations', () => {
     expect([...fn.read(0x2000, 4)]).toEqual([1, 0, 0, 0]);
     const before = get('config_generation');
     fn.setLink(true);
@@ -226,7 +226,7 @@ describe('configuration and interrupts', () => {
     expect(get('config_generation')).toBe(Number(before) + 1);
   });
 
-  it('raises no interrupt before DRIVER_OK or without vector', () => {
+  it('raises no interrupt before DRIVER_OK or without a vector', () => {
     fn.setLink(true);
     accept(VERSION_1);
     set('device_status', 15);
@@ -235,7 +235,7 @@ describe('configuration and interrupts', () => {
     expect(events).toEqual(['ok']);
   });
 
-  it('raises the vector that the driver chose, and shows why in the ISR until it is read', () => {
+  it('raises the vector that the driver chose, and shows the cause in the ISR until it is read', () => {
     accept(VERSION_1);
     set('config_msix_vector', 1);
     set('queue_select', 2);
@@ -248,7 +248,7 @@ describe('configuration and interrupts', () => {
     expect([...fn.read(0x1000, 1)]).toEqual([0]);
   });
 
-  it('ignores writes to what is no register', () => {
+  it('ignores writes outside of registers', () => {
     fn.write(0x01, Uint8Array.of(1));
     fn.write(FIELDS.device_status.offset, Uint8Array.of(1, 0));
     fn.write(FIELDS.num_queues.offset, Uint8Array.of(9, 0));
@@ -258,7 +258,7 @@ describe('configuration and interrupts', () => {
     expect([get('device_status'), get('num_queues')]).toEqual([0, 3]);
   });
 
-  it('reads zeros where nothing is', () => {
+  it('reads zeros outside of registers', () => {
     expect([...fn.read(0x800, 4)]).toEqual([0, 0, 0, 0]);
     expect([...fn.read(0x3000, 4)]).toEqual([0, 0, 0, 0]);
     expect([...fn.read(0x1ffc, 4)]).toEqual([0, 0, 0, 0]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The virtio device as BAR 0 shows it: common configuration, ISR, device configuration, notification
-// (VIRTIO 1.2, 2.1 to 2.5 and 4.1.4). A state machine without descriptors or memory: what a driver's action means
-// beyond its registers goes to the hooks.
+// The virtio device as seen through BAR 0: common configuration, ISR, device configuration, notification
+// (VIRTIO 1.2, 2.1 to 2.5 and 4.1.4). A state machine without descriptors or memory: effects beyond the
+// registers go through the hooks.
 import { encode, FIELD_BYTES } from '../../../src/abi/layout.ts';
 import {
   VHOST_PCI_CTRLQ_SIZE,
@@ -29,9 +29,9 @@ import {
 } from './bars.ts';
 
 export interface RegisterHooks {
-  /** Feature bits for the driver; may depend on the peer. */
+  /** Feature bits offered to the driver; may depend on the peer. */
   offeredFeatures(): bigint;
-  /** The driver set FEATURES_OK with these, all of which were offered; false refuses them. */
+  /** The driver set FEATURES_OK with these features, all of which were offered; false refuses them. */
   acceptFeatures(features: bigint): boolean;
   driverOk(): void;
   /** The driver enabled a queue. */
@@ -40,7 +40,7 @@ export interface RegisterHooks {
   driverGone(): void;
   /** The driver wrote a queue's notification register. */
   notified(queue: number): void;
-  /** Raise this MSI-X vector. */
+  /** Raises this MSI-X vector. */
   raise(vector: number): void;
 }
 
@@ -91,7 +91,7 @@ export class VirtioRegisters {
     );
   }
 
-  /** What the driver accepted; meaningful once FEATURES_OK stands. */
+  /** Features that the driver accepted; valid once FEATURES_OK is set. */
   get driverFeatures(): bigint {
     return this.#driverFeatures;
   }
@@ -110,14 +110,14 @@ export class VirtioRegisters {
     this.#configChanged();
   }
 
-  /** VIRTIO 1.2, 2.1.1: the device is in a state that only a reset mends. */
+  /** VIRTIO 1.2, 2.1.1: the device is in a state that only a reset can recover from. */
   needsReset(): void {
     if (this.#status & VIRTIO_CONFIG_S_NEEDS_RESET) return;
     this.#status |= VIRTIO_CONFIG_S_NEEDS_RESET;
     this.#configChanged();
   }
 
-  /** A used buffer or a crossed notification for the driver. */
+  /** Interrupts the driver for a used buffer or a crossed notification. */
   interruptQueue(queue: number): void {
     const vector = this.queues[queue]?.vector ?? VIRTIO_MSI_NO_VECTOR;
     this.#isr |= VIRTIO_PCI_ISR_QUEUE;
@@ -138,7 +138,7 @@ export class VirtioRegisters {
     if (!wasIdle) this.#hooks.driverGone();
   }
 
-  /** Bytes of BAR 0, which holds `[offset, + count)`. */
+  /** Bytes `[offset, + count)` of BAR 0, which must contain them. */
   read(offset: number, count: number): Uint8Array {
     const out = new Uint8Array(count);
     const structure = Math.floor(offset / STRUCTURE_BYTES) * STRUCTURE_BYTES;
@@ -150,7 +150,9 @@ export class VirtioRegisters {
     return out;
   }
 
-  /** A register write to BAR 0. Anything but a register of that width is ignored, as hardware does. */
+  /**
+   * A register write to BAR 0. Writes that do not match a register of that width are ignored, as in hardware.
+   */
   write(offset: number, data: Uint8Array): void {
     const view = new DataView(data.buffer, data.byteOffset, data.length);
     if (offset >= NOTIFY_OFFSET && offset < NOTIFY_OFFSET + STRUCTURE_BYTES) {
@@ -188,7 +190,7 @@ export class VirtioRegisters {
       device_status: this.#status,
       config_generation: this.#generation,
       queue_select: this.#queueSelect,
-      // A queue that does not exist reads size 0 (VIRTIO 1.2, 4.1.5.1.3).
+      // The size of a queue that does not exist reads as 0 (VIRTIO 1.2, 4.1.5.1.3).
       queue_size: queue?.size ?? 0,
       queue_msix_vector: queue?.vector ?? VIRTIO_MSI_NO_VECTOR,
       queue_enable: queue?.enabled ? 1 : 0,
@@ -266,7 +268,7 @@ export class VirtioRegisters {
     this.#driverFeatures = (this.#driverFeatures & ~(0xffff_ffffn << shift)) | (BigInt(value) << shift);
   }
 
-  /** VIRTIO 1.2, 2.1.1 and 3.1.1: bits only come, until a write of 0 takes them all. */
+  /** VIRTIO 1.2, 2.1.1 and 3.1.1: bits can only be added, until a write of 0 clears them all. */
   #writeStatus(value: number): void {
     if (value === 0) {
       this.reset();
@@ -311,7 +313,7 @@ export class VirtioRegisters {
     this.#writeAddress(name, at === 0 ? (old & ~0xffff_ffffn) | half : (old & 0xffff_ffffn) | (half << 32n));
   }
 
-  /** A vector that the function lacks reads back as "none" (VIRTIO 1.2, 4.1.5.1.2). */
+  /** A vector that does not exist reads back as NO_VECTOR (VIRTIO 1.2, 4.1.5.1.2). */
   #checkVector(vector: number): number {
     return vector < this.#vectors ? vector : VIRTIO_MSI_NO_VECTOR;
   }

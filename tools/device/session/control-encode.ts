@@ -48,7 +48,7 @@ export function peerFeaturesMessage(features: bigint): Uint8Array {
   return bytes;
 }
 
-/** 0 for none. */
+/** An MTU of 0 means none. */
 export function peerMtuMessage(mtu: number): Uint8Array {
   const { bytes, view } = message(
     VHOST_PCI_CTRL_SESSION,
@@ -69,7 +69,7 @@ export function peerAnnounceMessage(mac: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** Cut to the length that a message may have. */
+/** Truncates the text to the length that a message may have. */
 export function linkReasonMessage(text: string): Uint8Array {
   const words = new TextEncoder().encode(text).subarray(0, VHOST_PCI_LINK_REASON_MAX);
   const { bytes } = message(VHOST_PCI_CTRL_SESSION, VHOST_PCI_CTRL_SESSION_LINK_REASON, words.length);
@@ -107,7 +107,7 @@ export function queueStopMessage(index: number, token: number): Uint8Array {
   return bytes;
 }
 
-/** The one message that a driver sends; null when it is another. */
+/** Parses QUEUE_STOPPED, the only message that a driver sends; null for any other message. */
 export function parseQueueStopped(view: DataView): QueueStopped | null {
   if (view.byteLength < HEAD + VHOST_PCI_QUEUE_STOP.size) return null;
   const head = decode(VHOST_PCI_CTRL_HDR, view);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The control queue in the device role: the driver's writable buffers are kept until there is a message for them, its
-// readable ones are messages to us (docs/device-abi.md, "Control queue").
+// The control queue in the device role: the driver's writable buffers are kept until there is a message for
+// them, its readable buffers are messages to the device (docs/device-abi.md, "Control queue").
 //
-// Contract: messages are delivered in order, each in one buffer. A message for which there is no buffer waits, up to a bound.
-// Whatever the driver does wrong ends in one call of onError, after which the queue is stopped.
+// Contract: messages are delivered in order, each in one buffer. A message without a buffer waits, up to a
+// limit. Any mistake of the driver results in one call of onError, after which the queue is stopped.
 import { vringAvailBytes, vringDescBytes, vringUsedBytes } from '../../../src/abi/virtio-ring.ts';
 import { native, type QueueHandle } from '../../../src/native.ts';
 import type { DmaMap } from '../vfio-user/dma-table.ts';
@@ -15,14 +15,14 @@ export interface ControlQueueSetup {
   readonly used: bigint;
   readonly size: number;
   readonly features: bigint;
-  /** Stays the caller's, who keeps it until after `stop`. */
+  /** Remains the caller's, who must keep it until after `stop`. */
   readonly memory: DriverMemory;
 }
 
 export interface ControlQueueHandlers {
-  /** A message of the driver. */
+  /** The driver sent a message. */
   onMessage(message: DataView): void;
-  /** A buffer was used and the driver wants to know. */
+  /** A buffer was used and the driver wants an interrupt. */
   interrupt(): void;
   onError(reason: string): void;
 }
@@ -33,11 +33,14 @@ interface Buffer {
   readonly length: number;
 }
 
-/** A driver that lets this many messages wait does not work its control queue. */
+/** A driver that lets this many messages wait is not serving its control queue. */
 const MAX_PENDING = 600;
-/** No message of a driver is longer. */
+/** No valid message from a driver is longer. */
 const MAX_MESSAGE_BYTES = 4096;
-/** As much of a buffer is looked at before a message is written to it; a longer one may claim all of the machine. */
+/**
+ * Bytes of a buffer that are checked before a message is written to it; a buffer may claim to span the whole
+ * machine.
+ */
 const MAX_CHECKED_BYTES = 64 << 10;
 
 export class ControlQueue {
@@ -58,12 +61,12 @@ export class ControlQueue {
     return this.#memory !== null;
   }
 
-  /** Nothing waits for a buffer. */
+  /** True when no message waits for a buffer. */
   get drained(): boolean {
     return this.#pending.length === 0;
   }
 
-  /** Joins the driver's ring. Throws when it lies outside the driver's memory or makes no sense. */
+  /** Attaches to the driver's ring. Throws when the ring lies outside the driver's memory or is invalid. */
   start(setup: ControlQueueSetup): void {
     this.stop();
     const { memory, ...ring } = setup;
@@ -88,7 +91,7 @@ export class ControlQueue {
     this.#size = setup.size;
   }
 
-  /** Lets go of the driver's memory. Idempotent. */
+  /** Releases the driver's memory. Idempotent. */
   stop(): void {
     if (!this.#memory) return;
     if (this.#queue !== null) native.queueQuiesce(this.#queue);
@@ -105,7 +108,7 @@ export class ControlQueue {
     this.#queue = null;
   }
 
-  /** Sends now or when the driver posts a buffer. */
+  /** Sends a message now, or when the driver posts a buffer. */
   send(message: Uint8Array): void {
     if (!this.#memory) return;
     if (this.#pending.length >= MAX_PENDING) {
@@ -116,14 +119,14 @@ export class ControlQueue {
     this.poll();
   }
 
-  /** Takes what the driver posted, delivers what waits. */
+  /** Takes the buffers that the driver posted and delivers waiting messages. */
   poll(): void {
-    // One poll takes at most a ring of chains: a driver that keeps posting gets no more than its share.
+    // One poll takes at most one ring of chains, so a driver that keeps posting does not starve others.
     for (let n = 0; n < this.#size && this.#takeChain(); n++);
     this.#deliver();
   }
 
-  /** True when the ring or a buffer that is kept lies in this map. */
+  /** True when the ring or a kept buffer overlaps this map. */
   uses(map: DmaMap): boolean {
     if (!this.#memory) return false;
     const inMap = ({ address, bytes }: DmaRange) =>
@@ -138,7 +141,7 @@ export class ControlQueue {
     try {
       chain = native.chainTake(this.#queue);
     } catch {
-      this.#fail('a malformed chain in the control queue');
+      this.#fail('a malformed descriptor chain in the control queue');
       return false;
     }
     if (!chain) return false;
@@ -153,7 +156,7 @@ export class ControlQueue {
       this.#fail(`a control message of more than ${MAX_MESSAGE_BYTES} bytes`);
       return;
     }
-    // A private copy: the driver may change its buffer while it is read.
+    // A private copy, because the driver may change its buffer while it is being read.
     const parts = segments.map((segment) => memory.read(segment));
     if (parts.includes(null)) {
       this.#fail('a control message outside its memory');

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Rings taken back through the gate words: what the device asks of a driver, and what one that lies or sleeps can do.
+// Rings taken back through the gate words: what the device expects of a driver, and what a lying or sleeping
+// driver can do.
 import { ftruncateSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +22,7 @@ import { kind, QUEUES, record } from '../test-help/stage.test-help.ts';
 const PACKED = features(VIRTIO_F_RING_PACKED);
 const WRAP = 0x8000;
 const ALL = DRIVER_NET | SESSION | REMAP | GATE;
-/** The local queues of the peer's rings 0 and 1. */
+/** The local queues for the peer's rings 0 and 1. */
 const QUEUE_OF = [1, 0] as const;
 
 let folder: string;
@@ -42,7 +43,7 @@ const newDriver = (memory?: number): TestDriver => {
   return driver;
 };
 
-/** A driver with link that has begun with both rings, as its position words say, and its rings' serials. */
+/** A driver with link whose position words show that it has started on both rings, and its rings' serials. */
 async function linked(features = 0n, memory?: number): Promise<{ driver: TestDriver; serials: number[] }> {
   await peer.start(NET_AND_PROTOCOL | features, features ? WRAP : 0);
   const driver = newDriver(memory);
@@ -92,7 +93,7 @@ describe('the gate of a ring', () => {
     expect(recordsOf(messages).map(({ vring_enable }) => vring_enable)).toEqual([1, 0]);
   });
 
-  it('keeps the peer waiting while a burst is inside, and no longer', async () => {
+  it('makes the peer wait only while a burst is inside', async () => {
     const { driver } = await linked();
     driver.setBusy(0, 1);
     let answered = false;
@@ -113,10 +114,10 @@ describe('the gate of a ring', () => {
     peer.setUsedIndex(1, 7);
     expect(await peer.vringBase(1)).toBe(7);
     expect(lines.filter((line) => line.includes('driver failed'))).toEqual([
-      'driver failed: the driver did not let go of queue 1 within 1000 ms',
+      'driver failed: the driver did not release queue 1 within 1000 ms',
     ]);
     expect(Number(await driver.common('device_status')) & 64).toBe(64);
-    // Whatever else happens to a ring that was given up, its word stays.
+    // The gate word of an abandoned ring does not change, whatever else happens to the ring.
     expect([driver.allowed(0), driver.allowed(1)]).toEqual([VHOST_PCI_GATE_REVOKED, 0]);
     const start = performance.now();
     await peer.vringBase(0);
@@ -130,7 +131,7 @@ describe('the gate of a ring', () => {
     expect([driver.allowed(0), driver.allowed(1)]).toEqual(revoked);
   });
 
-  it('opens again by another serial when the ring is started again', async () => {
+  it('opens again with another serial when the ring is restarted', async () => {
     const { driver, serials } = await linked();
     await peer.vringBase(0);
     await driver.messages(1);
@@ -144,7 +145,7 @@ describe('the gate of a ring', () => {
 
   it('stays closed to a driver that has not been sent the record yet', async () => {
     const { driver } = await linked();
-    // Nothing is taken any more; the queue has room for so many messages.
+    // The driver takes no more messages; the queue has room for those that follow.
     for (let i = 0; i < 40; i++) {
       await peer.vringBase(1);
       await peer.startRing(1, 5);
@@ -163,9 +164,13 @@ describe('the gate of a ring', () => {
 
   it.each<[string, number, () => Promise<unknown>]>([
     ['disabled', 1, () => peer.enable(1, 0)],
-    ['given other addresses', 1, () => peer.ack(VHOST_USER.SET_VRING_ADDR, peer.addresses(1, undefined, 3))],
-    ['given another size', 1, () => peer.ack(VHOST_USER.SET_VRING_NUM, u32s(1, 128))],
-    ['given another base', 1, () => peer.ack(VHOST_USER.SET_VRING_BASE, u32s(1, 9))],
+    [
+      'given different addresses',
+      1,
+      () => peer.ack(VHOST_USER.SET_VRING_ADDR, peer.addresses(1, undefined, 3)),
+    ],
+    ['given a different size', 1, () => peer.ack(VHOST_USER.SET_VRING_NUM, u32s(1, 128))],
+    ['given a different base', 1, () => peer.ack(VHOST_USER.SET_VRING_BASE, u32s(1, 9))],
     ['in memory that is replaced', 1, () => peer.sendMemory()],
     ['reset with the device', 0, () => peer.ack(VHOST_USER.RESET_DEVICE)],
     ['reset by its status', 0, () => peer.ack(VHOST_USER.SET_STATUS, u64s(0n))],
@@ -184,14 +189,14 @@ describe('the gate of a ring', () => {
     expect(logged('driver failed')).toBe(0);
   });
 
-  it('is closed when the peer goes, whom nobody has to answer', async () => {
+  it('is closed when the peer leaves, which needs no answer', async () => {
     const { driver } = await linked();
     peer.channel.close();
     await until('the peer left', () => logged('peer left') === 1);
     expect([driver.allowed(0), driver.allowed(1)]).toEqual([0, 0]);
   });
 
-  it('is no reason to wait for a driver that goes meanwhile', async () => {
+  it('does not make the peer wait for a driver that leaves meanwhile', async () => {
     const { driver } = await linked();
     driver.setBusy(0, 1);
     const base = peer.vringBase(1);
@@ -202,18 +207,18 @@ describe('the gate of a ring', () => {
   });
 });
 
-describe('where a gated driver stood', () => {
-  it('is what it was told when it never began with the ring', async () => {
+describe('the position of a gated driver', () => {
+  it('is what it was sent when it never started on the ring', async () => {
     await peer.start(NET_AND_PROTOCOL, 100);
     const driver = newDriver();
     await driver.start(ALL);
     await driver.messages(3);
-    // Another back-end left this.
+    // Left by another back-end.
     peer.setUsedIndex(1, 3);
     expect(await peer.vringBase(1)).toBe(100);
   });
 
-  it('in a packed ring is what its position words say', async () => {
+  it('in a packed ring is taken from its position words', async () => {
     const { driver, serials } = await linked(PACKED);
     begin(driver, 1, serials[1] as number, WRAP | 33);
     expect((await peer.vringBase(1)) >>> 0).toBe((((WRAP | 33) << 16) | WRAP | 33) >>> 0);
@@ -221,7 +226,7 @@ describe('where a gated driver stood', () => {
     expect((await peer.vringBase(0)) >>> 0).toBe(((WRAP << 16) | WRAP) >>> 0);
   });
 
-  it('makes a packed ring rest when the words are nonsense', async () => {
+  it('leaves a packed ring at rest when the words are nonsense', async () => {
     const { driver, serials } = await linked(PACKED);
     begin(driver, 1, serials[1] as number, WRAP | 256);
     await peer.vringBase(1);
@@ -230,7 +235,7 @@ describe('where a gated driver stood', () => {
 });
 
 describe('gate words of a hostile driver', () => {
-  it('may hold any value: what is not 0 is a burst', async () => {
+  it('may hold any value: anything but 0 is a burst', async () => {
     const { driver } = await linked();
     driver.setBusy(0, 0xffff_ffff);
     const base = peer.vringBase(1);
@@ -246,19 +251,19 @@ describe('gate words of a hostile driver', () => {
     driver.setBusy(0, 1);
     ftruncateSync(memory, 0);
     await peer.vringBase(1);
-    expect(logged('did not let go')).toBe(0);
+    expect(logged('did not release')).toBe(0);
   });
 
-  it('must lie where the device reaches them, in lines of their own', async () => {
+  it('must lie where the device can access them, in cache lines of their own', async () => {
     await peer.start();
     const driver = newDriver();
     driver.areaShift = 8n;
     await driver.start(ALL);
-    await until('it failed', () => logged('gate words lie where the device cannot reach them') === 1);
+    await until('it failed', () => logged('the device cannot reach the gate words') === 1);
     expect(await driver.linkUp()).toBe(false);
   });
 
-  it('go with their memory: a driver that unmaps them fails, and the peer is answered', async () => {
+  it('end with their memory: a driver that unmaps them fails, and the peer is answered', async () => {
     const { driver } = await linked();
     driver.setBusy(0, 1);
     const base = peer.vringBase(1);
@@ -268,10 +273,10 @@ describe('gate words of a hostile driver', () => {
     expect(logged('driver failed')).toBe(1);
   });
 
-  it('need SESSION, which numbers what is handed out', async () => {
+  it('need SESSION, which numbers the assignments of rings', async () => {
     const driver = newDriver();
     await driver.version();
     expect(await driver.acceptFeatures(DRIVER_NET | GATE)).toBe(false);
-    expect(logged('a driver with GATE and without SESSION refused')).toBe(1);
+    expect(logged('refused a driver with GATE but without SESSION')).toBe(1);
   });
 });

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The gate words of a driver (docs/device-abi.md, "Gate words"): the device writes which assignment of a ring may be worked, and
-// reads whether a burst is inside. So a ring is taken back with no help from the driver except that its bursts check the gate.
+// The gate words of a driver (docs/device-abi.md, "Gate words"): the device writes which assignment of a ring
+// may be worked, and reads whether a burst is inside. A ring can thus be taken back without the driver's
+// help, except that its bursts check the gate.
 //
-// The words lie in the driver's memory and may hold anything: a driver that lies gains only what it has anyway, the peer's memory.
+// The words lie in the driver's memory and may hold anything: a lying driver gains only what it already has,
+// access to the peer's memory.
 import {
   VHOST_PCI_GATE_ALIGN,
   VHOST_PCI_GATE_REVOKED,
@@ -12,7 +14,7 @@ import { native } from '../../../src/native.ts';
 import { after } from '../../socket/guard.ts';
 import type { DriverMemory, Place } from './driver-memory.ts';
 
-/** Most bursts are over in less, so that no timer is needed. */
+/** Most bursts finish sooner, so no timer is needed. */
 const SPIN_MS = 0.05;
 const TICK_MS = 1;
 
@@ -22,25 +24,28 @@ export class DriverGates {
   readonly #places: (Place | null)[];
   #unmapped = false;
   #late = false;
-  /** Queues whose word must not change before a reset: the burst that stayed inside may read it at any moment. */
+  /**
+   * Queues whose word must not change before a reset, because the burst that stayed inside may read it at any
+   * time.
+   */
   readonly #revoked = new Set<number>();
 
-  /** `areas`: the driver area of each data queue; null for one that the driver did not set up. */
+  /** `areas`: the driver area of each data queue; null for a queue that the driver did not set up. */
   constructor(memory: DriverMemory, areas: readonly (bigint | null)[]) {
     this.#places = areas.map((area) => (area === null ? null : placeOf(memory, area)));
   }
 
-  /** Every queue has its words, where the device can reach them. */
+  /** Every queue has gate words that the device can access. */
   get complete(): boolean {
     return this.#places.every((place) => place !== null);
   }
 
-  /** Bursts that know the ring by this serial may touch it. */
+  /** Lets bursts that know the ring by this serial access it. */
   open(queue: number, serial: number): void {
     this.#allow(queue, serial);
   }
 
-  /** No burst that begins from now on touches the ring. */
+  /** Keeps bursts that begin from now on out of the ring. */
   close(queue: number): void {
     this.#allow(queue, 0);
   }
@@ -50,15 +55,15 @@ export class DriverGates {
     this.#spin([...this.#places.keys()]);
   }
 
-  /** The memory under the words goes away; waiting for them ends. */
+  /** The memory that holds the words is about to be removed; ends all waiting for them. */
   unmap(): void {
     this.#unmapped = true;
     for (const place of this.#places.splice(0)) if (place) native.unmap(place.mapping);
   }
 
   /**
-   * Resolves once no burst is inside any of the queues, which are closed; 'late' when that takes longer. A driver that was late once
-   * is not waited for again.
+   * Resolves once no burst is inside any of these queues, whose gates are closed; 'late' on timeout. A driver
+   * that was late once is not waited for again.
    */
   async left(queues: readonly number[], timeoutMs: number): Promise<Outcome> {
     if (this.#unmapped) return 'unmapped';
@@ -69,7 +74,7 @@ export class DriverGates {
       if (this.#idle(queues)) return 'left';
     }
     this.#late = true;
-    // Work in place that comes back some time is not to touch the ring then.
+    // Keeps in-place work that resumes later from touching the ring.
     for (const queue of queues) {
       this.#allow(queue, VHOST_PCI_GATE_REVOKED);
       this.#revoked.add(queue);
@@ -96,7 +101,7 @@ export class DriverGates {
   }
 }
 
-/** Null for words that do not lie as they must, here and in the driver's memory. */
+/** Null for words that are misaligned, in the driver's memory or in our mapping, or that cannot be mapped. */
 function placeOf(memory: DriverMemory, area: bigint): Place | null {
   if (area % BigInt(VHOST_PCI_GATE_ALIGN) !== 0n) return null;
   const place = memory.pin(area, VHOST_PCI_GATE_WORDS.size);

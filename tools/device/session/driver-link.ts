@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The driver's side: the PCI function with its vfio-user server, the control queue, and the driver's memory as far as it is used.
+// The driver's side: the PCI function with its vfio-user server, the control queue, and the parts of the
+// driver's memory that are in use.
 //
-// A peer's message often leads here and is not at fault when something of the driver's side throws: that ends the driver's connection.
+// A peer's message often leads here, but the peer is not at fault when something on the driver's side throws:
+// that ends the driver's connection.
 import { VHOST_PCI_F_GATE } from '../../../src/abi/vhost-pci.ts';
 import { hasFeature } from '../../../src/virtio/features.ts';
 import { faultReason, guarded, type OnFault, runAll } from '../../socket/guard.ts';
@@ -29,9 +31,9 @@ export interface DriverLinkOptions extends VfioUserServerOptions {
   readonly eventfds: EventfdRoles;
 }
 
-/** What depends on the peer. */
+/** Callbacks that depend on the peer. */
 export interface DriverLinkHost {
-  /** What the memory BARs show now. */
+  /** The files that the memory BARs show now. */
   memoryFiles(): ReadonlyMap<number, MemoryFile>;
   offeredFeatures(): bigint;
   /** False refuses FEATURES_OK. */
@@ -71,7 +73,7 @@ export class DriverLink implements DriverPort {
     return this.#function.virtio.driverFeatures;
   }
 
-  /** FEATURES_OK stands. */
+  /** FEATURES_OK is set. */
   get featuresOk(): boolean {
     return this.#function.virtio.featuresOk;
   }
@@ -139,7 +141,7 @@ export class DriverLink implements DriverPort {
     return this.#positions?.read(crossed(ring.index)) ?? null;
   }
 
-  /** An exception while working for the driver ends its connection, if that has not ended yet. */
+  /** An exception while serving the driver ends its connection, if that has not ended yet. */
   readonly #disconnects: OnFault = (error) => {
     if (this.#server.connected) this.#server.disconnect(faultReason(error));
     else this.#log.event(`after the driver left: ${faultReason(error)}`);
@@ -198,7 +200,7 @@ export class DriverLink implements DriverPort {
     const areas = virtio.queues.slice(0, this.#controlIndex).map(driverArea);
     this.#positions = new DriverPositions(memory, areas);
     if (hasFeature(this.features, VHOST_PCI_F_GATE)) this.#gates = new DriverGates(memory, areas);
-    if (this.#gates?.complete === false) throw new Error('gate words lie where the device cannot reach them');
+    if (this.#gates?.complete === false) throw new Error('the device cannot reach the gate words');
     return memory;
   }
 

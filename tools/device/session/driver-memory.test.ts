@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A driver's memory as an IOMMU tells it: page by page, each somewhere else in the file.
+// A driver's memory as reported through an IOMMU: page by page, scattered over the file.
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encode } from '../../../src/abi/layout.ts';
@@ -13,10 +13,10 @@ import { DriverMemory } from './driver-memory.ts';
 
 const PAGE = 4096;
 const IOVA = 0x10_0000n;
-/** Pages of the file, in the order of their addresses. */
+/** Pages of the file, in address order. */
 const PLACES = [2, 0, 1];
 
-/** Two hugepages of 2 MiB, or -1 where there are none. */
+/** Two hugepages of 2 MiB, or -1 if none are available. */
 function hugepages(): number {
   try {
     return native.memfdCreate('huge', 4 << 20, true);
@@ -55,7 +55,7 @@ describe("a driver's memory in scattered pages", () => {
   });
   const page = (place: number) => new Uint8Array(native.mappingBuffer(file), place * PAGE, PAGE);
 
-  it('is one range to who looks', () => {
+  it('reads and writes as one range', () => {
     page(2).fill(1);
     page(0).fill(2);
     page(1).fill(3);
@@ -80,16 +80,16 @@ describe("a driver's memory in scattered pages", () => {
     memory.close();
   });
 
-  it('is read and not written where the driver allows no more', () => {
+  it('is read but not written where the driver only allows reading', () => {
     const memory = new DriverMemory(() => [{ ...mapOf(0, 0), writable: false }]);
     expect(memory.read({ address: IOVA, bytes: 2 })).toHaveLength(2);
     expect(memory.readU16(IOVA)).toBe(page(0)[0]);
     expect(memory.write(IOVA, Uint8Array.of(1))).toBe(false);
-    expect(() => memory.place([{ address: IOVA, bytes: 16 }])).toThrow('for reading only');
+    expect(() => memory.place([{ address: IOVA, bytes: 16 }])).toThrow('is read-only');
     memory.close();
   });
 
-  it('holds a ring across its seams, unless they cut a page', () => {
+  it('holds a ring across its pieces, unless they split a page', () => {
     const memory = new DriverMemory(() => maps);
     const across = memory.place([{ address: IOVA + 16n, bytes: 3 * PAGE - 32 }]);
     across.close();
@@ -101,7 +101,7 @@ describe("a driver's memory in scattered pages", () => {
     pieces.close();
   });
 
-  it('is seen as the maps are at the time, and forgets what goes', () => {
+  it('follows the current maps, and forgets removed ones', () => {
     let now = [mapOf(0, 0)];
     const memory = new DriverMemory(() => now);
     page(0)[0] = 1;
@@ -116,7 +116,7 @@ describe("a driver's memory in scattered pages", () => {
     memory.close();
   });
 
-  it('is mapped a few windows at a time, however much a driver makes of it', () => {
+  it('is mapped a few windows at a time, however much a driver maps', () => {
     const large = native.memfdCreate('large', 2 ** 40, false);
     const whole = { ...mapOf(0, 0), fd: large, size: 1n << 40n, inode: 2n };
     const memory = new DriverMemory(() => [whole]);
@@ -146,7 +146,7 @@ describe("a driver's memory in scattered pages", () => {
     native.close(huge);
   });
 
-  it('takes a message in a buffer that lies across pages', () => {
+  it('takes a message in a buffer that spans pages', () => {
     const errors: string[] = [];
     const queue = new ControlQueue({
       onMessage: () => {},

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The driver's memory: its rings and gate words mapped for as long as they are used, everything else through a few windows that are mapped when
-// they are needed. A machine may have more memory than this process has addresses, so nothing is mapped whole.
+// The driver's memory: rings and gate words stay mapped while they are in use; everything else is accessed
+// through a few windows, mapped on demand. A machine may have more memory than this process has address
+// space, so its memory is never mapped as a whole.
 //
-// A guest's IOMMU reports its pages one by one, each somewhere else in the guest's memory. To the driver they are one range, and a
-// ring or a buffer may lie across their seams.
+// A guest's IOMMU reports its pages one by one, scattered over the guest's memory. To the driver they are one
+// range, and a ring or a buffer may span several of them.
 import { type MappingHandle, type MemoryHandle, native } from '../../../src/native.ts';
 import type { DmaMap } from '../vfio-user/dma-table.ts';
 
@@ -13,7 +14,7 @@ export interface DmaRange {
   readonly bytes: number;
 }
 
-/** A byte of a mapping. */
+/** The position of a byte in a mapping. */
 export interface Place {
   readonly mapping: MappingHandle;
   readonly offset: number;
@@ -22,7 +23,7 @@ export interface Place {
 /** Ranges that the ring engine may work on. */
 export interface PlacedRanges {
   readonly handle: MemoryHandle;
-  /** No queue uses them any more. */
+  /** Call when no queue uses the ranges any more. */
   close(): void;
 }
 
@@ -41,21 +42,23 @@ interface Window {
   readonly mapping: MappingHandle;
 }
 
-/** Small enough for an ArrayBuffer (4 GiB at most), large enough for all buffers of a control queue that lie together. */
+/**
+ * Small enough for an ArrayBuffer (at most 4 GiB), large enough for all adjacent buffers of a control queue.
+ */
 const WINDOW_BYTES = 2 << 20;
 const MAX_WINDOWS = 16;
 
 export class DriverMemory {
   readonly #maps: () => readonly DmaMap[];
-  /** The one used last comes last. */
+  /** The most recently used window comes last. */
   #windows: Window[] = [];
 
-  /** `maps` gives the DMA maps as they are at the time of a call. */
+  /** `maps` returns the DMA maps as of the time of the call. */
   constructor(maps: () => readonly DmaMap[]) {
     this.#maps = maps;
   }
 
-  /** Maps ranges for the ring engine. Throws when one is not reachable, or they overlap. */
+  /** Maps ranges for the ring engine. Throws when one cannot be accessed or they overlap. */
   place(ranges: readonly DmaRange[]): PlacedRanges {
     const mappings: MappingHandle[] = [];
     const unmap = () => {
@@ -79,7 +82,7 @@ export class DriverMemory {
     }
   }
 
-  /** Maps a range for good, until the caller unmaps it; null when it cannot be reached, or not in one piece. */
+  /** Maps a range until the caller unmaps it; null when it cannot be accessed or mapped contiguously. */
   pin(address: bigint, bytes: number): Place | null {
     try {
       return mapPieces(this.#pieces(address, bytes), address);
@@ -88,7 +91,7 @@ export class DriverMemory {
     }
   }
 
-  /** Whether all of a range can be written. */
+  /** Whether the whole range is writable. */
   covers({ address, bytes }: DmaRange): boolean {
     const end = address + BigInt(bytes);
     for (let at = address; at < end; ) {
@@ -99,21 +102,21 @@ export class DriverMemory {
     return true;
   }
 
-  /** A copy of a range; null when it cannot be reached. */
+  /** A copy of a range; null when it cannot be accessed. */
   read({ address, bytes }: DmaRange): Uint8Array | null {
     const data = new Uint8Array(bytes);
     const done = this.#visit(address, bytes, false, (part, at) => data.set(part, at));
     return done ? data : null;
   }
 
-  /** False when the range cannot be reached, or must not be written. */
+  /** False when the range cannot be accessed or is read-only. */
   write(address: bigint, data: Uint8Array): boolean {
     return this.#visit(address, data.length, true, (part, at) =>
       part.set(data.subarray(at, at + part.length)),
     );
   }
 
-  /** The little-endian word at an even address, read in one access; null when it cannot be reached. */
+  /** The little-endian word at an even address, read in a single access; null when it cannot be accessed. */
   readU16(address: bigint): number | null {
     const map = address % 2n === 0n ? this.#mapAt(address) : null;
     if (!map || address + 2n > map.iova + map.size) return null;
@@ -122,7 +125,7 @@ export class DriverMemory {
     return window && native.mmioRead(window.mapping, fileOffset - window.start, 2);
   }
 
-  /** These maps go away. What `place` mapped of them stays until it is closed. */
+  /** These maps are about to be removed. Whatever `place` mapped of them stays mapped until it is closed. */
   forget(maps: readonly DmaMap[]): void {
     const [gone, rest] = [true, false].map((go) =>
       this.#windows.filter(({ map }) => maps.includes(map) === go),
@@ -140,14 +143,14 @@ export class DriverMemory {
     return found && found.fd >= 0 ? found : null;
   }
 
-  /** What a range consists of. Throws when a part of it is not reachable. */
+  /** The pieces of files that make up a range. Throws when a part of it cannot be accessed. */
   #pieces(address: bigint, bytes: number): Piece[] {
     const pieces: Piece[] = [];
     for (let done = 0; done < bytes; ) {
       const at = address + BigInt(done);
       const map = this.#mapAt(at);
       if (!map) throw new Error(`there is no memory at 0x${at.toString(16)}`);
-      if (!map.writable) throw new Error(`the memory at 0x${at.toString(16)} is for reading only`);
+      if (!map.writable) throw new Error(`the memory at 0x${at.toString(16)} is read-only`);
       const part = Math.min(bytes - done, Number(map.iova + map.size - at));
       const fileOffset = map.offset + Number(at - map.iova);
       const last = pieces.at(-1);
@@ -159,7 +162,10 @@ export class DriverMemory {
     return pieces;
   }
 
-  /** Calls `access` with each part of a range and where it starts; false, perhaps halfway, where there is no memory. */
+  /**
+   * Calls `access` with each part of a range and its offset in the range; false, possibly halfway, when a
+   * part cannot be accessed.
+   */
   #visit(
     address: bigint,
     bytes: number,
@@ -181,7 +187,7 @@ export class DriverMemory {
     return true;
   }
 
-  /** The window in which a byte of a map lies; null when it cannot be mapped (the file has shrunk). */
+  /** The window that contains a byte of a map; null when it cannot be mapped (the file has shrunk). */
   #window(map: DmaMap, fileOffset: number): Window | null {
     const found = this.#windows.findIndex(
       (w) => w.map === map && fileOffset >= w.start && fileOffset < w.end,
@@ -205,7 +211,7 @@ function openWindow(map: DmaMap, fileOffset: number): Window | null {
   }
 }
 
-/** One mapping of pieces that follow each other, and where the first one starts in it. */
+/** One mapping of consecutive pieces, and the offset in it where the first piece starts. */
 function mapPieces(pieces: readonly Piece[], address: bigint): Place {
   const pages = pieces.map(({ map }) => native.filePageSize(map.fd));
   const offset = (pieces[0] as Piece).fileOffset % (pages[0] as number);
@@ -216,7 +222,7 @@ function mapPieces(pieces: readonly Piece[], address: bigint): Place {
   const [first] = parts;
   if (first && parts.length === 1)
     return { mapping: native.mapFd(first.fd, first.offset, first.length, true), offset };
-  // Only whole pages can stand in a row, and only pages of the usual size.
+  // Only whole pages of the usual size can be mapped contiguously.
   const whole = parts.every(
     (part, i) =>
       pages[i] === pages[0] &&
@@ -227,7 +233,7 @@ function mapPieces(pieces: readonly Piece[], address: bigint): Place {
   return { mapping: native.mapFileParts(parts, true), offset };
 }
 
-/** Front-ends may send a duplicate of the descriptor with each map. */
+/** Compares identities, because clients may send a duplicate descriptor with each map. */
 function sameFile(a: DmaMap, b: DmaMap): boolean {
   return a.device === b.device && a.inode === b.inode && a.writable === b.writable;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The driver's side as the session sees it, and what it reports to the session. driver-link.ts implements it.
+// The driver's side as the session sees it, and the events that it reports to the session. driver-link.ts
+// implements it.
 import type { FileIdentity } from '../vhost-user/bar-layout.ts';
 import type { PeerRing } from '../vhost-user/peer.ts';
 import type { DriverGates } from './driver-gates.ts';
@@ -11,7 +12,7 @@ export interface DriverPort {
   readonly features: bigint;
   /** All messages have been delivered. */
   readonly drained: boolean;
-  /** Its gate words; null for a driver without GATE, or one that has left. */
+  /** The driver's gate words; null for a driver without GATE, or one that has left. */
   readonly gates: DriverGates | null;
   /** Reports to `events` from now on. */
   attach(events: DriverEvents): void;
@@ -21,20 +22,20 @@ export interface DriverPort {
   interrupt(queue: number): void;
   /** The driver broke the contract: DEVICE_NEEDS_RESET. */
   fail(reason: string): void;
-  /** Ends its connection. */
+  /** Ends the driver's connection. */
   disconnect(reason: string): void;
-  /** False when the client has mapped a memory BAR that shows another file now. */
+  /** False when the client may have mapped a memory BAR that now shows a different file. */
   showsToClient(files: ReadonlyMap<number, FileIdentity>): boolean;
-  /** The position that its memory holds for this ring of the peer; null when it cannot be read. */
+  /** The position words in the driver's memory for this ring of the peer; null when they cannot be read. */
   positionIn(ring: PeerRing): PositionWords | null;
 }
 
 export interface DriverEvents {
-  /** A message of the driver. */
+  /** The driver sent a message. */
   handleMessage(message: DataView): void;
-  /** It is ready, or has taken messages. */
+  /** The driver is ready, or has taken messages. */
   sync(): void;
-  /** It left, failed or was reset. Its memory can still be read. */
+  /** The driver left, failed or was reset. Its memory can still be read. */
   driverGone(): void;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where the next driver of a packed ring goes on, whatever the one before was doing when it died.
+// Where the next driver of a packed ring continues, whatever the previous one was doing when it died.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -80,7 +80,7 @@ describe('a place in a packed ring', () => {
   });
 });
 
-describe('a driver of packed rings that goes', () => {
+describe('a driver of packed rings that leaves', () => {
   let folder: string;
   let device: Device;
   let peer: TestPeer;
@@ -96,7 +96,7 @@ describe('a driver of packed rings that goes', () => {
     const driver = new TestDriver(native.unixConnect(join(folder, 'vfio')));
     drivers.push(driver);
     await driver.start(DRIVER_NET | PACKED | SESSION | REMAP);
-    return { driver, told: records(await driver.messages(3)) };
+    return { driver, sent: records(await driver.messages(3)) };
   };
   const leave = async (driver: TestDriver) => {
     const left = lines.filter((line) => line.includes('driver left')).length;
@@ -123,59 +123,59 @@ describe('a driver of packed rings that goes', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('hands its places to the next one: ring 0 is kept with local queue 1 and the other way round', async () => {
-    const { driver, told } = await connect();
-    expect(told.map(({ last_avail_idx }) => last_avail_idx)).toEqual([WRAP, WRAP]);
-    expect(told[0]?.serial).not.toBe(told[1]?.serial);
-    driver.keepPosition(1, WRAP | 77, WRAP | 77, told[0]?.serial ?? 0);
-    driver.keepPosition(0, 5, 6, told[1]?.serial ?? 0);
+  it('hands its positions to the next one: ring 0 is kept with local queue 1 and vice versa', async () => {
+    const { driver, sent } = await connect();
+    expect(sent.map(({ last_avail_idx }) => last_avail_idx)).toEqual([WRAP, WRAP]);
+    expect(sent[0]?.serial).not.toBe(sent[1]?.serial);
+    driver.keepPosition(1, WRAP | 77, WRAP | 77, sent[0]?.serial ?? 0);
+    driver.keepPosition(0, 5, 6, sent[1]?.serial ?? 0);
     peer.setSlotFlags(1, 5, 0); // used in the second round
     await leave(driver);
-    const { told: next } = await connect();
+    const { sent: next } = await connect();
     expect(next.map(({ last_avail_idx }) => last_avail_idx)).toEqual([WRAP | 77, 6]);
-    expect(next[0]?.serial).not.toBe(told[0]?.serial);
+    expect(next[0]?.serial).not.toBe(sent[0]?.serial);
   });
 
-  it('hands on what it was told when it never began', async () => {
-    const { driver, told } = await connect();
-    driver.keepPosition(1, WRAP | 9, WRAP | 9, (told[0]?.serial ?? 0) + 100);
+  it('hands on what it was sent when it never started', async () => {
+    const { driver, sent } = await connect();
+    driver.keepPosition(1, WRAP | 9, WRAP | 9, (sent[0]?.serial ?? 0) + 100);
     await leave(driver);
-    const { told: next } = await connect();
+    const { sent: next } = await connect();
     expect(next.map(({ last_avail_idx }) => last_avail_idx)).toEqual([WRAP, WRAP]);
   });
 
-  it('answers the peer too', async () => {
-    const { driver, told } = await connect();
-    driver.keepPosition(0, WRAP | 3, WRAP | 3, told[1]?.serial ?? 0);
+  it('also provides the answer to the peer', async () => {
+    const { driver, sent } = await connect();
+    driver.keepPosition(0, WRAP | 3, WRAP | 3, sent[1]?.serial ?? 0);
     await leave(driver);
     expect((await peer.vringBase(1)) >>> 0).toBe((((WRAP | 3) << 16) | WRAP | 3) >>> 0);
   });
 
-  it('is read once more when it is reset after it failed', async () => {
-    const { driver, told } = await connect();
-    driver.keepPosition(0, WRAP | 3, WRAP | 3, told[1]?.serial ?? 0);
+  it('is read again when it is reset after a failure', async () => {
+    const { driver, sent } = await connect();
+    driver.keepPosition(0, WRAP | 3, WRAP | 3, sent[1]?.serial ?? 0);
     await driver.send(Uint8Array.of(9, 9, 4, 0));
     await until('it failed', () => lines.some((line) => line.includes('driver failed')));
-    driver.keepPosition(0, WRAP | 8, WRAP | 8, told[1]?.serial ?? 0);
+    driver.keepPosition(0, WRAP | 8, WRAP | 8, sent[1]?.serial ?? 0);
     await leave(driver);
-    const { told: next } = await connect();
+    const { sent: next } = await connect();
     expect(next[1]?.last_avail_idx).toBe(WRAP | 8);
   });
 
-  it('is read before its memory goes', async () => {
-    const { driver, told } = await connect();
-    driver.keepPosition(0, WRAP | 3, WRAP | 3, told[1]?.serial ?? 0);
-    driver.keepPosition(1, WRAP | 4, WRAP | 4, told[0]?.serial ?? 0);
+  it('is read before its memory is unmapped', async () => {
+    const { driver, sent } = await connect();
+    driver.keepPosition(0, WRAP | 3, WRAP | 3, sent[1]?.serial ?? 0);
+    driver.keepPosition(1, WRAP | 4, WRAP | 4, sent[0]?.serial ?? 0);
     await driver.request(VFIO_USER.DMA_UNMAP, new Uint8Array([...u32s(24, 2), ...u64s(0n, 0n)]));
-    driver.keepPosition(0, WRAP | 8, WRAP | 8, told[1]?.serial ?? 0);
+    driver.keepPosition(0, WRAP | 8, WRAP | 8, sent[1]?.serial ?? 0);
     await leave(driver);
-    const { told: next } = await connect();
+    const { sent: next } = await connect();
     expect(next.map(({ last_avail_idx }) => last_avail_idx)).toEqual([WRAP | 4, WRAP | 3]);
   });
 
-  it('leaves a ring at rest when its words make no sense, until the peer sets it up anew', async () => {
-    const { driver, told } = await connect();
-    driver.keepPosition(0, WRAP | 256, WRAP | 256, told[1]?.serial ?? 0);
+  it('leaves a ring at rest when its words make no sense, until the peer sets it up again', async () => {
+    const { driver, sent } = await connect();
+    driver.keepPosition(0, WRAP | 256, WRAP | 256, sent[1]?.serial ?? 0);
     await leave(driver);
     expect(lines.filter((line) => line.includes('ring 1 rests'))).toHaveLength(1);
     const second = new TestDriver(native.unixConnect(join(folder, 'vfio')));
@@ -189,9 +189,9 @@ describe('a driver of packed rings that goes', () => {
     await second.untilLink(true);
   });
 
-  it('is failed when it stops at a slot that the ring lacks, and its memory counts', async () => {
-    const { driver, told } = await connect();
-    driver.keepPosition(0, WRAP | 3, WRAP | 3, told[1]?.serial ?? 0);
+  it('is failed when it stops at a slot that does not exist, and its memory is used instead', async () => {
+    const { driver, sent } = await connect();
+    driver.keepPosition(0, WRAP | 3, WRAP | 3, sent[1]?.serial ?? 0);
     const base = peer.vringBase(1);
     const [stop] = await driver.messages(1);
     const { index, token } = stopOf(stop as Uint8Array);

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where a driver stood in a packed ring when it vanished. A packed ring has no index that says so; the driver keeps its position
-// in memory of its own (docs/device-abi.md, "Position words"). That memory is the driver's and the ring is the peer's: neither
-// is trusted to make sense.
+// The position of a driver in a packed ring when it vanished. A packed ring has no index to tell, so the
+// driver keeps its position in its own memory (docs/device-abi.md, "Position words"). That memory belongs to
+// the driver and the ring to the peer: neither is trusted to be consistent.
 import { VHOST_PCI_GATE_WORDS, VHOST_PCI_POSITION_WORDS } from '../../../src/abi/vhost-pci.ts';
 import { PVIRTQ_DESC, VRING_PACKED_DESC_F_USED, VRING_PACKED_WRAP } from '../../../src/abi/virtio-ring.ts';
 import type { DmaMap } from '../vfio-user/dma-table.ts';
 import type { DriverMemory } from './driver-memory.ts';
 
 export interface PositionWords {
-  /** Position after what the peer has been shown. */
+  /** Position after the last packet shown to the peer. */
   readonly shown: number;
-  /** Position after what the peer was being shown. */
+  /** Position after the packet that was being shown to the peer. */
   readonly next: number;
   readonly serial: number;
 }
@@ -20,13 +20,13 @@ export class DriverPositions {
   readonly #memory: DriverMemory;
   readonly #areas: readonly (bigint | null)[];
 
-  /** `areas`: the driver area of each data queue; null for one that the driver did not set up. */
+  /** `areas`: the driver area of each data queue; null for a queue that the driver did not set up. */
   constructor(memory: DriverMemory, areas: readonly (bigint | null)[]) {
     this.#memory = memory;
     this.#areas = areas;
   }
 
-  /** Null when they lie in no memory that the device can reach. */
+  /** Null when the words lie in memory that the device cannot access. */
   read(queue: number): PositionWords | null {
     const area = this.#areas[queue] ?? null;
     const word = ({ offset }: { readonly offset: number }) =>
@@ -36,7 +36,7 @@ export class DriverPositions {
     return shown === null || next === null || serial === null ? null : { shown, next, serial };
   }
 
-  /** True when the words of an area, gate words included, lie in this map. */
+  /** True when the words of any area, including gate words, overlap this map. */
   liesIn(map: DmaMap): boolean {
     const bytes = BigInt(VHOST_PCI_GATE_WORDS.size);
     return this.#areas.some((area) => area !== null && area + bytes > map.iova && area < map.iova + map.size);
@@ -52,7 +52,7 @@ interface ReadableMemory {
   read(gpa: bigint, bytes: number): DataView | null;
 }
 
-/** Where the next driver has to go on; null when the words, or the ring, make no sense. */
+/** The position where the next driver must continue; null when the words or the ring are inconsistent. */
 export function whereItStopped(
   { shown, next }: PositionWords,
   ring: PlacedRing,
@@ -62,9 +62,9 @@ export function whereItStopped(
   if (shown === next) return shown;
   const table = ring.guest && memory.read(ring.guest.desc, ring.num * PVIRTQ_DESC.size);
   if (!table) return null;
-  // The first used descriptor shows the packet, and is written last.
+  // The first used descriptor shows the packet to the peer, and is written last.
   if (isUsed(table, shown)) return next;
-  // Rest of a packet that was being written: the peer has lost what those slots held.
+  // The remainder of a packet was being written: the previous contents of those slots are lost.
   for (let at = after(shown, ring.num); at !== next; at = after(at, ring.num)) {
     if (at === shown || isUsed(table, at)) return null;
   }
@@ -78,8 +78,8 @@ function after(position: number, num: number): number {
 }
 
 /**
- * Whether a slot has been used in the round of `position`. AVAIL does not count: the peer may have made the slot available again
- * by now (VIRTIO 1.2, 2.8.1).
+ * Whether a slot has been used in the round of `position`. Ignores AVAIL, because the peer may already have
+ * made the slot available again (VIRTIO 1.2, 2.8.1).
  */
 function isUsed(table: DataView, position: number): boolean {
   const at = slotOf(position) * PVIRTQ_DESC.size + PVIRTQ_DESC.fields.flags.offset;

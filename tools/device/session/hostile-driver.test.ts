@@ -75,7 +75,7 @@ describe('a hostile driver', () => {
     ['a buffer outside its memory', 30, 0x7000_0000n, 16, 0, 0],
     ['a buffer that wraps', 30, 2n ** 64n - 8n, 16, 0, 0],
     ['a buffer across the end of its memory', 30, IOVA + BigInt(DMA_BYTES) - 8n, 16, 0, 0],
-    ['a message without end', 30, IOVA, 8192, 0, 0],
+    ['an oversized message', 30, IOVA, 8192, 0, 0],
   ] as const)('is failed for %s', async (_, index, addr, len, flags, next) => {
     const { driver } = await stage.linked();
     await driver.postRaw(index, addr, len, flags, next);
@@ -109,7 +109,7 @@ describe('a hostile driver', () => {
     await failed(driver);
   });
 
-  it('is failed when its control queue lies nowhere', async () => {
+  it('is failed when its control queue lies outside its memory', async () => {
     stage.make();
     const driver = stage.newDriver();
     await driver.version();
@@ -122,7 +122,7 @@ describe('a hostile driver', () => {
     await failed(driver);
   });
 
-  it('does not hurt the peer, whose rings wait for the next one', async () => {
+  it('does not harm the peer, whose rings wait for the next driver', async () => {
     const { peer, driver } = await stage.linked();
     await driver.claim(100);
     driver.channel.close();

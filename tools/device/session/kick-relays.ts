@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The peer's kicks become the driver's interrupts: one relay for each ring that has a kick descriptor.
+// Turns the peer's kicks into interrupts of the driver: one relay for each ring that has a kick descriptor.
 import type { OnFault } from '../../socket/guard.ts';
 import { EventRelay } from '../eventfd/event-relay.ts';
 import type { Log } from '../log.ts';
@@ -19,17 +19,17 @@ export class KickRelays {
     this.#onFault = onFault;
   }
 
-  /** The ring has a kick descriptor, which stays the peer's state's. */
+  /** Starts relaying a ring's kick descriptor, which remains owned by the peer's state. */
   watch(ring: PeerRing): void {
     this.unwatch(ring);
     const raise = () => this.#driver.interrupt(crossed(ring.index));
-    const broken = () => this.#log.event(`the kick descriptor of ring ${ring.index} is no good`);
+    const broken = () => this.#log.event(`the kick descriptor of ring ${ring.index} is unusable`);
     this.#relays.set(ring.index, new EventRelay(ring.kickFd, raise, broken, this.#onFault));
-    // A kick on the previous descriptor may have been missed, and a driver may be asleep.
+    // A kick on the previous descriptor may have been missed while the driver was asleep.
     raise();
   }
 
-  /** Before the descriptor is closed. */
+  /** Call before the descriptor is closed. */
   unwatch(ring: PeerRing): void {
     this.#relays.get(ring.index)?.close();
     this.#relays.delete(ring.index);

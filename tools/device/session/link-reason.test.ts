@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Each "no link" has one cause in words, in the log and at the driver.
+// Each "no link" has one cause as text, in the log and at the driver.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
@@ -18,7 +18,7 @@ import { DRIVER_NET, LINK_REASON, REMAP, SESSION, TestDriver } from '../test-hel
 import { GPA, MEMORY_BYTES, NET_AND_PROTOCOL, TestPeer, USER } from '../test-help/peer.test-help.ts';
 import { kind } from '../test-help/stage.test-help.ts';
 
-const NOT_SHARED = "VM2's memory is not shared, give it memory-backend-memfd,share=on";
+const NOT_SHARED = "VM2's memory is not shared: give it memory-backend-memfd,share=on";
 
 let folder: string;
 let device: Device;
@@ -49,7 +49,7 @@ const keep = <T extends { close(): void }>(end: T): T => {
 };
 const newPeer = () => keep(new TestPeer(native.unixConnect(joinPath(folder, 'a'))));
 
-/** A device with a driver that hears reasons. */
+/** A device with a driver that receives reasons. */
 async function make(
   options: Partial<DeviceOptions> = {},
   features = DRIVER_NET | SESSION | REMAP | LINK_REASON,
@@ -66,9 +66,9 @@ async function make(
   await driver.restart(features);
 }
 
-/** Waits until the driver has been told, and looks whether the log says the same. */
+/** Waits until the driver has been sent the reason, and checks that the log says the same. */
 async function reason(text: string): Promise<void> {
-  await until(`the driver is told: ${text}`, () => {
+  await until(`the driver is sent: ${text}`, () => {
     for (const bytes of driver.collect()) {
       const message = parseMessage(bytes, { queuePairs: 1, session: true });
       if (message.type === 'link-reason') reasons.push(message.text);
@@ -80,7 +80,7 @@ async function reason(text: string): Promise<void> {
 }
 
 describe('no link', () => {
-  it('as nobody is there, and then as the peer does not negotiate, or does not run', async () => {
+  it('because no peer is connected, or it does not negotiate, or it does not run', async () => {
     await make();
     await reason('no peer is connected');
     const peer = newPeer();
@@ -97,7 +97,7 @@ describe('no link', () => {
     expect(reasons.length).toBe(4);
   });
 
-  it('as the peer has left, or has stopped its rings: at once', async () => {
+  it('because the peer has left or stopped its rings: reported at once', async () => {
     await make();
     let peer = newPeer();
     await peer.start();
@@ -110,7 +110,7 @@ describe('no link', () => {
     expect(reasons.length).toBe(1);
   });
 
-  it('is not worth a word while it only passes', async () => {
+  it('is not reported while it is only passing', async () => {
     await make();
     await newPeer().start();
     await driver.untilLink(true);
@@ -118,7 +118,7 @@ describe('no link', () => {
     expect(driver.collect().map(kind)).not.toContain('LINK_REASON');
   });
 
-  it('regression: as the peer has a third memory file, though its front-end was told and goes on', async () => {
+  it('regression: because the peer has a third memory file, though its front-end was refused and goes on', async () => {
     await make();
     const peer = newPeer();
     await peer.negotiate();
@@ -127,17 +127,19 @@ describe('no link', () => {
     const regions = files.map((_, i) => peer.region(GPA + step * BigInt(i), step, USER + step * BigInt(i)));
     expect(await peer.ack(VHOST_USER.SET_MEM_TABLE, join(u32s(3, 0), ...regions), files)).toBe(1n);
     closeAll(files);
-    await reason('it has 3 memory files and the device 2 memory BARs: give the peer one memory backend');
+    await reason(
+      'it has 3 memory files, but the device has 2 memory BARs: give the peer a single memory backend',
+    );
   });
 
-  it('regression: as the memory of the peer is not shared, in each way that front-ends have of leaving it out', async () => {
+  it('regression: because the memory of the peer is not shared, in each way that front-ends leave it out', async () => {
     await make();
     const peer = newPeer();
     await peer.negotiate();
     expect(await peer.ack(VHOST_USER.SET_VRING_NUM, u32s(0, 256))).toBe(0n);
     expect(await peer.ack(VHOST_USER.SET_VRING_ADDR, peer.addresses(0))).toBe(1n);
     await reason(`ring 0 lies outside the memory table, which is empty: ${NOT_SHARED}`);
-    // One that begins anew and gets on is not blamed for what was.
+    // A peer that starts over and succeeds is not blamed for earlier errors.
     await peer.negotiate();
     await peer.sendMemory();
     await reason('ring 0 is not started');
@@ -147,7 +149,7 @@ describe('no link', () => {
     await reason(`a memory table of 0 regions: ${NOT_SHARED}`);
   });
 
-  it('as a message was refused that ended the connection, also while the front-end comes again and again', async () => {
+  it('because a refused message ended the connection, also while the front-end keeps reconnecting', async () => {
     await make();
     for (let i = 0; i < 5; i++) {
       const peer = newPeer();
@@ -159,7 +161,7 @@ describe('no link', () => {
     expect(new Set(reasons).size).toBe(1);
   });
 
-  it("regression: is not laid to a driver that came to the peer's socket", async () => {
+  it("regression: is not blamed on a driver that connected to the peer's socket", async () => {
     await make();
     await reason('no peer is connected');
     const vhostUser = joinPath(folder, 'a');
@@ -170,7 +172,7 @@ describe('no link', () => {
     expect(reasons.join()).not.toContain('vfio-user');
   });
 
-  it('as the peer asks for more queue pairs than there are', async () => {
+  it('because the peer asks for more queue pairs than there are', async () => {
     await make({ queuePairs: 1 });
     const peer = newPeer();
     await peer.negotiate();
@@ -178,7 +180,7 @@ describe('no link', () => {
     await reason('the function has 1: start vhost-pci-device with --queues 8 or more');
   });
 
-  it('as the driver lacks features that the peer uses', async () => {
+  it('because the driver lacks features that the peer uses', async () => {
     await make({}, VERSION_1 | SESSION | REMAP | LINK_REASON);
     const peer = newPeer();
     peer.post(VHOST_USER.SET_FEATURES, u64s(NET_AND_PROTOCOL));
@@ -186,12 +188,12 @@ describe('no link', () => {
     await reason('SET_FEATURES: it sets features 0x8000 that were not offered');
   });
 
-  it('regression: as the peer has another memory file, in words that do not end the machine', async () => {
+  it('regression: because the peer has a different memory file, with advice that keeps the machine running', async () => {
     await make();
     const peer = newPeer();
     await peer.start();
     await driver.untilLink(true);
-    // VM1's machine maps the BAR once and for ever.
+    // VM1's machine maps the BAR only once.
     driver.channel.close();
     driver = keep(new TestDriver(native.unixConnect(joinPath(folder, 'b'))));
     await driver.version();
@@ -205,13 +207,13 @@ describe('no link', () => {
     expect(lines.join()).not.toContain('plug');
   });
 
-  it('is not told to a driver that has not asked, and is in the log all the same', async () => {
+  it('is not sent to a driver without LINK_REASON, but is in the log all the same', async () => {
     await make({}, DRIVER_NET | SESSION | REMAP);
     await until('the log says so', () => lines.includes('no link: no peer is connected'));
     expect(driver.collect()).toEqual([]);
   });
 
-  it('is told to a driver that comes later, too', async () => {
+  it('is also sent to a driver that comes later', async () => {
     await make();
     await reason('no peer is connected');
     driver.channel.close();

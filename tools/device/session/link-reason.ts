@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Why there is no link: one cause in words, for the log and for the driver (docs/device-abi.md, "LINK_REASON").
+// The reason why there is no link: a single cause as text, for the log and for the driver
+// (docs/device-abi.md, "LINK_REASON").
 import { after, type OnFault, type Timer } from '../../socket/guard.ts';
 import type { ConnectedPeer } from '../vhost-user/peer.ts';
 
 export interface Reason {
   /**
-   * 'fault': a user has to act. 'state': worth reporting once it has lasted a moment, or when it took the link down. 'passing': worth
-   * reporting only if it lasts.
+   * 'fault': requires action by a user. 'state': reported once it has lasted a moment, or at once if it took
+   * the link down. 'passing': reported only if it lasts.
    */
   readonly kind: 'fault' | 'state' | 'passing';
   readonly text: string;
@@ -16,34 +17,36 @@ export const fault = (text: string): Reason => ({ kind: 'fault', text });
 export const state = (text: string): Reason => ({ kind: 'state', text });
 export const passing = (text: string): Reason => ({ kind: 'passing', text });
 
-/** A peer that negotiates goes through many states; none of them is worth a line. */
+/** A negotiating peer goes through many states, which are not worth a log line each. */
 export const SETTLE_MS = 1000;
 
-/** What keeps a peer from being ready. */
+/** Why a peer is not ready. */
 export function whyNotReady(peer: ConnectedPeer): Reason {
   if (!peer.featuresSet)
     return state(
-      'the peer is connected, and its driver has not negotiated: it is off, starting, or has none',
+      'the peer is connected, but its driver has not negotiated: VM2 is off, starting, or has no driver',
     );
-  if (peer.memory.regions.length === 0) return state('the peer has shown no memory');
+  if (peer.memory.regions.length === 0) return state('the peer has not shared any memory');
   for (const ring of peer.rings.slice(0, 2)) {
     if (ring.lost)
-      return fault(`ring ${ring.index} rests until the peer sets it up anew: its driver left no position`);
-    if (!ring.started) return state(`the peer's driver does not run: ring ${ring.index} is not started`);
+      return fault(
+        `ring ${ring.index} rests until the peer sets it up again: VM1's driver left no valid position`,
+      );
+    if (!ring.started) return state(`the peer's driver is not running: ring ${ring.index} is not started`);
     if (!ring.guest) return state(`ring ${ring.index} of the peer has no addresses`);
     if (!peer.isEnabled(ring)) return state(`ring ${ring.index} of the peer is not enabled`);
   }
-  return passing('the peer is about to be ready');
+  return passing('the peer is not ready yet');
 }
 
-/** Publishes reasons: each once, and those that pass quickly not at all. */
+/** Publishes each reason once, and not at all if it passes quickly. */
 export class LinkReason {
   readonly #publish: (text: string) => void;
   readonly #onFault: OnFault;
   #now = '';
   #timer: Timer | null = null;
   #wasUp = false;
-  /** What was published last; empty while there is a link. */
+  /** The last published reason; empty while there is a link. */
   published = '';
 
   constructor(publish: (text: string) => void, onFault: OnFault) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Says why there is no link, in the log and to a driver with LINK_REASON (docs/device-abi.md, "LINK_REASON"): exactly one cause.
+// Reports why there is no link, in the log and to a driver with LINK_REASON (docs/device-abi.md,
+// "LINK_REASON"): exactly one cause.
 import { VHOST_PCI_F_LINK_REASON } from '../../../src/abi/vhost-pci.ts';
 import { hasFeature } from '../../../src/virtio/features.ts';
 import { DISCONNECTED } from '../../socket/frame-reader.ts';
@@ -14,9 +15,9 @@ import { fault, LinkReason, passing, type Reason, state, whyNotReady } from './l
 export class LinkReport {
   readonly #driver: DriverPort;
   readonly #reason: LinkReason;
-  /** The reason that the driver was sent last. */
+  /** The last reason sent to the driver. */
   #sentReason = '';
-  /** What went wrong with a peer since the last one was ready. */
+  /** The last error of a peer since a peer was last ready. */
   #fault = '';
   /** Why the last peer left. */
   #left = '';
@@ -36,18 +37,18 @@ export class LinkReport {
 
   /** `reason` is empty when there was no peer before. */
   peerLeft(reason: string): void {
-    // A driver that connected to the peer's socket was no peer.
+    // A driver that connected to the peer's socket was not a peer.
     const stray = reason.startsWith(SPEAKS_VFIO_USER);
     this.#left = stray ? '' : reason;
     if (reason !== '' && reason !== DISCONNECTED && !stray) this.#fault = `the last peer left: ${reason}`;
   }
 
-  /** A message of the peer was refused, which the front-end may never report to its user. */
+  /** A message of the peer was refused; the front-end may never report this to its user. */
   peerRefused(reason: string): void {
     this.#fault = `refused the peer's ${reason}`;
   }
 
-  /** The peer negotiates again: what failed before may succeed now. */
+  /** The peer negotiates again: earlier errors may no longer apply. */
   peerNegotiates(): void {
     this.#fault = '';
   }
@@ -75,7 +76,7 @@ export class LinkReport {
     if (!peer.ready) return whyNotReady(peer);
     if (!ready) return state('no driver has started the function');
     const why = misfit();
-    return why === '' ? passing('the driver has not taken its messages') : fault(why);
+    return why === '' ? passing('the driver has not taken its control messages') : fault(why);
   }
 
   #send(): void {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Asks a driver without GATE to let go of rings: QUEUE_STOP out, QUEUE_STOPPED in, or a time-out
+// Asks a driver without GATE to release rings: sends QUEUE_STOP, then awaits QUEUE_STOPPED or a timeout
 // (docs/device-abi.md, "SESSION").
 import { after, faultReason } from '../../socket/guard.ts';
 import { parseQueueStopped, queueStopMessage } from './control-encode.ts';
 import type { DriverPort } from './driver-port.ts';
 
-/** Why a driver cannot have stopped there; null when it can. */
+/** Why a driver cannot have stopped at this position; null when it can. */
 export type Misplaced = (index: number, lastAvailIdx: number) => string | null;
 
 interface PendingStop {
@@ -26,7 +26,10 @@ export class QueueStops {
     this.#misplaced = misplaced;
   }
 
-  /** Where the driver stopped; null when it did not answer within STOP_TIMEOUT_MS, which fails it, or was abandoned. */
+  /**
+   * The position where the driver stopped; null when the request was abandoned, or was not answered within
+   * STOP_TIMEOUT_MS, which fails the driver.
+   */
   ask(index: number): Promise<number | null> {
     const token = this.#nextToken;
     this.#nextToken = (token % 0xffff_ffff) + 1;
@@ -46,7 +49,7 @@ export class QueueStops {
     });
   }
 
-  /** A message of the driver. */
+  /** Handles a message from the driver. */
   handle(message: DataView): void {
     const stopped = parseQueueStopped(message);
     if (!stopped) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Rings are taken back from a driver and given again, by QUEUE_STOP.
+// Rings are taken back from a driver by QUEUE_STOP, and assigned again.
 import { describe, expect, it } from 'vitest';
 import { VFIO_USER } from '../../../src/abi/vfio-user.ts';
 import { until } from '../../../test/support/wait.ts';
@@ -19,7 +19,7 @@ import {
 const stage = stageForEachTest();
 
 describe('ring recall', () => {
-  it('answers GET_VRING_BASE with what the driver says', async () => {
+  it('answers GET_VRING_BASE with what the driver reports', async () => {
     const { peer, driver } = await stage.linked();
     const base = peer.vringBase(1);
     expect(await answerStop(driver, 4711)).toBe(1);
@@ -30,7 +30,7 @@ describe('ring recall', () => {
     expect(record(queues as Uint8Array, 0).vring_enable).toBe(1);
   });
 
-  it('starts a stopped ring again at the index that the peer gives', async () => {
+  it('restarts a stopped ring at the index that the peer sets', async () => {
     const { peer, driver } = await stage.linked();
     const base = peer.vringBase(0);
     await answerStop(driver, 12);
@@ -46,7 +46,7 @@ describe('ring recall', () => {
     await driver.untilLink(true);
   });
 
-  it('lets one ring be reset, resized and laid elsewhere while the others go on', async () => {
+  it('lets one ring be reset, resized and moved while the others go on', async () => {
     stage.make({ queuePairs: 2 });
     const peer = stage.newPeer();
     await peer.negotiate();
@@ -81,7 +81,7 @@ describe('ring recall', () => {
     expect(stage.logged('link down')).toBe(0);
   });
 
-  it('takes a disabled ring away in good order and gives it back where the driver left it', async () => {
+  it('takes a disabled ring back in order and assigns it again where the driver left it', async () => {
     const { peer, driver } = await stage.linked();
     const off = peer.enable(1, 0);
     await answerStop(driver, 300);
@@ -93,7 +93,7 @@ describe('ring recall', () => {
     expect(record(queues as Uint8Array, 0)).toMatchObject({ last_avail_idx: 0, vring_enable: 1 });
   });
 
-  it('gives up a driver that does not answer, and answers the peer from the used ring', async () => {
+  it('fails a driver that does not answer, and answers the peer from the used ring', async () => {
     const { peer, driver } = await stage.linked();
     peer.setUsedIndex(1, 55);
     expect(await peer.vringBase(1)).toBe(55);
@@ -123,9 +123,9 @@ describe('ring recall', () => {
 
   it.each([
     ['another message', () => Uint8Array.of(2, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0)],
-    ['a cut message', () => Uint8Array.of(2, 2, 12, 0)],
+    ['a truncated message', () => Uint8Array.of(2, 2, 12, 0)],
     ['a wrong size', () => Uint8Array.of(2, 2, 200, 0, 0, 0, 0, 0, 0, 0, 0, 0)],
-    ['a message without end', () => new Uint8Array(0)],
+    ['an empty message', () => new Uint8Array(0)],
   ])('fails a driver that sends %s', async (_, message) => {
     const { driver } = await stage.linked();
     await driver.send(message());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Takes rings back from the driver and records where it stopped. With GATE the ring's gate is closed and the driver's burst seen to leave;
-// with SESSION alone the driver is asked (queue-stops.ts); any other driver is not waited for.
+// Takes rings back from the driver and records where it stopped. With GATE, closes the ring's gate and waits
+// until the driver's burst has left; with SESSION alone, asks the driver (queue-stops.ts); does not wait for
+// any other driver.
 import { VHOST_PCI_F_SESSION } from '../../../src/abi/vhost-pci.ts';
 import { hasFeature } from '../../../src/virtio/features.ts';
 import type { Log } from '../log.ts';
@@ -23,14 +24,14 @@ export class RingRecall {
     this.#stops = new QueueStops(driver, (index, place) => this.#misplaced(index, place));
   }
 
-  /** The rings are this peer's from now on; nothing waits for the driver any more. */
+  /** Switches to this peer's rings; abandons all waiting for the driver. */
   setPeer(peer: ConnectedPeer | null): void {
     for (const ring of this.#peer?.rings ?? []) this.#driver.gates?.close(crossed(ring.index));
     this.#peer = peer;
     this.#stops.abandon();
   }
 
-  /** The driver is gone: its memory holds its positions, the used rings the rest. */
+  /** The driver is gone: its positions are taken from its memory or from the used rings. */
   driverGone(): void {
     this.#driver.gates?.closeAll();
     const rings = this.#peer?.rings ?? [];
@@ -39,7 +40,7 @@ export class RingRecall {
     for (const ring of rings) ring.assigned = false;
   }
 
-  /** Resolves when the driver no longer works any of these rings, after STOP_TIMEOUT_MS at most. */
+  /** Resolves when the driver no longer works any of these rings, after at most STOP_TIMEOUT_MS. */
   async stopRings(rings: readonly PeerRing[]): Promise<void> {
     if (this.#driver.gates) return this.#closeGates(rings, this.#driver.gates);
     const assigned = rings.filter((ring) => ring.assigned);
@@ -53,14 +54,14 @@ export class RingRecall {
     }
   }
 
-  /** A message of the driver. */
+  /** Handles a message from the driver. */
   handleMessage(message: DataView): void {
     this.#stops.handle(message);
   }
 
   /**
-   * Closes the gates and waits for the bursts inside to leave, also in rings that were withdrawn without waiting. The driver's other
-   * threads learn of it from the next records.
+   * Closes the gates and waits for the bursts inside to leave, including in rings that were withdrawn without
+   * waiting. The driver's other threads learn of it from the next records.
    */
   async #closeGates(rings: readonly PeerRing[], gates: DriverGates): Promise<void> {
     const queues = rings.map(({ index }) => crossed(index));
@@ -71,14 +72,17 @@ export class RingRecall {
     const assigned = rings.filter((ring) => ring.assigned);
     if (outcome === 'late' && assigned.length > 0) {
       const names = assigned.map(({ index }) => index).join(', ');
-      this.#driver.fail(`the driver did not let go of queue ${names} within ${STOP_TIMEOUT_MS} ms`);
+      this.#driver.fail(`the driver did not release queue ${names} within ${STOP_TIMEOUT_MS} ms`);
     } else {
       this.#keepPositions(assigned);
     }
     for (const ring of assigned) ring.assigned = false;
   }
 
-  /** From the driver's memory, while it can be read; of a split ring only whether it ever began: the used index says the rest. */
+  /**
+   * Records positions from the driver's memory while it can be read. For a split ring only whether the driver
+   * ever started on it: the used index tells the rest.
+   */
   #keepPositions(rings: readonly PeerRing[]): void {
     const peer = this.#peer;
     if (!peer) return;
@@ -93,7 +97,7 @@ export class RingRecall {
       if (!ring.served || !ring.guest) continue;
       const words = this.#driver.positionIn(ring);
       if (words?.serial === ring.serial) this.#keepPosition(ring, whereItStopped(words, ring, peer.memory));
-      // The driver never started on its last assignment of the ring.
+      // The driver never started on this assignment of the ring.
       else if (ring.assigned) this.#keepPosition(ring, words && ring.assignedIndex);
     }
   }
@@ -102,7 +106,9 @@ export class RingRecall {
     if (place !== null) ring.next = place;
     if (place !== null || ring.lost) return;
     ring.lost = true;
-    this.#log.event(`ring ${ring.index} rests until the peer sets it up anew: its driver left no position`);
+    this.#log.event(
+      `ring ${ring.index} rests until the peer sets it up again: VM1's driver left no valid position`,
+    );
   }
 
   #misplaced(index: number, place: number): string | null {

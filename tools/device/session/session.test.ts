@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a driver is sent when it and a peer meet, and when they do not fit.
+// What a driver is sent when it meets a peer, and when the two do not match.
 import { describe, expect, it } from 'vitest';
 import { decode } from '../../../src/abi/layout.ts';
 import { VFIO_REGION_INFO } from '../../../src/abi/vfio-user.ts';
@@ -28,7 +28,7 @@ import {
 const stage = stageForEachTest();
 
 describe('session', () => {
-  it('tells a driver features, memory and queues, then raises the link', async () => {
+  it('sends a driver features, memory and queues, then raises the link', async () => {
     stage.make();
     const peer = stage.newPeer();
     await peer.start();
@@ -80,7 +80,7 @@ describe('session', () => {
     const small = await driver.regionInfo(2, 32);
     expect(small.fds).toEqual([]);
     expect(small.payload.byteLength).toBe(32);
-    // QEMU wants it in [32, argsz] in the short answer too.
+    // QEMU requires it within [32, argsz] in the short reply too.
     expect(decode(VFIO_REGION_INFO, small.payload)).toMatchObject({ argsz: 64, cap_offset: 32 });
     const { payload, fds } = await driver.regionInfo(2, decode(VFIO_REGION_INFO, small.payload).argsz);
     expect(decode(VFIO_REGION_INFO, payload)).toMatchObject({
@@ -104,7 +104,7 @@ describe('session', () => {
     await until('it failed', () => stage.logged('driver failed') === 1);
   });
 
-  it('leaves a driver that cannot map again without link, and says why once', async () => {
+  it('gives no link to a driver that cannot map again, and says why once', async () => {
     stage.make();
     const peer = stage.newPeer();
     await peer.start();
@@ -120,12 +120,12 @@ describe('session', () => {
     await next.start();
     await next.enable(0);
     expect(await driver.linkUp()).toBe(false);
-    expect(stage.logged('another memory file')).toBe(1);
+    expect(stage.logged('a different memory file')).toBe(1);
   });
 });
 
 describe('a driver without SESSION', () => {
-  it('is told packed memory and queues once, with the index in vring_num', async () => {
+  it('is sent packed memory and queues once, with the index in vring_num', async () => {
     stage.make();
     const peer = stage.newPeer();
     await peer.start();
@@ -144,7 +144,7 @@ describe('a driver without SESSION', () => {
     expect(driver.collect()).toEqual([]);
   });
 
-  it('gets no link to rings that it would take for 256 entries', async () => {
+  it('gets no link to rings that it would assume to have 256 entries', async () => {
     stage.make();
     const driver = stage.newDriver();
     await driver.start(DRIVER_NET);
@@ -153,7 +153,7 @@ describe('a driver without SESSION', () => {
     await peer.sendMemory();
     for (const index of [0, 1]) await peer.startRing(index, 0, 512);
     for (const index of [0, 1]) await peer.enable(index);
-    await until('it is said', () => stage.logged('assumes 256') === 1);
+    await until('the reason is logged', () => stage.logged('assumes 256') === 1);
     expect(await driver.linkUp()).toBe(false);
   });
 });

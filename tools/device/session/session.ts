@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Joins one driver and one peer: what the driver must know, and when (docs/device-abi.md, "SESSION").
+// Connects one driver and one peer: decides what the driver is sent, and when (docs/device-abi.md,
+// "SESSION").
 //
-// `sync` compares what the driver knows with the peer's present state and sends the difference. A ring that a driver works is taken away
-// through `stopRings` only, which waits until the driver has let go. So by the time sync runs, the driver has let go of all that changed.
+// `sync` compares what the driver knows with the peer's current state and sends the difference. A ring is
+// taken from a driver only through `stopRings`, which waits until the driver has released it. So by the time
+// `sync` runs, the driver has released everything that changed.
 import {
   VHOST_PCI_F_REMAP,
   VHOST_PCI_F_SESSION,
@@ -36,7 +38,7 @@ export class DeviceSession implements DriverEvents {
     this.#report.close();
   }
 
-  /** `left` says why the previous peer is gone. */
+  /** `left` is the reason why the previous peer is gone. */
   setPeer(peer: ConnectedPeer | null, left = ''): void {
     this.#recall.setPeer(peer);
     this.#peer = peer;
@@ -67,8 +69,8 @@ export class DeviceSession implements DriverEvents {
   }
 
   /**
-   * Brings the driver up to date once it has taken all earlier messages: changes in between are sent as one, so that no peer can
-   * flood a driver with messages. Cheap when nothing changed.
+   * Brings the driver up to date once it has taken all earlier messages: changes in the meantime are merged,
+   * so that no peer can flood a driver with messages. Cheap when nothing changed.
    */
   sync(): void {
     if (this.#driver.ready && this.#driver.drained) this.#sendUpdates();
@@ -77,14 +79,15 @@ export class DeviceSession implements DriverEvents {
 
   #sendUpdates(): void {
     const peer = this.#usablePeer();
-    // Recorded as known before it is sent: a driver that cannot take a message is forgotten while it is sent.
+    // The state is recorded as known before it is sent, because a driver that cannot take a message is
+    // forgotten during the send.
     const messages = this.#speaks(VHOST_PCI_F_SESSION)
       ? this.#updates.next(peer)
       : this.#updates.initial(peer);
     for (const message of messages) this.#driver.send(message);
   }
 
-  /** The link comes up once the driver has everything that it needs. */
+  /** Raises the link once the driver has everything it needs. */
   #updateLink(): void {
     const { ready, drained } = this.#driver;
     const up = ready && this.#updates.sent && drained && this.#usablePeer()?.ready === true;
@@ -108,19 +111,19 @@ export class DeviceSession implements DriverEvents {
   #misfit(peer: ConnectedPeer): string {
     const session = this.#speaks(VHOST_PCI_F_SESSION);
     if (!(session && this.#speaks(VHOST_PCI_F_REMAP)) && !this.#driver.showsToClient(peer.bars)) {
-      return 'VM2 has another memory file than the one that VM1 has mapped: start VM2 with memory-backend-file on tmpfs at a fixed path (mem-path=/dev/shm/NAME,share=on), or restart VM1';
+      return 'VM2 has a different memory file from the one that VM1 has mapped: start VM2 with memory-backend-file on tmpfs at a fixed path (mem-path=/dev/shm/NAME,share=on), or restart VM1';
     }
     if (session) return '';
-    if (peer.legacy) return 'the peer is a legacy driver, which needs a driver with SESSION';
+    if (peer.legacy) return 'the peer is a legacy driver, which requires a driver with SESSION';
     const packed = packRegions(peer.memory.regions);
-    if (typeof packed === 'string') return `${packed}, which needs a driver with SESSION`;
+    if (typeof packed === 'string') return `${packed}, which requires a driver with SESSION`;
     const wrong = peer.rings.find(
       (ring) => peer.isActive(ring) && ring.num !== VHOST_PCI_REFERENCE_VRING_SIZE,
     );
     if (wrong)
-      return `ring ${wrong.index} has ${wrong.num} entries, and a driver without SESSION assumes ${VHOST_PCI_REFERENCE_VRING_SIZE}`;
+      return `ring ${wrong.index} has ${wrong.num} entries, but a driver without SESSION assumes ${VHOST_PCI_REFERENCE_VRING_SIZE}`;
     return this.#updates.stillHolds(peer, packed)
       ? ''
-      : 'the peer has changed its rings, which needs a driver with SESSION';
+      : 'the peer has changed its rings, which requires a driver with SESSION';
   }
 }

@@ -28,7 +28,7 @@ import {
 const stage = stageForEachTest();
 
 describe('updates', () => {
-  it("tells the driver the MTU of the peer's network, at once and to whoever comes later", async () => {
+  it("sends the MTU of the peer's network to the driver at once, and to drivers that come later", async () => {
     const { peer, driver } = await stage.linked({}, HEARS_MTU);
     const mtu = (message?: Uint8Array) => [
       kind(message as Uint8Array),
@@ -48,7 +48,7 @@ describe('updates', () => {
     expect(mtu(messages[2])).toEqual([MTU, 65_535]);
   });
 
-  it('regression: forgets the MTU with the driver of the peer that had asked to hear of it', async () => {
+  it('regression: forgets the MTU with the driver of the peer that had negotiated it', async () => {
     const { peer, driver } = await stage.linked({}, HEARS_MTU);
     await peer.ack(VHOST_USER.NET_SET_MTU, u64s(9000n));
     await driver.messages(1);
@@ -64,14 +64,14 @@ describe('updates', () => {
     const messages = await driver.messages(2);
     expect(messages.map(kind)).toEqual([FEATURES, MTU]);
     expect(viewOf(messages[1] as Uint8Array).getUint16(4, true)).toBe(0);
-    // QEMU tells the MTU before the features.
+    // QEMU sends the MTU before the features.
     await peer.ack(VHOST_USER.NET_SET_MTU, u64s(8000n));
     await peer.ack(VHOST_USER.SET_FEATURES, u64s(HEARS_MTU));
     const [, again] = await driver.messages(2);
     expect(viewOf(again as Uint8Array).getUint16(4, true)).toBe(8000);
   });
 
-  it('hands an address that is to be announced to the driver, or to the next one, once', async () => {
+  it('sends an address to announce once, to the current or the next driver', async () => {
     stage.make();
     const peer = stage.newPeer();
     await peer.start();
@@ -88,7 +88,7 @@ describe('updates', () => {
     expect((await driver.messages(1)).map(kind)).toEqual([ANNOUNCE]);
   });
 
-  it('regression: a peer that changes its mind without end does not fail a driver that is busy', async () => {
+  it('regression: a peer that keeps changing its MTU and address does not fail a busy driver', async () => {
     const { peer, driver } = await stage.linked({}, HEARS_MTU);
     for (let i = 0; i < 400; i++) {
       peer.post(VHOST_USER.NET_SET_MTU, u64s(BigInt(1700 + i)));
@@ -107,7 +107,7 @@ describe('updates', () => {
     expect([...(announced as Uint8Array).subarray(4, 10)]).toEqual([2, 0, 0, 0x20, 0, 0]);
   });
 
-  it('regression: nor does one that negotiates without end while its rings rest', async () => {
+  it('regression: nor does one that keeps negotiating while its rings rest', async () => {
     const { peer, driver } = await stage.linked();
     for (const ring of [0, 1]) {
       const base = peer.vringBase(ring);
@@ -125,13 +125,13 @@ describe('updates', () => {
       await driver.notify(2);
     }
     messages.push(...driver.collect());
-    const told = messages.findLast((m) => kind(m) === FEATURES) as Uint8Array;
-    expect(viewOf(told).getBigUint64(4, true)).toBe(
+    const sent = messages.findLast((m) => kind(m) === FEATURES) as Uint8Array;
+    expect(viewOf(sent).getBigUint64(4, true)).toBe(
       (sets[0] as bigint) & ~features(VHOST_USER_F_PROTOCOL_FEATURES),
     );
   });
 
-  it('tells a driver that was busy meanwhile that the peer is another one', async () => {
+  it('informs a driver that was busy meanwhile that the peer is a new one', async () => {
     stage.make();
     const peer = stage.newPeer();
     await peer.start(HEARS_MTU);
@@ -184,7 +184,7 @@ describe('updates', () => {
     await next.untilLink(true);
   });
 
-  it('raises the link only when the driver has what belongs to it', async () => {
+  it('raises the link only when the driver has taken all messages that belong to it', async () => {
     stage.make();
     const driver = stage.newDriver();
     await driver.start(DRIVER_NET | SESSION | REMAP, 1, 2);
@@ -195,7 +195,7 @@ describe('updates', () => {
     await driver.untilLink(true);
   });
 
-  it('tells the driver when the peer goes, and greets the next one with another file', async () => {
+  it('informs the driver when the peer leaves, and about the next one with another file', async () => {
     const { peer, driver } = await stage.linked();
     peer.channel.close();
     await driver.untilLink(false);
@@ -209,7 +209,7 @@ describe('updates', () => {
     await driver.untilLink(true);
   });
 
-  it('tells a memory change in order: queues away, memory, queues', async () => {
+  it('sends a memory change in order: queues withdrawn, memory, queues', async () => {
     const { peer, driver } = await stage.linked();
     peer.newMemory();
     const change = peer.sendMemory();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a driver knows of its peer, and the messages that bring it up to date (docs/device-abi.md, "Control queue").
+// What a driver knows about its peer, and the messages that bring it up to date (docs/device-abi.md, "Control
+// queue").
 import { VHOST_USER_F_PROTOCOL_FEATURES } from '../../../src/abi/vhost-user.ts';
 import { features } from '../../../src/virtio/features.ts';
 import { type PackedRegion, packRegions, placeRegions } from '../vhost-user/bar-layout.ts';
@@ -38,7 +39,7 @@ const STOPPED: QueueRecord = {
 export class Updates {
   readonly #driver: DriverPort;
   #known: Known | null = null;
-  /** Memory and queues of a driver without SESSION, which is sent both only once. */
+  /** Memory and queues sent to a driver without SESSION, which receives them only once. */
   #once: { readonly memory: string; readonly queues: string } | null = null;
   #lastSerial = 0;
 
@@ -46,7 +47,7 @@ export class Updates {
     this.#driver = driver;
   }
 
-  /** The driver knows of a peer. */
+  /** The driver knows a peer. */
   get sent(): boolean {
     return this.#known !== null || this.#once !== null;
   }
@@ -57,13 +58,15 @@ export class Updates {
     this.#once = null;
   }
 
-  /** False when a driver without SESSION has been sent other memory or queues. */
+  /** False when a driver without SESSION was sent different memory or queues. */
   stillHolds(peer: ConnectedPeer, packed: readonly PackedRegion[]): boolean {
     if (!this.#once || !peer.ready) return true;
     return this.#once.memory === fingerprint(packed) && this.#once.queues === fingerprint(ringsOf(peer));
   }
 
-  /** Everything that a driver with SESSION does not know yet. From now on it counts as known. */
+  /**
+   * Messages with everything that a driver with SESSION does not know yet, which counts as known from now on.
+   */
   next(peer: ConnectedPeer | null): Uint8Array[] {
     const out = this.#known?.peer === peer ? [] : this.#farewell();
     if (!peer || (!this.#known && !peer.ready)) return out;
@@ -89,7 +92,7 @@ export class Updates {
     return out;
   }
 
-  /** For a driver without SESSION: memory and queues, once, when both sides are ready (RFC 2.0). */
+  /** Messages for a driver without SESSION: memory and queues, once, when both sides are ready (RFC 2.0). */
   initial(peer: ConnectedPeer | null): Uint8Array[] {
     if (!peer?.ready) return [];
     const packed = packRegions(peer.memory.regions);
@@ -100,7 +103,7 @@ export class Updates {
     return [packedMemoryMessage(packed), queuesMessage(records)];
   }
 
-  /** The peer that the driver knows is gone: queues first, then the memory under them. */
+  /** The peer that the driver knows is gone: withdraws the queues first, then the memory under them. */
   #farewell(): Uint8Array[] {
     if (!this.#known) return [];
     this.#driver.setLink(false);
@@ -110,7 +113,7 @@ export class Updates {
     return out;
   }
 
-  /** The record of a ring, which is assigned to the driver from now on. */
+  /** The record of a ring; assigns the ring to the driver if it can run. */
   #record(peer: ConnectedPeer, ring: PeerRing): QueueRecord {
     if (!ring.guest || !peer.isActive(ring)) return STOPPED;
     if (!ring.assigned) {
@@ -133,7 +136,7 @@ export class Updates {
   }
 }
 
-/** REMOTE_QUEUES, unless the driver knows these records. */
+/** REMOTE_QUEUES, unless the driver already knows these records. */
 function newRecords(known: Known, records: readonly QueueRecord[]): Uint8Array[] {
   if (fingerprint(known.records) === fingerprint(records)) return [];
   known.records = records;
@@ -145,7 +148,10 @@ function withdrawn(known: Known | null): Uint8Array[] {
   return known ? newRecords(known, records) : [];
 }
 
-/** What the peer's driver negotiated: the protocol bit is between its front-end and this back-end. */
+/**
+ * The features negotiated by the peer's driver; the protocol bit only concerns its front-end and this
+ * back-end.
+ */
 const negotiated = (peer: ConnectedPeer) => peer.features & ~features(VHOST_USER_F_PROTOCOL_FEATURES);
 
 const ringsOf = (peer: ConnectedPeer) => peer.rings.map(({ num, guest }) => ({ num, ...guest }));

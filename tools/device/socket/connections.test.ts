@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Who gets the one place at each of the two sockets, and for how long; and what a flood of connections costs.
+// Which client gets the single slot at each of the two sockets, for how long, and what a flood of connections
+// costs.
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
@@ -58,7 +59,7 @@ const keep = <T extends { close(): void }>(end: T): T => {
 };
 const newPeer = () => keep(new TestPeer(native.unixConnect(vhostUser)));
 const newDriver = () => keep(new TestDriver(native.unixConnect(vfioUser)));
-/** A connection that says `data` and nothing else. */
+/** A connection that sends `data` and nothing else. */
 const stray = (path: string, data: Uint8Array = new Uint8Array(0)) => {
   const fd = native.unixConnect(path);
   if (data.length > 0) sendRaw(fd, data);
@@ -70,13 +71,13 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 const PEER_MESSAGE = vhostUserMessage(VHOST_USER.SET_FEATURES, u64s(NET_AND_PROTOCOL));
 const DRIVER_MESSAGE = vfioUserMessage(VFIO_USER.VERSION, u32s(0));
 
-describe('one that reconnects at once', () => {
+describe('a client that reconnects at once', () => {
   it('regression: F6: is served, as a peer, though its old connection has not been read to the end', async () => {
     make();
     for (let i = 0; i < 50; i++) {
       const peer = new TestPeer(native.unixConnect(vhostUser));
       await peer.negotiate();
-      // A message that nobody has read yet stands before the end.
+      // A message that the device has not read yet precedes the end of the connection.
       peer.post(VHOST_USER.GET_FEATURES);
       peer.close();
     }
@@ -109,7 +110,7 @@ describe('a silent connection', () => {
     const peer = newPeer();
     await peer.start();
     expect(logged('peer left: it did')).toBe(0);
-    expect(lines.join()).toMatch(/peer left: it (connected and did not negotiate|did not finish a message)/);
+    expect(lines.join()).toMatch(/peer left: it (connected but did not negotiate|did not finish a message)/);
     expect(logged('another peer refused')).toBe(0);
   });
 
@@ -124,7 +125,7 @@ describe('a silent connection', () => {
     const driver = newDriver();
     expect((await driver.version()).error).toBe(0);
     expect(lines.join()).toMatch(
-      /driver left: it (connected and agreed on no version|did not finish a message)/,
+      /driver left: it (connected but agreed on no version|did not finish a message)/,
     );
   });
 
@@ -137,7 +138,7 @@ describe('a silent connection', () => {
     expect(lines.at(-1)).toBe('peer left: it did not finish a message');
   });
 
-  it('keeps its place for ever once it has negotiated', async () => {
+  it('keeps its place indefinitely once it has negotiated', async () => {
     make({ handshakeMs: 50 });
     const peer = newPeer();
     await peer.negotiate();
@@ -148,7 +149,7 @@ describe('a silent connection', () => {
     expect(logged('left')).toBe(0);
   });
 
-  it('holds no more others up than have a seat', async () => {
+  it('makes at most as many others wait as there are seats', async () => {
     make();
     for (let i = 0; i < 12; i++) stray(vhostUser);
     await until('the surplus is refused', () => logged('another peer refused') === 3);
@@ -156,7 +157,7 @@ describe('a silent connection', () => {
     await until('the surplus is refused', () => logged('another driver refused') === 3);
   });
 
-  it('is passed over when it has gone before its turn', async () => {
+  it('is skipped when it has left before its turn', async () => {
     make({ handshakeMs: 300 });
     stray(vhostUser);
     await until('it is there', () => logged('peer connected') === 1);
@@ -165,7 +166,7 @@ describe('a silent connection', () => {
     expect(logged('peer connected')).toBe(2);
   });
 
-  it('makes those that wait hear at once that the place is taken, when it negotiates after all', async () => {
+  it('makes those that wait learn at once that the place is taken, when it negotiates after all', async () => {
     make();
     const [peer, waits] = [newPeer(), newPeer()];
     const [driver, late] = [newDriver(), newDriver()];
@@ -199,7 +200,7 @@ describe('a connection to the wrong socket', () => {
     await newDriver().version();
     stray(vfioUser, PEER_MESSAGE);
     await until('it is closed', () => logged('speaks') === 1);
-    expect(lines.at(-1)).toBe(`that was no driver: ${peersPlace()}`);
+    expect(lines.at(-1)).toBe(`that was not a driver: ${peersPlace()}`);
   });
 
   it('of a peer is recognized when its header comes in pieces', async () => {
@@ -268,7 +269,7 @@ describe('the log of a device under attack', () => {
       async () => {
         const peer = newPeer();
         await peer.start();
-        // One without SESSION is not asked: the link goes up and down at each turn.
+        // A driver without SESSION is not asked to stop: the link goes down and up each time.
         const driver = newDriver();
         await driver.start(DRIVER_NET);
         await driver.messages(2);
@@ -294,7 +295,7 @@ describe('the log of a device under attack', () => {
 });
 
 describe('more queue pairs than the function has', () => {
-  it('regression: F4: are named when a front-end leaves at their number, as QEMU and DPDK do', async () => {
+  it('regression: F4: are named when a front-end leaves on learning their number, as QEMU and DPDK do', async () => {
     make({ queuePairs: 4 });
     const peer = newPeer();
     peer.post(VHOST_USER.SET_OWNER);
@@ -303,7 +304,7 @@ describe('more queue pairs than the function has', () => {
     peer.channel.close();
     await until('it has left', () => logged('peer left') === 1);
     expect(lines.at(-1)).toBe(
-      'peer left: it disconnected when it had heard that the function has 4 queue pairs: if it asks for more, start vhost-pci-device with as many --queues',
+      'peer left: it disconnected on learning that the function has 4 queue pairs: if it needs more, start vhost-pci-device with that many --queues',
     );
   });
 
@@ -313,11 +314,11 @@ describe('more queue pairs than the function has', () => {
     await peer.negotiate();
     expect(await peer.enable(15)).toBe(1n);
     expect(lines).toContain(
-      "refused the peer's SET_VRING_ENABLE: ring 15 of 8: it asks for 8 queue pairs at least, the function has 4: start vhost-pci-device with --queues 8 or more",
+      "refused the peer's SET_VRING_ENABLE: ring 15 of 8: it needs at least 8 queue pairs, but the function has 4: start vhost-pci-device with --queues 8 or more",
     );
   });
 
-  it('are not to blame when a peer leaves that had begun', async () => {
+  it('are not blamed when a peer leaves that had already started', async () => {
     make({ queuePairs: 4 });
     const peer = newPeer();
     await peer.negotiate();

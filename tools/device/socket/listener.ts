@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A listening unix socket on the event loop. Removes its socket file when it closes.
+// A listening UNIX socket on the event loop. Removes its socket file when it closes.
 import { type FdWatcher, native, type SocketAccess } from '../../../src/native.ts';
 import { closeQuietly } from '../../socket/fds.ts';
 import { after, guarded, type Timer, watch } from '../../socket/guard.ts';
 import { ListeningSocket } from '../../socket/listening-socket.ts';
 import type { Log } from '../log.ts';
 
-/** Pause when the process is out of descriptors: the socket stays readable, and a busy loop would not free any. */
+/**
+ * Pause when the process is out of descriptors: the socket stays readable, and spinning would not free any.
+ */
 const RETRY_MS = 100;
 
 export class SocketListener {
@@ -56,7 +58,7 @@ export class SocketListener {
     guarded(
       () => this.#onConnection(fd),
       (error) => {
-        this.#log.event(`a connection to ${this.#path} is dropped: ${(error as Error).message}`);
+        this.#log.event(`dropped a connection to ${this.#path}: ${(error as Error).message}`);
         closeQuietly(fd);
       },
     );

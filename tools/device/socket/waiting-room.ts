@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Connections that came while the only place was taken by one that has not introduced itself. They wait: it may never do so.
+// Holds connections that arrived while the single slot was taken by a client that has not introduced itself
+// yet, and may never do so.
 import { native } from '../../../src/native.ts';
 import { closeQuietly } from '../../socket/fds.ts';
 
@@ -8,7 +9,7 @@ const SEATS = 8;
 export class WaitingRoom {
   #fds: number[] = [];
 
-  /** False when all seats are taken; the descriptor stays the caller's then. */
+  /** False when all seats are taken; the descriptor then remains the caller's. */
   add(fd: number): boolean {
     this.#fds = this.#fds.filter(stillThere);
     if (this.#fds.length >= SEATS) return false;
@@ -16,13 +17,13 @@ export class WaitingRoom {
     return true;
   }
 
-  /** The one that has waited longest, which the caller owns from now on; null for none. */
+  /** The connection that has waited longest, which the caller now owns; null if there is none. */
   next(): number | null {
     this.#fds = this.#fds.filter(stillThere);
     return this.#fds.shift() ?? null;
   }
 
-  /** All of them; the caller owns them. */
+  /** Removes and returns all connections; the caller owns them. */
   clear(): number[] {
     return this.#fds.splice(0);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which of the two protocols a connection speaks, by its first bytes: a client at the wrong socket is recognized at once instead of
-// waiting for a reply that never comes.
+// Tells from its first bytes which of the two protocols a connection speaks, so that a client at the wrong
+// socket is recognized at once instead of waiting for a reply that never comes.
 import { decode } from '../../../src/abi/layout.ts';
 import {
   VFIO_USER,
@@ -16,7 +16,7 @@ import {
   VHOST_USER_VERSION_MASK,
 } from '../../../src/abi/vhost-user.ts';
 
-/** Why such a connection ends. */
+/** Reasons for closing such a connection. */
 export const SPEAKS_VHOST_USER = 'it speaks vhost-user';
 export const SPEAKS_VFIO_USER = 'it speaks vfio-user';
 
@@ -25,7 +25,10 @@ export interface Sockets {
   readonly vfioUser: string;
 }
 
-/** The reason for which a connection ended; where it is one of these two, with the socket that it should have gone to. */
+/**
+ * The reason why a connection ended; for the two above, extended by the socket that the client should have
+ * used.
+ */
 export function explainStray(reason: string, { vhostUser, vfioUser }: Sockets): string {
   if (reason === SPEAKS_VHOST_USER)
     return `${reason}: this is the vfio-user socket ${vfioUser}, peers connect to ${vhostUser}`;
@@ -34,12 +37,13 @@ export function explainStray(reason: string, { vhostUser, vfioUser }: Sockets): 
   return reason;
 }
 
-/** Bytes of a vhost-user message that distinguish it from vfio-user: fewer than the latter's header. */
+/** Leading bytes that distinguish a vhost-user message from vfio-user: fewer than a vfio-user header. */
 export const VHOST_USER_MARK_BYTES = VHOST_USER_HEADER.fields.size.offset;
 
 /**
- * Whether these VHOST_USER_MARK_BYTES begin a vhost-user request. Its number, below 2^16, leaves 0 where vfio-user has the command, which
- * starts at 1; its flags are where vfio-user has a size of 16 at least.
+ * Whether these VHOST_USER_MARK_BYTES begin a vhost-user request. Its request number is below 2^16, so the
+ * field where vfio-user has the command, which starts at 1, is 0; its flags are where vfio-user has the
+ * message size, which is at least 16.
  */
 export function beginsVhostUser(head: DataView): boolean {
   const request = head.getUint32(VHOST_USER_HEADER.fields.request.offset, true);
@@ -53,7 +57,10 @@ export function beginsVhostUser(head: DataView): boolean {
   );
 }
 
-/** Whether a header of vhost-user's length begins vfio-user's first message, VERSION. No request of vhost-user has so high a number. */
+/**
+ * Whether a header of vhost-user's length begins vfio-user's first message, VERSION. No vhost-user request
+ * has a number that high.
+ */
 export function beginsVfioUser(head: DataView): boolean {
   const { command, size, flags } = decode(VFIO_USER_HEADER, padded(head));
   return (
@@ -64,7 +71,7 @@ export function beginsVfioUser(head: DataView): boolean {
   );
 }
 
-/** The error field lies behind a vhost-user header. */
+/** Pads the head to a vfio-user header, whose error field lies beyond the end of a vhost-user header. */
 function padded(head: DataView): DataView {
   const whole = new Uint8Array(VFIO_USER_HEADER.size);
   whole.set(new Uint8Array(head.buffer, head.byteOffset, Math.min(head.byteLength, whole.length)));

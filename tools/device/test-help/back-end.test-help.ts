@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A vhost-user back-end without a device model, and one front-end that is connected to it.
+// A vhost-user back-end without a device model, and one front-end connected to it.
 import { afterEach, beforeEach } from 'vitest';
 import { native } from '../../../src/native.ts';
 import { openFds } from '../../../test/support/open-fds.ts';
@@ -12,7 +12,7 @@ import { NET_AND_PROTOCOL, TestPeer } from './peer.test-help.ts';
 export class BackEndStage {
   backend!: VhostUserBackend;
   peer!: TestPeer;
-  /** Reasons for which the connection was closed. */
+  /** Reasons why the connection was closed. */
   closed: string[] = [];
   /** Rings that were stopped. */
   stopped: number[] = [];

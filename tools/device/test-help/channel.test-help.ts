@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Test ends of both protocols: a socket on the event loop that sends what it is told and hands out what comes.
+// Test clients of both protocols: a socket on the event loop that sends given messages and returns received
+// ones.
 import { decode, encode } from '../../../src/abi/layout.ts';
 import { VFIO_USER_HEADER } from '../../../src/abi/vfio-user.ts';
 import { VHOST_USER_HEADER } from '../../../src/abi/vhost-user.ts';

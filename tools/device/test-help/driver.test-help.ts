@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A vfio-user client with a small vhost-pci driver, for tests: asynchronous, so that it lives on the device's own thread.
+// A vfio-user client with a small vhost-pci driver, for tests: asynchronous, so that it can run on the
+// device's own thread.
 import { decode, encode, FIELD_BYTES, readField } from '../../../src/abi/layout.ts';
 import {
   VFIO_IRQ_SET,
@@ -46,10 +47,10 @@ const BUFFER_BYTES = 2048;
 /** Rings of the data queues, a page each. */
 const DATA = 0x18000;
 const DATA_BYTES = 0x2000;
-/** Their driver areas. */
+/** Offset of their driver areas. */
 const DATA_AVAIL = 0x1000;
 const ENTRIES = 32;
-/** Descriptors from here on are for the driver's own messages. */
+/** Descriptors from this index on are for the driver's own messages. */
 const FIRST_SEND = 24;
 
 export const SESSION = features(VHOST_PCI_F_SESSION);
@@ -92,7 +93,7 @@ export class TestDriver {
   readonly interrupts: number[] = [];
   readonly #machine: Machine;
   readonly #view: DataView;
-  /** Moves the driver areas of the data queues. */
+  /** Offset added to the driver areas of the data queues. */
   areaShift = 0n;
   #availIndex = 0;
   #usedIndex = 0;
@@ -126,7 +127,7 @@ export class TestDriver {
     return { error, payload: new DataView(data.buffer, VFIO_USER_HEADER.size), fds };
   }
 
-  /** The error number of a request; its descriptors are closed. */
+  /** The error number of the reply to a request; closes the reply's descriptors. */
   async errorOf(command: number, payload?: Uint8Array, fds: readonly number[] = []): Promise<number> {
     const reply = await this.request(command, payload, fds);
     closeAll(reply.fds);
@@ -171,7 +172,7 @@ export class TestDriver {
     return offered;
   }
 
-  /** True when FEATURES_OK stood. */
+  /** True when FEATURES_OK was kept. */
   async acceptFeatures(features: bigint): Promise<boolean> {
     await this.setCommon('device_status', 1);
     await this.setCommon('device_status', 3);
@@ -209,7 +210,7 @@ export class TestDriver {
   }
 
   async restart(features: bigint, pairs = 1, buffers = FIRST_SEND): Promise<void> {
-    if (!(await this.acceptFeatures(features))) throw new Error('FEATURES_OK did not stand');
+    if (!(await this.acceptFeatures(features))) throw new Error('FEATURES_OK was not kept');
     for (const { iova, size, offset } of this.#machine.maps)
       await this.mapDma([this.memory], iova, size, offset);
     await this.setVectors(0, 4);
@@ -264,7 +265,7 @@ export class TestDriver {
     await this.notify(2 * pairs);
   }
 
-  /** Claims that many more entries are available. */
+  /** Claims that this many more entries are available. */
   async claim(entries: number, pairs = 1): Promise<void> {
     this.#view.setUint16(AVAIL + 2, (this.#availIndex + entries) & 0xffff, true);
     await this.notify(2 * pairs);
@@ -309,12 +310,12 @@ export class TestDriver {
     encode(VHOST_PCI_POSITION_WORDS, { shown, next, serial }, this.#view, driverArea(queue));
   }
 
-  /** The serial that bursts of a local data queue may work by; 0 for none. */
+  /** The serial with which bursts of a local data queue may work; 0 for none. */
   allowed(queue: number): number {
     return native.atomicRead(this.mapping, driverArea(queue) + VHOST_PCI_GATE_WORDS.fields.allowed.offset);
   }
 
-  /** Says that a burst is inside a local data queue, or not. */
+  /** Marks a local data queue as having a burst inside, or not. */
   setBusy(queue: number, busy: number): void {
     native.atomicWrite(this.mapping, driverArea(queue) + VHOST_PCI_GATE_WORDS.fields.busy.offset, busy);
   }

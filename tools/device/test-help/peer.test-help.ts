@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A vhost-user front-end for tests: memory in one file, rings at fixed places, one method a message.
+// A vhost-user front-end for tests: memory in one file, rings at fixed offsets, one method per message.
 import { decode } from '../../../src/abi/layout.ts';
 import {
   VHOST_USER,
@@ -27,7 +27,7 @@ import {
 } from './channel.test-help.ts';
 
 export const MEMORY_BYTES = 1 << 20;
-/** The guest-physical and user addresses differ, so that mixing them up shows. */
+/** The guest-physical and user addresses differ, so that mixing them up is detected. */
 export const GPA = 0x4000_0000n;
 export const USER = 0x7f12_0000_0000n;
 export const NET_AND_PROTOCOL = features(
@@ -66,7 +66,7 @@ export class TestPeer {
   readonly calls: number[] = [];
   #mapping: MappingHandle;
 
-  /** The rings lie in the first MEMORY_BYTES of its memory, which may be larger. */
+  /** The rings lie in the first MEMORY_BYTES of the memory, which may be larger. */
   constructor(fd: number, memoryBytes: number = MEMORY_BYTES) {
     this.memoryBytes = memoryBytes;
     this.channel = vhostUserChannel(fd);
@@ -74,7 +74,7 @@ export class TestPeer {
     this.#mapping = native.mapFd(this.memory, 0, MEMORY_BYTES, true);
   }
 
-  /** Takes another, empty memory file, as a rebooted machine has. */
+  /** Switches to a new, empty memory file, like a rebooted machine. */
   newMemory(): void {
     native.unmap(this.#mapping);
     native.close(this.memory);
@@ -153,7 +153,7 @@ export class TestPeer {
     return join(u32s(index, 0), u64s(at(desc), at(used), at(avail), 0n));
   }
 
-  /** Sets a ring up as QEMU and DPDK do, kick last. */
+  /** Sets up a ring as QEMU and DPDK do, with the kick last. */
   async startRing(index: number, base = 0, size = 256, place = index): Promise<void> {
     this.kicks[index] ??= native.eventfd();
     this.calls[index] ??= native.eventfd();
@@ -169,7 +169,7 @@ export class TestPeer {
     return this.ack(VHOST_USER.SET_VRING_ENABLE, u32s(index, on));
   }
 
-  /** From nothing to a running first pair. */
+  /** Negotiates, shares memory and starts the first queue pair. */
   async start(features = NET_AND_PROTOCOL, base = 0): Promise<void> {
     await this.negotiate(features);
     await this.sendMemory();

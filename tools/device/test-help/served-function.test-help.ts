@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A PCI function behind a vfio-user server, without a session, and one client that is connected.
+// A PCI function behind a vfio-user server, without a session, and one connected client.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';

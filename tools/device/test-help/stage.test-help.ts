@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A device model with its sockets in a folder of its own, and the peers and drivers of a test. After each test everything is closed, and
-// no descriptor may be left.
+// A device model with its sockets in their own folder, and the peers and drivers of a test. After each test
+// everything is closed and no descriptor may be left open.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
@@ -37,7 +37,7 @@ export const ANNOUNCE = 'PEER_ANNOUNCE';
 export const viewOf = (message: Uint8Array) =>
   new DataView(message.buffer, message.byteOffset, message.length);
 
-/** The kind of a control message by name; class and command of an unknown one. */
+/** The name of a control message's kind; its class and command when unknown. */
 export function kind(message: Uint8Array): string {
   const { class: klass, cmd } = decode(abi.VHOST_PCI_CTRL_HDR, viewOf(message));
   return KINDS.get(`${klass}.${cmd}`) ?? `${klass}.${cmd}`;
@@ -70,7 +70,7 @@ export function stopped(index: number, last: number, token: number): Uint8Array 
 /** Takes the next QUEUE_STOP and answers it. */
 export async function answerStop(driver: TestDriver, last: number): Promise<number> {
   const [message] = await driver.messages(1);
-  if (!message || kind(message) !== STOP) throw new Error(`${message && kind(message)} is no QUEUE_STOP`);
+  if (!message || kind(message) !== STOP) throw new Error(`${message && kind(message)} is not QUEUE_STOP`);
   const { index, token } = stopOf(message);
   await driver.send(stopped(index, last, token));
   return index;
@@ -131,7 +131,7 @@ export class Stage {
     return this.lines.filter((line) => line.includes(text)).length;
   }
 
-  /** A peer and a driver with link up; the messages that brought it up are taken. */
+  /** A peer and a driver with link up; the messages that led there have been taken. */
   async linked(
     options: Partial<DeviceOptions> = {},
     features = NET_AND_PROTOCOL,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The vfio-user commands over a real function, their refusals above all.
+// The vfio-user commands on a real function, mainly their refusals.
 import { constants } from 'node:os';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { decode } from '../../../src/abi/layout.ts';
@@ -23,7 +23,7 @@ describe('information', () => {
     expect(decode(VFIO_DEVICE_INFO, payload)).toEqual({ argsz: 16, flags: 3, num_regions: 9, num_irqs: 5 });
   });
 
-  it('tells the size of every region', async () => {
+  it('reports the size of every region', async () => {
     await served.driver.version();
     const sizes = [];
     for (let index = 0; index < 9; index++) {
@@ -82,7 +82,7 @@ const REFUSED: [string, number, number, () => [Uint8Array?, number[]?]][] = [
     () => [dmaMap(0n, 4096n), [served.driver.memory, served.driver.memory]],
   ],
   [
-    'a DMA descriptor that is no file',
+    'a DMA descriptor that is not a file',
     EINVAL,
     VFIO_USER.DMA_MAP,
     () => [dmaMap(0n, 4096n), [served.driver.interrupts[0] as number]],
@@ -114,7 +114,7 @@ const REFUSED: [string, number, number, () => [Uint8Array?, number[]?]][] = [
   ['a read of region 2^32 - 1', EINVAL, VFIO_USER.REGION_READ, () => [access(0xffff_ffff, 0n, 4)]],
   ['a read of an absent BAR', EINVAL, VFIO_USER.REGION_READ, () => [access(2, 0n, 4)]],
   ['a wide read of registers', EINVAL, VFIO_USER.REGION_READ, () => [access(0, 0n, 16)]],
-  ['a cut write', EINVAL, VFIO_USER.REGION_WRITE, () => [join(access(7, 4n, 4), new Uint8Array(3))]],
+  ['a truncated write', EINVAL, VFIO_USER.REGION_WRITE, () => [join(access(7, 4n, 4), new Uint8Array(3))]],
   [
     'a write across the end',
     EINVAL,
@@ -138,7 +138,7 @@ const REFUSED: [string, number, number, () => [Uint8Array?, number[]?]][] = [
     () => [irqs(0x24, 0, 2), [served.driver.interrupts[0] as number]],
   ],
   [
-    'a vector whose descriptor is no eventfd',
+    'a vector whose descriptor is not an eventfd',
     EINVAL,
     VFIO_USER.DEVICE_SET_IRQS,
     () => [irqs(0x24, 0, 1), [served.driver.memory]],
@@ -186,7 +186,7 @@ describe('DMA', () => {
     await served.driver.version();
   });
 
-  it('accepts maps without descriptor, and unmaps one or all', async () => {
+  it('accepts maps without a descriptor, and unmaps one or all', async () => {
     expect(await served.driver.errorOf(VFIO_USER.DMA_MAP, dmaMap(0n, 4096n))).toBe(0);
     expect(await served.driver.mapDma()).toBe(0);
     expect(served.target.dma.maps).toHaveLength(2);
@@ -219,7 +219,7 @@ describe('interrupts', () => {
     expect([0, 1, 2, 3].map(drain)).toEqual([1n, 0n, 1n, 0n]);
   });
 
-  it('takes eventfds away, some or all', async () => {
+  it('removes some or all eventfds', async () => {
     expect(await served.driver.errorOf(VFIO_USER.DEVICE_SET_IRQS, irqs(0x24, 0, 1))).toBe(0);
     served.target.irqs.raise(0);
     served.target.irqs.raise(1);
@@ -229,7 +229,7 @@ describe('interrupts', () => {
     expect(drain(1)).toBe(0n);
   });
 
-  it('regression: signals an eventfd that takes the place of another, once', async () => {
+  it('regression: signals an eventfd that replaces another, once', async () => {
     const old = served.driver.interrupts[1] as number;
     served.driver.interrupts[1] = native.eventfd();
     served.target.irqs.raise(1);
@@ -239,7 +239,7 @@ describe('interrupts', () => {
     native.close(old);
   });
 
-  it('regression: makes up for an interrupt that came while the vector had no eventfd', async () => {
+  it('regression: raises an interrupt later that came while the vector had no eventfd', async () => {
     expect(await served.driver.errorOf(VFIO_USER.DEVICE_SET_IRQS, irqs(0x24, 0, 2))).toBe(0);
     served.target.irqs.raise(1);
     await served.driver.setVectors(0, 2);
@@ -257,7 +257,7 @@ describe('regions', () => {
     expect([...(await served.driver.read(1, 0x1ffe, 4))]).toEqual([1, 2, 0, 0]);
   });
 
-  it('forgets what a driver left behind', async () => {
+  it('resets the state that a driver left behind', async () => {
     await served.driver.write(1, 0, Uint8Array.of(9));
     await served.driver.mapDma();
     served.driver.close();

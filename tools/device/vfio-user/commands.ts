@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The vfio-user commands, one row each: name, smallest payload, descriptors, handler. Everything in a payload is checked
-// before it is used; a handler throws VfioError to refuse, and leaves the descriptors that it does not keep in `fds`.
+// The vfio-user commands, one row each: name, smallest payload, descriptors, handler. Everything in a payload
+// is checked before use; a handler throws VfioError to refuse, and leaves in `fds` the descriptors that it
+// does not keep.
 import { decode, encode } from '../../../src/abi/layout.ts';
 import {
   VFIO_DEVICE_FLAGS_PCI,
@@ -41,12 +42,12 @@ import { EINVAL, VfioError } from './vfio-error.ts';
 export interface RegionDescription {
   /** Bytes; 0 when the region is absent. */
   readonly size: bigint;
-  /** The part that may be mapped, `[0, bytes)` of this descriptor's file. */
+  /** The part that may be mapped: `[0, bytes)` of this descriptor's file. */
   readonly mappable: { readonly fd: number; readonly bytes: bigint } | null;
 }
 
 export interface NotifyEventfd {
-  /** In BAR 0. */
+  /** Offset in BAR 0. */
   readonly offset: number;
   readonly fd: number;
 }
@@ -55,19 +56,19 @@ export interface NotifyEventfd {
 export interface VfioTarget {
   readonly dma: DmaTable;
   readonly irqs: IrqTable;
-  /** A client connected, and this is its connection's first moment. */
+  /** A client has just connected. */
   attached(): void;
-  /** The client is gone: the function goes back to its initial state. */
+  /** The client is gone: the function returns to its initial state. */
   detached(): void;
-  /** What is reported to the client, which may rely on it from now on. */
+  /** The region as reported to the client, which may rely on it from now on. */
   describeRegion(index: number): RegionDescription;
-  /** Bytes of a region now; 0 when it is absent. */
+  /** Current size of a region in bytes; 0 when it is absent. */
   regionSize(index: number): bigint;
   /** `[offset, + count)` lies in the region. Throws VfioError. */
   readRegion(index: number, offset: number, count: number): Uint8Array;
   writeRegion(index: number, offset: number, data: Uint8Array): void;
   notifyEventfds(): readonly NotifyEventfd[];
-  /** These maps go away: nothing may use them when this returns. */
+  /** These maps are about to be removed: nothing may use them after this returns. */
   dmaUnmapping(maps: readonly DmaMap[]): void;
   reset(): void;
 }
@@ -76,13 +77,13 @@ export interface VfioRequest {
   readonly target: VfioTarget;
   readonly payload: DataView;
   readonly fds: number[];
-  /** Descriptors that the client takes with one message. */
+  /** Descriptors that the client accepts with one message. */
   readonly clientMaxFds: number;
 }
 
 export interface VfioReply {
   readonly payload: Uint8Array;
-  /** Stay the target's. */
+  /** Remain the target's. */
   readonly fds?: readonly number[];
 }
 
@@ -94,7 +95,7 @@ export interface CommandHandler {
 }
 
 const EMPTY: VfioReply = { payload: new Uint8Array(0) };
-/** One access; with its head it stays below VFIO_USER_MAX_MESSAGE. */
+/** Largest single access; with its headers it stays below VFIO_USER_MAX_MESSAGE. */
 export const MAX_ACCESS_BYTES = 1 << 19;
 
 type Row = readonly [keyof typeof VFIO_USER, number, number, (request: VfioRequest) => VfioReply];
@@ -120,7 +121,7 @@ function dmaMap({ target, payload, fds }: VfioRequest): VfioReply {
   const { argsz, flags, offset, address, size } = decode(VFIO_USER_DMA_MAP, payload);
   const known = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;
   if (argsz < VFIO_USER_DMA_MAP.size || flags & ~known)
-    throw new VfioError(EINVAL, 'DMA_MAP with unknown flags');
+    throw new VfioError(EINVAL, 'DMA_MAP with unknown flags or too small an argsz');
   const writable = (flags & VFIO_DMA_MAP_FLAG_WRITE) !== 0;
   target.dma.map({ iova: address, size, offset, writable }, fds);
   return EMPTY;
@@ -129,7 +130,7 @@ function dmaMap({ target, payload, fds }: VfioRequest): VfioReply {
 function dmaUnmap({ target, payload }: VfioRequest): VfioReply {
   const { argsz, flags, address, size } = decode(VFIO_USER_DMA_UNMAP, payload);
   if (argsz < VFIO_USER_DMA_UNMAP.size || flags & ~VFIO_DMA_UNMAP_FLAG_ALL) {
-    throw new VfioError(EINVAL, 'DMA_UNMAP with unknown flags');
+    throw new VfioError(EINVAL, 'DMA_UNMAP with unknown flags or too small an argsz');
   }
   const all = (flags & VFIO_DMA_UNMAP_FLAG_ALL) !== 0;
   if (all && (address !== 0n || size !== 0n)) throw new VfioError(EINVAL, 'DMA_UNMAP of all with a range');
@@ -142,7 +143,7 @@ function dmaUnmap({ target, payload }: VfioRequest): VfioReply {
 
 function getInfo({ payload }: VfioRequest): VfioReply {
   const { argsz } = decode(VFIO_DEVICE_INFO, payload);
-  if (argsz < VFIO_DEVICE_INFO.size) throw new VfioError(EINVAL, 'GET_INFO with a small argsz');
+  if (argsz < VFIO_DEVICE_INFO.size) throw new VfioError(EINVAL, 'GET_INFO with too small an argsz');
   const info = encode(VFIO_DEVICE_INFO, {
     argsz: VFIO_DEVICE_INFO.size,
     flags: VFIO_DEVICE_FLAGS_RESET | VFIO_DEVICE_FLAGS_PCI,
@@ -154,7 +155,7 @@ function getInfo({ payload }: VfioRequest): VfioReply {
 
 function getRegionInfo({ target, payload }: VfioRequest): VfioReply {
   const { argsz, index } = decode(VFIO_REGION_INFO, payload);
-  if (argsz < VFIO_REGION_INFO.size) throw new VfioError(EINVAL, 'GET_REGION_INFO with a small argsz');
+  if (argsz < VFIO_REGION_INFO.size) throw new VfioError(EINVAL, 'GET_REGION_INFO with too small an argsz');
   if (index >= VFIO_PCI_NUM_REGIONS) throw new VfioError(EINVAL, `region ${index}`);
   const { size, mappable } = target.describeRegion(index);
   const access = size > 0n ? VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE : 0;
@@ -169,10 +170,12 @@ function getRegionInfo({ target, payload }: VfioRequest): VfioReply {
   const needed = area + VFIO_REGION_SPARSE_MMAP_AREA.size;
   const flags = access | VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS;
   const info = new DataView(new ArrayBuffer(needed));
-  // Set in the short reply too: QEMU refuses a region with capabilities whose cap_offset does not lie in [32, argsz].
+  // Also set in the short reply: QEMU refuses a region with capabilities whose cap_offset is not within [32,
+  // argsz].
   const cap_offset = VFIO_REGION_INFO.size;
   encode(VFIO_REGION_INFO, { argsz: needed, flags, index, cap_offset, size }, info);
-  // Too small a buffer: the client learns the size and asks again (linux/vfio.h, VFIO_DEVICE_GET_REGION_INFO).
+  // The buffer is too small: the client learns the size and asks again (linux/vfio.h,
+  // VFIO_DEVICE_GET_REGION_INFO).
   if (argsz < needed) return { payload: bytesOf(info, VFIO_REGION_INFO.size) };
   const sparse = { id: VFIO_REGION_INFO_CAP_SPARSE_MMAP_ID, version: 1, nr_areas: 1 };
   encode(VFIO_REGION_INFO_CAP_SPARSE_MMAP, sparse, info, VFIO_REGION_INFO.size);
@@ -180,11 +183,14 @@ function getRegionInfo({ target, payload }: VfioRequest): VfioReply {
   return { payload: bytesOf(info), fds: [mappable.fd] };
 }
 
-/** One eventfd a notification register, as many as the client takes; the other queues ring by REGION_WRITE. */
+/**
+ * One eventfd per notification register, up to the number that the client accepts; the other queues are
+ * notified by REGION_WRITE.
+ */
 function getRegionIoFds({ target, payload, clientMaxFds }: VfioRequest): VfioReply {
   const { argsz, flags, index } = decode(VFIO_USER_REGION_IO_FDS, payload);
   if (argsz < VFIO_USER_REGION_IO_FDS.size || flags !== 0)
-    throw new VfioError(EINVAL, 'GET_REGION_IO_FDS flags');
+    throw new VfioError(EINVAL, 'GET_REGION_IO_FDS with flags or too small an argsz');
   if (index >= VFIO_PCI_NUM_REGIONS) throw new VfioError(EINVAL, `region ${index}`);
   const eventfds = index === REGISTER_BAR ? target.notifyEventfds().slice(0, clientMaxFds) : [];
   const needed = VFIO_USER_REGION_IO_FDS.size + eventfds.length * VFIO_USER_SUB_REGION_IO_FD.size;
@@ -201,7 +207,7 @@ function getRegionIoFds({ target, payload, clientMaxFds }: VfioRequest): VfioRep
 
 function getIrqInfo({ target, payload }: VfioRequest): VfioReply {
   const { argsz, index } = decode(VFIO_IRQ_INFO, payload);
-  if (argsz < VFIO_IRQ_INFO.size) throw new VfioError(EINVAL, 'GET_IRQ_INFO with a small argsz');
+  if (argsz < VFIO_IRQ_INFO.size) throw new VfioError(EINVAL, 'GET_IRQ_INFO with too small an argsz');
   if (index >= VFIO_PCI_NUM_IRQS) throw new VfioError(EINVAL, `interrupt index ${index}`);
   const flags = index === VFIO_PCI_MSIX_IRQ_INDEX ? VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE : 0;
   const info = { argsz: VFIO_IRQ_INFO.size, flags, index, count: target.irqs.count(index) };
@@ -225,7 +231,7 @@ function regionRead({ target, payload }: VfioRequest): VfioReply {
 function regionWrite({ target, payload }: VfioRequest): VfioReply {
   const { region, offset, count } = checkAccess(target, payload);
   if (payload.byteLength < VFIO_USER_REGION_ACCESS.size + count)
-    throw new VfioError(EINVAL, 'a cut REGION_WRITE');
+    throw new VfioError(EINVAL, 'a truncated REGION_WRITE');
   const data = new Uint8Array(payload.buffer, payload.byteOffset + VFIO_USER_REGION_ACCESS.size, count);
   target.writeRegion(region, offset, data);
   return { payload: bytesOf(payload, VFIO_USER_REGION_ACCESS.size) };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The eventfds that the driver gave for its MSI-X vectors, and SET_IRQS with all its forms (linux/vfio.h,
+// The eventfds that the driver set for its MSI-X vectors, and all forms of SET_IRQS (linux/vfio.h,
 // VFIO_DEVICE_SET_IRQS).
 import { decode } from '../../../src/abi/layout.ts';
 import {
@@ -23,7 +23,7 @@ const ACTION_MASK = VFIO_IRQ_SET_ACTION_MASK | VFIO_IRQ_SET_ACTION_UNMASK | VFIO
 
 export class IrqTable {
   readonly #eventfds: number[];
-  /** Vectors that were raised while they had no eventfd, like the pending bits of a device. */
+  /** Vectors raised while they had no eventfd, like the pending bits of a device. */
   readonly #missed = new Set<number>();
 
   readonly #roles: EventfdRoles;
@@ -33,26 +33,27 @@ export class IrqTable {
     this.#eventfds = new Array<number>(vectors).fill(-1);
   }
 
-  /** Interrupts of IRQ index `index`: MSI-X is the only kind that the function has. */
+  /** Number of interrupts of IRQ index `index`; the function has only MSI-X. */
   count(index: number): number {
     return index === VFIO_PCI_MSIX_IRQ_INDEX ? this.#eventfds.length : 0;
   }
 
-  /** Interrupts the driver, or the next time that the vector has an eventfd. */
+  /** Interrupts the driver; if the vector has no eventfd, as soon as it gets one. */
   raise(vector: number): void {
     const fd = this.#eventfds[vector] ?? -1;
     if (fd >= 0) native.eventfdSignal(fd);
     else if (vector < this.#eventfds.length) this.#missed.add(vector);
   }
 
-  /** Carries out a SET_IRQS payload; takes the eventfds that it keeps out of `fds`. Throws EINVAL. */
+  /** Executes a SET_IRQS payload; takes the eventfds that it keeps out of `fds`. Throws EINVAL. */
   set(payload: DataView, fds: number[]): void {
     const { argsz, flags, index, start, count } = decode(VFIO_IRQ_SET, payload);
     const data = flags & DATA_MASK;
     const action = flags & ACTION_MASK;
-    if (argsz < VFIO_IRQ_SET.size || flags & ~(DATA_MASK | ACTION_MASK)) throw invalid('flags or size');
-    if (!isOneBit(data) || !isOneBit(action)) throw invalid('not one data type and one action');
-    // Plain numbers hold the sum of two u32 exactly.
+    if (argsz < VFIO_IRQ_SET.size || flags & ~(DATA_MASK | ACTION_MASK))
+      throw invalid('invalid flags or size');
+    if (!isOneBit(data) || !isOneBit(action)) throw invalid('other than one data type and one action');
+    // A number holds the sum of two u32 exactly.
     if (index >= VFIO_PCI_NUM_IRQS || start + count > this.count(index))
       throw invalid('vectors that do not exist');
     if (action !== VFIO_IRQ_SET_ACTION_TRIGGER) throw invalid('masking, which is not offered');
@@ -72,17 +73,17 @@ export class IrqTable {
     this.#trigger(start, new Array<boolean>(count).fill(true));
   }
 
-  /** Forgets all eventfds. */
+  /** Removes all eventfds. */
   clear(): void {
     for (const vector of this.#eventfds.keys()) this.#replace(vector, -1);
     this.#missed.clear();
   }
 
-  /** No descriptors at all means "take them away" (QEMU's -1). */
+  /** A message without descriptors removes the eventfds (QEMU's -1). */
   #assign(start: number, count: number, fds: number[]): void {
     if (fds.length !== 0 && fds.length !== count)
       throw invalid(`${fds.length} eventfds for ${count} vectors`);
-    if (!fds.every((fd) => native.isEventfd(fd))) throw invalid('a descriptor that is no eventfd');
+    if (!fds.every((fd) => native.isEventfd(fd))) throw invalid('a descriptor that is not an eventfd');
     if (!fds.every((fd) => this.#roles.allows(fd, 'written')))
       throw invalid('an eventfd that the device reads');
     const given = [...fds];
@@ -92,7 +93,10 @@ export class IrqTable {
     }
   }
 
-  /** The last interrupt may have gone to the previous eventfd, which is no longer watched: it is sent again. */
+  /**
+   * The last interrupt may have gone to the previous eventfd, which is no longer watched, so it is raised
+   * again.
+   */
   #swap(vector: number, fd: number): void {
     const again = this.#missed.has(vector) || (this.#eventfds[vector] ?? -1) >= 0;
     this.#replace(vector, fd);

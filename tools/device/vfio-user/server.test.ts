@@ -32,24 +32,24 @@ describe('VERSION', () => {
   it.each([
     ['another major version', join(u32s(1), new TextEncoder().encode('{}\0'))],
     ['no version at all', new Uint8Array(2)],
-    ['a string that does not end', join(u32s(0), new TextEncoder().encode('{}'))],
-    ['a string that is no JSON', join(u32s(0), new TextEncoder().encode('{{{\0'))],
-    ['a string that is no UTF-8', join(u32s(0), Uint8Array.of(0xff, 0xfe, 0))],
-    ['JSON that is no object', join(u32s(0), new TextEncoder().encode('[1]\0'))],
-    ['capabilities that are no object', join(u32s(0), new TextEncoder().encode('{"capabilities":3}\0'))],
+    ['a string without a terminator', join(u32s(0), new TextEncoder().encode('{}'))],
+    ['a string that is not JSON', join(u32s(0), new TextEncoder().encode('{{{\0'))],
+    ['a string that is not UTF-8', join(u32s(0), Uint8Array.of(0xff, 0xfe, 0))],
+    ['JSON that is not an object', join(u32s(0), new TextEncoder().encode('[1]\0'))],
+    ['capabilities that are not an object', join(u32s(0), new TextEncoder().encode('{"capabilities":3}\0'))],
     [
       'a max_msg_fds of another type',
       join(u32s(0), new TextEncoder().encode('{"capabilities":{"max_msg_fds":"8"}}\0')),
     ],
     ['a max_msg_fds of 0', join(u32s(0), new TextEncoder().encode('{"capabilities":{"max_msg_fds":0}}\0'))],
-    ['a string too long to be one', join(u32s(0), new Uint8Array(8192).fill(0x20, 0, 8191))],
+    ['a string that is too long', join(u32s(0), new Uint8Array(8192).fill(0x20, 0, 8191))],
     ['deep JSON', join(u32s(0), new TextEncoder().encode(`${'['.repeat(4000)}\0`))],
   ])('refuses %s and closes', async (_, payload) => {
     expect(await served.driver.errorOf(VFIO_USER.VERSION, payload)).toBe(EINVAL);
     await until('it is closed', () => served.driver.channel.closedBecause !== null);
   });
 
-  it('comes first and comes once', async () => {
+  it('must come first, and only once', async () => {
     expect(await served.driver.errorOf(VFIO_USER.DEVICE_RESET)).toBe(EINVAL);
     await until('it is closed', () => served.driver.channel.closedBecause !== null);
     const next = served.connect();
@@ -74,7 +74,7 @@ describe('framing', () => {
     expect(served.lines.filter((line) => line.startsWith('driver left'))).toHaveLength(1);
   });
 
-  it('answers nothing to a message that wants no reply, an error neither', async () => {
+  it('sends no reply to a message that wants none, not even an error', async () => {
     await served.driver.version();
     served.driver.channel.send(vfioUserMessage(VFIO_USER.DEVICE_RESET, new Uint8Array(0), 0x10, 1));
     served.driver.channel.send(vfioUserMessage(99, new Uint8Array(0), 0x10, 2));
@@ -100,7 +100,7 @@ describe('framing', () => {
 });
 
 describe('a reply to a client that is turned away', () => {
-  it('bounds how many wait', async () => {
+  it('limits how many may wait', async () => {
     await served.driver.version();
     const others = Array.from({ length: 12 }, () => served.connect());
     await until(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The vfio-user server: listening, one client at a time, version, dispatch and error replies. What the commands do is in
-// commands.ts.
+// The vfio-user server: listens, admits one client at a time, negotiates the version, dispatches commands and
+// sends error replies. The commands themselves are in commands.ts.
 import { decode, encode } from '../../../src/abi/layout.ts';
 import {
   VFIO_USER,
@@ -33,7 +33,7 @@ import { COMMAND_HANDLERS, type VfioReply, type VfioTarget } from './commands.ts
 import { EBUSY, EINVAL, EIO, ENOSYS, VfioError } from './vfio-error.ts';
 
 const HEADER = VFIO_USER_HEADER.size;
-/** Clients that wait for their EBUSY reply; more are disconnected at once. */
+/** Clients that may wait for their EBUSY reply; any more are disconnected at once. */
 const MAX_TURNED_AWAY = 8;
 const TURN_AWAY_MS = 1000;
 const HANDSHAKE_MS = 10_000;
@@ -44,7 +44,7 @@ export const VFIO_USER_FRAMING: Framing = {
   payloadBytes(header) {
     const { command, size, flags } = decode(VFIO_USER_HEADER, header);
     if ((flags & VFIO_USER_F_TYPE_MASK) !== VFIO_USER_F_TYPE_COMMAND)
-      return `message ${command} is no command`;
+      return `message ${command} is not a command`;
     if (size < HEADER || size > VFIO_USER_MAX_MESSAGE) return `message ${command} is ${size} bytes long`;
     return size - HEADER;
   },
@@ -57,7 +57,7 @@ export const VFIO_USER_FRAMING: Framing = {
 export interface VfioUserServerOptions {
   readonly access?: SocketAccess;
   readonly handshakeMs?: number | undefined;
-  /** The vhost-user socket, for a peer that came here. */
+  /** Path of the vhost-user socket, to name it to a peer that connected here by mistake. */
   readonly peersSocket?: string;
 }
 
@@ -67,9 +67,9 @@ export class VfioUserServer {
   readonly #log: Log;
   #listener: SocketListener | null = null;
   #client: FramedSocket | null = null;
-  /** Null until VERSION; then how many descriptors the client takes with one message. */
+  /** Null until VERSION; then the number of descriptors that the client accepts with one message. */
   #clientMaxFds: number | null = null;
-  /** Runs until the client has agreed on a version. */
+  /** Runs until a version is agreed. */
   readonly #handshake = new Deadline((error) => this.disconnect(faultReason(error)));
   readonly #turnedAway = new Set<FramedSocket>();
   readonly #room = new WaitingRoom();
@@ -83,7 +83,7 @@ export class VfioUserServer {
     this.#log = log;
     this.#access = options.access ?? {};
     this.#handshakeMs = options.handshakeMs ?? HANDSHAKE_MS;
-    this.#peersSocket = options.peersSocket ?? 'the other one';
+    this.#peersSocket = options.peersSocket ?? 'the other socket';
   }
 
   get listening(): boolean {
@@ -113,11 +113,11 @@ export class VfioUserServer {
   close(): void {
     this.stopListening();
     for (const socket of [...this.#turnedAway]) socket.close('');
-    this.disconnect('the device model stops');
+    this.disconnect('the device model is stopping');
   }
 
   #accept(fd: number): void {
-    // One that reconnects at once may be here before the end of its old connection was read.
+    // A driver that reconnects at once may arrive before the end of its old connection has been read.
     if (this.#client?.hungUp) this.#client.close(DISCONNECTED);
     if (this.#client) {
       if (this.#clientMaxFds !== null || !this.#room.add(fd)) this.#turnAway(fd);
@@ -131,7 +131,7 @@ export class VfioUserServer {
     };
     const client: FramedSocket = new FramedSocket(fd, VFIO_USER_FRAMING, handlers, this.#handshakeMs);
     this.#client = client;
-    this.#handshake.start(this.#handshakeMs, () => client.close('it connected and agreed on no version'));
+    this.#handshake.start(this.#handshakeMs, () => client.close('it connected but agreed on no version'));
     this.#log.event('driver connected');
     guarded(
       () => this.#target.attached(),
@@ -142,10 +142,10 @@ export class VfioUserServer {
   #clientGone(reason: string): void {
     this.#handshake.end();
     this.#client = null;
-    // First of all, as what follows may throw.
+    // Scheduled first, because what follows may throw.
     soon(
       () => this.#takeNext(),
-      (error) => this.#log.event(`the next driver is dropped: ${faultReason(error)}`),
+      (error) => this.#log.event(`dropped the next driver: ${faultReason(error)}`),
     );
     this.#target.detached();
     this.#log.event(`driver left: ${this.#explain(reason)}`);
@@ -160,13 +160,13 @@ export class VfioUserServer {
     if (fd !== null) ownedBy(fd, () => this.#accept(fd));
   }
 
-  /** The client has agreed on a version: the others need not wait for its place. */
+  /** The client has agreed on a version: turns away the connections that wait for its place. */
   #settled(): void {
     this.#handshake.end();
     for (const fd of this.#room.clear()) this.#turnAway(fd);
   }
 
-  /** One driver at a time: another one gets EBUSY as the answer to its first message. */
+  /** One driver at a time: any other gets EBUSY in reply to its first message. */
   #turnAway(fd: number): void {
     this.#log.event('another driver refused: the device is in use');
     const socket: FramedSocket = new FramedSocket(fd, VFIO_USER_FRAMING, {
@@ -177,17 +177,17 @@ export class VfioUserServer {
       onClosed: (reason) => {
         timer.cancel();
         this.#turnedAway.delete(socket);
-        if (reason === SPEAKS_VHOST_USER) this.#log.event(`that was no driver: ${this.#explain(reason)}`);
+        if (reason === SPEAKS_VHOST_USER) this.#log.event(`that was not a driver: ${this.#explain(reason)}`);
       },
-      onFault: (error) => this.#log.event(`while another driver was refused: ${faultReason(error)}`),
+      onFault: (error) => this.#log.event(`while refusing another driver: ${faultReason(error)}`),
     });
     const timer: Timer = after(
       TURN_AWAY_MS,
-      () => socket.close('it said nothing'),
+      () => socket.close('it sent nothing'),
       () => {},
     );
     this.#turnedAway.add(socket);
-    if (this.#turnedAway.size > MAX_TURNED_AWAY) socket.close('too many wait');
+    if (this.#turnedAway.size > MAX_TURNED_AWAY) socket.close('too many are waiting');
   }
 
   #handle(client: FramedSocket, message: Message): void {
@@ -202,7 +202,7 @@ export class VfioUserServer {
       this.#log.trace(
         `driver: ${handler?.name ?? `command ${command}`} refused: ${(error as Error).message}`,
       );
-      // There is nothing to go on with when no version was agreed.
+      // Without an agreed version the connection cannot continue.
       if (this.#clientMaxFds === null) client.close((error as Error).message);
     }
   }
@@ -232,7 +232,7 @@ export class VfioUserServer {
   }
 }
 
-/** For a client that does not give max_msg_fds (vfio-user.rst, VFIO_USER_VERSION). */
+/** For a client that does not send max_msg_fds (vfio-user.rst, VFIO_USER_VERSION). */
 const DEFAULT_MAX_FDS = 1;
 
 /** max_msg_fds of the client's JSON. */
@@ -240,27 +240,27 @@ function clientMaxFds(payload: DataView): number {
   const bytes = new Uint8Array(payload.buffer, payload.byteOffset + VFIO_USER_VERSION.size);
   if (bytes.length === 0) return DEFAULT_MAX_FDS;
   if (bytes.at(-1) !== 0 || bytes.length > 4096)
-    throw new VfioError(EINVAL, 'a version string that does not end');
+    throw new VfioError(EINVAL, 'a version string that is too long or not terminated');
   let json: unknown;
   try {
     json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, -1)));
   } catch {
-    throw new VfioError(EINVAL, 'a version string that is no JSON');
+    throw new VfioError(EINVAL, 'a version string that is not JSON');
   }
   const value = property(property(json, 'capabilities') ?? {}, 'max_msg_fds') ?? DEFAULT_MAX_FDS;
   if (!Number.isInteger(value) || (value as number) < 1)
-    throw new VfioError(EINVAL, 'max_msg_fds is no positive number');
-  // What src/native.ts moves with one message.
+    throw new VfioError(EINVAL, 'max_msg_fds is not a positive integer');
+  // The most that src/native.ts sends with one message.
   return Math.min(value as number, 64);
 }
 
 function property(json: unknown, name: string): unknown {
   if (typeof json !== 'object' || json === null || Array.isArray(json))
-    throw new VfioError(EINVAL, 'a version string that is no object');
+    throw new VfioError(EINVAL, 'a version string that is not an object');
   return Object.hasOwn(json, name) ? (json as Record<string, unknown>)[name] : undefined;
 }
 
-/** QEMU receives the reply in the request's buffer, so it is never longer than the request. */
+/** QEMU receives the reply in the request's buffer, so the reply must not be longer than the request. */
 function versionReply(requestBytes: number): Uint8Array {
   const capabilities = JSON.stringify({ capabilities: { max_msg_fds: VFIO_USER_MAX_MSG_FDS } });
   const text = new TextEncoder().encode(`${capabilities}\0`);

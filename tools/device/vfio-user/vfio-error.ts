@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A refusal of a vfio-user command: the errno that goes into the error reply.
+// A refused vfio-user command: carries the errno for the error reply.
 import { constants } from 'node:os';
 
 export const { EINVAL, EEXIST, ENOENT, ENOSPC, EBUSY, EIO, ENOSYS } = constants.errno;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The vhost-user back-end: what front-ends send in good order.
+// The vhost-user back-end: valid sequences of messages from front-ends.
 import { describe, expect, it } from 'vitest';
 import { VHOST_USER } from '../../../src/abi/vhost-user.ts';
 import { until } from '../../../test/support/wait.ts';
@@ -10,8 +10,8 @@ import { ALL_PROTOCOL, GPA, MEMORY_BYTES, NET_AND_PROTOCOL, USER } from '../test
 
 const stage = backEndForEachTest();
 
-describe('vhost-user back-end, what front-ends send', () => {
-  it('tells its features, queues and memory slots', async () => {
+describe('vhost-user back-end, valid messages', () => {
+  it('reports its features, queues and memory slots', async () => {
     await stage.peer.negotiate();
     const value = async (request: number) => (await stage.peer.ask(request)).getBigUint64(0, true);
     expect(await value(VHOST_USER.GET_FEATURES)).toBe(NET_AND_PROTOCOL);
@@ -21,7 +21,7 @@ describe('vhost-user back-end, what front-ends send', () => {
     expect(stage.backend.peer.features).toBe(NET_AND_PROTOCOL);
   });
 
-  it('gets ready with memory and a running, enabled pair', async () => {
+  it('becomes ready with memory and a running, enabled pair', async () => {
     await stage.peer.negotiate();
     expect(await stage.peer.sendMemory()).toBe(0n);
     await stage.peer.startRing(0);
@@ -45,7 +45,7 @@ describe('vhost-user back-end, what front-ends send', () => {
     expect(stage.backend.peer.ready).toBe(true);
   });
 
-  it('starts a ring that is polled, without kick descriptor', async () => {
+  it('starts a polled ring, without a kick descriptor', async () => {
     await stage.peer.negotiate();
     expect(await stage.peer.ack(VHOST_USER.SET_VRING_KICK, u64s(0x101n))).toBe(0n);
     expect(stage.ring(1)).toMatchObject({ started: true, kickFd: -1 });
@@ -60,20 +60,20 @@ describe('vhost-user back-end, what front-ends send', () => {
     expect(stage.ring(1)).toMatchObject({ started: false, user: null, guest: null, base: 77 });
   });
 
-  it('answers GET_VRING_BASE from the used ring when the last driver said nothing', async () => {
+  it('answers GET_VRING_BASE from the used ring when the last driver reported nothing', async () => {
     await stage.peer.start();
     stage.ring(0).served = true;
     stage.peer.setUsedIndex(0, 1234);
     expect(await stage.peer.vringBase(0)).toBe(1234);
   });
 
-  it('answers GET_VRING_BASE with the given base when no driver came', async () => {
+  it('answers GET_VRING_BASE with the base that was set when no driver came', async () => {
     await stage.peer.negotiate();
     await stage.peer.ack(VHOST_USER.SET_VRING_BASE, u32s(0, 99));
     expect(await stage.peer.vringBase(0)).toBe(99);
   });
 
-  it('handles the next message only when the driver has let go', async () => {
+  it('handles the next message only after the driver has released the ring', async () => {
     await stage.peer.start();
     let release = () => {};
     stage.stopRings = () =>
@@ -89,7 +89,7 @@ describe('vhost-user back-end, what front-ends send', () => {
     await stage.peer.reply(VHOST_USER.GET_FEATURES);
   });
 
-  it('stops every ring before it takes another memory table, and they go on in it', async () => {
+  it('stops every ring before it takes a new memory table, and restarts them in it', async () => {
     await stage.peer.start();
     stage.stopped.length = 0;
     stage.peer.newMemory();
@@ -99,7 +99,7 @@ describe('vhost-user back-end, what front-ends send', () => {
     expect(stage.ring(0).guest?.desc).toBe(GPA * 2n);
   });
 
-  it('closes what a message brought when the connection ends while it waits', async () => {
+  it('closes the descriptors of a message when the connection ends while it waits', async () => {
     await stage.peer.start();
     let release = () => {};
     stage.stopRings = () =>

@@ -27,17 +27,17 @@ export interface BackendHost extends PeerHost {
   readonly log: Log;
   /** A message was handled: the peer's state may have changed. */
   changed(): void;
-  /** The connection is over; the peer's state is still there, and is closed after this call. */
+  /** The connection is over; the peer's state still exists, and is closed after this call. */
   closed(reason: string): void;
   /** Our own code threw while the connection ended. */
   readonly onFault: OnFault;
-  /** It sent a message that identifies a front-end. Called once. */
+  /** The client sent a message that identifies it as a front-end. Called once. */
   introduced(): void;
-  /** A message was answered with an error, and the connection goes on. */
+  /** A message was answered with an error, and the connection continues. */
   refused(reason: string): void;
 }
 
-/** One of these comes first, or soon, from every front-end. */
+/** Every front-end sends one of these first or early. */
 const INTRODUCTIONS: ReadonlySet<number> = new Set([
   VHOST_USER.SET_OWNER,
   VHOST_USER.SET_PROTOCOL_FEATURES,
@@ -54,8 +54,8 @@ export const VHOST_USER_FRAMING: Framing = {
     const { request, flags, size } = decode(VHOST_USER_HEADER, header);
     if (beginsVfioUser(header)) return SPEAKS_VFIO_USER;
     if ((flags & VHOST_USER_VERSION_MASK) !== VHOST_USER_VERSION)
-      return `message ${request} of another protocol version`;
-    if (flags & VHOST_USER_REPLY_MASK) return `message ${request} is a reply to nothing`;
+      return `message ${request} has another protocol version`;
+    if (flags & VHOST_USER_REPLY_MASK) return `message ${request} is a reply without a request`;
     if (size > VHOST_USER_MAX_PAYLOAD) return `message ${request} is ${size} bytes long`;
     return size;
   },
@@ -65,10 +65,13 @@ export class VhostUserBackend {
   readonly peer: ConnectedPeer;
   readonly #host: BackendHost;
   readonly #socket: FramedSocket;
-  /** Runs until it has introduced itself. */
+  /** Runs until the front-end has introduced itself. */
   readonly #handshake: Deadline;
 
-  /** Takes ownership of the connected socket `fd`. Within `handshakeMs` it has to introduce itself, and to end each message. */
+  /**
+   * Takes ownership of the connected socket `fd`. The front-end must introduce itself within `handshakeMs`,
+   * and complete each message within the same time.
+   */
   constructor(fd: number, queuePairs: number, host: BackendHost, handshakeMs = HANDSHAKE_MS) {
     this.peer = new ConnectedPeer(queuePairs, (ring) => host.kicks.unwatch(ring), host.eventfds);
     this.#host = host;
@@ -79,14 +82,14 @@ export class VhostUserBackend {
       onFault: host.onFault,
     };
     this.#socket = new FramedSocket(fd, VHOST_USER_FRAMING, handlers, handshakeMs);
-    this.#handshake.start(handshakeMs, () => this.close('it connected and did not negotiate'));
+    this.#handshake.start(handshakeMs, () => this.close('it connected but did not negotiate'));
   }
 
   get introduced(): boolean {
     return !this.#handshake.running;
   }
 
-  /** The front-end is gone, though its end may not have been read yet. */
+  /** The front-end has hung up, though the end of its stream may not have been read yet. */
   get hungUp(): boolean {
     return this.#socket.hungUp;
   }
@@ -102,11 +105,11 @@ export class VhostUserBackend {
   #closed(reason: string): void {
     this.#handshake.end();
     const { askedForPairs, featuresSet, memory, rings } = this.peer;
-    // QEMU and DPDK end the connection at an answer that is too small, and say so to their own user only.
+    // QEMU and DPDK disconnect when the answer is too small, and report it only to their own user.
     const tooFew = reason === DISCONNECTED && askedForPairs && !featuresSet && memory.regions.length === 0;
     const pairs = rings.length / 2;
     const why = tooFew
-      ? `${reason} when it had heard that the function has ${pairs} queue ${pairs === 1 ? 'pair' : 'pairs'}: if it asks for more, start vhost-pci-device with as many --queues`
+      ? `${reason} on learning that the function has ${pairs} queue ${pairs === 1 ? 'pair' : 'pairs'}: if it needs more, start vhost-pci-device with that many --queues`
       : reason;
     runAll(
       this.#host.onFault,
@@ -137,12 +140,15 @@ export class VhostUserBackend {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#refuse(request, `${name}: ${error.message}`, wantsAck && !handler?.replies);
-      // A message may have stopped a ring before it was found to be wrong.
+      // A message may have stopped a ring before it turned out to be invalid.
       if (!this.closed) this.#host.changed();
     }
   }
 
-  /** A peer that asked for acknowledgements can go on after a mistake; another one would never know. */
+  /**
+   * A peer that asked for an acknowledgement can continue after an error; any other would never learn of it,
+   * so the connection is closed.
+   */
   #refuse(request: number, reason: string, ack: boolean): void {
     if (this.closed) return;
     if (!ack) {
@@ -159,7 +165,7 @@ export class VhostUserBackend {
   ): Promise<Uint8Array | undefined> {
     if (!handler) throw new ProtocolError('not offered');
     if (handler.needs !== undefined && !this.#has(handler.needs))
-      throw new ProtocolError('its feature is not negotiated');
+      throw new ProtocolError('its protocol feature was not negotiated');
     const payload = new DataView(data.buffer, HEADER);
     if (payload.byteLength < handler.minPayload || payload.byteLength > handler.maxPayload) {
       throw new ProtocolError(`a payload of ${payload.byteLength} bytes`);

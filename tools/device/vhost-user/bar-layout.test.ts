@@ -54,7 +54,7 @@ const tables = fc
   })
   .chain((regions) => fc.shuffledSubarray(regions, { minLength: regions.length, maxLength: regions.length }));
 
-/** Tables with one gpa - offset per run, as front-ends send them. */
+/** Tables with one `gpa - offset` per run, as front-ends send them. */
 const realTables = fc
   .array(fc.record({ hole: fc.bigInt(0n, 64n), size: fc.bigInt(1n, 64n), jump: fc.boolean() }), {
     minLength: 1,
@@ -82,7 +82,7 @@ describe('packed memory layout', () => {
     expect(packRegions(QEMU_4G.slice(0, 2))).toEqual([{ gpa: 0n, size: 0x8000_0000n }]);
   });
 
-  it('puts every byte of every region where the file has it, or refuses', () => {
+  it('places every byte of every region where the file has it, or refuses', () => {
     fc.assert(
       fc.property(tables, (table) => {
         const packed = packRegions(table);
@@ -106,11 +106,11 @@ describe('packed memory layout', () => {
     );
   });
 
-  it('can tell every table that a front-end with one memory file sends', () => {
+  it('can express every table that a front-end with one memory file sends', () => {
     fc.assert(fc.property(realTables, (table) => Array.isArray(packRegions(table))));
   });
 
-  it('refuses what it cannot tell', () => {
+  it('refuses what it cannot express', () => {
     expect(packRegions([region(0n, 4096n, 0n), region(8192n, 4096n, 0n, B)])).toMatch(
       'more than one memory file',
     );
@@ -124,7 +124,7 @@ describe('packed memory layout', () => {
     ).toMatch('overlap');
   });
 
-  it('has nothing to tell of an empty table', () => {
+  it('is empty for an empty table', () => {
     expect(packRegions([])).toEqual([]);
   });
 });

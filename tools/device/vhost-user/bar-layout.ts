@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // From a peer's memory table to the memory BARs (design D7). Pure: no descriptor is touched here.
 //
-// A memory BAR *is* one file of the peer, so a region lies in its BAR where it lies in its file. The placed list says
-// just that. The packed list, the form of the RFC 2.0 reference, has no offsets: region i starts where the ones before it end,
-// so runs of regions are widened until they lie back to back in the file.
+// A memory BAR *is* one file of the peer, so a region lies in its BAR where it lies in its file. The placed
+// list states exactly that. The packed list, the form of the RFC 2.0 reference, has no offsets: each region
+// starts where the previous one ends, so runs of regions are widened until they are contiguous in the file.
 import { VHOST_PCI_MEMORY_BARS } from '../../../src/abi/vhost-pci.ts';
 
 export interface FileIdentity {
@@ -16,7 +16,7 @@ export interface FileIdentity {
 export interface Region<F extends FileIdentity = FileIdentity> {
   readonly gpa: bigint;
   readonly size: bigint;
-  /** Where the front-end has it in its own address space: ring addresses are given so. */
+  /** Address in the front-end's own address space, which ring addresses refer to. */
   readonly userAddress: bigint;
   readonly fileOffset: bigint;
   readonly file: F;
@@ -33,20 +33,20 @@ export interface PlacedRegion extends PackedRegion {
 }
 
 const ADDRESS_SPACE = 1n << 64n;
-/** Guests cannot place more: 46 physical address bits are the common minimum of today's hosts. */
+/** Guests cannot place a larger BAR: 46 physical address bits are the common minimum of today's hosts. */
 const MAX_BAR_BYTES = 1n << 45n;
 
 export const sameFile = (a: FileIdentity, b: FileIdentity): boolean =>
   a.device === b.device && a.inode === b.inode;
 
-/** What is wrong with the table, or null. Every sum is exact: these are bigints. */
+/** What is wrong with the table, or null. All sums are exact, because they are bigints. */
 export function findFault(regions: readonly Region[]): string | null {
   for (const [i, region] of regions.entries()) {
     if (region.size === 0n) return `region ${i} is empty`;
     if (region.gpa + region.size > ADDRESS_SPACE) return `region ${i} wraps in guest-physical space`;
     if (region.userAddress + region.size > ADDRESS_SPACE) return `region ${i} wraps in user space`;
     if (region.fileOffset + region.size > region.file.size) return `region ${i} reaches beyond its file`;
-    if (region.file.size > MAX_BAR_BYTES) return `region ${i} is of a file too large for a BAR`;
+    if (region.file.size > MAX_BAR_BYTES) return `region ${i} lies in a file too large for a BAR`;
     for (const other of regions.slice(0, i)) {
       if (overlap(region.gpa, other.gpa, region.size, other.size))
         return `region ${i} overlaps in guest-physical space`;
@@ -57,12 +57,12 @@ export function findFault(regions: readonly Region[]): string | null {
   }
   const files = distinctFiles(regions);
   if (files.length > VHOST_PCI_MEMORY_BARS.length) {
-    return `it has ${files.length} memory files and the device ${VHOST_PCI_MEMORY_BARS.length} memory BARs: give the peer one memory backend`;
+    return `it has ${files.length} memory files, but the device has ${VHOST_PCI_MEMORY_BARS.length} memory BARs: give the peer a single memory backend`;
   }
   return null;
 }
 
-/** The files of the table, in its order. */
+/** The distinct files of the table, in table order. */
 export function distinctFiles<F extends FileIdentity>(regions: readonly Region<F>[]): F[] {
   const files: F[] = [];
   for (const { file } of regions) if (!files.some((known) => sameFile(known, file))) files.push(file);
@@ -70,8 +70,8 @@ export function distinctFiles<F extends FileIdentity>(regions: readonly Region<F
 }
 
 /**
- * Which BAR shows which file. A file keeps the BAR that it had in `previous`, because a guest maps a BAR once and for
- * ever; the others follow in table order.
+ * Assigns files to BARs. A file keeps the BAR that it had in `previous`, because a guest maps a BAR only
+ * once; the others follow in table order.
  */
 export function assignBars<F extends FileIdentity>(
   files: readonly F[],
@@ -100,7 +100,7 @@ export function barBytes(bytes: bigint): bigint {
   return size;
 }
 
-/** Exactly the peer's regions, each with its place. */
+/** The peer's regions unchanged, each with its place in a BAR. */
 export function placeRegions(
   regions: readonly Region[],
   bars: ReadonlyMap<number, FileIdentity>,
@@ -118,13 +118,14 @@ interface Run {
   end: bigint;
 }
 
-/** The regions in the reference's form, or the reason why it cannot express this layout. */
+/** The regions in the reference's packed form, or the reason why that form cannot express this layout. */
 export function packRegions(regions: readonly Region[]): PackedRegion[] | string {
   if (distinctFiles(regions).length > 1) return 'the peer has more than one memory file';
   const runs = findRuns(regions);
   const first = runs[0];
   if (!first) return [];
-  // Widen downwards to file offset 0, and upwards to the next run: then the sums of sizes are the file offsets.
+  // Widen downwards to file offset 0 and upwards to the next run: the sums of sizes then equal the file
+  // offsets.
   if (first.gpa < first.start) return 'the first region cannot be extended down to the start of its file';
   first.gpa -= first.start;
   first.start = 0n;
@@ -145,7 +146,7 @@ export function packRegions(regions: readonly Region[]): PackedRegion[] | string
   return runs.map(({ gpa, start, end }) => ({ gpa, size: end - start }));
 }
 
-/** Regions with one `gpa - file offset` joined, holes included, in file order. */
+/** Regions with the same `gpa - file offset` joined into runs, holes included, in file order. */
 function findRuns(regions: readonly Region[]): Run[] {
   const runs = new Map<bigint, Run>();
   for (const { gpa, size, fileOffset } of regions) {

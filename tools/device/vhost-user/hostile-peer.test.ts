@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What docs/hostile-peers.md lists of a front-end and no other test shows.
+// Cases of a front-end in docs/hostile-peers.md that no other test covers.
 import { closeSync, ftruncateSync, openSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { VHOST_USER } from '../../../src/abi/vhost-user.ts';
@@ -59,7 +59,7 @@ afterEach(async () => {
 });
 
 describe('a hostile front-end', () => {
-  it('regression: C1: cannot give memory that cannot be written', async () => {
+  it('regression: C1: cannot share memory that cannot be written', async () => {
     await peer.negotiate();
     const readOnly = openSync(`/proc/self/fd/${peer.memory}`, 'r');
     expect(await peer.ack(VHOST_USER.SET_MEM_TABLE, join(u32s(1, 0), peer.region()), [readOnly])).not.toBe(
@@ -69,7 +69,7 @@ describe('a hostile front-end', () => {
     closeSync(readOnly);
   });
 
-  it('C5: may give as much memory as is allowed, and is told the option that allows more', async () => {
+  it('C5: may share as much memory as is allowed, and is refused with the option that allows more', async () => {
     await peer.negotiate();
     const sparse = plainMemory(0);
     for (const [size, taken] of [
@@ -81,13 +81,13 @@ describe('a hostile front-end', () => {
       expect((await peer.ack(VHOST_USER.SET_MEM_TABLE, table, [sparse])) === 0n).toBe(taken);
     }
     expect(traces).toContainEqual(
-      expect.stringMatching(/memory is \S+, and 2T at most .* --max-peer-memory/),
+      expect.stringMatching(/memory is \S+, but at most 2T .* --max-peer-memory/),
     );
     expect(await peer.sendMemory()).toBe(0n);
     closeSync(sparse);
   });
 
-  it('C9: may go in the middle of any message, with its descriptors', async () => {
+  it('C9: may leave in the middle of any message, with its descriptors', async () => {
     const message = vhostUserMessage(VHOST_USER.SET_MEM_TABLE, join(u32s(1, 0), peer.region()), 1 | 8);
     for (let cut = 1; cut < message.length; cut++) {
       peer.channel.send(message.subarray(0, cut), [peer.memory]);
@@ -99,7 +99,7 @@ describe('a hostile front-end', () => {
     }
   });
 
-  it('C10: may switch its rings on and off without end, and has them in the end', async () => {
+  it('C10: may switch its rings on and off again and again, and they work afterwards', async () => {
     await peer.start();
     for (let i = 0; i < 1000; i++) {
       peer.post(VHOST_USER.SET_VRING_ENABLE, u32s(i % 2, 0), [], 1);
@@ -110,7 +110,7 @@ describe('a hostile front-end', () => {
     expect(stops).toBeGreaterThan(0);
   });
 
-  it('C7: may ask again and again for what is not offered: no descriptor stays', async () => {
+  it('C7: may ask again and again for what is not offered: no descriptor is leaked', async () => {
     await peer.negotiate();
     const before = openFds();
     for (let i = 0; i < 500; i++) {

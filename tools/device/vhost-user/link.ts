@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The connection to the peer: one at a time, by listening (server mode) or by reconnecting (client mode).
+// The connection to the peer, one at a time: listens (server mode) or connects and reconnects (client mode).
 import { native, type SocketAccess } from '../../../src/native.ts';
 import { closeQuietly, ownedBy } from '../../socket/fds.ts';
 import { after, faultReason, soon, type Timer } from '../../socket/guard.ts';
@@ -10,7 +10,10 @@ import { WaitingRoom } from '../socket/waiting-room.ts';
 
 export type VhostUserMode = 'server' | 'client';
 
-/** What became of a connection: 'wait' for one that has not introduced itself yet, or 'refused'. */
+/**
+ * The decision on a new connection: 'taken', 'wait' while the current client has not introduced itself, or
+ * 'refused'.
+ */
 export type Admission = 'taken' | 'wait' | 'refused';
 
 const RECONNECT_MS = 200;
@@ -19,7 +22,7 @@ export class PeerLink {
   readonly #path: string;
   readonly #mode: VhostUserMode;
   readonly #log: Log;
-  /** Takes the connected socket, if there is no other peer. */
+  /** Takes the connected socket unless there is another peer. */
   readonly #onConnected: (fd: number) => Admission;
   readonly #access: SocketAccess;
   readonly #room = new WaitingRoom();
@@ -42,7 +45,7 @@ export class PeerLink {
     this.#log = log;
   }
 
-  /** Throws when a server socket cannot be made; a client waits for its server. */
+  /** Throws when a server socket cannot be created; a client waits for its server. */
   open(): void {
     if (this.#mode === 'server')
       this.#listener = new SocketListener(this.#path, this.#access, (fd) => this.#take(fd), this.#log);
@@ -52,15 +55,15 @@ export class PeerLink {
   /** The connection ended. */
   lost(): void {
     if (this.#mode === 'client') this.#connectLater();
-    // Once the one that ended is out of the way.
+    // After the previous connection has been cleaned up.
     else
       soon(
         () => this.#takeNext(),
-        (error) => this.#log.event(`the next peer is dropped: ${faultReason(error)}`),
+        (error) => this.#log.event(`dropped the next peer: ${faultReason(error)}`),
       );
   }
 
-  /** The peer has introduced itself: the others need not wait for its place. */
+  /** The peer has introduced itself: refuses the connections that wait for its place. */
   settled(): void {
     for (const fd of this.#room.clear()) this.#refuse(fd);
   }
@@ -84,7 +87,7 @@ export class PeerLink {
   }
 
   #refuse(fd: number): void {
-    this.#log.event('another peer refused: one at a time');
+    this.#log.event('another peer refused: only one at a time');
     closeQuietly(fd);
   }
 
@@ -112,7 +115,7 @@ export class PeerLink {
       RECONNECT_MS,
       () => this.#connect(),
       (error) => {
-        this.#log.event(`the connection to ${this.#path} is dropped: ${faultReason(error)}`);
+        this.#log.event(`dropped the connection to ${this.#path}: ${faultReason(error)}`);
         this.#connectLater();
       },
     );

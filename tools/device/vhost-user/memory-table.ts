@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The memory that a peer has shown, one immutable table at a time: validated regions over open files. The device model
-// never touches it through a mapping; the one thing it reads is how far a ring was used, by pread, so that a truncated file
-// is an error and not a signal.
+// The memory that a peer has shared, as an immutable table of validated regions over open files. The device
+// model never accesses it through a mapping: it reads ring positions with pread, so that a truncated file is
+// an error and not a signal.
 import { readSync, writeSync } from 'node:fs';
 import { memoryFileFault } from '../../../src/bus/memory-files.ts';
 import { native } from '../../../src/native.ts';
@@ -31,8 +31,8 @@ export class MemoryTable {
   static readonly empty = new MemoryTable([]);
 
   /**
-   * `base` and the regions of a message, one descriptor each. The descriptors stay in `fds` until `adopt`. Throws
-   * ProtocolError.
+   * `base` extended by the regions of a message, one descriptor each. The descriptors stay in `fds` until
+   * `adopt`. Throws ProtocolError.
    */
   static add(base: MemoryTable, messages: readonly RegionMessage[], fds: number[]): MemoryTable {
     const added = messages.map((message, i) => ({
@@ -48,12 +48,15 @@ export class MemoryTable {
     return table;
   }
 
-  /** Takes those descriptors that the table needs out of a message. */
+  /** Takes the descriptors that the table needs out of a message. */
   adopt(fds: number[]): void {
     for (const { file } of this.regions) takeFd(fds, file.fd);
   }
 
-  /** The table without one region, which must be there (addresses and size identify it); null when it is not. */
+  /**
+   * The table without one region, identified by its addresses and size; null if the table does not contain
+   * it.
+   */
   without(message: RegionMessage): MemoryTable | null {
     const rest = this.regions.filter(
       (region) =>
@@ -64,7 +67,7 @@ export class MemoryTable {
     return rest.length === this.regions.length ? null : new MemoryTable(rest);
   }
 
-  /** Guest-physical address of `[userAddress, + bytes)` when that lies in one region, else null. */
+  /** Guest-physical address of `[userAddress, + bytes)` if the range lies in a single region, else null. */
   translate(userAddress: bigint, bytes: number): bigint | null {
     for (const region of this.regions) {
       if (userAddress < region.userAddress) continue;
@@ -94,7 +97,7 @@ export class MemoryTable {
   }
 }
 
-/** Whole range or null; never a signal. */
+/** Reads the whole range or returns null; never raises a signal. */
 export function readFile(file: MemoryFile, offset: bigint, bytes: number): Uint8Array | null {
   const data = new Uint8Array(bytes);
   try {
@@ -104,7 +107,7 @@ export function readFile(file: MemoryFile, offset: bigint, bytes: number): Uint8
   }
 }
 
-/** False when the file cannot be written so (hugetlbfs has no write(2)). */
+/** False when the file does not support write(2), as on hugetlbfs. */
 export function writeFile(file: MemoryFile, offset: bigint, data: Uint8Array): boolean {
   try {
     return writeSync(file.fd, data, 0, data.length, Number(offset)) === data.length;
@@ -113,7 +116,10 @@ export function writeFile(file: MemoryFile, offset: bigint, data: Uint8Array): b
   }
 }
 
-/** Front-ends send a duplicate for each region: one descriptor a file is enough, and the newest size counts. */
+/**
+ * Front-ends send a duplicate descriptor for each region: keeps one descriptor per file, with the latest
+ * size.
+ */
 function shareFiles(regions: readonly Region<MemoryFile>[]): Region<MemoryFile>[] {
   const files: MemoryFile[] = [];
   for (const { file } of regions) {
@@ -137,7 +143,10 @@ function identify(fd: number, index: number): MemoryFile {
   return { fd, device: info.device, inode: info.inode, size: BigInt(info.size) };
 }
 
-/** The driver's machine maps this memory for writing, and could not start with a file opened or sealed against it. */
+/**
+ * The driver's machine maps this memory writable, and could not start with a file that is read-only or sealed
+ * against writing.
+ */
 function requireWritable(fd: number, index: number): void {
   try {
     native.unmap(native.mapFd(fd, 0, 1, true));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The vhost-user messages of this back-end: one row each, with name, payload size, descriptors and handler. What is
-// not in the table is refused by name or number. Handlers see messages of the right size with the right number of
-// descriptors only; they take out of `fds` what they keep, and throw ProtocolError to refuse.
+// The vhost-user messages of this back-end: one row each, with name, payload size, descriptors and handler.
+// Messages that are not in the table are refused. Handlers only see messages with a valid size and number of
+// descriptors; they take the descriptors they keep out of `fds`, and throw ProtocolError to refuse.
 import { decode } from '../../../src/abi/layout.ts';
 import { MAX_MTU, MIN_MTU } from '../../../src/abi/vhost-pci.ts';
 import {
@@ -36,22 +36,22 @@ import { type ConnectedPeer, outsideMemory, type PeerRing, setBase } from './pee
 import { ProtocolError } from './protocol-error.ts';
 import { isAligned } from './ring-format.ts';
 
-/** What the messages act on beside the peer's own state. */
+/** What messages act on besides the peer's own state. */
 export interface PeerHost {
-  /** Bytes that all of a peer's memory files may have; no limit when left out. */
+  /** Limit on the total bytes of a peer's memory files; unlimited when omitted. */
   readonly maxPeerMemory?: number;
-  /** Shared with the driver's side; left out where there is none. */
+  /** Shared with the driver's side; omitted where there is none. */
   readonly eventfds?: EventfdRoles;
   /** Feature bits for GET_FEATURES. */
   readonly offeredFeatures: bigint;
-  /** The peer negotiated; throws ProtocolError when the driver cannot work with these. */
+  /** The peer negotiated these features; throws ProtocolError when the driver cannot work with them. */
   acceptFeatures(features: bigint): void;
   readonly session: {
-    /** Resolves when no driver works these rings any more (D6). */
+    /** Resolves when no driver is working these rings any more (D6). */
     stopRings(rings: readonly PeerRing[]): Promise<void>;
   };
   readonly kicks: {
-    /** The ring has a kick descriptor: relay it. */
+    /** The ring has a kick descriptor: starts relaying it. */
     watch(ring: PeerRing): void;
     /** The ring's kick descriptor is about to be closed. */
     unwatch(ring: PeerRing): void;
@@ -65,14 +65,14 @@ export interface Request {
   readonly fds: number[];
 }
 
-/** A reply's payload; nothing for messages without one. */
+/** A reply's payload; undefined for messages without a reply. */
 type Reply = undefined | Uint8Array;
 
 export interface MessageHandler {
   readonly name: keyof typeof VHOST_USER;
   readonly minPayload: number;
   readonly maxPayload: number;
-  /** Descriptors; a message whose number of them depends on its payload checks it itself. */
+  /** Number of descriptors; a handler whose number depends on the payload checks that itself. */
   readonly minFds: number;
   readonly maxFds: number;
   /** The message has a reply of its own, so REPLY_ACK does not apply. */
@@ -92,7 +92,7 @@ export const PROTOCOL_FEATURES =
   (1n << BigInt(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS)) |
   (1n << BigInt(VHOST_USER_PROTOCOL_F_STATUS));
 
-/** Of a function (docs/device-abi.md). */
+/** Limit of a function (docs/device-abi.md). */
 export const MAX_QUEUE_PAIRS = 128;
 
 /** GET_MAX_MEM_SLOTS: as many regions as a control queue message of docs/device-abi.md holds. */
@@ -171,13 +171,13 @@ function setFeatures({ peer, host, payload }: Request): void {
   if ((features & PACKED_RING) !== 0n && (features & VERSION_1) === 0n)
     throw new ProtocolError('it sets RING_PACKED without VERSION_1: a legacy driver has split rings');
   if (features !== peer.features && peer.rings.some((ring) => ring.started && ring.guest)) {
-    throw new ProtocolError('it changes features while rings run');
+    throw new ProtocolError('it changes features while rings are running');
   }
   host.acceptFeatures(features);
   peer.setFeatures(features);
 }
 
-/** Only a legacy driver may be big-endian. CROSS_ENDIAN is not offered, so no front-end should ask. */
+/** Only a legacy driver can be big-endian. CROSS_ENDIAN is not offered, so no front-end should send this. */
 function setVringEndian(): never {
   throw new ProtocolError('legacy rings are little-endian here');
 }
@@ -199,12 +199,13 @@ async function setMemTable({ peer, host, payload, fds }: Request): Promise<void>
   const { num_regions: count } = decode(VHOST_USER_MEMORY, payload);
   if (count === 0)
     throw new ProtocolError(
-      "a memory table of 0 regions: VM2's memory is not shared, give it memory-backend-memfd,share=on",
+      "a memory table of 0 regions: VM2's memory is not shared: give it memory-backend-memfd,share=on",
     );
   if (count > VHOST_USER_MAX_REGIONS) throw new ProtocolError(`a memory table of ${count} regions`);
-  // QEMU and DPDK send the table cut to length or whole; both are larger than the regions they count.
+  // QEMU and DPDK send the table cut to length or in full; either way the payload must hold the regions it
+  // counts.
   if (payload.byteLength < VHOST_USER_MEMORY.size + count * REGION)
-    throw new ProtocolError('a cut memory table');
+    throw new ProtocolError('a truncated memory table');
   if (fds.length !== count) throw new ProtocolError(`${count} regions with ${fds.length} descriptors`);
   const messages = Array.from({ length: count }, (_, i) =>
     decode(VHOST_USER_MEMORY_REGION, payload, VHOST_USER_MEMORY.size + i * REGION),
@@ -228,7 +229,7 @@ function memReg(payload: DataView): RegionMessage {
   return decode(VHOST_USER_MEMORY_REGION, payload, VHOST_USER_MEM_REG_HEAD_BYTES);
 }
 
-/** The driver lets go of every ring before the memory changes under it; they run again in the new table. */
+/** The driver releases every ring before its memory changes; the rings run again in the new table. */
 async function replaceMemory(
   peer: ConnectedPeer,
   host: PeerHost,
@@ -242,13 +243,16 @@ async function replaceMemory(
   peer.setMemory(memory);
 }
 
-/** The driver's machine pays for every page that the peer's file lacks and that the driver touches: docs/trust-model.md. */
+/**
+ * Every page that the peer's file lacks and the driver touches is charged to the driver's machine:
+ * docs/trust-model.md.
+ */
 function checkSize(memory: MemoryTable, most: number): void {
   const bytes = Number(distinctFiles(memory.regions).reduce((sum, { size }) => sum + size, 0n));
   if (bytes <= most) return;
   const [has, may] = [formatByteSize(bytes), formatByteSize(most)];
   throw new ProtocolError(
-    `its memory is ${has}, and ${may} at most is taken: start with --max-peer-memory ${has} if that is meant`,
+    `its memory is ${has}, but at most ${may} is accepted: start vhost-pci-device with --max-peer-memory ${has} to allow this`,
   );
 }
 
@@ -283,7 +287,7 @@ async function setVringBase({ peer, host, payload }: Request): Promise<void> {
   const { index, num } = decode(VHOST_USER_VRING_STATE, payload);
   const ring = ringAt(peer, index);
   const base = peer.format.readBase(num);
-  if (base === null) throw new ProtocolError(`index ${num} for ring ${index}`);
+  if (base === null) throw new ProtocolError(`base ${num} for ring ${index}`);
   await host.session.stopRings([ring]);
   setBase(ring, base);
 }
@@ -302,7 +306,7 @@ async function getVringBase({ peer, host, payload }: Request): Promise<Uint8Arra
 }
 
 function setVringKick(request: Request): void {
-  // One write to a semaphore is up to 2^64 kicks, and a read takes one at a time.
+  // A single write to a semaphore can be up to 2^64 kicks, and a read takes only one at a time.
   if (request.fds.some((fd) => native.isEventfd(fd) && eventfdKind(fd).semaphore))
     throw new ProtocolError('the kick descriptor is a semaphore (EFD_SEMAPHORE)');
   const { ring, fd } = ringEventfd(request, 'kick', 'read');
@@ -314,11 +318,11 @@ function setVringKick(request: Request): void {
 function setVringCall(request: Request): void {
   const { ring, fd } = ringEventfd(request, 'call', 'written');
   request.peer.setCall(ring, fd);
-  // The last call may have gone to the previous descriptor, which is no longer watched.
+  // The last call may have gone to the previous descriptor, which the front-end no longer watches.
   if (fd >= 0 && ring.started) native.eventfdSignal(fd);
 }
 
-/** Accepted and not kept: this back-end reports a broken ring to its own user. */
+/** Accepted but not kept: this back-end reports a broken ring to its own user. */
 function setVringErr(request: Request): void {
   const { fd } = ringEventfd(request, 'error');
   closeQuietly(fd);
@@ -327,16 +331,16 @@ function setVringErr(request: Request): void {
 async function setVringEnable({ peer, host, payload }: Request): Promise<void> {
   const { index, num } = decode(VHOST_USER_VRING_STATE, payload);
   const ring = ringAt(peer, index);
-  if (num > 1) throw new ProtocolError(`ring ${index} enabled with ${num}`);
+  if (num > 1) throw new ProtocolError(`value ${num} for ring ${index}`);
   if (num === 0) await host.session.stopRings([ring]);
   ring.enabled = num === 1;
 }
 
-/** The first six bytes are the guest's address: where it came to after a migration, for instance. */
+/** The first six bytes are the guest's MAC address, announced after a migration, for example. */
 function sendRarp({ peer, payload }: Request): void {
   const mac = new Uint8Array(payload.buffer, payload.byteOffset, 6).slice();
-  if (((mac[0] ?? 1) & 1) !== 0) throw new ProtocolError('a group address to announce');
-  if (mac.every((byte) => byte === 0)) throw new ProtocolError('no address to announce');
+  if (((mac[0] ?? 1) & 1) !== 0) throw new ProtocolError('a multicast address to announce');
+  if (mac.every((byte) => byte === 0)) throw new ProtocolError('an all-zero address to announce');
   peer.announce = mac;
 }
 
@@ -359,19 +363,19 @@ async function resetDevice({ peer, host }: Pick<Request, 'peer' | 'host'>): Prom
   peer.status = 0;
 }
 
-/** The whole 32 bits are compared, not what is left of them in a narrower type. */
+/** Compares all 32 bits of the index, without truncating it to a narrower type. */
 function ringAt(peer: ConnectedPeer, index: number): PeerRing {
   const ring = peer.rings[index];
   if (ring) return ring;
   const [asked, pairs] = [Math.floor(index / 2) + 1, peer.rings.length / 2];
   throw new ProtocolError(
     index < 2 * MAX_QUEUE_PAIRS
-      ? `ring ${index} of ${peer.rings.length}: it asks for ${asked} queue pairs at least, the function has ${pairs}: start vhost-pci-device with --queues ${asked} or more`
+      ? `ring ${index} of ${peer.rings.length}: it needs at least ${asked} queue pairs, but the function has ${pairs}: start vhost-pci-device with --queues ${asked} or more`
       : `ring ${index} of ${peer.rings.length}`,
   );
 }
 
-/** The ring of a KICK, CALL or ERR message and its eventfd, taken; -1 for "no descriptor". */
+/** The ring of a KICK, CALL or ERR message and its eventfd, taken out of `fds`; -1 for "no descriptor". */
 function ringEventfd(
   { peer, host, payload, fds }: Request,
   what: string,
@@ -385,13 +389,13 @@ function ringEventfd(
   const none = (Number(value) & VHOST_USER_VRING_NOFD_MASK) !== 0;
   const fd = fds[0];
   if (none !== (fd === undefined))
-    throw new ProtocolError(`ring ${ring.index}: ${what} descriptor missing or surplus`);
+    throw new ProtocolError(`ring ${ring.index}: ${what} descriptor missing or unexpected`);
   if (fd === undefined) return { ring, fd: -1 };
   if (!native.isEventfd(fd))
-    throw new ProtocolError(`ring ${ring.index}: the ${what} descriptor is no eventfd`);
+    throw new ProtocolError(`ring ${ring.index}: the ${what} descriptor is not an eventfd`);
   if (role && host.eventfds?.allows(fd, role) === false)
     throw new ProtocolError(
-      `ring ${ring.index}: the ${what} descriptor is an eventfd of the other direction`,
+      `ring ${ring.index}: the ${what} descriptor is an eventfd already used in the other direction`,
     );
   return { ring, fd: takeFd(fds, fd) };
 }

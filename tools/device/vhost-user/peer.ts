@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The state of one connected peer: features, memory, rings. State and its rules; no socket, no driver.
+// The state of one connected peer: features, memory, rings. Holds state and its rules; knows neither socket
+// nor driver.
 import { VHOST_USER_F_PROTOCOL_FEATURES } from '../../../src/abi/vhost-user.ts';
 import { VIRTIO_NET_F_MTU } from '../../../src/abi/virtio-net.ts';
 import { VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1, VRING_USED } from '../../../src/abi/virtio-ring.ts';
@@ -14,28 +15,31 @@ export interface PeerRing {
   readonly index: number;
   /** Entries; 0 until SET_VRING_NUM. */
   num: number;
-  /** As the front-end gave them: in its own address space. */
+  /** Addresses in the front-end's address space, as it sent them. */
   user: RingAddresses | null;
-  /** The same, guest-physical, once the ring can run. */
+  /** The same as guest-physical addresses, once the ring can run. */
   guest: RingAddresses | null;
-  /** The kick message came: vhost-user's "ring is started". */
+  /** SET_VRING_KICK was received: vhost-user's "ring is started". */
   started: boolean;
-  /** SET_VRING_ENABLE said so. */
+  /** Set by SET_VRING_ENABLE. */
   enabled: boolean;
   kickFd: number;
   callFd: number;
-  /** Where the front-end said to go on: an index, or slot and wrap counter. */
+  /** Position to start from, set by the front-end: an index, or slot and wrap counter. */
   base: number;
   /** A driver has worked this ring since `base` was set, so `base` is out of date. */
   served: boolean;
-  /** Where the last driver stopped, by its answer or by its memory; null when neither says. */
+  /** Where the last driver stopped, from its answer or its memory; null when neither is available. */
   next: number | null;
   /** A driver works this ring, from `assignedIndex` on. */
   assigned: boolean;
   assignedIndex: number;
   /** Sequence number of that assignment; stored in the driver's position words. */
   serial: number;
-  /** Where the last driver stopped is unknown: no other may work the ring until the peer sets it up again. */
+  /**
+   * The position where the last driver stopped is unknown: no driver may work the ring until the peer sets it
+   * up again.
+   */
   lost: boolean;
 }
 
@@ -46,11 +50,11 @@ export class ConnectedPeer {
   protocolFeatures = 0n;
   /** NET_SET_MTU. */
   mtu = 0;
-  /** SEND_RARP: the address that no driver has been sent yet; the last one counts. */
+  /** SEND_RARP: the latest address that has not been sent to a driver yet. */
   announce: Uint8Array | null = null;
   status = 0;
   memory = MemoryTable.empty;
-  /** The connection is over: nothing may be kept any more. */
+  /** The connection is over: no more resources may be stored here. */
   closed = false;
   /** BAR of each memory file. */
   bars: ReadonlyMap<number, MemoryFile> = new Map();
@@ -74,7 +78,7 @@ export class ConnectedPeer {
     return this.#features;
   }
 
-  /** Rings are placed again: the features decide their format. */
+  /** Translates all rings again, because the features decide their format. */
   setFeatures(features: bigint): void {
     this.#features = features;
     this.featuresSet = true;
@@ -91,7 +95,7 @@ export class ConnectedPeer {
     return ring.started && ring.guest !== null && !ring.lost && this.isEnabled(ring);
   }
 
-  /** MTU of its network if the peer's driver negotiated F_MTU (VIRTIO 1.2, 5.1.3); else 0. */
+  /** MTU of the peer's network if its driver negotiated F_MTU (VIRTIO 1.2, 5.1.3), else 0. */
   get networkMtu(): number {
     return (this.#features & (1n << BigInt(VIRTIO_NET_F_MTU))) === 0n ? 0 : this.mtu;
   }
@@ -107,12 +111,15 @@ export class ConnectedPeer {
     return rx && tx && this.featuresSet ? this.isActive(rx) && this.isActive(tx) : false;
   }
 
-  /** Its driver speaks the virtio of before 1.0: split rings, and a network header of 10 bytes without MRG_RXBUF (VIRTIO 1.2, 5.1.6.1). */
+  /**
+   * The peer's driver predates virtio 1.0: split rings, and a network header of 10 bytes without MRG_RXBUF
+   * (VIRTIO 1.2, 5.1.6.1).
+   */
   get legacy(): boolean {
     return this.featuresSet && (this.#features & (1n << BigInt(VIRTIO_F_VERSION_1))) === 0n;
   }
 
-  /** Takes another memory table and translates every ring again. The rings that ran have been stopped. */
+  /** Takes another memory table and translates every ring again. Running rings have already been stopped. */
   setMemory(memory: MemoryTable): void {
     this.memory.closeExcept(memory);
     this.memory = memory;
@@ -120,7 +127,10 @@ export class ConnectedPeer {
     this.#placeAll();
   }
 
-  /** Works out where a ring lies once its size and addresses are known. Throws ProtocolError when it lies nowhere. */
+  /**
+   * Translates a ring's addresses once its size and addresses are known. Throws ProtocolError when it does
+   * not lie in the memory table.
+   */
   placeRing(ring: PeerRing): void {
     ring.guest = null;
     if (!ring.user || ring.num === 0) return;
@@ -135,7 +145,10 @@ export class ConnectedPeer {
     }
   }
 
-  /** GET_VRING_BASE, reset: the ring forgets all but its call descriptor, so that stale addresses cannot come back. */
+  /**
+   * For GET_VRING_BASE and reset: clears the ring except for its call descriptor, so that stale addresses
+   * cannot be reused.
+   */
   clearRing(ring: PeerRing): void {
     this.setKick(ring, -1);
     ring.started = false;
@@ -143,7 +156,7 @@ export class ConnectedPeer {
     ring.guest = null;
   }
 
-  /** Takes the descriptor that the peer's driver kicks; -1 for none. */
+  /** Takes ownership of the descriptor that the peer's driver kicks; -1 for none. */
   setKick(ring: PeerRing, fd: number): void {
     if (ring.kickFd >= 0) this.#unwatchKick(ring);
     this.#drop(ring.kickFd);
@@ -151,7 +164,7 @@ export class ConnectedPeer {
     if (fd >= 0) this.#eventfds.note(fd, 'read');
   }
 
-  /** Takes the descriptor that the peer's driver is called by; -1 for none. */
+  /** Takes ownership of the descriptor that calls the peer's driver; -1 for none. */
   setCall(ring: PeerRing, fd: number): void {
     this.#drop(ring.callFd);
     ring.callFd = fd;
@@ -176,7 +189,7 @@ export class ConnectedPeer {
   nextIndex(ring: PeerRing): number {
     if (ring.next !== null) return ring.next;
     if (!ring.served || !ring.guest || this.format === PACKED) return ring.base;
-    // Entries are used in order, so what is not used was not taken for good.
+    // Entries are used in order, so an entry that is not used has not been consumed.
     return this.memory.readU16(ring.guest.used + BigInt(VRING_USED.fields.idx.offset)) ?? ring.base;
   }
 
@@ -190,13 +203,13 @@ export class ConnectedPeer {
   }
 }
 
-/** Front-ends leave out memory that is not shared, and say nothing. */
+/** The usual cause: front-ends silently leave out memory that is not shared. */
 export function outsideMemory({ index }: PeerRing, { regions }: MemoryTable): string {
   const shown =
     regions.length === 0
       ? 'which is empty'
       : `which has ${regions.length} ${regions.length === 1 ? 'region' : 'regions'}`;
-  return `ring ${index} lies outside the memory table, ${shown}: VM2's memory is not shared, give it memory-backend-memfd,share=on`;
+  return `ring ${index} lies outside the memory table, ${shown}: VM2's memory is not shared: give it memory-backend-memfd,share=on`;
 }
 
 export function setBase(ring: PeerRing, base: number): void {

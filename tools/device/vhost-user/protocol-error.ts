@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the other side of a socket did wrong. The message completes "peer: …" in one log line.
+// A mistake of the client at the other end of a socket. The message completes a log line that begins with the
+// request's name.
 export class ProtocolError extends Error {
   constructor(message: string) {
     super(message);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the vhost-user back-end refuses, and that a refusal leaves nothing behind.
+// What the vhost-user back-end refuses; a refusal leaves nothing behind.
 import { openSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { VHOST_USER, VHOST_USER_MAX_PAYLOAD } from '../../../src/abi/vhost-user.ts';
@@ -15,7 +15,7 @@ import { ALL_PROTOCOL, GPA, MEMORY_BYTES, NET_AND_PROTOCOL, USER } from '../test
 
 const stage = backEndForEachTest();
 
-/** Every one is answered with a failure, changes nothing, and the connection goes on. */
+/** Each is answered with a failure and changes nothing, and the connection goes on. */
 const REFUSED: [string, () => [number, Uint8Array, number[]?]][] = [
   ['a message that is not offered', () => [VHOST_USER.SET_LOG_BASE, u64s(0n, 0n)]],
   ['an unknown message', () => [255, new Uint8Array(0)]],
@@ -34,8 +34,8 @@ const REFUSED: [string, () => [number, Uint8Array, number[]?]][] = [
   ['an MTU of 67', () => [VHOST_USER.NET_SET_MTU, u64s(67n)]],
   ['an MTU of 2^16', () => [VHOST_USER.NET_SET_MTU, u64s(0x10000n)]],
   ['an MTU of 2^32 + 1500', () => [VHOST_USER.NET_SET_MTU, u64s((1n << 32n) + 1500n)]],
-  ['a group address to announce', () => [VHOST_USER.SEND_RARP, u64s(1n)]],
-  ['no address to announce', () => [VHOST_USER.SEND_RARP, u64s(0xffffn << 48n)]],
+  ['a multicast address to announce', () => [VHOST_USER.SEND_RARP, u64s(1n)]],
+  ['an all-zero address to announce', () => [VHOST_USER.SEND_RARP, u64s(0xffffn << 48n)]],
   ['other features while rings run', () => [VHOST_USER.SET_FEATURES, u64s(VERSION_1)]],
   ['a ring that does not exist', () => [VHOST_USER.SET_VRING_NUM, u32s(4, 256)]],
   ['ring 2^16', () => [VHOST_USER.SET_VRING_NUM, u32s(0x10000, 256)]],
@@ -49,12 +49,21 @@ const REFUSED: [string, () => [number, Uint8Array, number[]?]][] = [
     'a ring outside the memory',
     () => [VHOST_USER.SET_VRING_ADDR, stage.peer.addresses(0, USER + 0x10_0000n)],
   ],
-  ['a ring at addresses of another space', () => [VHOST_USER.SET_VRING_ADDR, stage.peer.addresses(0, GPA)]],
+  ['a ring at guest-physical addresses', () => [VHOST_USER.SET_VRING_ADDR, stage.peer.addresses(0, GPA)]],
   ['a ring that is not aligned', () => [VHOST_USER.SET_VRING_ADDR, stage.peer.addresses(0, USER + 8n)]],
   ['a ring of another index', () => [VHOST_USER.SET_VRING_ADDR, stage.peer.addresses(9)]],
-  ['a kick descriptor that is no eventfd', () => [VHOST_USER.SET_VRING_KICK, u64s(0n), [stage.peer.memory]]],
-  ['a call descriptor that is no eventfd', () => [VHOST_USER.SET_VRING_CALL, u64s(0n), [stage.peer.memory]]],
-  ['an error descriptor that is no eventfd', () => [VHOST_USER.SET_VRING_ERR, u64s(0n), [stage.peer.memory]]],
+  [
+    'a kick descriptor that is not an eventfd',
+    () => [VHOST_USER.SET_VRING_KICK, u64s(0n), [stage.peer.memory]],
+  ],
+  [
+    'a call descriptor that is not an eventfd',
+    () => [VHOST_USER.SET_VRING_CALL, u64s(0n), [stage.peer.memory]],
+  ],
+  [
+    'an error descriptor that is not an eventfd',
+    () => [VHOST_USER.SET_VRING_ERR, u64s(0n), [stage.peer.memory]],
+  ],
   ['no kick descriptor', () => [VHOST_USER.SET_VRING_KICK, u64s(0n)]],
   [
     'two kick descriptors',
@@ -73,7 +82,7 @@ const REFUSED: [string, () => [number, Uint8Array, number[]?]][] = [
   ['a memory table of no regions', () => [VHOST_USER.SET_MEM_TABLE, u32s(0, 0)]],
   ['a memory table of 9 regions', () => [VHOST_USER.SET_MEM_TABLE, join(u32s(9, 0), stage.peer.region())]],
   [
-    'a cut memory table',
+    'a truncated memory table',
     () => [
       VHOST_USER.SET_MEM_TABLE,
       join(u32s(2, 0), stage.peer.region()),
@@ -85,7 +94,7 @@ const REFUSED: [string, () => [number, Uint8Array, number[]?]][] = [
     () => [VHOST_USER.SET_MEM_TABLE, join(u32s(1, 0), stage.peer.region())],
   ],
   [
-    'a memory table with a descriptor too many',
+    'a memory table with a surplus descriptor',
     () => [
       VHOST_USER.SET_MEM_TABLE,
       join(u32s(1, 0), stage.peer.region()),
@@ -121,7 +130,7 @@ const REFUSED: [string, () => [number, Uint8Array, number[]?]][] = [
     ],
   ],
   [
-    'memory that is no file',
+    'memory that is not a file',
     () => [VHOST_USER.SET_MEM_TABLE, join(u32s(1, 0), stage.peer.region()), [stage.peer.kicks[0] as number]],
   ],
   ['ADD_MEM_REG without descriptor', () => [VHOST_USER.ADD_MEM_REG, join(u64s(0n), stage.peer.region())]],
@@ -153,7 +162,7 @@ describe('vhost-user back-end, refusals', () => {
   it('refuses a message of a protocol feature that was not negotiated', async () => {
     stage.peer.post(VHOST_USER.RESET_DEVICE);
     await until('it is closed', () => stage.closed.length > 0);
-    expect(stage.closed).toEqual(['RESET_DEVICE: its feature is not negotiated']);
+    expect(stage.closed).toEqual(['RESET_DEVICE: its protocol feature was not negotiated']);
   });
 
   it('closes at a ring index that has no error reply', async () => {
@@ -177,7 +186,7 @@ describe('vhost-user back-end, refusals', () => {
   it.each([
     ['another protocol version', vhostUserMessage(1, new Uint8Array(0), 2)],
     ['a reply', vhostUserMessage(1, new Uint8Array(0), 5)],
-    ['a payload that nobody sends', vhostUserMessage(5, new Uint8Array(VHOST_USER_MAX_PAYLOAD + 1))],
+    ['a payload longer than any message', vhostUserMessage(5, new Uint8Array(VHOST_USER_MAX_PAYLOAD + 1))],
     ['a size of 2^32 - 1', u32s(1, 1, 0xffff_ffff)],
   ])('closes at %s', async (_, bytes) => {
     stage.peer.channel.send(bytes, [stage.peer.memory]);

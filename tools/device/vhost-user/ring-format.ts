@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the back-end has to know of the two ring formats: their parts, their sizes, and how vhost-user encodes a position.
+// What the back-end needs to know about the two ring formats: their parts and sizes, and how vhost-user
+// encodes a position.
 import {
   PVIRTQ_EVENT_SUPPRESS,
   VRING_AVAIL_ALIGN,
@@ -30,11 +31,11 @@ export interface RingFormat {
   readonly align: Parts;
   bytes(num: number): Parts;
   hasSize(num: number): boolean;
-  /** The position that SET_VRING_BASE's number encodes; null when it encodes none. */
+  /** The position encoded in the number of SET_VRING_BASE; null if it is not a valid one. */
   readBase(num: number): number | null;
-  /** Whether a ring of `num` entries has this place. */
+  /** Whether this place exists in a ring of `num` entries. */
   hasPlace(place: number, num: number): boolean;
-  /** The number that answers GET_VRING_BASE. */
+  /** The number for the reply to GET_VRING_BASE. */
   writeBase(place: number): number;
 }
 
@@ -49,9 +50,9 @@ export const SPLIT: RingFormat = {
 };
 
 /**
- * VIRTIO 1.2, section 2.8. A place is a slot and, in bit 15, the wrap counter. vhost-user sends it for the available and, in
- * the upper half, of the used descriptors, which are the same to a back-end that keeps order; some front-ends
- * leave the upper half zero.
+ * VIRTIO 1.2, section 2.8. A place is a slot and, in bit 15, the wrap counter. vhost-user sends one for the
+ * available descriptors and, in the upper half, one for the used descriptors. They are the same for a
+ * back-end that keeps order; some front-ends leave the upper half zero.
  */
 export const PACKED: RingFormat = {
   align: { desc: VRING_DESC_ALIGN, avail: VRING_PACKED_EVENT_ALIGN, used: VRING_PACKED_EVENT_ALIGN },
