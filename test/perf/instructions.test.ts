@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Instructions per packet of the ring engine, which no busy machine changes, against the recorded ones. A change beyond the
-// tolerance in either direction is to be recorded on purpose: RECORD=1 npx vitest run test/perf.
+// Instructions per packet of the ring engine, which no busy machine changes, against the recorded
+// ones. A change beyond the tolerance in either direction is to be recorded on purpose: RECORD=1 npx
+// vitest run test/perf.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { arch } from 'node:process';

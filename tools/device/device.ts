@@ -138,7 +138,8 @@ class DeviceModel implements Device {
     }
   }
 
-  // --- the driver ---------------------------------------------------------------------------------------------------
+  // --- the driver
+  // ---------------------------------------------------------------------------------------------------
 
   #makeDriverLink(access: SocketAccess): DriverLink {
     const { vfioUser, vhostUser, handshakeMs, subsystemId = VHOST_PCI_SUBSYSTEM_ID } = this.#options;
@@ -186,7 +187,8 @@ class DeviceModel implements Device {
     if (fd >= 0) guarded(() => native.eventfdSignal(fd), this.#endsPeer);
   }
 
-  // --- the peer -----------------------------------------------------------------------------------------------------
+  // --- the peer
+  // -----------------------------------------------------------------------------------------------------
 
   #peerConnected(fd: number): Admission {
     // A peer that reconnects at once may arrive before the end of its old connection has been read.

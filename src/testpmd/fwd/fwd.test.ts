@@ -238,7 +238,8 @@ describe('txonly', () => {
     once('txonly', stream(receives(0), { ...sends(copied), inPlace } as never, { inPlace: false }));
     expect(copied.length).toBe(BURST);
     expect(repeated.length).toBe(1);
-    // Without free buffers there is nothing to copy into either; if they are too small in place, a burst is used.
+    // Without free buffers there is nothing to copy into either; if they are too small in
+    // place, a burst is used.
     copied.length = 0;
     taken = 0;
     const s = stream(receives(0), { ...sends(copied), inPlace } as never);
