@@ -39,7 +39,7 @@ const UNIT = [
   ),
   ...['device', 'devbind', 'run', 'socket', 'vm'].map((folder) => `tools/${folder}/**/*.test.ts`),
   'test/model/**/*.test.ts',
-  'test/{cpp-style,layers,layouts,hostile-docs,readme,contributing}.test.ts',
+  'test/{cpp-style,ts-style,layers,layouts,hostile-docs,readme,contributing}.test.ts',
 ];
 
 const common = { pool: 'forks', testTimeout: 120_000, hookTimeout: 120_000 } as const;
