@@ -79,7 +79,7 @@ const cases = (packed: boolean): fc.Arbitrary<Case> =>
 const legal = ({ flow, size, mergeable, payload }: Case): Case['size'] =>
   Math.max(
     mergeable ? size : Math.min(size, 1000),
-    // At most 1024 segments, none larger than a ring of 8 mergeable buffers holds.
+    // At most 1024 segments, and no more than a ring of 8 mergeable buffers holds of one packet.
     Math.ceil(payload.length / 1000),
     flow.protocol === 'udp' ? 1 : 8,
   );

@@ -64,7 +64,7 @@ export interface FakeOptions {
   readonly features: bigint;
   readonly canRemap?: boolean;
   readonly queueSize?: number;
-  /** Called in place of accepting FEATURES_OK. */
+  /** Does not accept FEATURES_OK. */
   readonly refuseFeatures?: boolean;
 }
 

@@ -41,7 +41,7 @@ async function main(): Promise<void> {
     await rig.startDevice('--queues', options.queues);
     say('Starting VM2, the peer');
     const peer = await rig.startPeer();
-    say("Starting VM1, the PMD's");
+    say('Starting VM1, which runs the PMD');
     const guest = await rig.startPmdGuest({ iommu: !options.uio });
     await bindFunction(guest, options.uio ? 'uio_pci_generic' : 'vfio-pci');
     say(introduction(rig));
@@ -75,7 +75,7 @@ function introduction(rig: Rig): string {
     `VM1 has the function at ${FUNCTION_ADDRESS}, bound and ready; VM2 has eth0.`,
     `VM1: ${IN_VM1.join('\n')}`,
     `VM2: ${IN_VM2.join('\n')}`,
-    `Logs: ${logsOf(rig.logs)}`,
+    `See the ${logsOf(rig.logs)}`,
     '',
   ].join('\n');
 }

@@ -32,7 +32,7 @@ export function sayAtExit(line: string): void {
     try {
       writeSync(process.stdout.fd, `${line}\n`);
     } catch {
-      // stderr has no reader.
+      // stdout has no reader.
     }
   });
 }

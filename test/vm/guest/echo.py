@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""echo.py IFACE COUNT: sends COUNT frames of all sizes and receives those that come back with their addresses swapped.
-Prints "sent S received R bad B": bad frames came back with other bytes than they were sent with, or twice. If some did
-not come back, the next line has their numbers, and the exit status is 1."""
+"""echo.py IFACE COUNT: sends COUNT frames of all sizes and receives those that come back with swapped addresses.
+Prints "sent S received R bad B": bad frames came back with other bytes than they were sent with, or twice. If
+some did not come back, the next line has their numbers, and the exit status is 1."""
 import random
 import socket
 import struct

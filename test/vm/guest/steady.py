@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""steady.py IFACE FILE: until killed, sends a numbered frame every 20 ms, whether or not it arrives, and keeps in FILE
-"SENT LAST BAD": how many were sent, the number of the last one that came back, and how many came back with other bytes."""
+"""steady.py IFACE FILE: until killed, sends a numbered frame every 20 ms, whether or not it comes back, and keeps
+in FILE "SENT LAST BAD": the number of frames sent, the number of the last frame that came back, and how many
+came back with other bytes."""
 import os
 import select
 import socket
