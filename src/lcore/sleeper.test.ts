@@ -148,7 +148,7 @@ describe('an lcore that sleeps', () => {
       cpu,
       module: module('export default (l) => { for (;;) { l.createSleeper([]); l.stats[0]++; } }'),
     });
-    await expect(lcore.exited).rejects.toThrow('has 16 already');
+    await expect(lcore.exited).rejects.toThrow('already has 16');
     expect(lcore.stats[0]).toBe(16);
   });
 

@@ -313,7 +313,7 @@ describe('a device that accepts the connection and never answers', () => {
     await connected;
     cli.kill('SIGTERM');
     expect(await cli.exit).toBe(0);
-    expect(cli.err).toMatch(/Failed to attach port .*: a signal came/);
+    expect(cli.err).toMatch(/Failed to attach port .*: a signal arrived/);
     expect(cli.out).toContain('Bye...');
   });
 
@@ -338,7 +338,7 @@ describe('a device that accepts the connection and never answers', () => {
       await connected;
       child.stdin.write('\x03');
       expect(await exit).toBe(0);
-      expect(out).toMatch(/Failed to attach port .*: a signal came/);
+      expect(out).toMatch(/Failed to attach port .*: a signal arrived/);
       expect(out).toContain('Bye...');
     },
   );
