@@ -207,7 +207,7 @@ describe('layers', () => {
     expect(importCircles([edge('a', 'b'), edge('b', 'c'), edge('c', 'b')])).toEqual(['b > c > b']);
     expect(importCircles([edge('a', 'b'), edge('a', 'c'), edge('b', 'c')])).toEqual([]);
     const crossing = [
-      { from: 'tools/device/device.ts', to: 'tools/peer/layout.ts' },
+      { from: 'tools/device/device.ts', to: 'tools/peer/memory-plan.ts' },
       { from: 'tools/peer/driver.ts', to: 'tools/run/child.ts' },
       { from: 'tools/peer/main.ts', to: 'tools/run/arguments.ts' },
     ];

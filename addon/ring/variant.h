@@ -11,7 +11,6 @@ namespace vpci {
 inline constexpr uint8_t kVariantInOrder = 1;
 inline constexpr uint8_t kVariantPacked = 2;
 inline constexpr uint8_t kVariantOffload = 4;
-inline constexpr uint8_t kVariants = 8;
 
 // Without any of these, the headers of the peer's driver ask for nothing (VIRTIO 1.2, 5.1.6.2).
 inline constexpr uint64_t kSendOffloads = uint64_t{1} << VIRTIO_NET_F_CSUM;

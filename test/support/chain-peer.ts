@@ -4,8 +4,8 @@
 import { native } from '../../src/native.ts';
 import { Channel } from '../../tools/peer/channel.ts';
 import { FrontEnd } from '../../tools/peer/front-end.ts';
-import { PEER_GPA, PEER_USERSPACE } from '../../tools/peer/layout.ts';
 import { PeerMemory } from '../../tools/peer/memory.ts';
+import { PEER_GPA, PEER_USERSPACE } from '../../tools/peer/memory-plan.ts';
 import type { Segment } from './scripted-memory.ts';
 import { ScriptedRing } from './scripted-ring.ts';
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Memory of a scripted driver: buffers are handed out in order, and from the start again when none is
 // outstanding.
-import type { RingPlace } from '../../tools/peer/layout.ts';
+import type { RingPlace } from '../../tools/peer/memory-plan.ts';
 
 export interface ScriptedRingOptions {
   /** The memory that the device sees. */

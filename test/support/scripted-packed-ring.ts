@@ -11,7 +11,7 @@ import {
   VRING_PACKED_DESC_F_USED,
   VRING_PACKED_WRAP,
 } from '../../src/abi/virtio-ring.ts';
-import { clearRing, type RingPlace } from '../../tools/peer/layout.ts';
+import { clearRing, type RingPlace } from '../../tools/peer/memory-plan.ts';
 import {
   type Placed,
   type PostOptions,

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { decode, encode, writeField } from '../../src/abi/layout.ts';
 import { VRING_DESC, VRING_USED, VRING_USED_ELEM } from '../../src/abi/virtio-ring.ts';
-import { availOffset, descOffset, usedOffset } from '../../tools/peer/layout.ts';
+import { availOffset, descOffset, usedOffset } from '../../tools/peer/memory-plan.ts';
 import { ScriptedRing } from './scripted-ring.ts';
 
 const GPA = 0x1_0000_0000n;

@@ -11,7 +11,13 @@ import {
   VRING_USED,
   VRING_USED_ELEM,
 } from '../../src/abi/virtio-ring.ts';
-import { availOffset, clearRing, descOffset, type RingPlace, usedOffset } from '../../tools/peer/layout.ts';
+import {
+  availOffset,
+  clearRing,
+  descOffset,
+  type RingPlace,
+  usedOffset,
+} from '../../tools/peer/memory-plan.ts';
 import {
   type Placed,
   type PostOptions,

@@ -14,8 +14,8 @@ import { Channel } from '../../tools/peer/channel.ts';
 import { FrontEnd } from '../../tools/peer/front-end.ts';
 import { writeHostile } from '../../tools/peer/hostile.ts';
 import type { RingRole } from '../../tools/peer/hostile-target.ts';
-import { clearRing, PEER_GPA, PEER_USERSPACE, planMemory } from '../../tools/peer/layout.ts';
 import { PeerMemory } from '../../tools/peer/memory.ts';
+import { clearRing, PEER_GPA, PEER_USERSPACE, planMemory } from '../../tools/peer/memory-plan.ts';
 import { defaultFlow, frameTemplate } from '../../tools/peer/traffic.ts';
 
 const FRAME = 64;

@@ -13,7 +13,7 @@ import { features } from '../../src/virtio/features.ts';
 import { type Script, ScriptedBackEnd, u64Bytes } from '../../test/support/scripted-back-end.ts';
 import { until } from '../../test/support/wait.ts';
 import { Peer, type PeerEvent } from './driver.ts';
-import { availOffset, type PairPlace, planMemory } from './layout.ts';
+import { availOffset, type PairPlace, planMemory } from './memory-plan.ts';
 
 const NEGOTIATED = features(VIRTIO_F_VERSION_1, VIRTIO_NET_F_MRG_RXBUF);
 const FEATURES = NEGOTIATED | features(VHOST_USER_F_PROTOCOL_FEATURES);

@@ -9,7 +9,7 @@ import {
   VRING_USED,
 } from '../../src/abi/virtio-ring.ts';
 import type { Breaker, HostileBuffer, HostileTarget } from './hostile-target.ts';
-import { availOffset, descOffset } from './layout.ts';
+import { availOffset, descOffset } from './memory-plan.ts';
 
 /**
  * Corrupts one available entry: `head` is its descriptor, `index` its free-running index in the available

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A ring that --hostile breaks, and the function that breaks it.
-import type { RingPlace } from './layout.ts';
+import type { RingPlace } from './memory-plan.ts';
 
 export type RingRole = 'rx' | 'tx';
 

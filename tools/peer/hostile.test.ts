@@ -15,8 +15,8 @@ import {
 import { features } from '../../src/virtio/features.ts';
 import { HARMLESS_KINDS, hostileKinds, writeHostile } from './hostile.ts';
 import type { RingRole } from './hostile-target.ts';
-import { clearRing, PEER_GPA, planMemory } from './layout.ts';
 import { PeerMemory } from './memory.ts';
+import { clearRing, PEER_GPA, planMemory } from './memory-plan.ts';
 import { defaultFlow, frameTemplate } from './traffic.ts';
 
 const closers: (() => void)[] = [];

@@ -12,7 +12,7 @@ import { socketAccess, socketMode, socketOwner, socketPath } from '../socket/lis
 import { Peer, type PeerEvent } from './driver.ts';
 import { HOSTILE_KINDS, hostileKinds } from './hostile.ts';
 import { bucketsOf, latencyLine, summarize } from './latency.ts';
-import { MAX_FRAME, MIN_FRAME } from './layout.ts';
+import { MAX_FRAME, MIN_FRAME } from './memory-plan.ts';
 import { PEER_DEFAULTS } from './options.ts';
 import { faults, type PeerStats, periodLine, totals } from './stats.ts';
 import { PEER_MODES } from './traffic-loop.ts';

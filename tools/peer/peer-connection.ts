@@ -16,6 +16,7 @@ import { features, hasFeature } from '../../src/virtio/features.ts';
 import { Channel } from './channel.ts';
 import { FrontEnd, type Negotiated } from './front-end.ts';
 import { writeHostile } from './hostile.ts';
+import type { PeerMemory } from './memory.ts';
 import {
   buffersPerFrame,
   clearRing,
@@ -25,8 +26,7 @@ import {
   PEER_USERSPACE,
   planMemory,
   type QueuePlace,
-} from './layout.ts';
-import type { PeerMemory } from './memory.ts';
+} from './memory-plan.ts';
 import type { PeerOptions } from './options.ts';
 import { addStats, noStats, type PeerStats, pairStats } from './stats.ts';
 import { defaultFlow, frameTemplate } from './traffic.ts';

@@ -3,7 +3,7 @@ import { fc, test } from '@fast-check/vitest';
 import { describe, expect, it } from 'vitest';
 import { internetChecksum } from '../../src/packet/checksum.ts';
 import { UDP_FRAME_HEADERS } from '../../src/packet/frames.ts';
-import { MAX_FRAME, MIN_FRAME } from './layout.ts';
+import { MAX_FRAME, MIN_FRAME } from './memory-plan.ts';
 import { defaultFlow, frameTemplate } from './traffic.ts';
 
 describe('the frame template', () => {

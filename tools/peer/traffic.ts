@@ -3,7 +3,7 @@
 // the payload after its headers.
 import { PmdError } from '../../src/errors.ts';
 import { UDP_FRAME_HEADERS, type UdpFlow, udpFrameHeaders } from '../../src/packet/frames.ts';
-import { MAX_FRAME, MIN_FRAME } from './layout.ts';
+import { MAX_FRAME, MIN_FRAME } from './memory-plan.ts';
 
 /**
  * Locally administered addresses, and the network of RFC 2544 for benchmarks. Queue pairs differ in the

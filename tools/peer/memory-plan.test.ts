@@ -10,7 +10,7 @@ import {
   type PlanOptions,
   planMemory,
   type QueuePlace,
-} from './layout.ts';
+} from './memory-plan.ts';
 
 const options: fc.Arbitrary<PlanOptions> = fc.record({
   pairs: fc.integer({ min: 1, max: 8 }),
