@@ -6,7 +6,12 @@ import { alignUp } from '../alignment.ts';
 import type { DmaMemory } from '../bus/pci-device.ts';
 import { PmdError } from '../errors.ts';
 import { type LocalRing, localRingBytes } from '../virtio/local-ring.ts';
-import { type ControlMessage, controlBufferBytes, type MessageLimits, parseMessage } from './messages.ts';
+import {
+  type ControlMessage,
+  controlBufferBytes,
+  type MessageLimits,
+  parseMessage,
+} from './control-decode.ts';
 
 export interface ControlQueueHandlers {
   onMessage(message: ControlMessage): void;

@@ -8,8 +8,8 @@ import type { RemoteQueue } from '../engines/records.ts';
 import type { RemoteMemory } from '../engines/remote-memory.ts';
 import type { PmdError } from '../errors.ts';
 import { type FeatureSet, hasFeature } from '../virtio/features.ts';
+import { type ControlMessage, encodeQueueStopped } from './control-decode.ts';
 import type { Link } from './link.ts';
-import { type ControlMessage, encodeQueueStopped } from './messages.ts';
 
 export interface SessionHost {
   /** Receives a one-line error report. */

@@ -2,7 +2,7 @@
 // Almost valid control queue messages of a device: the driver's parser returns each message or the reason why
 // it is invalid.
 import { expect, it } from 'vitest';
-import { parseMessage } from '../../src/vhost-pci/messages.ts';
+import { parseMessage } from '../../src/vhost-pci/control-decode.ts';
 import {
   linkReasonMessage,
   packedMemoryMessage,

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { VHOST_USER } from '../../../src/abi/vhost-user.ts';
 import { openVfioUser } from '../../../src/bus/vfio-user.ts';
 import { native } from '../../../src/native.ts';
-import { parseMessage } from '../../../src/vhost-pci/messages.ts';
+import { parseMessage } from '../../../src/vhost-pci/control-decode.ts';
 import { openFds } from '../../../test/support/open-fds.ts';
 import { until } from '../../../test/support/wait.ts';
 import { closeAll } from '../../socket/fds.ts';

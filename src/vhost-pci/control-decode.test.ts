@@ -10,7 +10,7 @@ import {
   queueStop,
   remoteQueues,
 } from '../../test/support/fake-vhost-pci.ts';
-import { controlBufferBytes, encodeQueueStopped, parseMessage } from './messages.ts';
+import { controlBufferBytes, encodeQueueStopped, parseMessage } from './control-decode.ts';
 
 const limits = { queuePairs: 2, session: true };
 const reason = (bytes: Uint8Array, session = true) => {
