@@ -55,6 +55,7 @@ struct GateWords {
   bool Revoked() const { return allowed.load(std::memory_order_acquire) == kRevoked; }
 };
 static_assert(std::atomic<uint32_t>::is_always_lock_free && sizeof(std::atomic<uint32_t>) == 4);
+
 // Inside the gates of a queue from construction to destruction; tests false if one of them is closed.
 template <class Queue>
 class GateGuard {
