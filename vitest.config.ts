@@ -34,10 +34,15 @@ const LONG = [
 /** `unit`: what starts no poll loop, so that files do not starve each other and run side by side. The rest runs one by one. */
 const UNIT = [
   'src/*.test.ts',
-  ...['abi', 'bus', 'pci', 'packet', 'virtio', 'engines', 'vhost-pci'].map(
+  ...['abi', 'output', 'bus', 'pci', 'packet', 'virtio', 'engines', 'vhost-pci', 'ethdev'].map(
     (folder) => `src/${folder}/**/*.test.ts`,
   ),
-  ...['device', 'devbind', 'run', 'socket', 'vm'].map((folder) => `tools/${folder}/**/*.test.ts`),
+  'src/drivers/vhost-pci/{devargs,in-place,offloads}.test.ts',
+  'src/testpmd/{commands,text}/**/*.test.ts',
+  'src/testpmd/{command-line,hot-plug,input-lines,streams}.test.ts',
+  ...['bench', 'device', 'devbind', 'run', 'socket', 'vm'].map((folder) => `tools/${folder}/**/*.test.ts`),
+  'tools/peer/{channel,front-end,memory-plan,pace,traffic,traffic-loop}.test.ts',
+  'test/support/**/*.test.ts',
   'test/model/**/*.test.ts',
   'test/{cpp-style,ts-style,layers,layouts,hostile-docs,readme,contributing}.test.ts',
 ];
