@@ -10,12 +10,10 @@
 #pragma once
 #include <cstdint>
 
+#include "burst/ring_choice.h"
 #include "ring/counters.h"
 #include "ring/device_queue.h"
 #include "ring/gate.h"
-#include "ring/packed_ring.h"
-#include "ring/split_ring.h"
-#include "ring/variant.h"
 
 namespace vpci {
 
@@ -42,29 +40,6 @@ class Burst : public GateGuard<Queue> {
     this->q_.counters.empty_bursts += packets == 0;
   }
 };
-
-// Calls `run` with the type of the queue's ring. Each used entry carries its own length.
-template <class Run>
-inline auto OnRing(const DeviceQueue& q, Run run) {
-  return q.is_packed() ? run.template operator()<PackedRing<false>>()
-                       : run.template operator()<SplitRing<false>>();
-}
-
-// The same for bursts that read the peer's packets: used lengths are 0, so with IN_ORDER one used entry may
-// return a whole batch.
-template <class Run>
-inline auto OnReadRing(const DeviceQueue& q, Run run) {
-  switch (q.variant & (kVariantInOrder | kVariantPacked)) {
-    case 0:
-      return run.template operator()<SplitRing<false>>();
-    case kVariantInOrder:
-      return run.template operator()<SplitRing<true>>();
-    case kVariantPacked:
-      return run.template operator()<PackedRing<false>>();
-    default:
-      return run.template operator()<PackedRing<true>>();
-  }
-}
 
 // Hands the lines of the descriptors that `entries[0..n)` name back to the peer (ring/hand_back.h). We write
 // those of a packed ring ourselves, so they go back anyway.

@@ -15,7 +15,7 @@ import { exitProcess } from '../lcore/launch.ts';
 import { native } from '../native.ts';
 import { standardOutput } from '../output/text-writer.ts';
 import { type CommandLine, helpText, parseCommandLine } from './command-line.ts';
-import { CommandRunner } from './commands/run.ts';
+import { CommandRunner } from './commands/command-runner.ts';
 import { commands } from './commands/table.ts';
 import { watchForeground } from './foreground.ts';
 import { UsageError } from './getopt.ts';

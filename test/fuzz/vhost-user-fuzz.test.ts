@@ -14,7 +14,7 @@ import {
   TestPeer,
   USER,
 } from '../../tools/device/test-help/peer.test-help.ts';
-import { type BackendHost, VhostUserBackend } from '../../tools/device/vhost-user/backend.ts';
+import { type ConnectionHost, VhostUserConnection } from '../../tools/device/vhost-user/connection.ts';
 import { openFds } from '../support/open-fds.ts';
 import { until } from '../support/wait.ts';
 import { Disorder, fuzzSessions } from './mutator.ts';
@@ -44,8 +44,8 @@ afterAll(() => {
 const faults: unknown[] = [];
 afterAll(() => expect(faults).toEqual([]));
 
-function backendOn(fd: number): VhostUserBackend {
-  const host: BackendHost = {
+function connectionOn(fd: number): VhostUserConnection {
+  const host: ConnectionHost = {
     offeredFeatures: NET_AND_PROTOCOL,
     acceptFeatures: () => {},
     // Sometimes at once, sometimes later: a real driver takes its time.
@@ -58,7 +58,7 @@ function backendOn(fd: number): VhostUserBackend {
     refused: () => {},
     log: logTo(() => {}, false),
   };
-  return new VhostUserBackend(fd, 2, host);
+  return new VhostUserConnection(fd, 2, host);
 }
 
 type Legal = readonly [request: number, payload: Uint8Array, fds: readonly number[]];
@@ -117,7 +117,7 @@ async function session(seed: number): Promise<void> {
   const chaos = new Disorder(seed);
   const [a, b] = native.socketPair();
   closed = [];
-  const backend = backendOn(b);
+  const connection = connectionOn(b);
   const peer = new TestPeer(a);
   await peer.negotiate();
   if (chaos.chance(50)) await peer.start();
@@ -130,7 +130,7 @@ async function session(seed: number): Promise<void> {
   await until('the back-end has seen the end', () => closed.length > 0);
   expect(closed).toHaveLength(1);
   expect(closed[0]).not.toMatch(/internal error/);
-  expect(backend.closed).toBe(true);
+  expect(connection.closed).toBe(true);
 }
 
 describe('almost valid vhost-user messages', () => {
@@ -148,11 +148,11 @@ describe('almost valid vhost-user messages', () => {
 
   it('a valid front-end is served afterwards', async () => {
     const [a, b] = native.socketPair();
-    const backend = backendOn(b);
+    const connection = connectionOn(b);
     const peer = new TestPeer(a);
     await peer.start();
-    expect(backend.peer.ready).toBe(true);
+    expect(connection.peer.ready).toBe(true);
     peer.close();
-    backend.close('the test is done');
+    connection.close('the test is done');
   });
 });

@@ -22,10 +22,10 @@ import { crossed } from './session/driver-port.ts';
 import { KickRelays } from './session/kick-relays.ts';
 import { DeviceSession } from './session/session.ts';
 import { explainStray } from './socket/wrong-socket.ts';
-import { type BackendHost, VhostUserBackend } from './vhost-user/backend.ts';
 import { packRegions } from './vhost-user/bar-layout.ts';
+import { type ConnectionHost, VhostUserConnection } from './vhost-user/connection.ts';
 import { type Admission, PeerLink, type VhostUserMode } from './vhost-user/link.ts';
-import { MAX_QUEUE_PAIRS } from './vhost-user/messages.ts';
+import { MAX_QUEUE_PAIRS } from './vhost-user/message.ts';
 import type { ConnectedPeer } from './vhost-user/peer.ts';
 import { ProtocolError } from './vhost-user/protocol-error.ts';
 
@@ -89,7 +89,7 @@ class DeviceModel implements Device {
   readonly #session: DeviceSession;
   readonly #kicks: KickRelays;
   readonly #peerLink: PeerLink;
-  #backend: VhostUserBackend | null = null;
+  #connection: VhostUserConnection | null = null;
   #closed = false;
 
   constructor(options: DeviceOptions) {
@@ -117,7 +117,7 @@ class DeviceModel implements Device {
     runAll(
       (error) => this.#log.event(faultReason(error)),
       () => this.#peerLink.close(),
-      () => this.#backend?.close('the device model is stopping'),
+      () => this.#connection?.close('the device model is stopping'),
       () => this.#driver.close(),
       () => this.#session.close(),
       () => this.#log.close(),
@@ -125,7 +125,7 @@ class DeviceModel implements Device {
   }
 
   get #peer(): ConnectedPeer | null {
-    return this.#backend?.peer ?? null;
+    return this.#connection?.peer ?? null;
   }
 
   #open(): void {
@@ -177,7 +177,7 @@ class DeviceModel implements Device {
     }
     const excess = peer ? peer.features & this.#netFeatures & ~accepted : 0n;
     // The session has no driver yet, so there is nothing to stop.
-    if (excess !== 0n) this.#backend?.close(notTaken(excess));
+    if (excess !== 0n) this.#connection?.close(notTaken(excess));
     return true;
   }
 
@@ -192,17 +192,17 @@ class DeviceModel implements Device {
 
   #peerConnected(fd: number): Admission {
     // A peer that reconnects at once may arrive before the end of its old connection has been read.
-    if (this.#backend?.hungUp) this.#backend.close(DISCONNECTED);
-    if (this.#backend) return this.#backend.introduced ? 'refused' : 'wait';
+    if (this.#connection?.hungUp) this.#connection.close(DISCONNECTED);
+    if (this.#connection) return this.#connection.introduced ? 'refused' : 'wait';
     this.#log.event('peer connected');
     const { handshakeMs } = this.#options;
-    const backend = new VhostUserBackend(fd, this.#queuePairs, this.#backendHost(), handshakeMs);
-    this.#backend = backend;
-    guarded(() => this.#session.setPeer(backend.peer), this.#endsPeer);
+    const connection = new VhostUserConnection(fd, this.#queuePairs, this.#connectionHost(), handshakeMs);
+    this.#connection = connection;
+    guarded(() => this.#session.setPeer(connection.peer), this.#endsPeer);
     return 'taken';
   }
 
-  #backendHost(): BackendHost {
+  #connectionHost(): ConnectionHost {
     const device = this;
     return {
       maxPeerMemory: this.#maxPeerMemory,
@@ -259,7 +259,7 @@ class DeviceModel implements Device {
 
   #peerGone(cause: string): void {
     const reason = explainStray(cause, this.#options);
-    this.#backend = null;
+    this.#connection = null;
     this.#log.event(`peer left: ${reason}`);
     runAll(
       this.#endsPeer,
@@ -272,7 +272,7 @@ class DeviceModel implements Device {
 
   /** An exception while serving the peer ends its connection, if that has not ended yet. */
   readonly #endsPeer: OnFault = (error) => {
-    if (this.#backend) this.#backend.close(faultReason(error));
+    if (this.#connection) this.#connection.close(faultReason(error));
     else this.#log.event(`after the peer left: ${faultReason(error)}`);
   };
 

@@ -14,8 +14,8 @@ import { compare } from '../paired-rounds.ts';
 import { fixed, type RoundFigures, render, roundFigures } from '../report.ts';
 import { BURST, type Settings, START_MS } from '../settings.ts';
 import { type BackEnd, OurBackEnd, startDeviceModel } from '../sides/back-ends.ts';
+import type { UntouchedPlan } from '../sides/limit-lcore.ts';
 import { defineSuite, type Plan, type Results } from '../suite.ts';
-import type { UntouchedPlan } from './limit-lcore.ts';
 
 export interface LimitRow extends RoundFigures {
   readonly case: string;
@@ -101,7 +101,7 @@ class UntouchedBackEnd implements BackEnd {
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     this.#lcore = launch({
       cpu: this.#settings.backEndCpu,
-      module: new URL(`./limit-lcore.${extension}`, import.meta.url),
+      module: new URL(`../sides/limit-lcore.${extension}`, import.meta.url),
       ports: [this.#port],
       data: plan,
     });

@@ -16,20 +16,20 @@ import { packRegions } from '../vhost-user/bar-layout.ts';
 import type { ConnectedPeer, PeerRing } from '../vhost-user/peer.ts';
 import type { DriverEvents, DriverPort } from './driver-port.ts';
 import { LinkReport } from './link-report.ts';
-import { RingRecall } from './ring-recall.ts';
+import { RingStopper } from './ring-stopper.ts';
 import { Updates } from './updates.ts';
 
 export class DeviceSession implements DriverEvents {
   readonly #driver: DriverPort;
   readonly #updates: Updates;
-  readonly #recall: RingRecall;
+  readonly #stopper: RingStopper;
   readonly #report: LinkReport;
   #peer: ConnectedPeer | null = null;
 
   constructor(driver: DriverPort, log: Log) {
     this.#driver = driver;
     this.#updates = new Updates(driver);
-    this.#recall = new RingRecall(driver, log);
+    this.#stopper = new RingStopper(driver, log);
     this.#report = new LinkReport(driver, log);
     driver.attach(this);
   }
@@ -40,7 +40,7 @@ export class DeviceSession implements DriverEvents {
 
   /** `left` is the reason why the previous peer is gone. */
   setPeer(peer: ConnectedPeer | null, left = ''): void {
-    this.#recall.setPeer(peer);
+    this.#stopper.setPeer(peer);
     this.#peer = peer;
     this.#report.peerLeft(left);
     this.sync();
@@ -55,17 +55,17 @@ export class DeviceSession implements DriverEvents {
   }
 
   driverGone(): void {
-    this.#recall.driverGone();
+    this.#stopper.driverGone();
     this.#updates.forget();
     this.#report.driverGone();
   }
 
   stopRings(rings: readonly PeerRing[]): Promise<void> {
-    return this.#recall.stopRings(rings);
+    return this.#stopper.stopRings(rings);
   }
 
   handleMessage(message: DataView): void {
-    this.#recall.handleMessage(message);
+    this.#stopper.handleMessage(message);
   }
 
   /**

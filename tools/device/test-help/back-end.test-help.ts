@@ -5,12 +5,12 @@ import { native } from '../../../src/native.ts';
 import { openFds } from '../../../test/support/open-fds.ts';
 import { until } from '../../../test/support/wait.ts';
 import { logTo } from '../log.ts';
-import { type BackendHost, VhostUserBackend } from '../vhost-user/backend.ts';
+import { type ConnectionHost, VhostUserConnection } from '../vhost-user/connection.ts';
 import type { PeerRing } from '../vhost-user/peer.ts';
 import { NET_AND_PROTOCOL, TestPeer } from './peer.test-help.ts';
 
 export class BackEndStage {
-  backend!: VhostUserBackend;
+  connection!: VhostUserConnection;
   peer!: TestPeer;
   /** Reasons why the connection was closed. */
   closed: string[] = [];
@@ -26,7 +26,7 @@ export class BackEndStage {
     this.stopRings = async (rings) => {
       this.stopped.push(...rings.map(({ index }) => index));
     };
-    const host: BackendHost = {
+    const host: ConnectionHost = {
       offeredFeatures: NET_AND_PROTOCOL,
       acceptFeatures: () => {},
       session: { stopRings: (rings) => this.stopRings(rings) },
@@ -39,18 +39,18 @@ export class BackEndStage {
       log: logTo(() => {}, false),
     };
     const [a, b] = native.socketPair();
-    this.backend = new VhostUserBackend(b, 2, host);
+    this.connection = new VhostUserConnection(b, 2, host);
     this.peer = new TestPeer(a);
   }
 
   async end(): Promise<void> {
     this.peer.close();
-    this.backend.close('the test is done');
+    this.connection.close('the test is done');
     await until('no descriptor is left', () => openFds() <= this.#fdsBefore);
   }
 
   ring(index: number): PeerRing {
-    return this.backend.peer.rings[index] as PeerRing;
+    return this.connection.peer.rings[index] as PeerRing;
   }
 }
 

@@ -10,7 +10,7 @@ import { until } from '../../../test/support/wait.ts';
 import { logTo } from '../log.ts';
 import { join, u32s, u64s, vhostUserMessage } from '../test-help/channel.test-help.ts';
 import { GPA, NET_AND_PROTOCOL, TestPeer, USER } from '../test-help/peer.test-help.ts';
-import { type BackendHost, VhostUserBackend } from './backend.ts';
+import { type ConnectionHost, VhostUserConnection } from './connection.ts';
 
 const TIB = 1n << 40n;
 
@@ -18,14 +18,14 @@ let fdsBefore: number;
 let closed: string[];
 let stops: number;
 let traces: string[];
-let backend: VhostUserBackend;
+let connection: VhostUserConnection;
 let peer: TestPeer;
 
 function connect(): void {
   closed = [];
   stops = 0;
   traces = [];
-  const host: BackendHost = {
+  const host: ConnectionHost = {
     maxPeerMemory: Number(2n * TIB),
     offeredFeatures: NET_AND_PROTOCOL,
     acceptFeatures: () => {},
@@ -43,7 +43,7 @@ function connect(): void {
     log: logTo(() => {}, false),
   };
   const [a, b] = native.socketPair();
-  backend = new VhostUserBackend(b, 2, host);
+  connection = new VhostUserConnection(b, 2, host);
   peer = new TestPeer(a);
 }
 
@@ -54,7 +54,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   peer.close();
-  backend.close('the test is done');
+  connection.close('the test is done');
   await until('no descriptor is left', () => openFds() <= fdsBefore);
 });
 
@@ -106,7 +106,7 @@ describe('a hostile front-end', () => {
       peer.post(VHOST_USER.SET_VRING_ENABLE, u32s(i % 2, 1), [], 1);
     }
     expect((await peer.ask(VHOST_USER.GET_FEATURES)).getBigUint64(0, true)).toBe(NET_AND_PROTOCOL);
-    expect(backend.peer.ready).toBe(true);
+    expect(connection.peer.ready).toBe(true);
     expect(stops).toBeGreaterThan(0);
   });
 

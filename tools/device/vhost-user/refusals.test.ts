@@ -148,7 +148,7 @@ describe('vhost-user back-end, refusals', () => {
     expect(await stage.peer.ack(...make())).not.toBe(0n);
     expect(openFds()).toBe(fds);
     expect((await stage.peer.ask(VHOST_USER.GET_FEATURES)).byteLength).toBe(8);
-    expect(stage.backend.peer.ready).toBe(true);
+    expect(stage.connection.peer.ready).toBe(true);
   });
 
   it.each(REFUSED)('closes at %s when no acknowledgement was asked for', async (_, make) => {
@@ -180,7 +180,7 @@ describe('vhost-user back-end, refusals', () => {
     await stage.peer.ack(VHOST_USER.SET_VRING_NUM, u32s(1, 256));
     const last = join(u32s(1, 0), u64s(USER + 0xffff0n, USER + 0xff000n, USER + 0xfe000n, 0n));
     expect(await stage.peer.ack(VHOST_USER.SET_VRING_ADDR, last)).not.toBe(0n);
-    expect(stage.backend.peer.ready).toBe(false);
+    expect(stage.connection.peer.ready).toBe(false);
   });
 
   it.each([
@@ -221,6 +221,6 @@ describe('vhost-user back-end, refusals', () => {
       await stage.peer.ack(request, payload, given);
     }
     expect(openFds()).toBe(fds);
-    expect(stage.backend.peer.ready).toBe(true);
+    expect(stage.connection.peer.ready).toBe(true);
   });
 });

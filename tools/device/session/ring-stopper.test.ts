@@ -18,7 +18,7 @@ import {
 
 const stage = stageForEachTest();
 
-describe('ring recall', () => {
+describe('stopping rings', () => {
   it('answers GET_VRING_BASE with what the driver reports', async () => {
     const { peer, driver } = await stage.linked();
     const base = peer.vringBase(1);

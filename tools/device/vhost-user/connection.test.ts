@@ -18,7 +18,7 @@ describe('vhost-user back-end, valid messages', () => {
     expect(await value(VHOST_USER.GET_PROTOCOL_FEATURES)).toBe(ALL_PROTOCOL);
     expect(await value(VHOST_USER.GET_QUEUE_NUM)).toBe(2n);
     expect(await value(VHOST_USER.GET_MAX_MEM_SLOTS)).toBe(16n);
-    expect(stage.backend.peer.features).toBe(NET_AND_PROTOCOL);
+    expect(stage.connection.peer.features).toBe(NET_AND_PROTOCOL);
   });
 
   it('becomes ready with memory and a running, enabled pair', async () => {
@@ -27,9 +27,9 @@ describe('vhost-user back-end, valid messages', () => {
     await stage.peer.startRing(0);
     await stage.peer.startRing(1);
     await stage.peer.enable(0);
-    expect(stage.backend.peer.ready).toBe(false);
+    expect(stage.connection.peer.ready).toBe(false);
     await stage.peer.enable(1);
-    expect(stage.backend.peer.ready).toBe(true);
+    expect(stage.connection.peer.ready).toBe(true);
     expect(stage.ring(1).guest).toEqual({
       desc: GPA + 0x10000n,
       avail: GPA + 0x18000n,
@@ -42,7 +42,7 @@ describe('vhost-user back-end, valid messages', () => {
     await stage.peer.sendMemory();
     await stage.peer.startRing(0);
     await stage.peer.startRing(1);
-    expect(stage.backend.peer.ready).toBe(true);
+    expect(stage.connection.peer.ready).toBe(true);
   });
 
   it('starts a polled ring, without a kick descriptor', async () => {
@@ -109,7 +109,7 @@ describe('vhost-user back-end, valid messages', () => {
     stage.peer.post(VHOST_USER.SET_MEM_TABLE, join(u32s(1, 0), stage.peer.region()), [stage.peer.memory]);
     const before = release;
     await until('the handler waits', () => release !== before);
-    stage.backend.close('now');
+    stage.connection.close('now');
     release();
   });
 
@@ -120,9 +120,9 @@ describe('vhost-user back-end, valid messages', () => {
     const high = join(u64s(0n), stage.peer.region(GPA + half, half, USER + half, half));
     expect(await stage.peer.ack(VHOST_USER.ADD_MEM_REG, low, [stage.peer.memory])).toBe(0n);
     expect(await stage.peer.ack(VHOST_USER.ADD_MEM_REG, high, [stage.peer.memory])).toBe(0n);
-    expect(stage.backend.peer.memory.regions).toHaveLength(2);
+    expect(stage.connection.peer.memory.regions).toHaveLength(2);
     expect(await stage.peer.ack(VHOST_USER.REM_MEM_REG, low)).toBe(0n);
-    expect(stage.backend.peer.memory.regions.map(({ gpa }) => gpa)).toEqual([GPA + half]);
+    expect(stage.connection.peer.memory.regions.map(({ gpa }) => gpa)).toEqual([GPA + half]);
     expect(await stage.peer.ack(VHOST_USER.REM_MEM_REG, low)).not.toBe(0n);
   });
 
@@ -131,7 +131,7 @@ describe('vhost-user back-end, valid messages', () => {
     expect(await stage.peer.ack(VHOST_USER.SET_STATUS, u64s(15n))).toBe(0n);
     expect((await stage.peer.ask(VHOST_USER.GET_STATUS)).getBigUint64(0, true)).toBe(15n);
     await stage.peer.ack(VHOST_USER.SET_STATUS, u64s(0n));
-    expect(stage.backend.peer.ready).toBe(false);
+    expect(stage.connection.peer.ready).toBe(false);
     await stage.peer.startRing(0);
     expect(stage.ring(0).started).toBe(true);
     await stage.peer.ack(VHOST_USER.RESET_DEVICE);

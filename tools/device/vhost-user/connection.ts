@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The vhost-user protocol engine of one connection: framing, the checks that all messages share, replies and
-// acknowledgements. The messages themselves are in messages.ts, the peer's state in peer.ts.
+// acknowledgements. The messages themselves are in message-table.ts, the peer's state in peer.ts.
 import { decode, encode } from '../../../src/abi/layout.ts';
 import {
   VHOST_USER,
@@ -19,11 +19,12 @@ import { FramedSocket } from '../../socket/framed-socket.ts';
 import { type OnFault, runAll } from '../../socket/guard.ts';
 import type { Log } from '../log.ts';
 import { beginsVfioUser, SPEAKS_VFIO_USER } from '../socket/wrong-socket.ts';
-import { MESSAGE_HANDLERS, type MessageHandler, type PeerHost, u64 } from './messages.ts';
+import { type MessageHandler, type PeerHost, u64 } from './message.ts';
+import { MESSAGE_HANDLERS } from './message-table.ts';
 import { ConnectedPeer } from './peer.ts';
 import { ProtocolError } from './protocol-error.ts';
 
-export interface BackendHost extends PeerHost {
+export interface ConnectionHost extends PeerHost {
   readonly log: Log;
   /** A message was handled: the peer's state may have changed. */
   changed(): void;
@@ -61,9 +62,9 @@ export const VHOST_USER_FRAMING: Framing = {
   },
 };
 
-export class VhostUserBackend {
+export class VhostUserConnection {
   readonly peer: ConnectedPeer;
-  readonly #host: BackendHost;
+  readonly #host: ConnectionHost;
   readonly #socket: FramedSocket;
   /** Runs until the front-end has introduced itself. */
   readonly #handshake: Deadline;
@@ -72,7 +73,7 @@ export class VhostUserBackend {
    * Takes ownership of the connected socket `fd`. The front-end must introduce itself within `handshakeMs`,
    * and complete each message within the same time.
    */
-  constructor(fd: number, queuePairs: number, host: BackendHost, handshakeMs = HANDSHAKE_MS) {
+  constructor(fd: number, queuePairs: number, host: ConnectionHost, handshakeMs = HANDSHAKE_MS) {
     this.peer = new ConnectedPeer(queuePairs, (ring) => host.kicks.unwatch(ring), host.eventfds);
     this.#host = host;
     this.#handshake = new Deadline(host.onFault);

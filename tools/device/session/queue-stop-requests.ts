@@ -15,7 +15,7 @@ interface PendingStop {
 
 export const STOP_TIMEOUT_MS = 1000;
 
-export class QueueStops {
+export class QueueStopRequests {
   readonly #driver: Pick<DriverPort, 'send' | 'fail' | 'disconnect'>;
   readonly #misplaced: Misplaced;
   readonly #pending = new Map<number, PendingStop>();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Takes rings back from the driver and records where it stopped. With GATE, closes the ring's gate and waits
-// until the driver's burst has left; with SESSION alone, asks the driver (queue-stops.ts); does not wait for
-// any other driver.
+// until the driver's burst has left; with SESSION alone, asks the driver (queue-stop-requests.ts); does not
+// wait for any other driver.
 import { VHOST_PCI_F_SESSION } from '../../../src/abi/vhost-pci.ts';
 import { hasFeature } from '../../../src/virtio/features.ts';
 import type { Log } from '../log.ts';
@@ -10,18 +10,18 @@ import { PACKED } from '../vhost-user/ring-format.ts';
 import type { DriverGates } from './driver-gates.ts';
 import { crossed, type DriverPort } from './driver-port.ts';
 import { whereItStopped } from './driver-positions.ts';
-import { QueueStops, STOP_TIMEOUT_MS } from './queue-stops.ts';
+import { QueueStopRequests, STOP_TIMEOUT_MS } from './queue-stop-requests.ts';
 
-export class RingRecall {
+export class RingStopper {
   readonly #driver: DriverPort;
   readonly #log: Log;
-  readonly #stops: QueueStops;
+  readonly #stops: QueueStopRequests;
   #peer: ConnectedPeer | null = null;
 
   constructor(driver: DriverPort, log: Log) {
     this.#driver = driver;
     this.#log = log;
-    this.#stops = new QueueStops(driver, (index, place) => this.#misplaced(index, place));
+    this.#stops = new QueueStopRequests(driver, (index, place) => this.#misplaced(index, place));
   }
 
   /** Switches to this peer's rings; abandons all waiting for the driver. */
