@@ -45,6 +45,7 @@ export class Child {
   #errors = '';
   #transcript = '';
   #partial = '';
+  #paused = false;
   /** Exit code, signal name or spawn error; undefined while the child runs. */
   exit: number | string | undefined;
   /** Resolves when the child has ended for any reason. */
@@ -160,11 +161,18 @@ export class Child {
 
   /** Stops all its threads where they are, until resume() or stop(). */
   pause(): void {
+    this.#paused = true;
     this.signal('SIGSTOP');
   }
 
   resume(): void {
+    this.#paused = false;
     this.signal('SIGCONT');
+  }
+
+  /** True between pause() and resume(): the stop is ours. */
+  get paused(): boolean {
+    return this.#paused;
   }
 
   /** True while a signal holds all its threads: pause(), or a SIGSTOP or SIGTSTP from another process. */

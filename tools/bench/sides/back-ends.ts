@@ -6,6 +6,7 @@ import { DpdkTestpmd } from '../../run/dpdk-testpmd.ts';
 import { OurTestpmd } from '../../run/our-testpmd.ts';
 import { MBUFS, type TestpmdOptions } from '../../run/testpmd-options.ts';
 import { cyclesPerPacket } from '../../run/testpmd-output.ts';
+import { Watch } from '../../run/watch.ts';
 import { stopAll, type Workspace } from '../../run/workspace.ts';
 import { type Case, ROLES } from '../cases.ts';
 import { BURST, runBoundMs, type Settings, START_MS } from '../settings.ts';
@@ -19,6 +20,8 @@ export interface BackEnd {
   pause(): void;
   resume(): void;
   stop(): Promise<void>;
+  /** Its processes, which must keep running. */
+  readonly watch: Watch;
   /** The process whose busiest thread works the rings. */
   readonly pid: number | undefined;
   /** DPDK's version, if this is DPDK and has printed it. */
@@ -48,6 +51,7 @@ export const startDeviceModel = (settings: Settings, workspace: Workspace, port 
 
 export class OurBackEnd implements BackEnd {
   readonly sockets: readonly string[];
+  readonly watch = new Watch();
   readonly #settings: Settings;
   readonly #case: Case;
   readonly #options: readonly string[];
@@ -59,7 +63,9 @@ export class OurBackEnd implements BackEnd {
     this.#settings = settings;
     this.#case = wanted;
     this.#options = options;
-    this.#devices = portsOf(wanted).map((port) => startDeviceModel(settings, workspace, port));
+    this.#devices = portsOf(wanted).map((port) =>
+      this.watch.add(startDeviceModel(settings, workspace, port)),
+    );
     this.sockets = this.#devices.map(({ vhostUser }) => vhostUser);
   }
 
@@ -80,7 +86,7 @@ export class OurBackEnd implements BackEnd {
       vfioUser: this.#devices.map(({ vfioUser }) => vfioUser),
       maxRunMs: runBoundMs(this.#settings),
     });
-    await this.#testpmd.forwarding(START_MS);
+    await this.watch.add(this.#testpmd).forwarding(START_MS);
   }
 
   pause(): void {
@@ -102,18 +108,20 @@ export class OurBackEnd implements BackEnd {
 
 export class NetVhostBackEnd implements BackEnd {
   readonly sockets: readonly string[];
+  readonly watch = new Watch();
   readonly #testpmd: DpdkTestpmd;
 
   constructor(settings: Settings, wanted: Case, workspace: Workspace) {
     this.sockets = portsOf(wanted).map((port) => workspace.path(`n${port}`));
     const { backEndCpu, mainCpu, hugepages } = settings;
-    this.#testpmd = new DpdkTestpmd({
+    const options = {
       ...{ ...forwarding(wanted), cpu: backEndCpu, mainCpu, hugepages },
       vdevs: this.sockets.map((socket, port) => `net_vhost${port},iface=${socket},queues=1`),
       name: 'dpdk-testpmd (net_vhost)',
       runtimeFolder: workspace.folder,
       maxRunMs: runBoundMs(settings),
-    });
+    };
+    this.#testpmd = this.watch.add(new DpdkTestpmd(options));
   }
 
   get pid(): number | undefined {

@@ -61,10 +61,13 @@ export class LatencySide {
 
   /** The error of a program that fails quotes its last message, here and in the other methods. */
   async start(): Promise<void> {
-    await this.#backEnd.start();
-    this.#peer = this.#startPeer(this.#backEnd.sockets[0] as string);
-    await this.#peer.up(START_MS);
-    await sleep(1000 * WARM_UP_SECONDS);
+    const { watch, sockets } = this.#backEnd;
+    await watch.during(async () => {
+      await this.#backEnd.start();
+      this.#peer = watch.add(this.#startPeer(sockets[0] as string));
+      await this.#peer.up(START_MS);
+      await sleep(1000 * WARM_UP_SECONDS);
+    });
     await this.#pause();
   }
 
@@ -78,7 +81,7 @@ export class LatencySide {
     this.#peer?.resume();
     const { pid } = this.#backEnd;
     const meter = pid === undefined ? undefined : new CpuMeter(pid);
-    await sleep(1000 * seconds);
+    await this.#backEnd.watch.during(() => sleep(1000 * seconds));
     this.#shares.push(meter?.share() ?? 1);
     await this.#pause();
   }

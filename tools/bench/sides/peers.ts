@@ -4,6 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PmdError } from '../../../src/errors.ts';
 import { PeerProcess, type PeerReport } from '../../run/builtin-peer.ts';
+import type { Child } from '../../run/child.ts';
 import { DpdkTestpmd } from '../../run/dpdk-testpmd.ts';
 import { type Rates, sumOf } from '../../run/testpmd-output.ts';
 import type { Workspace } from '../../run/workspace.ts';
@@ -20,6 +21,7 @@ export interface BenchPeer {
   resume(): void;
   stop(): Promise<void>;
   readonly pid: number | undefined;
+  readonly child: Child;
   /** DPDK's version, if this is DPDK and has printed it. */
   readonly dpdkVersion: string | undefined;
 }
@@ -60,6 +62,10 @@ class DpdkPeer implements BenchPeer {
       runtimeFolder: workspace.folder,
       maxRunMs: runBoundMs(settings),
     });
+  }
+
+  get child(): Child {
+    return this.#testpmd;
   }
 
   get pid(): number | undefined {
@@ -119,6 +125,10 @@ class BuiltinPeer implements BenchPeer {
       statsPeriod: PERIOD_SECONDS,
       maxRunMs: runBoundMs(settings),
     });
+  }
+
+  get child(): Child {
+    return this.#peer;
   }
 
   get pid(): number | undefined {

@@ -36,11 +36,14 @@ export class Side {
   }
 
   /** Starts back-end and peer; resolves after a warm-up with traffic. */
-  async start(): Promise<void> {
-    await this.backEnd.start();
-    this.#peer = createPeer(this.#settings, this.#case, this.backEnd.sockets, this.#workspace);
-    await this.#peer.start();
-    await sleep(1000 * WARM_UP_SECONDS);
+  start(): Promise<void> {
+    return this.backEnd.watch.during(async () => {
+      await this.backEnd.start();
+      this.#peer = createPeer(this.#settings, this.#case, this.backEnd.sockets, this.#workspace);
+      this.backEnd.watch.add(this.#peer.child);
+      await this.#peer.start();
+      await sleep(1000 * WARM_UP_SECONDS);
+    });
   }
 
   pause(): void {
@@ -56,10 +59,10 @@ export class Side {
 
   /**
    * The rate in a window that starts now, or in a longer one if no packet moved in it. Throws VPCI_NO_TRAFFIC
-   * when no packet moves at all.
+   * when no packet moves at all, and VPCI_CHILD when a process of the side ends or is stopped.
    */
   measure(seconds: number): Promise<Slice> {
-    return untilTraffic(seconds, (window) => this.#measureOnce(window));
+    return this.backEnd.watch.during(() => untilTraffic(seconds, (window) => this.#measureOnce(window)));
   }
 
   async #measureOnce(seconds: number): Promise<Slice> {

@@ -77,13 +77,16 @@ async function idleCpus({ settings, workspace }: Plan, mode: Mode): Promise<numb
   const backEnd = backEndIn(mode, settings, { name: 'idle', direction: 'rx', size: 64 }, workspace);
   let peer: ReturnType<typeof createPeer> | undefined;
   try {
-    await backEnd.start();
-    peer = createPeer(settings, { name: 'idle', direction: 'tx', size: 64 }, backEnd.sockets, workspace);
-    await peer.start();
-    await sleep(1000 * WARM_UP_SECONDS);
-    const meter = new CpuMeter(backEnd.pid as number);
-    await sleep(1000 * settings.seconds);
-    return meter.total();
+    return await backEnd.watch.during(async () => {
+      await backEnd.start();
+      peer = createPeer(settings, { name: 'idle', direction: 'tx', size: 64 }, backEnd.sockets, workspace);
+      backEnd.watch.add(peer.child);
+      await peer.start();
+      await sleep(1000 * WARM_UP_SECONDS);
+      const meter = new CpuMeter(backEnd.pid as number);
+      await sleep(1000 * settings.seconds);
+      return meter.total();
+    });
   } finally {
     await stopAll([peer, backEnd]);
   }

@@ -7,6 +7,7 @@ import { quoteDevarg } from '../../../src/ethdev/devargs.ts';
 import { openPort, type Port } from '../../../src/index.ts';
 import { type Lcore, launch } from '../../../src/lcore/launch.ts';
 import type { DeviceProcess } from '../../run/device-model.ts';
+import { Watch } from '../../run/watch.ts';
 import type { Workspace } from '../../run/workspace.ts';
 import { type Case, casesOf } from '../cases.ts';
 import { casesOption, sizesOption } from '../options.ts';
@@ -64,6 +65,7 @@ async function run(plan: Plan, touch: boolean): Promise<Results<LimitRow>> {
 /** The device model, and a port in this process whose queue an lcore returns with the least possible work. */
 class UntouchedBackEnd implements BackEnd {
   readonly pid = process.pid;
+  readonly watch = new Watch();
   readonly #settings: Settings;
   readonly #case: Case;
   readonly #touch: boolean;
@@ -77,7 +79,7 @@ class UntouchedBackEnd implements BackEnd {
     this.#touch = touch;
     this.#settings = settings;
     this.#case = wanted;
-    this.#device = startDeviceModel(settings, workspace);
+    this.#device = this.watch.add(startDeviceModel(settings, workspace));
   }
 
   get sockets(): string[] {
