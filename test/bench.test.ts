@@ -63,6 +63,14 @@ describe('vhost-pci-bench', () => {
     expect(stderr).not.toContain('limit-');
   });
 
+  it('regression: refuses an empty name of the report before it measures', async () => {
+    const { code, stderr } = await bench('limit', '--peer', 'builtin', '--json', '');
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining('Failed to write the report: the name is empty'),
+    ]);
+  });
+
   it('names the case that needs more ports than the built-in peer has', async () => {
     const { code, stderr } = await bench('in-place', '--cases', 'relay', '--peer', 'builtin', '--no-huge');
     expect([code, stderr]).toEqual([

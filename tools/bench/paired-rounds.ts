@@ -66,6 +66,7 @@ export async function compare(plan: ComparisonPlan): Promise<Comparison> {
   for (const wanted of plan.cases) {
     const rounds: Round[] = [];
     for (let number = 1; number <= plan.settings.rounds; number++) {
+      plan.progress(`${wanted.name}, round ${number} of ${plan.settings.rounds}: starting`);
       await waitForQuiet();
       const round = await playRound(plan, wanted);
       rounds.push(round);
@@ -90,7 +91,10 @@ async function playRound({ settings, workspace, ...plan }: ComparisonPlan, wante
   try {
     const a = await start(plan.createA(wanted));
     const b = await start(plan.createB(wanted));
-    return { ...roundOf(await takeTurns(a, b, settings.seconds)), dpdkVersion: a.dpdkVersion };
+    return {
+      ...roundOf(await takeTurns(a, b, settings.seconds)),
+      dpdkVersion: a.dpdkVersion ?? b.dpdkVersion,
+    };
   } finally {
     for (const side of sides) await side.stop();
   }

@@ -41,6 +41,10 @@ it('the settings are described in one line', () => {
   );
 });
 
+it('regression: a single round is singular', () => {
+  expect(settingsLine({ ...SETTINGS, rounds: 1 })).toMatch(/^1 round of 1 s, /);
+});
+
 it('the JSON has the promised keys', () => {
   const report = JSON.parse(
     reportJson({ suite: 'loopback', machine: MACHINE, settings: SETTINGS, rows: [ROW] }),

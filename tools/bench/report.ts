@@ -2,6 +2,7 @@
 // The parts common to all reports: tables for people, and JSON for programs: {"suite", "machine", "settings",
 // "rows"}.
 import Table from 'cli-table3';
+import { QUIET_SHARE } from './instruments/cpu-share.ts';
 import type { Machine } from './instruments/machine.ts';
 import type { Spread } from './instruments/statistics.ts';
 import type { PairedRow } from './paired-rounds.ts';
@@ -19,18 +20,22 @@ export interface RoundFigures {
    * The smallest share of its CPU that a side had in any round, 0 to 1: below 0.97, something else ran there.
    */
   readonly cpu_share: number;
+  /** True when `cpu_share` is below that: the table marks the ratio. */
+  readonly disturbed: boolean;
 }
 
 export const roundFigures = ({ ratio, rounds, cpuShare }: PairedRow): RoundFigures => ({
   ratio,
   rounds: rounds.map((round) => ({ ratio: round.ratio, mpps: [round.a, round.b] as const })),
   cpu_share: cpuShare,
+  disturbed: cpuShare < QUIET_SHARE,
 });
 
 export interface Report<Row> {
   readonly suite: string;
   readonly machine: Machine;
-  readonly settings: Settings;
+  /** The settings that both sides had, and the options of the suite as given or by default. */
+  readonly settings: Settings & Readonly<Record<string, unknown>>;
   readonly rows: readonly Row[];
 }
 
@@ -38,13 +43,25 @@ export const reportJson = (report: Report<unknown>): string => `${JSON.stringify
 
 export const fixed = (value: number | undefined, digits = 2): string => value?.toFixed(digits) ?? '-';
 
-/** Median, minimum and maximum, as table cells. */
-export const spreadCells = ({ median, min, max }: Spread): string[] =>
-  [median, min, max].map((of) => fixed(of));
+/** Median, which bears the mark, minimum and maximum, as table cells. */
+export const spreadCells = ({ median, min, max }: Spread, disturbed: boolean): string[] => [
+  mark(fixed(median), disturbed),
+  fixed(min),
+  fixed(max),
+];
+
+/** Marks the ratio of a disturbed row. */
+export const mark = (ratio: string, disturbed: boolean): string => (disturbed ? `${ratio}*` : ratio);
+
+/** The line below a table with a marked row; undefined when no row is marked. */
+export const footnote = (rows: readonly unknown[]): string | undefined =>
+  rows.some((row) => (row as Partial<RoundFigures>).disturbed)
+    ? '* disturbed: another process used the CPU of a side in some round, and repeating did not help'
+    : undefined;
 
 export function settingsLine({ peer, rounds, seconds, queueSize, packed, copying }: Settings): string {
   const rings = `rings of ${queueSize}, ${packed ? 'packed' : 'split'}, one queue pair`;
-  return `${rounds} rounds of ${seconds} s, peer ${peer}, ${rings}${copying ? ', ours copying through mbufs' : ''}`;
+  return `${rounds} ${rounds === 1 ? 'round' : 'rounds'} of ${seconds} s, peer ${peer}, ${rings}${copying ? ', ours copying through mbufs' : ''}`;
 }
 
 export function machineLine({ cpu, cpus, kernel, node, dpdk, hugepages }: Machine): string {

@@ -10,7 +10,7 @@ import { Workspace } from '../run/workspace.ts';
 import type { Case } from './cases.ts';
 import { describeMachine } from './instruments/machine.ts';
 import { addCommonOptions, type CommonOptions, settle } from './options.ts';
-import { machineLine, reportJson, settingsLine } from './report.ts';
+import { footnote, machineLine, reportJson, settingsLine } from './report.ts';
 import type { Settings } from './settings.ts';
 import { requirePeerFor } from './sides/peers.ts';
 
@@ -79,11 +79,15 @@ async function runSuite<Own extends OptionValues, Row>(
   const { rows, dpdkVersion } = await spec.run(plan, options);
   const machine = describeMachine(dpdkVersion, settings.hugepages);
   print(spec.table(rows));
+  const note = footnote(rows);
+  if (note !== undefined) print(note);
   print(settingsLine(settings));
   print(machineLine(machine));
   if (options.json === undefined) return;
   try {
-    writeFileSync(options.json, reportJson({ suite: spec.name, machine, settings, rows }));
+    const { json, huge: _, cpus: __, ...asked } = options;
+    const report = { suite: spec.name, machine, settings: { ...asked, ...settings }, rows };
+    writeFileSync(json, reportJson(report));
   } catch (error) {
     throw failedTo(`write ${options.json}`, error);
   }
@@ -93,9 +97,10 @@ async function runSuite<Own extends OptionValues, Row>(
 function requireWritable(file: string | undefined): void {
   if (file === undefined) return;
   try {
+    if (file === '') throw new Error('the name is empty');
     if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) throw new Error('it is a directory');
     accessSync(existsSync(file) ? file : dirname(file), constants.W_OK);
   } catch (error) {
-    throw failedTo(`write ${file}`, error);
+    throw failedTo(`write ${file === '' ? 'the report' : file}`, error);
   }
 }

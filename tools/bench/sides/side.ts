@@ -32,7 +32,7 @@ export class Side {
   }
 
   get dpdkVersion(): string | undefined {
-    return this.#peer?.dpdkVersion;
+    return this.#peer?.dpdkVersion ?? this.backEnd.dpdkVersion;
   }
 
   /** Starts back-end and peer; resolves after a warm-up with traffic. */

@@ -49,8 +49,8 @@ async function run(plan: Plan): Promise<Results<InPlaceRow>> {
 export function inPlaceTable(rows: readonly InPlaceRow[]): string {
   return render(
     ['case', 'in place Mpps', 'copying Mpps', 'ratio: median', 'min', 'max'],
-    rows.map(({ case: name, in_place_mpps, copying_mpps, ratio }) => [
-      ...[name, fixed(in_place_mpps), fixed(copying_mpps), ...spreadCells(ratio)],
+    rows.map(({ case: name, in_place_mpps, copying_mpps, ratio, disturbed }) => [
+      ...[name, fixed(in_place_mpps), fixed(copying_mpps), ...spreadCells(ratio, disturbed)],
     ]),
   );
 }

@@ -95,8 +95,8 @@ async function idleCpus({ settings, workspace }: Plan, mode: Mode): Promise<numb
 export function interruptTable(rows: readonly InterruptRow[]): string {
   return render(
     ['case', 'adaptive Mpps', 'polling Mpps', 'ratio: median', 'min', 'max'],
-    rows.map(({ case: name, adaptive_mpps, polling_mpps, ratio }) => [
-      ...[name, fixed(adaptive_mpps), fixed(polling_mpps), ...spreadCells(ratio)],
+    rows.map(({ case: name, adaptive_mpps, polling_mpps, ratio, disturbed }) => [
+      ...[name, fixed(adaptive_mpps), fixed(polling_mpps), ...spreadCells(ratio, disturbed)],
     ]),
   );
 }

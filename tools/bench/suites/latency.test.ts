@@ -15,6 +15,7 @@ const ROW: LatencyRow = {
   ratio: { p50: once(1 / 3), p99: once(0.5), p99_9: once(0.9) },
   rounds: [[OURS, THEIRS]],
   cpu_share: 1,
+  disturbed: false,
   histogram: {
     ours: [
       { toNs: 500, samples: 10 },

@@ -10,7 +10,7 @@ import { waitForQuiet } from '../instruments/cpu-share.ts';
 import { median, pairedRatio, type Spread } from '../instruments/statistics.ts';
 import { disturbance, measure } from '../measure.ts';
 import { againstOption, sizesOption } from '../options.ts';
-import { fixed, render } from '../report.ts';
+import { fixed, mark, render } from '../report.ts';
 import { type Settings, SLICE_SECONDS } from '../settings.ts';
 import { NetVhostBackEnd, OurBackEnd } from '../sides/back-ends.ts';
 import { LATENCY_QUIET_SHARE, type LatencyMeasurement, LatencySide } from '../sides/latency-side.ts';
@@ -45,6 +45,8 @@ export interface LatencyRow {
    * there.
    */
   readonly cpu_share: number;
+  /** True when `cpu_share` is below that: the table marks the ratios. */
+  readonly disturbed: boolean;
   /** All rounds together. */
   readonly histogram: { readonly ours: readonly LatencyBucket[]; readonly theirs: readonly LatencyBucket[] };
 }
@@ -160,6 +162,7 @@ function summarize(
       ours.map(({ latency: of }) => of[key]),
       theirs.map(({ latency: of }) => of[key]),
     );
+  const cpuShare = Math.min(...[...ours, ...theirs].map(({ share }) => share));
   return {
     case: name,
     rate_pps: rate,
@@ -167,7 +170,8 @@ function summarize(
     theirs: overall(theirs),
     ratio: { p50: ratio('p50Ns'), p99: ratio('p99Ns'), p99_9: ratio('p999Ns') },
     rounds: ours.map((a, round) => [figures(a), figures(theirs[round] as LatencyMeasurement)] as const),
-    cpu_share: Math.min(...[...ours, ...theirs].map(({ share }) => share)),
+    cpu_share: cpuShare,
+    disturbed: cpuShare < LATENCY_QUIET_SHARE,
     histogram: {
       ours: mergeBuckets(ours.map(({ buckets }) => buckets)),
       theirs: mergeBuckets(theirs.map(({ buckets }) => buckets)),
@@ -214,11 +218,11 @@ export function latencyTable(rows: readonly LatencyRow[]): string {
   ];
   return render(
     [...head, 'ratio: p50', 'p99', 'p99.9'],
-    rows.flatMap(({ case: name, ours, theirs, ratio }) => [
+    rows.flatMap(({ case: name, ours, theirs, ratio, disturbed }) => [
       [
         name,
         ...side('ours', ours),
-        ...[ratio.p50, ratio.p99, ratio.p99_9].map(({ median }) => fixed(median)),
+        ...[ratio.p50, ratio.p99, ratio.p99_9].map(({ median }) => mark(fixed(median), disturbed)),
       ],
       ['', ...side('net_vhost', theirs), '', '', ''],
     ]),

@@ -12,7 +12,7 @@ import type { Workspace } from '../../run/workspace.ts';
 import { type Case, casesOf } from '../cases.ts';
 import { casesOption, sizesOption } from '../options.ts';
 import { compare } from '../paired-rounds.ts';
-import { fixed, type RoundFigures, render, roundFigures } from '../report.ts';
+import { fixed, mark, type RoundFigures, render, roundFigures } from '../report.ts';
 import { BURST, type Settings, START_MS } from '../settings.ts';
 import { type BackEnd, OurBackEnd, startDeviceModel } from '../sides/back-ends.ts';
 import type { UntouchedPlan } from '../sides/limit-lcore.ts';
@@ -134,9 +134,9 @@ export function limitTable(rows: readonly LimitRow[]): string {
   const percent = (value: number) => `${Math.round(100 * value)} %`;
   return render(
     ['case', 'limit Mpps', 'ours Mpps', 'of the limit: median', 'min', 'max'],
-    rows.map(({ case: name, limit_mpps, ours_mpps, ratio }) => [
+    rows.map(({ case: name, limit_mpps, ours_mpps, ratio, disturbed }) => [
       ...[name, fixed(limit_mpps), fixed(ours_mpps)],
-      ...[percent(ratio.median), percent(ratio.min), percent(ratio.max)],
+      ...[mark(percent(ratio.median), disturbed), percent(ratio.min), percent(ratio.max)],
     ]),
   );
 }

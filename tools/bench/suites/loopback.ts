@@ -73,8 +73,8 @@ async function countCycles({ settings, workspace }: Plan, wanted: Case): Promise
 export function loopbackTable(rows: readonly LoopbackRow[]): string {
   return render(
     ['case', 'ours Mpps', 'net_vhost Mpps', 'ratio: median', 'min', 'max', 'our cycles/packet'],
-    rows.map(({ case: name, ours_mpps, theirs_mpps, ratio, ours_cycles_per_packet }) => [
-      ...[name, fixed(ours_mpps), fixed(theirs_mpps), ...spreadCells(ratio)],
+    rows.map(({ case: name, ours_mpps, theirs_mpps, ratio, disturbed, ours_cycles_per_packet }) => [
+      ...[name, fixed(ours_mpps), fixed(theirs_mpps), ...spreadCells(ratio, disturbed)],
       fixed(ours_cycles_per_packet, 0),
     ]),
   );

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from 'vitest';
+import { footnote } from '../report.ts';
 import { inPlaceTable } from './in-place.ts';
 import { idleTable, interruptTable } from './interrupts.ts';
 import { limitTable } from './limit.ts';
@@ -11,6 +12,7 @@ const ROW: LoopbackRow = {
   theirs_mpps: 9,
   ratio: { median: 0.904, min: 0.8, max: 1 },
   cpu_share: 1,
+  disturbed: false,
   rounds: [{ ratio: 0.904, mpps: [8.123, 9] }],
   ours_cycles_per_packet: 195.7,
 };
@@ -44,6 +46,16 @@ describe('the table', () => {
       ['', 'on', '0.12 %', ''],
       ['', 'off', '-', ''],
     ]);
+  });
+
+  it('regression: marks the ratio of a disturbed row', () => {
+    const row = { ...ROW, disturbed: true, limit_mpps: 10, in_place_mpps: 8, copying_mpps: 10 };
+    expect(cells(loopbackTable([row]), 3)?.slice(4, 7)).toEqual(['0.90*', '0.80', '1.00']);
+    expect(cells(inPlaceTable([row]), 3)?.[4]).toBe('0.90*');
+    expect(cells(interruptTable([{ ...row, adaptive_mpps: 8, polling_mpps: 10 }]), 3)?.[4]).toBe('0.90*');
+    expect(cells(limitTable([row]), 3)?.[4]).toBe('90 %*');
+    expect(footnote([ROW, row])).toMatch(/^\* disturbed: /);
+    expect(footnote([ROW])).toBeUndefined();
   });
 
   it('shows the share of the limit in percent', () => {
