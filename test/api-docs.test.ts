@@ -22,6 +22,7 @@ const programs = [...text.matchAll(/```ts\n(\/\/ (\w+\.ts) [\s\S]*?)```/g)].map(
     program,
   }),
 );
+const STRICT = ['--module', 'nodenext', '--strict', '--noEmit', '--types', 'node'];
 const cpus = native.getAffinity();
 let folder = '';
 
@@ -45,7 +46,7 @@ const start = (...args: string[]) => spawn(process.execPath, ['--import', 'tsx',
 
 describe('docs/api.md', () => {
   it('prints only programs that are tested here', () => {
-    expect(programs.map(({ file }) => file)).toEqual(['count.ts', 'reconnect.ts', 'pairs.ts']);
+    expect(programs.map(({ file }) => file)).toEqual(['count.ts', 'reconnect.ts', 'packets.ts', 'pairs.ts']);
     expect(text.match(/```(ts|js)\n/g)).toHaveLength(programs.length);
   });
 
@@ -70,6 +71,12 @@ describe('docs/api.md', () => {
     const { stdout, stderr, status } = run('--import', 'tsx', 'pairs.ts', 'net_null0');
     expect([stderr, status]).toEqual(['', 0]);
     expect(stdout).toMatch(/^lcore 0: [1-9]\d* packets\nlcore 1: [1-9]\d* packets\n$/);
+  });
+
+  it.skipIf(!cpus.includes(0))('prints how to make packets', () => {
+    const { stdout, stderr, status } = run('--import', 'tsx', 'packets.ts', 'net_null0');
+    expect([stderr, status]).toEqual(['', 0]);
+    expect(stdout).toMatch(/^[1-9]\d* packets\n$/);
   });
 
   it.skipIf(!cpus.includes(0))('prints how to reopen a device when it comes back', async () => {
@@ -98,10 +105,23 @@ describe('docs/api.md', () => {
     }
   });
 
+  it('regression: README has calls of queues that compile', () => {
+    const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+    const idioms = [...readme.matchAll(/`((?:tx|rx)\.(?:inPlace|relayTo)[^`]*\))`/g)].map(([, call]) => call);
+    expect(idioms.length).toBeGreaterThan(4);
+    const types = "import type { MbufVector, RxQueue, TxQueue } from 'vhost-pci-pmd';\n";
+    const given = 'rx: RxQueue, tx: TxQueue, pkts: MbufVector, n: number, length: number';
+    writeFileSync(
+      join(folder, 'idioms.ts'),
+      `${types}export function idioms(${given}) {\n  return [${idioms.join(', ')}];\n}\n`,
+    );
+    const { stdout, status } = run(require.resolve('typescript/bin/tsc'), ...STRICT, 'idioms.ts');
+    expect([stdout, status]).toEqual(['', 0]);
+  });
+
   it('prints programs that compile', () => {
-    const options = ['--module', 'nodenext', '--strict', '--noEmit', '--types', 'node'];
     const files = programs.map(({ file }) => file);
-    const { stdout, status } = run(require.resolve('typescript/bin/tsc'), ...options, ...files);
+    const { stdout, status } = run(require.resolve('typescript/bin/tsc'), ...STRICT, ...files);
     expect([stdout, status]).toEqual(['', 0]);
   });
 
