@@ -3,7 +3,7 @@
 //
 // A line that one core wrote and another has since read is dirty and shared: the writer keeps it ("owned" in
 // AMD's terms), and its next store stalls until the reader's copy is invalidated. A sender that reuses its
-// buffers pays that for every packet (docs/performance.md, "The way back of a line"). So a line that was read
+// buffers pays that for every packet (docs/performance.md, "Cache-line hand-back"). So a line that was read
 // is written back with CLWB, and stays in both caches; if the peer's core is distant, it is evicted from them
 // with CLFLUSHOPT, since memory is closer. Neither changes a byte, and read permission suffices.
 #pragma once
