@@ -78,20 +78,32 @@ export const ERROR_CODES = {
       'report it as a bug of the device model, and restart it',
     ],
     VPCI_VFIO_VERSION: ['the VFIO API version is not supported', 'use a kernel with VFIO API version 0'],
-    VPCI_NO_BAR: ['the device lacks a BAR', 'use a device model of the same version'],
+    VPCI_NO_BAR: [
+      'the device lacks a BAR',
+      'driver and device model differ in version; install matching ones',
+    ],
     VPCI_BAD_ACCESS: ['a register access lies outside its region', 'report it; it is a bug'],
     VPCI_BAD_CAPABILITY: [
       'a PCI capability is missing or malformed',
-      'use a device model of the same version',
+      'driver and device model differ in version; install matching ones',
     ],
-    VPCI_NO_VECTOR: ['the device has no such interrupt vector', 'use a device model of the same version'],
+    VPCI_NO_VECTOR: [
+      'the device has no such interrupt vector',
+      'driver and device model differ in version; install matching ones',
+    ],
   },
   'The session with the device': {
-    VPCI_FEATURES: ['feature negotiation failed', 'use a device model of the same version'],
-    VPCI_BAD_CONFIG: ['the device configuration is invalid', 'use a device model of the same version'],
+    VPCI_FEATURES: [
+      'feature negotiation failed',
+      'driver and device model differ in version; install matching ones',
+    ],
+    VPCI_BAD_CONFIG: [
+      'the device configuration is invalid',
+      'driver and device model differ in version; install matching ones',
+    ],
     VPCI_BAD_QUEUE: [
       'the device offers a local queue of an unusable size',
-      'use a device model of the same version',
+      'driver and device model differ in version; install matching ones',
     ],
     VPCI_BAD_RING: [
       'the device violated the virtqueue rules on a local ring',
@@ -184,7 +196,7 @@ const MAX_MESSAGE = 1000;
  * Messages contain names and paths of users and peers: keep one line, drop control characters, limit the
  * length.
  */
-function oneLine(text: string): string {
+export function oneLine(text: string): string {
   const line = text.slice(0, MAX_MESSAGE + 1).replace(/[\p{Cc}\u2028\u2029]+/gu, ' ');
   return line.length > MAX_MESSAGE ? `${line.slice(0, MAX_MESSAGE - 1)}…` : line;
 }
@@ -199,6 +211,14 @@ export function codeOf(error: unknown, otherwise: PmdErrorCode): PmdErrorCode {
 
 /** Wraps `cause`, usually an errno error of the addon, into a PmdError that names the failed action. */
 export function failedTo(action: string, cause: unknown): PmdError {
-  const message = (cause as Error | undefined)?.message ?? String(cause);
+  const message = withoutPath(action, cause);
   return new PmdError(codeOf(cause, 'VPCI_INTERNAL'), `Failed to ${action}: ${message}`, { cause });
+}
+
+/** The message of `cause`; without its `, open '/path'` where the action names the path already. */
+function withoutPath(action: string, cause: unknown): string {
+  const message = (cause as Error | undefined)?.message ?? String(cause);
+  const { syscall, path } = (cause ?? {}) as NodeJS.ErrnoException;
+  const end = `, ${syscall} '${path}'`;
+  return path && action.includes(path) && message.endsWith(end) ? message.slice(0, -end.length) : message;
 }

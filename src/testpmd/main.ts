@@ -10,7 +10,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { allowMemoryFileSystems } from '../bus/memory-files.ts';
 import { hurryVfioUser } from '../bus/vfio-user-client.ts';
-import { PmdError } from '../errors.ts';
+import { oneLine, PmdError } from '../errors.ts';
 import { exitProcess } from '../lcore/launch.ts';
 import { native } from '../native.ts';
 import { standardOutput } from '../output/text-writer.ts';
@@ -89,7 +89,8 @@ function sayHello({ settings }: CommandLine): void {
   if (settings.rxDescriptors + settings.txDescriptors > 0) {
     output.complain('Note: --rxd and --txd have no effect: the peer chooses its ring sizes');
   }
-  if (settings.commandFile !== null) output.print(`CLI commands to be read from ${settings.commandFile}`);
+  if (settings.commandFile !== null)
+    output.print(oneLine(`CLI commands to be read from ${settings.commandFile}`));
 }
 
 /**

@@ -2,7 +2,7 @@
 // vhost-pci-devbind as a function from arguments to text and exit status: 0 on success, 1 if anything was
 // refused or failed, 2 for a wrong command line.
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
-import { PmdError } from '../../src/errors.ts';
+import { oneLine, PmdError } from '../../src/errors.ts';
 import { type ActionOptions, bindAll, unbindAll } from './actions.ts';
 import { CATEGORIES } from './categories.ts';
 import { expandGlob, takeInventory } from './inventory.ts';
@@ -64,7 +64,7 @@ interface Request {
 function makeCommand(places: Places, output: Output) {
   const account = (file: 'passwd' | 'group') => (text: string) => {
     const id = accountId(text, file, places);
-    if (id === null) throw new InvalidArgumentError(`no such name in ${places.etc}/${file}.`);
+    if (id === null) throw new InvalidArgumentError(`There is no such name in ${places.etc}/${file}.`);
     return id;
   };
   return new Command()
@@ -97,7 +97,7 @@ function makeCommand(places: Places, output: Output) {
     .configureOutput({
       writeOut: (text) => output.print(text),
       writeErr: (text) => output.report(text.trimEnd()),
-      outputError: (text, write) => write(text.replace(/^error: /, `${NAME}: `)),
+      outputError: (text, write) => write(`${oneLine(text.trimEnd().replace(/^error: /, `${NAME}: `))}\n`),
     });
 }
 

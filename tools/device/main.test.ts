@@ -156,7 +156,8 @@ describe('vhost-pci-device', () => {
     ['a directory instead of a file system', ['--allow-memory-fs', '/mnt'], '--allow-memory-fs'],
     ['an unknown mode', ['--vhost-user-mode', 'both'], '--vhost-user-mode'],
     ['an unknown option', ['--frobnicate'], '--frobnicate'],
-    ['a surplus argument', ['surplus'], 'too many arguments'],
+    ['a surplus argument', ['surplus'], "unexpected argument 'surplus'"],
+    ['control characters', ['--queues=1\x1b[2J\n2'], "'1 [2J 2'"],
   ])('refuses %s with one line and code 2', async (what, args, named) => {
     const run = await end(...(what === 'a missing option' ? args : [...sockets(), ...args]));
     expect(run.code).toBe(2);

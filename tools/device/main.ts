@@ -9,6 +9,7 @@ import { allowMemoryFileSystems, parseFileSystems } from '../../src/bus/memory-f
 import { parseByteSize } from '../../src/byte-size.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import { wholeOrHexNumber } from '../run/arguments.ts';
+import { usageErrors } from '../run/usage-errors.ts';
 import { socketAccess, socketMode, socketOwner, socketPath } from '../socket/listening-socket.ts';
 import { createDevice, type Device, MAX_QUEUE_PAIRS } from './device.ts';
 import { FEATURE_NAMES, parseFeatures } from './function/features.ts';
@@ -52,8 +53,8 @@ const command = new Command()
     fileSystems,
   )
   .option('-v, --verbose', 'log every message', false)
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE))
-  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'vhost-pci-device: ')) });
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE));
+command.configureOutput(usageErrors('vhost-pci-device', () => command));
 
 main();
 
@@ -96,13 +97,13 @@ function realPath(path: string): string {
 
 function byteSize(text: string): number {
   const bytes = parseByteSize(text);
-  if (bytes === null || bytes === 0) throw new InvalidArgumentError('choose a size such as 512M or 8G.');
+  if (bytes === null || bytes === 0) throw new InvalidArgumentError('Choose a size such as 512M or 8G.');
   return bytes;
 }
 
 function fileSystems(text: string): string[] {
   const names = parseFileSystems(text);
-  if (!names) throw new InvalidArgumentError('give file system names separated by commas.');
+  if (!names) throw new InvalidArgumentError('Give file system names separated by commas.');
   return names;
 }
 

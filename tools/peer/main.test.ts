@@ -60,7 +60,8 @@ describe('vhost-pci-peer', () => {
     ],
     ['a socket owner without a socket', ['--vhost-user', 's', '--socket-owner', 'root'], /--server/],
     ['an unknown attack', ['--vhost-user', 's', '--hostile', 'kindness'], /--hostile/],
-    ['a surplus argument', ['--vhost-user', 's', 'more'], /too many arguments/],
+    ['a surplus argument', ['--vhost-user', 's', 'more'], /unexpected argument 'more'/],
+    ['control characters', ['--vhost-user', 's', '--count=1\x1b[2J\n2'], /'1 \[2J 2'/],
   ])('refuses %s with exit code 2', (_name, args, message) => {
     const { status, stderr } = run(...args);
     expect(status).toBe(2);
@@ -97,7 +98,7 @@ describe('vhost-pci-peer', () => {
     try {
       await until('the reason is printed', () => stderr.includes('\n'));
       expect(stderr).toMatch(
-        /^The back-end is not up, trying again: [^\n]*: another peer is connected to it, or this is not its vhost-user socket\n/,
+        /^Back-end not available yet, retrying: [^\n]*: another peer is connected to it, or this is not its vhost-user socket\n/,
       );
     } finally {
       child.kill('SIGKILL');

@@ -6,8 +6,10 @@ import type { Histogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, Option } from '@commander-js/extra-typings';
 import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
+import { oneLine } from '../../src/errors.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import { seconds, secondsOrNone, usableCpus, wholeNumber } from '../run/arguments.ts';
+import { usageErrors } from '../run/usage-errors.ts';
 import { socketAccess, socketMode, socketOwner, socketPath } from '../socket/listening-socket.ts';
 import { Peer, type PeerEvent } from './driver.ts';
 import { HOSTILE_KINDS, hostileKinds } from './hostile.ts';
@@ -33,7 +35,7 @@ const program = new Command('vhost-pci-peer')
   .addOption(
     new Option(
       '--mode <mode>',
-      "'both' sends and checks what comes back, 'latency' also times it, at a fixed rate",
+      "'both' sends frames and checks those that come back; 'latency' also times them, at a fixed rate; 'generate' only sends; 'sink' only receives; 'echo' sends back what it receives",
     )
       .choices(PEER_MODES)
       .default('both' as const),
@@ -77,7 +79,7 @@ const program = new Command('vhost-pci-peer')
   .option('--warm-up <seconds>', "do not time frames of the first seconds in mode 'latency'", secondsOrNone)
   .option(
     '--own-stall <us>',
-    "in mode 'latency', forgive stalls of the peer's own loop of at least this length: frames in flight are not timed, later ones are postponed",
+    "in mode 'latency', exclude stalls of the peer's own loop of at least this length from the timing: frames in flight are not timed, later ones are postponed",
     wholeNumber(1, 1e9),
   )
   .option('--duration <seconds>', 'exit this long after the back-end is up', seconds())
@@ -85,16 +87,14 @@ const program = new Command('vhost-pci-peer')
   .option('--no-check', 'do not check sequence and checksum of received frames')
   .option('--no-reconnect', 'exit when the back-end goes away')
   .option('--json', 'print statistics as JSON, one object per line')
+  .addOption(new Option('--hostile <kind>', 'violate this ring rule after start-up').choices(HOSTILE_KINDS))
   .addOption(
-    new Option('--hostile <kind>', 'after the start, break this rule of a ring').choices(HOSTILE_KINDS),
-  )
-  .addOption(
-    new Option('--hostile-ring <ring>', 'ring in which --hostile breaks the rule')
+    new Option('--hostile-ring <ring>', 'ring in which --hostile violates the rule')
       .choices(['rx', 'tx'] as const)
       .default('tx' as const),
   )
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
-  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'vhost-pci-peer: ')) });
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+program.configureOutput(usageErrors('vhost-pci-peer', () => program));
 
 /** With --count: milliseconds without a frame after which those in flight are given up. */
 const COUNT_PATIENCE_MS = 20_000;
@@ -179,8 +179,9 @@ function eventReporter(): (event: PeerEvent) => void {
       stderr.line(`The back-end is up, features 0x${event.features.toString(16)}`);
       return;
     }
-    const waiting = wasUp ? 'not back, trying again' : 'not up, trying again';
-    stderr.line(`The back-end is ${event.kind === 'down' ? 'gone' : waiting}: ${event.reason.message}`);
+    const waiting = wasUp ? 'Back-end still unavailable' : 'Back-end not available yet';
+    const what = event.kind === 'down' ? 'The back-end is gone' : `${waiting}, retrying`;
+    stderr.line(`${what}: ${event.reason.message}`);
   };
 }
 
@@ -257,6 +258,6 @@ function options(): Options {
 try {
   process.exitCode = await run(options());
 } catch (error) {
-  standardOutput().stderr.line(`vhost-pci-peer: ${(error as Error).message}`);
+  standardOutput().stderr.line(oneLine(`vhost-pci-peer: ${(error as Error).message}`));
   process.exitCode = 1;
 }

@@ -46,6 +46,25 @@ describe('waiting for output', () => {
     );
   });
 
+  it.each([
+    ['an uncaught error', "throw new TypeError('no such thing')", 'TypeError: no such thing'],
+    [
+      'an error with properties',
+      "throw Object.assign(new Error('no such file'), { code: 'ENOENT' })",
+      'Error: no such file',
+    ],
+    ['a thrown value', "throw 'a word'", 'a word'],
+    [
+      'a fatal error of V8',
+      "console.error('#\\n# Fatal error in , line 0\\n# Check failed: x.\\n#\\n#'); process.exit(1)",
+      'Check failed: x.',
+    ],
+  ])('regression: quotes the message of %s, not the end of the report', async (_, code, message) => {
+    await expect(node(code).waitFor(/ready/, 60_000)).rejects.toThrow(
+      new RegExp(`^the child ended \\(1\\) before "ready" came; last message: ${message}$`),
+    );
+  });
+
   it('fails after a timeout', async () => {
     const child = node('setInterval(() => {}, 1000)');
     await expect(child.waitFor(/ready/, 50)).rejects.toThrow(

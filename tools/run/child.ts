@@ -207,7 +207,7 @@ export class Child {
         .split('\n')
         .map((line) => line.trim())
         .filter(Boolean);
-    const said = lines(this.#errors).at(-1) ?? lines(this.#output).at(-1);
+    const said = lastMessage(lines(this.#errors)) ?? lastMessage(lines(this.#output));
     return new PmdError('VPCI_CHILD', `${this.name} ${what}${said ? `; last message: ${said}` : ''}`);
   }
 
@@ -263,6 +263,18 @@ export class Child {
     clearTimeout(this.#deadline);
     this.#wake();
   }
+}
+
+/**
+ * The line that says what happened. Node's report of an uncaught error shows the source with a caret, the
+ * message, the stack and Node's version; V8's report of a fatal error has the message after its first line.
+ */
+function lastMessage(lines: readonly string[]): string | undefined {
+  const fatal = lines.findIndex((line) => /^# Fatal error in|^FATAL ERROR:/.test(line));
+  if (fatal >= 0) return lines[lines[fatal]?.startsWith('#') ? fatal + 1 : fatal]?.replace(/^# */, '');
+  const crashed = /^Node\.js v\d/.test(lines.at(-1) ?? '');
+  const caret = crashed ? lines.findLastIndex((line) => /^\^+$/.test(line)) : -1;
+  return caret >= 0 ? lines[caret + 1] : lines.at(-1);
 }
 
 const keepEnd = (text: string): string => (text.length > 2 * MAX_OUTPUT ? text.slice(-MAX_OUTPUT) : text);

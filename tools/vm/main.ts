@@ -4,6 +4,7 @@
 // user.
 import { Command } from '@commander-js/extra-typings';
 import { PmdError } from '../../src/errors.ts';
+import { usageErrors } from '../run/usage-errors.ts';
 import { exitOnSignals } from '../run/workspace.ts';
 import { noDebianReason } from './debian.ts';
 import type { Machine } from './machine.ts';
@@ -23,6 +24,7 @@ const command = new Command()
   .option('--no-tmux', 'print the commands that attach to the consoles even if tmux is installed')
   .option('--check', 'start both machines, print the next steps, and exit', false)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE));
+command.configureOutput(usageErrors('vm', () => command));
 
 main().catch((error: unknown) => {
   const text = error instanceof PmdError ? error.message : String((error as Error).stack);

@@ -34,7 +34,7 @@ function openFile(path: string): number {
   } catch (error) {
     const code = codeOf(error, 'EIO');
     if (code === 'ENXIO') throw fault(NO_FILE);
-    throw new PmdError(code, (error as Error).message.replace(/, open .*$/, ''));
+    throw new PmdError(code, (error as Error).message.replace(/, open .*$/s, ''));
   }
 }
 

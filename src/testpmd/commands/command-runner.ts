@@ -5,6 +5,7 @@
 // one by one like typed ones. So signals, port events and a slow reader of the output are handled between
 // lines.
 import { setImmediate as turn } from 'node:timers/promises';
+import { oneLine } from '../../errors.ts';
 import type { Session } from '../session.ts';
 import { readCommandFile } from './command-file.ts';
 import { type Command, match } from './grammar.ts';
@@ -58,7 +59,7 @@ export class CommandRunner {
       const line = file.lines[file.next++];
       if (line === undefined) {
         this.#open.pop();
-        output.print(`Finished reading all CLI commands from ${file.path}`);
+        output.print(oneLine(`Finished reading all CLI commands from ${file.path}`));
         continue;
       }
       await this.#session.untilHurried(Promise.all([turn(), output.room()]));
@@ -84,7 +85,8 @@ export class CommandRunner {
     try {
       this.#open.push({ path, echo, lines: await readCommandFile(path, hurried), next: 0 });
     } catch (error) {
-      output.complain(`Failed to create file based cmdline context: ${path} (${(error as Error).message})`);
+      const what = `${path} (${(error as Error).message})`;
+      output.complain(oneLine(`Failed to create file based cmdline context: ${what}`));
     }
   }
 
