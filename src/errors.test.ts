@@ -21,6 +21,22 @@ const sources = ['src', 'tools', 'addon']
 const words = (pattern: RegExp): Set<string> =>
   new Set(sources.flatMap((text) => [...text.matchAll(pattern)].map(([, code = '']) => code)));
 
+it('regression: a path that the action names is not named again', () => {
+  const cause = (() => {
+    try {
+      readFileSync('/nowhere/x');
+    } catch (error) {
+      return error;
+    }
+  })();
+  expect(failedTo('read /nowhere/x', cause).message).toBe(
+    'Failed to read /nowhere/x: ENOENT: no such file or directory',
+  );
+  expect(failedTo('start', cause).message).toBe(
+    "Failed to start: ENOENT: no such file or directory, open '/nowhere/x'",
+  );
+});
+
 it('regression: an error message is one line of limited length, whatever names it contains', () => {
   expect(new PmdError('VPCI_NO_DRIVER', "no driver 'a\nb\u2028\x1b[2Jc'").message).toBe(
     "no driver 'a b [2Jc'",

@@ -134,7 +134,7 @@ describe('testpmd under full traffic', () => {
       await prompt.kill(signal);
       if (signal === 'SIGTERM')
         expect([prompt.exit, prompt.out]).toEqual([0, expect.stringMatching(/Bye\.\.\.\n$/)]);
-      await device.printed('driver left');
+      await device.printed('driver disconnected');
       const next = await openPrompt();
       await next.receives(5000);
       expect(await linkStatus(next)).toBe('up');

@@ -336,10 +336,10 @@ describe.skipIf(tapMissing())('testpmd with net_tap', () => {
     await prompt.say('port config mtu 0 9000');
     expect(await prompt.say('show port info 0')).toContain('MTU: 9000\n');
     expect(await prompt.say('port config mtu 0 70000')).toContain(
-      'Set MTU failed: 70000 is not from 68 to 65521',
+      'Set MTU failed: 70000 is outside 68..65521',
     );
     expect(await prompt.say('port config mtu 1 2000')).toContain(
-      'Set MTU failed: the peer of a net_null port chooses its MTU',
+      'Set MTU failed: the MTU of a net_null port is set by its peer',
     );
     expect(await prompt.say('port config mtu 9 2000')).toContain('Invalid port 9');
   });

@@ -67,7 +67,7 @@ describe.skipIf(fuseMissing())('memory on a file system that does not answer', (
       await peer.negotiate();
       const table = join(u32s(1, 0), peer.region(FILE_GPA, BigInt(FILE_BYTES), FILE_USER));
       expect(await peer.ack(VHOST_USER.SET_MEM_TABLE, table, [fd])).toBe(1n);
-      await device.printed('a file on fuse, whose pages may never come: use a memfd');
+      await device.printed('a file on fuse, whose page faults may block forever: use a memfd');
       await device.printed('or --allow-memory-fs fuse if you trust it');
       expect(await peer.ack(VHOST_USER.SET_VRING_KICK, u64s(0n), [fd])).toBe(1n);
       const driver = new TestDriver(native.unixConnect(stage.path('vfio.sock')));

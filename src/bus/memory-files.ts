@@ -3,6 +3,7 @@
 // network, a removed disk) may never come, and a thread that touches it sleeps until it does, even if killed.
 // Therefore memory is accepted on file systems whose pages this kernel creates itself, and on others only if
 // the user allows them.
+import { readlinkSync } from 'node:fs';
 import { requireArray, requireString } from '../arguments.ts';
 import { native } from '../native.ts';
 
@@ -30,10 +31,19 @@ export const isSafeMemory = (fd: number): boolean =>
 export function memoryFileFault(fd: number): string | null {
   const name = native.fileSystem(fd);
   if (allowed.has(name) || allowed.has(name.replace(/\..*/, ''))) return null;
-  const kind = name === '' ? 'an unknown file system' : name;
   const remedy = 'use a memfd, or a file on tmpfs or hugetlbfs';
+  const other = name === '' ? kindOf(fd) : null;
+  if (other) return `not a file but ${other}: ${remedy}`;
+  const kind = name === '' ? 'an unknown file system' : name;
   const option = name === '' ? '' : `, or --allow-memory-fs ${name} if you trust it`;
-  return `a file on ${kind}, whose pages may never come: ${remedy}${option}`;
+  return `a file on ${kind}, whose page faults may block forever: ${remedy}${option}`;
+}
+
+/** What a descriptor of no file is; null for a file. The kernel answers, and asks no file system. */
+function kindOf(fd: number): string | null {
+  const [, kind] = /^(pipe|socket|anon_inode):/.exec(readlinkSync(`/proc/self/fd/${fd}`)) ?? [];
+  if (kind === undefined) return null;
+  return kind === 'anon_inode' ? 'an eventfd or another descriptor without contents' : `a ${kind}`;
 }
 
 /** Splits "ext4,xfs" into names; null if `text` is not such a list. */

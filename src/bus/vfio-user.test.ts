@@ -162,7 +162,7 @@ describe('vfio-user device', () => {
       files.push(fd);
       server.region(2, page, { flags: 7, fds: [fd] });
       expect(() => device.mapBar(2)).toThrow(
-        'The device offers a file on proc, whose pages may never come: use a memfd, or a file on tmpfs or hugetlbfs, or --allow-memory-fs proc if you trust it',
+        'The device offers a file on proc, whose page faults may block forever: use a memfd, or a file on tmpfs or hugetlbfs, or --allow-memory-fs proc if you trust it',
       );
     });
 
@@ -171,7 +171,9 @@ describe('vfio-user device', () => {
       const fd = native.eventfd();
       files.push(fd);
       server.region(2, page, { flags: 7, fds: [fd] });
-      expect(() => device.mapBar(2)).toThrow(/a file on an unknown file system/);
+      expect(() => device.mapBar(2)).toThrow(
+        /not a file but an eventfd or another descriptor without contents: use a memfd/,
+      );
     });
 
     it('regression: whose file offset is not page-aligned, or whose descriptor is read-only', () => {

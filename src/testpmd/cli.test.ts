@@ -156,6 +156,9 @@ describe('the prompt', () => {
     expect(await cli.say('set verbose 1')).toBe('set verbose 1 has no effect: packets are not dumped\n');
     expect(await cli.say('foo')).toBe('Command not found\n');
     expect(await cli.say('show port')).toBe('Bad arguments\n');
+    expect(await cli.say('help foo')).toBe(
+      'Bad arguments: the sections are control, display, config, ports, devices, all\n',
+    );
     for (const [line, complaint] of [
       ['set burst 1000', 'nb pkt per burst: 1000 > 512 (maximum packet per burst)  ignored\n'],
       ['set nbcore 5', 'nb fwd cores 5 > 1 (max. number of configured lcores) - ignored\n'],

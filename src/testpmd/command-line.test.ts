@@ -96,6 +96,9 @@ describe('the command line', () => {
     ['-- --rx-interrupt=maybe', "option '--rx-interrupt': 'maybe' is not one of off, on, adaptive"],
     ['-- --eth-peer=0,zz', "option '--eth-peer': Invalid ethernet address: zz"],
     ['-- --portmask=0', "option '--portmask'"],
+    ['-- --portlist=-1', "option '--portlist': '-1' is neither a port from 0 to 31 nor a range"],
+    ['-- --portlist=0-', "option '--portlist': '0-' is neither"],
+    ['--vdev=', "option '--vdev': expected a device such as net_null0, not ''"],
     ['-- --txpkts=20', 'total packet length=20 < 42 - give up'],
     ['-- --txpkts=4000', 'length[0]=4000 > mbuf_data_size=2048'],
     ['-- --tx-first -i', "option '--tx-first' cannot be used in interactive mode"],
@@ -131,7 +134,7 @@ describe('lcores', () => {
   it('need existing CPUs and leave one lcore for forwarding', () => {
     expect(() => choose('-l 0', [0, 1])).toThrow('no lcore is left for forwarding');
     expect(() => choose('-l 0,9', [0, 1])).toThrow(
-      'lcore 9: CPU 9 is not among the CPUs of this process, 0, 1',
+      'lcore 9: CPU 9 is not among the CPUs of this process (0, 1)',
     );
     expect(() => choose('-l 0-1 --main-lcore 4', [0, 1])).toThrow('lcore 4 is not in the list');
   });

@@ -25,7 +25,10 @@ export const ealOptions: readonly Row[] = [
     long: ['vdev'],
     arg: 'DRIVER<ID>[,K=V]',
     help: 'add a device, such as net_vhost_pci0,path=SOCKET or net_null0; repeatable',
-    apply: (eal, value) => eal.vdevs.push(value),
+    apply: (eal, value, name) => {
+      if (value === '') throw new UsageError(`option '${name}': expected a device such as net_null0, not ''`);
+      eal.vdevs.push(value);
+    },
   },
   {
     long: ['lcores'],

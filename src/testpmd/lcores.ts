@@ -22,7 +22,7 @@ export function chooseLcores(eal: EalSettings, cpus: readonly number[]): Lcores 
     const missing = wanted.find((cpu) => !cpus.includes(cpu));
     if (missing === undefined) continue;
     throw new UsageError(
-      `lcore ${id}: CPU ${missing} is not among the CPUs of this process, ${cpus.join(', ')}`,
+      `lcore ${id}: CPU ${missing} is not among the CPUs of this process (${cpus.join(', ')})`,
     );
   }
   const forwarding = places.filter((place) => place !== main);

@@ -119,7 +119,7 @@ export const testpmdOptions: readonly Row[] = [
   {
     long: ['rx-interrupt'],
     arg: 'MODE',
-    help: 'off (default): always poll; on: sleep when no packets arrive; adaptive: poll for a while first',
+    help: 'off (default): always poll; on: sleep when idle; adaptive: sleep after 1000 empty polls',
     apply: (settings, value, name) => {
       settings.rxInterrupt = oneOf(name, value, RX_INTERRUPT_MODES) as RxInterruptMode;
     },
@@ -138,7 +138,7 @@ export const testpmdOptions: readonly Row[] = [
     { long: ['hot-plug'] },
     'hotPlug',
     true,
-    'attach socket devices again when they come back; keep running without ports until then',
+    're-attach socket devices when they return; keep running while no port is attached',
   ),
   ...accepted('disable-crc-strip disable-rss rss-ip rss-udp disable-flow-flush record-burst-stats'),
   ...accepted(
@@ -180,6 +180,10 @@ function maskPorts(name: string, value: string): number[] {
 function listPorts(name: string, value: string): number[] {
   const ids = value.split(',').flatMap((part) => {
     const [from = '', to = from] = part.split('-');
+    if (from === '' || to === '')
+      throw new UsageError(
+        `option '${name}': '${part}' is neither a port from 0 to 31 nor a range such as 0-3`,
+      );
     const first = wholeNumber(name, from, 0, 31);
     const last = wholeNumber(name, to, first, 31);
     return Array.from({ length: last - first + 1 }, (_, i) => first + i);

@@ -67,7 +67,7 @@ export class Stage {
   /** Waits until the peer exits by itself, and checks that it found no error. */
   async finished(peer: Tool): Promise<void> {
     await until('the peer ends', () => !peer.running);
-    expect(peer.output).not.toMatch(/not back/);
+    expect(peer.output).not.toMatch(/unavailable/);
     expect(peer.exitCode, peer.output).toBe(0);
   }
 

@@ -47,7 +47,7 @@ describe('connections', () => {
       const peer = new TestPeer(fd);
       await peer.start();
       peer.close();
-      await until('it noticed', () => stage.logged('peer left') === round + 1);
+      await until('it noticed', () => stage.logged('peer disconnected') === round + 1);
     }
     native.close(listening);
   });

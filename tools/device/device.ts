@@ -12,7 +12,7 @@ import { PmdError } from '../../src/errors.ts';
 import { machineBytes } from '../../src/machine-memory.ts';
 import { native, type SocketAccess } from '../../src/native.ts';
 import { describeFeatures, features, hasFeature } from '../../src/virtio/features.ts';
-import { DISCONNECTED } from '../socket/frame-reader.ts';
+import { DISCONNECTED, departure } from '../socket/frame-reader.ts';
 import { faultReason, guarded, type OnFault, runAll } from '../socket/guard.ts';
 import { EventfdRoles } from './eventfd/eventfd-roles.ts';
 import { NET_FEATURES, peerOnlyFeatures, VERSION_1 } from './function/features.ts';
@@ -260,7 +260,7 @@ class DeviceModel implements Device {
   #peerGone(cause: string): void {
     const reason = explainStray(cause, this.#options);
     this.#connection = null;
-    this.#log.event(`peer left: ${reason}`);
+    this.#log.event(departure('peer', reason));
     runAll(
       this.#endsPeer,
       () => this.#kicks.close(),
@@ -273,7 +273,7 @@ class DeviceModel implements Device {
   /** An exception while serving the peer ends its connection, if that has not ended yet. */
   readonly #endsPeer: OnFault = (error) => {
     if (this.#connection) this.#connection.close(faultReason(error));
-    else this.#log.event(`after the peer left: ${faultReason(error)}`);
+    else this.#log.event(`after the peer disconnected: ${faultReason(error)}`);
   };
 
   /** With --reference the function is unplugged together with its peer. */

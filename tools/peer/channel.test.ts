@@ -163,7 +163,7 @@ describe('a back-end that breaks the protocol ends the connection', () => {
     const { channel } = connect({ GET_FEATURES: () => 'silence' }, 30);
     await expect(getFeatures(channel)).rejects.toMatchObject({
       code: 'VPCI_BACKEND_TIMEOUT',
-      message: expect.stringMatching(/no reply to GET_FEATURES within 30 ms/),
+      message: expect.stringMatching(/did not reply to GET_FEATURES within 30 ms/),
     });
     expect(channel.open).toBe(false);
   });

@@ -192,12 +192,16 @@ export class Channel {
   #streamError(error: unknown): PmdError {
     if (!(error instanceof StreamEnd)) return this.#lost(error, this.#during());
     if (error.kind === 'closed') return this.#gone(this.#during());
-    if (error.kind === 'framing') return this.#error('VPCI_BACKEND_PROTOCOL', error.message);
+    if (error.kind === 'framing')
+      return this.#error('VPCI_BACKEND_PROTOCOL', `violated the protocol: ${error.message}`);
     return this.#lost(error.cause, this.#during());
   }
 
   #timedOut(name: RequestName): void {
-    this.#end(this.#error('VPCI_BACKEND_TIMEOUT', `no reply to ${name} within ${this.#timeoutMs} ms`), true);
+    this.#end(
+      this.#error('VPCI_BACKEND_TIMEOUT', `did not reply to ${name} within ${this.#timeoutMs} ms`),
+      true,
+    );
   }
 
   #end(error: PmdError, report: boolean): void {
@@ -217,15 +221,15 @@ export class Channel {
     const { code } = cause as NodeJS.ErrnoException;
     // ECONNRESET: the back-end closed its end with unread data from us.
     if (code === 'EPIPE' || code === 'ECONNRESET') return this.#gone(when);
-    return failedTo(`work with the vhost-user back-end at ${this.#path}`, cause);
+    return failedTo(`exchange messages with the vhost-user back-end at ${this.#path}`, cause);
   }
 
   #gone(when: string): PmdError {
     // vhost-user has no message to refuse a connection: a back-end that has another front-end just closes it,
     // as does the server of a wrong socket.
     const what = this.#answered
-      ? `it closed the connection ${when}`.trimEnd()
-      : 'it closed the connection before it answered: another peer is connected to it, or this is not its vhost-user socket';
+      ? `closed the connection ${when}`.trimEnd()
+      : 'closed the connection before it answered: another peer is connected to it, or this is not its vhost-user socket';
     return this.#error('VPCI_BACKEND_GONE', what);
   }
 
@@ -234,6 +238,6 @@ export class Channel {
   }
 
   #error(code: PmdErrorCode, what: string): PmdError {
-    return new PmdError(code, `Failed to work with the vhost-user back-end at ${this.#path}: ${what}`);
+    return new PmdError(code, `vhost-user back-end at ${this.#path} ${what}`);
   }
 }

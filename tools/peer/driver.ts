@@ -127,7 +127,7 @@ export class Peer {
       addStats(this.#past, await session.abandon());
       throw new PmdError(
         'VPCI_BACKEND_GONE',
-        `Failed to keep the back-end at ${this.options.path}: it closed the connection`,
+        `vhost-user back-end at ${this.options.path} closed the connection`,
       );
     }
     this.#session = session;

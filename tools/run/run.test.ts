@@ -104,6 +104,9 @@ describe('dpdk-testpmd', () => {
 
 describe('a workspace', () => {
   it('returns paths that are unused and short enough for a socket', () => {
+    expect(() => new Workspace('/nowhere')).toThrow(
+      'Failed to create a folder in /nowhere (set TMPDIR to a writable one): ENOENT: no such file or directory',
+    );
     const workspace = new Workspace();
     const paths = [workspace.path('u'), workspace.path('u')];
     expect(new Set(paths).size).toBe(2);

@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PmdError } from '../../src/errors.ts';
+import { codeOf, PmdError } from '../../src/errors.ts';
 import type { Child } from './child.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -15,9 +15,18 @@ export class Workspace {
   readonly folder: string;
   #names = 0;
 
-  /** Throws when `parent`, by default the folder of temporary files, is not writable. */
+  /** Throws a PmdError when `parent`, by default the folder of temporary files, is not writable. */
   constructor(parent = tmpdir()) {
-    this.folder = mkdtempSync(join(parent, 'vpci-'));
+    try {
+      this.folder = mkdtempSync(join(parent, 'vpci-'));
+    } catch (error) {
+      const cause = (error as Error).message.replace(/, mkdtemp .*$/s, '');
+      throw new PmdError(
+        codeOf(error, 'EIO'),
+        `Failed to create a folder in ${parent} (set TMPDIR to a writable one): ${cause}`,
+        { cause: error },
+      );
+    }
     process.on('exit', () => this.remove());
   }
 

@@ -33,6 +33,10 @@ export interface Message {
 /** The reason for the end of a connection that the other side closed. */
 export const DISCONNECTED = 'it disconnected';
 
+/** "driver disconnected", with the reason where there is another one. */
+export const departure = (who: string, reason: string): string =>
+  reason.startsWith(DISCONNECTED) ? `${who} ${reason.slice('it '.length)}` : `${who} disconnected: ${reason}`;
+
 /**
  * The stream is over: the other side closed it, the framing does not accept a header, or a system call failed
  * (`cause`).

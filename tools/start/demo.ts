@@ -46,7 +46,7 @@ export async function runDemo(
     const totals = await traffic.finish();
     halts.look();
     await pmd.stop();
-    for (const line of summary(totals, pmdTotals(pmd.output))) say(line);
+    for (const line of summary(totals, pmdTotals(pmd.output), options.interactive)) say(line);
     try {
       judge(options, totals);
     } catch (error) {

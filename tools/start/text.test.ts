@@ -46,6 +46,11 @@ describe('the summary', () => {
       'peer: 22 sent, 22 received; 4 lost, 5 bad',
     ]);
   });
+  it('regression: does not call frames in flight lost when the user ended the PMD', () => {
+    expect(summary({ ...totals, checks: { lost: 256, bad: 0 } }, undefined, true)).toEqual([
+      'peer: 22 sent, 22 received; 256 in flight at the end or lost, 0 bad',
+    ]);
+  });
   it('works without testpmd’s totals', () => expect(pmdTotals('killed')).toBeUndefined());
 });
 

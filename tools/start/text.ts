@@ -47,9 +47,12 @@ export function pmdTotals(output: string): PmdTotals | undefined {
   return { received, sent, dropped, cycles: cyclesPerPacket(output) };
 }
 
-/** The result of the run: the peer's counters, and the PMD's when they are known. */
-export function summary(totals: Sample, pmd: PmdTotals | undefined): string[] {
-  const lines = [`peer: ${totals.sent} sent, ${totals.received} received${verdict(totals)}`];
+/**
+ * The result of the run: the peer's counters, and the PMD's when they are known. `interactive`: the user's
+ * `quit` ended the PMD while frames were in flight.
+ */
+export function summary(totals: Sample, pmd: PmdTotals | undefined, interactive = false): string[] {
+  const lines = [`peer: ${totals.sent} sent, ${totals.received} received${verdict(totals, interactive)}`];
   if (pmd) {
     const cycles = pmd.cycles === undefined ? '' : `, ${Math.round(pmd.cycles)} cycles per packet`;
     lines.push(`pmd:  ${pmd.received} received, ${pmd.sent} sent, ${pmd.dropped} dropped${cycles}`);
@@ -57,8 +60,8 @@ export function summary(totals: Sample, pmd: PmdTotals | undefined): string[] {
   return lines;
 }
 
-function verdict({ checks }: Sample): string {
+function verdict({ checks }: Sample, interactive: boolean): string {
   if (!checks) return '; contents not checked';
   if (checks.lost + checks.bad === 0) return '; all came back, in order and with the right contents';
-  return `; ${checks.lost} lost, ${checks.bad} bad`;
+  return `; ${checks.lost} ${interactive ? 'in flight at the end or lost' : 'lost'}, ${checks.bad} bad`;
 }

@@ -49,7 +49,7 @@ export const configCommands: readonly Command<Session>[] = [
   {
     pattern: 'set allmulti id=<port> to=on|off',
     section,
-    help: 'Accepted: these ports receive every packet.',
+    help: 'No effect: all ports receive every packet.',
     run: (session, { id }) => void portsNamed(session, id),
   },
   {

@@ -74,12 +74,18 @@ function help(
     for (const [name, text] of Object.entries(SECTIONS))
       lines.push(`    ${`help ${name}`.padEnd(31)} : ${text}`);
   } else if (!(wanted in SECTIONS)) {
-    session.output.print('Bad arguments');
+    session.output.print(`Bad arguments: the sections are ${Object.keys(SECTIONS).join(', ')}`);
     return;
   }
+  let heading = '';
   for (const command of commands) {
-    if (wanted === 'all' || command.section === wanted)
-      lines.push(`\n${usage(command)}\n    ${command.help}`);
+    if (wanted !== 'all' && command.section !== wanted) continue;
+    if (wanted === 'all' && command.section !== heading) {
+      heading = command.section;
+      const title = SECTIONS[heading]?.replace(/\.$/, ':') ?? '';
+      lines.push(`\n${title}\n${'-'.repeat(title.length)}`);
+    }
+    lines.push(`\n${usage(command)}\n    ${command.help}`);
   }
   session.output.print(`${lines.join('\n')}\n`);
 }

@@ -67,8 +67,8 @@ function configMtu(session: Session, { id, n }: Args): void {
   const mtu = Number(n);
   const { minMtu, maxMtu } = port.info;
   try {
-    if (mtu < minMtu || mtu > maxMtu) throw new RangeError(`${mtu} is not from ${minMtu} to ${maxMtu}`);
-    if (!port.setMtu) throw new RangeError(`the peer of a ${port.info.driver} port chooses its MTU`);
+    if (mtu < minMtu || mtu > maxMtu) throw new RangeError(`${mtu} is outside ${minMtu}..${maxMtu}`);
+    if (!port.setMtu) throw new RangeError(`the MTU of a ${port.info.driver} port is set by its peer`);
     port.setMtu(mtu);
   } catch (error) {
     session.output.complain(`Set MTU failed: ${(error as Error).message}`);
@@ -87,7 +87,7 @@ function configAll({ ports, settings, output }: Session, { what, n }: Args): voi
   }
   const max = what === 'burst' ? MAX_BURST : Math.min(...ports.open.map((port) => port.info.maxRxQueues));
   if (value < 1 || value > max) {
-    output.complain(`${what} ${value} is not from 1 to ${max}`);
+    output.complain(`${what} ${value} is outside 1..${max}`);
     return;
   }
   if (what === 'rxq') settings.rxQueues = value;

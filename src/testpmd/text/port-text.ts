@@ -117,11 +117,11 @@ function privateLines({ info }: Port): string[] {
 /** `show device info NAME`. */
 export function deviceInfoText(port: Port): string {
   const { info } = port;
-  const details = Object.entries(info.details).map(([name, value]) => `${name}: ${value}`);
   return [
     `\n********************* Infos for device ${info.name} *********************`,
     `Bus name: ${parsePciAddress(info.name) === null ? 'vdev' : 'pci'}`,
-    `Bus information: ${details.join(', ')}`,
+    'Bus information: ',
+    ...Object.entries(info.details).map(([name, value]) => `  ${name}: ${value}`),
     `Driver name: ${info.driver}`,
     `Devargs: ${info.devargs}`,
     'Connect to socket: 0',

@@ -65,11 +65,12 @@ export function peerOnlyFeatures(queuePairs: number): FeatureSet {
  */
 export function parseFeatures(list: string): FeatureSet {
   let chosen = VERSION_1;
-  for (const name of list.split(',').map((part) => part.trim().toLowerCase())) {
+  for (const given of list.split(',').map((part) => part.trim())) {
+    const name = given.toLowerCase();
     if (name === '' || name === 'none') continue;
     const bit = BITS.get(name);
     if (bit === undefined) {
-      throw new PmdError('VPCI_USAGE', `Unknown feature '${name}': choose from ${FEATURE_NAMES.join(', ')}`);
+      throw new PmdError('VPCI_USAGE', `Unknown feature '${given}': choose from ${FEATURE_NAMES.join(', ')}`);
     }
     chosen |= features(bit);
   }

@@ -127,7 +127,7 @@ describe('the gate of a ring', () => {
     expect([driver.allowed(0), driver.allowed(1)]).toEqual(revoked);
     await peer.vringBase(1);
     peer.channel.close();
-    await until('it noticed', () => logged('peer left') === 1);
+    await until('it noticed', () => logged('peer disconnected') === 1);
     expect([driver.allowed(0), driver.allowed(1)]).toEqual(revoked);
   });
 
@@ -192,7 +192,7 @@ describe('the gate of a ring', () => {
   it('is closed when the peer leaves, which needs no answer', async () => {
     const { driver } = await linked();
     peer.channel.close();
-    await until('the peer left', () => logged('peer left') === 1);
+    await until('the peer left', () => logged('peer disconnected') === 1);
     expect([driver.allowed(0), driver.allowed(1)]).toEqual([0, 0]);
   });
 
@@ -230,7 +230,7 @@ describe('the position of a gated driver', () => {
     const { driver, serials } = await linked(PACKED);
     begin(driver, 1, serials[1] as number, WRAP | 256);
     await peer.vringBase(1);
-    expect(logged('ring 1 rests')).toBe(1);
+    expect(logged('ring 1 stays stopped')).toBe(1);
   });
 });
 

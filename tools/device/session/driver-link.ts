@@ -144,7 +144,7 @@ export class DriverLink implements DriverPort {
   /** An exception while serving the driver ends its connection, if that has not ended yet. */
   readonly #disconnects: OnFault = (error) => {
     if (this.#server.connected) this.#server.disconnect(faultReason(error));
-    else this.#log.event(`after the driver left: ${faultReason(error)}`);
+    else this.#log.event(`after the driver disconnected: ${faultReason(error)}`);
   };
 
   #makeFunction({ queuePairs, subsystemId, eventfds }: DriverLinkOptions, host: DriverLinkHost): PciFunction {

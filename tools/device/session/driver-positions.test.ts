@@ -99,9 +99,12 @@ describe('a driver of packed rings that leaves', () => {
     return { driver, sent: records(await driver.messages(3)) };
   };
   const leave = async (driver: TestDriver) => {
-    const left = lines.filter((line) => line.includes('driver left')).length;
+    const left = lines.filter((line) => line.includes('driver disconnected')).length;
     driver.channel.close();
-    await until('it is gone', () => lines.filter((line) => line.includes('driver left')).length > left);
+    await until(
+      'it is gone',
+      () => lines.filter((line) => line.includes('driver disconnected')).length > left,
+    );
   };
 
   beforeEach(async () => {
@@ -177,7 +180,7 @@ describe('a driver of packed rings that leaves', () => {
     const { driver, sent } = await connect();
     driver.keepPosition(0, WRAP | 256, WRAP | 256, sent[1]?.serial ?? 0);
     await leave(driver);
-    expect(lines.filter((line) => line.includes('ring 1 rests'))).toHaveLength(1);
+    expect(lines.filter((line) => line.includes('ring 1 stays stopped'))).toHaveLength(1);
     const second = new TestDriver(native.unixConnect(join(folder, 'vfio')));
     drivers.push(second);
     await second.start(DRIVER_NET | PACKED | SESSION | REMAP);

@@ -165,7 +165,8 @@ describe('no link', () => {
     await make();
     await reason('no peer is connected');
     const vhostUser = joinPath(folder, 'a');
-    const gone = () => lines.filter((line) => line.startsWith('peer left: it speaks vfio-user')).length;
+    const gone = () =>
+      lines.filter((line) => line.startsWith('peer disconnected: it speaks vfio-user')).length;
     expect(() => openVfioUser(vhostUser, 50)).toThrow(/no vfio-user server answers there/);
     await until('it is closed', () => gone() === 1);
     await reason('no peer is connected');

@@ -30,7 +30,7 @@ export function whyNotReady(peer: ConnectedPeer): Reason {
   for (const ring of peer.rings.slice(0, 2)) {
     if (ring.lost)
       return fault(
-        `ring ${ring.index} rests until the peer sets it up again: VM1's driver left no valid position`,
+        `ring ${ring.index} stays stopped until the peer sets it up again: VM1's driver left no valid position`,
       );
     if (!ring.started) return state(`the peer's driver is not running: ring ${ring.index} is not started`);
     if (!ring.guest) return state(`ring ${ring.index} of the peer has no addresses`);

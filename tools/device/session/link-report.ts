@@ -74,7 +74,7 @@ export class LinkReport {
     if (!peer?.ready && this.#fault !== '') return fault(this.#fault);
     if (!peer) return state(`no peer is connected${this.#left ? `; the last one left: ${this.#left}` : ''}`);
     if (!peer.ready) return whyNotReady(peer);
-    if (!ready) return state('no driver has started the function');
+    if (!ready) return state('no driver has initialized the function');
     const why = misfit();
     return why === '' ? passing('the driver has not taken its control messages') : fault(why);
   }

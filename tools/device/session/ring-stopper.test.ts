@@ -145,7 +145,7 @@ describe('stopping rings', () => {
   it('gives a new driver the session from the used ring', async () => {
     const { peer, driver } = await stage.linked();
     driver.channel.close();
-    await until('it left', () => stage.logged('driver left') === 1);
+    await until('it left', () => stage.logged('driver disconnected') === 1);
     peer.setUsedIndex(0, 40);
     const next = stage.newDriver();
     await next.start();

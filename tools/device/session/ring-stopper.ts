@@ -107,7 +107,7 @@ export class RingStopper {
     if (place !== null || ring.lost) return;
     ring.lost = true;
     this.#log.event(
-      `ring ${ring.index} rests until the peer sets it up again: VM1's driver left no valid position`,
+      `ring ${ring.index} stays stopped until the peer sets it up again: VM1's driver left no valid position`,
     );
   }
 

@@ -40,7 +40,7 @@ describe('updates', () => {
     expect(await peer.ack(VHOST_USER.NET_SET_MTU, u64s(65_535n))).toBe(0n);
     expect(mtu((await driver.messages(1))[0])).toEqual([MTU, 65_535]);
     driver.channel.close();
-    await until('the driver is gone', () => stage.logged('driver left') === 1);
+    await until('the driver is gone', () => stage.logged('driver disconnected') === 1);
     const next = stage.newDriver();
     await next.start();
     const messages = await next.messages(4);
@@ -140,7 +140,7 @@ describe('updates', () => {
     await driver.untilLink(true);
     await peer.ack(VHOST_USER.NET_SET_MTU, u64s(9000n));
     peer.channel.close();
-    await until('it is gone', () => stage.logged('peer left') === 1);
+    await until('it is gone', () => stage.logged('peer disconnected') === 1);
     expect(await driver.linkUp()).toBe(false);
     await stage.newPeer().start();
     const messages: Uint8Array[] = [];
@@ -176,9 +176,9 @@ describe('updates', () => {
     await driver.postBuffer(3, 1, 4);
     expect(await peer.ack(...request())).toBe(0n);
     expect(stage.logged('driver failed')).toBe(1);
-    expect(stage.logged('peer left')).toBe(0);
+    expect(stage.logged('peer disconnected')).toBe(0);
     driver.channel.close();
-    await until('the driver is gone', () => stage.logged('driver left') === 1);
+    await until('the driver is gone', () => stage.logged('driver disconnected') === 1);
     const next = stage.newDriver();
     await next.start();
     await next.untilLink(true);

@@ -109,8 +109,10 @@ describe('a silent connection', () => {
     await until('it is there', () => logged('peer connected') === 1);
     const peer = newPeer();
     await peer.start();
-    expect(logged('peer left: it did')).toBe(0);
-    expect(lines.join()).toMatch(/peer left: it (connected but did not negotiate|did not finish a message)/);
+    expect(logged('peer disconnected: it did')).toBe(0);
+    expect(lines.join()).toMatch(
+      /peer disconnected: it (connected but did not negotiate|did not finish a message)/,
+    );
     expect(logged('another peer refused')).toBe(0);
   });
 
@@ -125,7 +127,7 @@ describe('a silent connection', () => {
     const driver = newDriver();
     expect((await driver.version()).error).toBe(0);
     expect(lines.join()).toMatch(
-      /driver left: it (connected but agreed on no version|did not finish a message)/,
+      /driver disconnected: it (connected but agreed on no version|did not finish a message)/,
     );
   });
 
@@ -135,7 +137,7 @@ describe('a silent connection', () => {
     await peer.start();
     peer.channel.send(PEER_MESSAGE.subarray(0, 5));
     await until('it is closed', () => peer.channel.closedBecause !== null);
-    expect(lines.at(-1)).toBe('peer left: it did not finish a message');
+    expect(lines.at(-1)).toBe('peer disconnected: it did not finish a message');
   });
 
   it('keeps its place indefinitely once it has negotiated', async () => {
@@ -190,8 +192,8 @@ describe('a connection to the wrong socket', () => {
   ])('regression: of a peer is recognized by its %s at once', async (_, request, payload, flags) => {
     make();
     stray(vfioUser, vhostUserMessage(request, payload, flags));
-    await until('it is closed', () => logged('driver left') === 1);
-    expect(lines.at(-1)).toBe(`driver left: ${peersPlace()}`);
+    await until('it is closed', () => logged('driver disconnected') === 1);
+    expect(lines.at(-1)).toBe(`driver disconnected: ${peersPlace()}`);
     expect((await newDriver().version()).error).toBe(0);
   });
 
@@ -209,23 +211,23 @@ describe('a connection to the wrong socket', () => {
     keep({ close: () => native.close(fd) });
     const message = vhostUserMessage(VHOST_USER.GET_FEATURES);
     for (let i = 0; i < 8; i++) {
-      expect(logged('driver left')).toBe(0);
+      expect(logged('driver disconnected')).toBe(0);
       sendRaw(fd, message.subarray(i, i + 1));
       await turn();
     }
-    await until('it is closed', () => logged('driver left') === 1);
-    expect(lines.at(-1)).toBe(`driver left: ${peersPlace()}`);
+    await until('it is closed', () => logged('driver disconnected') === 1);
+    expect(lines.at(-1)).toBe(`driver disconnected: ${peersPlace()}`);
   });
 
   it('regression: of a driver is recognized by its VERSION', async () => {
     make();
-    const ends = () => lines.filter((line) => line.startsWith('peer left'));
+    const ends = () => lines.filter((line) => line.startsWith('peer disconnected'));
     const version = join(u32s(0), new TextEncoder().encode('{}\0'));
     stray(vhostUser, vfioUserMessage(VFIO_USER.VERSION, version, 0, 0));
     await until('it is closed', () => ends().length === 1);
     expect(() => openVfioUser(vhostUser, 50)).toThrow(/no vfio-user server answers there/);
     await until('it is closed', () => ends().length === 2);
-    expect(new Set(ends())).toEqual(new Set([`peer left: ${driversPlace()}`]));
+    expect(new Set(ends())).toEqual(new Set([`peer disconnected: ${driversPlace()}`]));
     await newPeer().start();
   });
 });
@@ -302,9 +304,9 @@ describe('more queue pairs than the function has', () => {
     peer.post(VHOST_USER.SET_PROTOCOL_FEATURES, u64s(ALL_PROTOCOL));
     await peer.ask(VHOST_USER.GET_QUEUE_NUM);
     peer.channel.close();
-    await until('it has left', () => logged('peer left') === 1);
+    await until('it has left', () => logged('peer disconnected') === 1);
     expect(lines.at(-1)).toBe(
-      'peer left: it disconnected on learning that the function has 4 queue pairs: if it needs more, start vhost-pci-device with that many --queues',
+      'peer disconnected on learning that the function has 4 queue pairs: if it needs more, start vhost-pci-device with that many --queues',
     );
   });
 
@@ -324,8 +326,8 @@ describe('more queue pairs than the function has', () => {
     await peer.negotiate();
     await peer.ask(VHOST_USER.GET_QUEUE_NUM);
     peer.channel.close();
-    await until('it has left', () => logged('peer left') === 1);
-    expect(lines.at(-1)).toBe('peer left: it disconnected');
+    await until('it has left', () => logged('peer disconnected') === 1);
+    expect(lines.at(-1)).toBe('peer disconnected');
   });
 });
 

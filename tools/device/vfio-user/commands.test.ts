@@ -261,7 +261,7 @@ describe('regions', () => {
     await served.driver.write(1, 0, Uint8Array.of(9));
     await served.driver.mapDma();
     served.driver.close();
-    await until('it left', () => served.lines.some((line) => line.startsWith('driver left')));
+    await until('it left', () => served.lines.some((line) => line.startsWith('driver disconnected')));
     expect(served.target.dma.maps).toHaveLength(0);
     served.driver = served.connect();
     await served.driver.version();

@@ -71,7 +71,7 @@ describe('framing', () => {
     await served.driver.version();
     served.driver.channel.send(u32s(...words), [served.driver.memory]);
     await until('it is closed', () => served.driver.channel.closedBecause !== null);
-    expect(served.lines.filter((line) => line.startsWith('driver left'))).toHaveLength(1);
+    expect(served.lines.filter((line) => line.startsWith('driver disconnected'))).toHaveLength(1);
   });
 
   it('sends no reply to a message that wants none, not even an error', async () => {

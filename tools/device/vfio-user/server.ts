@@ -17,7 +17,7 @@ import {
 import type { SocketAccess } from '../../../src/native.ts';
 import { Deadline } from '../../socket/deadline.ts';
 import { closeQuietly, ownedBy } from '../../socket/fds.ts';
-import { DISCONNECTED, type Framing, type Message } from '../../socket/frame-reader.ts';
+import { DISCONNECTED, departure, type Framing, type Message } from '../../socket/frame-reader.ts';
 import { FramedSocket } from '../../socket/framed-socket.ts';
 import { after, faultReason, guarded, soon, type Timer } from '../../socket/guard.ts';
 import type { Log } from '../log.ts';
@@ -127,7 +127,7 @@ export class VfioUserServer {
     const handlers = {
       onMessage: (message: Message) => this.#handle(client, message),
       onClosed: (reason: string) => this.#clientGone(reason),
-      onFault: (error: unknown) => this.#log.event(`after the driver left: ${faultReason(error)}`),
+      onFault: (error: unknown) => this.#log.event(`after the driver disconnected: ${faultReason(error)}`),
     };
     const client: FramedSocket = new FramedSocket(fd, VFIO_USER_FRAMING, handlers, this.#handshakeMs);
     this.#client = client;
@@ -148,7 +148,7 @@ export class VfioUserServer {
       (error) => this.#log.event(`dropped the next driver: ${faultReason(error)}`),
     );
     this.#target.detached();
-    this.#log.event(`driver left: ${this.#explain(reason)}`);
+    this.#log.event(departure('driver', this.#explain(reason)));
   }
 
   #explain(reason: string): string {
@@ -215,7 +215,10 @@ export class VfioUserServer {
     const payload = new DataView(data.buffer, HEADER);
     if (payload.byteLength < handler.minPayload)
       throw new VfioError(EINVAL, `${payload.byteLength} bytes of payload`);
-    if (fdsTruncated || fds.length > handler.maxFds) throw new VfioError(EINVAL, `${fds.length} descriptors`);
+    if (fdsTruncated || fds.length > handler.maxFds) {
+      const got = `${fdsTruncated ? 'more than ' : ''}${fds.length}`;
+      throw new VfioError(EINVAL, `${got} descriptors, expected at most ${handler.maxFds}`);
+    }
     return handler.handle({ target: this.#target, payload, fds, clientMaxFds: this.#clientMaxFds });
   }
 

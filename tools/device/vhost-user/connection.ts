@@ -172,7 +172,7 @@ export class VhostUserConnection {
       throw new ProtocolError(`a payload of ${payload.byteLength} bytes`);
     }
     if (fdsTruncated || fds.length < handler.minFds || fds.length > handler.maxFds) {
-      throw new ProtocolError(`${fds.length}${fdsTruncated ? '+' : ''} descriptors`);
+      throw new ProtocolError(descriptorFault(fds.length, fdsTruncated, handler));
     }
     const reply = await handler.handle({ peer: this.peer, host: this.#host, payload, fds });
     return reply ?? undefined;
@@ -189,4 +189,11 @@ export class VhostUserConnection {
     message.set(payload, HEADER);
     this.#socket.send(message);
   }
+}
+
+/** "2 descriptors, expected none". */
+function descriptorFault(count: number, truncated: boolean, { minFds, maxFds }: MessageHandler): string {
+  const got = truncated ? `more than ${count}` : count === 0 ? 'no' : String(count);
+  const expected = maxFds === 0 ? 'none' : minFds === maxFds ? String(minFds) : `${minFds} to ${maxFds}`;
+  return `${got} ${count === 1 && !truncated ? 'descriptor' : 'descriptors'}, expected ${expected}`;
 }

@@ -30,7 +30,8 @@ export async function setMemTable({ peer, host, payload, fds }: Request): Promis
   // counts.
   if (payload.byteLength < VHOST_USER_MEMORY.size + count * REGION)
     throw new ProtocolError('a truncated memory table');
-  if (fds.length !== count) throw new ProtocolError(`${count} regions with ${fds.length} descriptors`);
+  if (fds.length !== count)
+    throw new ProtocolError(`${fds.length} descriptors for ${count} ${count === 1 ? 'region' : 'regions'}`);
   const messages = Array.from({ length: count }, (_, i) =>
     decode(VHOST_USER_MEMORY_REGION, payload, VHOST_USER_MEMORY.size + i * REGION),
   );
