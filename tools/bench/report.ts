@@ -35,7 +35,7 @@ export interface Report<Row> {
   readonly suite: string;
   readonly machine: Machine;
   /** The settings that both sides had, and the options of the suite as given or by default. */
-  readonly settings: Settings & Readonly<Record<string, unknown>>;
+  readonly settings: Settings;
   readonly rows: readonly Row[];
 }
 
