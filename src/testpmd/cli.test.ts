@@ -392,8 +392,9 @@ describe('without a prompt', () => {
 
 describe('a wrong command line', () => {
   it.each([
-    [['--foo'], 2, "vhost-pci-testpmd: unknown option '--foo'\n"],
-    [['--', '--foo'], 2, "vhost-pci-testpmd: unknown option '--foo'\n"],
+    [['--foo'], 2, "vhost-pci-testpmd: unknown option '--foo', see --help: EAL options go before --,"],
+    [['--', '--forwad-mode=io'], 2, "'--forwad-mode': did you mean --forward-mode?\n"],
+    [['--forwad-mode=io'], 2, 'did you mean --forward-mode? It belongs after --, as in: [EAL options] --'],
     [['-a', '0:4.0', '--', '-i'], 2, "'0:4.0' is not a PCI address such as 0000:00:04.0"],
     [['-a', 'ffff:00:04.0', '--', '-i'], 1, 'Failed to open ffff:00:04.0: there is no such PCI function'],
     [[LCORES, '--', '--nb-cores=2'], 2, 'nb-cores should be > 0 and <= 1'],

@@ -10,6 +10,8 @@ export interface CommandLine {
   readonly settings: Settings;
 }
 
+const ORDER = 'EAL options go before --, testpmd options after it';
+
 /** Throws a UsageError that names the offending option. */
 export function parseCommandLine(args: readonly string[]): CommandLine {
   const split = args.indexOf('--');
@@ -18,10 +20,12 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   applyOptions(ealOptions, split < 0 ? args : args.slice(0, split), eal, {
     rows: testpmdOptions,
     place: 'after --, as in: [EAL options] -- [testpmd options]',
+    order: ORDER,
   });
   applyOptions(testpmdOptions, split < 0 ? [] : args.slice(split + 1), settings, {
     rows: ealOptions,
     place: 'before --, as in: [EAL options] -- [testpmd options]',
+    order: ORDER,
   });
   settings.hugepages = !eal.noHuge;
   if (!eal.help && !settings.help && !eal.version) checkTogether(settings);

@@ -2,6 +2,7 @@
 // Table-driven command-line options in getopt_long's syntax: --name value, --name=value, -n value, -nvalue,
 // -ia.
 import { PmdError } from '../errors.ts';
+import { likelyOptions } from './likely-options.ts';
 
 export interface OptionRow<Target> {
   /** Long names without dashes; messages use the first. */
@@ -25,10 +26,15 @@ export class UsageError extends PmdError {
   }
 }
 
-/** The options of the other part of the command line, and where they belong: "after --". */
+type Named = Pick<OptionRow<never>, 'long' | 'short'>;
+
+/** The options of the other part of the command line. */
 export interface Elsewhere {
-  readonly rows: readonly Pick<OptionRow<unknown>, 'long' | 'short'>[];
+  readonly rows: readonly Named[];
+  /** Where they belong: "after --". */
   readonly place: string;
+  /** Where which options go, for an unknown one that resembles none. */
+  readonly order: string;
 }
 
 /**
@@ -39,18 +45,35 @@ export function applyOptions<T>(
   rows: readonly OptionRow<T>[],
   args: readonly string[],
   target: T,
-  elsewhere: Elsewhere = { rows: [], place: '' },
+  elsewhere: Elsewhere,
 ): void {
   try {
     applyAll(rows, args, target);
   } catch (error) {
     if (!(error instanceof UnknownOption)) throw error;
-    const { option } = error;
-    const known = elsewhere.rows.some(({ long, short }) =>
-      option.startsWith('--') ? long?.includes(option.slice(2)) : short === option.slice(1),
-    );
-    throw new UsageError(known ? `option '${option}' belongs ${elsewhere.place}` : error.message);
+    throw new UsageError(explain(error.option, rows, elsewhere));
   }
+}
+
+function explain(option: string, here: readonly Named[], { rows, place, order }: Elsewhere): string {
+  const there = namesOf(rows);
+  if (there.includes(option)) return `option '${option}' belongs ${place}`;
+  const ours = namesOf(here);
+  const likely = likelyOptions(option, [...new Set([...ours, ...there])].filter(isLong));
+  if (likely.length === 0) return `unknown option '${option}', see --help: ${order}`;
+  const fitting = likely.filter((name) => ours.includes(name));
+  if (fitting.length > 0) return `unknown option '${option}': did you mean ${fitting.join(' or ')}?`;
+  const they = likely.length === 1 ? 'It belongs' : 'They belong';
+  return `unknown option '${option}': did you mean ${likely.join(' or ')}? ${they} ${place}`;
+}
+
+const isLong = (name: string): boolean => name.startsWith('--');
+
+function namesOf(rows: readonly Named[]): string[] {
+  return rows.flatMap(({ long = [], short }) => [
+    ...long.map((name) => `--${name}`),
+    ...(short === undefined ? [] : [`-${short}`]),
+  ]);
 }
 
 class UnknownOption extends UsageError {
