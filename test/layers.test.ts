@@ -51,7 +51,7 @@ const TOOLS: Readonly<Record<string, readonly string[]>> = {
   socket: [],
   device: ['run', 'socket'],
   peer: ['run', 'socket'],
-  devbind: [],
+  devbind: ['run'], // One-line errors of the command line.
   bench: ['run', 'peer'],
   start: ['run'],
   vm: ['run'],

@@ -37,6 +37,7 @@ export class TextWriter {
   #resume: NodeJS.Timeout | null = null;
   #onReaderGone: () => void = () => {};
   #failed = 0;
+  #told = 0;
   #error: NodeJS.ErrnoException | null = null;
 
   constructor(queue: OutputQueue, fd: number) {
@@ -88,6 +89,16 @@ export class TextWriter {
       if (pending !== before) stalled = 0;
       before = pending;
     }
+  }
+
+  /** @internal Lines lost to errors that no message has accounted for. */
+  get untold(): number {
+    return this.#failed - this.#told;
+  }
+
+  /** @internal The lines that are lost now are accounted for. */
+  tell(): void {
+    this.#told = this.#failed;
   }
 
   /** @internal Returns true for the first error. */
@@ -148,8 +159,9 @@ function openStandard(): Standard {
     for (const failure of [out.takeFailure(), err.takeFailure()]) {
       if (!failure) continue;
       const writer = failure.fd === stdout.fd ? stdout : stderr;
-      if (writer.fail(failure.error, failure.lines) && writer === stdout)
-        stderr.line(`stdout: output is lost: ${failure.error.message}`);
+      if (!writer.fail(failure.error, failure.lines) || writer !== stdout) continue;
+      stderr.line(`stdout: output is lost: ${failure.error.message}`);
+      stdout.tell();
     }
   };
   native
@@ -164,8 +176,9 @@ function openStandard(): Standard {
     if (err !== out) err.flush(STALL_MS, LIMIT_MS);
     takeFailures();
     const losses = Object.entries({ stdout, stderr }).filter(([, writer]) => writer.error);
-    for (const [name, { failed }] of losses)
-      stderr.line(`${name}: ${failed} ${failed === 1 ? 'line was' : 'lines were'} lost`);
+    // A short text, such as a help, is lost as a whole: one message is enough.
+    for (const [name, { failed, untold }] of losses)
+      if (untold > 0) stderr.line(`${name}: ${failed} ${failed === 1 ? 'line was' : 'lines were'} lost`);
     if (losses.length === 0) return;
     process.exitCode ||= EXIT_FAILURE;
     err.flush(STALL_MS, LIMIT_MS);

@@ -1,19 +1,16 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-bench: one subcommand per suite. Progress goes to stderr, the table to stdout.
-import { Command } from '@commander-js/extra-typings';
+import { newCommand } from '../run/command.ts';
 import { onOutputEnd, printed, tell } from '../run/output.ts';
 import { exitOnSignals } from '../run/workspace.ts';
 import { SUITES } from './suites/table.ts';
 
 const NAME = 'vhost-pci-bench';
 
-const program = new Command(NAME)
-  .description(
-    'Packets per second, one core on each side, measured at the peer: the same instrument for every back-end.',
-  )
-  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, `${NAME}: `)) })
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+const program = newCommand(NAME).description(
+  'Packets per second, one core on each side, measured at the peer: the same instrument for every back-end.',
+);
 for (const suite of SUITES) suite.addTo(program);
 
 exitOnSignals();

@@ -2,7 +2,8 @@
 // vhost-pci-devbind as a function from arguments to text and exit status: 0 on success, 1 if anything was
 // refused or failed, 2 for a wrong command line.
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
-import { oneLine, PmdError } from '../../src/errors.ts';
+import { PmdError } from '../../src/errors.ts';
+import { errorLine } from '../run/command.ts';
 import { type ActionOptions, bindAll, unbindAll } from './actions.ts';
 import { CATEGORIES } from './categories.ts';
 import { expandGlob, takeInventory } from './inventory.ts';
@@ -97,7 +98,7 @@ function makeCommand(places: Places, output: Output) {
     .configureOutput({
       writeOut: (text) => output.print(text),
       writeErr: (text) => output.report(text.trimEnd()),
-      outputError: (text, write) => write(`${oneLine(text.trimEnd().replace(/^error: /, `${NAME}: `))}\n`),
+      outputError: (text, write) => write(errorLine(NAME, text)),
     });
 }
 

@@ -3,25 +3,23 @@
 // vhost-pci-device: the command line of the device model.
 import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { VHOST_PCI_SUBSYSTEM_ID } from '../../src/abi/vhost-pci.ts';
 import { allowMemoryFileSystems, parseFileSystems } from '../../src/bus/memory-files.ts';
 import { parseByteSize } from '../../src/byte-size.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import { wholeOrHexNumber } from '../run/arguments.ts';
-import { usageErrors } from '../run/usage-errors.ts';
+import { newCommand, optionsWith } from '../run/command.ts';
 import { socketAccess, socketMode, socketOwner, socketPath } from '../socket/listening-socket.ts';
 import { createDevice, type Device, MAX_QUEUE_PAIRS } from './device.ts';
 import { FEATURE_NAMES, parseFeatures } from './function/features.ts';
 
 const EXIT_FAILURE = 1;
-const EXIT_USAGE = 2;
 
-const command = new Command()
-  .name('vhost-pci-device')
+const command = newCommand('vhost-pci-device')
   .description('Device model: a vhost-user back-end for the peer and a vfio-user PCI function for the driver')
-  .requiredOption('--vhost-user <path>', 'UNIX socket for the peer', socketPath)
-  .requiredOption('--vfio-user <path>', 'UNIX socket for the driver', socketPath)
+  .option('--vhost-user <path>', 'UNIX socket for the peer', socketPath)
+  .option('--vfio-user <path>', 'UNIX socket for the driver', socketPath)
   .addOption(
     new Option(
       '--vhost-user-mode <mode>',
@@ -52,14 +50,12 @@ const command = new Command()
     'also accept memory files on these file systems, such as ext4,xfs; touching a page there must never block or fail',
     fileSystems,
   )
-  .option('-v, --verbose', 'log every message', false)
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE));
-command.configureOutput(usageErrors('vhost-pci-device', () => command));
+  .option('-v, --verbose', 'log every message', false);
 
 main();
 
 function main(): void {
-  const options = command.parse().opts();
+  const options = optionsWith(command.parse(), 'vhostUser', 'vfioUser');
   if (realPath(options.vhostUser) === realPath(options.vfioUser))
     command.error('error: --vhost-user and --vfio-user are two sockets: give each its own path');
   allowMemoryFileSystems(options.allowMemoryFs ?? []);

@@ -4,12 +4,12 @@
 // correct, 1 when a check or the connection failed, 2 for wrong usage.
 import type { Histogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Command, Option } from '@commander-js/extra-typings';
+import { Option } from '@commander-js/extra-typings';
 import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
 import { oneLine } from '../../src/errors.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import { seconds, secondsOrNone, usableCpus, wholeNumber } from '../run/arguments.ts';
-import { usageErrors } from '../run/usage-errors.ts';
+import { newCommand, optionsWith } from '../run/command.ts';
 import { socketAccess, socketMode, socketOwner, socketPath } from '../socket/listening-socket.ts';
 import { Peer, type PeerEvent } from './driver.ts';
 import { HOSTILE_KINDS, hostileKinds } from './hostile.ts';
@@ -26,9 +26,9 @@ const MAX_RATE = 1e9;
 
 const cpuList = (text: string): number[] => usableCpus(text.split(',').map(wholeNumber(0, 1023)));
 
-const program = new Command('vhost-pci-peer')
+const program = newCommand('vhost-pci-peer')
   .description('A virtio-net driver with a vhost-user front-end: sends, checks and echoes packets.')
-  .requiredOption('--vhost-user <path>', "the back-end's socket", socketPath)
+  .option('--vhost-user <path>', "the back-end's socket", socketPath)
   .option('--server', 'listen on the socket instead of connecting')
   .option('--socket-mode <mode>', 'permission bits of the socket of --server, in octal', socketMode)
   .option('--socket-owner <user:group>', 'owner of the socket of --server', socketOwner)
@@ -92,14 +92,12 @@ const program = new Command('vhost-pci-peer')
     new Option('--hostile-ring <ring>', 'ring in which --hostile violates the rule')
       .choices(['rx', 'tx'] as const)
       .default('tx' as const),
-  )
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
-program.configureOutput(usageErrors('vhost-pci-peer', () => program));
+  );
 
 /** With --count: milliseconds without a frame after which those in flight are given up. */
 const COUNT_PATIENCE_MS = 20_000;
 
-type Options = ReturnType<typeof program.opts>;
+type Options = ReturnType<typeof options>;
 
 function createPeer(options: Options): Peer {
   const { window, rate, warmUp, ownStall } = options;
@@ -232,8 +230,8 @@ function verdict(peer: Peer, options: Options, stats: PeerStats): number {
   return 0;
 }
 
-function options(): Options {
-  const given = program.parse().opts();
+function options() {
+  const given = optionsWith(program.parse(), 'vhostUser');
   if (!given.packed && (given.queueSize & (given.queueSize - 1)) !== 0)
     program.error(
       `error: --queue-size ${given.queueSize}: the number of entries of a split ring must be a power of two`,

@@ -4,16 +4,11 @@
 // live, with the contents checked. No root, no hugepages, nothing to install. Exit code 0 when the check
 // passed.
 import { onOutputEnd, print, printed, tell } from '../run/output.ts';
-import { usageErrors } from '../run/usage-errors.ts';
 import { exitOnSignals, Workspace } from '../run/workspace.ts';
 import { runDemo } from './demo.ts';
 import { command } from './options.ts';
 
-command
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
-  .configureOutput(usageErrors('npm start', () => command))
-  .parse();
-const options = command.opts();
+const options = command.parse().opts();
 
 // At the prompt, Ctrl-C belongs to testpmd; this process ends when testpmd does.
 if (options.interactive) process.on('SIGINT', () => {});

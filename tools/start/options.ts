@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The options of `npm start`.
-import { Command, Option } from '@commander-js/extra-typings';
+import { Option } from '@commander-js/extra-typings';
 import { wholeNumber } from '../run/arguments.ts';
+import { newCommand } from '../run/command.ts';
 
 export const FORWARD_MODES = ['io', 'mac', 'macswap', 'rxonly', 'txonly'] as const;
 export type ForwardMode = (typeof FORWARD_MODES)[number];
@@ -25,7 +26,7 @@ export interface DemoOptions {
 const SMALLEST_FRAME = 60;
 const LARGEST_FRAME = 9000;
 
-export const command = new Command('npm start --')
+export const command = newCommand('npm start', 'npm start --')
   .description(
     'A virtio-net driver and this PMD exchange packets through a vhost-pci device, on this machine.',
   )

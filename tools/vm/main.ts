@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // `npm run vm`: two virtual machines with the vhost-pci function between them, and a shell in each for the
 // user.
-import { Command } from '@commander-js/extra-typings';
 import { PmdError } from '../../src/errors.ts';
-import { usageErrors } from '../run/usage-errors.ts';
+import { wholeNumber } from '../run/arguments.ts';
+import { newCommand } from '../run/command.ts';
 import { exitOnSignals } from '../run/workspace.ts';
 import { noDebianReason } from './debian.ts';
 import type { Machine } from './machine.ts';
@@ -13,22 +13,20 @@ import { Rig } from './rig.ts';
 import { consoleCommand, logsOf, sayAtExit, showInTmux, tmuxUsable } from './terminals.ts';
 
 const EXIT_FAILURE = 1;
-const EXIT_USAGE = 2;
+/** As many as the device model takes. */
+const MAX_QUEUE_PAIRS = 128;
 const DAY_MS = 24 * 3600 * 1000;
 
-const command = new Command()
-  .name('npm run vm --')
+const command = newCommand('npm run vm', 'npm run vm --')
   .description('Start two virtual machines with a vhost-pci function between them, and a shell in each.')
   .option('--uio', 'run VM1 without an IOMMU and bind the function to uio_pci_generic', false)
-  .option('--queues <n>', 'queue pairs of the function', '1')
+  .option('--queues <n>', 'queue pairs of the function', wholeNumber(1, MAX_QUEUE_PAIRS), 1)
   .option('--no-tmux', 'print the commands that attach to the consoles even if tmux is installed')
-  .option('--check', 'start both machines, print the next steps, and exit', false)
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE));
-command.configureOutput(usageErrors('vm', () => command));
+  .option('--check', 'start both machines, print the next steps, and exit', false);
 
 main().catch((error: unknown) => {
   const text = error instanceof PmdError ? error.message : String((error as Error).stack);
-  process.stderr.write(`vm: ${text}\n`);
+  process.stderr.write(`npm run vm: ${text}\n`);
   process.exit(EXIT_FAILURE);
 });
 
@@ -40,7 +38,7 @@ async function main(): Promise<void> {
   const rig = await Rig.prepare({ say, maxRunMs: DAY_MS });
   sayAtExit(`The machines have ended; ${logsOf(rig.logs)}`);
   try {
-    await rig.startDevice('--queues', options.queues);
+    await rig.startDevice('--queues', `${options.queues}`);
     say('Starting VM2, the peer');
     const peer = await rig.startPeer();
     say('Starting VM1, which runs the PMD');

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What all programs have in common on their command line.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { nodeArguments, ROOT } from '../../test/support/program.ts';
+
+/** Each program's name in messages, and its main module. */
+const PROGRAMS = [
+  ['vhost-pci-testpmd', 'src/testpmd/main.ts'],
+  ['vhost-pci-device', 'tools/device/main.ts'],
+  ['vhost-pci-peer', 'tools/peer/main.ts'],
+  ['vhost-pci-bench', 'tools/bench/main.ts'],
+  ['vhost-pci-devbind', 'tools/devbind/main.ts'],
+  ['npm start', 'tools/start/main.ts'],
+  ['npm run vm', 'tools/vm/main.ts'],
+] as const;
+
+async function run(main: string, args: readonly string[], stdout: number | 'pipe' = 'pipe') {
+  const child = spawn(process.execPath, [...nodeArguments(main), ...args], {
+    cwd: ROOT,
+    stdio: ['ignore', stdout, 'pipe'],
+  });
+  const text = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name]?.setEncoding('utf8').on('data', (part: string) => {
+      text[name] += part;
+    });
+  }
+  await once(child, 'close');
+  return { code: child.exitCode, ...text };
+}
+
+describe.each(PROGRAMS)('%s', (name, main) => {
+  it('regression: fails with one line when its help is lost to a full disk', async () => {
+    const full = openSync('/dev/full', 'w');
+    const { code, stderr } = await run(main, ['--help'], full);
+    closeSync(full);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^[^\n]*output is lost: ENOSPC: [^\n]*\n$/)]);
+  });
+
+  it('reports an unknown option with its likely meaning in one line', async () => {
+    const { code, stdout, stderr } = await run(main, ['--hepl']);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(
+      new RegExp(`^${name}: unknown option '--hepl'[^\\n]*[Dd]id you mean --help\\?[^\\n]*\n$`),
+    );
+  });
+});
+
+it.each([
+  ['tools/device/main.ts', '--vhost-usr', '--vhost-user'],
+  ['tools/peer/main.ts', '--vhostuser', '--vhost-user'],
+  ['tools/bench/main.ts', 'limti', 'limit'],
+])(
+  'regression: %s names the misspelt word %s before what is missing without it',
+  async (main, word, meant) => {
+    const { code, stderr } = await run(main, [word, '/tmp/a']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`'${word}'`)]);
+    expect(stderr).toContain(`(Did you mean ${meant}`);
+  },
+);
+
+it.each([
+  ['tools/device/main.ts', ['--vhost-user', 'a'], '--vfio-user <path>'],
+  ['tools/peer/main.ts', ['--size', '64'], '--vhost-user <path>'],
+])('%s names a required option that is missing', async (main, args, missing) => {
+  const { code, stderr } = await run(main, args);
+  expect([code, stderr]).toEqual([
+    2,
+    expect.stringContaining(`required option '${missing}' not specified\n`),
+  ]);
+});

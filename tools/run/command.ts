@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The habits that the command lines of tools/ share.
+import { Command, type OptionValues } from '@commander-js/extra-typings';
+import { oneLine } from '../../src/errors.ts';
+import { standardOutput } from '../../src/output/text-writer.ts';
+
+export const EXIT_USAGE = 2;
+
+/**
+ * A command line that reports a mistake in one line, after the program's name, and ends with status 2. Its
+ * help goes through the writer that reports lost output. `shown` is the name in the help, where it differs.
+ */
+export function newCommand(program: string, shown = program): Command {
+  const { stdout, stderr } = standardOutput();
+  const command = new Command(shown);
+  return command
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE))
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      outputError: (text, write) => write(errorLine(program, text, command)),
+    });
+}
+
+/**
+ * One printable line that begins with the program's name. Commander puts "Did you mean …?" on a line of its
+ * own, and says how many arguments there are but not which one is too many.
+ */
+export function errorLine(
+  program: string,
+  text: string,
+  given?: Pick<Command, 'args' | 'registeredArguments'>,
+): string {
+  const surplus = () => `unexpected argument '${given?.args[given.registeredArguments.length]}'`;
+  const error = text
+    .trim()
+    .replace(/^error: /, '')
+    .replace(/^too many arguments.*$/s, surplus);
+  return `${oneLine(`${program}: ${error}`)}\n`;
+}
+
+type Given<Options, Key extends keyof Options> = Options & { [K in Key]-?: NonNullable<Options[K]> };
+
+/**
+ * The options of a parsed command, with those of `keys` required. Commander's own required options are missed
+ * before a misspelt one is reported, which is mostly why they are missing.
+ */
+export function optionsWith<Options extends OptionValues, Key extends string & keyof Options>(
+  command: Command<[], Options>,
+  ...keys: Key[]
+): Given<Options, Key> {
+  const options = command.opts();
+  for (const key of keys) {
+    if (options[key] !== undefined) continue;
+    const option = command.options.find((each) => each.attributeName() === key);
+    command.error(`error: required option '${option?.flags}' not specified`);
+  }
+  return options as Given<Options, Key>;
+}
