@@ -6,6 +6,7 @@ import type { Port } from '../ethdev/port.ts';
 import { type Lcore, launch } from '../lcore/launch.ts';
 import type { LcorePlace } from '../lcore/lcore-list.ts';
 import { native } from '../native.ts';
+import { allForward } from './all-forward.ts';
 import {
   type RunPlan,
   STREAM_CYCLES,
@@ -44,15 +45,18 @@ export class Forwarding {
   readonly #settings: Settings;
   readonly #places: readonly LcorePlace[];
   readonly #output: Output;
+  /** Aborted when the session is to end. */
+  readonly #hurried: AbortSignal;
   #lcores: Lcore[] = [];
   #run: Run | null = null;
   #running = false;
 
   /** `places` are the forwarding lcores. */
-  constructor(settings: Settings, places: readonly LcorePlace[], output: Output) {
+  constructor(settings: Settings, places: readonly LcorePlace[], output: Output, hurried: AbortSignal) {
     this.#settings = settings;
     this.#places = places;
     this.#output = output;
+    this.#hurried = hurried;
   }
 
   get running(): boolean {
@@ -86,8 +90,8 @@ export class Forwarding {
   }
 
   /**
-   * Starts forwarding, after sending `txFirst` bursts on each stream. Reports an error and returns false on
-   * failure.
+   * Starts forwarding, after sending `txFirst` bursts on each stream; resolves when every lcore forwards.
+   * Reports an error and returns false on failure.
    */
   async start(ports: readonly Port[], txFirst: number): Promise<boolean> {
     const refusal = this.#refusal(ports, txFirst);
@@ -184,8 +188,10 @@ export class Forwarding {
 
   async #launch(run: Run, txFirst: number): Promise<boolean> {
     try {
-      this.#launchLcores(run, txFirst);
+      const forwarding = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+      this.#launchLcores(run, txFirst, forwarding);
       await Promise.all(this.#lcores.map((lcore) => lcore.ready));
+      await allForward(forwarding, this.#lcores, this.#hurried);
     } catch (error) {
       await this.#stopLcores();
       this.onFailure(error as Error);
@@ -195,7 +201,7 @@ export class Forwarding {
     return true;
   }
 
-  #launchLcores(run: Run, txFirst: number): void {
+  #launchLcores(run: Run, txFirst: number, forwarding: Int32Array): void {
     const module = new URL(`./fwd/loop${extname(new URL(import.meta.url).pathname)}`, import.meta.url);
     let index = 0;
     for (const { lcore, streams } of run.lcores) {
@@ -213,7 +219,7 @@ export class Forwarding {
         };
       });
       const counters = run.counters.buffer as SharedArrayBuffer;
-      const data: LoopData = { run: this.#runPlan(txFirst), streams: plans, counters };
+      const data: LoopData = { run: this.#runPlan(txFirst), streams: plans, counters, forwarding };
       const cpu = this.#places.find((place) => place.id === lcore)?.cpus;
       this.#lcores.push(launch({ lcore, cpu, module, ports: run.ports, data }));
     }

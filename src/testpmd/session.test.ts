@@ -155,6 +155,23 @@ describe('forwarding', () => {
     expect(session.forwarding.running).toBe(false);
   });
 
+  it.each([1, 3])(
+    'regression: has sent the %i bursts of start tx_first when the command returns',
+    async (bursts) => {
+      await open({ mode: 'rxonly' });
+      expect(await session.forwarding.start(session.ports.forwarding, bursts)).toBe(true);
+      await session.forwarding.stop();
+      expect(session.ports.open.map((port) => port.stats().opackets)).toEqual([32 * bursts, 32 * bursts]);
+    },
+  );
+
+  it('returns from start tx_first when the session is to end', async () => {
+    await open({ mode: 'rxonly' });
+    const started = session.forwarding.start(session.ports.forwarding, 1e9);
+    session.hurry();
+    expect(await started).toBe(true);
+  });
+
   it('is limited to the ports of --portlist and --nb-ports', async () => {
     await open({ portList: [1, 0], nbPorts: 1 });
     expect(session.ports.forwarding.map((port) => port.id)).toEqual([1]);

@@ -36,7 +36,7 @@ export class Session {
     this.settings = settings;
     this.places = places;
     this.output = output;
-    this.forwarding = new Forwarding(settings, places, output);
+    this.forwarding = new Forwarding(settings, places, output, this.#hurry.signal);
   }
 
   /** Runs `job` after all earlier jobs: commands, events and signals never overlap. */

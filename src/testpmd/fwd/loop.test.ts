@@ -17,6 +17,9 @@ let slept: number[];
 let closed: number;
 let counters: Float64Array;
 let pools: Mempool[];
+/** Polls when the loop reported that it forwards; null until then. */
+let underWay: number | null;
+const forwarding = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 /** Packets returned by the poll of this number. */
 let traffic: (poll: number) => number;
 
@@ -25,6 +28,8 @@ beforeEach(() => {
   slept = [];
   closed = 0;
   pools = [];
+  underWay = null;
+  forwarding.fill(0);
   traffic = () => 0;
 });
 afterEach(() => {
@@ -57,10 +62,14 @@ function run(plan: Partial<RunPlan>): void {
       ...{ txMac: '02:00:00:00:00:01', peerMac: '02:00:00:00:00:02' },
     })),
     counters: shared,
+    forwarding,
   };
   const lcore = {
     data,
-    running: () => polls < POLLS,
+    running: () => {
+      if (forwarding[0] > 0) underWay ??= polls;
+      return polls < POLLS;
+    },
     createPool: (options: object) => {
       const pool = new Mempool({ ...options, hugepages: false });
       pools.push(pool);
@@ -140,5 +149,22 @@ describe('the forwarding loop', () => {
     run({ recordCycles: true, emptyPolls: EMPTY_POLLS.on });
     expect(counters[STREAM_CYCLES]).toBeGreaterThan(0);
     expect(counters[STREAM_STRIDE + STREAM_CYCLES]).toBe(0);
+  });
+
+  it('reports that it forwards after the bursts of start tx_first', () => {
+    run({ txFirst: 3, inPlace: false });
+    // Each of the three bursts of either stream is a poll; then there was one round.
+    expect([underWay, forwarding[0]]).toEqual([2 * 3 + 1, 1]);
+  });
+
+  it.each<[string, Partial<RunPlan>]>([
+    ['polling', {}],
+    ['counting cycles', { recordCycles: true }],
+    ['sleeping', { emptyPolls: EMPTY_POLLS.on }],
+  ])('regression: serves each stream once when it is stopped at once, as DPDK does: %s', (_, plan) => {
+    traffic = () => 1;
+    polls = POLLS;
+    run(plan);
+    expect(counters[STREAM_RX]).toBe(1);
   });
 });

@@ -18,15 +18,20 @@ export interface LoopData {
   readonly streams: readonly StreamPlan[];
   /** STREAM_STRIDE float64 counters for each stream of the run, by its index. */
   readonly counters: SharedArrayBuffer;
+  /** One word: how many lcores of the run have sent their first bursts and forward now. */
+  readonly forwarding: Int32Array;
 }
 
 export default function loop(lcore: LcoreContext<LoopData>): void {
-  const { run } = lcore.data;
+  const { run, forwarding } = lcore.data;
   const engine = engineNamed(run.mode);
   const streams = openStreams(lcore);
   if (run.txFirst > 0) sendFirst(streams, lcore);
   engine.begin?.(lcore);
   for (const stream of streams) engine.streamInit?.(stream, lcore);
+  Atomics.add(forwarding, 0, 1);
+  Atomics.notify(forwarding, 0);
+  // As in testpmd, a loop that is stopped at once has served each stream once.
   if (run.emptyPolls > 0 && !engine.generates) forwardSleeping(engine, streams, lcore);
   else if (run.recordCycles) forwardCounting(engine, streams, lcore);
   else forward(engine, streams, lcore);
@@ -60,13 +65,14 @@ function sendFirst(streams: readonly FwdStream[], lcore: LcoreContext): void {
 }
 
 function forward(engine: FwdEngine, streams: readonly FwdStream[], lcore: LcoreContext): void {
-  while (lcore.running()) {
+  do {
     for (let i = 0; i < streams.length; i++) engine.packetFwd(streams[i]);
-  }
+  } while (lcore.running());
 }
 
 function forwardCounting(engine: FwdEngine, streams: readonly FwdStream[], lcore: LcoreContext): void {
-  while (lcore.running()) countedRound(engine, streams);
+  do countedRound(engine, streams);
+  while (lcore.running());
 }
 
 /**
@@ -82,10 +88,11 @@ function forwardSleeping(
   const { emptyPolls, recordCycles } = lcore.data.run;
   const round = recordCycles ? countedRound : plainRound;
   const sleeper = lcore.createSleeper(streams.map(({ rx }) => rx));
-  for (let empty = 0; lcore.running(); ) {
+  let empty = 0;
+  do {
     if (round(engine, streams) > 0) empty = 0;
     else if (++empty >= emptyPolls) sleeper.sleep();
-  }
+  } while (lcore.running());
   sleeper.close();
 }
 
