@@ -268,6 +268,55 @@ describe('the prompt', () => {
   });
 });
 
+/** testpmd on a terminal of its own; it reads what is written to `stdin`. */
+function onTerminal(...args: readonly string[]) {
+  const pty = 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)';
+  const child = spawn('python3', ['-c', pty, process.execPath, ...program, ...args], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const terminal = {
+    out: '',
+    stdin: child.stdin,
+    exit: new Promise((resolve) => child.once('close', resolve)),
+  };
+  child.stdout.on('data', (data) => {
+    terminal.out += data;
+  });
+  return terminal;
+}
+
+it.skipIf(programMissing('python3', 'python3', 'test of a terminal'))(
+  'regression: <TAB> adds a blank after a word, and offers the options at the first stroke where there are several',
+  async () => {
+    const terminal = onTerminal(LCORES, '--vdev', 'net_null0', '--', '-i');
+    await until('there is a prompt', () => terminal.out.includes('testpmd> '));
+    // One key at a time: readline takes a <TAB> among other characters for pasted text.
+    const type = async (keys: string, echo: string) => {
+      terminal.stdin.write(keys);
+      await until(`'${echo}' is shown`, () => terminal.out.endsWith(echo));
+    };
+    await type('sho', 'sho');
+    await type('\t', 'show ');
+    await type('con', 'show con');
+    await type('\t', 'show config ');
+    await type('cor', 'show config cor');
+    await type('\t', 'show config cores ');
+    terminal.stdin.write('\r');
+    await until('the command has run', () => terminal.out.includes('List of forwarding lcores:  1'));
+    await type('st', 'st');
+    terminal.stdin.write('\t');
+    await until('there are two options', () =>
+      terminal.out.includes('\r\n start\r\n stop: Stop packet forwarding and show its statistics.\r\n'),
+    );
+    await type('a', 'a');
+    await type('\t', 'art ');
+    terminal.stdin.write('\r');
+    await until('forwarding starts', () => terminal.out.includes('io packet forwarding - ports=1'));
+    terminal.stdin.write('quit\r');
+    expect(await terminal.exit).toBe(0);
+  },
+);
+
 describe('a device that accepts the connection and never answers', () => {
   let folder: string;
   let path: string;
@@ -323,26 +372,14 @@ describe('a device that accepts the connection and never answers', () => {
   it.skipIf(programMissing('python3', 'python3', 'test of a terminal'))(
     'regression: does not keep ^C at a terminal from it',
     async () => {
-      const child = spawn(
-        'python3',
-        [
-          ...['-c', 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)', process.execPath],
-          ...[...program, LCORES, '--vdev', 'net_null0', '--', '-i'],
-        ],
-        { stdio: ['pipe', 'pipe', 'inherit'] },
-      );
-      let out = '';
-      child.stdout.on('data', (data) => {
-        out += data;
-      });
-      const exit = new Promise((resolve) => child.once('close', resolve));
-      await until('there is a prompt', () => out.includes('testpmd> '));
-      child.stdin.write(`port attach net_vhost_pci0,path=${path}\r`);
+      const terminal = onTerminal(LCORES, '--vdev', 'net_null0', '--', '-i');
+      await until('there is a prompt', () => terminal.out.includes('testpmd> '));
+      terminal.stdin.write(`port attach net_vhost_pci0,path=${path}\r`);
       await connected;
-      child.stdin.write('\x03');
-      expect(await exit).toBe(0);
-      expect(out).toMatch(/Failed to attach port .*: a signal arrived/);
-      expect(out).toContain('Bye...');
+      terminal.stdin.write('\x03');
+      expect(await terminal.exit).toBe(0);
+      expect(terminal.out).toMatch(/Failed to attach port .*: a signal arrived/);
+      expect(terminal.out).toContain('Bye...');
     },
   );
 });

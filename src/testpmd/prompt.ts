@@ -46,7 +46,13 @@ async function editLines(
     output: output.terminal(),
     terminal: true,
     prompt: PROMPT,
-    completer: (line: string) => [complete(commands, line), line.split(/\s+/).pop() ?? ''],
+    completer: (line: string) => {
+      const { added, options } = complete(commands, line);
+      // Node's own list comes with the second <TAB> only, and shows no help.
+      if (options.length > 0) output.event(['', ...options].join('\n '));
+      const [last = ''] = /\S*$/.exec(line) ?? [];
+      return [added === '' ? [] : [last + added], last];
+    },
   });
   let mine = false;
   let running = false;

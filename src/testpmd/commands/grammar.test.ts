@@ -49,13 +49,38 @@ describe('the grammar', () => {
     });
   });
 
-  it('completes words', () => {
-    expect(complete(commands, 'sto')).toEqual(['stop']);
-    expect(complete(commands, 'show port ')).toEqual(['info', 'stats', 'summary', 'xstats']);
-    expect(complete(commands, 'show port s')).toEqual(['stats', 'summary']);
-    expect(complete(commands, 'show port stats ')).toEqual(['all']);
-    expect(complete(commands, 'set fwd mac')).toEqual(['mac', 'macswap']);
-    expect(complete(commands, 'nothing ')).toEqual([]);
+  it.each([
+    ['sto', 'p '],
+    ['stop', ' '],
+    ['  show  con', 'fig '],
+    ['show port xs', 'tats '],
+    ['show port stats a', 'll '],
+    ['set fwd macs', 'wap '],
+    ['set fwd ma', 'c'],
+  ])('regression: completes "%s" by "%s", with a blank after the only word that fits', (line, added) => {
+    expect(complete(commands, line)).toEqual({ added, options: [] });
+  });
+
+  it('offers what may come next where several things may', () => {
+    const offered = (line: string) => {
+      const { added, options } = complete(commands, line);
+      expect(added).toBe('');
+      return options;
+    };
+    expect(offered('st')).toEqual(['start', 'stop: Stop packet forwarding and show its statistics.']);
+    expect(offered('start ')).toEqual([
+      '[RETURN]: Start packet forwarding with the current configuration.',
+      'tx_first: Start packet forwarding after sending n bursts (1) on each stream.',
+    ]);
+    expect(offered('start tx_first ').map((option) => option.split(':')[0])).toEqual(['(n)', '[RETURN]']);
+    expect(offered('show port stats ').map((option) => option.split(':')[0])).toEqual([
+      '(port_id|all)',
+      'all',
+    ]);
+    expect(offered('set fwd mac').map((option) => option.split(':')[0])).toEqual(['mac', 'macswap']);
+    expect(offered('stop ')).toEqual(['[RETURN]: Stop packet forwarding and show its statistics.']);
+    expect(offered('nothing ')).toEqual([]);
+    expect(offered('').length).toBeGreaterThan(8);
   });
 
   it('compiles every row, without duplicates', () => {

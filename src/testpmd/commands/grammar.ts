@@ -33,7 +33,8 @@ interface Token {
   readonly words: readonly string[];
   readonly kind: RegExp | null;
   readonly optional: boolean;
-  /** How help shows the token. */
+  /** How help shows the token, without and with the brackets of an optional one. */
+  readonly bare: string;
   readonly shown: string;
 }
 
@@ -62,6 +63,7 @@ export function compile(pattern: string): Token[] {
       words,
       kind,
       optional,
+      bare,
       shown: optional ? `[${bare}]` : bare,
     };
   });
@@ -104,20 +106,49 @@ function accepts(token: Token, word: string | undefined): boolean {
   return token.kind ? token.kind.test(word) : token.words.includes(word);
 }
 
-/** Returns completions of the last word of an unfinished line, for the <TAB> key. */
-export function complete<C>(commands: readonly Command<C>[], line: string): string[] {
-  const words = line.trimStart().split(/\s+/);
-  const last = words.pop() ?? '';
-  const candidates = new Set<string>();
+export interface Completion {
+  /** What the <TAB> key adds to the line: the rest of the only word that fits, and a blank. */
+  readonly added: string;
+  /** What may come next, where more than that is possible. */
+  readonly options: readonly string[];
+}
+
+/** As in DPDK's cmdline; where several words fit, what they have in common is added first. */
+export function complete<C>(commands: readonly Command<C>[], line: string): Completion {
+  const typed = line.trimStart().split(/\s+/);
+  const last = typed.pop() ?? '';
+  const helps = new Map<string, Set<string>>();
+  const words = new Set<string>();
   for (const command of commands) {
     const tokens = compile(command.pattern);
-    if (!words.every((word, i) => tokens[i] && accepts(tokens[i], word))) continue;
-    const next = tokens[words.length];
-    if (!next) continue;
-    const choices = next.kind === KINDS['<port>'] ? ['all'] : next.words;
-    for (const word of choices) if (word.startsWith(last)) candidates.add(word);
+    if (!typed.every((word, i) => tokens[i] && accepts(tokens[i], word))) continue;
+    const next: Token | undefined = tokens[typed.length];
+    const fitting = wordsOf(next).filter((word) => word.startsWith(last));
+    for (const word of fitting) words.add(word);
+    const more =
+      last === '' ? [...(next?.kind ? [next.bare] : []), ...(next?.optional === false ? [] : [RETURN])] : [];
+    for (const option of [...fitting, ...more])
+      helps.set(option, (helps.get(option) ?? new Set()).add(command.help));
   }
-  return [...candidates].sort();
+  const added = words.size < helps.size ? '' : whatFits([...words], last);
+  if (added !== '') return { added, options: [] };
+  const help = ([only, ...others]: string[]) => (others.length === 0 ? `: ${only}` : '');
+  return { added, options: [...helps].map(([option, of]) => `${option}${help([...of])}`).sort() };
+}
+
+/** Shown where the line is complete. */
+const RETURN = '[RETURN]';
+
+function wordsOf(token: Token | undefined): readonly string[] {
+  return token?.kind === KINDS['<port>'] ? ['all'] : (token?.words ?? []);
+}
+
+function whatFits(words: readonly string[], last: string): string {
+  const [first = '', ...others] = words;
+  if (words.length === 1) return `${first.slice(last.length)} `;
+  let end = last.length;
+  while (end < first.length && others.every((word) => word[end] === first[end])) end++;
+  return first.slice(last.length, end);
 }
 
 /** The usage line of a command: `show port (info|stats) (port_id|all)`. */
