@@ -358,6 +358,29 @@ describe('a device that accepts the connection and never answers', () => {
     },
   );
 
+  it('regression: says why the start failed before it says Bye', async () => {
+    const command = [
+      process.execPath,
+      ...program,
+      LCORES,
+      '--vdev',
+      `net_vhost_pci0,path=${path}`,
+      '--',
+      '-i',
+    ];
+    // One stream for both, as on a terminal.
+    const child = spawn('sh', ['-c', 'exec "$@" 2>&1', 'sh', ...command], { stdio: 'pipe' });
+    let out = '';
+    child.stdout.on('data', (data) => {
+      out += data;
+    });
+    const exit = new Promise((resolve) => child.once('close', resolve));
+    await connected;
+    child.kill('SIGTERM');
+    expect(await exit).toBe(0);
+    expect(out).toMatch(/preparing to exit\.\.\.\nvhost-pci-testpmd: Failed to open [^\n]*\n\nBye\.\.\.\n$/);
+  });
+
   it('regression: lets a signal end port attach', async () => {
     const cli = new Cli([LCORES, '--vdev', 'net_null0', '--', '-i']);
     await cli.until(/testpmd> $/);

@@ -56,11 +56,10 @@ async function main(args: readonly string[]): Promise<void> {
     else native.setAffinityOfAll(lcores.main.cpus);
   }
   try {
-    await session.serialize(() => session.init([...line.eal.allowed, ...line.eal.vdevs]));
-    await (settings.interactive ? interact(session, signalled) : runAlone(session));
+    await session.serialize(() => openDevices(session, [...line.eal.allowed, ...line.eal.vdevs]));
+    if (session.quitting) await session.ended;
+    else await (settings.interactive ? interact(session, signalled) : runAlone(session));
   } catch (error) {
-    // Let the listener of a signal that interrupted a wait for a device run; the session then ends in order.
-    while (native.endSignalWaits()) await turn();
     if (!session.quitting) {
       for (const port of session.ports.open) port.close();
       throw error;
@@ -70,6 +69,21 @@ async function main(args: readonly string[]): Promise<void> {
   }
   // All resources are released. A slow reader still gets all output; a signal ends the wait.
   await session.untilHurried(output.settled());
+}
+
+/**
+ * A signal may end the wait for a device: the session then ends in order, after the line that says what it
+ * waited for.
+ */
+async function openDevices(session: Session, devices: readonly string[]): Promise<void> {
+  try {
+    await session.init(devices);
+  } catch (error) {
+    // Let the signal's listener run.
+    while (native.endSignalWaits()) await turn();
+    if (!session.quitting) throw error;
+    output.complain(`${NAME}: ${(error as Error).message}`);
+  }
 }
 
 function sayHello({ settings }: CommandLine): void {
