@@ -26,6 +26,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'machine-memory.ts': 'how much memory this machine and process may have',
   'alignment.ts': 'pages, and multiples of a size',
   'byte-size.ts': 'sizes as text',
+  'socket-path.ts': 'the limit of a socket path',
   'arguments.ts': 'checks of what the public API is given',
   'errors.ts': 'the one kind of error',
 };

@@ -241,7 +241,17 @@ describe('vhost-pci-device', () => {
 
   it('regression: refuses a socket without a path', async () => {
     const run = await end('--vhost-user', '', '--vfio-user', join(folder, 'b'));
-    expect([run.code, run.stderr]).toEqual([2, expect.stringContaining('Expected a socket path.')]);
+    expect([run.code, run.stderr]).toEqual([2, expect.stringContaining('Expected the path of a socket.')]);
+  });
+
+  it('regression: refuses a path that is too long for a socket before it makes the other one', async () => {
+    const long = join(folder, 'x'.repeat(100));
+    const run = await end('--vhost-user', join(folder, 'a'), '--vfio-user', long);
+    expect([run.code, run.stderr]).toEqual([
+      2,
+      `vhost-pci-device: option '--vfio-user <path>' argument '${long}' is invalid. The path of a socket has at most 107 bytes, and this one has ${long.length}.\n`,
+    ]);
+    expect(existsSync(join(folder, 'a'))).toBe(false);
   });
 
   it('names a path that cannot be used, in one line, with code 1', async () => {

@@ -35,10 +35,12 @@ class ConnectingConnector implements Connector {
       const refused = code === 'ECONNREFUSED';
       if (refused && isOtherFile(this.#path))
         throw new PmdError('ENOTSOCK', `Failed to ${action}: it is not a socket`);
-      const advice = 'start vhost-pci-device first, or listen here with --server';
-      if (code === 'ENOENT')
-        throw new PmdError(code, `Failed to ${action}: there is no such socket; ${advice}`);
-      if (refused) throw new PmdError(code, `Failed to ${action}: no process listens there; ${advice}`);
+      const what = refused ? 'connection refused' : 'no such socket';
+      if (refused || code === 'ENOENT')
+        throw new PmdError(
+          code,
+          `Failed to ${action}: ${what}; is vhost-pci-device running? (--server listens for one in client mode)`,
+        );
       throw failedTo(action, cause);
     }
   }

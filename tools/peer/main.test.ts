@@ -25,13 +25,18 @@ describe('vhost-pci-peer', () => {
     const { status, stderr } = run('--vhost-user', '/nonexistent/socket');
     expect(status).toBe(1);
     expect(stderr).toMatch(
-      /^vhost-pci-peer: Failed to connect .* at \/nonexistent\/socket: there is no such socket; start vhost-pci-device first.*\n$/,
+      /^vhost-pci-peer: Failed to connect .* at \/nonexistent\/socket: no such socket; is vhost-pci-device running\? [^\n]*\n$/,
     );
   });
 
   it.each([
     ['no socket', [], /--vhost-user/],
     ['an unknown option', ['--vhost-user', 's', '--frobnicate'], /--frobnicate/],
+    [
+      'a path that is too long for a socket',
+      ['--vhost-user', 's'.repeat(108)],
+      /--vhost-user .* The path of a socket has at most 107 bytes, and this one has 108\./,
+    ],
     ['an unknown mode', ['--vhost-user', 's', '--mode', 'shout'], /--mode/],
     ['a frame that is too long', ['--vhost-user', 's', '--size', '9217'], /60 to 9216/],
     [
@@ -68,6 +73,18 @@ describe('vhost-pci-peer', () => {
     expect(stderr).toMatch(message);
     // regression: exactly one line, in the form that all programs here use
     expect(stderr).toMatch(/^vhost-pci-peer: [^\n]*\n$/);
+  });
+
+  it('regression: asks for vhost-pci-device where nobody listens any more', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'peer-main-'));
+    const path = join(folder, 's');
+    native.close(native.unixListen(path));
+    const { status, stderr } = run('--vhost-user', path);
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringContaining(`at ${path}: connection refused; is vhost-pci-device running?`),
+    ]);
+    rmSync(folder, { recursive: true });
   });
 
   it('reports a file in place of its socket', () => {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   numberList,
@@ -103,6 +105,15 @@ describe('dpdk-testpmd', () => {
 });
 
 describe('a workspace', () => {
+  it('names TMPDIR where it is too long for a socket', () => {
+    const parent = mkdtempSync(join(tmpdir(), 'x'.repeat(80)));
+    const workspace = new Workspace(parent);
+    expect(() => workspace.path('u'.repeat(20))).toThrow(
+      /^Failed to use \/.*: the path of a socket has at most 107 bytes, and this one has \d+; set TMPDIR to a shorter one$/,
+    );
+    rmSync(parent, { recursive: true });
+  });
+
   it('returns paths that are unused and short enough for a socket', () => {
     expect(() => new Workspace('/nowhere')).toThrow(
       'Failed to create a folder in /nowhere (set TMPDIR to a writable one): ENOENT: no such file or directory',

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { codeOf, PmdError } from '../../src/errors.ts';
+import { socketPathFault } from '../../src/socket-path.ts';
 import type { Child } from './child.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -11,7 +12,6 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 
 export class Workspace {
-  /** Unix socket paths are limited to 107 bytes: keep file names here short. */
   readonly folder: string;
   #names = 0;
 
@@ -30,9 +30,12 @@ export class Workspace {
     process.on('exit', () => this.remove());
   }
 
-  /** A path that has not been handed out before. */
+  /** A path for a socket that has not been handed out before. Throws ENAMETOOLONG. */
   path(name: string): string {
-    return join(this.folder, `${name}${this.#names++}`);
+    const path = join(this.folder, `${name}${this.#names++}`);
+    const fault = socketPathFault(path);
+    if (fault === null) return path;
+    throw new PmdError('ENAMETOOLONG', `Failed to use ${path}: ${fault}; set TMPDIR to a shorter one`);
   }
 
   remove(): void {

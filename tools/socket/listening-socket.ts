@@ -5,6 +5,7 @@ import { lstatSync, type Stats, statSync, unlinkSync } from 'node:fs';
 import { InvalidArgumentError, type OptionValues } from '@commander-js/extra-typings';
 import { failedTo, PmdError } from '../../src/errors.ts';
 import { native, type SocketAccess } from '../../src/native.ts';
+import { socketPathFault } from '../../src/socket-path.ts';
 
 interface Identity {
   readonly dev: bigint;
@@ -43,7 +44,8 @@ export class ListeningSocket {
 
 /** Parses an option that is the path of a socket. */
 export function socketPath(text: string): string {
-  if (text === '') throw new InvalidArgumentError('Expected a socket path.');
+  const fault = text === '' ? 'expected the path of a socket' : socketPathFault(text);
+  if (fault !== null) throw new InvalidArgumentError(`${fault.charAt(0).toUpperCase()}${fault.slice(1)}.`);
   return text;
 }
 

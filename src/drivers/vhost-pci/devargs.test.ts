@@ -11,6 +11,13 @@ describe('devargs of net_vhost_pci', () => {
 
   it.each([
     [{}, /needs path=/],
+    [
+      { path: `/${'a'.repeat(107)}` },
+      /path=\/a+: the path of a socket has at most 107 bytes, and this one has 108$/,
+    ],
+    // The limit is of bytes, not of characters.
+    [{ path: `/${'ä'.repeat(53)}x` }, /at most 107 bytes, and this one has 108$/],
+    [{ path: `/${'ä'.repeat(53)}` }, /no such socket/],
     [{ path, queues: '0' }, /queues=0 is not a positive number/],
     [{ path, queues: 'two' }, /queues=two/],
     [{ path, mac: '01:00:00:00:00:00' }, /mac=01:00:00:00:00:00 is not a unicast/],

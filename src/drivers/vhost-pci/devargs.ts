@@ -11,6 +11,7 @@ import { dataPathFeatures } from '../../engines/features.ts';
 import { PmdError } from '../../errors.ts';
 import { integerArg, macArg } from '../../ethdev/devargs.ts';
 import { parsePciAddress } from '../../pci/address.ts';
+import { socketPathFault } from '../../socket-path.ts';
 import type { FeatureSet } from '../../virtio/features.ts';
 
 export const VHOST_PCI_DEVARGS = ['path', 'queues', 'mac', 'mem', 'csum', 'tso', 'max-peer-memory'] as const;
@@ -45,6 +46,8 @@ function parsePlace(name: string, path: string | undefined): VhostPciDevargs['pl
   if (address !== null && path !== undefined)
     throw new PmdError('VPCI_DEVARGS', `Failed to probe ${name}: path= is for --vdev net_vhost_pci<N>`);
   if (address !== null) return { address };
+  const fault = socketPathFault(path ?? '');
+  if (fault !== null) throw new PmdError('VPCI_DEVARGS', `Failed to probe ${name}: path=${path}: ${fault}`);
   if (path) return { path };
   throw new PmdError('VPCI_DEVARGS', `Failed to probe ${name}: it needs path=<socket of vhost-pci-device>`);
 }
