@@ -187,6 +187,10 @@ describe('vhost-pci-bench', () => {
       ...['limit', '--peer', 'builtin', '--rounds', '1', '--seconds', '1', '--no-huge', '--json', file],
     );
     expect([code, stderr]).toEqual([0, expect.stringContaining('tx-64, round 1 of 1')]);
+    // regression: the first line says what comes, before the first round has ended
+    expect(stderr).toMatch(
+      /^limit: rx-64, tx-64; 1 rounds? of 1 s, peer builtin, rings of 256, [^\n]*CPU \d+\n/,
+    );
     const { rows } = JSON.parse(readFileSync(file, 'utf8'));
     expect(rows.map((row: { case: string }) => row.case)).toEqual(['rx-64', 'tx-64']);
     for (const row of rows) expect(row.limit_mpps).toBeGreaterThan(0);

@@ -75,6 +75,8 @@ async function runSuite<Own extends OptionValues, Row>(
   requirePeerFor(options.peer, cases);
   const settings = settle(options, tell);
   requireWritable(options.json);
+  const cpus = `CPU ${settings.backEndCpu} against CPU ${settings.peerCpu}`;
+  tell(`${spec.name}: ${cases.map(({ name }) => name).join(', ')}; ${settingsLine(settings)}, ${cpus}`);
   const plan = { settings, cases, workspace: new Workspace(), progress: tell };
   const { rows, dpdkVersion } = await spec.run(plan, options);
   const machine = describeMachine(dpdkVersion, settings.hugepages);
