@@ -134,7 +134,7 @@ describe('npm start', () => {
     await until('its folder is gone', () => readdirSync(folder).length === 0);
   });
 
-  it('ends its children when it is interrupted', async () => {
+  it('regression: prints the totals and ends its children when Ctrl-C interrupts it', async () => {
     const child = startTool(MAIN, ['--duration', '60'], { TMPDIR: folder });
     let stdout = '';
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -144,12 +144,25 @@ describe('npm start', () => {
     await until('packets flow', () => stdout.includes('t=1 s'));
     const children = childrenOf(child.pid as number);
     expect(children).toHaveLength(3);
+    // Ctrl-C goes to the terminal's whole process group: the children must not be in it.
+    for (const { pid } of children) expect(groupOf(pid)).toBe(pid);
+    // npm passes on what the terminal has sent to all.
     child.kill('SIGINT');
-    expect((await ended).code).toBe(130);
+    child.kill('SIGINT');
+    const { code, stderr } = await ended;
+    expect([code, stderr]).toEqual([130, '']);
+    expect(stdout).toMatch(/^peer: (\d+) sent, \1 received; all came back/m);
+    expect(stdout).toMatch(/^pmd: {2}\d+ received, \d+ sent, 0 dropped/m);
     await until('they are gone', () => children.every(({ pid }) => !existsSync(`/proc/${pid}`)));
     expect(readdirSync(folder)).toEqual([]);
   });
 });
+
+/** proc_pid_stat(5): the process group is the third field after the name. */
+function groupOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]);
+}
 
 function childrenOf(parent: number): { pid: number; line: string }[] {
   return readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8')

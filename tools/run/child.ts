@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A child process of a tool or a test. Its output is collected, every wait is bounded, and it does not
 // outlive us: it is ended by its process id on stop(), when this process exits, and in any case after
-// `maxRunMs`.
+// `maxRunMs`. The terminal's keys do not reach it, unless it was given the terminal: Ctrl-C ends us, who end
+// our children in order; Ctrl-Z stops them with us.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { appendFileSync, readFileSync } from 'node:fs';
 import { PmdError } from '../../src/errors.ts';
@@ -31,6 +32,13 @@ const running = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
+process.on('SIGTSTP', () => {
+  for (const child of running) child.kill('SIGSTOP');
+  process.once('SIGCONT', () => {
+    for (const child of running) child.kill('SIGCONT');
+  });
+  process.kill(process.pid, 'SIGSTOP');
+});
 
 export class Child {
   readonly name: string;
@@ -57,6 +65,7 @@ export class Child {
     const [program = '', ...args] = [...boundToUs(), ...spec.command];
     this.#child = spawn(program, args, {
       stdio: spec.terminal ? 'inherit' : 'pipe',
+      detached: !spec.terminal,
       env: { ...process.env, ...spec.env },
       cwd: spec.cwd,
     });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from 'vitest';
-import { picture, pmdTotals, secondLine, summary } from './text.ts';
+import { picture, pmdTotals, secondLine, sharedCpu, summary } from './text.ts';
 import { peerMode } from './traffic.ts';
 
 const TESTPMD_END = `
@@ -58,6 +58,11 @@ it('the peer’s mode matches the PMD’s', () => {
   expect(['io', 'mac', 'macswap', 'rxonly', 'txonly'].map((mode) => peerMode(mode as 'io'))).toEqual([
     ...['both', 'both', 'both', 'generate', 'sink'],
   ]);
+});
+
+it('regression: two poll loops on one CPU are pointed out', () => {
+  expect(sharedCpu([0, 1])).toEqual([]);
+  expect(sharedCpu([3, 3])).toEqual([expect.stringContaining('Both poll loops share CPU 3')]);
 });
 
 it('the picture shows both ends, their CPUs and the frames', () => {

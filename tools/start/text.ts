@@ -17,6 +17,14 @@ export function picture(options: DemoOptions, cpus: readonly [number, number]): 
   );
 }
 
+/** What to expect where there is one CPU for both poll loops. */
+export function sharedCpu([pmd, peer]: readonly [number, number]): string[] {
+  if (pmd !== peer) return [];
+  return [
+    `Both poll loops share CPU ${pmd}, the only one that this process may use: they take turns, and the rates say little`,
+  ];
+}
+
 /** "t=3 s  peer→pmd 8.12 Mpps  pmd→peer 8.12 Mpps  checked 24.1 M  lost 0  bad 0" */
 export function secondLine(t: number, now: Sample, before: Sample): string {
   const rate = (count: number) => `${(count / now.seconds / 1e6).toFixed(2)} Mpps`;
