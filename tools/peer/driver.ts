@@ -15,6 +15,8 @@ const RETRY_MS = 200;
 const POLL_MS = 5;
 
 export type PeerEvent =
+  /** As a server: back-ends can connect from now on. */
+  | { readonly kind: 'listening' }
   /** Traffic flows; `features` are the negotiated ones. */
   | { readonly kind: 'up'; readonly features: bigint }
   /** The back-end went away. */
@@ -91,10 +93,15 @@ export class Peer {
     const session = this.#session;
     this.#session = undefined;
     try {
-      if (session) addStats(this.#past, await session.stop());
+      if (session) this.#keep(await session.stop());
     } finally {
       this.#free();
     }
+  }
+
+  /** The totals of a connection that has ended. */
+  #keep(totals: PeerStats): void {
+    addStats(this.#past, { ...totals, lost: totals.missing });
   }
 
   #free(): void {
@@ -107,6 +114,7 @@ export class Peer {
   async #begin(): Promise<void> {
     try {
       this.#connector = createConnector(this.options.path, this.options.server, this.options.socketAccess);
+      if (this.options.server) this.onEvent({ kind: 'listening' });
       await this.#connect();
     } catch (error) {
       if (this.#mayRetry(error)) {
@@ -124,7 +132,7 @@ export class Peer {
     const options = { ...this.options, histogram: this.histogram };
     const session = await PeerConnection.start(fd, options, (bytes) => this.#memoryFor(bytes), signal);
     if (!session.channel.open || signal.aborted) {
-      addStats(this.#past, await session.abandon());
+      this.#keep(await session.abandon());
       throw new PmdError(
         'VPCI_BACKEND_GONE',
         `vhost-user back-end at ${this.options.path} closed the connection`,
@@ -150,7 +158,7 @@ export class Peer {
     if (this.#session !== session) return;
     this.#session = undefined;
     this.#connecting = (async () => {
-      addStats(this.#past, await session.abandon());
+      this.#keep(await session.abandon());
       this.onEvent({ kind: 'down', reason });
       if (!this.options.reconnect) this.failure = reason;
       else await this.#reconnect(reason);
@@ -163,7 +171,7 @@ export class Peer {
     if (this.#session !== session) return;
     this.#session = undefined;
     this.failure = reason;
-    addStats(this.#past, await session.abandon());
+    this.#keep(await session.abandon());
   }
 
   #mayRetry(error: unknown): error is PmdError {

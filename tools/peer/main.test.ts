@@ -131,8 +131,16 @@ describe('vhost-pci-peer', () => {
       const folder = mkdtempSync(join(tmpdir(), 'peer-main-'));
       const socket = join(folder, 's');
       const child = spawn(process.execPath, [...MAIN, '--server', '--vhost-user', socket]);
+      let stderr = '';
+      child.stderr.on('data', (data) => {
+        stderr += data;
+      });
       try {
-        await until('it listens', () => existsSync(socket));
+        await until('it says that it waits', () => stderr.includes('\n'));
+        expect([stderr, existsSync(socket)]).toEqual([
+          `Waiting for a back-end to connect to ${socket}\n`,
+          true,
+        ]);
         child.kill(signal);
         await until('it ended', () => child.exitCode !== null || child.signalCode !== null);
         expect(child.exitCode).toBe(0);

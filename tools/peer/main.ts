@@ -168,10 +168,14 @@ class Reporter {
 }
 
 /** Reports events on stderr, because stdout is for statistics only. */
-function eventReporter(): (event: PeerEvent) => void {
+function eventReporter(path: string): (event: PeerEvent) => void {
   const { stderr } = standardOutput();
   let wasUp = false;
   return (event) => {
+    if (event.kind === 'listening') {
+      stderr.line(`Waiting for a back-end to connect to ${path}`);
+      return;
+    }
     if (event.kind === 'up') {
       wasUp = true;
       stderr.line(`The back-end is up, features 0x${event.features.toString(16)}`);
@@ -185,7 +189,7 @@ function eventReporter(): (event: PeerEvent) => void {
 
 async function run(options: Options): Promise<number> {
   const peer = createPeer(options);
-  peer.onEvent = eventReporter();
+  peer.onEvent = eventReporter(options.vhostUser);
   let interrupted = false;
   const interrupt = (): void => {
     interrupted = true;

@@ -17,6 +17,8 @@ export interface PeerStats {
   kicks: number;
   /** Frames that are expected back and in flight or lost: sent but not received. */
   missing: number;
+  /** Those of them that cannot come back any more, because their connection has ended. */
+  lost: number;
 }
 
 export const noStats = (): PeerStats => ({
@@ -30,6 +32,7 @@ export const noStats = (): PeerStats => ({
   ringErrors: 0,
   kicks: 0,
   missing: 0,
+  lost: 0,
 });
 
 /** Adds `more` to `sum`. */
@@ -69,6 +72,7 @@ export function pairStats(rx: DriverQueueHandle, tx: DriverQueueHandle, expectsB
     ringErrors: read(received, 'ring_errors') + read(sent, 'ring_errors'),
     kicks: read(received, 'kicks') + read(sent, 'kicks'),
     missing: expectsBack ? Math.max(0, txPackets - rxPackets) : 0,
+    lost: 0,
   };
 }
 
@@ -90,16 +94,18 @@ export function periodLine(now: Readonly<PeerStats>, before: Readonly<PeerStats>
   return [
     `tx ${mpps(now.txPackets - before.txPackets)} Mpps`,
     `rx ${mpps(now.rxPackets - before.rxPackets)} Mpps`,
-    totals(now, 'in flight'),
+    counts(now, [`in flight ${now.missing - now.lost}`, ...(now.lost > 0 ? [`lost ${now.lost}`] : [])]),
   ].join('   ');
 }
 
-/** Totals in one line. Missing frames are in flight while traffic flows, and lost afterwards. */
-export function totals(stats: Readonly<PeerStats>, missing: 'in flight' | 'lost' = 'lost'): string {
+/** Totals in one line, when no frame can come back any more. */
+export const totals = (stats: Readonly<PeerStats>): string => counts(stats, [`lost ${stats.missing}`]);
+
+function counts(stats: Readonly<PeerStats>, missing: readonly string[]): string {
   return [
     `sent ${stats.txPackets}`,
     `received ${stats.rxPackets}`,
-    `${missing} ${stats.missing}`,
+    ...missing,
     `bad checksum ${stats.badChecksum}`,
     `out of sequence ${stats.outOfSequence}`,
     `bad frames ${stats.badFrame}`,
