@@ -74,6 +74,26 @@ describe('launch', () => {
     expect(lcore.stats[0]).toBe(7);
   });
 
+  it.each([
+    ['a function', 'module.exports = (lcore) => { lcore.stats[0] = 7; };'],
+    [
+      'an object as compilers write it',
+      'exports.__esModule = true; exports.default = (lcore) => { lcore.stats[0] = 7; };',
+    ],
+  ])('regression: runs a CommonJS module whose export is %s', async (_, text) => {
+    const lcore = launch({ cpu, module: module(text, 'cjs') });
+    await lcore.exited;
+    expect(lcore.stats[0]).toBe(7);
+  });
+
+  it.each([
+    ['nothing', 'exports.run = () => {};'],
+    ['null', 'module.exports = null;'],
+  ])('refuses a CommonJS module whose export is %s', async (_, text) => {
+    const lcore = launch({ cpu, module: module(text, 'cjs') });
+    await expect(lcore.exited).rejects.toMatchObject({ code: 'VPCI_LCORE_MODULE' });
+  });
+
   it('pins the thread to its CPUs', async () => {
     const lcore = launch({
       cpu,

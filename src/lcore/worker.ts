@@ -21,6 +21,17 @@ function thrown(value: unknown): { code?: string; message: string; stack?: strin
   };
 }
 
+/**
+ * A CommonJS module is the default export of its namespace: the function itself, or an object with the
+ * function as `default`, which is how compilers write `export default`.
+ */
+function defaultExport(namespace: { default?: unknown }): LcoreMain {
+  const exported = namespace.default;
+  const main = typeof exported === 'function' ? exported : (exported as typeof namespace | null)?.default;
+  if (typeof main === 'function') return main as LcoreMain;
+  throw new PmdError('VPCI_LCORE_MODULE', `${start.module} has no function as its default export`);
+}
+
 async function run(): Promise<void> {
   native.setThreadName(`vpci-lcore${start.lcoreId}`);
   try {
@@ -30,14 +41,11 @@ async function run(): Promise<void> {
     if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw failedTo(action, error);
     throw new PmdError('VPCI_NO_CPU', `Failed to ${action}: the cpuset of this process does not allow it`);
   }
-  const module = (await import(start.module)) as { default?: LcoreMain };
-  if (typeof module.default !== 'function') {
-    throw new PmdError('VPCI_LCORE_MODULE', `${start.module} has no function as its default export`);
-  }
+  const main = defaultExport(await import(start.module));
   const context = new WorkerContext(start);
   process.once('exit', () => context.abandonQueues());
   say({ kind: 'ready' });
-  await module.default(context);
+  await main(context);
 }
 
 try {

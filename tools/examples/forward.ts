@@ -24,17 +24,18 @@ function swapMacs({ bytes, stride, dataOff }: Mempool, mbuf: number): void {
   for (let at = dst; at < dst + 6; at++) [bytes[at], bytes[at + 6]] = [bytes[at + 6], bytes[at]];
 }
 
-if (isMainThread) {
-  process.once('uncaughtException', ({ message }) => {
-    console.error(`forward.ts: ${message}`);
-    process.exit(1);
-  });
-  const [seconds, device, ...more] = process.argv.slice(2);
+async function main([seconds, device, ...more]: string[]): Promise<void> {
   const ports = [device, ...more].map((name) => openPort(name));
-  const lcore = launch({ cpu: 1, module: import.meta.url, ports });
+  const lcore = launch({ cpu: 0, module: import.meta.url, ports });
   setInterval(() => console.log(`forwarded ${lcore.stats[0]}, dropped ${lcore.stats[1]}`), 1000).unref();
   setTimeout(() => lcore.stop(), Number(seconds) * 1000).unref();
   process.once('SIGINT', () => lcore.stop());
   await lcore.exited;
   for (const port of ports) port.close();
 }
+
+if (isMainThread)
+  main(process.argv.slice(2)).catch(({ message }) => {
+    console.error(`forward.ts: ${message}`);
+    process.exit(1);
+  });
