@@ -100,6 +100,15 @@ describe('the prompt', () => {
     expect(cli.out).toMatch(/Port 0 is closed\nDone\n[\s\S]*Port 1 is closed\nDone\n\nBye\.\.\.\n$/);
   });
 
+  it.each([
+    [['-i'], true],
+    [['-i', '-a'], false],
+  ])('regression: says after %j that packets wait for "start": %s', async (options, says) => {
+    cli = new Cli([...TWO, '--', ...options]);
+    await cli.until('testpmd> ');
+    expect(cli.err.includes("no packets are forwarded until the command 'start'")).toBe(says);
+  });
+
   it('answers DTS: start twice, stop, ports, quit', async () => {
     cli = new Cli([...TWO, '--', '-i']);
     expect(await cli.say('set fwd macswap')).toBe('Set macswap packet forwarding mode\n');

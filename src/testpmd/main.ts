@@ -103,6 +103,9 @@ function sayHello({ settings }: CommandLine): void {
   if (settings.rxDescriptors + settings.txDescriptors > 0) {
     output.complain('Note: --rxd and --txd have no effect: the peer chooses its ring sizes');
   }
+  if (settings.interactive && !settings.autoStart && settings.commandFile === null) {
+    output.complain("Note: no packets are forwarded until the command 'start'; --auto-start starts at once");
+  }
   if (settings.commandFile !== null)
     output.print(oneLine(`CLI commands to be read from ${settings.commandFile}`));
 }
