@@ -29,3 +29,26 @@ export { exitProcess, type Lcore, launch } from './lcore/launch.ts';
 export type { LaunchOptions } from './lcore/launch-options.ts';
 export { type LcorePlace, parseCoremask, parseLcores } from './lcore/lcore-list.ts';
 export type { Sleeper } from './lcore/sleeper.ts';
+export {
+  copyBytes,
+  readUint16BE,
+  readUint32BE,
+  swapBytes,
+  writeUint16BE,
+  writeUint32BE,
+} from './packet/bytes.ts';
+export { internetChecksum, transportChecksum, updatedChecksum } from './packet/checksum.ts';
+export { UDP_FRAME_HEADERS, type UdpFlow, udpFrameHeaders } from './packet/frames.ts';
+export {
+  ARP,
+  ETHER,
+  ICMP,
+  IPV4,
+  ipv4HeaderLength,
+  isArp,
+  isFragment,
+  networkHeader,
+  UDP,
+} from './packet/headers.ts';
+export { ipv4Number, ipv4Text } from './packet/ipv4.ts';
+export { macBytes } from './packet/mac.ts';

@@ -1,10 +1,44 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The Internet checksum.
+// The Internet checksum (RFC 1071): over bytes, after a change (RFC 1624), and of UDP and TCP over IPv4.
+import { readUint16BE } from './bytes.ts';
+import { IPV4 } from './headers.ts';
 
-/** RFC 1071, over an even number of bytes. */
+/** HOT. Over `bytes[at..at + length)`, in which the checksum itself must be 0; the value to store there. */
 export function internetChecksum(bytes: Uint8Array, at: number, length: number): number {
+  return ~fold(sumOf(bytes, at, length)) & 0xffff;
+}
+
+/**
+ * HOT. The checksum after one of the 16-bit words that it covers has changed `from` one value `to` another
+ * (RFC 1624, equation 3).
+ */
+export function updatedChecksum(checksum: number, from: number, to: number): number {
+  return ~fold((~checksum & 0xffff) + (~from & 0xffff) + to) & 0xffff;
+}
+
+/**
+ * HOT. Of the UDP or TCP packet after the IPv4 header at `ip`, all of it in `bytes`, whose own checksum must
+ * be 0; the value to store there. 0 in a UDP header means "none", so for UDP a sum of 0 is 0xffff (RFC 768).
+ */
+export function transportChecksum(bytes: Uint8Array, ip: number): number {
+  const header = (bytes[ip] & 0xf) * 4;
+  const length = readUint16BE(bytes, ip + IPV4.TOTAL_LENGTH) - header;
+  const protocol = bytes[ip + IPV4.PROTOCOL];
+  const pseudo = sumOf(bytes, ip + IPV4.SOURCE, 8) + protocol + length;
+  const checksum = ~fold(pseudo + sumOf(bytes, ip + header, length)) & 0xffff;
+  return checksum === 0 && protocol === IPV4.PROTOCOL_UDP ? 0xffff : checksum;
+}
+
+/** An odd last byte counts as the upper half of a word. */
+function sumOf(bytes: Uint8Array, at: number, length: number): number {
+  const end = at + length;
   let sum = 0;
-  for (let i = at; i < at + length; i += 2) sum += (bytes[i] << 8) | bytes[i + 1];
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return ~sum & 0xffff;
+  for (let i = at; i + 1 < end; i += 2) sum += (bytes[i] << 8) | bytes[i + 1];
+  return length % 2 === 0 ? sum : sum + (bytes[end - 1] << 8);
+}
+
+function fold(sum: number): number {
+  let folded = sum;
+  while (folded > 0xffff) folded = (folded & 0xffff) + (folded >>> 16);
+  return folded;
 }

@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Ethernet, IPv4 and UDP headers, and UDP frames that any switch or packet tool accepts.
+// UDP frames that any switch or packet tool accepts.
+import { requireInteger, requireOptions } from '../arguments.ts';
+import { writeUint16BE, writeUint32BE } from './bytes.ts';
 import { internetChecksum } from './checksum.ts';
+import { ETHER, IPV4, UDP } from './headers.ts';
+import { ipv4Number } from './ipv4.ts';
 import { macBytes } from './mac.ts';
 
-export const ETHER_HEADER = 14;
-export const VLAN_TAG = 4;
-export const IPV4_HEADER = 20;
-export const UDP_HEADER = 8;
 /** Length in bytes of the headers of a UDP frame. */
-export const UDP_FRAME_HEADERS = ETHER_HEADER + IPV4_HEADER + UDP_HEADER;
-
-export const ETHER_TYPE_IPV4 = 0x0800;
-export const ETHER_TYPE_ARP = 0x0806;
-export const ETHER_TYPE_VLAN = 0x8100;
-
-export const IP_PROTOCOL_ICMP = 1;
-const IP_PROTOCOL_UDP = 17;
+export const UDP_FRAME_HEADERS = ETHER.HEADER + IPV4.HEADER + UDP.HEADER;
+const TIME_TO_LIVE = 64;
+const MAX_PORT = 0xffff;
+const FLOW = ['sourceMac', 'destinationMac', 'sourceIp', 'destinationIp', 'sourcePort', 'destinationPort'];
 
 export interface UdpFlow {
   /** "02:00:00:00:00:01" */
@@ -30,32 +26,34 @@ export interface UdpFlow {
 
 /**
  * The headers of a frame of `length` bytes, not counting the frame check sequence, without a UDP checksum (0
- * means "none", RFC 768). Throws VPCI_MAC for an invalid address.
+ * means "none", RFC 768). Throws VPCI_MAC or VPCI_ARGUMENT for an invalid address.
  */
 export function udpFrameHeaders(flow: UdpFlow, length: number): Uint8Array {
+  const call = 'udpFrameHeaders()';
+  requireOptions(call, 'flow', flow, FLOW);
+  requireInteger(call, 'sourcePort', flow.sourcePort, 0, MAX_PORT);
+  requireInteger(call, 'destinationPort', flow.destinationPort, 0, MAX_PORT);
+  requireInteger(call, 'length', length, 0, ETHER.HEADER + 0xffff);
   const frame = new Uint8Array(UDP_FRAME_HEADERS);
-  const view = new DataView(frame.buffer);
-  frame.set(macBytes(flow.destinationMac), 0);
-  frame.set(macBytes(flow.sourceMac), 6);
-  view.setUint16(12, ETHER_TYPE_IPV4);
-  writeIpv4(frame, view, length - ETHER_HEADER, flow);
-  const udp = ETHER_HEADER + IPV4_HEADER;
-  view.setUint16(udp, flow.sourcePort);
-  view.setUint16(udp + 2, flow.destinationPort);
-  view.setUint16(udp + 4, length - udp);
+  frame.set(macBytes(flow.destinationMac), ETHER.DESTINATION);
+  frame.set(macBytes(flow.sourceMac), ETHER.SOURCE);
+  writeUint16BE(frame, ETHER.TYPE, ETHER.TYPE_IPV4);
+  writeIpv4(frame, length - ETHER.HEADER, flow);
+  const udp = ETHER.HEADER + IPV4.HEADER;
+  writeUint16BE(frame, udp + UDP.SOURCE_PORT, flow.sourcePort);
+  writeUint16BE(frame, udp + UDP.DESTINATION_PORT, flow.destinationPort);
+  writeUint16BE(frame, udp + UDP.LENGTH, length - udp);
   return frame;
 }
 
 /** RFC 791, 3.1. */
-function writeIpv4(frame: Uint8Array, view: DataView, length: number, flow: UdpFlow): void {
-  const ip = ETHER_HEADER;
+function writeIpv4(frame: Uint8Array, length: number, flow: UdpFlow): void {
+  const ip = ETHER.HEADER;
   frame[ip] = 0x45; // version 4, five words
-  view.setUint16(ip + 2, length);
-  frame[ip + 8] = 64; // time to live
-  frame[ip + 9] = IP_PROTOCOL_UDP;
-  frame.set(ipv4Bytes(flow.sourceIp), ip + 12);
-  frame.set(ipv4Bytes(flow.destinationIp), ip + 16);
-  view.setUint16(ip + 10, internetChecksum(frame, ip, IPV4_HEADER));
+  writeUint16BE(frame, ip + IPV4.TOTAL_LENGTH, length);
+  frame[ip + IPV4.TTL] = TIME_TO_LIVE;
+  frame[ip + IPV4.PROTOCOL] = IPV4.PROTOCOL_UDP;
+  writeUint32BE(frame, ip + IPV4.SOURCE, ipv4Number(flow.sourceIp));
+  writeUint32BE(frame, ip + IPV4.DESTINATION, ipv4Number(flow.destinationIp));
+  writeUint16BE(frame, ip + IPV4.CHECKSUM, internetChecksum(frame, ip, IPV4.HEADER));
 }
-
-const ipv4Bytes = (address: string): number[] => address.split('.').map(Number);

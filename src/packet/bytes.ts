@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Fields of packets, in network byte order. Nothing here allocates, as a DataView or a subarray would.
+
+/** HOT. */
+export function readUint16BE(bytes: Uint8Array, at: number): number {
+  return (bytes[at] << 8) | bytes[at + 1];
+}
+
+/** HOT. */
+export function readUint32BE(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
+}
+
+/** HOT. Stores the lower 16 bits of `value`. */
+export function writeUint16BE(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 8;
+  bytes[at + 1] = value;
+}
+
+/** HOT. Stores the lower 32 bits of `value`. */
+export function writeUint32BE(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+}
+
+/** HOT. Exchanges `length` bytes at `a` with those at `b`, which must not overlap. */
+export function swapBytes(bytes: Uint8Array, a: number, b: number, length: number): void {
+  for (let i = 0; i < length; i++) {
+    const byte = bytes[a + i];
+    bytes[a + i] = bytes[b + i];
+    bytes[b + i] = byte;
+  }
+}
+
+/** HOT. For fields of a few bytes; `copyWithin` is faster for more. */
+export function copyBytes(bytes: Uint8Array, to: number, from: number, length: number): void {
+  for (let i = 0; i < length; i++) bytes[to + i] = bytes[from + i];
+}
