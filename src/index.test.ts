@@ -87,7 +87,9 @@ const CASES: Readonly<Record<string, readonly (readonly [string, () => unknown, 
   ],
   macBytes: [['no address', () => macBytes(), 'Invalid ethernet address: undefined']],
   ipv4Number: [['half an address', () => ipv4Number('10.0'), "not '10.0'"]],
-  ipv4Text: [['text', () => ipv4Text('10.0.0.1'), 'address must be a whole number from 0 to 4294967295']],
+  ipv4Text: [
+    ['text', () => ipv4Text('10.0.0.1'), 'address must be a whole number from -2147483648 to 4294967295'],
+  ],
   launch: [
     ['no options', () => launch(), 'options must be an object'],
     ['an unknown option', () => run({ core: 1 }), "options has no 'core'; it takes lcore, cpu"],
@@ -143,7 +145,7 @@ const CASES: Readonly<Record<string, readonly (readonly [string, () => unknown, 
 const CALLABLE_WITHOUT_ARGUMENTS = ['ports', 'PmdError'];
 /** Poll loops call them for every packet: as bursts, they check nothing. */
 const HOT = [
-  ...['copyBytes', 'swapBytes', 'readUint16BE', 'readUint32BE', 'writeUint16BE', 'writeUint32BE'],
+  ...['copyBytes', 'swapBytes', 'readUint16BE', 'readInt32BE', 'writeUint16BE', 'writeInt32BE'],
   ...['internetChecksum', 'transportChecksum', 'updatedChecksum'],
   ...['networkHeader', 'ipv4HeaderLength', 'isArp', 'isFragment'],
 ];

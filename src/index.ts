@@ -31,11 +31,11 @@ export { type LcorePlace, parseCoremask, parseLcores } from './lcore/lcore-list.
 export type { Sleeper } from './lcore/sleeper.ts';
 export {
   copyBytes,
+  readInt32BE,
   readUint16BE,
-  readUint32BE,
   swapBytes,
+  writeInt32BE,
   writeUint16BE,
-  writeUint32BE,
 } from './packet/bytes.ts';
 export { internetChecksum, transportChecksum, updatedChecksum } from './packet/checksum.ts';
 export { UDP_FRAME_HEADERS, type UdpFlow, udpFrameHeaders } from './packet/frames.ts';

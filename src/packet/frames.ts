@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // UDP frames that any switch or packet tool accepts.
 import { requireInteger, requireOptions } from '../arguments.ts';
-import { writeUint16BE, writeUint32BE } from './bytes.ts';
+import { writeInt32BE, writeUint16BE } from './bytes.ts';
 import { internetChecksum } from './checksum.ts';
 import { ETHER, IPV4, UDP } from './headers.ts';
 import { ipv4Number } from './ipv4.ts';
@@ -53,7 +53,7 @@ function writeIpv4(frame: Uint8Array, length: number, flow: UdpFlow): void {
   writeUint16BE(frame, ip + IPV4.TOTAL_LENGTH, length);
   frame[ip + IPV4.TTL] = TIME_TO_LIVE;
   frame[ip + IPV4.PROTOCOL] = IPV4.PROTOCOL_UDP;
-  writeUint32BE(frame, ip + IPV4.SOURCE, ipv4Number(flow.sourceIp));
-  writeUint32BE(frame, ip + IPV4.DESTINATION, ipv4Number(flow.destinationIp));
+  writeInt32BE(frame, ip + IPV4.SOURCE, ipv4Number(flow.sourceIp));
+  writeInt32BE(frame, ip + IPV4.DESTINATION, ipv4Number(flow.destinationIp));
   writeUint16BE(frame, ip + IPV4.CHECKSUM, internetChecksum(frame, ip, IPV4.HEADER));
 }

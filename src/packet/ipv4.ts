@@ -3,15 +3,15 @@
 import { isIPv4 } from 'node:net';
 import { argumentError, requireInteger } from '../arguments.ts';
 
-/** "10.0.0.1" as an unsigned number of 32 bits, as readUint32BE reads it. Throws VPCI_ARGUMENT. */
+/** "10.0.0.1" as a signed number of 32 bits, as readInt32BE reads it. Throws VPCI_ARGUMENT. */
 export function ipv4Number(address: string): number {
   if (!isIPv4(address))
     throw argumentError('ipv4Number()', 'address', "an IPv4 address such as '10.0.0.1'", address);
-  return address.split('.').reduce((number, byte) => number * 256 + Number(byte), 0);
+  return address.split('.').reduce((number, byte) => (number << 8) | Number(byte), 0);
 }
 
-/** "10.0.0.1" for 0x0a000001. Throws VPCI_ARGUMENT. */
+/** "10.0.0.1" for 0x0a000001, signed or unsigned. Throws VPCI_ARGUMENT. */
 export function ipv4Text(address: number): string {
-  requireInteger('ipv4Text()', 'address', address, 0, 0xffff_ffff);
+  requireInteger('ipv4Text()', 'address', address, -(2 ** 31), 2 ** 32 - 1);
   return [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join('.');
 }
