@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The main thread of the examples: opens the ports, starts the lcore, shows what happens, and ends in order.
+import { readdirSync, readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { exitProcess, type Lcore, launch, openPort, type Port } from 'vhost-pci-pmd';
+
+export interface Application<Option extends string> {
+  /** `import.meta.url` of the module whose default export runs on the lcore. */
+  readonly module: string;
+  /** "bridge.ts DEVICE DEVICE…", for a command line without devices. */
+  readonly usage: string;
+  /** How many devices it takes. */
+  readonly devices: readonly [min: number, max: number];
+  /** What the first numbers of `lcore.stats` are. */
+  readonly counters: readonly string[];
+  /** Options and their defaults, besides `--cpu`. */
+  readonly options?: Readonly<Record<Option, string>>;
+  /** Makes `lcore.data`. */
+  data?(options: Readonly<Record<Option, string>>, ports: readonly Port[]): unknown;
+}
+
+/** Runs until SIGINT, SIGTERM, or the end of a device. An error is one line, and the exit status 1. */
+export function run<Option extends string = never>(application: Application<Option>): void {
+  main(application).catch((error: Error) => {
+    console.error(`${application.usage.split(' ')[0]}: ${error.message}`);
+    exitProcess(1);
+  });
+}
+
+async function main<Option extends string>(application: Application<Option>): Promise<void> {
+  const { cpu, options, devices } = commandLine(application);
+  const ports = devices.map((device) => openPort(device));
+  const { module } = application;
+  const lcore = launch({ cpu, module, ports, data: application.data?.(options, ports) });
+  for (const port of ports) report(port, lcore);
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void lcore.stop());
+  await lcore.ready;
+  const show = () =>
+    console.log(application.counters.map((name, i) => `${name} ${lcore.stats[i]}`).join(', '));
+  const timer = setInterval(show, 1000);
+  const warning = setTimeout(() => warnOfSharedCpu(lcore), 5000);
+  await lcore.exited;
+  clearInterval(timer);
+  clearTimeout(warning);
+  show();
+  for (const port of ports) port.close();
+}
+
+function commandLine<Option extends string>({ usage, devices, options: defaults }: Application<Option>) {
+  const settings = { cpu: '0', ...defaults } as Record<Option | 'cpu', string>;
+  const names = Object.entries<string>(settings);
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: Object.fromEntries(names.map(([name, text]) => [name, { type: 'string', default: text }])),
+  });
+  if (positionals.length < devices[0] || positionals.length > devices[1])
+    throw new Error(`usage: ${usage} [--cpu N]`);
+  const options = { ...settings, ...values } as Record<Option | 'cpu', string>;
+  return { cpu: Number(options.cpu), options, devices: positionals };
+}
+
+/** A peer may come and go: the port's bursts do nothing meanwhile. A device that goes is gone for good. */
+function report(port: Port, lcore: Lcore): void {
+  const { name } = port.info;
+  const tell = () => {
+    const { up, reason } = port.link();
+    console.log(`${name}: link ${up ? 'up' : `down${reason ? `: ${reason}` : ''}`}`);
+  };
+  tell();
+  port.on('link', tell);
+  port.on('reason', tell);
+  port.on('removed', () => {
+    console.error(`${name}: the device is gone`);
+    process.exitCode = 1;
+    void lcore.stop();
+  });
+}
+
+/** Two poll loops on one CPU starve each other. The kernel counts how long a thread waits for its CPU. */
+function warnOfSharedCpu({ id, cpus }: Lcore): void {
+  const threads = '/proc/self/task';
+  for (const thread of readdirSync(threads)) {
+    if (readFileSync(`${threads}/${thread}/comm`, 'utf8') !== `vpci-lcore${id}\n`) continue;
+    const [ran, waited] = readFileSync(`${threads}/${thread}/schedstat`, 'utf8').split(' ').map(Number);
+    const share = Math.round((100 * waited) / (ran + waited));
+    if (share > 10)
+      console.error(`lcore ${id} waited ${share} % of the time for CPU ${cpus}: choose another (--cpu)`);
+  }
+}
