@@ -124,6 +124,9 @@ export interface PortConfig {
 /** 'reason': link().reason changed while the link was down. */
 export type PortEvent = 'link' | 'reason' | 'removed';
 
+/** Called on the main thread's event loop with the state of the link at that moment. */
+export type PortListener = (link: PortLink) => void;
+
 export interface Port {
   readonly id: number;
   readonly info: PortInfo;
@@ -168,7 +171,17 @@ export interface Port {
   setRxOffloads?(offloads: number): void;
   /** Throws a PmdError on failure. Absent if the port does not choose its MTU. */
   setMtu?(mtu: number): void;
-  on(event: PortEvent, listener: () => void): void;
+  /**
+   * Calls `listener` at each event from now on. Throws VPCI_ARGUMENT, or VPCI_CLOSED if the port is closed.
+   */
+  on(event: PortEvent, listener: PortListener): void;
+  /** Calls `listener` at the next event only; throws as `on` does. */
+  once(event: PortEvent, listener: PortListener): void;
+  /**
+   * Undoes one `on` or `once` with the same listener; does nothing if there was none. Allowed on a closed
+   * port.
+   */
+  off(event: PortEvent, listener: PortListener): void;
 }
 
 /** A port driver: how to probe a device, and how a thread opens a queue. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The control words that an lcore shares with its launcher, and the data passed to it at start.
-import type { QueueSpec } from '../ethdev/port.ts';
-import { releaseQueue } from '../ethdev/queue-owners.ts';
+import type { Port, QueueSpec } from '../ethdev/port.ts';
+import { queueOwners, releaseQueue } from '../ethdev/queue-owners.ts';
 
 /** Index in the Int32Array of control words: 1 while the lcore should run. */
 export const RUNNING = 0;
@@ -62,6 +62,16 @@ export interface PortQueues {
   readonly owners: SharedArrayBuffer;
   /** Index of the first TX queue in `owners`. */
   readonly txOwners: number;
+}
+
+/** The configured queues of a port, for an lcore. */
+export function queuesOf(port: Port): PortQueues {
+  return {
+    rx: Array.from({ length: port.config.rxQueues }, (_, queue) => port.rxQueueSpec(queue)),
+    tx: Array.from({ length: port.config.txQueues }, (_, queue) => port.txQueueSpec(queue)),
+    owners: queueOwners(port),
+    txOwners: port.info.maxRxQueues,
+  };
 }
 
 const OWNER_ID_BITS = 10;

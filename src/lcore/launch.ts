@@ -10,15 +10,13 @@ import { Worker } from 'node:worker_threads';
 import { argumentError, requireInteger } from '../arguments.ts';
 import { abandonQueue } from '../drivers/table.ts';
 import { codeOf, PmdError } from '../errors.ts';
-import type { Port } from '../ethdev/port.ts';
-import { queueOwners } from '../ethdev/queue-owners.ts';
 import { native, type PoolHandle, type WaitSetHandle } from '../native.ts';
 import {
   controlLayout,
   type LcoreMessage,
   type LcoreStart,
   newOwner,
-  type PortQueues,
+  queuesOf,
   RUNNING,
   type Slots,
   STATS_WORDS,
@@ -188,15 +186,6 @@ export function launch(options: LaunchOptions): Lcore {
     if ((error as Error).name !== 'DataCloneError') throw error;
     throw argumentError('launch()', 'data', 'something that postMessage can carry', options.data);
   }
-}
-
-function queuesOf(port: Port): PortQueues {
-  return {
-    rx: Array.from({ length: port.config.rxQueues }, (_, queue) => port.rxQueueSpec(queue)),
-    tx: Array.from({ length: port.config.txQueues }, (_, queue) => port.txQueueSpec(queue)),
-    owners: queueOwners(port),
-    txOwners: port.info.maxRxQueues,
-  };
 }
 
 /**

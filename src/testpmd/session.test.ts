@@ -5,7 +5,7 @@ import { nullDriver } from '../drivers/null/port.ts';
 import { ports } from '../drivers/registry.ts';
 import { MBUF_F_NEEDS_CSUM } from '../ethdev/mempool.ts';
 import { ALL_OFFLOADS, describeOffloads } from '../ethdev/offloads.ts';
-import type { Port, PortEvent } from '../ethdev/port.ts';
+import type { Port, PortEvent, PortListener } from '../ethdev/port.ts';
 import { native } from '../native.ts';
 import { Session } from './session.ts';
 import { defaultSettings, type Settings } from './settings.ts';
@@ -26,7 +26,7 @@ beforeEach(() => {
   vi.spyOn(nullDriver, 'probe').mockImplementation((id, name, devargs) => {
     const port = probe(id, name, devargs);
     const emitter = new EventEmitter();
-    port.on = (event: PortEvent, listener: () => void) => void emitter.on(event, listener);
+    port.on = (event: PortEvent, listener: PortListener) => void emitter.on(event, listener);
     events.push(emitter);
     return port;
   });

@@ -3,6 +3,7 @@
 // the bytes of each packet are also copied from and to a buffer. It measures the overhead of everything but
 // the driver.
 import { PmdError } from '../../errors.ts';
+import { BasePort } from '../../ethdev/base-port.ts';
 import { formatDevargs, integerArg } from '../../ethdev/devargs.ts';
 import type { MbufVector } from '../../ethdev/mempool.ts';
 import { ALL_OFFLOADS } from '../../ethdev/offloads.ts';
@@ -10,7 +11,6 @@ import type {
   Port,
   PortConfig,
   PortDriver,
-  PortEvent,
   PortInfo,
   PortLink,
   PortStats,
@@ -19,7 +19,6 @@ import type {
   RxQueue,
   TxQueue,
 } from '../../ethdev/port.ts';
-import { checkListener, checkPortConfig, requireOpen } from '../../ethdev/port-arguments.ts';
 
 // Indices of a queue's counters, written by the polling thread and read by the main thread.
 const PACKETS = 0;
@@ -27,7 +26,9 @@ const BYTES = 1;
 const NOMBUF = 2;
 /** Not a counter: 1 while the port is stopped and bursts do nothing. */
 const STOPPED = 3;
+const ERRORS = 4;
 const COUNTERS = 8;
+const LINK_SPEED_MBPS = 10_000;
 
 class NullRxQueue implements RxQueue {
   readonly interrupt = neverInterrupts(false);
@@ -41,10 +42,12 @@ class NullRxQueue implements RxQueue {
     this.#source = spec.data.copy === 1 ? new Uint8Array(this.#size) : null;
   }
 
-  burst(pkts: MbufVector, n: number): number {
-    const { pool, ids } = pkts;
+  burst(pkts: MbufVector, wanted: number): number {
+    const { pool, ids, capacity } = pkts;
     const size = this.#size;
-    if (this.#counters[STOPPED] !== 0) return 0;
+    // As the addon reads its arguments: an unsigned number, at most the vector's capacity.
+    const n = wanted >>> 0 < capacity ? wanted >>> 0 : capacity;
+    if (n === 0 || this.#counters[STOPPED] !== 0) return 0;
     if (size > pool.dataRoom || pool.alloc(pkts, n) === 0) {
       this.#counters[NOMBUF] += n;
       return 0;
@@ -83,12 +86,19 @@ class NullTxQueue implements TxQueue {
     this.#sink = spec.data.copy === 1 ? new Uint32Array(16384) : null;
   }
 
-  burst(pkts: MbufVector, from: number, to: number): number {
+  burst(pkts: MbufVector, first: number, end: number): number {
+    const { pool, ids, capacity } = pkts;
+    const from = first >>> 0;
+    const to = end >>> 0 < capacity ? end >>> 0 : capacity;
     if (to <= from || this.#counters[STOPPED] !== 0) return 0;
-    const { pool, ids } = pkts;
     let bytes = 0;
+    let errors = 0;
     for (let i = from; i < to; i++) {
       const mbuf = ids[i];
+      if (mbuf >= pool.count) {
+        errors++;
+        continue;
+      }
       bytes += pool.pktLen[mbuf];
       if (this.#sink) {
         // Word by word, because `set` needs a view, which would become garbage.
@@ -98,14 +108,14 @@ class NullTxQueue implements TxQueue {
       }
     }
     pool.free(pkts, from, to);
-    this.#counters[PACKETS] += to - from;
+    this.#counters[PACKETS] += to - from - errors;
     this.#counters[BYTES] += bytes;
+    this.#counters[ERRORS] += errors;
     return to - from;
   }
 }
 
-class NullPort implements Port {
-  readonly id: number;
+class NullPort extends BasePort implements Port {
   readonly info: PortInfo;
   config: PortConfig = { rxQueues: 1, txQueues: 1 };
   started = false;
@@ -117,12 +127,12 @@ class NullPort implements Port {
   // The counters of all queues live as long as the port, so that totals survive reconfiguration.
   readonly #rx: Float64Array[];
   readonly #tx: Float64Array[];
-  #closed = false;
+  protected closed = false;
   #rxZero: number[][];
   #txZero: number[][];
 
   constructor(id: number, name: string, devargs: ReadonlyMap<string, string>) {
-    this.id = id;
+    super(id);
     this.#size = integerArg(name, devargs, 'size', { fallback: 64, min: 14, max: 65407 });
     this.#copy = integerArg(name, devargs, 'copy', { fallback: 0, min: 0, max: 1 });
     this.#silent = integerArg(name, devargs, 'no-rx', { fallback: 0, min: 0, max: 1 });
@@ -135,8 +145,7 @@ class NullPort implements Port {
   }
 
   configure(config: PortConfig): void {
-    checkPortConfig('configure()', config);
-    requireOpen('configure', this.id, this.#closed);
+    this.requireConfigurable(config);
     for (const [count, kind, max] of [
       [config.rxQueues, 'RX', this.info.maxRxQueues],
       [config.txQueues, 'TX', this.info.maxTxQueues],
@@ -152,7 +161,7 @@ class NullPort implements Port {
   }
 
   start(): void {
-    requireOpen('start', this.id, this.#closed);
+    this.requireOpen('start');
     this.#setStarted(true);
   }
 
@@ -161,12 +170,12 @@ class NullPort implements Port {
   }
 
   close(): void {
-    this.#closed = true;
+    this.closed = true;
     this.#setStarted(false);
   }
 
   link(): PortLink {
-    return { up: this.started, speed: 10_000 };
+    return { up: this.started, speed: this.started ? LINK_SPEED_MBPS : 0 };
   }
 
   stats(): PortStats {
@@ -179,7 +188,7 @@ class NullPort implements Port {
       obytes: tx[BYTES],
       imissed: 0,
       ierrors: 0,
-      oerrors: 0,
+      oerrors: tx[ERRORS],
       rxNombuf: rx[NOMBUF],
     };
   }
@@ -193,7 +202,7 @@ class NullPort implements Port {
       ['tx_good_bytes', stats.obytes],
       ['rx_missed_errors', 0],
       ['rx_errors', 0],
-      ['tx_errors', 0],
+      ['tx_errors', stats.oerrors],
       ['rx_mbuf_allocation_errors', stats.rxNombuf],
     ]);
     for (let q = 0; q < this.config.rxQueues; q++) {
@@ -214,21 +223,19 @@ class NullPort implements Port {
   }
 
   rxQueueSpec(queue: number): QueueSpec {
+    this.requireQueue('rx', queue);
     return this.#spec('rx', queue, this.#rx[queue]);
   }
 
   txQueueSpec(queue: number): QueueSpec {
+    this.requireQueue('tx', queue);
     return this.#spec('tx', queue, this.#tx[queue]);
   }
 
-  descriptors(): number {
+  /** The port has no rings. */
+  descriptors(role: 'rx' | 'tx', queue: number): number {
+    this.requireRing(role, queue);
     return 0;
-  }
-
-  on(event: PortEvent, listener: () => void): void {
-    checkListener(event, listener);
-    requireOpen('listen to', this.id, this.#closed);
-    // This port never raises events.
   }
 
   #setStarted(started: boolean): void {
@@ -236,8 +243,7 @@ class NullPort implements Port {
     for (const queue of [...this.#rx, ...this.#tx]) queue[STOPPED] = started ? 0 : 1;
   }
 
-  #spec(role: 'rx' | 'tx', queue: number, counters: Float64Array | undefined): QueueSpec {
-    if (!counters) throw new PmdError('VPCI_QUEUE_COUNT', `Port ${this.id} has no ${role} queue ${queue}`);
+  #spec(role: 'rx' | 'tx', queue: number, counters: Float64Array): QueueSpec {
     const data = {
       counters: counters.buffer as SharedArrayBuffer,
       size: this.#size,

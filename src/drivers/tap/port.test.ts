@@ -111,7 +111,7 @@ describe.skipIf(tapMissing())('an interface of net_tap', () => {
     port.stop();
     port.configure({ rxQueues: 1, txQueues: 1 });
     port.start();
-    expect(() => port.rxQueueSpec(1)).toThrow('no rx queue 1');
+    expect(() => port.rxQueueSpec(1)).toThrow('there is no queue 1');
     expect(port.link().up).toBe(true);
   });
 

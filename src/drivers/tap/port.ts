@@ -4,6 +4,7 @@
 // directions, is one file descriptor of the interface.
 import { requireInteger } from '../../arguments.ts';
 import { PmdError } from '../../errors.ts';
+import { BasePort } from '../../ethdev/base-port.ts';
 import { formatDevargs } from '../../ethdev/devargs.ts';
 import { MBUF_F_ECN, MBUF_F_NEEDS_CSUM, MBUF_F_TSO4, MBUF_F_TSO6, MBUF_F_USO } from '../../ethdev/mempool.ts';
 import { ALL_OFFLOADS, consistentOffloads, describeOffloads } from '../../ethdev/offloads.ts';
@@ -11,13 +12,11 @@ import type {
   Port,
   PortConfig,
   PortDriver,
-  PortEvent,
   PortInfo,
   PortLink,
   PortStats,
   QueueSpec,
 } from '../../ethdev/port.ts';
-import { checkListener, checkPortConfig, requireOpen } from '../../ethdev/port-arguments.ts';
 import { RxInterruptCounters } from '../../ethdev/rx-interrupt-counters.ts';
 import {
   clearedCounters,
@@ -50,8 +49,7 @@ interface PortQueue {
   readonly interrupts: RxInterruptCounters;
 }
 
-class TapPort implements Port {
-  readonly id: number;
+class TapPort extends BasePort implements Port {
   config: PortConfig = { rxQueues: 1, txQueues: 1 };
   started = false;
   readonly #name: string;
@@ -65,11 +63,15 @@ class TapPort implements Port {
   #final: PortCounters | null = null;
 
   constructor(id: number, name: string, devargs: ReadonlyMap<string, string>) {
-    this.id = id;
+    super(id);
     this.#name = name;
     this.#text = formatDevargs(devargs);
     this.#devargs = parseTapDevargs(name, devargs);
     refuseNoTap(this.#devargs.iface);
+  }
+
+  protected get closed(): boolean {
+    return this.#final !== null;
   }
 
   get info(): PortInfo {
@@ -99,11 +101,9 @@ class TapPort implements Port {
 
   /** Opens the interface; reopens it if the number of queues changed. */
   configure(config: PortConfig): void {
-    checkPortConfig('configure()', config);
-    requireOpen('configure', this.id, this.#final !== null);
+    this.requireConfigurable(config);
     this.#refuseQueues(config);
     if (this.#interface?.queues !== config.rxQueues) {
-      this.stop();
       this.#interface?.close();
       this.#interface = null;
       this.#interface = new TapInterface(this.#devargs, config.rxQueues);
@@ -116,7 +116,7 @@ class TapPort implements Port {
   }
 
   start(): void {
-    requireOpen('start', this.id, this.#final !== null);
+    this.requireOpen('start');
     if (this.started) return;
     if (this.#interface === null) this.configure(this.config);
     if (this.#interface?.deleted)
@@ -155,6 +155,7 @@ class TapPort implements Port {
   setMtu(mtu: number): void {
     // The kernel decides which values are valid.
     requireInteger('setMtu()', 'mtu', mtu, 0, 0x7fff_ffff);
+    this.requireOpen('set the MTU of');
     if (this.#interface) this.#interface.mtu = mtu;
   }
 
@@ -202,14 +203,9 @@ class TapPort implements Port {
   }
 
   /** The port has no rings; the queue is the kernel's. */
-  descriptors(): number {
+  descriptors(role: Role, queue: number): number {
+    this.requireRing(role, queue);
     return 0;
-  }
-
-  on(event: PortEvent, listener: () => void): void {
-    checkListener(event, listener);
-    requireOpen('listen to', this.id, this.#final !== null);
-    // link() queries the kernel each time; there are no events.
   }
 
   #rxOffloads(): number {
@@ -228,9 +224,8 @@ class TapPort implements Port {
   }
 
   #spec(role: Role, queue: number): QueueSpec {
-    const opened = queue < this.config.rxQueues ? this.#queues[role][queue] : undefined;
-    if (!opened) throw new PmdError('VPCI_QUEUE_COUNT', `Port ${this.id} has no ${role} queue ${queue}`);
-    const { handle, interrupts } = opened;
+    this.requireQueue(role, queue);
+    const { handle, interrupts } = this.#queues[role][queue];
     const interrupt = { fd: this.#interface?.fds[queue] ?? -1, interrupts: interrupts.shared };
     const data = { handle, ...(role === 'rx' ? interrupt : {}) };
     return { driver: DRIVER, role, port: this.id, queue, data };

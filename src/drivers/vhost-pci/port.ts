@@ -2,20 +2,11 @@
 // The port of net_vhost_pci: presents a device with engines as a Port. Queue i of the port is engine pair i
 // of the device.
 import { MIN_MTU } from '../../abi/vhost-pci.ts';
-import { requireInteger, requireOneOf } from '../../arguments.ts';
 import type { EngineRole } from '../../engines/carrier.ts';
 import type { DeviceEvents, EngineDevice } from '../../engines/device.ts';
 import { PmdError } from '../../errors.ts';
-import type {
-  Port,
-  PortConfig,
-  PortEvent,
-  PortInfo,
-  PortLink,
-  PortStats,
-  QueueSpec,
-} from '../../ethdev/port.ts';
-import { checkListener, checkPortConfig, requireOpen } from '../../ethdev/port-arguments.ts';
+import { BasePort } from '../../ethdev/base-port.ts';
+import type { Port, PortConfig, PortInfo, PortLink, PortStats, QueueSpec } from '../../ethdev/port.ts';
 import { RxInterruptCounters } from '../../ethdev/rx-interrupt-counters.ts';
 import {
   clearedCounters,
@@ -56,13 +47,11 @@ interface PortQueue {
   readonly interrupts: RxInterruptCounters;
 }
 
-export class VhostPciPort implements Port {
-  readonly id: number;
+export class VhostPciPort extends BasePort implements Port {
   readonly #options: VhostPciPortOptions;
   readonly #device: EngineDevice;
   readonly #maxQueues: number;
   readonly #queues: Readonly<Record<EngineRole, readonly PortQueue[]>>;
-  readonly #listeners: Record<PortEvent, (() => void)[]> = { link: [], reason: [], removed: [] };
   #config: PortConfig;
   #started = false;
   #reports = 0;
@@ -74,12 +63,12 @@ export class VhostPciPort implements Port {
    * if the device has fewer pairs than `options.queues`.
    */
   constructor(open: (events: DeviceEvents) => EngineDevice, options: VhostPciPortOptions) {
-    this.id = options.id;
+    super(options.id);
     this.#options = options;
     const events = {
-      onLink: () => this.#emit('link'),
-      onLinkReason: () => this.#emit('reason'),
-      onRemoved: () => this.#emit('removed'),
+      onLink: () => this.emit('link'),
+      onLinkReason: () => this.emit('reason'),
+      onRemoved: () => this.emit('removed'),
       report: (line: string) => this.#report(line),
     };
     this.#device = open(events);
@@ -91,6 +80,10 @@ export class VhostPciPort implements Port {
     }
     this.#queues = { rx: this.#openQueues('rx'), tx: this.#openQueues('tx') };
     this.#config = { rxQueues: this.#maxQueues, txQueues: this.#maxQueues };
+  }
+
+  protected get closed(): boolean {
+    return this.#device.state === 'closed';
   }
 
   get config(): PortConfig {
@@ -127,18 +120,15 @@ export class VhostPciPort implements Port {
   }
 
   configure(config: PortConfig): void {
-    checkPortConfig('configure()', config);
-    requireOpen('configure', this.id, this.#device.state === 'closed');
-    if (this.#started)
-      throw new PmdError('EBUSY', `Failed to configure port ${this.id}: it must be stopped first`);
+    this.requireConfigurable(config);
     for (const count of [config.rxQueues, config.txQueues]) {
       if (count > this.#maxQueues) throw tooManyQueues(this.#options.name, count, this.#maxQueues);
     }
-    this.#config = config;
+    this.#config = { ...config };
   }
 
   start(): void {
-    requireOpen('start', this.id, this.#device.state === 'closed');
+    this.requireOpen('start');
     if (this.#device.state !== 'live') {
       throw new PmdError(
         'VPCI_REMOVED',
@@ -196,15 +186,8 @@ export class VhostPciPort implements Port {
   }
 
   descriptors(role: 'rx' | 'tx', queue: number): number {
-    requireOneOf('descriptors()', 'role', role, ['rx', 'tx']);
-    requireInteger('descriptors()', 'queue', queue, 0, this.#maxQueues - 1);
+    this.requireRing(role, queue);
     return this.#device.engine(role, queue).ringSize;
-  }
-
-  on(event: PortEvent, listener: () => void): void {
-    checkListener(event, listener);
-    requireOpen('listen to', this.id, this.#device.state === 'closed');
-    this.#listeners[event].push(listener);
   }
 
   #openQueues(role: EngineRole): PortQueue[] {
@@ -216,14 +199,8 @@ export class VhostPciPort implements Port {
   }
 
   #spec(role: EngineRole, queue: number): QueueSpec {
-    const configured = role === 'rx' ? this.#config.rxQueues : this.#config.txQueues;
-    const opened = queue < configured ? this.#queues[role][queue] : undefined;
-    if (!opened)
-      throw new PmdError(
-        'VPCI_QUEUE_COUNT',
-        `Port ${this.id} has ${configured} ${role.toUpperCase()} ${configured === 1 ? 'queue' : 'queues'}; there is no queue ${queue}`,
-      );
-    const { handle, interrupts } = opened;
+    this.requireQueue(role, queue);
+    const { handle, interrupts } = this.#queues[role][queue];
     const interrupt = { interruptFd: this.#device.interruptFd(queue), interrupts: interrupts.shared };
     const data = { handle, ...(role === 'rx' ? interrupt : {}) };
     return { driver: DRIVER, role, port: this.id, queue, data };
@@ -264,10 +241,6 @@ export class VhostPciPort implements Port {
       });
     }
     return details;
-  }
-
-  #emit(event: PortEvent): void {
-    for (const listener of this.#listeners[event]) listener();
   }
 
   #report(line: string): void {
