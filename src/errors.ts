@@ -115,6 +115,16 @@ export const ERROR_CODES = {
       'follow the message: max-peer-memory=, mem= or --allow-memory-fs',
     ],
   },
+  "Warnings (process.on('warning')), not errors": {
+    VPCI_NO_HUGEPAGES: [
+      'hugepages were wanted and refused: a control group limits them',
+      'raise hugetlb.2MB.max, or ask for ordinary pages (hugepages: false, --no-huge)',
+    ],
+    VPCI_DEVICE_REPORT: [
+      'a device or peer misbehaves, or is gone; the port goes on as its counters and events say',
+      'follow the message',
+    ],
+  },
   testpmd: {
     VPCI_USAGE: ['an option of a program is wrong', 'see --help; the exit status is 2'],
     VPCI_NO_PORTS: ['there is nothing to forward', 'name a device with -a or --vdev, or start with -i'],

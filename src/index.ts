@@ -1,12 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The public API.
 export { allowMemoryFileSystems } from './bus/memory-files.ts';
-export { openPort, ports, probePort } from './drivers/registry.ts';
-export { ERROR_CODES, PmdError, type PmdErrorCode } from './errors.ts';
+export { openPort, type PortIds, ports, probePort } from './drivers/registry.ts';
+export {
+  ERROR_CODES,
+  PmdError,
+  type PmdErrorCode,
+  type SystemCode,
+  type VpciCode,
+} from './errors.ts';
 export type { InPlaceSlots, RxInPlace, TxInPlace } from './ethdev/in-place.ts';
 export {
   MBUF_DEFAULT_DATA_ROOM,
   MBUF_DEFAULT_HEADROOM,
+  MBUF_F_CSUM_VALID,
+  MBUF_F_ECN,
+  MBUF_F_NEEDS_CSUM,
+  MBUF_F_TSO4,
+  MBUF_F_TSO6,
+  MBUF_F_USO,
+  MBUF_NO_NEXT,
   type MbufVector,
   Mempool,
   type MempoolOptions,
@@ -17,6 +30,7 @@ export type {
   PortEvent,
   PortInfo,
   PortLink,
+  PortListener,
   PortStats,
   QueueSpec,
   Relay,
@@ -25,8 +39,9 @@ export type {
   TxQueue,
 } from './ethdev/port.ts';
 export type { LcoreContext, LcoreMain } from './lcore/context.ts';
-export { exitProcess, type Lcore, launch } from './lcore/launch.ts';
-export type { LaunchOptions } from './lcore/launch-options.ts';
+export { exitProcess, launch } from './lcore/launch.ts';
+export type { LaunchOptions, ModuleUrl } from './lcore/launch-options.ts';
+export type { Lcore } from './lcore/lcore.ts';
 export { type LcorePlace, parseCoremask, parseLcores } from './lcore/lcore-list.ts';
 export type { Sleeper } from './lcore/sleeper.ts';
 export {

@@ -61,9 +61,15 @@ export interface OutputQueue {
    */
   takeFailure(): {
     readonly fd: number;
-    readonly error: NodeJS.ErrnoException;
+    readonly error: SystemCallError;
     readonly lines: number;
   } | null;
+}
+
+/** A failed system call: the errno's name, and the call's. */
+export interface SystemCallError extends Error {
+  readonly code?: string;
+  readonly syscall?: string;
 }
 
 export interface MemoryRegion {
@@ -651,6 +657,7 @@ export interface Native {
   layouts(): Record<string, number>;
 }
 
+/** Ends a chain of segments. */
 export const NO_NEXT = 0xffff_ffff;
 
 function addonPath(): string {

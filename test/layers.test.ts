@@ -28,6 +28,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'byte-size.ts': 'sizes as text',
   'socket-path.ts': 'the limit of a socket path',
   'arguments.ts': 'checks of what the public API is given',
+  'warnings.ts': 'what a user should know although a call succeeds',
   'errors.ts': 'the one kind of error',
 };
 const LAYERS = Object.keys(REASONS);

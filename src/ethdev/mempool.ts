@@ -4,7 +4,8 @@
 import { argumentError, requireInteger, requireOptions } from '../arguments.ts';
 import { failedTo, PmdError } from '../errors.ts';
 import { requireMemory } from '../machine-memory.ts';
-import { native, type PoolHandle, type VectorHandle } from '../native.ts';
+import { NO_NEXT, native, type PoolHandle, type VectorHandle } from '../native.ts';
+import { warnOnce } from '../warnings.ts';
 
 export const MBUF_DEFAULT_HEADROOM = 128;
 export const MBUF_DEFAULT_DATA_ROOM = 2048;
@@ -23,6 +24,9 @@ export const MBUF_F_TSO6 = 8;
 export const MBUF_F_USO = 16;
 /** With TSO: the segments carry ECN congestion marks. */
 export const MBUF_F_ECN = 32;
+
+/** In `next`: this segment is the last of its packet. */
+export const MBUF_NO_NEXT = NO_NEXT;
 
 export interface MempoolOptions {
   /** Number of mbufs, 1 to 2^20; default 8192. */
@@ -78,15 +82,13 @@ function created<T>(what: string, create: () => T): T {
   }
 }
 
-let reported = false;
-
-/** Reported once per thread: packets are slower, and a control group is not an obvious cause. */
+/** Packets are slower, and a control group is not an obvious cause. */
 function reportHugepages(): void {
-  if (reported || !native.hugepagesRefused()) return;
-  reported = true;
-  process.stderr.write(
-    'mempool: no hugepages (limited by a control group, hugetlb.2MB.max): using ordinary pages\n',
-  );
+  if (!native.hugepagesRefused()) return;
+  warnOnce({
+    code: 'VPCI_NO_HUGEPAGES',
+    message: 'mempool: no hugepages (limited by a control group, hugetlb.2MB.max): using ordinary pages',
+  });
 }
 
 /** A pool of mbufs for one thread. */

@@ -2,6 +2,7 @@
 // The control words that an lcore shares with its launcher, and the data passed to it at start.
 import type { Port, QueueSpec } from '../ethdev/port.ts';
 import { queueOwners, releaseQueue } from '../ethdev/queue-owners.ts';
+import type { PmdWarning } from '../warnings.ts';
 
 /** Index in the Int32Array of control words: 1 while the lcore should run. */
 export const RUNNING = 0;
@@ -96,6 +97,7 @@ export function ownerSlot({ txOwners }: PortQueues, role: 'rx' | 'tx', queue: nu
 export type LcoreMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'done' }
+  | { readonly kind: 'warning'; readonly warning: PmdWarning }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly stack: string };
 
 /** Index of the control word of a queue. */

@@ -15,6 +15,12 @@ const KEYS = ['lcore', 'cpu', 'module', 'ports', 'data', 'stopTimeout'];
 /** The longest delay that setTimeout accepts. */
 const MAX_TIMEOUT_MS = 0x7fff_ffff;
 
+/** A URL object of any library, Node's `URL` among them. */
+export interface ModuleUrl {
+  /** "file:///srv/app/worker.js". */
+  readonly href: string;
+}
+
 export interface LaunchOptions {
   /** The lcore's number; default: that of `cpu`, or else 0. */
   readonly lcore?: number;
@@ -23,7 +29,7 @@ export interface LaunchOptions {
   /**
    * Module whose default export runs on the lcore: an absolute path or a file: URL, TypeScript or JavaScript.
    */
-  readonly module: string | URL;
+  readonly module: string | ModuleUrl;
   /** Ports whose queues the module can open. */
   readonly ports?: readonly Port[];
   /** Anything that postMessage can transfer; becomes the module's `lcore.data`. */
@@ -85,8 +91,9 @@ function checkPort(port: Port): void {
     throw new PmdError('VPCI_CLOSED', `Failed to call ${CALL}: port ${port.id} of ports is closed`);
 }
 
-function moduleUrl(module: string | URL): string {
-  const url = module instanceof URL ? module : typeof module === 'string' ? urlOf(module) : null;
+function moduleUrl(module: string | ModuleUrl): string {
+  const text = typeof module === 'object' ? module?.href : module;
+  const url = typeof text === 'string' ? urlOf(text) : null;
   if (url === null || url.protocol !== 'file:')
     throw argumentError(CALL, 'module', 'an absolute path or a file: URL, such as import.meta.url', module);
   let path: string;

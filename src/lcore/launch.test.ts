@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -370,4 +371,19 @@ describe("an lcore that ends while it holds the peer's buffers", () => {
     port.close();
     peer.close();
   });
+});
+
+it('regression: a warning on an lcore that never returns to its event loop is one of the process', async () => {
+  const warnings = new URL('../warnings.ts', import.meta.url).href;
+  const text = `
+    import { warn } from ${JSON.stringify(warnings)};
+    export default (l) => {
+      warn({ code: 'VPCI_NO_HUGEPAGES', message: 'from the lcore' });
+      while (l.running());
+    }`;
+  const warned = once(process, 'warning');
+  const lcore = launch({ cpu, module: module(text) });
+  const [warning] = await warned;
+  expect(warning).toMatchObject({ code: 'VPCI_NO_HUGEPAGES', message: 'from the lcore' });
+  await lcore.stop();
 });

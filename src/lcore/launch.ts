@@ -11,6 +11,7 @@ import { argumentError, requireInteger } from '../arguments.ts';
 import { abandonQueue } from '../drivers/table.ts';
 import { codeOf, PmdError } from '../errors.ts';
 import { native, type PoolHandle, type WaitSetHandle } from '../native.ts';
+import { warnOnce } from '../warnings.ts';
 import {
   controlLayout,
   type LcoreMessage,
@@ -23,6 +24,9 @@ import {
   takeQueues,
 } from './control.ts';
 import { type LaunchOptions, planLaunch } from './launch-options.ts';
+import type { Lcore } from './lcore.ts';
+
+export type { Lcore } from './lcore.ts';
 
 /** Time in milliseconds for a terminated thread to end. */
 const TERMINATE_MS = 2000;
@@ -38,17 +42,11 @@ export function exitProcess(code: number = Number(process.exitCode ?? 0)): never
   process.exit(code);
 }
 
-export class Lcore {
+class LaunchedLcore implements Lcore {
   readonly id: number;
   readonly cpus: readonly number[];
-  /** The module's `lcore.stats`. */
   readonly stats: Float64Array;
-  /** Resolves when the module's function is called; rejects if the lcore ends before that. */
   readonly ready: Promise<void>;
-  /**
-   * Resolves when the module has returned and the thread is gone; rejects with a PmdError if it failed or
-   * cannot be ended (see exitProcess).
-   */
   readonly exited: Promise<void>;
   readonly #worker: Worker;
   readonly #control: Int32Array;
@@ -83,10 +81,6 @@ export class Lcore {
     this.ready.catch(() => {});
   }
 
-  /**
-   * Asks the module to return and waits until the thread is gone; rejects as `exited` does. May be called
-   * again.
-   */
   stop(): Promise<void> {
     Atomics.store(this.#control, RUNNING, 0);
     // Signal only after clearing the word, which the woken thread checks.
@@ -118,6 +112,7 @@ export class Lcore {
   #heard(message: LcoreMessage, ready: () => void): void {
     if (message.kind === 'ready') ready();
     if (message.kind === 'done') this.#done = true;
+    if (message.kind === 'warning') warnOnce(message.warning);
     if (message.kind === 'failed') this.#fail(message);
   }
 
@@ -180,7 +175,7 @@ export function launch(options: LaunchOptions): Lcore {
   };
   Atomics.store(new Int32Array(start.control), RUNNING, 1);
   try {
-    return new Lcore(newWorker(start), start, stopTimeout);
+    return new LaunchedLcore(newWorker(start), start, stopTimeout);
   } catch (error) {
     native.close(start.wakeFd);
     if ((error as Error).name !== 'DataCloneError') throw error;

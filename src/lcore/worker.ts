@@ -5,6 +5,7 @@ import { inspect } from 'node:util';
 import { parentPort, workerData } from 'node:worker_threads';
 import { failedTo, PmdError } from '../errors.ts';
 import { native } from '../native.ts';
+import { setWarningSink } from '../warnings.ts';
 import { type LcoreMain, WorkerContext } from './context.ts';
 import type { LcoreMessage, LcoreStart } from './control.ts';
 
@@ -20,6 +21,8 @@ function thrown(value: unknown): { code?: string; message: string; stack?: strin
     message: `its module threw ${inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY })}`,
   };
 }
+
+setWarningSink((warning) => say({ kind: 'warning', warning }));
 
 /**
  * A CommonJS module is the default export of its namespace: the function itself, or an object with the

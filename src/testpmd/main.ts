@@ -14,6 +14,7 @@ import { oneLine, PmdError } from '../errors.ts';
 import { exitProcess } from '../lcore/launch.ts';
 import { native } from '../native.ts';
 import { standardOutput } from '../output/text-writer.ts';
+import { setWarningSink } from '../warnings.ts';
 import { type CommandLine, helpText, parseCommandLine } from './command-line.ts';
 import { CommandRunner } from './commands/command-runner.ts';
 import { commands } from './commands/table.ts';
@@ -28,6 +29,8 @@ const NAME = 'vhost-pci-testpmd';
 const CLEAR_SCREEN = '\x1b[2J\x1b[1;1H';
 
 const output = new TerminalOutput();
+// Not through Node, whose own printing would block on a terminal that is held.
+setWarningSink(({ message }) => output.complain(message));
 
 async function main(args: readonly string[]): Promise<void> {
   // A reader that exits early, such as `| head`, is not an error.

@@ -16,7 +16,7 @@ import {
   QueueCounters,
 } from '../../ethdev/xstats.ts';
 import { native, type QueueHandle } from '../../native.ts';
-import { standardOutput } from '../../output/text-writer.ts';
+import { warn } from '../../warnings.ts';
 import { offloadsTaken } from './offloads.ts';
 
 export const DRIVER = 'net_vhost_pci';
@@ -37,7 +37,7 @@ export interface VhostPciPortOptions {
   readonly queues?: number;
   readonly mac?: string;
   readonly devargs?: string;
-  /** Reports an error as one line; default: to stderr. */
+  /** Reports an error as one line; default: a warning. */
   readonly report?: (line: string) => void;
 }
 
@@ -247,7 +247,8 @@ export class VhostPciPort extends BasePort implements Port {
     this.#reports++;
     if (this.#reports > MAX_REPORTS) return;
     const write =
-      this.#options.report ?? ((text: string) => standardOutput().stderr.line(`${DRIVER}: ${text}`));
+      this.#options.report ??
+      ((text: string) => warn({ code: 'VPCI_DEVICE_REPORT', message: `${DRIVER}: ${text}` }));
     write(line);
     if (this.#reports === MAX_REPORTS) write('Further errors are counted in xstats, not printed');
   }
