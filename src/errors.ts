@@ -16,6 +16,10 @@ export const ERROR_CODES = {
     VPCI_DUPLICATE: ['a port of this name is already open', 'close it first, or choose another number'],
     VPCI_TOO_MANY_PORTS: ['every port number is in use', 'close a port first'],
     VPCI_CLOSED: ['the port, pool or connection was closed', 'open it again; the closed object stays closed'],
+    VPCI_NO_ADDON: [
+      'there is no compiled addon for this machine, or it cannot be loaded',
+      'type what the message says for your package manager',
+    ],
     VPCI_INTERNAL: ['an error without a code', 'report it with the message; it is a bug'],
   },
   'Queues and lcores': {

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The typed contract of the addon, and the only importer of the .node file.
+// The typed contract of the addon; addon-file.ts loads it.
 //
 // Handles are small integers that stand for objects in the addon; they are valid in every worker thread of
 // the process. A released handle stays invalid even if another object has taken its slot; 0 is never the
 // handle of a ring object. Functions throw an Error with `.code` (an errno name) and `.syscall` when a system
 // call fails, and a TypeError or RangeError on a programming error. File descriptors are plain numbers that
 // the caller owns.
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { loadAddon } from './addon-file.ts';
 
 export type MappingHandle = number & { readonly mapping: unique symbol };
 export type MemoryHandle = number & { readonly memory: unique symbol };
@@ -660,21 +657,4 @@ export interface Native {
 /** Ends a chain of segments. */
 export const NO_NEXT = 0xffff_ffff;
 
-function addonPath(): string {
-  const override = process.env.VHOST_PCI_ADDON;
-  if (override) return override;
-  // This file is in src/ or, compiled, in dist/src/: the package root is the nearest folder above with a
-  // binding.gyp.
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'binding.gyp')) && dirname(folder) !== folder) folder = dirname(folder);
-  return join(folder, 'build', 'Release', 'vhost_pci.node');
-}
-
-function load(): Native {
-  const path = addonPath();
-  if (!existsSync(path))
-    throw new Error(`The addon is not built (${path} is missing): run 'npm ci' or 'npm run build:addon'`);
-  return createRequire(import.meta.url)(path) as Native;
-}
-
-export const native: Native = load();
+export const native = loadAddon() as Native;
