@@ -2,21 +2,29 @@
 // The one place where an errno becomes a JavaScript Error: `.code` ("ENOENT"), `.errno` (negative, as in
 // Node), `.syscall`, and for paths `.path`; the message is built like Node's.
 #pragma once
+#include <errno.h>
 #include <napi.h>
-#include <string.h>
+#include <uv.h>
 
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace vpci {
+
+// "ENOENT" of a positive errno: the C libraries other than glibc have no function for it.
+inline std::string ErrnoName(int error) {
+  // libuv does not know it; a tap interface that is gone answers with it.
+  if (error == EBADFD) return "EBADFD";
+  char name[64];
+  return uv_err_name_r(-error, name, sizeof name);
+}
 
 // The Error for a positive or negative errno; the caller throws it.
 inline Napi::Error ErrnoError(Napi::Env env, int error, const char* syscall, std::string_view path = {}) {
   const int positive = error < 0 ? -error : error;
-  const char* name = strerrorname_np(positive);
-  const std::string code = name ? std::string(name) : std::to_string(positive);
-  const char* text = strerrordesc_np(positive);
-  std::string message = code + ": " + (text ? text : "Unknown error") + ", " + syscall;
+  const std::string code = ErrnoName(positive);
+  std::string message = code + ": " + std::generic_category().message(positive) + ", " + syscall;
   if (!path.empty()) message += " '" + std::string(path) + "'";
 
   Napi::Error result = Napi::Error::New(env, message);
