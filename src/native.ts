@@ -398,6 +398,11 @@ export interface Native {
   writerStart(capacity: number, failedFd: number): OutputQueue;
   close(fd: number): void;
   /**
+   * ioctl(2), for bus/ioctl.ts. The argument is a structure that the call may change, at least as large as
+   * `request` says, or a number of 0 or more. Returns the call's result.
+   */
+  ioctl(fd: number, request: number, argument: Buffer | number): number;
+  /**
    * Closes a descriptor that another party made, and never hangs: a file system that does not respond blocks
    * a thread made for the purpose. Beyond 64 such threads, descriptors stay open.
    */

@@ -15,6 +15,7 @@ void InitOsMemory(Napi::Object exports);
 void InitOsMmio(Napi::Object exports);
 void InitOsSocket(Napi::Object exports);
 void InitOsEvent(Napi::Object exports);
+void InitOsIoctl(Napi::Object exports);
 void InitOsTap(Napi::Object exports);
 void InitOsThread(Napi::Object exports);
 void InitOsWait(Napi::Object exports);

@@ -9,6 +9,7 @@ void InitOs(Napi::Env, Napi::Object exports) {
   InitOsMmio(exports);
   InitOsSocket(exports);
   InitOsEvent(exports);
+  InitOsIoctl(exports);
   InitOsTap(exports);
   InitOsThread(exports);
   InitOsWait(exports);

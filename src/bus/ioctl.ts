@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The only module that uses a foreign function interface: ioctl(2) through ffi-napi, and C structures by
-// ref-struct-di. A call takes microseconds, so it is for the control path; only the kernel VFIO bus loads the
-// libraries.
+// ioctl(2) and the C structures that it takes, by ffi-napi and ref-struct-di; by the addon where these
+// optional packages are not installed or not built. A call takes microseconds, so it is for the control path;
+// only the kernel VFIO bus loads the libraries.
 import { createRequire } from 'node:module';
 import { getSystemErrorName } from 'node:util';
-import { failedTo } from '../errors.ts';
+import { native } from '../native.ts';
+import { type CStruct, type CType, naturalStruct } from './c-struct.ts';
 
 /**
  * ioctl(2): the argument is a structure that the call may change, or a number. Returns the call's result, 0
@@ -12,16 +13,12 @@ import { failedTo } from '../errors.ts';
  */
 export type Ioctl = (fd: number, request: number, argument: Buffer | number) => number;
 
-/** C types used in kernel structures. */
-export type CType = 'uint8' | 'uint16' | 'uint32' | 'int32' | 'uint64';
-
-/** A structure as the compiler lays it out: fields in order, each naturally aligned. */
-export interface CStruct<Name extends string = string> {
-  /** Bytes, padding included. */
-  readonly size: number;
-  offsetOf(field: Name): number;
-  /** Omitted fields are 0. */
-  encode(values: Partial<Record<Name, number | bigint>>): Buffer;
+/** What makes the calls. */
+export interface SystemCalls {
+  /** For "show device info". */
+  readonly name: 'ffi-napi' | 'addon';
+  readonly ioctl: Ioctl;
+  readonly struct: <Name extends string>(fields: Readonly<Record<Name, CType>>) => CStruct<Name>;
 }
 
 interface RefStruct {
@@ -30,55 +27,47 @@ interface RefStruct {
   readonly fields: Readonly<Record<string, { readonly offset: number }>>;
 }
 
-interface Foreign {
-  readonly errno: () => number;
-  readonly byPointer: (fd: number, request: number, argument: Buffer) => number;
-  readonly byValue: (fd: number, request: number, argument: number) => number;
-  readonly struct: (fields: Readonly<Record<string, CType>>) => RefStruct;
+let chosen: SystemCalls | null = null;
+
+/** Loads ffi-napi at the first call. */
+export function systemCalls(): SystemCalls {
+  chosen ??= chooseSystemCalls(createRequire(import.meta.url));
+  return chosen;
 }
 
-let loaded: Foreign | null = null;
-
-function foreign(): Foreign {
-  loaded ??= load();
-  return loaded;
-}
-
-function load(): Foreign {
-  const require = createRequire(import.meta.url);
+/** ffi-napi if `require` can load it and all that it needs, else the addon. */
+export function chooseSystemCalls(require: (name: string) => unknown): SystemCalls {
   try {
-    const ffi = require('ffi-napi');
-    const struct = require('ref-struct-di')(require('ref-napi'));
-    const library = (argument: string) =>
-      ffi.Library(null, { ioctl: ['int', ['int', 'ulong', argument]] }).ioctl;
-    return { errno: () => ffi.errno(), byPointer: library('pointer'), byValue: library('ulong'), struct };
-  } catch (error) {
-    throw failedTo("load ffi-napi, which kernel VFIO needs (run 'npm rebuild ffi-napi ref-napi')", error);
+    return ffiCalls(require);
+  } catch {
+    return { name: 'addon', ioctl: native.ioctl, struct: naturalStruct };
   }
 }
 
-export const ioctl: Ioctl = (fd, request, argument) => {
-  const { byPointer, byValue, errno } = foreign();
-  const result =
-    typeof argument === 'number' ? byValue(fd, request, argument) : byPointer(fd, request, argument);
-  if (result < 0) throw errnoError(errno());
-  return result;
-};
-
-/** A structure with these fields in this order; built on first use. */
-export function cStruct<Name extends string>(fields: Readonly<Record<Name, CType>>): CStruct<Name> {
-  let built: RefStruct | null = null;
-  const type = () => {
-    built ??= foreign().struct(fields);
-    return built;
-  };
+// biome-ignore lint/suspicious/noExplicitAny: the packages have no types.
+function ffiCalls(require: (name: string) => any): SystemCalls {
+  const ffi = require('ffi-napi');
+  const refStruct = require('ref-struct-di')(require('ref-napi'));
+  const library = (argument: string) =>
+    ffi.Library(null, { ioctl: ['int', ['int', 'ulong', argument]] }).ioctl;
+  const [byPointer, byValue] = [library('pointer'), library('ulong')];
   return {
-    get size() {
-      return type().size;
+    name: 'ffi-napi',
+    ioctl: (fd, request, argument) => {
+      const result = (typeof argument === 'number' ? byValue : byPointer)(fd, request, argument);
+      if (result < 0) throw errnoError(ffi.errno());
+      return result;
     },
-    offsetOf: (field) => type().fields[field]?.offset as number,
+    struct: (fields) => structOf(refStruct(fields)),
+  };
+}
+
+function structOf<Name extends string>(type: RefStruct): CStruct<Name> {
+  return {
+    size: type.size,
+    offsetOf: (field) => type.fields[field]?.offset as number,
     encode: (values) => {
-      const instance = new (type())();
+      const instance = new type();
       const memory = instance.ref().fill(0);
       for (const [name, value] of Object.entries(values as Record<string, number | bigint>)) {
         // 64-bit values beyond 2^53 are passed as text.
@@ -86,6 +75,24 @@ export function cStruct<Name extends string>(fields: Readonly<Record<Name, CType
       }
       return memory;
     },
+  };
+}
+
+export const ioctl: Ioctl = (fd, request, argument) => systemCalls().ioctl(fd, request, argument);
+
+/** A structure with these fields in this order; built on first use. */
+export function cStruct<Name extends string>(fields: Readonly<Record<Name, CType>>): CStruct<Name> {
+  let built: CStruct<Name> | null = null;
+  const type = () => {
+    built ??= systemCalls().struct(fields);
+    return built;
+  };
+  return {
+    get size() {
+      return type().size;
+    },
+    offsetOf: (field) => type().offsetOf(field),
+    encode: (values) => type().encode(values),
   };
 }
 

@@ -32,6 +32,8 @@ export interface PciDevice {
   readonly name: string;
   /** "vfio-user", "vfio-pci", "uio_pci_generic". */
   readonly busName: string;
+  /** What makes this bus's system calls, where there is a choice. */
+  readonly systemCalls?: string;
   readonly config: Registers;
   /** Registers of BAR `index`; throws VPCI_NO_BAR if the device lacks it. */
   bar(index: number): Registers;

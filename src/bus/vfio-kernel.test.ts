@@ -87,7 +87,7 @@ describe('kernel VFIO', () => {
     expect([0, 1, 2, 3, 4, 9].map((bar) => device.barSize(bar))).toEqual([
       0x4000, 0x4000, 0x10_0000, 0, 0x8000, 0,
     ]);
-    expect(device.notes).toEqual([]);
+    expect([device.notes, device.systemCalls]).toEqual([[], 'ffi-napi']);
   });
 
   it('reads and writes registers in their widths', () => {

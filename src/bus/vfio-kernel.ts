@@ -18,7 +18,7 @@ import { SYSFS, type SysfsPciDevice } from '../pci/sysfs.ts';
 import { allocateDmaMemory, IovaAllocator } from './dma.ts';
 import { fileRegisters } from './file-registers.ts';
 import { checkVector, Interrupt } from './interrupts.ts';
-import { type Ioctl, ioctl } from './ioctl.ts';
+import { type Ioctl, ioctl, systemCalls } from './ioctl.ts';
 import { Liveness } from './liveness.ts';
 import type { DmaMemory, MappedArea, PciDevice, Registers } from './pci-device.ts';
 import { allocatePhysicalMemory } from './physical-memory.ts';
@@ -38,6 +38,7 @@ export interface VfioOptions extends Partial<VfioPlaces> {
 export class VfioKernelPciDevice implements PciDevice {
   readonly name: string;
   readonly busName = 'vfio-pci';
+  readonly systemCalls = systemCalls().name;
   readonly canRemap = false;
   readonly interrupts = 'eventfd';
   readonly notes: readonly string[];

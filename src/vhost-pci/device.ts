@@ -165,8 +165,9 @@ export class VhostPciDevice implements EngineDevice {
   }
 
   details(): [string, string | number][] {
+    const { busName, systemCalls } = this.#pci;
     return [
-      ['Bus', this.#pci.busName],
+      ['Bus', systemCalls === undefined ? busName : `${busName} (system calls by ${systemCalls})`],
       ['Device', this.name],
       ['Device state', this.#state],
       ...(this.linkUp ? [] : [['No link', this.linkReason] as [string, string]]),
