@@ -3,8 +3,7 @@
 //
 // The launcher frees the lcore's pools after the thread is gone, so it does not matter whether the module
 // returned, threw, called process.exit() or had to be terminated.
-import { createRequire } from 'node:module';
-import { dirname, extname, join } from 'node:path';
+import { extname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { argumentError, requireInteger } from '../arguments.ts';
@@ -25,6 +24,7 @@ import {
 } from './control.ts';
 import { type LaunchOptions, planLaunch } from './launch-options.ts';
 import type { Lcore } from './lcore.ts';
+import { isTypescript, nodeStripsTypes, typescriptLoader } from './typescript-loader.ts';
 
 export type { Lcore } from './lcore.ts';
 
@@ -183,28 +183,19 @@ export function launch(options: LaunchOptions): Lcore {
   }
 }
 
-/**
- * Creates a worker that starts with worker.ts here or worker.js in dist; TypeScript, ours or the user's, is
- * loaded through tsx.
- */
+/** Creates a worker that starts with worker.ts here or worker.js in dist. */
 function newWorker(start: LcoreStart): Worker {
   const extension = extname(new URL(import.meta.url).pathname);
   const entry = new URL(`./worker${extension}`, import.meta.url);
   const options = { workerData: start, execArgv: [], name: `lcore ${start.lcoreId}` };
-  const typescript = [entry.href, start.module].some((url) => /\.[cm]?ts$/.test(new URL(url).pathname));
-  if (!typescript) return new Worker(entry, options);
+  const typescript = [start.module, entry.href].find(isTypescript);
+  if (typescript === undefined) return new Worker(entry, options);
+  const places = [start.module, pathToFileURL(`${process.cwd()}/`).href, import.meta.url];
+  const files = places.filter((place) => place.startsWith('file:'));
+  const loader = typescriptLoader(typescript, files, nodeStripsTypes());
+  if (loader === '') return new Worker(entry, options);
   // Node 20 does not apply --import to a worker's first module, only to later ones, so this line is the first
   // module.
-  const code = `${registerTsx()} await import(${JSON.stringify(entry.href)});`;
+  const code = `${loader} await import(${JSON.stringify(entry.href)});`;
   return new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), options);
-}
-
-function registerTsx(): string {
-  const manifest = createRequire(import.meta.url).resolve('tsx/package.json');
-  const api = (kind: string) =>
-    JSON.stringify(pathToFileURL(join(dirname(manifest), 'dist', kind, 'api', 'index.mjs')).href);
-  return (
-    `import { register as esm } from ${api('esm')}; import { register as cjs } from ${api('cjs')};` +
-    ' cjs(); esm();'
-  );
 }
