@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Finds and loads the addon: the build in the package's folder if there is one, else the prebuilt file for
 // this machine's architecture and C library, in node-gyp-build's layout. Neither needs an install script.
-import { existsSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import { PmdError } from './errors.ts';
+import { packageRoot } from './package-root.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -18,13 +17,6 @@ const REMEDY =
   'yarn 1: yarn install --force. ' +
   'yarn 4: yarn config set enableScripts true && yarn rebuild vhost-pci-pmd. ' +
   'In a clone: npm run build:addon.';
-
-/** The folder with binding.gyp above this file, which is in src/ or, compiled, in dist/src/. */
-function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'binding.gyp')) && dirname(folder) !== folder) folder = dirname(folder);
-  return folder;
-}
 
 /** The path of the addon in a package's folder; undefined if it has none for this machine. */
 export function findAddon(root: string): string | undefined {

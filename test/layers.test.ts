@@ -24,6 +24,7 @@ const REASONS: Readonly<Record<string, string>> = {
   output: 'text that never blocks the event loop',
   'native.ts': "the addon's contract",
   'addon-file.ts': 'where the addon is on this machine',
+  'package-root.ts': 'where this package is, and its version',
   'machine-memory.ts': 'how much memory this machine and process may have',
   'alignment.ts': 'pages, and multiples of a size',
   'byte-size.ts': 'sizes as text',

@@ -2,18 +2,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-testpmd: DPDK's testpmd over this package's ports. Exit status: 2 for a wrong command line, 1 for
 // any other failure, 0 after quit or a signal.
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { constants } from 'node:os';
-import { dirname, join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { allowMemoryFileSystems } from '../bus/memory-files.ts';
 import { hurryVfioUser } from '../bus/vfio-user-client.ts';
 import { oneLine, PmdError } from '../errors.ts';
 import { exitProcess } from '../lcore/launch.ts';
 import { native } from '../native.ts';
 import { standardOutput } from '../output/text-writer.ts';
+import { packageVersion } from '../package-root.ts';
 import { setWarningSink } from '../warnings.ts';
 import { type CommandLine, helpText, parseCommandLine } from './command-line.ts';
 import { CommandRunner } from './commands/command-runner.ts';
@@ -37,7 +34,7 @@ async function main(args: readonly string[]): Promise<void> {
   standardOutput().stdout.onReaderGone(() => process.exit(0));
   const line = parseCommandLine(args);
   if (line.eal.help || line.settings.help || line.eal.version) {
-    output.print(line.eal.version ? `${NAME} ${version()}` : helpText());
+    output.print(line.eal.version ? `${NAME} ${packageVersion()}` : helpText());
     await output.settled();
     return;
   }
@@ -210,12 +207,6 @@ function showStatistics(session: Session): void {
   session.output.print(
     `${CLEAR_SCREEN}\nPort statistics ====================================${blocks.join('\n')}`,
   );
-}
-
-function version(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return (createRequire(import.meta.url)(join(folder, 'package.json')) as { version: string }).version;
 }
 
 try {

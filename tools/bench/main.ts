@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-bench: one subcommand per suite. Progress goes to stderr, the table to stdout.
+import { packageVersion } from '../../src/package-root.ts';
 import { newCommand } from '../run/command.ts';
 import { onOutputEnd, printed, tell } from '../run/output.ts';
 import { exitOnSignals } from '../run/workspace.ts';
@@ -8,9 +9,11 @@ import { SUITES } from './suites/table.ts';
 
 const NAME = 'vhost-pci-bench';
 
-const program = newCommand(NAME).description(
-  'Packets per second, one core on each side, measured at the peer: the same instrument for every back-end.',
-);
+const program = newCommand(NAME)
+  .version(`${NAME} ${packageVersion()}`)
+  .description(
+    'Packets per second, one core on each side, measured at the peer: the same instrument for every back-end.',
+  );
 for (const suite of SUITES) suite.addTo(program);
 
 exitOnSignals();

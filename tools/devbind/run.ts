@@ -3,6 +3,7 @@
 // refused or failed, 2 for a wrong command line.
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { PmdError } from '../../src/errors.ts';
+import { packageVersion } from '../../src/package-root.ts';
 import { errorLine } from '../run/command.ts';
 import { type ActionOptions, bindAll, unbindAll } from './actions.ts';
 import { CATEGORIES } from './categories.ts';
@@ -70,6 +71,7 @@ function makeCommand(places: Places, output: Output) {
   };
   return new Command()
     .name(NAME)
+    .version(`${NAME} ${packageVersion()}`)
     .description('Bind PCI devices to userspace drivers, and back to kernel drivers')
     .argument(
       '[devices...]',

@@ -8,6 +8,7 @@ import { VHOST_PCI_SUBSYSTEM_ID } from '../../src/abi/vhost-pci.ts';
 import { allowMemoryFileSystems, parseFileSystems } from '../../src/bus/memory-files.ts';
 import { parseByteSize } from '../../src/byte-size.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
+import { packageVersion } from '../../src/package-root.ts';
 import { wholeOrHexNumber } from '../run/arguments.ts';
 import { newCommand, optionsWith } from '../run/command.ts';
 import { socketAccess, socketMode, socketOwner, socketPath } from '../socket/listening-socket.ts';
@@ -17,6 +18,7 @@ import { FEATURE_NAMES, parseFeatures } from './function/features.ts';
 const EXIT_FAILURE = 1;
 
 const command = newCommand('vhost-pci-device')
+  .version(`vhost-pci-device ${packageVersion()}`)
   .description('Device model: a vhost-user back-end for the peer and a vfio-user PCI function for the driver')
   .option('--vhost-user <path>', 'UNIX socket for the peer', socketPath)
   .option('--vfio-user <path>', 'UNIX socket for the driver', socketPath)

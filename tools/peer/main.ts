@@ -8,6 +8,7 @@ import { Option } from '@commander-js/extra-typings';
 import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
 import { oneLine } from '../../src/errors.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
+import { packageVersion } from '../../src/package-root.ts';
 import { seconds, secondsOrNone, usableCpus, wholeNumber } from '../run/arguments.ts';
 import { newCommand, optionsWith } from '../run/command.ts';
 import { socketAccess, socketMode, socketOwner, socketPath } from '../socket/listening-socket.ts';
@@ -27,6 +28,7 @@ const MAX_RATE = 1e9;
 const cpuList = (text: string): number[] => usableCpus(text.split(',').map(wholeNumber(0, 1023)));
 
 const program = newCommand('vhost-pci-peer')
+  .version(`vhost-pci-peer ${packageVersion()}`)
   .description('A virtio-net driver with a vhost-user front-end: sends, checks and echoes packets.')
   .option('--vhost-user <path>', "the back-end's socket", socketPath)
   .option('--server', 'listen on the socket instead of connecting')

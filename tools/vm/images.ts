@@ -3,12 +3,12 @@
 // first stage that starts them. Each is built once and cached.
 import { chmodSync, copyFileSync, cpSync, mkdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { packageRoot } from '../../src/package-root.ts';
 import type { Cache } from './cache.ts';
 import { DebianArchive, debianMirror } from './debian.ts';
 import { buildGuest, GUEST_FORMAT } from './guest-image.ts';
 import { busyboxOf, pack } from './host-programs.ts';
 import { listing } from './listing.ts';
-import { packageRoot } from './package-root.ts';
 import * as recipe from './recipe.ts';
 
 export interface Images {

@@ -4,11 +4,11 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { PmdError } from '../../src/errors.ts';
+import { packageRoot } from '../../src/package-root.ts';
 import type { Cache } from './cache.ts';
 import { squash } from './host-programs.ts';
 import type { Images } from './images.ts';
 import { listing } from './listing.ts';
-import { packageRoot } from './package-root.ts';
 
 const ADDON = 'build/Release/vhost_pci.node';
 /** Files not needed at run time: type declarations, maps, sources and objects of native modules. */
