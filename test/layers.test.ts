@@ -60,6 +60,9 @@ const TOOLS: Readonly<Record<string, readonly string[]>> = {
   start: ['run'],
   vm: ['run'],
   examples: [],
+  prebuild: [],
+  matrix: [],
+  package: [],
 };
 
 /** Folders of tools/bench, top to bottom; its other files are between suites and instruments. */
