@@ -15,6 +15,7 @@ const LONG = [
   'test/attacks/**/*.test.ts',
   'test/ring-*.test.ts',
   'test/bench.test.ts',
+  'test/build-folder.test.ts',
   'test/held-prompt.test.ts',
   'test/hostile-holdings.test.ts',
   'test/hole-memory.test.ts',
