@@ -11,8 +11,8 @@ import { command } from './options.ts';
 const options = command.parse().opts();
 
 // At the prompt, Ctrl-C belongs to testpmd; this process ends when testpmd does. While packets flow, it asks
-// for the totals, which come within seconds; another one changes nothing, because npm passes on to us what the
-// terminal has sent us as well.
+// for the totals, which come within seconds; another one changes nothing, because npm passes on to us what
+// the terminal has sent us as well.
 const exit = () => process.exit(EXIT_CODES.SIGINT);
 let interrupt = options.interactive ? () => {} : exit;
 let interrupted = false;
