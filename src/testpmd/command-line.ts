@@ -42,17 +42,27 @@ function checkTogether(settings: Settings): void {
   if (fault !== null) throw new UsageError(`option '--txpkts': ${fault}`);
 }
 
+/** Columns of an option and its argument: no option that is shown needs more. */
+const TERM_WIDTH = 29;
+
 export function helpText(): string {
   return [
     'Usage: vhost-pci-testpmd [EAL options] -- [testpmd options]',
     '',
-    "EAL options (DPDK's other options are accepted and ignored, or refused by name):",
-    optionHelp(ealOptions),
+    "DPDK's testpmd over vhost-pci, taps and null devices: forwards packets between",
+    "ports. DPDK's other options are accepted and ignored, or refused by name.",
+    '',
+    'EAL options:',
+    optionHelp(ealOptions, TERM_WIDTH),
     '',
     'testpmd options:',
-    optionHelp(testpmdOptions),
+    optionHelp(testpmdOptions, TERM_WIDTH),
     '',
-    'Example: forward between two null ports for one second',
-    '  (sleep 1; echo stop) | vhost-pci-testpmd --vdev net_null0 --vdev net_null1 -- -i -a',
+    'Examples: a vhost-pci device with a prompt; two null devices for one second',
+    '  vhost-pci-testpmd --vdev net_vhost_pci0,path=/tmp/vfio.sock -- -i',
+    '  (sleep 1; echo stop) | vhost-pci-testpmd --vdev net_null0 --vdev net_null1 -- -ia',
+    '',
+    'Exit status: 0 after quit, Enter or a signal, 1 on failure, 2 for a wrong',
+    'option.',
   ].join('\n');
 }

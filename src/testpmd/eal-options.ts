@@ -24,7 +24,7 @@ export const ealOptions: readonly Row[] = [
   {
     long: ['vdev'],
     arg: 'DRIVER<ID>[,K=V]',
-    help: 'add a device, such as net_vhost_pci0,path=SOCKET or net_null0; repeatable',
+    help: 'add a device: net_vhost_pci0,path=SOCKET, net_tap0 or net_null0; repeatable',
     apply: (eal, value, name) => {
       if (value === '') throw new UsageError(`option '${name}': expected a device such as net_null0, not ''`);
       eal.vdevs.push(value);
@@ -34,7 +34,7 @@ export const ealOptions: readonly Row[] = [
     long: ['lcores'],
     short: 'l',
     arg: 'LIST',
-    help: "lcores and their CPUs: 0-1 or '0@1,1@1'",
+    help: "lcores, such as 0-1, or with CPUs '0@1,1@1'; one is the main lcore, the others forward",
     apply: (eal, value) => {
       eal.lcores = parseLcores(value);
     },
@@ -43,7 +43,7 @@ export const ealOptions: readonly Row[] = [
     long: ['coremask'],
     short: 'c',
     arg: 'MASK',
-    help: 'lcores as a hexadecimal mask',
+    help: 'lcores as a hexadecimal mask of CPUs',
     apply: (eal, value) => {
       eal.lcores = parseCoremask(value);
     },
@@ -51,7 +51,7 @@ export const ealOptions: readonly Row[] = [
   {
     long: ['main-lcore'],
     arg: 'ID',
-    help: 'lcore that runs the command line (default: the lowest)',
+    help: 'the main lcore, which runs the prompt (default: the lowest)',
     apply: (eal, value, name) => {
       eal.mainLcore = wholeNumber(name, value, 0, 127);
     },
@@ -60,12 +60,12 @@ export const ealOptions: readonly Row[] = [
     long: ['allow'],
     short: 'a',
     arg: 'BDF[,K=V]',
-    help: 'add the device at a PCI address, bound to vfio-pci or uio_pci_generic; repeatable',
+    help: 'add the function at a PCI address, bound to vfio-pci or uio_pci_generic; repeatable',
     apply: allowDevice,
   },
   {
     long: ['no-huge'],
-    help: 'do not use hugepages for packet memory',
+    help: 'use no hugepages for packet memory',
     apply: (eal) => {
       eal.noHuge = true;
     },
@@ -73,7 +73,7 @@ export const ealOptions: readonly Row[] = [
   {
     long: ['allow-memory-fs'],
     arg: 'NAME[,NAME]',
-    help: 'also accept peer memory in files on these file systems, such as ext4; page faults must not hang',
+    help: 'also accept peer memory in files on these file systems, such as ext4,xfs, if touching a page there never blocks or fails',
     apply: (eal, value, name) => {
       const names = parseFileSystems(value);
       if (!names) throw new UsageError(`option '${name} ${value}': expected names such as ext4,xfs`);
@@ -91,7 +91,7 @@ export const ealOptions: readonly Row[] = [
   {
     long: ['version'],
     short: 'v',
-    help: 'show the version',
+    help: 'show the version and exit',
     apply: (eal) => {
       eal.version = true;
     },

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Table-driven command-line options in getopt_long's syntax: --name value, --name=value, -n value, -nvalue,
 // -ia.
+import { Help } from '@commander-js/extra-typings';
 import { PmdError } from '../errors.ts';
 import { likelyOptions } from './likely-options.ts';
 
@@ -144,15 +145,19 @@ export function wholeNumber(name: string, text: string, min: number, max: number
   throw new UsageError(`option '${name}': '${text}' is not a whole number from ${min} to ${max}`);
 }
 
-/** Help lines of the rows that have a help text. */
-export function optionHelp<T>(rows: readonly OptionRow<T>[]): string {
+/** The rows that have a help text, as lines of 80 columns; `rows` of several tables are aligned alike. */
+export function optionHelp<T>(rows: readonly OptionRow<T>[], termWidth: number): string {
+  const help = new Help();
+  help.helpWidth = 80;
   return rows
     .filter((row) => row.help !== undefined)
-    .map((row) => {
-      const names = [...(row.short ? [`-${row.short}`] : []), ...(row.long ?? []).map((name) => `--${name}`)];
-      const arg =
-        row.arg === undefined ? '' : row.arg.startsWith('[') ? row.arg.replace('[', '[=') : ` ${row.arg}`;
-      return `  ${(names.join(', ') + arg).padEnd(34)} ${row.help}`;
-    })
+    .map((row) => help.formatItem(optionTerm(row), termWidth, row.help as string, help))
     .join('\n');
+}
+
+/** "-l, --lcores LIST", and "--huge-unlink[=X]" for an optional argument. */
+export function optionTerm({ long = [], short, arg }: OptionRow<never>): string {
+  const names = [...(short ? [`-${short}`] : []), ...long.map((name) => `--${name}`)].join(', ');
+  if (arg === undefined) return names;
+  return names + (arg.startsWith('[') ? arg.replace('[', '[=') : ` ${arg}`);
 }

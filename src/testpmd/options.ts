@@ -55,61 +55,66 @@ function flag(
 
 export const testpmdOptions: readonly Row[] = [
   flag({ long: ['interactive'], short: 'i' }, 'interactive', true, 'run interactively, with a prompt'),
-  flag(
-    { long: ['auto-start'], short: 'a' },
-    'autoStart',
-    true,
-    'start forwarding at once, also with a prompt',
-  ),
+  flag({ long: ['auto-start'], short: 'a' }, 'autoStart', true, 'with -i: start forwarding at once'),
   flag({ long: ['help'], short: 'h' }, 'help', true, 'show this help'),
-  flag({ long: ['tx-first'] }, 'txFirst', true, 'send a burst on each stream first'),
-  commandFile('cmdline-file', true, 'run commands from a file'),
-  commandFile('cmdline-file-noecho', false, 'the same without echoing them'),
-  numeric('stats-period', 'statsPeriod', [0, 86400], 'show statistics every N seconds'),
+  flag(
+    { long: ['tx-first'] },
+    'txFirst',
+    true,
+    'send a burst on each stream first; at the prompt: start tx_first',
+  ),
+  commandFile('cmdline-file', true, 'run the commands of a file first'),
+  commandFile('cmdline-file-noecho', false, 'the same, without echo'),
+  numeric('stats-period', 'statsPeriod', [0, 86400], 'without a prompt: show statistics every N seconds'),
   {
     long: ['forward-mode'],
     arg: 'MODE',
-    help: `one of ${engineNames.join(', ')}`,
+    help: `${engineNames.join(', ')} (default: io)`,
     apply: (settings, value, name) => {
       settings.mode = oneOf(name, value, engineNames);
     },
   },
-  numeric('burst', 'burst', [1, MAX_BURST], 'packets per burst (32)'),
+  numeric('burst', 'burst', [1, MAX_BURST], `packets per burst, 1 to ${MAX_BURST} (default: 32)`),
   {
     long: ['txpkts'],
     arg: 'X[,Y]',
-    help: 'segment lengths of txonly packets in bytes (64)',
+    help: 'lengths in bytes of the segments of packets of txonly (default: 64)',
     apply: (settings, value, name) => {
       settings.txSegments = value.split(',').map((part) => wholeNumber(name, part, 1, 65535));
     },
   },
-  numeric('nb-cores', 'nbCores', [1, 127], 'forwarding cores (1)'),
-  numeric('nb-ports', 'nbPorts', [1, 32], 'forwarding ports (all)'),
+  numeric('nb-cores', 'nbCores', [1, 127], 'number of forwarding lcores (default: 1)'),
+  numeric('nb-ports', 'nbPorts', [1, 32], 'number of forwarding ports (default: all)'),
   ports('portmask', 'MASK', maskPorts),
   ports('portlist', 'LIST', listPorts),
   {
     long: ['port-topology'],
     arg: 'T',
-    help: 'paired (default), chained or loop',
+    help: 'paired, chained or loop (default: paired)',
     apply: (settings, value, name) => {
       settings.topology = oneOf(name, value, ['paired', 'chained', 'loop']) as Topology;
     },
   },
-  numeric('rxq', 'rxQueues', [1, 1024], 'RX queues per port (1)'),
-  numeric('txq', 'txQueues', [1, 1024], 'TX queues per port (1)'),
+  numeric('rxq', 'rxQueues', [1, 1024], 'RX queues of each port (default: 1)'),
+  numeric('txq', 'txQueues', [1, 1024], 'TX queues of each port (default: 1)'),
   numeric('rxd', 'rxDescriptors', [0, 65535], 'accepted and ignored: the peer chooses its ring sizes'),
   numeric('txd', 'txDescriptors', [0, 65535], 'accepted and ignored: the peer chooses its ring sizes'),
   numeric(
     'mbuf-size',
     'mbufSize',
     [MBUF_HEADROOM + 64, MAX_MBUF_SIZE],
-    'mbuf size in bytes, including 128 of headroom (2176)',
+    'bytes of an mbuf, 128 of headroom included (default: 2176)',
   ),
-  numeric('total-num-mbufs', 'mbufs', [1024, 1 << 20], "mbufs in each forwarding core's pool"),
+  numeric(
+    'total-num-mbufs',
+    'mbufs',
+    [1024, 1 << 20],
+    "mbufs in each forwarding lcore's pool (default: 4858)",
+  ),
   {
     long: ['eth-peer'],
     arg: 'PORT,MAC',
-    help: 'destination address of packets that a port sends in modes mac and txonly',
+    help: 'destination MAC address of what a port sends in modes mac and txonly',
     apply: (settings, value, name) => {
       const [port = '', mac = ''] = value.split(',');
       macBytes(mac);
@@ -119,26 +124,31 @@ export const testpmdOptions: readonly Row[] = [
   {
     long: ['rx-interrupt'],
     arg: 'MODE',
-    help: 'off (default): always poll; on: sleep when idle; adaptive: sleep after 1000 empty polls',
+    help: 'off: always poll; on: sleep when no packets arrive; adaptive: poll for a while first (default: off)',
     apply: (settings, value, name) => {
       settings.rxInterrupt = oneOf(name, value, RX_INTERRUPT_MODES) as RxInterruptMode;
     },
   },
-  flag({ long: ['no-lsc-interrupt'] }, 'lscInterrupt', false, 'wait for links at start and print them'),
-  flag({ long: ['disable-link-check'] }, 'linkCheck', false, 'do not check links at start'),
+  flag(
+    { long: ['no-lsc-interrupt'] },
+    'lscInterrupt',
+    false,
+    'print no link events; wait for links at start',
+  ),
+  flag({ long: ['disable-link-check'] }, 'linkCheck', false, 'do not wait for links at start'),
   flag(
     { long: ['no-in-place'] },
     'inPlace',
     false,
-    "copy packets through mbufs even where io and txonly could work in the peer's buffers",
+    "copy through mbufs even where io and txonly could work in the peer's buffers",
   ),
-  flag({ long: ['record-core-cycles'] }, 'recordCycles', true, 'count the CPU cycles spent forwarding'),
+  flag({ long: ['record-core-cycles'] }, 'recordCycles', true, 'count the CPU cycles per packet'),
   ...accepted('numa no-numa mlockall no-mlockall no-iova-contig no-rmv-interrupt no-flush-rx'),
   flag(
     { long: ['hot-plug'] },
     'hotPlug',
     true,
-    're-attach socket devices when they return; keep running while no port is attached',
+    'attach socket devices again when they come back, and keep running without ports',
   ),
   ...accepted('disable-crc-strip disable-rss rss-ip rss-udp disable-flow-flush record-burst-stats'),
   ...accepted(
@@ -164,7 +174,7 @@ function ports(long: string, arg: string, parse: (name: string, value: string) =
   return {
     long: [long],
     arg,
-    help: 'forwarding ports',
+    help: `forwarding ports, as a ${arg === 'MASK' ? 'hexadecimal mask' : 'list such as 0,2-3'} (default: all)`,
     apply: (settings, value, name) => {
       settings.portList = parse(name, value);
     },

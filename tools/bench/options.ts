@@ -29,7 +29,7 @@ export interface CommonOptions {
 export const casesOption = <Word extends string>(words: readonly Word[], byDefault: readonly Word[]) =>
   [
     '--cases <list>',
-    `any of ${words.join(', ')}, seen from the back-end`,
+    `any of ${words.join(', ')}; rx and tx are seen from the back-end`,
     wordList(words),
     [...byDefault],
   ] as const;
@@ -38,20 +38,22 @@ export const casesOption = <Word extends string>(words: readonly Word[], byDefau
 export const sizesOption = (byDefault: readonly number[]) =>
   [
     '--sizes <list>',
-    'frame sizes in bytes, without FCS',
+    `frame sizes without FCS, ${SMALLEST_FRAME} to ${LARGEST_FRAME} bytes`,
     numberList(SMALLEST_FRAME, LARGEST_FRAME),
     [...byDefault],
   ] as const;
 
 /** What our back-end is compared with. */
 export const againstOption = () =>
-  new Option('--against <whom>', 'what to compare with').choices(['dpdk'] as const).default('dpdk' as const);
+  new Option('--against <whom>', 'the other back-end: dpdk, its net_vhost')
+    .choices(['dpdk'] as const)
+    .default('dpdk' as const);
 
 /** The options at the end of every suite's list; their values are CommonOptions. */
 export function addCommonOptions(command: Command, choosesPeer: boolean): void {
   command
-    .option('--rounds <n>', 'rounds per case', wholeNumber(1, 1000), 5)
-    .option('--seconds <s>', 'measurement window in seconds', seconds(600), 2)
+    .option('--rounds <n>', 'rounds of each case', wholeNumber(1, 1000), 5)
+    .option('--seconds <s>', 'how long each side is measured in a round', seconds(600), 2)
     .addOption(
       new Option('--queue-size <n>', "entries of each of the peer's rings")
         .choices(QUEUE_SIZES.map(String))
@@ -62,16 +64,16 @@ export function addCommonOptions(command: Command, choosesPeer: boolean): void {
     command.addOption(
       new Option(
         '--peer <peer>',
-        "the virtio-net driver at the other end: DPDK's virtio-user or vhost-pci-peer (builtin)",
+        "the virtio-net driver at the other end: DPDK's virtio-user, or vhost-pci-peer",
       )
         .choices(PEERS)
         .default('dpdk' as const),
     );
   command
-    .option('--packed', 'packed rings instead of split ones')
-    .option('--cpus <a,b>', 'CPUs of the back-end and of the peer (default: the first two)', cpuPair)
-    .option('--no-huge', 'no hugepages, on both sides')
-    .option('--json <file>', 'write {"suite","machine","settings","rows"} to this file');
+    .option('--packed', 'use packed rings')
+    .option('--cpus <a,b>', 'CPU of the back-end and CPU of the peer (default: the first two)', cpuPair)
+    .option('--no-huge', 'use no hugepages, on both sides')
+    .option('--json <file>', 'also write the results to this file');
 }
 
 function queueSize(text: string): QueueSize {

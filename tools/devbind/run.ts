@@ -4,7 +4,7 @@
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { PmdError } from '../../src/errors.ts';
 import { packageVersion } from '../../src/package-root.ts';
-import { errorLine } from '../run/command.ts';
+import { describeOption, errorLine, HELP_OPTION } from '../run/command.ts';
 import { type ActionOptions, bindAll, unbindAll } from './actions.ts';
 import { CATEGORIES } from './categories.ts';
 import { expandGlob, takeInventory } from './inventory.ts';
@@ -31,7 +31,10 @@ Examples:
   ${NAME} --bind=vfio-pci eth1         bind the device of eth1 to vfio-pci
   ${NAME} -b uio_pci_generic 00:04.0   bind on a machine without an IOMMU
   ${NAME} -u 0000:01:00.0              unbind a device from its driver
-  ${NAME} -b ixgbe 02:00.0 02:00.1     return two devices to their kernel driver`;
+  ${NAME} -b ixgbe 02:00.0 02:00.1     return two devices to their kernel driver
+
+Exit status: 0 on success, 1 if anything was refused or failed, 2 for a wrong
+option.`;
 
 class Exit extends Error {
   readonly status: number;
@@ -63,6 +66,10 @@ interface Request {
   readonly options: ActionOptions;
 }
 
+/** An account's number; -1 leaves the owner as it is. */
+const owner = <Flags extends string>(flags: Flags, help: string, parse: (name: string) => number) =>
+  new Option(flags, help).argParser(parse).default(-1, 'unchanged');
+
 function makeCommand(places: Places, output: Output) {
   const account = (file: 'passwd' | 'group') => (text: string) => {
     const id = accountId(text, file, places);
@@ -72,7 +79,7 @@ function makeCommand(places: Places, output: Output) {
   return new Command()
     .name(NAME)
     .version(`${NAME} ${packageVersion()}`)
-    .description('Bind PCI devices to userspace drivers, and back to kernel drivers')
+    .description('Binds PCI devices to userspace drivers, and back to kernel drivers.')
     .argument(
       '[devices...]',
       'as domain:bus:slot.func, bus:slot.func, a pattern of these, or an interface name',
@@ -86,14 +93,16 @@ function makeCommand(places: Places, output: Output) {
     .option('-b, --bind <driver>', 'the driver to bind to, or "none" to unbind')
     .addOption(new Option('-u, --unbind', 'unbind (as -b none)').conflicts('bind').default(false))
     .option('--noiommu-mode', "enable VFIO's no-IOMMU mode if there is no IOMMU", false)
-    .option('-U, --uid <user>', 'for VFIO: the user to own the IOMMU group', account('passwd'), -1)
-    .option('-G, --gid <group>', 'for VFIO: the group to own the IOMMU group', account('group'), -1)
+    .addOption(owner('-U, --uid <user>', 'for VFIO: the user to own the IOMMU group', account('passwd')))
+    .addOption(owner('-G, --gid <group>', 'for VFIO: the group to own the IOMMU group', account('group')))
     .option(
       '--force',
       "also rebind devices that carry this machine's own network: the connection may be lost",
       false,
     )
     .addHelpText('after', EXAMPLES)
+    .helpOption(...HELP_OPTION)
+    .configureHelp({ optionDescription: describeOption })
     .exitOverride((error) => {
       throw new Exit(error.exitCode === 0 ? 0 : EXIT_USAGE);
     })

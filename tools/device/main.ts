@@ -10,7 +10,7 @@ import { parseByteSize } from '../../src/byte-size.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import { packageVersion } from '../../src/package-root.ts';
 import { wholeOrHexNumber } from '../run/arguments.ts';
-import { newCommand, optionsWith } from '../run/command.ts';
+import { HELP_OPTION, newCommand, optionsWith } from '../run/command.ts';
 import { socketAccess, socketMode, socketOwner, socketPath } from '../socket/listening-socket.ts';
 import { createDevice, type Device, MAX_QUEUE_PAIRS } from './device.ts';
 import { FEATURE_NAMES, parseFeatures } from './function/features.ts';
@@ -19,40 +19,64 @@ const EXIT_FAILURE = 1;
 
 const command = newCommand('vhost-pci-device')
   .version(`vhost-pci-device ${packageVersion()}`)
-  .description('Device model: a vhost-user back-end for the peer and a vfio-user PCI function for the driver')
-  .option('--vhost-user <path>', 'UNIX socket for the peer', socketPath)
-  .option('--vfio-user <path>', 'UNIX socket for the driver', socketPath)
+  .description(
+    'Device model of the vhost-pci PCI function: a vhost-user back-end for the peer, a vfio-user server for the driver.',
+  )
+  .optionsGroup('Sockets:')
+  .option('--vhost-user <path>', 'UNIX socket for the peer (required)', socketPath)
+  .option('--vfio-user <path>', 'UNIX socket for the driver (required)', socketPath)
   .addOption(
     new Option(
       '--vhost-user-mode <mode>',
-      'listen on the vhost-user socket (server), or connect to a peer that listens there (client)',
+      'server: listen on the vhost-user socket; client: connect to a peer that listens there',
     )
       .choices(['server', 'client'] as const)
       .default('server' as const),
   )
-  .option('--queues <n>', `queue pairs, 1 to ${MAX_QUEUE_PAIRS}`, wholeOrHexNumber(1, MAX_QUEUE_PAIRS), 1)
-  .option('--subsystem-id <n>', 'PCI subsystem id', wholeOrHexNumber(0, 0xffff), VHOST_PCI_SUBSYSTEM_ID)
+  .option('--socket-mode <mode>', 'permission bits of the sockets in octal, such as 0660', socketMode)
   .option(
-    '--max-peer-memory <size>',
-    "most memory to accept from the peer, such as 8G (default: this machine's memory and swap)",
-    byteSize,
+    '--socket-owner <owner>',
+    'owner of the sockets: USER, USER:GROUP or :GROUP, as names or numbers',
+    socketOwner,
   )
-  .option('--socket-mode <mode>', 'permission bits of the sockets, in octal', socketMode)
-  .option('--socket-owner <user:group>', 'owner of the sockets', socketOwner)
   .option(
     '--handshake-timeout <seconds>',
-    'seconds that a connection has to negotiate, 1 to 3600',
+    'time that a connection has to negotiate, 1 to 3600',
     wholeOrHexNumber(1, 3600),
     10,
   )
+  .optionsGroup('Function:')
+  .option('--queues <n>', `queue pairs, 1 to ${MAX_QUEUE_PAIRS}`, wholeOrHexNumber(1, MAX_QUEUE_PAIRS), 1)
+  .option('--features <list>', `offer only these features, of ${FEATURE_NAMES.join(', ')}`, features)
   .option('--reference', 'the bare function of RFC 2.0, without extensions', false)
-  .option('--features <list>', `offer only these net features: ${FEATURE_NAMES.join(', ')}`, features)
+  .addOption(
+    new Option('--subsystem-id <id>', 'PCI subsystem id')
+      .argParser(wholeOrHexNumber(0, 0xffff))
+      .default(VHOST_PCI_SUBSYSTEM_ID, `0x${VHOST_PCI_SUBSYSTEM_ID.toString(16)}`),
+  )
+  .optionsGroup("Peer's memory:")
   .option(
-    '--allow-memory-fs <names>',
-    'also accept memory files on these file systems, such as ext4,xfs; touching a page there must never block or fail',
+    '--max-peer-memory <size>',
+    "most memory to accept, such as 8G (default: this machine's memory and swap)",
+    byteSize,
+  )
+  .option(
+    '--allow-memory-fs <list>',
+    'also accept files on these file systems, such as ext4,xfs, if touching a page there never blocks or fails',
     fileSystems,
   )
-  .option('-v, --verbose', 'log every message', false);
+  .optionsGroup('Other:')
+  .helpOption(...HELP_OPTION)
+  .option('-v, --verbose', 'log every message', false)
+  .addHelpText(
+    'after',
+    `
+Example:
+  vhost-pci-device --vhost-user /tmp/vhost.sock --vfio-user /tmp/vfio.sock
+
+It prints one line when both sockets listen, and logs on stderr. Exit status:
+0 after SIGINT, SIGTERM or SIGHUP, 1 if it cannot start, 2 for a wrong option.`,
+  );
 
 main();
 

@@ -10,7 +10,7 @@ import { oneLine } from '../../src/errors.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import { packageVersion } from '../../src/package-root.ts';
 import { seconds, secondsOrNone, usableCpus, wholeNumber } from '../run/arguments.ts';
-import { newCommand, optionsWith } from '../run/command.ts';
+import { HELP_OPTION, newCommand, optionsWith } from '../run/command.ts';
 import { socketAccess, socketMode, socketOwner, socketPath } from '../socket/listening-socket.ts';
 import { Peer, type PeerEvent } from './driver.ts';
 import { HOSTILE_KINDS, hostileKinds } from './hostile.ts';
@@ -29,25 +29,59 @@ const cpuList = (text: string): number[] => usableCpus(text.split(',').map(whole
 
 const program = newCommand('vhost-pci-peer')
   .version(`vhost-pci-peer ${packageVersion()}`)
-  .description('A virtio-net driver with a vhost-user front-end: sends, checks and echoes packets.')
-  .option('--vhost-user <path>', "the back-end's socket", socketPath)
-  .option('--server', 'listen on the socket instead of connecting')
-  .option('--socket-mode <mode>', 'permission bits of the socket of --server, in octal', socketMode)
-  .option('--socket-owner <user:group>', 'owner of the socket of --server', socketOwner)
+  .description('A virtio-net driver with a vhost-user front-end that sends, checks and echoes frames.')
+  .optionsGroup('Connection:')
+  .option('--vhost-user <path>', "the back-end's UNIX socket (required)", socketPath)
+  .option('--server', 'listen on the socket; the back-end connects')
+  .option('--socket-mode <mode>', 'with --server: permission bits in octal, such as 0660', socketMode)
+  .option('--socket-owner <owner>', 'with --server: USER, USER:GROUP or :GROUP', socketOwner)
+  .option('--no-reconnect', 'exit when the back-end goes away')
+  .optionsGroup('Traffic:')
   .addOption(
     new Option(
       '--mode <mode>',
-      "'both' sends frames and checks those that come back; 'latency' also times them, at a fixed rate; 'generate' only sends; 'sink' only receives; 'echo' sends back what it receives",
+      'both: send, and check what comes back; latency: the same at a fixed rate, timed; generate: send only; sink: receive only; echo: send back what is received',
     )
       .choices(PEER_MODES)
       .default('both' as const),
   )
   .option(
     '--size <bytes>',
-    'frame size without FCS',
+    `frame size without FCS, ${MIN_FRAME} to ${MAX_FRAME}`,
     wholeNumber(MIN_FRAME, MAX_FRAME),
     PEER_DEFAULTS.frameSize,
   )
+  .option('--burst <n>', 'frames per burst', wholeNumber(1, 512), PEER_DEFAULTS.burst)
+  .option(
+    '--window <n>',
+    'both, latency: most frames posted and not back yet, per queue pair (default: what its receive ring holds)',
+    wholeNumber(1, 2 ** 31),
+  )
+  .option(
+    '--count <n>',
+    'send this many frames, wait until all are back, and exit',
+    wholeNumber(1, Number.MAX_SAFE_INTEGER),
+  )
+  .option(
+    '--duration <seconds>',
+    'exit this long after the back-end first came up, connected or not',
+    seconds(),
+  )
+  .option('--no-check', 'do not check sequence and checksum of received frames')
+  .option('--cpu <list>', 'CPUs such as 1,2, each for one thread; the queue pairs are dealt out', cpuList)
+  .optionsGroup('Mode latency:')
+  .option(
+    '--rate <n>',
+    `frames per second, over all queue pairs (default: ${PEER_DEFAULTS.rate})`,
+    wholeNumber(1, MAX_RATE),
+  )
+  .option('--warm-up <seconds>', 'do not time the frames of the first seconds (default: 0)', secondsOrNone)
+  .option(
+    '--own-stall <us>',
+    "forgive stalls of the peer's own loop from this length on: frames in flight are not timed, later ones are postponed",
+    wholeNumber(1, 1e9),
+  )
+  .optionsGroup('Rings:')
   .option('--queues <n>', 'queue pairs', wholeNumber(1, 128), PEER_DEFAULTS.pairs)
   .option(
     '--queue-size <n>',
@@ -55,45 +89,31 @@ const program = newCommand('vhost-pci-peer')
     wholeNumber(2, VRING_MAX_SIZE),
     PEER_DEFAULTS.queueSize,
   )
-  .option('--no-mrg-rxbuf', 'do not offer mergeable receive buffers')
-  .option('--no-in-order', 'do not offer in-order rings')
-  .option('--packed', 'offer packed rings')
-  .option('--event-idx', 'offer event indices')
-  .option('--legacy', 'act as a legacy driver (before virtio 1.0)')
+  .option('--packed', 'offer packed rings (VIRTIO_F_RING_PACKED)')
+  .option('--event-idx', 'offer VIRTIO_F_EVENT_IDX')
+  .option('--no-in-order', 'do not offer VIRTIO_F_IN_ORDER')
+  .option('--no-mrg-rxbuf', 'do not offer VIRTIO_NET_F_MRG_RXBUF')
+  .option('--legacy', 'act as a driver from before virtio 1.0')
   .option('--hugepages', 'allocate the memory from hugepages')
-  .option('--cpu <list>', 'pin one thread to each of these CPUs', cpuList)
-  .option('--burst <n>', 'frames per burst', wholeNumber(1, 512), PEER_DEFAULTS.burst)
-  .option(
-    '--window <n>',
-    "most frames in flight in modes 'both' and 'latency' (default: what the receive ring holds)",
-    wholeNumber(1, 2 ** 31),
-  )
-  .option(
-    '--count <n>',
-    'send this many frames, wait until all have come back, and exit',
-    wholeNumber(1, Number.MAX_SAFE_INTEGER),
-  )
-  .option(
-    '--rate <n>',
-    `frames per second in mode 'latency' (default: ${PEER_DEFAULTS.rate})`,
-    wholeNumber(1, MAX_RATE),
-  )
-  .option('--warm-up <seconds>', "do not time frames of the first seconds in mode 'latency'", secondsOrNone)
-  .option(
-    '--own-stall <us>',
-    "in mode 'latency', exclude stalls of the peer's own loop of at least this length from the timing: frames in flight are not timed, later ones are postponed",
-    wholeNumber(1, 1e9),
-  )
-  .option('--duration <seconds>', 'exit this long after the back-end is up', seconds())
-  .option('--stats-period <seconds>', 'print statistics at this interval', seconds())
-  .option('--no-check', 'do not check sequence and checksum of received frames')
-  .option('--no-reconnect', 'exit when the back-end goes away')
-  .option('--json', 'print statistics as JSON, one object per line')
   .addOption(new Option('--hostile <kind>', 'violate this ring rule after start-up').choices(HOSTILE_KINDS))
   .addOption(
-    new Option('--hostile-ring <ring>', 'ring in which --hostile violates the rule')
+    new Option('--hostile-ring <ring>', 'the ring in which --hostile violates it')
       .choices(['rx', 'tx'] as const)
       .default('tx' as const),
+  )
+  .optionsGroup('Output:')
+  .helpOption(...HELP_OPTION)
+  .option('--stats-period <seconds>', 'print statistics at this interval', seconds())
+  .option('--json', 'print statistics as JSON, one object per line')
+  .addHelpText(
+    'after',
+    `
+Example: ten seconds of traffic through a driver that forwards it back
+  vhost-pci-peer --vhost-user /tmp/vhost.sock --cpu 1 --stats-period 1 --duration 10
+
+Statistics go to stdout, everything else to stderr. Exit status: 0 if all that
+came back was correct, 1 if a check or the connection failed, 2 for a wrong
+option. SIGINT ends it in order, with the totals.`,
   );
 
 /** With --count: milliseconds without a frame after which those in flight are given up. */

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { nodeArguments, ROOT } from '../../test/support/program.ts';
 
@@ -47,6 +48,22 @@ describe.each(PROGRAMS)('%s', (name, main) => {
       new RegExp(`^${name}: unknown option '--hepl'[^\\n]*[Dd]id you mean --help\\?[^\\n]*\n$`),
     );
   });
+});
+
+// After a change that is meant: npx vitest run -u tools/run/command.test.ts
+it.each<[string, string, string[]]>([
+  ...PROGRAMS.map(([name, main]): [string, string, string[]] => [name, main, []]),
+  ...['loopback', 'limit', 'in-place', 'interrupts', 'latency'].map((suite): [string, string, string[]] => [
+    `vhost-pci-bench ${suite}`,
+    'tools/bench/main.ts',
+    [suite],
+  ]),
+])('the help of %s is the reviewed one, in 80 columns but for examples', async (name, main, suite) => {
+  const { code, stdout, stderr } = await run(main, [...suite, '--help']);
+  expect([code, stderr]).toEqual([0, '']);
+  const wide = stdout.split('\n').filter((line) => line.length > 80 && !line.includes('vhost-pci-'));
+  expect(wide).toEqual([]);
+  await expect(stdout).toMatchFileSnapshot(join(ROOT, 'test/help', `${name.replaceAll(' ', '-')}.txt`));
 });
 
 it.each([

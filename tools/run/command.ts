@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The habits that the command lines of tools/ share.
-import { Command, type OptionValues } from '@commander-js/extra-typings';
+import { Command, type Option, type OptionValues } from '@commander-js/extra-typings';
 import { oneLine } from '../../src/errors.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 
 export const EXIT_USAGE = 2;
+
+export const HELP_OPTION = ['-h, --help', 'show this help'] as const;
 
 /**
  * A command line that reports a mistake in one line, after the program's name, and ends with status 2. Its
@@ -14,6 +16,8 @@ export function newCommand(program: string, shown = program): Command {
   const { stdout, stderr } = standardOutput();
   const command = new Command(shown);
   return command
+    .helpOption(...HELP_OPTION)
+    .configureHelp({ optionDescription: describeOption })
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE))
     .configureOutput({
       writeOut: (text) => stdout.write(text),
@@ -23,16 +27,10 @@ export function newCommand(program: string, shown = program): Command {
 }
 
 /**
- * One printable line that begins with the program's name. Commander puts "Did you mean …?" on a line of its
- * own, and says how many arguments there are but not which one is too many.
- */
-export function errorLine(
-  program: string,
-  text: string,
-  given?: Pick<Command, 'args' | 'registeredArguments'>,
-): string {
-  const surplus = () => `unexpected argument '${given?.args[given.registeredArguments.length]}'`;
-  const error = text
+  const command = new Command(shown);
+  return command
+    .helpOption(...HELP_OPTION)
+    .configureHelp({ optionDescription: describeOption })
     .trim()
     .replace(/^error: /, '')
     .replace(/^too many arguments.*$/s, surplus);

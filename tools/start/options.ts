@@ -28,27 +28,32 @@ const LARGEST_FRAME = 9000;
 
 export const command = newCommand('npm start', 'npm start --')
   .description(
-    'A virtio-net driver and this PMD exchange packets through a vhost-pci device, on this machine.',
+    'A virtio-net driver and this PMD exchange packets through a vhost-pci device on this machine: three processes, no root, no VM.',
   )
   .addOption(
-    new Option('--peer <peer>', "the other end: the built-in peer, or DPDK's virtio-user (dpdk-testpmd)")
+    new Option('--peer <peer>', "the other end: the built-in peer, or DPDK's testpmd with virtio-user")
       .choices(['builtin', 'dpdk'] as const)
       .default('builtin' as const),
   )
   .option(
     '--size <bytes>',
-    'frame size in bytes, without FCS',
+    `frame size without FCS, ${SMALLEST_FRAME} to ${LARGEST_FRAME}`,
     wholeNumber(SMALLEST_FRAME, LARGEST_FRAME),
     64,
   )
-  .option('--duration <seconds>', 'duration of the traffic', wholeNumber(1, 3600), 10)
+  .option('--duration <seconds>', 'how long packets flow, 1 to 3600', wholeNumber(1, 3600), 10)
   .addOption(
-    new Option('--forward-mode <mode>', "the PMD's forward mode")
+    new Option('--forward-mode <mode>', "testpmd's forward mode")
       .choices(FORWARD_MODES)
       .default('macswap' as const),
   )
   .option('--burst <n>', 'packets per burst', wholeNumber(1, 512), 32)
-  .option('--queues <n>', 'queue pairs', wholeNumber(1, 16), 1)
-  .option('--interactive', "show testpmd's prompt while packets flow; 'quit' ends it", false)
+  .option('--queues <n>', 'queue pairs, 1 to 16', wholeNumber(1, 16), 1)
+  .option('--interactive', "show testpmd's prompt meanwhile; its command quit ends everything", false)
   .option('--verbose', 'show the output of all programs', false)
-  .addHelpText('after', '\nExit code: 0 if the check passed, 1 on failure, 2 on wrong usage.');
+  .addHelpText(
+    'after',
+    `
+Ctrl-C ends it early, with the totals. Exit status: 0 if the check passed, 130
+after Ctrl-C, 1 on failure, 2 for a wrong option.`,
+  );

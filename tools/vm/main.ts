@@ -18,11 +18,22 @@ const MAX_QUEUE_PAIRS = 128;
 const DAY_MS = 24 * 3600 * 1000;
 
 const command = newCommand('npm run vm', 'npm run vm --')
-  .description('Start two virtual machines with a vhost-pci function between them, and a shell in each.')
-  .option('--uio', 'run VM1 without an IOMMU and bind the function to uio_pci_generic', false)
-  .option('--queues <n>', 'queue pairs of the function', wholeNumber(1, MAX_QUEUE_PAIRS), 1)
-  .option('--no-tmux', 'print the commands that attach to the consoles even if tmux is installed')
-  .option('--check', 'start both machines, print the next steps, and exit', false);
+  .description(
+    'Starts two virtual machines with a vhost-pci function between them, and a shell in each; no root.',
+  )
+  .option('--uio', 'VM1 has no IOMMU; its function is bound to uio_pci_generic', false)
+  .option(
+    '--queues <n>',
+    `queue pairs of the function, 1 to ${MAX_QUEUE_PAIRS}`,
+    wholeNumber(1, MAX_QUEUE_PAIRS),
+    1,
+  )
+  .option('--no-tmux', 'print the commands that attach to the consoles, instead of using tmux')
+  .option('--check', 'start both machines, print the next steps, and exit', false)
+  .addHelpText(
+    'after',
+    '\nThe first run downloads and builds the images, which takes minutes. Ctrl-C ends\nboth machines. docs/vm-rig.md has the requirements.',
+  );
 
 main().catch((error: unknown) => {
   const text = error instanceof PmdError ? error.message : String((error as Error).stack);

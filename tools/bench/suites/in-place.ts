@@ -21,8 +21,8 @@ const DIRECTIONS = ['tx', 'io', 'relay'] as const;
 export const inPlace = defineSuite({
   name: 'in-place',
   description: "working in the peer's own buffers against copying through mbufs, in alternating slices",
-  notes: `In place, txonly writes only the headers and leaves the payload as it is; copying, it copies
-whole frames.`,
+  notes: `In place, txonly writes only the headers and leaves the payload as it is;
+copying, it copies whole frames.`,
   options: (command) =>
     command.option(...casesOption(DIRECTIONS, ['tx', 'io'])).option(...sizesOption([64, 512, 1518])),
   cases: ({ cases, sizes }) => casesOf(cases, sizes),

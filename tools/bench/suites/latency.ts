@@ -57,8 +57,8 @@ type Load = { readonly rate: number } | { readonly share: number };
 export const latency = defineSuite({
   name: 'latency',
   description: "round-trip time of frames at a fixed rate, ours and DPDK's net_vhost in alternating slices",
-  notes:
-    "A frame's time runs from when it was due, not from when it was sent: waiting behind a stall counts.",
+  notes: `A frame's time runs from when it was due, not from when it was sent: waiting
+behind a stall counts.`,
   peer: 'builtin',
   needsDpdk: true,
   options: (command) =>

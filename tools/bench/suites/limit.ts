@@ -30,9 +30,9 @@ const DIRECTIONS = ['rx', 'tx'] as const;
 export const limit = defineSuite({
   name: 'limit',
   description: "the peer's own ceiling: our rate against a back-end that returns descriptors untouched",
-  notes: `The peer's receive buffers must look filled, so in the direction tx the first packets are
-real; from then on only the used ring is written, and the peer finds the header and the frame
-that its buffer held before.`,
+  notes: `The peer's receive buffers must look filled, so in the direction tx the first
+packets are real; from then on only the used ring is written, and the peer finds
+the header and the frame that its buffer held before.`,
   options: (command) =>
     command
       .option(

@@ -20,8 +20,9 @@ export interface LoopbackRow extends RoundFigures {
 export const loopback = defineSuite({
   name: 'loopback',
   description: "the same peer against this driver and against DPDK's net_vhost, in alternating slices",
-  notes: `On our side, macswap runs in TypeScript. relay is io between two ports, each with a driver of
-the peer at its other end; without --copying, our driver copies each packet once, from peer to peer.`,
+  notes: `On our side, macswap runs in TypeScript. relay is io between two ports, each
+with a driver of the peer at its other end; without --copying, our driver copies
+each packet once, from peer to peer.`,
   needsDpdk: true,
   options: (command) =>
     command
