@@ -35,6 +35,17 @@ describe('connections', () => {
     rmSync(stage.vhostUser);
   });
 
+  it('regression: asks for the peer where nobody listens', () => {
+    stage.make({ vhostUserMode: 'client' });
+    const asked = 'is the peer running, as the server?';
+    expect(stage.lines).toContain(`waiting for a peer at ${stage.vhostUser} (no such socket; ${asked})`);
+    stage.device.close();
+    native.close(native.unixListen(stage.vhostUser));
+    stage.make({ vhostUserMode: 'client' });
+    expect(stage.lines).toContain(`waiting for a peer at ${stage.vhostUser} (connection refused; ${asked})`);
+    rmSync(stage.vhostUser);
+  });
+
   it('connects to a listening peer, and reconnects', async () => {
     const listening = native.unixListen(stage.vhostUser);
     stage.make({ vhostUserMode: 'client' });

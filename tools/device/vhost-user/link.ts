@@ -97,16 +97,22 @@ export class PeerLink {
     try {
       fd = native.unixConnect(this.#path);
     } catch (error) {
-      if (!this.#waiting) {
-        const why = isOtherFile(this.#path) ? 'it is not a socket' : (error as NodeJS.ErrnoException).code;
-        this.#log.event(`waiting for a peer at ${this.#path} (${why})`);
-      }
+      if (!this.#waiting) this.#log.event(`waiting for a peer at ${this.#path} (${this.#why(error)})`);
       this.#waiting = true;
       this.#connectLater();
       return;
     }
     this.#waiting = false;
     ownedBy(fd, () => this.#take(fd));
+  }
+
+  /** Why no peer can be reached: what to do about it, where the code says enough. */
+  #why(error: unknown): string {
+    if (isOtherFile(this.#path)) return 'it is not a socket';
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return 'no such socket; is the peer running, as the server?';
+    if (code === 'ECONNREFUSED') return 'connection refused; is the peer running, as the server?';
+    return message;
   }
 
   #connectLater(): void {
