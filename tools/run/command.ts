@@ -27,10 +27,29 @@ export function newCommand(program: string, shown = program): Command {
 }
 
 /**
-  const command = new Command(shown);
-  return command
-    .helpOption(...HELP_OPTION)
-    .configureHelp({ optionDescription: describeOption })
+ * Choices, unless the description explains them all, and default, as words: commander prints them as JSON,
+ * and a default for a flag too.
+ */
+export function describeOption(option: Option): string {
+  const { argChoices, defaultValue: value, defaultValueDescription: words } = option;
+  const unexplained = argChoices?.some((choice) => !option.description.includes(choice));
+  const notes = unexplained ? [`one of ${argChoices?.join(', ')}`] : [];
+  const shown = words ?? (Array.isArray(value) ? value.join(',') : value);
+  if (shown !== undefined && !option.isBoolean()) notes.push(`default: ${shown}`);
+  return notes.length === 0 ? option.description : `${option.description} (${notes.join('; ')})`;
+}
+
+/**
+ * One printable line that begins with the program's name. Commander puts "Did you mean …?" on a line of its
+ * own, and says how many arguments there are but not which one is too many.
+ */
+export function errorLine(
+  program: string,
+  text: string,
+  given?: Pick<Command, 'args' | 'registeredArguments'>,
+): string {
+  const surplus = () => `unexpected argument '${given?.args[given.registeredArguments.length]}'`;
+  const error = text
     .trim()
     .replace(/^error: /, '')
     .replace(/^too many arguments.*$/s, surplus);
