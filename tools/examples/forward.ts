@@ -27,6 +27,7 @@ function swapMacs({ bytes, stride, dataOff }: Mempool, mbuf: number): void {
 async function main([seconds, device, ...more]: string[]): Promise<void> {
   const ports = [device, ...more].map((name) => openPort(name));
   const lcore = launch({ cpu: 0, module: import.meta.url, ports });
+  await lcore.ready;
   setInterval(() => console.log(`forwarded ${lcore.stats[0]}, dropped ${lcore.stats[1]}`), 1000).unref();
   setTimeout(() => lcore.stop(), Number(seconds) * 1000).unref();
   process.once('SIGINT', () => lcore.stop());
