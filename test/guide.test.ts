@@ -28,8 +28,8 @@ const echo = blocks.find((block) => block.startsWith('// echo.mts')) ?? '';
 const lines = commandLines('docs/guide.md');
 /** The lines of a project of its own, which a test below types in an empty folder. */
 const project = [
-  ...['mkdir echo && cd echo', 'npm init -y', 'npm install /path/to/vhost-pci-pmd'],
-  'npm install --save-dev tsx typescript @types/node',
+  ...['mkdir echo && cd echo', 'npm init -y', 'npm install --save-dev tsx typescript @types/node'],
+  'npm install /path/to/vhost-pci-pmd',
   'cp /path/to/vhost-pci-pmd/tools/examples/application.ts application.mts',
   'npx tsc --noEmit --strict --module nodenext --types node --allowImportingTsExtensions echo.mts',
   'npx tsx echo.mts net_null0',

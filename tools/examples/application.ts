@@ -62,9 +62,13 @@ function commandLine<Option extends string>({ usage, devices, options: defaults 
 /** A peer may come and go: the port's bursts do nothing meanwhile. A device that goes is gone for good. */
 function report(port: Port, lcore: Lcore): void {
   const { name } = port.info;
+  let told = '';
   const tell = () => {
     const { up, reason } = port.link();
-    console.log(`${name}: link ${up ? 'up' : `down${reason ? `: ${reason}` : ''}`}`);
+    const state = up ? 'up' : `down${reason ? `: ${reason}` : ''}`;
+    // One transition can raise both events.
+    if (state !== told) console.log(`${name}: link ${state}`);
+    told = state;
   };
   tell();
   port.on('link', tell);
