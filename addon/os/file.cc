@@ -8,9 +8,11 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "os/populate.h"
+#include "os/status.h"
 
 namespace vpci {
 namespace {
@@ -64,9 +66,10 @@ int MemfdCreate(const char* name, size_t size, bool hugepages) {
 }
 
 int FileStat(int fd, FileInfo* out) {
-  struct stat status;
-  if (fstat(fd, &status) < 0) return -errno;
-  *out = {S_ISREG(status.st_mode), static_cast<uint64_t>(status.st_size), status.st_dev, status.st_ino};
+  struct statx status;
+  if (StatusOf(fd, &status) < 0) return -errno;
+  *out = {S_ISREG(status.stx_mode), static_cast<uint64_t>(status.stx_size),
+          makedev(status.stx_dev_major, status.stx_dev_minor), status.stx_ino};
   return 0;
 }
 

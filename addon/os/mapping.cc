@@ -13,6 +13,7 @@
 
 #include "os/file.h"
 #include "os/populate.h"
+#include "os/status.h"
 
 namespace vpci {
 namespace {
@@ -74,18 +75,18 @@ int Drop(Table& table, uint32_t handle) {
 // Only a file can shrink. A device may refuse access for a while (vfio-pci during a reset) and recover.
 int AddFile(int fd, const Mapping& mapping, size_t mapped, uint32_t* handle) {
   if (const int error = Add(mapping, mapped, handle, IsTmpfs(fd))) return error;
-  struct stat status;
-  if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) FaultGuardAdd(mapping.base, mapped);
+  struct statx status;
+  if (StatusOf(fd, &status) == 0 && S_ISREG(status.stx_mode)) FaultGuardAdd(mapping.base, mapped);
   return 0;
 }
 
 // Touching a page beyond a file's end raises SIGBUS, so a mapping must lie inside its file. Devices have no
 // size. The fault guard handles files that shrink later.
 int CheckInsideFile(int fd, uint64_t offset, size_t length) {
-  struct stat status;
-  if (fstat(fd, &status) < 0) return -errno;
-  if (!S_ISREG(status.st_mode)) return 0;
-  const auto size = static_cast<uint64_t>(status.st_size);
+  struct statx status;
+  if (StatusOf(fd, &status) < 0) return -errno;
+  if (!S_ISREG(status.stx_mode)) return 0;
+  const auto size = static_cast<uint64_t>(status.stx_size);
   return offset <= size && length <= size - offset ? 0 : -ERANGE;
 }
 

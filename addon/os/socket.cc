@@ -14,6 +14,7 @@
 #include <string>
 
 #include "os/foreign_file.h"
+#include "os/status.h"
 
 namespace vpci {
 namespace {
@@ -46,8 +47,8 @@ int ConnectTo(const sockaddr_un& address) {
 // A server that died leaves its socket file behind, and connections to it are refused. Nothing else may be
 // removed.
 bool RemoveStale(const sockaddr_un& address) {
-  struct stat status;
-  if (lstat(address.sun_path, &status) < 0 || !S_ISSOCK(status.st_mode)) return false;
+  struct statx status;
+  if (StatusOfLink(address.sun_path, &status) < 0 || !S_ISSOCK(status.stx_mode)) return false;
   const int probe = ConnectTo(address);
   if (probe >= 0) close(probe);
   return probe == -ECONNREFUSED && unlink(address.sun_path) == 0;
@@ -59,11 +60,11 @@ int SetAccess(const char* path, const SocketAccess& access) {
   const int file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   if (file < 0) return -errno;
   const std::string itself = "/proc/self/fd/" + std::to_string(file);
-  struct stat status;
+  struct statx status;
   int error = 0;
-  if (fstat(file, &status) < 0) {
+  if (StatusOf(file, &status) < 0) {
     error = -errno;
-  } else if (!S_ISSOCK(status.st_mode)) {
+  } else if (!S_ISSOCK(status.stx_mode)) {
     error = -EADDRINUSE;
   } else if (access.mode >= 0 && chmod(itself.c_str(), static_cast<mode_t>(access.mode)) < 0) {
     error = -errno;

@@ -31,7 +31,7 @@ export const MANAGERS: readonly Manager[] = [
   npm(12, ['--dangerously-allow-all-scripts']),
   {
     name: 'pnpm',
-    spec: 'pnpm@latest',
+    spec: 'pnpm@11',
     entry: 'bin/pnpm.mjs',
     files: none,
     install: (tarball, scripts) => [

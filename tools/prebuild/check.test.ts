@@ -31,6 +31,10 @@ describe('the check of a prebuilt addon', () => {
     [{ needed: ['libc.so.6', 'libstdc++.so.6'] }, 'needs libstdc++.so.6'],
     [{ needed: ['libc.so'] }, 'needs libc.so'],
     [
+      { symbols: [' 0x000000000000001e (FLAGS)              BIND_NOW STATIC_TLS'] },
+      'has static TLS, which a library loaded at run time may not get',
+    ],
+    [
       { symbols: ['     7: 0000000000000000     0 FUNC    GLOBAL DEFAULT  UND fstat64@GLIBC_2.33 (9)'] },
       'needs fstat64 of GLIBC_2.33',
     ],

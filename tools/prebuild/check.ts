@@ -51,6 +51,9 @@ export function faultsOf({ arch, libc }: Target, readelf: string): string[] {
   return [
     ...(machine === MACHINES[arch] ? [] : [`is for ${machine}`]),
     ...needed.filter((library) => !LIBRARIES[libc].test(library)).map((library) => `needs ${library}`),
+    ...(/\(FLAGS\).*STATIC_TLS/.test(readelf)
+      ? ['has static TLS, which a library loaded at run time may not get']
+      : []),
     ...(undefined_.some(({ name }) => name.startsWith('napi_')) ? [] : ['uses nothing of Node']),
     ...newer.map(({ name, version }) => `needs ${name} of ${version}`),
     ...unknown.map(({ name }) => `needs ${name}, which no library promises`),
