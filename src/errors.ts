@@ -2,10 +2,10 @@
 // The one error class that users see, and all of its codes.
 
 /**
- * Our codes by theme, each with its meaning and remedy. docs/errors.md is generated from this table (npm run
- * docs); tests compare it with the code both ways.
+ * The table behind ERROR_CODES, from which the types of codes and docs/errors.md (npm run docs) come too;
+ * tests compare it with the code both ways.
  */
-export const ERROR_CODES = {
+const CODES = {
   'Arguments and devices': {
     VPCI_ARGUMENT: ['an argument of an API call is wrong', 'correct the argument that the message names'],
     VPCI_DEVARGS: [
@@ -182,21 +182,35 @@ export const ERROR_CODES = {
   },
 } as const satisfies Record<string, Record<`VPCI_${string}`, readonly [meaning: string, remedy: string]>>;
 
-type Themes = typeof ERROR_CODES;
-/** A code of ours. */
+type Themes = typeof CODES;
+/** A code of ours; {@link ERROR_CODES} has them all. */
 export type VpciCode = { [Theme in keyof Themes]: keyof Themes[Theme] }[keyof Themes];
 /** A code of the kernel, the device or Node: "ENOENT", "ERR_MODULE_NOT_FOUND". */
 export type SystemCode = `E${Uppercase<string>}`;
+/** What `code` of a {@link PmdError} can be. */
 export type PmdErrorCode = VpciCode | SystemCode;
 
 /**
- * A failure that a user can act on. `code` is stable: a code of the table above, or the errno name of a
+ * Our codes by theme, each with its meaning and what to do; docs/errors.md is the same table. Codes do not
+ * change.
+ */
+export const ERROR_CODES: Readonly<
+  Record<string, Readonly<Partial<Record<VpciCode, readonly [meaning: string, remedy: string]>>>>
+> = CODES;
+
+/**
+ * A failure that a user can act on. `code` is stable: a code of {@link ERROR_CODES}, or the errno name of a
  * failed system call. If a module's own error ends an lcore, it keeps its code. The message reads "Failed to
  * <verb> <object>: <cause>" and names the object at fault.
+ *
+ * @example
+ * if (error instanceof PmdError && error.code === 'ENOENT') await deviceToCome();
  */
 export class PmdError extends Error {
+  /** What failed, for programs. */
   readonly code: PmdErrorCode;
 
+  /** `message` becomes one line of at most 1000 characters. */
   constructor(code: PmdErrorCode, message: string, options?: ErrorOptions) {
     super(oneLine(message), options);
     this.name = 'PmdError';

@@ -47,7 +47,9 @@ export function deviceName(device: string): string {
 
 /** The id that a port should get, and ids it must not get. Default: the lowest free id. */
 export interface PortIds {
+  /** 0 to 31; if it is taken, the lowest free one. */
   readonly id?: number;
+  /** Ids to leave free. */
   readonly reserved?: ReadonlySet<number>;
 }
 
@@ -77,7 +79,10 @@ export function probePort(device: string, ids: PortIds = {}): Port {
 
 /**
  * Probes, configures (default: one queue per direction) and starts a port. Throws the errors of probePort and
- * Port.configure.
+ * Port.configure. The port belongs to the calling thread.
+ *
+ * @example
+ * const port = openPort('net_vhost_pci0,path=/run/vpci.sock', { rxQueues: 2, txQueues: 2 });
  */
 export function openPort(device: string, config: Partial<PortConfig> = {}): Port {
   requireDevice('openPort()', device);

@@ -9,7 +9,11 @@ import type { MbufVector } from './mempool.ts';
 
 /**
  * Where the packets of one reserve or peek are in the peer's memory, all in the same window of the same
- * mapping. Valid until commit or release.
+ * mapping. Valid until commit or release. The arrays have 64 entries.
+ *
+ * @example
+ * const { offset, room, length } = tx.inPlace.slots;
+ * tx.inPlace.slots.bytes().set(frame, offset[i]);
  */
 export class InPlaceSlots {
   /** Byte offset of packet i in `bytes()`. The network header before it is not the application's concern. */
@@ -25,6 +29,7 @@ export class InPlaceSlots {
   #viewMapping = -1;
   #viewWindow = -1;
 
+  /** @internal */
   constructor(queue: QueueHandle) {
     const buffer = native.queueSlots(queue);
     const field = (name: (typeof IN_PLACE_FIELDS)[number]) =>
@@ -58,11 +63,20 @@ export class InPlaceSlots {
   }
 }
 
-/** Writes packets in the peer's receive buffers. */
+/**
+ * Writes packets in the peer's receive buffers: `inPlace` of a transmit queue of net_vhost_pci. For the
+ * thread that has the queue; nothing here throws.
+ *
+ * @example
+ * for (let i = 0, n = tx.inPlace.reserve(32); i < n; i++) slots.length[i] = write(slots, i);
+ * tx.inPlace.commit(32);
+ */
 export class TxInPlace {
+  /** Where the packets of the last reserve or peek are. */
   readonly slots: InPlaceSlots;
   readonly #queue: QueueHandle;
 
+  /** @internal */
   constructor(queue: QueueHandle) {
     this.#queue = queue;
     this.slots = new InPlaceSlots(queue);
@@ -99,13 +113,20 @@ export class TxInPlace {
 }
 
 /**
- * Reads packets where the peer has sent them. Only for trusted peers: the peer can change the bytes between
- * check and use.
+ * Reads packets where the peer has sent them: `inPlace` of a receive queue of net_vhost_pci. Only for trusted
+ * peers: the peer can change the bytes between check and use. For the thread that has the queue; nothing here
+ * throws.
+ *
+ * @example
+ * const n = rx.inPlace.peek(32);
+ * rx.inPlace.release(count(rx.inPlace.slots, n));
  */
 export class RxInPlace {
+  /** Where the packets of the last reserve or peek are. */
   readonly slots: InPlaceSlots;
   readonly #queue: QueueHandle;
 
+  /** @internal */
   constructor(queue: QueueHandle) {
     this.#queue = queue;
     this.slots = new InPlaceSlots(queue);

@@ -23,7 +23,15 @@ import { Sleeper } from './sleeper.ts';
 /** Larger than any port or queue number; the launcher determines which exist. */
 const MAX_NUMBER = 65_535;
 
+/**
+ * What a module gets on its lcore: the one argument of its default export. For that thread only.
+ *
+ * @example
+ * export default function echo(lcore: LcoreContext): void {
+ *   const [rx, tx, pool] = [lcore.rxQueue(0), lcore.txQueue(0), lcore.createPool()];
+ */
 export interface LcoreContext<Data = unknown> {
+  /** The lcore's number, as given to launch(). */
   readonly lcoreId: number;
   /** Number of ports passed to launch(). */
   readonly portCount: number;
@@ -34,21 +42,22 @@ export interface LcoreContext<Data = unknown> {
   /** HOT. False once the launcher asks the lcore to stop; the module must then return. */
   running(): boolean;
   /**
-   * Opens a receive queue of the launcher's `ports[port]`. Throws VPCI_NO_QUEUE if the port has no such
-   * queue; VPCI_QUEUE_BUSY, naming the lcore, if another lcore owns the queue, which it does until it ends;
-   * VPCI_CLOSED if the port is closed.
+   * Opens receive queue `queue` (default: 0) of the launcher's `ports[port]`. Throws VPCI_NO_QUEUE if the
+   * port has no such queue; VPCI_QUEUE_BUSY, naming the lcore, if another lcore owns the queue, which it does
+   * until it ends; VPCI_CLOSED if the port is closed; VPCI_ARGUMENT.
    */
   rxQueue(port: number, queue?: number): RxQueue;
-  /** Opens a transmit queue of the launcher's `ports[port]`; throws the same errors as rxQueue. */
+  /** Opens transmit queue `queue` (default: 0) of `ports[port]`; throws the same errors as rxQueue. */
   txQueue(port: number, queue?: number): TxQueue;
   /**
    * Creates a pool for this thread. It is freed when the lcore ends, for whatever reason. At most 63, plus
-   * one for each queue of the ports.
+   * one for each queue of the ports (VPCI_POOLS). Throws as {@link Mempool} does.
    */
   createPool(options?: MempoolOptions): Mempool;
   /**
    * Creates a sleeper, with which this lcore sleeps until a packet arrives on one of the queues or it must
-   * stop. Freed when the lcore ends; at most 16. Throws VPCI_NO_INTERRUPTS if a queue can only be polled.
+   * stop. Freed when the lcore ends; at most 16 (VPCI_SLEEPERS). Throws VPCI_NO_INTERRUPTS if a queue
+   * can only be polled.
    */
   createSleeper(queues: readonly RxQueue[]): Sleeper;
 }

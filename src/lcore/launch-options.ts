@@ -21,10 +21,11 @@ export interface ModuleUrl {
   readonly href: string;
 }
 
+/** What {@link launch} takes. */
 export interface LaunchOptions {
-  /** The lcore's number; default: that of `cpu`, or else 0. */
+  /** The lcore's number, 0 to 1023; default: that of `cpu`, or else 0. */
   readonly lcore?: number;
-  /** CPU or CPUs to pin to; default: the CPU of the lcore's number. */
+  /** CPU or CPUs to pin to, each 0 to 1023; default: the CPU of the lcore's number. */
   readonly cpu?: number | readonly number[];
   /**
    * Module whose default export runs on the lcore: an absolute path or a file: URL, TypeScript or JavaScript.

@@ -3,7 +3,9 @@
 import { argumentError } from '../arguments.ts';
 import { PmdError } from '../errors.ts';
 
+/** An lcore and where it runs. */
 export interface LcorePlace {
+  /** Its number, 0 to 127. */
   readonly id: number;
   /** CPUs that the lcore's thread may run on. */
   readonly cpus: readonly number[];
@@ -16,7 +18,8 @@ export const MAX_CPU = 1023;
 
 /**
  * The lcores of "0-1", "0,2-3", "0@1,1@1" or "(0-1)@2,3@(4,5)", in ascending order. Without "@", a single
- * lcore runs on the CPU of the same number, and a group "(…)" on the CPUs of all its members.
+ * lcore runs on the CPU of the same number, and a group "(…)" on the CPUs of all its members. Throws
+ * VPCI_LCORES or VPCI_ARGUMENT.
  */
 export function parseLcores(list: string): LcorePlace[] {
   if (typeof list !== 'string') throw argumentError('parseLcores()', 'list', "a string such as '0-1'", list);
@@ -34,7 +37,7 @@ export function parseLcores(list: string): LcorePlace[] {
   return [...places.values()].sort((a, b) => a.id - b.id);
 }
 
-/** The lcores of a hexadecimal mask: "0x3" is lcores 0 and 1. */
+/** The lcores of a hexadecimal mask: "0x3" is lcores 0 and 1. Throws VPCI_LCORES or VPCI_ARGUMENT. */
 export function parseCoremask(mask: string): LcorePlace[] {
   if (typeof mask !== 'string')
     throw argumentError('parseCoremask()', 'mask', "a string such as '0x3'", mask);

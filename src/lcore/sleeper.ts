@@ -17,7 +17,15 @@ export interface SleeperOptions {
   readonly onClose: (handle: WaitSetHandle) => void;
 }
 
+/**
+ * Lets an lcore sleep until there is work; made by `createSleeper()`, and for that lcore only.
+ *
+ * @example
+ * const sleeper = lcore.createSleeper([queue]);
+ * while (lcore.running()) if (poll() === 0) sleeper.sleep();
+ */
 export class Sleeper {
+  /** @internal */
   readonly handle: WaitSetHandle;
   readonly #running: () => boolean;
   readonly #onClose: SleeperOptions['onClose'];
@@ -27,7 +35,7 @@ export class Sleeper {
   readonly #ready: Uint32Array;
   #closed = false;
 
-  /** Throws VPCI_NO_INTERRUPTS if a queue has no interrupt. */
+  /** @internal */
   constructor({ queues, wakeFd, running, onClose }: SleeperOptions) {
     requireArray('createSleeper()', 'queues', queues, 'receive queues');
     this.#running = running;
@@ -57,6 +65,7 @@ export class Sleeper {
     for (let i = 0; i < armed; i++) this.#interrupts[i].disarm();
   }
 
+  /** Frees it before the lcore ends; may be called again. It must not be used afterwards. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
