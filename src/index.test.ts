@@ -178,6 +178,21 @@ it('every exported function is called with wrong arguments here', () => {
   expect(Object.keys(CASES)).toEqual(expect.arrayContaining(names));
 });
 
+it.each([0, 128, 1024])('dataRoom has the documented range beside a headroom of %d', (headroom) => {
+  const open = (dataRoom: number) => new Mempool({ count: 1, headroom, dataRoom, hugepages: false });
+  for (const [asked, given] of [
+    [64, 64],
+    [65, 128],
+    [65_472 - headroom, 65_472 - headroom],
+  ]) {
+    const mempool = open(asked);
+    expect([mempool.dataRoom, mempool.stride]).toEqual([given, headroom + given]);
+    mempool.close();
+  }
+  for (const refused of [63, 65_473 - headroom])
+    expect(() => open(refused)).toThrow(`dataRoom must be a whole number from 64 to ${65_472 - headroom}`);
+});
+
 it('launch() refuses a closed port', () => {
   const closed = port();
   closed.close();
