@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Fields of packets, in network byte order. Nothing here allocates, as a DataView or a subarray would.
 
-/** HOT. */
+/** HOT. The 16-bit field at `at`, 0 to 65535. */
 export function readUint16BE(bytes: Uint8Array, at: number): number {
   return (bytes[at] << 8) | bytes[at + 1];
 }
 
-/** HOT. Signed, since V8 boxes larger numbers where it passes them between functions. */
+/** HOT. The 32-bit field at `at`. Signed, since V8 boxes larger numbers where it passes them between functions. */
 export function readInt32BE(bytes: Uint8Array, at: number): number {
   return (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
 }
@@ -34,7 +34,7 @@ export function swapBytes(bytes: Uint8Array, a: number, b: number, length: numbe
   }
 }
 
-/** HOT. For fields of a few bytes; `copyWithin` is faster for more. */
+/** HOT. Copies `length` bytes from `from` to `to`. For fields of a few bytes; `copyWithin` is faster for more. */
 export function copyBytes(bytes: Uint8Array, to: number, from: number, length: number): void {
   for (let i = 0; i < length; i++) bytes[to + i] = bytes[from + i];
 }

@@ -13,14 +13,19 @@ const TIME_TO_LIVE = 64;
 const MAX_PORT = 0xffff;
 const FLOW = ['sourceMac', 'destinationMac', 'sourceIp', 'destinationIp', 'sourcePort', 'destinationPort'];
 
+/** The addresses of a UDP flow over IPv4. */
 export interface UdpFlow {
   /** "02:00:00:00:00:01" */
   readonly sourceMac: string;
+  /** "02:00:00:00:00:02" */
   readonly destinationMac: string;
   /** "198.18.0.1" */
   readonly sourceIp: string;
+  /** "198.18.0.2" */
   readonly destinationIp: string;
+  /** 0 to 65535. */
   readonly sourcePort: number;
+  /** 0 to 65535. */
   readonly destinationPort: number;
 }
 

@@ -5,52 +5,101 @@ import { readUint16BE } from './bytes.ts';
 
 /** Ethernet: offsets from the frame's first byte. */
 export const ETHER = {
+  /** Offset of the destination address, 6 bytes. */
   DESTINATION: 0,
+  /** Offset of the source address, 6 bytes. */
   SOURCE: 6,
+  /** Offset of the EtherType, or of the TPID of a tag, 2 bytes. */
   TYPE: 12,
   /** Length of the header without tags. */
   HEADER: 14,
   /** Length of an IEEE 802.1Q tag. */
   VLAN_TAG: 4,
+  /** EtherType of IPv4. */
   TYPE_IPV4: 0x0800,
+  /** EtherType of ARP. */
   TYPE_ARP: 0x0806,
+  /** TPID of an IEEE 802.1Q tag. */
   TYPE_VLAN: 0x8100,
+  /** EtherType of IPv6. */
   TYPE_IPV6: 0x86dd,
 } as const;
 
 /** ARP for IPv4 over Ethernet (RFC 826): offsets from the ARP header. */
 export const ARP = {
+  /** Offset of the operation, 2 bytes. */
   OPERATION: 6,
+  /** Offset of the sender's MAC address, 6 bytes. */
   SENDER_MAC: 8,
+  /** Offset of the sender's IPv4 address, 4 bytes. */
   SENDER_IP: 14,
+  /** Offset of the target's MAC address, 6 bytes. */
   TARGET_MAC: 18,
+  /** Offset of the target's IPv4 address, 4 bytes. */
   TARGET_IP: 24,
+  /** Length of the packet in bytes. */
   LENGTH: 28,
+  /** Operation: request. */
   REQUEST: 1,
+  /** Operation: reply. */
   REPLY: 2,
 } as const;
 
 /** RFC 791: offsets from the IP header. */
 export const IPV4 = {
+  /** Offset of the length of header and payload, 2 bytes. */
   TOTAL_LENGTH: 2,
+  /** Offset of flags and fragment offset, 2 bytes. */
   FRAGMENT: 6,
+  /** Offset of the time to live, 1 byte. */
   TTL: 8,
+  /** Offset of the protocol, 1 byte. */
   PROTOCOL: 9,
+  /** Offset of the header's checksum, 2 bytes. */
   CHECKSUM: 10,
+  /** Offset of the source address, 4 bytes. */
   SOURCE: 12,
+  /** Offset of the destination address, 4 bytes. */
   DESTINATION: 16,
   /** Length of a header without options. */
   HEADER: 20,
+  /** Protocol number of ICMP. */
   PROTOCOL_ICMP: 1,
+  /** Protocol number of TCP. */
   PROTOCOL_TCP: 6,
+  /** Protocol number of UDP. */
   PROTOCOL_UDP: 17,
 } as const;
 
 /** RFC 792: offsets from the ICMP header. */
-export const ICMP = { TYPE: 0, CODE: 1, CHECKSUM: 2, HEADER: 8, ECHO_REPLY: 0, ECHO_REQUEST: 8 } as const;
+export const ICMP = {
+  /** Offset of the type, 1 byte. */
+  TYPE: 0,
+  /** Offset of the code, 1 byte. */
+  CODE: 1,
+  /** Offset of the checksum of the whole message, 2 bytes. */
+  CHECKSUM: 2,
+  /** Length of the header of an echo message. */
+  HEADER: 8,
+  /** Type: echo reply. */
+  ECHO_REPLY: 0,
+  /** Type: echo request. */
+  ECHO_REQUEST: 8,
+} as const;
 
 /** RFC 768: offsets from the UDP header. TCP has its ports at the same places. */
-export const UDP = { SOURCE_PORT: 0, DESTINATION_PORT: 2, LENGTH: 4, CHECKSUM: 6, HEADER: 8 } as const;
+export const UDP = {
+  /** Offset of the source port, 2 bytes. */
+  SOURCE_PORT: 0,
+  /** Offset of the destination port, 2 bytes. */
+  DESTINATION_PORT: 2,
+  /** Offset of the length of header and payload, 2 bytes. */
+  LENGTH: 4,
+  /** Offset of the checksum, 2 bytes; 0 means none. */
+  CHECKSUM: 6,
+  /** Length of the header. */
+  HEADER: 8,
+} as const;
 
 /** Hardware type Ethernet, protocol IPv4, addresses of 6 and 4 bytes. */
 const ARP_KIND = [0, 1, 8, 0, 6, 4];
