@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The one error class that users see, and all of its codes.
 
+const VERSIONS_DIFFER = 'driver and device model differ in version; install matching ones';
+
 /**
  * The table behind ERROR_CODES, from which the types of codes and docs/errors.md (npm run docs) come too;
  * tests compare it with the code both ways.
@@ -82,33 +84,15 @@ const CODES = {
       'report it as a bug of the device model, and restart it',
     ],
     VPCI_VFIO_VERSION: ['the VFIO API version is not supported', 'use a kernel with VFIO API version 0'],
-    VPCI_NO_BAR: [
-      'the device lacks a BAR',
-      'driver and device model differ in version; install matching ones',
-    ],
+    VPCI_NO_BAR: ['the device lacks a BAR', VERSIONS_DIFFER],
     VPCI_BAD_ACCESS: ['a register access lies outside its region', 'report it; it is a bug'],
-    VPCI_BAD_CAPABILITY: [
-      'a PCI capability is missing or malformed',
-      'driver and device model differ in version; install matching ones',
-    ],
-    VPCI_NO_VECTOR: [
-      'the device has no such interrupt vector',
-      'driver and device model differ in version; install matching ones',
-    ],
+    VPCI_BAD_CAPABILITY: ['a PCI capability is missing or malformed', VERSIONS_DIFFER],
+    VPCI_NO_VECTOR: ['the device has no such interrupt vector', VERSIONS_DIFFER],
   },
   'The session with the device': {
-    VPCI_FEATURES: [
-      'feature negotiation failed',
-      'driver and device model differ in version; install matching ones',
-    ],
-    VPCI_BAD_CONFIG: [
-      'the device configuration is invalid',
-      'driver and device model differ in version; install matching ones',
-    ],
-    VPCI_BAD_QUEUE: [
-      'the device offers a local queue of an unusable size',
-      'driver and device model differ in version; install matching ones',
-    ],
+    VPCI_FEATURES: ['feature negotiation failed', VERSIONS_DIFFER],
+    VPCI_BAD_CONFIG: ['the device configuration is invalid', VERSIONS_DIFFER],
+    VPCI_BAD_QUEUE: ['the device offers a local queue of an unusable size', VERSIONS_DIFFER],
     VPCI_BAD_RING: [
       'the device violated the virtqueue rules on a local ring',
       'none: the driver resets the device',

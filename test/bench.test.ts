@@ -44,6 +44,16 @@ describe('vhost-pci-bench', () => {
     }
   });
 
+  it('regression: names a surplus argument, and prints control characters of a value as blanks', async () => {
+    const surplus = await bench('limit', 'foo');
+    expect([surplus.code, surplus.stderr]).toEqual([2, "vhost-pci-bench: unexpected argument 'foo'\n"]);
+    const unclean = await bench('limit', '--rounds=1\u001b[2J\n2');
+    expect([unclean.code, unclean.stderr]).toEqual([
+      2,
+      expect.stringMatching(/^vhost-pci-bench: option '--rounds <n>'[^\p{Cc}]*\n$/u),
+    ]);
+  });
+
   it('says what to install when DPDK is missing', async () => {
     const { code, stderr } = await runTool('tools/bench/main.ts', ['loopback'], { PATH: '/nowhere' });
     expect(code).toBe(1);

@@ -39,9 +39,18 @@ export function memoryFileFault(fd: number): string | null {
   return `a file on ${kind}, whose page faults may block forever: ${remedy}${option}`;
 }
 
-/** What a descriptor of no file is; null for a file. The kernel answers, and asks no file system. */
+/**
+ * What a descriptor of no file is; null for a file, or where /proc is not mounted. The kernel answers, and
+ * asks no file system.
+ */
 function kindOf(fd: number): string | null {
-  const [, kind] = /^(pipe|socket|anon_inode):/.exec(readlinkSync(`/proc/self/fd/${fd}`)) ?? [];
+  let target: string;
+  try {
+    target = readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return null;
+  }
+  const [, kind] = /^(pipe|socket|anon_inode):/.exec(target) ?? [];
   if (kind === undefined) return null;
   return kind === 'anon_inode' ? 'an eventfd or another descriptor without contents' : `a ${kind}`;
 }

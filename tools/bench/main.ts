@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-bench: one subcommand per suite. Progress goes to stderr, the table to stdout.
 import { packageVersion } from '../../src/package-root.ts';
-import { newCommand } from '../run/command.ts';
+import { errorLine, newCommand } from '../run/command.ts';
 import { onOutputEnd, printed, tell } from '../run/output.ts';
 import { exitOnSignals } from '../run/workspace.ts';
 import { SUITES } from './suites/table.ts';
@@ -25,6 +25,14 @@ Example: against DPDK's net_vhost, then without DPDK
 Progress goes to stderr, the table to stdout. Exit status: 0 when all has been
 measured, 1 on failure, 2 for a wrong option.`,
   );
+
+/** The command of the suite that was asked for. */
+const suiteCommand = () => program.commands.find((command) => command.name() === program.args[0]);
+
+// Before the suites are added: subcommands inherit it.
+program.configureOutput({
+  outputError: (text, write) => write(errorLine(NAME, text, suiteCommand() ?? program)),
+});
 for (const suite of SUITES) suite.addTo(program);
 
 exitOnSignals();

@@ -36,6 +36,17 @@ it('regression: work that would wait for ever fails with the child that a signal
   await expect(work).rejects.toThrow('the driver was stopped (SIGSTOP or SIGTSTP) while packets flowed');
 });
 
+it('regression: a child that was stopped only for a moment is named too', async () => {
+  const watch = new Watch();
+  const child = await running(watch, 'the driver');
+  let looks = 0;
+  // Stopped when it is first looked at, and continued before the second look.
+  Object.defineProperty(child, 'halted', { get: () => looks++ === 0 });
+  await expect(watch.during(never)).rejects.toMatchObject({
+    message: expect.stringMatching(/^the driver was stopped \(SIGSTOP or SIGTSTP\) while packets flowed/),
+  });
+});
+
 it('a child that we paused ourselves is no failure', async () => {
   const watch = new Watch();
   const child = await running(watch, 'the driver');

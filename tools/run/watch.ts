@@ -23,13 +23,17 @@ export class Watch {
   /** The result of `work`. Throws VPCI_CHILD as soon as a child has ended or was stopped from outside. */
   async during<T>(work: () => Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
-    const failed = new Promise<void>((resolve) => {
-      this.#fail = resolve;
-      timer = setInterval(() => this.#failure() && resolve(), LOOK_MS);
-      if (this.#failure()) resolve();
+    const failed = new Promise<PmdError>((resolve) => {
+      const look = (): void => {
+        const failure = this.#failure();
+        if (failure) resolve(failure);
+      };
+      this.#fail = look;
+      timer = setInterval(look, LOOK_MS);
+      look();
     });
     try {
-      return await Promise.race([work(), failed.then(() => this.#blame())]);
+      return await Promise.race([work(), failed.then((first) => this.#blame(first))]);
     } catch (error) {
       await grace();
       throw this.#sharper(error as PmdError);
@@ -39,9 +43,10 @@ export class Watch {
     }
   }
 
-  async #blame(): Promise<never> {
+  /** `first`: what was seen first, in case that child has been continued since. */
+  async #blame(first: PmdError): Promise<never> {
     await grace();
-    throw this.#failure();
+    throw this.#failure() ?? first;
   }
 
   /** A child's own error says what it was waited for; another's error only shows the consequence. */
