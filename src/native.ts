@@ -401,7 +401,7 @@ export interface Native {
    * ioctl(2), for bus/ioctl.ts. The argument is a structure that the call may change, at least as large as
    * `request` says, or a number of 0 or more. Returns the call's result.
    */
-  ioctl(fd: number, request: number, argument: Buffer | number): number;
+  ioctl(fd: number, request: number, argument: Uint8Array | number): number;
   /**
    * Closes a descriptor that another party made, and never hangs: a file system that does not respond blocks
    * a thread made for the purpose. Beyond 64 such threads, descriptors stay open.

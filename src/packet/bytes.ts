@@ -6,7 +6,10 @@ export function readUint16BE(bytes: Uint8Array, at: number): number {
   return (bytes[at] << 8) | bytes[at + 1];
 }
 
-/** HOT. The 32-bit field at `at`. Signed, since V8 boxes larger numbers where it passes them between functions. */
+/**
+ * HOT. The 32-bit field at `at`. Signed, since V8 boxes larger numbers where it passes them between
+ * functions.
+ */
 export function readInt32BE(bytes: Uint8Array, at: number): number {
   return (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
 }
@@ -34,7 +37,9 @@ export function swapBytes(bytes: Uint8Array, a: number, b: number, length: numbe
   }
 }
 
-/** HOT. Copies `length` bytes from `from` to `to`. For fields of a few bytes; `copyWithin` is faster for more. */
+/**
+ * HOT. Copies `length` bytes from `from` to `to`. For fields of a few bytes; `copyWithin` is faster for more.
+ */
 export function copyBytes(bytes: Uint8Array, to: number, from: number, length: number): void {
   for (let i = 0; i < length; i++) bytes[to + i] = bytes[from + i];
 }

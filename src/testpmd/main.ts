@@ -103,9 +103,6 @@ function sayHello({ settings }: CommandLine): void {
   if (settings.rxDescriptors + settings.txDescriptors > 0) {
     output.complain('Note: --rxd and --txd have no effect: the peer chooses its ring sizes');
   }
-  if (settings.interactive && !settings.autoStart && settings.commandFile === null) {
-    output.complain("Note: no packets are forwarded until the command 'start'; --auto-start starts at once");
-  }
   if (settings.commandFile !== null)
     output.print(oneLine(`CLI commands to be read from ${settings.commandFile}`));
 }
@@ -158,6 +155,9 @@ async function interact(session: Session, signalled: (signal: NodeJS.Signals) =>
     output.print('Start automatic packet forwarding');
     await session.serialize(async () => void (await session.forwarding.start(session.ports.forwarding, 0)));
   }
+  const { autoStart, commandFile } = session.settings;
+  if (!autoStart && commandFile === null && !session.quitting)
+    output.complain("Note: no packets are forwarded until the command 'start'; --auto-start starts at once");
   if (!session.quitting) await runPrompt(session, runner, output, () => signalled('SIGINT'));
   await session.ended;
 }

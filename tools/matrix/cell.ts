@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One cell of the matrix: the tarball in a new project, in a folder with a space, with one package manager and
-// one Node.
+// One cell of the matrix: the tarball in a new project, in a folder with a space, with one package manager
+// and one Node.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
