@@ -6,7 +6,7 @@ const ALL = ['src/**/*.test.ts', 'tools/**/*.test.ts', 'test/**/*.test.ts'];
 const VM = 'test/vm/**';
 
 /**
- * `long`: fuzzers, sanitizers, instruction counts, benchmarks, and attacks that take their time. Not in `npm test`, but in
+ * `long`: fuzzers, sanitizers, instruction counts, benchmarks, and attacks that take their time, and whatever the documents print. Not in `npm test`, but in
  * `npm run test:all`.
  */
 const LONG = [
@@ -17,6 +17,7 @@ const LONG = [
   'test/bench.test.ts',
   'test/build-folder.test.ts',
   'test/framing.test.ts',
+  'test/guide.test.ts',
   'test/held-prompt.test.ts',
   'test/hostile-holdings.test.ts',
   'test/hole-memory.test.ts',
@@ -25,12 +26,14 @@ const LONG = [
   'test/latency.test.ts',
   'test/lifecycle.test.ts',
   'test/net-tap.test.ts',
+  'test/readme-commands.test.ts',
   'test/removal.test.ts',
   'test/session-hostile.test.ts',
   'test/silent-memory.test.ts',
   'test/start.test.ts',
   'test/stopped-ring.test.ts',
   'test/zero-garbage.test.ts',
+  'tools/examples/*.test.ts',
   'tools/peer/hostile.test.ts',
 ];
 
