@@ -6,7 +6,8 @@ const ALL = ['src/**/*.test.ts', 'tools/**/*.test.ts', 'test/**/*.test.ts'];
 const VM = 'test/vm/**';
 
 /**
- * `long`: fuzzers, sanitizers, instruction counts, benchmarks, and attacks that take their time, and whatever the documents print. Not in `npm test`, but in
+ * `long`: fuzzers, sanitizers, instruction counts, benchmarks, attacks that take their time, and whatever
+ * the documents print. Not in `npm test`, but in
  * `npm run test:all`.
  */
 const LONG = [
