@@ -28,9 +28,10 @@ export function claimQueue(owners: SharedArrayBuffer, at: number, owner: number)
   return before === FREE ? owner : before;
 }
 
-/** Releases a queue if `owner` owns it. */
-export function releaseQueue(owners: SharedArrayBuffer, at: number, owner: number): void {
-  Atomics.compareExchange(new Int32Array(owners), at, owner, FREE);
+/** Releases a queue if `owner` owns it. False if another owner has it by now. */
+export function releaseQueue(owners: SharedArrayBuffer, at: number, owner: number): boolean {
+  const before = Atomics.compareExchange(new Int32Array(owners), at, owner, FREE);
+  return before === owner || before === FREE || before === CLOSED;
 }
 
 /** Whether closeQueues() was called. */

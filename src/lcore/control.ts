@@ -114,14 +114,25 @@ export function queueSlot(
 
 /**
  * Releases the queues that the lcore has opened and returns them. Each is returned once, since its word is
- * cleared.
+ * cleared, and not at all if it has another owner since the lcore was given up.
  */
 export function takeQueues({ control, ports, owner }: LcoreStart): QueueSpec[] {
   const words = new Int32Array(control);
   const { first } = controlLayout(ports).queues;
-  const all = ports.flatMap((port) => [...port.rx, ...port.tx].map((spec) => ({ port, spec })));
-  const taken = all.filter((_, i) => Atomics.exchange(words, first + i, 0) !== 0);
-  for (const { port, spec } of taken)
-    releaseQueue(port.owners, ownerSlot(port, spec.role, spec.queue), owner);
-  return taken.map(({ spec }) => spec);
+  return allQueues(ports)
+    .filter((_, i) => Atomics.exchange(words, first + i, 0) !== 0)
+    .filter(({ port, spec }) => releaseQueue(port.owners, ownerSlot(port, spec.role, spec.queue), owner))
+    .map(({ spec }) => spec);
 }
+
+/**
+ * Lets other lcores open the queues of an lcore whose thread does not end. A queue that it is still inside
+ * stays stuck, so a burst of another lcore does nothing there.
+ */
+export function giveUpQueues({ ports, owner }: LcoreStart): void {
+  for (const { port, spec } of allQueues(ports))
+    releaseQueue(port.owners, ownerSlot(port, spec.role, spec.queue), owner);
+}
+
+const allQueues = (ports: readonly PortQueues[]) =>
+  ports.flatMap((port) => [...port.rx, ...port.tx].map((spec) => ({ port, spec })));

@@ -13,6 +13,7 @@ import { native, type PoolHandle, type WaitSetHandle } from '../native.ts';
 import { warnOnce } from '../warnings.ts';
 import {
   controlLayout,
+  giveUpQueues,
   type LcoreMessage,
   type LcoreStart,
   newOwner,
@@ -100,11 +101,12 @@ class LaunchedLcore implements Lcore {
 
   /**
    * The thread does not end even when terminated: it is stuck in the kernel or in a call that never returns.
-   * It keeps its resources.
+   * It keeps its resources, but no longer owns its queues.
    */
   #strand(): void {
     this.#stranded = true;
     stranded++;
+    giveUpQueues(this.#start);
     this.#worker.unref();
     this.#giveUp(this.#failure as PmdError);
   }
