@@ -79,6 +79,19 @@ describe('the package', () => {
     expect(run(process.execPath, ...args)).toBe('function\n');
   });
 
+  it('depends on nothing that its installation would compile', () => {
+    const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as {
+      packages: Readonly<Record<string, { readonly hasInstallScript?: boolean; readonly dev?: boolean }>>;
+    };
+    const scripted = Object.entries(lock.packages).filter(
+      ([path, { hasInstallScript, dev }]) => path !== '' && hasInstallScript && !dev,
+    );
+    expect(scripted.map(([path]) => path)).toEqual(['node_modules/ffi-napi', 'node_modules/ref-napi']);
+    for (const [path] of scripted)
+      for (const arch of ['x64', 'arm64'])
+        expect(existsSync(join(ROOT, path, `prebuilds/linux-${arch}`)), `${path}, ${arch}`).toBe(true);
+  });
+
   it('lets others read its package.json', () => {
     const code = `console.log(require('vhost-pci-pmd/package.json').version)`;
     expect(run(process.execPath, '--input-type=commonjs', '-e', code)).toBe(`${manifest.version}\n`);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
@@ -10,8 +11,8 @@ const without = (missing: string) => (name: string) => {
   if (name === missing) throw new Error(`Cannot find module '${name}'`);
   return require(name);
 };
-const ffi = chooseSystemCalls(require);
-const addon = chooseSystemCalls(without('ffi-napi'));
+const ffi = chooseSystemCalls(require, true);
+const addon = chooseSystemCalls(without('ffi-napi'), true);
 
 /** asm-generic/ioctls.h; FIONREAD answers with an int, FIONBIO reads one. */
 const FIONREAD = 0x541b;
@@ -23,7 +24,21 @@ describe('system calls of kernel VFIO', () => {
   it('are made by ffi-napi, or by the addon where one of the packages cannot be loaded', () => {
     expect(ffi.name).toBe('ffi-napi');
     for (const missing of ['ffi-napi', 'ref-napi', 'ref-struct-di'])
-      expect(chooseSystemCalls(without(missing)).name).toBe('addon');
+      expect(chooseSystemCalls(without(missing), true).name).toBe('addon');
+  });
+
+  it('regression: a worker thread that made some may end', () => {
+    const [loader, ioctls] = ['tsx/esm/api', './ioctl.ts'].map((name) => import.meta.resolve(name));
+    const worker = `
+      import('${loader}').then(async ({ register }) => {
+        register();
+        console.log((await import('${ioctls}')).systemCalls().name);
+      });`;
+    const program = `
+      const { Worker } = require('node:worker_threads');
+      new Worker(${JSON.stringify(worker)}, { eval: true }).on('exit', (code) => console.log('ended', code));`;
+    const { stdout, stderr, signal } = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8' });
+    expect([stdout, stderr, signal]).toEqual(['addon\nended 0\n', '', null]);
   });
 
   describe.each([ffi, addon])('by $name', ({ ioctl, struct }) => {

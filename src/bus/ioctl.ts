@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // ioctl(2) and the C structures that it takes, by ffi-napi and ref-struct-di; by the addon where these
-// optional packages are not installed or not built. A call takes microseconds, so it is for the control path;
-// only the kernel VFIO bus loads the libraries.
+// optional packages are not installed or cannot be loaded, and in worker threads, whose end would crash the
+// process once ffi-napi was loaded there. A call takes microseconds, so it is for the control path; only the
+// kernel VFIO bus loads the libraries.
 import { createRequire } from 'node:module';
 import { getSystemErrorName } from 'node:util';
+import { isMainThread } from 'node:worker_threads';
 import { native } from '../native.ts';
 import { type CStruct, type CType, naturalStruct } from './c-struct.ts';
 
@@ -31,17 +33,18 @@ let chosen: SystemCalls | null = null;
 
 /** Loads ffi-napi at the first call. */
 export function systemCalls(): SystemCalls {
-  chosen ??= chooseSystemCalls(createRequire(import.meta.url));
+  chosen ??= chooseSystemCalls(createRequire(import.meta.url), isMainThread);
   return chosen;
 }
 
-/** ffi-napi if `require` can load it and all that it needs, else the addon. */
-export function chooseSystemCalls(require: (name: string) => unknown): SystemCalls {
+/** ffi-napi on the main thread if `require` can load it and all that it needs, else the addon. */
+export function chooseSystemCalls(require: (name: string) => unknown, mainThread: boolean): SystemCalls {
   try {
-    return ffiCalls(require);
+    if (mainThread) return ffiCalls(require);
   } catch {
-    return { name: 'addon', ioctl: native.ioctl, struct: naturalStruct };
+    // The packages are optional.
   }
+  return { name: 'addon', ioctl: native.ioctl, struct: naturalStruct };
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: the packages have no types.
