@@ -65,7 +65,7 @@ const CODES = {
     ],
     VPCI_LCORE_STUCK: [
       'the module did not return after stop()',
-      'return once running() is false; end the process with exitProcess()',
+      'return once running() is false; see whether its CPU is busy; end the process with exitProcess()',
     ],
   },
   'The device and its bus': {

@@ -30,7 +30,7 @@ const lines = commandLines('docs/guide.md');
 const project = [
   ...['mkdir echo && cd echo', 'npm init -y', 'npm install --save-dev tsx typescript @types/node'],
   'npm install /path/to/vhost-pci-pmd',
-  'cp /path/to/vhost-pci-pmd/tools/examples/application.ts application.mts',
+  'cp node_modules/vhost-pci-pmd/tools/examples/application.ts application.mts',
   'npx tsc --noEmit --strict --module nodenext --types node --allowImportingTsExtensions echo.mts',
   'npx tsx echo.mts net_null0',
 ];

@@ -12,9 +12,9 @@ export const macText = (bytes: Iterable<number>): string =>
     .toUpperCase();
 
 /** The six bytes of "02:00:00:00:00:01"; throws VPCI_MAC for an invalid address. */
-export function macBytes(mac: string): number[] {
+export function macBytes(mac: string): Uint8Array {
   if (!isMac(mac)) throw new PmdError('VPCI_MAC', `Invalid ethernet address: ${mac}`);
-  return mac.split(':').map((byte) => Number.parseInt(byte, 16));
+  return Uint8Array.from(mac.split(':'), (byte) => Number.parseInt(byte, 16));
 }
 
 /** Destination and source addresses as the three little-endian words at the start of a frame. */

@@ -33,7 +33,7 @@ async function main<Option extends string>(application: Application<Option>): Pr
   const { module } = application;
   const lcore = launch({ cpu, module, ports, data: application.data?.(options, ports) });
   for (const port of ports) report(port, lcore);
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void lcore.stop());
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void lcore.stop());
   await lcore.ready;
   const show = () =>
     console.log(application.counters.map((name, i) => `${name} ${lcore.stats[i]}`).join(', '));
@@ -88,6 +88,8 @@ function warnOfSharedCpu({ id, cpus }: Lcore): void {
     const [ran, waited] = readFileSync(`${threads}/${thread}/schedstat`, 'utf8').split(' ').map(Number);
     const share = Math.round((100 * waited) / (ran + waited));
     if (share > 10)
-      console.error(`lcore ${id} waited ${share} % of the time for CPU ${cpus}: choose another (--cpu)`);
+      console.error(
+        `lcore ${id}: CPU ${cpus} was busy for ${share} % of the time that it wanted to run (--cpu)`,
+      );
   }
 }

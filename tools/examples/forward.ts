@@ -30,7 +30,7 @@ async function main([seconds, device, ...more]: string[]): Promise<void> {
   await lcore.ready;
   setInterval(() => console.log(`forwarded ${lcore.stats[0]}, dropped ${lcore.stats[1]}`), 1000).unref();
   setTimeout(() => lcore.stop(), Number(seconds) * 1000).unref();
-  process.once('SIGINT', () => lcore.stop());
+  process.on('SIGINT', () => lcore.stop());
   await lcore.exited;
   for (const port of ports) port.close();
 }

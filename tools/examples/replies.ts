@@ -20,7 +20,7 @@ import {
 } from 'vhost-pci-pmd';
 
 export interface Host {
-  readonly mac: readonly number[];
+  readonly mac: Uint8Array;
   readonly ip: number;
   /** The UDP port whose datagrams are returned. */
   readonly port: number;
@@ -70,6 +70,8 @@ function answerIpv4(bytes: Uint8Array, ip: number, end: number, host: Host): boo
 
 function answerUdp(bytes: Uint8Array, udp: number, host: Host): boolean {
   if (readUint16BE(bytes, udp + UDP.DESTINATION_PORT) !== host.port) return false;
+  // Another echo server would return our replies forever.
+  if (readUint16BE(bytes, udp + UDP.SOURCE_PORT) === host.port) return false;
   swapBytes(bytes, udp + UDP.SOURCE_PORT, udp + UDP.DESTINATION_PORT, 2);
   return true;
 }

@@ -37,7 +37,7 @@ export class TapInterface {
       }
       this.segmentsUdp = knowsUso(fds[0]);
       native.tapSetOffloads(fds[0], NO_OFFLOADS);
-      if (mac !== null) native.tapSetMac(fds[0], Uint8Array.from(macBytes(mac)));
+      if (mac !== null) native.tapSetMac(fds[0], macBytes(mac));
       if (persist) native.tapSetPersist(fds[0], true);
     } catch (error) {
       for (const fd of fds) native.close(fd);
