@@ -17,7 +17,12 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 /** Installs a package whose parts do what the test says. */
 const INSTALLER = `
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
+if (process.argv[2] === 'exec') {
+  const [program, ...words] = process.argv.slice(process.argv.indexOf('--') + 1);
+  process.exit(spawnSync('node_modules/.bin/' + program, words, { stdio: 'inherit' }).status);
+}
 const home = 'node_modules/vhost-pci-pmd';
 const start = home + '/dist/tools/start';
 for (const path of [start, 'node_modules/.bin']) mkdirSync(path, { recursive: true });
@@ -25,6 +30,10 @@ const parts = JSON.parse(process.argv.at(-1));
 writeFileSync(home + '/package.json', '{ "name": "vhost-pci-pmd", "type": "module", "exports": "./index.js" }');
 writeFileSync(home + '/index.js', parts.import);
 writeFileSync(start + '/main.js', parts.traffic);
+for (const path of parts.compiled ?? []) {
+  mkdirSync(home + '/build');
+  writeFileSync(home + '/build/' + path, '');
+}
 const bin = 'node_modules/.bin/vhost-pci-testpmd';
 writeFileSync(bin, '#!/usr/bin/env node\\n' + parts.version, { mode: 0o755 });
 `;
@@ -35,7 +44,7 @@ const GOOD = {
   traffic: `process.exit(process.argv[2] === '--duration=3' ? 0 : 1)`,
 };
 
-function verdict(installer: string, parts: Partial<typeof GOOD> = {}): string {
+function verdict(installer: string, parts: Partial<typeof GOOD> & { compiled?: string[] } = {}): string {
   const program = join(folder, 'manager.mjs');
   writeFileSync(program, installer);
   const manager: Manager = {
@@ -48,7 +57,7 @@ function verdict(installer: string, parts: Partial<typeof GOOD> = {}): string {
       log += text;
     },
   });
-  expect(existsSync(join(folder, 'my app'))).toBe(false);
+  expect(existsSync(join(folder, "it's my app"))).toBe(false);
   return result.verdict;
 }
 
@@ -63,6 +72,10 @@ it.each([
 ])('a cell names what fails: %s', (name, parts) => {
   expect(verdict(INSTALLER, parts)).toBe(name);
   expect(log).not.toBe('');
+});
+
+it('a cell is not good where the installation compiled something', () => {
+  expect(verdict(INSTALLER, { compiled: ['vhost_pci.node'] })).toBe('compiled');
 });
 
 it('a cell tells a failed installation from a manager that does not know this Node', () => {

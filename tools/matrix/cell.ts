@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One cell of the matrix: the tarball in a new project, in a folder with a space, with one package manager
-// and one Node.
+// One cell of the matrix: the tarball in a new project, in a folder with spaces and a quote, with one package
+// manager and one Node.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import type { Manager } from './managers.ts';
 
@@ -27,15 +27,16 @@ export interface Result {
 }
 
 const TIMEOUT_MS = 600_000;
+const FOLDER = "it's my app";
 const APPLICATION = `import { openPort } from 'vhost-pci-pmd';
 const port = openPort('net_null0');
 console.log(port.info.driver);
 port.close();
 `;
 
-/** Installs, and tries the program, the import and the traffic. Leaves nothing. */
+/** Installs, and tries the program, the import and the traffic; nothing may be compiled. Leaves nothing. */
 export function runCell(cell: Cell): Result {
-  const project = join(cell.folder, 'my app');
+  const project = join(cell.folder, FOLDER);
   mkdirSync(project, { recursive: true });
   try {
     return tryCell(cell, project);
@@ -71,9 +72,13 @@ function tryCell(cell: Cell, project: string): Result {
     return { verdict: unsupported ? 'unsupported' : 'install', install };
   }
   const steps: readonly [string, () => boolean][] = [
+    ['compiled', () => compiled(join(project, 'node_modules')).length === 0],
     [
       '--version',
-      () => /^vhost-pci-testpmd \d/.test(run('node_modules/.bin/vhost-pci-testpmd', '--version').stdout),
+      () =>
+        /^vhost-pci-testpmd \d/m.test(
+          run(node, program, ...manager.exec, 'vhost-pci-testpmd', '--version').stdout,
+        ),
     ],
     ['import', () => run(node, 'app.js').stdout === 'net_null\n'],
     [
@@ -84,3 +89,7 @@ function tryCell(cell: Cell, project: string): Result {
   const failed = steps.find(([, works]) => !works());
   return { verdict: failed?.[0] ?? 'ok', install };
 }
+
+/** What node-gyp made. */
+const compiled = (folder: string): string[] =>
+  (readdirSync(folder, { recursive: true }) as string[]).filter((path) => /\/build\/.*\.node$/.test(path));

@@ -10,6 +10,8 @@ export interface Manager {
   /** Files that make a folder its project, besides package.json. */
   files(scripts: boolean): Readonly<Record<string, string>>;
   install(tarball: string, scripts: boolean): readonly string[];
+  /** The arguments before a command of an installed package: npx and its kin. */
+  readonly exec: readonly string[];
 }
 
 const none = () => ({});
@@ -23,28 +25,35 @@ const npm = (major: number, allow: readonly string[]): Manager => ({
     ...['install', '--no-audit', '--no-fund', ...(scripts ? allow : ['--ignore-scripts'])],
     tarball,
   ],
+  exec: ['exec', '--no', '--'],
+});
+
+const pnpm = (major: number): Manager => ({
+  name: `pnpm ${major}`,
+  spec: `pnpm@${major}`,
+  entry: major < 11 ? 'bin/pnpm.cjs' : 'bin/pnpm.mjs',
+  files: none,
+  install: (tarball, scripts) => [
+    ...['add', scripts ? '--config.dangerouslyAllowAllBuilds=true' : '--ignore-scripts'],
+    tarball,
+  ],
+  exec: ['exec'],
 });
 
 export const MANAGERS: readonly Manager[] = [
   npm(10, []),
   npm(11, []),
   npm(12, ['--dangerously-allow-all-scripts']),
-  {
-    name: 'pnpm',
-    spec: 'pnpm@11',
-    entry: 'bin/pnpm.mjs',
-    files: none,
-    install: (tarball, scripts) => [
-      ...['add', scripts ? '--config.dangerouslyAllowAllBuilds=true' : '--ignore-scripts'],
-      tarball,
-    ],
-  },
+  pnpm(10),
+  pnpm(11),
+  pnpm(12),
   {
     name: 'yarn 1',
     spec: 'yarn@1',
     entry: 'bin/yarn.js',
     files: none,
     install: (tarball, scripts) => ['add', ...(scripts ? [] : ['--ignore-scripts']), `file:${tarball}`],
+    exec: ['run', '--silent'],
   },
   {
     name: 'yarn 4',
@@ -55,6 +64,7 @@ export const MANAGERS: readonly Manager[] = [
       '.yarnrc.yml': `nodeLinker: node-modules\nenableScripts: ${scripts}\nenableTelemetry: false\n`,
     }),
     install: (tarball) => ['add', `vhost-pci-pmd@file:${tarball}`],
+    exec: ['run'],
   },
 ];
 
