@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -65,11 +74,31 @@ describe('the addon of a package', () => {
     put('build/Release/vhost_pci.node');
     expectLine(/build\/Release\/vhost_pci\.node: .*npm rebuild vhost-pci-pmd/);
   });
+
+  const whole = () => readFileSync(findAddon(ROOT) as string);
+
+  it('regression: that was cut short is reported, and kills no process', () => {
+    const built = put('build/Release/vhost_pci.node');
+    for (const length of [0, 63, 64, 20_000, whole().length - 1]) {
+      writeFileSync(built, whole().subarray(0, length));
+      expect(() => loadAddon(folder)).toThrow(
+        /vhost_pci\.node: it (was cut short|is no shared object); install/,
+      );
+    }
+  });
+
+  it('regression: of another machine is said to be that, not to be absent', () => {
+    const other = whole();
+    other.writeUInt16LE(process.arch === 'x64' ? 183 : 62, 18);
+    writeFileSync(put('build/Release/vhost_pci.node'), other);
+    expect(() => loadAddon(folder)).toThrow(/vhost_pci\.node: it is for another machine; install/);
+  });
 });
 
 describe('without an addon', () => {
   const env = { VHOST_PCI_ADDON: '/nonexistent/vhost_pci.node' };
-  const line = /^vhost-pci-pmd: Failed to load the addon for linux-\w+: Cannot find module .*\n$/;
+  const line =
+    /^vhost-pci-pmd: Failed to load the addon for linux-\w+: ENOENT: .*; VHOST_PCI_ADDON names it: correct or unset it\n$/;
 
   // devbind needs none.
   const programs = Object.entries(bin).filter(([name]) => name !== 'vhost-pci-devbind');
@@ -86,6 +115,17 @@ describe('without an addon', () => {
       expect([stdout, stderr, status]).toEqual(['', expect.stringMatching(line), 1]);
     },
   );
+
+  it('regression: the exit status is 1 where the line cannot be printed', () => {
+    const full = openSync('/dev/full', 'w');
+    const { status } = spawnSync(
+      process.execPath,
+      ['--import', import.meta.resolve('tsx'), '--input-type=module', '--eval', `import '${importing}'`],
+      { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', full] },
+    );
+    closeSync(full);
+    expect(status).toBe(1);
+  });
 
   it('an import that is caught gives a PmdError, and later errors are as always', () => {
     const code = `

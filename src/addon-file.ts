@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Finds and loads the addon: the build in the package's folder if there is one, else the prebuilt file for
 // this machine's architecture and C library, in node-gyp-build's layout. Neither needs an install script.
-import { writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { PmdError } from './errors.ts';
 import { packageRoot } from './package-root.ts';
@@ -33,17 +34,20 @@ export function findAddon(root: string): string | undefined {
  * package manager installed us; as the end of a program, that line is all it prints.
  */
 export function loadAddon(root: string = packageRoot()): unknown {
-  const path = process.env.VHOST_PCI_ADDON || findAddon(root);
+  const named = process.env.VHOST_PCI_ADDON;
   try {
+    const path = named ? resolve(named) : findAddon(root);
     if (path === undefined) throw new Error('the package has neither a build nor a prebuilt file for it');
+    refuseDamaged(path);
     return require(path);
   } catch (cause) {
     const machine = `${process.platform}-${process.arch}`;
     const [reason] = (cause as Error).message.split('\n');
+    const remedy = named ? 'VHOST_PCI_ADDON names it: correct or unset it' : REMEDY;
     throw printedAlone(
       new PmdError(
         'VPCI_NO_ADDON',
-        `vhost-pci-pmd: Failed to load the addon for ${machine}: ${reason}; ${REMEDY}`,
+        `vhost-pci-pmd: Failed to load the addon for ${machine}: ${reason}; ${remedy}`,
         {
           cause,
         },
@@ -52,12 +56,51 @@ export function loadAddon(root: string = packageRoot()): unknown {
   }
 }
 
+/** ELF-64, little-endian: offsets in the file header, and e_machine of the architectures that we know. */
+const ELF = {
+  HEADER: 64,
+  MAGIC: 0x7f45_4c46,
+  MACHINE: 18,
+  SECTIONS: 40,
+  SECTION_SIZE: 58,
+  SECTION_COUNT: 60,
+};
+const MACHINES: Readonly<Record<string, number>> = { x64: 62, arm64: 183 };
+
+/**
+ * Throws where the dynamic linker would mislead or kill: it maps a file that was cut short as if it were
+ * whole (SIGBUS), and says of another machine's file that it does not exist. The section headers are the end
+ * of an ELF file.
+ */
+function refuseDamaged(path: string): void {
+  const machine = MACHINES[process.arch];
+  if (machine === undefined) return;
+  const header = new DataView(new ArrayBuffer(ELF.HEADER));
+  const fd = openSync(path, 'r');
+  try {
+    const read = readSync(fd, header, 0, ELF.HEADER, 0);
+    if (read < ELF.HEADER || header.getUint32(0) !== ELF.MAGIC)
+      throw new Error(`${path}: it is no shared object`);
+    if (header.getUint16(ELF.MACHINE, true) !== machine)
+      throw new Error(`${path}: it is for another machine`);
+    const sections = header.getUint16(ELF.SECTION_COUNT, true) * header.getUint16(ELF.SECTION_SIZE, true);
+    if (header.getBigUint64(ELF.SECTIONS, true) + BigInt(sections) > BigInt(fstatSync(fd).size))
+      throw new Error(`${path}: it was cut short`);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** If nothing catches the error of the import, the process prints its message alone, and exits with 1. */
 function printedAlone(error: PmdError): PmdError {
   if (!isMainThread) return error;
   const print = (uncaught: unknown) => {
     if (uncaught !== error || process.listenerCount('uncaughtException') > 1) throw uncaught;
-    writeSync(process.stderr.fd, `${error.message}\n`);
+    try {
+      writeSync(process.stderr.fd, `${error.message}\n`);
+    } catch {
+      // Nobody can be told: a full disk, a closed pipe.
+    }
     process.exit(1);
   };
   process.once('uncaughtException', print);

@@ -45,8 +45,8 @@ export function requireOptions(call: string, name: string, value: unknown, keys:
   );
 }
 
-/** `value` as one short line. */
-function shown(value: unknown): string {
+/** `value`, of any type, as one short line. */
+export function shown(value: unknown): string {
   const text = inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY, maxStringLength: 100 });
   return text.replace(/\s+/g, ' ').slice(0, 120);
 }

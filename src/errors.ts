@@ -218,7 +218,9 @@ export function oneLine(text: string): string {
  * from Node.
  */
 export function codeOf(error: unknown, otherwise: PmdErrorCode): PmdErrorCode {
-  return ((error as NodeJS.ErrnoException | undefined)?.code as PmdErrorCode | undefined) ?? otherwise;
+  const code: unknown = (error as NodeJS.ErrnoException | undefined)?.code;
+  // DOMException and others number their errors.
+  return typeof code === 'string' && code !== '' ? (code as PmdErrorCode) : otherwise;
 }
 
 /** Wraps `cause`, usually an errno error of the addon, into a PmdError that names the failed action. */

@@ -89,8 +89,16 @@ const CASES: Readonly<Record<string, readonly (readonly [string, () => unknown, 
     ],
     ['no length', () => udpFrameHeaders(FLOW), 'length must be a whole number'],
   ],
-  macBytes: [['no address', () => macBytes(), 'Invalid ethernet address: undefined']],
-  ipv4Number: [['half an address', () => ipv4Number('10.0'), "not '10.0'"]],
+  macBytes: [
+    ['no address', () => macBytes(), 'Invalid ethernet address: undefined'],
+    ['regression: an array', () => macBytes([FLOW.sourceMac]), "address: [ '02:00:00:00:00:01' ]"],
+    ['regression: a symbol', () => macBytes(Symbol('a')), 'address: Symbol(a)'],
+  ],
+  ipv4Number: [
+    ['half an address', () => ipv4Number('10.0'), "not '10.0'"],
+    ['regression: an array', () => ipv4Number(['10.0.0.1']), "not [ '10.0.0.1' ]"],
+    ['regression: an object without text', () => ipv4Number(Object.create(null)), 'not [Object: null'],
+  ],
   ipv4Text: [
     ['text', () => ipv4Text('10.0.0.1'), 'address must be a whole number from -2147483648 to 4294967295'],
   ],
@@ -201,4 +209,10 @@ it('launch() refuses a closed port', () => {
 
 it('one of the queue counts may be omitted', () => {
   expect(openPort('net_null0', { rxQueues: 3 }).config).toEqual({ rxQueues: 3, txQueues: 1 });
+});
+
+it('regression: a closed pool has no mbufs to give, which is no error', () => {
+  const closed = pool();
+  closed.close();
+  expect(closed.available).toBe(0);
 });

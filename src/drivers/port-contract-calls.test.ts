@@ -43,6 +43,7 @@ describe.each(benches)('a port of %s', (_, open, missing) => {
         () => port.on('link', listener),
         () => port.once('link', listener),
         ...(port.setMtu ? [() => port.setMtu?.(1500)] : []),
+        ...(port.setRxOffloads ? [() => port.setRxOffloads?.(0)] : []),
       ];
       for (const call of calls) expect(call).toThrow(refused('VPCI_CLOSED'));
       expect(port.started).toBe(false);
@@ -91,7 +92,7 @@ describe.each(benches)('a port of %s', (_, open, missing) => {
       stand.run(ONE);
       expect(port.rxQueueSpec(0)).toMatchObject({ role: 'rx', queue: 0, port: port.id });
       expect(port.txQueueSpec(0)).toMatchObject({ role: 'tx', queue: 0, port: port.id });
-      for (const queue of [1, -1, 0.5, Number.NaN, '0' as unknown as number]) {
+      for (const queue of [1, -1, 0.5, Number.NaN, '0', Symbol('0')] as number[]) {
         expect(() => port.rxQueueSpec(queue)).toThrow(refused('VPCI_QUEUE_COUNT'));
         expect(() => port.txQueueSpec(queue)).toThrow(refused('VPCI_QUEUE_COUNT'));
       }
@@ -117,6 +118,15 @@ describe.each(benches)('a port of %s', (_, open, missing) => {
       second.rxQueue(0, 0);
       expect(() => first.rxQueue(0, 0)).toThrow(/lcore 4 has it/);
       second.abandonQueues();
+    });
+
+    it('regression: refuses what are no offloads, and still closes', () => {
+      const { port } = stand;
+      for (const wrong of [undefined, -1, 0.5, 2 ** 32, '0', 1n, Symbol('0'), Object.create(null)])
+        if (port.setRxOffloads)
+          expect(() => port.setRxOffloads?.(wrong as number)).toThrow(refused('VPCI_ARGUMENT'));
+      expect(port.info.name).toContain('net_');
+      port.close();
     });
 
     it('regression: refuses what is no event or no listener', () => {

@@ -62,12 +62,12 @@ export abstract class BasePort {
 
   /** Throws unless the port is open and has this queue. */
   protected requireQueue(role: Role, queue: number): void {
-    this.requireOpen(`open ${role.toUpperCase()} queue ${queue} of`);
+    this.requireOpen(`open ${role.toUpperCase()} queue ${String(queue)} of`);
     const count = role === 'rx' ? this.config.rxQueues : this.config.txQueues;
     if (Number.isInteger(queue) && queue >= 0 && queue < count) return;
     throw new PmdError(
       'VPCI_QUEUE_COUNT',
-      `Port ${this.id} has ${count} ${role.toUpperCase()} ${count === 1 ? 'queue' : 'queues'}; there is no queue ${queue}`,
+      `Port ${this.id} has ${count} ${role.toUpperCase()} ${count === 1 ? 'queue' : 'queues'}; there is no queue ${String(queue)}`,
     );
   }
 

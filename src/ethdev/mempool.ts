@@ -216,9 +216,9 @@ export class Mempool {
     native.poolFree(pkts.handle, from, to);
   }
 
-  /** Number of mbufs free now. */
+  /** Number of mbufs free now; 0 once the pool is closed. */
   get available(): number {
-    return native.poolAvailable(this.handle);
+    return this.#closed ? 0 : native.poolAvailable(this.handle);
   }
 
   /** Frees the memory; vectors and views of this pool must not be used afterwards. Idempotent. */

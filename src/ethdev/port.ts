@@ -245,7 +245,7 @@ export interface Port {
   descriptors(role: 'rx' | 'tx', queue: number): number;
   /**
    * Sets the offloads that the consumer of received packets can complete: the peer is asked to use no others.
-   * None until the first call. Absent if the peer cannot be asked.
+   * None until the first call. Throws VPCI_ARGUMENT or VPCI_CLOSED. Absent if the peer cannot be asked.
    */
   setRxOffloads?(offloads: number): void;
   /**

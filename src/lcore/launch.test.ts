@@ -95,6 +95,22 @@ describe('launch', () => {
     await expect(lcore.exited).rejects.toMatchObject({ code: 'VPCI_LCORE_MODULE' });
   });
 
+  it('regression: names a module that cannot be loaded', async () => {
+    const lcore = launch({ cpu, module: module('export default {') });
+    await expect(lcore.exited).rejects.toMatchObject({
+      code: 'VPCI_LCORE_FAILED',
+      message: expect.stringMatching(/^Lcore \d+ failed: module \/.*\.mjs: Unexpected end of input$/),
+    });
+  });
+
+  it('regression: has a code that is text, whatever the module throws', async () => {
+    const text = 'export default () => { throw Object.assign(new Error("x"), { code: 5 }); }';
+    await expect(launch({ cpu, module: module(text) }).exited).rejects.toMatchObject({
+      code: 'VPCI_LCORE_FAILED',
+      message: expect.stringMatching(/^Lcore \d+ failed: x$/),
+    });
+  });
+
   it('pins the thread to its CPUs', async () => {
     const lcore = launch({
       cpu,

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The first code on an lcore's thread: names and pins the thread, runs the user's module and reports how it
 // ended.
+import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { parentPort, workerData } from 'node:worker_threads';
-import { failedTo, PmdError } from '../errors.ts';
+import { codeOf, failedTo, PmdError, type PmdErrorCode } from '../errors.ts';
 import { native } from '../native.ts';
 import { setWarningSink } from '../warnings.ts';
 import { type LcoreMain, WorkerContext } from './context.ts';
@@ -15,11 +16,12 @@ function say(message: LcoreMessage): void {
   parentPort?.postMessage(message);
 }
 
-/** Describes a thrown value that is not an Error. */
-function thrown(value: unknown): { code?: string; message: string; stack?: string } {
-  return {
-    message: `its module threw ${inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY })}`,
-  };
+/** What can be said of a thrown value, which may be no Error. */
+function described(value: unknown): { code: PmdErrorCode; message: string; stack?: string } {
+  if (value instanceof Error)
+    return { code: codeOf(value, 'VPCI_LCORE_FAILED'), message: value.message, stack: value.stack };
+  const text = inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY });
+  return { code: 'VPCI_LCORE_FAILED', message: `its module threw ${text}` };
 }
 
 setWarningSink((warning) => say({ kind: 'warning', warning }));
@@ -35,6 +37,17 @@ function defaultExport(namespace: { default?: unknown }): LcoreMain {
   throw new PmdError('VPCI_LCORE_MODULE', `${start.module} has no function as its default export`);
 }
 
+/** The module; the message of what its loading throws names it, as that of a syntax error does not. */
+async function load(): Promise<LcoreMain> {
+  try {
+    return defaultExport(await import(start.module));
+  } catch (error) {
+    if (error instanceof PmdError) throw error;
+    const { message, ...rest } = described(error);
+    throw Object.assign(new Error(), rest, { message: `module ${fileURLToPath(start.module)}: ${message}` });
+  }
+}
+
 async function run(): Promise<void> {
   native.setThreadName(`vpci-lcore${start.lcoreId}`);
   try {
@@ -44,7 +57,7 @@ async function run(): Promise<void> {
     if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw failedTo(action, error);
     throw new PmdError('VPCI_NO_CPU', `Failed to ${action}: the cpuset of this process does not allow it`);
   }
-  const main = defaultExport(await import(start.module));
+  const main = await load();
   const context = new WorkerContext(start);
   process.once('exit', () => context.abandonQueues());
   say({ kind: 'ready' });
@@ -55,8 +68,8 @@ try {
   await run();
   say({ kind: 'done' });
 } catch (error) {
-  const { code, message, stack } = error instanceof Error ? (error as NodeJS.ErrnoException) : thrown(error);
-  say({ kind: 'failed', code: code ?? 'VPCI_LCORE_FAILED', message, stack: stack ?? '' });
+  const { code, message, stack } = described(error);
+  say({ kind: 'failed', code, message, stack: stack ?? '' });
 }
 // Timers or handles left by the module must not keep the thread alive.
 process.exit(0);

@@ -5,7 +5,7 @@ import { argumentError, requireInteger } from '../arguments.ts';
 
 /** "10.0.0.1" as a signed number of 32 bits, as readInt32BE reads it. Throws VPCI_ARGUMENT. */
 export function ipv4Number(address: string): number {
-  if (!isIPv4(address))
+  if (typeof address !== 'string' || !isIPv4(address))
     throw argumentError('ipv4Number()', 'address', "an IPv4 address such as '10.0.0.1'", address);
   return address.split('.').reduce((number, byte) => (number << 8) | Number(byte), 0);
 }

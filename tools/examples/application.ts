@@ -56,7 +56,14 @@ function commandLine<Option extends string>({ usage, devices, options: defaults 
   if (positionals.length < devices[0] || positionals.length > devices[1])
     throw new Error(`usage: ${usage} [--cpu N]`);
   const options = { ...settings, ...values } as Record<Option | 'cpu', string>;
-  return { cpu: Number(options.cpu), options, devices: positionals };
+  return { cpu: wholeNumber('cpu', options.cpu, 0, 1023), options, devices: positionals };
+}
+
+/** The whole number that an option's text is; throws an error that names the option if it is none. */
+export function wholeNumber(option: string, text: string, min: number, max: number): number {
+  const number = /^\d+$/.test(text) ? Number(text) : -1;
+  if (number >= min && number <= max) return number;
+  throw new Error(`--${option} must be a whole number from ${min} to ${max}, not '${text}'`);
 }
 
 /** A peer may come and go: the port's bursts do nothing meanwhile. A device that goes is gone for good. */

@@ -2,7 +2,7 @@
 // bridge.ts DEVICE DEVICE… [--max-age SECONDS]: a learning bridge. It has no spanning tree: build no loops.
 import { isMainThread } from 'node:worker_threads';
 import { ETHER, type LcoreContext, readInt32BE } from 'vhost-pci-pmd';
-import { run } from './application.ts';
+import { run, wholeNumber } from './application.ts';
 import { MacTable } from './mac-table.ts';
 
 const BURST = 32;
@@ -106,6 +106,6 @@ if (isMainThread)
     data: (options): Settings => {
       const clock = new Int32Array(new SharedArrayBuffer(4));
       setInterval(() => clock.fill(performance.now() / 1000), 1000).unref();
-      return { clock, maxAge: Number(options['max-age']) };
+      return { clock, maxAge: wholeNumber('max-age', options['max-age'], 1, 1e6) };
     },
   });

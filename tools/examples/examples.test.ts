@@ -73,6 +73,9 @@ describe('a command line that an example cannot run', () => {
     ['bridge', [], 'usage: bridge.ts DEVICE DEVICE'],
     ['bridge', ['net_null0'], 'usage: bridge.ts DEVICE DEVICE'],
     ['responder', ['net_null0', '--ip', '10.0.0'], "not '10.0.0'"],
+    // Regression: these ran, and did nothing.
+    ['responder', ['net_null0', '--port', 'x'], "--port must be a whole number from 0 to 65535, not 'x'"],
+    ['bridge', ['net_null0', 'net_null1', '--max-age', 'x'], '--max-age must be a whole number from 1 to'],
     ['generator', ['net_null0', '--size', '20'], '--size must be from 46 to 1514, not 20'],
     ['filter', ['net_null0', 'net_null1'], '--rules FILE is missing'],
     ['filter', ['net_null0', 'net_null1', '--speed', '1'], "Unknown option '--speed'"],

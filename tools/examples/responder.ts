@@ -2,7 +2,7 @@
 // responder.ts DEVICE [--ip 10.0.0.1] [--port 7]: answers ARP and ping, and returns UDP datagrams.
 import { isMainThread } from 'node:worker_threads';
 import { ipv4Number, type LcoreContext, macBytes } from 'vhost-pci-pmd';
-import { run } from './application.ts';
+import { run, wholeNumber } from './application.ts';
 import { answer, type Host } from './replies.ts';
 
 export default function responder(lcore: LcoreContext<Host>): void {
@@ -36,6 +36,6 @@ if (isMainThread)
     data: ({ ip, port }, [device]): Host => ({
       mac: macBytes(device.info.mac),
       ip: ipv4Number(ip),
-      port: Number(port),
+      port: wholeNumber('port', port, 0, 0xffff),
     }),
   });

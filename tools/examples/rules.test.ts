@@ -58,12 +58,14 @@ describe('rules', () => {
     ['allow any any any', "'allow' is neither pass nor drop"],
     ['pass sctp any any', "'sctp' is none of any, icmp, tcp, udp"],
     ['pass udp any any twice', "'twice' is one word too many"],
-    ['pass udp any', "not ''"],
+    ['pass udp any', "'' is no address with ports"],
+    // Regression: a name that every object has was a protocol.
+    ['pass constructor any any', "'constructor' is none of any, icmp, tcp, udp"],
     ['pass udp any 10.0.0', "not '10.0.0'"],
     ['pass udp any 10.0.0.0/33', "'10.0.0.0/33' is no address with ports"],
     ['pass udp any any:70000', "'any:70000' is no address with ports"],
     ['pass udp any any:9-1', "'any:9-1' is no address with ports"],
-    ['pass udp any any:x', "not ''"],
+    ['pass udp any any:x', "'any:x' is no address with ports"],
   ])('%j is an error that names the line and the word', (line, says) => {
     expect(() => compileRules(`# first\n${line}`)).toThrow(`line 2: `);
     expect(() => compileRules(`# first\n${line}`)).toThrow(says);

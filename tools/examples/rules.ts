@@ -24,10 +24,14 @@ function compileRule(line: string, number: number): number[] {
   try {
     if (more.length > 0) throw new Error(`'${more[0]}' is one word too many`);
     if (action !== 'pass' && action !== 'drop') throw new Error(`'${action}' is neither pass nor drop`);
-    const wanted = PROTOCOLS[protocol];
-    if (wanted === undefined)
+    if (!Object.hasOwn(PROTOCOLS, protocol))
       throw new Error(`'${protocol}' is none of ${Object.keys(PROTOCOLS).join(', ')}`);
-    return [action === 'pass' ? 1 : 0, wanted, ...compileEnd(source), ...compileEnd(destination)];
+    return [
+      action === 'pass' ? 1 : 0,
+      PROTOCOLS[protocol],
+      ...compileEnd(source),
+      ...compileEnd(destination),
+    ];
   } catch (error) {
     throw new Error(`line ${number}: ${(error as Error).message}`);
   }
@@ -38,7 +42,7 @@ function compileEnd(text: string): number[] {
     /^([^/:]+)(?:\/(\d+))?(?::(\d+)(?:-(\d+))?)?$/.exec(text) ?? [];
   const prefix = address === 'any' ? 0 : Number(bits);
   const range = [Number(first), Number(last ?? (first === '-1' ? 65535 : first))];
-  if (prefix > 32 || range[0] > range[1] || range[1] > 65535)
+  if (address === '' || prefix > 32 || range[0] > range[1] || range[1] > 65535)
     throw new Error(`'${text}' is no address with ports`);
   const mask = prefix === 0 ? 0 : -1 << (32 - prefix);
   return [address === 'any' ? 0 : ipv4Number(address) & mask, mask, ...range];

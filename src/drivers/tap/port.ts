@@ -107,7 +107,7 @@ class TapPort extends BasePort implements Port {
       this.#interface?.close();
       this.#interface = null;
       this.#interface = new TapInterface(this.#devargs, config.rxQueues);
-      this.setRxOffloads(this.#wanted);
+      this.#offerOffloads();
     }
     for (const role of ['rx', 'tx'] as const) {
       while (this.#queues[role].length < config.rxQueues) this.#queues[role].push(newQueue(role));
@@ -160,7 +160,13 @@ class TapPort extends BasePort implements Port {
   }
 
   setRxOffloads(offloads: number): void {
+    requireInteger('setRxOffloads()', 'offloads', offloads, 0, 0xffff);
+    this.requireOpen('set the offloads of');
     this.#wanted = offloads;
+    this.#offerOffloads();
+  }
+
+  #offerOffloads(): void {
     const set = this.#rxOffloads();
     this.#interface?.setOffloads({
       csum: (set & MBUF_F_NEEDS_CSUM) !== 0,
