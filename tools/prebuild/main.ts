@@ -3,8 +3,9 @@
 // where node-gyp-build finds it. Nothing of it is committed; npm pack takes what is there. (npm would run a
 // script of the name "prebuild" before each "build".)
 //
-// Zig is the compiler: Debian's are for the machine's own glibc, and it has no C++ library for musl. Its C++
-// library is linked statically. node-gyp drives it, with the flags of binding.gyp.
+// Zig is the compiler. Debian's are for the machine's own glibc: on Debian 12 the addon then needs GLIBC_2.34
+// and GLIBCXX_3.4.30. And Debian has no C++ library for musl. Zig's is linked statically. node-gyp drives it,
+// with the flags of binding.gyp.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, cpSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
