@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // C structures of little-endian integers as the compiler of a 64-bit machine lays them out.
+import { alignUp } from '../alignment.ts';
 
 /** C types used in kernel structures. */
 export type CType = 'uint8' | 'uint16' | 'uint32' | 'int32' | 'uint64';
@@ -15,19 +16,17 @@ export interface CStruct<Name extends string = string> {
 
 const BYTES: Readonly<Record<CType, number>> = { uint8: 1, uint16: 2, uint32: 4, int32: 4, uint64: 8 };
 
-const roundUp = (offset: number, alignment: number): number => Math.ceil(offset / alignment) * alignment;
-
 /** A structure with these fields in this order. */
 export function naturalStruct<Name extends string>(fields: Readonly<Record<Name, CType>>): CStruct<Name> {
   const types = Object.entries(fields) as [Name, CType][];
   const offsets = new Map<Name, number>();
   let end = 0;
   for (const [name, type] of types) {
-    const offset = roundUp(end, BYTES[type]);
+    const offset = alignUp(end, BYTES[type]);
     offsets.set(name, offset);
     end = offset + BYTES[type];
   }
-  const size = roundUp(end, Math.max(...types.map(([, type]) => BYTES[type])));
+  const size = alignUp(end, Math.max(...types.map(([, type]) => BYTES[type])));
   return {
     size,
     offsetOf: (field) => offsets.get(field) as number,
