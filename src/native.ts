@@ -118,6 +118,32 @@ export interface RingSetup {
   readonly words?: DriverArea & { readonly serial: number };
 }
 
+/**
+ * A pair of rings in two sections (docs/device-abi.md, "RFC 2.1"): an output section that only its sender
+ * writes, with descriptors, available ring and data for one direction and the used ring of the other.
+ */
+export interface SectionSetup {
+  /** The part of our section for this queue pair: written here. */
+  readonly own: { readonly mapping: MappingHandle; readonly offset: number };
+  /** The part of the peer's section: only read here; it may be mapped read-only. */
+  readonly peer: { readonly mapping: MappingHandle; readonly offset: number };
+  /** Bytes of each part; the rings are laid out for it. */
+  readonly size: number;
+  /** Entries of each ring: 32 to 4096, a power of two. */
+  readonly entries: number;
+  /** Byte offset of the used ring in either part, and of the data behind the rings. */
+  readonly usedOffset: number;
+  readonly dataOffset: number;
+  /** Bytes of virtio-net header before each frame: 0 or 12. */
+  readonly headerBytes: number;
+  /** Largest frame to send, Ethernet header included. */
+  readonly maxFrame: number;
+  /** Features of packets, as in RingSetup: offloads count with a header only. */
+  readonly features: bigint;
+  /** Eventfd that signals the peer; -1 for none. */
+  readonly notifyFd: number;
+}
+
 export interface TapOffloads {
   /** Checksums; the other offloads require it. */
   readonly csum: boolean;
@@ -509,6 +535,12 @@ export interface Native {
    * EINVAL on a bad size, EBUSY if the queue is running or stuck.
    */
   queueStart(queue: QueueHandle, setup: RingSetup): void;
+  /**
+   * Attaches the slot to a ring of a section instead: an 'rx' queue drains the ring in the peer's section, a
+   * 'tx' queue owns the one in ours. Both begin at index 0, with a section that its owner has zeroed. All
+   * functions below take such a queue, queueAnnounce and txRepeat too. Throws ERANGE, EINVAL, EBUSY.
+   */
+  queueStartSection(queue: QueueHandle, setup: SectionSetup): void;
   /**
    * Stops the queue and waits up to `patienceMs` (default 1000) until no thread runs a burst on it. Returns
    * the index of the next available entry that was not taken. Idempotent. QUEUE_STUCK if a burst does not
