@@ -33,6 +33,13 @@ function withMemfd(size: number, use: (fd: number) => void): void {
   }
 }
 
+/** F_GET_SEALS, as text: F_SEAL_SEAL 1, F_SEAL_SHRINK 2, F_SEAL_GROW 4. */
+const sealsOf = (fd: number): string =>
+  spawnSync('python3', ['-c', 'import fcntl; print(fcntl.fcntl(3, 1034))'], {
+    stdio: ['ignore', 'pipe', 'inherit', fd],
+    encoding: 'utf8',
+  }).stdout.trim();
+
 describe('memory files', () => {
   test('a memory file is a regular file of whole pages that can neither shrink nor grow', () => {
     withMemfd(PAGE + 1, (fd) => {
@@ -40,6 +47,7 @@ describe('memory files', () => {
       expect(() => ftruncateSync(fd, PAGE)).toThrow(expect.objectContaining({ code: 'EPERM' }));
       expect(() => ftruncateSync(fd, 3 * PAGE)).toThrow(expect.objectContaining({ code: 'EPERM' }));
       expect(native.filePageSize(fd)).toBe(PAGE);
+      expect(sealsOf(fd)).toBe('7');
     });
   });
 

@@ -33,7 +33,9 @@ int SizeAndSeal(int fd, size_t size, bool hugepages) {
   if (hugepages) {
     if (const int error = TakeHugePages(fd, size)) return error;
   }
-  if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0) return -errno;
+  // F_SEAL_SEAL: whoever is handed the file could add F_SEAL_FUTURE_WRITE, and no one else could map it for
+  // writing.
+  if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) return -errno;
   return 0;
 }
 

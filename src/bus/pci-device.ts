@@ -18,6 +18,15 @@ export interface MappedArea {
   readonly mayHang?: boolean;
 }
 
+/** What is to be mapped of a BAR. */
+export interface BarPart {
+  /** Bytes from the BAR's start. */
+  readonly offset: number;
+  readonly size: number;
+  /** False maps it for reading, whatever the device allows. */
+  readonly writable: boolean;
+}
+
 /** Memory of this process that the device may reach. */
 export interface DmaMemory {
   readonly mapping: MappingHandle;
@@ -41,8 +50,11 @@ export interface PciDevice {
   barSize(index: number): number;
   /** True if a memory BAR may be mapped again after the device reports a change (vfio-user only). */
   readonly canRemap: boolean;
-  /** Maps the current mappable areas of BAR `index`; empty if it has none. The caller unmaps. */
-  mapBar(index: number): MappedArea[];
+  /**
+   * Maps the current mappable areas of BAR `index`, or what of them lies in a part of it; empty if there is
+   * none. The caller unmaps.
+   */
+  mapBar(index: number, part?: BarPart): MappedArea[];
   /** MSI-X vectors of the device. */
   readonly vectors: number;
   /**
@@ -62,11 +74,11 @@ export interface PciDevice {
   /** Arms all requested vectors; call once, after the last onInterrupt and interruptFd. */
   enableInterrupts(): void;
   /**
-   * A descriptor whose signal equals a 16-bit write of `value` to `offset` of BAR `bar`, usable from any
-   * thread; -1 if this bus has none. It is an ioeventfd of the device model, or an eventfd that this thread
+   * A descriptor whose signal equals a write of `value`, of 2 bytes by default, to `offset` of BAR `bar`,
+   * usable from any thread; -1 if this bus has none. It is an ioeventfd of the device model, or an eventfd that this thread
    * turns into the write.
    */
-  doorbell(bar: number, offset: number, value: number): number;
+  doorbell(bar: number, offset: number, value: number, width?: 2 | 4): number;
   allocateDma(bytes: number): DmaMemory;
   reset(): void;
   /** Calls back once if the device is removed. */

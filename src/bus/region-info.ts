@@ -12,6 +12,7 @@ import {
 } from '../abi/vfio-user.ts';
 import { PAGE } from '../alignment.ts';
 import type { PmdError } from '../errors.ts';
+import type { BarPart } from './pci-device.ts';
 
 export interface RegionInfo {
   readonly index: number;
@@ -45,6 +46,19 @@ export function parseRegionInfo(index: number, bytes: DataView, bad: Complaint):
     }
   }
   return { index, flags: head.flags, size: head.size, fileOffset: head.offset, areas };
+}
+
+/** What of the areas lies in the part; all of them without one. */
+export function clipAreas(areas: RegionInfo['areas'], part?: BarPart): RegionInfo['areas'] {
+  if (!part) return areas;
+  const [from, to] = [BigInt(part.offset), BigInt(part.offset + part.size)];
+  return areas
+    .map(({ offset, size }) => {
+      const start = offset > from ? offset : from;
+      const end = offset + size < to ? offset + size : to;
+      return { offset: start, size: end - start };
+    })
+    .filter(({ size }) => size > 0n);
 }
 
 /** The areas of the sparse-mmap capability; null if it is absent. */

@@ -6,6 +6,7 @@
 // becomes a message on a socket. Done here, it costs the forwarding thread one system call instead, and
 // several kicks in short succession become one write, which is all that a doorbell requires.
 import { type FdWatcher, native } from '../native.ts';
+import type { Registers } from '../pci/registers.ts';
 
 interface Doorbell {
   readonly fd: number;
@@ -13,20 +14,24 @@ interface Doorbell {
 }
 
 export class RegisterDoorbells {
-  readonly #ring: (bar: number, offset: number, value: number) => void;
+  readonly #bar: (index: number) => Registers;
   readonly #doorbells = new Map<string, Doorbell>();
 
-  /** `ring` writes the register; its exceptions (the device is gone) are ignored. */
-  constructor(ring: (bar: number, offset: number, value: number) => void) {
-    this.#ring = ring;
+  /** Exceptions of a register's write (the device is gone) are ignored. */
+  constructor(bar: (index: number) => Registers) {
+    this.#bar = bar;
   }
 
   /** The descriptor for a register and value, the same at each call. */
-  fd(bar: number, offset: number, value: number): number {
-    const key = `${bar}:${offset}:${value}`;
+  fd(bar: number, offset: number, value: number, width: 2 | 4 = 2): number {
+    const key = `${bar}:${offset}:${value}:${width}`;
     let doorbell = this.#doorbells.get(key);
     if (!doorbell) {
-      doorbell = this.#open(() => this.#ring(bar, offset, value));
+      doorbell = this.#open(() => {
+        const registers = this.#bar(bar);
+        if (width === 2) registers.write16(offset, value);
+        else registers.write32(offset, value);
+      });
       this.#doorbells.set(key, doorbell);
     }
     return doorbell.fd;

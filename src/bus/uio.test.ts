@@ -87,6 +87,11 @@ describe('UIO', () => {
     expect([area?.barOffset, area?.size, more]).toEqual([0, 0x10_0000, []]);
     native.unmap(area?.mapping as never);
     expect(device.mapBar(3)).toEqual([]);
+    const half = { offset: 0x8_0000, size: 0x8_0000, writable: false };
+    const [part] = device.mapBar(2, half);
+    expect(part).toMatchObject({ barOffset: 0x8_0000, size: 0x8_0000, writable: false });
+    native.unmap(part?.mapping as never);
+    expect(device.mapBar(2, { ...half, size: 0x8_0001 })).toEqual([]);
     truncateSync(path('resource2'), 4096);
     expect(() => device.mapBar(2)).toThrow(/^Failed to map BAR 2 of 0000:00:04.0: ERANGE/);
   });

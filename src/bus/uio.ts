@@ -14,7 +14,7 @@ import { IORESOURCE_MEM, type PciResource, readText, type SysfsPciDevice } from 
 import { checkAccess, fileRegisters } from './file-registers.ts';
 import { checkVector } from './interrupts.ts';
 import { Liveness } from './liveness.ts';
-import type { DmaMemory, MappedArea, PciDevice, Registers } from './pci-device.ts';
+import type { BarPart, DmaMemory, MappedArea, PciDevice, Registers } from './pci-device.ts';
 import { allocatePhysicalMemory } from './physical-memory.ts';
 import { RegisterDoorbells } from './register-doorbells.ts';
 
@@ -67,7 +67,7 @@ export class UioPciDevice implements PciDevice {
     this.notes = [
       `${this.name} is driven through UIO: poll mode only, without interrupts (no MSI-X), and without an IOMMU: the device can access all memory of this machine`,
     ];
-    this.#doorbells = new RegisterDoorbells((bar, offset, value) => this.bar(bar).write16(offset, value));
+    this.#doorbells = new RegisterDoorbells((bar) => this.bar(bar));
     this.#liveness = new Liveness(this.config, (reason) => this.#gone(reason));
   }
 
@@ -90,9 +90,11 @@ export class UioPciDevice implements PciDevice {
     return this.#resource(index)?.size ?? 0;
   }
 
-  mapBar(index: number): MappedArea[] {
-    const size = this.barSize(index);
-    return size === 0 ? [] : [{ mapping: this.#mapResource(index), barOffset: 0, size, writable: true }];
+  mapBar(index: number, part?: BarPart): MappedArea[] {
+    const whole = { offset: 0, size: this.barSize(index), writable: true };
+    const { offset, size, writable } = part ?? whole;
+    if (size === 0 || offset + size > whole.size) return [];
+    return [{ mapping: this.#mapResource(index, part ?? whole), barOffset: offset, size, writable }];
   }
 
   onInterrupt(vector: number, handler: () => void): void {
@@ -111,8 +113,8 @@ export class UioPciDevice implements PciDevice {
     }, POLL_MS);
   }
 
-  doorbell(bar: number, offset: number, value: number): number {
-    return this.#doorbells.fd(bar, offset, value);
+  doorbell(bar: number, offset: number, value: number, width?: 2 | 4): number {
+    return this.#doorbells.fd(bar, offset, value, width);
   }
 
   allocateDma(bytes: number): DmaMemory {
@@ -149,16 +151,18 @@ export class UioPciDevice implements PciDevice {
   #registerMap(index: number): MappingHandle {
     if (this.barSize(index) === 0)
       throw new PmdError('VPCI_NO_BAR', `The device ${this.name} has no BAR ${index}`);
-    const mapping = this.#registerMaps.get(index) ?? this.#mapResource(index);
+    const mapping =
+      this.#registerMaps.get(index) ??
+      this.#mapResource(index, { offset: 0, size: this.barSize(index), writable: true });
     this.#registerMaps.set(index, mapping);
     return mapping;
   }
 
-  #mapResource(index: number): MappingHandle {
+  #mapResource(index: number, { offset, size, writable }: BarPart): MappingHandle {
     try {
-      const fd = openSync(join(this.#sysfs.path, `resource${index}`), 'r+');
+      const fd = openSync(join(this.#sysfs.path, `resource${index}`), writable ? 'r+' : 'r');
       try {
-        return native.mapFd(fd, 0, this.barSize(index), true);
+        return native.mapFd(fd, offset, size, writable);
       } finally {
         closeSync(fd);
       }

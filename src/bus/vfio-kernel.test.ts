@@ -123,6 +123,9 @@ describe('kernel VFIO', () => {
     view.setUint32(0x1008, 77, true);
     const [, sparse] = areas;
     expect(new DataView(native.mappingBuffer(sparse?.mapping as never)).getUint32(8, true)).toBe(77);
+    const part = device.mapBar(4, { offset: 0, size: 0x2000, writable: false });
+    expect(part).toMatchObject([{ barOffset: 0x1000, size: 0x1000, writable: false }]);
+    areas.push(...part);
     expect([device.mapBar(0), device.mapBar(3), device.mapBar(-1)]).toEqual([[], [], []]);
     unmap();
     for (const { mapping } of areas) native.unmap(mapping);

@@ -20,9 +20,9 @@ import { fileRegisters } from './file-registers.ts';
 import { checkVector, Interrupt } from './interrupts.ts';
 import { type Ioctl, ioctl, systemCalls } from './ioctl.ts';
 import { Liveness } from './liveness.ts';
-import type { DmaMemory, MappedArea, PciDevice, Registers } from './pci-device.ts';
+import type { BarPart, DmaMemory, MappedArea, PciDevice, Registers } from './pci-device.ts';
 import { allocatePhysicalMemory } from './physical-memory.ts';
-import type { RegionInfo } from './region-info.ts';
+import { clipAreas, type RegionInfo } from './region-info.ts';
 import { RegisterDoorbells } from './register-doorbells.ts';
 import { VfioCalls } from './vfio-calls.ts';
 import { closeVfioFds, openVfioHandles, type VfioHandles, type VfioPlaces } from './vfio-group.ts';
@@ -76,7 +76,7 @@ export class VfioKernelPciDevice implements PciDevice {
     this.notes = handles.noIommu
       ? [`${name} is driven without an IOMMU: the device can access all memory of this machine`]
       : [];
-    this.#doorbells = new RegisterDoorbells((bar, offset, value) => this.bar(bar).write16(offset, value));
+    this.#doorbells = new RegisterDoorbells((bar) => this.bar(bar));
     this.#liveness = new Liveness(this.config, (reason) => this.#gone(reason));
     this.#watchRequest();
   }
@@ -91,13 +91,13 @@ export class VfioKernelPciDevice implements PciDevice {
     return index >= 0 && index < BARS ? Number(this.#regions[index]?.size ?? 0n) : 0;
   }
 
-  mapBar(index: number): MappedArea[] {
+  mapBar(index: number, part?: BarPart): MappedArea[] {
     const region = this.barSize(index) > 0 ? this.#regions[index] : undefined;
     if (!region) return [];
-    const writable = (region.flags & VFIO_REGION_INFO_FLAG_WRITE) !== 0;
+    const writable = (region.flags & VFIO_REGION_INFO_FLAG_WRITE) !== 0 && part?.writable !== false;
     const mapped: MappedArea[] = [];
     try {
-      for (const { offset, size } of region.areas) {
+      for (const { offset, size } of clipAreas(region.areas, part)) {
         const start = Number(region.fileOffset + offset);
         const mapping = native.mapFd(this.#handles.device, start, Number(size), writable);
         mapped.push({ mapping, barOffset: Number(offset), size: Number(size), writable });
@@ -134,8 +134,8 @@ export class VfioKernelPciDevice implements PciDevice {
     }
   }
 
-  doorbell(bar: number, offset: number, value: number): number {
-    return this.#doorbells.fd(bar, offset, value);
+  doorbell(bar: number, offset: number, value: number, width?: 2 | 4): number {
+    return this.#doorbells.fd(bar, offset, value, width);
   }
 
   allocateDma(bytes: number): DmaMemory {

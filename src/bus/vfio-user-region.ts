@@ -10,8 +10,8 @@ import { PmdError } from '../errors.ts';
 import { native } from '../native.ts';
 import { registersOver } from '../pci/registers.ts';
 import { isSafeMemory, memoryFileFault } from './memory-files.ts';
-import type { MappedArea, Registers } from './pci-device.ts';
-import { MAX_REGION_INFO_BYTES, parseRegionInfo, type RegionInfo } from './region-info.ts';
+import type { BarPart, MappedArea, Registers } from './pci-device.ts';
+import { clipAreas, MAX_REGION_INFO_BYTES, parseRegionInfo, type RegionInfo } from './region-info.ts';
 import { closeAll, type VfioUserClient } from './vfio-user-client.ts';
 import { badReply, bytesOf, decodeReply, regionRead, regionWrite } from './vfio-user-commands.ts';
 
@@ -44,17 +44,22 @@ export function regionInfo(
   throw badReply(`the information on region ${index} keeps growing`);
 }
 
-/** Maps the current areas of a memory region. Leaves nothing mapped and no descriptor open on error. */
-export function mapRegion(client: VfioUserClient, index: number): { size: number; areas: MappedArea[] } {
+/** Maps the current areas of a memory region, or a part of them. Leaves nothing mapped and no descriptor open on error. */
+export function mapRegion(
+  client: VfioUserClient,
+  index: number,
+  part?: BarPart,
+): { size: number; areas: MappedArea[] } {
   const { info, fds } = regionInfo(client, index);
   const mapped: MappedArea[] = [];
   try {
     const size = toNumber(info.size);
-    if (info.areas.length === 0) return { size, areas: [] };
+    const wanted = clipAreas(info.areas, part);
+    if (wanted.length === 0) return { size, areas: [] };
     const [fd] = fds;
     if (fd === undefined) throw badReply(`no descriptor for the mappable region ${index}`);
-    const writable = (info.flags & VFIO_REGION_INFO_FLAG_WRITE) !== 0;
-    for (const area of info.areas) mapped.push(mapArea(fd, info.fileOffset, area, writable));
+    const writable = (info.flags & VFIO_REGION_INFO_FLAG_WRITE) !== 0 && part?.writable !== false;
+    for (const area of wanted) mapped.push(mapArea(fd, info.fileOffset, area, writable));
     return { size, areas: mapped };
   } catch (error) {
     for (const { mapping } of mapped) native.unmap(mapping);

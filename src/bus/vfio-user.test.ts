@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -19,6 +19,13 @@ import { handshake, openVfioUser, VfioUserPciDevice } from './vfio-user.ts';
 import { closeAll, VfioUserClient } from './vfio-user-client.ts';
 
 const PAGE = 4096;
+
+/** "rw-s" and the like of this process's mappings of a file. */
+const protectionOf = (name: string): string[] =>
+  readFileSync('/proc/self/maps', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(name))
+    .map((line) => line.split(' ')[1] ?? '');
 
 describe('vfio-user device', () => {
   let before: number;
@@ -120,6 +127,16 @@ describe('vfio-user device', () => {
     const [area] = device.mapBar(2);
     expect(area).toMatchObject({ barOffset: 0, size: PAGE });
     if (area) native.unmap(area.mapping);
+  });
+
+  it('maps a part of a BAR, for reading only', () => {
+    open();
+    const fd = file(4 * PAGE);
+    server.region(2, BigInt(4 * PAGE), { flags: 7, fds: [fd] });
+    const areas = device.mapBar(2, { offset: PAGE, size: 2 * PAGE, writable: false });
+    expect(areas).toMatchObject([{ barOffset: PAGE, size: 2 * PAGE, writable: false }]);
+    expect(protectionOf('memfd:test')).toEqual(['r--s']);
+    for (const { mapping } of areas) native.unmap(mapping);
   });
 
   describe('refuses a region', () => {

@@ -12,7 +12,7 @@ import { type FdWatcher, native } from '../native.ts';
 import { enableBusMaster } from '../pci/config-space.ts';
 import { allocateDmaMemory, IovaAllocator } from './dma.ts';
 import { checkVector, Interrupt } from './interrupts.ts';
-import type { DmaMemory, MappedArea, PciDevice, Registers } from './pci-device.ts';
+import type { BarPart, DmaMemory, MappedArea, PciDevice, Registers } from './pci-device.ts';
 import { RegisterDoorbells } from './register-doorbells.ts';
 import { closeAll, VfioUserClient } from './vfio-user-client.ts';
 import {
@@ -44,9 +44,7 @@ export class VfioUserPciDevice implements PciDevice {
   readonly #dma: DmaMemory[] = [];
   readonly #interrupts = new Map<number, Interrupt>();
   readonly #doorbells = new Map<number, { entries: readonly IoEventFd[]; fds: readonly number[] }>();
-  readonly #registerDoorbells = new RegisterDoorbells((bar, offset, value) =>
-    this.bar(bar).write16(offset, value),
-  );
+  readonly #registerDoorbells = new RegisterDoorbells((bar) => this.bar(bar));
   readonly #watcher: FdWatcher;
   #onRemoved: (reason: string) => void = () => {};
   #closed = false;
@@ -87,9 +85,9 @@ export class VfioUserPciDevice implements PciDevice {
     return this.#barSizes[index] ?? 0;
   }
 
-  mapBar(index: number): MappedArea[] {
+  mapBar(index: number, part?: BarPart): MappedArea[] {
     if (index < 0 || index >= Math.min(BARS, VFIO_PCI_NUM_REGIONS)) return [];
-    const { size, areas } = mapRegion(this.#client, index);
+    const { size, areas } = mapRegion(this.#client, index, part);
     this.#barSizes[index] = size;
     return areas;
   }
@@ -114,13 +112,13 @@ export class VfioUserPciDevice implements PciDevice {
     }
   }
 
-  doorbell(bar: number, offset: number, value: number): number {
+  doorbell(bar: number, offset: number, value: number, width: 2 | 4 = 2): number {
     if (!this.#doorbells.has(bar)) this.#doorbells.set(bar, this.#ioFds(bar));
     // The ioeventfd's datamatch is unused: each queue has its own register (docs/device-abi.md).
     const found = this.#doorbells.get(bar)?.entries.find((entry) => entry.offset === BigInt(offset))?.fd;
     if (found !== undefined) return found;
     // The number of descriptors per message is limited, and a server may send none.
-    return offset + 2 <= this.barSize(bar) ? this.#registerDoorbells.fd(bar, offset, value) : -1;
+    return offset + width <= this.barSize(bar) ? this.#registerDoorbells.fd(bar, offset, value, width) : -1;
   }
 
   allocateDma(bytes: number): DmaMemory {
