@@ -41,10 +41,21 @@ const LONG = [
 /** `unit`: what starts no poll loop, so that files do not starve each other and run side by side. The rest runs one by one. */
 const UNIT = [
   'src/*.test.ts',
-  ...['abi', 'output', 'bus', 'pci', 'packet', 'virtio', 'engines', 'vhost-pci', 'ethdev'].map(
-    (folder) => `src/${folder}/**/*.test.ts`,
-  ),
+  ...[
+    'abi',
+    'output',
+    'bus',
+    'pci',
+    'packet',
+    'virtio',
+    'engines',
+    'sections',
+    'vhost-pci',
+    'ivshmem',
+    'ethdev',
+  ].map((folder) => `src/${folder}/**/*.test.ts`),
   'src/drivers/vhost-pci/{devargs,in-place,offloads}.test.ts',
+  'src/drivers/ivshmem/devargs.test.ts',
   'src/testpmd/{commands,text}/**/*.test.ts',
   'src/testpmd/{command-line,hot-plug,input-lines,streams}.test.ts',
   ...['bench', 'device', 'devbind', 'run', 'socket', 'vm'].map((folder) => `tools/${folder}/**/*.test.ts`),

@@ -13,7 +13,9 @@ const REASONS: Readonly<Record<string, string>> = {
   testpmd: "the CLI in testpmd's dialect",
   lcore: 'pinned threads that run poll loops',
   drivers: 'what makes a port of a device string, and the ports that are open',
+  ivshmem: 'files and ivshmem devices as carriers of sections',
   'vhost-pci': 'the RFC 2.0 session with the device, over a PCI function',
+  sections: 'RFC 2.1: two sides of a small shared memory, over any carrier',
   engines: 'rings and memory of a peer, over any carrier',
   virtio: 'the virtio-pci transport and feature sets',
   bus: 'one PCI function, by socket, kernel VFIO or UIO',
@@ -40,7 +42,9 @@ const LAYERS = Object.keys(REASONS);
  */
 const NEVERS: readonly [string, readonly string[]][] = [
   ['engines', ['vhost-pci', 'bus', 'drivers', 'ethdev']],
-  ['vhost-pci', ['ethdev']],
+  ['vhost-pci', ['ethdev', 'ivshmem']],
+  ['ivshmem', ['ethdev', 'vhost-pci']],
+  ['sections', ['ethdev', 'bus', 'vhost-pci', 'ivshmem', 'drivers']],
   ['virtio', ['ethdev']],
   ['bus', ['ethdev']],
   ['ethdev', ['drivers', 'vhost-pci', 'engines', 'virtio', 'bus', 'abi']],

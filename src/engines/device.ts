@@ -3,7 +3,7 @@
 // that of vhost-pci, is such a device.
 import type { FeatureSet } from '../virtio/features.ts';
 import type { EngineRole } from './carrier.ts';
-import type { Engine } from './engine.ts';
+import type { QueueEngine } from './queue-engine.ts';
 
 export type DeviceState = 'live' | 'failed' | 'removed' | 'closed';
 
@@ -28,10 +28,14 @@ export interface EngineDevice {
   readonly peerFeatures: FeatureSet;
   /** MTU of the peer's network; 0 if unknown. */
   readonly peerMtu: number;
+  /** Longest frame that can pass, Ethernet header included, in bytes. */
+  readonly maxPktLen: number;
+  /** Most descriptors that a ring of a peer can have. */
+  readonly maxDescriptors: number;
   /** 'polled': threads cannot sleep until a packet arrives. */
   readonly interrupts: 'eventfd' | 'polled';
   /** Throws a RangeError for a queue that the device lacks. */
-  engine(role: EngineRole, pair: number): Engine;
+  engine(role: EngineRole, pair: number): QueueEngine;
   /** Eventfd on which a thread sleeps for RX engine `pair`; -1 for none. */
   interruptFd(pair: number): number;
   /** The port runs this number of engines of each role, from pair 0 on. */

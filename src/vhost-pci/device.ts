@@ -13,7 +13,7 @@ import {
   VHOST_PCI_VECTOR_CONFIG,
   VHOST_PCI_VECTOR_CTRL,
 } from '../abi/vhost-pci.ts';
-import { VIRTIO_F_VERSION_1 } from '../abi/virtio-ring.ts';
+import { VIRTIO_F_VERSION_1, VRING_MAX_SIZE } from '../abi/virtio-ring.ts';
 import { answers, NO_ANSWER } from '../bus/liveness.ts';
 import type { DmaMemory, PciDevice } from '../bus/pci-device.ts';
 import type { AlternateMapping } from '../engines/alternate-mapping.ts';
@@ -22,6 +22,7 @@ import type { DeviceEvents, DeviceState, EngineDevice } from '../engines/device.
 import type { Engine } from '../engines/engine.ts';
 import { EngineSet } from '../engines/engine-set.ts';
 import { DATA_PATH_FEATURES } from '../engines/features.ts';
+import { Link } from '../engines/link.ts';
 import { RemoteMemory } from '../engines/remote-memory.ts';
 import { failedTo, PmdError } from '../errors.ts';
 import { describeFeatures, type FeatureSet, features, hasFeature } from '../virtio/features.ts';
@@ -29,15 +30,18 @@ import { ModernTransport } from '../virtio/modern-transport.ts';
 import { VhostPciCarrier } from './carrier.ts';
 import { ControlQueue } from './control-queue.ts';
 import { readNetConfig, requireVhostPci } from './function.ts';
-import { Link } from './link.ts';
 import { allocateLocalQueues, setupLocalQueues } from './local-queues.ts';
 import { VhostPciSession } from './session.ts';
 
 /** After this number of resets requested by the device without a link in between, the driver gives up. */
 const MAX_FRUITLESS_RESETS = 8;
+/** A 64 KiB IP packet plus an Ethernet header: the maximum with segmentation offload. */
+const MAX_PKT_LEN = 65_550;
 
 export class VhostPciDevice implements EngineDevice {
   readonly queuePairs: number;
+  readonly maxPktLen = MAX_PKT_LEN;
+  readonly maxDescriptors = VRING_MAX_SIZE;
   readonly #engines: EngineSet;
   readonly #link: Link;
   readonly #session: VhostPciSession;

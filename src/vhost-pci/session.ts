@@ -4,12 +4,12 @@
 import { VHOST_PCI_F_SESSION, VHOST_PCI_REFERENCE_VRING_SIZE } from '../abi/vhost-pci.ts';
 import type { EngineSet } from '../engines/engine-set.ts';
 import { DATA_PATH_FEATURES } from '../engines/features.ts';
+import type { Link } from '../engines/link.ts';
 import type { RemoteQueue } from '../engines/records.ts';
 import type { RemoteMemory } from '../engines/remote-memory.ts';
 import type { PmdError } from '../errors.ts';
 import { type FeatureSet, hasFeature } from '../virtio/features.ts';
 import { type ControlMessage, encodeQueueStopped } from './control-decode.ts';
-import type { Link } from './link.ts';
 
 export interface SessionHost {
   /** Receives a one-line error report. */

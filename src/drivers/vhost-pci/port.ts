@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The port of net_vhost_pci: presents a device with engines as a Port. Queue i of the port is engine pair i
-// of the device.
+// The port of net_vhost_pci and of net_ivshmem: presents a device with engines as a Port. Queue i of the port
+// is engine pair i of the device.
 import { MIN_MTU } from '../../abi/vhost-pci.ts';
 import type { EngineRole } from '../../engines/carrier.ts';
 import type { DeviceEvents, EngineDevice } from '../../engines/device.ts';
@@ -23,14 +23,16 @@ export const DRIVER = 'net_vhost_pci';
 /** Memory has no line rate; DPDK's net_vhost reports the same value. */
 const LINK_SPEED_MBPS = 10_000;
 const MTU = 1500;
-/** A 64 KiB IP packet plus an Ethernet header: the maximum with segmentation offload. */
-const MAX_PKT_LEN = 65_550;
+/** A 64 KiB IP packet less the longest header before it. */
 const MAX_MTU = 65_517;
-const MAX_DESCRIPTORS = 32_768;
+/** Ethernet header and VLAN tag. */
+const FRAME_OVERHEAD = 18;
 /** A device that sends invalid messages must not fill the disk with error messages. */
 const MAX_REPORTS = 32;
 
 export interface VhostPciPortOptions {
+  /** The driver whose port it is; default: net_vhost_pci. */
+  readonly driver?: string;
   readonly id: number;
   readonly name: string;
   /** Maximum number of queues; default: all of the device. */
@@ -49,6 +51,7 @@ interface PortQueue {
 
 export class VhostPciPort extends BasePort implements Port {
   readonly #options: VhostPciPortOptions;
+  readonly #driver: string;
   readonly #device: EngineDevice;
   readonly #maxQueues: number;
   readonly #queues: Readonly<Record<EngineRole, readonly PortQueue[]>>;
@@ -65,6 +68,7 @@ export class VhostPciPort extends BasePort implements Port {
   constructor(open: (events: DeviceEvents) => EngineDevice, options: VhostPciPortOptions) {
     super(options.id);
     this.#options = options;
+    this.#driver = options.driver ?? DRIVER;
     const events = {
       onLink: () => this.emit('link'),
       onLinkReason: () => this.emit('reason'),
@@ -97,19 +101,19 @@ export class VhostPciPort extends BasePort implements Port {
   get info(): PortInfo {
     return {
       name: this.#options.name,
-      driver: DRIVER,
+      driver: this.#driver,
       devargs: this.#options.devargs ?? '',
       mac: this.#options.mac ?? defaultMac(this.id),
       mtu: Math.min(this.#device.peerMtu || MTU, MAX_MTU),
       minMtu: MIN_MTU,
-      maxMtu: MAX_MTU,
+      maxMtu: Math.min(this.#device.maxPktLen - FRAME_OVERHEAD, MAX_MTU),
       maxRxQueues: this.#maxQueues,
       maxTxQueues: this.#maxQueues,
       minRxBufSize: 64,
-      maxRxPktLen: MAX_PKT_LEN,
+      maxRxPktLen: this.#device.maxPktLen,
       rxInterrupts: this.#device.interrupts === 'eventfd',
       minDescriptors: 1,
-      maxDescriptors: MAX_DESCRIPTORS,
+      maxDescriptors: this.#device.maxDescriptors,
       details: this.#details(),
     };
   }
@@ -203,7 +207,7 @@ export class VhostPciPort extends BasePort implements Port {
     const { handle, interrupts } = this.#queues[role][queue];
     const interrupt = { interruptFd: this.#device.interruptFd(queue), interrupts: interrupts.shared };
     const data = { handle, ...(role === 'rx' ? interrupt : {}) };
-    return { driver: DRIVER, role, port: this.id, queue, data };
+    return { driver: this.#driver, role, port: this.id, queue, data };
   }
 
   #counters(): PortCounters {
@@ -248,7 +252,7 @@ export class VhostPciPort extends BasePort implements Port {
     if (this.#reports > MAX_REPORTS) return;
     const write =
       this.#options.report ??
-      ((text: string) => warn({ code: 'VPCI_DEVICE_REPORT', message: `${DRIVER}: ${text}` }));
+      ((text: string) => warn({ code: 'VPCI_DEVICE_REPORT', message: `${this.#driver}: ${text}` }));
     write(line);
     if (this.#reports === MAX_REPORTS) write('Further errors are counted in xstats, not printed');
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The link of a function: up or down, the reason why it is down, and the order in which the owner of the
 // device is notified.
-import type { DeviceEvents } from '../engines/device.ts';
+import type { DeviceEvents } from './device.ts';
 
 export type LinkEvents = Pick<DeviceEvents, 'onLink' | 'onLinkReason'>;
 
