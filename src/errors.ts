@@ -14,7 +14,10 @@ const CODES = {
       'a device string has an unknown key or a bad value',
       'correct the key; README lists those of each driver',
     ],
-    VPCI_NO_DRIVER: ['no driver has this name', 'use net_vhost_pci, net_tap, net_null or a PCI address'],
+    VPCI_NO_DRIVER: [
+      'no driver has this name',
+      'use net_vhost_pci, net_ivshmem, net_tap, net_null or a PCI address',
+    ],
     VPCI_DUPLICATE: ['a port of this name is already open', 'close it first, or choose another number'],
     VPCI_TOO_MANY_PORTS: ['every port number is in use', 'close a port first'],
     VPCI_CLOSED: ['the port, pool or connection was closed', 'open it again; the closed object stays closed'],

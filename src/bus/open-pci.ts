@@ -8,11 +8,29 @@ import type { PciDevice } from './pci-device.ts';
 import { openUio } from './uio.ts';
 import { openVfioPci } from './vfio-kernel.ts';
 
+/** A kind of function, by its ids. */
+export interface PciKind {
+  /** "a vhost-pci function". */
+  readonly what: string;
+  readonly vendor: number;
+  readonly device: number;
+}
+
+export const VHOST_PCI_KIND: PciKind = {
+  what: 'a vhost-pci function',
+  vendor: VIRTIO_PCI_VENDOR_ID,
+  device: VHOST_PCI_DEVICE_ID,
+};
+
 /**
- * Throws ENODEV (no such function), VPCI_WRONG_DEVICE (not a vhost-pci function), VPCI_NOT_BOUND (neither
- * vfio-pci nor uio_pci_generic is bound to it), or what the bus throws.
+ * Throws ENODEV (no such function), VPCI_WRONG_DEVICE (none of `kinds`), VPCI_NOT_BOUND (neither vfio-pci nor
+ * uio_pci_generic is bound to it), or what the bus throws.
  */
-export function openPciAddress(address: string, sysfs: string = SYSFS): PciDevice {
+export function openPciAddress(
+  address: string,
+  sysfs: string = SYSFS,
+  kinds: readonly PciKind[] = [VHOST_PCI_KIND],
+): PciDevice {
   const device = readPciDevice(address, sysfs);
   if (device === null)
     throw new PmdError(
@@ -20,11 +38,13 @@ export function openPciAddress(address: string, sysfs: string = SYSFS): PciDevic
       `Failed to open ${address}: there is no such PCI function; vhost-pci-devbind --status lists them`,
     );
   // Check this before touching the function, and before advising to unbind it from its driver.
-  if (device.vendor !== VIRTIO_PCI_VENDOR_ID || device.device !== VHOST_PCI_DEVICE_ID)
+  if (!kinds.some(({ vendor, device: id }) => vendor === device.vendor && id === device.device)) {
+    const wanted = kinds.map(({ what, vendor, device: id }) => `${what} (${ids(vendor, id)})`).join(' or ');
     throw new PmdError(
       'VPCI_WRONG_DEVICE',
-      `Failed to open ${address}: it is not a vhost-pci function (${ids(VIRTIO_PCI_VENDOR_ID, VHOST_PCI_DEVICE_ID)}) but ${ids(device.vendor, device.device)}; vhost-pci-devbind --status lists the existing ones`,
+      `Failed to open ${address}: it is not ${wanted} but ${ids(device.vendor, device.device)}; vhost-pci-devbind --status lists the existing ones`,
     );
+  }
   switch (device.driver) {
     case 'vfio-pci':
       return openVfioPci(device, { sysfs });

@@ -3,6 +3,7 @@
 import { PmdError } from '../errors.ts';
 import type { PortDriver, QueueSpec, RxQueue, TxQueue } from '../ethdev/port.ts';
 import { parsePciAddress } from '../pci/address.ts';
+import { readPciDevice } from '../pci/sysfs.ts';
 import { nullDriver } from './null/port.ts';
 import { tapDriver } from './tap/port.ts';
 import { vhostPciDriver } from './vhost-pci/driver.ts';
@@ -10,12 +11,16 @@ import { vhostPciDriver } from './vhost-pci/driver.ts';
 export const drivers: readonly PortDriver[] = [vhostPciDriver, nullDriver, tapDriver];
 
 /**
- * The driver for a device name such as "net_null0", which is the driver's name plus an id. PCI addresses have
- * their own driver.
+ * The driver for a device name such as "net_null0", which is the driver's name plus an id. For a PCI address,
+ * the one that knows the function's ids; else the first that drives any function, whose error says more.
  */
 export function driverOfDevice(device: string, among: readonly PortDriver[] = drivers): PortDriver {
-  if (parsePciAddress(device) !== null) {
-    const driver = among.find(({ pci }) => pci);
+  const address = parsePciAddress(device);
+  if (address !== null) {
+    const found = readPciDevice(address);
+    const drives = (ids: PortDriver['pci']) =>
+      ids?.some((id) => id.vendor === found?.vendor && id.device === found.device);
+    const driver = among.find(({ pci }) => drives(pci)) ?? among.find(({ pci }) => pci);
     if (driver) return driver;
   }
   const prefix = device.replace(/\d+$/, '');

@@ -69,14 +69,14 @@ describe('an alternate mapping of the memory', () => {
     const alternate = { path: '/dev/null', offset: 0x1000 };
     sysfs.file(`dev/char/${number}/size`, `${SIZE}\n`);
     sysfs.file(`dev/char/${number}/align`, '2097152\n');
-    expect(() => mapAlternate(alternate, 4096, sysfs.root)).toThrow(
+    expect(() => mapAlternate(alternate, 4096, { sysfs: sysfs.root })).toThrow(
       /the offset is not a multiple of 2097152/,
     );
-    expect(() => mapAlternate({ ...alternate, offset: 0 }, 4096, sysfs.root)).toThrow(
+    expect(() => mapAlternate({ ...alternate, offset: 0 }, 4096, { sysfs: sysfs.root })).toThrow(
       /it has 1048576 bytes there/,
     );
     sysfs.file(`dev/char/${number}/maps/map1/size`, '0x2000\n');
-    expect(() => mapAlternate(alternate, 0x2001, sysfs.root)).toThrow(/it has 8192 bytes there/);
+    expect(() => mapAlternate(alternate, 0x2001, { sysfs: sysfs.root })).toThrow(/it has 8192 bytes there/);
   });
 
   it('must show the same bytes as the BAR', () => {

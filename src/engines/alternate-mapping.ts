@@ -29,12 +29,17 @@ const SAMPLE_TRIES = 3;
 const MOST_DIFFERENT = SAMPLES / 8;
 
 /**
- * Maps its first `bytes`. Throws VPCI_BAD_MEMORY, naming it, if it is too small or misaligned; or an errno.
+ * Maps its first `bytes`, for writing by default. Throws VPCI_BAD_MEMORY, naming it, if it is too small or
+ * misaligned; or an errno.
  */
-export function mapAlternate(alternate: AlternateMapping, bytes: number, sysfs: string = SYSFS): SharedArea {
+export function mapAlternate(
+  alternate: AlternateMapping,
+  bytes: number,
+  { sysfs = SYSFS, writable = true }: { readonly sysfs?: string; readonly writable?: boolean } = {},
+): SharedArea {
   const name = `${alternate.path}@${alternate.offset}`;
   try {
-    const fd = openSync(alternate.path, 'r+');
+    const fd = openSync(alternate.path, writable ? 'r+' : 'r');
     try {
       const { size, align } = limits(fd, alternate, sysfs);
       const length = alignUp(bytes, align);
@@ -46,10 +51,10 @@ export function mapAlternate(alternate: AlternateMapping, bytes: number, sysfs: 
         );
       }
       return {
-        mapping: native.mapFd(fd, alternate.offset, length, true),
+        mapping: native.mapFd(fd, alternate.offset, length, writable),
         offset: 0,
         size: length,
-        writable: true,
+        writable,
       };
     } finally {
       closeSync(fd);

@@ -272,8 +272,8 @@ export interface PortDriver {
   readonly name: string;
   /** Keys accepted in devargs; any other is an error that names it. */
   readonly keys: readonly string[];
-  /** True for the driver of devices named by a PCI address. */
-  readonly pci?: boolean;
+  /** Ids of the functions that it drives when they are named by a PCI address. */
+  readonly pci?: readonly { readonly vendor: number; readonly device: number }[];
   probe(id: number, name: string, devargs: ReadonlyMap<string, string>): Port;
   /** Whether a removed device can be probed again; does not block. Absent if that cannot be determined. */
   isBack?(name: string, devargs: ReadonlyMap<string, string>): Promise<boolean>;

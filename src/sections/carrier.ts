@@ -40,7 +40,9 @@ export interface SectionCarrier {
   doorbell(vector: number): number;
   /** Eventfd on which a thread sleeps for our `vector`; -1 for none. */
   interruptFd(vector: number): number;
-  /** Calls back on the event loop when vector 0, a change of state, is raised. The device polls as well. */
+  /**
+   * Calls back on the event loop when vector 0, a change of state, is raised. The device polls as well.
+   */
   onState(handler: () => void): void;
   /** Arms the interrupts; once, after onState and the last interruptFd. */
   enableInterrupts(): void;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The engine of a section: 'rx' drains the ring in the peer's section, 'tx' owns the one in ours. Unlike a ring
-// in the memory of a guest, it always begins at index 0, in a section that was zeroed.
+// The engine of a section: 'rx' drains the ring in the peer's section, 'tx' owns the one in ours. Unlike a
+// ring in the memory of a guest, it always begins at index 0, in a section that was zeroed.
 import { QueueEngine } from '../engines/queue-engine.ts';
 import { native, type SectionSetup } from '../native.ts';
 

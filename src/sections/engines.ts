@@ -14,8 +14,8 @@ export class SectionEngines {
   readonly #report: (line: string) => void;
 
   /**
-   * Call before the carrier's enableInterrupts(). `report` receives one line about an engine that could not be
-   * started or stopped.
+   * Call before the carrier's enableInterrupts(). `report` receives one line about an engine that could not
+   * be started or stopped.
    */
   constructor(carrier: SectionCarrier, queuePairs: number, report: (line: string) => void) {
     this.#carrier = carrier;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// SECTION_HEADER over a side's memory. The peer changes its header whenever it likes, and on some carriers ours
-// as well: each word is read once, in one access, and checked here.
+// SECTION_HEADER over a side's memory. The peer changes its header whenever it likes, and on some carriers
+// ours as well: each word is read once, in one access, and checked here.
 import { SECTION_HEADER, SECTION_MAGIC, SECTION_STATE_RESET, SECTION_VERSION } from '../abi/section.ts';
 import { native } from '../native.ts';
 import type { SideMemory } from './carrier.ts';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What two sides agree on: extensions, queue pairs, the parts of the sections and the largest frame. Both sides
-// compute it from both offers, so neither has to tell the other.
+// What two sides agree on: extensions, queue pairs, the parts of the sections and the largest frame. Both
+// sides compute it from both offers, so neither has to tell the other.
 import {
   SECTION_F_LARGE_FRAMES,
   SECTION_F_MULTIQUEUE,

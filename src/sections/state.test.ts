@@ -51,7 +51,10 @@ describe('a side', () => {
   });
 });
 
-/** One side of the model: what it shows, the peer's state that it accepted, and how often its section was cleared. */
+/**
+ * One side of the model: what it shows, the peer's state that it accepted, and how often its section was
+ * cleared.
+ */
 interface Side {
   readonly own: number;
   readonly peer: number;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The states of a side: those of Linux' ivshmem-net, as a function of what both sides show (docs/device-abi.md,
-// "RFC 2.1"). Each side reads the other's word when it can, so it may miss states in between, but never a
-// restart: a side leaves RESET only after the other has left READY and RUN.
+// The states of a side: those of Linux' ivshmem-net, as a function of what both sides show (docs/device-
+// abi.md, "RFC 2.1"). Each side reads the other's word when it can, so it may miss states in between, but
+// never a restart: a side leaves RESET only after the other has left READY and RUN.
 import {
   SECTION_STATE_INIT as INIT,
   SECTION_STATE_READY as READY,

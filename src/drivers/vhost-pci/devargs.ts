@@ -13,6 +13,7 @@ import { integerArg, macArg } from '../../ethdev/devargs.ts';
 import { parsePciAddress } from '../../pci/address.ts';
 import { socketPathFault } from '../../socket-path.ts';
 import type { FeatureSet } from '../../virtio/features.ts';
+import { alternateArg } from '../alternate-arg.ts';
 
 export const VHOST_PCI_DEVARGS = ['path', 'queues', 'mac', 'mem', 'csum', 'tso', 'max-peer-memory'] as const;
 
@@ -30,12 +31,13 @@ export interface VhostPciDevargs {
 /** Throws a VPCI_DEVARGS that names the device and the argument. */
 export function parseVhostPciDevargs(name: string, devargs: ReadonlyMap<string, string>): VhostPciDevargs {
   const mac = macArg(name, devargs);
+  const alternateMapping = alternateArg(name, devargs);
   const flag = (key: string) => integerArg(name, devargs, key, { fallback: 1, min: 0, max: 1 }) === 1;
   return {
     place: parsePlace(name, devargs.get('path')),
     ...parseQueues(name, devargs.get('queues')),
     ...(mac === null ? {} : { mac }),
-    ...parseMem(name, devargs.get('mem')),
+    ...(alternateMapping === null ? {} : { alternateMapping }),
     ...parseMaxPeerMemory(name, devargs.get('max-peer-memory')),
     features: dataPathFeatures({ csum: flag('csum'), tso: flag('tso') }),
   };
@@ -50,16 +52,6 @@ function parsePlace(name: string, path: string | undefined): VhostPciDevargs['pl
   if (fault !== null) throw new PmdError('VPCI_DEVARGS', `Failed to probe ${name}: path=${path}: ${fault}`);
   if (path) return { path };
   throw new PmdError('VPCI_DEVARGS', `Failed to probe ${name}: it needs path=<socket of vhost-pci-device>`);
-}
-
-function parseMem(name: string, text: string | undefined): { alternateMapping?: AlternateMapping } {
-  if (text === undefined) return {};
-  const [, path, number] = /^(.+)@(\d+|0x[0-9a-f]+)$/i.exec(text) ?? [];
-  const offset = Number(number);
-  if (path === undefined || !Number.isSafeInteger(offset)) {
-    throw new PmdError('VPCI_DEVARGS', `Failed to probe ${name}: mem=${text} is not PATH@OFFSET`);
-  }
-  return { alternateMapping: { path, offset } };
 }
 
 function parseMaxPeerMemory(name: string, text: string | undefined): { maxPeerMemory?: number } {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The port driver net_vhost_pci: opens a bus from devargs, an RFC 2.0 session on the bus, and a port on the
 // session.
-import { openPciAddress } from '../../bus/open-pci.ts';
+import { openPciAddress, VHOST_PCI_KIND } from '../../bus/open-pci.ts';
 import type { PciDevice } from '../../bus/pci-device.ts';
 import { openVfioUser } from '../../bus/vfio-user.ts';
 import { vfioUserAnswers } from '../../bus/vfio-user-presence.ts';
@@ -40,7 +40,7 @@ export function openVhostPciPort(open: () => PciDevice, options: VhostPciOptions
 export const vhostPciDriver: PortDriver = {
   name: DRIVER,
   keys: VHOST_PCI_DEVARGS,
-  pci: true,
+  pci: [VHOST_PCI_KIND],
   probe: (id, name, devargs) => {
     const { place, ...options } = parseVhostPciDevargs(name, devargs);
     if (options.alternateMapping) checkAlternate(options.alternateMapping);

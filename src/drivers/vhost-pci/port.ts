@@ -259,7 +259,7 @@ export class VhostPciPort extends BasePort implements Port {
 }
 
 /** Locally administered, followed by "vpci" in ASCII and the port's number. */
-function defaultMac(id: number): string {
+export function defaultMac(id: number): string {
   return `02:76:70:63:69:${(id & 0xff).toString(16).padStart(2, '0').toUpperCase()}`;
 }
 
