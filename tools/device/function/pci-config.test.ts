@@ -10,6 +10,7 @@ const make = (bars: Record<number, bigint> = { 2: GIB }, subsystemId = 21) => {
     subsystemId,
     vectors: 4,
     barBytes: (bar) => bars[bar] ?? 0n,
+    memoryBytes: (bar) => (bars[bar] ?? 0n) / 2n,
     windowRead: (bar, offset, length) =>
       bar === 0 ? Uint8Array.from({ length }, (_, i) => offset + i) : null,
     windowWrite: (bar, offset, data) => written.push([bar, offset, [...data]]),
@@ -37,13 +38,16 @@ describe('configuration space', () => {
       '10: 00 00 00 00 00 00 00 00 0c 00 00 00 00 00 00 00',
       '20: 00 00 00 00 00 00 00 00 00 00 00 00 f4 1a 15 00',
       '30: 00 00 00 00 40 00 00 00 00 00 00 00 00 00 00 00',
-      // MSI-X at 40, common at 4c, notify at 5c, ISR at 70, device at 80, window at 90.
+      // MSI-X at 40, common at 4c, notify at 5c, ISR at 70, device at 80, window at 90, regions at a4 and bc.
       '40: 11 4c 03 00 01 00 00 00 01 20 00 00 09 5c 10 01',
       '50: 00 00 00 00 00 00 00 00 00 10 00 00 09 70 14 02',
       '60: 00 00 00 00 00 30 00 00 00 10 00 00 04 00 00 00',
       '70: 09 80 10 03 00 00 00 00 00 10 00 00 00 10 00 00',
       '80: 09 90 10 04 00 00 00 00 00 20 00 00 00 10 00 00',
-      '90: 09 00 14 05 00 00 00 00 00 00 00 00 00 00 00 00',
+      '90: 09 a4 14 05 00 00 00 00 00 00 00 00 00 00 00 00',
+      'a0: 00 00 00 00 09 bc 18 76 02 00 03 00 00 00 00 00',
+      'b0: 00 00 00 00 00 00 00 20 00 00 00 00 09 00 18 76',
+      'c0: 04 00 03 00 00 00 00 00 00 00 00 00 00 00 00 00',
     ]);
   });
 
@@ -80,7 +84,6 @@ describe('configuration space', () => {
     expect(changed.filter((at) => !allowed.includes(at))).toEqual([]);
     expect([...config.read(4, 2)]).toEqual([6, 4]);
     expect([...config.read(0x42, 2)]).toEqual([3, 0xc0]);
-    expect(config.msixEnabled).toBe(true);
   });
 
   it('returns to its initial state at a reset', () => {

@@ -4,10 +4,7 @@
 import { PCI_CONFIG_SPACE_BYTES } from '../../../src/abi/pci.ts';
 import { VFIO_PCI_CONFIG_REGION_INDEX } from '../../../src/abi/vfio-user.ts';
 import { VHOST_PCI_MEMORY_BARS, VHOST_PCI_VECTOR_QUEUES } from '../../../src/abi/vhost-pci.ts';
-import { native } from '../../../src/native.ts';
-import { closeQuietly, ownedBy } from '../../socket/fds.ts';
 import { type OnFault, runAll } from '../../socket/guard.ts';
-import { EventRelay } from '../eventfd/event-relay.ts';
 import { EventfdRoles } from '../eventfd/eventfd-roles.ts';
 import type { NotifyEventfd, RegionDescription, VfioTarget } from '../vfio-user/commands.ts';
 import { type DmaMap, DmaTable } from '../vfio-user/dma-table.ts';
@@ -18,12 +15,13 @@ import { type MemoryFile, readFile, writeFile } from '../vhost-user/memory-table
 import {
   MSIX_BAR,
   MSIX_BAR_BYTES,
-  MSIX_PBA_OFFSET,
   NOTIFY_MULTIPLIER,
   NOTIFY_OFFSET,
   REGISTER_BAR,
   REGISTER_BAR_BYTES,
 } from './bars.ts';
+import { Doorbells } from './doorbells.ts';
+import { MsixBar } from './msix-bar.ts';
 import { PciConfig } from './pci-config.ts';
 import { type RegisterHooks, VirtioRegisters } from './virtio-registers.ts';
 
@@ -40,11 +38,6 @@ export interface PciFunctionOptions {
   readonly hooks: Omit<RegisterHooks, 'raise'>;
 }
 
-interface Doorbell {
-  readonly fd: number;
-  readonly relay: EventRelay;
-}
-
 const PAGE_MASK = ~4095n;
 /** Register accesses are 1, 2, 4 or 8 bytes; configuration space and tables accept any size. */
 const MAX_REGISTER_BYTES = 8;
@@ -54,26 +47,32 @@ export class PciFunction implements VfioTarget {
   readonly irqs: IrqTable;
   readonly virtio: VirtioRegisters;
   readonly #options: PciFunctionOptions;
-  readonly #eventfds: EventfdRoles;
   readonly #config: PciConfig;
-  readonly #msix = new Uint8Array(MSIX_BAR_BYTES);
-  #doorbells: Doorbell[] = [];
+  readonly #msix = new MsixBar();
+  readonly #doorbells: Doorbells;
   /** The file of each memory BAR as last reported to this client; null for "absent". */
   #reported = new Map<number, FileIdentity | null>();
 
   constructor(options: PciFunctionOptions) {
     this.#options = options;
-    this.#eventfds = options.eventfds ?? new EventfdRoles();
+    const eventfds = options.eventfds ?? new EventfdRoles();
     const vectors = VHOST_PCI_VECTOR_QUEUES + 2 * options.queuePairs;
-    this.irqs = new IrqTable(vectors, this.#eventfds);
+    this.irqs = new IrqTable(vectors, eventfds);
     this.virtio = new VirtioRegisters(options.queuePairs, vectors, {
       ...options.hooks,
       raise: (vector) => this.irqs.raise(vector),
     });
+    const doorbells = this.virtio.queues.map((_, queue) => ({
+      offset: NOTIFY_OFFSET + queue * NOTIFY_MULTIPLIER,
+      bytes: 2 as const,
+      ring: () => options.hooks.notified(queue),
+    }));
+    this.#doorbells = new Doorbells(doorbells, eventfds, options.onFault);
     this.#config = new PciConfig({
       subsystemId: options.subsystemId,
       vectors,
       barBytes: (bar) => this.regionSize(bar),
+      memoryBytes: (bar) => this.#mappableBytes(bar),
       windowRead: (bar, offset, length) => this.#windowRead(bar, offset, length),
       windowWrite: (bar, offset, data) => this.#windowWrite(bar, offset, data),
     });
@@ -102,20 +101,20 @@ export class PciFunction implements VfioTarget {
       () => this.reset(),
       () => this.irqs.clear(),
       () => this.dma.clear(),
-      () => this.#closeDoorbells(),
+      () => this.#doorbells.close(),
     );
   }
 
   reset(): void {
     this.virtio.reset();
     this.#config.reset();
-    this.#msix.fill(0);
+    this.#msix.reset();
   }
 
   close(): void {
     this.irqs.clear();
     this.dma.clear();
-    this.#closeDoorbells();
+    this.#doorbells.close();
   }
 
   dmaUnmapping(maps: readonly DmaMap[]): void {
@@ -137,11 +136,12 @@ export class PciFunction implements VfioTarget {
 
   describeRegion(index: number): RegionDescription {
     const size = this.regionSize(index);
-    if (!(VHOST_PCI_MEMORY_BARS as readonly number[]).includes(index)) return { size, mappable: null };
+    if (!(VHOST_PCI_MEMORY_BARS as readonly number[]).includes(index))
+      return { size, writable: true, mappable: null };
     const file = this.#options.memoryFiles().get(index) ?? null;
     this.#reported.set(index, file && { device: file.device, inode: file.inode, size: file.size });
-    const bytes = (file?.size ?? 0n) & PAGE_MASK;
-    return { size, mappable: file && bytes > 0n ? { fd: file.fd, bytes } : null };
+    const bytes = this.#mappableBytes(index);
+    return { size, writable: true, mappable: file && bytes > 0n ? { fd: file.fd, bytes } : null };
   }
 
   readRegion(index: number, offset: number, count: number): Uint8Array {
@@ -150,7 +150,7 @@ export class PciFunction implements VfioTarget {
         checkRegister(offset, count);
         return this.virtio.read(offset, count);
       case MSIX_BAR:
-        return this.#msix.slice(offset, offset + count);
+        return this.#msix.read(offset, count);
       case VFIO_PCI_CONFIG_REGION_INDEX:
         return this.#config.read(offset, count);
       default: {
@@ -169,11 +169,7 @@ export class PciFunction implements VfioTarget {
         this.virtio.write(offset, data);
         return;
       case MSIX_BAR:
-        // Pending bits are read-only and read as 0.
-        this.#msix.set(
-          data.subarray(0, Math.max(0, MSIX_PBA_OFFSET - offset)),
-          Math.min(offset, MSIX_PBA_OFFSET),
-        );
+        this.#msix.write(offset, data);
         return;
       case VFIO_PCI_CONFIG_REGION_INDEX:
         this.#config.write(offset, data);
@@ -189,49 +185,13 @@ export class PciFunction implements VfioTarget {
     }
   }
 
-  /** One eventfd per queue notification register, created when a client first asks. */
   notifyEventfds(): readonly NotifyEventfd[] {
-    if (this.#doorbells.length === 0) this.#makeAllDoorbells();
-    return this.#doorbells.map(({ fd }, queue) => ({
-      offset: NOTIFY_OFFSET + queue * NOTIFY_MULTIPLIER,
-      fd,
-    }));
+    return this.#doorbells.eventfds();
   }
 
-  /** Creates all or none, even when the process runs out of descriptors. */
-  #makeAllDoorbells(): void {
-    try {
-      this.#makeDoorbells();
-    } catch (error) {
-      this.#closeDoorbells();
-      throw error;
-    }
-  }
-
-  #makeDoorbells(): void {
-    for (const queue of this.virtio.queues.keys()) {
-      const fd = native.eventfd();
-      ownedBy(fd, () => {
-        // A doorbell is only broken by the driver itself, and harms only the driver.
-        const relay = new EventRelay(
-          fd,
-          () => this.#options.hooks.notified(queue),
-          () => {},
-          this.#options.onFault,
-        );
-        this.#doorbells.push({ fd, relay });
-        this.#eventfds.note(fd, 'read');
-      });
-    }
-  }
-
-  #closeDoorbells(): void {
-    for (const { fd, relay } of this.#doorbells) {
-      relay.close();
-      this.#eventfds.forget(fd);
-      closeQuietly(fd);
-    }
-    this.#doorbells = [];
+  /** Whole pages of the file that a memory BAR shows. */
+  #mappableBytes(bar: number): bigint {
+    return (this.#options.memoryFiles().get(bar)?.size ?? 0n) & PAGE_MASK;
   }
 
   #memoryAccess<T>(bar: number, access: (file: MemoryFile) => T): T | null {

@@ -42,6 +42,8 @@ import { EINVAL, VfioError } from './vfio-error.ts';
 export interface RegionDescription {
   /** Bytes; 0 when the region is absent. */
   readonly size: bigint;
+  /** False refuses writes, and mappings for writing. */
+  readonly writable: boolean;
   /** The part that may be mapped: `[0, bytes)` of this descriptor's file. */
   readonly mappable: { readonly fd: number; readonly bytes: bigint } | null;
 }
@@ -49,6 +51,8 @@ export interface RegionDescription {
 export interface NotifyEventfd {
   /** Offset in BAR 0. */
   readonly offset: number;
+  /** Bytes of the write that it stands for. */
+  readonly bytes: number;
   readonly fd: number;
 }
 
@@ -157,8 +161,9 @@ function getRegionInfo({ target, payload }: VfioRequest): VfioReply {
   const { argsz, index } = decode(VFIO_REGION_INFO, payload);
   if (argsz < VFIO_REGION_INFO.size) throw new VfioError(EINVAL, 'GET_REGION_INFO with too small an argsz');
   if (index >= VFIO_PCI_NUM_REGIONS) throw new VfioError(EINVAL, `region ${index}`);
-  const { size, mappable } = target.describeRegion(index);
-  const access = size > 0n ? VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE : 0;
+  const { size, writable, mappable } = target.describeRegion(index);
+  const allowed = VFIO_REGION_INFO_FLAG_READ | (writable ? VFIO_REGION_INFO_FLAG_WRITE : 0);
+  const access = size > 0n ? allowed : 0;
   if (!mappable) {
     return {
       payload: bytesOf(
@@ -184,8 +189,8 @@ function getRegionInfo({ target, payload }: VfioRequest): VfioReply {
 }
 
 /**
- * One eventfd per notification register, up to the number that the client accepts; the other queues are
- * notified by REGION_WRITE.
+ * One eventfd per doorbell register, up to the number that the client accepts; the others are rung by
+ * REGION_WRITE.
  */
 function getRegionIoFds({ target, payload, clientMaxFds }: VfioRequest): VfioReply {
   const { argsz, flags, index } = decode(VFIO_USER_REGION_IO_FDS, payload);
@@ -197,8 +202,9 @@ function getRegionIoFds({ target, payload, clientMaxFds }: VfioRequest): VfioRep
   const reply = new DataView(new ArrayBuffer(needed));
   encode(VFIO_USER_REGION_IO_FDS, { argsz: needed, index, count: eventfds.length }, reply);
   if (argsz < needed) return { payload: bytesOf(reply, VFIO_USER_REGION_IO_FDS.size) };
-  for (const [i, { offset }] of eventfds.entries()) {
-    const entry = { offset: BigInt(offset), size: 2n, fd_index: i, type: VFIO_USER_IO_FD_TYPE_IOEVENTFD };
+  for (const [i, { offset, bytes }] of eventfds.entries()) {
+    const place = { offset: BigInt(offset), size: BigInt(bytes) };
+    const entry = { ...place, fd_index: i, type: VFIO_USER_IO_FD_TYPE_IOEVENTFD };
     const at = VFIO_USER_REGION_IO_FDS.size + i * VFIO_USER_SUB_REGION_IO_FD.size;
     encode(VFIO_USER_SUB_REGION_IO_FD, entry, reply, at);
   }
