@@ -46,6 +46,7 @@ void InitRing(Napi::Env env, Napi::Object exports) {
   InitRingMemory(env, exports);
   InitRingPools(env, exports);
   InitRingQueues(env, exports);
+  InitRingSections(env, exports);
   InitRingDriver(env, exports);
   InitRingTaps(env, exports);
   InitRingLayouts(env, exports);

@@ -135,6 +135,7 @@ void InitRingHot(Napi::Env env, Napi::Object exports);
 void InitRingMemory(Napi::Env env, Napi::Object exports);
 void InitRingPools(Napi::Env env, Napi::Object exports);
 void InitRingQueues(Napi::Env env, Napi::Object exports);
+void InitRingSections(Napi::Env env, Napi::Object exports);
 void InitRingDriver(Napi::Env env, Napi::Object exports);
 void InitRingTaps(Napi::Env env, Napi::Object exports);
 void InitRingLayouts(Napi::Env env, Napi::Object exports);

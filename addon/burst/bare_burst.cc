@@ -86,7 +86,7 @@ uint32_t TouchOn(DeviceQueue& q, uint32_t n, uint32_t length) {
 
 uint32_t ReturnBurst(DeviceQueue& q, uint32_t n, uint32_t length) {
   Burst<DeviceQueue> burst(q);
-  if (!burst) return 0;
+  if (!burst || q.is_section()) return 0;
   const uint32_t done = OnRing(q, [&]<class Ring>() { return ReturnOn<Ring>(q, n, length); });
   q.counters.good_packets += done;
   return done;
@@ -94,7 +94,7 @@ uint32_t ReturnBurst(DeviceQueue& q, uint32_t n, uint32_t length) {
 
 uint32_t TouchBurst(DeviceQueue& q, uint32_t n, uint32_t length) {
   Burst<DeviceQueue> burst(q);
-  if (!burst) return 0;
+  if (!burst || q.is_section()) return 0;
   const uint32_t done = OnRing(q, [&]<class Ring>() { return TouchOn<Ring>(q, n, length); });
   q.counters.good_packets += done;
   return done;

@@ -22,6 +22,12 @@ namespace vpci {
 // slots at which a burst publishes at the latest.
 inline constexpr uint32_t kBatch = 32;
 
+// What a transmit burst has done.
+struct TxProgress {
+  uint32_t taken = 0;  // of the application's packets
+  uint32_t sent = 0;   // frames given to the peer
+};
+
 // Counts the packets that a burst has moved. A burst that moved none on purpose is not counted as empty.
 inline void CountMoved(QueueCounters& counters, uint32_t packets) {
   counters.good_packets += packets;

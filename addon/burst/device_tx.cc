@@ -5,6 +5,7 @@
 
 #include "burst/buffer_finder.h"
 #include "burst/burst.h"
+#include "burst/section_tx.h"
 #include "burst/single_buffer.h"
 #include "packet/copy.h"
 #include "packet/offload.h"
@@ -127,15 +128,10 @@ inline uint32_t TxFast(DeviceQueue& q, Ring& ring, MbufPool& pool, const uint32_
   return done;
 }
 
-struct Progress {
-  uint32_t taken = 0;  // of the application's packets
-  uint32_t sent = 0;   // frames given to the peer
-};
-
 template <class Ring>
-Progress TxOn(DeviceQueue& q, MbufPool& pool, const uint32_t* ids, uint32_t n) {
+TxProgress TxOn(DeviceQueue& q, MbufPool& pool, const uint32_t* ids, uint32_t n) {
   Ring ring(q);
-  Progress p;
+  TxProgress p;
   // Unusable buffers count towards `n` too, which bounds the burst.
   for (uint32_t unusable = 0; p.taken < n && unusable < n;) {
     uint32_t took = TxFast(q, ring, pool, ids + p.taken, n - p.taken);
@@ -166,7 +162,8 @@ uint32_t TxBurst(DeviceQueue& q, MbufPool& pool, const uint32_t* ids, uint32_t n
   Burst<DeviceQueue> burst(q);
   if (!burst) return 0;
   // The lengths of receive buffers matter, so each has its own used entry, with IN_ORDER too.
-  const Progress p = OnRing(q, [&]<class Ring>() { return TxOn<Ring>(q, pool, ids, n); });
+  const TxProgress p = q.sender ? SectionSend(q, pool, ids, n)
+                                : OnRing(q, [&]<class Ring>() { return TxOn<Ring>(q, pool, ids, n); });
   burst.Count(p.sent);
   return p.taken;
 }

@@ -5,6 +5,7 @@
 
 #include "burst/burst.h"
 #include "burst/single_buffer.h"
+#include "ring/section_ring.h"
 
 namespace vpci {
 namespace {
@@ -101,6 +102,42 @@ uint32_t ReleaseOn(DeviceQueue& q, uint32_t n) {
   return n;
 }
 
+// In a section that we send by: every frame gets the room of the largest, and Commit takes back what it does
+// not need.
+uint32_t ReserveInSection(DeviceQueue& q, uint32_t n) {
+  SectionRing ring(q);
+  const uint32_t room = ring.max_frame();
+  uint32_t count = 0;
+  for (n = std::min(n, ring.free()); count < n; count++) {
+    uint8_t* const header = ring.Put(q.hdr_bytes + room);
+    if (!header) break;
+    if (!Show(q, count, header, room)) {
+      ring.TakeOut(1);
+      break;
+    }
+    q.burst.held_buffer[count] = {header, room, 0};
+  }
+  ring.Save();
+  return count;
+}
+
+uint32_t CommitInSection(DeviceQueue& q, uint32_t n) {
+  SectionRing ring(q);
+  FrameTally tally(q.counters);
+  uint32_t done = 0;
+  for (; done < n; done++) {
+    const HeldBuffer& held = q.burst.held_buffer[done];
+    const uint32_t len = LoadOnce(&q.burst.slots.length[done]);
+    if (len == 0 || len > held.room) break;
+    if (q.hdr_bytes != 0) WritePlainHeader(held.header, q.hdr_bytes);
+    tally.Count(First8(held.header + q.hdr_bytes, len), len);
+    ring.Shorten(q.burst.held - 1u - done, held.header, len + q.hdr_bytes);
+  }
+  ring.TakeOut(q.burst.held - done);
+  ring.Publish();
+  return done;
+}
+
 using Step = uint32_t (*)(DeviceQueue&, uint32_t);
 
 uint32_t Take(DeviceQueue& q, uint32_t n, Step take) {
@@ -126,13 +163,13 @@ uint32_t Give(DeviceQueue& q, uint32_t n, Step give) {
 
 uint32_t Reserve(DeviceQueue& q, uint32_t n) {
   return Take(q, n, [](DeviceQueue& q, uint32_t n) {
-    return OnRing(q, [&]<class Ring>() { return ReserveOn<Ring>(q, n); });
+    return q.sender ? ReserveInSection(q, n) : OnRing(q, [&]<class Ring>() { return ReserveOn<Ring>(q, n); });
   });
 }
 
 uint32_t Commit(DeviceQueue& q, uint32_t n) {
   return Give(q, n, [](DeviceQueue& q, uint32_t n) {
-    return OnRing(q, [&]<class Ring>() { return CommitOn<Ring>(q, n); });
+    return q.sender ? CommitInSection(q, n) : OnRing(q, [&]<class Ring>() { return CommitOn<Ring>(q, n); });
   });
 }
 
@@ -140,13 +177,13 @@ uint32_t Peek(DeviceQueue& q, uint32_t n) {
   // Pending announcements go through RxBurst.
   if (q.announce.load(std::memory_order_relaxed) != 0) return 0;
   return Take(q, n, [](DeviceQueue& q, uint32_t n) {
-    return OnRing(q, [&]<class Ring>() { return PeekOn<Ring>(q, n); });
+    return OnPeekRing(q, [&]<class Ring>() { return PeekOn<Ring>(q, n); });
   });
 }
 
 uint32_t Release(DeviceQueue& q, uint32_t n) {
   return Give(q, n, [](DeviceQueue& q, uint32_t n) {
-    return OnRing(q, [&]<class Ring>() { return ReleaseOn<Ring>(q, n); });
+    return OnPeekRing(q, [&]<class Ring>() { return ReleaseOn<Ring>(q, n); });
   });
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "burst/burst.h"
+#include "burst/section_tx.h"
 #include "burst/single_buffer.h"
 #include "packet/copy.h"
 #include "packet/tx_packet.h"
@@ -138,9 +139,10 @@ int32_t RelayBurst(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
   if (!send) return -1;
   // Pending announcements go through RxBurst.
   const bool announce = rx.announce.load(std::memory_order_relaxed) != 0;
-  const int32_t moved = announce ? -1 : OnReadRing(rx, [&]<class RxRing>() {
+  const auto relay = [&]<class RxRing>() {
     return OnRing(tx, [&]<class TxRing>() { return RelayOn<RxRing, TxRing>(rx, tx, n); });
-  });
+  };
+  const int32_t moved = announce ? -1 : tx.sender ? RelayToSection(rx, tx, n) : OnReadRing(rx, relay);
   const uint32_t packets = moved > 0 ? static_cast<uint32_t>(moved) : 0;
   const bool waits = moved == 0 && rx.burst.waited != 0;
   if (!waits)

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "burst/burst.h"
+#include "burst/section_tx.h"
 #include "burst/single_buffer.h"
 #include "packet/copy.h"
 #include "packet/tx_packet.h"
@@ -66,7 +67,8 @@ int32_t Repeat(DeviceQueue& q, MbufPool& pool, uint32_t mbuf, uint32_t length, u
   Burst<DeviceQueue> burst(q);
   if (!burst) return 0;
   const Packet packet = {pool.buffer(mbuf) + pool.data_off()[mbuf], head_bytes, length};
-  const int32_t sent = OnRing(q, [&]<class Ring>() { return RepeatOn<Ring>(q, packet, n); });
+  const int32_t sent = q.sender ? SectionRepeat(q, packet.head, head_bytes, length, n)
+                                : OnRing(q, [&]<class Ring>() { return RepeatOn<Ring>(q, packet, n); });
   burst.Count(sent > 0 ? static_cast<uint32_t>(sent) : 0);
   return sent;
 }

@@ -9,6 +9,9 @@
 
 namespace vpci {
 
+// The receiver's end of a section.
+using SectionReadRing = SplitRing<false, true>;
+
 // Calls `run` with the type of the queue's ring. Each used entry carries its own length.
 template <class Run>
 inline auto OnRing(const DeviceQueue& q, Run run) {
@@ -16,15 +19,23 @@ inline auto OnRing(const DeviceQueue& q, Run run) {
                        : run.template operator()<SplitRing<false>>();
 }
 
+// The same for a queue that reads the peer's packets, which may be a section's.
+template <class Run>
+inline auto OnPeekRing(const DeviceQueue& q, Run run) {
+  return q.is_section() ? run.template operator()<SectionReadRing>() : OnRing(q, run);
+}
+
 // The same for bursts that read the peer's packets: used lengths are 0, so with IN_ORDER one used entry may
 // return a whole batch.
 template <class Run>
 inline auto OnReadRing(const DeviceQueue& q, Run run) {
-  switch (q.variant & (kVariantInOrder | kVariantPacked)) {
+  switch (q.variant & (kVariantInOrder | kVariantPacked | kVariantSection)) {
     case 0:
       return run.template operator()<SplitRing<false>>();
     case kVariantInOrder:
       return run.template operator()<SplitRing<true>>();
+    case kVariantSection:
+      return run.template operator()<SectionReadRing>();
     case kVariantPacked:
       return run.template operator()<PackedRing<false>>();
     default:

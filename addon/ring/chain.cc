@@ -9,6 +9,10 @@ ChainWalker ChainWalker::Split(DeviceQueue& q, uint16_t head) {
   return ChainWalker(q, Table::kSplit, q.desc, q.size(), head);
 }
 
+ChainWalker ChainWalker::Section(DeviceQueue& q, uint16_t head) {
+  return ChainWalker(q, Table::kSection, q.desc, q.size(), head);
+}
+
 ChainWalker ChainWalker::Packed(DeviceQueue& q, uint16_t at) {
   return ChainWalker(q, Table::kPackedRing, q.packed, q.size(), at);
 }
@@ -19,6 +23,11 @@ ChainWalker::Descriptor ChainWalker::Load() {
     VringDesc d = LoadDesc(static_cast<const VringDesc*>(table_) + at_);
     more_ = d.flags & VRING_DESC_F_NEXT;
     at_ = d.next;
+    return {d.addr, d.len, d.flags};
+  }
+  if (kind_ == Table::kSection) {
+    const VringDesc d = LoadDesc(static_cast<const VringDesc*>(table_) + at_);
+    more_ = false;
     return {d.addr, d.len, d.flags};
   }
   VringPackedDesc d = LoadPackedDesc(static_cast<const VringPackedDesc*>(table_) + at_);
@@ -44,6 +53,7 @@ WalkResult ChainWalker::Next(Segment* out) {
     if (at_ >= table_size_ || ttl_ == 0) return WalkResult::kBad;
     ttl_--;
     Descriptor d = Load();
+    if (kind_ == Table::kSection && d.flags != 0) return WalkResult::kBad;
     if (d.flags & VRING_DESC_F_INDIRECT) {
       if (!EnterIndirect(d)) return WalkResult::kBad;
       continue;

@@ -25,6 +25,8 @@ class ChainWalker {
   ChainWalker() = default;
   // The chain of a split ring that starts at descriptor `head`, which must be below the ring size.
   static ChainWalker Split(DeviceQueue& q, uint16_t head);
+  // Descriptor `head` of a section, which must have no flags.
+  static ChainWalker Section(DeviceQueue& q, uint16_t head);
   // The list of a packed ring that starts in slot `at`, which must be below the ring size.
   static ChainWalker Packed(DeviceQueue& q, uint16_t at);
 
@@ -36,7 +38,7 @@ class ChainWalker {
   uint16_t slots() const { return slots_; }
 
  private:
-  enum class Table : uint8_t { kSplit, kPackedRing, kPackedIndirect };
+  enum class Table : uint8_t { kSplit, kSection, kPackedRing, kPackedIndirect };
   struct Descriptor {
     uint64_t addr;
     uint32_t len;

@@ -24,8 +24,7 @@ uint64_t NowMs() {
 }  // namespace
 
 StartError DeviceQueue::Start(const RingSetup& s) {
-  if (state.load(std::memory_order_seq_cst) == QueueState::kRunning) return StartError::kRunning;
-  if (Quiesce() == kStuck) return StartError::kStuck;
+  if (const StartError error = Vacate(); error != StartError::kNone) return error;
   if (s.size == 0 || s.size > kVringMaxSize) return StartError::kBadSize;
   const bool wants_packed = HasFeature(s.features, VIRTIO_F_RING_PACKED);
   region_size = 0;
@@ -33,23 +32,34 @@ StartError DeviceQueue::Start(const RingSetup& s) {
   StartError error = wants_packed ? LayPacked(s) : LaySplit(s);
   if (error != StartError::kNone) return error;
   memory = s.memory;
-  memory->users.fetch_add(1);
   ring_size = s.size;
-  mask = static_cast<uint16_t>(s.size - 1);
   last_avail_idx = message_used_idx = s.last_avail_idx;
-  features = s.features;
   hdr_bytes = static_cast<uint16_t>(NetHdrBytes(s.features));
   mergeable = HasFeature(s.features, VIRTIO_NET_F_MRG_RXBUF);
   variant = VariantOf(s.features);
-  notify_fd = s.notify_fd;
+  sender = nullptr;
   gate = s.gate ? s.gate : &own_gate;
   // Without a second gate, every burst is admitted.
   serial = s.gate ? s.serial : 0;
   PlacePosition(s);
+  features = s.features;
   if (gate->Enter(serial)) AskForKicks(s.want_kicks);
   gate->Leave();
-  state.store(QueueState::kRunning, std::memory_order_seq_cst);
+  Open(s.notify_fd);
   return StartError::kNone;
+}
+
+// No burst uses the queue afterwards.
+StartError DeviceQueue::Vacate() {
+  if (state.load(std::memory_order_seq_cst) == QueueState::kRunning) return StartError::kRunning;
+  return Quiesce() == kStuck ? StartError::kStuck : StartError::kNone;
+}
+
+void DeviceQueue::Open(int fd) {
+  memory->users.fetch_add(1);
+  mask = static_cast<uint16_t>(ring_size - 1);
+  notify_fd = fd;
+  state.store(QueueState::kRunning, std::memory_order_seq_cst);
 }
 
 StartError DeviceQueue::LaySplit(const RingSetup& s) {
@@ -139,7 +149,9 @@ uint8_t* DeviceQueue::TranslateElsewhere(uint64_t gpa, uint64_t len) {
 // Split: VIRTIO 1.2, 2.7.10; with EVENT_IDX the flags stay 0 (2.7.10.1), and an event index that has just
 // been passed comes up again only after 2^16 entries. Packed: 2.8.14.
 void DeviceQueue::AskForKicks(bool want) {
-  if (packed) {
+  if (sender) {
+    sender->AskForReturns(want);
+  } else if (packed) {
     if (event_idx()) StoreOnce(&device_event->off_wrap, last_avail_idx);
     const uint16_t kick = event_idx() ? VRING_PACKED_EVENT_FLAG_DESC : VRING_PACKED_EVENT_FLAG_ENABLE;
     StoreRelease(&device_event->flags, want ? kick : VRING_PACKED_EVENT_FLAG_DISABLE);
@@ -153,6 +165,7 @@ void DeviceQueue::AskForKicks(bool want) {
 }
 
 bool DeviceQueue::HasWork() {
+  if (sender) return sender->HasRoom() || sender->Returned();
   if (announce.load(std::memory_order_relaxed) != 0) return true;
   if (!packed) return Available() > 0;
   const VringPackedDesc d = LoadPackedDesc(&packed[last_avail_idx & ~VRING_PACKED_WRAP]);
@@ -192,7 +205,11 @@ bool DeviceQueue::PeerWantsCall(uint32_t passed) const {
 void DeviceQueue::NotifyPeer(uint32_t passed) {
   // Orders our store of the index before our load of the peer's suppression word (VIRTIO 1.2, 2.7.13.4.1).
   FullFence();
-  if (!PeerWantsCall(passed)) {
+  Notify(PeerWantsCall(passed));
+}
+
+void DeviceQueue::Notify(bool wanted) {
+  if (!wanted) {
     counters.guest_notifications_suppressed++;
     return;
   }

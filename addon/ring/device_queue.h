@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A virtqueue of the peer in the device role: ring pointers, position, and its gates (gate.h).
+// A virtqueue of the peer in the device role: ring pointers, position, and its gates (gate.h). Or one end of
+// a section's ring (section_sender.h): the receiver of a section is a device too, the sender is the driver.
 //
 // One thread polls a queue. Any other thread may call Quiesce: it closes the gate and waits for a burst in
 // progress to leave, after which nothing touches the peer's memory. A burst is bounded work, so the wait is
@@ -14,7 +15,9 @@
 #include "ring/layout.h"
 #include "ring/memory_table.h"
 #include "ring/notify.h"
+#include "ring/section_sender.h"
 #include "ring/shared_access.h"
+#include "ring/variant.h"
 
 namespace vpci {
 
@@ -89,6 +92,8 @@ struct alignas(64) DeviceQueue : Gate {
   // Which instance of the burst functions fits the negotiated features (burst/device_rx.cc,
   // burst/device_tx.cc).
   uint8_t variant = 0;
+  // Of a section that we send by; the pointers above are null then.
+  SectionSender* sender = nullptr;
 
   // --- the peer's memory: the region hit last, then all of them
   alignas(64) uint64_t region_gpa = 0;
@@ -112,12 +117,19 @@ struct alignas(64) DeviceQueue : Gate {
 
   QueueCounters counters;
   BurstState burst;
+  // What a section's queue uses as `sender` and `memory`.
+  SectionSender own_sender;
+  MemoryTable section_memory;
 
   uint32_t size() const { return ring_size; }
   bool is_packed() const { return packed != nullptr; }
+  bool is_section() const { return (variant & kVariantSection) != 0; }
   bool event_idx() const { return HasFeature(features, VIRTIO_F_RING_EVENT_IDX); }
 
   StartError Start(const RingSetup& setup);
+  // By its role, the queue receives from the peer's part of a section or sends by ours. kOutsideMemory: the
+  // parts overlap, or the largest frame does not fit.
+  StartError StartSection(const SectionSetup& setup);
   // Returns the position of the next available entry that was not taken, or kStuck if a burst does not leave
   // in time. The memory must then stay mapped until Stuck() is false; later calls do not wait again.
   int32_t Quiesce(uint32_t patience_ms = kPatienceMs);
@@ -183,8 +195,12 @@ struct alignas(64) DeviceQueue : Gate {
   // Call after publishing used entries: signals the peer if it wants that. `passed` is the number of slots
   // between the position published before and last_avail_idx.
   void NotifyPeer(uint32_t passed);
+  // Signals the peer if it wants that.
+  void Notify(bool wanted);
 
  private:
+  StartError Vacate();
+  void Open(int fd);
   StartError LaySplit(const RingSetup& setup);
   StartError LayPacked(const RingSetup& setup);
   uint8_t* TranslateElsewhere(uint64_t gpa, uint64_t len);

@@ -28,7 +28,7 @@ bool ReadChain(const DeviceQueue& q, int32_t head, std::vector<VringDesc>* descr
 }  // namespace
 
 MessageTaken TakeMessage(DeviceQueue& q, MessageChain* chain) {
-  if (q.is_packed()) return MessageTaken::kNone;
+  if (q.is_packed() || q.is_section()) return MessageTaken::kNone;
   const GateGuard inside(q);
   if (!inside) return Refusal(q);
   if (q.Available() == 0) return Refusal(q);
@@ -44,7 +44,7 @@ MessageTaken TakeMessage(DeviceQueue& q, MessageChain* chain) {
 }
 
 bool ReturnMessage(DeviceQueue& q, uint16_t head, uint32_t written) {
-  if (q.is_packed()) return false;
+  if (q.is_packed() || q.is_section()) return false;
   const GateGuard inside(q);
   if (!inside) return false;
   StoreUsed(&q.used->ring[q.message_used_idx & q.mask], head, written);

@@ -18,8 +18,9 @@ struct Entry {
 enum class Look { kEntry, kNone, kBad };
 
 // `kWholeBatch`: with IN_ORDER, one used element may return all buffers served since the last publication, if
-// their used lengths are 0 (VIRTIO 1.2, 2.7.9).
-template <bool kWholeBatch>
+// their used lengths are 0 (VIRTIO 1.2, 2.7.9). `kSection`: the receiver's end of a section
+// (docs/device-abi.md, "RFC 2.1"), where a frame is one descriptor without flags, and every used length is 1.
+template <bool kWholeBatch, bool kSection = false>
 class SplitRing {
  public:
   static constexpr uint16_t kChained = VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT;
@@ -59,7 +60,7 @@ class SplitRing {
     if (slots >= ready_) return Look::kNone;
     const uint16_t head = Head(slots);
     if (head > mask_) return Look::kBad;
-    *chain = ChainWalker::Split(q_, head);
+    *chain = kSection ? ChainWalker::Section(q_, head) : ChainWalker::Split(q_, head);
     return Look::kEntry;
   }
 
@@ -73,7 +74,7 @@ class SplitRing {
     if constexpr (kWholeBatch) {
       last_id_ = id;
     } else {
-      StoreUsed(&used_[(next_ + slots) & mask_], id, len);
+      StoreUsed(&used_[(next_ + slots) & mask_], id, kSection ? 1 : len);
     }
   }
 

@@ -11,6 +11,8 @@ namespace vpci {
 inline constexpr uint8_t kVariantInOrder = 1;
 inline constexpr uint8_t kVariantPacked = 2;
 inline constexpr uint8_t kVariantOffload = 4;
+// A split ring in sections, with rules of its own (ring/split_ring.h).
+inline constexpr uint8_t kVariantSection = 8;
 
 // Without any of these, the headers of the peer's driver ask for nothing (VIRTIO 1.2, 5.1.6.2).
 inline constexpr uint64_t kSendOffloads = uint64_t{1} << VIRTIO_NET_F_CSUM;

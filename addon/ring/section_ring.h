@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One burst's view of a section that we send by. A burst creates one, puts frames into it in order, and
+// publishes. It keeps its own copies of the sender's positions: the compiler knows that no store of a frame
+// changes them.
+#pragma once
+#include "ring/device_queue.h"
+#include "ring/section_sender.h"
+
+namespace vpci {
+
+class SectionRing {
+ public:
+  // Takes back what the peer has returned; if the peer broke a rule, the queue is broken, and nothing fits.
+  explicit SectionRing(DeviceQueue& q)
+      : q_(q),
+        s_(*q.sender),
+        desc_(s_.desc),
+        end_(s_.end.data()),
+        data_(s_.data),
+        data_offset_(s_.data_offset),
+        mask_(s_.mask) {
+    if (__builtin_expect(!s_.Reclaim(), 0)) {
+      q.Break();
+      sane_ = false;
+    }
+    Load();
+  }
+
+  // Frames that there are descriptors for; their bytes may not fit.
+  uint32_t free() const { return free_; }
+  uint32_t hdr_bytes() const { return s_.hdr_bytes; }
+  uint32_t max_frame() const { return s_.max_frame; }
+
+  // Room for one more frame of `bytes` bytes, header included, behind those put before; nullptr if it does
+  // not fit now. The peer sees the frame after Publish. free() must not be 0.
+  uint8_t* Put(uint32_t bytes) {
+    const uint32_t slot = static_cast<uint32_t>(SectionSlot(bytes));
+    if (__builtin_expect(slot > limit_ - head_, 0) && !GoRound(slot)) return nullptr;
+    uint8_t* const at = data_ + head_;
+    const uint32_t id = next_ & mask_;
+    Describe(id, data_offset_ + head_, bytes);
+    head_ += slot;
+    end_[id] = head_;
+    next_++;
+    free_--;
+    return at;
+  }
+
+  // Takes the last `n` frames out again; the room behind those that stay is free.
+  void TakeOut(uint32_t n) {
+    s_.next = static_cast<uint16_t>(next_ - n);
+    s_.head = end_[(s_.next - 1u) & mask_];
+    s_.Settle();
+    Load();
+  }
+
+  // The frame that was put `back` places ago (0 is the last), at `at`, has only `bytes` bytes. The frames
+  // behind it stay where they are.
+  void Shorten(uint32_t back, const uint8_t* at, uint32_t bytes) {
+    const uint32_t id = (next_ - 1u - back) & mask_;
+    const uint32_t begin = static_cast<uint32_t>(at - data_);
+    Describe(id, data_offset_ + begin, bytes);
+    end_[id] = begin + static_cast<uint32_t>(SectionSlot(bytes));
+  }
+
+  // Frames that the peer does not see yet.
+  uint32_t pending() const { return static_cast<uint16_t>(next_ - s_.exposed); }
+
+  // The positions are the sender's again, without the peer seeing the frames.
+  void Save() {
+    s_.next = next_;
+    s_.head = head_;
+    s_.limit = limit_;
+  }
+
+  void Publish() {
+    Save();
+    const uint32_t n = pending();
+    if (n == 0) return;
+    s_.Expose();
+    q_.last_avail_idx = next_;
+    // Orders our index before our load of the peer's event index (VIRTIO 1.2, 2.7.13.3.1).
+    FullFence();
+    q_.Notify(s_.WantsKick(n));
+  }
+
+ private:
+  void Load() {
+    next_ = s_.next;
+    head_ = s_.head;
+    limit_ = s_.limit;
+    free_ = sane_ ? s_.free_entries() : 0;
+  }
+  // A frame that does not fit before the end of the data begins at its start.
+  bool GoRound(uint32_t slot) {
+    if (head_ <= s_.tail || slot > s_.tail) return false;
+    head_ = 0;
+    limit_ = s_.tail;
+    return true;
+  }
+  void Describe(uint32_t id, uint64_t addr, uint32_t len) {
+    uint64_t* words = reinterpret_cast<uint64_t*>(&desc_[id]);
+    StoreOnce(words, addr);
+    StoreOnce(words + 1, uint64_t{len});
+  }
+
+  DeviceQueue& q_;
+  SectionSender& s_;
+  VringDesc* const desc_;
+  uint32_t* const end_;
+  uint8_t* const data_;
+  const uint64_t data_offset_;
+  const uint32_t mask_;
+  bool sane_ = true;
+  uint16_t next_;
+  uint32_t head_, limit_, free_;
+};
+
+}  // namespace vpci
