@@ -127,12 +127,12 @@ function upward({ from, to }: Import): boolean {
 
 /**
  * Device model and peer are the two ends of one protocol, and neither trusts the other: besides src they
- * share only the framed socket. The main modules parse command lines as all programs do.
+ * share only the framed socket. Their command lines are parsed as those of all programs are.
  */
 function sharedByBothEnds({ from, to }: Import): boolean {
   const [, end = ''] = from.split('/');
   const folders = ['src/', 'tools/socket/', `tools/${end}/`];
-  if (from === `tools/${end}/main.ts`) folders.push('tools/run/');
+  if (/^tools\/\w+\/(main|options)\.ts$/.test(from)) folders.push('tools/run/');
   return folders.some((folder) => to.startsWith(folder));
 }
 

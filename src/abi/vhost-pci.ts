@@ -163,3 +163,25 @@ export const VHOST_PCI_F_LINK_REASON = 115;
 export const VHOST_PCI_VECTOR_CONFIG = 0;
 export const VHOST_PCI_VECTOR_CTRL = 1;
 export const VHOST_PCI_VECTOR_QUEUES = 2;
+
+/** RFC 2.1: the revision that tells its function from that of RFC 2.0, and its registers in BAR 0. */
+export const VHOST_PCI_SYMMETRIC_REVISION = 2;
+export const VHOST_PCI_SYMMETRIC_VERSION = 1;
+export const VHOST_PCI_SYMMETRIC_REGISTERS = {
+  name: 'vhost_pci_symmetric_registers',
+  source: 'docs/device-abi.md, RFC 2.1',
+  size: 4096,
+  fields: {
+    version: at(0, 'u32', 'ro'),
+    /** MSI-X vectors: 0 states, 1 + i the rings of queue pair i. */
+    vectors: at(4, 'u32', 'ro'),
+    /** Bit 0: the peer's function has a driver's connection. */
+    peer: at(8, 'u32', 'ro'),
+    /** The first of the doorbells, one for each of the peer's vectors. */
+    doorbell: at(0x100, 'u32', 'wo'),
+  },
+} as const satisfies Layout;
+
+/** Register whose write, of any value, raises the peer's vector. */
+export const vhostPciSymmetricDoorbell = (vector: number): number =>
+  VHOST_PCI_SYMMETRIC_REGISTERS.fields.doorbell.offset + 4 * vector;

@@ -112,6 +112,15 @@ export function logTo(write: (line: string) => void, verbose: boolean): Log {
   return new LimitedLog(write, verbose);
 }
 
+/** Puts a name before the lines of one of several sockets. */
+export function labelled(log: Log, label: string): Log {
+  return {
+    event: (message) => log.event(`${label}: ${message}`),
+    trace: (message) => log.trace(`${label}: ${message}`),
+    close: () => log.close(),
+  };
+}
+
 /** A peer chooses some of the text: strips control characters and newlines, and bounds the length. */
 function printable(message: string): string {
   const text = message.slice(0, MAX_LINE + 1).replace(/[^\x20-\x7e]/g, '?');
