@@ -75,8 +75,8 @@ export interface PciDevice {
   enableInterrupts(): void;
   /**
    * A descriptor whose signal equals a write of `value`, of 2 bytes by default, to `offset` of BAR `bar`,
-   * usable from any thread; -1 if this bus has none. It is an ioeventfd of the device model, or an eventfd that this thread
-   * turns into the write.
+   * usable from any thread; -1 if this bus has none. It is an ioeventfd of the device model, or an eventfd
+   * that this thread turns into the write.
    */
   doorbell(bar: number, offset: number, value: number, width?: 2 | 4): number;
   allocateDma(bytes: number): DmaMemory;

@@ -44,7 +44,10 @@ export function regionInfo(
   throw badReply(`the information on region ${index} keeps growing`);
 }
 
-/** Maps the current areas of a memory region, or a part of them. Leaves nothing mapped and no descriptor open on error. */
+/**
+ * Maps the current areas of a memory region, or a part of them. Leaves nothing mapped and no descriptor open
+ * on error.
+ */
 export function mapRegion(
   client: VfioUserClient,
   index: number,

@@ -62,6 +62,7 @@ describe.each(benches)('a port of %s', (_, open, missing) => {
       port.stop();
       expect(port.started).toBe(false);
       port.start();
+      stand.bench.settle?.();
       expect([port.started, port.link().up]).toEqual([true, true]);
     });
 

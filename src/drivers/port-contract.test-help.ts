@@ -12,13 +12,19 @@ import {
 } from '../../test/support/fake-vhost-pci.ts';
 import { interfaceName, tapMissing } from '../../test/support/netns.ts';
 import { frameWithHeader, PEER_BYTES, PEER_GPA, RemotePeer } from '../../test/support/remote-peer.ts';
+import { FramePort, frameOf } from '../../test/support/section-files.ts';
 import { VIRTIO_F_VERSION_1 } from '../abi/virtio-ring.ts';
+import { PAGE } from '../alignment.ts';
+import type { DeviceEvents } from '../engines/device.ts';
 import { type MbufVector, Mempool } from '../ethdev/mempool.ts';
 import type { Port, PortConfig } from '../ethdev/port.ts';
+import { SectionDevice } from '../sections/device.ts';
+import { FakeSectionCarrier, FakeWire } from '../sections/fake-carrier.test-help.ts';
 import { features } from '../virtio/features.ts';
 import { ports, probePort } from './registry.ts';
 import { openTxQueue } from './table.ts';
 import { openVhostPciPort } from './vhost-pci/driver.ts';
+import { VhostPciPort } from './vhost-pci/port.ts';
 
 export const QUEUES = 2;
 export const FRAME = 64;
@@ -28,6 +34,8 @@ export interface Bench {
   readonly port: Port;
   /** Makes a packet arrive on some queue; absent if packets arrive by themselves. */
   arrive?(): void;
+  /** Lets both ends see each other's state; absent if the link needs no other end. */
+  settle?(): void;
   /** Makes room for packets on TX queue `queue`; absent if there is always room. */
   makeRoom?(queue: number, packets: number): void;
   /** Makes the link come up or go down; absent if the driver has no events. */
@@ -40,6 +48,7 @@ export interface Bench {
 /** Driver, how to open its port, and why it cannot be tested here. */
 export const benches: readonly [string, () => Bench, string | false][] = [
   ['net_vhost_pci', vhostPciBench, false],
+  ['net_ivshmem', ivshmemBench, false],
   ['net_null', nullBench, false],
   ['net_tap', tapBench, tapMissing()],
 ];
@@ -93,6 +102,41 @@ function vhostPciBench(): Bench {
   };
 }
 
+/** Both ends in this process, over two small files. */
+function ivshmemBench(): Bench {
+  const wire = new FakeWire(2 * PAGE + 2 * 0x8000);
+  const devices: SectionDevice[] = [];
+  const options = { queuePairs: QUEUES, minimum: false, mac: new Uint8Array(6) };
+  const openEnd = (end: 0 | 1) => {
+    const open = (events: DeviceEvents) => {
+      const device = new SectionDevice(new FakeSectionCarrier(wire, end), events, options);
+      devices.push(device);
+      return device;
+    };
+    return new VhostPciPort(open, { id: end, name: `net_ivshmem${end}`, driver: 'net_ivshmem' });
+  };
+  const port = openEnd(0);
+  const peer = new FramePort(openEnd(1), QUEUES);
+  const settle = () => {
+    for (let turn = 0; turn < 8; turn++) for (const device of devices) device.poll();
+  };
+  return {
+    port,
+    settle,
+    arrive: () => {
+      settle();
+      for (let queue = 0; queue < QUEUES; queue++) peer.receive(queue);
+      expect(peer.send([frameOf(FRAME, 1)])).toBe(1);
+    },
+    tooLong: 8000,
+    close: () => {
+      port.close();
+      peer.close();
+      wire.close();
+    },
+  };
+}
+
 /** A running port of QUEUES queue pairs and a pool, renewed for each test of the calling block. */
 export class Stand {
   bench!: Bench;
@@ -119,6 +163,7 @@ export class Stand {
     this.port.stop();
     this.port.configure(config);
     this.port.start();
+    this.bench.settle?.();
   }
 
   /** Allocates packets of these lengths into `pkts`. */

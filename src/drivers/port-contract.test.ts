@@ -49,6 +49,7 @@ describe.each(benches)('a port of %s', (_, open, missing) => {
         stand.port.configure({ rxQueues: queues, txQueues: queues });
         expectNothingLost(before);
         stand.port.start();
+        stand.bench.settle?.();
         expectNothingLost(before);
         pass();
         expect(stand.port.stats().opackets).toBe(before.opackets + 3 * queues);
@@ -63,6 +64,7 @@ describe.each(benches)('a port of %s', (_, open, missing) => {
       stand.port.stop();
       expectNothingLost(before);
       stand.port.start();
+      stand.bench.settle?.();
       pass();
       expect(stand.port.stats().opackets).toBe(2 * before.opackets);
       stand.run({ rxQueues: 1, txQueues: 1 });
@@ -116,7 +118,8 @@ describe.each(benches)('a port of %s', (_, open, missing) => {
       const taken = stand.send(0, lengths);
       const { opackets, oerrors } = stand.port.stats();
       expect(opackets + oerrors).toBe(taken);
-      if (stand.bench.tooLong) expect([taken, opackets, oerrors]).toEqual([7, 4, 3]);
+      if (stand.bench.makeRoom) expect([taken, opackets, oerrors]).toEqual([7, 4, 3]);
+      else if (stand.bench.tooLong) expect([taken, opackets, oerrors]).toEqual([8, 5, 3]);
       else expect(taken).toBe(lengths.length);
       expect(stand.pool.available).toBe(stand.pool.count);
     });

@@ -4,11 +4,12 @@ import { PmdError } from '../errors.ts';
 import type { PortDriver, QueueSpec, RxQueue, TxQueue } from '../ethdev/port.ts';
 import { parsePciAddress } from '../pci/address.ts';
 import { readPciDevice } from '../pci/sysfs.ts';
+import { ivshmemDriver } from './ivshmem/driver.ts';
 import { nullDriver } from './null/port.ts';
 import { tapDriver } from './tap/port.ts';
 import { vhostPciDriver } from './vhost-pci/driver.ts';
 
-export const drivers: readonly PortDriver[] = [vhostPciDriver, nullDriver, tapDriver];
+export const drivers: readonly PortDriver[] = [vhostPciDriver, ivshmemDriver, nullDriver, tapDriver];
 
 /**
  * The driver for a device name such as "net_null0", which is the driver's name plus an id. For a PCI address,

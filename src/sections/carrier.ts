@@ -20,8 +20,8 @@ export interface SectionCarrier {
   readonly own: SideMemory;
   readonly peer: SideMemory;
   /**
-   * 'header': each side begins with SECTION_HEADER, and extensions can be negotiated. 'table': states are kept
-   * outside of the sections, which have no header (ivshmem v2).
+   * 'header': each side begins with SECTION_HEADER, and extensions can be negotiated. 'table': states are
+   * kept outside of the sections, which have no header (ivshmem v2).
    */
   readonly states: 'header' | 'table';
   /** For 'table': the peer's entry, and a write to our own. */

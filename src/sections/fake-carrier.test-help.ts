@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A carrier in this process: two memory files, each end with its own side writable, and eventfds between them.
+// A carrier in this process: two memory files, each end with its own side writable, and eventfds between
+// them.
 import { ftruncateSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { native } from '../native.ts';

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The devargs of net_ivshmem: `own` and `peer` (the memory of each side: a file, the PCI address of an ivshmem
-// function, or the vfio-user socket of one; `own` is the function itself for a device named by an address),
-// `side` (0 or 1: both are halves of one memory, named by `own` alone), `doorbell` (an ivshmem-doorbell
-// function, for interrupts), `queues` (most queue pairs; default 1), `minimum=1` (no extension: plain frames),
-// `mac` (six pairs of hexadecimal digits, unicast), `mem` (PATH@OFFSET, an alternate mapping of the memory of
-// an ivshmem v2 function).
+// The devargs of net_ivshmem: `own` and `peer` (the memory of each side: a file, the PCI address of an
+// ivshmem function, or the vfio-user socket of one; `own` is the function itself for a device named by an
+// address), `side` (0 or 1: both are halves of one memory, named by `own` alone), `doorbell` (an ivshmem-
+// doorbell function, for interrupts), `queues` (most queue pairs; default 1), `minimum=1` (no extension:
+// plain frames), `mac` (six pairs of hexadecimal digits, unicast), `mem` (PATH@OFFSET, an alternate mapping
+// of the memory of an ivshmem v2 function).
 import type { AlternateMapping } from '../../engines/alternate-mapping.ts';
 import { PmdError } from '../../errors.ts';
 import { integerArg, macArg } from '../../ethdev/devargs.ts';
