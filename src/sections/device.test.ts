@@ -115,7 +115,7 @@ describe('a device over sections', () => {
     a.start();
     settle(a, b);
     expect([a.device.linkUp, b.device.linkUp]).toEqual([true, true]);
-    expect(a.events).toEqual(['reason', 'reason', 'up', 'down', 'reason', 'up'].slice(-a.events.length));
+    expect(a.events.filter((event) => event !== 'reason')).toEqual(['up', 'down', 'up']);
   });
 
   it('agrees on the pairs that both have, and offers as many as the port receives on', () => {
@@ -242,7 +242,7 @@ describe('a device over sections', () => {
     a.start(2);
     settle(a, b);
     expect([a.device.linkUp, a.reports]).toEqual([true, []]);
-    expect(a.detail('Largest frame (bytes)')).toBe(value === 100 ? 100 : 53_944);
+    expect(a.detail('Largest frame (bytes)')).toBe(value === 100 ? 100 : 58_336);
   });
 
   it('goes with its memory, if a file is shrunk', async () => {
