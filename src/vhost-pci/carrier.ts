@@ -2,10 +2,11 @@
 // A vhost-pci function as a carrier: windows are its memory BARs, doorbells the notification registers of its
 // data queues, interrupts their vectors. The session reports link changes and the removal of the function.
 import { VHOST_PCI_VECTOR_QUEUES } from '../abi/vhost-pci.ts';
-import type { PciDevice } from '../bus/pci-device.ts';
+import type { MappedArea, PciDevice } from '../bus/pci-device.ts';
 import type { Carrier, EngineRole, SharedArea } from '../engines/carrier.ts';
 import type { DriverArea } from '../native.ts';
 import type { ModernTransport } from '../virtio/modern-transport.ts';
+import { readRegions } from './regions.ts';
 
 /**
  * The data queue of an engine: the notification register of local TX queue 2i+1 signals the peer's RX call,
@@ -37,7 +38,20 @@ export class VhostPciCarrier implements Carrier {
   }
 
   mapWindow(window: number): SharedArea[] {
-    return this.#pci.mapBar(window).map(({ barOffset, ...area }) => ({ ...area, offset: barOffset }));
+    return this.#mapBar(window).map(({ barOffset, ...area }) => ({ ...area, offset: barOffset }));
+  }
+
+  /**
+   * Where the function has region capabilities, they say which memory there is. They are read each time, as a
+   * peer may have come back with other memory.
+   */
+  #mapBar(bar: number): MappedArea[] {
+    const regions = readRegions(this.#pci.config).filter(({ kind }) => kind === 'peer memory');
+    if (regions.length === 0) return this.#pci.mapBar(bar);
+    const region = regions.find((each) => each.bar === bar);
+    if (!region || region.size === 0) return [];
+    const { address: offset, size, writable } = region;
+    return this.#pci.mapBar(bar, { offset, size, writable });
   }
 
   windowName(window: number): string {

@@ -4,7 +4,7 @@
 // hexadecimal digits, unicast), `mem` (PATH@OFFSET, an alternate mapping of BAR 2's memory), `csum=0` and
 // `tso=0` (the peer must do checksums, or segmentation, itself in both directions), `max-peer-memory` (a
 // size: peer memory up to this size is accepted whatever it may cost this process, larger memory is refused;
-// docs/trust-model.md).
+// docs/trust-model.md), `minimum=1` (a function of RFC 2.1: no extension).
 import { parseByteSize } from '../../byte-size.ts';
 import type { AlternateMapping } from '../../engines/alternate-mapping.ts';
 import { dataPathFeatures } from '../../engines/features.ts';
@@ -15,7 +15,16 @@ import { socketPathFault } from '../../socket-path.ts';
 import type { FeatureSet } from '../../virtio/features.ts';
 import { alternateArg } from '../alternate-arg.ts';
 
-export const VHOST_PCI_DEVARGS = ['path', 'queues', 'mac', 'mem', 'csum', 'tso', 'max-peer-memory'] as const;
+export const VHOST_PCI_DEVARGS = [
+  'path',
+  'queues',
+  'mac',
+  'mem',
+  'csum',
+  'tso',
+  'max-peer-memory',
+  'minimum',
+] as const;
 
 export interface VhostPciDevargs {
   /** Location of the function: a socket, or a PCI address of this machine. */
@@ -26,19 +35,23 @@ export interface VhostPciDevargs {
   /** In bytes. */
   readonly maxPeerMemory?: number;
   readonly features: FeatureSet;
+  /** RFC 2.1 without its extensions. */
+  readonly minimum: boolean;
 }
 
 /** Throws a VPCI_DEVARGS that names the device and the argument. */
 export function parseVhostPciDevargs(name: string, devargs: ReadonlyMap<string, string>): VhostPciDevargs {
   const mac = macArg(name, devargs);
   const alternateMapping = alternateArg(name, devargs);
-  const flag = (key: string) => integerArg(name, devargs, key, { fallback: 1, min: 0, max: 1 }) === 1;
+  const flag = (key: string, fallback = 1) =>
+    integerArg(name, devargs, key, { fallback, min: 0, max: 1 }) === 1;
   return {
     place: parsePlace(name, devargs.get('path')),
     ...parseQueues(name, devargs.get('queues')),
     ...(mac === null ? {} : { mac }),
     ...(alternateMapping === null ? {} : { alternateMapping }),
     ...parseMaxPeerMemory(name, devargs.get('max-peer-memory')),
+    minimum: flag('minimum', 0),
     features: dataPathFeatures({ csum: flag('csum'), tso: flag('tso') }),
   };
 }
