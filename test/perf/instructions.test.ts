@@ -28,6 +28,11 @@ const cases = [
   'rx packed offload',
   'tx split',
   'tx packed',
+  'rx section',
+  'rx section header',
+  'tx section',
+  'tx section header',
+  'relay section',
 ];
 
 function run(program: string, ...args: string[]): string {
@@ -40,7 +45,7 @@ function run(program: string, ...args: string[]): string {
 /** Counted inside the bursts only. */
 function instructionsPerPacket(name: string): number {
   const [direction, ...ring] = name.split(' ');
-  const burst = direction === 'rx' ? 'RxBurst' : 'TxBurst';
+  const burst = { rx: 'RxBurst', tx: 'TxBurst', relay: 'RelayBurst' }[direction as 'rx' | 'tx' | 'relay'];
   const output = run(
     'valgrind',
     '--tool=callgrind',
