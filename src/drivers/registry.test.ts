@@ -91,7 +91,7 @@ describe('ports', () => {
   });
 
   it.each([
-    ['net_foo0', "no driver 'net_foo'; available: net_vhost_pci, net_null"],
+    ['net_foo0', "no driver 'net_foo'; available: net_vhost_pci, net_ivshmem, net_null"],
     ['net_null0,foo=1', "unknown key 'foo'; it takes size, copy, no-rx, queues"],
     ['net_null0,size=x', 'size=x is not a whole number from 14 to 65407'],
     ['net_null0,copy=2', 'copy=2 is not a whole number from 0 to 1'],

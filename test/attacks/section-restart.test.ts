@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// RFC 2.1 over two files: either side is killed, ended, stopped or opened again at any moment, and packets pass
-// again each time, with nothing held that was not held before. ROUNDS and SEED by environment.
+// RFC 2.1 over two files: either side is killed, ended, stopped or opened again at any moment, and packets
+// pass again each time, with nothing held that was not held before. ROUNDS and SEED by environment.
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { holdings } from '../support/holdings.ts';
 import { FramePort, frameOf, SectionFiles } from '../support/section-files.ts';

@@ -51,7 +51,9 @@ export class FramePort {
     this.#tx = all.map((queue) => openTxQueue(this.port.txQueueSpec(queue)));
   }
 
-  /** Sends frames in order, up to a burst; returns how many were taken. Long frames become chains of mbufs. */
+  /**
+   * Sends frames in order, up to a burst; returns how many were taken. Long frames become chains of mbufs.
+   */
   send(frames: readonly Uint8Array[], queue = 0): number {
     const n = Math.min(frames.length, BURST);
     for (let i = 0; i < n; i++) this.#pkts.ids[i] = this.#make(frames[i] as Uint8Array);

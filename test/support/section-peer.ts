@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A peer with the rules of Linux' ivshmem-net (docs/device-abi.md, "RFC 2.1"), written from them and not from
-// the engine: it shares no code with what it tests. It returns entries in order with length 1, chains its free
-// descriptors by `next`, and moves both event indices with every burst. Indices of rings wrap at 2^16.
+// the engine: it shares no code with what it tests. It returns entries in order with length 1, chains its
+// free descriptors by `next`, and moves both event indices with every burst. Indices of rings wrap at 2^16.
 
 export interface SectionPeerOptions {
   /** Its own section, writable, and the peer's. */
