@@ -36,6 +36,15 @@ describe('devargs of net_vhost_pci', () => {
   });
 
   it('have these keys', () => {
-    expect(vhostPciDriver.keys).toEqual(['path', 'queues', 'mac', 'mem', 'csum', 'tso', 'max-peer-memory']);
+    expect(vhostPciDriver.keys).toEqual([
+      'path',
+      'queues',
+      'mac',
+      'mem',
+      'csum',
+      'tso',
+      'max-peer-memory',
+      'minimum',
+    ]);
   });
 });

@@ -64,6 +64,7 @@ export class Side {
     this.#kind = make(this);
     this.function = new MemoryFunction({
       ...this.#kind,
+      reset: () => this.#kind.reset(),
       eventfds,
       attached: () => this.#changed(true),
       detached: () => this.#changed(false),
