@@ -30,7 +30,7 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await far?.kill();
-  near?.close();
+  closeNear();
   files.close();
 });
 
@@ -40,6 +40,11 @@ function startFar(least: boolean): Tool {
   if (least) return new Tool('test/support/minimum-side.ts', [own, peer]);
   const options = ['--forward-mode=macswap', '--auto-start', '--mbuf-size=9216', '--stats-period=3600'];
   return new Tool('src/testpmd/main.ts', ['--no-huge', '--vdev', files.device(1), '--', ...options]);
+}
+
+function closeNear(): void {
+  near?.close();
+  near = null;
 }
 
 /** One of these frames comes back; those that a restart dropped do not. */
@@ -64,7 +69,7 @@ it(`is served again after each of ${ROUNDS} kills, ends, stops and restarts`, as
     if (action === 0) await far.kill('SIGKILL');
     else if (action === 1) await far.kill('SIGTERM');
     else if (action === 2) near.port.stop();
-    else if (action === 3) near.close();
+    else if (action === 3) closeNear();
     else await far.kill('SIGKILL').then(() => near?.port.stop());
     // Traffic or nothing, for a moment that no test waits for: the next step comes at any state.
     const moment = performance.now() + random() * 50;
@@ -73,7 +78,7 @@ it(`is served again after each of ${ROUNDS} kills, ends, stops and restarts`, as
       near?.receive();
       return performance.now() > moment;
     });
-    if (action === 3) near = new FramePort(files.device(0));
+    near ??= new FramePort(files.device(0));
     near.port.start();
     if (!far.running) far = startFar(random() < 0.5);
     if (random() < 0.3) {
