@@ -579,14 +579,14 @@ export interface Native {
    */
   txBurst(queue: QueueHandle, vector: VectorHandle, from: number, to: number): number;
   /**
-   * Where packets lie in the peer's memory, for txReserve and rxPeek: consecutive Uint32Arrays of
+   * Where packets lie in the peer's memory (for txReserve of a section: in ours), consecutive Uint32Arrays of
    * IN_PLACE_MAX entries, in the order of IN_PLACE_FIELDS, then the mapping and its 2 GiB window that all of
    * them lie in; for the calling thread.
    */
   queueSlots(queue: QueueHandle): ArrayBuffer;
   /**
-   * HOT. Reserves up to `n` receive buffers of the peer, described in queueSlots; returns how many. Until
-   * txCommit, the queue cannot be stopped.
+   * HOT. Reserves up to `n` receive buffers of the peer, or in a section room for as many frames of the
+   * largest size, described in queueSlots; returns how many. Until txCommit, the queue cannot be stopped.
    */
   txReserve(queue: QueueHandle, n: number): number;
   /**

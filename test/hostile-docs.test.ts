@@ -38,6 +38,7 @@ describe('docs/hostile-peers.md', () => {
     expect(ids).toEqual(
       expect.arrayContaining([
         ...numbered('H', 21),
+        ...numbered('R', 6),
         ...numbered('C', 14),
         ...numbered('G', 5),
         ...numbered('S', 6),

@@ -9,8 +9,8 @@
 #include "burst/device_tx.h"
 #include "burst/peer_traffic.h"
 #include "check.h"
-#include "mock_peer.h"
 #include "ring/message_queue.h"
+#include "section_rig.h"
 
 using namespace mock;
 
@@ -178,6 +178,57 @@ void Messages() {
   CHECK(driver.counters.ring_errors == 0);
 }
 
+// Two sides of a section, each polled by its thread, while a third stops the queues of one side. The
+// sections' owners reset them together, so both sides of a ring start again.
+void SectionThreads(uint32_t hdr_bytes) {
+  Sections s(0x8000, 64, hdr_bytes, 1518);
+  CHECK(s.Start());
+  std::atomic<uint64_t> received{0};
+  std::atomic<bool> stop{false};
+  std::thread sender([&] {
+    Pool pool(256, 512);
+    const std::string frame = Bytes(200);
+    while (!stop) {
+      uint32_t ids[kBurst];
+      for (uint32_t& id : ids) id = pool.Make(frame);
+      const uint32_t sent = TxBurst(s.tx, *pool, ids, kBurst);
+      pool->Free(ids + sent, kBurst - sent);
+      if (sent == 0) std::this_thread::yield();
+      if (s.tx.Arm()) s.tx.Disarm();
+    }
+  });
+  std::thread receiver([&] {
+    Pool pool(256, 512);
+    const std::string frame = Bytes(200);
+    while (!stop) {
+      uint32_t ids[kBurst];
+      const uint32_t n = RxBurst(s.far_rx, *pool, ids, kBurst);
+      for (uint32_t i = 0; i < n; i++) CHECK(pool.Frame(ids[i]) == frame);
+      pool->Free(ids, n);
+      received += n;
+      if (n == 0 && s.far_rx.Arm()) std::this_thread::yield();
+    }
+  });
+  std::thread controller([&] {
+    while (received < kPackets) {
+      CHECK(s.tx.Quiesce() >= 0 && s.far_rx.Quiesce() >= 0);
+      const uint64_t seen = s.tx.counters.good_packets + s.far_rx.counters.good_packets;
+      CHECK(s.far_rx.counters.invalid_desc == 0 && seen >= received);
+      std::memset(s.memory(0), 0, s.setup.size);
+      std::memset(s.memory(1), 0, s.setup.size);
+      CHECK(s.far_rx.StartSection(s.Far()) == StartError::kNone);
+      CHECK(s.tx.StartSection(s.setup) == StartError::kNone);
+      const uint64_t goal = received + 500;
+      while (received < goal) std::this_thread::yield();
+    }
+    stop = true;
+  });
+  sender.join();
+  receiver.join();
+  controller.join();
+  CHECK(s.tx.counters.invalid_desc == 0 && s.far_rx.counters.errors == 0);
+}
+
 }  // namespace
 
 TEST("threads: split ring, mergeable buffers") { Forward(Modern()); }
@@ -189,6 +240,8 @@ TEST("threads: packed ring, in order") { Forward(Modern() | kPacked | kInOrder);
 TEST("threads: packed ring, event indices, checksums") {
   Forward(Modern() | kPacked | kEventIdx | kChecksum);
 }
+TEST("threads: a section") { SectionThreads(0); }
+TEST("threads: a section with headers") { SectionThreads(12); }
 TEST("threads: a control queue's messages") { Messages(); }
 
 int main() { return check::RunAll(); }

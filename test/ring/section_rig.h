@@ -14,8 +14,7 @@ class Sections {
   static uint64_t Data(uint32_t entries) { return (Used(entries) + 8 * entries + 6 + 63) & ~uint64_t{63}; }
 
   explicit Sections(uint64_t size = 0x10000, uint32_t entries = 64, uint32_t hdr_bytes = 0,
-                    uint32_t max_frame = 2048, uint64_t features = 0)
-      : size_(size) {
+                    uint32_t max_frame = 2048, uint64_t features = 0) {
     for (auto& memory : memory_) {
       memory.reset(static_cast<uint8_t*>(std::aligned_alloc(64, size)));
       std::memset(memory.get(), 0, size);
@@ -76,7 +75,6 @@ class Sections {
   };
   SectionPart Part(uint32_t side) { return {memory_[side].get(), side + 1, 0}; }
 
-  uint64_t size_;
   std::unique_ptr<uint8_t, Free> memory_[2];
 };
 
