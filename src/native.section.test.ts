@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Queues of sections through the addon (docs/device-abi.md, "RFC 2.1").
+import { readFileSync } from 'node:fs';
 import { test as property } from '@fast-check/vitest';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -12,6 +13,7 @@ import {
   QUEUE_BROKEN,
   QUEUE_RUNNING,
   QUEUE_STOPPED,
+  QUEUE_STUCK,
   type SectionSetup,
 } from './native.ts';
 
@@ -136,6 +138,22 @@ describe('a queue of a section', () => {
     pair.peer.setUint16(16 * pair.setup.entries + 2, pair.setup.entries + 1, true);
     native.rxBurst(pair.rx, pool.vector(4).handle, 4);
     expect(native.queueState(pair.rx)).toBe(QUEUE_BROKEN);
+  });
+
+  it('keeps both sections mapped while a burst does not come back', () => {
+    const mapped = () => readFileSync('/proc/self/maps', 'utf8').match(/ r--s .*memfd:section/g)?.length ?? 0;
+    // The pair of this test's queues is there too.
+    const others = mapped();
+    const stuck = openSectionPair();
+    expect(native.txReserve(stuck.tx, 1)).toBe(1);
+    expect(native.queueQuiesce(stuck.tx, 10)).toBe(QUEUE_STUCK);
+    expect(errorOf(() => native.queueStartSection(stuck.tx, stuck.setup)).code).toBe('EBUSY');
+    stuck.unmap();
+    expect(mapped() - others).toBe(1);
+    expect(native.txCommit(stuck.tx, 1)).toBe(0);
+    native.queueDestroy(native.queueCreate('rx'));
+    expect(mapped() - others).toBe(0);
+    stuck.close();
   });
 
   it('takes no part in what is for other queues', () => {

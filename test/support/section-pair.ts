@@ -16,10 +16,12 @@ export interface SectionPair {
   descriptor(section: DataView, id: number): { addr: number; len: number; flags: number };
   /** The peer returns the oldest `n` frames that it holds. */
   returnFrames(n: number): void;
+  /** Unmaps the sections; close() does it too. */
+  unmap(): void;
   close(): void;
 }
 
-/** Sections of `size` bytes. With `readOnly`, we have the peer's mapped for reading only. */
+/** Sections of `size` bytes; the queues have the peer's mapped for reading only. */
 export function openSectionPair(size = 0x1_0000, change: Partial<SectionSetup> = {}): SectionPair {
   const layout = sectionLayout(size);
   if (!layout) throw new Error(`no layout for ${size} bytes`);
@@ -43,6 +45,10 @@ export function openSectionPair(size = 0x1_0000, change: Partial<SectionSetup> =
   native.queueStartSection(rx, setup);
   const view = (mapping: MappingHandle) => new DataView(native.mappingBuffer(mapping));
   const [own, peer] = [view(ownMapping), view(peerMapping)];
+  const mappings = [ownMapping, peerMapping, readOnly];
+  const unmap = () => {
+    for (const mapping of mappings.splice(0)) native.unmap(mapping);
+  };
   let returned = 0;
   return {
     setup,
@@ -63,9 +69,10 @@ export function openSectionPair(size = 0x1_0000, change: Partial<SectionSetup> =
       }
       peer.setUint16(setup.usedOffset + 2, returned & 0xffff, true);
     },
+    unmap,
     close() {
       for (const queue of [tx, rx]) native.queueDestroy(queue);
-      for (const mapping of [ownMapping, peerMapping, readOnly]) native.unmap(mapping);
+      unmap();
     },
   };
 }
