@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // RFC 2.1 over two plain files between two processes, with no third one: contents of frames of every size,
 // and testpmd at both ends.
+import { truncateSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Prompt } from './support/prompt.ts';
 import { FramePort, frameOf, SectionFiles } from './support/section-files.ts';
@@ -102,6 +103,23 @@ describe('two processes over two files', () => {
     const again = await testpmd(files.device(1), '--forward-mode=rxonly');
     await again.say('start');
     await again.receives(1000);
+  });
+
+  it('live on when a file is cut off under traffic, and go on when both are whole again', async () => {
+    const b = await testpmd(files.device(1), '--forward-mode=txonly', '--hot-plug');
+    await b.say('start');
+    const port = await open(files.device(0));
+    const removed = new Promise((resolve) => port.port.once('removed', resolve));
+    await until('packets come', () => port.receive().length > 0);
+    for (const path of files.paths) truncateSync(path, 4096);
+    await b.prints('Port 0: device removal event');
+    await until('our port notices', () => port.receive().length === 0 && !port.port.link().up);
+    await removed;
+    port.close();
+    ports.pop();
+    for (const path of files.paths) truncateSync(path, 0x80000);
+    const again = await open(files.device(0));
+    await until('packets come again', () => again.receive().length > 0);
   });
 
   it('send a frame back from the least side that the rules allow', async () => {
