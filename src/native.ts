@@ -585,8 +585,9 @@ export interface Native {
    */
   queueSlots(queue: QueueHandle): ArrayBuffer;
   /**
-   * HOT. Reserves up to `n` receive buffers of the peer, or in a section room for as many frames of the
-   * largest size, described in queueSlots; returns how many. Until txCommit, the queue cannot be stopped.
+   * HOT. Reserves up to `n` receive buffers of the peer, described in queueSlots; returns how many. In a
+   * section it is room for frames of 2 KiB at least, for the largest if `n` is small. Until txCommit, the
+   * queue cannot be stopped.
    */
   txReserve(queue: QueueHandle, n: number): number;
   /**

@@ -102,11 +102,14 @@ uint32_t ReleaseOn(DeviceQueue& q, uint32_t n) {
   return n;
 }
 
-// In a section that we send by: every frame gets the room of the largest, and Commit takes back what it does
-// not need.
+// In a section that we send by. Room that a frame does not need stays unused until the peer has returned it,
+// so one reservation gets a quarter of the data, but each frame at least the room that a peer's buffer
+// usually has.
 uint32_t ReserveInSection(DeviceQueue& q, uint32_t n) {
+  constexpr uint32_t kUsualRoom = 2048;
+  if (n == 0) return 0;
   SectionRing ring(q);
-  const uint32_t room = ring.max_frame();
+  const uint32_t room = std::min(ring.max_frame(), std::max(kUsualRoom, ring.data_bytes() / 4 / n));
   uint32_t count = 0;
   for (n = std::min(n, ring.free()); count < n; count++) {
     uint8_t* const header = ring.Put(q.hdr_bytes + room);

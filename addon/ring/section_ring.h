@@ -30,6 +30,7 @@ class SectionRing {
   uint32_t free() const { return free_; }
   uint32_t hdr_bytes() const { return s_.hdr_bytes; }
   uint32_t max_frame() const { return s_.max_frame; }
+  uint32_t data_bytes() const { return s_.data_bytes; }
 
   // Room for one more frame of `bytes` bytes, header included, behind those put before; nullptr if it does
   // not fit now. The peer sees the frame after Publish. free() must not be 0.

@@ -300,7 +300,8 @@ class Session {
       MUST(reserved <= n && reserved <= InPlaceSlots::kMax);
       const InPlaceSlots& slots = tx_.burst.slots;
       for (uint32_t i = 0; i < reserved; i++) {
-        MUST(slots.mapping == 1 && slots.room[i] == setup_.max_frame);
+        MUST(slots.mapping == 1 && slots.room[i] >= std::min(setup_.max_frame, 2048u) &&
+             slots.room[i] <= setup_.max_frame);
         std::memset(own_.get() + slots.offset[i], static_cast<int>(i), slots.room[i]);
         tx_.burst.slots.length[i] = in_.Below(setup_.max_frame + 2);
       }

@@ -162,6 +162,20 @@ TEST("section: frames written in place, of any length, and those not sent are fr
   }
 }
 
+TEST("section: a reservation has room for few large frames or for many usual ones, and leaves room") {
+  Sections s(0x7f000, 2048, 12, 65550);
+  CHECK(s.Start());
+  CHECK(Reserve(s.tx, 1) == 1 && s.tx.burst.slots.room[0] == 65550);
+  CHECK(Commit(s.tx, 0) == 0);
+  for (uint32_t burst = 0; burst < 3; burst++) {
+    CHECK(Reserve(s.tx, 32) == 32);
+    CHECK(s.tx.burst.slots.room[0] >= 2048 && s.tx.burst.slots.room[31] < 4096);
+    for (uint32_t i = 0; i < 32; i++) s.tx.burst.slots.length[i] = 64;
+    CHECK(Commit(s.tx, 32) == 32);
+  }
+  CHECK(Reserve(s.tx, 0) == 0);
+}
+
 TEST("section: packets shown in place are those of the peer's section") {
   Sections s(0x10000, 64, 12);
   Pool pool;
