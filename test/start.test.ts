@@ -58,6 +58,18 @@ describe('npm start', () => {
     expect([code, stdout]).toEqual([0, expect.stringContaining(still)]);
   });
 
+  it.each([[['--symmetric']], [['--symmetric', '--unidirectional', '--queues', '2', '--size', '1518']]])(
+    'shows RFC 2.1 between two PMDs: %s',
+    async (args) => {
+      const { code, stdout, stderr } = await demo('--duration', '1', ...args);
+      expect([code, stderr]).toEqual([0, '']);
+      const [, sent, received] = /^peer: (\d+) sent, (\d+) received/m.exec(stdout) ?? [];
+      expect(Number(sent)).toBeGreaterThan(1000);
+      expect(Number(received)).toBeGreaterThan(1000);
+      expect(readdirSync(folder)).toEqual([]);
+    },
+  );
+
   it('describes its options', async () => {
     const { code, stdout } = await demo('--help');
     expect(code).toBe(0);
@@ -80,6 +92,8 @@ describe('npm start', () => {
     [['--peer', 'ovs'], '--peer'],
     [['--forward-mode', 'csum'], '--forward-mode'],
     [['--sise', '64'], '--sise'],
+    [['--unidirectional'], '--unidirectional needs --symmetric'],
+    [['--symmetric', '--peer', 'dpdk'], '--peer=dpdk has no use with --symmetric'],
   ])('refuses %s', async (args, named) => {
     const { code, stderr } = await demo(...args);
     expect([code, stderr]).toEqual([2, expect.stringContaining(named)]);

@@ -166,6 +166,63 @@ describe('vhost-pci-device', () => {
     expect(run.stdout).toBe('');
   });
 
+  const two = ['--vfio-user', '/tmp/a', '--vfio-user', '/tmp/b'];
+  it.each([
+    ['--symmetric', ['--symmetric', '--vfio-user', '/tmp/a'], 'two drivers: give --vfio-user twice'],
+    ['a third driver', ['--symmetric', ...two, '--vfio-user', '/tmp/c'], 'give --vfio-user twice'],
+    ['one socket twice', ['--ivshmem2', '--vfio-user', '/tmp/a', '--vfio-user', '/tmp/./a'], 'its own path'],
+    [
+      'a peer for it',
+      ['--symmetric', ...two, '--vhost-user', '/tmp/c'],
+      '--vhost-user has no use with --symmetric',
+    ],
+    ['vectors for it', ['--symmetric', ...two, '--vectors', '2'], '--vectors has no use with --symmetric'],
+    [
+      'a size for a peer',
+      ['--vhost-user', '/tmp/c', '--vfio-user', '/tmp/a', '--size', '1M'],
+      '--size needs --symm',
+    ],
+    [
+      '--unidirectional alone',
+      ['--ivshmem2', ...two, '--unidirectional'],
+      '--unidirectional has no use with --ivshmem2',
+    ],
+    ['two drivers for a peer', ['--vhost-user', '/tmp/c', ...two], 'one driver: give --vfio-user once'],
+    ['two devices', ['--symmetric', '--ivshmem2', ...two], '--ivshmem2 has no use with --symmetric'],
+    [
+      'drivers of a server',
+      ['--ivshmem-server', '/tmp/s', ...two],
+      '--vfio-user has no use with --ivshmem-server',
+    ],
+    ['an odd size', ['--symmetric', ...two, '--size', '3M'], 'choose a power of two, 128K to 1G'],
+    ['too many vectors', ['--ivshmem-server', '/tmp/s', '--vectors', '17'], '--vectors'],
+  ])('refuses with one line and code 2: %s', async (_, args, named) => {
+    const run = await end(...args);
+    expect([run.code, run.stdout]).toEqual([2, '']);
+    expect(run.stderr).toMatch(/^vhost-pci-device: [^\n]*\n$/);
+    expect(run.stderr).toContain(named);
+  });
+
+  it.each([
+    [['--symmetric'], 2],
+    [['--ivshmem2'], 2],
+    [['--ivshmem-server'], 1],
+  ])('offers the devices of RFC 2.1, and removes their sockets: %s', async (options, count) => {
+    const paths = ['a', 'b'].slice(0, count).map((name) => join(folder, name));
+    const given = count === 1 ? paths : paths.flatMap((path) => ['--vfio-user', path]);
+    const run = start(...options, ...given);
+    await until('it is ready', () => run.stdout.includes('\n'));
+    const named = count === 1 ? 'ivshmem-server' : 'vfio-user';
+    expect(run.stdout).toBe(`vhost-pci-device: ready, ${named} ${paths.join(' and ')}\n`);
+    run.child.kill('SIGTERM');
+    await until('it ends', () => run.code !== null);
+    expect([run.code, run.stderr, paths.map((path) => existsSync(path))]).toEqual([
+      0,
+      '',
+      paths.map(() => false),
+    ]);
+  });
+
   it('gives its sockets the requested mode and owner, whatever the umask', async () => {
     const umask = process.umask(0o077);
     const owner = process.getuid?.() === 0 ? ['--socket-owner', '0:1234'] : [];

@@ -49,3 +49,32 @@ export class DeviceProcess extends Child {
     await this.waitFor(/ready/, ms);
   }
 }
+
+export interface SymmetricProcessOptions {
+  /** The sockets of the two drivers. */
+  readonly vfioUser: readonly [string, string];
+  readonly unidirectional: boolean;
+  /** Queue pairs. */
+  readonly queues: number;
+  readonly verbose: boolean;
+  /** Milliseconds after which it is killed. */
+  readonly maxRunMs: number;
+}
+
+/** vhost-pci-device --symmetric. */
+export class SymmetricProcess extends Child {
+  constructor({ vfioUser, unidirectional, queues, verbose, maxRunMs }: SymmetricProcessOptions) {
+    const command = [
+      ...ourProgram('vhost-pci-device'),
+      ...['--symmetric', ...(unidirectional ? ['--unidirectional'] : []), '--queues', `${queues}`],
+      ...vfioUser.flatMap((path) => ['--vfio-user', path]),
+      ...(verbose ? ['--verbose'] : []),
+    ];
+    super({ name: 'vhost-pci-device', command, maxRunMs });
+  }
+
+  /** Waits until both drivers can connect. */
+  async ready(ms: number): Promise<void> {
+    await this.waitFor(/ready/, ms);
+  }
+}

@@ -4,12 +4,12 @@
 import { PmdError } from '../../src/errors.ts';
 import { native } from '../../src/native.ts';
 import type { Child } from '../run/child.ts';
-import { DeviceProcess } from '../run/device-model.ts';
+import { DeviceProcess, SymmetricProcess } from '../run/device-model.ts';
 import { OurTestpmd } from '../run/our-testpmd.ts';
 import { stopAll, twoCpus, type Workspace } from '../run/workspace.ts';
 import type { DemoOptions } from './options.ts';
 import { picture, pmdTotals, secondLine, sharedCpu, summary } from './text.ts';
-import { maxRunMs, type Sample, startTraffic, type Traffic } from './traffic.ts';
+import { maxRunMs, mbufsFor, type Sample, startTraffic, type Traffic } from './traffic.ts';
 
 const START_MS = 20_000;
 /** Seconds without packets after which the demo gives up: a loaded machine may be slow to start. */
@@ -17,6 +17,7 @@ const SILENT_SECONDS = 10;
 const NOTHING_YET: Sample = { seconds: 0, sent: 0, received: 0 };
 
 interface Sockets {
+  /** The peer's; with --symmetric the second driver's. */
   readonly vhostUser: string;
   readonly vfioUser: string;
 }
@@ -74,7 +75,11 @@ export async function runDemo(
 
 async function startDevice(options: DemoOptions, sockets: Sockets, children: Child[]): Promise<Child> {
   const { queues, verbose } = options;
-  const device = new DeviceProcess({ ...sockets, queues, verbose, maxRunMs: maxRunMs(options) });
+  const common = { queues, verbose, maxRunMs: maxRunMs(options) };
+  const { vhostUser: other, vfioUser } = sockets;
+  const device = options.symmetric
+    ? new SymmetricProcess({ ...common, vfioUser: [vfioUser, other], unidirectional: options.unidirectional })
+    : new DeviceProcess({ ...sockets, ...common });
   children.push(device);
   await device.ready(START_MS);
   return device;
@@ -90,8 +95,7 @@ async function startPmd(
   const pmd = new OurTestpmd({
     ...{ vfioUser: [vfioUser], cpu, hugepages: false },
     ...{ forwardMode, burst, frameSize: size, queues, interactive, autoStart: true },
-    // Frames larger than an mbuf would take several segments, which is slower.
-    more: [...(size > 2048 ? ['--mbuf-size=9344'] : []), '--record-core-cycles'],
+    more: [...mbufsFor(size), '--record-core-cycles'],
     terminal: interactive,
     maxRunMs: maxRunMs(options),
   });

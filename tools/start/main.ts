@@ -6,9 +6,9 @@
 import { onOutputEnd, print, printed, tell } from '../run/output.ts';
 import { EXIT_CODES, exitOnSignals, Workspace } from '../run/workspace.ts';
 import { runDemo } from './demo.ts';
-import { command } from './options.ts';
+import { parseOptions } from './options.ts';
 
-const options = command.parse().opts();
+const options = parseOptions();
 
 // At the prompt, Ctrl-C belongs to testpmd; this process ends when testpmd does. While packets flow, it asks
 // for the totals, which come within seconds; another one changes nothing, because npm passes on to us what

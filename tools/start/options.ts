@@ -18,6 +18,9 @@ export interface DemoOptions {
   readonly burst: number;
   /** Queue pairs. */
   readonly queues: number;
+  /** RFC 2.1: both sides are this PMD. */
+  readonly symmetric: boolean;
+  readonly unidirectional: boolean;
   readonly interactive: boolean;
   readonly verbose: boolean;
 }
@@ -25,6 +28,16 @@ export interface DemoOptions {
 /** Limits of the built-in peer's frame size in bytes. */
 const SMALLEST_FRAME = 60;
 const LARGEST_FRAME = 9000;
+
+/** Parses the command line; a mistake ends the program with one line. */
+export function parseOptions(): DemoOptions {
+  const options = command.parse().opts();
+  if (options.unidirectional && !options.symmetric)
+    command.error('error: --unidirectional needs --symmetric');
+  if (options.symmetric && options.peer === 'dpdk')
+    command.error('error: --peer=dpdk has no use with --symmetric: both sides are the PMD');
+  return options;
+}
 
 export const command = newCommand('npm start', 'npm start --')
   .description(
@@ -49,6 +62,8 @@ export const command = newCommand('npm start', 'npm start --')
   )
   .option('--burst <n>', 'packets per burst', wholeNumber(1, 512), 32)
   .option('--queues <n>', 'queue pairs, 1 to 16', wholeNumber(1, 16), 1)
+  .option('--symmetric', 'RFC 2.1: two PMDs over a small memory, which is all that they share', false)
+  .option('--unidirectional', 'with --symmetric: no side can write what the other writes', false)
   .option('--interactive', "show testpmd's prompt meanwhile; its command quit ends everything", false)
   .option('--verbose', 'show the output of all programs', false)
   .addHelpText(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from 'vitest';
+import type { DemoOptions } from './options.ts';
 import { picture, pmdTotals, secondLine, sharedCpu, summary } from './text.ts';
 import { peerMode } from './traffic.ts';
 
@@ -65,20 +66,21 @@ it('regression: two poll loops on one CPU are pointed out', () => {
   expect(sharedCpu([3, 3])).toEqual([expect.stringContaining('Both poll loops share CPU 3')]);
 });
 
-it('the picture shows both ends, their CPUs and the frames', () => {
-  const line = picture(
-    {
-      peer: 'dpdk',
-      size: 512,
-      duration: 1,
-      forwardMode: 'io',
-      burst: 64,
-      queues: 2,
-      interactive: false,
-      verbose: false,
-    },
-    [0, 1],
+const OPTIONS: DemoOptions = {
+  ...{ peer: 'dpdk', size: 512, duration: 1, forwardMode: 'io', burst: 64, queues: 2 },
+  ...{ symmetric: false, unidirectional: false, interactive: false, verbose: false },
+};
+
+it('the picture of RFC 2.1 shows two PMDs, and whether each side has one writer', () => {
+  const both: DemoOptions = { ...OPTIONS, peer: 'builtin', symmetric: true };
+  expect(picture(both, [0, 1])).toMatch(
+    /^testpmd \(a second PMD, CPU 1\) .* vhost-pci 2\.1 functions {2}<->/,
   );
+  expect(picture({ ...both, unidirectional: true }, [0, 1])).toContain('a writer for each side');
+});
+
+it('the picture shows both ends, their CPUs and the frames', () => {
+  const line = picture(OPTIONS, [0, 1]);
   for (const part of ['DPDK', 'testpmd io', 'CPU 0', 'CPU 1', '512', '64', '2 queue pairs'])
     expect(line).toContain(part);
   expect(line).not.toContain('\n');

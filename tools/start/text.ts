@@ -8,10 +8,15 @@ const millions = (count: number): string => `${(count / 1e6).toFixed(1)} M`;
 
 /** The running programs and their settings, in one line. */
 export function picture(options: DemoOptions, cpus: readonly [number, number]): string {
-  const peer = options.peer === 'dpdk' ? 'DPDK virtio-user' : 'built-in peer';
+  const driver = options.peer === 'dpdk' ? 'DPDK virtio-user' : 'built-in peer';
+  const peer = options.symmetric
+    ? `testpmd (a second PMD, CPU ${cpus[1]})`
+    : `${driver} (virtio-net driver, CPU ${cpus[1]})`;
+  const sides = options.unidirectional ? ', a writer for each side' : '';
+  const device = options.symmetric ? `vhost-pci 2.1 functions${sides}` : 'vhost-pci device';
   const pairs = options.queues === 1 ? '1 queue pair' : `${options.queues} queue pairs`;
   return (
-    `${peer} (virtio-net driver, CPU ${cpus[1]})  <->  vhost-pci device  <->  ` +
+    `${peer}  <->  ${device}  <->  ` +
     `testpmd ${options.forwardMode} (the PMD, CPU ${cpus[0]});  ` +
     `frames of ${options.size} bytes, bursts of ${options.burst}, ${pairs}`
   );

@@ -5,6 +5,8 @@ import { PeerProcess, type PeerReport } from '../run/builtin-peer.ts';
 import type { Child } from '../run/child.ts';
 import { requireDpdk } from '../run/dpdk.ts';
 import { DpdkTestpmd } from '../run/dpdk-testpmd.ts';
+import { OurTestpmd } from '../run/our-testpmd.ts';
+import type { Testpmd } from '../run/testpmd.ts';
 import type { Workspace } from '../run/workspace.ts';
 import type { DemoOptions, ForwardMode } from './options.ts';
 
@@ -40,9 +42,10 @@ export function startTraffic(
   cpu: number,
   workspace: Workspace,
 ): Traffic {
+  if (options.symmetric) return pmdTraffic(options, socket, cpu);
   return options.peer === 'builtin'
     ? new BuiltinTraffic(options, socket, cpu)
-    : new DpdkTraffic(options, socket, cpu, workspace);
+    : dpdkTraffic(options, socket, cpu, workspace);
 }
 
 /** Far more than the run takes; with --interactive the user decides. */
@@ -89,29 +92,55 @@ class BuiltinTraffic implements Traffic {
   }
 }
 
-/** The forward mode of DPDK's testpmd for a mode of the PMD. It cannot check contents. */
-const DPDK_MODES = { rxonly: 'txonly', txonly: 'rxonly', io: 'io', mac: 'io', macswap: 'io' } as const;
+/** The forward mode of a testpmd as the peer, for a mode of the PMD. It cannot check contents. */
+const PEER_MODES = { rxonly: 'txonly', txonly: 'rxonly', io: 'io', mac: 'io', macswap: 'io' } as const;
 /** Bursts that circulate in mode io. */
 const TX_FIRST = 32;
 const RING_SIZE = 256;
 
-class DpdkTraffic implements Traffic {
-  readonly child: DpdkTestpmd;
-  readonly #mode: (typeof DPDK_MODES)[ForwardMode];
+function dpdkTraffic(options: DemoOptions, socket: string, cpu: number, workspace: Workspace): Traffic {
+  requireDpdk();
+  const { queues, burst, size, forwardMode } = options;
+  const child = new DpdkTestpmd({
+    vdevs: [`net_virtio_user0,path=${socket},queues=${queues},queue_size=${RING_SIZE}`],
+    ...{ cpu, hugepages: false, interactive: true },
+    ...{ forwardMode: PEER_MODES[forwardMode], burst, frameSize: size, queues, ringSize: RING_SIZE },
+    runtimeFolder: workspace.folder,
+    maxRunMs: maxRunMs(options),
+  });
+  return new TestpmdTraffic(child, forwardMode);
+}
+
+/** A second PMD, which has to see the first before what it sends can come back. */
+function pmdTraffic(options: DemoOptions, socket: string, cpu: number): Traffic {
+  const { queues, burst, size, forwardMode } = options;
+  const child = new OurTestpmd({
+    ...{ vfioUser: [socket], cpu, hugepages: false, interactive: true },
+    ...{ forwardMode: PEER_MODES[forwardMode], burst, frameSize: size, queues },
+    more: mbufsFor(size),
+    maxRunMs: maxRunMs(options),
+  });
+  return new TestpmdTraffic(child, forwardMode, async () => {
+    const end = performance.now() + PATIENCE_MS;
+    const info = () => child.command('show port info 0', PATIENCE_MS);
+    while (!/Link status: up/.test(await info()) && performance.now() < end) await sleep(100);
+  });
+}
+
+/** Frames larger than an mbuf would take several segments, which is slower. */
+export const mbufsFor = (size: number): string[] => (size > 2048 ? ['--mbuf-size=9344'] : []);
+
+class TestpmdTraffic implements Traffic {
+  readonly child: Testpmd;
+  readonly #mode: (typeof PEER_MODES)[ForwardMode];
+  readonly #ready: () => Promise<void>;
   #started = false;
   #last = performance.now();
 
-  constructor(options: DemoOptions, socket: string, cpu: number, workspace: Workspace) {
-    requireDpdk();
-    const { queues, burst, size } = options;
-    this.#mode = DPDK_MODES[options.forwardMode];
-    this.child = new DpdkTestpmd({
-      vdevs: [`net_virtio_user0,path=${socket},queues=${queues},queue_size=${RING_SIZE}`],
-      ...{ cpu, hugepages: false, interactive: true },
-      ...{ forwardMode: this.#mode, burst, frameSize: size, queues, ringSize: RING_SIZE },
-      runtimeFolder: workspace.folder,
-      maxRunMs: maxRunMs(options),
-    });
+  constructor(child: Testpmd, mode: ForwardMode, ready = async () => {}) {
+    this.child = child;
+    this.#mode = PEER_MODES[mode];
+    this.#ready = ready;
     // With --interactive, next() is never called: start here.
     void this.#begin().catch(() => {});
   }
@@ -131,6 +160,7 @@ class DpdkTraffic implements Traffic {
 
   async #begin(): Promise<void> {
     await this.child.prompt(PATIENCE_MS);
+    await this.#ready();
     await this.child.startForwarding(PATIENCE_MS, this.#mode === 'io' ? TX_FIRST : 0);
     this.#last = performance.now();
     this.#started = true;
