@@ -63,6 +63,9 @@ export class IvshmemV2Carrier implements SectionCarrier {
       this.#registers = pci.bar(IVSHMEM_REGISTER_BAR);
       this.doorbellId = readRegister(this.#registers, fields.id);
       const plan = this.#plan();
+      // A process behind a socket must not choose which memory of this machine we map.
+      if (alternate === null && plan.base !== null && pci.busName === 'vfio-user')
+        throw new PmdError('VPCI_BAD_MEMORY', `Failed to open ${pci.name}: its memory is in no BAR`);
       const memory = alternate ?? (plan.base === null ? null : { path: '/dev/mem', offset: plan.base });
       this.#through = memory === null ? `BAR ${IVSHMEM_MEMORY_BAR}` : `${memory.path}@${memory.offset}`;
       const map = (offset: number, size: number, writable: boolean): MappingHandle => {
