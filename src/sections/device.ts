@@ -8,38 +8,21 @@ import {
   SECTION_STATE_RESET,
   SECTION_STATE_RUN,
   SECTION_VECTOR_QUEUES,
-  SECTION_VECTOR_STATE,
 } from '../abi/section.ts';
 import { VRING_MAX_SIZE } from '../abi/virtio-ring.ts';
-import { formatByteSize } from '../byte-size.ts';
 import type { EngineRole } from '../engines/carrier.ts';
 import type { DeviceEvents, DeviceState, EngineDevice } from '../engines/device.ts';
 import { Link } from '../engines/link.ts';
-import { PmdError } from '../errors.ts';
-import { native } from '../native.ts';
+import type { PmdError } from '../errors.ts';
 import type { FeatureSet } from '../virtio/features.ts';
 import type { SectionCarrier } from './carrier.ts';
 import type { SectionEngine } from './engine.ts';
 import { SectionEngines } from './engines.ts';
-import {
-  headerFault,
-  readContact,
-  readOffer,
-  readState,
-  type SideOffer,
-  writeHeader,
-  writeState,
-} from './header.ts';
+import type { SideOffer } from './header.ts';
 import { FRAME_OVERHEAD } from './layout.ts';
 import { MemoryWatch } from './memory-watch.ts';
-import {
-  type Agreement,
-  agree,
-  describeExtensions,
-  ownOffer,
-  sectionBytes,
-  sectionOffset,
-} from './negotiation.ts';
+import { type Agreement, agree, describeExtensions, ownOffer } from './negotiation.ts';
+import { checkSides, Sides } from './sides.ts';
 import { nextStates } from './state.ts';
 
 export interface SectionOptions {
@@ -57,8 +40,6 @@ const POLL_MS = 10;
 const SLOW_POLL_MS = 200;
 /** A side passes three states between two looks at most; one that makes us do more is looked at later. */
 const MAX_STEPS = 4;
-/** Far more than packets need; it is cleared at each start. */
-const MOST_BYTES = 1 << 30;
 
 export class SectionDevice implements EngineDevice {
   readonly queuePairs: number;
@@ -68,6 +49,7 @@ export class SectionDevice implements EngineDevice {
   readonly #events: DeviceEvents;
   readonly #options: SectionOptions;
   readonly #engines: SectionEngines;
+  readonly #sides: Sides;
   readonly #link: Link;
   readonly #memory: MemoryWatch;
   readonly #timer: NodeJS.Timeout;
@@ -91,10 +73,11 @@ export class SectionDevice implements EngineDevice {
     this.#carrier = carrier;
     this.#events = events;
     this.#options = options;
+    this.#sides = new Sides(carrier);
     this.queuePairs = options.queuePairs;
     this.#offer = this.#offerFor(options.queuePairs);
     try {
-      this.maxPktLen = this.#checkSizes();
+      this.maxPktLen = checkSides(carrier, this.#offer);
       this.#memory = new MemoryWatch([carrier.own.mapping, carrier.peer.mapping], (why) =>
         this.#removed(why),
       );
@@ -190,12 +173,12 @@ export class SectionDevice implements EngineDevice {
       ...this.#carrier.details(),
       ['Device state', this.#state],
       ...(this.linkUp ? [] : [['No link', this.linkReason] as [string, string]]),
-      ['Own state', nameOf(this.#own)],
-      ['Peer state', nameOf(this.#peer)],
+      ['Own state', STATE_NAMES[this.#own] ?? ''],
+      ['Peer state', STATE_NAMES[this.#peer] ?? ''],
       ['Extensions', agreed === null ? 'none' : describeExtensions(agreed.extensions)],
       ['Queue pairs', agreed?.queuePairs ?? this.queuePairs],
       ['Interrupts', this.interrupts],
-      ['Section (bytes)', sectionBytes(this.#carrier.states, this.#carrier.own)],
+      ['Section (bytes)', this.#sides.sectionBytes],
       ['Largest frame (bytes)', agreed?.maxFrame ?? this.maxPktLen],
     ];
   }
@@ -231,56 +214,15 @@ export class SectionDevice implements EngineDevice {
     return ownOffer(pairs, this.#options.minimum || this.#carrier.states === 'table');
   }
 
-  /** Returns the largest frame that a peer like us would agree on. */
-  #checkSizes(): number {
-    const { own, peer, states, name } = this.#carrier;
-    if (own.size !== peer.size) {
-      const sizes = `${own.size} and ${peer.size} bytes`;
-      throw new PmdError(
-        'VPCI_BAD_MEMORY',
-        `Failed to open ${name}: both sides need the same size, not ${sizes}`,
-      );
-    }
-    if (own.size > MOST_BYTES) {
-      const most = formatByteSize(MOST_BYTES);
-      throw new PmdError(
-        'VPCI_BAD_MEMORY',
-        `Failed to open ${name}: a side has at most ${most}, not ${own.size} bytes`,
-      );
-    }
-    const bytes = sectionBytes(states, own);
-    const one = ownOffer(1, this.#offer.features === 0);
-    const { maxFrame } = this.#wouldAgree(bytes, one, 'VPCI_BAD_MEMORY');
-    this.#wouldAgree(bytes, this.#offer, 'VPCI_QUEUE_COUNT');
-    return maxFrame;
-  }
-
-  #wouldAgree(bytes: number, offer: SideOffer, code: 'VPCI_BAD_MEMORY' | 'VPCI_QUEUE_COUNT'): Agreement {
-    try {
-      return agree(bytes, offer, offer);
-    } catch {
-      const pairs = offer.queuePairs === 1 ? 'a queue pair' : `${offer.queuePairs} queue pairs`;
-      throw new PmdError(
-        code,
-        `Failed to open ${this.#carrier.name}: sides of ${this.#carrier.own.size} bytes are too small for ${pairs}`,
-      );
-    }
-  }
-
   /** True if our state changed. */
   #step(): boolean {
-    const peerWord = this.#readPeer();
+    const peerWord = this.#sides.peerState();
     const started = this.#port !== null;
     const next = nextStates({ own: this.#own, peerBefore: this.#peer, peerWord, started });
     if (next.illegal && peerWord !== this.#peerWord) this.#illegalStates++;
     this.#peerWord = peerWord;
     this.#peer = next.peer;
     return next.own !== this.#own && this.#enter(next.own);
-  }
-
-  #readPeer(): number {
-    const { states, peer } = this.#carrier;
-    return states === 'header' ? readState(peer) : (this.#carrier.readState?.() ?? SECTION_STATE_RESET) >>> 0;
   }
 
   /** False if the state cannot be entered yet. */
@@ -296,31 +238,19 @@ export class SectionDevice implements EngineDevice {
     this.#engines.quiesceAll();
     this.#agreed = null;
     this.#fault = '';
-    const { states, own, doorbellId, vectors } = this.#carrier;
-    if (states === 'header') writeHeader(own, this.#offer, { doorbellId, vectors }, this.#options.mac);
+    this.#sides.begin(this.#offer, this.#options.mac);
   }
 
   /** A burst that has not returned may still write to it. */
   #clearSection(): boolean {
     if (!this.#engines.quiesceAll()) return false;
-    const { states, own } = this.#carrier;
-    const section = new Uint8Array(native.mappingBuffer(own.mapping), sectionOffset(states, own));
-    section.fill(0, 0, sectionBytes(states, own));
+    this.#sides.clear();
     return true;
   }
 
   #publish(state: number): void {
     this.#own = state;
-    const carrier = this.#carrier;
-    if (carrier.states === 'table') {
-      carrier.writeState?.(state);
-      return;
-    }
-    writeState(carrier.own, state);
-    const { doorbellId, vectors } = readContact(carrier.peer);
-    carrier.setPeer(doorbellId ?? -1, vectors);
-    const fd = carrier.doorbell(SECTION_VECTOR_STATE);
-    if (fd >= 0) native.eventfdSignal(fd);
+    this.#sides.publish(state);
   }
 
   /** Brings engines and link in line with the states. */
@@ -338,11 +268,9 @@ export class SectionDevice implements EngineDevice {
    * Our READY keeps a peer that restarts in RESET, so its header is that of this epoch if its state still is.
    */
   #negotiate(): void {
-    const { states, own, peer } = this.#carrier;
-    const bytes = sectionBytes(states, own);
     try {
-      const agreed = agree(bytes, this.#offer, states === 'header' ? readOffer(peer) : this.#offer);
-      if (this.#readPeer() === SECTION_STATE_RUN) this.#agreed = agreed;
+      const agreed = agree(this.#sides.sectionBytes, this.#offer, this.#sides.peerOffer() ?? this.#offer);
+      if (this.#sides.peerState() === SECTION_STATE_RUN) this.#agreed = agreed;
     } catch (error) {
       this.#badHeaders++;
       this.#fault = (error as Error).message;
@@ -351,8 +279,7 @@ export class SectionDevice implements EngineDevice {
 
   #reason(): string {
     if (this.#fault !== '') return `the peer cannot be used: ${this.#fault}`;
-    const { states, peer } = this.#carrier;
-    const fault = states === 'header' ? headerFault(peer) : null;
+    const fault = this.#sides.peerFault();
     if (fault !== null) return `no peer: ${fault}`;
     if (this.#peerWord > SECTION_STATE_RUN) return `no peer: its state is ${this.#peerWord}`;
     if (this.#own === SECTION_STATE_RESET) return 'the peer has not noticed our restart yet';
@@ -370,8 +297,4 @@ export class SectionDevice implements EngineDevice {
     this.#link.set(false);
     this.#events.onRemoved();
   }
-}
-
-function nameOf(state: number): string {
-  return STATE_NAMES[state] ?? String(state);
 }
