@@ -10,13 +10,13 @@ import { packageRoot } from './package-root.ts';
 
 const require = createRequire(import.meta.url);
 
+// npm also builds for pnpm and yarn: pnpm 10 approves builds only by dialogue, pnpm 12 does not rebuild what
+// came from a file, and yarn 4 installs a node-gyp that needs a newer Node. pnpm's folder is a link (-P).
 const REMEDY =
   'install g++, make and python3, then build it. ' +
   'npm: npm rebuild vhost-pci-pmd. ' +
   'npm 12: npm approve-scripts vhost-pci-pmd && npm rebuild vhost-pci-pmd. ' +
-  'pnpm: pnpm approve-builds vhost-pci-pmd && pnpm rebuild vhost-pci-pmd. ' +
-  'yarn 1: yarn install --force. ' +
-  'yarn 4: yarn config set enableScripts true && yarn rebuild vhost-pci-pmd. ' +
+  'pnpm, yarn: (cd -P node_modules/vhost-pci-pmd && npm run install). ' +
   'In a clone: npm run build:addon.';
 
 /** The path of the addon in a package's folder; undefined if it has none for this machine. */

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,9 +23,12 @@ int64_t NowMs() {
   return now.tv_sec * int64_t{1000} + now.tv_nsec / 1'000'000;
 }
 
+// preadv2(2) at the file's own position, without the C library: musl has the function from 1.2.5 on only, and
+// not the flag.
 ssize_t ReadNoWait(int fd, uint64_t* count) {
+  constexpr int kNoWait = 8;  // RWF_NOWAIT of linux/fs.h
   iovec into{count, sizeof *count};
-  const ssize_t got = preadv2(fd, &into, 1, -1, RWF_NOWAIT);
+  const ssize_t got = syscall(SYS_preadv2, fd, &into, 1UL, -1L, -1L, kNoWait);
   if (got >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS)) return got;
   // Kernels before 5.8 do not support RWF_NOWAIT on eventfds.
   pollfd poll_fd{fd, POLLIN, 0};

@@ -14,6 +14,7 @@
 #include <sstream>
 
 #include "os/file.h"
+#include "os/status.h"
 
 namespace vpci {
 namespace {
@@ -28,7 +29,7 @@ bool IsMemory(int fd) { return fcntl(fd, F_GET_SEALS) >= 0; }
 bool ClosesAtOnce(int fd) {
   if (IsMemory(fd)) return true;
   struct statx status;
-  if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &status) < 0) return false;
+  if (Statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &status) < 0) return false;
   const auto type = status.stx_mode & S_IFMT;
   return type == S_IFSOCK || type == S_IFIFO || type == 0;
 }

@@ -9,6 +9,9 @@ const LIBRARIES = {
   musl: /^libc\.so$/,
 } as const;
 
+/** New in musl 1.2.5; Alpine 3.19 and Debian 12 have older ones. */
+const NEW_IN_MUSL = /^(statx|preadv2|pwritev2)$/;
+
 /** What Node itself exports. */
 const OF_NODE = /^(napi|node_api|uv)_/;
 
@@ -47,6 +50,7 @@ export function faultsOf({ arch, libc }: Target, readelf: string): string[] {
   const unknown = undefined_.filter(
     ({ name, version, weak }) => libc === 'glibc' && !version && !weak && !OF_NODE.test(name),
   );
+  const young = undefined_.filter(({ name }) => libc === 'musl' && NEW_IN_MUSL.test(name));
   const exported = symbols.filter(({ name, defined }) => defined && !OF_NODE.test(name));
   return [
     ...(machine === MACHINES[arch] ? [] : [`is for ${machine}`]),
@@ -57,6 +61,7 @@ export function faultsOf({ arch, libc }: Target, readelf: string): string[] {
     ...(undefined_.some(({ name }) => name.startsWith('napi_')) ? [] : ['uses nothing of Node']),
     ...newer.map(({ name, version }) => `needs ${name} of ${version}`),
     ...unknown.map(({ name }) => `needs ${name}, which no library promises`),
+    ...young.map(({ name }) => `needs ${name}, which musl has from 1.2.5 on`),
     ...exported.map(({ name }) => `exports ${name}`),
   ];
 }
