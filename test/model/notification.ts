@@ -85,7 +85,17 @@ export const MIRRORED = [
   {
     file: 'addon/ring/device_queue.cc',
     name: 'DeviceQueue::NotifyPeer',
-    order: ['FullFence()', 'PeerWantsCall(', 'SignalEventfd(fd'],
+    order: ['FullFence()', 'Notify(PeerWantsCall('],
+  },
+  {
+    file: 'addon/ring/device_queue.cc',
+    name: 'DeviceQueue::Notify',
+    order: ['if (!wanted)', 'SignalEventfd(fd'],
+  },
+  {
+    file: 'addon/ring/section_ring.h',
+    name: 'Publish',
+    order: ['s_.Expose()', 'FullFence()', 'q_.Notify(s_.WantsKick('],
   },
   {
     file: 'addon/ring/device_queue.cc',

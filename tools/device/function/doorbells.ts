@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The ioeventfds of a function's doorbell registers: made when a client first asks, relayed to their handlers.
+// The ioeventfds of a function's doorbell registers: made when a client first asks, relayed to their
+// handlers.
 import { native } from '../../../src/native.ts';
 import { closeQuietly, ownedBy } from '../../socket/fds.ts';
 import type { OnFault } from '../../socket/guard.ts';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The BAR with the MSI-X table and its pending bits. The client keeps the table (SET_IRQS says what it means),
-// so this is memory that reads back what was written; pending bits are read-only and read as 0.
+// The BAR with the MSI-X table and its pending bits. The client keeps the table (SET_IRQS says what it
+// means), so this is memory that reads back what was written; pending bits are read-only and read as 0.
 import { MSIX_BAR_BYTES, MSIX_PBA_OFFSET } from './bars.ts';
 
 export class MsixBar {

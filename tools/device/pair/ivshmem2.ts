@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// ivshmem v2 as Jailhouse gives it to two cells (Documentation/ivshmem-v2-specification.md), for two vfio-user
-// clients, so that drivers can be tested. One BAR has one protection over vfio-user: here each client can
-// write all of the memory, the state table too, which the device it stands for does not allow.
+// ivshmem v2 as Jailhouse gives it to two cells (Documentation/ivshmem-v2-specification.md), for two
+// vfio-user clients, so that drivers can be tested. One BAR has one protection over vfio-user: here each
+// client can write all of the memory, the state table too, which the device it stands for does not allow.
 import {
   IVSHMEM_MEMORY_BAR,
   IVSHMEM2_CAP,

@@ -37,8 +37,8 @@ export class SharedFile {
   }
 
   /**
-   * The same file, opened for reading only. A descriptor can be opened again by its path in /proc, so the file
-   * loses its permission bits: only its owner and root could open it for writing after that.
+   * The same file, opened for reading only. A descriptor can be opened again by its path in /proc, so the
+   * file loses its permission bits: only its owner and root could open it for writing after that.
    */
   get readOnly(): MemoryFile {
     if (!this.#readOnly) {

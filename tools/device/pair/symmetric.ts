@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci 2.1 (docs/device-abi.md, "RFC 2.1"): two functions whose drivers share a small memory of ours. A
-// side is the part of the memory that its driver writes: both sides in one BAR, or, unidirectional, a BAR each,
-// of which the peer's can only be read.
+// side is the part of the memory that its driver writes: both sides in one BAR, or, unidirectional, a BAR
+// each, of which the peer's can only be read.
 import {
   SECTION_HEADER,
   SECTION_STATE_RESET,
