@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -43,6 +43,7 @@ const run = (env: Record<string, string>, ...args: string[]) =>
   spawnSync(process.execPath, ['--import', import.meta.resolve('tsx'), ...args], {
     encoding: 'utf8',
     env: { ...process.env, ...env },
+    timeout: 20_000,
   });
 
 describe('the addon of a package', () => {
@@ -84,6 +85,23 @@ describe('the addon of a package', () => {
       expect(() => loadAddon(folder)).toThrow(
         /vhost_pci\.node: it (was cut short|is no shared object); install/,
       );
+    }
+  });
+
+  it('regression: that is a pipe or a folder is reported, and waits for nobody', () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    for (const path of [pipe, folder]) {
+      const { stderr, status } = run(
+        { VHOST_PCI_ADDON: path },
+        '--input-type=module',
+        '--eval',
+        `import '${importing}'`,
+      );
+      expect([stderr, status]).toEqual([
+        expect.stringMatching(/: it is no shared object; VHOST_PCI_ADDON/),
+        1,
+      ]);
     }
   });
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Finds and loads the addon: the build in the package's folder if there is one, else the prebuilt file for
 // this machine's architecture and C library, in node-gyp-build's layout. Neither needs an install script.
-import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
@@ -76,8 +76,10 @@ function refuseDamaged(path: string): void {
   const machine = MACHINES[process.arch];
   if (machine === undefined) return;
   const header = new DataView(new ArrayBuffer(ELF.HEADER));
-  const fd = openSync(path, 'r');
+  // Opening a pipe to read would wait for a writer.
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
+    if (!fstatSync(fd).isFile()) throw new Error(`${path}: it is no shared object`);
     const read = readSync(fd, header, 0, ELF.HEADER, 0);
     if (read < ELF.HEADER || header.getUint32(0) !== ELF.MAGIC)
       throw new Error(`${path}: it is no shared object`);

@@ -23,6 +23,7 @@ describe('vhost-pci-bench', () => {
   it('refuses unknown arguments by name in one line', async () => {
     const wrong = [
       [['warp'], "unknown command 'warp'"],
+      [['help', 'warp'], "unknown command 'warp'"],
       [['loopback', '--cases', 'rx,zx'], "'zx' is not one of rx, tx, io, macswap, relay"],
       [['loopback', '--sizes', '59'], '--sizes'],
       [['loopback', '--queue-size', '512'], '256 or 1024'],

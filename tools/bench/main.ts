@@ -34,6 +34,15 @@ program.configureOutput({
   outputError: (text, write) => write(errorLine(NAME, text, suiteCommand() ?? program)),
 });
 for (const suite of SUITES) suite.addTo(program);
+// Commander prints the whole help for a command that it does not know.
+const [first, wanted] = process.argv.slice(2);
+if (
+  first === 'help' &&
+  wanted !== undefined &&
+  wanted !== 'help' &&
+  !program.commands.some((c) => c.name() === wanted)
+)
+  program.error(`unknown command '${wanted}'`);
 
 exitOnSignals();
 onOutputEnd(() => process.exit(0));
