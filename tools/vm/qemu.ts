@@ -160,6 +160,56 @@ export function pmdMachine(
   };
 }
 
+/** Places of the functions that join two machines of RFC 2.1. */
+export const SECTION_ADDRESSES = {
+  /** vhost-pci, by vfio-user. */
+  function: FUNCTION_ADDRESS,
+  /** ivshmem-plain: the machine's own side, and the peer's, which QEMU keeps from being written. */
+  own: '0000:00:06.0',
+  peer: '0000:00:07.0',
+  /** ivshmem-doorbell. */
+  doorbell: '0000:00:08.0',
+} as const;
+
+export interface SectionMachineOptions {
+  /** vfio-user socket of the machine's vhost-pci function. */
+  readonly vfioUser: string;
+  /** Files on tmpfs with the two sides, of `sideBytes` each. */
+  readonly own: string;
+  readonly peer: string;
+  readonly sideBytes: number;
+  /** Socket of the ivshmem server, and the vectors that it gives. */
+  readonly ivshmemServer: string;
+  readonly vectors: number;
+}
+
+/** One of two machines that both run the PMD, over any carrier of RFC 2.1. */
+export function sectionMachine(
+  name: string,
+  projectImage: string,
+  { vfioUser, own, peer, sideBytes, ivshmemServer, vectors }: SectionMachineOptions,
+): MachineSpec {
+  const slot = (address: string) => `addr=${Number.parseInt(address.slice(8), 16)}.0`;
+  const side = (id: string, path: string, address: string, more = '') => [
+    '-object',
+    `memory-backend-file,id=${id},mem-path=${inOption(path)},size=${sideBytes},share=on${more}`,
+    ...['-device', `ivshmem-plain,memdev=${id},${slot(address)}`],
+  ];
+  const machine = pmdMachine(vfioUser, projectImage);
+  return {
+    ...machine,
+    name,
+    devices: [
+      ...machine.devices,
+      ...side('own', own, SECTION_ADDRESSES.own),
+      ...side('peer', peer, SECTION_ADDRESSES.peer, ',readonly=on'),
+      ...['-chardev', `socket,id=ivshmem,path=${inOption(ivshmemServer)}`],
+      '-device',
+      `ivshmem-doorbell,chardev=ivshmem,vectors=${vectors},${slot(SECTION_ADDRESSES.doorbell)}`,
+    ],
+  };
+}
+
 export const PEER_MEMORY_MIB = 512;
 
 export interface PeerMachineOptions {

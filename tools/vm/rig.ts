@@ -19,6 +19,8 @@ import {
   type PmdMachineOptions,
   peerMachine,
   pmdMachine,
+  type SectionMachineOptions,
+  sectionMachine,
 } from './qemu.ts';
 
 const START_MS = 20_000;
@@ -98,6 +100,12 @@ export class Rig {
   async startPmdGuest(options: PmdMachineOptions = {}): Promise<Machine> {
     const project = await prepareProjectImage(this.#cache, this.images);
     return this.start(pmdMachine(this.vfioUser, project, options));
+  }
+
+  /** Starts one of two machines with the PMD, joined over the carriers of RFC 2.1. */
+  async startSectionGuest(name: string, options: SectionMachineOptions): Promise<Machine> {
+    const project = await prepareProjectImage(this.#cache, this.images);
+    return this.start(sectionMachine(name, project, options));
   }
 
   async start(spec: MachineSpec): Promise<Machine> {
