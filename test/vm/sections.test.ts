@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// RFC 2.1 between two guests that both run the PMD, on stock QEMU: ivshmem-plain, ivshmem-doorbell, and our own
-// function by vfio-user. Each guest's kernel is behind a tap.
+// RFC 2.1 between two guests that both run the PMD, on stock QEMU: ivshmem-plain, ivshmem-doorbell, and our
+// own function by vfio-user. Each guest's kernel is behind a tap.
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { SECTION_HEADER, SECTION_HEADER_BYTES } from '../../src/abi/section.ts';
