@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { dpdkMissing } from './support/dpdk.ts';
+import { dpdkMissing, memifMissing } from './support/dpdk.ts';
 import { type Ended, runTool } from './support/run-tool.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-'));
@@ -16,7 +16,7 @@ describe('vhost-pci-bench', () => {
   it('prints its help', async () => {
     const { code, stdout } = await bench('--help');
     expect(code).toBe(0);
-    for (const word of ['loopback', 'limit', 'in-place', 'latency', 'interrupts'])
+    for (const word of ['loopback', 'limit', 'in-place', 'latency', 'interrupts', 'memif'])
       expect(stdout).toContain(word);
   });
 
@@ -113,6 +113,27 @@ describe('vhost-pci-bench', () => {
     },
     300_000,
   );
+
+  it.skipIf(memifMissing())('compares two processes over RFC 2.1 with net_memif', async () => {
+    const { code, stdout, stderr } = await bench(
+      ...[
+        'memif',
+        '--modes',
+        'copying',
+        '--cases',
+        'tx',
+        '--sizes',
+        '64',
+        '--rounds',
+        '1',
+        '--seconds',
+        '0.5',
+      ],
+      '--no-huge',
+    );
+    expect([code, stderr.includes('round 1 of 1: ours, copying')], stderr).toEqual([0, true]);
+    expect(stdout).toMatch(/│ tx-64 +│ copying +│ +\d+\.\d\d │ +\d+\.\d\d │/);
+  });
 
   it('compares in-place work with copying', async () => {
     const { code, stdout, stderr } = await bench(

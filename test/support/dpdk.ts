@@ -2,7 +2,7 @@
 // A real dpdk-testpmd for a test: as a vhost back-end (net_vhost), as a virtio-net driver (net_virtio_user),
 // or both.
 import type { PmdError } from '../../src/errors.ts';
-import { hugepagesFree as freePages } from '../../tools/run/dpdk.ts';
+import { hugepagesFree as freePages, requireMemif } from '../../tools/run/dpdk.ts';
 import { DpdkTestpmd } from '../../tools/run/dpdk-testpmd.ts';
 import { findProgram } from '../../tools/run/programs.ts';
 import { latestOf, type TestpmdStatistics } from '../../tools/run/testpmd-output.ts';
@@ -35,6 +35,18 @@ const MAX_RUN_MS = 60_000;
 
 /** True in a pipeline, where a missing dependency must fail a test and not skip it. */
 export const inCi = (): boolean => process.env.CI === 'true';
+
+/** Why tests with net_memif are skipped; false as for dpdkMissing. */
+export function memifMissing(): string | false {
+  const missing = dpdkMissing();
+  if (missing || inCi()) return missing;
+  try {
+    requireMemif();
+    return false;
+  } catch (error) {
+    return (error as PmdError).message;
+  }
+}
 
 /**
  * Why DPDK tests are skipped: false if dpdk-testpmd is installed, and in CI, where a missing one is a

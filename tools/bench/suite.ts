@@ -11,7 +11,7 @@ import type { Case } from './cases.ts';
 import { describeMachine } from './instruments/machine.ts';
 import { addCommonOptions, type CommonOptions, settle } from './options.ts';
 import { footnote, machineLine, reportJson, settingsLine } from './report.ts';
-import type { Settings } from './settings.ts';
+import type { PeerKind, Settings } from './settings.ts';
 import { requirePeerFor } from './sides/peers.ts';
 
 /** What a suite's run gets. */
@@ -35,8 +35,8 @@ export interface SuiteSpec<Own extends OptionValues, Row> {
   readonly description: string;
   /** Text below the options in --help. */
   readonly notes?: string;
-  /** Always measures with the built-in peer; if left out, --peer chooses. */
-  readonly peer?: 'builtin';
+  /** Always measures with this peer; if left out, --peer chooses. */
+  readonly peer?: PeerKind;
   /** Measures DPDK, whichever peer is used. */
   readonly needsDpdk?: boolean;
   /** Adds the suite's own options, with their defaults, before the common ones. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The command line of DPDK's testpmd as a virtio-net driver (net_virtio_user) or as a vhost back-end
 // (net_vhost).
+import { readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { PmdError } from '../../src/errors.ts';
 import { processHugepageBytes } from '../../src/machine-memory.ts';
 import { findProgram } from './programs.ts';
@@ -37,6 +39,32 @@ export function requireDpdk(): void {
     'VPCI_NO_DPDK',
     `${PROGRAM} is not installed: apt-get install dpdk-dev librte-net-virtio23 librte-net-vhost23 (Debian 12)`,
   );
+}
+
+/** Where distributions put DPDK's drivers: LIBRARIES/<triplet>/dpdk/pmds-<ABI>. */
+const LIBRARIES = '/usr/lib';
+
+/** Throws VPCI_NO_DPDK with advice when DPDK's drivers are libraries, and net_memif is not among them. */
+export function requireMemif(libraries = LIBRARIES): void {
+  const drivers = foldersOf(libraries)
+    .flatMap((triplet) => foldersOf(join(triplet, 'dpdk')))
+    .filter((folder) => basename(folder).startsWith('pmds-'))
+    .flatMap((folder) => readdirSync(folder));
+  if (drivers.length === 0 || drivers.some((name) => name.startsWith('librte_net_memif.so'))) return;
+  throw new PmdError(
+    'VPCI_NO_DPDK',
+    "DPDK's net_memif is not installed: apt-get install librte-net-memif23 (Debian 12)",
+  );
+}
+
+function foldersOf(path: string): string[] {
+  try {
+    return readdirSync(path, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => join(path, name));
+  } catch {
+    return [];
+  }
 }
 
 /** `filePrefix` distinguishes this instance from the other DPDK processes on this machine. */

@@ -8,6 +8,8 @@ import { lcoresOn, type TestpmdOptions, testpmdArguments } from './testpmd-optio
 export interface OurTestpmdOptions extends TestpmdOptions {
   /** The device models' vfio-user sockets. */
   readonly vfioUser: readonly string[];
+  /** Further ports: arguments of --vdev. */
+  readonly vdevs?: readonly string[];
   readonly cpu: number;
   /** CPU of the main lcore, when it differs from `cpu`. */
   readonly mainCpu?: number | undefined;
@@ -20,15 +22,16 @@ export interface OurTestpmdOptions extends TestpmdOptions {
 
 export class OurTestpmd extends Testpmd {
   constructor(options: OurTestpmdOptions) {
-    const { vfioUser, cpu, mainCpu, terminal = false, maxRunMs } = options;
+    const { vfioUser, vdevs = [], cpu, mainCpu, terminal = false, maxRunMs } = options;
     const command = [
       ...ourProgram('vhost-pci-testpmd'),
       ...['--lcores', lcoresOn(cpu, 1, mainCpu)],
       ...(options.hugepages ? [] : ['--no-huge']),
       ...vfioUser.flatMap((path, port) => ['--vdev', `net_vhost_pci${port},path=${quoteDevarg(path)}`]),
+      ...vdevs.flatMap((vdev) => ['--vdev', vdev]),
       '--',
       ...testpmdArguments(options),
     ];
-    super({ name: 'vhost-pci-testpmd', command, terminal, maxRunMs }, vfioUser.length);
+    super({ name: 'vhost-pci-testpmd', command, terminal, maxRunMs }, vfioUser.length + vdevs.length);
   }
 }

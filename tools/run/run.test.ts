@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import {
   numberList,
   seconds,
@@ -12,7 +12,7 @@ import {
   wholeOrHexNumber,
   wordList,
 } from './arguments.ts';
-import { dpdkCommand, requireDpdk } from './dpdk.ts';
+import { dpdkCommand, requireDpdk, requireMemif } from './dpdk.ts';
 import { findProgram, ourProgram } from './programs.ts';
 import { lcoresOn, testpmdArguments } from './testpmd-options.ts';
 import { twoCpus, Workspace } from './workspace.ts';
@@ -132,4 +132,19 @@ it('two CPUs are the first two allowed ones, or the only one twice', () => {
   expect(twoCpus([4, 6, 8])).toEqual([4, 6]);
   expect(twoCpus([5])).toEqual([5, 5]);
   expect(() => twoCpus([])).toThrow('no CPU');
+});
+
+describe('net_memif', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'dpdk-'));
+  const drivers = join(folder, 'x86_64-linux-gnu/dpdk/pmds-23.0');
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('is required where drivers are libraries; elsewhere DPDK itself has it or not', () => {
+    expect(() => requireMemif(join(folder, 'nothing'))).not.toThrow();
+    mkdirSync(drivers, { recursive: true });
+    writeFileSync(join(drivers, 'librte_net_vhost.so.23'), '');
+    expect(() => requireMemif(folder)).toThrow(/net_memif is not installed: apt-get install/);
+    writeFileSync(join(drivers, 'librte_net_memif.so.23'), '');
+    expect(() => requireMemif(folder)).not.toThrow();
+  });
 });

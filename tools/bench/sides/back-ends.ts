@@ -10,6 +10,7 @@ import { Watch } from '../../run/watch.ts';
 import { stopAll, type Workspace } from '../../run/workspace.ts';
 import { type Case, ROLES } from '../cases.ts';
 import { BURST, runBoundMs, type Settings, START_MS } from '../settings.ts';
+import type { BenchPeer } from './peers.ts';
 
 export interface BackEnd {
   /** Sockets that the peer connects to, one per port. */
@@ -20,6 +21,8 @@ export interface BackEnd {
   pause(): void;
   resume(): void;
   stop(): Promise<void>;
+  /** The other end, if it is of its own kind; by default, a virtio-net driver of the settings. */
+  createPeer?(): BenchPeer;
   /** Its processes, which must keep running. */
   readonly watch: Watch;
   /** The process whose busiest thread works the rings. */

@@ -39,7 +39,9 @@ export class Side {
   start(): Promise<void> {
     return this.backEnd.watch.during(async () => {
       await this.backEnd.start();
-      this.#peer = createPeer(this.#settings, this.#case, this.backEnd.sockets, this.#workspace);
+      this.#peer =
+        this.backEnd.createPeer?.() ??
+        createPeer(this.#settings, this.#case, this.backEnd.sockets, this.#workspace);
       this.backEnd.watch.add(this.#peer.child);
       await this.#peer.start();
       await sleep(1000 * WARM_UP_SECONDS);

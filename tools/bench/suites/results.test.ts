@@ -5,6 +5,7 @@ import { inPlaceTable } from './in-place.ts';
 import { idleTable, interruptTable } from './interrupts.ts';
 import { limitTable } from './limit.ts';
 import { type LoopbackRow, loopbackTable } from './loopback.ts';
+import { memifTable } from './memif.ts';
 
 const ROW: LoopbackRow = {
   case: 'rx-64',
@@ -33,6 +34,11 @@ describe('the table', () => {
   it('shows in-place work beside copying', () => {
     const table = inPlaceTable([{ ...ROW, in_place_mpps: 8, copying_mpps: 10 }]);
     expect(cells(table, 3)).toEqual(['', 'rx-64', '8.00', '10.00', '0.90', '0.80', '1.00', '']);
+  });
+
+  it('shows net_memif beside our sections, a line per mode', () => {
+    const table = memifTable([{ ...ROW, mode: 'in-place', memif_mpps: 9 }]);
+    expect(cells(table, 3)).toEqual(['', 'rx-64', 'in-place', '8.12', '9.00', '0.90', '0.80', '1.00', '']);
   });
 
   it('shows interrupt mode beside polling, and the CPU use when idle', () => {

@@ -18,11 +18,11 @@ const COMMON = [
   '--no-huge',
   '--json',
 ];
-const WITH_BUILTIN_PEER = COMMON.filter((option) => option !== '--peer');
+const WITH_ONE_PEER = COMMON.filter((option) => option !== '--peer');
 
 describe('the suites', () => {
   it('each have a subcommand, in this order', () => {
-    const names = ['loopback', 'limit', 'in-place', 'interrupts', 'latency'];
+    const names = ['loopback', 'limit', 'in-place', 'interrupts', 'latency', 'memif'];
     expect(SUITES.map(({ name }) => name)).toEqual(names);
     expect(program.commands.map((command) => command.name())).toEqual(names);
   });
@@ -32,7 +32,8 @@ describe('the suites', () => {
     ['limit', ['--touch', '--cases', '--sizes', ...COMMON]],
     ['in-place', ['--cases', '--sizes', ...COMMON]],
     ['interrupts', ['--cases', '--sizes', ...COMMON]],
-    ['latency', ['--against', '--mode', '--load', '--rate', '--sizes', ...WITH_BUILTIN_PEER]],
+    ['latency', ['--against', '--mode', '--load', '--rate', '--sizes', ...WITH_ONE_PEER]],
+    ['memif', ['--modes', '--cases', '--sizes', ...WITH_ONE_PEER]],
   ])('%s has its own options, then the common ones', (name, options) => {
     expect(optionsOf(name)).toEqual(options);
   });

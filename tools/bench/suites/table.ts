@@ -6,5 +6,6 @@ import { interrupts } from './interrupts.ts';
 import { latency } from './latency.ts';
 import { limit } from './limit.ts';
 import { loopback } from './loopback.ts';
+import { memif } from './memif.ts';
 
-export const SUITES: readonly Suite[] = [loopback, limit, inPlace, interrupts, latency];
+export const SUITES: readonly Suite[] = [loopback, limit, inPlace, interrupts, latency, memif];

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Two testpmd processes of one kind that share a memory: ours over RFC 2.1, and DPDK's on net_memif. One is
+// the back-end of a side, the other its peer, which counts.
+import { truncateSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { quoteDevarg } from '../../../src/ethdev/devargs.ts';
+import type { Child } from '../../run/child.ts';
+import { DpdkTestpmd } from '../../run/dpdk-testpmd.ts';
+import { OurTestpmd } from '../../run/our-testpmd.ts';
+import type { Testpmd } from '../../run/testpmd.ts';
+import { MBUFS, type TestpmdOptions } from '../../run/testpmd-options.ts';
+import { type Rates, sumOf } from '../../run/testpmd-output.ts';
+import { Watch } from '../../run/watch.ts';
+import type { Workspace } from '../../run/workspace.ts';
+import { type Case, ROLES } from '../cases.ts';
+import { BURST, runBoundMs, type Settings, START_MS } from '../settings.ts';
+import type { BackEnd } from './back-ends.ts';
+import type { BenchPeer } from './peers.ts';
+
+/** A side of 512 KiB has rings of 2048 entries and 456 KiB of data. */
+const SIDE_BYTES = 512 * 1024;
+/** Entries of memif's rings, as the logarithm: as many frames of 228 bytes as our section holds. */
+const MEMIF_RING_LOG2 = 11;
+/** Milliseconds for testpmd to obey 'quit'. */
+const QUIT_MS = 5000;
+
+/** What differs between the two ends of a pair. */
+interface End {
+  readonly role: 'backEnd' | 'peer';
+  readonly cpu: number;
+  readonly forwarding: TestpmdOptions;
+}
+
+abstract class Pair<Kind extends Testpmd> implements BackEnd {
+  readonly sockets: readonly string[] = [];
+  readonly watch = new Watch();
+  protected readonly settings: Settings;
+  readonly #case: Case;
+  #backEnd: Kind | undefined;
+
+  constructor(settings: Settings, wanted: Case) {
+    this.settings = settings;
+    this.#case = wanted;
+  }
+
+  protected abstract create(end: End): Kind;
+  protected version(_of: Kind | undefined): string | undefined {
+    return undefined;
+  }
+
+  get pid(): number | undefined {
+    return this.#backEnd?.pid;
+  }
+
+  get dpdkVersion(): string | undefined {
+    return this.version(this.#backEnd);
+  }
+
+  async start(): Promise<void> {
+    const forwardMode = ROLES[this.#case.direction].backEnd;
+    const forwarding = { ...this.#common(), forwardMode, autoStart: true };
+    this.#backEnd = this.create({ role: 'backEnd', cpu: this.settings.backEndCpu, forwarding });
+    await this.watch.add(this.#backEnd).forwarding(START_MS);
+  }
+
+  createPeer(): BenchPeer {
+    const forwardMode = ROLES[this.#case.direction].peer;
+    const forwarding = { ...this.#common(), forwardMode, interactive: true };
+    return new PromptPeer(this.create({ role: 'peer', cpu: this.settings.peerCpu, forwarding }));
+  }
+
+  pause(): void {
+    this.#backEnd?.pause();
+  }
+
+  resume(): void {
+    this.#backEnd?.resume();
+  }
+
+  async stop(): Promise<void> {
+    await this.#backEnd?.stop();
+  }
+
+  #common(): TestpmdOptions {
+    return { burst: BURST, frameSize: this.#case.size };
+  }
+}
+
+/** net_ivshmem over two files in memory, each written by one end. */
+export class SectionPair extends Pair<OurTestpmd> {
+  readonly #files: readonly [string, string];
+  readonly #copying: boolean;
+
+  /** `copying`: each packet is copied from and to mbufs, as net_memif does. */
+  constructor(settings: Settings, wanted: Case, memory: Workspace, copying: boolean) {
+    super(settings, wanted);
+    this.#copying = copying;
+    this.#files = [memory.path('side0'), memory.path('side1')];
+    for (const file of this.#files) {
+      writeFileSync(file, '');
+      truncateSync(file, SIDE_BYTES);
+    }
+  }
+
+  protected create({ role, cpu, forwarding }: End): OurTestpmd {
+    const [own, peer] = role === 'peer' ? this.#files.toReversed() : this.#files;
+    const more = [
+      ...[`--total-num-mbufs=${MBUFS}`, '--disable-link-check'],
+      ...(this.#copying ? ['--no-in-place'] : []),
+    ];
+    return new OurTestpmd({
+      ...{ ...forwarding, more, cpu, hugepages: this.settings.hugepages, vfioUser: [] },
+      vdevs: [`net_ivshmem0,own=${quoteDevarg(`${own}`)},peer=${quoteDevarg(`${peer}`)}`],
+      maxRunMs: runBoundMs(this.settings),
+    });
+  }
+}
+
+/** net_memif: the back-end is the server. `zeroCopy`: the client's rings point to its own mbufs. */
+export class MemifPair extends Pair<DpdkTestpmd> {
+  readonly #socket: string;
+  readonly #folder: string;
+  readonly #zeroCopy: boolean;
+
+  constructor(settings: Settings, wanted: Case, workspace: Workspace, zeroCopy: boolean) {
+    super(settings, wanted);
+    this.#zeroCopy = zeroCopy;
+    this.#socket = workspace.path('memif');
+    this.#folder = workspace.folder;
+  }
+
+  protected override version(of: DpdkTestpmd | undefined): string | undefined {
+    return of?.version;
+  }
+
+  protected create({ role, cpu, forwarding }: End): DpdkTestpmd {
+    const memif = `net_memif0,socket=${this.#socket},socket-abstract=no,rsize=${MEMIF_RING_LOG2}`;
+    const end = role === 'backEnd' ? 'role=server' : `role=client,zero-copy=${this.#zeroCopy ? 'yes' : 'no'}`;
+    return new DpdkTestpmd({
+      ...{ ...forwarding, cpu, hugepages: this.settings.hugepages, vdevs: [`${memif},${end}`] },
+      name: `dpdk-testpmd (net_memif, ${role === 'backEnd' ? 'server' : 'client'})`,
+      runtimeFolder: this.#folder,
+      maxRunMs: runBoundMs(this.settings),
+    });
+  }
+}
+
+/** A testpmd at its prompt, whose "show port stats" gives the rates. */
+class PromptPeer implements BenchPeer {
+  readonly dpdkVersion = undefined;
+  readonly #testpmd: Testpmd;
+
+  constructor(testpmd: Testpmd) {
+    this.#testpmd = testpmd;
+  }
+
+  get child(): Child {
+    return this.#testpmd;
+  }
+
+  get pid(): number | undefined {
+    return this.#testpmd.pid;
+  }
+
+  async start(): Promise<void> {
+    await this.#testpmd.prompt(START_MS);
+    await this.#testpmd.startForwarding(START_MS);
+  }
+
+  async measure(seconds: number): Promise<Rates> {
+    await this.#testpmd.statistics(START_MS);
+    await sleep(1000 * seconds);
+    return sumOf(await this.#testpmd.statistics(START_MS));
+  }
+
+  pause(): void {
+    this.#testpmd.pause();
+  }
+
+  resume(): void {
+    this.#testpmd.resume();
+  }
+
+  stop(): Promise<void> {
+    return this.#testpmd.quit(QUIT_MS);
+  }
+}
