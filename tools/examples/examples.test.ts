@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { native } from '../../src/native.ts';
 import { interfaceName, Namespace, tapMissing } from '../../test/support/netns.ts';
+import { SectionFiles } from '../../test/support/section-files.ts';
 import { startDeviceModel, Tool } from '../../test/support/tool.ts';
 import { until } from '../../test/support/wait.ts';
 
@@ -77,6 +78,7 @@ describe('a command line that an example cannot run', () => {
     ['responder', ['net_null0', '--port', 'x'], "--port must be a whole number from 0 to 65535, not 'x'"],
     ['bridge', ['net_null0', 'net_null1', '--max-age', 'x'], '--max-age must be a whole number from 1 to'],
     ['generator', ['net_null0', '--size', '20'], '--size must be from 46 to 1514, not 20'],
+    ['signed-messages', ['net_null0', 'net_null1'], '--side must name the file'],
     ['filter', ['net_null0', 'net_null1'], '--rules FILE is missing'],
     ['filter', ['net_null0', 'net_null1', '--speed', '1'], "Unknown option '--speed'"],
     ['responder', ['net_vhost_pci0,path=/nonexistent'], 'no such socket'],
@@ -87,6 +89,25 @@ describe('a command line that an example cannot run', () => {
     expect(tool.output).toContain(says);
     expect(tool.output).toMatch(new RegExp(`^${name}\\.ts: .*\\n?$`, 'm'));
     expect(tool.output).not.toContain('    at ');
+  });
+});
+
+describe('messages that are signed in place', () => {
+  it.each([
+    ['is what was written, while the receiver can only read them', '0', 'written', 'forged'],
+    ['is also what the receiver made of them, where it can write', '1', 'forged', 'written'],
+  ])('what has a valid signature %s', async (_, writable, some, none) => {
+    const files = new SectionFiles();
+    try {
+      const devices = [files.device(0), files.device(1, '', 'net_ivshmem1')];
+      const side = ['--side', files.paths[0], '--writable', writable];
+      const messages = example('signed-messages', ...devices, ...side);
+      await counts(messages, some, 100);
+      await endsInOrder(messages);
+      expect([last(messages, none), last(messages, 'signature')]).toEqual([0, 0]);
+    } finally {
+      files.close();
+    }
   });
 });
 
