@@ -57,7 +57,7 @@ const UNIT = [
   'src/drivers/vhost-pci/{devargs,in-place,offloads}.test.ts',
   'src/drivers/ivshmem/devargs.test.ts',
   'src/testpmd/{commands,text}/**/*.test.ts',
-  'src/testpmd/{command-line,hot-plug,input-lines,streams}.test.ts',
+  'src/testpmd/{command-line,event-limit,hot-plug,input-lines,streams}.test.ts',
   ...['bench', 'device', 'devbind', 'run', 'socket', 'vm'].map((folder) => `tools/${folder}/**/*.test.ts`),
   'tools/peer/{channel,front-end,memory-plan,pace,traffic,traffic-loop}.test.ts',
   'test/support/**/*.test.ts',

@@ -107,6 +107,10 @@ const CODES = {
     ],
   },
   "Warnings (process.on('warning')), not errors": {
+    VPCI_SIDE_IN_USE: [
+      'warning: another driver has the same side of RFC 2.1 as its own',
+      'exchange own= and peer=, or side=, at one end',
+    ],
     VPCI_NO_HUGEPAGES: [
       'hugepages were wanted and refused: a control group limits them',
       'raise hugetlb.2MB.max, or ask for ordinary pages (hugepages: false, --no-huge)',

@@ -447,6 +447,11 @@ export interface Native {
     readonly device: bigint;
     readonly inode: bigint;
   };
+  /**
+   * Locks a range of bytes for writing, for as long as this open file lives; false if another one holds a
+   * lock there. Advisory (fcntl(2), F_OFD_SETLK).
+   */
+  lockFile(fd: number, offset: number, length: number): boolean;
   /** Block size of the file system: the hugepage size for hugetlb files. */
   filePageSize(fd: number): number;
 

@@ -3,6 +3,7 @@
 // and testpmd at both ends.
 import { truncateSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { setWarningSink } from '../src/warnings.ts';
 import { Prompt } from './support/prompt.ts';
 import { FramePort, frameOf, SectionFiles } from './support/section-files.ts';
 import { Tool } from './support/tool.ts';
@@ -10,6 +11,7 @@ import { until } from './support/wait.ts';
 
 /** Frames of 9000 bytes that a section has room for: testpmd drops what finds none. */
 const IN_FLIGHT = 32;
+const EXCHANGE = 'at the other end own= and peer= (or side=) are exchanged';
 
 describe('two processes over two files', () => {
   let files: SectionFiles;
@@ -25,6 +27,21 @@ describe('two processes over two files', () => {
     for (const prompt of prompts.splice(0)) await prompt.kill();
     for (const tool of tools.splice(0)) await tool.kill();
     files.close();
+  });
+
+  it('regression: a second driver with the same own side is warned, and one with the other side is not', () => {
+    const warnings: string[] = [];
+    setWarningSink(({ message }) => warnings.push(message));
+    try {
+      ports.push(new FramePort(files.device(0)), new FramePort(files.device(1, '', 'net_ivshmem1')));
+      expect(warnings).toEqual([]);
+      ports.push(new FramePort(files.device(0, '', 'net_ivshmem2')));
+      expect(warnings).toEqual([
+        `${files.paths[0]}: another driver has it as its own side, too; ${EXCHANGE}`,
+      ]);
+    } finally {
+      setWarningSink(({ message }) => console.warn(message));
+    }
   });
 
   const testpmd = async (device: string, ...options: string[]): Promise<Prompt> => {

@@ -164,6 +164,14 @@ Napi::Value FileInfoJs(const Napi::CallbackInfo& info) {
   return result;
 }
 
+Napi::Value LockFileJs(const Napi::CallbackInfo& info) {
+  const int fd = arg::Fd(info[0], "fd");
+  const uint64_t offset = arg::Size(info[1], "offset");
+  const uint64_t length = arg::Size(info[2], "length", 1);
+  const int locked = LockFile(fd, offset, length);
+  return Napi::Boolean::New(info.Env(), Check(info.Env(), locked, "fcntl") == 1);
+}
+
 Napi::Value FilePageSizeJs(const Napi::CallbackInfo& info) {
   const int64_t size = FilePageSize(arg::Fd(info[0], "fd"));
   if (size < 0) throw ErrnoError(info.Env(), static_cast<int>(size), "fstatfs");
@@ -190,6 +198,7 @@ void InitOsMemory(Napi::Object exports) {
   Export<FileSystemJs>(exports, "fileSystem");
   Export<Dup>(exports, "dup");
   Export<FileInfoJs>(exports, "fileInfo");
+  Export<LockFileJs>(exports, "lockFile");
   Export<FilePageSizeJs>(exports, "filePageSize");
 }
 

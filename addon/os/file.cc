@@ -92,6 +92,16 @@ bool IsTmpfs(int fd) {
   return fstatfs(fd, &status) == 0 && status.f_type == TMPFS_MAGIC;
 }
 
+int LockFile(int fd, uint64_t offset, uint64_t length) {
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(offset);
+  lock.l_len = static_cast<off_t>(length);
+  if (fcntl(fd, F_OFD_SETLK, &lock) == 0) return 1;
+  return errno == EAGAIN || errno == EACCES ? 0 : -errno;
+}
+
 int CloseFd(int fd) { return close(fd) < 0 && errno != EINTR ? -errno : 0; }
 
 int DupFd(int fd) {

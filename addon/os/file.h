@@ -32,6 +32,10 @@ int64_t HugePageSize(int fd);
 // Whether a file exists in memory only, page by page: tmpfs, or a memfd without hugepages.
 bool IsTmpfs(int fd);
 
+// Locks `length` bytes for writing for as long as the open file lives (F_OFD_SETLK): 1, or 0 if another one
+// holds a lock there.
+int LockFile(int fd, uint64_t offset, uint64_t length);
+
 // Closes; EINTR counts as closed, since Linux has freed the number by then.
 int CloseFd(int fd);
 // A duplicate, close-on-exec.

@@ -6,6 +6,7 @@ import type { PciDevice } from '../bus/pci-device.ts';
 import { PmdError } from '../errors.ts';
 import { type MappingHandle, native } from '../native.ts';
 import type { SideMemory } from '../sections/carrier.ts';
+import { warn } from '../warnings.ts';
 import { identityOf, isFunction, memoryOf, openFunction, openMemoryFile, type Place } from './place.ts';
 
 export interface PairPlaces {
@@ -61,9 +62,12 @@ export function openPair(places: PairPlaces): MemoryPair {
     if (!first) throw wrong('it has no memory');
     const bytes = side === null ? first.size : first.size / 2;
     const other = second ?? first;
+    const start = side === 1 ? bytes : 0;
+    // No more than a warning: a peer that may read the file can lock it, too.
+    if (bytes > 0 && !first.take(start, bytes)) warn({ code: 'VPCI_SIDE_IN_USE', message: inUse(own) });
     return {
       name: same ? `${own} (half ${side})` : `${own} and ${peer}`,
-      own: map(first, side === 1 ? bytes : 0, bytes, true),
+      own: map(first, start, bytes, true),
       peer: map(other, side === 0 ? bytes : 0, second?.size ?? bytes, false),
       functions: opened.map(({ pci }) => pci).filter((pci) => pci !== null),
       close: release,
@@ -80,6 +84,9 @@ function tooSmall(bytes: number, side: 0 | 1 | null): string {
   const need = `${least} bytes at least, in whole pages`;
   return side === null ? `${bytes} bytes are no side: ${need}` : `${bytes} bytes are no two sides: ${need}`;
 }
+
+const inUse = (own: string): string =>
+  `${own}: another driver has it as its own side, too; at the other end own= and peer= (or side=) are exchanged`;
 
 function wrong(cause: string): PmdError {
   return new PmdError('VPCI_DEVARGS', `Failed to open the memory: ${cause}`);

@@ -38,6 +38,8 @@ export interface Place {
   /** Bytes. */
   readonly size: number;
   readonly pci: PciDevice | null;
+  /** Whether nobody else has taken this part for itself, from now until close. */
+  take(offset: number, size: number): boolean;
   /** The caller unmaps. */
   map(offset: number, size: number, writable: boolean): MappingHandle;
   close(): void;
@@ -83,6 +85,8 @@ export function memoryOf(pci: PciDevice): Place {
     identity: pci.name,
     size,
     pci,
+    // The bus gives a function to one process.
+    take: () => true,
     map: (offset, bytes, writable) => mapBarPart(pci, offset, bytes, writable),
     close: () => pci.close(),
   };
@@ -115,6 +119,7 @@ export function openMemoryFile(path: string, writable: boolean): Place {
     identity: `${status.dev}:${status.ino}`,
     size,
     pci: null,
+    take: (offset, bytes) => native.lockFile(fd, offset, bytes),
     map: (offset, bytes, toWrite) => native.mapFd(fd, offset, bytes, toWrite),
     close: () => closeSync(fd),
   };

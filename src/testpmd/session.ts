@@ -5,6 +5,7 @@ import { probePort } from '../drivers/registry.ts';
 import type { Port } from '../ethdev/port.ts';
 import type { LcorePlace } from '../lcore/lcore-list.ts';
 import { Attachment } from './attachment.ts';
+import { EventLimit } from './event-limit.ts';
 import { Forwarding } from './forwarding.ts';
 import type { Output } from './output.ts';
 import { Ports } from './ports.ts';
@@ -119,15 +120,16 @@ export class Session {
 
   /** Subscribes to the events of a newly probed port. */
   adopt(port: Port): void {
+    const limit = new EventLimit();
     port.on('link', () => {
       this.forwarding.linkChanged();
       if (this.settings.lscInterrupt && !this.#quitting) {
-        this.output.event(`\nPort ${port.id}: link state change event`);
+        this.#tell(port, limit, `Port ${port.id}: link state change event`);
       }
     });
     port.on('reason', () => {
       if (this.settings.lscInterrupt && !this.#quitting) {
-        this.output.event(`\n${noLinkLine(port)}`);
+        this.#tell(port, limit, noLinkLine(port));
       }
     });
     port.on('removed', () => {
@@ -135,5 +137,12 @@ export class Session {
       this.output.event(`\nPort ${port.id}: device removal event`);
       void this.serialize(() => this.attachment.removed(port));
     });
+  }
+
+  #tell(port: Port, limit: EventLimit, line: string): void {
+    const held = limit.take();
+    if (held === null) return;
+    if (held > 0) this.output.event(`\nPort ${port.id}: ${held} changes of its link were not shown`);
+    this.output.event(`\n${line}`);
   }
 }
