@@ -16,7 +16,7 @@ import { until } from './support/wait.ts';
 /** What runs a line that no test types: another test, or CI, which is itself such a line. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   'npm ci && npm start': 'test/start.test.ts',
-  'npm start -- --symmetric': 'test/start.test.ts',
+  'npm start -- --symmetric --unidirectional': 'test/start.test.ts',
   'npm run test:all': '.ci/run',
   'npm run vm': 'test/vm/npm-run-vm.test.ts',
   'npm run test:vm': 'test/vm/npm-run-vm.test.ts',

@@ -111,7 +111,7 @@ describe('two processes over two files', () => {
     expect(await a.say('show device info all')).toMatch(/Own state: +RUN/i);
     await b.say('stop');
     await b.say('port stop 0');
-    await a.prints("the peer's port is stopped");
+    await a.prints("the peer's port is not started");
     await b.say('port start 0');
     await b.say('start');
     const before = await b.received();

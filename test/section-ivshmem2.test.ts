@@ -75,7 +75,7 @@ it('passes frames between two processes, one of them asleep, and notices kill -9
   await until('the link is up', () => near.port.link().up);
   await echoes(near);
   near.port.stop();
-  await prompt.prints("the peer's port is stopped");
+  await prompt.prints("the peer's port is not started");
   near.port.start();
   await until('the link is up', () => near.port.link().up);
   await echoes(near);

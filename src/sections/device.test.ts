@@ -98,7 +98,7 @@ describe('a device over sections', () => {
     a.start();
     settle(a, b);
     expect([a.state, b.state]).toEqual(['RUN', 'READY']);
-    expect(a.device.linkReason).toBe("the peer's port is stopped");
+    expect(a.device.linkReason).toBe("the peer's port is not started");
     b.start();
     settle(a, b);
     expect([a.device.linkUp, b.device.linkUp, a.device.linkReason]).toEqual([true, true, '']);
@@ -167,7 +167,7 @@ describe('a device over sections', () => {
     settle(again);
     expect([again.state, again.device.linkReason]).toEqual([
       'RESET',
-      'the peer has not noticed our restart yet',
+      "the peer's side still says RUN: its driver has not noticed our restart, or was killed",
     ]);
     settle(a, again);
     expect([a.device.linkUp, again.device.linkUp]).toEqual([true, true]);
@@ -188,7 +188,7 @@ describe('a device over sections', () => {
     [0xffff_ffff, 'no peer: its state is 4294967295'],
     [INIT, undefined],
     [READY, undefined],
-    [RESET, 'no peer: its driver has not started'],
+    [RESET, 'no peer: its driver is not running'],
   ])('takes a peer that jumps from RUN to %i for one that restarts', (word, reason) => {
     const [a, b] = [end(0), end(1)];
     for (const one of [a, b]) one.start();

@@ -282,10 +282,11 @@ export class SectionDevice implements EngineDevice {
     const fault = this.#sides.peerFault();
     if (fault !== null) return `no peer: ${fault}`;
     if (this.#peerWord > SECTION_STATE_RUN) return `no peer: its state is ${this.#peerWord}`;
-    if (this.#own === SECTION_STATE_RESET) return 'the peer has not noticed our restart yet';
-    if (this.#peer === SECTION_STATE_RESET) return 'no peer: its driver has not started';
+    if (this.#own === SECTION_STATE_RESET)
+      return "the peer's side still says RUN: its driver has not noticed our restart, or was killed";
+    if (this.#peer === SECTION_STATE_RESET) return 'no peer: its driver is not running';
     if (this.#peer === SECTION_STATE_INIT || this.#own === SECTION_STATE_INIT) return 'the peer is starting';
-    return this.#port === null ? 'the port is stopped' : "the peer's port is stopped";
+    return this.#port === null ? 'the port is stopped' : "the peer's port is not started";
   }
 
   #removed(reason: string): void {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// signed-messages.ts SENDER RECEIVER --side FILE [--writable 1]: messages are written and signed in place, in the
-// sender's own section, while the receiver tries to change them between the two. FILE is the sender's side, opened
-// as the receiver's host hands it out: for reading, or with --writable 1 also for writing.
+// signed-messages.ts SENDER RECEIVER --side FILE [--writable 1]: messages are written and signed in place,
+// in the sender's own section, while the receiver tries to change them between the two. FILE is the sender's
+// side, opened as the receiver's host hands it out: for reading, or with --writable 1 also for writing.
 import { generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
 import { openSync, readSync, writeSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
@@ -25,7 +25,6 @@ const [TRUE, FALSE] = ['pay 10 euro', 'pay 99 euro'].map((text) => Buffer.from(t
 
 export interface Draft {
   readonly frame: Uint8Array;
-  /** Bytes of the text behind the header. */
   readonly length: number;
 }
 
@@ -112,8 +111,9 @@ if (isMainThread)
     usage: 'signed-messages.ts SENDER RECEIVER --side FILE [--writable 1]',
     counters: ['sent', 'received as written', 'forged', 'with a wrong signature'],
     options: { side: '', writable: '0' },
-    data: ({ side, writable }) => {
-      if (side === '') throw new Error("--side must name the file of the sender's side");
+    data: ({ side, writable }, ports) => {
+      if (side === '' || !ports[0].info.devargs.includes(`own=${side}`))
+        throw new Error("--side must name the file of the sender's side, its own=");
       return { side, writable: writable === '1' };
     },
   });

@@ -35,7 +35,7 @@ export function describeOption(option: Option): string {
   const unexplained = argChoices?.some((choice) => !option.description.includes(choice));
   const notes = unexplained ? [`one of ${argChoices?.join(', ')}`] : [];
   const shown = words ?? (Array.isArray(value) ? value.join(',') : value);
-  if (shown !== undefined && !option.isBoolean()) notes.push(`default: ${shown}`);
+  if (shown !== undefined && shown !== '' && !option.isBoolean()) notes.push(`default: ${shown}`);
   return notes.length === 0 ? option.description : `${option.description} (${notes.join('; ')})`;
 }
 

@@ -76,7 +76,9 @@ it('the picture of RFC 2.1 shows two PMDs, and whether each side has one writer'
   expect(picture(both, [0, 1])).toMatch(
     /^testpmd \(a second PMD, CPU 1\) .* vhost-pci 2\.1 functions {2}<->/,
   );
-  expect(picture({ ...both, unidirectional: true }, [0, 1])).toContain('a writer for each side');
+  expect(picture({ ...both, unidirectional: true }, [0, 1])).toContain(
+    'each side writable by its owner only',
+  );
 });
 
 it('the picture shows both ends, their CPUs and the frames', () => {

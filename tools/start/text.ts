@@ -12,7 +12,7 @@ export function picture(options: DemoOptions, cpus: readonly [number, number]): 
   const peer = options.symmetric
     ? `testpmd (a second PMD, CPU ${cpus[1]})`
     : `${driver} (virtio-net driver, CPU ${cpus[1]})`;
-  const sides = options.unidirectional ? ', a writer for each side' : '';
+  const sides = options.unidirectional ? ', each side writable by its owner only' : '';
   const device = options.symmetric ? `vhost-pci 2.1 functions${sides}` : 'vhost-pci device';
   const pairs = options.queues === 1 ? '1 queue pair' : `${options.queues} queue pairs`;
   return (
@@ -74,7 +74,7 @@ export function summary(totals: Sample, pmd: PmdTotals | undefined, interactive 
 }
 
 function verdict({ checks }: Sample, interactive: boolean): string {
-  if (!checks) return '; contents not checked';
+  if (!checks) return '; contents not checked: the peer is a testpmd';
   if (checks.lost + checks.bad === 0) return '; all came back, in order and with the right contents';
   return `; ${checks.lost} ${interactive ? 'in flight at the end or lost' : 'lost'}, ${checks.bad} bad`;
 }

@@ -17,7 +17,9 @@ import { BURST, runBoundMs, type Settings, START_MS } from '../settings.ts';
 import type { BackEnd } from './back-ends.ts';
 import type { BenchPeer } from './peers.ts';
 
-/** As much data as memif has buffers: with less, the cores take lines from each other that are still in use. */
+/**
+ * As much data as memif has buffers: with less, the cores take lines from each other that are still in use.
+ */
 const SIDE_BYTES = 2 << 20;
 /** Entries of memif's rings, as the logarithm: 2048 buffers of 2 KiB. A side of 2 MiB has 4096 entries. */
 const MEMIF_RING_LOG2 = 11;
