@@ -151,7 +151,8 @@ class IvshmemServer implements Device {
       ...others.flatMap(({ socket, vectors }) => [
         () => announced && socket.send(message(BigInt(client.id))),
         // Guests are not told who is gone; the one whose peer it was looks at the states again.
-        () => native.eventfdSignal(vectors[SECTION_VECTOR_STATE] ?? -1),
+        // That one may be gone too, with its own departure to be told next.
+        () => !socket.closed && native.eventfdSignal(vectors[SECTION_VECTOR_STATE] ?? -1),
       ]),
     );
   }
