@@ -2,20 +2,17 @@
 // Two testpmd processes of one kind that share a memory: ours over RFC 2.1, and DPDK's on net_memif. One is
 // the back-end of a side, the other its peer, which counts.
 import { truncateSync, writeFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { quoteDevarg } from '../../../src/ethdev/devargs.ts';
-import type { Child } from '../../run/child.ts';
 import { DpdkTestpmd } from '../../run/dpdk-testpmd.ts';
 import { OurTestpmd } from '../../run/our-testpmd.ts';
 import type { Testpmd } from '../../run/testpmd.ts';
 import { MBUFS, type TestpmdOptions } from '../../run/testpmd-options.ts';
-import { type Rates, sumOf } from '../../run/testpmd-output.ts';
 import { Watch } from '../../run/watch.ts';
 import type { Workspace } from '../../run/workspace.ts';
 import { type Case, ROLES } from '../cases.ts';
 import { BURST, runBoundMs, type Settings, START_MS } from '../settings.ts';
 import type { BackEnd } from './back-ends.ts';
-import type { BenchPeer } from './peers.ts';
+import { type BenchPeer, PromptPeer } from './peers.ts';
 
 /**
  * As much data as memif has buffers: with less, the cores take lines from each other that are still in use.
@@ -23,8 +20,6 @@ import type { BenchPeer } from './peers.ts';
 const SIDE_BYTES = 2 << 20;
 /** Entries of memif's rings, as the logarithm: 2048 buffers of 2 KiB. A side of 2 MiB has 4096 entries. */
 const MEMIF_RING_LOG2 = 11;
-/** Milliseconds for testpmd to obey 'quit'. */
-const QUIT_MS = 5000;
 
 /** What differs between the two ends of a pair. */
 interface End {
@@ -144,46 +139,5 @@ export class MemifPair extends Pair<DpdkTestpmd> {
       runtimeFolder: this.#folder,
       maxRunMs: runBoundMs(this.settings),
     });
-  }
-}
-
-/** A testpmd at its prompt, whose "show port stats" gives the rates. */
-class PromptPeer implements BenchPeer {
-  readonly dpdkVersion = undefined;
-  readonly #testpmd: Testpmd;
-
-  constructor(testpmd: Testpmd) {
-    this.#testpmd = testpmd;
-  }
-
-  get child(): Child {
-    return this.#testpmd;
-  }
-
-  get pid(): number | undefined {
-    return this.#testpmd.pid;
-  }
-
-  async start(): Promise<void> {
-    await this.#testpmd.prompt(START_MS);
-    await this.#testpmd.startForwarding(START_MS);
-  }
-
-  async measure(seconds: number): Promise<Rates> {
-    await this.#testpmd.statistics(START_MS);
-    await sleep(1000 * seconds);
-    return sumOf(await this.#testpmd.statistics(START_MS));
-  }
-
-  pause(): void {
-    this.#testpmd.pause();
-  }
-
-  resume(): void {
-    this.#testpmd.resume();
-  }
-
-  stop(): Promise<void> {
-    return this.#testpmd.quit(QUIT_MS);
   }
 }

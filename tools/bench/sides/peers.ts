@@ -6,6 +6,7 @@ import { PmdError } from '../../../src/errors.ts';
 import { PeerProcess, type PeerReport } from '../../run/builtin-peer.ts';
 import type { Child } from '../../run/child.ts';
 import { DpdkTestpmd } from '../../run/dpdk-testpmd.ts';
+import type { Testpmd } from '../../run/testpmd.ts';
 import { type Rates, sumOf } from '../../run/testpmd-output.ts';
 import type { Workspace } from '../../run/workspace.ts';
 import { type Case, ROLES } from '../cases.ts';
@@ -43,61 +44,72 @@ const QUIT_MS = 5000;
 const TX_FIRST = 32;
 
 /**
- * DPDK's testpmd at its prompt: "show port stats" prints the rates since the previous query, by testpmd's own
- * clock.
+ * A testpmd at its prompt: "show port stats" prints the rates since the previous query, by testpmd's own
+ * clock. `txFirst`: bursts that begin a mode in which packets circulate.
  */
-class DpdkPeer implements BenchPeer {
-  readonly #testpmd: DpdkTestpmd;
-  readonly #case: Case;
+export class PromptPeer<Kind extends Testpmd = Testpmd> implements BenchPeer {
+  protected readonly testpmd: Kind;
+  readonly #txFirst: number;
 
+  constructor(testpmd: Kind, txFirst = 0) {
+    this.testpmd = testpmd;
+    this.#txFirst = txFirst;
+  }
+
+  get child(): Child {
+    return this.testpmd;
+  }
+
+  get pid(): number | undefined {
+    return this.testpmd.pid;
+  }
+
+  get dpdkVersion(): string | undefined {
+    return undefined;
+  }
+
+  async start(): Promise<void> {
+    await this.testpmd.prompt(START_MS);
+    await this.testpmd.startForwarding(START_MS, this.#txFirst);
+  }
+
+  async measure(seconds: number): Promise<Rates> {
+    await this.testpmd.statistics(START_MS);
+    await sleep(1000 * seconds);
+    return sumOf(await this.testpmd.statistics(START_MS));
+  }
+
+  pause(): void {
+    this.testpmd.pause();
+  }
+
+  resume(): void {
+    this.testpmd.resume();
+  }
+
+  stop(): Promise<void> {
+    return this.testpmd.quit(QUIT_MS);
+  }
+}
+
+class DpdkPeer extends PromptPeer<DpdkTestpmd> {
   constructor(settings: Settings, wanted: Case, sockets: readonly string[], workspace: Workspace) {
-    this.#case = wanted;
     const { queueSize, packed, peerCpu, hugepages } = settings;
     const ring = `queues=1,queue_size=${queueSize},packed_vq=${Number(packed)}`;
-    this.#testpmd = new DpdkTestpmd({
+    const forwardMode = ROLES[wanted.direction].peer;
+    const testpmd = new DpdkTestpmd({
       vdevs: sockets.map((socket, port) => `net_virtio_user${port},path=${socket},${ring}`),
-      ...{ interactive: true, forwardMode: ROLES[wanted.direction].peer, burst: BURST },
+      ...{ interactive: true, forwardMode, burst: BURST },
       ...{ ringSize: queueSize, frameSize: wanted.size, cpu: peerCpu, hugepages },
       name: 'dpdk-testpmd (the peer)',
       runtimeFolder: workspace.folder,
       maxRunMs: runBoundMs(settings),
     });
+    super(testpmd, forwardMode === 'io' ? TX_FIRST : 0);
   }
 
-  get child(): Child {
-    return this.#testpmd;
-  }
-
-  get pid(): number | undefined {
-    return this.#testpmd.pid;
-  }
-
-  get dpdkVersion(): string | undefined {
-    return this.#testpmd.version;
-  }
-
-  async start(): Promise<void> {
-    await this.#testpmd.prompt(START_MS);
-    const goesRound = ROLES[this.#case.direction].peer === 'io';
-    await this.#testpmd.startForwarding(START_MS, goesRound ? TX_FIRST : 0);
-  }
-
-  async measure(seconds: number): Promise<Rates> {
-    await this.#testpmd.statistics(START_MS);
-    await sleep(1000 * seconds);
-    return sumOf(await this.#testpmd.statistics(START_MS));
-  }
-
-  pause(): void {
-    this.#testpmd.pause();
-  }
-
-  resume(): void {
-    this.#testpmd.resume();
-  }
-
-  stop(): Promise<void> {
-    return this.#testpmd.quit(QUIT_MS);
+  override get dpdkVersion(): string | undefined {
+    return this.testpmd.version;
   }
 }
 
