@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Cache, cacheFolder } from './cache.ts';
 
@@ -37,6 +38,15 @@ describe('cache', () => {
     const second = await cache.entry('image', ['a', 2], build);
     expect(second).not.toBe(first);
     expect([builds, readFileSync(join(second, 'content'), 'utf8')]).toEqual([2, '2']);
+  });
+
+  it('builds once for two that ask at the same time', async () => {
+    const slow = async (draft: string) => {
+      await setImmediate();
+      await build(draft);
+    };
+    const paths = await Promise.all([1, 2].map(() => new Cache(folder).entry('image', 1, slow)));
+    expect([builds, new Set(paths).size, readdirSync(folder).length]).toEqual([1, 1, 1]);
   });
 
   it('leaves nothing behind when a build fails', async () => {
