@@ -47,6 +47,7 @@ const UNIT = [
     'bus',
     'pci',
     'packet',
+    'capture',
     'virtio',
     'engines',
     'sections',

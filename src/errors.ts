@@ -158,6 +158,12 @@ const CODES = {
     VPCI_PEER_DOWN: ['no back-end to attack', 'start the back-end first'],
     VPCI_PEER_STOPPED: ['the peer was stopped during its start', 'none: the user requested it'],
   },
+  Captures: {
+    VPCI_CAPTURE_FILE: [
+      'a capture file is malformed, cut short, or none at all',
+      'see the offset in the message; `editcap` of Wireshark repairs what can be repaired',
+    ],
+  },
   'Other tools': {
     VPCI_CARRIES_NETWORK: ["this machine's network runs over the device", 'use --force if that is intended'],
     VPCI_CHILD: ['a program that a tool started failed', 'read its output at the end of the message'],

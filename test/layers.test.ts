@@ -22,6 +22,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ethdev: 'the port API: what an application sees of any port',
   pci: 'configuration space, capabilities, sysfs',
   packet: 'addresses, headers and checksums of packets',
+  capture: 'capture files: pcap and pcapng',
   abi: 'layouts of others as data',
   output: 'text that never blocks the event loop',
   'native.ts': "the addon's contract",

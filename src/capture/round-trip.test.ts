@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Whatever is written in either format is read again: bytes, lengths, times, interfaces.
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fc, test } from '@fast-check/vitest';
+import { describe, expect, it } from 'vitest';
+import { captureFolder, memory, readAll, type Written } from './capture.test-help.ts';
+import { PcapWriter } from './pcap-writer.ts';
+import { PcapngWriter } from './pcapng-writer.ts';
+import { CaptureFile } from './reader.ts';
+import { type CaptureWriter, writePacket } from './writer.ts';
+
+const folder = captureFolder();
+const INTERFACES = [{ name: 'net_null0', filter: 'udp' }, { name: 'net_null1' }, { name: 'ü' }];
+
+const packet: fc.Arbitrary<Written> = fc
+  .record({
+    bytes: fc.uint8Array({ maxLength: 200 }),
+    more: fc.nat(9000),
+    seconds: fc.integer({ min: 0, max: 0xffff_ffff }),
+    nanoseconds: fc.integer({ min: 0, max: 999_999_999 }),
+    interfaceId: fc.nat(INTERFACES.length - 1),
+    direction: fc.constantFrom('unknown', 'in', 'out'),
+  })
+  .map(({ bytes, more, ...rest }) => ({
+    bytes,
+    header: { ...rest, length: bytes.length, originalLength: bytes.length + more },
+  }));
+const packets = fc.array(packet, { maxLength: 40 });
+
+function write(writer: CaptureWriter, all: readonly Written[]): void {
+  for (const { header, bytes } of all) writePacket(writer, header, bytes);
+  writer.statistics(0, { received: all.length, dropped: 1 });
+  writer.flush();
+}
+
+function expectRead(path: string, all: readonly Written[], { unit = 1, named = true } = {}): void {
+  const { packets: read, error } = readAll(path);
+  expect(error).toBeUndefined();
+  expect(read).toEqual(
+    all.map(({ header, bytes }) => ({
+      bytes: Uint8Array.from(bytes),
+      offset: 0,
+      length: header.length,
+      originalLength: header.originalLength,
+      seconds: header.seconds,
+      nanoseconds: Math.floor(header.nanoseconds / unit) * unit,
+      interfaceId: named ? header.interfaceId : 0,
+      linkType: 1,
+    })),
+  );
+}
+
+describe('a written file', () => {
+  test.prop([packets, fc.boolean(), fc.boolean()])(
+    'of pcap is read again, in both orders and resolutions',
+    (all, bigEndian, nanoseconds) => {
+      const { sink, bytes } = memory();
+      write(new PcapWriter({ sink, interfaces: INTERFACES, bigEndian, nanoseconds }), all);
+      expectRead(folder.file(bytes()), all, { unit: nanoseconds ? 1 : 1000, named: false });
+    },
+  );
+
+  test.prop([packets, fc.boolean()])('of pcapng is read again, in both orders', (all, bigEndian) => {
+    const { sink, bytes } = memory();
+    write(new PcapngWriter({ sink, interfaces: INTERFACES, bigEndian, comment: 'ä' }), all);
+    expectRead(folder.file(bytes()), all);
+  });
+
+  test.prop([packets, packets])('of two sections of different order is read on', (first, second) => {
+    const { sink, bytes } = memory();
+    write(new PcapngWriter({ sink, interfaces: INTERFACES, bigEndian: true }), first);
+    write(new PcapngWriter({ sink, interfaces: INTERFACES }), second);
+    expectRead(folder.file(bytes()), [...first, ...second]);
+  });
+
+  it('is longer than every buffer, and can be read again from its start', () => {
+    const { sink, bytes } = memory();
+    const writer = new PcapngWriter({ sink, interfaces: INTERFACES });
+    const sizes = [262_144, 0, 1, 262_143, 1500, 262_144, 262_144, 60];
+    const all = sizes.map(
+      (length, i): Written => ({
+        bytes: new Uint8Array(length).fill(i + 1),
+        header: {
+          length,
+          originalLength: length,
+          seconds: 1,
+          nanoseconds: i,
+          interfaceId: 1,
+          direction: 'in',
+        },
+      }),
+    );
+    write(writer, all);
+    expect(writer.total).toBe(bytes().length);
+    const path = folder.file(bytes());
+    expectRead(path, all);
+    const file = CaptureFile.open(path);
+    const count = () => {
+      let n = 0;
+      while (file.next() !== undefined) n++;
+      return n;
+    };
+    expect([count(), file.rewind(), count()]).toEqual([8, undefined, 8]);
+    file.close();
+    file.close();
+    expect(() => file.rewind()).not.toThrow();
+    file.close();
+  });
+});
+
+describe.skipIf(!existsSync('/usr/bin/tshark'))('tshark', () => {
+  it.each([true, false])('reads times, lengths and interfaces of ours (big-endian: %s)', (bigEndian) => {
+    const { sink, bytes } = memory();
+    const all: Written[] = [0, 1, 2].map((i) => ({
+      bytes: new Uint8Array(60 + i),
+      header: {
+        length: 60 + i,
+        originalLength: 100,
+        seconds: 1_700_000_000 + i,
+        nanoseconds: 123_456_789,
+        interfaceId: i,
+        direction: 'out',
+      },
+    }));
+    write(new PcapngWriter({ sink, interfaces: INTERFACES, bigEndian }), all);
+    const fields = ['frame.time_epoch', 'frame.cap_len', 'frame.len', 'frame.interface_name'];
+    const out = execFileSync(
+      'tshark',
+      ['-r', folder.file(bytes()), '-T', 'fields', ...fields.flatMap((field) => ['-e', field])],
+      { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
+    );
+    expect(out).toMatch(/^1700000000\.123456789\t60\t100\tnet_null0\n/);
+    expect(out.trim().split('\n')).toHaveLength(3);
+  });
+});
