@@ -167,10 +167,15 @@ const CODES = {
   'Other tools': {
     VPCI_CARRIES_NETWORK: ["this machine's network runs over the device", 'use --force if that is intended'],
     VPCI_CHILD: ['a program that a tool started failed', 'read its output at the end of the message'],
-    VPCI_CHECK: ['npm start: frames were lost or corrupted', 'read the output of each part'],
+    VPCI_CHECK: ['frames were lost or corrupted', 'read the output of each part'],
     VPCI_NO_TRAFFIC: ['no packets passed', 'check that peer and driver run, and read their output'],
     VPCI_BENCH: ['the peer cannot take part in this case', 'use --peer dpdk'],
     VPCI_NO_DPDK: ['dpdk-testpmd is not installed', 'install the packages that the message names'],
+    VPCI_NO_OVS: ['Open vSwitch with DPDK is not installed', 'install the package that the message names'],
+    VPCI_NO_HUGEPAGES: [
+      'the comparison needs more free hugepages than there are',
+      'reserve them as root, as the message says',
+    ],
     VPCI_RIG: ['the VM rig cannot start', 'follow the message; docs/vm-rig.md has the requirements'],
     VPCI_RIG_PROJECT: ['the project is not built', 'npm ci && npm run build'],
     VPCI_RIG_GUEST: ['a guest did not boot or does not answer', 'read the console log'],

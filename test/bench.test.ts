@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-bench as a user runs it. Figures are only checked for existence, because other tests run at the
 // same time.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { dpdkMissing, memifMissing } from './support/dpdk.ts';
+import { findProgram } from '../tools/run/programs.ts';
+import { dpdkMissing, memifMissing, ovsMissing } from './support/dpdk.ts';
 import { type Ended, runTool } from './support/run-tool.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-'));
@@ -16,7 +17,7 @@ describe('vhost-pci-bench', () => {
   it('prints its help', async () => {
     const { code, stdout } = await bench('--help');
     expect(code).toBe(0);
-    for (const word of ['loopback', 'limit', 'in-place', 'latency', 'interrupts', 'memif'])
+    for (const word of ['loopback', 'limit', 'in-place', 'latency', 'interrupts', 'memif', 'ovs'])
       expect(stdout).toContain(word);
   });
 
@@ -133,6 +134,35 @@ describe('vhost-pci-bench', () => {
     );
     expect([code, stderr.includes('round 1 of 1: ours, copying')], stderr).toEqual([0, true]);
     expect(stdout).toMatch(/│ tx-64 +│ copying +│ +\d+\.\d\d │ +\d+\.\d\d │/);
+  });
+
+  it.skipIf(ovsMissing())(
+    'compares VM ends over Open vSwitch with ours',
+    async () => {
+      const { code, stdout, stderr } = await bench(
+        ...['ovs', '--cases', 'to-pmd,relay', '--flows', 'normal', '--sizes', '64', '--no-tune'],
+        ...['--rounds', '1', '--seconds', '0.4'],
+      );
+      expect([code, stderr], stderr).toEqual([
+        0,
+        expect.stringContaining('guest, switch, guest: 30000 frames'),
+      ]);
+      expect(stdout).toMatch(/│ to-pmd-64 │ normal +│ +\d+\.\d\d │ +\d+\.\d\d │/);
+      expect(stdout).toMatch(/│ relay-64 /);
+      expect(stdout).toContain('OVS normal: pmd-rxq-affinity 0:');
+    },
+    300_000,
+  );
+
+  it.skipIf(dpdkMissing())('says what to install when Open vSwitch is missing', async () => {
+    const dpdkOnly = mkdtempSync(join(tmpdir(), 'path-'));
+    symlinkSync(`${findProgram('dpdk-testpmd')}`, join(dpdkOnly, 'dpdk-testpmd'));
+    const { code, stderr } = await runTool('tools/bench/main.ts', ['ovs'], { PATH: dpdkOnly });
+    rmSync(dpdkOnly, { recursive: true });
+    expect([code, stderr.split('\n').at(-2)]).toEqual([
+      1,
+      expect.stringMatching(/^vhost-pci-bench: Open vSwitch .* apt-get install .*openvswitch-switch-dpdk/),
+    ]);
   });
 
   it('compares in-place work with copying', async () => {

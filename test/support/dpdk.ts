@@ -4,6 +4,7 @@
 import type { PmdError } from '../../src/errors.ts';
 import { hugepagesFree as freePages, requireMemif } from '../../tools/run/dpdk.ts';
 import { DpdkTestpmd } from '../../tools/run/dpdk-testpmd.ts';
+import { requireOvs } from '../../tools/run/ovs.ts';
 import { findProgram } from '../../tools/run/programs.ts';
 import { latestOf, type TestpmdStatistics } from '../../tools/run/testpmd-output.ts';
 
@@ -43,6 +44,18 @@ export function memifMissing(): string | false {
   try {
     requireMemif();
     return false;
+  } catch (error) {
+    return (error as PmdError).message;
+  }
+}
+
+/** Why tests with Open vSwitch are skipped; false as for dpdkMissing. */
+export function ovsMissing(): string | false {
+  const missing = dpdkMissing();
+  if (missing || inCi()) return missing;
+  try {
+    requireOvs();
+    return hugepagesFree(900) ? false : 'Open vSwitch with DPDK needs hugepages';
   } catch (error) {
     return (error as PmdError).message;
   }

@@ -25,6 +25,8 @@ export interface Round {
   readonly ratio: number;
   /** The smallest share of its CPU that a poll loop had in any slice that counts. */
   readonly share: number;
+  /** Likewise for packets per CPU second, in millions; undefined where the kernel does not tell CPU times. */
+  readonly perCpu?: { readonly a: number; readonly b: number; readonly ratio: number } | undefined;
   readonly dpdkVersion: string | undefined;
 }
 
@@ -132,8 +134,22 @@ export function roundOf(pairs: readonly Pair[]): Omit<Round, 'dpdkVersion'> {
     b: mean(bs),
     ratio: pairedRatio(as, bs).median,
     share: Math.min(...pairs.map(shareOf)),
+    perCpu: perCpuOf(pairs),
   };
 }
+
+function perCpuOf(pairs: readonly Pair[]): Round['perCpu'] {
+  const known = pairs.filter((pair) => pair.every(({ cpus = 0 }) => cpus > 0));
+  if (known.length < pairs.length) return undefined;
+  const [as, bs] = [0, 1].map((side) => known.map((pair) => perCpu(pair[side] as Slice)));
+  return {
+    a: mean(as as number[]),
+    b: mean(bs as number[]),
+    ratio: pairedRatio(as as number[], bs as number[]).median,
+  };
+}
+
+const perCpu = ({ mpps, cpus = 1 }: Slice): number => mpps / cpus;
 
 const describe = ([nameA, nameB]: readonly [string, string], { a, b, ratio, share }: Round): string =>
   `${nameA} ${a.toFixed(2)} Mpps, ${nameB} ${b.toFixed(2)} Mpps, ratio ${ratio.toFixed(2)}${disturbance(share)}`;

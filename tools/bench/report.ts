@@ -64,9 +64,10 @@ export function settingsLine({ peer, rounds, seconds, queueSize, packed, copying
   return `${rounds} ${rounds === 1 ? 'round' : 'rounds'} of ${seconds} s, peer ${peer}, ${rings}${copying ? ', ours copying through mbufs' : ''}`;
 }
 
-export function machineLine({ cpu, cpus, kernel, node, dpdk, hugepages }: Machine): string {
+export function machineLine({ cpu, cpus, kernel, node, dpdk, ovs, hugepages }: Machine): string {
   const parts = [`${cpu}, ${cpus} CPUs`, `Linux ${kernel}`, `Node ${node}`];
   if (dpdk !== null) parts.push(`DPDK ${dpdk}`);
+  if (ovs !== undefined) parts.push(`Open vSwitch ${ovs}`);
   return [...parts, hugepages ? 'hugepages' : 'no hugepages'].join('; ');
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Settings of all runs of a suite, the same for both sides of a comparison.
+import { PmdError } from '../../src/errors.ts';
 import { TRAFFIC_BOUND_MS } from './until-traffic.ts';
 
 export const PEERS = ['dpdk', 'builtin'] as const;
@@ -39,3 +40,12 @@ export const START_MS = 60_000;
  */
 export const runBoundMs = (settings: Settings): number =>
   1000 * (2 * WARM_UP_SECONDS + 16 * settings.seconds) + 4 * (START_MS + TRAFFIC_BOUND_MS);
+
+/** Throws VPCI_NO_HUGEPAGES where a side cannot do without. */
+export function requireHugepages({ hugepages }: Settings): void {
+  if (hugepages) return;
+  throw new PmdError(
+    'VPCI_NO_HUGEPAGES',
+    "Open vSwitch with DPDK needs hugepages: as root, 'echo 1024 > /proc/sys/vm/nr_hugepages'",
+  );
+}

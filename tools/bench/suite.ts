@@ -27,6 +27,8 @@ export interface Results<Row> {
   readonly rows: readonly Row[];
   /** Undefined when DPDK did not run. */
   readonly dpdkVersion: string | undefined;
+  /** When Open vSwitch ran. */
+  readonly ovsVersion?: string | undefined;
 }
 
 /** `Own` is the type of the suite's own options; a row holds a case's results. */
@@ -78,8 +80,8 @@ async function runSuite<Own extends OptionValues, Row>(
   const cpus = `CPU ${settings.backEndCpu} against CPU ${settings.peerCpu}`;
   tell(`${spec.name}: ${cases.map(({ name }) => name).join(', ')}; ${settingsLine(settings)}, ${cpus}`);
   const plan = { settings, cases, workspace: new Workspace(), progress: tell };
-  const { rows, dpdkVersion } = await spec.run(plan, options);
-  const machine = describeMachine(dpdkVersion, settings.hugepages);
+  const { rows, dpdkVersion, ovsVersion } = await spec.run(plan, options);
+  const machine = describeMachine(dpdkVersion, settings.hugepages, ovsVersion);
   print(spec.table(rows));
   const note = footnote(rows);
   if (note !== undefined) print(note);

@@ -24,6 +24,10 @@ export interface PeerProcessOptions {
   readonly hugepages?: boolean;
   /** Check the sequence and checksum of received frames; true. */
   readonly check?: boolean;
+  /** Mode 'both': send so many frames, wait until they are back, and exit. */
+  readonly count?: number;
+  /** Mode 'both': most frames that are out at a time. */
+  readonly window?: number;
   /** Seconds between reports; when left out, only the final report is printed. */
   readonly statsPeriod?: number;
   /** Mode 'latency': frames per second; warm-up and own stall as on the peer's command line. */
@@ -93,6 +97,8 @@ function commandLine(options: PeerProcessOptions): string[] {
     ...given('--queues', options.queues),
     ...given('--queue-size', options.queueSize),
     ...given('--stats-period', options.statsPeriod),
+    ...given('--count', options.count),
+    ...given('--window', options.window),
     ...given('--rate', options.rate),
     ...given('--warm-up', options.warmUp),
     ...given('--own-stall', options.ownStall),

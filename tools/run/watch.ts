@@ -20,6 +20,11 @@ export class Watch {
     return child;
   }
 
+  /** The processes that run. */
+  get pids(): number[] {
+    return this.#children.flatMap(({ pid, exit }) => (pid === undefined || exit !== undefined ? [] : [pid]));
+  }
+
   /** The result of `work`. Throws VPCI_CHILD as soon as a child has ended or was stopped from outside. */
   async during<T>(work: () => Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;

@@ -10,16 +10,23 @@ export interface Machine {
   readonly node: string;
   /** DPDK's version as its testpmd reports it; null when DPDK did not run. */
   readonly dpdk: string | null;
+  /** Open vSwitch's version; left out when it did not run. */
+  readonly ovs?: string;
   readonly hugepages: boolean;
 }
 
-export function describeMachine(dpdk: string | undefined, hugepages: boolean): Machine {
+export function describeMachine(
+  dpdk: string | undefined,
+  hugepages: boolean,
+  ovs: string | undefined = undefined,
+): Machine {
   return {
     cpu: cpuModel(),
     cpus: cpus().length,
     kernel: release(),
     node: process.version,
     dpdk: dpdk ?? null,
+    ...(ovs === undefined ? {} : { ovs }),
     hugepages,
   };
 }

@@ -15,6 +15,8 @@ export interface Slice {
   readonly mpps: number;
   /** The CPU share of the more disturbed of the two poll loops, 0 to 1. */
   readonly share: number;
+  /** CPUs that all processes of the side used together; undefined where the kernel does not tell. */
+  readonly cpus?: number | undefined;
 }
 
 export class Side {
@@ -71,10 +73,12 @@ export class Side {
     const peer = this.#peer as BenchPeer;
     const pids = [this.backEnd.pid, peer.pid];
     const meters = pids.flatMap((pid) => (pid === undefined ? [] : [new CpuMeter(pid)]));
+    const all = this.backEnd.watch.pids.map((pid) => new CpuMeter(pid));
     const rates = await peer.measure(seconds);
+    const cpus = sumKnown(all.map((meter) => meter.total()));
     const share = Math.min(1, ...meters.map((meter) => meter.share() ?? 1));
     const pps = rates[ROLES[this.#case.direction].rate];
-    if (pps > 0) return { mpps: pps / 1e6, share };
+    if (pps > 0) return { mpps: pps / 1e6, share, cpus };
     throw new PmdError(
       'VPCI_NO_TRAFFIC',
       `Failed to measure ${this.#case.name}: no packet passed in ${seconds} s`,
@@ -87,3 +91,7 @@ export class Side {
     await stopAll([this.#peer, this.backEnd]);
   }
 }
+
+/** Undefined when one of the values is. */
+const sumKnown = (values: readonly (number | undefined)[]): number | undefined =>
+  values.reduce((sum, value) => (sum === undefined || value === undefined ? undefined : sum + value), 0);

@@ -6,6 +6,7 @@ import { idleTable, interruptTable } from './interrupts.ts';
 import { limitTable } from './limit.ts';
 import { type LoopbackRow, loopbackTable } from './loopback.ts';
 import { memifTable } from './memif.ts';
+import { ovsTable } from './ovs.ts';
 
 const ROW: LoopbackRow = {
   case: 'rx-64',
@@ -39,6 +40,20 @@ describe('the table', () => {
   it('shows net_memif beside our sections, a line per mode', () => {
     const table = memifTable([{ ...ROW, mode: 'in-place', memif_mpps: 9 }]);
     expect(cells(table, 3)).toEqual(['', 'rx-64', 'in-place', '8.12', '9.00', '0.90', '0.80', '1.00', '']);
+  });
+
+  it('shows Open vSwitch beside ours, with the settings that the switch had', () => {
+    const row = {
+      ...{ ...ROW, case: 'both-64', flows: 'fixed' as const, ovs_mpps: 2, ovs_lost: 0.001 },
+      ...{ ovs_cycles_per_packet: 269.1, ovs_settings: 'tx-flush-interval 0' },
+      per_cpu: { ours: 4, ovs: 1, ratio: { median: 4, min: 4, max: 4 } },
+    };
+    const table = ovsTable([row]);
+    expect(cells(table, 3)).toEqual([
+      ...['', 'both-64', 'fixed', '8.12', '2.00', '0.90', '0.80', '1.00', '4.00', '269', '0.10 %', ''],
+    ]);
+    expect(table).toContain('\nOVS fixed: tx-flush-interval 0');
+    expect(cells(ovsTable([{ ...row, per_cpu: null }]), 3)?.[8]).toBe('-');
   });
 
   it('shows interrupt mode beside polling, and the CPU use when idle', () => {

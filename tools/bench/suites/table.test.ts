@@ -22,7 +22,7 @@ const WITH_ONE_PEER = COMMON.filter((option) => option !== '--peer');
 
 describe('the suites', () => {
   it('each have a subcommand, in this order', () => {
-    const names = ['loopback', 'limit', 'in-place', 'interrupts', 'latency', 'memif'];
+    const names = ['loopback', 'limit', 'in-place', 'interrupts', 'latency', 'memif', 'ovs'];
     expect(SUITES.map(({ name }) => name)).toEqual(names);
     expect(program.commands.map((command) => command.name())).toEqual(names);
   });
@@ -33,6 +33,7 @@ describe('the suites', () => {
     ['in-place', ['--cases', '--sizes', ...COMMON]],
     ['interrupts', ['--cases', '--sizes', ...COMMON]],
     ['latency', ['--against', '--mode', '--load', '--rate', '--sizes', ...WITH_ONE_PEER]],
+    ['ovs', ['--cases', '--flows', '--copying', '--no-tune', '--sizes', ...WITH_ONE_PEER]],
     ['memif', ['--modes', '--cases', '--sizes', ...WITH_ONE_PEER]],
   ])('%s has its own options, then the common ones', (name, options) => {
     expect(optionsOf(name)).toEqual(options);

@@ -7,5 +7,6 @@ import { latency } from './latency.ts';
 import { limit } from './limit.ts';
 import { loopback } from './loopback.ts';
 import { memif } from './memif.ts';
+import { ovs } from './ovs.ts';
 
-export const SUITES: readonly Suite[] = [loopback, limit, inPlace, interrupts, latency, memif];
+export const SUITES: readonly Suite[] = [loopback, limit, inPlace, interrupts, latency, memif, ovs];

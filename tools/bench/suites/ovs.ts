@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The suite "ovs": two VM ends over Open vSwitch with DPDK, and over this driver, with the same two CPUs.
+import { wordList } from '../../run/arguments.ts';
+import { ovsVersion, requireOvs } from '../../run/ovs.ts';
+import type { Case, Direction } from '../cases.ts';
+import { type Spread, spread } from '../instruments/statistics.ts';
+import { sizesOption } from '../options.ts';
+import { choiceText, type OvsChoice, PLAIN_OVS, strongestOvs } from '../ovs-tuning.ts';
+import { compare, type PairedRow } from '../paired-rounds.ts';
+import { fixed, type RoundFigures, render, roundFigures, spreadCells } from '../report.ts';
+import { BURST, requireHugepages } from '../settings.ts';
+import { OurBackEnd } from '../sides/back-ends.ts';
+import { checkOrder } from '../sides/order-check.ts';
+import { FLOWS, type Flows, OvsBackEnd } from '../sides/ovs.ts';
+import { OurRelay } from '../sides/vm-ends.ts';
+import { defineSuite, type Plan, type Results } from '../suite.ts';
+
+const WAYS = ['to-pmd', 'from-pmd', 'both', 'relay'] as const;
+type Way = (typeof WAYS)[number];
+const DIRECTION: Readonly<Record<Way, Direction>> = {
+  'to-pmd': 'rx',
+  'from-pmd': 'tx',
+  both: 'io',
+  relay: 'relay',
+};
+/** Bursts that each guest behind the switch sends first. */
+const TX_FIRST = 32;
+
+export interface OvsRow extends RoundFigures {
+  readonly case: string;
+  readonly flows: Flows;
+  /** Medians of the rounds in Mpps: packets that arrived, each way. */
+  readonly ours_mpps: number;
+  readonly ovs_mpps: number;
+  /** Million packets per CPU second of all processes of a side; null where the kernel does not tell. */
+  readonly per_cpu: { readonly ours: number; readonly ovs: number; readonly ratio: Spread } | null;
+  /** The switch's own figure: its poll thread, empty polls not counted. */
+  readonly ovs_cycles_per_packet?: number;
+  /** Share of the packets sent into the switch in the windows that never arrived; they are in no figure. */
+  readonly ovs_lost: number;
+  readonly ovs_settings: string;
+}
+
+export const ovs = defineSuite({
+  name: 'ovs',
+  description: 'two VM ends over Open vSwitch with DPDK and over this driver, on the same two CPUs',
+  notes: `to-pmd and from-pmd are one way between a guest with this driver and one with
+virtio-net; both is both ways between them; relay is both ways between two
+guests with virtio-net, and this driver relays. Behind the switch all guests
+have virtio-net. The switch has one CPU and both guests the other, polled by
+one loop; this driver has one CPU, and its peers the other. One way, our driver
+copies whole frames through mbufs; both ways and in relays it copies once,
+unless --copying is given. Rates are of packets that arrived, each way.`,
+  needsDpdk: true,
+  peer: 'dpdk',
+  options: (command) =>
+    command
+      .option('--cases <list>', `any of ${WAYS.join(', ')}`, wordList(WAYS), [...WAYS] as Way[])
+      .option('--flows <list>', 'fixed: a flow per port; normal: learnt addresses', wordList(FLOWS), [
+        ...FLOWS,
+      ])
+      .option('--copying', 'our driver copies every packet through mbufs')
+      .option('--no-tune', "do not try which of the switch's settings are the fastest here")
+      .option(...sizesOption([64, 512, 1518])),
+  cases: ({ cases, sizes }) =>
+    cases.flatMap((way) =>
+      sizes.map((size) => ({ name: `${way}-${size}`, direction: DIRECTION[way], size })),
+    ),
+  run: (plan, { flows, tune }) => run(plan, flows, tune),
+  table: ovsTable,
+});
+
+async function run(plan: Plan, flows: readonly Flows[], tune: boolean): Promise<Results<OvsRow>> {
+  requireOvs();
+  requireHugepages(plan.settings);
+  await checkPaths(plan);
+  const rows: OvsRow[] = [];
+  let dpdkVersion: string | undefined;
+  for (const kind of flows) {
+    const choice = tune ? await strongestOvs(plan, kind) : PLAIN_OVS;
+    for (const wanted of plan.cases) {
+      const compared = await compareWith(plan, wanted, kind, choice);
+      dpdkVersion ??= compared.dpdkVersion;
+      rows.push(compared.row);
+    }
+  }
+  return { rows, dpdkVersion, ovsVersion: await ovsVersion() };
+}
+
+const isOneWay = ({ direction }: Case): boolean => direction === 'rx' || direction === 'tx';
+
+const guestsOf = (wanted: Case, mergeable: boolean) => ({
+  ...{ forwardMode: 'io', burst: BURST, size: wanted.size, mergeable, txFirst: TX_FIRST },
+  receivers: isOneWay(wanted) ? 1 : 2,
+});
+
+const ovsSide = ({ settings, workspace }: Plan, wanted: Case, flows: Flows, choice: OvsChoice) =>
+  new OvsBackEnd({ ...settings, queueSize: choice.queueSize ?? settings.queueSize }, workspace, {
+    ...{ flows, tuning: choice, ports: 2, oneWay: isOneWay(wanted) },
+    guests: guestsOf(wanted, choice.mergeable),
+  });
+
+function ourSide({ settings, workspace }: Plan, wanted: Case) {
+  if (wanted.direction === 'relay') return new OurRelay(settings, wanted, workspace, guestsOf(wanted, true));
+  const copying = settings.copying || isOneWay(wanted);
+  return new OurBackEnd({ ...settings, copying }, wanted, workspace);
+}
+
+/** Every path that is to be measured, once, at the smallest frame size. */
+async function checkPaths(plan: Plan): Promise<void> {
+  const { settings, cases } = plan;
+  const [{ size } = { size: 64 }] = cases;
+  const circulating = [...new Set(cases.map(({ direction }) => (direction === 'relay' ? direction : 'io')))];
+  for (const direction of circulating) {
+    const wanted: Case = { name: direction, direction, size };
+    const path = direction === 'relay' ? 'guest, relay, guest' : 'guest, PMD guest';
+    const { frames } = await checkOrder(path, ourSide(plan, wanted), settings, size);
+    plan.progress(`${path}: ${frames} frames there and back, in order, none lost`);
+  }
+  const wanted: Case = { name: 'switch', direction: 'relay', size };
+  const { frames } = await checkOrder(
+    'guest, switch, guest',
+    ovsSide(plan, wanted, 'fixed', PLAIN_OVS),
+    settings,
+    size,
+  );
+  plan.progress(`guest, switch, guest: ${frames} frames there and back, in order, none lost`);
+}
+
+async function compareWith(
+  plan: Plan,
+  wanted: Case,
+  flows: Flows,
+  choice: OvsChoice,
+): Promise<{ row: OvsRow; dpdkVersion: string | undefined }> {
+  const switches: OvsBackEnd[] = [];
+  const { rows, dpdkVersion } = await compare({
+    ...plan,
+    cases: [wanted],
+    names: ['ours', `OVS ${flows}`],
+    createA: () => ourSide(plan, wanted),
+    createB: () => {
+      const side = ovsSide(plan, wanted, flows, choice);
+      switches.push(side);
+      return side;
+    },
+  });
+  const [row] = rows as [PairedRow];
+  const cycles = switches.at(-1)?.cyclesPerPacket();
+  return {
+    dpdkVersion,
+    row: {
+      ...{ case: row.case, flows, ours_mpps: row.a, ovs_mpps: row.b, per_cpu: perCpu(row) },
+      ...(cycles === undefined ? {} : { ovs_cycles_per_packet: cycles }),
+      ovs_lost: Math.max(...switches.map(({ lost }) => lost)),
+      ovs_settings: choiceText(choice, plan.settings),
+      ...roundFigures(row),
+    },
+  };
+}
+
+function perCpu({ rounds }: PairedRow): OvsRow['per_cpu'] {
+  const known = rounds.flatMap((round) => round.perCpu ?? []);
+  if (known.length < rounds.length) return null;
+  const [ours, theirs] = [known.map(({ a }) => a), known.map(({ b }) => b)];
+  return {
+    ours: spread(ours).median,
+    ovs: spread(theirs).median,
+    ratio: spread(known.map(({ ratio }) => ratio)),
+  };
+}
+
+export function ovsTable(rows: readonly OvsRow[]): string {
+  const table = render(
+    [
+      ...['case', 'flows', 'ours Mpps', 'OVS Mpps', 'ratio: median', 'min', 'max'],
+      'per CPU s',
+      'OVS cycles',
+      'lost',
+    ],
+    rows.map((row) => [
+      ...[row.case, row.flows, fixed(row.ours_mpps), fixed(row.ovs_mpps)],
+      ...spreadCells(row.ratio, row.disturbed),
+      fixed(row.per_cpu?.ratio.median),
+      fixed(row.ovs_cycles_per_packet, 0),
+      `${(100 * row.ovs_lost).toFixed(2)} %`,
+    ]),
+    [0, 1],
+  );
+  const settings = FLOWS.flatMap((flows) => {
+    const row = rows.find((each) => each.flows === flows);
+    return row === undefined ? [] : [`OVS ${flows}: ${row.ovs_settings}`];
+  });
+  return [
+    table,
+    'two CPUs a side: switch | both guests; ours: PMD | the virtio-net guests',
+    'per CPU s: ratio of packets per CPU second of all processes; lost: share that the switch dropped',
+    ...settings,
+  ].join('\n');
+}
