@@ -337,14 +337,15 @@ export interface Native {
   // --- os: sockets, events ---------------------------------------------------------------------------------
   /**
    * Unix stream socket, listening, non-blocking, close-on-exec. A stale socket file is replaced, a live one
-   * is EADDRINUSE. No client can connect before the file has its mode and owner.
+   * is EADDRINUSE. No client can connect before the file has its mode and owner. With `messages`, a socket of
+   * type SOCK_SEQPACKET, whose messages keep their bounds.
    */
-  unixListen(path: string, access?: SocketAccess): number;
+  unixListen(path: string, access?: SocketAccess, messages?: boolean): number;
   /** Numeric ids of names; -1 for an unknown name. */
   userId(name: string): number;
   groupId(name: string): number;
-  /** Connected unix stream socket, non-blocking, close-on-exec. */
-  unixConnect(path: string): number;
+  /** Connected unix socket of a type as in unixListen, non-blocking, close-on-exec. */
+  unixConnect(path: string, messages?: boolean): number;
   /** A connected pair, non-blocking; for tests. */
   socketPair(): [number, number];
   /** The next connection, non-blocking; -1 if there is none. */

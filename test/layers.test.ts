@@ -11,6 +11,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Top to bottom, with the purpose of each; a folder imports from itself and from those below it. */
 const REASONS: Readonly<Record<string, string>> = {
   testpmd: "the CLI in testpmd's dialect",
+  telemetry: "DPDK's telemetry socket, and metrics, of the ports of this process",
   lcore: 'pinned threads that run poll loops',
   drivers: 'what makes a port of a device string, and the ports that are open',
   ivshmem: 'files and ivshmem devices as carriers of sections',

@@ -26,9 +26,15 @@ SocketAccess Access(const Napi::Value& value) {
   return access;
 }
 
+// Whether messages keep their bounds.
+SocketKind Kind(const Napi::Value& value) {
+  if (value.IsUndefined()) return SocketKind::kStream;
+  return arg::Bool(value, "messages") ? SocketKind::kSeqpacket : SocketKind::kStream;
+}
+
 Napi::Value Listen(const Napi::CallbackInfo& info) {
   const std::string path = arg::String(info[0], "path");
-  const int fd = UnixListen(path.c_str(), Access(info[1]));
+  const int fd = UnixListen(path.c_str(), Access(info[1]), Kind(info[2]));
   return Napi::Number::New(info.Env(), Check(info.Env(), fd, "listen", path));
 }
 
@@ -43,7 +49,8 @@ Napi::Value GroupId(const Napi::CallbackInfo& info) {
 
 Napi::Value Connect(const Napi::CallbackInfo& info) {
   const std::string path = arg::String(info[0], "path");
-  return Napi::Number::New(info.Env(), Check(info.Env(), UnixConnect(path.c_str()), "connect", path));
+  const int fd = UnixConnect(path.c_str(), Kind(info[1]));
+  return Napi::Number::New(info.Env(), Check(info.Env(), fd, "connect", path));
 }
 
 Napi::Value Pair(const Napi::CallbackInfo& info) {

@@ -21,8 +21,8 @@ namespace {
 
 constexpr int kSocketFlags = SOCK_NONBLOCK | SOCK_CLOEXEC;
 
-int Socket() {
-  const int fd = socket(AF_UNIX, SOCK_STREAM | kSocketFlags, 0);
+int Socket(SocketKind kind) {
+  const int fd = socket(AF_UNIX, static_cast<int>(kind) | kSocketFlags, 0);
   return fd < 0 ? -errno : fd;
 }
 
@@ -35,8 +35,8 @@ int Address(const char* path, sockaddr_un* out) {
   return 0;
 }
 
-int ConnectTo(const sockaddr_un& address) {
-  const int fd = Socket();
+int ConnectTo(const sockaddr_un& address, SocketKind kind) {
+  const int fd = Socket(kind);
   if (fd < 0) return fd;
   if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
   const int error = -errno;
@@ -46,10 +46,10 @@ int ConnectTo(const sockaddr_un& address) {
 
 // A server that died leaves its socket file behind, and connections to it are refused. Nothing else may be
 // removed.
-bool RemoveStale(const sockaddr_un& address) {
+bool RemoveStale(const sockaddr_un& address, SocketKind kind) {
   struct statx status;
   if (StatusOfLink(address.sun_path, &status) < 0 || !S_ISSOCK(status.stx_mode)) return false;
-  const int probe = ConnectTo(address);
+  const int probe = ConnectTo(address, kind);
   if (probe >= 0) close(probe);
   return probe == -ECONNREFUSED && unlink(address.sun_path) == 0;
 }
@@ -81,9 +81,9 @@ int Bind(int fd, const sockaddr_un& address, const SocketAccess& access) {
   return bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 ? -errno : 0;
 }
 
-int BindAndListen(int fd, const sockaddr_un& address, const SocketAccess& access) {
+int BindAndListen(int fd, const sockaddr_un& address, const SocketAccess& access, SocketKind kind) {
   int error = Bind(fd, address, access);
-  if (error == -EADDRINUSE && RemoveStale(address)) error = Bind(fd, address, access);
+  if (error == -EADDRINUSE && RemoveStale(address, kind)) error = Bind(fd, address, access);
   if (error != 0) return error;
   error = SetAccess(address.sun_path, access);
   if (error == 0 && listen(fd, SOMAXCONN) == 0) return 0;
@@ -112,12 +112,12 @@ void TakeFds(msghdr* message, size_t max_fds, Received* out) {
 
 }  // namespace
 
-int UnixListen(const char* path, const SocketAccess& access) {
+int UnixListen(const char* path, const SocketAccess& access, SocketKind kind) {
   sockaddr_un address;
   if (const int error = Address(path, &address)) return error;
-  const int fd = Socket();
+  const int fd = Socket(kind);
   if (fd < 0) return fd;
-  if (const int error = BindAndListen(fd, address, access)) {
+  if (const int error = BindAndListen(fd, address, access, kind)) {
     close(fd);
     return error;
   }
@@ -140,10 +140,10 @@ int64_t FindGroup(const char* name) {
   return found ? int64_t{found->gr_gid} : -1;
 }
 
-int UnixConnect(const char* path) {
+int UnixConnect(const char* path, SocketKind kind) {
   sockaddr_un address;
   if (const int error = Address(path, &address)) return error;
-  return ConnectTo(address);
+  return ConnectTo(address, kind);
 }
 
 int UnixPair(int out[2]) { return socketpair(AF_UNIX, SOCK_STREAM | kSocketFlags, 0, out) < 0 ? -errno : 0; }

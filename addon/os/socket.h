@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Unix stream sockets that carry descriptors, all non-blocking and close-on-exec. Functions return a
-// descriptor, a count or 0, or a negative errno.
+// Unix sockets that carry descriptors, all non-blocking and close-on-exec. Functions return a descriptor, a
+// count or 0, or a negative errno.
 #pragma once
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -27,14 +28,17 @@ struct SocketAccess {
   gid_t gid = static_cast<gid_t>(-1);
 };
 
+// Bytes in order, or whole messages in order (DPDK's telemetry).
+enum class SocketKind : int { kStream = SOCK_STREAM, kSeqpacket = SOCK_SEQPACKET };
+
 // Listens. A stale socket file, with no listener, is replaced; -EADDRINUSE if it has one or is not a socket.
 // Nobody can connect before the file has its mode and owner.
-int UnixListen(const char* path, const SocketAccess& access = {});
+int UnixListen(const char* path, const SocketAccess& access = {}, SocketKind kind = SocketKind::kStream);
 // The numeric id for a name, or -1.
 int64_t FindUser(const char* name);
 int64_t FindGroup(const char* name);
 // Connects. -EAGAIN if the listener's backlog is full.
-int UnixConnect(const char* path);
+int UnixConnect(const char* path, SocketKind kind = SocketKind::kStream);
 int UnixPair(int out[2]);
 // The next connection; -EAGAIN if there is none.
 int UnixAccept(int fd);

@@ -4,6 +4,8 @@
 import { parseFileSystems } from '../bus/memory-files.ts';
 import { parseCoremask, parseLcores } from '../lcore/lcore-list.ts';
 import { parsePciAddress } from '../pci/address.ts';
+import { parseMetricsAddress } from '../telemetry/metrics-server.ts';
+import { prefixFault } from '../telemetry/socket-path.ts';
 import { type OptionRow, UsageError, wholeNumber } from './getopt.ts';
 import type { EalSettings } from './settings.ts';
 
@@ -81,6 +83,40 @@ export const ealOptions: readonly Row[] = [
     },
   },
   {
+    long: ['file-prefix'],
+    arg: 'NAME',
+    help: 'name of this process for dpdk-telemetry.py -f (default: rte)',
+    apply: (eal, value, name) => {
+      const fault = prefixFault(value);
+      if (fault !== null) throw new UsageError(`option '${name}': ${fault}`);
+      eal.filePrefix = value;
+    },
+  },
+  {
+    long: ['telemetry'],
+    help: 'the telemetry socket must be there; without, it is opened if it can be',
+    apply: (eal) => {
+      eal.telemetry = 'on';
+    },
+  },
+  {
+    long: ['no-telemetry'],
+    help: 'no telemetry socket',
+    apply: (eal) => {
+      eal.telemetry = 'off';
+    },
+  },
+  {
+    long: ['metrics'],
+    arg: 'PORT',
+    help: 'serve OpenMetrics at http://127.0.0.1:PORT/metrics; HOST:PORT names another address',
+    apply: (eal, value, name) => {
+      const address = parseMetricsAddress(value);
+      if (!address) throw new UsageError(`option '${name}': expected PORT or HOST:PORT, not '${value}'`);
+      eal.metrics = address;
+    },
+  },
+  {
     long: ['help'],
     short: 'h',
     help: 'show this help',
@@ -105,8 +141,8 @@ export const ealOptions: readonly Row[] = [
   ...accepted(
     'no-pci auto-probing in-memory legacy-mem single-file-segments match-allocations no-shconf no-hpet',
   ),
-  ...accepted('telemetry no-telemetry create-uio-dev'),
-  ...accepted('file-prefix proc-type iova-mode huge-dir base-virtaddr log-level pagesz-mem', 'X'),
+  ...accepted('create-uio-dev'),
+  ...accepted('proc-type iova-mode huge-dir base-virtaddr log-level pagesz-mem', 'X'),
   ...accepted('numa-mem socket-mem numa-limit socket-limit', 'X'),
   ...accepted('force-max-simd-bitwidth vfio-intr vfio-vf-token mbuf-pool-ops-name', 'X'),
   ...accepted('huge-unlink huge-worker-stack log-color log-timestamp syslog', '[X]'),

@@ -30,6 +30,8 @@ interface Run {
   readonly lcores: readonly LcoreStreams[];
   readonly ports: readonly Port[];
   readonly counters: Float64Array;
+  /** Time-stamp counter at the start. */
+  readonly startTsc: number;
   /** Port counters at the start, by port id. */
   readonly baseline: Map<number, PortCounts>;
   /**
@@ -81,6 +83,23 @@ export class Forwarding {
     return assignStreams(streams, cores);
   }
 
+  /**
+   * TSC cycles of a forwarding lcore, those on packets only with record-core-cycles; undefined for others.
+   */
+  lcoreUsage(id: number): { total: number; busy: number } | undefined {
+    const run = this.#run;
+    if (!run || !this.#running || !run.lcores.some(({ lcore }) => lcore === id)) return undefined;
+    let index = 0;
+    let busy = 0;
+    for (const { lcore, streams } of run.lcores) {
+      for (const _ of streams) {
+        if (lcore === id) busy += run.counters[index * STREAM_STRIDE + STREAM_CYCLES];
+        index++;
+      }
+    }
+    return { total: native.rdtsc() - run.startTsc, busy };
+  }
+
   configText(ports: readonly Port[]): string {
     return fwdConfigText(this.#settings, this.plan(ports), ports.length);
   }
@@ -109,6 +128,7 @@ export class Forwarding {
       ports: [...ports],
       counters: new Float64Array(new SharedArrayBuffer(streams * STREAM_STRIDE * 8)),
       baseline: new Map(ports.map((port) => [port.id, portCounts(port)])),
+      startTsc: native.rdtsc(),
       txErrors: null,
     };
     this.#running = true;

@@ -21,6 +21,7 @@ import { chooseLcores } from './lcores.ts';
 import { TerminalOutput } from './output.ts';
 import { runPrompt } from './prompt.ts';
 import { Session } from './session.ts';
+import { openTelemetry } from './telemetry.ts';
 
 const NAME = 'vhost-pci-testpmd';
 const CLEAR_SCREEN = '\x1b[2J\x1b[1;1H';
@@ -50,6 +51,7 @@ async function main(args: readonly string[]): Promise<void> {
   // With --lcores, keep the prompt off the forwarding CPUs, and V8's own threads too, unless the main lcore
   // is on one of these CPUs.
   allowMemoryFileSystems(line.eal.memoryFileSystems);
+  await openTelemetry(line.eal, session, lcores, args);
   if (line.eal.lcores.length > 0) {
     const busy = new Set(lcores.forwarding.flatMap(({ cpus }) => cpus));
     if (lcores.main.cpus.some((cpu) => busy.has(cpu))) native.setAffinity(lcores.main.cpus);

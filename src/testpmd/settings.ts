@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Settings made by the command line and the `set` commands. Defaults are testpmd's.
 import type { LcorePlace } from '../lcore/lcore-list.ts';
+import type { MetricsAddress } from '../telemetry/metrics-server.ts';
+import { DEFAULT_PREFIX } from '../telemetry/socket-path.ts';
 
 export const MAX_BURST = 512;
 /** testpmd's MAX_SEGS_BUFFER_SPLIT. */
@@ -35,6 +37,11 @@ export interface EalSettings {
   /** If empty, all CPUs that the process may use. */
   lcores: LcorePlace[];
   mainLcore: number | null;
+  /** The telemetry socket: by default it is opened if it can be. */
+  telemetry: 'default' | 'on' | 'off';
+  filePrefix: string;
+  /** Where to serve OpenMetrics, if anywhere. */
+  metrics: MetricsAddress | null;
   noHuge: boolean;
   /** File systems accepted for peer memory in addition to the safe ones. */
   memoryFileSystems: string[];
@@ -97,6 +104,9 @@ export function defaultEalSettings(): EalSettings {
     vdevs: [],
     lcores: [],
     mainLcore: null,
+    telemetry: 'default',
+    filePrefix: DEFAULT_PREFIX,
+    metrics: null,
     noHuge: false,
     memoryFileSystems: [],
     help: false,

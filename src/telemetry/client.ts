@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One client of the telemetry socket. It may send anything at any speed and read nothing: at most one reply
+// waits for it, and while that waits, its requests stay in the kernel.
+import { type FdWatcher, native } from '../native.ts';
+import { type CommandTable, MAX_REQUEST } from './commands.ts';
+import { replyText } from './reply.ts';
+
+/** Pause before a reply is tried again that found the client's queue full. */
+const RETRY_MS = 20;
+
+export class TelemetryClient {
+  readonly #fd: number;
+  readonly #commands: CommandTable;
+  readonly #onClosed: (client: TelemetryClient) => void;
+  readonly #request = Buffer.alloc(MAX_REQUEST);
+  #watcher: FdWatcher | null = null;
+  #retry: NodeJS.Timeout | null = null;
+  #closed = false;
+
+  /** Owns the descriptor. */
+  constructor(fd: number, commands: CommandTable, onClosed: (client: TelemetryClient) => void) {
+    this.#fd = fd;
+    this.#commands = commands;
+    this.#onClosed = onClosed;
+    this.#send(JSON.stringify(commands.info()));
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** May be called twice. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#pause();
+    if (this.#retry) clearTimeout(this.#retry);
+    native.close(this.#fd);
+    this.#onClosed(this);
+  }
+
+  #send(text: string): void {
+    this.#attempt(() => {
+      if (native.sendMessage(this.#fd, Buffer.from(text), []) > 0) this.#listen();
+      else this.#later(text);
+    });
+  }
+
+  #later(text: string): void {
+    this.#pause();
+    if (native.isHungUp(this.#fd)) {
+      this.close();
+      return;
+    }
+    this.#retry = setTimeout(() => this.#send(text), RETRY_MS);
+    this.#retry.unref();
+  }
+
+  #listen(): void {
+    if (this.#watcher || this.#closed) return;
+    this.#watcher = native.watchFd(this.#fd, () => this.#attempt(() => this.#read()));
+    this.#watcher.unref();
+  }
+
+  #pause(): void {
+    this.#watcher?.close();
+    this.#watcher = null;
+  }
+
+  /** One request a turn of the event loop, so that a flood leaves everybody else their turn. */
+  #read(): void {
+    const received = native.receiveMessage(this.#fd, this.#request, 0);
+    if (received === null) return;
+    // An empty message ends the connection, as its end does.
+    if (received.bytes === 0) {
+      this.close();
+      return;
+    }
+    const { key, value } = this.#commands.answer(this.#request.toString('utf8', 0, received.bytes));
+    this.#send(replyText(key, value));
+  }
+
+  /** A client that is gone ends this connection and nothing else. */
+  #attempt(step: () => void): void {
+    try {
+      step();
+    } catch {
+      this.close();
+    }
+  }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// --metrics: a page of OpenMetrics for Prometheus and whatever reads its format. It says what the telemetry
+// socket says, to whoever can reach the address; so that is loopback unless it is named.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { failedTo } from '../errors.ts';
+
+export interface MetricsAddress {
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+}
+
+const LOOPBACK = '127.0.0.1';
+const TYPE = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
+/** A reader that asks slowly, or many of them, must not hold this process's descriptors. */
+const MAX_CONNECTIONS = 16;
+const TIMEOUT_MS = 5000;
+const MAX_HEADERS = 8192;
+
+/** `PORT`, `HOST:PORT` or `[IPV6]:PORT`; null for anything else. */
+export function parseMetricsAddress(text: string): MetricsAddress | null {
+  const [, ipv6, name, digits = ''] = /^(?:\[([^\]]+)\]:|([^:]+):)?(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  return digits === '' || port > 65_535 ? null : { host: ipv6 ?? name ?? LOOPBACK, port };
+}
+
+export class MetricsServer {
+  readonly #server: Server;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  /** Serves `page` at /metrics. Throws a PmdError if the address cannot be used. */
+  static async open({ host, port }: MetricsAddress, page: () => string): Promise<MetricsServer> {
+    const server = createServer({ maxHeaderSize: MAX_HEADERS }, (request, response) =>
+      answer(request, response, page),
+    );
+    server.maxConnections = MAX_CONNECTIONS;
+    server.headersTimeout = server.requestTimeout = server.keepAliveTimeout = TIMEOUT_MS;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error) => reject(failedTo(`serve metrics on ${host}:${port}`, error)));
+      server.listen({ host, port }, resolve);
+    });
+    // What happens to a connection later concerns its reader alone.
+    server.on('error', () => {});
+    server.unref();
+    return new MetricsServer(server);
+  }
+
+  /** "127.0.0.1:9464". */
+  get address(): string {
+    const { address, port, family } = this.#server.address() as AddressInfo;
+    return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
+  }
+
+  close(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+}
+
+function answer({ method, url }: IncomingMessage, response: ServerResponse, page: () => string): void {
+  const [path] = (url ?? '').split('?');
+  if (method !== 'GET' && method !== 'HEAD') refuse(response, 405);
+  else if (path !== '/metrics') refuse(response, 404);
+  else response.writeHead(200, { 'Content-Type': TYPE }).end(method === 'HEAD' ? undefined : page());
+}
+
+function refuse(response: ServerResponse, status: number): void {
+  response.writeHead(status, { 'Content-Type': 'text/plain', Connection: 'close' }).end();
+}

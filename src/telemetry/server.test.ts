@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The socket as DPDK's clients use it, and as hostile ones do.
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import { native } from '../native.ts';
+import { packageVersion } from '../package-root.ts';
+import { TelemetryServer } from './server.ts';
+import { prefixFault, runtimeFolder } from './socket-path.ts';
+import { greeted, runtimeDirectory, TestClient } from './telemetry.test-help.ts';
+
+const runtime = runtimeDirectory();
+const servers: TelemetryServer[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close();
+});
+
+function serve(prefix?: string): TelemetryServer {
+  const commands = [
+    { name: '/echo', help: 'Returns its parameters', answer: (text?: string) => text },
+    { name: '/many', help: 'Returns many', answer: () => new Array<string>(1000).fill('x'.repeat(999)) },
+    {
+      name: '/throw',
+      help: 'Throws',
+      answer: () => {
+        throw new Error('no');
+      },
+    },
+  ];
+  const server = new TelemetryServer({ ...(prefix === undefined ? {} : { prefix }), commands });
+  servers.push(server);
+  return server;
+}
+
+describe('the telemetry socket', () => {
+  it('greets, and lists, describes and answers its commands', async () => {
+    const server = serve();
+    expect(server.path).toBe(join(runtime.path, 'dpdk/rte/dpdk_telemetry.v2'));
+    const client = new TestClient(server.path);
+    const info = { version: `vhost-pci-pmd ${packageVersion()}`, pid: process.pid, max_output_len: 16_384 };
+    expect(JSON.parse(await client.read())).toEqual(info);
+    expect(await client.ask('/')).toEqual(['/', '/echo', '/help', '/info', '/many', '/throw']);
+    expect(await client.ask('/info')).toEqual(info);
+    expect(await client.ask('/help,/echo')).toEqual({ '/echo': 'Returns its parameters' });
+    expect(await client.ask('/help')).toBe('Returns help text for a command. Parameters: string command');
+    expect(await client.ask('/help,')).toBe(await client.ask('/help'));
+    expect(await client.ask('/echo,a,b')).toBe('a,b');
+    client.close();
+  });
+
+  it.each([
+    ['/help,/nope', '/help'],
+    ['/nope', '/nope'],
+    ['hello', 'hello'],
+    ['/throw,1', '/throw'],
+    [',', 'none'],
+    ['/ "', '/ "'],
+    [`/${'x'.repeat(100)}`, `/${'x'.repeat(55)}`],
+  ])('answers null to %s', async (request, key) => {
+    const client = await greeted(serve().path);
+    expect(await client.ask(request, key)).toBeNull();
+    client.close();
+  });
+
+  it('leaves out of a reply what does not fit, and the rest is JSON', async () => {
+    const client = await greeted(serve().path);
+    expect(await client.ask('/many')).toHaveLength(16);
+    client.close();
+  });
+
+  it('is closed by an empty message, and closes the eleventh client at once', async () => {
+    const { path } = serve();
+    const clients = await Promise.all(Array.from({ length: 10 }, () => greeted(path)));
+    expect(await new TestClient(path).read()).toBe('');
+    clients[0]?.close();
+    for (const client of clients) expect(await client.ask('/echo,1').catch(() => 'gone')).toMatch(/1|gone/);
+    const next = await greeted(path);
+    expect(await next.ask('/echo,2')).toBe('2');
+    for (const client of [...clients.slice(1), next]) client.close();
+  });
+
+  it('has a number for each further process, and takes the place of a dead one', () => {
+    const [first, second] = [serve('a b'), serve('a b')];
+    expect([first.path, second.path].map((path) => path.slice(path.lastIndexOf('/') + 1))).toEqual([
+      'dpdk_telemetry.v2',
+      'dpdk_telemetry.v2:1',
+    ]);
+    native.close(native.unixListen(join(runtime.path, 'dpdk/a b/dpdk_telemetry.v2:2'), {}, true));
+    expect(serve('a b').path).toMatch(/:2$/);
+    first.close();
+    expect(serve('a b').path).toBe(first.path);
+    for (const server of servers) server.close();
+    expect(readdirSync(join(runtime.path, 'dpdk/a b'))).toEqual([]);
+  });
+
+  it('says where it cannot be', () => {
+    mkdirSync(join(runtime.path, 'dpdk'));
+    writeFileSync(join(runtime.path, 'dpdk/file'), '');
+    expect(() => serve('file')).toThrow(/^Failed to (make|use) .*dpdk\/file: /);
+    expect(prefixFault('../x')).toMatch(/is no name of a folder/);
+    expect(prefixFault('x'.repeat(100))).toMatch(/at most 107 bytes/);
+    expect(prefixFault('rte')).toBeNull();
+  });
+
+  it('is where DPDK looks', () => {
+    const env = { XDG_RUNTIME_DIR: '/run/user/1' };
+    expect(runtimeFolder('rte', {}, 0)).toBe('/var/run/dpdk/rte');
+    expect(runtimeFolder('rte', env, 0)).toBe('/var/run/dpdk/rte');
+    expect(runtimeFolder('p', env, 1)).toBe('/run/user/1/dpdk/p');
+    expect(runtimeFolder('p', {}, 1)).toBe('/tmp/dpdk/p');
+    expect(runtimeFolder('p', { RUNTIME_DIRECTORY: '/x' }, 0)).toBe('/x/dpdk/p');
+  });
+});
+
+describe('a hostile client', () => {
+  it('sends a thousand requests of any bytes and sizes, and each is answered with JSON', async () => {
+    const { path } = serve();
+    const client = await greeted(path);
+    const requests = fc.sample(
+      fc.oneof(
+        fc.uint8Array({ minLength: 1, maxLength: 2000 }),
+        fc.string({ minLength: 1, maxLength: 80 }).map((text) => Buffer.from(`/${text}`)),
+        fc.json().map((text) => Buffer.from(`/echo,${text}`)),
+      ),
+      1000,
+    );
+    for (const request of requests) {
+      client.send(request);
+      expect(Object.keys(JSON.parse(await client.read()))).toHaveLength(1);
+    }
+    expect(await client.ask('/echo,alive')).toBe('alive');
+    client.close();
+  });
+
+  it('reads nothing: its requests wait, others are served, and it is forgotten when it goes', async () => {
+    const { path } = serve();
+    const silent = new TestClient(path);
+    let sent = 0;
+    for (let i = 0; i < 2000; i++) {
+      sent += native.sendMessage(silent.fd, Buffer.from('/many'), []) > 0 ? 1 : 0;
+      if (i % 50 === 0) {
+        const other = await greeted(path);
+        expect(await other.ask('/echo,x')).toBe('x');
+        other.close();
+      }
+    }
+    expect(sent).toBeLessThan(2000);
+    silent.close();
+    const fds = () => readdirSync('/proc/self/fd').length;
+    await expect.poll(async () => (await greeted(path)).ask('/echo,y')).toBe('y');
+    expect(fds()).toBeLessThan(200);
+  });
+
+  it('connects and goes, a thousand times', async () => {
+    const { path } = serve();
+    for (let i = 0; i < 1000; i++) new TestClient(path).close();
+    await expect.poll(async () => (await greeted(path)).ask('/echo,z').catch(() => '')).toBe('z');
+  });
+
+  it('passes descriptors, which are closed', async () => {
+    const client = await greeted(serve().path);
+    const before = readdirSync('/proc/self/fd').length;
+    for (let i = 0; i < 50; i++) {
+      native.sendMessage(client.fd, Buffer.from('/echo,f'), [client.fd]);
+      await client.read();
+    }
+    expect(readdirSync('/proc/self/fd').length).toBe(before);
+    client.close();
+  });
+
+  it('finds no socket after the process has closed it', () => {
+    const server = serve();
+    server.close();
+    server.close();
+    expect(existsSync(server.path)).toBe(false);
+  });
+});
