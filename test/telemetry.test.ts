@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// testpmd's telemetry against its clients: DPDK's own script unmodified where it is installed, others as their
-// sources have them, and the shapes of DPDK's testpmd.
+// testpmd's telemetry against its clients: DPDK's own script unmodified where it is installed, others as
+// their sources have them, and the shapes of DPDK's testpmd.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
