@@ -64,6 +64,7 @@ const TOOLS: Readonly<Record<string, readonly string[]>> = {
   devbind: ['run'], // One-line errors of the command line.
   bench: ['run', 'peer'],
   start: ['run'],
+  pktgen: ['run'],
   vm: ['run'],
   examples: [],
   prebuild: [],

@@ -2,7 +2,7 @@
 // README's commands, typed as printed, except for the sockets' folder. Each line is typed here, or by the
 // test that ELSEWHERE names.
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { native } from '../src/native.ts';
@@ -55,6 +55,7 @@ const dpdk = line('dpdk-testpmd');
 const driver = line('testpmd/main.js', 'net_vhost_pci0', 'macswap', 'dist');
 const [tapDriver, tapAddress] = [line('testpmd/main.js', 'net_tap0'), line('ip address', 'dev tap0')];
 const piped = line('sleep 1; echo stop');
+const generators = [line('pktgen/main.js', '1mpps'), line('pktgen/main.js', 'imix')];
 const [forward, forwardNull] = [line('forward.ts', 'net_vhost_pci0'), line('forward.ts', 'net_null0')];
 
 const fewCpus = [0, 1].some((cpu) => !native.getAffinity().includes(cpu)) && 'its lines name CPUs 0 and 1';
@@ -110,6 +111,16 @@ describe.skipIf(fewCpus)("README's commands", () => {
     const other = shell.type(forwardNull);
     await once(other.child, 'close');
     expect([other.child.exitCode, other.output]).toEqual([0, expect.stringMatching(/^(forwarded .*\n)+$/)]);
+  });
+
+  it.each(generators)('generate traffic: %s', async (text) => {
+    const generator = shell.type(text);
+    await once(generator.child, 'close');
+    expect([generator.child.exitCode, generator.output]).toEqual([
+      0,
+      expect.stringMatching(/^received [1-9]\d+, lost 0 \(0 %\)/m),
+    ]);
+    rmSync(join(ROOT, 'pktgen.json'), { force: true });
   });
 
   it('stop from a pipe', async () => {

@@ -67,6 +67,11 @@ const program = newCommand('vhost-pci-peer')
     'exit this long after the back-end first came up, connected or not',
     seconds(),
   )
+  .option(
+    '--drop-above <n>',
+    'echo: drop what comes above this many frames per second',
+    wholeNumber(1, MAX_RATE),
+  )
   .option('--no-check', 'do not check sequence and checksum of received frames')
   .option('--cpu <list>', 'CPUs such as 1,2, each for one thread; the queue pairs are dealt out', cpuList)
   .optionsGroup('Mode latency:')
@@ -122,7 +127,7 @@ const COUNT_PATIENCE_MS = 20_000;
 type Options = ReturnType<typeof options>;
 
 function createPeer(options: Options): Peer {
-  const { window, rate, warmUp, ownStall } = options;
+  const { window, rate, warmUp, ownStall, dropAbove } = options;
   return new Peer({
     path: options.vhostUser,
     server: options.server ?? false,
@@ -147,6 +152,7 @@ function createPeer(options: Options): Peer {
     ...(rate === undefined ? {} : { rate }),
     ...(warmUp === undefined ? {} : { warmUp }),
     ...(ownStall === undefined ? {} : { ownStall }),
+    ...(dropAbove === undefined ? {} : { dropAbove }),
   });
 }
 
@@ -266,6 +272,8 @@ function options() {
     program.error('error: --legacy: a legacy driver does not support --packed rings');
   if (given.mode !== 'latency' && (given.rate ?? given.warmUp ?? given.ownStall) !== undefined)
     program.error('error: --rate, --warm-up and --own-stall require --mode latency');
+  if (given.mode !== 'echo' && given.dropAbove !== undefined)
+    program.error('error: --drop-above requires --mode echo');
   if (given.warmUp && given.duration && given.warmUp >= given.duration)
     program.error(
       `error: --warm-up ${given.warmUp}: no frame would be timed in a --duration of ${given.duration}`,

@@ -44,6 +44,8 @@ export interface PeerOptions {
   readonly warmUp: number;
   /** Mode 'latency': microseconds; see LatencyPlan. */
   readonly ownStall: number;
+  /** Mode 'echo': frames per second above which received frames are dropped; no limit when left out. */
+  readonly dropAbove?: number;
   /** Check sequence and checksum of received frames. */
   readonly check: boolean;
   /** Try again when the back-end goes away. */

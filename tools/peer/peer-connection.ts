@@ -261,6 +261,7 @@ export class PeerConnection {
   #trafficPlan(pairs: readonly Pair[], control: SharedArrayBuffer): TrafficPlan {
     const { count, window, frameSize, burst, check, patienceMs, rate, warmUp, ownStall, histogram } =
       this.#options;
+    const { dropAbove } = this.#options;
     const place = (this.#pairs[0] as Pair).rx.place;
     const share = Math.ceil(count / this.#pairs.length);
     return {
@@ -270,6 +271,8 @@ export class PeerConnection {
       window: window ?? Math.floor(place.size / buffersPerFrame(place, frameSize)),
       patienceMs,
       ...(histogram ? { latency: { rate: rate / this.#pairs.length, warmUp, ownStall, histogram } } : {}),
+      // Each loop has its part, as it has of the pairs.
+      ...(dropAbove === undefined ? {} : { dropAbove: (dropAbove * pairs.length) / this.#pairs.length }),
       control,
     };
   }

@@ -4,6 +4,7 @@
 // everything that comes back and a missing frame was lost by the other side, not by us.
 import type { LcoreMain } from '../../src/lcore/context.ts';
 import { type DriverQueueHandle, native } from '../../src/native.ts';
+import { DropAbove } from './drop-above.ts';
 import { type LatencyPlan, LatencyProbe } from './latency-probe.ts';
 import { framesSent } from './stats.ts';
 
@@ -35,6 +36,8 @@ export interface TrafficPlan {
   readonly patienceMs: number;
   /** For pairs in mode 'latency'. */
   readonly latency?: LatencyPlan;
+  /** Mode 'echo': frames per second, over all pairs of the loop, above which frames are dropped. */
+  readonly dropAbove?: number;
   /** Two words, see CONTROL_*. */
   readonly control: SharedArrayBuffer;
 }
@@ -67,13 +70,14 @@ export function runTraffic(plan: TrafficPlan, running: () => boolean): void {
     left: pair.count,
     away: 0,
   }));
+  const limit = plan.dropAbove === undefined ? null : new DropAbove(plan.dropAbove);
   const limited = plan.pairs.some(({ count }) => count !== Number.POSITIVE_INFINITY);
   let idleRounds = 0;
   let idleSince = performance.now();
   while (running()) {
     const drain = Atomics.load(control, CONTROL_DRAIN) !== 0;
     let moved = 0;
-    for (const pair of pairs) moved += round(plan, pair, drain);
+    for (const pair of pairs) moved += round(plan, pair, drain, limit);
     if (moved > 0) {
       idleRounds = 0;
       idleSince = 0;
@@ -88,10 +92,20 @@ export function runTraffic(plan: TrafficPlan, running: () => boolean): void {
 }
 
 /** One burst each way on one pair; returns the frames that moved. */
-function round(plan: TrafficPlan, pair: PairState, drain: boolean): number {
+function round(plan: TrafficPlan, pair: PairState, drain: boolean, limit: DropAbove | null): number {
+  if (pair.mode === 'echo' && limit) return drain ? 0 : echoLimited(plan, pair, limit);
   if (pair.mode === 'echo') return drain ? 0 : native.driverEcho(pair.rx, pair.tx, plan.burst);
   const sent = drain || pair.mode === 'sink' ? 0 : send(plan, pair);
   return sent + (pair.mode === 'generate' ? 0 : receive(plan, pair));
+}
+
+/** Sends back what the limit allows; what comes beyond is received and dropped. */
+function echoLimited({ burst }: TrafficPlan, { rx, tx }: PairState, limit: DropAbove): number {
+  const allowed = limit.allowed(burst);
+  if (allowed === 0) return native.driverReceive(rx, burst, false);
+  const sent = native.driverEcho(rx, tx, allowed);
+  limit.take(sent);
+  return sent;
 }
 
 function send({ burst, window }: TrafficPlan, pair: PairState): number {

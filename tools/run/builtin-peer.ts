@@ -34,6 +34,8 @@ export interface PeerProcessOptions {
   readonly rate?: number;
   readonly warmUp?: number;
   readonly ownStall?: number;
+  /** Mode 'echo': frames per second above which it drops. */
+  readonly dropAbove?: number;
   /** Milliseconds after which it is killed. */
   readonly maxRunMs: number;
 }
@@ -102,6 +104,7 @@ function commandLine(options: PeerProcessOptions): string[] {
     ...given('--rate', options.rate),
     ...given('--warm-up', options.warmUp),
     ...given('--own-stall', options.ownStall),
+    ...given('--drop-above', options.dropAbove),
     ...(options.packed ? ['--packed'] : []),
     ...(options.hugepages ? ['--hugepages'] : []),
     ...(options.check === false ? ['--no-check'] : []),

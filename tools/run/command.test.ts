@@ -12,6 +12,7 @@ const PROGRAMS = [
   ['vhost-pci-testpmd', 'src/testpmd/main.ts'],
   ['vhost-pci-device', 'tools/device/main.ts'],
   ['vhost-pci-peer', 'tools/peer/main.ts'],
+  ['vhost-pci-pktgen', 'tools/pktgen/main.ts'],
   ['vhost-pci-bench', 'tools/bench/main.ts'],
   ['vhost-pci-devbind', 'tools/devbind/main.ts'],
   ['npm start', 'tools/start/main.ts'],

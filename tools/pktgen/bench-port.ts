@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A port with a generator on it, from the options of the command line.
+import { native } from '../../src/native.ts';
+import { twoCpus } from '../run/workspace.ts';
+import { Generator } from './generator.ts';
+import { type OpenedPort, openDevice, startLocal } from './local-peer.ts';
+import type { Options } from './options.ts';
+import { parseLine } from './plan/rate.ts';
+import type { Stream } from './plan/stream.ts';
+import { Workload } from './workload.ts';
+
+/** Where the peer's receiver is, if that is not said; the built-in peer takes any. */
+const DEFAULT_MACS = { srcMac: '02:00:00:00:00:02', dstMac: '02:00:00:00:00:01' };
+/** Seconds of the run that measures the maximum. */
+const MEASURE_SECONDS = 1;
+const LINK_WAIT_MS = 10_000;
+/** Node's longest timer. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** The user's device, if one is named. */
+export const deviceOf = ({ allow, vdev }: Options): string | undefined => allow ?? vdev;
+
+/** CPU of the generator's loop and, with the built-in peer, of the peer's. */
+export function cpusOf(options: Options): readonly [number, number | undefined] {
+  const [first, second] = twoCpus(native.getAffinity());
+  const cpu = options.cpu ?? (options.peerCpu === first ? second : first);
+  if (deviceOf(options) !== undefined) return [cpu, undefined];
+  return [cpu, options.peerCpu ?? (cpu === second ? first : second)];
+}
+
+export function openPortFor(options: Options): Promise<OpenedPort> {
+  const device = deviceOf(options);
+  if (device !== undefined) return openDevice(device, LINK_WAIT_MS);
+  const { peer: mode, queueSize, hugepages = false, dropAbove } = options;
+  const cpu = cpusOf(options)[1] as number;
+  return startLocal({ cpu, mode, queueSize, hugepages, dropAbove, maxRunMs: LONGEST_MS });
+}
+
+export const workloadOf = (options: Options, streams: readonly Stream[]): Workload =>
+  new Workload(streams, {
+    rate: options.rate,
+    line: parseLine(options.lineRate),
+    where: options.streams ?? '',
+    macs: DEFAULT_MACS,
+    seed: options.seed,
+  });
+
+/** Starts the generator on the port. Throws as launch() does. */
+export async function startGenerator(
+  options: Options,
+  { port }: OpenedPort,
+  { streams }: Workload,
+): Promise<Generator> {
+  const hugepages = options.hugepages ?? false;
+  const generator = new Generator({ port, streams, cpu: cpusOf(options)[0], hugepages });
+  await generator.ready;
+  return generator;
+}
+
+/** How trials treat frames that are late, and those in flight at the end. */
+export const trialHabits = ({ drain, maxLag }: Options) => ({ drain: drain / 1000, maxLag: maxLag / 1000 });
+
+/** The most frames per second that were sent, in a short trial of their own. */
+export async function measureMaximum(options: Options, generator: Generator, pps: number[]): Promise<number> {
+  const habits = trialHabits(options);
+  await generator.run({ ...habits, seconds: MEASURE_SECONDS / 4, pps });
+  const { sent, seconds } = await generator.run({ ...habits, seconds: MEASURE_SECONDS, pps });
+  return sent / seconds;
+}

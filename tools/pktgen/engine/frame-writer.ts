@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Writes the frames of a stream into mbufs. The pool belongs to the stream alone, so an mbuf still holds what
+// was written there before: where nothing but the signature varies, only that and its checksum are written.
+//
+// The signature is three little-endian words behind the headers: tag of run and stream, number, and the time
+// when the frame was due. The UDP checksum covers it; the payload after it is zero and adds nothing. Sums of
+// 16-bit words may be taken in either byte order and swapped at the end (RFC 1071, 2B).
+import type { Mempool } from '../../../src/ethdev/mempool.ts';
+import { type FramePlan, SIGNATURE } from '../plan/frame-plan.ts';
+import { FieldWriter, foldedSum, swap16 } from './field-writer.ts';
+import { SizePicker } from './size-picker.ts';
+
+const UDP_CHECKSUM = 6;
+const IP_CHECKSUM = 10;
+
+export class FrameWriter {
+  readonly #pool: Mempool;
+  readonly #plan: FramePlan;
+  readonly #fields: readonly FieldWriter[];
+  readonly #sizes: SizePicker;
+  /** The headers as words, and their sums without lengths and varied fields. */
+  readonly #header: Uint32Array;
+  readonly #headerWords: number;
+  readonly #ipSum: number;
+  readonly #udpSum: number;
+  readonly #tag: number;
+  readonly #fixed: boolean;
+  /** Number of the next frame, a signed 32-bit integer. */
+  #number = 0;
+
+  constructor(plan: FramePlan, pool: Mempool, tag: number, seed: number) {
+    this.#plan = plan;
+    this.#pool = pool;
+    this.#tag = tag | 0;
+    this.#fields = plan.fields.map((field, i) => new FieldWriter(field, seed + i + 1));
+    this.#sizes = new SizePicker(plan, seed);
+    this.#header = new Uint32Array(Uint8Array.from(plan.headers).buffer);
+    this.#headerWords = this.#header.length;
+    this.#ipSum = plan.isIpv6 ? 0 : foldedSum(plan.headers, plan.ip, plan.udp);
+    this.#udpSum = this.#staticUdpSum();
+    this.#fixed = this.#fields.length === 0 && this.#sizes.single > 0;
+    pool.bytes.fill(0);
+    if (this.#fixed) this.#prepare();
+  }
+
+  /** Begins anew with frame 0 and the first values of all fields. */
+  reset(): void {
+    this.#number = 0;
+    this.#sizes.reset();
+    for (const field of this.#fields) field.reset();
+  }
+
+  /** HOT. Writes the next frame; `due` is its time stamp. */
+  write(mbuf: number, due: number): void {
+    const { stride, headroom, words, bytes, dataLen, pktLen } = this.#pool;
+    const at = mbuf * stride + headroom;
+    const size = this.#fixed ? this.#sizes.single : this.#sizes.next();
+    let udpSum = this.#udpSum;
+    if (this.#fixed) udpSum += this.#lengthSum(size);
+    else {
+      const first = at >>> 2;
+      for (let i = 0; i < this.#headerWords; i++) words[first + i] = this.#header[i];
+      udpSum += this.#vary(bytes, at, size);
+    }
+    const signature = (at >>> 2) + this.#headerWords;
+    words[signature] = this.#tag;
+    words[signature + 1] = this.#number;
+    words[signature + 2] = due;
+    const own = halves(this.#tag) + halves(this.#number) + halves(due);
+    writeChecksum(bytes, at + this.#plan.udp + UDP_CHECKSUM, udpSum + swap16(fold(own)), true);
+    this.#number = (this.#number + 1) | 0;
+    dataLen[mbuf] = size;
+    pktLen[mbuf] = size;
+  }
+
+  /** Writes what never changes into all mbufs. */
+  #prepare(): void {
+    const { count, stride, headroom, bytes } = this.#pool;
+    for (let mbuf = 0; mbuf < count; mbuf++) {
+      const at = mbuf * stride + headroom;
+      bytes.set(this.#plan.headers, at);
+      this.#vary(bytes, at, this.#sizes.single);
+    }
+  }
+
+  /** HOT. Writes lengths, fields and the header's checksum; returns the sum of all but the signature. */
+  #vary(bytes: Uint8Array, at: number, size: number): number {
+    const { ip, udp, isIpv6 } = this.#plan;
+    let ipSum = this.#ipSum;
+    let udpSum = this.#lengthSum(size);
+    for (let i = 0; i < this.#fields.length; i++) {
+      const field = this.#fields[i];
+      const sum = field.write(bytes, at);
+      if (field.inIp) ipSum += sum;
+      if (field.inUdp) udpSum += sum;
+    }
+    const datagram = size - udp;
+    bytes[at + udp + 4] = datagram >>> 8;
+    bytes[at + udp + 5] = datagram;
+    const ipLength = isIpv6 ? datagram : size - ip;
+    const lengthAt = at + ip + (isIpv6 ? 4 : 2);
+    bytes[lengthAt] = ipLength >>> 8;
+    bytes[lengthAt + 1] = ipLength;
+    if (!isIpv6) writeChecksum(bytes, at + ip + IP_CHECKSUM, ipSum + ipLength, false);
+    return udpSum;
+  }
+
+  /** HOT. The datagram's length is in the UDP header and in the pseudo-header. */
+  #lengthSum(size: number): number {
+    return 2 * (size - this.#plan.udp);
+  }
+
+  /** Addresses and protocol (pseudo-header), UDP header, and padding before the signature. */
+  #staticUdpSum(): number {
+    const { headers, ip, udp, isIpv6 } = this.#plan;
+    const addresses = isIpv6 ? [ip + 8, ip + 40] : [ip + 12, ip + 20];
+    return 17 + foldedSum(headers, addresses[0], addresses[1]) + foldedSum(headers, udp, headers.length);
+  }
+}
+
+/** The smallest frame that has room for the signature. */
+export const smallestFrame = (headers: number): number => headers + SIGNATURE;
+
+/** HOT. Sum of the two halves of a word. */
+function halves(word: number): number {
+  return (word & 0xffff) + (word >>> 16);
+}
+
+/** HOT. */
+function fold(sum: number): number {
+  const once = (sum & 0xffff) + (sum >>> 16);
+  return (once & 0xffff) + (once >>> 16);
+}
+
+/** HOT. `isUdp`: 0 would mean "no checksum" (RFC 768). */
+function writeChecksum(bytes: Uint8Array, at: number, sum: number, isUdp: boolean): void {
+  const checksum = ~fold(sum) & 0xffff;
+  const written = isUdp && checksum === 0 ? 0xffff : checksum;
+  bytes[at] = written >>> 8;
+  bytes[at + 1] = written;
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The frames of a stream: headers, fields, checksums, signatures.
+import { afterEach, describe, expect, it } from 'vitest';
+import { Mempool } from '../../../src/ethdev/mempool.ts';
+import { internetChecksum } from '../../../src/packet/checksum.ts';
+import { compileStream } from '../plan/compile.ts';
+import type { Stream } from '../plan/stream.ts';
+import { FrameWriter } from './frame-writer.ts';
+
+const MACS = { srcMac: '02:00:00:00:00:02', dstMac: '02:00:00:00:00:01' };
+let pool: Mempool | undefined;
+afterEach(() => pool?.close());
+
+function writerOf(stream: Stream) {
+  pool = new Mempool({ count: 4, dataRoom: 2048, hugepages: false });
+  const { plan } = compileStream(stream, 0, MACS, '', 7);
+  const writer = new FrameWriter(plan.frame, pool, 0x5a5a_5a00, plan.seed);
+  const mempool = pool;
+  const next = (due: number) => {
+    writer.write(1, due);
+    const at = mempool.stride + mempool.headroom;
+    return Buffer.from(mempool.bytes.slice(at, at + mempool.pktLen[1]));
+  };
+  return { writer, next, plan };
+}
+
+/** One's complement sum over pseudo-header and datagram; 0 if the checksum is right. */
+function udpFault(frame: Buffer, ip: number, udp: number): number {
+  const isIpv6 = (frame[ip] as number) >>> 4 === 6;
+  const addresses = isIpv6 ? frame.subarray(ip + 8, ip + 40) : frame.subarray(ip + 12, ip + 20);
+  const datagram = frame.subarray(udp);
+  const pseudo = Buffer.from([0, 17, datagram.length >>> 8, datagram.length & 0xff]);
+  const padded = Buffer.alloc((datagram.length + 1) & ~1);
+  datagram.copy(padded);
+  const all = Buffer.concat([addresses, pseudo, padded]);
+  return internetChecksum(all, 0, all.length);
+}
+
+const STREAMS: [string, Stream][] = [
+  ['nothing given', {}],
+  ['an odd size', { size: 77 }],
+  ['a tag', { vlan: '10-12', priority: 5, size: 60 }],
+  ['IPv6', { srcIp: '2001:2::1-2001:2::ff', dstIp: '2001:db8::192.0.2.1', size: 100 }],
+  [
+    'ranges',
+    { srcIp: '10.0.0.1-10.255.0.1/3', dstPort: '1-65535/7', srcMac: '02:00:00:00:00:01-02:00:00:00:ff:ff' },
+  ],
+  ['random values', { srcIp: 'random:0.0.0.0-255.255.255.255', dstIp: 'random:1.0.0.0-9.0.0.0' }],
+  [
+    'lists',
+    { dstIp: ['10.0.0.1', '192.168.1.1'], srcPort: '7,9,11', dstMac: [MACS.srcMac, '06:11:22:33:44:55'] },
+  ],
+  ['a mix', { size: 'imix' }],
+  ['random sizes', { size: 'random:64-1518' }],
+];
+
+describe('frames', () => {
+  it.each(STREAMS)('have right lengths, checksums and numbers with %s', (_, stream) => {
+    const { next, plan } = writerOf(stream);
+    const { ip, udp, headers, isIpv6 } = plan.frame;
+    for (let i = 0; i < 2000; i++) {
+      const frame = next(-i);
+      expect(udpFault(frame, ip, udp)).toBe(0);
+      expect(frame.readUInt16BE(udp + 6)).not.toBe(0);
+      expect(frame.readUInt16BE(udp + 4)).toBe(frame.length - udp);
+      if (isIpv6) expect(frame.readUInt16BE(ip + 4)).toBe(frame.length - udp);
+      else {
+        expect(internetChecksum(frame, ip, 20)).toBe(0);
+        expect(frame.readUInt16BE(ip + 2)).toBe(frame.length - ip);
+      }
+      const signature = [0, 4, 8].map((k) => frame.readInt32LE(headers.length + k));
+      expect(signature).toEqual([0x5a5a_5a00, i, -i | 0]);
+    }
+  });
+
+  it('step through ranges and lists, and begin anew after a reset', () => {
+    const { writer, next } = writerOf({
+      srcIp: '10.0.0.1-10.0.0.5/2',
+      dstPort: [7, 9],
+      vlan: 3,
+      priority: 1,
+    });
+    const seen = () => {
+      const frame = next(0);
+      return [[...frame.subarray(30, 34)].join('.'), frame.readUInt16BE(40), frame.readUInt16BE(14)];
+    };
+    expect([seen(), seen(), seen(), seen()]).toEqual([
+      ['10.0.0.1', 7, 0x2003],
+      ['10.0.0.3', 9, 0x2003],
+      ['10.0.0.5', 7, 0x2003],
+      ['10.0.0.1', 9, 0x2003],
+    ]);
+    writer.reset();
+    expect(seen()).toEqual(['10.0.0.1', 7, 0x2003]);
+  });
+
+  it('repeat random values with the same seed, and stay in their range', () => {
+    const { writer, next } = writerOf({ dstPort: 'random:1000-1009', size: 'random:64-80/4' });
+    const draw = () => Array.from({ length: 500 }, () => next(0)).map((f) => [f.readUInt16BE(36), f.length]);
+    const first = draw();
+    expect(new Set(first.map(([port]) => port)).size).toBe(10);
+    expect(new Set(first.map(([, size]) => size))).toEqual(new Set([64, 68, 72, 76, 80]));
+    writer.reset();
+    expect(draw()).toEqual(first);
+  });
+});

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The generator's lcore: sends and receives on one queue pair, one trial after another, until it is stopped.
+// Nothing is allocated while a trial runs.
+import type { LcoreContext } from '../../../src/lcore/context.ts';
+import { native } from '../../../src/native.ts';
+import type { StreamPlan } from '../plan/frame-plan.ts';
+import { Clock } from './clock.ts';
+import {
+  DONE,
+  DRAINING,
+  G_LONGEST_STALL,
+  G_NOW,
+  G_SENT_FOR,
+  G_STALL_TICKS,
+  G_STALLS,
+  gapCounts,
+  HALT,
+  latencyCounts,
+  PHASE,
+  RATE_VERSION,
+  S_DUPLICATES,
+  S_RECEIVED,
+  S_SENT,
+  SENDING,
+  SET_DRAIN,
+  SET_DURATION,
+  SET_INTERVALS,
+  SET_MAX_LAG,
+  type SharedMemory,
+  STALL_US,
+  streamCounters,
+  TRIAL,
+  ticksPerUnit,
+} from './layout.ts';
+import { Receiver } from './receiver.ts';
+import { BURST, StreamSender } from './stream-sender.ts';
+
+export interface LcorePlan {
+  readonly streams: readonly StreamPlan[];
+  readonly memory: SharedMemory;
+  /** Tag of the run, low byte 0: frames of another run are foreign. */
+  readonly tag: number;
+  /** Largest frame, in bytes. */
+  readonly largest: number;
+  readonly hugepages: boolean;
+}
+
+/** How often, in milliseconds, an lcore without a trial looks whether it must end. */
+const IDLE_MS = 50;
+/** Mbufs of the receiving pool: several bursts. */
+const RX_MBUFS = 512;
+
+class Loop {
+  readonly #lcore: LcoreContext<LcorePlan>;
+  readonly #clock = new Clock();
+  readonly #control: Int32Array;
+  readonly #settings: Float64Array;
+  readonly #global: Float64Array;
+  readonly #senders: readonly StreamSender[];
+  readonly #receiver: Receiver;
+  readonly #counters: readonly Float64Array[];
+  readonly #stallTicks: number;
+  #rateVersion = 0;
+
+  constructor(lcore: LcoreContext<LcorePlan>) {
+    const { memory, streams, tag, largest, hugepages } = lcore.data;
+    const hz = native.tscHz();
+    this.#lcore = lcore;
+    this.#control = new Int32Array(memory.control);
+    this.#settings = new Float64Array(memory.settings);
+    this.#global = new Float64Array(memory.global);
+    this.#counters = streams.map((_, i) => streamCounters(memory, i));
+    this.#stallTicks = (STALL_US * hz) / 1e6;
+    const dataRoom = Math.max(2048, largest);
+    const tx = lcore.txQueue(0);
+    const common = {
+      clock: this.#clock,
+      settings: this.#settings,
+      global: this.#global,
+      ticksPerUnit: ticksPerUnit(hz),
+    };
+    this.#senders = streams.map((plan, i) => {
+      const pool = lcore.createPool({ count: 2 * BURST, dataRoom, hugepages });
+      const parts = { plan, pool, tx, tag: tag | i, gaps: gapCounts(memory), counters: this.#counters[i] };
+      return new StreamSender({ ...common, ...parts });
+    });
+    this.#receiver = new Receiver({
+      ...common,
+      rx: lcore.rxQueue(0),
+      pool: lcore.createPool({ count: RX_MBUFS, dataRoom, hugepages }),
+      tag,
+      signatures: [...new Set(streams.map(({ frame }) => frame.headers.length))],
+      counters: this.#counters,
+      latencies: streams.map((_, i) => latencyCounts(memory, i)),
+    });
+  }
+
+  /** Serves trials until the lcore is to stop. */
+  serve(): void {
+    for (let trial = 0; this.#lcore.running(); ) {
+      Atomics.wait(this.#control, TRIAL, trial, IDLE_MS);
+      const wanted = Atomics.load(this.#control, TRIAL);
+      if (wanted === trial) this.#receiver.poll();
+      else this.#run();
+      trial = wanted;
+    }
+  }
+
+  #run(): void {
+    this.#begin();
+    Atomics.store(this.#control, PHASE, SENDING);
+    this.#send(this.#settings[SET_DURATION]);
+    this.#global[G_SENT_FOR] = Math.min(this.#global[G_NOW], this.#settings[SET_DURATION]);
+    this.#sendOverdue();
+    for (const sender of this.#senders) sender.end();
+    Atomics.store(this.#control, PHASE, DRAINING);
+    this.#drain();
+    Atomics.store(this.#control, PHASE, DONE);
+  }
+
+  #begin(): void {
+    while (this.#lcore.running() && this.#receiver.poll() > 0);
+    this.#global.fill(0);
+    for (const counters of this.#counters) counters.fill(0);
+    const { memory } = this.#lcore.data;
+    new Float64Array(memory.histograms).fill(0);
+    this.#receiver.begin();
+    this.#rateVersion = Atomics.load(this.#control, RATE_VERSION);
+    this.#senders.forEach((sender, i) => {
+      sender.begin(this.#settings[SET_INTERVALS + i], this.#settings[SET_DURATION]);
+    });
+    this.#clock.restart();
+  }
+
+  /** HOT. */
+  #send(duration: number): void {
+    const senders = this.#senders;
+    const now = this.#clock.now;
+    while (now[0] < duration && this.#goesOn()) {
+      this.#tick();
+      for (let i = 0; i < senders.length; i++) senders[i].poll();
+      this.#receiver.poll();
+    }
+  }
+
+  /** What became due while the loop was away may still be sent for as long as that is not too late. */
+  #sendOverdue(): void {
+    for (const sender of this.#senders) sender.expire();
+    const end = this.#clock.now[0] + this.#settings[SET_MAX_LAG];
+    for (let i = 0; i < this.#senders.length; ) {
+      if (this.#clock.now[0] > end || !this.#lcore.running()) return;
+      this.#clock.tick();
+      this.#senders[i].poll();
+      this.#receiver.poll();
+      if (!this.#senders[i].overdue) i++;
+    }
+  }
+
+  /** HOT. */
+  #goesOn(): boolean {
+    if (Atomics.load(this.#control, HALT) !== 0 || !this.#lcore.running()) return false;
+    if (Atomics.load(this.#control, RATE_VERSION) !== this.#rateVersion) this.#takeRates();
+    for (let i = 0; i < this.#senders.length; i++) if (!this.#senders[i].finished) return true;
+    return false;
+  }
+
+  /** HOT. */
+  #tick(): void {
+    this.#clock.tick();
+    const lap = this.#clock.now[0] - this.#global[G_NOW];
+    this.#global[G_NOW] = this.#clock.now[0];
+    if (lap < this.#stallTicks) return;
+    this.#global[G_STALLS]++;
+    this.#global[G_STALL_TICKS] += lap;
+    if (lap > this.#global[G_LONGEST_STALL]) this.#global[G_LONGEST_STALL] = lap;
+  }
+
+  #takeRates(): void {
+    this.#rateVersion = Atomics.load(this.#control, RATE_VERSION);
+    for (let i = 0; i < this.#senders.length; i++)
+      this.#senders[i].setInterval(this.#settings[SET_INTERVALS + i]);
+  }
+
+  /** Receives until everything is back, or nothing has come for a while. */
+  #drain(): void {
+    const { now } = this.#clock;
+    let last = now[0];
+    while (this.#lcore.running() && this.#away() > 0 && now[0] - last < this.#settings[SET_DRAIN]) {
+      this.#clock.tick();
+      if (this.#receiver.poll() > 0) last = now[0];
+    }
+  }
+
+  /** Frames that are not back. */
+  #away(): number {
+    let away = 0;
+    for (const own of this.#counters) away += own[S_SENT] - (own[S_RECEIVED] - own[S_DUPLICATES]);
+    return away;
+  }
+}
+
+export default function generate(lcore: LcoreContext<LcorePlan>): void {
+  new Loop(lcore).serve();
+}

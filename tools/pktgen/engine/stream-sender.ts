@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Sends one stream's frames when they are due. The load is open: a frame's due time depends on its number
+// only, so what is late counts as late, and what is too late counts as unsent, never as lost.
+//
+// Times are numbers with a fraction; V8 would box them in fields and results, so they are kept in `times`.
+import type { MbufVector, Mempool } from '../../../src/ethdev/mempool.ts';
+import type { TxQueue } from '../../../src/ethdev/port.ts';
+import type { StreamPlan } from '../plan/frame-plan.ts';
+import type { Clock } from './clock.ts';
+import { FrameWriter } from './frame-writer.ts';
+import { bucketOf, HISTOGRAM_MAX } from './histogram.ts';
+import { G_QUEUE_FULL, S_SENT, S_TX_BYTES, S_UNSENT, SET_MAX_LAG } from './layout.ts';
+import { Random } from './random.ts';
+
+/** Most frames of one call of the transmit queue. */
+export const BURST = 32;
+
+// Indices of `times`, in ticks.
+/** When the next frame is due. */
+const NEXT = 0;
+/** Between two bursts; 0: as fast as the queue accepts frames. */
+const INTERVAL = 1;
+/** When frames are no longer due. */
+const END = 2;
+/** When the last frame was due, and when it was sent. */
+const LAST_DUE = 3;
+const LAST_SENT = 4;
+
+export interface SenderParts {
+  readonly plan: StreamPlan;
+  readonly pool: Mempool;
+  readonly tx: TxQueue;
+  readonly clock: Clock;
+  readonly tag: number;
+  readonly settings: Float64Array;
+  readonly counters: Float64Array;
+  readonly global: Float64Array;
+  readonly gaps: Float64Array;
+  readonly ticksPerUnit: number;
+}
+
+export class StreamSender {
+  readonly #parts: SenderParts;
+  readonly #writer: FrameWriter;
+  readonly #pkts: MbufVector;
+  readonly #times = new Float64Array(5);
+  /** Due times of the frames in `#pkts`. */
+  readonly #dues = new Float64Array(BURST);
+  readonly #now: Float64Array;
+  /** Frames still to send; Float64Array, as it may be Infinity. */
+  readonly #left = new Float64Array(1);
+  #random: Random;
+  /** Frames of the current burst that have been written. */
+  #inBurst = 0;
+  /** Frames in `#pkts` that the queue has not accepted: [from, to). */
+  #from = 0;
+  #to = 0;
+
+  constructor(parts: SenderParts) {
+    this.#parts = parts;
+    this.#now = parts.clock.now;
+    this.#pkts = parts.pool.vector(BURST);
+    this.#writer = new FrameWriter(parts.plan.frame, parts.pool, parts.tag, parts.plan.seed);
+    this.#random = new Random(parts.plan.seed);
+  }
+
+  /** Begins a trial; `interval` as INTERVAL. */
+  begin(interval: number, end: number): void {
+    const { plan } = this.#parts;
+    this.#writer.reset();
+    this.#random = new Random(plan.seed);
+    this.#times.set([0, interval, end, Number.NaN, Number.NaN]);
+    if (plan.poisson && interval > 0) this.#advance();
+    this.#left[0] = plan.count;
+    this.#inBurst = 0;
+    this.#from = 0;
+    this.#to = 0;
+  }
+
+  /** A new rate, from now on. */
+  setInterval(interval: number): void {
+    this.#times[INTERVAL] = interval;
+    this.#times[NEXT] = Math.max(this.#now[0], this.#times[LAST_DUE] || 0);
+    this.#times[LAST_DUE] = Number.NaN;
+  }
+
+  /** HOT. Sends what is due. */
+  poll(): void {
+    if (this.#from < this.#to) this.#flush();
+    else if (this.#times[NEXT] <= this.#now[0]) this.#sendDue();
+  }
+
+  /** True once all frames of a limited stream are sent. */
+  get finished(): boolean {
+    return this.#left[0] === 0 && this.#from === this.#to;
+  }
+
+  /** HOT. Whether frames are due that have not been sent. */
+  get overdue(): boolean {
+    const times = this.#times;
+    if (this.#from < this.#to) return true;
+    return (
+      times[INTERVAL] > 0 && this.#left[0] > 0 && times[NEXT] < times[END] && times[NEXT] <= this.#now[0]
+    );
+  }
+
+  /** From now on no more frames become due. */
+  expire(): void {
+    if (this.#now[0] < this.#times[END]) this.#times[END] = this.#now[0];
+  }
+
+  /** Ends the sending: what is due and not sent is unsent. */
+  end(): void {
+    const { pool, counters } = this.#parts;
+    pool.free(this.#pkts, this.#from, this.#to);
+    counters[S_UNSENT] += this.#to - this.#from;
+    this.#from = this.#to;
+    if (this.#times[INTERVAL] > 0) this.#skipUntil(Math.min(this.#now[0], this.#times[END]));
+  }
+
+  /** HOT. */
+  #sendDue(): void {
+    const { pool, settings, ticksPerUnit } = this.#parts;
+    const n = this.#times[INTERVAL] > 0 ? this.#collectDue(settings[SET_MAX_LAG]) : this.#collectAll();
+    if (n === 0 || pool.alloc(this.#pkts, n) === 0) return;
+    const { ids } = this.#pkts;
+    for (let i = 0; i < n; i++) this.#writer.write(ids[i], (this.#dues[i] / ticksPerUnit) | 0);
+    this.#left[0] -= n;
+    this.#from = 0;
+    this.#to = n;
+    this.#flush();
+  }
+
+  /** HOT. The due times of up to a burst of frames; returns their number. */
+  #collectDue(maxLag: number): number {
+    const times = this.#times;
+    const now = this.#now[0];
+    if (times[NEXT] < now - maxLag) this.#skipUntil(now - maxLag);
+    const { burst } = this.#parts.plan;
+    let n = 0;
+    for (; n < BURST && n < this.#left[0] && times[NEXT] <= now && times[NEXT] < times[END]; n++) {
+      this.#dues[n] = times[NEXT];
+      if (++this.#inBurst < burst) continue;
+      this.#inBurst = 0;
+      this.#advance();
+    }
+    return n;
+  }
+
+  /** HOT. Without a rate, frames are due now. */
+  #collectAll(): number {
+    const now = this.#now[0];
+    if (now >= this.#times[END]) return 0;
+    const n = this.#left[0] < BURST ? this.#left[0] : BURST;
+    for (let i = 0; i < n; i++) this.#dues[i] = now;
+    return n;
+  }
+
+  /** HOT. Sets when the next burst is due. */
+  #advance(): void {
+    const times = this.#times;
+    if (this.#parts.plan.poisson)
+      times[NEXT] -= times[INTERVAL] * Math.log(((this.#random.next() >>> 0) + 1) / 4_294_967_297);
+    else times[NEXT] += times[INTERVAL];
+  }
+
+  /** Counts the frames that are due before `time` as unsent. */
+  #skipUntil(time: number): void {
+    const times = this.#times;
+    if (!(times[NEXT] < time) || this.#left[0] === 0) return;
+    const bursts = Math.ceil((time - times[NEXT]) / times[INTERVAL]);
+    const frames = Math.min(bursts * this.#parts.plan.burst - this.#inBurst, this.#left[0]);
+    this.#parts.counters[S_UNSENT] += frames;
+    this.#left[0] -= frames;
+    this.#inBurst = 0;
+    times[NEXT] += bursts * times[INTERVAL];
+  }
+
+  /** HOT. */
+  #flush(): void {
+    const { tx, counters, global, pool } = this.#parts;
+    const sent = tx.burst(this.#pkts, this.#from, this.#to);
+    const after = this.#from + sent;
+    if (after < this.#to) global[G_QUEUE_FULL]++;
+    if (sent === 0) return;
+    counters[S_SENT] += sent;
+    const { ids } = this.#pkts;
+    let bytes = 0;
+    for (let i = this.#from; i < after; i++) bytes += pool.pktLen[ids[i]];
+    counters[S_TX_BYTES] += bytes;
+    if (this.#times[INTERVAL] > 0) this.#recordGaps(this.#from, after);
+    this.#from = after;
+  }
+
+  /** HOT. By how much the time between two frames differs from what it should be. */
+  #recordGaps(from: number, to: number): void {
+    const { gaps, ticksPerUnit } = this.#parts;
+    const times = this.#times;
+    const now = this.#now[0];
+    for (let i = from; i < to; i++) {
+      const due = this.#dues[i];
+      const error = Math.abs(now - times[LAST_SENT] - (due - times[LAST_DUE])) / ticksPerUnit;
+      // Not a number before the first frame.
+      if (error >= 0) gaps[bucketOf(error < HISTOGRAM_MAX ? error | 0 : HISTOGRAM_MAX)]++;
+      times[LAST_DUE] = due;
+      times[LAST_SENT] = now;
+    }
+  }
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The generator as an object: an lcore on a port's first queue pair that runs trials.
+import { randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Port } from '../../src/ethdev/port.ts';
+import { launch } from '../../src/lcore/launch.ts';
+import type { Lcore } from '../../src/lcore/lcore.ts';
+import { native } from '../../src/native.ts';
+import type { HistogramView } from './engine/histogram.ts';
+import {
+  DONE,
+  DRAINING,
+  HALT,
+  newSharedMemory,
+  PHASE,
+  RATE_VERSION,
+  SET_DRAIN,
+  SET_DURATION,
+  SET_INTERVALS,
+  SET_MAX_LAG,
+  type SharedMemory,
+  TRIAL,
+  ticksPerUnit,
+} from './engine/layout.ts';
+import type { LcorePlan } from './engine/lcore.ts';
+import type { CompiledStream } from './plan/compile.ts';
+import { type ResultContext, readResult, type TrialResult, totalLatency } from './result.ts';
+
+const POLL_MS = 10;
+
+export interface GeneratorOptions {
+  readonly port: Port;
+  readonly streams: readonly CompiledStream[];
+  readonly cpu: number;
+  readonly hugepages: boolean;
+}
+
+export interface Trial {
+  /** Seconds for which frames are due; Infinity: until halt(). */
+  readonly seconds: number;
+  /** Frames per second of each stream; Infinity: as many as the queue accepts. */
+  readonly pps: readonly number[];
+  /** Seconds without a frame after which those in flight are lost. */
+  readonly drain: number;
+  /** Seconds after which an overdue frame is not sent any more. */
+  readonly maxLag: number;
+}
+
+export class Generator {
+  readonly #lcore: Lcore;
+  readonly #memory: SharedMemory;
+  readonly #control: Int32Array;
+  readonly #settings: Float64Array;
+  readonly #context: ResultContext;
+  readonly #streams: readonly CompiledStream[];
+  #trial = 0;
+  #failure: Error | undefined;
+
+  /** Throws as launch() does. */
+  constructor({ port, streams, cpu, hugepages }: GeneratorOptions) {
+    this.#streams = streams;
+    this.#memory = newSharedMemory(streams.length);
+    this.#control = new Int32Array(this.#memory.control);
+    this.#settings = new Float64Array(this.#memory.settings);
+    const hz = native.tscHz();
+    const names = streams.map(({ name }) => name);
+    this.#context = { names, hz, nsPerUnit: (1e9 * ticksPerUnit(hz)) / hz };
+    const data: LcorePlan = {
+      streams: streams.map(({ plan }) => plan),
+      memory: this.#memory,
+      // Not 0, which idle memory holds.
+      tag: randomInt(1, 1 << 23) << 8,
+      largest: Math.max(...streams.map(({ largest }) => largest)),
+      hugepages,
+    };
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+    const module = new URL(`./engine/lcore.${extension}`, import.meta.url);
+    this.#lcore = launch({ cpu, module, ports: [port], data });
+    this.#lcore.exited.catch((error) => {
+      this.#failure = error;
+    });
+  }
+
+  /** Resolves when trials can begin. */
+  get ready(): Promise<void> {
+    return this.#lcore.ready;
+  }
+
+  get lcore(): Lcore {
+    return this.#lcore;
+  }
+
+  /** Runs a trial to its end. Throws what ended the lcore. */
+  async run(trial: Trial): Promise<TrialResult> {
+    this.begin(trial);
+    return await this.end();
+  }
+
+  /** Begins a trial; end() waits for its end. */
+  begin(trial: Trial): void {
+    const { hz } = this.#context;
+    this.#settings[SET_DURATION] = trial.seconds * hz;
+    this.#settings[SET_DRAIN] = trial.drain * hz;
+    this.#settings[SET_MAX_LAG] = trial.maxLag * hz;
+    this.#setIntervals(trial.pps);
+    Atomics.store(this.#control, HALT, 0);
+    Atomics.store(this.#control, PHASE, 0);
+    Atomics.store(this.#control, TRIAL, ++this.#trial);
+    Atomics.notify(this.#control, TRIAL);
+  }
+
+  async end(): Promise<TrialResult> {
+    while (!this.done) await sleep(POLL_MS);
+    if (this.#failure) throw this.#failure;
+    return this.read();
+  }
+
+  /** Whether the trial has ended, frames in flight included. */
+  get done(): boolean {
+    return this.#failure !== undefined || Atomics.load(this.#control, PHASE) === DONE;
+  }
+
+  /** Whether it only waits for frames in flight. */
+  get draining(): boolean {
+    return Atomics.load(this.#control, PHASE) === DRAINING;
+  }
+
+  /** Ends the trial's sending early. */
+  halt(): void {
+    Atomics.store(this.#control, HALT, 1);
+  }
+
+  /** Changes the rates of the trial that runs. */
+  setRates(pps: readonly number[]): void {
+    this.#setIntervals(pps);
+    Atomics.add(this.#control, RATE_VERSION, 1);
+  }
+
+  /** The figures so far. */
+  read(): TrialResult {
+    return readResult(this.#memory, this.#context);
+  }
+
+  /** The latencies of all streams so far, in nanoseconds. */
+  latencies(): HistogramView {
+    return totalLatency(this.#memory, this.#context.nsPerUnit);
+  }
+
+  async close(): Promise<void> {
+    this.halt();
+    await this.#lcore.stop();
+  }
+
+  #setIntervals(pps: readonly number[]): void {
+    const { hz } = this.#context;
+    pps.forEach((rate, i) => {
+      const { burst } = (this.#streams[i] as CompiledStream).plan;
+      this.#settings[SET_INTERVALS + i] = rate === Number.POSITIVE_INFINITY ? 0 : (hz * burst) / rate;
+    });
+  }
+}

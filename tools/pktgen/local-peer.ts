@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Without a device: a device model and the built-in peer as child processes, so that one line gives traffic.
+
+import { openPort } from '../../src/drivers/registry.ts';
+import { PmdError } from '../../src/errors.ts';
+import type { Port } from '../../src/ethdev/port.ts';
+import { PeerProcess } from '../run/builtin-peer.ts';
+import type { Child } from '../run/child.ts';
+import { DeviceProcess } from '../run/device-model.ts';
+import { stopAll, Workspace } from '../run/workspace.ts';
+
+const START_MS = 20_000;
+const POLL_MS = 5;
+
+export interface LocalOptions {
+  /** CPU of the peer's loop. */
+  readonly cpu: number;
+  /** 'sink' does not send frames back. */
+  readonly mode: 'echo' | 'sink';
+  /** Frames per second above which the peer drops. */
+  readonly dropAbove?: number | undefined;
+  readonly queueSize: number;
+  readonly hugepages: boolean;
+  readonly maxRunMs: number;
+}
+
+export interface OpenedPort {
+  readonly port: Port;
+  /** What ends with the port; empty if the port was the user's. */
+  readonly children: readonly Child[];
+  close(): Promise<void>;
+}
+
+/** Starts both, and waits until the link is up. Throws the error of the one that failed. */
+export async function startLocal(options: LocalOptions): Promise<OpenedPort> {
+  const workspace = new Workspace();
+  const [vhostUser, vfioUser] = [workspace.path('u'), workspace.path('f')];
+  const { maxRunMs, cpu, mode, queueSize, hugepages, dropAbove } = options;
+  const device = new DeviceProcess({ vhostUser, vfioUser, maxRunMs });
+  const children: Child[] = [device];
+  const close = async (port?: Port) => {
+    port?.close();
+    await stopAll([...children].reverse());
+    workspace.remove();
+  };
+  let port: Port | undefined;
+  try {
+    await device.ready(START_MS);
+    port = openPort(`net_vhost_pci0,path=${vfioUser}`);
+    const settings = { vhostUser, mode, cpu, frameSize: 64, burst: 32, queueSize, hugepages, maxRunMs };
+    const peer = new PeerProcess({ ...settings, check: false, ...(dropAbove ? { dropAbove } : {}) });
+    children.push(peer);
+    await peer.up(START_MS);
+    await linkUp(port, peer);
+    const opened = port;
+    return { port: opened, children, close: () => close(opened) };
+  } catch (error) {
+    await close(port);
+    throw error;
+  }
+}
+
+async function linkUp(port: Port, peer: Child): Promise<void> {
+  await peer.until(() => port.link().up, START_MS, 'the link');
+}
+
+/** The user's device, once its link is up. Throws VPCI_NO_TRAFFIC if that does not happen in time. */
+export async function openDevice(device: string, waitMs: number): Promise<OpenedPort> {
+  const port = openPort(device);
+  const end = performance.now() + waitMs;
+  while (!port.link().up && performance.now() < end)
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  if (!port.link().up) {
+    const { reason } = port.link();
+    port.close();
+    const cause = `the link did not come up within ${waitMs / 1000} s${reason ? `: ${reason}` : ''}`;
+    throw new PmdError('VPCI_NO_TRAFFIC', `Failed to use ${device}: ${cause}`);
+  }
+  return { port, children: [], close: async () => port.close() };
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The generator as a whole program, against the built-in peer that it starts itself.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { nodeArguments, ROOT } from '../../test/support/program.ts';
+import { Tool } from '../../test/support/tool.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'pktgen-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const SCRIPT = 'tools/pktgen/main.ts';
+/** Slow enough for a machine that does other things as well, so that nothing is unsent. */
+const EASY = ['--rate', '10kpps', '--duration', '0.5', '--warm-up', '0.1', '--max-lag', '5000'];
+
+function pktgen(...args: string[]) {
+  const [program = '', ...rest] = [process.execPath, ...nodeArguments(SCRIPT), ...args];
+  const { status, stdout, stderr } = spawnSync(program, rest, {
+    cwd: ROOT,
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  return { status, stdout, stderr };
+}
+
+const written = (file: string) => JSON.parse(readFileSync(file, 'utf8'));
+
+describe('one line', () => {
+  it('gives traffic that comes back whole, as lines, JSON, CSV and .hgrm', () => {
+    const [json, csv, hgrm] = ['a.json', 'a.csv', 'a.hgrm'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    const files = ['--json', json, '--csv', csv, '--hgrm', hgrm];
+    const { status, stdout, stderr } = pktgen(...EASY, ...files, '--max-loss', '0', '--max-unsent', '0');
+    expect(status, stderr).toBe(0);
+    expect(stderr).toMatch(
+      /^net_vhost_pci0, CPU \d+; built-in peer, CPU \d+: 10\.00 kpps, 1 stream, 64 bytes$/m,
+    );
+    for (const line of [
+      /^sent 500\d of 500\d due in 0\.500 s: 10\.0\d kpps/m,
+      /^received 500\d, lost 0 \(0 %\)/m,
+    ])
+      expect(stdout).toMatch(line);
+    expect(stdout).toMatch(/^latency \(us\): min .* p99\.9 .* jitter /m);
+    expect(stdout).toMatch(/^gaps between frames: off by .* us \(median\)/m);
+    const result = written(json);
+    expect(result).toMatchObject({
+      unsent: 0,
+      lost: 0,
+      reordered: 0,
+      duplicates: 0,
+      foreign: 0,
+      failures: [],
+    });
+    expect(result.received).toBe(result.sent);
+    expect(result.latency.samples).toBe(result.received);
+    const [head, stream, total] = readFileSync(csv, 'utf8')
+      .split('\n')
+      .map((line) => line.split(','));
+    expect(head?.slice(0, 4)).toEqual(['stream', 'seconds', 'offered', 'sent']);
+    expect([stream?.[3], total?.[3]]).toEqual([`${result.sent}`, `${result.sent}`]);
+    expect(readFileSync(hgrm, 'utf8')).toMatch(new RegExp(`Total count {4}= +${result.received}]`));
+  });
+
+  it('sends several streams from a file, each at its rate and in its manner', () => {
+    const streams = [
+      { name: 'voice', rate: '2kpps', size: 60, vlan: '1-4', poisson: true },
+      { name: 'bulk', rate: '4kpps', size: 'imix', burst: 8, srcIp: '10.0.0.1-10.0.0.9' },
+      { name: 'six', count: 100, srcIp: '2001:2::1', dstPort: 'random:1-1000' },
+    ];
+    const [file, json] = [join(folder, 'streams.json'), join(folder, 'a.json')];
+    writeFileSync(file, JSON.stringify({ streams }));
+    const { status, stderr } = pktgen(...EASY, '--streams', file, '--json', json);
+    expect(status, stderr).toBe(0);
+    const [voice, bulk, six] = written(json).streams;
+    expect([voice, bulk, six].map(({ name, lost }) => [name, lost])).toEqual([
+      ['voice', 0],
+      ['bulk', 0],
+      ['six', 0],
+    ]);
+    expect(voice.sent).toBeGreaterThan(800);
+    expect(voice.sent).toBeLessThan(1200);
+    expect(Math.abs(bulk.sent - 2000)).toBeLessThanOrEqual(8);
+    expect(six.sent).toBe(100);
+    expect(bulk.txBytes / bulk.sent).toBeCloseTo((7 * 64 + 4 * 570 + 1518) / 12, -1);
+  });
+
+  it('takes streams from TypeScript', () => {
+    const [file, json] = [join(folder, 'streams.ts'), join(folder, 'a.json')];
+    writeFileSync(file, 'const size: number = 128;\nexport default [{ size, count: 50 }, { count: 25 }];\n');
+    const { status, stderr } = pktgen(...EASY, '--streams', file, '--json', json);
+    expect(status, stderr).toBe(0);
+    expect(written(json).streams.map(({ sent }: { sent: number }) => sent)).toEqual([50, 25]);
+  });
+
+  it('finds what the peer drops, and says so by its exit status', () => {
+    const json = join(folder, 'a.json');
+    const dropping = ['--rate', '20kpps', '--drop-above', '5000', '--duration', '1', '--max-lag', '5000'];
+    const { status, stdout } = pktgen(...dropping, '--max-loss', '1%', '--json', json);
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/^FAILED: lost \d+ of \d+ frames, more than 1 %$/m);
+    const { sent, received, lost, failures } = written(json);
+    expect(lost).toBe(sent - received);
+    expect(lost / sent).toBeGreaterThan(0.6);
+    expect(failures).toHaveLength(1);
+  });
+
+  it('sends to a sink without expecting anything back', () => {
+    const { status, stdout } = pktgen(...EASY, '--peer', 'sink', '--max-loss', '0');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^sent 500\d of/m);
+    expect(stdout).not.toContain('lost');
+  });
+});
+
+describe('its end', () => {
+  it('comes in order with Ctrl-C', async () => {
+    const tool = new Tool(SCRIPT, ['--rate', '1kpps', '--stats-period', '0.2']);
+    await tool.printed('t=');
+    await tool.kill('SIGINT');
+    expect(tool.output).toMatch(/^received \d+, lost 0/m);
+    expect(tool.exitCode).toBe(0);
+  });
+
+  it('on a full disk loses no figure', () => {
+    const { status, stdout, stderr } = pktgen(...EASY, '--json', '/dev/full');
+    expect(status).toBe(1);
+    const [, place = ''] = /Failed to write \/dev\/full: .*; the figures went to (\S+)/.exec(stderr) ?? [];
+    expect(JSON.parse(readFileSync(join(ROOT, place), 'utf8')).lost).toBe(0);
+    rmSync(join(ROOT, place));
+    expect(stdout).toContain('received');
+  });
+
+  it('with a closed pipe loses no figure', () => {
+    const command = [process.execPath, ...nodeArguments(SCRIPT), ...EASY]
+      .map((word) => `'${word}'`)
+      .join(' ');
+    const script = `cd '${folder}'; { ${command}; echo "status $?" >&2; } | true`;
+    const { stderr } = spawnSync('sh', ['-c', script], { encoding: 'utf8', timeout: 60_000 });
+    const [, place = ''] = /standard output: .*; the figures went to (\S+)/.exec(stderr) ?? [];
+    expect(readFileSync(join(folder, place), 'utf8')).toMatch(/^received \d+, lost 0/m);
+    expect(stderr).toContain('status 1');
+  });
+});
+
+describe('a mistake is one line that names it', () => {
+  it.each([
+    [['--rate', '0'], "'0': a rate must be above 0", 2],
+    [['--rate', 'fast'], "'fast' is not a rate", 2],
+    [['--size', '20'], 'size: 20 is not a size from 56', 1],
+    [['--srcip', '1'], "unknown option '--srcip'", 2],
+    [['--src-ip', '10.0.0.x'], "srcIp: '10.0.0.x' is not an IPv4 address", 1],
+    [['--streams', '/nonexistent.json'], 'Failed to read /nonexistent.json: ', 1],
+    [['--json', '/nonexistent/a.json'], 'Failed to write /nonexistent/a.json', 1],
+    [['--vdev', 'net_vhost_pci0,path=/nonexistent'], 'no such socket', 1],
+    [['--vdev', 'net_null0', '-a', 'net_null1'], 'the generator drives one device', 2],
+    [['--max-loss', 'x'], "'x' is not a percentage", 2],
+  ])('%j', (args, says, code) => {
+    const { status, stdout, stderr } = pktgen('--duration', '0.1', ...args);
+    expect([status, stdout]).toEqual([code, '']);
+    expect(stderr).toContain(says);
+    expect(stderr).toMatch(/^vhost-pci-pktgen: .*\n$/);
+  });
+
+  it.each([
+    ['{', 'not JSON'],
+    ['[{"sice": 64}]', "stream 0: unknown key 'sice'; did you mean 'size'?"],
+    ['{"stream": []}', "unknown key 'stream'"],
+    ['[{"rate": "1mbs"}]', "stream 0: rate: '1mbs' is not a rate"],
+  ])('in a file: %s', (text, says) => {
+    const file = join(folder, 'streams.json');
+    writeFileSync(file, text);
+    const { status, stderr } = pktgen('--streams', file);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^vhost-pci-pktgen: .*\n$/);
+    expect(stderr).toContain(`${file}: ${says}`);
+  });
+});

@@ -1,0 +1,21 @@
+#!/usr/bin/env node
+import { oneLine } from '../../src/errors.ts';
+// SPDX-License-Identifier: BSD-3-Clause
+// vhost-pci-pktgen: the packet generator as a command.
+import { exitProcess } from '../../src/lcore/launch.ts';
+import { onOutputEnd, printed, tell } from '../run/output.ts';
+import { Interrupt } from './interrupt.ts';
+import { parseOptions } from './options.ts';
+import { run } from './run.ts';
+
+try {
+  const options = parseOptions();
+  const interrupt = new Interrupt();
+  onOutputEnd(() => interrupt.raise());
+  const code = await run(options, interrupt);
+  await printed();
+  exitProcess(code);
+} catch (error) {
+  tell(oneLine(`vhost-pci-pktgen: ${(error as Error).message}`));
+  exitProcess(1);
+}

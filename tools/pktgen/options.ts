@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The command line.
+import { Option } from '@commander-js/extra-typings';
+import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
+import { packageVersion } from '../../src/package-root.ts';
+import { seconds, secondsOrNone, usableCpus, wholeNumber } from '../run/arguments.ts';
+import { HELP_OPTION, newCommand } from '../run/command.ts';
+import { checked, parsed, percent } from './option-values.ts';
+import { parseLine, parseRate } from './plan/rate.ts';
+
+const oneCpu = (text: string): number => usableCpus([wholeNumber(0, 1023)(text)])[0] as number;
+
+export const command = newCommand('vhost-pci-pktgen')
+  .version(`vhost-pci-pktgen ${packageVersion()}`)
+  .description(
+    'Sends packets at exact rates and measures what comes back. Without a device it starts a device model and a peer that echoes: no root, no hugepages, no VM.',
+  )
+  .optionsGroup('Device:')
+  .option('-a, --allow <device>', "a PCI address, or any device string such as 'net_vhost_pci0,path=SOCKET'")
+  .option('--vdev <device>', "the same: 'net_vhost_pci0,path=SOCKET', 'net_ivshmem0,own=FILE,peer=FILE', …")
+  .option('--cpu <n>', 'CPU of the poll loop (default: the first that may be used)', oneCpu)
+  .option('--peer-cpu <n>', "CPU of the built-in peer's loop (default: the second)", oneCpu)
+  .addOption(
+    new Option(
+      '--peer <mode>',
+      'what the built-in peer does: echo: sends frames back; sink: only receives them',
+    )
+      .choices(['echo', 'sink'] as const)
+      .default('echo' as const),
+  )
+  .option(
+    '--queue-size <n>',
+    "entries of the built-in peer's rings, a power of two",
+    wholeNumber(2, VRING_MAX_SIZE),
+    256,
+  )
+  .option(
+    '--drop-above <n>',
+    'the built-in peer drops what comes above this many frames per second',
+    wholeNumber(1, 1e9),
+  )
+  .option('--hugepages', 'memory from hugepages, here and in the built-in peer')
+  .optionsGroup('Traffic:')
+  .option(
+    '--rate <rate>',
+    'frames per second (1mpps, 500k), bits per second of frames (10gbps) or with what a wire adds (10gbps-l1), of the line (50%), of the measured maximum (50%max), or max',
+    checked((text) => parseRate(text, 'rate')),
+    '100kpps',
+  )
+  .option('--line-rate <speed>', 'the line that % is of', checked(parseLine), '10gbps')
+  .option('--duration <seconds>', 'how long frames are due; without it, until Ctrl-C', seconds())
+  .option(
+    '--warm-up <seconds>',
+    'frames are sent for so long before the run, and not counted (none with --count)',
+    secondsOrNone,
+    0.5,
+  )
+  .option('--seed <n>', 'of everything random', wholeNumber(0, 2 ** 31 - 1), 1)
+  .option('--max-lag <ms>', 'a frame that is overdue for longer is unsent', wholeNumber(0, 60_000), 10)
+  .option(
+    '--drain <ms>',
+    'without a frame for this long, what is in flight is lost',
+    wholeNumber(1, 60_000),
+    100,
+  )
+  .optionsGroup('Frames:')
+  .option('--streams <file>', 'streams from a JSON or TypeScript file, instead of the options below')
+  .option(
+    '--size <bytes>',
+    'without FCS: 64, 64-1518, 64-1518/64 (in steps), random:64-1518, imix, or a mix of WEIGHT:SIZE (7:64,4:570,1:1518) (default: 64)',
+  )
+  .option('--src-mac <field>', "a value, a range 'A-B' or 'A-B/STEP', 'random:A-B', or a list 'A,B,C'")
+  .option('--dst-mac <field>', 'as all fields')
+  .option('--vlan <field>', 'IEEE 802.1Q identifiers')
+  .option('--src-ip <field>', 'IPv4 or IPv6 (default: 198.18.0.1)')
+  .option('--dst-ip <field>', 'IPv4 or IPv6 (default: 198.18.0.2)')
+  .option('--src-port <field>', 'UDP (default: 9)')
+  .option('--dst-port <field>', 'UDP (default: 9)')
+  .option('--burst <n>', 'frames that are due together, at the same rate', wholeNumber(1, 65_536), 1)
+  .option('--poisson', 'random times between frames, exponentially distributed')
+  .option('--count <n>', 'frames to send', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+  .optionsGroup('Result:')
+  .option('--max-loss <percent>', 'exit status 1 if more of the sent frames are lost', parsed(percent))
+  .option('--max-unsent <percent>', 'exit status 1 if more of the due frames are unsent', parsed(percent))
+  .option('--no-return', 'frames are not expected back: loss and latency say nothing')
+  .option('--json <file>', "write the figures as JSON; '-': to standard output")
+  .option('--csv <file>', "write a line per stream as CSV; '-': to standard output")
+  .option('--hgrm <file>', 'write the latencies as percentiles, as HdrHistogram plots them')
+  .option('--stats-period <seconds>', 'seconds between two lines', seconds(), 1)
+  .helpOption(...HELP_OPTION)
+  .addHelpText(
+    'after',
+    `
+Examples:
+  vhost-pci-pktgen --rate 1mpps --duration 5
+  vhost-pci-pktgen --rate 50% --size imix --duration 10 --max-loss 0 --json result.json
+  vhost-pci-pktgen --vdev net_vhost_pci0,path=/tmp/vfio.sock --rate max --src-ip 10.0.0.1-10.0.0.254
+
+Sizes and bits are without FCS. Exit status: 0 if the run kept to --max-loss and
+--max-unsent, 1 if not or on failure, 2 for a wrong option. Ctrl-C ends the run
+in order, with the figures.`,
+  );
+
+export type Options = ReturnType<typeof command.opts>;
+
+/** Parses the command line; a mistake ends the program with one line. */
+export function parseOptions(): Options {
+  const options = command.parse().opts();
+  if (options.allow !== undefined && options.vdev !== undefined)
+    command.error('error: --allow and --vdev: the generator drives one device');
+  if ((options.queueSize & (options.queueSize - 1)) !== 0)
+    command.error(`error: --queue-size ${options.queueSize}: not a power of two`);
+  if ([options.json, options.csv].every((file) => file === '-'))
+    command.error('error: --json - and --csv -: only one of them can have the standard output');
+  return options;
+}

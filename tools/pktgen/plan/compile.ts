@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// From a stream as described to the bytes and plans that the lcore works with.
+import { isIPv6 } from 'node:net';
+import { ETHER, IPV4, UDP } from '../../../src/packet/headers.ts';
+import { fault } from './fault.ts';
+import {
+  type FieldKind,
+  type FieldSource,
+  IPV4_ADDRESS,
+  IPV6_ADDRESS,
+  MAC,
+  parseField,
+  UDP_PORT,
+  VLAN_ID,
+} from './fields.ts';
+import { type FieldPlan, type FramePlan, SIGNATURE, type StreamPlan } from './frame-plan.ts';
+import { extremes, meanSize, parseSizes } from './sizes.ts';
+import type { Field, Stream } from './stream.ts';
+
+const IPV6_HEADER = 40;
+const DEFAULT_TTL = 64;
+/** RFC 2544's addresses (C.2.2, RFC 5180) and the discard port. */
+const DEFAULTS = {
+  srcIp: '198.18.0.1',
+  dstIp: '198.18.0.2',
+  srcIp6: '2001:2::1',
+  dstIp6: '2001:2::2',
+  port: 9,
+  size: 64,
+};
+
+export interface CompiledStream {
+  readonly name: string;
+  readonly plan: StreamPlan;
+  readonly meanSize: number;
+  readonly largest: number;
+}
+
+/** Addresses of streams that name none. */
+export interface Macs {
+  readonly srcMac: string;
+  readonly dstMac: string;
+}
+
+interface Place {
+  readonly offset: number;
+  readonly inIp: boolean;
+  readonly inUdp: boolean;
+}
+
+/** Throws VPCI_ARGUMENT, naming `where` and the key. */
+export function compileStream(
+  stream: Stream,
+  index: number,
+  macs: Macs,
+  where: string,
+  seed: number,
+): CompiledStream {
+  const frame = new FrameBuilder(stream, macs, where).build();
+  const plan: StreamPlan = {
+    frame,
+    burst: stream.burst ?? 1,
+    poisson: stream.poisson ?? false,
+    count: stream.count ?? Number.POSITIVE_INFINITY,
+    seed: (seed + 0x9e37 * (index + 1)) | 0,
+  };
+  return {
+    name: stream.name ?? String(index),
+    plan,
+    meanSize: meanSize(frame),
+    largest: extremes(frame)[1],
+  };
+}
+
+class FrameBuilder {
+  readonly #stream: Stream;
+  readonly #macs: Macs;
+  readonly #where: string;
+  readonly #headers: Uint8Array;
+  readonly #fields: FieldPlan[] = [];
+  readonly #isIpv6: boolean;
+  readonly #ip: number;
+  readonly #udp: number;
+
+  constructor(stream: Stream, macs: Macs, where: string) {
+    this.#stream = stream;
+    this.#macs = macs;
+    this.#where = where;
+    this.#isIpv6 = [stream.srcIp, stream.dstIp].some((field) => field !== undefined && looksIpv6(field));
+    this.#ip = ETHER.HEADER + (stream.vlan === undefined ? 0 : ETHER.VLAN_TAG);
+    this.#udp = this.#ip + (this.#isIpv6 ? IPV6_HEADER : IPV4.HEADER);
+    this.#headers = new Uint8Array((this.#udp + UDP.HEADER + 3) & ~3);
+  }
+
+  build(): FramePlan {
+    const least = this.#headers.length + SIGNATURE;
+    const { size = Math.max(DEFAULTS.size, least) } = this.#stream;
+    const sizes = parseSizes(size, `${this.#where}size`, least);
+    this.#ethernet();
+    if (this.#isIpv6) this.#ipv6();
+    else this.#ipv4();
+    const { srcPort = DEFAULTS.port, dstPort = DEFAULTS.port } = this.#stream;
+    this.#put('srcPort', UDP_PORT, srcPort, { offset: this.#udp, inIp: false, inUdp: true });
+    this.#put('dstPort', UDP_PORT, dstPort, { offset: this.#udp + 2, inIp: false, inUdp: true });
+    return {
+      ...{ headers: this.#headers, ip: this.#ip, udp: this.#udp, isIpv6: this.#isIpv6 },
+      ...{ fields: this.#fields, ...sizes },
+    };
+  }
+
+  #ethernet(): void {
+    const { srcMac = this.#macs.srcMac, dstMac = this.#macs.dstMac, vlan, priority = 0 } = this.#stream;
+    const outside = { inIp: false, inUdp: false };
+    this.#put('dstMac', MAC, dstMac, { offset: ETHER.DESTINATION, ...outside });
+    this.#put('srcMac', MAC, srcMac, { offset: ETHER.SOURCE, ...outside });
+    const type = this.#isIpv6 ? ETHER.TYPE_IPV6 : ETHER.TYPE_IPV4;
+    if (vlan !== undefined) {
+      this.#word(ETHER.TYPE, ETHER.TYPE_VLAN);
+      const tag = { offset: ETHER.HEADER, ...outside };
+      this.#put('vlan', prioritized(priority), vlan, tag);
+    } else if (this.#stream.priority !== undefined) throw fault(`${this.#where}priority`, 'there is no vlan');
+    this.#word(this.#ip - 2, type);
+  }
+
+  /** RFC 791, 3.1. */
+  #ipv4(): void {
+    const { srcIp = DEFAULTS.srcIp, dstIp = DEFAULTS.dstIp, ttl = DEFAULT_TTL, dscp = 0 } = this.#stream;
+    this.#headers[this.#ip] = 0x45; // version 4, five words
+    this.#headers[this.#ip + 1] = dscp << 2;
+    this.#headers[this.#ip + IPV4.TTL] = ttl;
+    this.#headers[this.#ip + IPV4.PROTOCOL] = IPV4.PROTOCOL_UDP;
+    const covered = { inIp: true, inUdp: true };
+    this.#put('srcIp', IPV4_ADDRESS, srcIp, { offset: this.#ip + IPV4.SOURCE, ...covered });
+    this.#put('dstIp', IPV4_ADDRESS, dstIp, { offset: this.#ip + IPV4.DESTINATION, ...covered });
+  }
+
+  /** RFC 8200, 3. */
+  #ipv6(): void {
+    const { srcIp = DEFAULTS.srcIp6, dstIp = DEFAULTS.dstIp6, ttl = DEFAULT_TTL, dscp = 0 } = this.#stream;
+    this.#word(this.#ip, 0x6000 | (dscp << 6)); // version 6, traffic class
+    this.#headers[this.#ip + 6] = IPV4.PROTOCOL_UDP;
+    this.#headers[this.#ip + 7] = ttl;
+    const covered = { inIp: false, inUdp: true };
+    this.#put('srcIp', IPV6_ADDRESS, srcIp, { offset: this.#ip + 8, ...covered });
+    this.#put('dstIp', IPV6_ADDRESS, dstIp, { offset: this.#ip + 24, ...covered });
+  }
+
+  #word(offset: number, value: number): void {
+    this.#headers[offset] = value >>> 8;
+    this.#headers[offset + 1] = value;
+  }
+
+  #put(key: string, kind: FieldKind, field: Field, { offset, inIp, inUdp }: Place): void {
+    const { fixed, prefix, varies }: FieldSource = parseField(kind, field, `${this.#where}${key}`);
+    if (fixed) this.#headers.set(fixed, offset);
+    if (prefix) this.#headers.set(prefix, offset);
+    if (varies) {
+      const start = offset + (prefix?.length ?? 0);
+      this.#fields.push({ ...varies, offset: start, inIp, inUdp });
+    }
+  }
+}
+
+/** VLAN identifiers with the priority in front (IEEE 802.1Q, 9.6). */
+const prioritized = (priority: number): FieldKind => ({
+  ...VLAN_ID,
+  bytes: (text) => {
+    const bytes = VLAN_ID.bytes(text);
+    return bytes && Uint8Array.of((bytes[0] as number) | (priority << 5), bytes[1] as number);
+  },
+});
+
+function looksIpv6(field: Field): boolean {
+  const [first = ''] = String(typeof field === 'object' ? field[0] : field)
+    .replace(/^random:/, '')
+    .split(/[-,]/);
+  return isIPv6(first.trim());
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the lcore has to know of a stream: bytes of a frame, and what varies from frame to frame. Plain data.
+
+/** A field whose value changes with each frame. */
+export interface FieldPlan {
+  /** Offset of its first varied byte in the frame. */
+  readonly offset: number;
+  /** Varied bytes: 2 or 4 of a range, any number of a list. */
+  readonly width: number;
+  /** Ranges: big-endian numbers. */
+  readonly range?: {
+    readonly from: number;
+    readonly to: number;
+    readonly step: number;
+    readonly random: boolean;
+  };
+  /** Lists: the values one after another, `width` bytes each. */
+  readonly list?: Uint8Array;
+  /** Whether the IPv4 header's checksum covers it. */
+  readonly inIp: boolean;
+  /** Whether the UDP checksum covers it. */
+  readonly inUdp: boolean;
+}
+
+export interface FramePlan {
+  /** The headers, zero in varied fields, lengths and checksums; up to the signature, a multiple of 4. */
+  readonly headers: Uint8Array;
+  /** Offsets of the IPv4 or IPv6 header and of the UDP header. */
+  readonly ip: number;
+  readonly udp: number;
+  readonly isIpv6: boolean;
+  readonly fields: readonly FieldPlan[];
+  /** Sizes of the frames, one after another, again and again; or a range. */
+  readonly sizes: readonly number[];
+  readonly sizeRange?: {
+    readonly from: number;
+    readonly to: number;
+    readonly step: number;
+    readonly random: boolean;
+  };
+}
+
+export interface StreamPlan {
+  readonly frame: FramePlan;
+  /** Frames that are due together. */
+  readonly burst: number;
+  readonly poisson: boolean;
+  /** Frames to send in a trial; Infinity for no limit. */
+  readonly count: number;
+  readonly seed: number;
+}
+
+/** Bytes of the signature after the headers: tag, number, time when the frame was due. */
+export const SIGNATURE = 12;

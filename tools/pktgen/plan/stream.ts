@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A stream as a user describes it, on the command line, in a file or in a program; and its check.
+import { fault, quoted } from './fault.ts';
+
+/**
+ * A header field: one value ("10.0.0.1"), a range in steps of 1 ("10.0.0.1-10.0.0.9") or of another size
+ * ("…/2"), at random ("random:10.0.0.1-10.0.0.9"), or a list (an array, or "a,b,c").
+ */
+export type Field = string | number | readonly (string | number)[];
+
+/** One stream of UDP datagrams. Everything has a default. */
+export interface Stream {
+  /** For the report; by default its number. */
+  readonly name?: string;
+  /** Frames or bits per second: '1mpps', '2gbps', '10%', 'max'; by default a share of the run's rate. */
+  readonly rate?: string | number;
+  /** Bytes of a frame without FCS: '64', '64-1518', 'random:64-1518/4', 'imix', '7:64,4:570,1:1518'. */
+  readonly size?: string | number;
+  /** Frames that are sent together; the rate stays the same. */
+  readonly burst?: number;
+  /** Random times between frames, exponentially distributed, instead of equal ones. */
+  readonly poisson?: boolean;
+  /** Frames to send; by default, as many as the duration allows. */
+  readonly count?: number;
+  readonly srcMac?: Field;
+  readonly dstMac?: Field;
+  /** IEEE 802.1Q identifier; without it, there is no tag. */
+  readonly vlan?: Field;
+  /** Priority in the tag, 0 to 7. */
+  readonly priority?: number;
+  /** IPv4 or IPv6; source and destination must be of one kind. */
+  readonly srcIp?: Field;
+  readonly dstIp?: Field;
+  readonly ttl?: number;
+  readonly dscp?: number;
+  readonly srcPort?: Field;
+  readonly dstPort?: Field;
+}
+
+const NUMBERS: Readonly<Record<string, readonly [number, number]>> = {
+  burst: [1, 65_536],
+  count: [1, Number.MAX_SAFE_INTEGER],
+  priority: [0, 7],
+  ttl: [1, 255],
+  dscp: [0, 63],
+};
+const FIELDS = ['srcMac', 'dstMac', 'vlan', 'srcIp', 'dstIp', 'srcPort', 'dstPort'];
+export const STREAM_KEYS = ['name', 'rate', 'size', 'poisson', ...FIELDS, ...Object.keys(NUMBERS)];
+/** The signature has one byte for it. */
+export const MAX_STREAMS = 256;
+
+/** Throws VPCI_ARGUMENT, in one line, unless `value` is a list of streams; `where` names its source. */
+export function checkStreams(value: unknown, where: string): readonly Stream[] {
+  if (!Array.isArray(value) || value.length === 0)
+    throw fault(where, 'the streams must be an array with at least one stream');
+  if (value.length > MAX_STREAMS) throw fault(where, `${value.length} streams are more than ${MAX_STREAMS}`);
+  for (const [i, stream] of value.entries()) checkStream(stream, `${where}: stream ${i}`);
+  return value as Stream[];
+}
+
+function checkStream(stream: unknown, where: string): void {
+  if (typeof stream !== 'object' || stream === null || Array.isArray(stream))
+    throw fault(where, `${quoted(stream)} is not an object`);
+  for (const [key, value] of Object.entries(stream)) {
+    if (!STREAM_KEYS.includes(key)) throw fault(where, unknownKey(key));
+    if (value !== undefined) checkValue(key, value, where);
+  }
+}
+
+function checkValue(key: string, value: unknown, where: string): void {
+  const wrong = (expected: string) => fault(where, `${key} must be ${expected}, not ${quoted(value)}`);
+  const isPlain = typeof value === 'string' || typeof value === 'number';
+  const limits = NUMBERS[key];
+  if (limits) {
+    const [least, most] = limits;
+    const fits = Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
+    if (!fits) throw wrong(`a whole number from ${least} to ${most}`);
+  } else if (key === 'poisson') {
+    if (typeof value !== 'boolean') throw wrong('true or false');
+  } else if (key === 'name') {
+    if (typeof value !== 'string') throw wrong('a text');
+  } else if (FIELDS.includes(key)) {
+    const isList = Array.isArray(value) && value.length > 0;
+    if (!isPlain && !isList) throw wrong('a value, a range or a list');
+  } else if (!isPlain) throw wrong('a text or a number');
+}
+
+function unknownKey(key: string): string {
+  const near = STREAM_KEYS.find((known) => distance(known.toLowerCase(), key.toLowerCase()) <= 2);
+  return `unknown key '${key}'${near === undefined ? `; known: ${STREAM_KEYS.join(', ')}` : `; did you mean '${near}'?`}`;
+}
+
+/** Edits between two words (Levenshtein). */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const above = row;
+    row = [i];
+    for (let k = 1; k <= b.length; k++) {
+      const change = (above[k - 1] as number) + (a[i - 1] === b[k - 1] ? 0 : 1);
+      row[k] = Math.min((above[k] as number) + 1, (row[k - 1] as number) + 1, change);
+    }
+  }
+  return row[b.length] as number;
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The figures of a trial, read from the memory that the lcore writes.
+import { addCounts, HISTOGRAM_BUCKETS, HistogramView } from './engine/histogram.ts';
+import {
+  G_FOREIGN,
+  G_LONGEST_STALL,
+  G_NOW,
+  G_QUEUE_FULL,
+  G_SENT_FOR,
+  G_STALL_TICKS,
+  G_STALLS,
+  gapCounts,
+  latencyCounts,
+  S_DUPLICATES,
+  S_JITTER,
+  S_LATENCY_MAX,
+  S_LATENCY_MIN,
+  S_LATENCY_SUM,
+  S_RECEIVED,
+  S_REORDERED,
+  S_RX_BYTES,
+  S_SAMPLES,
+  S_SENT,
+  S_TX_BYTES,
+  S_UNSENT,
+  type SharedMemory,
+  streamCounters,
+} from './engine/layout.ts';
+
+/** Nanoseconds from when a frame was due until it was back. */
+export interface LatencySummary {
+  readonly samples: number;
+  readonly minNs: number;
+  readonly avgNs: number;
+  readonly p50Ns: number;
+  readonly p90Ns: number;
+  readonly p99Ns: number;
+  readonly p999Ns: number;
+  readonly maxNs: number;
+  /** Smoothed difference between one frame and the next, as in RFC 3550 and DPDK's latencystats. */
+  readonly jitterNs: number;
+}
+
+export interface Counts {
+  /** Frames that were due. */
+  readonly offered: number;
+  readonly sent: number;
+  /** Due and never sent: the queue was full or the generator too late. Not lost: nobody lost them. */
+  readonly unsent: number;
+  /** Frames that came back, each counted once. */
+  readonly received: number;
+  /** Sent and not back. */
+  readonly lost: number;
+  readonly reordered: number;
+  readonly duplicates: number;
+  readonly txBytes: number;
+  readonly rxBytes: number;
+}
+
+export interface StreamResult extends Counts {
+  readonly name: string;
+  /** Null if nothing came back. */
+  readonly latency: LatencySummary | null;
+}
+
+export interface GapSummary {
+  readonly samples: number;
+  /** By how much the time between two frames differed from what was asked for. */
+  readonly medianNs: number;
+  readonly p99Ns: number;
+}
+
+export interface TrialResult extends Counts {
+  /** Seconds in which frames were due. */
+  readonly seconds: number;
+  readonly streams: readonly StreamResult[];
+  readonly latency: LatencySummary | null;
+  /** Null if frames were sent as fast as the queue accepted them. */
+  readonly gaps: GapSummary | null;
+  /** Frames received that this run had not sent. */
+  readonly foreign: number;
+  /** Calls of the queue that did not accept all frames. */
+  readonly queueFull: number;
+  /** Times that the loop had lost its CPU for more than 100 us. */
+  readonly stalls: { readonly count: number; readonly longestUs: number; readonly share: number };
+}
+
+/** Names of the streams, and what the counts of time are. */
+export interface ResultContext {
+  readonly names: readonly string[];
+  readonly hz: number;
+  readonly nsPerUnit: number;
+}
+
+/** The totals so far; of a trial that runs, approximately of one moment. */
+export function readResult(memory: SharedMemory, context: ResultContext): TrialResult {
+  const { names, hz, nsPerUnit } = context;
+  const global = new Float64Array(memory.global);
+  const streams = names.map((name, i) => readStream(memory, i, name, nsPerUnit));
+  const all = names.map((_, i) => streamCounters(memory, i));
+  const gaps = new HistogramView(gapCounts(memory), nsPerUnit);
+  const ticks = global[G_SENT_FOR] || global[G_NOW];
+  return {
+    seconds: ticks / hz,
+    ...sumOf(streams),
+    streams,
+    latency: summarize(all, totalLatency(memory, nsPerUnit), nsPerUnit),
+    gaps: gaps.count === 0 ? null : gapSummary(gaps),
+    foreign: global[G_FOREIGN],
+    queueFull: global[G_QUEUE_FULL],
+    stalls: {
+      count: global[G_STALLS],
+      longestUs: (1e6 * global[G_LONGEST_STALL]) / hz,
+      share: ticks === 0 ? 0 : global[G_STALL_TICKS] / ticks,
+    },
+  };
+}
+
+/** The latencies of all streams, in nanoseconds. */
+export function totalLatency(memory: SharedMemory, nsPerUnit: number): HistogramView {
+  const total = new Float64Array(HISTOGRAM_BUCKETS);
+  for (let i = 0; i < memory.streams; i++) addCounts(total, latencyCounts(memory, i));
+  return new HistogramView(total, nsPerUnit);
+}
+
+function readStream(memory: SharedMemory, i: number, name: string, nsPerUnit: number): StreamResult {
+  const own = streamCounters(memory, i);
+  const [sent, unsent] = [own[S_SENT], own[S_UNSENT]];
+  const received = own[S_RECEIVED] - own[S_DUPLICATES];
+  return {
+    name,
+    offered: sent + unsent,
+    ...{ sent, unsent, received },
+    lost: Math.max(0, sent - received),
+    reordered: own[S_REORDERED],
+    duplicates: own[S_DUPLICATES],
+    txBytes: own[S_TX_BYTES],
+    rxBytes: own[S_RX_BYTES],
+    latency: summarize([own], new HistogramView(latencyCounts(memory, i), nsPerUnit), nsPerUnit),
+  };
+}
+
+function sumOf(streams: readonly StreamResult[]): Counts {
+  const sum = (key: keyof Counts) => streams.reduce((total, stream) => total + stream[key], 0);
+  return {
+    ...{ offered: sum('offered'), sent: sum('sent'), unsent: sum('unsent'), received: sum('received') },
+    ...{ lost: sum('lost'), reordered: sum('reordered'), duplicates: sum('duplicates') },
+    ...{ txBytes: sum('txBytes'), rxBytes: sum('rxBytes') },
+  };
+}
+
+const gapSummary = (gaps: HistogramView): GapSummary => ({
+  samples: gaps.count,
+  medianNs: gaps.percentile(50),
+  p99Ns: gaps.percentile(99),
+});
+
+function summarize(
+  counters: readonly Float64Array[],
+  histogram: HistogramView,
+  nsPerUnit: number,
+): LatencySummary | null {
+  const used = counters.filter((own) => own[S_SAMPLES] > 0);
+  const samples = used.reduce((sum, own) => sum + own[S_SAMPLES], 0);
+  if (samples === 0 || histogram.count === 0) return null;
+  const weighted = (index: number) =>
+    used.reduce((sum, own) => sum + own[index] * own[S_SAMPLES], 0) / samples;
+  const max = nsPerUnit * Math.max(...used.map((own) => own[S_LATENCY_MAX]));
+  // A bucket's largest value may exceed the largest that was recorded.
+  const percentile = (percent: number) => Math.min(max, histogram.percentile(percent));
+  return {
+    samples,
+    minNs: nsPerUnit * Math.min(...used.map((own) => own[S_LATENCY_MIN])),
+    avgNs: (nsPerUnit * used.reduce((sum, own) => sum + own[S_LATENCY_SUM], 0)) / samples,
+    p50Ns: percentile(50),
+    p90Ns: percentile(90),
+    p99Ns: percentile(99),
+    p999Ns: percentile(99.9),
+    maxNs: max,
+    jitterNs: nsPerUnit * weighted(S_JITTER),
+  };
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One run of the command: opens the port, sends, shows, and judges.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PmdError } from '../../src/errors.ts';
+import { print, printed, tell } from '../run/output.ts';
+import {
+  cpusOf,
+  deviceOf,
+  measureMaximum,
+  openPortFor,
+  startGenerator,
+  trialHabits,
+  workloadOf,
+} from './bench-port.ts';
+import { DisturbanceMeter } from './disturbance.ts';
+import { csvText, deliver, deliverable, hgrmText, jsonText, requireWritable } from './files.ts';
+import type { Generator, Trial } from './generator.ts';
+import type { Interrupt } from './interrupt.ts';
+import type { OpenedPort } from './local-peer.ts';
+import type { Options } from './options.ts';
+import { rateText } from './plan/rate.ts';
+import type { TrialResult } from './result.ts';
+import { streamsOf } from './streams-file.ts';
+import { periodLine, summaryLines, verdictLines } from './text.ts';
+import { flatOut, type Workload } from './workload.ts';
+
+const POLL_MS = 20;
+
+/** Returns the exit status. */
+export async function run(options: Options, interrupt: Interrupt): Promise<number> {
+  for (const file of [options.json, options.csv, options.hgrm]) requireWritable(file);
+  const workload = workloadOf(options, await streamsOf(options));
+  const opened = await openPortFor(options);
+  let generator: Generator | undefined;
+  try {
+    generator = await startGenerator(options, opened, workload);
+    const pps = await ratesOf(options, workload, generator);
+    await warmUp(options, workload, generator, pps);
+    const cpus = cpusOf(options);
+    tell(headline(opened, workload, pps, cpus));
+    const meter = new DisturbanceMeter(generator.lcore.id);
+    const result = await traffic(options, generator, trialOf(options, pps), { interrupt, opened });
+    return report(options, result, generator, meter.lines(result, cpus));
+  } finally {
+    await generator?.close().catch(() => {});
+    await opened.close();
+  }
+}
+
+/** Whether frames are to come back. */
+const returnsOf = (options: Options): boolean =>
+  options.return && (deviceOf(options) !== undefined || options.peer === 'echo');
+
+async function ratesOf(options: Options, workload: Workload, generator: Generator): Promise<number[]> {
+  if (!workload.needsMaximum) return workload.pps();
+  const most = await measureMaximum(options, generator, flatOut(workload.streams));
+  tell(`the maximum is ${rateText(most)}`);
+  return workload.pps(most);
+}
+
+/** Until V8 has compiled both loops; of streams with a count, frames are not sent twice. */
+async function warmUp(
+  options: Options,
+  { streams }: Workload,
+  generator: Generator,
+  pps: readonly number[],
+): Promise<void> {
+  const limited = streams.some(({ plan }) => Number.isFinite(plan.count));
+  if (limited || options.warmUp === 0) return;
+  await generator.run({ ...trialHabits(options), seconds: options.warmUp, pps });
+}
+
+const trialOf = (options: Options, pps: readonly number[]): Trial => ({
+  ...trialHabits(options),
+  seconds: options.duration ?? Number.POSITIVE_INFINITY,
+  pps,
+});
+
+function headline(
+  { port }: OpenedPort,
+  workload: Workload,
+  pps: readonly number[],
+  [cpu, peerCpu]: readonly [number, number | undefined],
+): string {
+  const total = pps.reduce((sum, rate) => sum + rate, 0);
+  const rate = Number.isFinite(total) ? rateText(total) : 'as many frames as the queue accepts';
+  const streams = workload.streams.length === 1 ? '1 stream' : `${workload.streams.length} streams`;
+  const peer = peerCpu === undefined ? '' : `; built-in peer, CPU ${peerCpu}`;
+  return `${port.info.name}, CPU ${cpu}${peer}: ${rate}, ${streams}, ${Math.round(workload.meanSize)} bytes`;
+}
+
+interface Surroundings {
+  readonly interrupt: Interrupt;
+  readonly opened: OpenedPort;
+}
+
+/** Shows a line per period until the trial has ended. Throws what ended a part of it. */
+async function traffic(
+  options: Options,
+  generator: Generator,
+  trial: Trial,
+  { interrupt, opened }: Surroundings,
+): Promise<TrialResult> {
+  const returns = returnsOf(options);
+  generator.begin(trial);
+  interrupt.onInterrupt(() => generator.halt());
+  let before: TrialResult | undefined;
+  for (let next = options.statsPeriod; !generator.done; await sleep(POLL_MS)) {
+    const dead = opened.children.find(({ exit }) => exit !== undefined);
+    if (dead) throw dead.failure(`ended (${dead.exit}) while packets flowed`);
+    const now = generator.read();
+    if (now.seconds < next || generator.draining) continue;
+    print(periodLine(now, before, returns));
+    before = now;
+    next += options.statsPeriod * Math.max(1, Math.ceil((now.seconds - next) / options.statsPeriod));
+  }
+  return await generator.end();
+}
+
+async function report(
+  options: Options,
+  result: TrialResult,
+  generator: Generator,
+  notes: readonly string[],
+): Promise<number> {
+  const returns = returnsOf(options);
+  const failures = judge(options, result, returns);
+  const summary = [...summaryLines(result, returns), ...notes, ...verdictLines(failures)];
+  const whole = { ...result, disturbances: notes, failures };
+  const outputs: (readonly [string, string, string | undefined])[] = [
+    [jsonText(whole), 'json', options.json],
+    [csvText(result), 'csv', options.csv],
+    [hgrmText(generator.latencies()), 'hgrm', options.hgrm],
+  ];
+  const toStdout = [options.json, options.csv].includes('-');
+  await printed();
+  let written = true;
+  for (const [text, kind, file] of outputs)
+    if (file !== undefined) written = deliver(text, file, kind) && written;
+  if (toStdout) for (const line of summary) tell(line);
+  else written = deliver(deliverable(summary), '-', 'txt') && written;
+  if (result.sent === 0) throw new PmdError('VPCI_NO_TRAFFIC', 'no frame was sent');
+  return failures.length === 0 && written ? 0 : 1;
+}
+
+/** What the run did not keep to. */
+function judge({ maxLoss, maxUnsent }: Options, result: TrialResult, returns: boolean): string[] {
+  const { lost, sent, unsent, offered } = result;
+  const failures: string[] = [];
+  const over = (what: string, part: number, whole: number, limit: number | undefined) => {
+    if (limit === undefined || part <= limit * whole) return;
+    failures.push(`${what} ${part} of ${whole} frames, more than ${100 * limit} %`);
+  };
+  if (returns) over('lost', lost, sent, maxLoss);
+  over('unsent', unsent, offered, maxUnsent);
+  return failures;
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The streams of the command line, or of a file: JSON, or a module of TypeScript or JavaScript whose default
+// export is an array of streams.
+import { readFileSync } from 'node:fs';
+import { extname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { failedTo, PmdError } from '../../src/errors.ts';
+import { nodeStripsTypes, typescriptLoader } from '../../src/lcore/typescript-loader.ts';
+import type { Options } from './options.ts';
+import { fault } from './plan/fault.ts';
+import type { Stream } from './plan/stream.ts';
+
+/** Not yet checked, if they are from a file. */
+export async function streamsOf(options: Options): Promise<readonly Stream[]> {
+  if (options.streams !== undefined) return (await load(options.streams)) as Stream[];
+  const { srcMac, dstMac, vlan, srcIp, dstIp, srcPort, dstPort, size, burst, poisson, count } = options;
+  const given = { srcMac, dstMac, vlan, srcIp, dstIp, srcPort, dstPort, size, burst, poisson, count };
+  return [Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))];
+}
+
+/** Throws one line that names the file. */
+async function load(file: string): Promise<unknown> {
+  const text = read(file);
+  const value = /^\.[cm]?[jt]s$/.test(extname(file)) ? await imported(file) : parseJson(file, text);
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (!isObject) return value;
+  const other = Object.keys(value).find((key) => key !== 'streams');
+  if (other !== undefined) throw fault(file, `unknown key '${other}'; known: streams`);
+  return (value as { streams?: unknown }).streams;
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw failedTo(`read ${file}`, error);
+  }
+}
+
+function parseJson(file: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw fault(file, `not JSON: ${(error as Error).message}`);
+  }
+}
+
+async function imported(file: string): Promise<unknown> {
+  const url = pathToFileURL(resolve(file)).href;
+  try {
+    if (/ts$/.test(file)) {
+      const loader = typescriptLoader(url, [url, import.meta.url], nodeStripsTypes());
+      // It registers what imports TypeScript.
+      if (loader !== '') await import(`data:text/javascript,${encodeURIComponent(loader)}`);
+    }
+    // A CommonJS module is the default export of its namespace.
+    const { default: exported } = (await import(url)) as { default?: unknown };
+    const isNamespace = typeof exported === 'object' && exported !== null && 'default' in exported;
+    return isNamespace ? exported.default : exported;
+  } catch (error) {
+    if (error instanceof PmdError) throw error;
+    throw fault(file, (error as Error).message);
+  }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Figures as lines for people.
+
+import { L1_OVERHEAD, rateText } from './plan/rate.ts';
+import type { GapSummary, LatencySummary, StreamResult, TrialResult } from './result.ts';
+
+const us = (ns: number): string => (ns / 1000).toFixed(ns < 99_950 ? 2 : ns < 999_500 ? 1 : 0);
+
+export const bitsText = (bits: number): string =>
+  bits >= 1e9 ? `${(bits / 1e9).toFixed(2)} Gbit/s` : `${(bits / 1e6).toFixed(2)} Mbit/s`;
+
+export const percentText = (part: number, whole: number): string => {
+  if (part === 0 || whole === 0) return '0 %';
+  const percent = (100 * part) / whole;
+  return `${percent < 0.01 ? percent.toExponential(1) : percent.toFixed(percent < 1 ? 4 : 2)} %`;
+};
+
+/** "t=1 s  sent 1.000 Mpps  received 1.000 Mpps  unsent 0  away 3  p50 1.21 us  p99 3.10 us" */
+export function periodLine(now: TrialResult, before: TrialResult | undefined, returns: boolean): string {
+  const elapsed = now.seconds - (before?.seconds ?? 0);
+  const rate = (key: 'sent' | 'received') =>
+    rateText(elapsed > 0 ? (now[key] - (before?.[key] ?? 0)) / elapsed : 0);
+  const words = [`t=${now.seconds.toFixed(1).replace(/\.0$/, '')} s`, `sent ${rate('sent')}`];
+  if (returns) words.push(`received ${rate('received')}`);
+  words.push(`unsent ${now.unsent}`);
+  if (!returns) return words.join('  ');
+  words.push(`away or lost ${now.lost}`);
+  if (now.latency) words.push(`p50 ${us(now.latency.p50Ns)} us`, `p99 ${us(now.latency.p99Ns)} us`);
+  return words.join('  ');
+}
+
+export function latencyLine(latency: LatencySummary): string {
+  const { minNs, avgNs, p50Ns, p90Ns, p99Ns, p999Ns, maxNs, jitterNs } = latency;
+  const figures = { min: minNs, avg: avgNs, p50: p50Ns, p90: p90Ns, p99: p99Ns, 'p99.9': p999Ns, max: maxNs };
+  const words = Object.entries({ ...figures, jitter: jitterNs }).map(([name, ns]) => `${name} ${us(ns)}`);
+  return `latency (us): ${words.join('  ')}`;
+}
+
+export const gapLine = ({ medianNs, p99Ns }: GapSummary): string =>
+  `gaps between frames: off by ${us(medianNs)} us (median), ${us(p99Ns)} us (p99)`;
+
+/** All figures of a run, a line each. */
+export function summaryLines(result: TrialResult, returns: boolean): string[] {
+  const { seconds, sent, offered, unsent, txBytes, latency, gaps, streams, foreign } = result;
+  const rate = seconds > 0 ? sent / seconds : 0;
+  const wire = seconds > 0 ? (8 * (txBytes + L1_OVERHEAD * sent)) / seconds : 0;
+  const lines = [
+    `sent ${sent} of ${offered} due in ${seconds.toFixed(3)} s: ${rateText(rate)}, ${bitsText(seconds > 0 ? (8 * txBytes) / seconds : 0)} (${bitsText(wire)} on a wire), unsent ${unsent} (${percentText(unsent, offered)})`,
+  ];
+  if (returns) {
+    lines.push(returnLine(result));
+    if (latency) lines.push(latencyLine(latency));
+  }
+  if (gaps) lines.push(gapLine(gaps));
+  if (foreign > 0) lines.push(`foreign frames received: ${foreign}`);
+  if (streams.length > 1) for (const stream of streams) lines.push(streamLine(stream, seconds, returns));
+  return lines;
+}
+
+const returnLine = ({ received, lost, sent, reordered, duplicates }: TrialResult): string =>
+  `received ${received}, lost ${lost} (${percentText(lost, sent)}), out of order ${reordered}, duplicates ${duplicates}`;
+
+function streamLine(stream: StreamResult, seconds: number, returns: boolean): string {
+  const { name, sent, unsent, received, lost, reordered, duplicates, latency } = stream;
+  const words = [`stream ${name}: sent ${sent} (${rateText(sent / seconds)})`, `unsent ${unsent}`];
+  if (returns) {
+    words.push(
+      `received ${received}`,
+      `lost ${lost}`,
+      `out of order ${reordered}`,
+      `duplicates ${duplicates}`,
+    );
+    if (latency) words.push(`p50 ${us(latency.p50Ns)} us`, `p99 ${us(latency.p99Ns)} us`);
+  }
+  return words.join(', ');
+}
+
+export const verdictLines = (failures: readonly string[]): string[] =>
+  failures.map((failure) => `FAILED: ${failure}`);

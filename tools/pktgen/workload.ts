@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What is to be sent, and how fast: compiled streams, and their rates in frames per second.
+
+import { type CompiledStream, compileStream, type Macs } from './plan/compile.ts';
+import { fault } from './plan/fault.ts';
+import { framesPerSecond, parseRate, type Rate } from './plan/rate.ts';
+import { checkStreams, type Stream } from './plan/stream.ts';
+
+export interface WorkloadOptions {
+  /** Frames or bits per second of all streams that have no rate of their own, in equal parts. */
+  readonly rate: string | number;
+  /** Bits per second that '%' is of. */
+  readonly line: number;
+  /** Begins messages: "streams.json", "--streams". */
+  readonly where: string;
+  readonly macs: Macs;
+  readonly seed: number;
+}
+
+export class Workload {
+  readonly streams: readonly CompiledStream[];
+  readonly #rates: readonly (Rate | undefined)[];
+  readonly #line: number;
+  #shared: Rate;
+
+  /** Throws VPCI_ARGUMENT, in one line that names stream and key. */
+  constructor(streams: readonly Stream[], options: WorkloadOptions) {
+    const { where, macs, seed, line, rate } = options;
+    checkStreams(streams, where);
+    const place = (i: number) => (where === '' ? '' : `${where}: stream ${i}: `);
+    this.streams = streams.map((stream, i) => compileStream(stream, i, macs, place(i), seed));
+    this.#rates = streams.map((stream, i) =>
+      stream.rate === undefined ? undefined : parseRate(stream.rate, `${place(i)}rate`),
+    );
+    this.#line = line;
+    this.#shared = parseRate(rate, 'rate');
+    const maxima = this.#rates.filter((own) => (own ?? this.#shared).kind === 'max').length;
+    if (maxima > 0 && maxima < streams.length)
+      throw fault(where || 'rate', "'max' leaves nothing for other streams: give it to all or to none");
+  }
+
+  /** Whether a rate is a share of the maximum, which has to be measured first. */
+  get needsMaximum(): boolean {
+    return [...this.#rates, this.#shared].some((rate) => rate?.kind === 'share');
+  }
+
+  /** Mean bytes of a frame, over the streams. */
+  get meanSize(): number {
+    return this.streams.reduce((sum, { meanSize }) => sum + meanSize, 0) / this.streams.length;
+  }
+
+  /** Frames per second on the line. */
+  get lineRate(): number {
+    const context = { meanSize: this.meanSize, line: this.#line, measured: 0 };
+    return framesPerSecond({ kind: 'line', value: 1 }, context);
+  }
+
+  /** Another rate for the streams without one of their own. */
+  setRate(rate: string | number): void {
+    this.#shared = parseRate(rate, 'rate');
+  }
+
+  /** Frames per second of each stream; Infinity for 'max'. `measured` is the maximum of all streams. */
+  pps(measured = 0): number[] {
+    const sharing = this.#rates.filter((rate) => rate === undefined).length;
+    return this.streams.map(({ meanSize }, i) => {
+      const own = this.#rates[i];
+      const context = { meanSize, line: this.#line, measured };
+      return framesPerSecond(own ?? this.#shared, context) / (own ? 1 : sharing);
+    });
+  }
+
+  /** All streams at `total` frames per second, in the proportions of their rates. */
+  scaled(total: number): number[] {
+    const pps = this.pps(1);
+    const sum = pps.reduce((all, one) => all + one, 0);
+    const even = !Number.isFinite(sum);
+    return pps.map((one) => (even ? total / pps.length : (total * one) / sum));
+  }
+}
+
+/** As many frames as the queues accept. */
+export const flatOut = (streams: readonly unknown[]): number[] => streams.map(() => Number.POSITIVE_INFINITY);
