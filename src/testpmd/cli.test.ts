@@ -278,9 +278,11 @@ describe('the prompt', () => {
 });
 
 /** testpmd on a terminal of its own; it reads what is written to `stdin`. */
-function onTerminal(...args: readonly string[]) {
+const onTerminal = (...args: readonly string[]) => onPty(process.execPath, ...program, ...args);
+
+function onPty(...command: readonly string[]) {
   const pty = 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)';
-  const child = spawn('python3', ['-c', pty, process.execPath, ...program, ...args], {
+  const child = spawn('python3', ['-c', pty, ...command], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const terminal = {
@@ -299,7 +301,6 @@ it.skipIf(programMissing('python3', 'python3', 'test of a terminal'))(
   async () => {
     const terminal = onTerminal(LCORES, '--vdev', 'net_null0', '--', '-i');
     await until('there is a prompt', () => terminal.out.includes('testpmd> '));
-    // One key at a time: readline takes a <TAB> among other characters for pasted text.
     const type = async (keys: string, echo: string) => {
       terminal.stdin.write(keys);
       await until(`'${echo}' is shown`, () => terminal.out.endsWith(echo));
@@ -315,13 +316,54 @@ it.skipIf(programMissing('python3', 'python3', 'test of a terminal'))(
     await type('st', 'st');
     terminal.stdin.write('\t');
     await until('there are two options', () =>
-      terminal.out.includes('\r\n start\r\n stop: Stop packet forwarding and show its statistics.\r\n'),
+      terminal.out.includes(' stop [Fixed STRING]: stop: Stop packet forwarding and show its statistics.\r'),
     );
     await type('a', 'a');
     await type('\t', 'art ');
     terminal.stdin.write('\r');
     await until('forwarding starts', () => terminal.out.includes('io packet forwarding - ports=1'));
     terminal.stdin.write('quit\r');
+    expect(await terminal.exit).toBe(0);
+  },
+);
+
+it.skipIf(programMissing('python3', 'python3', 'test of a terminal'))(
+  'regression: what is typed ahead is echoed line by line, and ^C cancels a line while forwarding goes on',
+  async () => {
+    const terminal = onTerminal(LCORES, '--vdev', 'net_null0', '--', '-i');
+    await until('there is a prompt', () => terminal.out.endsWith('testpmd> '));
+    // What DPDK's test suite sends, and what it waits for: a line whose end is the prompt.
+    terminal.stdin.write('show config cores\n\n');
+    await until('there is an empty line', () =>
+      terminal.out.endsWith(
+        'testpmd> show config cores\r\r\nList of forwarding lcores:  1\r\ntestpmd> \r\r\ntestpmd> ',
+      ),
+    );
+    terminal.stdin.write('start\nset burst 5\n');
+    await until('both have run', () =>
+      terminal.out.endsWith('testpmd> set burst 5\r\r\nNumber of packets per burst set to 5\r\ntestpmd> '),
+    );
+    terminal.stdin.write('qui\x03');
+    await until('the line is cancelled', () => terminal.out.endsWith('testpmd> qui\r\r\ntestpmd> '));
+    terminal.stdin.write('stop\n');
+    await until('forwarding ends', () => terminal.out.endsWith('\r\nDone.\r\ntestpmd> '));
+    terminal.stdin.write('\x04');
+    expect(await terminal.exit).toBe(0);
+    expect(terminal.out).not.toContain('\x1b');
+  },
+);
+
+it.skipIf(programMissing('python3', 'python3', 'test of a terminal'))(
+  'regression: a line typed on a terminal is echoed once where the output goes through a pipe',
+  async () => {
+    const words = [process.execPath, ...program, LCORES, '--vdev', 'net_null0', '--', '-i'];
+    const command = words.map((word) => `'${word}'`).join(' ');
+    const terminal = onPty('sh', '-c', `${command} | cat`);
+    await until('there is a prompt', () => terminal.out.endsWith('testpmd> '));
+    terminal.stdin.write('show con\tcor\t\n');
+    await until('it has run', () => /cores: {2}1\s+testpmd> $/.test(terminal.out));
+    expect(terminal.out.match(/show config cores/g)).toHaveLength(1);
+    terminal.stdin.write('quit\n');
     expect(await terminal.exit).toBe(0);
   },
 );

@@ -45,7 +45,7 @@ async function main(args: readonly string[]): Promise<void> {
     throw new UsageError(`option '--nb-cores': nb-cores should be > 0 and <= ${lcores.forwarding.length}`);
   }
   const session = new Session(settings, lcores.forwarding, output);
-  const signalled = watchSignals(session);
+  watchSignals(session);
   standardOutput().stdout.onReaderGone(() => leave(session));
   sayHello(line);
   // With --lcores, keep the prompt off the forwarding CPUs, and V8's own threads too, unless the main lcore
@@ -60,7 +60,7 @@ async function main(args: readonly string[]): Promise<void> {
   try {
     await session.serialize(() => openDevices(session, [...line.eal.allowed, ...line.eal.vdevs]));
     if (session.quitting) await session.ended;
-    else await (settings.interactive ? interact(session, signalled) : runAlone(session));
+    else await (settings.interactive ? interact(session) : runAlone(session));
   } catch (error) {
     if (!session.quitting) {
       for (const port of session.ports.open) port.close();
@@ -109,11 +109,8 @@ function sayHello({ settings }: CommandLine): void {
     output.print(oneLine(`CLI commands to be read from ${settings.commandFile}`));
 }
 
-/**
- * The first signal ends the session in order, the second ends the process at once. Returns the signal
- * handler.
- */
-function watchSignals(session: Session): (signal: NodeJS.Signals) => void {
+/** The first signal ends the session in order, the second ends the process at once. */
+function watchSignals(session: Session): void {
   let received = false;
   const signalled = (signal: NodeJS.Signals) => {
     const number = constants.signals[signal];
@@ -128,7 +125,6 @@ function watchSignals(session: Session): (signal: NodeJS.Signals) => void {
     if (session.settings.interactive) output.complain(`testpmd: ${error.message}`);
     else fail(session, error.message);
   };
-  return signalled;
 }
 
 /** Ends the session in order, with exit status 1. */
@@ -150,7 +146,7 @@ async function runCommandFile({ settings }: Session, runner: CommandRunner): Pro
   if (commandFile !== null) await runner.runFile(commandFile, commandFileEcho);
 }
 
-async function interact(session: Session, signalled: (signal: NodeJS.Signals) => void): Promise<void> {
+async function interact(session: Session): Promise<void> {
   const runner = new CommandRunner(session, commands);
   await runCommandFile(session, runner);
   if (session.settings.autoStart && !session.quitting) {
@@ -160,7 +156,7 @@ async function interact(session: Session, signalled: (signal: NodeJS.Signals) =>
   const { autoStart, commandFile } = session.settings;
   if (!autoStart && commandFile === null && !session.quitting)
     output.complain("Note: no packets are forwarded until the command 'start'; --auto-start starts at once");
-  if (!session.quitting) await runPrompt(session, runner, output, () => signalled('SIGINT'));
+  if (!session.quitting) await runPrompt(session, runner, output);
   await session.ended;
 }
 

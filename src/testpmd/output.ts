@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Terminal output: results go to stdout and errors to stderr, as in testpmd. Never through process.stdout or
 // process.stderr, which block the main thread while the reader does not read.
-import { Writable } from 'node:stream';
 import { isatty } from 'node:tty';
 import { standardOutput } from '../output/text-writer.ts';
 
@@ -53,23 +52,5 @@ export class TerminalOutput implements Output {
    */
   settled(): Promise<void> {
     return this.#stdout.settled(0, isatty(1) ? HELD_MS : undefined);
-  }
-
-  /** For the line editor, so that its echo goes through the same writer. */
-  terminal(): Writable {
-    const stream = new Writable({
-      decodeStrings: false,
-      write: (text: string | Buffer, _encoding, done) => {
-        this.write(String(text));
-        done();
-      },
-    });
-    // Node's own stdout stream knows the terminal size; it is never written to.
-    const own = process.stdout;
-    own.on('resize', () => stream.emit('resize'));
-    return Object.defineProperties(stream, {
-      columns: { get: () => own.columns },
-      rows: { get: () => own.rows },
-    });
   }
 }

@@ -1,108 +1,97 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The prompt: a line editor on a terminal; on a pipe, the same dialogue with each line echoed, as testpmd
 // does.
-import { createInterface } from 'node:readline';
 import { isatty } from 'node:tty';
 import { native } from '../native.ts';
 import { MAX_LINE } from './commands/command-file.ts';
 import type { CommandRunner } from './commands/command-runner.ts';
-import { complete } from './commands/grammar.ts';
+import { choices, complete } from './commands/grammar.ts';
 import { commands } from './commands/table.ts';
 import { watchForeground } from './foreground.ts';
 import { readLines } from './input-lines.ts';
+import { LineEditor } from './line-editor.ts';
 import type { TerminalOutput } from './output.ts';
 import type { Session } from './session.ts';
 
 const PROMPT = 'testpmd> ';
 
-/** Reads commands until quit or the end of input, which also quits. ^C calls `onInterrupt`. */
+/** Reads commands until quit or the end of input, which also quits. */
 export async function runPrompt(
   session: Session,
   runner: CommandRunner,
   output: TerminalOutput,
-  onInterrupt: () => void,
 ): Promise<void> {
-  if (isatty(0) && isatty(1)) await editLines(session, runner, output, onInterrupt);
+  if (isatty(0)) await editLines(session, runner, output);
   else await takeLines(session, runner, output);
   output.afterEvent = () => {};
 }
 
-async function editLines(
-  session: Session,
-  runner: CommandRunner,
-  output: TerminalOutput,
-  onInterrupt: () => void,
-): Promise<void> {
-  // Node's own setRawMode blocks until a stopped terminal has accepted all output, and no signal interrupts
-  // it.
-  const input = Object.assign(process.stdin, {
-    setRawMode: (on: boolean) => {
-      onTerminal(() => native.setTerminalRaw(0, on));
-      return process.stdin;
-    },
-  });
-  const lines = createInterface({
-    input,
-    output: output.terminal(),
-    terminal: true,
-    prompt: PROMPT,
-    completer: (line: string) => {
-      const { added, options } = complete(commands, line);
-      // Node's own list comes with the second <TAB> only, and shows no help.
-      if (options.length > 0) output.event(['', ...options].join('\n '));
-      const [last = ''] = /\S*$/.exec(line) ?? [];
-      return [added === '' ? [] : [last + added], last];
-    },
-  });
+/** Keys are typed on a terminal. Whether the output is one, too, makes no difference, as in testpmd. */
+async function editLines(session: Session, runner: CommandRunner, output: TerminalOutput): Promise<void> {
+  const input = process.stdin;
   let mine = false;
   let running = false;
-  const show = () => {
-    if (mine && !running) lines.prompt(true);
+  const interrupt = (on: boolean) => onTerminal(() => native.setTerminalInterrupt(0, on));
+  const editor = new LineEditor(
+    {
+      write: (text) => output.write(text),
+      enter: (line) => {
+        last = last.then(() => execute(line));
+      },
+      end: () => {
+        last = last.then(() => quit(session));
+      },
+      complete: (line) => complete(commands, line),
+      choices: (line) => choices(commands, line),
+    },
+    PROMPT,
+    MAX_LINE,
+  );
+  const execute = async (line: string) => {
+    // A command that waits for a device blocks the event loop: ^C can interrupt it only as a signal.
+    running = mayWait(line);
+    if (running) interrupt(true);
+    await runner.runLine(line);
+    if (session.quitting) return;
+    await session.untilHurried(output.room());
+    if (running) interrupt(false);
+    running = false;
+    editor.ready();
   };
-  const run = (on: boolean) => {
-    running = on;
-    onTerminal(() => native.setTerminalInterrupt(0, on));
+  let last = Promise.resolve();
+  // The shell, or a program that ran meanwhile, may have changed the terminal's mode.
+  const gained = () => {
+    onTerminal(() => native.setTerminalRaw(0, true));
+    if (running) interrupt(true);
+    input.resume();
+    mine = true;
+    if (begun) editor.show();
+    else editor.ready();
+    begun = true;
   };
   const lost = () => {
     mine = false;
-    lines.pause();
+    input.pause();
   };
-  // The shell, or a program that ran meanwhile, may have changed the terminal's mode.
-  const gained = () => {
-    mine = true;
-    lines.resume();
-    input.setRawMode(true);
-    run(running);
-    show();
-  };
-  const foreground = watchForeground(gained, lost);
-  let last = Promise.resolve();
-  lines.on('SIGINT', onInterrupt);
-  lines.on('SIGTSTP', () => {
-    lost();
-    input.setRawMode(false);
-    // Reading stops from the next event-loop turn on. If there is no shell to continue this process, the
-    // signal has no effect.
-    setImmediate(() => process.kill(process.pid, 'SIGTSTP'));
-    foreground.look();
-  });
-  lines.on('line', (line) => {
-    last = last.then(async () => {
-      // A command that waits for a device blocks the event loop: ^C can interrupt it only as a signal.
-      run(true);
-      await runner.runLine(line);
-      if (session.quitting) return;
-      run(false);
-      show();
-    });
-  });
-  lines.on('close', () => {
+  let begun = false;
+  const onData = (data: Buffer) => editor.feed(data);
+  const onEnd = () => {
     last = last.then(() => quit(session));
-  });
-  output.afterEvent = show;
+  };
+  input.on('data', onData).on('end', onEnd).on('error', onEnd);
+  const foreground = watchForeground(gained, lost);
+  output.afterEvent = () => {
+    if (mine) editor.show();
+  };
   await session.ended;
   foreground.end();
-  lines.close();
+  input.off('data', onData).off('end', onEnd).pause();
+  onTerminal(() => native.setTerminalRaw(0, false));
+}
+
+/** Whether ^C ends the program while the line runs. Otherwise it only cancels the line typed next. */
+function mayWait(line: string): boolean {
+  return /^\s*(port|device|start|stop|load|load_echo|quit)\b/.test(line);
 }
 
 function onTerminal(change: () => void): void {

@@ -67,18 +67,17 @@ describe('the grammar', () => {
       expect(added).toBe('');
       return options;
     };
-    expect(offered('st')).toEqual(['start', 'stop: Stop packet forwarding and show its statistics.']);
-    expect(offered('start ')).toEqual([
-      '[RETURN]: Start packet forwarding with the current configuration.',
-      'tx_first: Start packet forwarding after sending n bursts (1) on each stream.',
+    expect(offered('st')).toEqual([
+      'start [Fixed STRING]: start: Start packet forwarding with the current configuration.',
+      'start [Fixed STRING]: start tx_first [(n)]: Start packet forwarding after sending n bursts (1) on each stream.',
+      'stop [Fixed STRING]: stop: Stop packet forwarding and show its statistics.',
     ]);
-    expect(offered('start tx_first ').map((option) => option.split(':')[0])).toEqual(['(n)', '[RETURN]']);
-    expect(offered('show port stats ').map((option) => option.split(':')[0])).toEqual([
-      '(port_id|all)',
-      'all',
-    ]);
-    expect(offered('set fwd mac').map((option) => option.split(':')[0])).toEqual(['mac', 'macswap']);
-    expect(offered('stop ')).toEqual(['[RETURN]: Stop packet forwarding and show its statistics.']);
+    const begins = (line: string) => offered(line).map((option) => option.split(':')[0]);
+    expect(begins('start ')).toEqual(['[RETURN]', 'tx_first [Fixed STRING]']);
+    expect(begins('start tx_first ')).toEqual(['[UINT32]', '[RETURN]']);
+    expect(begins('show port stats ')).toEqual(['all [Fixed STRING]', '[UINT16]']);
+    expect(begins('set fwd mac')).toEqual(['mac [Mul-choice STRING]', 'macswap [Mul-choice STRING]']);
+    expect(offered('stop ')).toEqual(['[RETURN]']);
     expect(offered('nothing ')).toEqual([]);
     expect(offered('').length).toBeGreaterThan(8);
   });

@@ -27,11 +27,15 @@ const KINDS: Readonly<Record<string, RegExp>> = {
   '<text>': /^.+$/,
 };
 
+const TYPES: Readonly<Record<string, string>> = { '<uint>': 'UINT32', '<port>': 'UINT16', '<id>': 'UINT16' };
+
 interface Token {
   readonly name: string;
   /** Words that match; empty for a placeholder of a kind. */
   readonly words: readonly string[];
   readonly kind: RegExp | null;
+  /** DPDK's name of the kind. */
+  readonly type: string;
   readonly optional: boolean;
   /** How help shows the token, without and with the brackets of an optional one. */
   readonly bare: string;
@@ -62,6 +66,7 @@ export function compile(pattern: string): Token[] {
       name: value === undefined ? '' : name,
       words,
       kind,
+      type: TYPES[text] ?? 'STRING',
       optional,
       bare,
       shown: optional ? `[${bare}]` : bare,
@@ -115,25 +120,46 @@ export interface Completion {
 
 /** As in DPDK's cmdline; where several words fit, what they have in common is added first. */
 export function complete<C>(commands: readonly Command<C>[], line: string): Completion {
+  const { last, next } = continuations(commands, line);
+  const words = new Set(next.flatMap(({ token }) => wordsOf(token).filter((word) => word.startsWith(last))));
+  const others = last === '' && next.some(({ token }) => token === undefined || token.kind || token.optional);
+  const added = others ? '' : whatFits([...words], last);
+  return added !== '' ? { added, options: [] } : { added, options: choices(commands, line) };
+}
+
+/** What the "?" key lists, in the form of DPDK's cmdline: what may come next, and where it leads. */
+export function choices<C>(commands: readonly Command<C>[], line: string): string[] {
+  const { last, next } = continuations(commands, line);
+  const listed = next.flatMap(({ command, token }) => {
+    const what = (type: string) => `[${type}]: ${usage(command)}: ${command.help}`;
+    const type = (token?.words.length ?? 0) > 1 ? 'Mul-choice STRING' : 'Fixed STRING';
+    const words = wordsOf(token).filter((word) => word.startsWith(last));
+    const kind = token?.kind && last === '' ? [what(token.type)] : [];
+    const end = last === '' && token?.optional !== false ? [RETURN] : [];
+    return [...words.map((word) => `${word} ${what(type)}`), ...kind, ...end];
+  });
+  return [...new Set(listed)];
+}
+
+interface Continuation<C> {
+  readonly command: Command<C>;
+  /** Undefined where the command is complete. */
+  readonly token: Token | undefined;
+}
+
+/** The commands that begin with the words of the line, all but the last, which may be incomplete. */
+function continuations<C>(
+  commands: readonly Command<C>[],
+  line: string,
+): { readonly last: string; readonly next: readonly Continuation<C>[] } {
   const typed = line.trimStart().split(/\s+/);
   const last = typed.pop() ?? '';
-  const helps = new Map<string, Set<string>>();
-  const words = new Set<string>();
-  for (const command of commands) {
-    const tokens = compile(command.pattern);
-    if (!typed.every((word, i) => tokens[i] && accepts(tokens[i], word))) continue;
-    const next: Token | undefined = tokens[typed.length];
-    const fitting = wordsOf(next).filter((word) => word.startsWith(last));
-    for (const word of fitting) words.add(word);
-    const more =
-      last === '' ? [...(next?.kind ? [next.bare] : []), ...(next?.optional === false ? [] : [RETURN])] : [];
-    for (const option of [...fitting, ...more])
-      helps.set(option, (helps.get(option) ?? new Set()).add(command.help));
-  }
-  const added = words.size < helps.size ? '' : whatFits([...words], last);
-  if (added !== '') return { added, options: [] };
-  const help = ([only, ...others]: string[]) => (others.length === 0 ? `: ${only}` : '');
-  return { added, options: [...helps].map(([option, of]) => `${option}${help([...of])}`).sort() };
+  const next = commands
+    .map((command) => ({ command, tokens: compile(command.pattern) }))
+    .filter(({ tokens }) => typed.length <= tokens.length)
+    .filter(({ tokens }) => typed.every((word, i) => accepts(tokens[i], word)))
+    .map(({ command, tokens }) => ({ command, token: tokens[typed.length] as Token | undefined }));
+  return { last, next };
 }
 
 /** Shown where the line is complete. */
