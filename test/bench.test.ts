@@ -17,7 +17,7 @@ describe('vhost-pci-bench', () => {
   it('prints its help', async () => {
     const { code, stdout } = await bench('--help');
     expect(code).toBe(0);
-    for (const word of ['loopback', 'limit', 'in-place', 'latency', 'interrupts', 'memif', 'ovs'])
+    for (const word of ['loopback', 'limit', 'in-place', 'latency', 'interrupts', 'memif', 'ovs', 'chain'])
       expect(stdout).toContain(word);
   });
 
@@ -34,6 +34,8 @@ describe('vhost-pci-bench', () => {
       [['latency', '--load', '1.5'], '--load'],
       [['latency', '--load', '0.1', '--rate', '1000'], '--rate'],
       [['latency', '--mode', 'rxonly'], '--mode'],
+      [['chain', '--lengths', '2,8'], 'from 2 to 7'],
+      [['ovs', '--flows', 'fxed'], "'fxed' is not one of fixed, normal"],
       [['limit', '--cpus', '1,1'], 'two different CPUs'],
       [['limit', '--cpus', '0,1023'], 'may not run on CPU 1023'],
       [['limit', '--rouds', '1'], '--rouds'],
@@ -150,6 +152,22 @@ describe('vhost-pci-bench', () => {
       expect(stdout).toMatch(/│ to-pmd-64 │ normal +│ +\d+\.\d\d │ +\d+\.\d\d │/);
       expect(stdout).toMatch(/│ relay-64 /);
       expect(stdout).toContain('OVS normal: pmd-rxq-affinity 0:');
+    },
+    300_000,
+  );
+
+  it.skipIf(ovsMissing())(
+    'compares chains of guests',
+    async () => {
+      const file = join(folder, 'chain.json');
+      const { code, stdout, stderr } = await bench(
+        ...['chain', '--lengths', '3', '--rounds', '1', '--seconds', '0.4', '--json', file],
+      );
+      expect([code, stderr], stderr).toEqual([0, expect.stringContaining('latency-3-64, round 1 of 1')]);
+      expect(stdout).toContain('projected, not measured');
+      const [throughput, latency] = JSON.parse(readFileSync(file, 'utf8')).rows;
+      expect([throughput.guests, throughput.cycles.ovs > throughput.cycles.ours]).toEqual([3, true]);
+      expect([latency.hop_us.ours > 0, latency.hop_us.ovs > 0]).toEqual([true, true]);
     },
     300_000,
   );

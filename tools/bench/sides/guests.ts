@@ -21,6 +21,10 @@ export interface GuestsOptions {
   readonly txFirst: number;
   /** Ports at which packets arrive: the rate is that of each. */
   readonly receivers: number;
+  /** Called once the guests' rings are enabled, before they send. */
+  readonly connected?: () => Promise<void>;
+  /** At the end, count the packets that go round. */
+  readonly countInFlight?: boolean;
 }
 
 /** A switch polls a guest's ring some time after the guest has enabled it; until then packets are lost. */
@@ -32,8 +36,8 @@ const ATTEMPTS = 5;
 const addressOf = (port: number): string => `02:00:00:00:00:${(0xa0 + port).toString(16)}`;
 
 export class VirtioGuests extends PromptPeer<DpdkTestpmd> {
-  readonly #receivers: number;
-  readonly #txFirst: number;
+  readonly #options: GuestsOptions;
+  #inFlight: number | undefined;
   #sent = 0;
   #received = 0;
 
@@ -47,14 +51,17 @@ export class VirtioGuests extends PromptPeer<DpdkTestpmd> {
       ),
       ...{ interactive: true, forwardMode, burst, frameSize: size },
       ...{ ringSize: queueSize, cpu: peerCpu, hugepages },
-      more: sockets.map((_, port) => `--eth-peer=${port},${addressOf(beyond(port, sockets.length))}`),
+      more: [
+        // What another guest has sent already is not for the bin.
+        '--no-flush-rx',
+        ...sockets.map((_, port) => `--eth-peer=${port},${addressOf(beyond(port, sockets.length))}`),
+      ],
       name: 'dpdk-testpmd (the guests)',
       runtimeFolder: workspace.folder,
       maxRunMs: runBoundMs(settings),
     });
     super(testpmd);
-    this.#txFirst = options.txFirst;
-    this.#receivers = options.receivers;
+    this.#options = options;
   }
 
   override get dpdkVersion(): string | undefined {
@@ -64,9 +71,10 @@ export class VirtioGuests extends PromptPeer<DpdkTestpmd> {
   /** Resolves when packets arrive at every port. Throws VPCI_NO_TRAFFIC. */
   override async start(): Promise<void> {
     await this.testpmd.prompt(START_MS);
+    await this.#options.connected?.();
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       await sleep(1000 * SETTLE_SECONDS);
-      await this.testpmd.startForwarding(START_MS, this.#txFirst);
+      await this.testpmd.startForwarding(START_MS, this.#options.txFirst);
       await sleep(1000 * SETTLE_SECONDS);
       await this.testpmd.statistics(START_MS);
       await sleep(1000 * SETTLE_SECONDS);
@@ -75,6 +83,25 @@ export class VirtioGuests extends PromptPeer<DpdkTestpmd> {
       await this.testpmd.stopForwarding(START_MS);
     }
     throw new PmdError('VPCI_NO_TRAFFIC', 'packets do not arrive at every guest');
+  }
+
+  /** Known after stop(), if they were to be counted. */
+  get inFlight(): number | undefined {
+    return this.#inFlight;
+  }
+
+  /** Forwards no longer, so that all packets end here, and counts them. */
+  override async stop(): Promise<void> {
+    if (this.#options.countInFlight && this.testpmd.exit === undefined) {
+      this.resume();
+      await this.testpmd.stopForwarding(START_MS);
+      await this.testpmd.command('set fwd rxonly', START_MS);
+      await this.testpmd.startForwarding(START_MS);
+      await sleep(1000 * SETTLE_SECONDS);
+      await this.testpmd.stopForwarding(START_MS);
+      this.#inFlight = this.testpmd.total?.rxPackets;
+    }
+    await super.stop();
   }
 
   /** Share of what all ports sent that arrived at none, over all windows. */
@@ -87,7 +114,7 @@ export class VirtioGuests extends PromptPeer<DpdkTestpmd> {
     const { rxPps, txPps } = await super.measure(seconds);
     this.#sent += txPps;
     this.#received += rxPps;
-    return { rxPps: rxPps / this.#receivers, txPps: rxPps / this.#receivers };
+    return { rxPps: rxPps / this.#options.receivers, txPps: rxPps / this.#options.receivers };
   }
 }
 

@@ -53,6 +53,11 @@ export class OvsBackEnd implements BackEnd {
     return this.#guests?.lost ?? 0;
   }
 
+  /** Packets that went round; known after stop(), if the guests were to count them. */
+  get inFlight(): number | undefined {
+    return this.#guests?.inFlight;
+  }
+
   async start(): Promise<void> {
     await this.#switch.start();
     const { flows, ports } = this.#setUp;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from 'vitest';
 import { footnote } from '../report.ts';
+import { type ChainRow, chainTable } from './chain.ts';
 import { inPlaceTable } from './in-place.ts';
 import { idleTable, interruptTable } from './interrupts.ts';
 import { limitTable } from './limit.ts';
@@ -54,6 +55,20 @@ describe('the table', () => {
     ]);
     expect(table).toContain('\nOVS fixed: tx-flush-interval 0');
     expect(cells(ovsTable([{ ...row, per_cpu: null }]), 3)?.[8]).toBe('-');
+  });
+
+  it('shows a chain by its length, computed figures as such', () => {
+    const row: ChainRow = {
+      ...{ ...ROW, case: 'throughput-3-64', guests: 3, figure: 'throughput', ovs_mpps: 2 },
+      ...{ cycles: { ours: 100, ovs: 900.4 }, projected_mpps: { ours: 8, ovs: 1.5 } },
+    };
+    const throughput = chainTable([row]);
+    const figures = ['8.12', '2.00', '0.90', '0.80', '1.00'];
+    expect(cells(throughput, 4)).toEqual(['', '3, 64 B', ...figures, '100', '900', '8.00', '1.50', '']);
+    expect(throughput).toContain('projected, not measured');
+    const latency = chainTable([{ ...row, figure: 'latency', hop_us: { ours: 0.5, ovs: 2 } }]);
+    expect(cells(latency, 4)).toEqual(['', '3, 64 B', ...figures, '0.50', '2.00', '']);
+    expect(latency).not.toContain('projected');
   });
 
   it('shows interrupt mode beside polling, and the CPU use when idle', () => {

@@ -22,7 +22,7 @@ const WITH_ONE_PEER = COMMON.filter((option) => option !== '--peer');
 
 describe('the suites', () => {
   it('each have a subcommand, in this order', () => {
-    const names = ['loopback', 'limit', 'in-place', 'interrupts', 'latency', 'memif', 'ovs'];
+    const names = ['loopback', 'limit', 'in-place', 'interrupts', 'latency', 'memif', 'ovs', 'chain'];
     expect(SUITES.map(({ name }) => name)).toEqual(names);
     expect(program.commands.map((command) => command.name())).toEqual(names);
   });
@@ -34,6 +34,7 @@ describe('the suites', () => {
     ['interrupts', ['--cases', '--sizes', ...COMMON]],
     ['latency', ['--against', '--mode', '--load', '--rate', '--sizes', ...WITH_ONE_PEER]],
     ['ovs', ['--cases', '--flows', '--copying', '--no-tune', '--sizes', ...WITH_ONE_PEER]],
+    ['chain', ['--lengths', '--figures', '--sizes', ...WITH_ONE_PEER]],
     ['memif', ['--modes', '--cases', '--sizes', ...WITH_ONE_PEER]],
   ])('%s has its own options, then the common ones', (name, options) => {
     expect(optionsOf(name)).toEqual(options);

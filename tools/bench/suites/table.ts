@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // All suites, in the order of --help. To add one, put a file next to this one and add a row.
 import type { Suite } from '../suite.ts';
+import { chain } from './chain.ts';
 import { inPlace } from './in-place.ts';
 import { interrupts } from './interrupts.ts';
 import { latency } from './latency.ts';
@@ -9,4 +10,4 @@ import { loopback } from './loopback.ts';
 import { memif } from './memif.ts';
 import { ovs } from './ovs.ts';
 
-export const SUITES: readonly Suite[] = [loopback, limit, inPlace, interrupts, latency, memif, ovs];
+export const SUITES: readonly Suite[] = [loopback, limit, inPlace, interrupts, latency, memif, ovs, chain];
