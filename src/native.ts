@@ -526,10 +526,10 @@ export interface Native {
   vectorCreate(pool: PoolHandle, capacity: number): VectorHandle;
   vectorOffset(vector: VectorHandle): number;
   /**
-   * HOT. Allocates `n` single-segment mbufs (data at the headroom, lengths and olFlags 0) into vector[0..n):
-   * all or none; returns n or 0.
+   * HOT. Allocates `n` single-segment mbufs (data at the headroom, `length` bytes of it, olFlags 0) into
+   * vector[0..n): all or none; returns n or 0.
    */
-  poolAlloc(vector: VectorHandle, n: number): number;
+  poolAlloc(vector: VectorHandle, n: number, length?: number): number;
   /** HOT. Frees the packets vector[from..to) with all their segments. */
   poolFree(vector: VectorHandle, from: number, to: number): void;
 

@@ -27,15 +27,12 @@ DeviceQueue* QueueOf(uint32_t handle, QueueRole role) {
 }
 
 napi_value PoolAlloc(napi_env env, napi_callback_info info) {
-  Args<2> a(env, info);
+  Args<3> a(env, info);
   Vector vector(a[0]);
-  uint32_t n = std::min(a[1], vector.capacity);
-  if (n == 0 || !vector.pool->Alloc(vector.ids, n)) return Number(env, 0);
-  for (uint32_t i = 0; i < n; i++) {
-    vector.pool->data_len()[vector.ids[i]] = 0;
-    vector.pool->pkt_len()[vector.ids[i]] = 0;
-    vector.pool->ol_flags()[vector.ids[i]] = 0;
-  }
+  const uint32_t n = std::min(a[1], vector.capacity), length = a[2];
+  if (n == 0 || length > vector.pool->data_room() || !vector.pool->Alloc(vector.ids, n))
+    return Number(env, 0);
+  vector.pool->Begin(vector.ids, n, length);
   return Number(env, n);
 }
 

@@ -57,14 +57,15 @@ inline void GiveBackDescriptors(const DeviceQueue& q, const HandBack& hand_back,
 
 // Hands back what was read of `packets[0..n)`, the next `n` of the ring; their members give the header, the
 // length behind it, and the id. Descriptors are handed back only when the ring has run dry: it does not help
-// a peer that is ahead of us. Call it before the packets are returned, after which the peer may rewrite the
-// lines. The local copy is one that the compiler knows no store into the peer's memory can change.
+// a peer that is ahead of us, nor in a section, whose sender rarely writes them. Call it before the packets
+// are returned, after which the peer may rewrite the lines. The local copy is one that the compiler knows no
+// store into the peer's memory can change.
 template <class Ring, class T>
 inline void GiveBackRead(const DeviceQueue& q, const Ring& ring, const T* packets, uint32_t n) {
   if (!q.burst.hand_back.Pays(n)) return;
   const HandBack hand_back = q.burst.hand_back;
   for (uint32_t i = 0; i < n; i++) hand_back.Packet(packets[i].header + q.hdr_bytes, packets[i].len);
-  if (!q.is_packed() && !ring.Has(n)) hand_back.Descriptors(q.desc, packets, n, &T::id);
+  if (!q.is_packed() && !q.is_section() && !ring.Has(n)) hand_back.Descriptors(q.desc, packets, n, &T::id);
 }
 
 }  // namespace vpci

@@ -112,7 +112,7 @@ uint32_t ReserveInSection(DeviceQueue& q, uint32_t n) {
   const uint32_t room = std::min(ring.max_frame(), std::max(kUsualRoom, ring.data_bytes() / 4 / n));
   uint32_t count = 0;
   for (n = std::min(n, ring.free()); count < n; count++) {
-    uint8_t* const header = ring.Put(q.hdr_bytes + room);
+    uint8_t* const header = ring.Take(q.hdr_bytes + room);
     if (!header) break;
     if (!Show(q, count, header, room)) {
       ring.TakeOut(1);

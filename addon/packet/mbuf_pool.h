@@ -77,13 +77,31 @@ class MbufPool {
   bool Alloc(uint32_t* ids, uint32_t n) {
     if (__builtin_expect(n > top_, 0)) return false;
     top_ -= n;
+    const uint32_t* const from = stack_ + top_;
+    uint32_t* const next = next_;
+    uint16_t* const data_off = data_off_;
+    const uint16_t headroom = static_cast<uint16_t>(headroom_);
     for (uint32_t i = 0; i < n; i++) {
-      uint32_t id = stack_[top_ + i];
+      const uint32_t id = from[i];
       ids[i] = id;
-      next_[id] = kNoNext;
-      data_off_[id] = static_cast<uint16_t>(headroom_);
+      next[id] = kNoNext;
+      data_off[id] = headroom;
     }
     return true;
+  }
+
+  // Makes `n` new mbufs packets of `length` bytes, without offload metadata.
+  void Begin(const uint32_t* ids, uint32_t n, uint32_t length) {
+    // Copies of the pointers: the compiler cannot know that the stores below leave them alone.
+    uint16_t* const data_len = data_len_;
+    uint32_t* const pkt_len = pkt_len_;
+    uint16_t* const ol_flags = ol_flags_;
+    for (uint32_t i = 0; i < n; i++) {
+      const uint32_t id = ids[i];
+      data_len[id] = static_cast<uint16_t>(length);
+      pkt_len[id] = length;
+      ol_flags[id] = 0;
+    }
   }
 
   // Frees single-segment mbufs one by one and updates the pool's count at the end. Nothing else may use the
@@ -112,13 +130,19 @@ class MbufPool {
 
   // Frees packets with all their segments. Ids outside this pool are ignored: they come from an application.
   void Free(const uint32_t* ids, uint32_t n) {
-    for (uint32_t i = 0; i < n; i++) {
-      uint32_t id = ids[i];
-      if (__builtin_expect(id >= count_, 0)) continue;
-      if (__builtin_expect(next_[id] != kNoNext, 0))
-        FreeChain(id);
-      else
-        FreeOne(id);
+    const uint32_t count = count_;
+    for (uint32_t i = 0; i < n;) {
+      // Most packets are one mbuf: these are freed without looking at the pool's fields again.
+      uint32_t* const next = next_;
+      uint32_t* const stack = stack_;
+      uint32_t top = top_;
+      for (; i < n && top < count && ids[i] < count && next[ids[i]] == kNoNext; i++) {
+        next[ids[i]] = kFreeMark;
+        stack[top++] = ids[i];
+      }
+      top_ = top;
+      if (i < n && ids[i] < count) FreeChain(ids[i]);
+      i++;
     }
   }
 

@@ -40,10 +40,10 @@ struct BurstState {
   HeldBuffer held_buffer[InPlaceSlots::kMax];
 
   // Called when a ring starts. `held` is not reset: the gate takes care of what the application holds.
-  void Start() {
+  void Start(HandBack::Way near = HandBack::Way::kClean) {
     repeated = false;
     waited = 0;
-    hand_back.Start();
+    hand_back.Start(near);
   }
 };
 

@@ -37,19 +37,21 @@ const bool kPays = CpuPays();
 
 }  // namespace
 
-void HandBack::Start() {
-  way = kPays ? Way::kClean : Way::kLeave;
+void HandBack::Start(Way near) {
+  able_ = kPays;
+  near_ = near;
+  way = kPays ? near : Way::kLeave;
   looks_ = far_ = 0;
 }
 
 void HandBack::Count(uint64_t cycles) {
-  if (way == Way::kLeave || cycles < kOurs || cycles > kAway) return;
+  if (cycles < kOurs || cycles > kAway) return;
   if (cycles >= kFar)
     far_ = std::min<uint8_t>(far_ + 1, kVotes);
   else if (far_ > 0)
     far_--;
   // Two thresholds, for hysteresis.
-  if (far_ == 0) way = Way::kClean;
+  if (far_ == 0) way = near_;
   if (far_ == kVotes) way = Way::kFlush;
 }
 

@@ -29,13 +29,13 @@ class HandBack {
 
   Way way = Way::kLeave;
 
-  // Chooses by CPU; the peer is assumed to be near.
-  void Start();
+  // Chooses by CPU; the peer is assumed to be near, and `near` is what pays then, where anything does.
+  void Start(Way near = Way::kClean);
 
   // Call before a burst, with a word that the peer writes when it makes something available. One call in
   // kEvery times the load: the word comes from the peer's cache if the peer has just written it.
   void Look(const uint16_t* word) {
-    if (way != Way::kLeave && (++looks_ & (kEvery - 1)) == 0) Count(Time(word));
+    if (able_ && (++looks_ & (kEvery - 1)) == 0) Count(Time(word));
   }
   // Records the duration of a timed load, in cycles.
   void Count(uint64_t cycles);
@@ -73,6 +73,8 @@ class HandBack {
 #endif
   }
 
+  bool able_ = false;
+  Way near_ = Way::kClean;
   uint8_t looks_ = 0;
   uint8_t far_ = 0;  // balance of recent timed loads: far counts up, near counts down
 };

@@ -3,6 +3,8 @@
 // publishes. It keeps its own copies of the sender's positions: the compiler knows that no store of a frame
 // changes them.
 #pragma once
+#include <algorithm>
+
 #include "ring/device_queue.h"
 #include "ring/section_sender.h"
 
@@ -18,7 +20,8 @@ class SectionRing {
         end_(s_.end.data()),
         data_(s_.data),
         data_offset_(s_.data_offset),
-        mask_(s_.mask) {
+        mask_(s_.mask),
+        hdr_bytes_(s_.hdr_bytes) {
     if (__builtin_expect(!s_.Reclaim(), 0)) {
       q.Break();
       sane_ = false;
@@ -28,23 +31,28 @@ class SectionRing {
 
   // Frames that there are descriptors for; their bytes may not fit.
   uint32_t free() const { return free_; }
-  uint32_t hdr_bytes() const { return s_.hdr_bytes; }
+  uint32_t hdr_bytes() const { return hdr_bytes_; }
   uint32_t max_frame() const { return s_.max_frame; }
   uint32_t data_bytes() const { return s_.data_bytes; }
 
   // Room for one more frame of `bytes` bytes, header included, behind those put before; nullptr if it does
   // not fit now. The peer sees the frame after Publish. free() must not be 0.
   uint8_t* Put(uint32_t bytes) {
-    const uint32_t slot = static_cast<uint32_t>(SectionSlot(bytes));
-    if (__builtin_expect(slot > limit_ - head_, 0) && !GoRound(slot)) return nullptr;
-    uint8_t* const at = data_ + head_;
-    const uint32_t id = next_ & mask_;
-    Describe(id, data_offset_ + head_, bytes);
-    head_ += slot;
-    end_[id] = head_;
+    uint8_t* const at = Take(bytes);
+    if (__builtin_expect(at != nullptr, 1)) Describe((next_ - 1u) & mask_, at, bytes);
+    return at;
+  }
+
+  // Put, without a descriptor; Shorten supplies it.
+  uint8_t* Take(uint32_t bytes) {
+    uint32_t begin = FrameBegin(head_, hdr_bytes_);
+    const bool fits = Fits(begin, bytes, limit_);
+    if (__builtin_expect(!fits || next_ == turn_, 0) && !Turn(bytes, fits, &begin)) return nullptr;
+    head_ = begin + bytes;
+    end_[next_ & mask_] = head_;
     next_++;
     free_--;
-    return at;
+    return data_ + begin;
   }
 
   // Takes the last `n` frames out again; the room behind those that stay is free.
@@ -59,9 +67,8 @@ class SectionRing {
   // behind it stay where they are.
   void Shorten(uint32_t back, const uint8_t* at, uint32_t bytes) {
     const uint32_t id = (next_ - 1u - back) & mask_;
-    const uint32_t begin = static_cast<uint32_t>(at - data_);
-    Describe(id, data_offset_ + begin, bytes);
-    end_[id] = begin + static_cast<uint32_t>(SectionSlot(bytes));
+    Describe(id, at, bytes);
+    end_[id] = static_cast<uint32_t>(at - data_) + bytes;
   }
 
   // Frames that the peer does not see yet.
@@ -90,17 +97,33 @@ class SectionRing {
     next_ = s_.next;
     head_ = s_.head;
     limit_ = s_.limit;
+    turn_ = s_.turn;
     free_ = sane_ ? s_.free_entries() : 0;
   }
-  // A frame that does not fit before the end of the data begins at its start.
-  bool GoRound(uint32_t slot) {
-    if (head_ <= s_.tail || slot > s_.tail) return false;
+  // A frame that does not fit begins at the start of the data. So does the first frame of a lap, which is a
+  // power of two of frames, as many as the data hold or the ring has: descriptors of frames of one size
+  // repeat then, need not be written, and stay in both caches. False if the frame does not fit at all.
+  __attribute__((noinline)) bool Turn(uint32_t bytes, bool fits, uint32_t* begin) {
+    const bool empty = next_ == s_.used_idx;
+    const uint32_t first = FrameBegin(0, hdr_bytes_);
+    if (next_ == turn_) {
+      const uint32_t lap = static_cast<uint16_t>(next_ - s_.lap_begin);
+      s_.turn = turn_ = static_cast<uint16_t>(next_ + std::min(lap, mask_ + 1));
+      if (fits && lap <= mask_ && head_ <= s_.data_bytes / 2) return true;
+    }
+    if (!empty && !(head_ > s_.tail && Fits(first, bytes, s_.tail))) return fits;
+    if (empty) s_.tail = 0;
     head_ = 0;
-    limit_ = s_.tail;
+    limit_ = empty ? s_.data_bytes : s_.tail;
+    s_.lap_begin = next_;
+    s_.turn = turn_ = static_cast<uint16_t>(next_ + SectionSender::kLeastLap);
+    *begin = first;
     return true;
   }
-  void Describe(uint32_t id, uint64_t addr, uint32_t len) {
-    uint64_t* words = reinterpret_cast<uint64_t*>(&desc_[id]);
+  void Describe(uint32_t id, const uint8_t* at, uint32_t len) {
+    uint64_t* const words = reinterpret_cast<uint64_t*>(&desc_[id]);
+    const uint64_t addr = data_offset_ + static_cast<uint64_t>(at - data_);
+    if (__builtin_expect(LoadOnce(words) == addr && LoadOnce(words + 1) == len, 1)) return;
     StoreOnce(words, addr);
     StoreOnce(words + 1, uint64_t{len});
   }
@@ -112,8 +135,9 @@ class SectionRing {
   uint8_t* const data_;
   const uint64_t data_offset_;
   const uint32_t mask_;
+  const uint32_t hdr_bytes_;
   bool sane_ = true;
-  uint16_t next_;
+  uint16_t next_, turn_;
   uint32_t head_, limit_, free_;
 };
 

@@ -11,12 +11,16 @@ void SectionSender::Start(const SectionSetup& s) {
   used = reinterpret_cast<const VringUsed*>(s.peer.base + s.used);
   data = s.own.base + s.data;
   data_offset = s.data;
-  constexpr uint64_t kMost = uint64_t{UINT32_MAX} + 1 - kSectionLine;
+  // Sums of two positions must not wrap.
+  constexpr uint64_t kMost = uint64_t{1} << 31;
   data_bytes = static_cast<uint32_t>(std::min(s.size - s.data, kMost)) & ~(kSectionLine - 1);
   mask = s.entries - 1;
   max_frame = s.max_frame;
   hdr_bytes = s.hdr_bytes;
   next = exposed = used_idx = 0;
+  head = tail = 0;
+  lap_begin = 0;
+  turn = kLeastLap;
   end.assign(s.entries, 0);
   Settle();
   for (uint32_t i = 0; i < s.entries; i++) StoreOnce(&avail->ring[i], static_cast<uint16_t>(i));
@@ -26,9 +30,10 @@ void SectionSender::Start(const SectionSetup& s) {
 }
 
 bool SectionSender::HasRoom() const {
-  const uint64_t slot = SectionSlot(uint64_t{hdr_bytes} + max_frame);
+  const uint32_t bytes = hdr_bytes + max_frame, first = FrameBegin(0, hdr_bytes);
   if (free_entries() == 0) return false;
-  return slot <= limit - head || (head > tail && slot <= tail);
+  if (next == used_idx || Fits(FrameBegin(head, hdr_bytes), bytes, limit)) return true;
+  return head > tail && Fits(first, bytes, tail);
 }
 
 bool SectionSender::Reclaim() {

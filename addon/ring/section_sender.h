@@ -38,13 +38,23 @@ struct SectionSetup {
 // Descriptors and available ring come first, laid out like those of Linux' vring_init.
 inline uint64_t SectionAvail(const SectionSetup& s) { return uint64_t{s.entries} * sizeof(VringDesc); }
 
-// As Linux' ivshmem-net does: room for the Ethernet header and a VLAN tag is added to what has them already.
-inline constexpr uint32_t kSectionLine = 64, kSectionExtra = 18;
-inline constexpr uint64_t SectionSlot(uint64_t bytes) {
-  return (bytes + kSectionExtra + kSectionLine - 1) & ~uint64_t{kSectionLine - 1};
+inline constexpr uint32_t kSectionLine = 64;
+
+// A packet begins at a cache line, right behind its virtio-net header: copies are aligned, and a header that
+// does not change stays in the caches of both cores. Byte of the data where the first frame behind byte
+// `head` begins.
+inline constexpr uint32_t FrameBegin(uint32_t head, uint32_t hdr_bytes) {
+  return ((head + hdr_bytes + kSectionLine - 1) & ~(kSectionLine - 1)) - hdr_bytes;
+}
+// Whether `bytes` bytes fit from `begin` to `limit`.
+inline constexpr bool Fits(uint32_t begin, uint32_t bytes, uint32_t limit) {
+  return begin <= limit && bytes <= limit - begin;
 }
 
 struct SectionSender {
+  // Frames that a lap has at least, if they fit.
+  static constexpr uint16_t kLeastLap = 32;
+
   // --- set by Start
   VringDesc* desc = nullptr;
   VringAvail* avail = nullptr;
@@ -61,15 +71,18 @@ struct SectionSender {
   uint16_t exposed = 0;   // the first that the peer does not see yet
   uint16_t used_idx = 0;  // the oldest that the peer has not returned
   uint16_t event = 0;     // the used event that the peer finds
-  uint32_t head = 0;      // byte of `data` where the next frame begins, if it fits before `limit`
+  uint32_t head = 0;      // byte of `data` behind the last frame; the next one has to end before `limit`
   uint32_t limit = 0;
-  uint32_t tail = 0;  // byte behind the frame that was returned last
+  uint32_t tail = 0;       // byte behind the frame that was returned last
+  uint16_t lap_begin = 0;  // entry that was the first at the start of the data
+  uint16_t turn = 0;       // entry before which to consider going round (SectionRing::Turn)
   // Byte behind the room of each entry's frame.
   std::vector<uint32_t> end;
 
   void Start(const SectionSetup& setup);
 
   uint32_t free_entries() const { return mask + 1 - static_cast<uint16_t>(next - used_idx); }
+  // Whether the largest frame fits.
   bool HasRoom() const;
 
   // Takes back what the peer has returned, which must be in order; false if the peer broke a rule.
@@ -95,10 +108,7 @@ struct SectionSender {
 
   // Call when frames have left either end of those in flight: finds `limit` again. In flight is what lies
   // from `tail` to `head`; a `head` that is not above `tail` has gone round.
-  void Settle() {
-    if (next == used_idx) head = tail = 0;
-    limit = head > tail || next == used_idx ? data_bytes : tail;
-  }
+  void Settle() { limit = head > tail || next == used_idx ? data_bytes : tail; }
 };
 
 }  // namespace vpci

@@ -204,11 +204,12 @@ export class Mempool {
   }
 
   /**
-   * HOT. Allocates `n` empty mbufs, at most `pkts.capacity`, into `pkts.ids[0..n)`: all or none. Returns
-   * their number.
+   * HOT. Allocates `n` mbufs, at most `pkts.capacity`, into `pkts.ids[0..n)`: all or none. Returns their
+   * number. Each is a packet of `length` bytes, 0 to dataRoom, of which none is written; with a larger length
+   * none is allocated.
    */
-  alloc(pkts: MbufVector, n: number): number {
-    return native.poolAlloc(pkts.handle, n);
+  alloc(pkts: MbufVector, n: number, length = 0): number {
+    return native.poolAlloc(pkts.handle, n, length);
   }
 
   /** HOT. Returns the packets `pkts.ids[from..to)`, with all their mbufs, to the pool. */

@@ -48,16 +48,13 @@ class NullRxQueue implements RxQueue {
     // As the addon reads its arguments: an unsigned number, at most the vector's capacity.
     const n = wanted >>> 0 < capacity ? wanted >>> 0 : capacity;
     if (n === 0 || this.#counters[STOPPED] !== 0) return 0;
-    if (size > pool.dataRoom || pool.alloc(pkts, n) === 0) {
+    if (pool.alloc(pkts, n, size) === 0) {
       this.#counters[NOMBUF] += n;
       return 0;
     }
-    for (let i = 0; i < n; i++) {
-      const mbuf = ids[i];
-      pool.dataLen[mbuf] = size;
-      pool.pktLen[mbuf] = size;
-      if (this.#source) pool.bytes.set(this.#source, mbuf * pool.stride + pool.dataOff[mbuf]);
-    }
+    const source = this.#source;
+    if (source !== null)
+      for (let i = 0; i < n; i++) pool.bytes.set(source, ids[i] * pool.stride + pool.dataOff[ids[i]]);
     this.#counters[PACKETS] += n;
     this.#counters[BYTES] += n * size;
     return n;

@@ -114,13 +114,7 @@ function templateOf(pool: Mempool, length: number): MbufVector {
 }
 
 function allocate({ pool, pkts, total }: TxOnly, n: number): boolean {
-  if (pool.alloc(pkts, n) === 0) return false;
-  for (let i = 0; i < n; i++) {
-    const mbuf = pkts.ids[i];
-    pool.dataLen[mbuf] = total;
-    pool.pktLen[mbuf] = total;
-  }
-  return true;
+  return pool.alloc(pkts, n, total) > 0;
 }
 
 function compose(state: TxOnly, n: number): boolean {
