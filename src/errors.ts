@@ -16,7 +16,7 @@ const CODES = {
     ],
     VPCI_NO_DRIVER: [
       'no driver has this name',
-      'use net_vhost_pci, net_ivshmem, net_tap, net_null or a PCI address',
+      'use net_vhost_pci, net_ivshmem, net_tap, net_pcap, net_null or a PCI address',
     ],
     VPCI_DUPLICATE: ['a port of this name is already open', 'close it first, or choose another number'],
     VPCI_TOO_MANY_PORTS: ['every port number is in use', 'close a port first'],

@@ -14,10 +14,11 @@ export class FileSink {
   readonly #fd: number;
   #open = true;
 
-  constructor(path: string) {
+  /** Makes the file, or with `flags` "a" writes behind what is there. */
+  constructor(path: string, flags: 'w' | 'a' = 'w') {
     this.path = path;
     try {
-      this.#fd = openSync(path, 'w');
+      this.#fd = openSync(path, flags);
     } catch (error) {
       throw failedTo(`create ${path}`, error);
     }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One port of each driver, with what the contract's tests need around it.
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
 import {
   FakeVhostPci,
@@ -21,6 +24,7 @@ import type { Port, PortConfig } from '../ethdev/port.ts';
 import { SectionDevice } from '../sections/device.ts';
 import { FakeSectionCarrier, FakeWire } from '../sections/fake-carrier.test-help.ts';
 import { features } from '../virtio/features.ts';
+import { writeCapture } from './pcap/pcap.test-help.ts';
 import { ports, probePort } from './registry.ts';
 import { openTxQueue } from './table.ts';
 import { openVhostPciPort } from './vhost-pci/driver.ts';
@@ -51,11 +55,29 @@ export const benches: readonly [string, () => Bench, string | false][] = [
   ['net_ivshmem', ivshmemBench, false],
   ['net_null', nullBench, false],
   ['net_tap', tapBench, tapMissing()],
+  ['net_pcap', pcapBench, false],
 ];
 
 function nullBench(): Bench {
   const port = probePort(`net_null0,size=${FRAME}`);
   return { port, close: () => port.close() };
+}
+
+/** Two files that are read over and over, and two that are written. */
+function pcapBench(): Bench {
+  const folder = mkdtempSync(join(tmpdir(), 'vpci-pcap-'));
+  const file = (name: string) => join(folder, name);
+  for (const name of ['r0', 'r1']) writeCapture(file(name), [frameOf(FRAME, 1), frameOf(FRAME, 2)]);
+  const port = probePort(
+    `net_pcap0,rx_pcap=${file('r0')},rx_pcap=${file('r1')},tx_pcap=${file('t0')},tx_pcap=${file('t1')},infinite_rx=1`,
+  );
+  return {
+    port,
+    close: () => {
+      port.close();
+      rmSync(folder, { recursive: true });
+    },
+  };
 }
 
 function tapBench(): Bench {

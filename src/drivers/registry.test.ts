@@ -67,7 +67,7 @@ describe('devargs', () => {
     ['net_null', "'net_null' is not a device name"],
     ['net_null0,', "'' has no key"],
     ['net_null0,=3', "'=3' has no key"],
-    ['net_null0,size=1,size=2', "key 'size' is given twice"],
+    ['net_null0,a#1=3', "'a#1' is not a key"],
   ])('refuse %j', (device, cause) => {
     expect(() => parseDevargs(device)).toThrow(cause);
   });
@@ -93,6 +93,7 @@ describe('ports', () => {
   it.each([
     ['net_foo0', "no driver 'net_foo'; available: net_vhost_pci, net_ivshmem, net_null"],
     ['net_null0,foo=1', "unknown key 'foo'; it takes size, copy, no-rx, queues"],
+    ['net_null0,size=1,size=2', "key 'size' is given twice"],
     ['net_null0,size=x', 'size=x is not a whole number from 14 to 65407'],
     ['net_null0,copy=2', 'copy=2 is not a whole number from 0 to 1'],
   ])('refuse %s', (device, cause) => {

@@ -64,7 +64,7 @@ export function probePort(device: string, ids: PortIds = {}): Port {
   if (ids.id !== undefined) requireInteger('probePort()', 'id', ids.id, 0, MAX_PORTS - 1);
   const devargs = parseDevargs(device);
   const driver = driverOfDevice(devargs.name);
-  checkKeys(device, devargs.values, driver.keys);
+  checkKeys(device, devargs.values, driver.keys, driver.repeatable);
   if (ports().some((port) => port.info.name === devargs.name)) {
     throw new PmdError(
       'VPCI_DUPLICATE',

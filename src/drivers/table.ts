@@ -6,10 +6,17 @@ import { parsePciAddress } from '../pci/address.ts';
 import { readPciDevice } from '../pci/sysfs.ts';
 import { ivshmemDriver } from './ivshmem/driver.ts';
 import { nullDriver } from './null/port.ts';
+import { pcapDriver } from './pcap/port.ts';
 import { tapDriver } from './tap/port.ts';
 import { vhostPciDriver } from './vhost-pci/driver.ts';
 
-export const drivers: readonly PortDriver[] = [vhostPciDriver, ivshmemDriver, nullDriver, tapDriver];
+export const drivers: readonly PortDriver[] = [
+  vhostPciDriver,
+  ivshmemDriver,
+  nullDriver,
+  tapDriver,
+  pcapDriver,
+];
 
 /**
  * The driver for a device name such as "net_null0", which is the driver's name plus an id. For a PCI address,

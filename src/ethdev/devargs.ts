@@ -30,15 +30,31 @@ export function parseDevargs(device: string): Devargs {
     const equals = pair.indexOf('=');
     const key = equals < 0 ? pair : pair.slice(0, equals);
     if (key === '') throw bad(device, `'${pair}' has no key; expected key=value`);
-    if (values.has(key)) throw bad(device, `key '${key}' is given twice`);
-    values.set(key, equals < 0 ? '1' : unquote(device, pair.slice(equals + 1)));
+    if (key.includes(REPEAT)) throw bad(device, `'${key}' is not a key`);
+    values.set(repeated(values, key), equals < 0 ? '1' : unquote(device, pair.slice(equals + 1)));
   }
   return { name, text: pairs.join(','), values };
 }
 
+/** Between a key that is given again and how often it was given before: rx_pcap, rx_pcap#1. */
+const REPEAT = '#';
+
+function repeated(values: ReadonlyMap<string, string>, key: string): string {
+  let name = key;
+  for (let n = 1; values.has(name); n++) name = `${key}${REPEAT}${n}`;
+  return name;
+}
+
+const plainKey = (key: string): string => key.split(REPEAT)[0] as string;
+
+/** All values of a key that may be given several times, in their order. */
+export function repeatedArg(values: ReadonlyMap<string, string>, key: string): string[] {
+  return [...values].flatMap(([name, value]) => (plainKey(name) === key ? [value] : []));
+}
+
 /** Formats arguments; the inverse of parseDevargs. */
 export function formatDevargs(values: ReadonlyMap<string, string>): string {
-  return [...values].map(([key, value]) => `${key}=${quoteDevarg(value)}`).join(',');
+  return [...values].map(([key, value]) => `${plainKey(key)}=${quoteDevarg(value)}`).join(',');
 }
 
 /** A value as written in a device string: quoted if necessary. */
@@ -82,13 +98,16 @@ function unquote(device: string, value: string): string {
   return inner.replace(/\\(.)/g, '$1');
 }
 
-/** Throws if `values` has a key that is not in `known`. */
+/** Throws if `values` has a key that is not in `known`, or has one twice that is not in `repeatable`. */
 export function checkKeys(
   device: string,
   values: ReadonlyMap<string, string>,
   known: readonly string[],
+  repeatable: readonly string[] = [],
 ): void {
-  for (const key of values.keys()) {
+  for (const name of values.keys()) {
+    const key = plainKey(name);
+    if (name !== key && !repeatable.includes(key)) throw bad(device, `key '${key}' is given twice`);
     if (!known.includes(key)) throw bad(device, `unknown key '${key}'; it takes ${known.join(', ')}`);
   }
 }

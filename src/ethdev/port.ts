@@ -272,6 +272,8 @@ export interface PortDriver {
   readonly name: string;
   /** Keys accepted in devargs; any other is an error that names it. */
   readonly keys: readonly string[];
+  /** Those of `keys` that may be given several times (`repeatedArg`). */
+  readonly repeatable?: readonly string[];
   /** Ids of the functions that it drives when they are named by a PCI address. */
   readonly pci?: readonly { readonly vendor: number; readonly device: number }[];
   probe(id: number, name: string, devargs: ReadonlyMap<string, string>): Port;

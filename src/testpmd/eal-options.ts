@@ -26,7 +26,7 @@ export const ealOptions: readonly Row[] = [
   {
     long: ['vdev'],
     arg: 'DRIVER<ID>[,K=V]',
-    help: 'add a device: net_vhost_pci0,path=SOCKET, net_ivshmem0,own=FILE,peer=FILE, net_tap0 or net_null0; repeatable',
+    help: 'add a device: net_vhost_pci0,path=SOCKET, net_ivshmem0,own=FILE,peer=FILE, net_tap0, net_pcap0,rx_pcap=FILE or net_null0; repeatable',
     apply: (eal, value, name) => {
       if (value === '') throw new UsageError(`option '${name}': expected a device such as net_null0, not ''`);
       eal.vdevs.push(value);
