@@ -36,6 +36,7 @@ const LONG = [
   'test/zero-garbage.test.ts',
   'tools/examples/*.test.ts',
   'tools/peer/hostile.test.ts',
+  'tools/pktgen/main.test.ts',
 ];
 
 /** `unit`: what starts no poll loop, so that files do not starve each other and run side by side. The rest runs one by one. */
@@ -62,6 +63,7 @@ const UNIT = [
   'src/testpmd/{command-line,event-limit,hot-plug,input-lines,line-editor,streams}.test.ts',
   ...['bench', 'device', 'devbind', 'run', 'socket', 'vm'].map((folder) => `tools/${folder}/**/*.test.ts`),
   'tools/pktgen/{engine,plan}/**/*.test.ts',
+  'tools/pktgen/search.test.ts',
   'tools/peer/{channel,front-end,memory-plan,pace,traffic,traffic-loop}.test.ts',
   'test/support/**/*.test.ts',
   'test/model/**/*.test.ts',

@@ -56,6 +56,7 @@ const driver = line('testpmd/main.js', 'net_vhost_pci0', 'macswap', 'dist');
 const [tapDriver, tapAddress] = [line('testpmd/main.js', 'net_tap0'), line('ip address', 'dev tap0')];
 const piped = line('sleep 1; echo stop');
 const generators = [line('pktgen/main.js', '1mpps'), line('pktgen/main.js', 'imix')];
+const search = line('pktgen/main.js', '--ndr');
 const [forward, forwardNull] = [line('forward.ts', 'net_vhost_pci0'), line('forward.ts', 'net_null0')];
 
 const fewCpus = [0, 1].some((cpu) => !native.getAffinity().includes(cpu)) && 'its lines name CPUs 0 and 1';
@@ -121,6 +122,14 @@ describe.skipIf(fewCpus)("README's commands", () => {
       expect.stringMatching(/^received [1-9]\d+, lost 0 \(0 %\)/m),
     ]);
     rmSync(join(ROOT, 'pktgen.json'), { force: true });
+  });
+
+  it('find a rate', async () => {
+    const finder = shell.type(search);
+    await shell.prints(finder, /^searching below .*$/m);
+    await shell.prints(finder, /: (lost|queue full|kept)/);
+    await shell.interrupt(finder);
+    expect(finder.output).toMatch(/^NDR: /m);
   });
 
   it('stop from a pipe', async () => {

@@ -7,12 +7,14 @@ import { type OpenedPort, openDevice, startLocal } from './local-peer.ts';
 import type { Options } from './options.ts';
 import { parseLine } from './plan/rate.ts';
 import type { Stream } from './plan/stream.ts';
+import type { Replay } from './replay.ts';
 import { Workload } from './workload.ts';
 
 /** Where the peer's receiver is, if that is not said; the built-in peer takes any. */
 const DEFAULT_MACS = { srcMac: '02:00:00:00:00:02', dstMac: '02:00:00:00:00:01' };
 /** Seconds of the run that measures the maximum. */
 const MEASURE_SECONDS = 1;
+const DEFAULT_RATE = '100kpps';
 const LINK_WAIT_MS = 10_000;
 /** Node's longest timer. */
 const LONGEST_MS = 2 ** 31 - 1;
@@ -37,13 +39,20 @@ export function openPortFor(options: Options): Promise<OpenedPort> {
 }
 
 export const workloadOf = (options: Options, streams: readonly Stream[]): Workload =>
-  new Workload(streams, {
-    rate: options.rate,
+  Workload.of(streams, {
+    rate: options.rate ?? DEFAULT_RATE,
     line: parseLine(options.lineRate),
     where: options.streams ?? '',
     macs: DEFAULT_MACS,
     seed: options.seed,
   });
+
+/** What a replay sends: at a rate, if one is given, else with the capture's own gaps. */
+export function replayWorkload(options: Options, { stream }: Replay): Workload {
+  const line = parseLine(options.lineRate);
+  const rate = options.rate ?? options.speed ?? 1;
+  return new Workload([stream], [undefined], { where: '', line, rate });
+}
 
 /** Starts the generator on the port. Throws as launch() does. */
 export async function startGenerator(

@@ -10,6 +10,7 @@ import type { HistogramView } from './engine/histogram.ts';
 import {
   DONE,
   DRAINING,
+  G_NOW,
   HALT,
   newSharedMemory,
   PHASE,
@@ -17,6 +18,7 @@ import {
   SET_DRAIN,
   SET_DURATION,
   SET_INTERVALS,
+  SET_LIMIT,
   SET_MAX_LAG,
   type SharedMemory,
   TRIAL,
@@ -38,12 +40,17 @@ export interface GeneratorOptions {
 export interface Trial {
   /** Seconds for which frames are due; Infinity: until halt(). */
   readonly seconds: number;
-  /** Frames per second of each stream; Infinity: as many as the queue accepts. */
+  /**
+   * Frames per second of each stream; Infinity: as many as the queue accepts. Of a replay with original gaps:
+   * times the original speed.
+   */
   readonly pps: readonly number[];
   /** Seconds without a frame after which those in flight are lost. */
   readonly drain: number;
   /** Seconds after which an overdue frame is not sent any more. */
   readonly maxLag: number;
+  /** Most frames of each stream. */
+  readonly limit?: number;
 }
 
 export class Generator {
@@ -51,6 +58,7 @@ export class Generator {
   readonly #memory: SharedMemory;
   readonly #control: Int32Array;
   readonly #settings: Float64Array;
+  readonly #global: Float64Array;
   readonly #context: ResultContext;
   readonly #streams: readonly CompiledStream[];
   #trial = 0;
@@ -62,6 +70,7 @@ export class Generator {
     this.#memory = newSharedMemory(streams.length);
     this.#control = new Int32Array(this.#memory.control);
     this.#settings = new Float64Array(this.#memory.settings);
+    this.#global = new Float64Array(this.#memory.global);
     const hz = native.tscHz();
     const names = streams.map(({ name }) => name);
     this.#context = { names, hz, nsPerUnit: (1e9 * ticksPerUnit(hz)) / hz };
@@ -102,6 +111,7 @@ export class Generator {
     this.#settings[SET_DURATION] = trial.seconds * hz;
     this.#settings[SET_DRAIN] = trial.drain * hz;
     this.#settings[SET_MAX_LAG] = trial.maxLag * hz;
+    this.#settings[SET_LIMIT] = trial.limit ?? Number.POSITIVE_INFINITY;
     this.#setIntervals(trial.pps);
     Atomics.store(this.#control, HALT, 0);
     Atomics.store(this.#control, PHASE, 0);
@@ -136,7 +146,12 @@ export class Generator {
     Atomics.add(this.#control, RATE_VERSION, 1);
   }
 
-  /** The figures so far. */
+  /** Seconds since the trial began. */
+  get elapsed(): number {
+    return (this.#global[G_NOW] as number) / this.#context.hz;
+  }
+
+  /** The figures so far. Not for every round of a loop: it looks at all buckets of the histograms. */
   read(): TrialResult {
     return readResult(this.#memory, this.#context);
   }
@@ -154,8 +169,10 @@ export class Generator {
   #setIntervals(pps: readonly number[]): void {
     const { hz } = this.#context;
     pps.forEach((rate, i) => {
-      const { burst } = (this.#streams[i] as CompiledStream).plan;
-      this.#settings[SET_INTERVALS + i] = rate === Number.POSITIVE_INFINITY ? 0 : (hz * burst) / rate;
+      const { burst, replay } = (this.#streams[i] as CompiledStream).plan;
+      const interval = rate === Number.POSITIVE_INFINITY ? 0 : (hz * burst) / rate;
+      // A replay with its own gaps has a speed for a rate.
+      this.#settings[SET_INTERVALS + i] = replay?.dues ? interval / 1e9 : interval;
     });
   }
 }

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The generator as a whole program, against the built-in peer that it starts itself.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FileSink } from '../../src/capture/block-buffer.ts';
+import { PcapWriter } from '../../src/capture/pcap-writer.ts';
+import { PcapngWriter } from '../../src/capture/pcapng-writer.ts';
+import { writePacket } from '../../src/capture/writer.ts';
 import { nodeArguments, ROOT } from '../../test/support/program.ts';
 import { Tool } from '../../test/support/tool.ts';
 
@@ -120,6 +124,94 @@ describe('one line', () => {
   });
 });
 
+describe('a replay', () => {
+  /** Packets at these microseconds. */
+  function capture(name: string, times: readonly number[]): { file: string; packets: Uint8Array[] } {
+    const file = join(folder, name);
+    const sink = new FileSink(file);
+    const options = { sink: sink.write, interfaces: [{}] };
+    const writer = name.endsWith('ng') ? new PcapngWriter(options) : new PcapWriter(options);
+    const packets = times.map((_, i) => Uint8Array.from({ length: 60 + i }, (_, k) => (i * 7 + k) & 0xff));
+    packets.forEach((bytes, i) => {
+      const time = { seconds: 1000, nanoseconds: (times[i] as number) * 1000 };
+      const length = bytes.length;
+      const header = { ...time, length, originalLength: length, interfaceId: 0, direction: 'in' as const };
+      writePacket(writer, header, bytes);
+    });
+    writer.flush();
+    sink.close();
+    return { file, packets };
+  }
+
+  it.each([
+    ['a.pcap', []],
+    ['a.pcapng', ['--speed', '2', '--loops', '3']],
+    ['a.pcap', ['--rate', '1kpps', '--loops', '2']],
+  ])('of %s sends every packet: %j', (name, args) => {
+    const { file, packets } = capture(name, [0, 100_000, 100_000, 250_000]);
+    const json = join(folder, 'a.json');
+    const { status, stdout, stderr } = pktgen('--replay', file, ...args, '--json', json);
+    expect(status, stderr).toBe(0);
+    expect(stderr).toMatch(/: 4 packets of a capture, /);
+    const loops = Number(args[args.indexOf('--loops') + 1] ?? 1) || 1;
+    const result = written(json);
+    expect([result.sent, result.unsent, result.foreign]).toEqual([4 * loops, 0, 4 * loops]);
+    expect(result.txBytes).toBe(loops * packets.reduce((sum, { length }) => sum + length, 0));
+    expect(stdout).toMatch(/^came back: \d+ \(packets of a capture carry no numbers\)$/m);
+    if (args.length === 0) expect(result.seconds).toBeGreaterThan(0.249);
+  });
+
+  it.each([
+    ['/nonexistent.pcap', '/nonexistent.pcap'],
+    ['package.json', 'neither a pcap nor a pcapng file'],
+  ])('of %s is refused in one line', (file, says) => {
+    const { status, stderr } = pktgen('--replay', file);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^vhost-pci-pktgen: .*\n$/);
+    expect(stderr).toContain(says);
+  });
+
+  it('of a file that ends in a packet is refused in one line', () => {
+    const { file } = capture('a.pcap', [0, 1]);
+    truncateSync(file, statSync(file).size - 5);
+    const { status, stderr } = pktgen('--replay', file);
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/^vhost-pci-pktgen: .*a\.pcap.*\n$/)]);
+  });
+});
+
+describe('a search', () => {
+  it('finds the rate above which the peer drops', () => {
+    const json = join(folder, 'a.json');
+    const quick = ['--trial-time', '1', '--search-time', '40', '--precision', '1%', '--max-lag', '500'];
+    const { status, stdout, stderr } = pktgen('--ndr', '--drop-above', '10000', ...quick, '--json', json);
+    const { pps, failed, steps, complete } = written(json);
+    expect(stdout, stderr).toMatch(/^NDR: \d+\.\d\d kpps \(.* failed\), \d+ trials/m);
+    expect(steps.length).toBeGreaterThan(1);
+    // A machine that does other things as well may make a lower rate lose frames, but no higher one pass.
+    expect(pps).toBeLessThan(10_300);
+    expect(failed).toBeGreaterThan(pps);
+    expect(status).toBe(complete && pps > 0 ? 0 : 1);
+  });
+
+  it('runs the tests of RFC 2544 at each size', () => {
+    const json = join(folder, 'a.json');
+    const quick = [
+      '--trial-time',
+      '0.2',
+      '--search-time',
+      '3',
+      '--precision',
+      '10%',
+      '--frame-sizes',
+      '64,512',
+    ];
+    const { stdout, stderr } = pktgen('--rfc2544', 'all', ...quick, '--json', json);
+    for (const line of ['throughput', 'frame loss', 'back-to-back'])
+      expect(stdout, stderr).toMatch(new RegExp(`^ +512 bytes {2}${line}`, 'm'));
+    expect(written(json).rfc2544.map(({ size }: { size: number }) => size)).toEqual([64, 512]);
+  });
+});
+
 describe('its end', () => {
   it('comes in order with Ctrl-C', async () => {
     const tool = new Tool(SCRIPT, ['--rate', '1kpps', '--stats-period', '0.2']);
@@ -161,6 +253,8 @@ describe('a mistake is one line that names it', () => {
     [['--json', '/nonexistent/a.json'], 'Failed to write /nonexistent/a.json', 1],
     [['--vdev', 'net_vhost_pci0,path=/nonexistent'], 'no such socket', 1],
     [['--vdev', 'net_null0', '-a', 'net_null1'], 'the generator drives one device', 2],
+    [['--ndr', '--pdr', '1'], 'one search at a time', 2],
+    [['--rfc2544', 'speed'], "'speed' is not one of throughput", 2],
     [['--max-loss', 'x'], "'x' is not a percentage", 2],
   ])('%j', (args, says, code) => {
     const { status, stdout, stderr } = pktgen('--duration', '0.1', ...args);

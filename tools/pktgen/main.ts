@@ -5,14 +5,15 @@ import { oneLine } from '../../src/errors.ts';
 import { exitProcess } from '../../src/lcore/launch.ts';
 import { onOutputEnd, printed, tell } from '../run/output.ts';
 import { Interrupt } from './interrupt.ts';
-import { parseOptions } from './options.ts';
+import { parseOptions, searches } from './options.ts';
 import { run } from './run.ts';
+import { runSearch } from './run-search.ts';
 
 try {
   const options = parseOptions();
   const interrupt = new Interrupt();
   onOutputEnd(() => interrupt.raise());
-  const code = await run(options, interrupt);
+  const code = await (searches(options) ? runSearch : run)(options, interrupt);
   await printed();
   exitProcess(code);
 } catch (error) {

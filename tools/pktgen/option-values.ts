@@ -27,3 +27,9 @@ export function percent(text: string): number {
     throw new Error(`: '${text}' is not a percentage from 0 to 100`);
   return value / 100;
 }
+
+export function percentAboveNone(text: string): number {
+  const share = percent(text);
+  if (share === 0) throw new Error(`: '${text}' is not above 0`);
+  return share;
+}

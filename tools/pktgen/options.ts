@@ -3,10 +3,12 @@
 import { Option } from '@commander-js/extra-typings';
 import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
 import { packageVersion } from '../../src/package-root.ts';
-import { seconds, secondsOrNone, usableCpus, wholeNumber } from '../run/arguments.ts';
+import { numberList, seconds, secondsOrNone, usableCpus, wholeNumber, wordList } from '../run/arguments.ts';
 import { HELP_OPTION, newCommand } from '../run/command.ts';
-import { checked, parsed, percent } from './option-values.ts';
+import { checked, parsed, percent, percentAboveNone } from './option-values.ts';
 import { parseLine, parseRate } from './plan/rate.ts';
+import { LARGEST_FRAME } from './plan/sizes.ts';
+import { FCS, RFC2544_SIZES, RFC2544_TESTS } from './rfc2544-tests.ts';
 
 const oneCpu = (text: string): number => usableCpus([wholeNumber(0, 1023)(text)])[0] as number;
 
@@ -43,9 +45,8 @@ export const command = newCommand('vhost-pci-pktgen')
   .optionsGroup('Traffic:')
   .option(
     '--rate <rate>',
-    'frames per second (1mpps, 500k), bits per second of frames (10gbps) or with what a wire adds (10gbps-l1), of the line (50%), of the measured maximum (50%max), or max',
+    'frames per second (1mpps, 500k), bits per second of frames (10gbps) or with what a wire adds (10gbps-l1), of the line (50%), of the measured maximum (50%max), or max (default: 100kpps)',
     checked((text) => parseRate(text, 'rate')),
-    '100kpps',
   )
   .option('--line-rate <speed>', 'the line that % is of', checked(parseLine), '10gbps')
   .option('--duration <seconds>', 'how long frames are due; without it, until Ctrl-C', seconds())
@@ -79,6 +80,27 @@ export const command = newCommand('vhost-pci-pktgen')
   .option('--burst <n>', 'frames that are due together, at the same rate', wholeNumber(1, 65_536), 1)
   .option('--poisson', 'random times between frames, exponentially distributed')
   .option('--count <n>', 'frames to send', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+  .optionsGroup('Replay:')
+  .option('--replay <file>', 'send the packets of a pcap or pcapng file, with their gaps, or at --rate')
+  .option('--speed <factor>', 'times as fast as it was captured (default: 1)', seconds(1e6))
+  .option('--loops <n>', 'times that it is sent; 0: until the end of the run', wholeNumber(0, 1e9), 1)
+  .optionsGroup('Searches:')
+  .option('--ndr', 'find the highest rate without loss')
+  .option('--pdr <percent>', 'find the highest rate with at most so much loss', parsed(percent))
+  .option('--rfc2544 <tests>', `all, or some of ${RFC2544_TESTS.join(', ')}`, (text) =>
+    text === 'all' ? [...RFC2544_TESTS] : wordList(RFC2544_TESTS)(text),
+  )
+  .option(
+    '--frame-sizes <list>',
+    'RFC 2544: bytes, here with FCS',
+    numberList(64, LARGEST_FRAME + FCS),
+    RFC2544_SIZES,
+  )
+  .option('--trial-time <seconds>', 'of one trial; RFC 2544 wants 60', seconds(86_400), 2)
+  .option('--search-time <seconds>', 'of one search, at most', seconds(), 120)
+  .option('--precision <percent>', 'how near the result is to the true rate', parsed(percentAboveNone), 0.005)
+  .option('--q-full <percent>', 'most frames that may be unsent in a trial', parsed(percent), 0.001)
+  .option('--max-latency <us>', 'largest 99th percentile of the latency in a trial', seconds())
   .optionsGroup('Result:')
   .option('--max-loss <percent>', 'exit status 1 if more of the sent frames are lost', parsed(percent))
   .option('--max-unsent <percent>', 'exit status 1 if more of the due frames are unsent', parsed(percent))
@@ -94,6 +116,8 @@ export const command = newCommand('vhost-pci-pktgen')
 Examples:
   vhost-pci-pktgen --rate 1mpps --duration 5
   vhost-pci-pktgen --rate 50% --size imix --duration 10 --max-loss 0 --json result.json
+  vhost-pci-pktgen --ndr --size 128
+  vhost-pci-pktgen --replay trace.pcapng --speed 2
   vhost-pci-pktgen --vdev net_vhost_pci0,path=/tmp/vfio.sock --rate max --src-ip 10.0.0.1-10.0.0.254
 
 Sizes and bits are without FCS. Exit status: 0 if the run kept to --max-loss and
@@ -102,6 +126,10 @@ in order, with the figures.`,
   );
 
 export type Options = ReturnType<typeof command.opts>;
+
+/** Whether a rate is to be found instead of sent. */
+export const searches = ({ ndr, pdr, rfc2544 }: Options): boolean =>
+  ndr === true || (pdr ?? rfc2544) !== undefined;
 
 /** Parses the command line; a mistake ends the program with one line. */
 export function parseOptions(): Options {
@@ -112,5 +140,15 @@ export function parseOptions(): Options {
     command.error(`error: --queue-size ${options.queueSize}: not a power of two`);
   if ([options.json, options.csv].every((file) => file === '-'))
     command.error('error: --json - and --csv -: only one of them can have the standard output');
+  if (options.replay === undefined && options.speed !== undefined)
+    command.error('error: --speed requires --replay');
+  if (options.speed !== undefined && options.rate !== undefined)
+    command.error('error: --speed and --rate: a replay has either');
+  if (options.replay !== undefined && (searches(options) || options.streams !== undefined))
+    command.error('error: --replay: not with --streams or a search');
+  if ([options.ndr, options.pdr !== undefined, options.rfc2544].filter(Boolean).length > 1)
+    command.error('error: --ndr, --pdr and --rfc2544: one search at a time');
+  if (searches(options) && options.peer === 'sink')
+    command.error('error: --peer sink: a search needs frames that come back');
   return options;
 }

@@ -8,6 +8,7 @@ import {
   deviceOf,
   measureMaximum,
   openPortFor,
+  replayWorkload,
   startGenerator,
   trialHabits,
   workloadOf,
@@ -19,6 +20,7 @@ import type { Interrupt } from './interrupt.ts';
 import type { OpenedPort } from './local-peer.ts';
 import type { Options } from './options.ts';
 import { rateText } from './plan/rate.ts';
+import { loadReplay, type Replay } from './replay.ts';
 import type { TrialResult } from './result.ts';
 import { streamsOf } from './streams-file.ts';
 import { periodLine, summaryLines, verdictLines } from './text.ts';
@@ -29,7 +31,8 @@ const POLL_MS = 20;
 /** Returns the exit status. */
 export async function run(options: Options, interrupt: Interrupt): Promise<number> {
   for (const file of [options.json, options.csv, options.hgrm]) requireWritable(file);
-  const workload = workloadOf(options, await streamsOf(options));
+  const replay = replayOf(options);
+  const workload = replay ? replayWorkload(options, replay) : workloadOf(options, await streamsOf(options));
   const opened = await openPortFor(options);
   let generator: Generator | undefined;
   try {
@@ -37,7 +40,7 @@ export async function run(options: Options, interrupt: Interrupt): Promise<numbe
     const pps = await ratesOf(options, workload, generator);
     await warmUp(options, workload, generator, pps);
     const cpus = cpusOf(options);
-    tell(headline(opened, workload, pps, cpus));
+    tell(headline(opened, replay ? replayText(options, replay) : trafficText(workload, pps), cpus));
     const meter = new DisturbanceMeter(generator.lcore.id);
     const result = await traffic(options, generator, trialOf(options, pps), { interrupt, opened });
     return report(options, result, generator, meter.lines(result, cpus));
@@ -49,7 +52,9 @@ export async function run(options: Options, interrupt: Interrupt): Promise<numbe
 
 /** Whether frames are to come back. */
 const returnsOf = (options: Options): boolean =>
-  options.return && (deviceOf(options) !== undefined || options.peer === 'echo');
+  options.return &&
+  options.replay === undefined &&
+  (deviceOf(options) !== undefined || options.peer === 'echo');
 
 async function ratesOf(options: Options, workload: Workload, generator: Generator): Promise<number[]> {
   if (!workload.needsMaximum) return workload.pps();
@@ -66,7 +71,7 @@ async function warmUp(
   pps: readonly number[],
 ): Promise<void> {
   const limited = streams.some(({ plan }) => Number.isFinite(plan.count));
-  if (limited || options.warmUp === 0) return;
+  if (limited || options.warmUp === 0 || options.replay !== undefined) return;
   await generator.run({ ...trialHabits(options), seconds: options.warmUp, pps });
 }
 
@@ -78,15 +83,36 @@ const trialOf = (options: Options, pps: readonly number[]): Trial => ({
 
 function headline(
   { port }: OpenedPort,
-  workload: Workload,
-  pps: readonly number[],
+  traffic: string,
   [cpu, peerCpu]: readonly [number, number | undefined],
 ): string {
+  const peer = peerCpu === undefined ? '' : `; built-in peer, CPU ${peerCpu}`;
+  return `${port.info.name}, CPU ${cpu}${peer}: ${traffic}`;
+}
+
+function trafficText({ streams, meanSize }: Workload, pps: readonly number[]): string {
   const total = pps.reduce((sum, rate) => sum + rate, 0);
   const rate = Number.isFinite(total) ? rateText(total) : 'as many frames as the queue accepts';
-  const streams = workload.streams.length === 1 ? '1 stream' : `${workload.streams.length} streams`;
-  const peer = peerCpu === undefined ? '' : `; built-in peer, CPU ${peerCpu}`;
-  return `${port.info.name}, CPU ${cpu}${peer}: ${rate}, ${streams}, ${Math.round(workload.meanSize)} bytes`;
+  return `${rate}, ${streams.length === 1 ? '1 stream' : `${streams.length} streams`}, ${Math.round(meanSize)} bytes`;
+}
+
+/** Undefined if none is wanted. */
+function replayOf({ replay, loops, rate }: Options): Replay | undefined {
+  if (replay === undefined) return undefined;
+  return loadReplay({
+    file: replay,
+    loops: loops || Number.POSITIVE_INFINITY,
+    originalGaps: rate === undefined,
+  });
+}
+
+function replayText({ rate, speed = 1 }: Options, { packets, cut, omitted, pps }: Replay): string {
+  const how = rate === undefined ? `${rateText(pps)} times ${speed}, with their gaps` : `at ${rate}`;
+  const notes = [
+    ...(cut > 0 ? [`${cut} were cut when captured, and are sent so`] : []),
+    ...(omitted > 0 ? [`${omitted} are no frames and left out`] : []),
+  ];
+  return [`${packets} packets of a capture, ${how}`, ...notes].join('; ');
 }
 
 interface Surroundings {
@@ -108,8 +134,8 @@ async function traffic(
   for (let next = options.statsPeriod; !generator.done; await sleep(POLL_MS)) {
     const dead = opened.children.find(({ exit }) => exit !== undefined);
     if (dead) throw dead.failure(`ended (${dead.exit}) while packets flowed`);
+    if (generator.elapsed < next || generator.draining) continue;
     const now = generator.read();
-    if (now.seconds < next || generator.draining) continue;
     print(periodLine(now, before, returns));
     before = now;
     next += options.statsPeriod * Math.max(1, Math.ceil((now.seconds - next) / options.statsPeriod));
@@ -125,7 +151,11 @@ async function report(
 ): Promise<number> {
   const returns = returnsOf(options);
   const failures = judge(options, result, returns);
-  const summary = [...summaryLines(result, returns), ...notes, ...verdictLines(failures)];
+  const summary = [
+    ...summaryLines(result, returns, options.replay !== undefined),
+    ...notes,
+    ...verdictLines(failures),
+  ];
   const whole = { ...result, disturbances: notes, failures };
   const outputs: (readonly [string, string, string | undefined])[] = [
     [jsonText(whole), 'json', options.json],

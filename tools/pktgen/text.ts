@@ -4,7 +4,7 @@
 import { L1_OVERHEAD, rateText } from './plan/rate.ts';
 import type { GapSummary, LatencySummary, StreamResult, TrialResult } from './result.ts';
 
-const us = (ns: number): string => (ns / 1000).toFixed(ns < 99_950 ? 2 : ns < 999_500 ? 1 : 0);
+export const us = (ns: number): string => (ns / 1000).toFixed(ns < 99_950 ? 2 : ns < 999_500 ? 1 : 0);
 
 export const bitsText = (bits: number): string =>
   bits >= 1e9 ? `${(bits / 1e9).toFixed(2)} Gbit/s` : `${(bits / 1e6).toFixed(2)} Mbit/s`;
@@ -40,7 +40,7 @@ export const gapLine = ({ medianNs, p99Ns }: GapSummary): string =>
   `gaps between frames: off by ${us(medianNs)} us (median), ${us(p99Ns)} us (p99)`;
 
 /** All figures of a run, a line each. */
-export function summaryLines(result: TrialResult, returns: boolean): string[] {
+export function summaryLines(result: TrialResult, returns: boolean, replayed = false): string[] {
   const { seconds, sent, offered, unsent, txBytes, latency, gaps, streams, foreign } = result;
   const rate = seconds > 0 ? sent / seconds : 0;
   const wire = seconds > 0 ? (8 * (txBytes + L1_OVERHEAD * sent)) / seconds : 0;
@@ -52,7 +52,8 @@ export function summaryLines(result: TrialResult, returns: boolean): string[] {
     if (latency) lines.push(latencyLine(latency));
   }
   if (gaps) lines.push(gapLine(gaps));
-  if (foreign > 0) lines.push(`foreign frames received: ${foreign}`);
+  if (replayed) lines.push(`came back: ${foreign} (packets of a capture carry no numbers)`);
+  else if (foreign > 0) lines.push(`foreign frames received: ${foreign}`);
   if (streams.length > 1) for (const stream of streams) lines.push(streamLine(stream, seconds, returns));
   return lines;
 }

@@ -23,20 +23,31 @@ export class Workload {
   readonly #line: number;
   #shared: Rate;
 
-  /** Throws VPCI_ARGUMENT, in one line that names stream and key. */
-  constructor(streams: readonly Stream[], options: WorkloadOptions) {
-    const { where, macs, seed, line, rate } = options;
-    checkStreams(streams, where);
-    const place = (i: number) => (where === '' ? '' : `${where}: stream ${i}: `);
-    this.streams = streams.map((stream, i) => compileStream(stream, i, macs, place(i), seed));
-    this.#rates = streams.map((stream, i) =>
-      stream.rate === undefined ? undefined : parseRate(stream.rate, `${place(i)}rate`),
-    );
+  /** `rates` are those of streams that have one of their own, `shared` is that of the others. */
+  constructor(
+    streams: readonly CompiledStream[],
+    rates: readonly (Rate | undefined)[],
+    { where, line, rate }: Pick<WorkloadOptions, 'where' | 'line' | 'rate'>,
+  ) {
+    this.streams = streams;
+    this.#rates = rates;
     this.#line = line;
     this.#shared = parseRate(rate, 'rate');
     const maxima = this.#rates.filter((own) => (own ?? this.#shared).kind === 'max').length;
     if (maxima > 0 && maxima < streams.length)
       throw fault(where || 'rate', "'max' leaves nothing for other streams: give it to all or to none");
+  }
+
+  /** Throws VPCI_ARGUMENT, in one line that names stream and key. */
+  static of(streams: readonly Stream[], options: WorkloadOptions): Workload {
+    const { where, macs, seed } = options;
+    checkStreams(streams, where);
+    const place = (i: number) => (where === '' ? '' : `${where}: stream ${i}: `);
+    const compiled = streams.map((stream, i) => compileStream(stream, i, macs, place(i), seed));
+    const rates = streams.map((stream, i) =>
+      stream.rate === undefined ? undefined : parseRate(stream.rate, `${place(i)}rate`),
+    );
+    return new Workload(compiled, rates, options);
   }
 
   /** Whether a rate is a share of the maximum, which has to be measured first. */

@@ -4,8 +4,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Mempool } from '../../../src/ethdev/mempool.ts';
 import { internetChecksum } from '../../../src/packet/checksum.ts';
 import { compileStream } from '../plan/compile.ts';
+import type { FramePlan } from '../plan/frame-plan.ts';
 import type { Stream } from '../plan/stream.ts';
 import { FrameWriter } from './frame-writer.ts';
+import { ReplayWriter } from './replay-writer.ts';
 
 const MACS = { srcMac: '02:00:00:00:00:02', dstMac: '02:00:00:00:00:01' };
 let pool: Mempool | undefined;
@@ -14,14 +16,15 @@ afterEach(() => pool?.close());
 function writerOf(stream: Stream) {
   pool = new Mempool({ count: 4, dataRoom: 2048, hugepages: false });
   const { plan } = compileStream(stream, 0, MACS, '', 7);
-  const writer = new FrameWriter(plan.frame, pool, 0x5a5a_5a00, plan.seed);
+  const frame = plan.frame as FramePlan;
+  const writer = new FrameWriter(frame, pool, 0x5a5a_5a00, plan.seed);
   const mempool = pool;
   const next = (due: number) => {
     writer.write(1, due);
     const at = mempool.stride + mempool.headroom;
     return Buffer.from(mempool.bytes.slice(at, at + mempool.pktLen[1]));
   };
-  return { writer, next, plan };
+  return { writer, next, frame };
 }
 
 /** One's complement sum over pseudo-header and datagram; 0 if the checksum is right. */
@@ -56,8 +59,8 @@ const STREAMS: [string, Stream][] = [
 
 describe('frames', () => {
   it.each(STREAMS)('have right lengths, checksums and numbers with %s', (_, stream) => {
-    const { next, plan } = writerOf(stream);
-    const { ip, udp, headers, isIpv6 } = plan.frame;
+    const { next, frame: plan } = writerOf(stream);
+    const { ip, udp, headers, isIpv6 } = plan;
     for (let i = 0; i < 2000; i++) {
       const frame = next(-i);
       expect(udpFault(frame, ip, udp)).toBe(0);
@@ -103,4 +106,25 @@ describe('frames', () => {
     writer.reset();
     expect(draw()).toEqual(first);
   });
+});
+
+it('a replay has the bytes of the capture, again and again', () => {
+  pool = new Mempool({ count: 4, dataRoom: 2048, hugepages: false });
+  const packets = [60, 61, 1514, 14].map((length, k) =>
+    Uint8Array.from({ length }, (_, i) => (i + k) & 0xff),
+  );
+  const words = new Uint32Array(600);
+  const starts = new Uint32Array(4);
+  packets.reduce((at, packet, i) => {
+    starts[i] = at;
+    new Uint8Array(words.buffer).set(packet, 4 * at);
+    return at + Math.ceil(packet.length / 4);
+  }, 0);
+  const lengths = Uint32Array.from(packets, ({ length }) => length);
+  const writer = new ReplayWriter({ words, starts, lengths, dues: null, loopGap: 0 }, pool);
+  for (let i = 0; i < 9; i++) {
+    writer.write(2);
+    const at = 2 * pool.stride + pool.headroom;
+    expect(pool.bytes.slice(at, at + pool.pktLen[2])).toEqual(packets[i % 4]);
+  }
 });

@@ -27,8 +27,10 @@ export const SET_DURATION = 0;
 export const SET_DRAIN = 1;
 /** Frames that are overdue for longer than this many ticks are not sent any more. */
 export const SET_MAX_LAG = 2;
+/** Most frames of each stream; Infinity for no limit. */
+export const SET_LIMIT = 3;
 /** From here on, one for each stream: ticks between two bursts; 0: as fast as the queue accepts them. */
-export const SET_INTERVALS = 3;
+export const SET_INTERVALS = 4;
 
 // Counters of the loop (Float64Array).
 /** Ticks since the trial began. */

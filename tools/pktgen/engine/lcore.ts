@@ -25,6 +25,7 @@ import {
   SET_DRAIN,
   SET_DURATION,
   SET_INTERVALS,
+  SET_LIMIT,
   SET_MAX_LAG,
   type SharedMemory,
   STALL_US,
@@ -89,7 +90,7 @@ class Loop {
       rx: lcore.rxQueue(0),
       pool: lcore.createPool({ count: RX_MBUFS, dataRoom, hugepages }),
       tag,
-      signatures: [...new Set(streams.map(({ frame }) => frame.headers.length))],
+      signatures: [...new Set(streams.flatMap(({ frame }) => frame?.headers.length ?? []))],
       counters: this.#counters,
       latencies: streams.map((_, i) => latencyCounts(memory, i)),
     });
@@ -127,7 +128,11 @@ class Loop {
     this.#receiver.begin();
     this.#rateVersion = Atomics.load(this.#control, RATE_VERSION);
     this.#senders.forEach((sender, i) => {
-      sender.begin(this.#settings[SET_INTERVALS + i], this.#settings[SET_DURATION]);
+      sender.begin(
+        this.#settings[SET_INTERVALS + i],
+        this.#settings[SET_DURATION],
+        this.#settings[SET_LIMIT],
+      );
     });
     this.#clock.restart();
   }

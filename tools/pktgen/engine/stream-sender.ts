@@ -5,12 +5,13 @@
 // Times are numbers with a fraction; V8 would box them in fields and results, so they are kept in `times`.
 import type { MbufVector, Mempool } from '../../../src/ethdev/mempool.ts';
 import type { TxQueue } from '../../../src/ethdev/port.ts';
-import type { StreamPlan } from '../plan/frame-plan.ts';
+import type { FramePlan, StreamPlan } from '../plan/frame-plan.ts';
 import type { Clock } from './clock.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { bucketOf, HISTOGRAM_MAX } from './histogram.ts';
 import { G_QUEUE_FULL, S_SENT, S_TX_BYTES, S_UNSENT, SET_MAX_LAG } from './layout.ts';
 import { Random } from './random.ts';
+import { ReplayWriter } from './replay-writer.ts';
 
 /** Most frames of one call of the transmit queue. */
 export const BURST = 32;
@@ -25,6 +26,8 @@ const END = 2;
 /** When the last frame was due, and when it was sent. */
 const LAST_DUE = 3;
 const LAST_SENT = 4;
+/** When the loop of a replay began; INTERVAL is then ticks per nanosecond of the capture. */
+const LOOP = 5;
 
 export interface SenderParts {
   readonly plan: StreamPlan;
@@ -41,9 +44,12 @@ export interface SenderParts {
 
 export class StreamSender {
   readonly #parts: SenderParts;
-  readonly #writer: FrameWriter;
+  readonly #writer: FrameWriter | ReplayWriter;
+  /** Due times of a replay, in nanoseconds, and the number of the next. */
+  readonly #replayed: Float64Array | null;
+  #packet = 0;
   readonly #pkts: MbufVector;
-  readonly #times = new Float64Array(5);
+  readonly #times = new Float64Array(6);
   /** Due times of the frames in `#pkts`. */
   readonly #dues = new Float64Array(BURST);
   readonly #now: Float64Array;
@@ -60,18 +66,23 @@ export class StreamSender {
     this.#parts = parts;
     this.#now = parts.clock.now;
     this.#pkts = parts.pool.vector(BURST);
-    this.#writer = new FrameWriter(parts.plan.frame, parts.pool, parts.tag, parts.plan.seed);
+    const { replay, frame, seed } = parts.plan;
+    this.#replayed = replay?.dues ?? null;
+    this.#writer = replay
+      ? new ReplayWriter(replay, parts.pool)
+      : new FrameWriter(frame as FramePlan, parts.pool, parts.tag, seed);
     this.#random = new Random(parts.plan.seed);
   }
 
   /** Begins a trial; `interval` as INTERVAL. */
-  begin(interval: number, end: number): void {
+  begin(interval: number, end: number, limit: number): void {
     const { plan } = this.#parts;
     this.#writer.reset();
     this.#random = new Random(plan.seed);
-    this.#times.set([0, interval, end, Number.NaN, Number.NaN]);
+    this.#times.set([0, interval, end, Number.NaN, Number.NaN, 0]);
+    this.#packet = 0;
     if (plan.poisson && interval > 0) this.#advance();
-    this.#left[0] = plan.count;
+    this.#left[0] = Math.min(plan.count, limit);
     this.#inBurst = 0;
     this.#from = 0;
     this.#to = 0;
@@ -80,6 +91,7 @@ export class StreamSender {
   /** A new rate, from now on. */
   setInterval(interval: number): void {
     this.#times[INTERVAL] = interval;
+    if (this.#replayed) this.#times[LOOP] = this.#now[0] - this.#replayed[this.#packet] * interval;
     this.#times[NEXT] = Math.max(this.#now[0], this.#times[LAST_DUE] || 0);
     this.#times[LAST_DUE] = Number.NaN;
   }
@@ -135,7 +147,7 @@ export class StreamSender {
   #collectDue(maxLag: number): number {
     const times = this.#times;
     const now = this.#now[0];
-    if (times[NEXT] < now - maxLag) this.#skipUntil(now - maxLag);
+    if (times[NEXT] < now - maxLag && !this.#replayed) this.#skipUntil(now - maxLag);
     const { burst } = this.#parts.plan;
     let n = 0;
     for (; n < BURST && n < this.#left[0] && times[NEXT] <= now && times[NEXT] < times[END]; n++) {
@@ -159,21 +171,44 @@ export class StreamSender {
   /** HOT. Sets when the next burst is due. */
   #advance(): void {
     const times = this.#times;
-    if (this.#parts.plan.poisson)
+    if (this.#replayed) this.#advanceReplay(this.#replayed);
+    else if (this.#parts.plan.poisson)
       times[NEXT] -= times[INTERVAL] * Math.log(((this.#random.next() >>> 0) + 1) / 4_294_967_297);
     else times[NEXT] += times[INTERVAL];
+  }
+
+  /** HOT. The packets of a capture keep their distances. */
+  #advanceReplay(dues: Float64Array): void {
+    const times = this.#times;
+    if (++this.#packet === dues.length) {
+      const { loopGap } = this.#parts.plan.replay as { loopGap: number };
+      times[LOOP] += (dues[dues.length - 1] + loopGap) * times[INTERVAL];
+      this.#packet = 0;
+    }
+    times[NEXT] = times[LOOP] + dues[this.#packet] * times[INTERVAL];
   }
 
   /** Counts the frames that are due before `time` as unsent. */
   #skipUntil(time: number): void {
     const times = this.#times;
     if (!(times[NEXT] < time) || this.#left[0] === 0) return;
+    if (this.#replayed) {
+      this.#skipReplayed(time);
+      return;
+    }
     const bursts = Math.ceil((time - times[NEXT]) / times[INTERVAL]);
     const frames = Math.min(bursts * this.#parts.plan.burst - this.#inBurst, this.#left[0]);
     this.#parts.counters[S_UNSENT] += frames;
     this.#left[0] -= frames;
     this.#inBurst = 0;
     times[NEXT] += bursts * times[INTERVAL];
+  }
+
+  #skipReplayed(time: number): void {
+    for (; this.#times[NEXT] < time && this.#left[0] > 0; this.#left[0]--) {
+      this.#parts.counters[S_UNSENT]++;
+      this.#advance();
+    }
   }
 
   /** HOT. */

@@ -59,6 +59,7 @@ export function compileStream(
   const frame = new FrameBuilder(stream, macs, where).build();
   const plan: StreamPlan = {
     frame,
+    replay: null,
     burst: stream.burst ?? 1,
     poisson: stream.poisson ?? false,
     count: stream.count ?? Number.POSITIVE_INFINITY,

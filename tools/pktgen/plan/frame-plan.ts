@@ -40,8 +40,23 @@ export interface FramePlan {
   };
 }
 
+/** Packets of a capture. */
+export interface ReplayPlan {
+  /** The packets, each from a word of its own on, in memory that threads share. */
+  readonly words: Uint32Array;
+  /** First word and bytes of each. */
+  readonly starts: Uint32Array;
+  readonly lengths: Uint32Array;
+  /** Nanoseconds from the first packet to each; null if they are sent at a rate. */
+  readonly dues: Float64Array | null;
+  /** Nanoseconds from the last packet to the first of the next loop. */
+  readonly loopGap: number;
+}
+
 export interface StreamPlan {
-  readonly frame: FramePlan;
+  /** Null if there is a replay. */
+  readonly frame: FramePlan | null;
+  readonly replay: ReplayPlan | null;
   /** Frames that are due together. */
   readonly burst: number;
   readonly poisson: boolean;

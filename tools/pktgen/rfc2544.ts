@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The tests of RFC 2544, 26.1 to 26.4, for each frame size: throughput, latency, frame loss rate, back-to-back
+// frames. Trials are as long as --trial-time; the RFC wants 60 s.
+import type { LatencySummary } from './result.ts';
+import type { Rfc2544Test } from './rfc2544-tests.ts';
+import { type Bench, highestOf, search, trialAt } from './trials.ts';
+
+/** Section 26.3: steps of at most 10 %, until two trials without loss. */
+const LOSS_STEP = 0.1;
+
+export interface LossRow {
+  /** Share of the highest rate. */
+  readonly share: number;
+  readonly pps: number;
+  /** Share of the due frames that did not come back. */
+  readonly loss: number;
+}
+
+export interface Rfc2544Row {
+  /** Bytes with the frame check sequence. */
+  readonly size: number;
+  /** The most that the generator sends, frames per second. */
+  readonly highest: number;
+  readonly throughput?: number;
+  readonly latency?: LatencySummary | null;
+  readonly loss?: readonly LossRow[];
+  /** Frames at the highest rate without loss. */
+  readonly backToBack?: number;
+  /** Whether the trial's time limited them. */
+  readonly backToBackLimited?: boolean;
+}
+
+/** Runs the tests that are wanted at one size. */
+export async function measureSize(
+  bench: Bench,
+  size: number,
+  tests: readonly Rfc2544Test[],
+  say: (line: string) => void,
+): Promise<Rfc2544Row> {
+  const wants = (test: Rfc2544Test) => tests.includes(test) && !bench.interrupt.raised;
+  const highest = await highestOf(bench);
+  let row: Rfc2544Row = { size, highest };
+  if (wants('throughput') || wants('latency')) {
+    const { pps } = await search(bench, highest, 0, say);
+    row = { ...row, throughput: pps };
+  }
+  if (wants('latency') && row.throughput) {
+    const { latency } = await trialAt(bench, row.throughput);
+    row = { ...row, latency };
+  }
+  if (wants('loss')) row = { ...row, loss: await lossRates(bench, highest) };
+  if (wants('back-to-back')) row = { ...row, ...(await backToBack(bench, highest)) };
+  return row;
+}
+
+async function lossRates(bench: Bench, highest: number): Promise<LossRow[]> {
+  const rows: LossRow[] = [];
+  for (let step = 0; step < 1 / LOSS_STEP && !bench.interrupt.raised; step++) {
+    const share = 1 - step * LOSS_STEP;
+    const { offered, received } = await trialAt(bench, share * highest);
+    rows.push({ share, pps: share * highest, loss: offered > 0 ? (offered - received) / offered : 0 });
+    if (rows.length > 1 && rows.slice(-2).every(({ loss }) => loss === 0)) break;
+  }
+  return rows;
+}
+
+/** The longest train of frames, to a per cent. */
+async function backToBack(
+  bench: Bench,
+  highest: number,
+): Promise<{ backToBack: number; backToBackLimited: boolean }> {
+  const streams = bench.workload.streams.length;
+  const most = Math.floor((highest * bench.options.trialTime) / streams);
+  const passes = async (frames: number) =>
+    (await trialAt(bench, Number.POSITIVE_INFINITY, frames)).lost === 0;
+  if (await passes(most)) return { backToBack: most * streams, backToBackLimited: true };
+  let [low, high] = [0, most];
+  while (high - low > Math.max(1, high / 100) && !bench.interrupt.raised) {
+    const middle = Math.floor((low + high) / 2);
+    if (await passes(middle)) low = middle;
+    else high = middle;
+  }
+  return { backToBack: low * streams, backToBackLimited: false };
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The search for the highest rate that keeps to limits: no loss (NDR), or some (PDR). It knows nothing of
+// ports: what it is given runs a trial at a rate.
+//
+// Two habits make it short. A device that drops what exceeds its capacity tells that capacity by what it lets
+// through, so the first guess after a failure is what came back. And as a guess is then nearly right, the
+// next one is a step beside it, and steps grow until they meet the other bound.
+
+export interface Limits {
+  /** Largest share of the sent frames that may be lost: 0 for NDR. */
+  readonly loss: number;
+  /** Largest share of the due frames that may be unsent. */
+  readonly unsent: number;
+  /** Largest 99th percentile of the latency, in nanoseconds; Infinity for none. */
+  readonly latencyNs: number;
+}
+
+export interface SearchPlan {
+  readonly limits: Limits;
+  /** The rate at which it begins, frames per second. */
+  readonly highest: number;
+  /** Relative distance of the two bounds at which it ends. */
+  readonly precision: number;
+  /** Seconds after which no further trial begins. */
+  readonly timeBound: number;
+}
+
+/** What a trial found. */
+export interface Outcome {
+  readonly offered: number;
+  readonly sent: number;
+  readonly unsent: number;
+  readonly received: number;
+  readonly lost: number;
+  readonly seconds: number;
+  readonly p99Ns: number;
+  /** The generator had lost its CPU: a failure says little. */
+  readonly disturbed: boolean;
+}
+
+export interface Step extends Outcome {
+  readonly pps: number;
+  /** Why it failed; null if it kept to the limits. */
+  readonly failure: string | null;
+}
+
+export interface SearchResult {
+  /** The highest rate that kept to the limits; 0 if none did. */
+  readonly pps: number;
+  /** The lowest rate that did not; null if the highest did. */
+  readonly failed: number | null;
+  readonly steps: readonly Step[];
+  /** False if the time bound ended it. */
+  readonly complete: boolean;
+}
+
+/** Trials at one rate, while they fail and are disturbed. */
+const ATTEMPTS = 3;
+/** Below this share of the highest rate nothing is worth being found. */
+const FLOOR = 1e-5;
+
+export async function searchRate(
+  plan: SearchPlan,
+  trial: (pps: number) => Promise<Outcome>,
+  report: (step: Step) => void = () => {},
+  now: () => number = () => performance.now() / 1000,
+): Promise<SearchResult> {
+  const end = now() + plan.timeBound;
+  const steps: Step[] = [];
+  const attempt = async (pps: number): Promise<Step> => {
+    for (let i = 1; ; i++) {
+      const outcome = await trial(pps);
+      const step = { pps, ...outcome, failure: failureOf(outcome, plan.limits) };
+      steps.push(step);
+      report(step);
+      if (step.failure === null || !outcome.disturbed || i === ATTEMPTS || now() >= end) return step;
+    }
+  };
+  const bounds = new Bounds(plan.highest, plan.precision);
+  while (!bounds.closed && (steps.length === 0 || now() < end)) bounds.take(await attempt(bounds.next()));
+  return { pps: bounds.low, failed: bounds.failed, steps, complete: bounds.closed };
+}
+
+/** The interval in which the rate lies, and the next guess. */
+class Bounds {
+  low = 0;
+  failed: number | null = null;
+  readonly #highest: number;
+  readonly #precision: number;
+  #guess: number;
+  /** Relative size of the next step beside a bound that is thought to be nearly right. */
+  #step: number;
+
+  constructor(highest: number, precision: number) {
+    this.#highest = highest;
+    this.#precision = precision;
+    this.#guess = highest;
+    this.#step = precision;
+  }
+
+  get closed(): boolean {
+    if (this.failed === null) return this.low >= this.#highest;
+    return this.failed - this.low <= this.#precision * this.failed || this.failed < FLOOR * this.#highest;
+  }
+
+  next(): number {
+    return this.#guess;
+  }
+
+  take({ pps, failure, received, seconds }: Step): void {
+    if (failure === null) {
+      this.low = Math.max(this.low, pps);
+      this.#guess = this.#beside(this.low * (1 + 0.9 * this.#step));
+    } else {
+      const first = this.failed === null;
+      this.failed = Math.min(this.failed ?? Number.POSITIVE_INFINITY, pps);
+      const through = (received / seconds) * (1 - this.#precision / 4);
+      this.#guess = this.#beside(first ? through : pps * (1 - 0.9 * this.#step));
+      if (first) return;
+    }
+    this.#step *= 4;
+  }
+
+  /** A guess between the bounds; their middle, where it would not be. */
+  #beside(guess: number): number {
+    const high = this.failed ?? this.#highest;
+    if (this.failed === null) return high;
+    return guess > this.low && guess < high ? guess : (this.low + high) / 2;
+  }
+}
+
+export function failureOf(outcome: Outcome, limits: Limits): string | null {
+  const { sent, offered, lost, unsent, p99Ns } = outcome;
+  if (sent === 0) return 'nothing was sent';
+  if (lost > limits.loss * sent) return `lost ${lost}`;
+  if (unsent > limits.unsent * offered) return `queue full: unsent ${unsent}`;
+  if (p99Ns > limits.latencyNs) return `p99 ${(p99Ns / 1000).toFixed(1)} us`;
+  return null;
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Trials of a search on a generator.
+import { measureMaximum, trialHabits } from './bench-port.ts';
+import type { Generator } from './generator.ts';
+import type { Interrupt } from './interrupt.ts';
+import type { Options } from './options.ts';
+import { rateText } from './plan/rate.ts';
+import type { TrialResult } from './result.ts';
+import { type Outcome, type SearchResult, type Step, searchRate } from './search.ts';
+import { flatOut, type Workload } from './workload.ts';
+
+/** Share of a trial that the generator's loop may be away from its CPU. */
+const DISTURBED = 0.0005;
+
+export interface Bench {
+  readonly options: Options;
+  readonly generator: Generator;
+  readonly workload: Workload;
+  readonly interrupt: Interrupt;
+}
+
+export function outcomeOf(result: TrialResult): Outcome {
+  const { offered, sent, unsent, received, lost, seconds, latency, stalls } = result;
+  const counts = { offered, sent, unsent, received, lost, seconds };
+  return { ...counts, p99Ns: latency?.p99Ns ?? 0, disturbed: stalls.share > DISTURBED };
+}
+
+/** A trial of `--trial-time` at `pps`; `limit` is the most frames of each stream. */
+export function trialAt(
+  { options, generator, workload }: Bench,
+  pps: number,
+  limit?: number,
+): Promise<TrialResult> {
+  const rates = Number.isFinite(pps) ? workload.scaled(pps) : flatOut(workload.streams);
+  return generator.run({
+    ...trialHabits(options),
+    seconds: options.trialTime,
+    pps: rates,
+    ...(limit === undefined ? {} : { limit }),
+  });
+}
+
+/** Frames per second, flat out, through the device: measured, which also compiles the loops. */
+export const highestOf = ({ options, generator, workload }: Bench): Promise<number> =>
+  measureMaximum(options, generator, flatOut(workload.streams));
+
+/** The highest rate with at most `loss` (a share) lost. */
+export function search(
+  bench: Bench,
+  highest: number,
+  loss: number,
+  say: (line: string) => void,
+): Promise<SearchResult> {
+  const { options, interrupt } = bench;
+  const { qFull, maxLatency, precision, searchTime } = options;
+  const limits = { loss, unsent: qFull, latencyNs: 1000 * (maxLatency ?? Number.POSITIVE_INFINITY) };
+  const plan = { limits, highest, precision, timeBound: searchTime };
+  const trial = async (pps: number) => outcomeOf(await trialAt(bench, pps));
+  // An interrupted search ends with what it has, like one out of time.
+  const now = () => (interrupt.raised ? Number.POSITIVE_INFINITY : performance.now() / 1000);
+  return searchRate(plan, trial, (step) => say(stepLine(step)), now);
+}
+
+const stepLine = ({ pps, failure, disturbed }: Step): string =>
+  `  ${rateText(pps)}: ${failure ?? 'kept to the limits'}${disturbed ? ' (disturbed)' : ''}`;
