@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A capture as a stream: the whole file in memory that the lcore shares, so that nothing is read while packets
-// are sent.
+// A capture as a stream: the whole file in memory that the lcore shares, so that nothing is read while
+// packets are sent.
 
 import { ETHERNET } from '../../src/capture/packet.ts';
 import { CaptureFile } from '../../src/capture/reader.ts';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The tests of RFC 2544, 26.1 to 26.4, for each frame size: throughput, latency, frame loss rate, back-to-back
-// frames. Trials are as long as --trial-time; the RFC wants 60 s.
+// The tests of RFC 2544, 26.1 to 26.4, for each frame size: throughput, latency, frame loss rate,
+// back-to-back frames. Trials are as long as --trial-time; the RFC wants 60 s.
 import type { LatencySummary } from './result.ts';
 import type { Rfc2544Test } from './rfc2544-tests.ts';
 import { type Bench, highestOf, search, trialAt } from './trials.ts';
