@@ -166,6 +166,10 @@ const CODES = {
   },
   'Other tools': {
     VPCI_CARRIES_NETWORK: ["this machine's network runs over the device", 'use --force if that is intended'],
+    VPCI_CARRIES_STORAGE: [
+      'a mounted file system or swap space lies on the device',
+      'unmount it first; --force takes the device nevertheless',
+    ],
     VPCI_CHILD: ['a program that a tool started failed', 'read its output at the end of the message'],
     VPCI_CHECK: ['frames were lost or corrupted', 'read the output of each part'],
     VPCI_NO_TRAFFIC: ['no packets passed', 'check that peer and driver run, and read their output'],

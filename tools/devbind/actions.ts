@@ -8,7 +8,7 @@ import { isUserspaceDriver } from './status.ts';
 import { type Owner, ownGroup, requireIommu } from './vfio-setup.ts';
 
 export interface ActionOptions {
-  /** Acts on devices even if they carry this machine's network. */
+  /** Acts on devices even if they carry this machine's network or file systems. */
   readonly force: boolean;
   readonly noIommuMode: boolean;
   readonly owner: Owner;
@@ -16,6 +16,9 @@ export interface ActionOptions {
 
 /** Prints one line to stderr. */
 export type Report = (line: string) => void;
+
+/** Refusals that --force overrides. */
+const CARRIES: readonly string[] = ['VPCI_CARRIES_NETWORK', 'VPCI_CARRIES_STORAGE'];
 
 /** `-u dpdk` stands for all devices bound to a userspace driver. */
 const ALL_IN_USERSPACE = 'dpdk';
@@ -80,15 +83,19 @@ function each(devices: readonly Listed[], report: Report, act: (device: Listed) 
     } catch (error) {
       if (!(error instanceof PmdError)) throw error;
       refused++;
-      report(error.code === 'VPCI_CARRIES_NETWORK' ? `Warning: ${error.message}` : `Error: ${error.message}`);
+      report(CARRIES.includes(error.code) ? `Warning: ${error.message}` : `Error: ${error.message}`);
     }
   }
   return refused;
 }
 
 function protect(device: Listed, force: boolean, consequence: string): void {
-  if (force || device.inUse === null) return;
-  throw new PmdError('VPCI_CARRIES_NETWORK', `${device.inUse}. ${consequence}`);
+  if (force) return;
+  const { inUse, stores, pci } = device;
+  if (stores !== null)
+    throw new PmdError('VPCI_CARRIES_STORAGE', `device ${pci.address} ${stores}. ${consequence}`);
+  if (inUse === null) return;
+  throw new PmdError('VPCI_CARRIES_NETWORK', `${inUse}. ${consequence}`);
 }
 
 function refuseDeviceAsDriver(inventory: Inventory, driver: string): void {

@@ -370,6 +370,12 @@ describe('vhost-pci-devbind', () => {
   it.each([
     [[], 'No action specified for devices. Please give a --bind, --unbind or --status option'],
     [['-b', 'vfio-pci'], 'No devices specified.'],
+  ])('ends with status 1, as dpdk-devbind.py does, for %j', (args, message) => {
+    expect(machine.devbind(...args)).toBe(1);
+    expect(machine.err).toBe(`vhost-pci-devbind: ${message}\n`);
+  });
+
+  it.each([
     [['-b'], "option '-b, --bind <driver>' argument missing"],
     [['--status-dev', 'foo'], "option '--status-dev <group>' argument 'foo' is invalid."],
     [

@@ -12,6 +12,7 @@ import { KernelModules } from './modules.ts';
 import { PciNames } from './names.ts';
 import { readRoutes } from './network-routes.ts';
 import type { Places } from './places.ts';
+import { Storage } from './storage.ts';
 import { usedAsUplink } from './uplinks.ts';
 
 export interface Listed {
@@ -27,6 +28,8 @@ export interface Listed {
    * could not.
    */
   readonly inUse: string | null;
+  /** The file system or swap that rebinding it would take away, likewise. */
+  readonly stores: string | null;
 }
 
 export interface Inventory {
@@ -38,6 +41,7 @@ export function takeInventory(places: Places): Inventory {
   const modules = new KernelModules(places);
   const names = new PciNames(places);
   const routes = readRoutes(places);
+  const storage = new Storage(places);
   const devices = listPciDevices(places.sysfs)
     .filter((pci) => CATEGORIES.some((category) => belongs(category, pci)))
     .map((pci) => ({
@@ -46,6 +50,7 @@ export function takeInventory(places: Places): Inventory {
       unused: unusedDrivers(pci, modules),
       active: pci.interfaces.some((name) => routes.active.has(name)),
       inUse: usage(pci, routes.carrying, places),
+      stores: storage.carriedBy(pci.address),
     }));
   return { devices, modules };
 }

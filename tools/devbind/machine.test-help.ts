@@ -44,6 +44,8 @@ export class FakeMachine {
   readonly refusing = new Set<string>();
   readonly #overrides = new Map<string, string>();
   readonly places: Places;
+  /** What `ip route show table all` prints. */
+  routes = '';
   out = '';
   err = '';
 
@@ -51,6 +53,8 @@ export class FakeMachine {
     this.places = {
       sysfs: this.sysfs.root,
       procNet: this.folder('proc/net'),
+      procSelf: this.folder('proc/self'),
+      allRoutes: () => this.routes,
       devVfio: this.folder('dev/vfio'),
       modules: this.folder('modules'),
       pciIds: [join(this.root, 'none'), join(this.root, 'pci.ids')],

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-devbind as a function from arguments to text and exit status: 0 on success, 1 if anything was
-// refused or failed, 2 for a wrong command line.
+// refused or failed, or if there is nothing to do, 2 for a wrong option.
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { PmdError } from '../../src/errors.ts';
 import { packageVersion } from '../../src/package-root.ts';
@@ -97,7 +97,7 @@ function makeCommand(places: Places, output: Output) {
     .addOption(owner('-G, --gid <group>', 'for VFIO: the group to own the IOMMU group', account('group')))
     .option(
       '--force',
-      "also rebind devices that carry this machine's own network: the connection may be lost",
+      "also rebind devices that carry this machine's own network, file systems or swap, which may be lost",
       false,
     )
     .addHelpText('after', EXAMPLES)
@@ -118,13 +118,14 @@ function parse(args: readonly string[], places: Places, output: Output): Request
   const { bind, unbind, status, statusDev, noiommuMode, force, uid, gid } = command.opts();
   const driver = bind ?? (unbind ? 'none' : null);
   const group = status ? 'all' : (statusDev ?? null);
-  const usage = (line: string): never => {
+  // dpdk-devbind.py has status 1 here, unlike for a wrong option.
+  const incomplete = (line: string): never => {
     output.report(`${NAME}: ${line}`);
-    throw new Exit(EXIT_USAGE);
+    throw new Exit(EXIT_FAILURE);
   };
   if (driver === null && group === null)
-    usage('No action specified for devices. Please give a --bind, --unbind or --status option');
-  if (driver !== null && command.args.length === 0) usage('No devices specified.');
+    incomplete('No action specified for devices. Please give a --bind, --unbind or --status option');
+  if (driver !== null && command.args.length === 0) incomplete('No devices specified.');
   return {
     status: group,
     bind: driver,
