@@ -123,6 +123,27 @@ describeRig('RFC 2.1 between two guests', (rig) => {
       expect(await guests[1].run('echo alive')).toBe('alive\n');
     });
 
+    it('by ivshmem-plain through /dev/mem is dropped too', async () => {
+      const before = readFileSync(files[1]);
+      const resource = await guests[0].run(`cat /sys/bus/pci/devices/${peer}/resource`);
+      const address = resource.split('\n')[2]?.split(' ')[0];
+      expect(await guests[0].run(`python3 /tmp/store.py /dev/mem@${address} ${AT}`)).toBe(
+        'stored, unchanged\n',
+      );
+      expect(readFileSync(files[1]).equals(before)).toBe(true);
+    });
+
+    it('by an unprivileged process is refused by its kernel, on each carrier', async () => {
+      const asNobody = `import os, sys; os.setgid(65534); os.setuid(65534); os.execvp('python3', sys.argv[1:])`;
+      const bars = [`${peer}/resource2`, `${SECTION_ADDRESSES.function}/resource4`];
+      for (const path of [...bars.map((bar) => `/sys/bus/pci/devices/${bar}`), '/dev/mem@0']) {
+        const tried = await guests[0].try(
+          `python3 -c "${asNobody}" python3 /tmp/store.py ${path} ${AT} 2>&1`,
+        );
+        expect(tried.output).toContain('PermissionError');
+      }
+    });
+
     it("into the machine's own side is seen by the other", async () => {
       const path = `/sys/bus/pci/devices/${own}/resource2`;
       expect(await guests[0].run(`python3 /tmp/store.py ${path} ${AT}`)).toBe('stored, changed\n');
