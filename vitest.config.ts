@@ -16,6 +16,7 @@ const LONG = [
   'test/attacks/**/*.test.ts',
   'test/ring-*.test.ts',
   'test/bench.test.ts',
+  'test/bench-report.test.ts',
   'test/build-folder.test.ts',
   'test/framing.test.ts',
   'test/guide.test.ts',

@@ -17,7 +17,17 @@ describe('vhost-pci-bench', () => {
   it('prints its help', async () => {
     const { code, stdout } = await bench('--help');
     expect(code).toBe(0);
-    for (const word of ['loopback', 'limit', 'in-place', 'latency', 'interrupts', 'memif', 'ovs', 'chain'])
+    for (const word of [
+      'loopback',
+      'limit',
+      'in-place',
+      'latency',
+      'interrupts',
+      'memif',
+      'ovs',
+      'chain',
+      'report',
+    ])
       expect(stdout).toContain(word);
   });
 
@@ -34,6 +44,7 @@ describe('vhost-pci-bench', () => {
       [['latency', '--load', '1.5'], '--load'],
       [['latency', '--load', '0.1', '--rate', '1000'], '--rate'],
       [['latency', '--mode', 'rxonly'], '--mode'],
+      [['report', '--suites', 'limit,speed'], "'speed' is not one of"],
       [['chain', '--lengths', '2,8'], 'from 2 to 7'],
       [['ovs', '--flows', 'fxed'], "'fxed' is not one of fixed, normal"],
       [['limit', '--cpus', '1,1'], 'two different CPUs'],

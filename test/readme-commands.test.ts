@@ -34,8 +34,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'make -C test/ring check': 'test/ring-sanitizers.test.ts',
   '.ci/run': '.ci/run',
 };
-/** The suites take minutes each: test/bench.test.ts runs them with less traffic. */
-const BENCH = /^node dist\/tools\/bench\/main\.js (loopback|in-place|latency|limit|memif|ovs|chain)\b/;
+/** The suites take minutes each: test/bench.test.ts and bench-report.test.ts run them with less traffic. */
+const BENCH = /^node dist\/tools\/bench\/main\.js (loopback|in-place|latency|limit|memif|ovs|chain|report)\b/;
 
 const DEVICE = 'node dist/tools/device/main.js --vhost-user /tmp/vhost.sock --vfio-user /tmp/vfio.sock';
 const PEER = 'node dist/tools/peer/main.js --vhost-user /tmp/vhost.sock --cpu 1 --stats-period 1';

@@ -5,6 +5,7 @@ import { packageVersion } from '../../src/package-root.ts';
 import { errorLine, newCommand } from '../run/command.ts';
 import { onOutputEnd, printed, tell } from '../run/output.ts';
 import { exitOnSignals } from '../run/workspace.ts';
+import { addReport } from './suites/report.ts';
 import { SUITES } from './suites/table.ts';
 
 const NAME = 'vhost-pci-bench';
@@ -34,6 +35,7 @@ program.configureOutput({
   outputError: (text, write) => write(errorLine(NAME, text, suiteCommand() ?? program)),
 });
 for (const suite of SUITES) suite.addTo(program);
+addReport(program);
 // Commander prints the whole help for a command that it does not know.
 const [first, wanted] = process.argv.slice(2);
 if (

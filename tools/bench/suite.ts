@@ -2,12 +2,13 @@
 // A suite: one comparison as a value, from which every suite gets its subcommand, run and report.
 import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Command, OptionValues } from '@commander-js/extra-typings';
+import { Command, type OptionValues } from '@commander-js/extra-typings';
 import { failedTo } from '../../src/errors.ts';
 import { requireDpdk } from '../run/dpdk.ts';
 import { print, tell } from '../run/output.ts';
 import { Workspace } from '../run/workspace.ts';
 import type { Case } from './cases.ts';
+import type { Chart } from './charts.ts';
 import { describeMachine } from './instruments/machine.ts';
 import { addCommonOptions, type CommonOptions, settle } from './options.ts';
 import { footnote, machineLine, reportJson, settingsLine } from './report.ts';
@@ -21,6 +22,14 @@ export interface Plan {
   readonly workspace: Workspace;
   /** Called with one line per round. */
   readonly progress: (line: string) => void;
+  /** What has been found out once for several runs, by a name for it: see once(). */
+  readonly memo: Map<string, unknown>;
+}
+
+/** The result of `work`, which is done only once for all runs that share a memo. */
+export async function once<T>({ memo }: Plan, name: string, work: () => Promise<T>): Promise<T> {
+  if (!memo.has(name)) memo.set(name, await work());
+  return memo.get(name) as T;
 }
 
 export interface Results<Row> {
@@ -47,20 +56,33 @@ export interface SuiteSpec<Own extends OptionValues, Row> {
   /** Throws PmdError. */
   run(plan: Plan, options: Own): Promise<Results<Row>>;
   table(rows: readonly Row[]): string;
+  charts(rows: readonly Row[]): Chart[];
+}
+
+/** A suite with its options, as a command line gave them. */
+export interface Prepared {
+  readonly suite: string;
+  readonly settings: Settings;
+  readonly cases: readonly Case[];
+  /** Cases are measured one by one, so that each can be kept. */
+  run(wanted: Case, around: Omit<Plan, 'settings' | 'cases'>): Promise<Results<unknown>>;
+  table(rows: readonly unknown[]): string;
+  charts(rows: readonly unknown[]): Chart[];
 }
 
 export interface Suite {
   readonly name: string;
+  /** `args`: the words after the suite's name. `say` is as for settle(). */
+  prepare(args: readonly string[], say: (line: string) => void): Prepared;
   /** Adds the suite as a subcommand. */
   addTo(program: Command): void;
 }
 
 export const defineSuite = <Own extends OptionValues, Row>(spec: SuiteSpec<Own, Row>): Suite => ({
   name: spec.name,
+  prepare: (args, say) => prepare(spec, args, say),
   addTo(program) {
-    const own = spec.options(program.command(spec.name).description(spec.description));
-    const command = own as unknown as Command;
-    addCommonOptions(command, spec.peer === undefined);
+    const command = withOptions(spec, program.command(spec.name).description(spec.description));
     if (spec.notes !== undefined) command.addHelpText('after', `\n${spec.notes}`);
     command.action((given) =>
       runSuite(spec, { peer: spec.peer, ...given } as unknown as Own & CommonOptions),
@@ -68,18 +90,52 @@ export const defineSuite = <Own extends OptionValues, Row>(spec: SuiteSpec<Own, 
   },
 });
 
+function withOptions<Own extends OptionValues, Row>(spec: SuiteSpec<Own, Row>, empty: Command): Command {
+  const command = spec.options(empty) as unknown as Command;
+  addCommonOptions(command, spec.peer === undefined);
+  return command;
+}
+
+function prepare<Own extends OptionValues, Row>(
+  spec: SuiteSpec<Own, Row>,
+  args: readonly string[],
+  say: (line: string) => void,
+): Prepared {
+  const command = withOptions(spec, new Command(spec.name)).parse([...args], { from: 'user' });
+  const options = { peer: spec.peer, ...command.opts() } as unknown as Own & CommonOptions;
+  const settings = settle(options, say);
+  return {
+    suite: spec.name,
+    settings,
+    cases: spec.cases(options),
+    run: (wanted, around) => {
+      requireParts(spec, options);
+      return spec.run({ ...around, settings, cases: [wanted] }, options);
+    },
+    table: (rows) => spec.table(rows as readonly Row[]),
+    charts: (rows) => spec.charts(rows as readonly Row[]),
+  };
+}
+
+function requireParts<Own extends OptionValues, Row>(
+  { needsDpdk }: SuiteSpec<Own, Row>,
+  { peer }: CommonOptions,
+): void {
+  if (needsDpdk || peer === 'dpdk') requireDpdk();
+}
+
 async function runSuite<Own extends OptionValues, Row>(
   spec: SuiteSpec<Own, Row>,
   options: Own & CommonOptions,
 ): Promise<void> {
-  if (spec.needsDpdk || options.peer === 'dpdk') requireDpdk();
+  requireParts(spec, options);
   const cases = spec.cases(options);
   requirePeerFor(options.peer, cases);
   const settings = settle(options, tell);
   requireWritable(options.json);
   const cpus = `CPU ${settings.backEndCpu} against CPU ${settings.peerCpu}`;
   tell(`${spec.name}: ${cases.map(({ name }) => name).join(', ')}; ${settingsLine(settings)}, ${cpus}`);
-  const plan = { settings, cases, workspace: new Workspace(), progress: tell };
+  const plan = { settings, cases, workspace: new Workspace(), progress: tell, memo: new Map() };
   const { rows, dpdkVersion, ovsVersion } = await spec.run(plan, options);
   const machine = describeMachine(dpdkVersion, settings.hugepages, ovsVersion);
   print(spec.table(rows));

@@ -8,13 +8,15 @@ import { numberList, wordList } from '../../run/arguments.ts';
 import { OVS_DEFAULTS, ovsVersion, requireOvs } from '../../run/ovs.ts';
 import { Workspace } from '../../run/workspace.ts';
 import type { Case } from '../cases.ts';
+import type { Chart } from '../charts.ts';
 import { sizesOption } from '../options.ts';
 import { compare, type PairedRow } from '../paired-rounds.ts';
 import { fixed, type RoundFigures, render, roundFigures, spreadCells } from '../report.ts';
+import { pairChart } from '../row-charts.ts';
 import { BURST, requireHugepages } from '../settings.ts';
 import { ChainBackEnd, kindsOf } from '../sides/chain.ts';
 import { OvsBackEnd } from '../sides/ovs.ts';
-import { defineSuite, type Plan, type Results } from '../suite.ts';
+import { defineSuite, once, type Plan, type Results } from '../suite.ts';
 
 const FIGURES = ['throughput', 'latency'] as const;
 type Figure = (typeof FIGURES)[number];
@@ -68,12 +70,13 @@ mean time that Little's law gives for the packets that are on the way.`,
     ),
   run,
   table: chainTable,
+  charts: chainCharts,
 });
 
 async function run(plan: Plan): Promise<Results<ChainRow>> {
   requireOvs();
   requireHugepages(plan.settings);
-  const memory = new Workspace(TMPFS);
+  const memory = await once(plan, TMPFS, async () => new Workspace(TMPFS));
   const rows: ChainRow[] = [];
   let dpdkVersion: string | undefined;
   for (const wanted of plan.cases) {
@@ -177,6 +180,44 @@ export function chainTable(rows: readonly ChainRow[]): string {
     CORES,
   ].join('\n');
 }
+
+function chainCharts(rows: readonly ChainRow[]): Chart[] {
+  const of = (figure: Figure) => rows.filter((row) => row.figure === figure);
+  const groups = of('throughput').map(({ guests }) => `${guests} guests`);
+  const computed = (
+    title: string,
+    unit: string,
+    kind: Figure,
+    value: (row: ChainRow) => Both | undefined,
+  ) => ({
+    ...{ title, unit, groups: of(kind).map(({ guests }) => `${guests} guests`) },
+    series: (['ours', 'ovs'] as const).map((side) => ({
+      name: side === 'ours' ? 'vhost-pci' : 'OVS+DPDK',
+      values: of(kind).map((row) => single(value(row)?.[side])),
+    })),
+  });
+  return [
+    {
+      ...pairChart({
+        title: 'Chain of guests with l2fwd, each way, all guests on two CPUs',
+        sides: ['vhost-pci', 'OVS+DPDK'],
+        rows: of('throughput').map((row) => ({ label: row.case, figures: row })),
+      }),
+      groups,
+    },
+    computed('CPU for a packet and hop', 'cycles', 'throughput', ({ cycles }) => cycles),
+    computed(
+      'Projected, not measured: a core for each guest, and one for the switch',
+      'Mpps',
+      'throughput',
+      ({ projected_mpps }) => projected_mpps,
+    ),
+    computed('Time for a hop, few packets on the way', 'us', 'latency', ({ hop_us }) => hop_us),
+  ].filter((chart) => chart.groups.length > 0);
+}
+
+const single = (value: number | undefined) =>
+  value === undefined ? null : { median: value, min: value, max: value };
 
 const CORES = `Two CPUs a side. OVS: switch | all guests; ours: guests with this driver | guests with virtio-net`;
 const PROJECTION = `cycles a hop: both CPUs' cycles for a packet and hop

@@ -5,6 +5,7 @@ import { casesOf } from '../cases.ts';
 import { casesOption, sizesOption } from '../options.ts';
 import { compare } from '../paired-rounds.ts';
 import { fixed, type RoundFigures, render, roundFigures, spreadCells } from '../report.ts';
+import { pairChart } from '../row-charts.ts';
 import { OurBackEnd } from '../sides/back-ends.ts';
 import { defineSuite, type Plan, type Results } from '../suite.ts';
 
@@ -28,6 +29,13 @@ copying, it copies whole frames.`,
   cases: ({ cases, sizes }) => casesOf(cases, sizes),
   run,
   table: inPlaceTable,
+  charts: (rows) => [
+    pairChart({
+      title: "In the peer's own buffers, and through mbufs",
+      sides: ['in place', 'copying'],
+      rows: rows.map((row) => ({ label: row.case, figures: row })),
+    }),
+  ],
 });
 
 async function run(plan: Plan): Promise<Results<InPlaceRow>> {

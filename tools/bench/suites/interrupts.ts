@@ -8,6 +8,7 @@ import { CpuMeter } from '../instruments/cpu-share.ts';
 import { casesOption, sizesOption } from '../options.ts';
 import { compare } from '../paired-rounds.ts';
 import { fixed, type RoundFigures, render, roundFigures, spreadCells } from '../report.ts';
+import { pairChart } from '../row-charts.ts';
 import { type Settings, WARM_UP_SECONDS } from '../settings.ts';
 import { OurBackEnd } from '../sides/back-ends.ts';
 import { createPeer } from '../sides/peers.ts';
@@ -45,6 +46,13 @@ export const interrupts = defineSuite({
     const compared = rows.filter((row): row is InterruptRow => !isIdle(row));
     return `${interruptTable(compared)}\n${idleTable(rows.filter(isIdle))}`;
   },
+  charts: (rows) => [
+    pairChart({
+      title: 'Interrupt mode and polling',
+      sides: ['adaptive', 'polling'],
+      rows: rows.flatMap((row) => (isIdle(row) ? [] : { label: row.case, figures: row })),
+    }),
+  ],
 });
 
 const isIdle = (row: Row): row is IdleRow => row.case === 'idle';

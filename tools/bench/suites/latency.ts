@@ -6,8 +6,9 @@ import { native } from '../../../src/native.ts';
 import type { LatencyBucket } from '../../peer/latency.ts';
 import { share, wholeNumber } from '../../run/arguments.ts';
 import { type Case, casesOf } from '../cases.ts';
+import type { Chart } from '../charts.ts';
 import { waitForQuiet } from '../instruments/cpu-share.ts';
-import { median, pairedRatio, type Spread } from '../instruments/statistics.ts';
+import { median, pairedRatio, type Spread, spread } from '../instruments/statistics.ts';
 import { disturbance, measure } from '../measure.ts';
 import { againstOption, sizesOption } from '../options.ts';
 import { fixed, mark, render } from '../report.ts';
@@ -78,8 +79,23 @@ behind a stall counts.`,
       .option(...sizesOption([64])),
   cases: ({ mode, sizes }) => casesOf([mode], sizes),
   run: (plan, { load, rate }) => run(plan, rate === undefined ? { share: load } : { rate }),
+  charts: (rows) => rows.map(latencyChart),
   table: (rows) => [latencyTable(rows), ...rows.map(latencyHistograms)].join('\n'),
 });
+
+function latencyChart({ case: name, rounds }: LatencyRow): Chart {
+  const groups = ['p50', 'p99', 'p99.9'] as const;
+  const keys = { p50: 'p50_us', p99: 'p99_us', 'p99.9': 'p99_9_us' } as const;
+  return {
+    ...{ title: `Round trip, ${name}`, unit: 'us', groups },
+    series: [0, 1].map((side) => ({
+      name: side === 0 ? 'vhost-pci' : 'net_vhost',
+      values: groups.map((group) =>
+        spread(rounds.map((round) => (round[side] as LatencyFigures)[keys[group]])),
+      ),
+    })),
+  };
+}
 
 async function run(plan: Plan, load: Load): Promise<Results<LatencyRow>> {
   const { settings, workspace, progress } = plan;

@@ -13,6 +13,7 @@ import { type Case, casesOf } from '../cases.ts';
 import { casesOption, sizesOption } from '../options.ts';
 import { compare } from '../paired-rounds.ts';
 import { fixed, mark, type RoundFigures, render, roundFigures } from '../report.ts';
+import { pairChart } from '../row-charts.ts';
 import { BURST, type Settings, START_MS } from '../settings.ts';
 import { type BackEnd, OurBackEnd, startDeviceModel } from '../sides/back-ends.ts';
 import type { UntouchedPlan } from '../sides/limit-lcore.ts';
@@ -44,6 +45,13 @@ the header and the frame that its buffer held before.`,
   cases: ({ cases, sizes }) => casesOf(cases, sizes),
   run: (plan, { touch }) => run(plan, touch ?? false),
   table: limitTable,
+  charts: (rows) => [
+    pairChart({
+      title: 'The limit: a back-end that only returns descriptors',
+      sides: ['vhost-pci', 'limit'],
+      rows: rows.map((row) => ({ label: row.case, figures: row })),
+    }),
+  ],
 });
 
 async function run(plan: Plan, touch: boolean): Promise<Results<LimitRow>> {

@@ -5,6 +5,7 @@ import { measure } from '../measure.ts';
 import { againstOption, casesOption, sizesOption } from '../options.ts';
 import { compare } from '../paired-rounds.ts';
 import { fixed, type RoundFigures, render, roundFigures, spreadCells } from '../report.ts';
+import { pairChart } from '../row-charts.ts';
 import { NetVhostBackEnd, OurBackEnd } from '../sides/back-ends.ts';
 import { defineSuite, type Plan, type Results } from '../suite.ts';
 
@@ -36,6 +37,13 @@ each packet once, from peer to peer.`,
   cases: ({ cases, sizes }) => casesOf(cases, sizes),
   run,
   table: loopbackTable,
+  charts: (rows) => [
+    pairChart({
+      title: 'One driver, two back-ends: this driver and net_vhost',
+      sides: ['vhost-pci', 'net_vhost'],
+      rows: rows.map((row) => ({ label: row.case, figures: row })),
+    }),
+  ],
 });
 
 async function run(plan: Plan): Promise<Results<LoopbackRow>> {

@@ -9,8 +9,9 @@ import { casesOf } from '../cases.ts';
 import { casesOption, sizesOption } from '../options.ts';
 import { compare } from '../paired-rounds.ts';
 import { fixed, type RoundFigures, render, roundFigures, spreadCells } from '../report.ts';
+import { pairChart } from '../row-charts.ts';
 import { MemifPair, SectionPair } from '../sides/pairs.ts';
-import { defineSuite, type Plan, type Results } from '../suite.ts';
+import { defineSuite, once, type Plan, type Results } from '../suite.ts';
 
 const MODES = ['copying', 'in-place'] as const;
 type Mode = (typeof MODES)[number];
@@ -44,12 +45,19 @@ and --packed do not apply.`,
   cases: ({ cases, sizes }) => casesOf(cases, sizes),
   run: (plan, { modes }) => run(plan, modes),
   table: memifTable,
+  charts: (rows) => [
+    pairChart({
+      title: 'RFC 2.1 and net_memif',
+      sides: ['vhost-pci 2.1', 'net_memif'],
+      rows: rows.map((row) => ({ label: `${row.case} ${row.mode}`, figures: row })),
+    }),
+  ],
 });
 
 async function run(plan: Plan, modes: readonly Mode[]): Promise<Results<MemifRow>> {
   requireMemif();
   const { settings, workspace } = plan;
-  const memory = new Workspace(TMPFS);
+  const memory = await once(plan, TMPFS, async () => new Workspace(TMPFS));
   const rows: MemifRow[] = [];
   let dpdkVersion: string | undefined;
   for (const mode of modes) {

@@ -8,12 +8,13 @@ import { sizesOption } from '../options.ts';
 import { choiceText, type OvsChoice, PLAIN_OVS, strongestOvs } from '../ovs-tuning.ts';
 import { compare, type PairedRow } from '../paired-rounds.ts';
 import { fixed, type RoundFigures, render, roundFigures, spreadCells } from '../report.ts';
+import { pairChart } from '../row-charts.ts';
 import { BURST, requireHugepages } from '../settings.ts';
-import { OurBackEnd } from '../sides/back-ends.ts';
+import { type BackEnd, OurBackEnd } from '../sides/back-ends.ts';
 import { checkOrder } from '../sides/order-check.ts';
 import { FLOWS, type Flows, OvsBackEnd } from '../sides/ovs.ts';
 import { OurRelay } from '../sides/vm-ends.ts';
-import { defineSuite, type Plan, type Results } from '../suite.ts';
+import { defineSuite, once, type Plan, type Results } from '../suite.ts';
 
 const WAYS = ['to-pmd', 'from-pmd', 'both', 'relay'] as const;
 type Way = (typeof WAYS)[number];
@@ -68,6 +69,13 @@ unless --copying is given. Rates are of packets that arrived, each way.`,
     ),
   run: (plan, { flows, tune }) => run(plan, flows, tune),
   table: ovsTable,
+  charts: (rows) => [
+    pairChart({
+      title: 'Two VM ends: this driver and Open vSwitch with DPDK, two CPUs each',
+      sides: ['vhost-pci', 'OVS+DPDK'],
+      rows: rows.map((row) => ({ label: `${row.case} ${row.flows}`, figures: row })),
+    }),
+  ],
 });
 
 async function run(plan: Plan, flows: readonly Flows[], tune: boolean): Promise<Results<OvsRow>> {
@@ -77,7 +85,7 @@ async function run(plan: Plan, flows: readonly Flows[], tune: boolean): Promise<
   const rows: OvsRow[] = [];
   let dpdkVersion: string | undefined;
   for (const kind of flows) {
-    const choice = tune ? await strongestOvs(plan, kind) : PLAIN_OVS;
+    const choice = tune ? await once(plan, `tuning ${kind}`, () => strongestOvs(plan, kind)) : PLAIN_OVS;
     for (const wanted of plan.cases) {
       const compared = await compareWith(plan, wanted, kind, choice);
       dpdkVersion ??= compared.dpdkVersion;
@@ -109,22 +117,18 @@ function ourSide({ settings, workspace }: Plan, wanted: Case) {
 /** Every path that is to be measured, once, at the smallest frame size. */
 async function checkPaths(plan: Plan): Promise<void> {
   const { settings, cases } = plan;
-  const [{ size } = { size: 64 }] = cases;
-  const circulating = [...new Set(cases.map(({ direction }) => (direction === 'relay' ? direction : 'io')))];
-  for (const direction of circulating) {
-    const wanted: Case = { name: direction, direction, size };
-    const path = direction === 'relay' ? 'guest, relay, guest' : 'guest, PMD guest';
-    const { frames } = await checkOrder(path, ourSide(plan, wanted), settings, size);
-    plan.progress(`${path}: ${frames} frames there and back, in order, none lost`);
-  }
+  const size = Math.min(...cases.map((wanted) => wanted.size));
+  const check = (path: string, side: () => BackEnd) =>
+    once(plan, path, async () => {
+      const { frames } = await checkOrder(path, side(), settings, size);
+      plan.progress(`${path}: ${frames} frames there and back, in order, none lost`);
+    });
+  const ours = (direction: Direction) => () => ourSide(plan, { name: direction, direction, size });
+  const relayed = cases.filter(({ direction }) => direction === 'relay').length;
+  if (relayed < cases.length) await check('guest, PMD guest', ours('io'));
+  if (relayed > 0) await check('guest, relay, guest', ours('relay'));
   const wanted: Case = { name: 'switch', direction: 'relay', size };
-  const { frames } = await checkOrder(
-    'guest, switch, guest',
-    ovsSide(plan, wanted, 'fixed', PLAIN_OVS),
-    settings,
-    size,
-  );
-  plan.progress(`guest, switch, guest: ${frames} frames there and back, in order, none lost`);
+  await check('guest, switch, guest', () => ovsSide(plan, wanted, 'fixed', PLAIN_OVS));
 }
 
 async function compareWith(

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// vhost-pci-bench report as a user runs it: the page in a real browser, an interrupted run, and bad input.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { findProgram } from '../tools/run/programs.ts';
+import { ovsMissing } from './support/dpdk.ts';
+import { collect, runTool, startTool } from './support/run-tool.ts';
+
+const MAIN = 'tools/bench/main.ts';
+const folder = mkdtempSync(join(tmpdir(), 'report-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const QUICK_MS = 900_000;
+
+const measured = (out: string): string[] =>
+  JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')).steps.flatMap(
+    ({ cases }: { cases: { name: string }[] }) => cases.map(({ name }) => name),
+  );
+
+/** The page as a browser without a network has it, and how it looks. */
+function opened(page: string): { dom: string; bytes: number } {
+  const picture = join(folder, 'page.png');
+  const options = ['--headless', '--no-sandbox', '--disable-gpu', '--host-resolver-rules=MAP * ~NOTFOUND'];
+  const run = (...args: string[]) =>
+    execFileSync('chromium', [...options, ...args, `file://${page}`], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: 60_000,
+      env: { ...process.env, HOME: folder },
+    });
+  run(`--screenshot=${picture}`, '--window-size=1200,4000');
+  return { dom: run('--dump-dom'), bytes: statSync(picture).size };
+}
+
+describe.skipIf(ovsMissing())('the quick report', () => {
+  const out = join(folder, 'quick');
+
+  it(
+    'measures every suite',
+    async () => {
+      const { code, stdout, stderr } = await runTool(MAIN, ['report', '--quick', '--out', out], {}, QUICK_MS);
+      expect(code, stderr).toBe(0);
+      expect(stderr).toMatch(/^\[case 1 of \d+, about \d+ (s|min) left\] loopback rx-64, round 1 of 1/m);
+      expect(stdout).not.toContain('Not measured');
+      for (const words of [
+        'Side by side',
+        'OVS+DPDK',
+        'net_memif',
+        'projected, not measured',
+        'Open vSwitch 3',
+      ])
+        expect(stdout).toContain(words);
+      expect(readFileSync(join(out, 'report.txt'), 'utf8')).toBe(stdout);
+      expect(readdirSync(out).filter((name) => name.endsWith('.svg')).length).toBeGreaterThanOrEqual(8);
+    },
+    QUICK_MS,
+  );
+
+  it.skipIf(!findProgram('chromium'))('opens in a browser', () => {
+    const { dom, bytes } = opened(join(out, 'report.html'));
+    expect(dom.match(/<svg /g)?.length).toBeGreaterThanOrEqual(8);
+    for (const words of ['Side by side', 'vhost-pci-bench chain --lengths 2,7', 'All raw data'])
+      expect(dom).toContain(words);
+    // An empty page of this size has about 10 kB.
+    expect(bytes).toBeGreaterThan(50_000);
+  });
+
+  it('is shown beside an earlier one', async () => {
+    const args = ['report', '--quick', '--out', out, '--resume', '--compare', join(out, 'report.json')];
+    const { code, stdout, stderr } = await runTool(MAIN, args);
+    expect([code, stderr.includes('round 1')], stderr).toEqual([0, false]);
+    expect(stdout).toContain('Against report.json');
+    expect(stdout).toMatch(/│ loopback │ rx-64 .*\+0 % \(ranges overlap\)/);
+  });
+});
+
+describe('a report', () => {
+  it('keeps what an interrupted run has measured, and resumes', async () => {
+    const out = join(folder, 'interrupted');
+    const args = ['report', '--quick', '--suites', 'limit', '--out', out];
+    const child = startTool(MAIN, args, {});
+    const ended = collect(child);
+    child.stderr?.on('data', (text: Buffer) => {
+      if (text.toString().includes('tx-64, round 1 of 1: starting')) child.kill('SIGINT');
+    });
+    const first = await ended;
+    if (first.stderr.includes('dpdk-testpmd is not installed')) return;
+    expect([first.code, first.stderr]).toEqual([130, expect.stringContaining('--resume measures the rest')]);
+    expect(measured(out)).toEqual(['rx-64']);
+    expect(readFileSync(join(out, 'report.html'), 'utf8')).toContain('Interrupted: 1 of 2 cases');
+    const second = await runTool(MAIN, [...args, '--resume']);
+    expect([second.code, measured(out)], second.stderr).toEqual([0, ['rx-64', 'tx-64']]);
+    expect(second.stderr).not.toContain('rx-64, round');
+  }, 300_000);
+
+  it('says what to install for what it leaves out', async () => {
+    const out = join(folder, 'bare');
+    const { code, stdout } = await runTool(MAIN, ['report', '--quick', '--out', out], { PATH: '/nowhere' });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/Not measured: dpdk-testpmd is not installed: apt-get install /);
+  });
+
+  it('names a folder or an earlier report that is not one, before it measures', async () => {
+    const file = join(folder, 'cut.json');
+    writeFileSync(file, '{"format":1,');
+    mkdirSync(join(folder, 'empty'));
+    for (const [args, said] of [
+      [['--compare', file], `${file} is not the report.json of a run`],
+      [['--compare', '/nowhere/old.json'], 'Failed to read /nowhere/old.json'],
+      [['--out', file], `Failed to create ${file}`],
+      [
+        ['--out', join(folder, 'empty'), '--resume'],
+        `Failed to read ${join(folder, 'empty', 'report.json')}`,
+      ],
+    ] as const) {
+      const { code, stderr } = await runTool(MAIN, ['report', '--quick', ...args]);
+      expect([args, code]).toEqual([args, 1]);
+      expect(stderr).toMatch(/^vhost-pci-bench: [^\n]*\n$/);
+      expect(stderr).toContain(said);
+    }
+  });
+});

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { againstRun, sideBySide } from './comparison.ts';
+import { type Page, pageHtml, pageText } from './page.ts';
+import { newRun, type RunFile, type RunStep, readRun, runJson, takeOver, writeWhole } from './run-file.ts';
+import { remaining } from './time-left.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'document-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const row = (name: string, ratio: number, more = {}) => ({
+  ...{ case: name, ratio: { median: ratio, min: ratio - 0.1, max: ratio + 0.1 } },
+  ...{ rounds: [{ ratio, mpps: [10 * ratio, 10] }], cpu_share: 1, disturbed: false, ...more },
+});
+const step = (
+  suite: string,
+  args: string[],
+  rows: ReturnType<typeof row>[],
+  wanted = rows.length,
+): RunStep => ({
+  ...{ suite, args, wanted: Array.from({ length: wanted }, (_, at) => rows[at]?.case ?? `case ${at}`) },
+  cases: rows.map((each) => ({ name: each.case, seconds: 10, stolen: 0.01, rows: [each] })),
+});
+const MACHINE = { cpu: 'a <CPU>', cpus: 2, kernel: '6', node: 'v20', dpdk: '22.11', hugepages: true };
+const runOf = (...steps: RunStep[]): RunFile =>
+  newRun({
+    ...{ version: '1', quick: true, machine: MACHINE, steps },
+    surroundings: { mhz: [2000, 2000], virtual: true, load: 0, dpdkFlags: '-march=corei7' },
+  });
+
+describe('a run', () => {
+  it('is the same when it is read again, and is written whole', () => {
+    const run = runOf(step('limit', [], [row('rx-64', 0.9)]));
+    const file = join(folder, 'report.json');
+    writeWhole(file, runJson(run));
+    expect(readRun(file)).toEqual(run);
+    expect(readdirSync(folder)).toEqual(['report.json']);
+  });
+
+  it('is refused by the name of its file when that is missing, cut or something else', () => {
+    const cut = join(folder, 'cut.json');
+    for (const text of ['', '{"format":1,', 'null', '{"format":2,"steps":[]}']) {
+      writeFileSync(cut, text);
+      expect(() => readRun(cut)).toThrow(`${cut} is not the report.json of a run`);
+    }
+    expect(() => readRun(join(folder, 'none.json'))).toThrow(/^Failed to read .*none\.json/);
+  });
+
+  it('that was interrupted goes on with the cases that it has', () => {
+    const before = runOf(step('limit', ['--seconds', '1'], [row('rx-64', 0.9)], 2));
+    const now = runOf(step('limit', ['--seconds', '1'], [], 2), step('ovs', [], [], 1));
+    (now.steps[0] as RunStep & { wanted: string[] }).wanted[0] = 'rx-64';
+    takeOver(now, before);
+    expect(now.steps.map(({ cases }) => cases.map(({ name }) => name))).toEqual([['rx-64'], []]);
+    expect(remaining(now)).toBe('case 2 of 3, about 20 s left');
+    expect(() => takeOver(now, { ...before, quick: false })).toThrow('--resume');
+  });
+
+  it('does not wait for what cannot be measured', () => {
+    const missing = { ...step('ovs', [], [], 4), failure: 'not installed' };
+    expect(remaining(runOf(missing, step('limit', [], [], 10)))).toBe('case 5 of 14, about 3 min left');
+  });
+});
+
+describe('rows beside each other', () => {
+  const run = runOf(
+    step('loopback', ['--copying'], [row('rx-64', 1.5), row('rx-512', 2)]),
+    step('loopback', ['--packed', '--copying'], [row('rx-64', 9)]),
+    step('ovs', [], [row('to-pmd-64', 3.5, { flows: 'fixed' })]),
+    step('memif', [], [row('rx-64', 1.1, { mode: 'copying' }), row('rx-64', 1.3, { mode: 'in-place' })]),
+  );
+
+  it('are of one size and way, whatever their suite', () => {
+    const table = sideBySide(run) as string;
+    expect(table).toMatch(/net_vhost +│ +10\.00 \(10\.00 to 10\.00\) │ +15\.00/);
+    expect(table).toMatch(/OVS\+DPDK +│.*35\.00.*3\.50 \(3\.40 to 3\.60\)/);
+    expect(table).toMatch(/net_memif.*1\.10 \(/);
+    expect(table).not.toMatch(/90\.00|1\.30 \(/);
+    expect(sideBySide(runOf())).toBeUndefined();
+  });
+
+  it('of two runs show the change, and whether it is more than the spread', () => {
+    const then = runOf(
+      step('loopback', ['--copying'], [row('rx-64', 1), row('rx-512', 2)]),
+      step('ovs', ['--no-tune'], [row('to-pmd-64', 3.5, { flows: 'fixed' })]),
+    );
+    const table = againstRun(run, then) as string;
+    expect(table).toMatch(/rx-64 .*\+50 % │/);
+    expect(table).toMatch(/rx-512 .*\+0 % \(ranges overlap\)/);
+    expect(table).not.toContain('to-pmd');
+    expect(againstRun(run, runOf())).toBeUndefined();
+  });
+});
+
+describe('the page', () => {
+  const failed: RunStep = { ...step('ovs', [], [], 1), failure: 'apt-get install <it>' };
+  const whole = step('limit', ['--rounds', '1'], [row('rx-64', 0.9)]);
+  const chart = { title: 'T', unit: 'Mpps', groups: ['g'], series: [] };
+  const page: Page = {
+    run: runOf(whole, failed),
+    sections: [
+      { step: whole, table: '│ rx-64 │', settings: 'one round', charts: [chart] },
+      { step: failed, table: undefined, settings: 'none', charts: [] },
+      { step: step('memif', [], [], 2), table: undefined, settings: '', charts: [] },
+    ],
+    sideBySide: undefined,
+    compared: { name: 'old.json', table: undefined },
+  };
+
+  it('has machine, commands, tables, charts, raw data and what is missing', () => {
+    const html = pageHtml(page);
+    for (const words of [
+      ...['a &lt;CPU&gt;', '$ vhost-pci-bench limit --rounds 1', '│ rx-64 │', '<svg ', '-march=corei7'],
+      ...['Not measured: apt-get install &lt;it&gt;', 'Interrupted: 0 of 2 cases', 'Against old.json'],
+    ])
+      expect(html).toContain(words);
+    const raw = /base64,([^"]+)"/.exec(html)?.[1] ?? '';
+    expect(JSON.parse(Buffer.from(raw, 'base64').toString())).toEqual(JSON.parse(runJson(page.run)));
+  });
+
+  it('asks nothing of the network', () => {
+    const html = pageHtml(page).replaceAll('http://www.w3.org/2000/svg', '');
+    expect(html).not.toMatch(/https?:|<script|<link|<img|@import|url\(/);
+    expect(html).toContain("default-src 'none'");
+  });
+
+  it('is the same as text', () => {
+    const text = pageText(page);
+    for (const words of [
+      'a <CPU>',
+      '$ vhost-pci-bench limit --rounds 1',
+      '│ rx-64 │',
+      'Not measured: apt-get',
+    ])
+      expect(text).toContain(words);
+  });
+});
+
+it('a file that cannot be written is named', () => {
+  expect(() => writeWhole('/nowhere/report.html', '')).toThrow(/^Failed to write \/nowhere\/report\.html/);
+  expect(readFileSync(join(folder, 'report.json'), 'utf8')).toContain('"format"');
+});

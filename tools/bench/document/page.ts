@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A run as one page that needs nothing but itself, and the same as text.
+import { type Chart, chartSvg, escapeXml } from '../charts.ts';
+import { machineLine } from '../report.ts';
+import { commandOf, isDone, type RunFile, type RunStep, runJson } from './run-file.ts';
+
+/** A step as it is shown. */
+export interface Section {
+  readonly step: RunStep;
+  /** Its table as text; undefined before its first case. */
+  readonly table: string | undefined;
+  readonly settings: string;
+  readonly charts: readonly Chart[];
+}
+
+export interface Page {
+  readonly run: RunFile;
+  readonly sections: readonly Section[];
+  readonly sideBySide: string | undefined;
+  /** Against an earlier run. */
+  readonly compared?: { readonly name: string; readonly table: string | undefined };
+}
+
+const TITLE = 'vhost-pci-bench report';
+const METHOD = `Both sides of a comparison take turns in slices of a fifth of a second, and a round's ratio is the median of
+the ratios of adjacent slices; tables and bars show the median of the rounds, error bars and ranges the slowest
+and the fastest round. Rates count packets that arrived. A star marks a row in which something else used a
+CPU and repeating did not help.`;
+
+export function pageText({ run, sections, sideBySide, compared }: Page): string {
+  return [
+    TITLE,
+    ...facts(run),
+    '',
+    METHOD,
+    ...(sideBySide === undefined ? [] : ['', 'Side by side', sideBySide]),
+    ...(compared === undefined ? [] : ['', `Against ${compared.name}`, compared.table ?? NOTHING_COMMON]),
+    ...sections.flatMap(({ step, table, settings }) => [
+      ...['', `$ ${commandOf(step)}`, settings],
+      ...(table === undefined ? [] : [table]),
+      ...(note(step) === undefined ? [] : [`${note(step)}`]),
+    ]),
+    '',
+  ].join('\n');
+}
+
+const NOTHING_COMMON = 'the two runs have no command in common';
+
+export function pageHtml(page: Page): string {
+  const { run, sections, sideBySide, compared } = page;
+  const raw = Buffer.from(runJson(run)).toString('base64');
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<title>${TITLE}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<h1>${TITLE}</h1>
+<ul>${facts(run)
+    .map((line) => `<li>${escapeXml(line)}</li>`)
+    .join('')}</ul>
+<p>${escapeXml(METHOD)}</p>
+<p><a download="report.json" href="data:application/json;base64,${raw}">All raw data</a> (JSON, in this page)</p>
+${sideBySide === undefined ? '' : `<h2>Side by side</h2>${tableHtml(sideBySide)}`}
+${compared === undefined ? '' : `<h2>Against ${escapeXml(compared.name)}</h2>${tableHtml(compared.table ?? NOTHING_COMMON)}`}
+${sections.map(sectionHtml).join('\n')}
+</body>
+</html>
+`;
+}
+
+function sectionHtml({ step, table, settings, charts }: Section): string {
+  const failure = note(step);
+  return `<section>
+<h2>${escapeXml(step.suite)}</h2>
+<pre class="command">$ ${escapeXml(commandOf(step))}</pre>
+<p>${escapeXml(settings)}</p>
+${failure === undefined ? '' : `<p class="note">${escapeXml(failure)}</p>`}
+${charts.map((chart) => `<figure>${chartSvg(chart)}</figure>`).join('\n')}
+${table === undefined ? '' : tableHtml(table)}
+</section>`;
+}
+
+const tableHtml = (table: string): string => `<pre>${escapeXml(table)}</pre>`;
+
+/** What is missing of a step. */
+function note(step: RunStep): string | undefined {
+  if (step.failure !== undefined)
+    return `Not measured${step.cases.length > 0 ? ' to the end' : ''}: ${step.failure}`;
+  return isDone(step) ? undefined : `Interrupted: ${step.cases.length} of ${step.wanted.length} cases`;
+}
+
+function facts({ machine, surroundings, started, quick, version, steps }: RunFile): string[] {
+  const { mhz, virtual, load, dpdkFlags } = surroundings;
+  const stolen = steps.flatMap(({ cases }) => cases.map((each) => each.stolen));
+  const most = stolen.length === 0 ? 0 : Math.max(...stolen);
+  return [
+    machineLine(machine),
+    `vhost-pci-pmd ${version}, ${started}${quick ? ', --quick: one short round a case' : ''}`,
+    `${virtual ? 'in a virtual machine' : 'on bare metal'}, CPUs at ${mhz.join(' and ')} MHz, load ${load.toFixed(1)} before the run`,
+    `the hypervisor took at most ${(100 * most).toFixed(1)} % of the CPUs in a case`,
+    `DPDK was built with ${dpdkFlags ?? 'flags that pkg-config does not know here'}`,
+  ];
+}
+
+const STYLE = `
+body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem;color:#222}
+h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.2rem;border-top:1px solid #ddd;padding-top:1rem}
+pre{font:12.5px/1.3 ui-monospace,"DejaVu Sans Mono",monospace;overflow-x:auto}
+.command{background:#f4f4f4;padding:.5rem}.note{color:#a33}
+figure{margin:1rem 0;overflow-x:auto}`;

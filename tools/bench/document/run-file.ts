@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A whole run as a file: everything that was measured, case by case, so that an interrupted run goes on where
+// it stopped, and a later one can be compared with it.
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { failedTo, PmdError } from '../../../src/errors.ts';
+import type { Machine } from '../instruments/machine.ts';
+import type { Surroundings } from '../instruments/surroundings.ts';
+
+const FORMAT = 1;
+
+export interface MeasuredCase {
+  readonly name: string;
+  readonly seconds: number;
+  /** Share of all CPUs that the hypervisor took meanwhile. */
+  readonly stolen: number;
+  readonly rows: readonly unknown[];
+}
+
+/** One suite with its options. */
+export interface RunStep {
+  readonly suite: string;
+  readonly args: readonly string[];
+  /** Names of the cases that it has. */
+  readonly wanted: readonly string[];
+  readonly cases: MeasuredCase[];
+  /** Why it was not measured, or not to the end. */
+  failure?: string;
+}
+
+export interface RunFile {
+  readonly format: typeof FORMAT;
+  readonly version: string;
+  readonly started: string;
+  readonly quick: boolean;
+  machine: Machine;
+  readonly surroundings: Surroundings;
+  readonly steps: RunStep[];
+}
+
+export const newRun = (of: Omit<RunFile, 'format' | 'started'>): RunFile => ({
+  format: FORMAT,
+  started: new Date().toISOString(),
+  ...of,
+});
+
+/** Throws a PmdError that names the file when it is missing, no report, or cut. */
+export function readRun(path: string): RunFile {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw failedTo(`read ${path}`, error);
+  }
+  const run = parsed(text);
+  if (run?.format !== FORMAT || !Array.isArray(run.steps))
+    throw new PmdError('VPCI_BENCH_REPORT', `${path} is not the report.json of a run`);
+  return run as RunFile;
+}
+
+function parsed(text: string): Partial<RunFile> | undefined {
+  try {
+    return JSON.parse(text) as Partial<RunFile>;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Writes a file whole or not at all: what was there stays if the disk is full. */
+export function writeWhole(path: string, text: string): void {
+  try {
+    writeFileSync(`${path}.part`, text);
+    renameSync(`${path}.part`, path);
+  } catch (error) {
+    throw failedTo(`write ${path}`, error);
+  }
+}
+
+export const runJson = (run: RunFile): string => `${JSON.stringify(run, null, 1)}\n`;
+
+export const commandOf = ({ suite, args }: Pick<RunStep, 'suite' | 'args'>): string =>
+  ['vhost-pci-bench', suite, ...args].join(' ');
+
+export const isDone = ({ wanted, cases }: RunStep): boolean => cases.length === wanted.length;
+
+/** Continues an interrupted run: the cases that it has of the same commands. Throws VPCI_BENCH_REPORT. */
+export function takeOver(run: RunFile, before: RunFile): void {
+  if (before.quick !== run.quick || before.version !== run.version)
+    throw new PmdError(
+      'VPCI_BENCH_REPORT',
+      'the interrupted run had another version or another --quick: start a new one without --resume',
+    );
+  for (const step of run.steps) {
+    const same = before.steps.find((each) => commandOf(each) === commandOf(step));
+    step.cases.push(...(same?.cases.filter(({ name }) => step.wanted.includes(name)) ?? []));
+  }
+  run.machine = before.machine;
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Charts of rows that compare two sides round by round: a bar for the median of a side, an error bar from its
+// slowest to its fastest round.
+import type { Chart } from './charts.ts';
+import { type Spread, spread } from './instruments/statistics.ts';
+import type { RoundFigures } from './report.ts';
+
+export interface PairChart {
+  readonly title: string;
+  /** Names of the sides, in the order of a row's rounds. */
+  readonly sides: readonly [string, string];
+  readonly rows: readonly { readonly label: string; readonly figures: RoundFigures }[];
+}
+
+export function pairChart({ title, sides, rows }: PairChart): Chart {
+  return {
+    title,
+    unit: 'Mpps',
+    groups: rows.map(({ label }) => label),
+    series: sides.map((name, side) => ({
+      name,
+      values: rows.map(({ figures }) => ofSide(figures, side as 0 | 1)),
+    })),
+  };
+}
+
+export const ofSide = ({ rounds }: RoundFigures, side: 0 | 1): Spread | null =>
+  rounds.length === 0 ? null : spread(rounds.map(({ mpps }) => mpps[side]));
+
+/** Whether a row has the figures of rounds, whatever its suite. */
+export const hasRounds = (row: unknown): row is RoundFigures & { readonly case: string } => {
+  const { rounds } = row as Partial<RoundFigures>;
+  return Array.isArray(rounds) && rounds.every((round) => Array.isArray((round as { mpps?: unknown }).mpps));
+};

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The command "report": all suites, one after the other, into one page. Every case is written down when it
+// has been measured.
+import { mkdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { Command } from '@commander-js/extra-typings';
+import { failedTo } from '../../../src/errors.ts';
+import { packageVersion } from '../../../src/package-root.ts';
+import { wordList } from '../../run/arguments.ts';
+import { print, tell } from '../../run/output.ts';
+import { Workspace } from '../../run/workspace.ts';
+import { chartSvg } from '../charts.ts';
+import { againstRun, sideBySide } from '../document/comparison.ts';
+import { type Page, pageHtml, pageText, type Section } from '../document/page.ts';
+import {
+  commandOf,
+  newRun,
+  type RunFile,
+  type RunStep,
+  readRun,
+  runJson,
+  takeOver,
+  writeWhole,
+} from '../document/run-file.ts';
+import { remaining } from '../document/time-left.ts';
+import { describeMachine } from '../instruments/machine.ts';
+import { describeSurroundings, stolenShare } from '../instruments/surroundings.ts';
+import { settingsLine } from '../report.ts';
+import type { Prepared } from '../suite.ts';
+import { SUITES } from './table.ts';
+
+const ROUNDS = '--rounds 3 --seconds 1';
+const FULL = [
+  'loopback --copying',
+  'loopback --packed --copying --sizes 64',
+  'loopback --cases relay,macswap --sizes 64',
+  'ovs',
+  'memif',
+  'chain',
+  'latency',
+  'in-place --cases tx',
+  'limit',
+  'interrupts --peer builtin --cases rx',
+].map((line) => `${line} ${ROUNDS}`);
+const SHORT = '--rounds 1 --seconds 0.4';
+const QUICK = [
+  'loopback --copying --sizes 64',
+  'ovs --flows fixed --sizes 64 --no-tune',
+  'memif --modes copying --sizes 64',
+  'chain --lengths 2,7',
+  'latency',
+  'limit',
+].map((line) => `${line} ${SHORT}`);
+
+interface Options {
+  readonly out: string;
+  readonly quick?: true;
+  readonly resume?: true;
+  readonly suites?: readonly string[];
+  readonly compare?: string;
+}
+
+export function addReport(program: Command): void {
+  program
+    .command('report')
+    .description('all suites into one HTML page with charts, and the same as text, SVG and JSON')
+    .option('--out <folder>', 'where the page and its parts go', 'vhost-pci-report')
+    .option('--quick', 'one short round of the main cases: less than five minutes')
+    .option('--suites <list>', 'only these suites', wordList(SUITES.map(({ name }) => name)))
+    .option('--resume', 'keep what an interrupted run has measured, and measure the rest')
+    .option('--compare <file>', 'show the report.json of an earlier run beside it')
+    .addHelpText(
+      'after',
+      `
+The folder gets report.html, which needs no network and has the raw data in it,
+report.txt, report.json and a file for each chart; they are written anew after
+every case. A suite that lacks Open vSwitch, DPDK or hugepages is left out, and
+the page says what to install.`,
+    )
+    .action((options) => report(options as Options));
+}
+
+/** A step of the run, and the suite that measures it. */
+interface Work {
+  readonly step: RunStep;
+  readonly prepared: Prepared;
+}
+
+async function report(options: Options): Promise<void> {
+  const { out, quick = false, resume, compare } = options;
+  const earlier = compare === undefined ? undefined : { name: basename(compare), run: readRun(compare) };
+  const lines = (quick ? QUICK : FULL).filter((line) => wants(options, line.split(' ')[0] as string));
+  const works = lines.map(workOf);
+  const hugepages = works.every(({ prepared }) => prepared.settings.hugepages);
+  const run = newRun({
+    ...{ version: packageVersion(), quick, steps: works.map(({ step }) => step) },
+    ...{ machine: describeMachine(undefined, hugepages), surroundings: describeSurroundings() },
+  });
+  if (resume) takeOver(run, readRun(join(out, 'report.json')));
+  try {
+    mkdirSync(out, { recursive: true });
+  } catch (error) {
+    throw failedTo(`create ${out}`, error);
+  }
+  const page = (): Page => ({
+    ...{ run, sections: works.map(sectionOf), sideBySide: sideBySide(run) },
+    ...(earlier && { compared: { name: earlier.name, table: againstRun(run, earlier.run) } }),
+  });
+  writeAll(out, page());
+  const interrupted = () => tell(`interrupted; what was measured is in ${out}: --resume measures the rest`);
+  process.once('exit', interrupted);
+  await measureAll(run, works, () => writeAll(out, page()));
+  process.off('exit', interrupted);
+  print(pageText(page()));
+  tell(`${join(out, 'report.html')}: the page; report.txt, report.json and the charts are beside it`);
+}
+
+const wants = ({ suites }: Options, name: string): boolean => suites === undefined || suites.includes(name);
+
+/** `line`: what follows the program's name on a command line. */
+function workOf(line: string): Work {
+  const [name = '', ...args] = line.split(' ');
+  const suite = SUITES.find((each) => each.name === name);
+  if (suite === undefined) throw new RangeError(`no suite ${name}`);
+  const prepared = suite.prepare(args, () => {});
+  const wanted = prepared.cases.map((each) => each.name);
+  return { prepared, step: { suite: name, args, wanted, cases: [] } };
+}
+
+async function measureAll(run: RunFile, works: readonly Work[], save: () => void): Promise<void> {
+  const workspace = new Workspace();
+  const memo = new Map<string, unknown>();
+  for (const { step, prepared } of works) {
+    for (const wanted of prepared.cases) {
+      if (step.failure !== undefined || step.cases.some(({ name }) => name === wanted.name)) continue;
+      const progress = (line: string) => tell(`[${remaining(run)}] ${step.suite} ${line}`);
+      try {
+        const [start, stolen] = [performance.now(), stolenShare()];
+        const results = await prepared.run(wanted, { workspace, memo, progress });
+        const { dpdkVersion = run.machine.dpdk ?? undefined, ovsVersion = run.machine.ovs } = results;
+        run.machine = describeMachine(dpdkVersion, run.machine.hugepages, ovsVersion);
+        const seconds = (performance.now() - start) / 1000;
+        step.cases.push({ name: wanted.name, seconds, stolen: stolen(), rows: results.rows });
+      } catch (error) {
+        step.failure = (error as Error).message;
+        tell(`${commandOf(step)}: ${step.failure}`);
+      }
+      save();
+    }
+  }
+}
+
+function sectionOf({ step, prepared }: Work): Section {
+  const rows = step.cases.flatMap((each) => each.rows);
+  return {
+    ...{ step, settings: settingsLine(prepared.settings) },
+    table: rows.length === 0 ? undefined : prepared.table(rows),
+    charts: rows.length === 0 ? [] : prepared.charts(rows),
+  };
+}
+
+function writeAll(folder: string, page: Page): void {
+  writeWhole(join(folder, 'report.json'), runJson(page.run));
+  writeWhole(join(folder, 'report.html'), pageHtml(page));
+  writeWhole(join(folder, 'report.txt'), pageText(page));
+  for (const [at, { step, charts }] of page.sections.entries())
+    for (const [index, chart] of charts.entries())
+      writeWhole(join(folder, `${at + 1}-${step.suite}-${index + 1}.svg`), chartSvg(chart));
+}
