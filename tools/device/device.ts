@@ -22,6 +22,7 @@ import { crossed } from './session/driver-port.ts';
 import { KickRelays } from './session/kick-relays.ts';
 import { DeviceSession } from './session/session.ts';
 import { explainStray } from './socket/wrong-socket.ts';
+import type { VhostState } from './vhost-commands.ts';
 import { packRegions } from './vhost-user/bar-layout.ts';
 import { type ConnectionHost, VhostUserConnection } from './vhost-user/connection.ts';
 import { type Admission, PeerLink, type VhostUserMode } from './vhost-user/link.ts';
@@ -66,7 +67,7 @@ export interface Device {
 /**
  * Starts a device model on this thread's event loop. Throws PmdError for an invalid option or socket path.
  */
-export function createDevice(options: DeviceOptions): Device {
+export function createDevice(options: DeviceOptions): Device & { readonly state: VhostState } {
   return new DeviceModel(options);
 }
 
@@ -122,6 +123,20 @@ class DeviceModel implements Device {
       () => this.#session.close(),
       () => this.#log.close(),
     );
+  }
+
+  /** For telemetry. */
+  get state(): VhostState {
+    const device = this;
+    return {
+      driver: this.#driver,
+      get peer() {
+        return device.#peer;
+      },
+      get messages() {
+        return device.#connection?.messages ?? new Map();
+      },
+    };
   }
 
   get #peer(): ConnectedPeer | null {

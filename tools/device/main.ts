@@ -3,13 +3,15 @@
 // vhost-pci-device: the command line of the device model.
 import { allowMemoryFileSystems } from '../../src/bus/memory-files.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
+import { TelemetryServer } from '../../src/telemetry/server.ts';
 import { EXIT_USAGE } from '../run/command.ts';
 import { socketAccess } from '../socket/listening-socket.ts';
-import { createDevice, type Device } from './device.ts';
+import { createDevice, type Device, type DeviceOptions } from './device.ts';
 import { createIvshmemServer } from './ivshmem-server/server.ts';
 import { type Choice, parseChoice } from './options.ts';
 import { createIvshmem2Device } from './pair/ivshmem2.ts';
 import { createSymmetricDevice } from './pair/symmetric.ts';
+import { vhostCommands } from './vhost-commands.ts';
 
 const EXIT_FAILURE = 1;
 
@@ -39,7 +41,7 @@ function main(): void {
 }
 
 function open(choice: Choice, log: (line: string) => void): Device {
-  const { queues, handshakeTimeout, size, ...options } = choice.options;
+  const { queues, handshakeTimeout, size, telemetry, ...options } = choice.options;
   const common = {
     ...options,
     ...(size === undefined ? {} : { size }),
@@ -50,13 +52,31 @@ function open(choice: Choice, log: (line: string) => void): Device {
   };
   switch (choice.kind) {
     case 'peer':
-      return createDevice({ ...common, vhostUser: choice.vhostUser, vfioUser: choice.vfioUser });
+      return openPeerDevice({ ...common, vhostUser: choice.vhostUser, vfioUser: choice.vfioUser }, telemetry);
     case 'symmetric':
       return createSymmetricDevice({ ...common, vfioUser: choice.vfioUser });
     case 'ivshmem2':
       return createIvshmem2Device({ ...common, vfioUser: choice.vfioUser });
     case 'server':
       return createIvshmemServer({ ...common, path: choice.path });
+  }
+}
+
+/** The device, and where it is wanted the socket that shows its state. */
+function openPeerDevice(options: DeviceOptions, telemetry: string | undefined): Device {
+  const device = createDevice(options);
+  if (telemetry === undefined) return device;
+  try {
+    const server = new TelemetryServer({ prefix: telemetry, commands: vhostCommands(device.state) });
+    return {
+      close: () => {
+        server.close();
+        device.close();
+      },
+    };
+  } catch (error) {
+    device.close();
+    throw error;
   }
 }
 

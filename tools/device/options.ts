@@ -7,6 +7,7 @@ import { VHOST_PCI_SUBSYSTEM_ID } from '../../src/abi/vhost-pci.ts';
 import { parseFileSystems } from '../../src/bus/memory-files.ts';
 import { parseByteSize } from '../../src/byte-size.ts';
 import { packageVersion } from '../../src/package-root.ts';
+import { prefixFault } from '../../src/telemetry/socket-path.ts';
 import { wholeOrHexNumber } from '../run/arguments.ts';
 import { HELP_OPTION, newCommand, optionsWith } from '../run/command.ts';
 import { socketMode, socketOwner, socketPath } from '../socket/listening-socket.ts';
@@ -80,6 +81,11 @@ export const command = newCommand('vhost-pci-device')
     DEFAULT_VECTORS,
   )
   .optionsGroup('Other:')
+  .option(
+    '--telemetry <prefix>',
+    'a telemetry socket for dpdk-telemetry.py -f <prefix>, with /vhost/*',
+    filePrefix,
+  )
   .helpOption(...HELP_OPTION)
   .option('-v, --verbose', 'log every message', false)
   .addHelpText(
@@ -110,7 +116,7 @@ const PAIR: readonly Name[] = [...EVERY, 'vfioUser', 'handshakeTimeout', 'queues
 const TAKES: Readonly<Record<Choice['kind'], readonly Name[]>> = {
   peer: [
     ...(['vhostUser', 'vfioUser', 'vhostUserMode', 'handshakeTimeout', 'queues', 'features'] as const),
-    ...(['reference', 'subsystemId', 'maxPeerMemory', 'allowMemoryFs'] as const),
+    ...(['reference', 'subsystemId', 'maxPeerMemory', 'allowMemoryFs', 'telemetry'] as const),
     ...EVERY,
   ],
   symmetric: ['symmetric', 'unidirectional', ...PAIR],
@@ -185,6 +191,12 @@ function byteSize(text: string): number {
   const bytes = parseByteSize(text);
   if (bytes === null || bytes === 0) throw new InvalidArgumentError('Choose a size such as 512M or 8G.');
   return bytes;
+}
+
+function filePrefix(text: string): string {
+  const fault = prefixFault(text);
+  if (fault !== null) throw new InvalidArgumentError(`${fault}.`);
+  return text;
 }
 
 function fileSystems(text: string): string[] {

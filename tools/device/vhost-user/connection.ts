@@ -64,6 +64,8 @@ export const VHOST_USER_FRAMING: Framing = {
 
 export class VhostUserConnection {
   readonly peer: ConnectedPeer;
+  /** How many messages came, by name; of a hostile peer too no more names than the protocol has. */
+  readonly messages = new Map<string, number>();
   readonly #host: ConnectionHost;
   readonly #socket: FramedSocket;
   /** Runs until the front-end has introduced itself. */
@@ -129,6 +131,7 @@ export class VhostUserConnection {
     const { request, flags } = decode(VHOST_USER_HEADER, message.data);
     const handler = MESSAGE_HANDLERS.get(request);
     const name = handler?.name ?? `message ${request}`;
+    this.#count(handler?.name ?? 'unknown');
     const wantsAck = (flags & VHOST_USER_NEED_REPLY_MASK) !== 0 && this.#has(VHOST_USER_PROTOCOL_F_REPLY_ACK);
     try {
       const reply = await this.#run(handler, message);
@@ -152,6 +155,7 @@ export class VhostUserConnection {
    */
   #refuse(request: number, reason: string, ack: boolean): void {
     if (this.closed) return;
+    this.#count('refused');
     if (!ack) {
       this.close(reason);
       return;
@@ -176,6 +180,10 @@ export class VhostUserConnection {
     }
     const reply = await handler.handle({ peer: this.peer, host: this.#host, payload, fds });
     return reply ?? undefined;
+  }
+
+  #count(name: string): void {
+    this.messages.set(name, (this.messages.get(name) ?? 0) + 1);
   }
 
   #has(protocolFeature: number): boolean {
