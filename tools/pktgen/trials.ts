@@ -4,25 +4,17 @@ import { measureMaximum, trialHabits } from './bench-port.ts';
 import type { Generator } from './generator.ts';
 import type { Interrupt } from './interrupt.ts';
 import type { Options } from './options.ts';
+import { outcomeOf } from './outcome.ts';
 import { rateText } from './plan/rate.ts';
 import type { TrialResult } from './result.ts';
-import { type Outcome, type SearchResult, type Step, searchRate } from './search.ts';
+import { type SearchResult, type Step, searchRate } from './search.ts';
 import { flatOut, type Workload } from './workload.ts';
-
-/** Share of a trial that the generator's loop may be away from its CPU. */
-const DISTURBED = 0.0005;
 
 export interface Bench {
   readonly options: Options;
   readonly generator: Generator;
   readonly workload: Workload;
   readonly interrupt: Interrupt;
-}
-
-export function outcomeOf(result: TrialResult): Outcome {
-  const { offered, sent, unsent, received, lost, seconds, latency, stalls } = result;
-  const counts = { offered, sent, unsent, received, lost, seconds };
-  return { ...counts, p99Ns: latency?.p99Ns ?? 0, disturbed: stalls.share > DISTURBED };
 }
 
 /** A trial of `--trial-time` at `pps`; `limit` is the most frames of each stream. */

@@ -50,6 +50,8 @@ export interface LcorePlan {
 const IDLE_MS = 50;
 /** Mbufs of the receiving pool: several bursts. */
 const RX_MBUFS = 512;
+/** More bursts than any ring holds. */
+const STALE_BURSTS = 1024;
 
 class Loop {
   readonly #lcore: LcoreContext<LcorePlan>;
@@ -78,7 +80,7 @@ class Loop {
       clock: this.#clock,
       settings: this.#settings,
       global: this.#global,
-      ticksPerUnit: ticksPerUnit(hz),
+      unitsPerTick: 1 / ticksPerUnit(hz),
     };
     this.#senders = streams.map((plan, i) => {
       const pool = lcore.createPool({ count: 2 * BURST, dataRoom, hugepages });
@@ -120,7 +122,8 @@ class Loop {
   }
 
   #begin(): void {
-    while (this.#lcore.running() && this.#receiver.poll() > 0);
+    // What is left of the trial before; a port that gives packets without end (net_null) gives no end.
+    for (let i = 0; i < STALE_BURSTS && this.#receiver.poll() > 0; i++);
     this.#global.fill(0);
     for (const counters of this.#counters) counters.fill(0);
     const { memory } = this.#lcore.data;
@@ -186,13 +189,17 @@ class Loop {
       this.#senders[i].setInterval(this.#settings[SET_INTERVALS + i]);
   }
 
-  /** Receives until everything is back, or nothing has come for a while. */
+  /** Receives until everything is back, or nothing of ours has come for a while. */
   #drain(): void {
     const { now } = this.#clock;
     let last = now[0];
-    while (this.#lcore.running() && this.#away() > 0 && now[0] - last < this.#settings[SET_DRAIN]) {
+    for (let away = this.#away(); away > 0 && this.#lcore.running(); ) {
       this.#clock.tick();
-      if (this.#receiver.poll() > 0) last = now[0];
+      this.#receiver.poll();
+      const left = this.#away();
+      if (left < away) last = now[0];
+      else if (now[0] - last >= this.#settings[SET_DRAIN]) return;
+      away = left;
     }
   }
 

@@ -35,7 +35,7 @@ export interface ReceiverParts {
   readonly counters: readonly Float64Array[];
   readonly latencies: readonly Float64Array[];
   readonly global: Float64Array;
-  readonly ticksPerUnit: number;
+  readonly unitsPerTick: number;
 }
 
 export class Receiver {
@@ -101,8 +101,8 @@ export class Receiver {
 
   /** HOT. Records the time since `due`, both in units modulo 2^32. */
   #time(stream: number, due: number): void {
-    const { clock, ticksPerUnit, counters, latencies } = this.#parts;
-    const now = clock.now[0] / ticksPerUnit;
+    const { clock, unitsPerTick, counters, latencies } = this.#parts;
+    const now = clock.now[0] * unitsPerTick;
     const late = ((now | 0) - due) | 0;
     const latency = late < 0 ? 0 : late;
     const own = counters[stream];

@@ -39,7 +39,7 @@ export interface SenderParts {
   readonly counters: Float64Array;
   readonly global: Float64Array;
   readonly gaps: Float64Array;
-  readonly ticksPerUnit: number;
+  readonly unitsPerTick: number;
 }
 
 export class StreamSender {
@@ -79,7 +79,8 @@ export class StreamSender {
     const { plan } = this.#parts;
     this.#writer.reset();
     this.#random = new Random(plan.seed);
-    this.#times.set([0, interval, end, Number.NaN, Number.NaN, 0]);
+    // Sums of intervals are not exact: what is due at the end is not due.
+    this.#times.set([0, interval, end - 1, Number.NaN, Number.NaN, 0]);
     this.#packet = 0;
     if (plan.poisson && interval > 0) this.#advance();
     this.#left[0] = Math.min(plan.count, limit);
@@ -132,11 +133,11 @@ export class StreamSender {
 
   /** HOT. */
   #sendDue(): void {
-    const { pool, settings, ticksPerUnit } = this.#parts;
+    const { pool, settings, unitsPerTick } = this.#parts;
     const n = this.#times[INTERVAL] > 0 ? this.#collectDue(settings[SET_MAX_LAG]) : this.#collectAll();
     if (n === 0 || pool.alloc(this.#pkts, n) === 0) return;
     const { ids } = this.#pkts;
-    for (let i = 0; i < n; i++) this.#writer.write(ids[i], (this.#dues[i] / ticksPerUnit) | 0);
+    for (let i = 0; i < n; i++) this.#writer.write(ids[i], (this.#dues[i] * unitsPerTick) | 0);
     this.#left[0] -= n;
     this.#from = 0;
     this.#to = n;
@@ -229,12 +230,12 @@ export class StreamSender {
 
   /** HOT. By how much the time between two frames differs from what it should be. */
   #recordGaps(from: number, to: number): void {
-    const { gaps, ticksPerUnit } = this.#parts;
+    const { gaps, unitsPerTick } = this.#parts;
     const times = this.#times;
     const now = this.#now[0];
     for (let i = from; i < to; i++) {
       const due = this.#dues[i];
-      const error = Math.abs(now - times[LAST_SENT] - (due - times[LAST_DUE])) / ticksPerUnit;
+      const error = Math.abs(now - times[LAST_SENT] - (due - times[LAST_DUE])) * unitsPerTick;
       // Not a number before the first frame.
       if (error >= 0) gaps[bucketOf(error < HISTOGRAM_MAX ? error | 0 : HISTOGRAM_MAX)]++;
       times[LAST_DUE] = due;

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The generator as a library: import { openPktgen } from 'vhost-pci-pmd/pktgen'.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Port } from '../../src/ethdev/port.ts';
+import { native } from '../../src/native.ts';
+import { twoCpus } from '../run/workspace.ts';
+import { Generator } from './generator.ts';
+import { type OpenedPort, openDevice, startLocal } from './local-peer.ts';
+import { outcomeOf } from './outcome.ts';
+import { fault } from './plan/fault.ts';
+import { parseLine } from './plan/rate.ts';
+import type { Stream } from './plan/stream.ts';
+import type { TrialResult } from './result.ts';
+import { type Outcome, type SearchResult, type Step, searchRate } from './search.ts';
+import { flatOut, Workload } from './workload.ts';
+
+export { PmdError } from '../../src/errors.ts';
+export type { Field, Stream } from './plan/stream.ts';
+export type { Counts, GapSummary, LatencySummary, StreamResult, TrialResult } from './result.ts';
+export type { Outcome, SearchResult, Step } from './search.ts';
+
+/** What {@link openPktgen} takes. */
+export interface PktgenOptions {
+  /** An open port, or a device string; without it, a device model and an echoing peer are started. */
+  readonly device?: Port | string;
+  readonly streams: readonly Stream[];
+  /** Of streams without a rate of their own, in equal parts; default '100kpps'. */
+  readonly rate?: string | number;
+  /** What '%' in rates is of; default '10gbps'. */
+  readonly lineRate?: string;
+  /** CPU of the loop; default: the first that this process may use. */
+  readonly cpu?: number;
+  /** CPU of the built-in peer's loop; default: the second. */
+  readonly peerCpu?: number;
+  /** Frames per second above which the built-in peer drops. */
+  readonly dropAbove?: number;
+  readonly seed?: number;
+  readonly hugepages?: boolean;
+}
+
+/** What {@link Pktgen.run} takes. */
+export interface RunOptions {
+  /** Seconds for which frames are due; without it, until halt() or until all streams have their `count`. */
+  readonly seconds?: number;
+  /** Seconds without a frame after which those in flight are lost; default 0.1. */
+  readonly drain?: number;
+  /** Seconds after which an overdue frame is unsent; default 0.01. */
+  readonly maxLag?: number;
+}
+
+/** What {@link Pktgen.search} takes. */
+export interface SearchOptions {
+  /** Largest share of frames that may be lost; default 0 (NDR). */
+  readonly loss?: number;
+  /** Largest share of frames that may be unsent; default 0.001. */
+  readonly unsent?: number;
+  /** Largest 99th percentile of the latency, in nanoseconds. */
+  readonly latencyNs?: number;
+  /** Seconds of a trial; default 2. */
+  readonly trialSeconds?: number;
+  /** Seconds after which no further trial begins; default 120. */
+  readonly timeBound?: number;
+  /** Relative distance of the bounds at which it ends; default 0.005. */
+  readonly precision?: number;
+  /** Called before each trial with its rate in frames per second; false ends the search. */
+  before?(pps: number): boolean | undefined | Promise<boolean | undefined>;
+  /** Called after each trial. */
+  after?(step: Step): void;
+}
+
+/**
+ * A generator on a port: for one thing at a time.
+ *
+ * @example
+ * const pktgen = await openPktgen({ streams: [{ size: 'imix' }], rate: '1mpps' });
+ * const { lost, latency } = await pktgen.run({ seconds: 5 });
+ * await pktgen.close();
+ */
+export class Pktgen {
+  readonly port: Port;
+  readonly #opened: OpenedPort;
+  readonly #generator: Generator;
+  readonly #workload: Workload;
+
+  /** @internal */
+  constructor(opened: OpenedPort, generator: Generator, workload: Workload) {
+    this.port = opened.port;
+    this.#opened = opened;
+    this.#generator = generator;
+    this.#workload = workload;
+  }
+
+  /** Sends, and resolves with the figures once the last frame is back or lost. */
+  async run(options: RunOptions = {}): Promise<TrialResult> {
+    return this.#generator.run(this.#trial(options, this.#workload.pps()));
+  }
+
+  /**
+   * Sends, and gives the totals so far every `period` seconds, the last time with the final figures. To leave
+   * the loop early ends the run.
+   */
+  async *statistics(options: RunOptions = {}, period = 1): AsyncGenerator<TrialResult, void> {
+    this.#generator.begin(this.#trial(options, this.#workload.pps()));
+    try {
+      for (let next = period; !this.#generator.done; await sleep(POLL_MS)) {
+        if (this.#generator.elapsed < next || this.#generator.draining) continue;
+        next += period;
+        yield this.#generator.read();
+      }
+      yield await this.#generator.end();
+    } finally {
+      this.#generator.halt();
+      await this.#generator.end();
+    }
+  }
+
+  /** Changes the rate of the streams without one of their own, also while frames are sent. */
+  setRate(rate: string | number): void {
+    this.#workload.setRate(rate);
+    this.#generator.setRates(this.#workload.pps());
+  }
+
+  /** Ends the run that is under way. */
+  halt(): void {
+    this.#generator.halt();
+  }
+
+  /** The highest rate of all streams together that keeps to the limits, their proportions kept. */
+  async search(options: SearchOptions = {}): Promise<SearchResult> {
+    const { trialSeconds = 2, before, after } = options;
+    const { streams } = this.#workload;
+    const { sent, seconds } = await this.#generator.run(this.#trial({ seconds: 1 }, flatOut(streams)));
+    let ended = false;
+    const trial = async (pps: number): Promise<Outcome> => {
+      ended = (await before?.(pps)) === false;
+      if (ended) return NOTHING;
+      return outcomeOf(
+        await this.#generator.run(this.#trial({ seconds: trialSeconds }, this.#workload.scaled(pps))),
+      );
+    };
+    const limits = {
+      loss: options.loss ?? 0,
+      unsent: options.unsent ?? 0.001,
+      latencyNs: options.latencyNs ?? Number.POSITIVE_INFINITY,
+    };
+    const { precision = 0.005, timeBound = 120 } = options;
+    const plan = { limits, highest: sent / seconds, precision, timeBound };
+    const now = () => (ended ? Number.POSITIVE_INFINITY : performance.now() / 1000);
+    return searchRate(plan, trial, (step) => !ended && after?.(step), now);
+  }
+
+  /** Ends everything that was started for it; a port that was given stays open. */
+  async close(): Promise<void> {
+    await this.#generator.close().catch(() => {});
+    await this.#opened.close();
+  }
+
+  #trial(
+    { seconds = Number.POSITIVE_INFINITY, drain = 0.1, maxLag = 0.01 }: RunOptions,
+    pps: readonly number[],
+  ) {
+    return { seconds, drain, maxLag, pps };
+  }
+}
+
+const POLL_MS = 10;
+const LINK_WAIT_MS = 10_000;
+const LONGEST_MS = 2 ** 31 - 1;
+const MACS = { srcMac: '02:00:00:00:00:02', dstMac: '02:00:00:00:00:01' };
+const NOTHING: Outcome = {
+  ...{ offered: 0, sent: 0, unsent: 0, received: 0, lost: 0, seconds: 1 },
+  ...{ p99Ns: 0, disturbed: false },
+};
+
+/**
+ * Opens a generator. Throws VPCI_ARGUMENT for a stream that is wrong, naming it, VPCI_NO_TRAFFIC if the link
+ * does not come up, or what openPort() and launch() throw.
+ */
+export async function openPktgen(options: PktgenOptions): Promise<Pktgen> {
+  const { device, streams, rate = '100kpps', lineRate = '10gbps', seed = 1, hugepages = false } = options;
+  const workload = Workload.of(streams, {
+    rate,
+    line: parseLine(lineRate),
+    where: 'streams',
+    macs: MACS,
+    seed,
+  });
+  if (workload.needsMaximum) throw fault('rate', "'%max' is the command's: measure with rate 'max' first");
+  const [first, second] = twoCpus(native.getAffinity());
+  const opened = await openedPort(device, {
+    ...{ cpu: options.peerCpu ?? second, mode: 'echo', queueSize: 256, hugepages, maxRunMs: LONGEST_MS },
+    dropAbove: options.dropAbove,
+  });
+  try {
+    const cpu = options.cpu ?? first;
+    const generator = new Generator({ port: opened.port, streams: workload.streams, cpu, hugepages });
+    await generator.ready;
+    return new Pktgen(opened, generator, workload);
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+async function openedPort(
+  device: Port | string | undefined,
+  local: Parameters<typeof startLocal>[0],
+): Promise<OpenedPort> {
+  if (device === undefined) return startLocal(local);
+  if (typeof device === 'string') return openDevice(device, LINK_WAIT_MS);
+  return { port: device, children: [], close: async () => {} };
+}

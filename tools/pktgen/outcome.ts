@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a search looks at of a trial.
+import type { TrialResult } from './result.ts';
+import type { Outcome } from './search.ts';
+
+/** Share of a trial that the generator's loop may be away from its CPU. */
+const DISTURBED = 0.0005;
+
+export function outcomeOf(result: TrialResult): Outcome {
+  const { offered, sent, unsent, received, lost, seconds, latency, stalls } = result;
+  const counts = { offered, sent, unsent, received, lost, seconds };
+  return { ...counts, p99Ns: latency?.p99Ns ?? 0, disturbed: stalls.share > DISTURBED };
+}
