@@ -177,7 +177,7 @@ const CODES = {
     VPCI_BENCH_REPORT: ['the file is not the report of such a run', 'name the report.json of one'],
     VPCI_NO_DPDK: ['dpdk-testpmd is not installed', 'install the packages that the message names'],
     VPCI_NO_OVS: ['Open vSwitch with DPDK is not installed', 'install the package that the message names'],
-    VPCI_NO_HUGEPAGES: [
+    VPCI_FEW_HUGEPAGES: [
       'the comparison needs more free hugepages than there are',
       'reserve them as root, as the message says',
     ],

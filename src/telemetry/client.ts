@@ -2,15 +2,22 @@
 // One client of the telemetry socket. It may send anything at any speed and read nothing: at most one reply
 // waits for it, and while that waits, its requests stay in the kernel.
 import { type FdWatcher, native } from '../native.ts';
-import { type CommandTable, MAX_REQUEST } from './commands.ts';
-import { replyText } from './reply.ts';
+import { MAX_REQUEST } from './commands.ts';
 
 /** Pause before a reply is tried again that found the client's queue full. */
 const RETRY_MS = 20;
 
+/** What a protocol says to a client. */
+export interface Service {
+  /** The first message; null if the client speaks first. */
+  readonly greeting: string | null;
+  /** The answer to a request; null for none. */
+  answer(request: string): string | null;
+}
+
 export class TelemetryClient {
   readonly #fd: number;
-  readonly #commands: CommandTable;
+  readonly #service: Service;
   readonly #onClosed: (client: TelemetryClient) => void;
   readonly #request = Buffer.alloc(MAX_REQUEST);
   #watcher: FdWatcher | null = null;
@@ -18,11 +25,12 @@ export class TelemetryClient {
   #closed = false;
 
   /** Owns the descriptor. */
-  constructor(fd: number, commands: CommandTable, onClosed: (client: TelemetryClient) => void) {
+  constructor(fd: number, service: Service, onClosed: (client: TelemetryClient) => void) {
     this.#fd = fd;
-    this.#commands = commands;
+    this.#service = service;
     this.#onClosed = onClosed;
-    this.#send(JSON.stringify(commands.info()));
+    if (service.greeting === null) this.#attempt(() => this.#listen());
+    else this.#send(service.greeting);
   }
 
   get closed(): boolean {
@@ -76,8 +84,8 @@ export class TelemetryClient {
       this.close();
       return;
     }
-    const { key, value } = this.#commands.answer(this.#request.toString('utf8', 0, received.bytes));
-    this.#send(replyText(key, value));
+    const answer = this.#service.answer(this.#request.toString('utf8', 0, received.bytes));
+    if (answer !== null) this.#send(answer);
   }
 
   /** A client that is gone ends this connection and nothing else. */

@@ -113,6 +113,53 @@ describe('the telemetry socket', () => {
   });
 });
 
+describe('the socket before version 2', () => {
+  const legacy = {
+    ports: () => [{ port: 0, stats: [{ name: 'rx_good_packets', value: 7 }] }],
+    global: () => [],
+  };
+  const open = () => {
+    const server = new TelemetryServer({ commands: [], legacy });
+    servers.push(server);
+    return join(runtime.path, 'dpdk/rte/telemetry');
+  };
+
+  it('connects back to a client that names its socket, as collectd does', async () => {
+    const path = open();
+    const own = join(runtime.path, 'client');
+    const listening = native.unixListen(own, {}, true);
+    const sender = new TestClient(path);
+    sender.send(`{"action":1,"command":"clients","data":{"client_path":"${own}"}}`);
+    let fd = -1;
+    await expect.poll(() => (fd = native.unixAccept(listening))).toBeGreaterThan(0);
+    const client = TestClient.of(fd);
+    client.send('{"action":0,"command":"ports_all_stat_values","data":null}');
+    expect(await client.read()).toBe(
+      '{"status_code": "Status OK: 200", "data": [{"port":0,"stats":[{"name":"rx_good_packets","value":7}]}]}',
+    );
+    client.send('{"action":0,"command":"global_stat_values","data":null}');
+    expect(JSON.parse(await client.read())).toEqual({ status_code: 'Status OK: 200', data: [] });
+    sender.send(`{"action":2,"command":"clients","data":{"client_path":"${own}"}}`);
+    for (const one of [client, sender]) one.close();
+    native.close(listening);
+  });
+
+  it.each([
+    ['x', 'Unknown'],
+    ['[]', 'Unknown'],
+    ['{"action":0,"command":"nope","data":null}', 'Invalid Argument 404'],
+    ['{"action":0,"command":"ports_all_stat_values","data":{}}', 'Invalid Argument 404'],
+    ['{"action":1,"command":"clients","data":{"client_path":"/nowhere"}}', 'Invalid Argument 404'],
+    ['{"action":1,"command":"clients","data":null}', 'Invalid Argument 404'],
+    ['{}', 'Invalid Argument 404'],
+  ])('refuses %s', async (request, cause) => {
+    const client = new TestClient(open());
+    client.send(request);
+    expect(JSON.parse(await client.read())).toEqual({ status_code: `Status Error: ${cause}`, data: null });
+    client.close();
+  });
+});
+
 describe('a hostile client', () => {
   it('sends a thousand requests of any bytes and sizes, and each is answered with JSON', async () => {
     const { path } = serve();

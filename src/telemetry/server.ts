@@ -1,100 +1,62 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The telemetry socket of this process, on its event loop: poll loops are in other threads and never wait
-// for it.
-import { unlinkSync } from 'node:fs';
+// The telemetry sockets of this process: version 2 and, where the name is free, the older one.
 import { join } from 'node:path';
 import { failedTo, PmdError } from '../errors.ts';
-import { type FdWatcher, native } from '../native.ts';
-import { TelemetryClient } from './client.ts';
+import { native } from '../native.ts';
 import { CommandTable, type TelemetryCommand } from './commands.ts';
+import { LEGACY_NAME, type LegacyStats, legacyService } from './legacy.ts';
+import { replyText } from './reply.ts';
 import { DEFAULT_PREFIX, makeRuntimeFolder, runtimeFolder, SOCKET_NAME } from './socket-path.ts';
+import { SocketServer } from './socket-server.ts';
 
-/** More are closed at once, as by DPDK. */
-const MAX_CLIENTS = 10;
 /** Processes of one prefix. */
 const MAX_INSTANCES = 100;
-/** Pause when this process has no descriptor left: the socket stays readable meanwhile. */
-const RETRY_MS = 100;
-/** Connections taken before other work has its turn. */
-const ACCEPTS = 16;
 
 export interface TelemetryOptions {
   /** --file-prefix. */
   readonly prefix?: string;
   readonly commands: readonly TelemetryCommand[];
+  /** What the older socket says; without it there is none. */
+  readonly legacy?: LegacyStats;
 }
 
 export class TelemetryServer {
-  /** Of the socket. */
+  /** Of the socket of version 2. */
   readonly path: string;
-  readonly #fd: number;
-  #watcher: FdWatcher | null = null;
-  #retry: NodeJS.Timeout | null = null;
-  readonly #commands: CommandTable;
-  readonly #clients = new Set<TelemetryClient>();
-  readonly #atExit = () => this.#removeFile();
-  #closed = false;
+  readonly #servers: SocketServer[] = [];
 
   /** Listens. Throws a PmdError if there is no place for the socket. */
-  constructor({ prefix = DEFAULT_PREFIX, commands }: TelemetryOptions) {
+  constructor({ prefix = DEFAULT_PREFIX, commands, legacy }: TelemetryOptions) {
     const folder = runtimeFolder(prefix);
     makeRuntimeFolder(folder);
-    [this.#fd, this.path] = listen(folder);
-    this.#commands = new CommandTable(commands);
-    this.#watch();
-    process.on('exit', this.#atExit);
+    const table = new CommandTable(commands);
+    const [fd, path] = listen(folder);
+    this.path = path;
+    const greeting = JSON.stringify(table.info());
+    const answer = (request: string) => {
+      const { key, value } = table.answer(request);
+      return replyText(key, value);
+    };
+    this.#servers.push(new SocketServer(fd, path, { greeting, answer }));
+    if (legacy) this.#openLegacy(join(folder, LEGACY_NAME), legacy);
   }
 
   /** May be called twice. */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    process.off('exit', this.#atExit);
-    this.#watcher?.close();
-    if (this.#retry) clearTimeout(this.#retry);
-    this.#removeFile();
-    native.close(this.#fd);
-    for (const client of [...this.#clients]) client.close();
+    for (const server of this.#servers) server.close();
   }
 
-  #accept(): void {
-    for (let i = 0; i < ACCEPTS; i++) {
-      const fd = this.#next();
-      if (fd < 0) return;
-      if (this.#clients.size >= MAX_CLIENTS) native.close(fd);
-      else this.#welcome(fd);
-    }
-  }
-
-  #welcome(fd: number): void {
-    const client = new TelemetryClient(fd, this.#commands, (gone) => this.#clients.delete(gone));
-    if (!client.closed) this.#clients.add(client);
-  }
-
-  /** -1 for none, or if this process is out of descriptors: then the clients wait. */
-  #next(): number {
+  /** Only the first process of a prefix has it, as it has one name. */
+  #openLegacy(path: string, stats: LegacyStats): void {
+    let fd: number;
     try {
-      return native.unixAccept(this.#fd);
+      fd = native.unixListen(path, {}, true);
     } catch {
-      this.#watcher?.close();
-      this.#watcher = null;
-      this.#retry = setTimeout(() => this.#watch(), RETRY_MS);
-      this.#retry.unref();
-      return -1;
+      return;
     }
-  }
-
-  #watch(): void {
-    this.#watcher = native.watchFd(this.#fd, () => this.#accept());
-    this.#watcher.unref();
-  }
-
-  #removeFile(): void {
-    try {
-      unlinkSync(this.path);
-    } catch {
-      // Somebody else has removed it.
-    }
+    const service = legacyService(stats, (client) => server.adopt(client, service));
+    const server: SocketServer = new SocketServer(fd, path, service);
+    this.#servers.push(server);
   }
 }
 

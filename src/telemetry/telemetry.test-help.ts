@@ -26,8 +26,13 @@ export class TestClient {
   readonly fd: number;
   readonly #into = new Uint8Array(65_536);
 
-  constructor(path: string) {
-    this.fd = native.unixConnect(path, true);
+  constructor(path: string | number) {
+    this.fd = typeof path === 'number' ? path : native.unixConnect(path, true);
+  }
+
+  /** Of a connection that exists. */
+  static of(fd: number): TestClient {
+    return new TestClient(fd);
   }
 
   /** The next message; '' when the server has closed the connection. */

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // testpmd's telemetry: the socket that DPDK's clients look for, and the metrics page, with what this session
 // knows.
+import { ports } from '../drivers/registry.ts';
 import type { TelemetryCommand } from '../telemetry/commands.ts';
 import { ealCommands, type LcoreState } from '../telemetry/eal-commands.ts';
 import { ethdevCommands } from '../telemetry/ethdev-commands.ts';
+import type { LegacyPort } from '../telemetry/legacy.ts';
 import { MetricsServer } from '../telemetry/metrics-server.ts';
 import { portMetrics } from '../telemetry/port-metrics.ts';
 import { TelemetryServer } from '../telemetry/server.ts';
@@ -30,7 +32,7 @@ export async function openTelemetry(
 
 function openSocket(eal: EalSettings, commands: TelemetryCommand[], { output }: Session): void {
   try {
-    new TelemetryServer({ prefix: eal.filePrefix, commands });
+    new TelemetryServer({ prefix: eal.filePrefix, commands, legacy: { ports: portStats, global: () => [] } });
   } catch (error) {
     if (eal.telemetry === 'on') throw error;
     output.complain(`TELEMETRY: no socket: ${(error as Error).message}`);
@@ -56,6 +58,13 @@ function sessionCommands(session: Session, lcores: Lcores, args: readonly string
     }),
   ];
 }
+
+/** Every statistic of every port, as DPDK's metrics library has them. */
+const portStats = (): LegacyPort[] =>
+  ports().map((port) => ({
+    port: port.id,
+    stats: [...port.xstats()].map(([name, value]) => ({ name, value })),
+  }));
 
 const byId = (a: LcoreState, b: LcoreState): number => a.id - b.id;
 
