@@ -162,11 +162,12 @@ describe('the prompt', () => {
     expect(await cli.say('help')).toContain(
       '    help control                    : Start and stop forwarding.\n',
     );
-    expect(await cli.say('set verbose 1')).toBe('set verbose 1 has no effect: packets are not dumped\n');
+    expect(await cli.say('set verbose 1')).toBe('Change verbose level from 0 to 1\n');
+    expect(await cli.say('set verbose 0')).toBe('Change verbose level from 1 to 0\n');
     expect(await cli.say('foo')).toBe('Command not found\n');
     expect(await cli.say('show port')).toBe('Bad arguments\n');
     expect(await cli.say('help foo')).toBe(
-      'Bad arguments: the sections are control, display, config, ports, devices, all\n',
+      'Bad arguments: the sections are control, display, config, ports, filters, traffic_management, devices, drivers, all\n',
     );
     for (const [line, complaint] of [
       ['set burst 1000', 'nb pkt per burst: 1000 > 512 (maximum packet per burst)  ignored\n'],
@@ -183,6 +184,53 @@ describe('the prompt', () => {
     await cli.say('start tx_first 3');
     await forwards();
     await cli.say('stop');
+    cli.end();
+    expect(await cli.exit).toBe(0);
+  });
+
+  it('changes packets of txonly at once, and refuses what would change the streams', async () => {
+    cli = new Cli([...TWO, '--', '-i', '--forward-mode=txonly']);
+    await cli.say('start');
+    const average = async () => {
+      await cli.say('clear port stats all');
+      const text = await cli.say('show port stats 0');
+      const [, packets, bytes] = /TX-packets: (\d+).*TX-bytes: +(\d+)/.exec(text) ?? [];
+      return Number(bytes) / Number(packets);
+    };
+    while ((await average()) !== 64);
+    expect(await cli.say('set txpkts 512')).toBe('');
+    while ((await average()) !== 512);
+    expect(await cli.say('set burst 8')).toBe('Number of packets per burst set to 8\n');
+    for (const line of ['set nbcore 1', 'set portlist 0', 'set corelist 1']) await cli.say(line);
+    await cli.complains(
+      'Please stop forwarding first\nPlease stop forwarding first\nPlease stop forwarding first\n',
+    );
+    expect(await cli.say('stop')).toContain('Done.');
+    cli.end();
+    expect(await cli.exit).toBe(0);
+  });
+
+  it('prints packets, queues and offloads, and sets the MTU', async () => {
+    cli = new Cli([...TWO, '--', '-i', '--burst=4']);
+    await cli.say('set verbose 3');
+    cli.write('start\n');
+    await cli.until(
+      /port 0\/queue 0: received \d packets\n {2}src=00:00:00:00:00:00 - dst=00:00:00:00:00:00 - pool=mb_pool_0 - type=0x0000 - length=64 - nb_segs=1 - sw ptype: L2_ETHER {2}- l2_len=14 - Receive queue=0x0\n {2}ol_flags: RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN RTE_MBUF_F_RX_OUTER_L4_CKSUM_UNKNOWN \n/,
+    );
+    await cli.until(/port 1\/queue 0: sent \d packets\n/);
+    cli.write('stop\n');
+    await cli.until('\nDone.\n');
+    await cli.until(/testpmd> $/);
+    expect(await cli.say('show rxq info 0 0')).toMatch(
+      /Infos for port 0 , RX queue 0[\s\S]*Rx queue state: started\nNumber of RXDs: 0\n/,
+    );
+    expect(await cli.say('show port 0 tx_offload capabilities')).toContain(
+      'Tx Offloading Capabilities of port 0 :\n  Per Queue :\n  Per Port  :',
+    );
+    expect(await cli.say('show port 0 rx_offload configuration')).toContain('  Queue[ 0] : SCATTER\n');
+    expect(await cli.say('port config mtu 0 1400')).toBe('');
+    expect(await cli.say('show port info 0')).toContain('MTU: 1400\n');
+    expect(await cli.say('port config mtu 0 99999')).toBe('Bad arguments\n');
     cli.end();
     expect(await cli.exit).toBe(0);
   });

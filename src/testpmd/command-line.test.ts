@@ -26,6 +26,28 @@ describe('the command line', () => {
     );
   });
 
+  it("accepts the options of DPDK users' scripts, and says which have no effect", () => {
+    const { settings } = parse(
+      '-a 0:0.0 -v -- -i --tx-offloads=0x0 --rx-offloads=0x2000 --enable-hw-vlan-strip --max-pkt-len=1518 --coremask=0x2',
+    );
+    expect(settings.coreList).toEqual([1]);
+    expect(settings.notes).toEqual([
+      '--rx-offloads has no effect: a port has the offloads that show port N tx_offload lists',
+      '--enable-hw-vlan-strip has no effect: no port here has it',
+      '--max-pkt-len has no effect: a port receives what its peer sends',
+    ]);
+    expect(parse('-a 0:0.0 -v --').eal).toMatchObject({ allowed: [], version: false, showVersion: true });
+    expect(() => parse('--proc-type=secondary --')).toThrow('ports belong to one process');
+  });
+
+  it('takes a beginning that only one option has, as getopt_long does', () => {
+    expect(parse('--lcore=0-1 -- --stats 2 --forward-mod=mac').settings).toMatchObject({
+      statsPeriod: 2,
+      mode: 'mac',
+    });
+    expect(() => parse('-- --cmdline=f')).toThrow('did you mean --cmdline-file or --cmdline-file-noecho?');
+  });
+
   it('sets the setting of every option', () => {
     const { settings } = parse(
       '-- --forward-mode=macswap --stats-period 2 --tx-first --txpkts=64,200 --nb-ports=1 --portmask=0x5 ' +
@@ -72,10 +94,10 @@ describe('the command line', () => {
     ['--foo', "unknown option '--foo', see --help: EAL options go before --, testpmd options after it"],
     ['-z', "unknown option '-z', see --help: EAL options go before --, testpmd options after it"],
     ['--vdve net_null0', "unknown option '--vdve': did you mean --vdev?"],
-    ['--lcore=0-1', "unknown option '--lcore': did you mean --lcores?"],
-    ['-- --forward-mod=io', "unknown option '--forward-mod': did you mean --forward-mode?"],
     ['-- --forwrad-mode io', "unknown option '--forwrad-mode': did you mean --forward-mode?"],
-    ['-- --stats 2', "unknown option '--stats': did you mean --stats-period?"],
+    ['-w 0000:00:04.0', "option '-w' has gone from DPDK: use -a"],
+    ['--master-lcore 0', "option '--master-lcore' has gone from DPDK: use --main-lcore"],
+    ['-- --txqflags=0xf00', "option '--txqflags' has gone from DPDK: use --tx-offloads"],
     ['-- --cmdline=f', "unknown option '--cmdline': did you mean --cmdline-file or --cmdline-file-noecho?"],
     [
       '--stats-perod 1 -- -i',
@@ -103,8 +125,8 @@ describe('the command line', () => {
     // regression: it was accepted, and the lcore then failed to create its pool
     ['-- --mbuf-size=65473', "option '--mbuf-size': '65473' is not a whole number from 192 to 65472"],
     [
-      '-- --forward-mode=csum',
-      "option '--forward-mode': 'csum' is not one of io, mac, macswap, rxonly, txonly",
+      '-- --forward-mode=frob',
+      "option '--forward-mode': 'frob' is not one of io, mac, macswap, rxonly, txonly",
     ],
     ['-- --port-topology=ring', "'ring' is not one of paired, chained, loop"],
     ['-- --rx-interrupt=maybe', "option '--rx-interrupt': 'maybe' is not one of off, on, adaptive"],

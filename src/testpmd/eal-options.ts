@@ -16,6 +16,8 @@ const accepted = (names: string, arg?: string): Row[] =>
 
 function allowDevice(eal: EalSettings, value: string, name: string): void {
   const [address = ''] = value.split(',');
+  // DPDK's idiom for no PCI device at all.
+  if (/^(0000:)?0{1,2}:0{1,2}\.0$/.test(address)) return;
   if (parsePciAddress(address) === null) {
     throw new UsageError(`option '${name} ${value}': '${address}' is not a PCI address such as 0000:00:04.0`);
   }
@@ -126,15 +128,21 @@ export const ealOptions: readonly Row[] = [
   },
   {
     long: ['version'],
-    short: 'v',
     help: 'show the version and exit',
     apply: (eal) => {
       eal.version = true;
     },
   },
-  { short: 'n', arg: 'N' },
-  { short: 'm', arg: 'MB' },
-  { short: 'r', arg: 'N' },
+  {
+    short: 'v',
+    help: 'print the version and go on',
+    apply: (eal) => {
+      eal.showVersion = true;
+    },
+  },
+  { long: ['memory-channels'], short: 'n', arg: 'N' },
+  { long: ['memory-size'], short: 'm', arg: 'MB' },
+  { long: ['memory-ranks'], short: 'r', arg: 'N' },
   { long: ['block'], short: 'b', arg: 'BDF' },
   { long: ['driver-path'], short: 'd', arg: 'PATH' },
   { long: ['no-auto-probing'], short: 'A' },
@@ -142,7 +150,17 @@ export const ealOptions: readonly Row[] = [
     'no-pci auto-probing in-memory legacy-mem single-file-segments match-allocations no-shconf no-hpet',
   ),
   ...accepted('create-uio-dev'),
-  ...accepted('proc-type iova-mode huge-dir base-virtaddr log-level pagesz-mem', 'X'),
+  {
+    long: ['proc-type'],
+    arg: 'TYPE',
+    apply: (_, value, name) => {
+      if (value !== 'secondary') return;
+      throw new UsageError(
+        `option '${name} secondary': ports belong to one process; attach by its socket, see --telemetry`,
+      );
+    },
+  },
+  ...accepted('iova-mode huge-dir base-virtaddr log-level pagesz-mem', 'X'),
   ...accepted('numa-mem socket-mem numa-limit socket-limit', 'X'),
   ...accepted('force-max-simd-bitwidth vfio-intr vfio-vf-token mbuf-pool-ops-name', 'X'),
   ...accepted('huge-unlink huge-worker-stack log-color log-timestamp syslog', '[X]'),

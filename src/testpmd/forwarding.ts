@@ -76,10 +76,10 @@ export class Forwarding {
 
   /** How the streams of `ports` would be assigned to lcores now. */
   plan(ports: readonly Port[]): LcoreStreams[] {
-    const { rxQueues, txQueues, topology, nbCores } = this.#settings;
+    const { rxQueues, txQueues, topology, nbCores, coreList } = this.#settings;
     const ids = ports.map((port) => port.id);
     const streams = makeStreams(ids, Math.min(rxQueues, txQueues), topology);
-    const cores = this.#places.slice(0, nbCores).map((place) => place.id);
+    const cores = (coreList ?? this.#places.map((place) => place.id)).slice(0, nbCores);
     return assignStreams(streams, cores);
   }
 
@@ -147,6 +147,19 @@ export class Forwarding {
     this.#output.print(this.statsText([]));
     this.#output.print('\nDone.');
     return true;
+  }
+
+  /**
+   * Settings of the run have changed: its lcores start again with them, and the statistics go on. So no loop
+   * has to look for changes.
+   */
+  async apply(): Promise<void> {
+    const run = this.#run;
+    if (!this.#running || run === null) return;
+    const ending = this.#lcores;
+    this.#lcores = [];
+    await Promise.allSettled(ending.map((lcore) => lcore.stop()));
+    await this.#launch(run, 0);
   }
 
   /** Forward statistics of the current or last run; all zero for `ports` if there has been none. */
@@ -234,8 +247,11 @@ export class Forwarding {
           index: index++,
           rxPort,
           txPort,
+          rxId: stream.rxPort,
+          txId: stream.txPort,
           txMac,
           peerMac: peerMac(this.#settings, stream.txPort),
+          csum: this.#settings.csum.get(stream.txPort),
         };
       });
       const counters = run.counters.buffer as SharedArrayBuffer;
@@ -248,8 +264,9 @@ export class Forwarding {
   #runPlan(txFirst: number): RunPlan {
     const s = this.#settings;
     return {
-      mode: s.mode,
+      mode: this.#run?.mode ?? s.mode,
       burst: s.burst,
+      verbose: s.verbose,
       retries: s.retry ? s.burstTxRetries : 0,
       retryDelay: s.burstTxDelay,
       txSegments: s.txSegments,

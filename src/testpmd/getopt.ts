@@ -56,7 +56,25 @@ export function applyOptions<T>(
   }
 }
 
+/** Options that went from DPDK, with those of today. */
+export const GONE: Readonly<Record<string, string>> = {
+  '-w': 'use -a',
+  '--pci-whitelist': 'use --allow',
+  '--pci-blacklist': 'use --block',
+  '--master-lcore': 'use --main-lcore',
+  '--txqflags': 'use --tx-offloads',
+  '--disable-hw-vlan': 'tags are left alone unless --enable-hw-vlan asks for more',
+  '--disable-hw-vlan-filter': 'tags are left alone unless --enable-hw-vlan-filter asks for more',
+  '--disable-hw-vlan-strip': 'tags are left alone unless --enable-hw-vlan-strip asks for more',
+  '--crc-strip': 'checksums of frames are always stripped',
+  '--enable-rss-ip': 'use --rss-ip',
+  '--tx-queue-stats-mapping': 'use show port xstats',
+  '--rx-queue-stats-mapping': 'use show port xstats',
+  '--pkt-filter-mode': 'there are flow rules instead',
+};
+
 function explain(option: string, here: readonly Named[], { rows, place, order }: Elsewhere): string {
+  if (option in GONE) return `option '${option}' has gone from DPDK: ${GONE[option]}`;
   const there = namesOf(rows);
   if (there.includes(option)) return `option '${option}' belongs ${place}`;
   const ours = namesOf(here);
@@ -97,11 +115,19 @@ function applyAll<T>(rows: readonly OptionRow<T>[], args: readonly string[], tar
 function applyLong<T>(rows: readonly OptionRow<T>[], arg: string, rest: string[], target: T): void {
   const equals = arg.indexOf('=');
   const name = equals < 0 ? arg : arg.slice(0, equals);
-  const row = rows.find((candidate) => candidate.long?.includes(name.slice(2)));
+  const row = longRow(rows, name.slice(2));
   if (!row) throw new UnknownOption(name);
   const given = equals < 0 ? undefined : arg.slice(equals + 1);
   if (row.arg === undefined && given !== undefined) throw new UsageError(`option '${name}' takes no value`);
   apply(row, name, given ?? (needsValue(row) ? next(name, rest) : ''), target);
+}
+
+/** As getopt_long, takes a beginning that only one option has. */
+function longRow<T>(rows: readonly OptionRow<T>[], name: string): OptionRow<T> | undefined {
+  const exact = rows.find((candidate) => candidate.long?.includes(name));
+  if (exact || name === '') return exact;
+  const begun = rows.filter((candidate) => candidate.long?.some((long) => long.startsWith(name)));
+  return begun.length === 1 ? begun[0] : undefined;
 }
 
 function applyShort<T>(rows: readonly OptionRow<T>[], arg: string, rest: string[], target: T): void {

@@ -7,6 +7,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { allowMemoryFileSystems } from '../bus/memory-files.ts';
 import { hurryVfioUser } from '../bus/vfio-user-client.ts';
 import { oneLine, PmdError } from '../errors.ts';
+import type { Port } from '../ethdev/port.ts';
 import { exitProcess } from '../lcore/launch.ts';
 import { native } from '../native.ts';
 import { standardOutput } from '../output/text-writer.ts';
@@ -39,11 +40,15 @@ async function main(args: readonly string[]): Promise<void> {
     await output.settled();
     return;
   }
+  // pgrep -f finds it by its name, and ps shows its options, as with a program of its own.
+  process.title = [NAME, ...args].join(' ');
   const lcores = chooseLcores(line.eal, native.getAffinity());
   const { settings } = line;
   if (settings.nbCores > lcores.forwarding.length) {
     throw new UsageError(`option '--nb-cores': nb-cores should be > 0 and <= ${lcores.forwarding.length}`);
   }
+  const missing = settings.coreList?.find((id) => !lcores.forwarding.some((place) => place.id === id));
+  if (missing !== undefined) throw new UsageError(`option '--coremask': lcore ${missing} not enabled`);
   const session = new Session(settings, lcores.forwarding, output);
   watchSignals(session);
   standardOutput().stdout.onReaderGone(() => leave(session));
@@ -88,7 +93,8 @@ async function openDevices(session: Session, devices: readonly string[]): Promis
   }
 }
 
-function sayHello({ settings }: CommandLine): void {
+function sayHello({ eal, settings }: CommandLine): void {
+  if (eal.showVersion) output.complain(`EAL: RTE Version: '${NAME} ${packageVersion()}'`);
   output.complain(`EAL: Detected CPU lcores: ${native.getAffinity().length}`);
   output.complain('EAL: Detected NUMA nodes: 1');
   if (settings.interactive) output.print('Interactive-mode selected');
@@ -105,6 +111,7 @@ function sayHello({ settings }: CommandLine): void {
   if (settings.rxDescriptors + settings.txDescriptors > 0) {
     output.complain('Note: --rxd and --txd have no effect: the peer chooses its ring sizes');
   }
+  for (const note of settings.notes) output.complain(`Note: ${note}`);
   if (settings.commandFile !== null)
     output.print(oneLine(`CLI commands to be read from ${settings.commandFile}`));
 }
@@ -201,10 +208,23 @@ async function runAlone(session: Session): Promise<void> {
 
 function showStatistics(session: Session): void {
   if (session.settings.statsPeriod === 0 || session.quitting) return;
-  const blocks = session.ports.forwarding.map((port) => session.ports.statsText(port));
+  const { displayXstats } = session.settings;
+  const blocks = session.ports.forwarding.map((port) =>
+    [session.ports.statsText(port), ...chosenXstats(port, displayXstats)].join('\n'),
+  );
   session.output.print(
     `${CLEAR_SCREEN}\nPort statistics ====================================${blocks.join('\n')}`,
   );
+}
+
+/** --display-xstats */
+function chosenXstats(port: Port, names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  const xstats = port.xstats();
+  return names.flatMap((name) => {
+    const value = xstats.get(name);
+    return value === undefined ? [] : [`${name}: ${value}`];
+  });
 }
 
 try {

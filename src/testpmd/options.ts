@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The options after `--`: testpmd's own.
+import { readFileSync } from 'node:fs';
 import { UDP_FRAME_HEADERS } from '../packet/frames.ts';
 import { macBytes } from '../packet/mac.ts';
 import { engineNames } from './fwd/engines.ts';
 import { type OptionRow, UsageError, wholeNumber } from './getopt.ts';
+import { notedOptions } from './noted-options.ts';
 import {
   MAX_BURST,
   MAX_MBUF_SIZE,
@@ -155,8 +157,49 @@ export const testpmdOptions: readonly Row[] = [
     'socket-num mbcache mp-alloc numa-mem port-numa-config ring-numa-config print-event mask-event',
     'X',
   ),
+  {
+    long: ['coremask'],
+    arg: 'MASK',
+    help: 'forwarding lcores, as a hexadecimal mask (default: the first)',
+    apply: (settings, value, name) => {
+      settings.coreList = maskBits(name, value, 'lcores');
+      settings.nbCores = settings.coreList.length;
+    },
+  },
+  {
+    long: ['eth-peers-configfile'],
+    arg: 'FILE',
+    help: 'as --eth-peer, from a file: the MAC address of port 0 in the first line, and so on',
+    apply: (settings, value) => {
+      for (const [port, mac] of peersOf(value).entries()) settings.ethPeers.set(port, mac);
+    },
+  },
+  {
+    long: ['display-xstats'],
+    arg: 'NAME[,NAME]',
+    help: 'also show these extended statistics with --stats-period',
+    apply: (settings, value) => {
+      settings.displayXstats = value.split(',');
+    },
+  },
+  numeric('num-procs', 'procs', [1, 1], 'number of processes that share the ports: 1'),
+  numeric('proc-id', 'procId', [0, 0], 'number of this process: 0'),
+  ...notedOptions,
   ...accepted('rxpt rxht rxwt rxfreet txpt txht txwt txfreet txrst', 'N'),
 ];
+
+/** The MAC addresses in a file, one on each line. */
+function peersOf(path: string): string[] {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UsageError(`option '--eth-peers-configfile': ${(error as Error).message}`);
+  }
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  for (const line of lines) macBytes(line.trim());
+  return lines.map((line) => line.trim().toUpperCase());
+}
 
 function commandFile(long: string, echo: boolean, help: string): Row {
   return {
@@ -182,8 +225,12 @@ function ports(long: string, arg: string, parse: (name: string, value: string) =
 }
 
 function maskPorts(name: string, value: string): number[] {
+  return maskBits(name, value, 'ports');
+}
+
+function maskBits(name: string, value: string, what: string): number[] {
   const mask = /^(0x)?[0-9a-f]{1,8}$/i.test(value) ? Number.parseInt(value.replace(/^0x/i, ''), 16) : 0;
-  if (mask === 0) throw new UsageError(`option '${name}': '${value}' is not a hexadecimal mask of ports`);
+  if (mask === 0) throw new UsageError(`option '${name}': '${value}' is not a hexadecimal mask of ${what}`);
   return Array.from({ length: 32 }, (_, id) => id).filter((id) => (mask >>> id) & 1);
 }
 

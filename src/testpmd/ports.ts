@@ -26,6 +26,8 @@ export interface PortsHost {
 export class Ports {
   /** Ports whose promiscuous mode was switched off; only recorded, since these ports do not filter. */
   readonly notPromiscuous = new Set<number>();
+  /** The same for allmulticast mode. */
+  readonly notAllmulticast = new Set<number>();
   readonly #host: PortsHost;
   readonly #configured = new WeakSet<Port>();
   readonly #samples = new Map<number, StatsSample>();

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Settings made by the command line and the `set` commands. Defaults are testpmd's.
+
 import type { LcorePlace } from '../lcore/lcore-list.ts';
 import type { MetricsAddress } from '../telemetry/metrics-server.ts';
 import { DEFAULT_PREFIX } from '../telemetry/socket-path.ts';
+import type { CsumPlan } from './fwd/engine.ts';
 
 export const MAX_BURST = 512;
 /** testpmd's MAX_SEGS_BUFFER_SPLIT. */
@@ -47,6 +49,8 @@ export interface EalSettings {
   memoryFileSystems: string[];
   help: boolean;
   version: boolean;
+  /** -v: print the version and go on. */
+  showVersion: boolean;
 }
 
 export interface Settings {
@@ -68,9 +72,14 @@ export interface Settings {
   burstTxDelay: number;
   txSegments: number[];
   nbCores: number;
+  /** Ids of the forwarding lcores; null for the first ones. */
+  coreList: number[] | null;
   /** Ids of the forwarding ports; null for all. */
   portList: number[] | null;
   nbPorts: number | null;
+  /** --num-procs and --proc-id: one process has all ports. */
+  procs: number;
+  procId: number;
   topology: Topology;
   rxQueues: number;
   txQueues: number;
@@ -84,6 +93,8 @@ export interface Settings {
   hugepages: boolean;
   /** By port id; the default is 02:00:00:00:00:<id>. */
   ethPeers: Map<number, string>;
+  /** By TX port; the default is all in software. */
+  csum: Map<number, CsumPlan>;
   lscInterrupt: boolean;
   linkCheck: boolean;
   rxInterrupt: RxInterruptMode;
@@ -96,6 +107,12 @@ export interface Settings {
    */
   inPlace: boolean;
   hideZeroXstats: boolean;
+  /** Shown with --stats-period. */
+  displayXstats: string[];
+  /** What options have no effect on these ports, to be told at the start. */
+  notes: string[];
+  /** Packets to print: 1 received, 2 sent, more than 2 all, 0 none. */
+  verbose: number;
 }
 
 export function defaultEalSettings(): EalSettings {
@@ -111,6 +128,7 @@ export function defaultEalSettings(): EalSettings {
     memoryFileSystems: [],
     help: false,
     version: false,
+    showVersion: false,
   };
 }
 
@@ -130,8 +148,11 @@ export function defaultSettings(): Settings {
     burstTxDelay: 1,
     txSegments: [64],
     nbCores: 1,
+    coreList: null,
     portList: null,
     nbPorts: null,
+    procs: 1,
+    procId: 0,
     topology: 'paired',
     rxQueues: 1,
     txQueues: 1,
@@ -141,6 +162,7 @@ export function defaultSettings(): Settings {
     mbufs: 0,
     hugepages: true,
     ethPeers: new Map(),
+    csum: new Map(),
     lscInterrupt: true,
     linkCheck: true,
     rxInterrupt: 'off',
@@ -148,6 +170,9 @@ export function defaultSettings(): Settings {
     recordCycles: false,
     inPlace: true,
     hideZeroXstats: false,
+    displayXstats: [],
+    notes: [],
+    verbose: 0,
   };
 }
 

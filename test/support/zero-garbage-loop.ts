@@ -23,10 +23,11 @@ const spec = (role: 'rx' | 'tx', handle: QueueHandle) => ({
   data: { handle },
 });
 const stream = {
-  plan: { index: 0, rxPort: 0, rxQueue: 0, txPort: 0, txQueue: 0, txMac: '', peerMac: '' },
+  plan: { index: 0, rxPort: 0, rxQueue: 0, txPort: 0, txQueue: 0, rxId: 0, txId: 0, txMac: '', peerMac: '' },
   run: {
     mode: 'macswap',
     burst: BURST,
+    verbose: 0,
     retries: 0,
     retryDelay: 0,
     txSegments: [64],

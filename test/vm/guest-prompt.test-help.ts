@@ -51,7 +51,7 @@ async function cpuShare(guest: Machine): Promise<{ lcores: number; process: numb
      sum() { awk -v name="$1" '$2 ~ name { n += $1; found = 1 } END { print found ? n : "none" }'; }
      start=$(date +%s%N); before=$(look); sleep ${LOOK_S}; after=$(look); end=$(date +%s%N)
      echo $((end - start))
-     for name in ^vpci-lcore .; do echo "$before" | sum $name; echo "$after" | sum $name; done`,
+     for name in ^dpdk-worker .; do echo "$before" | sum $name; echo "$after" | sum $name; done`,
     START_MS,
   );
   const [elapsed, lcoresBefore, lcoresAfter, allBefore, allAfter] = report.trim().split('\n').map(Number);

@@ -2,6 +2,7 @@
 // net_null, as in DPDK: receive returns packets of `size` bytes at once, transmit frees packets. With copy=1
 // the bytes of each packet are also copied from and to a buffer. It measures the overhead of everything but
 // the driver.
+import { requireInteger } from '../../arguments.ts';
 import { PmdError } from '../../errors.ts';
 import { BasePort } from '../../ethdev/base-port.ts';
 import { formatDevargs, integerArg } from '../../ethdev/devargs.ts';
@@ -113,7 +114,7 @@ class NullTxQueue implements TxQueue {
 }
 
 class NullPort extends BasePort implements Port {
-  readonly info: PortInfo;
+  info: PortInfo;
   config: PortConfig = { rxQueues: 1, txQueues: 1 };
   started = false;
   /** All offloads: packets are discarded, so there is no work left to do. */
@@ -227,6 +228,13 @@ class NullPort extends BasePort implements Port {
   txQueueSpec(queue: number): QueueSpec {
     this.requireQueue('tx', queue);
     return this.#spec('tx', queue, this.#tx[queue]);
+  }
+
+  /** What the port gives and takes has no length but that of its devargs: only recorded, as in DPDK. */
+  setMtu(mtu: number): void {
+    requireInteger('setMtu()', 'mtu', mtu, this.info.minMtu, this.info.maxMtu);
+    this.requireOpen('set the MTU of');
+    this.info = { ...this.info, mtu };
   }
 
   /** The port has no rings. */

@@ -49,8 +49,8 @@ export const configCommands: readonly Command<Session>[] = [
   {
     pattern: 'set allmulti id=<port> to=on|off',
     section,
-    help: 'No effect: all ports receive every packet.',
-    run: (session, { id }) => void portsNamed(session, id),
+    help: 'Set allmulticast mode (only recorded: these ports do not filter).',
+    run: setAllmulti,
   },
   {
     pattern: 'set xstats-hide-zero to=on|off',
@@ -69,10 +69,43 @@ export const configCommands: readonly Command<Session>[] = [
     },
   },
   {
-    pattern: 'set verbose n=<uint>',
+    pattern: 'set verbose n=<u16>',
     section,
-    help: 'Accepted and ignored.',
-    run: ({ output }, { n }) => output.print(`set verbose ${n} has no effect: packets are not dumped`),
+    help: 'Print received (1), sent (2) or all packets (3 and more); 0: none.',
+    run: setVerbose,
+  },
+  { pattern: 'set corelist list=<list>', section, help: 'Set the forwarding lcores.', run: setCorelist },
+  {
+    pattern: 'set coremask mask=<text>',
+    section,
+    help: 'Set the forwarding lcores by a hexadecimal mask.',
+    run: setCoremask,
+  },
+  {
+    pattern: 'set portmask mask=<text>',
+    section,
+    help: 'Set the forwarding ports by a hexadecimal mask.',
+    run: setPortmask,
+  },
+  {
+    pattern: 'set link_check to=on|off',
+    section,
+    help: 'Wait for links when ports start, or do not.',
+    run: ({ settings }, { to }) => {
+      settings.linkCheck = to === 'on';
+    },
+  },
+  {
+    pattern: 'set default',
+    section,
+    help: 'Forward between all ports again, on the first lcore.',
+    run: setDefault,
+  },
+  {
+    pattern: 'set txsplit off',
+    section,
+    help: 'Packets of txonly have the segments of set txpkts.',
+    run: () => {},
   },
 ];
 
@@ -82,7 +115,7 @@ function setFwd({ settings, output }: Session, { mode, retry }: Args): void {
   output.print(`Set ${mode} packet forwarding mode${settings.retry ? ' with retry' : ''}`);
 }
 
-function setBurst({ settings, output }: Session, { n }: Args): void {
+async function setBurst({ settings, output, forwarding }: Session, { n }: Args): Promise<void> {
   const burst = Number(n);
   if (burst < 1) output.complain(`nb pkt per burst: ${burst} < 1 (minimum packet per burst)  ignored`);
   else if (burst > MAX_BURST) {
@@ -90,23 +123,91 @@ function setBurst({ settings, output }: Session, { n }: Args): void {
   } else {
     settings.burst = burst;
     output.print(`Number of packets per burst set to ${burst}`);
+    await forwarding.apply();
   }
 }
 
-function setRetry({ settings }: Session, { us, n }: Args): void {
+async function setRetry({ settings, forwarding }: Session, { us, n }: Args): Promise<void> {
   settings.burstTxDelay = Number(us);
   settings.burstTxRetries = Number(n);
+  await forwarding.apply();
 }
 
-function setTxpkts({ settings, output }: Session, { lengths }: Args): void {
+async function setVerbose({ settings, output, forwarding }: Session, { n }: Args): Promise<void> {
+  output.print(`Change verbose level from ${settings.verbose} to ${Number(n)}`);
+  settings.verbose = Number(n);
+  await forwarding.apply();
+}
+
+async function setTxpkts({ settings, output, forwarding }: Session, { lengths }: Args): Promise<void> {
   const segments = lengths.split(',').map(Number);
   const fault = txSegmentsFault(settings, segments);
-  if (fault === null) settings.txSegments = segments;
-  else output.complain(fault);
+  if (fault !== null) {
+    output.complain(fault);
+    return;
+  }
+  settings.txSegments = segments;
+  await forwarding.apply();
 }
 
-function setNbcore({ settings, output, forwarding }: Session, { n }: Args): void {
+/** Whether forwarding is stopped, as it must be for what would change its streams. */
+function isStopped({ forwarding, output }: Session): boolean {
+  if (forwarding.running) output.complain('Please stop forwarding first');
+  return !forwarding.running;
+}
+
+function setCorelist(session: Session, { list }: Args): void {
+  if (isStopped(session)) chooseCores(session, [...new Set(list.split(',').map(Number))]);
+}
+
+function setCoremask(session: Session, { mask }: Args): void {
+  const ids = bitsOf(mask);
+  if (ids === null) session.output.print('Bad arguments');
+  else if (isStopped(session)) chooseCores(session, ids);
+}
+
+function chooseCores({ settings, places, output }: Session, ids: readonly number[]): void {
+  const missing = ids.find((id) => !places.some((place) => place.id === id));
+  if (missing !== undefined) {
+    output.complain(`lcore ${missing} not enabled`);
+    return;
+  }
+  settings.coreList = [...ids];
+  settings.nbCores = ids.length;
+}
+
+function setPortmask(session: Session, { mask }: Args): void {
+  const ids = bitsOf(mask);
+  const open = ids?.filter((id) => session.ports.open.some((port) => port.id === id)) ?? [];
+  if (open.length === 0) session.output.print('Bad arguments');
+  else if (isStopped(session)) choosePorts(session, open);
+}
+
+/** The bits that are set; null if there are none, or it is no mask. */
+function bitsOf(mask: string): number[] | null {
+  if (!/^(0x)?[0-9a-f]{1,32}$/i.test(mask)) return null;
+  const value = BigInt(/^0x/i.test(mask) ? mask : `0x${mask}`);
+  const bits = Array.from({ length: 128 }, (_, bit) => bit).filter((bit) => (value >> BigInt(bit)) & 1n);
+  return bits.length > 0 ? bits : null;
+}
+
+function setDefault(session: Session): void {
+  if (!isStopped(session)) return;
+  session.output.print('Reset to default forwarding configuration...');
+  Object.assign(session.settings, { portList: null, nbPorts: null, coreList: null, nbCores: 1 });
+}
+
+function setAllmulti(session: Session, { id, to }: Args): void {
+  for (const port of portsNamed(session, id) ?? []) {
+    if (to === 'on') session.ports.notAllmulticast.delete(port.id);
+    else session.ports.notAllmulticast.add(port.id);
+  }
+}
+
+function setNbcore(session: Session, { n }: Args): void {
+  const { settings, output, forwarding } = session;
   const cores = Number(n);
+  if (!isStopped(session)) return;
   if (cores > forwarding.maxCores) {
     output.complain(
       `nb fwd cores ${cores} > ${forwarding.maxCores} (max. number of configured lcores) - ignored`,
@@ -133,13 +234,18 @@ function setNbport(session: Session, { n }: Args): void {
 
 function setPortlist(session: Session, { list }: Args): void {
   const ids = [...new Set(list.split(',').map(Number))];
-  if (!ids.every((id) => portsNamed(session, String(id)))) return;
-  const before = session.ports.forwarding.length;
-  session.settings.portList = ids;
-  session.settings.nbPorts = null;
-  session.output.print(
-    `previous number of forwarding ports ${before} - changed to number of configured ports ${ids.length}`,
-  );
+  if (!isStopped(session) || !ids.every((id) => portsNamed(session, String(id)))) return;
+  choosePorts(session, ids);
+}
+
+function choosePorts({ ports, settings, output }: Session, ids: readonly number[]): void {
+  const before = ports.forwarding.length;
+  settings.portList = [...ids];
+  settings.nbPorts = null;
+  if (before !== ids.length)
+    output.print(
+      `previous number of forwarding ports ${before} - changed to number of configured ports ${ids.length}`,
+    );
 }
 
 function setEthPeer(session: Session, { id, mac }: Args): void {

@@ -59,7 +59,10 @@ const SECTIONS: Readonly<Record<string, string>> = {
   display: 'Displaying port, stats and config information.',
   config: 'Configuration information.',
   ports: 'Configuring ports.',
+  filters: 'Filters configuration help.',
+  traffic_management: 'Traffic Management commands.',
   devices: 'Device related commands.',
+  drivers: 'Driver specific commands.',
   all: 'All of the above sections.',
 };
 

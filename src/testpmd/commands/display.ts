@@ -7,6 +7,16 @@ import type { Command } from './grammar.ts';
 import { shownPorts } from './ports-named.ts';
 
 const section = 'display';
+const PTYPES = ['L2', 'L3', 'L4', 'Tunnel', 'Inner L2', 'Inner L3', 'Inner L4'];
+
+/** `show config` of what these ports do not have. */
+const NOT_SET: Readonly<Record<string, string>> = {
+  rxoffs: 'Number of offsets: 0',
+  rxpkts: 'Number of segments: 0',
+  rxhdrs: 'Number of segments: 0',
+  txtimes: 'Interburst gap: 0\nIntraburst gap: 0',
+};
+
 type Args = Readonly<Record<string, string>>;
 
 export const displayCommands: readonly Command<Session>[] = [
@@ -24,7 +34,36 @@ export const displayCommands: readonly Command<Session>[] = [
   },
   { pattern: 'show port id=<id> macs', section, help: 'Display the MAC addresses of a port.', run: showMacs },
   {
-    pattern: 'show config what=fwd|rxtx|cores|txpkts',
+    pattern: 'show port id=<id> mcast_macs',
+    section,
+    help: 'Display the multicast addresses of a port: none, as it does not filter.',
+    run: (session, { id }) => {
+      if (shownPorts(session, id)) session.output.print('Number of Multicast MAC address added: 0');
+    },
+  },
+  {
+    pattern: 'show port id=<id> ptypes',
+    section,
+    help: 'Display the packet types that a port recognises: none.',
+    run: (session, { id }) => {
+      if (shownPorts(session, id))
+        session.output.print(PTYPES.map((type) => `${type} ptypes unsupported`).join('\n'));
+    },
+  },
+  {
+    pattern: 'dump what=devargs|lcores',
+    section,
+    help: 'Display the devices or the lcores.',
+    run: dump,
+  },
+  {
+    pattern: 'dump_devargs',
+    section,
+    help: 'Display the devices.',
+    run: (session) => dump(session, { what: 'devargs' }),
+  },
+  {
+    pattern: 'show config what=fwd|rxtx|cores|txpkts|rxoffs|rxpkts|rxhdrs|txtimes',
     section,
     help: 'Display the given configuration.',
     run: showConfig,
@@ -62,7 +101,8 @@ function showPort(session: Session, { what, id }: Args): void {
 function portText(session: Session, port: Port, what: string): string {
   if (what === 'stats') return session.ports.statsText(port);
   if (what === 'xstats') return portXstatsText(port, session.settings.hideZeroXstats);
-  return portInfoText(port, !session.ports.notPromiscuous.has(port.id));
+  const { notPromiscuous, notAllmulticast } = session.ports;
+  return portInfoText(port, !notPromiscuous.has(port.id), !notAllmulticast.has(port.id));
 }
 
 function clearPort(session: Session, { what, id }: Args): void {
@@ -85,9 +125,11 @@ function showConfig(session: Session, { what }: Args): void {
   if (what === 'fwd') output.print(forwarding.configText(ports.forwarding));
   if (what === 'rxtx') output.print(forwarding.rxtxText(ports.forwarding));
   if (what === 'cores') {
-    const cores = session.places.slice(0, settings.nbCores).map((place) => ` ${place.id}`);
+    const ids = settings.coreList ?? session.places.map((place) => place.id);
+    const cores = ids.slice(0, settings.nbCores).map((id) => ` ${id}`);
     output.print(`List of forwarding lcores: ${cores.join('')}`);
   }
+  if (what in NOT_SET) output.print(NOT_SET[what]);
   if (what === 'txpkts') {
     const { txSegments } = settings;
     output.print(
@@ -100,4 +142,16 @@ function showDevice(session: Session, { name }: Args): void {
   const ports = session.ports.open.filter((port) => name === 'all' || port.info.name === name);
   if (ports.length === 0 && name !== 'all') session.output.complain(`Invalid device ${name}`);
   for (const port of ports) session.output.print(deviceInfoText(port));
+}
+
+function dump({ output, ports, places }: Session, { what }: Args): void {
+  if (what === 'devargs') {
+    const devices = ports.open.map(
+      ({ info }) => `  [${info.name.includes(':') ? 'pci' : 'vdev'}]: ${info.name} ${info.devargs}`,
+    );
+    output.print(['User device list:', ...devices].join('\n'));
+    return;
+  }
+  for (const { id, cpus } of places)
+    output.print(`lcore ${id}, socket 0, role RTE, cpuset ${cpus.join(',')}`);
 }

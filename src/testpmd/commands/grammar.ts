@@ -9,6 +9,8 @@ export interface Command<Context> {
   readonly pattern: string;
   readonly section: string;
   readonly help: string;
+  /** Answers as testpmd does for a port driver without the operation. */
+  readonly refused?: boolean;
   run(context: Context, args: Readonly<Record<string, string>>): void | Promise<void>;
 }
 
@@ -19,23 +21,39 @@ export type Match<Context> =
       readonly message: 'Command not found' | 'Bad arguments' | 'Ambiguous command';
     };
 
-const KINDS: Readonly<Record<string, RegExp>> = {
-  '<uint>': /^\d{1,10}$/,
-  '<port>': /^(\d{1,5}|all)$/,
-  '<id>': /^\d{1,5}$/,
-  '<list>': /^\d+(,\d+)*$/,
-  '<text>': /^.+$/,
-};
+interface Kind {
+  /** DPDK's name of the kind. */
+  readonly type: string;
+  accepts(word: string): boolean;
+}
 
-const TYPES: Readonly<Record<string, string>> = { '<uint>': 'UINT32', '<port>': 'UINT16', '<id>': 'UINT16' };
+const matching = (type: string, pattern: RegExp): Kind => ({ type, accepts: (word) => pattern.test(word) });
+
+/** A number of that many bits, decimal or hexadecimal. */
+const unsigned = (bits: number): Kind => ({
+  type: `UINT${bits}`,
+  accepts: (word) => /^(\d{1,20}|0x[0-9a-f]{1,16})$/i.test(word) && BigInt(word) < 1n << BigInt(bits),
+});
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  '<u8>': unsigned(8),
+  '<u16>': unsigned(16),
+  '<uint>': unsigned(32),
+  '<u64>': unsigned(64),
+  '<port>': matching('UINT16', /^(\d{1,5}|all)$/),
+  '<id>': unsigned(16),
+  '<list>': matching('STRING', /^\d+(,\d+)*$/),
+  '<mac>': matching('Ethernet address', /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i),
+  '<text>': matching('STRING', /^.+$/),
+  /** The rest of the line. */
+  '<rest>': matching('STRING', /^.+$/),
+};
 
 interface Token {
   readonly name: string;
   /** Words that match; empty for a placeholder of a kind. */
   readonly words: readonly string[];
-  readonly kind: RegExp | null;
-  /** DPDK's name of the kind. */
-  readonly type: string;
+  readonly kind: Kind | null;
   readonly optional: boolean;
   /** How help shows the token, without and with the brackets of an optional one. */
   readonly bare: string;
@@ -58,7 +76,7 @@ export function compile(pattern: string): Token[] {
     const bare = kind
       ? text === '<port>'
         ? '(port_id|all)'
-        : `(${name})`
+        : `(${value === undefined ? name.slice(1, -1) : name})`
       : words.length > 1
         ? `(${text})`
         : text;
@@ -66,7 +84,6 @@ export function compile(pattern: string): Token[] {
       name: value === undefined ? '' : name,
       words,
       kind,
-      type: TYPES[text] ?? 'STRING',
       optional,
       bare,
       shown: optional ? `[${bare}]` : bare,
@@ -97,9 +114,13 @@ export function match<C>(commands: readonly Command<C>[], line: string): Match<C
 
 function matchTokens(tokens: readonly Token[], words: readonly string[]): Record<string, string> | null {
   const needed = tokens.filter((token) => !token.optional).length;
-  if (words.length < needed || words.length > tokens.length) return null;
+  const open = tokens.at(-1)?.kind === KINDS['<rest>'] && words.length >= tokens.length;
+  if (words.length < needed || (words.length > tokens.length && !open)) return null;
+  const taken = open
+    ? [...words.slice(0, tokens.length - 1), words.slice(tokens.length - 1).join(' ')]
+    : words;
   const args: Record<string, string> = {};
-  for (const [i, word] of words.entries()) {
+  for (const [i, word] of taken.entries()) {
     if (!accepts(tokens[i], word)) return null;
     if (tokens[i].name !== '') args[tokens[i].name] = word;
   }
@@ -108,7 +129,7 @@ function matchTokens(tokens: readonly Token[], words: readonly string[]): Record
 
 function accepts(token: Token, word: string | undefined): boolean {
   if (word === undefined) return false;
-  return token.kind ? token.kind.test(word) : token.words.includes(word);
+  return token.kind ? token.kind.accepts(word) : token.words.includes(word);
 }
 
 export interface Completion {
@@ -134,7 +155,7 @@ export function choices<C>(commands: readonly Command<C>[], line: string): strin
     const what = (type: string) => `[${type}]: ${usage(command)}: ${command.help}`;
     const type = (token?.words.length ?? 0) > 1 ? 'Mul-choice STRING' : 'Fixed STRING';
     const words = wordsOf(token).filter((word) => word.startsWith(last));
-    const kind = token?.kind && last === '' ? [what(token.type)] : [];
+    const kind = token?.kind && last === '' ? [what(token.kind.type)] : [];
     const end = last === '' && token?.optional !== false ? [RETURN] : [];
     return [...words.map((word) => `${word} ${what(type)}`), ...kind, ...end];
   });

@@ -31,7 +31,7 @@ export const portCommands: readonly Command<Session>[] = [
     help: 'Set the number of queues of all ports, or packets per burst; the peer chooses ring sizes.',
     run: configAll,
   },
-  { pattern: 'port config mtu id=<id> n=<uint>', section, help: 'Set the MTU of a port.', run: configMtu },
+  { pattern: 'port config mtu id=<id> n=<u16>', section, help: 'Set the MTU of a port.', run: configMtu },
 ];
 
 async function startPort(session: Session, { id }: Args): Promise<void> {
@@ -66,8 +66,12 @@ function configMtu(session: Session, { id, n }: Args): void {
   if (!port) return;
   const mtu = Number(n);
   const { minMtu, maxMtu } = port.info;
+  if (mtu < minMtu || mtu > maxMtu) {
+    const [what, bound] = mtu < minMtu ? ['< device min', minMtu] : ['> device max', maxMtu];
+    session.output.complain(`MTU (${mtu}) ${what} MTU (${bound}) for port_id ${id}`);
+    return;
+  }
   try {
-    if (mtu < minMtu || mtu > maxMtu) throw new RangeError(`${mtu} is outside ${minMtu}..${maxMtu}`);
     if (!port.setMtu) throw new RangeError(`the MTU of a ${port.info.driver} port is set by its peer`);
     port.setMtu(mtu);
   } catch (error) {

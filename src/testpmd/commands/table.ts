@@ -3,11 +3,32 @@
 import type { Session } from '../session.ts';
 import { configCommands } from './config.ts';
 import { controlCommands } from './control.ts';
+import { csumCommands } from './csum.ts';
 import { displayCommands } from './display.ts';
 import type { Command } from './grammar.ts';
+import { offloadCommands } from './offloads.ts';
 import { portCommands } from './ports.ts';
+import { refusedConfigCommands } from './refused-config.ts';
+import { driverCommands } from './refused-drivers.ts';
+import { filterCommands } from './refused-filters.ts';
+import { refusedPortCommands } from './refused-ports.ts';
+import { trafficCommands } from './refused-traffic.ts';
 
 const table: Command<Session>[] = [];
-table.push(...controlCommands(table), ...displayCommands, ...configCommands, ...portCommands);
+table.push(
+  ...controlCommands(table),
+  ...displayCommands,
+  ...configCommands,
+  ...portCommands,
+  ...offloadCommands,
+  ...csumCommands,
+);
+table.push(
+  ...refusedConfigCommands,
+  ...refusedPortCommands,
+  ...filterCommands,
+  ...trafficCommands,
+  ...driverCommands,
+);
 
 export const commands: readonly Command<Session>[] = table;

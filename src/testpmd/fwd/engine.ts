@@ -24,9 +24,21 @@ export interface StreamPlan {
   readonly rxQueue: number;
   readonly txPort: number;
   readonly txQueue: number;
+  /** The ports' own ids, for texts. */
+  readonly rxId: number;
+  readonly txId: number;
   /** MAC addresses of the TX port and of its peer. */
   readonly txMac: string;
   readonly peerMac: string;
+  /** Of the TX port; all in software if absent. */
+  readonly csum?: CsumPlan;
+}
+
+/** Which checksums of mode csum the TX port computes, and whether addresses are set. */
+export interface CsumPlan {
+  readonly udp: 'sw' | 'hw';
+  readonly tcp: 'sw' | 'hw';
+  readonly macSwap: boolean;
 }
 
 /** Settings common to all streams of a run. */
@@ -34,6 +46,8 @@ export interface RunPlan {
   readonly mode: string;
   /** Packets per burst. */
   readonly burst: number;
+  /** Packets to print: 1 received, 2 sent, more than 2 all, 0 none. */
+  readonly verbose: number;
   /**
    * Retries after a burst that was not accepted in full, 0 without `retry`; and microseconds between them.
    */

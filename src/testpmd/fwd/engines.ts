@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The forward modes, in the order in which messages list them.
+
+import { csum } from './csum.ts';
 import type { FwdEngine } from './engine.ts';
+import { fiveTupleSwap } from './five-tuple-swap.ts';
 import { icmpecho } from './icmpecho.ts';
 import { io } from './io.ts';
 import { mac } from './mac.ts';
@@ -8,7 +11,16 @@ import { macswap } from './macswap.ts';
 import { rxonly } from './rxonly.ts';
 import { txonly } from './txonly.ts';
 
-export const engines: readonly FwdEngine[] = [io, mac, macswap, rxonly, txonly, icmpecho];
+export const engines: readonly FwdEngine[] = [
+  io,
+  mac,
+  macswap,
+  rxonly,
+  txonly,
+  csum,
+  icmpecho,
+  fiveTupleSwap,
+];
 
 export const engineNames: readonly string[] = engines.map((engine) => engine.name);
 

@@ -83,10 +83,14 @@ function frameOf(from: Mempool, first: number): number[] {
 function stream(rx: FwdStream['rx'], tx: FwdStream['tx'], run: Partial<RunPlan> = {}): FwdStream {
   const txMac = '02:6e:75:6c:6c:01';
   return {
-    plan: { index: 0, rxPort: 0, rxQueue: 0, txPort: 1, txQueue: 0, txMac, peerMac: '0a:0b:0c:0d:0e:0f' },
+    plan: {
+      ...{ index: 0, rxPort: 0, rxQueue: 0, txPort: 1, txQueue: 0, rxId: 0, txId: 1 },
+      ...{ txMac, peerMac: '0a:0b:0c:0d:0e:0f' },
+    },
     run: {
       mode: '',
       burst: BURST,
+      verbose: 0,
       retries: 0,
       retryDelay: 0,
       txSegments: [64],
@@ -312,8 +316,8 @@ it('addresses become words in memory order', () => {
 });
 
 it('forward modes are found by name', () => {
-  expect(engineNames).toEqual(['io', 'mac', 'macswap', 'rxonly', 'txonly', 'icmpecho']);
-  expect(() => engineNamed('csum')).toThrow('csum');
+  expect(engineNames).toEqual(['io', 'mac', 'macswap', 'rxonly', 'txonly', 'csum', 'icmpecho', '5tswap']);
+  expect(() => engineNamed('frob')).toThrow('csum');
 });
 
 function flow(destinationMac: string, sourceMac: string) {

@@ -45,6 +45,7 @@ function run(plan: Partial<RunPlan>): void {
     run: {
       mode: 'rxonly',
       burst: BURST,
+      verbose: 0,
       retries: 0,
       retryDelay: 0,
       txSegments: [64],
@@ -59,6 +60,7 @@ function run(plan: Partial<RunPlan>): void {
     },
     streams: Array.from({ length: STREAMS }, (_, index) => ({
       ...{ index, rxPort: index, rxQueue: 0, txPort: index, txQueue: 0 },
+      ...{ rxId: index, txId: index },
       ...{ txMac: '02:00:00:00:00:01', peerMac: '02:00:00:00:00:02' },
     })),
     counters: shared,

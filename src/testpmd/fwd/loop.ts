@@ -12,6 +12,7 @@ import {
 } from './engine.ts';
 import { engineNamed } from './engines.ts';
 import { txonly } from './txonly.ts';
+import { wrapped } from './verbose.ts';
 
 export interface LoopData {
   readonly run: RunPlan;
@@ -24,6 +25,8 @@ export interface LoopData {
 
 export default function loop(lcore: LcoreContext<LoopData>): void {
   const { run, forwarding } = lcore.data;
+  // DPDK's name, by which top and pidstat are told to find it.
+  native.setThreadName(`dpdk-worker${lcore.lcoreId}`);
   const engine = engineNamed(run.mode);
   const streams = openStreams(lcore);
   if (run.txFirst > 0) sendFirst(streams, lcore);
@@ -43,16 +46,19 @@ function openStreams(lcore: LcoreContext<LoopData>): FwdStream[] {
   const pool = lcore.createPool({ count: run.mbufs, dataRoom: run.dataRoom, hugepages: run.hugepages });
   // A stream holds no packets after its burst returns, so all streams share one vector.
   const pkts = pool.vector(run.burst);
-  return streams.map((plan) => ({
-    plan,
-    run,
-    rx: lcore.rxQueue(plan.rxPort, plan.rxQueue),
-    tx: lcore.txQueue(plan.txPort, plan.txQueue),
-    pool,
-    pkts,
-    counters: new Float64Array(counters, plan.index * STREAM_STRIDE * 8, STREAM_STRIDE),
-    state: undefined,
-  }));
+  return streams.map((plan) => {
+    const rx = lcore.rxQueue(plan.rxPort, plan.rxQueue);
+    const tx = lcore.txQueue(plan.txPort, plan.txQueue);
+    return {
+      plan,
+      run,
+      ...(run.verbose > 0 ? wrapped(run.verbose, plan, rx, tx) : { rx, tx }),
+      pool,
+      pkts,
+      counters: new Float64Array(counters, plan.index * STREAM_STRIDE * 8, STREAM_STRIDE),
+      state: undefined,
+    };
+  });
 }
 
 /** Sends the bursts of `start tx_first`. */

@@ -59,7 +59,7 @@ export function portSummaryText(ports: readonly Port[], available: number): stri
 }
 
 /** `show port info N`. */
-export function portInfoText(port: Port, promiscuous: boolean): string {
+export function portInfoText(port: Port, promiscuous: boolean, allmulticast = true): string {
   const { info, config } = port;
   const link = port.link();
   return [
@@ -79,7 +79,7 @@ export function portInfoText(port: Port, promiscuous: boolean): string {
     `Minimum MTU: ${info.minMtu}`,
     `Maximum MTU: ${info.maxMtu}`,
     `Promiscuous mode: ${promiscuous ? 'enabled' : 'disabled'}`,
-    'Allmulticast mode: enabled',
+    `Allmulticast mode: ${allmulticast ? 'enabled' : 'disabled'}`,
     'Maximum number of MAC addresses: 1',
     'Maximum number of MAC addresses of hash filtering: 0',
     'VLAN offload: \n  strip off, filter off, extend off, qinq strip off',

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Refused: settings of ports that these ports do not have.
+import type { Session } from '../session.ts';
+import type { Command } from './grammar.ts';
+import { type Answer, type Group, rows, whenStopped } from './refused.ts';
+
+const NOT_SUPPORTED = 'Operation not supported';
+const SPEEDS = '10|100|1000|2500|5000|10000|25000|40000|50000|100000|200000|400000|800000|auto';
+const HASHED = [
+  'ipv4|ipv4-frag|ipv4-tcp|ipv4-udp|ipv4-sctp|ipv4-other|ipv6|ipv6-frag|ipv6-tcp|ipv6-udp|ipv6-sctp|ipv6-other',
+  'l2-payload|ipv6-ex|ipv6-tcp-ex|ipv6-udp-ex|ipv6-flow-label|l3-src-only|l3-dst-only|l4-src-only|l4-dst-only',
+  'l2-src-only|l2-dst-only|s-vlan|c-vlan|l2tpv3|esp|ah|pfcp|pppoe|gtpu|ecpri|mpls|l2tpv2',
+].join('|');
+
+const ports: readonly Group[] = [
+  [
+    'Reset a port.',
+    (session, { id }) => {
+      const all = session.ports.open.filter((port) => id === 'all' || port.id === Number(id));
+      if (all.some((port) => port.started)) return 'Can not reset port(s), please stop port(s) first.';
+      return [
+        'Resetting ports...',
+        ...all.map((port) => `Failed to reset port ${port.id}. diag=-95`),
+        'Done',
+      ].join('\n');
+    },
+    'port reset id=<port>',
+  ],
+  [
+    'Speed and duplex.',
+    whenStopped(NOT_SUPPORTED),
+    `
+    port config all speed ${SPEEDS} duplex half|full|auto
+    port config id=<u16> speed ${SPEEDS} duplex half|full|auto
+    port config all speed_lanes <uint>
+    port config id=<u16> speed_lanes <uint>
+  `,
+  ],
+  [
+    'Loopback.',
+    whenStopped(NOT_SUPPORTED),
+    'port config all loopback <uint>\nport config id=<u16> loopback <uint>',
+  ],
+  [
+    'Settings of all ports.',
+    whenStopped(NOT_SUPPORTED),
+    `
+    port config all max-pkt-len|max-lro-pkt-size <uint>
+    port config all drop-en on|off
+    port config all txpt|txht|txwt|rxpt|rxht|rxwt <u8>
+    port config all txfreet|txrst|rxfreet <u16>
+  `,
+  ],
+  [
+    'Hash of received packets.',
+    (session) =>
+      session.ports.open
+        .map(
+          ({ id }) =>
+            `Multi-queue RSS mode isn't enabled.\nConfiguration of RSS hash at ethernet port ${id} failed with error (95): Operation not supported.`,
+        )
+        .join('\n'),
+    'port config all rss <text>',
+  ],
+  [
+    'Hash of received packets.',
+    'dev_info did not provide a valid hash key size',
+    `
+    port config id=<u16> rss-hash-key ${HASHED} <text>
+    port config id=<u16> rss-hash-algo default|simple_xor|toeplitz|symmetric_toeplitz|symmetric_toeplitz_sort
+  `,
+  ],
+  [
+    'Redirection table of the hash.',
+    'Redirection table size is 0 which is invalid for RSS',
+    'port config id=<u16> rss reta <rest>',
+  ],
+  ['Traffic classes.', whenStopped(NOT_SUPPORTED), 'port config id=<u16> dcb vt on|off <u8> pfc <rest>'],
+  [
+    'Start and stop a queue.',
+    queueAnswer('Function not supported in PMD'),
+    'port id=<u16> what=rxq|txq queue=<u16> start|stop',
+  ],
+  [
+    'Set up a queue.',
+    queueAnswer('Failed to setup {WHAT} queue'),
+    'port id=<u16> what=rxq|txq queue=<u16> setup',
+  ],
+  [
+    'Deferred start of a queue.',
+    whenStopped('Function not supported in PMD'),
+    'port id=<u16> rxq|txq <u16> deferred_start on|off',
+  ],
+  [
+    'Size of a ring.',
+    queueAnswer('the peer chooses its ring sizes'),
+    'port config id=<u16> what=rxq|txq queue=<u16> ring_size <u16>',
+  ],
+  [
+    'Ports of tunnels.',
+    'udp tunneling add error: (Operation not supported)',
+    'rx_vxlan_port add|rm <u16> id=<u16>',
+  ],
+  [
+    'Ports of tunnels.',
+    'udp tunneling port add error: (Operation not supported)',
+    'port config id=<u16> udp_tunnel_port add|rm vxlan|geneve|vxlan-gpe|ecpri <u16>',
+  ],
+  ['Dynamic fields of a port.', NOT_SUPPORTED, 'port id=<u16> enable|disable <rest>'],
+  [
+    'Metadata of sent packets.',
+    NOT_SUPPORTED,
+    'port config id=<u16> tx_metadata <uint>\nport config id=<u16> dynf <text> set|clear',
+  ],
+  [
+    'Free sent packets.',
+    'Failed to get port {id} Tx queue {queue} info',
+    'port cleanup id=<u16> txq queue=<u16> <uint>',
+  ],
+  ['Affinity of a queue.', NOT_SUPPORTED, 'port config id=<u16> txq <u16> affinity <u8>'],
+];
+
+const display: readonly Group[] = [
+  [
+    'Display flow control.',
+    'Failed to get current flow ctrl information: err = -95',
+    'show port id=<u16> flow_ctrl',
+  ],
+  [
+    'Display representors.',
+    'Failed to get the number of representor info ranges for port {id}: Operation not supported',
+    'show port info id=<u16> representor',
+  ],
+  ['Display EEPROMs.', 'operation not supported by device', 'show port id=<u16> module_eeprom|eeprom'],
+  [
+    'Display a descriptor.',
+    NOT_SUPPORTED,
+    `
+    read rxd|txd id=<u16> <u16> <u16>
+    show port id=<u16> rxq|txq <u16> desc <u16> status
+    show port id=<u16> rxq|txq <u16> desc used count
+  `,
+  ],
+  ['Display metadata.', NOT_SUPPORTED, 'show port id=<u16> tx_metadata'],
+  [
+    'Display forward error correction.',
+    'Function not implemented',
+    'show port id=<u16> fec capabilities\nshow port id=<u16> fec_mode',
+  ],
+  [
+    'Display the port for transfer rules.',
+    '\nFailed to pick transfer proxy: Function not implemented',
+    'show port id=<u16> flow transfer proxy',
+  ],
+  [
+    'Display lanes and rates.',
+    NOT_SUPPORTED,
+    'show port id=<u16> speed_lanes capabilities\nshow port id=<u16> queue <u16> rate',
+  ],
+  [
+    'Display the hash of received packets.',
+    'dev_info did not provide a valid hash key size',
+    `
+    show port id=<u16> rss-hash
+    show port id=<u16> rss-hash key|algorithm
+  `,
+  ],
+  [
+    'Display the redirection table.',
+    'Invalid redirection table size: {size}',
+    'show port id=<u16> rss reta size=<u16> <text>',
+  ],
+  ['Display GRO and GSO.', NOT_SUPPORTED, 'show port id=<u16> gro|gso'],
+  [
+    'Display flow director.',
+    ids((id) => `\n FDIR is not supported on port ${id}`),
+    'show|clear port fdir id=<port>',
+  ],
+  [
+    'Display traffic classes.',
+    ids((id) => `\n Failed to get dcb infos on port ${id}`),
+    'show|clear port dcb_tc id=<port>\nshow config dcbfwdtc',
+  ],
+];
+
+/** The answer, if there is such a queue. */
+function queueAnswer(answer: string): Answer {
+  return ({ ports: { open } }, { id, what, queue }) => {
+    const rx = what === 'rxq';
+    const port = open.find((candidate) => candidate.id === Number(id));
+    const count = (rx ? port?.config.rxQueues : port?.config.txQueues) ?? 0;
+    if (Number(queue) >= count)
+      return `Invalid ${rx ? 'RX' : 'TX'} queue ${queue} (must be < nb_${what}=${count})`;
+    return answer.replace('{WHAT}', rx ? 'RX' : 'TX');
+  };
+}
+
+function ids(answer: (id: number) => string): Answer {
+  return ({ ports: { open } }, { id = 'all' }) =>
+    open
+      .filter((port) => id === 'all' || port.id === Number(id))
+      .map((port) => answer(port.id))
+      .join('\n');
+}
+
+export const refusedPortCommands: readonly Command<Session>[] = [
+  ...rows('ports', ports),
+  ...rows('display', display),
+];

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Writes docs/dialect.md from the table of commands and the options: npm run docs.
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type Command, usage } from './commands/grammar.ts';
+import { commands } from './commands/table.ts';
+import { ealOptions } from './eal-options.ts';
+import { GONE, type OptionRow, optionTerm } from './getopt.ts';
+import { notedOptions } from './noted-options.ts';
+import { testpmdOptions } from './options.ts';
+import type { Session } from './session.ts';
+
+export const DIALECT_PAGE = fileURLToPath(new URL('../../docs/dialect.md', import.meta.url));
+
+const HEAD = `# The testpmd dialect
+
+What \`vhost-pci-testpmd\` takes of the commands and options of DPDK's testpmd (22.11 and 26.07). The tables are generated from the grammar
+by \`npm run docs\`; a test types a line of each form. A command is never taken silently without effect.
+`;
+
+const DIFFERENCES = `## Differences from dpdk-testpmd 22.11
+
+Seen with the same script on \`net_null\` ports of both; texts are the same otherwise, numbers and addresses aside.
+
+| where | difference | why |
+|---|---|---|
+| prompt on a pipe | an echoed line ends in LF, there in CR LF | no parser looks at it |
+| \`show rxq info\`, \`show txq info\` | shows the queue, there \`Operation not supported\` | the state and the size of a ring are known here |
+| \`show port N tx_offload capabilities\` | lists what a port always does; there nothing for \`net_null\` | \`port config N tx_offload\` cannot turn it off |
+| \`port config N rx_offload X on\` | refused at once; there at \`port start\` | one line says which command was wrong |
+| \`show port info\` | minimum and maximum MTU, no RSS of \`net_null\` | the lines of later versions; no port here hashes |
+| \`port N rxq Q ring_size\`, \`--rxd\`, \`--txd\` | say that the peer chooses its ring sizes | it does |
+| \`mac_addr set\` | \`Operation not supported\` | a port's address is its peer's to know |
+| \`gro\`, \`gso\`, \`tso\`; modes flowgen, noisy, ieee1588 | refused | not built |
+| \`set promisc off\`, \`set allmulti off\` | recorded and shown, as with net_virtio | these ports do not filter |
+| \`flow\` | refused as by a driver without flow rules, whatever the rule | no port here has them |
+| wrong options, no ports | exit status 2, one line | a mistake should not start anything |
+`;
+
+/** docs/dialect.md as it should be. */
+export function dialectPage(): string {
+  const works = commands.filter(({ refused }) => !refused);
+  const refused = commands.filter((command) => command.refused);
+  const noted = new Set(notedOptions.flatMap(({ long = [] }) => long));
+  const own = testpmdOptions.filter(({ long = [] }) => !long.some((name) => noted.has(name)));
+  return [
+    HEAD,
+    '## Counts\n',
+    '| | works | refused as by a port driver without the operation, or noted to have no effect |',
+    '|---|---|---|',
+    `| forms of commands | ${works.length} | ${refused.length} |`,
+    `| testpmd options | ${own.length} | ${notedOptions.length} |`,
+    `| EAL options | ${ealOptions.length} | 0 |\n`,
+    DIFFERENCES,
+    '## Commands that work\n',
+    ...commandTable(works, 'what it does'),
+    '## Commands that are refused\n',
+    ...commandTable(refused, 'what it is about'),
+    '## testpmd options\n',
+    ...optionTable(own),
+    '## testpmd options that say that they have no effect\n',
+    ...optionTable(notedOptions),
+    '## EAL options\n',
+    ...optionTable(ealOptions),
+    '## Options that have gone from DPDK\n',
+    '| option | answer |',
+    '|---|---|',
+    ...Object.entries(GONE).map(([name, answer]) => `| \`${name}\` | ${answer} |`),
+    '',
+  ].join('\n');
+}
+
+function commandTable(rows: readonly Command<Session>[], what: string): string[] {
+  const lines = rows.map((row) => `| \`${cell(usage(row))}\` | ${row.section} | ${cell(row.help)} |`);
+  return [`| form | section | ${what} |`, '|---|---|---|', ...lines, ''];
+}
+
+function optionTable<T>(rows: readonly OptionRow<T>[]): string[] {
+  const lines = rows.map((row) => `| \`${cell(optionTerm(row))}\` | ${cell(row.help ?? '')} |`);
+  return ['| option | what it does; empty: accepted, means nothing here |', '|---|---|', ...lines, ''];
+}
+
+const cell = (text: string) => text.replaceAll('|', '\\|');
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(DIALECT_PAGE, dialectPage());

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Options that DPDK accepts for any port driver, and that ports without the function leave without effect. As
+// users pass them to every testpmd, they are accepted; each says at the start that it has no effect.
+import type { OptionRow } from './getopt.ts';
+import type { Settings } from './settings.ts';
+
+type Row = OptionRow<Settings>;
+
+const NO_OFFLOAD = 'no port here has it';
+/** A value that asks for nothing. */
+const NONE = /^(0x)?0+$/;
+
+function noted(names: string, why: string, arg?: string, quiet?: RegExp): Row[] {
+  return names.split(' ').map((name) => ({
+    long: [name],
+    arg,
+    apply: (settings, value) => {
+      if (!quiet?.test(value)) settings.notes.push(`--${name} has no effect: ${why}`);
+    },
+  }));
+}
+
+export const notedOptions: readonly Row[] = [
+  ...noted('enable-hw-vlan enable-hw-vlan-filter enable-hw-vlan-strip enable-hw-vlan-extend', NO_OFFLOAD),
+  ...noted('enable-hw-qinq-strip enable-drop-en enable-lro enable-rx-cksum enable-rx-timestamp', NO_OFFLOAD),
+  ...noted('rss-level-inner rss-level-outer enable-rss', NO_OFFLOAD),
+  ...noted('enable-scatter', 'packets of several segments are always received'),
+  ...noted('max-pkt-len max-lro-pkt-size', 'a port receives what its peer sends', 'N'),
+  ...noted(
+    'tx-offloads rx-offloads',
+    'a port has the offloads that show port N tx_offload lists',
+    'MASK',
+    NONE,
+  ),
+  ...noted('hairpinq hairpin-mode', 'these ports have no hairpin queues', 'N', NONE),
+  ...noted('rxpkts rxoffs rxhdrs rx-mq-mode', NO_OFFLOAD, 'X', NONE),
+  ...noted('multi-rx-mempool rxq-share flow-isolate-all', NO_OFFLOAD, '[X]'),
+  ...noted('eth-link-speed vxlan-gpe-port geneve-parsed-port', 'these ports have no such setting', 'N', NONE),
+  ...noted('latencystats bitrate-stats', 'show port stats has the rates', 'N', NONE),
+];
