@@ -126,7 +126,7 @@ describe('npm start', () => {
     });
     const ended = collect(child);
     await until('packets flow', () => stdout.includes('t=1 s'));
-    const pmd = childrenOf(child.pid as number).find(({ line }) => line.includes('testpmd/main'));
+    const pmd = childrenOf(child.pid as number).find(({ line }) => line.includes('vhost-pci-testpmd'));
     process.kill(pmd?.pid as number, 'SIGSTOP');
     const { code, stderr } = await ended;
     expect(code).toBe(1);
