@@ -33,6 +33,11 @@ Seen with the same script on \`net_null\` ports of both; texts are the same othe
 | \`mac_addr set\` | \`Operation not supported\` | a port's address is its peer's to know |
 | \`gro\`, \`gso\`, \`tso\`; modes flowgen, noisy, ieee1588 | refused | not built |
 | \`set promisc off\`, \`set allmulti off\` | recorded and shown, as with net_virtio | these ports do not filter |
+| \`show config fwd\` after \`set fwd\` | names the new mode; there the old one until \`start\` | it is what \`start\` would do |
+| \`csum set tcp\\|udp hw\` on \`net_null\` | taken; there \`not supported\` | the port takes packets whose checksum is open |
+| \`port start\` after \`port config all rxq N\` | configures ports whose number of queues changes; there all | nothing else changes |
+| \`port reset\` | the whole answer on stderr | one text for a refusal |
+| \`port detach\` of a started port | \`Removing a device...\` comes first | said before the port is looked at |
 | \`flow\` | refused as by a driver without flow rules, whatever the rule | no port here has them |
 | wrong options, no ports | exit status 2, one line | a mistake should not start anything |
 `;

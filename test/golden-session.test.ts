@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The same script to dpdk-testpmd and to ours, on net_null ports: what they print is the same, numbers and
+// addresses aside. docs/dialect.md lists the differences, which the script leaves out.
+import { spawnSync } from 'node:child_process';
+import { expect, it } from 'vitest';
+import { native } from '../src/native.ts';
+import { nodeArguments } from './support/program.ts';
+import { programMissing } from './support/program-missing.ts';
+
+const cpus = native.getAffinity();
+const LCORES = `--lcores=0@${cpus[0]},1@${cpus.at(-1)}`;
+const COMMON = [LCORES, '--no-huge', '--no-pci', '--vdev=net_null0', '--vdev=net_null1'];
+const OPTIONS = ['--', '-i', '--total-num-mbufs=4096'];
+
+const SCRIPT = [
+  'set fwd macswap retry',
+  'set fwd csum',
+  'set fwd 5tswap',
+  'set fwd io',
+  'set burst 16',
+  'set burst 1000',
+  'show config rxtx',
+  'show config cores',
+  'set txpkts 64,128',
+  'set txpkts 20',
+  'set txpkts 64',
+  'show config rxpkts',
+  'show config rxoffs',
+  'show config rxhdrs',
+  'set verbose 3',
+  'set verbose 0',
+  'set nbcore 7',
+  'set nbport 7',
+  'set corelist 1',
+  'set corelist 5',
+  'set coremask 2',
+  'set portmask 1',
+  'set portmask 3',
+  'set portlist 0,1',
+  'set default',
+  'show port summary all',
+  'show port 0 ptypes',
+  'show port 0 mcast_macs',
+  'show port 9 rx_offload capabilities',
+  'show rxq info 9 0',
+  'show rxq info 0 5',
+  'show port 0 flow_ctrl',
+  'set flow_ctrl rx on 0',
+  'mac_addr add 0 00:11:22:33:44:55',
+  'mcast_addr add 0 01:00:5E:00:00:01',
+  'mcast_addr add 0 00:00:5E:00:00:01',
+  'mcast_addr remove 0 01:00:5E:00:00:01',
+  'port 0 rxq 0 start',
+  'port 0 rxq 9 stop',
+  'port 0 rxq 0 setup',
+  'port 9 rxq 0 stop',
+  'rx_vxlan_port add 4789 0',
+  'port config 0 udp_tunnel_port add vxlan 1',
+  'tx_vlan set 0 5',
+  'csum show 0',
+  'csum set tcp hw 0',
+  'port config mtu 0 1400',
+  'port config mtu 0 99999',
+  'port config mtu 9 1400',
+  'port config all rss ip',
+  'show port fdir 0',
+  'show port dcb_tc 0',
+  'show port tm cap 0',
+  'show port meter cap 0',
+  'flow create 0 ingress pattern eth / end actions drop / end',
+  'set link-up port 0',
+  'set link-down port 0',
+  'port reset 0',
+  'foo',
+  'show port',
+  'port stop all',
+  'csum set ip sw 0',
+  'csum show 0',
+  'csum mac-swap off 0',
+  'tso set 800 0',
+  'port start 1',
+  'port stop 5',
+];
+
+/** stdout and stderr from the first command on; each is in order, but not the two together. */
+function session(command: string, args: readonly string[]): { out: string[]; err: string[] } {
+  const { stdout, stderr } = spawnSync(command, args, {
+    input: `${SCRIPT.join('\n')}\nquit\n`,
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  return {
+    out: said(stdout.slice(stdout.indexOf('testpmd> '))),
+    err: said(stderr.slice(stderr.lastIndexOf('testpmd: create'))),
+  };
+}
+
+function said(text: string): string[] {
+  return text
+    .replaceAll('\r', '')
+    .replaceAll(/([0-9A-F]{2}:){5}[0-9A-F]{2}/g, 'MAC')
+    .replaceAll(/\b(\d+)\b/g, 'N')
+    .replaceAll(/N( *)\n/g, 'N\n')
+    .split('\n')
+    .filter(
+      (line) =>
+        !/Sending 'stop_req'|preferred mempool|create a new mbuf|^Note: |^EAL|^$|port-topology=paired/.test(
+          line,
+        ),
+    );
+}
+
+it.skipIf(programMissing('dpdk-testpmd', 'dpdk', 'comparison with dpdk-testpmd'))(
+  'a script to dpdk-testpmd and to ours prints the same',
+  () => {
+    const real = session('stdbuf', [
+      '-oL',
+      'dpdk-testpmd',
+      '-m',
+      '256',
+      '--file-prefix=golden',
+      ...COMMON,
+      ...OPTIONS,
+    ]);
+    const ours = session(process.execPath, [...nodeArguments('src/testpmd/main.ts'), ...COMMON, ...OPTIONS]);
+    expect(ours.out).toEqual(real.out);
+    expect(ours.err).toEqual(real.err);
+    expect(Math.min(ours.out.length, ours.err.length)).toBeGreaterThan(20);
+  },
+);
