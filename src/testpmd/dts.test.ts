@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The prompt driven through a terminal as DPDK's test suite drives it: a command and two line feeds, then lines
-// until one ends in the prompt. The commands are those behind the calls of its API.
+// The prompt driven through a terminal as DPDK's test suite drives it: a command and two line feeds, then
+// lines until one ends in the prompt. The commands are those behind the calls of its API.
 import { spawn } from 'node:child_process';
 import { expect, it } from 'vitest';
 import { nodeArguments } from '../../test/support/program.ts';
