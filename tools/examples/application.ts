@@ -22,7 +22,8 @@ export interface Application<Option extends string> {
 /** Runs until SIGINT, SIGTERM, or the end of a device. An error is one line, and the exit status 1. */
 export function run<Option extends string = never>(application: Application<Option>): void {
   main(application).catch((error: Error) => {
-    console.error(`${application.usage.split(' ')[0]}: ${error.message}`);
+    // Arguments may hold anything, and a terminal would obey it.
+    console.error(`${application.usage.split(' ')[0]}: ${error.message.replace(/\p{Cc}+/gu, ' ')}`);
     exitProcess(1);
   });
 }
@@ -91,12 +92,21 @@ function report(port: Port, lcore: Lcore): void {
 function warnOfSharedCpu({ id, cpus }: Lcore): void {
   const threads = '/proc/self/task';
   for (const thread of readdirSync(threads)) {
-    if (readFileSync(`${threads}/${thread}/comm`, 'utf8') !== `vpci-lcore${id}\n`) continue;
-    const [ran, waited] = readFileSync(`${threads}/${thread}/schedstat`, 'utf8').split(' ').map(Number);
-    const share = Math.round((100 * waited) / (ran + waited));
+    const share = shareWaited(`${threads}/${thread}`, `vpci-lcore${id}`);
     if (share > 10)
       console.error(
         `lcore ${id}: CPU ${cpus} was busy for ${share} % of the time that it wanted to run (--cpu)`,
       );
+  }
+}
+
+/** Per cent of its time that the thread waited for its CPU; 0 for one of another name, or that has ended. */
+function shareWaited(folder: string, name: string): number {
+  try {
+    if (readFileSync(`${folder}/comm`, 'utf8') !== `${name}\n`) return 0;
+    const [ran, waited] = readFileSync(`${folder}/schedstat`, 'utf8').split(' ').map(Number);
+    return Math.round((100 * waited) / (ran + waited));
+  } catch {
+    return 0;
   }
 }
