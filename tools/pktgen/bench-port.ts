@@ -40,7 +40,7 @@ export function openPortFor(options: Options): Promise<OpenedPort> {
 
 export const workloadOf = (options: Options, streams: readonly Stream[]): Workload =>
   Workload.of(streams, {
-    rate: options.rate ?? DEFAULT_RATE,
+    rate: options.ping ? 'max' : (options.rate ?? DEFAULT_RATE),
     line: parseLine(options.lineRate),
     where: options.streams ?? '',
     macs: DEFAULT_MACS,

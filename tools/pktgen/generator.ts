@@ -20,6 +20,7 @@ import {
   SET_INTERVALS,
   SET_LIMIT,
   SET_MAX_LAG,
+  SET_WINDOW,
   type SharedMemory,
   TRIAL,
   ticksPerUnit,
@@ -51,6 +52,8 @@ export interface Trial {
   readonly maxLag: number;
   /** Most frames of each stream. */
   readonly limit?: number;
+  /** Most frames of a stream in flight, where there is no rate. */
+  readonly window?: number;
 }
 
 export class Generator {
@@ -112,6 +115,7 @@ export class Generator {
     this.#settings[SET_DRAIN] = trial.drain * hz;
     this.#settings[SET_MAX_LAG] = trial.maxLag * hz;
     this.#settings[SET_LIMIT] = trial.limit ?? Number.POSITIVE_INFINITY;
+    this.#settings[SET_WINDOW] = trial.window ?? Number.POSITIVE_INFINITY;
     this.#setIntervals(trial.pps);
     Atomics.store(this.#control, HALT, 0);
     Atomics.store(this.#control, PHASE, 0);

@@ -10,7 +10,8 @@ import { PcapWriter } from '../../src/capture/pcap-writer.ts';
 import { PcapngWriter } from '../../src/capture/pcapng-writer.ts';
 import { writePacket } from '../../src/capture/writer.ts';
 import { nodeArguments, ROOT } from '../../test/support/program.ts';
-import { Tool } from '../../test/support/tool.ts';
+import { startDeviceModel, Tool } from '../../test/support/tool.ts';
+import { until } from '../../test/support/wait.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -179,6 +180,33 @@ describe('a replay', () => {
   });
 });
 
+describe('the far end', () => {
+  it.each(['--reflect', '--pong'])('%s sends back every frame of a peer that checks them', async (option) => {
+    const [vhostUser, vfioUser] = [join(folder, 'u'), join(folder, 'f')];
+    const device = await startDeviceModel({ vhostUser, vfioUser });
+    const peer = new Tool('tools/peer/main.ts', ['--vhost-user', vhostUser, '--count', '2000']);
+    const far = new Tool(SCRIPT, [option, '--vdev', `net_vhost_pci0,path=${vfioUser}`]);
+    try {
+      await until('the peer ends', () => !peer.running || !far.running);
+      expect(peer.exitCode, `${peer.output}${far.output}`).toBe(0);
+      await far.kill('SIGINT');
+      expect([far.exitCode, far.output]).toEqual([
+        0,
+        expect.stringMatching(/^sent back 2000 frames, 128000 bytes$/m),
+      ]);
+    } finally {
+      for (const tool of [far, peer, device]) await tool.kill();
+    }
+  });
+
+  it('is met by one frame at a time with --ping', () => {
+    const json = join(folder, 'a.json');
+    const { status, stderr } = pktgen('--ping', '--count', '200', '--json', json);
+    expect(status, stderr).toBe(0);
+    expect(written(json)).toMatchObject({ sent: 200, received: 200, lost: 0, queueFull: 0 });
+  });
+});
+
 describe('a search', () => {
   it('finds the rate above which the peer drops', () => {
     const json = join(folder, 'a.json');
@@ -253,6 +281,8 @@ describe('a mistake is one line that names it', () => {
     [['--json', '/nonexistent/a.json'], 'Failed to write /nonexistent/a.json', 1],
     [['--vdev', 'net_vhost_pci0,path=/nonexistent'], 'no such socket', 1],
     [['--vdev', 'net_null0', '-a', 'net_null1'], 'the generator drives one device', 2],
+    [['--reflect'], '--reflect: name the device', 2],
+    [['--ping', '--rate', '1k'], '--ping: not with --rate', 2],
     [['--ndr', '--pdr', '1'], 'one search at a time', 2],
     [['--rfc2544', 'speed'], "'speed' is not one of throughput", 2],
     [['--max-loss', 'x'], "'x' is not a percentage", 2],

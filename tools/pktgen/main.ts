@@ -5,7 +5,8 @@ import { oneLine } from '../../src/errors.ts';
 import { exitProcess } from '../../src/lcore/launch.ts';
 import { onOutputEnd, printed, tell } from '../run/output.ts';
 import { Interrupt } from './interrupt.ts';
-import { parseOptions, searches } from './options.ts';
+import { parseOptions, reflects, searches } from './options.ts';
+import { runReflector } from './reflect.ts';
 import { run } from './run.ts';
 import { runSearch } from './run-search.ts';
 
@@ -13,7 +14,8 @@ try {
   const options = parseOptions();
   const interrupt = new Interrupt();
   onOutputEnd(() => interrupt.raise());
-  const code = await (searches(options) ? runSearch : run)(options, interrupt);
+  const whole = searches(options) ? runSearch : run;
+  const code = await (reflects(options) ? runReflector : whole)(options, interrupt);
   await printed();
   exitProcess(code);
 } catch (error) {

@@ -80,6 +80,10 @@ export const command = newCommand('vhost-pci-pktgen')
   .option('--burst <n>', 'frames that are due together, at the same rate', wholeNumber(1, 65_536), 1)
   .option('--poisson', 'random times between frames, exponentially distributed')
   .option('--count <n>', 'frames to send', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+  .optionsGroup('Far end:')
+  .option('--reflect', 'do not generate: send every frame back, MAC addresses exchanged')
+  .option('--pong', 'the same: the far end of --ping')
+  .option('--ping', 'one frame at a time: the next is sent when the last is back')
   .optionsGroup('Replay:')
   .option('--replay <file>', 'send the packets of a pcap or pcapng file, with their gaps, or at --rate')
   .option('--speed <factor>', 'times as fast as it was captured (default: 1)', seconds(1e6))
@@ -108,6 +112,7 @@ export const command = newCommand('vhost-pci-pktgen')
   .option('--json <file>', "write the figures as JSON; '-': to standard output")
   .option('--csv <file>', "write a line per stream as CSV; '-': to standard output")
   .option('--hgrm <file>', 'write the latencies as percentiles, as HdrHistogram plots them')
+  .option('--plain', 'lines instead of the live page, in a terminal too')
   .option('--stats-period <seconds>', 'seconds between two lines', seconds(), 1)
   .helpOption(...HELP_OPTION)
   .addHelpText(
@@ -131,6 +136,11 @@ export type Options = ReturnType<typeof command.opts>;
 export const searches = ({ ndr, pdr, rfc2544 }: Options): boolean =>
   ndr === true || (pdr ?? rfc2544) !== undefined;
 
+/** Whether this is the far end. */
+export const reflects = ({ reflect, pong }: Options): boolean => (reflect ?? pong) === true;
+
+const deviceless = ({ allow, vdev }: Options): boolean => (allow ?? vdev) === undefined;
+
 /** Parses the command line; a mistake ends the program with one line. */
 export function parseOptions(): Options {
   const options = command.parse().opts();
@@ -146,6 +156,12 @@ export function parseOptions(): Options {
     command.error('error: --speed and --rate: a replay has either');
   if (options.replay !== undefined && (searches(options) || options.streams !== undefined))
     command.error('error: --replay: not with --streams or a search');
+  if (reflects(options) && deviceless(options))
+    command.error('error: --reflect: name the device, with --vdev or --allow');
+  if (reflects(options) && (options.ping || searches(options) || options.replay !== undefined))
+    command.error('error: --reflect only sends frames back');
+  if (options.ping && (options.rate !== undefined || options.replay !== undefined || searches(options)))
+    command.error('error: --ping: not with --rate, --replay or a search');
   if ([options.ndr, options.pdr !== undefined, options.rfc2544].filter(Boolean).length > 1)
     command.error('error: --ndr, --pdr and --rfc2544: one search at a time');
   if (searches(options) && options.peer === 'sink')

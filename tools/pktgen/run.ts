@@ -2,6 +2,7 @@
 // One run of the command: opens the port, sends, shows, and judges.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PmdError } from '../../src/errors.ts';
+import { standardOutput } from '../../src/output/text-writer.ts';
 import { print, printed, tell } from '../run/output.ts';
 import {
   cpusOf,
@@ -17,6 +18,7 @@ import { DisturbanceMeter } from './disturbance.ts';
 import { csvText, deliver, deliverable, hgrmText, jsonText, requireWritable } from './files.ts';
 import type { Generator, Trial } from './generator.ts';
 import type { Interrupt } from './interrupt.ts';
+import { keyPressed, LivePage, pageLines } from './live.ts';
 import type { OpenedPort } from './local-peer.ts';
 import type { Options } from './options.ts';
 import { rateText } from './plan/rate.ts';
@@ -27,6 +29,8 @@ import { periodLine, summaryLines, verdictLines } from './text.ts';
 import { flatOut, type Workload } from './workload.ts';
 
 const POLL_MS = 20;
+/** Seconds between two pictures of the live page. */
+const LIVE_PERIOD = 0.5;
 
 /** Returns the exit status. */
 export async function run(options: Options, interrupt: Interrupt): Promise<number> {
@@ -40,9 +44,10 @@ export async function run(options: Options, interrupt: Interrupt): Promise<numbe
     const pps = await ratesOf(options, workload, generator);
     await warmUp(options, workload, generator, pps);
     const cpus = cpusOf(options);
-    tell(headline(opened, replay ? replayText(options, replay) : trafficText(workload, pps), cpus));
+    const head = headline(opened, replay ? replayText(options, replay) : trafficText(workload, pps), cpus);
+    tell(head);
     const meter = new DisturbanceMeter(generator.lcore.id);
-    const result = await traffic(options, generator, trialOf(options, pps), { interrupt, opened });
+    const result = await traffic(options, generator, trialOf(options, pps), { interrupt, opened, head });
     return report(options, result, generator, meter.lines(result, cpus));
   } finally {
     await generator?.close().catch(() => {});
@@ -72,13 +77,14 @@ async function warmUp(
 ): Promise<void> {
   const limited = streams.some(({ plan }) => Number.isFinite(plan.count));
   if (limited || options.warmUp === 0 || options.replay !== undefined) return;
-  await generator.run({ ...trialHabits(options), seconds: options.warmUp, pps });
+  await generator.run({ ...trialOf(options, pps), seconds: options.warmUp });
 }
 
 const trialOf = (options: Options, pps: readonly number[]): Trial => ({
   ...trialHabits(options),
   seconds: options.duration ?? Number.POSITIVE_INFINITY,
   pps,
+  ...(options.ping ? { window: 1 } : {}),
 });
 
 function headline(
@@ -118,29 +124,72 @@ function replayText({ rate, speed = 1 }: Options, { packets, cut, omitted, pps }
 interface Surroundings {
   readonly interrupt: Interrupt;
   readonly opened: OpenedPort;
+  readonly head: string;
 }
 
-/** Shows a line per period until the trial has ended. Throws what ended a part of it. */
+/** Shows what happens until the trial has ended. Throws what ended a part of it. */
 async function traffic(
   options: Options,
   generator: Generator,
   trial: Trial,
-  { interrupt, opened }: Surroundings,
+  { interrupt, opened, head }: Surroundings,
 ): Promise<TrialResult> {
-  const returns = returnsOf(options);
+  const view = viewOf(options, generator, trial, head, interrupt);
   generator.begin(trial);
   interrupt.onInterrupt(() => generator.halt());
-  let before: TrialResult | undefined;
-  for (let next = options.statsPeriod; !generator.done; await sleep(POLL_MS)) {
-    const dead = opened.children.find(({ exit }) => exit !== undefined);
-    if (dead) throw dead.failure(`ended (${dead.exit}) while packets flowed`);
-    if (generator.elapsed < next || generator.draining) continue;
-    const now = generator.read();
-    print(periodLine(now, before, returns));
-    before = now;
-    next += options.statsPeriod * Math.max(1, Math.ceil((now.seconds - next) / options.statsPeriod));
+  try {
+    for (let next = view.period; !generator.done; await sleep(POLL_MS)) {
+      const dead = opened.children.find(({ exit }) => exit !== undefined);
+      if (dead) throw dead.failure(`ended (${dead.exit}) while packets flowed`);
+      if (generator.elapsed < next || generator.draining) continue;
+      view.show(generator.read());
+      next += view.period * Math.max(1, Math.ceil((generator.elapsed - next) / view.period));
+    }
+  } finally {
+    view.close();
   }
   return await generator.end();
+}
+
+interface View {
+  /** Seconds between two looks. */
+  readonly period: number;
+  show(now: TrialResult): void;
+  close(): void;
+}
+
+/** A live page in a terminal, else a line per period. */
+function viewOf(
+  options: Options,
+  generator: Generator,
+  trial: Trial,
+  head: string,
+  interrupt: Interrupt,
+): View {
+  const returns = returnsOf(options);
+  let before: TrialResult | undefined;
+  if (options.plain || !LivePage.possible) {
+    const show = (now: TrialResult) => {
+      print(periodLine(now, before, returns));
+      before = now;
+    };
+    return { period: options.statsPeriod, show, close: () => {} };
+  }
+  let factor = 1;
+  const page = new LivePage((text) => standardOutput().stdout.write(text));
+  page.open((key) => {
+    const change = keyPressed(key, factor);
+    if (change === 'end') interrupt.raise();
+    else if (change !== undefined) {
+      factor = change;
+      generator.setRates(trial.pps.map((pps) => pps * factor));
+    }
+  });
+  const show = (now: TrialResult) => {
+    page.show(pageLines(now, before, { headline: head, factor, returns }));
+    before = now;
+  };
+  return { period: LIVE_PERIOD, show, close: () => page.close() };
 }
 
 async function report(

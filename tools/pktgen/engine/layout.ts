@@ -29,8 +29,10 @@ export const SET_DRAIN = 1;
 export const SET_MAX_LAG = 2;
 /** Most frames of each stream; Infinity for no limit. */
 export const SET_LIMIT = 3;
+/** Most frames of a stream in flight, where there is no rate; Infinity for no limit. */
+export const SET_WINDOW = 4;
 /** From here on, one for each stream: ticks between two bursts; 0: as fast as the queue accepts them. */
-export const SET_INTERVALS = 4;
+export const SET_INTERVALS = 5;
 
 // Counters of the loop (Float64Array).
 /** Ticks since the trial began. */

@@ -9,7 +9,17 @@ import type { FramePlan, StreamPlan } from '../plan/frame-plan.ts';
 import type { Clock } from './clock.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { bucketOf, HISTOGRAM_MAX } from './histogram.ts';
-import { G_QUEUE_FULL, S_SENT, S_TX_BYTES, S_UNSENT, SET_MAX_LAG } from './layout.ts';
+import {
+  G_QUEUE_FULL,
+  S_DUPLICATES,
+  S_RECEIVED,
+  S_SENT,
+  S_TX_BYTES,
+  S_UNSENT,
+  SET_DRAIN,
+  SET_MAX_LAG,
+  SET_WINDOW,
+} from './layout.ts';
 import { Random } from './random.ts';
 import { ReplayWriter } from './replay-writer.ts';
 
@@ -28,6 +38,8 @@ const LAST_DUE = 3;
 const LAST_SENT = 4;
 /** When the loop of a replay began; INTERVAL is then ticks per nanosecond of the capture. */
 const LOOP = 5;
+/** Frames of a limited window that are not waited for any more. */
+const GIVEN_UP = 6;
 
 export interface SenderParts {
   readonly plan: StreamPlan;
@@ -49,7 +61,7 @@ export class StreamSender {
   readonly #replayed: Float64Array | null;
   #packet = 0;
   readonly #pkts: MbufVector;
-  readonly #times = new Float64Array(6);
+  readonly #times = new Float64Array(7);
   /** Due times of the frames in `#pkts`. */
   readonly #dues = new Float64Array(BURST);
   readonly #now: Float64Array;
@@ -80,7 +92,7 @@ export class StreamSender {
     this.#writer.reset();
     this.#random = new Random(plan.seed);
     // Sums of intervals are not exact: what is due at the end is not due.
-    this.#times.set([0, interval, end - 1, Number.NaN, Number.NaN, 0]);
+    this.#times.set([0, interval, end - 1, Number.NaN, Number.NaN, 0, 0]);
     this.#packet = 0;
     if (plan.poisson && interval > 0) this.#advance();
     this.#left[0] = Math.min(plan.count, limit);
@@ -164,9 +176,23 @@ export class StreamSender {
   #collectAll(): number {
     const now = this.#now[0];
     if (now >= this.#times[END]) return 0;
-    const n = this.#left[0] < BURST ? this.#left[0] : BURST;
+    const room = this.#window();
+    const most = room < BURST ? room : BURST;
+    const n = this.#left[0] < most ? this.#left[0] : most;
     for (let i = 0; i < n; i++) this.#dues[i] = now;
     return n;
+  }
+
+  /** HOT. How many frames more may be in flight. One that does not come back for long counts as lost. */
+  #window(): number {
+    const { settings, counters } = this.#parts;
+    const window = settings[SET_WINDOW];
+    if (window === Number.POSITIVE_INFINITY) return BURST;
+    const away = counters[S_SENT] - counters[S_RECEIVED] + counters[S_DUPLICATES];
+    const times = this.#times;
+    if (away - times[GIVEN_UP] >= window && this.#now[0] - times[LAST_SENT] > settings[SET_DRAIN])
+      times[GIVEN_UP] = away;
+    return Math.max(0, window - (away - times[GIVEN_UP]));
   }
 
   /** HOT. Sets when the next burst is due. */
@@ -225,6 +251,7 @@ export class StreamSender {
     for (let i = this.#from; i < after; i++) bytes += pool.pktLen[ids[i]];
     counters[S_TX_BYTES] += bytes;
     if (this.#times[INTERVAL] > 0) this.#recordGaps(this.#from, after);
+    else this.#times[LAST_SENT] = this.#now[0];
     this.#from = after;
   }
 

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { expect, it } from 'vitest';
+import { COLUMNS, keyPressed, LINES, pageLines } from './live.ts';
+import type { LatencySummary, StreamResult, TrialResult } from './result.ts';
+
+const huge = 123_456_789_012;
+const latency: LatencySummary = {
+  ...{ samples: huge, minNs: 1e9, avgNs: 1e9, p50Ns: 1e9, p90Ns: 1e9, p99Ns: 1e9, p999Ns: 1e9 },
+  ...{ maxNs: 1e9, jitterNs: 1e9 },
+};
+const counts = {
+  ...{ offered: huge, sent: huge, unsent: huge, received: huge, lost: huge, reordered: huge },
+  ...{ duplicates: huge, txBytes: huge, rxBytes: huge, latency },
+};
+const result = (streams: number): TrialResult => ({
+  ...counts,
+  seconds: 86_400,
+  streams: Array.from(
+    { length: streams },
+    (_, i): StreamResult => ({ name: `a long name of stream ${i}`, ...counts }),
+  ),
+  gaps: { samples: huge, medianNs: 1e9, p99Ns: 1e9 },
+  ...{ foreign: huge, queueFull: huge, stalls: { count: huge, longestUs: 1e9, share: 1 } },
+});
+
+it.each([1, 2, 256])('the page fits 80 x 24 with %i streams and the largest figures', (streams) => {
+  const context = { headline: 'x'.repeat(200), factor: 1000, returns: true };
+  const lines = pageLines(result(streams), undefined, context);
+  expect(lines.length).toBeLessThanOrEqual(LINES);
+  for (const line of lines) expect(line.length).toBeLessThanOrEqual(COLUMNS);
+  expect(lines.at(-1)).toMatch(/^keys: /);
+});
+
+it('keys change the rate within bounds, or end the run', () => {
+  expect(keyPressed('+', 1)).toBeCloseTo(1.1);
+  expect(keyPressed('-', keyPressed('+', 1) as number)).toBeCloseTo(1);
+  expect(keyPressed(']', 900)).toBe(1000);
+  expect(keyPressed('[', 0.0015)).toBe(0.001);
+  expect([keyPressed('q', 1), keyPressed('\u0003', 1), keyPressed('x', 1)]).toEqual([
+    'end',
+    'end',
+    undefined,
+  ]);
+});

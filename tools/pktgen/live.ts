@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The live page of a terminal: 80 columns, 24 lines, and keys that change the rate while frames are sent.
+import { rateText } from './plan/rate.ts';
+import type { TrialResult } from './result.ts';
+import { bitsText, percentText, us } from './text.ts';
+
+export const COLUMNS = 80;
+export const LINES = 24;
+const KEYS = 'keys: + - 10 % more or less   ] [ twice or half   q end';
+
+/** What a key makes of the rate's factor; 'end', or undefined for other keys. */
+export function keyPressed(key: string, factor: number): number | 'end' | undefined {
+  if (key === 'q' || key === '\u0003') return 'end';
+  const change = { '+': 1.1, '=': 1.1, '-': 1 / 1.1, ']': 2, '[': 0.5 }[key];
+  return change === undefined ? undefined : Math.min(1000, Math.max(0.001, factor * change));
+}
+
+export interface PageContext {
+  /** "net_vhost_pci0, CPU 0; …". */
+  readonly headline: string;
+  readonly factor: number;
+  readonly returns: boolean;
+}
+
+/** At most 24 lines of at most 80 columns; streams that find no room are counted. */
+export function pageLines(now: TrialResult, before: TrialResult | undefined, context: PageContext): string[] {
+  const { headline, factor, returns } = context;
+  const elapsed = now.seconds - (before?.seconds ?? 0);
+  const rate = (key: 'sent' | 'received' | 'txBytes') =>
+    elapsed > 0 ? (now[key] - (before?.[key] ?? 0)) / elapsed : 0;
+  const row = (name: string, text: string) => `${name.padEnd(14)} ${text}`;
+  const lines = [
+    headline,
+    `t=${now.seconds.toFixed(1)} s   rate x ${factor.toFixed(2)}`,
+    '',
+    row('sending', `${rateText(rate('sent'))}   ${bitsText(8 * rate('txBytes'))}`),
+    row('sent', `${now.sent}   unsent ${now.unsent} (${percentText(now.unsent, now.offered)})`),
+  ];
+  if (returns) {
+    lines.push(row('receiving', rateText(rate('received'))));
+    lines.push(row('received', `${now.received}   away or lost ${now.lost}`));
+    lines.push(row('order', `overtaken ${now.reordered}   duplicates ${now.duplicates}`));
+    if (now.latency) {
+      const { minNs, p50Ns, p99Ns, p999Ns, maxNs } = now.latency;
+      const times = `min ${us(minNs)}  p50 ${us(p50Ns)}  p99 ${us(p99Ns)}  p99.9 ${us(p999Ns)}  max ${us(maxNs)}`;
+      lines.push(row('latency us', times));
+    }
+  }
+  if (now.gaps) lines.push(row('gap error us', `median ${us(now.gaps.medianNs)}  p99 ${us(now.gaps.p99Ns)}`));
+  const { count, longestUs } = now.stalls;
+  lines.push(row('off its CPU', `${count} times   longest ${Math.round(longestUs)} us`), '');
+  const room = LINES - lines.length - 3;
+  const { streams } = now;
+  if (streams.length > 1)
+    for (const { name, sent, lost, unsent } of streams.slice(0, room))
+      lines.push(
+        row(name.slice(0, 14), `sent ${sent}   unsent ${unsent}${returns ? `   away or lost ${lost}` : ''}`),
+      );
+  if (streams.length > room) lines.push(`… and ${streams.length - room} streams more`);
+  return [...lines, KEYS].map((line) => line.slice(0, COLUMNS));
+}
+
+/** The terminal in raw mode, from open() to close(). */
+export class LivePage {
+  readonly #write: (text: string) => void;
+  #open = false;
+
+  constructor(write: (text: string) => void) {
+    this.#write = write;
+  }
+
+  static get possible(): boolean {
+    return Boolean(process.stdin.isTTY && process.stdout.isTTY);
+  }
+
+  open(onKey: (key: string) => void): void {
+    this.#open = true;
+    process.stdin.setRawMode(true);
+    process.stdin.setEncoding('utf8');
+    process.stdin.on('data', (text: string) => {
+      for (const key of text) onKey(key);
+    });
+    process.stdin.resume();
+    this.#write('\u001b[?25l\u001b[2J');
+    process.once('exit', () => this.close());
+  }
+
+  show(lines: readonly string[]): void {
+    this.#write(`\u001b[H${lines.map((line) => `${line}\u001b[K`).join('\n')}\u001b[J`);
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    process.stdin.setRawMode(false);
+    process.stdin.pause();
+    this.#write('\u001b[?25h\n');
+  }
+}
