@@ -41,7 +41,7 @@ class Session {
         app_(1 + in_.Below(48), 64u << in_.Below(5)),
         own_(Allocate(size_, 64, 0)),
         peer_(Allocate(size_, 64, 0)) {
-    const uint32_t room = ((size_ - data_) & ~63u) - 18 - hdr_bytes_;
+    const uint32_t room = ((size_ - data_) & ~63u) - FrameBegin(0, hdr_bytes_) - hdr_bytes_;
     const uint32_t max_frame = kMinPacketBytes + in_.Below(room - kMinPacketBytes + 1);
     setup_ = {{own_.get(), 1, 0}, {peer_.get(), 2, 0}, size_,     entries_, used_, data_,
               hdr_bytes_,         max_frame,           features_, -1};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The PMD in VM1 with its prompt: its counters, and its CPU time.
 import type { Machine } from '../../tools/vm/machine.ts';
-import { PMD_INPUT, PMD_LOG, START_MS, startGuestPmd } from './rig.test-help.ts';
+import { PMD_INPUT, PMD_LOG, PMD_PROCESS, START_MS, startGuestPmd } from './rig.test-help.ts';
 
 /** Duration of a measurement of the CPU time, and how many measurements wait for quiet. */
 const LOOK_S = 8;
@@ -46,7 +46,7 @@ export async function idleShare(guest: Machine, enough: number): Promise<number>
 
 async function cpuShare(guest: Machine): Promise<{ lcores: number; process: number }> {
   const report = await guest.run(
-    `cd /proc/$(pgrep -o node)/task || exit 1
+    `cd /proc/$(pgrep -o ${PMD_PROCESS})/task || exit 1
      look() { for task in *; do echo $(cut -d' ' -f1 $task/schedstat) $(cat $task/comm); done; }
      sum() { awk -v name="$1" '$2 ~ name { n += $1; found = 1 } END { print found ? n : "none" }'; }
      start=$(date +%s%N); before=$(look); sleep ${LOOK_S}; after=$(look); end=$(date +%s%N)

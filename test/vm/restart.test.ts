@@ -4,7 +4,7 @@
 import { beforeAll, expect, it } from 'vitest';
 import type { Machine } from '../../tools/vm/machine.ts';
 import { say, startGuestPrompt } from './guest-prompt.test-help.ts';
-import { allCameBack, bind, describeRig, echo, PMD_LOG, START_MS } from './rig.test-help.ts';
+import { allCameBack, bind, describeRig, echo, PMD_LOG, PMD_PROCESS, START_MS } from './rig.test-help.ts';
 
 const FRAMES = 500;
 const NO_LINK =
@@ -22,7 +22,7 @@ describeRig("VM2's QEMU is killed and restarted", (rig) => {
     guest = await rig().startPmdGuest();
     await bind(guest, 'vfio-pci');
     await startGuestPrompt(guest, 'macswap', '');
-    pid = await guest.run('pgrep -o node');
+    pid = await guest.run(`pgrep -o ${PMD_PROCESS}`);
     expect(await echo(peer, FRAMES)).toBe(allCameBack(FRAMES));
   });
 
@@ -39,7 +39,7 @@ describeRig("VM2's QEMU is killed and restarted", (rig) => {
     await restart(rig().memoryFile('vm2'));
     await expect.poll(link, { timeout: START_MS }).toBe('up');
     expect(await echo(peer, FRAMES)).toBe(allCameBack(FRAMES));
-    expect(await guest.run('pgrep -o node')).toBe(pid);
+    expect(await guest.run(`pgrep -o ${PMD_PROCESS}`)).toBe(pid);
   });
 
   it('VM1 reports what to do when the memory is in another file', async () => {
@@ -55,6 +55,6 @@ describeRig("VM2's QEMU is killed and restarted", (rig) => {
     await restart(rig().memoryFile('vm2'));
     await expect.poll(link, { timeout: START_MS }).toBe('up');
     expect(await echo(peer, FRAMES)).toBe(allCameBack(FRAMES));
-    expect(await guest.run('pgrep -o node')).toBe(pid);
+    expect(await guest.run(`pgrep -o ${PMD_PROCESS}`)).toBe(pid);
   });
 });

@@ -69,6 +69,8 @@ export const bind = (guest: Machine, driver: string): Promise<string> =>
 
 /** Files with the output and the commands of the PMD in VM1. */
 export const PMD_LOG = '/tmp/pmd.log';
+/** For pgrep: its main thread's name, before and after it has set one of its own, of which 15 bytes are kept. */
+export const PMD_PROCESS = `'^(node|vhost-pci-testp)'`;
 export const PMD_INPUT = '/tmp/pmd.in';
 
 /** Further options of the EAL and of testpmd. */
@@ -90,7 +92,7 @@ export async function startGuestPmd(
      (setsid ${command} --forward-mode=${mode} --auto-start >${PMD_LOG} 2>&1 <>${PMD_INPUT} &)
      for i in $(seq 600); do
        grep -q 'link state change event' ${PMD_LOG} && exit 0
-       [ $i -lt 20 ] || pgrep node >/dev/null || break
+       [ $i -lt 20 ] || pgrep ${PMD_PROCESS} >/dev/null || break
        sleep 0.1
      done
      cat ${PMD_LOG}; exit 1`,
@@ -99,13 +101,13 @@ export async function startGuestPmd(
 }
 
 export const killGuestPmd = (guest: Machine): Promise<string> =>
-  guest.run('kill -9 $(pgrep node); while pgrep node; do sleep 0.1; done');
+  guest.run(`kill -9 $(pgrep ${PMD_PROCESS}); while pgrep ${PMD_PROCESS}; do sleep 0.1; done`);
 
 /** Waits until the PMD in VM1 has exited by itself; returns its error messages from then. */
 export const endedPmd = (guest: Machine): Promise<string> =>
   guest.run(
-    `for i in $(seq 300); do pgrep node >/dev/null || break; sleep 0.1; done
-     ! pgrep node && sed -n '/^net_vhost_pci: The device/p; /^testpmd: the last/p' ${PMD_LOG}`,
+    `for i in $(seq 300); do pgrep ${PMD_PROCESS} >/dev/null || break; sleep 0.1; done
+     ! pgrep ${PMD_PROCESS} && sed -n '/^net_vhost_pci: The device/p; /^testpmd: the last/p' ${PMD_LOG}`,
     START_MS,
   );
 

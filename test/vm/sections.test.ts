@@ -8,7 +8,7 @@ import type { Machine } from '../../tools/vm/machine.ts';
 import { SECTION_ADDRESSES } from '../../tools/vm/qemu.ts';
 import { idleShare, xstats } from './guest-prompt.test-help.ts';
 import { allAnswered, answers, ping } from './pings.test-help.ts';
-import { describeRig, killGuestPmd, PMD_INPUT, PMD_LOG, START_MS } from './rig.test-help.ts';
+import { describeRig, killGuestPmd, PMD_INPUT, PMD_LOG, PMD_PROCESS, START_MS } from './rig.test-help.ts';
 
 const SIDE_BYTES = 1 << 20;
 const VECTORS = 2;
@@ -175,7 +175,7 @@ async function startJoined(guest: Machine, carrier: string, options: string): Pr
      (setsid ${command} >${PMD_LOG} 2>&1 <>${PMD_INPUT} &)
      for i in $(seq 900); do
        grep -q 'Start automatic packet forwarding' ${PMD_LOG} && [ -e /sys/class/net/tap0 ] && exit 0
-       [ $i -lt 20 ] || pgrep node >/dev/null || break
+       [ $i -lt 20 ] || pgrep ${PMD_PROCESS} >/dev/null || break
        sleep 0.1
      done
      cat ${PMD_LOG}; exit 1`,

@@ -11,7 +11,7 @@ import { PEER_ADDRESS } from '../../tools/vm/qemu.ts';
 import { say, startGuestPrompt } from './guest-prompt.test-help.ts';
 import { hashOfFile, type PeerRing, readIndex, receiveRing, writeIndex } from './peer-ring.test-help.ts';
 import { Qmp } from './qmp.test-help.ts';
-import { bind, describeRig } from './rig.test-help.ts';
+import { bind, describeRig, PMD_PROCESS } from './rig.test-help.ts';
 
 const HOLD = readFileSync(new URL('./guest/hold.py', import.meta.url), 'utf8');
 const HELD = '/tmp/held';
@@ -55,7 +55,7 @@ describeRig('a ring that VM2 has taken back', (rig) => {
   /** Holds the PMD's main thread. */
   const hold = () =>
     guest.run(
-      `(setsid python3 /tmp/hold.py $(pgrep -o node) ${HELD} >/tmp/hold.log 2>&1 </dev/null & echo $! >/tmp/hold.pid)
+      `(setsid python3 /tmp/hold.py $(pgrep -o ${PMD_PROCESS}) ${HELD} >/tmp/hold.log 2>&1 </dev/null & echo $! >/tmp/hold.pid)
        for i in $(seq 300); do [ -e ${HELD} ] && exit 0; sleep 0.1; done; cat /tmp/hold.log; exit 1`,
     );
   async function goOn(): Promise<void> {
