@@ -69,7 +69,7 @@ export const bind = (guest: Machine, driver: string): Promise<string> =>
 
 /** Files with the output and the commands of the PMD in VM1. */
 export const PMD_LOG = '/tmp/pmd.log';
-/** For pgrep: its main thread's name, before and after it has set one of its own, of which 15 bytes are kept. */
+/** For pgrep: its name before and after it has set one of its own, of which the kernel keeps 15 bytes. */
 export const PMD_PROCESS = `'^(node|vhost-pci-testp)'`;
 export const PMD_INPUT = '/tmp/pmd.in';
 

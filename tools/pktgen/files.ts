@@ -75,6 +75,15 @@ export function hgrmText(histogram: HistogramView): string {
 /** Lines as one text. */
 export const deliverable = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');
 
+/** Whether figures go to standard output, where nothing else may then. */
+export const figuresOnStdout = ({
+  json,
+  csv,
+}: {
+  json?: string | undefined;
+  csv?: string | undefined;
+}): boolean => json === '-' || csv === '-';
+
 /** Checked before the run: better now than after it. */
 export function requireWritable(file: string | undefined): void {
   if (file === undefined || file === '-') return;

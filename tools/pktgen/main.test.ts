@@ -156,7 +156,8 @@ describe('a replay', () => {
     expect(stderr).toMatch(/: 4 packets of a capture, /);
     const loops = Number(args[args.indexOf('--loops') + 1] ?? 1) || 1;
     const result = written(json);
-    expect([result.sent, result.unsent, result.foreign]).toEqual([4 * loops, 0, 4 * loops]);
+    expect([result.sent, result.unsent, result.returned]).toEqual([4 * loops, 0, 4 * loops]);
+    expect([result.lost, result.received]).toEqual([null, null]);
     expect(result.txBytes).toBe(loops * packets.reduce((sum, { length }) => sum + length, 0));
     expect(stdout).toMatch(/^came back: \d+ \(packets of a capture carry no numbers\)$/m);
     if (args.length === 0) expect(result.seconds).toBeGreaterThan(0.249);
@@ -270,6 +271,13 @@ describe('its end', () => {
   });
 });
 
+it("prints figures only where '-' asks for them on standard output", () => {
+  const periods = ['--stats-period', '0.1', '--warm-up', '0.1', '--max-lag', '5000'];
+  const { stdout, stderr } = pktgen('--rate', '1kpps', '--duration', '0.5', ...periods, '--json', '-');
+  expect(JSON.parse(stdout)).toMatchObject({ sent: 500, lost: 0 });
+  expect(stderr).toMatch(/^t=0\.\d s {2}sent /m);
+});
+
 describe('a mistake is one line that names it', () => {
   it.each([
     [['--rate', '0'], "'0': a rate must be above 0", 2],
@@ -286,6 +294,9 @@ describe('a mistake is one line that names it', () => {
     [['--ndr', '--pdr', '1'], 'one search at a time', 2],
     [['--rfc2544', 'speed'], "'speed' is not one of throughput", 2],
     [['--max-loss', 'x'], "'x' is not a percentage", 2],
+    [['--ndr'], '--duration: the trials of a search have --trial-time', 2],
+    [['--ndr', '--rate', '1k'], '--rate: a search finds the rate', 2],
+    [['--replay', 'a.pcap', '--max-loss', '0'], '--max-loss needs numbered frames', 2],
   ])('%j', (args, says, code) => {
     const { status, stdout, stderr } = pktgen('--duration', '0.1', ...args);
     expect([status, stdout]).toEqual([code, '']);

@@ -102,8 +102,16 @@ export const command = newCommand('vhost-pci-pktgen')
   )
   .option('--trial-time <seconds>', 'of one trial; RFC 2544 wants 60', seconds(86_400), 2)
   .option('--search-time <seconds>', 'of one search, at most', seconds(), 120)
-  .option('--precision <percent>', 'how near the result is to the true rate', parsed(percentAboveNone), 0.005)
-  .option('--q-full <percent>', 'most frames that may be unsent in a trial', parsed(percent), 0.001)
+  .addOption(
+    new Option('--precision <percent>', 'how near the result is to the true rate')
+      .argParser(parsed(percentAboveNone))
+      .default(0.005, '0.5'),
+  )
+  .addOption(
+    new Option('--q-full <percent>', 'most frames that may be unsent in a trial')
+      .argParser(parsed(percent))
+      .default(0.001, '0.1'),
+  )
   .option('--max-latency <us>', 'largest 99th percentile of the latency in a trial', seconds())
   .optionsGroup('Result:')
   .option('--max-loss <percent>', 'exit status 1 if more of the sent frames are lost', parsed(percent))
@@ -164,6 +172,12 @@ export function parseOptions(): Options {
     command.error('error: --ping: not with --rate, --replay or a search');
   if ([options.ndr, options.pdr !== undefined, options.rfc2544].filter(Boolean).length > 1)
     command.error('error: --ndr, --pdr and --rfc2544: one search at a time');
+  if (searches(options) && options.rate !== undefined)
+    command.error('error: --rate: a search finds the rate; leave it out');
+  if (searches(options) && options.duration !== undefined)
+    command.error('error: --duration: the trials of a search have --trial-time');
+  if (options.maxLoss !== undefined && (options.replay !== undefined || !options.return))
+    command.error('error: --max-loss needs numbered frames that come back: not with --replay or --no-return');
   if (searches(options) && options.peer === 'sink')
     command.error('error: --peer sink: a search needs frames that come back');
   return options;

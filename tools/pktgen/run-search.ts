@@ -2,7 +2,7 @@
 // --ndr, --pdr and --rfc2544: opens the port, searches, and reports.
 import { print, printed, tell } from '../run/output.ts';
 import { openPortFor, startGenerator, workloadOf } from './bench-port.ts';
-import { deliver, deliverable, jsonText, requireWritable } from './files.ts';
+import { deliver, deliverable, figuresOnStdout, jsonText, requireWritable } from './files.ts';
 import type { Interrupt } from './interrupt.ts';
 import type { OpenedPort } from './local-peer.ts';
 import type { Options } from './options.ts';
@@ -59,19 +59,25 @@ async function findRate(
     tell(
       `searching below ${rateText(highest)}, the most that is sent, with trials of ${options.trialTime} s`,
     );
-    return search(bench, highest, loss, print);
+    return search(bench, highest, loss, figuresOnStdout(options) ? tell : print);
   });
   const name = options.pdr === undefined ? 'NDR' : `PDR (${100 * loss} %)`;
   await printed();
-  const whole = { search: options.pdr === undefined ? 'ndr' : 'pdr', loss, ...result };
+  const disturbed = result.steps.filter((step) => step.disturbed).length;
+  const whole = { search: options.pdr === undefined ? 'ndr' : 'pdr', loss, disturbed, ...result };
   const written = deliverAll(options, jsonText(whole), stepsCsv(result), [rateLine(name, result)]);
-  return written && result.pps > 0 && result.complete ? 0 : 1;
+  const reliable = 2 * disturbed <= result.steps.length;
+  return written && result.pps > 0 && result.complete && reliable ? 0 : 1;
 }
 
 function rateLine(name: string, { pps, failed, complete, steps }: SearchResult): string {
   const above = failed === null ? 'the highest rate that is sent' : `${rateText(failed)} failed`;
   const end = complete ? '' : '; ended early (--search-time)';
-  return `${name}: ${rateText(pps)} (${above}), ${steps.length} trials${end}`;
+  const disturbed = steps.filter((step) => step.disturbed).length;
+  const doubt = 2 * disturbed > steps.length ? ', not reliable:' : ',';
+  const trials =
+    disturbed === 0 ? `${steps.length} trials` : `${disturbed} of ${steps.length} trials disturbed`;
+  return `${name}: ${rateText(pps)} (${above})${doubt} ${trials}${end}`;
 }
 
 const stepsCsv = ({ steps }: SearchResult): string =>
@@ -140,7 +146,7 @@ function deliverAll({ json, csv }: Options, jsonResult: string, csvResult: strin
   let written = true;
   if (json !== undefined) written = deliver(jsonResult, json, 'json') && written;
   if (csv !== undefined) written = deliver(csvResult, csv, 'csv') && written;
-  if (json === '-' || csv === '-') for (const line of lines) tell(line);
+  if (figuresOnStdout({ json, csv })) for (const line of lines) tell(line);
   else written = deliver(deliverable(lines), '-', 'txt') && written;
   return written;
 }

@@ -15,7 +15,15 @@ import {
   workloadOf,
 } from './bench-port.ts';
 import { DisturbanceMeter } from './disturbance.ts';
-import { csvText, deliver, deliverable, hgrmText, jsonText, requireWritable } from './files.ts';
+import {
+  csvText,
+  deliver,
+  deliverable,
+  figuresOnStdout,
+  hgrmText,
+  jsonText,
+  requireWritable,
+} from './files.ts';
 import type { Generator, Trial } from './generator.ts';
 import type { Interrupt } from './interrupt.ts';
 import { keyPressed, LivePage, pageLines } from './live.ts';
@@ -168,9 +176,10 @@ function viewOf(
 ): View {
   const returns = returnsOf(options);
   let before: TrialResult | undefined;
-  if (options.plain || !LivePage.possible) {
+  if (options.plain || !LivePage.possible || figuresOnStdout(options)) {
+    const say = figuresOnStdout(options) ? tell : print;
     const show = (now: TrialResult) => {
-      print(periodLine(now, before, returns));
+      say(periodLine(now, before, returns));
       before = now;
     };
     return { period: options.statsPeriod, show, close: () => {} };
@@ -205,21 +214,31 @@ async function report(
     ...notes,
     ...verdictLines(failures),
   ];
-  const whole = { ...result, disturbances: notes, failures };
+  const figures = returns ? result : withoutReturns(result);
+  const returned = options.replay === undefined ? {} : { returned: result.foreign };
+  const whole = { ...figures, ...returned, disturbances: notes, failures };
   const outputs: (readonly [string, string, string | undefined])[] = [
     [jsonText(whole), 'json', options.json],
     [csvText(result), 'csv', options.csv],
     [hgrmText(generator.latencies()), 'hgrm', options.hgrm],
   ];
-  const toStdout = [options.json, options.csv].includes('-');
   await printed();
   let written = true;
   for (const [text, kind, file] of outputs)
     if (file !== undefined) written = deliver(text, file, kind) && written;
-  if (toStdout) for (const line of summary) tell(line);
+  if (figuresOnStdout(options)) for (const line of summary) tell(line);
   else written = deliver(deliverable(summary), '-', 'txt') && written;
   if (result.sent === 0) throw new PmdError('VPCI_NO_TRAFFIC', 'no frame was sent');
   return failures.length === 0 && written ? 0 : 1;
+}
+
+/** Where nothing is expected back, nothing is known to be lost. */
+function withoutReturns(result: TrialResult) {
+  const unknown = { received: null, lost: null, reordered: null, duplicates: null };
+  return {
+    ...{ ...result, ...unknown },
+    streams: result.streams.map((stream) => ({ ...stream, ...unknown })),
+  };
 }
 
 /** What the run did not keep to. */

@@ -22,7 +22,7 @@ export function periodLine(now: TrialResult, before: TrialResult | undefined, re
     rateText(elapsed > 0 ? (now[key] - (before?.[key] ?? 0)) / elapsed : 0);
   const words = [`t=${now.seconds.toFixed(1).replace(/\.0$/, '')} s`, `sent ${rate('sent')}`];
   if (returns) words.push(`received ${rate('received')}`);
-  words.push(`unsent ${now.unsent}`);
+  words.push(`unsent so far ${now.unsent}`);
   if (!returns) return words.join('  ');
   words.push(`away or lost ${now.lost}`);
   if (now.latency) words.push(`p50 ${us(now.latency.p50Ns)} us`, `p99 ${us(now.latency.p99Ns)} us`);
@@ -63,7 +63,10 @@ const returnLine = ({ received, lost, sent, reordered, duplicates }: TrialResult
 
 function streamLine(stream: StreamResult, seconds: number, returns: boolean): string {
   const { name, sent, unsent, received, lost, reordered, duplicates, latency } = stream;
-  const words = [`stream ${name}: sent ${sent} (${rateText(sent / seconds)})`, `unsent ${unsent}`];
+  const words = [
+    `stream ${name}: sent ${sent} (${rateText(seconds > 0 ? sent / seconds : 0)})`,
+    `unsent ${unsent}`,
+  ];
   if (returns) {
     words.push(
       `received ${received}`,
