@@ -63,18 +63,25 @@ async function findRate(
   });
   const name = options.pdr === undefined ? 'NDR' : `PDR (${100 * loss} %)`;
   await printed();
-  const disturbed = result.steps.filter((step) => step.disturbed).length;
-  const whole = { search: options.pdr === undefined ? 'ndr' : 'pdr', loss, disturbed, ...result };
+  const { disturbed, reliable } = doubtsOf(result);
+  const whole = { search: options.pdr === undefined ? 'ndr' : 'pdr', loss, disturbed, reliable, ...result };
   const written = deliverAll(options, jsonText(whole), stepsCsv(result), [rateLine(name, result)]);
-  const reliable = 2 * disturbed <= result.steps.length;
   return written && result.pps > 0 && result.complete && reliable ? 0 : 1;
+}
+
+/** A rate that passed has passed, whatever disturbed the trial; one that failed may have failed by that. */
+function doubtsOf({ steps }: Pick<SearchResult, 'steps'>) {
+  const disturbed = steps.filter((step) => step.disturbed).length;
+  const failed = steps.filter(({ failure }) => failure !== null);
+  const doubtful = failed.filter((step) => step.disturbed).length;
+  return { disturbed, reliable: 2 * doubtful <= failed.length };
 }
 
 function rateLine(name: string, { pps, failed, complete, steps }: SearchResult): string {
   const above = failed === null ? 'the highest rate that is sent' : `${rateText(failed)} failed`;
   const end = complete ? '' : '; ended early (--search-time)';
-  const disturbed = steps.filter((step) => step.disturbed).length;
-  const doubt = 2 * disturbed > steps.length ? ', not reliable:' : ',';
+  const { disturbed, reliable } = doubtsOf({ steps });
+  const doubt = reliable ? ',' : ', not reliable:';
   const trials =
     disturbed === 0 ? `${steps.length} trials` : `${disturbed} of ${steps.length} trials disturbed`;
   return `${name}: ${rateText(pps)} (${above})${doubt} ${trials}${end}`;

@@ -111,7 +111,7 @@ async function report(options: Options): Promise<void> {
   process.once('exit', interrupted);
   await measureAll(run, works, () => writeAll(out, page()));
   process.off('exit', interrupted);
-  print(pageText(page()));
+  print(pageText(page()).trimEnd());
   tell(`${join(out, 'report.html')}: the page; report.txt, report.json and the charts are beside it`);
 }
 
