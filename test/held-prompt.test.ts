@@ -239,6 +239,18 @@ function hasInterrupt(pid: number): boolean {
   return /(?<!-)\bisig\b/.test(stdout);
 }
 
+describe('a terminal that is closed', () => {
+  it.each([
+    ['at the prompt', 'testpmd> ', ['--', '-i']],
+    ['while forwarding', 'NIC statistics', ['--', '--forward-mode=io', '--stats-period=1']],
+  ])('regression: ends the program in order, %s', (_, mark, args) => {
+    const ports = ['--no-huge', '--vdev', 'net_null0', '--vdev', 'net_null1'];
+    const program = ['test/support/hung-up-terminal.py', mark, process.execPath, ...MAIN, ...ports, ...args];
+    const { stdout, stderr } = spawnSync('python3', program, { encoding: 'utf8', timeout: TEST_MS });
+    expect(stdout, stderr).toMatch(/^[01]\n$/);
+  });
+});
+
 describe('at a shell with job control', { timeout: TEST_MS }, () => {
   it('regression: a prompt that was stopped comes back, twice', async () => {
     const shell = new Shell();

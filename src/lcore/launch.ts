@@ -4,6 +4,7 @@
 // The launcher frees the lcore's pools after the thread is gone, so it does not matter whether the module
 // returned, threw, called process.exit() or had to be terminated.
 import { extname } from 'node:path';
+import { isatty } from 'node:tty';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { argumentError, requireInteger } from '../arguments.ts';
@@ -31,15 +32,19 @@ export type { Lcore } from './lcore.ts';
 
 /** Time in milliseconds for a terminated thread to end. */
 const TERMINATE_MS = 2000;
+/** The standard descriptors that were terminals when the process began. */
+const TERMINALS = [0, 1, 2].filter((fd) => isatty(fd));
+
 let stranded = 0;
 
 /**
  * Ends the process like process.exit, which waits for every thread and so would wait forever for one that is
  * stuck on memory whose pages never arrive. exitProcess ends the process without waiting for such a thread.
+ * Nor does Node restore a terminal that is gone: it would crash.
  */
 export function exitProcess(code: number = Number(process.exitCode ?? 0)): never {
   requireInteger('exitProcess()', 'code', code, 0, 255);
-  if (stranded > 0) native.exitNow(code);
+  if (stranded > 0 || TERMINALS.some((fd) => native.isHungUp(fd))) native.exitNow(code);
   process.exit(code);
 }
 

@@ -69,7 +69,7 @@ describeRig('the PMD in a guest, through VFIO', (rig) => {
     for (const [args, code, line] of [
       ['--bind=vfio-pci 0000:00:1e.7', 1, /^vhost-pci-devbind: Error: Unknown device: 0000:00:1e\.7\./],
       [`--bind=nosuch ${FUNCTION_ADDRESS}`, 1, /^vhost-pci-devbind: Error: Driver 'nosuch' is not loaded/],
-      ['--bind=vfio-pci', 2, /^vhost-pci-devbind: No devices specified/],
+      ['--bind=vfio-pci', 1, /^vhost-pci-devbind: No devices specified/],
       ['--fish', 2, /^vhost-pci-devbind: unknown option '--fish'/],
     ] as const) {
       const { code: was, output } = await guest.try(`vhost-pci-devbind ${args}`);
