@@ -5,12 +5,18 @@ import { fixed, type RoundFigures, render } from '../report.ts';
 import { hasRounds, ofSide } from '../row-charts.ts';
 import { commandOf, type RunFile, type RunStep } from './run-file.ts';
 
-type Row = RoundFigures & { readonly case: string; readonly flows?: string; readonly mode?: string };
+type Row = RoundFigures & {
+  readonly case: string;
+  readonly flows?: string;
+  readonly mode?: string;
+  readonly rfc?: string;
+};
 
 const rowsOf = ({ cases }: RunStep): Row[] => cases.flatMap(({ rows }) => rows.filter(hasRounds));
 
 /** What a row is called in its suite. */
-const labelOf = ({ case: name, flows, mode }: Row): string => [name, flows, mode].filter(Boolean).join(' ');
+const labelOf = ({ case: name, flows, mode, rfc }: Row): string =>
+  [name, flows, mode, rfc].filter(Boolean).join(' ');
 
 interface Path {
   readonly name: string;
@@ -34,12 +40,12 @@ const PATHS: readonly Path[] = [
     cases: { [WAYS[0]]: 'to-pmd-64', [WAYS[1]]: 'from-pmd-64', [WAYS[2]]: 'both-64' },
     counts: ({ flows }) => flows === 'fixed',
   },
-  {
-    name: 'net_memif, against RFC 2.1',
+  ...(['2.0', '2.1'] as const).map((version) => ({
+    name: `net_memif, against RFC ${version}`,
     suite: 'memif',
     cases: { [WAYS[0]]: 'rx-64', [WAYS[1]]: 'tx-64' },
-    counts: ({ mode }) => mode === 'copying',
-  },
+    counts: ({ mode, rfc }: Row) => mode === 'copying' && rfc === version,
+  })),
 ];
 
 /** Undefined when nothing of it was measured. */

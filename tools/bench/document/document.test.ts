@@ -70,7 +70,14 @@ describe('rows beside each other', () => {
     step('loopback', ['--copying'], [row('rx-64', 1.5), row('rx-512', 2)]),
     step('loopback', ['--packed', '--copying'], [row('rx-64', 9)]),
     step('ovs', [], [row('to-pmd-64', 3.5, { flows: 'fixed' })]),
-    step('memif', [], [row('rx-64', 1.1, { mode: 'copying' }), row('rx-64', 1.3, { mode: 'in-place' })]),
+    step(
+      'memif',
+      [],
+      [
+        row('rx-64', 1.1, { mode: 'copying', rfc: '2.1' }),
+        row('rx-64', 1.3, { mode: 'in-place', rfc: '2.1' }),
+      ],
+    ),
   );
 
   it('are of one size and way, whatever their suite', () => {

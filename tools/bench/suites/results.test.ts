@@ -39,8 +39,19 @@ describe('the table', () => {
   });
 
   it('shows net_memif beside our sections, a line per mode', () => {
-    const table = memifTable([{ ...ROW, mode: 'in-place', memif_mpps: 9 }]);
-    expect(cells(table, 3)).toEqual(['', 'rx-64', 'in-place', '8.12', '9.00', '0.90', '0.80', '1.00', '']);
+    const table = memifTable([{ ...ROW, mode: 'in-place', rfc: '2.0', memif_mpps: 9 }]);
+    expect(cells(table, 3)).toEqual([
+      '',
+      'rx-64',
+      'in-place',
+      '2.0',
+      '8.12',
+      '9.00',
+      '0.90',
+      '0.80',
+      '1.00',
+      '',
+    ]);
   });
 
   it('shows Open vSwitch beside ours, with the settings that the switch had', () => {
