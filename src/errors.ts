@@ -14,6 +14,10 @@ const CODES = {
       'a device string has an unknown key or a bad value',
       'correct the key; README lists those of each driver',
     ],
+    VPCI_NO_FILE: [
+      'a name is that of a folder, a FIFO, a socket or a device, where a file is needed',
+      'name a file; what comes through a pipe has to be saved first',
+    ],
     VPCI_NO_DRIVER: [
       'no driver has this name',
       'use net_vhost_pci, net_ivshmem, net_tap, net_pcap, net_null or a PCI address',

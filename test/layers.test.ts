@@ -30,6 +30,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'addon-file.ts': 'where the addon is on this machine',
   'package-root.ts': 'where this package is, and its version',
   'machine-memory.ts': 'how much memory this machine and process may have',
+  'user-file.ts': 'files that a user names, which never block',
   'alignment.ts': 'pages, and multiples of a size',
   'byte-size.ts': 'sizes as text',
   'socket-path.ts': 'the limit of a socket path',

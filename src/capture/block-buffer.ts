@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a writer has put together and not yet written: a file, or whatever takes bytes.
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import { failedTo } from '../errors.ts';
+import { openToWrite } from '../user-file.ts';
 
 const BUFFER = 1 << 20;
 
@@ -17,11 +18,7 @@ export class FileSink {
   /** Makes the file, or with `flags` "a" writes behind what is there. */
   constructor(path: string, flags: 'w' | 'a' = 'w') {
     this.path = path;
-    try {
-      this.#fd = openSync(path, flags);
-    } catch (error) {
-      throw failedTo(`create ${path}`, error);
-    }
+    this.#fd = openToWrite(path, flags);
   }
 
   readonly write: Sink = (bytes, length) => {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A file read forwards through one buffer. It knows where it stands, so that whatever is wrong with the
 // file is reported with its offset, and it holds no more of the file than it is asked for.
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { failedTo, PmdError } from '../errors.ts';
+import { openToRead } from '../user-file.ts';
 import { MAX_CAPTURED } from './packet.ts';
 
 /** The largest piece that `need` is asked for: a packet with what stands before it. */
@@ -22,7 +23,7 @@ export class ByteSource {
 
   constructor(path: string) {
     this.path = path;
-    this.#fd = this.#open();
+    this.#fd = openToRead(path);
   }
 
   /** Of the next byte, in the file. */
@@ -55,7 +56,7 @@ export class ByteSource {
   /** Back to the first byte. */
   rewind(): void {
     this.close();
-    this.#fd = this.#open();
+    this.#fd = openToRead(this.path);
     this.#base = this.#end = this.at = 0;
   }
 
@@ -68,14 +69,6 @@ export class ByteSource {
   /** Throws: the file is wrong at `offset`. */
   fail(cause: string, offset = this.offset): never {
     throw new PmdError('VPCI_CAPTURE_FILE', `Failed to read ${this.path}: ${cause}, at byte ${offset}`);
-  }
-
-  #open(): number {
-    try {
-      return openSync(this.path, 'r');
-    } catch (error) {
-      throw failedTo(`open ${this.path}`, error);
-    }
   }
 
   #has(length: number): boolean {

@@ -18,6 +18,7 @@ import { failedTo, PmdError } from '../errors.ts';
 import { type MappingHandle, native } from '../native.ts';
 import { parsePciAddress } from '../pci/address.ts';
 import { describeIdentity, readIdentity } from '../pci/config-space.ts';
+import { kindOf } from '../user-file.ts';
 
 export const IVSHMEM_KIND: PciKind = {
   what: 'an ivshmem function',
@@ -151,10 +152,4 @@ function statOf(path: string): Stats | null {
   } catch (error) {
     throw failedTo(`open ${path}`, error);
   }
-}
-
-function kindOf(status: Stats): string {
-  if (status.isDirectory()) return 'a folder';
-  if (status.isFIFO()) return 'a FIFO';
-  return status.isSocket() ? 'a socket' : 'a device';
 }

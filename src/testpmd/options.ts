@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The options after `--`: testpmd's own.
-import { readFileSync } from 'node:fs';
 import { UDP_FRAME_HEADERS } from '../packet/frames.ts';
 import { macBytes } from '../packet/mac.ts';
+import { readText } from '../user-file.ts';
 import { engineNames } from './fwd/engines.ts';
 import { type OptionRow, UsageError, wholeNumber } from './getopt.ts';
 import { notedOptions } from './noted-options.ts';
@@ -192,7 +192,7 @@ export const testpmdOptions: readonly Row[] = [
 function peersOf(path: string): string[] {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = readText(path);
   } catch (error) {
     throw new UsageError(`option '--eth-peers-configfile': ${(error as Error).message}`);
   }

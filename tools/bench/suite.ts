@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A suite: one comparison as a value, from which every suite gets its subcommand, run and report.
-import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { Command, type OptionValues } from '@commander-js/extra-typings';
-import { failedTo } from '../../src/errors.ts';
+import { requireWritable, writeText } from '../../src/user-file.ts';
 import { requireDpdk } from '../run/dpdk.ts';
 import { print, tell } from '../run/output.ts';
 import { Workspace } from '../run/workspace.ts';
@@ -132,7 +130,7 @@ async function runSuite<Own extends OptionValues, Row>(
   const cases = spec.cases(options);
   requirePeerFor(options.peer, cases);
   const settings = settle(options, tell);
-  requireWritable(options.json);
+  if (options.json !== undefined) requireWritable(options.json, 'the report');
   const cpus = `CPU ${settings.backEndCpu} against CPU ${settings.peerCpu}`;
   tell(`${spec.name}: ${cases.map(({ name }) => name).join(', ')}; ${settingsLine(settings)}, ${cpus}`);
   const plan = { settings, cases, workspace: new Workspace(), progress: tell, memo: new Map() };
@@ -144,23 +142,6 @@ async function runSuite<Own extends OptionValues, Row>(
   print(settingsLine(settings));
   print(machineLine(machine));
   if (options.json === undefined) return;
-  try {
-    const { json, huge: _, cpus: __, ...asked } = options;
-    const report = { suite: spec.name, machine, settings: { ...asked, ...settings }, rows };
-    writeFileSync(json, reportJson(report));
-  } catch (error) {
-    throw failedTo(`write ${options.json}`, error);
-  }
-}
-
-/** Checked before the run: better now than after ten minutes. */
-function requireWritable(file: string | undefined): void {
-  if (file === undefined) return;
-  try {
-    if (file === '') throw new Error('the name is empty');
-    if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) throw new Error('it is a directory');
-    accessSync(existsSync(file) ? file : dirname(file), constants.W_OK);
-  } catch (error) {
-    throw failedTo(`write ${file === '' ? 'the report' : file}`, error);
-  }
+  const { json, huge: _, cpus: __, ...asked } = options;
+  writeText(json, reportJson({ suite: spec.name, machine, settings: { ...asked, ...settings }, rows }));
 }

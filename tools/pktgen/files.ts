@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The figures as JSON, CSV and .hgrm, and their delivery: what cannot be written to where it was wanted is
 // written elsewhere, and the user is told where, so that no measured figure is lost.
-import { accessSync, constants, existsSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { failedTo } from '../../src/errors.ts';
+import { requireWritable, writeText } from '../../src/user-file.ts';
 import { tell } from '../run/output.ts';
 import type { HistogramView } from './engine/histogram.ts';
 import type { StreamResult, TrialResult } from './result.ts';
@@ -85,15 +86,8 @@ export const figuresOnStdout = ({
 }): boolean => json === '-' || csv === '-';
 
 /** Checked before the run: better now than after it. */
-export function requireWritable(file: string | undefined): void {
-  if (file === undefined || file === '-') return;
-  try {
-    if (file === '') throw new Error('the name is empty');
-    if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) throw new Error('it is a directory');
-    accessSync(existsSync(file) ? file : dirname(file), constants.W_OK);
-  } catch (error) {
-    throw failedTo(`write ${file === '' ? 'the figures' : file}`, error);
-  }
+export function requireFigures(file: string | undefined): void {
+  if (file !== undefined && file !== '-') requireWritable(file, 'the figures');
 }
 
 /**
@@ -103,18 +97,17 @@ export function requireWritable(file: string | undefined): void {
 export function deliver(text: string, file: string, kind: string): boolean {
   const name = `vhost-pci-pktgen-${process.pid}.${kind}`;
   const spare: (readonly [string, () => void])[] = [
-    [name, () => writeFileSync(name, text)],
-    [join(tmpdir(), name), () => writeFileSync(join(tmpdir(), name), text)],
+    [name, () => writeText(name, text)],
+    [join(tmpdir(), name), () => writeText(join(tmpdir(), name), text)],
     ['standard output', () => writeAll(1, text)],
     ['standard error', () => writeAll(2, text)],
   ];
   try {
     if (file === '-') writeAll(1, text);
-    else writeFileSync(file, text);
+    else writeText(file, text);
     return true;
   } catch (error) {
-    const what = file === '-' ? 'standard output' : file;
-    const { message } = failedTo(`write ${what}`, error);
+    const { message } = file === '-' ? failedTo('write standard output', error) : (error as Error);
     for (const [place, write] of spare) {
       try {
         write();

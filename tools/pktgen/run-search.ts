@@ -2,7 +2,7 @@
 // --ndr, --pdr and --rfc2544: opens the port, searches, and reports.
 import { print, printed, tell } from '../run/output.ts';
 import { openPortFor, startGenerator, workloadOf } from './bench-port.ts';
-import { deliver, deliverable, figuresOnStdout, jsonText, requireWritable } from './files.ts';
+import { deliver, deliverable, figuresOnStdout, jsonText, requireFigures } from './files.ts';
 import type { Interrupt } from './interrupt.ts';
 import type { OpenedPort } from './local-peer.ts';
 import type { Options } from './options.ts';
@@ -17,7 +17,7 @@ import { type Bench, highestOf, search } from './trials.ts';
 
 /** Returns the exit status. */
 export async function runSearch(options: Options, interrupt: Interrupt): Promise<number> {
-  for (const file of [options.json, options.csv]) requireWritable(file);
+  for (const file of [options.json, options.csv]) requireFigures(file);
   const streams = await streamsOf(options);
   workloadOf(options, streams); // Before anything is started.
   const opened = await openPortFor(options);

@@ -22,7 +22,7 @@ import {
   figuresOnStdout,
   hgrmText,
   jsonText,
-  requireWritable,
+  requireFigures,
 } from './files.ts';
 import type { Generator, Trial } from './generator.ts';
 import type { Interrupt } from './interrupt.ts';
@@ -42,7 +42,7 @@ const LIVE_PERIOD = 0.5;
 
 /** Returns the exit status. */
 export async function run(options: Options, interrupt: Interrupt): Promise<number> {
-  for (const file of [options.json, options.csv, options.hgrm]) requireWritable(file);
+  for (const file of [options.json, options.csv, options.hgrm]) requireFigures(file);
   const replay = replayOf(options);
   const workload = replay ? replayWorkload(options, replay) : workloadOf(options, await streamsOf(options));
   const opened = await openPortFor(options);

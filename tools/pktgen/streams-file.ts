@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The streams of the command line, or of a file: JSON, or a module of TypeScript or JavaScript whose default
 // export is an array of streams.
-import { readFileSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { failedTo, PmdError } from '../../src/errors.ts';
+import { PmdError } from '../../src/errors.ts';
 import { nodeStripsTypes, typescriptLoader } from '../../src/lcore/typescript-loader.ts';
+import { readText } from '../../src/user-file.ts';
 import type { Options } from './options.ts';
 import { fault } from './plan/fault.ts';
 import type { Stream } from './plan/stream.ts';
@@ -20,21 +20,13 @@ export async function streamsOf(options: Options): Promise<readonly Stream[]> {
 
 /** Throws one line that names the file. */
 async function load(file: string): Promise<unknown> {
-  const text = read(file);
+  const text = readText(file);
   const value = /^\.[cm]?[jt]s$/.test(extname(file)) ? await imported(file) : parseJson(file, text);
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
   if (!isObject) return value;
   const other = Object.keys(value).find((key) => key !== 'streams');
   if (other !== undefined) throw fault(file, `unknown key '${other}'; known: streams`);
   return (value as { streams?: unknown }).streams;
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw failedTo(`read ${file}`, error);
-  }
 }
 
 function parseJson(file: string, text: string): unknown {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A whole run as a file: everything that was measured, case by case, so that an interrupted run goes on where
 // it stopped, and a later one can be compared with it.
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { renameSync } from 'node:fs';
 import { failedTo, PmdError } from '../../../src/errors.ts';
+import { readText, writeText } from '../../../src/user-file.ts';
 import type { Machine } from '../instruments/machine.ts';
 import type { Surroundings } from '../instruments/surroundings.ts';
 
@@ -45,13 +46,7 @@ export const newRun = (of: Omit<RunFile, 'format' | 'started'>): RunFile => ({
 
 /** Throws a PmdError that names the file when it is missing, no report, or cut. */
 export function readRun(path: string): RunFile {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw failedTo(`read ${path}`, error);
-  }
-  const run = parsed(text);
+  const run = parsed(readText(path));
   if (run?.format !== FORMAT || !Array.isArray(run.steps))
     throw new PmdError('VPCI_BENCH_REPORT', `${path} is not the report.json of a run`);
   return run as RunFile;
@@ -67,8 +62,8 @@ function parsed(text: string): Partial<RunFile> | undefined {
 
 /** Writes a file whole or not at all: what was there stays if the disk is full. */
 export function writeWhole(path: string, text: string): void {
+  writeText(`${path}.part`, text);
   try {
-    writeFileSync(`${path}.part`, text);
     renameSync(`${path}.part`, path);
   } catch (error) {
     throw failedTo(`write ${path}`, error);

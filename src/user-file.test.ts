@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openToRead, openToWrite, readText, requireWritable, writeText } from './user-file.ts';
+
+let folder = '';
+const at = (name: string) => join(folder, name);
+const server = createServer();
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'user-file-'));
+  execFileSync('mkfifo', [at('fifo')]);
+  writeFileSync(at('file'), 'text\n');
+  await new Promise<void>((done) => server.listen(at('socket'), done));
+});
+afterAll(() => {
+  server.close();
+  rmSync(folder, { recursive: true });
+});
+
+const failure = (call: () => unknown) => {
+  try {
+    call();
+  } catch (error) {
+    const { code, message } = error as { code: string; message: string };
+    return `${code} ${message.replaceAll(folder, '.')}`;
+  }
+  return 'no failure';
+};
+
+describe('a file that is read', () => {
+  it('is a file, or refused at once', () => {
+    expect(readText(at('file'))).toBe('text\n');
+    expect(failure(() => openToRead(at('fifo')))).toBe(
+      'VPCI_NO_FILE Failed to open ./fifo: it is a FIFO, not a file',
+    );
+    expect(failure(() => readText('/dev/zero'))).toMatch(/\/dev\/zero: it is a device, not a file$/);
+    expect(failure(() => readText(at('socket')))).toMatch(/it is a socket, not a file$/);
+    expect(failure(() => readText(folder))).toMatch(/it is a folder, not a file$/);
+    expect(failure(() => readText(at('none')))).toMatch(/^ENOENT Failed to read \.\/none: ENOENT/);
+  });
+});
+
+describe('a file that is written', () => {
+  it('is made, written anew, or written on', () => {
+    writeText(at('new'), 'one');
+    writeText(at('new'), 'two');
+    closeSync(openToWrite(at('new'), 'a'));
+    expect(readFileSync(at('new'), 'utf8')).toBe('two');
+    closeSync(openToWrite(at('new')));
+    expect(readFileSync(at('new'), 'utf8')).toBe('');
+  });
+
+  it('may be a device, whose faults are named', () => {
+    writeText('/dev/null', 'gone');
+    expect(failure(() => writeText('/dev/full', 'text'))).toMatch(/^ENOSPC Failed to write \/dev\/full: /);
+  });
+
+  it('is refused where it would block, before the work and after it', () => {
+    const refusal = 'it is a FIFO, not a file';
+    expect(failure(() => openToWrite(at('fifo')))).toBe(`VPCI_NO_FILE Failed to create ./fifo: ${refusal}`);
+    expect(failure(() => requireWritable(at('fifo'), 'x'))).toMatch(`Failed to write ./fifo: ${refusal}`);
+    expect(failure(() => requireWritable('', 'the figures'))).toMatch(
+      /write the figures: the name is empty$/,
+    );
+    expect(failure(() => requireWritable(at('none/x'), 'x'))).toMatch(/^ENOENT Failed to write/);
+    requireWritable(at('another'), 'x');
+    requireWritable('/dev/null', 'x');
+  });
+});

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Files that a user names, to read or to write. Whatever the name turns out to be, opening it does not block,
+// and reading it ends: a FIFO waits for its other end, a device may have no end.
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readFileSync,
+  type Stats,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { failedTo } from './errors.ts';
+
+/** "a FIFO", of what is no file. */
+export function kindOf(status: Stats): string {
+  if (status.isDirectory()) return 'a folder';
+  if (status.isFIFO()) return 'a FIFO';
+  return status.isSocket() ? 'a socket' : 'a device';
+}
+
+/** Opens a file to read; the caller closes it. Throws one line that names the file. */
+export function openToRead(path: string, action = `open ${path}`): number {
+  try {
+    const status = statSync(path);
+    if (!status.isFile()) throw noFile(status);
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    throw failedTo(action, error);
+  }
+}
+
+/** The text of a file. Throws one line that names the file. */
+export function readText(path: string): string {
+  const action = `read ${path}`;
+  const fd = openToRead(path, action);
+  try {
+    return readFileSync(fd, 'utf8');
+  } catch (error) {
+    throw failedTo(action, error);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * Makes a file, or with "a" writes behind what is there; the caller closes it. Devices that take bytes are as
+ * good: /dev/null is. Throws one line that names the file.
+ */
+export function openToWrite(path: string, flags: 'w' | 'a' = 'w', action = `create ${path}`): number {
+  const start = flags === 'w' ? constants.O_TRUNC : constants.O_APPEND;
+  try {
+    requireTaker(path);
+    return openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK | start, 0o666);
+  } catch (error) {
+    throw failedTo(action, error);
+  }
+}
+
+/** Writes a file whole. Throws one line that names the file. */
+export function writeText(path: string, text: string): void {
+  const action = `write ${path}`;
+  const fd = openToWrite(path, 'w', action);
+  try {
+    const bytes = Buffer.from(text);
+    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+  } catch (error) {
+    throw failedTo(action, error);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Throws where `what` cannot be written to a file: better before the work than after it. */
+export function requireWritable(path: string, what: string): void {
+  if (path === '') throw failedTo(`write ${what}`, new Error('the name is empty'));
+  try {
+    requireTaker(path);
+    accessSync(existsSync(path) ? path : dirname(path), constants.W_OK);
+  } catch (error) {
+    throw failedTo(`write ${path}`, error);
+  }
+}
+
+function requireTaker(path: string): void {
+  const status = statSync(path, { throwIfNoEntry: false });
+  if (status && !status.isFile() && !status.isCharacterDevice()) throw noFile(status);
+}
+
+const noFile = (status: Stats) =>
+  Object.assign(new Error(`it is ${kindOf(status)}, not a file`), { code: 'VPCI_NO_FILE' });
