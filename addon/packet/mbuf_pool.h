@@ -136,12 +136,16 @@ class MbufPool {
       uint32_t* const next = next_;
       uint32_t* const stack = stack_;
       uint32_t top = top_;
-      for (; i < n && top < count && ids[i] < count && next[ids[i]] == kNoNext; i++) {
-        next[ids[i]] = kFreeMark;
-        stack[top++] = ids[i];
+      // Read once: the ids lie in memory that JavaScript may write meanwhile.
+      uint32_t id = 0;
+      for (; i < n; i++) {
+        id = ids[i];
+        if (top >= count || id >= count || next[id] != kNoNext) break;
+        next[id] = kFreeMark;
+        stack[top++] = id;
       }
       top_ = top;
-      if (i < n && ids[i] < count) FreeChain(ids[i]);
+      if (i < n && id < count) FreeChain(id);
       i++;
     }
   }

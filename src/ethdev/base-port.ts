@@ -60,6 +60,21 @@ export abstract class BasePort {
       throw new PmdError('EBUSY', `Failed to configure port ${this.id}: it must be stopped first`);
   }
 
+  /** Throws if more queues are requested than the device has; `hint` says where their number comes from. */
+  protected requireQueueCounts(config: PortConfig, hint = (_role: Role): string => ''): void {
+    const { name, maxRxQueues, maxTxQueues } = this.info;
+    for (const [count, role, max] of [
+      [config.rxQueues, 'rx', maxRxQueues],
+      [config.txQueues, 'tx', maxTxQueues],
+    ] as const) {
+      if (count > max)
+        throw new PmdError(
+          'VPCI_QUEUE_COUNT',
+          `Failed to configure ${name}: ${count} ${role.toUpperCase()} queues requested, the device has ${max}${hint(role)}`,
+        );
+    }
+  }
+
   /** Throws unless the port is open and has this queue. */
   protected requireQueue(role: Role, queue: number): void {
     this.requireOpen(`open ${role.toUpperCase()} queue ${String(queue)} of`);

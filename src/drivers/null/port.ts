@@ -3,7 +3,6 @@
 // the bytes of each packet are also copied from and to a buffer. It measures the overhead of everything but
 // the driver.
 import { requireInteger } from '../../arguments.ts';
-import { PmdError } from '../../errors.ts';
 import { BasePort } from '../../ethdev/base-port.ts';
 import { formatDevargs, integerArg } from '../../ethdev/devargs.ts';
 import type { MbufVector } from '../../ethdev/mempool.ts';
@@ -144,17 +143,7 @@ class NullPort extends BasePort implements Port {
 
   configure(config: PortConfig): void {
     this.requireConfigurable(config);
-    for (const [count, kind, max] of [
-      [config.rxQueues, 'RX', this.info.maxRxQueues],
-      [config.txQueues, 'TX', this.info.maxTxQueues],
-    ] as const) {
-      if (count > max) {
-        throw new PmdError(
-          'VPCI_QUEUE_COUNT',
-          `Failed to configure ${this.info.name}: ${count} ${kind} queues requested, the device has ${max}`,
-        );
-      }
-    }
+    this.requireQueueCounts(config);
     this.config = { ...config };
   }
 

@@ -67,16 +67,7 @@ class PcapPort extends BasePort implements Port {
 
   configure(config: PortConfig): void {
     this.requireConfigurable(config);
-    for (const [count, kind, max] of [
-      [config.rxQueues, 'RX', this.info.maxRxQueues],
-      [config.txQueues, 'TX', this.info.maxTxQueues],
-    ] as const) {
-      if (count > max)
-        throw new PmdError(
-          'VPCI_QUEUE_COUNT',
-          `Failed to configure ${this.info.name}: ${count} ${kind} queues requested, the device has ${max}, one for each ${kind.toLowerCase()}_pcap=`,
-        );
-    }
+    this.requireQueueCounts(config, (role) => `, one for each ${role}_pcap=`);
     this.config = { ...config };
   }
 
