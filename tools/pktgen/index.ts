@@ -10,13 +10,20 @@ import { outcomeOf } from './outcome.ts';
 import { fault } from './plan/fault.ts';
 import { parseLine } from './plan/rate.ts';
 import type { Stream } from './plan/stream.ts';
-import type { TrialResult } from './result.ts';
+import { type TrialResult, type UnreturnedResult, withoutReturns } from './result.ts';
 import { type Outcome, type SearchResult, type Step, searchRate } from './search.ts';
 import { flatOut, Workload } from './workload.ts';
 
 export { PmdError } from '../../src/errors.ts';
 export type { Field, Stream } from './plan/stream.ts';
-export type { Counts, GapSummary, LatencySummary, StreamResult, TrialResult } from './result.ts';
+export type {
+  Counts,
+  GapSummary,
+  LatencySummary,
+  StreamResult,
+  TrialResult,
+  UnreturnedResult,
+} from './result.ts';
 export type { Outcome, SearchResult, Step } from './search.ts';
 
 /** What {@link openPktgen} takes. */
@@ -32,11 +39,22 @@ export interface PktgenOptions {
   readonly cpu?: number;
   /** CPU of the built-in peer's loop; default: the second. */
   readonly peerCpu?: number;
+  /** What the built-in peer does: sends frames back (default), or only receives them. */
+  readonly peer?: 'echo' | 'sink';
   /** Frames per second above which the built-in peer drops. */
   readonly dropAbove?: number;
+  /**
+   * Whether frames are to come back. Where they are not, none is known to be received or lost: those counts
+   * are null. Default: true with an echoing built-in peer, false with a sink, and of a device true once a
+   * frame of the run has come back.
+   */
+  readonly returns?: boolean;
   readonly seed?: number;
   readonly hugepages?: boolean;
 }
+
+/** The figures of a run; of one without returns, some counts are null. */
+export type RunResult = TrialResult | UnreturnedResult;
 
 /** What {@link Pktgen.run} takes. */
 export interface RunOptions {
@@ -81,33 +99,35 @@ export class Pktgen {
   readonly #opened: OpenedPort;
   readonly #generator: Generator;
   readonly #workload: Workload;
+  readonly #returns: boolean | undefined;
 
   /** @internal */
-  constructor(opened: OpenedPort, generator: Generator, workload: Workload) {
+  constructor(opened: OpenedPort, generator: Generator, workload: Workload, returns: boolean | undefined) {
     this.port = opened.port;
     this.#opened = opened;
     this.#generator = generator;
     this.#workload = workload;
+    this.#returns = returns;
   }
 
   /** Sends, and resolves with the figures once the last frame is back or lost. */
-  async run(options: RunOptions = {}): Promise<TrialResult> {
-    return this.#generator.run(this.#trial(options, this.#workload.pps()));
+  async run(options: RunOptions = {}): Promise<RunResult> {
+    return this.#known(await this.#generator.run(this.#trial(options, this.#workload.pps())));
   }
 
   /**
    * Sends, and gives the totals so far every `period` seconds, the last time with the final figures. To leave
    * the loop early ends the run.
    */
-  async *statistics(options: RunOptions = {}, period = 1): AsyncGenerator<TrialResult, void> {
+  async *statistics(options: RunOptions = {}, period = 1): AsyncGenerator<RunResult, void> {
     this.#generator.begin(this.#trial(options, this.#workload.pps()));
     try {
       for (let next = period; !this.#generator.done; await sleep(POLL_MS)) {
         if (this.#generator.elapsed < next || this.#generator.draining) continue;
         next += period;
-        yield this.#generator.read();
+        yield this.#known(this.#generator.read());
       }
-      yield await this.#generator.end();
+      yield this.#known(await this.#generator.end());
     } finally {
       this.#generator.halt();
       await this.#generator.end();
@@ -127,6 +147,7 @@ export class Pktgen {
 
   /** The highest rate of all streams together that keeps to the limits, their proportions kept. */
   async search(options: SearchOptions = {}): Promise<SearchResult> {
+    if (this.#returns === false) throw fault('search', 'it needs frames that come back');
     const { trialSeconds = 2, before, after } = options;
     const { streams } = this.#workload;
     const { sent, seconds } = await this.#generator.run(this.#trial({ seconds: 1 }, flatOut(streams)));
@@ -153,6 +174,10 @@ export class Pktgen {
   async close(): Promise<void> {
     await this.#generator.close().catch(() => {});
     await this.#opened.close();
+  }
+
+  #known(result: TrialResult): RunResult {
+    return (this.#returns ?? result.received > 0) ? result : withoutReturns(result);
   }
 
   #trial(
@@ -187,15 +212,17 @@ export async function openPktgen(options: PktgenOptions): Promise<Pktgen> {
   });
   if (workload.needsMaximum) throw fault('rate', "'%max' is the command's: measure with rate 'max' first");
   const [first, second] = twoCpus(native.getAffinity());
+  const mode = options.peer ?? 'echo';
   const opened = await openedPort(device, {
-    ...{ cpu: options.peerCpu ?? second, mode: 'echo', queueSize: 256, hugepages, maxRunMs: LONGEST_MS },
+    ...{ cpu: options.peerCpu ?? second, mode, queueSize: 256, hugepages, maxRunMs: LONGEST_MS },
     dropAbove: options.dropAbove,
   });
   try {
     const cpu = options.cpu ?? first;
     const generator = new Generator({ port: opened.port, streams: workload.streams, cpu, hugepages });
     await generator.ready;
-    return new Pktgen(opened, generator, workload);
+    const returns = options.returns ?? (device === undefined ? mode === 'echo' : undefined);
+    return new Pktgen(opened, generator, workload, returns);
   } catch (error) {
     await opened.close();
     throw error;

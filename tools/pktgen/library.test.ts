@@ -3,6 +3,9 @@
 import { spawnSync } from 'node:child_process';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ROOT } from '../../test/support/program.ts';
+import { PeerProcess } from '../run/builtin-peer.ts';
+import { DeviceProcess } from '../run/device-model.ts';
+import { Workspace } from '../run/workspace.ts';
 import { openPktgen, type Pktgen, type Step } from './index.ts';
 
 const PATIENT = { drain: 1, maxLag: 5 };
@@ -47,6 +50,42 @@ describe('the library', () => {
     expect(steps.map(({ pps }) => pps)).toEqual(rates.slice(0, 2));
     expect(steps[0]?.failure).toMatch(/^lost \d+$/);
     expect(found.complete).toBe(false);
+  });
+
+  it('counts as an echoing peer counts, frame for frame', async () => {
+    const workspace = new Workspace();
+    const [vhostUser, vfioUser] = [workspace.path('u'), workspace.path('f')];
+    const device = new DeviceProcess({ vhostUser, vfioUser, maxRunMs: 60_000 });
+    const peer = { vhostUser, mode: 'echo', cpu: 0, frameSize: 64, burst: 32, maxRunMs: 60_000 } as const;
+    try {
+      await device.ready(20_000);
+      const counting = new PeerProcess({ ...peer, check: false });
+      await counting.up(20_000);
+      pktgen = await openPktgen({ device: `net_vhost_pci0,path=${vfioUser}`, streams: [{ count: 100_000 }] });
+      pktgen.setRate('max');
+      const { sent, received, lost } = await pktgen.run(PATIENT);
+      const { rxPackets, txPackets } = await counting.finish();
+      expect([sent, received, lost, rxPackets, txPackets]).toEqual([1e5, 1e5, 0, 1e5, 1e5]);
+    } finally {
+      await pktgen?.close();
+      await device.stop();
+      workspace.remove();
+    }
+  });
+
+  it('says of frames that do not come back that nothing is known', async () => {
+    pktgen = await openPktgen({ streams: [{ count: 100 }], peer: 'sink' });
+    const { sent, received, lost, streams } = await pktgen.run({ drain: 0.01 });
+    expect([sent, received, lost, streams[0]?.lost]).toEqual([100, null, null, null]);
+    await expect(pktgen.search()).rejects.toThrow('it needs frames that come back');
+  });
+
+  it('says so of a device, too, from which nothing has come', async () => {
+    pktgen = await openPktgen({ device: 'net_null0,no-rx=1', streams: [{ count: 100 }] });
+    expect(await pktgen.run({ drain: 0.01 })).toMatchObject({ sent: 100, received: null, lost: null });
+    await pktgen.close();
+    pktgen = await openPktgen({ device: 'net_null0,no-rx=1', streams: [{ count: 100 }], returns: true });
+    expect(await pktgen.run({ drain: 0.01 })).toMatchObject({ sent: 100, received: 0, lost: 100 });
   });
 
   it('names what is wrong', async () => {

@@ -85,6 +85,21 @@ export interface TrialResult extends Counts {
   readonly stalls: { readonly count: number; readonly longestUs: number; readonly share: number };
 }
 
+/** What is known of a run's frames where none is expected back: nothing. */
+type Unreturned<T> = Omit<T, keyof typeof UNKNOWN> & { readonly [K in keyof typeof UNKNOWN]: null };
+const UNKNOWN = { received: null, lost: null, reordered: null, duplicates: null } as const;
+
+export type UnreturnedResult = Unreturned<Omit<TrialResult, 'streams'>> & {
+  readonly streams: readonly Unreturned<StreamResult>[];
+};
+
+/** Where nothing is expected back, nothing is known to be lost. */
+export const withoutReturns = (result: TrialResult): UnreturnedResult => ({
+  ...result,
+  ...UNKNOWN,
+  streams: result.streams.map((stream) => ({ ...stream, ...UNKNOWN })),
+});
+
 /** Names of the streams, and what the counts of time are. */
 export interface ResultContext {
   readonly names: readonly string[];

@@ -31,7 +31,7 @@ import type { OpenedPort } from './local-peer.ts';
 import type { Options } from './options.ts';
 import { rateText } from './plan/rate.ts';
 import { loadReplay, type Replay } from './replay.ts';
-import type { TrialResult } from './result.ts';
+import { type TrialResult, withoutReturns } from './result.ts';
 import { streamsOf } from './streams-file.ts';
 import { periodLine, summaryLines, verdictLines } from './text.ts';
 import { flatOut, type Workload } from './workload.ts';
@@ -230,15 +230,6 @@ async function report(
   else written = deliver(deliverable(summary), '-', 'txt') && written;
   if (result.sent === 0) throw new PmdError('VPCI_NO_TRAFFIC', 'no frame was sent');
   return failures.length === 0 && written ? 0 : 1;
-}
-
-/** Where nothing is expected back, nothing is known to be lost. */
-function withoutReturns(result: TrialResult) {
-  const unknown = { received: null, lost: null, reordered: null, duplicates: null };
-  return {
-    ...{ ...result, ...unknown },
-    streams: result.streams.map((stream) => ({ ...stream, ...unknown })),
-  };
 }
 
 /** What the run did not keep to. */
