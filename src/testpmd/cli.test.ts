@@ -155,6 +155,12 @@ describe('the prompt', () => {
     expect(await cli.say('show config txpkts')).toBe(
       'Number of segments: 2\nSegment sizes: 100,200\nSplit packet: off\n',
     );
+    expect(await cli.say('set txsplit rand')).toBe('');
+    expect(await cli.say('show config txpkts')).toContain('Split packet: rand\n');
+    expect(await cli.say('set txsplit off')).toBe('');
+    expect(await cli.say('set txtimes 1000,10')).toBe('');
+    expect(await cli.say('show config txtimes')).toBe('Interburst gap: 1000\nIntraburst gap: 10\n');
+    expect(await cli.say('set txtimes 0,0')).toBe('');
     expect(await cli.say('show config cores')).toBe('List of forwarding lcores:  1\n');
     expect(await cli.say('show port summary all')).toContain('Number of available ports: 2\n');
     expect(await cli.say('clear port stats 0')).toBe('\n  NIC statistics for port 0 cleared\n');
@@ -172,6 +178,9 @@ describe('the prompt', () => {
     for (const [line, complaint] of [
       ['set burst 1000', 'nb pkt per burst: 1000 > 512 (maximum packet per burst)  ignored\n'],
       ['set nbcore 5', 'nb fwd cores 5 > 1 (max. number of configured lcores) - ignored\n'],
+      ['set txsplit foo', 'unknown value: "foo"\n'],
+      ['set txtimes 1,2,3', 'Number of tx times = 3 > 2 (maximum items)\n'],
+      ['set txonly-flows 65', 'txonly-flows must be >= 1 and <= 64\n'],
       ['set txpkts 20', 'total packet length=20 < 42 - give up\n'],
       ['set eth-peer 9 02:00:00:00:00:09', 'Error: Invalid port number 9\n'],
       ['set eth-peer 0 zz', 'Error: Invalid ethernet address: zz\n'],
@@ -200,11 +209,36 @@ describe('the prompt', () => {
     while ((await average()) !== 64);
     expect(await cli.say('set txpkts 512')).toBe('');
     while ((await average()) !== 512);
+    expect(await cli.say('set txtimes 1000000,0')).toBe('');
+    expect(await cli.say('set txpkts 50')).toBe('');
+    await cli.complains('Not enough Tx segment space for time stamp info, total 50 < 58 (needed)\n');
+    expect(await cli.say('set burst 0')).toBe('Number of packets per burst set to 0\n');
+    await cli.say('clear port stats all');
+    expect(await cli.say('show port stats 0')).toMatch(/TX-packets: 0 /);
+    expect(await cli.say('set txtimes 0,0')).toBe('');
     expect(await cli.say('set burst 8')).toBe('Number of packets per burst set to 8\n');
     for (const line of ['set nbcore 1', 'set portlist 0', 'set corelist 1']) await cli.say(line);
     await cli.complains(
       'Please stop forwarding first\nPlease stop forwarding first\nPlease stop forwarding first\n',
     );
+    expect(await cli.say('stop')).toContain('Done.');
+    cli.end();
+    expect(await cli.exit).toBe(0);
+  });
+
+  it.each([
+    [
+      'flowgen',
+      [],
+      '  number of flows for port 0: 1024\n  number of flows for port 1: 1024\n  flowgen packet',
+    ],
+    ['noisy', ['--noisy-tx-sw-buffer-size=64'], '  noisy packet forwarding packets/burst=32\n'],
+    ['noisy', ['--noisy-forward-mode=mac'], '  noisy-mac packet forwarding packets/burst=32\n'],
+  ])('forwards in mode %s %j', async (mode, options, banner) => {
+    cli = new Cli([...TWO, '--', '-i', ...options]);
+    expect(await cli.say(`set fwd ${mode}`)).toBe(`Set ${mode} packet forwarding mode\n`);
+    expect(await cli.say('start')).toContain(banner);
+    await forwards();
     expect(await cli.say('stop')).toContain('Done.');
     cli.end();
     expect(await cli.exit).toBe(0);

@@ -40,6 +40,28 @@ describe('the command line', () => {
     expect(() => parse('--proc-type=secondary --')).toThrow('ports belong to one process');
   });
 
+  it('sets what is sent', () => {
+    const { traffic } = parse(
+      '-- --txonly-multi-flow --txonly-flows=8 --tx-ip=10.0.0.1,10.0.0.2 --tx-udp=7,8 --flowgen-flows=9 ' +
+        '--flowgen-clones=2 --noisy-tx-sw-buffer-size=512 --noisy-tx-sw-buffer-flushtime=20 --noisy-lkup-memory=2 ' +
+        '--noisy-lkup-num-writes=3 --noisy-lkup-num-reads=4 --noisy-lkup-num-reads-writes=5 --noisy-forward-mode=mac',
+    ).settings;
+    expect(traffic).toMatchObject({
+      multiFlow: true,
+      flows: 8,
+      sourceIp: '10.0.0.1',
+      destinationIp: '10.0.0.2',
+    });
+    expect(traffic).toMatchObject({ sourcePort: 7, destinationPort: 8, flowgenFlows: 9, flowgenClones: 2 });
+    expect(traffic.noisy).toMatchObject({ bufferSize: 512, flushTime: 20, forwardMode: 'mac' });
+    expect(traffic.noisy).toMatchObject({ memory: 2, writes: 3, reads: 4, readsWrites: 5 });
+    expect(parse('-- --tx-udp=7').settings.traffic).toMatchObject({ sourcePort: 7, destinationPort: 7 });
+    expect(() => parse('-- --tx-ip=10.0.0.1')).toThrow("option '--tx-ip'");
+    expect(() => parse('-- --noisy-tx-sw-buffer-size=3')).toThrow('3 is not a power of two');
+    expect(() => parse('-- --noisy-lkup-num-reads=3')).toThrow("'--noisy-lkup-memory' must be > 0");
+    expect(() => parse('-- --noisy-forward-mode=x')).toThrow("'x' is not one of io, mac, macswap, 5tswap");
+  });
+
   it('takes a beginning that only one option has, as getopt_long does', () => {
     expect(parse('--lcore=0-1 -- --stats 2 --forward-mod=mac').settings).toMatchObject({
       statsPeriod: 2,
@@ -119,14 +141,13 @@ describe('the command line', () => {
     ['--allow=eth0,mac=x', "option '--allow eth0,mac=x': 'eth0' is not a PCI address"],
     ['-- --foo=1', "unknown option '--foo', see --help: EAL options go before --, testpmd options after it"],
     ['-- -iz', "unknown option '-z'"],
-    ['-- --burst=0', "option '--burst': '0' is not a whole number from 1 to 512"],
     ['-- --burst=513', "'513'"],
     ['-- --burst=x', "'x'"],
     // regression: it was accepted, and the lcore then failed to create its pool
     ['-- --mbuf-size=65473', "option '--mbuf-size': '65473' is not a whole number from 192 to 65472"],
     [
       '-- --forward-mode=frob',
-      "option '--forward-mode': 'frob' is not one of io, mac, macswap, rxonly, txonly",
+      "option '--forward-mode': 'frob' is not one of io, mac, macswap, flowgen, rxonly, txonly",
     ],
     ['-- --port-topology=ring', "'ring' is not one of paired, chained, loop"],
     ['-- --rx-interrupt=maybe', "option '--rx-interrupt': 'maybe' is not one of off, on, adaptive"],

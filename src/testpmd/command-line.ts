@@ -4,6 +4,7 @@ import { ealOptions } from './eal-options.ts';
 import { applyOptions, optionHelp, UsageError } from './getopt.ts';
 import { testpmdOptions, txSegmentsFault } from './options.ts';
 import { defaultEalSettings, defaultSettings, type EalSettings, type Settings } from './settings.ts';
+import { noisyFault } from './traffic-options.ts';
 
 export interface CommandLine {
   readonly eal: EalSettings;
@@ -40,6 +41,8 @@ function checkTogether(settings: Settings): void {
   }
   const fault = txSegmentsFault(settings, settings.txSegments);
   if (fault !== null) throw new UsageError(`option '--txpkts': ${fault}`);
+  const noise = noisyFault(settings.traffic.noisy);
+  if (noise !== null) throw new UsageError(noise);
 }
 
 /** Columns of an option and its argument: no option that is shown needs more. */

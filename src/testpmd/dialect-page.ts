@@ -31,7 +31,7 @@ Seen with the same script on \`net_null\` ports of both; texts are the same othe
 | \`show port info\` | minimum and maximum MTU, no RSS of \`net_null\` | the lines of later versions; no port here hashes |
 | \`port N rxq Q ring_size\`, \`--rxd\`, \`--txd\` | say that the peer chooses its ring sizes | it does |
 | \`mac_addr set\` | \`Operation not supported\` | a port's address is its peer's to know |
-| \`gro\`, \`gso\`, \`tso\`; modes flowgen, noisy, ieee1588 | refused | not built |
+| \`gro\`, \`gso\`, \`tso\`; mode ieee1588 | refused | not built |
 | \`set promisc off\`, \`set allmulti off\` | recorded and shown, as with net_virtio | these ports do not filter |
 | \`show config fwd\` after \`set fwd\` | names the new mode; there the old one until \`start\` | it is what \`start\` would do |
 | \`csum set tcp\\|udp hw\` on \`net_null\` | taken; there \`not supported\` | the port takes packets whose checksum is open |
@@ -39,6 +39,9 @@ Seen with the same script on \`net_null\` ports of both; texts are the same othe
 | \`port reset\` | the whole answer on stderr | one text for a refusal |
 | \`port detach\` of a started port | \`Removing a device...\` comes first | said before the port is looked at |
 | \`flow\` | refused as by a driver without flow rules, whatever the rule | no port here has them |
+| \`set txtimes\` | packets are sent at these times; there only by devices that have a clock for it | the loop waits by itself |
+| \`--txonly-multi-flow\` | the source port differs, as in 26.07; there the source address | the addresses stay those of \`--tx-ip\` |
+| noisy | the buffer of a stream; what finds no room in it is dropped; there it is a port's, and such packets are lost to the pool | no loop shares a queue |
 | wrong options, no ports | exit status 2, one line | a mistake should not start anything |
 `;
 

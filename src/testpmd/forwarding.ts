@@ -17,7 +17,8 @@ import {
   type StreamPlan,
 } from './fwd/engine.ts';
 import type { LoopData } from './fwd/loop.ts';
-import { txSegmentsFault } from './options.ts';
+import { variationFault } from './fwd/tx-frames.ts';
+import { flowgenFault, txSegmentsFault } from './options.ts';
 import type { Output } from './output.ts';
 import { NOTHING, type PortCounts, portCounts, statsSince, txErrors } from './port-counts.ts';
 import { EMPTY_POLLS, MBUF_HEADROOM, peerMac, poolSize, type Settings } from './settings.ts';
@@ -119,6 +120,10 @@ export class Forwarding {
       return false;
     }
     this.#output.print(this.configText(ports));
+    if (this.#settings.mode === 'flowgen') {
+      const { flowgenFlows } = this.#settings.traffic;
+      for (const { id } of ports) this.#output.print(`  number of flows for port ${id}: ${flowgenFlows}`);
+    }
     this.#output.print(this.rxtxText(ports));
     const lcores = this.plan(ports);
     const streams = lcores.reduce((sum, lcore) => sum + lcore.streams.length, 0);
@@ -213,10 +218,14 @@ export class Forwarding {
     if (this.#running) return 'Packet forwarding already started';
     if (ports.length === 0) return 'No forwarding ports';
     if (ports.some((port) => !port.started)) return 'Not all ports were started';
-    if (this.#settings.mode === 'txonly' || txFirst > 0) {
-      return txSegmentsFault(this.#settings, this.#settings.txSegments);
-    }
-    return null;
+    const { mode, traffic, txSegments } = this.#settings;
+    if (mode === 'flowgen') return flowgenFault(this.#settings);
+    if (mode !== 'txonly' && txFirst === 0) return null;
+    const varied = variationFault(traffic, txSegments);
+    return (
+      txSegmentsFault(this.#settings, txSegments) ??
+      (varied === null ? null : `${varied}\nPacket forwarding is not ready`)
+    );
   }
 
   async #launch(run: Run, txFirst: number): Promise<boolean> {
@@ -270,6 +279,7 @@ export class Forwarding {
       retries: s.retry ? s.burstTxRetries : 0,
       retryDelay: s.burstTxDelay,
       txSegments: s.txSegments,
+      traffic: s.traffic,
       txFirst,
       recordCycles: s.recordCycles,
       inPlace: s.inPlace,

@@ -4,9 +4,11 @@ import { UDP_FRAME_HEADERS } from '../packet/frames.ts';
 import { macBytes } from '../packet/mac.ts';
 import { readText } from '../user-file.ts';
 import { engineNames } from './fwd/engines.ts';
+import { flowgenLength } from './fwd/flowgen.ts';
 import { type OptionRow, UsageError, wholeNumber } from './getopt.ts';
 import { notedOptions } from './noted-options.ts';
 import {
+  defaultSettings,
   MAX_BURST,
   MAX_MBUF_SIZE,
   MAX_TX_SEGMENTS,
@@ -16,6 +18,7 @@ import {
   type Settings,
   type Topology,
 } from './settings.ts';
+import { trafficOptions } from './traffic-options.ts';
 
 type Row = OptionRow<Settings>;
 
@@ -76,7 +79,14 @@ export const testpmdOptions: readonly Row[] = [
       settings.mode = oneOf(name, value, engineNames);
     },
   },
-  numeric('burst', 'burst', [1, MAX_BURST], `packets per burst, 1 to ${MAX_BURST} (default: 32)`),
+  {
+    long: ['burst'],
+    arg: 'N',
+    help: `packets per burst, 1 to ${MAX_BURST}, or 0 for the default (32)`,
+    apply: (settings, value, name) => {
+      settings.burst = wholeNumber(name, value, 0, MAX_BURST) || defaultSettings().burst;
+    },
+  },
   {
     long: ['txpkts'],
     arg: 'X[,Y]',
@@ -184,6 +194,7 @@ export const testpmdOptions: readonly Row[] = [
   },
   numeric('num-procs', 'procs', [1, 1], 'number of processes that share the ports: 1'),
   numeric('proc-id', 'procId', [0, 0], 'number of this process: 0'),
+  ...trafficOptions,
   ...notedOptions,
   ...accepted('rxpt rxht rxwt rxfreet txpt txht txwt txfreet txrst', 'N'),
 ];
@@ -257,10 +268,17 @@ function oneOf(name: string, value: string, words: readonly string[]): string {
 export function txSegmentsFault(settings: Settings, lengths: readonly number[]): string | null {
   const room = settings.mbufSize - MBUF_HEADROOM;
   if (lengths.length > MAX_TX_SEGMENTS)
-    return `nb segments per TX packets=${lengths.length} > ${MAX_TX_SEGMENTS} - ignored`;
+    return `Number of segment lengths = ${lengths.length} > ${MAX_TX_SEGMENTS} (maximum items)`;
   const long = lengths.findIndex((length) => length > room);
   if (long >= 0) return `length[${long}]=${lengths[long]} > mbuf_data_size=${room} - give up`;
   const total = lengths.reduce((sum, length) => sum + length, 0);
   if (total < UDP_FRAME_HEADERS) return `total packet length=${total} < ${UDP_FRAME_HEADERS} - give up`;
   return total > 65535 ? `total packet length=${total} > 65535 - give up` : null;
+}
+
+/** The same for flowgen, whose packets have one segment. */
+export function flowgenFault(settings: Settings): string | null {
+  const length = flowgenLength(settings.txSegments);
+  if (length < UDP_FRAME_HEADERS) return `total packet length=${length} < ${UDP_FRAME_HEADERS} - give up`;
+  return txSegmentsFault(settings, [length]);
 }

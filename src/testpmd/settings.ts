@@ -5,10 +5,11 @@ import type { LcorePlace } from '../lcore/lcore-list.ts';
 import type { MetricsAddress } from '../telemetry/metrics-server.ts';
 import { DEFAULT_PREFIX } from '../telemetry/socket-path.ts';
 import type { CsumPlan } from './fwd/engine.ts';
+import { defaultTraffic, type TrafficPlan } from './fwd/traffic.ts';
 
 export const MAX_BURST = 512;
-/** testpmd's MAX_SEGS_BUFFER_SPLIT. */
-export const MAX_TX_SEGMENTS = 8;
+/** A burst of as many segments fills the largest vector of mbufs. */
+export const MAX_TX_SEGMENTS = 64;
 /** Bytes of headroom in an mbuf of --mbuf-size. */
 export const MBUF_HEADROOM = 128;
 /**
@@ -71,6 +72,8 @@ export interface Settings {
   /** Microseconds. */
   burstTxDelay: number;
   txSegments: number[];
+  /** Of the modes txonly, flowgen and noisy. */
+  traffic: TrafficPlan;
   nbCores: number;
   /** Ids of the forwarding lcores; null for the first ones. */
   coreList: number[] | null;
@@ -147,6 +150,7 @@ export function defaultSettings(): Settings {
     burstTxRetries: 64,
     burstTxDelay: 1,
     txSegments: [64],
+    traffic: defaultTraffic(),
     nbCores: 1,
     coreList: null,
     portList: null,

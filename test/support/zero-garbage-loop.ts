@@ -8,6 +8,7 @@ import { Mempool } from '../../src/ethdev/mempool.ts';
 import { native, type QueueHandle } from '../../src/native.ts';
 import { type FwdStream, STREAM_STRIDE } from '../../src/testpmd/fwd/engine.ts';
 import { engineNamed } from '../../src/testpmd/fwd/engines.ts';
+import { defaultTraffic } from '../../src/testpmd/fwd/traffic.ts';
 import { openLoopback } from './loopback.ts';
 
 const PACKETS = 10_000_000;
@@ -31,6 +32,7 @@ const stream = {
     retries: 0,
     retryDelay: 0,
     txSegments: [64],
+    traffic: defaultTraffic(),
     txFirst: 0,
     recordCycles: false,
     inPlace: true,

@@ -2,7 +2,6 @@
 // The `set` commands.
 import { macBytes } from '../../packet/mac.ts';
 import { engineNames } from '../fwd/engines.ts';
-import { txSegmentsFault } from '../options.ts';
 import type { Session } from '../session.ts';
 import { MAX_BURST } from '../settings.ts';
 import type { Command } from './grammar.ts';
@@ -18,18 +17,17 @@ export const configCommands: readonly Command<Session>[] = [
     help: 'Set packet forwarding mode.',
     run: setFwd,
   },
-  { pattern: 'set burst n=<uint>', section, help: 'Set number of packets per burst.', run: setBurst },
+  {
+    pattern: 'set burst n=<uint>',
+    section,
+    help: 'Set number of packets per burst; with 0 none is forwarded.',
+    run: setBurst,
+  },
   {
     pattern: 'set burst tx delay us=<uint> retry n=<uint>',
     section,
     help: 'Set the delay between retries in microseconds, and the number of retries.',
     run: setRetry,
-  },
-  {
-    pattern: 'set txpkts lengths=<list>',
-    section,
-    help: 'Set the length of each segment of TXONLY packets.',
-    run: setTxpkts,
   },
   { pattern: 'set nbcore n=<uint>', section, help: 'Set number of forwarding cores.', run: setNbcore },
   { pattern: 'set nbport n=<uint>', section, help: 'Set number of forwarding ports.', run: setNbport },
@@ -101,12 +99,6 @@ export const configCommands: readonly Command<Session>[] = [
     help: 'Forward between all ports again, on the first lcore.',
     run: setDefault,
   },
-  {
-    pattern: 'set txsplit off',
-    section,
-    help: 'Packets of txonly have the segments of set txpkts.',
-    run: () => {},
-  },
 ];
 
 function setFwd({ settings, output }: Session, { mode, retry }: Args): void {
@@ -117,8 +109,7 @@ function setFwd({ settings, output }: Session, { mode, retry }: Args): void {
 
 async function setBurst({ settings, output, forwarding }: Session, { n }: Args): Promise<void> {
   const burst = Number(n);
-  if (burst < 1) output.complain(`nb pkt per burst: ${burst} < 1 (minimum packet per burst)  ignored`);
-  else if (burst > MAX_BURST) {
+  if (burst > MAX_BURST) {
     output.complain(`nb pkt per burst: ${burst} > ${MAX_BURST} (maximum packet per burst)  ignored`);
   } else {
     settings.burst = burst;
@@ -136,17 +127,6 @@ async function setRetry({ settings, forwarding }: Session, { us, n }: Args): Pro
 async function setVerbose({ settings, output, forwarding }: Session, { n }: Args): Promise<void> {
   output.print(`Change verbose level from ${settings.verbose} to ${Number(n)}`);
   settings.verbose = Number(n);
-  await forwarding.apply();
-}
-
-async function setTxpkts({ settings, output, forwarding }: Session, { lengths }: Args): Promise<void> {
-  const segments = lengths.split(',').map(Number);
-  const fault = txSegmentsFault(settings, segments);
-  if (fault !== null) {
-    output.complain(fault);
-    return;
-  }
-  settings.txSegments = segments;
   await forwarding.apply();
 }
 

@@ -14,7 +14,6 @@ const NOT_SET: Readonly<Record<string, string>> = {
   rxoffs: 'Number of offsets: 0',
   rxpkts: 'Number of segments: 0',
   rxhdrs: 'Number of segments: 0',
-  txtimes: 'Interburst gap: 0\nIntraburst gap: 0',
 };
 
 type Args = Readonly<Record<string, string>>;
@@ -131,10 +130,13 @@ function showConfig(session: Session, { what }: Args): void {
   }
   if (what in NOT_SET) output.print(NOT_SET[what]);
   if (what === 'txpkts') {
-    const { txSegments } = settings;
-    output.print(
-      `Number of segments: ${txSegments.length}\nSegment sizes: ${txSegments.join(',')}\nSplit packet: off`,
-    );
+    const { txSegments, traffic } = settings;
+    const sizes = `Segment sizes: ${txSegments.join(',')}`;
+    output.print(`Number of segments: ${txSegments.length}\n${sizes}\nSplit packet: ${traffic.split}`);
+  }
+  if (what === 'txtimes') {
+    const { interBurst, intraBurst } = settings.traffic;
+    output.print(`Interburst gap: ${interBurst}\nIntraburst gap: ${intraBurst}`);
   }
 }
 

@@ -80,9 +80,6 @@ const config: readonly Group[] = [
   ['Distribution of burst sizes.', NOT_SUPPORTED, 'set record-burst-stats on|off'],
   ['Log levels.', NOT_SUPPORTED, 'set log <text> <uint>'],
   ['Split of received packets.', NOT_SUPPORTED, 'set rxoffs|rxpkts|rxhdrs <text>'],
-  ['Times between packets of txonly.', NOT_SUPPORTED, 'set txtimes <text>'],
-  ['Several segments of random length.', NOT_SUPPORTED, 'set txsplit on|rand'],
-  ['Number of flows of txonly.', NOT_SUPPORTED, 'set txonly-flows <u16>'],
   ['Receive offload of large packets.', NOT_SUPPORTED, 'set port id=<u16> gro on|off\nset gro flush <u8>'],
   ['Segmentation in software.', NOT_SUPPORTED, 'set port id=<u16> gso on|off\nset gso segsz <u16>'],
   [

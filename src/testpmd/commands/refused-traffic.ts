@@ -7,7 +7,7 @@ import { refused } from './refused.ts';
 /** What testpmd prints for rte_tm and rte_mtr without operations. */
 const NONE = 'cause unspecified: Function not implemented (error 1)';
 
-export const trafficCommands: readonly Command<Session>[] = [
+export const trafficManagementCommands: readonly Command<Session>[] = [
   ...refused(
     'traffic_management',
     'Traffic management.',

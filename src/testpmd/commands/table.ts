@@ -12,13 +12,15 @@ import { refusedConfigCommands } from './refused-config.ts';
 import { driverCommands } from './refused-drivers.ts';
 import { filterCommands } from './refused-filters.ts';
 import { refusedPortCommands } from './refused-ports.ts';
-import { trafficCommands } from './refused-traffic.ts';
+import { trafficManagementCommands } from './refused-traffic.ts';
+import { trafficCommands } from './traffic.ts';
 
 const table: Command<Session>[] = [];
 table.push(
   ...controlCommands(table),
   ...displayCommands,
   ...configCommands,
+  ...trafficCommands,
   ...portCommands,
   ...offloadCommands,
   ...csumCommands,
@@ -27,7 +29,7 @@ table.push(
   ...refusedConfigCommands,
   ...refusedPortCommands,
   ...filterCommands,
-  ...trafficCommands,
+  ...trafficManagementCommands,
   ...driverCommands,
 );
 

@@ -3,6 +3,7 @@
 import type { MbufVector, Mempool } from '../../ethdev/mempool.ts';
 import type { RxQueue, TxQueue } from '../../ethdev/port.ts';
 import type { LcoreContext } from '../../lcore/context.ts';
+import type { TrafficPlan } from './traffic.ts';
 
 /** Indices of a stream's counters, in a Float64Array that the main thread reads. */
 export const STREAM_RX = 0;
@@ -55,6 +56,7 @@ export interface RunPlan {
   readonly retryDelay: number;
   /** Length in bytes of each segment of txonly's packets. */
   readonly txSegments: readonly number[];
+  readonly traffic: TrafficPlan;
   /** Bursts that each stream sends before it forwards. */
   readonly txFirst: number;
   readonly recordCycles: boolean;

@@ -4,10 +4,12 @@
 import { csum } from './csum.ts';
 import type { FwdEngine } from './engine.ts';
 import { fiveTupleSwap } from './five-tuple-swap.ts';
+import { flowgen } from './flowgen.ts';
 import { icmpecho } from './icmpecho.ts';
 import { io } from './io.ts';
 import { mac } from './mac.ts';
 import { macswap } from './macswap.ts';
+import { noisy } from './noisy.ts';
 import { rxonly } from './rxonly.ts';
 import { txonly } from './txonly.ts';
 
@@ -15,10 +17,12 @@ export const engines: readonly FwdEngine[] = [
   io,
   mac,
   macswap,
+  flowgen,
   rxonly,
   txonly,
   csum,
   icmpecho,
+  noisy,
   fiveTupleSwap,
 ];
 

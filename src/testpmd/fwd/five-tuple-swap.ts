@@ -16,14 +16,14 @@ export const fiveTupleSwap: FwdEngine = {
   packetFwd(stream) {
     const n = streamReceive(stream);
     if (n === 0) return 0;
-    for (let i = 0; i < n; i++) swap(stream.pool, stream.pkts.ids[i]);
+    for (let i = 0; i < n; i++) swapFiveTuple(stream.pool, stream.pkts.ids[i]);
     streamTransmit(stream, n);
     return n;
   },
 };
 
 /** HOT. */
-function swap(pool: Mempool, mbuf: number): void {
+export function swapFiveTuple(pool: Mempool, mbuf: number): void {
   const { bytes } = pool;
   const frame = mbuf * pool.stride + pool.dataOff[mbuf];
   const end = frame + pool.dataLen[mbuf];

@@ -14,6 +14,7 @@ import {
   STREAM_TX,
 } from './engine.ts';
 import { engineNamed, engineNames } from './engines.ts';
+import { defaultTraffic } from './traffic.ts';
 
 const BURST = 4;
 let pools: Mempool[] = [];
@@ -94,6 +95,7 @@ function stream(rx: FwdStream['rx'], tx: FwdStream['tx'], run: Partial<RunPlan> 
       retries: 0,
       retryDelay: 0,
       txSegments: [64],
+      traffic: defaultTraffic(),
       txFirst: 0,
       recordCycles: false,
       inPlace: true,
@@ -316,7 +318,18 @@ it('addresses become words in memory order', () => {
 });
 
 it('forward modes are found by name', () => {
-  expect(engineNames).toEqual(['io', 'mac', 'macswap', 'rxonly', 'txonly', 'csum', 'icmpecho', '5tswap']);
+  expect(engineNames).toEqual([
+    'io',
+    'mac',
+    'macswap',
+    'flowgen',
+    'rxonly',
+    'txonly',
+    'csum',
+    'icmpecho',
+    'noisy',
+    '5tswap',
+  ]);
   expect(() => engineNamed('frob')).toThrow('frob');
 });
 

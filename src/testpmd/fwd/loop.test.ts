@@ -6,6 +6,7 @@ import type { LcoreContext } from '../../lcore/context.ts';
 import { EMPTY_POLLS } from '../settings.ts';
 import { type RunPlan, STREAM_CYCLES, STREAM_RX, STREAM_STRIDE } from './engine.ts';
 import loop, { type LoopData } from './loop.ts';
+import { defaultTraffic } from './traffic.ts';
 
 const BURST = 4;
 const STREAMS = 2;
@@ -49,6 +50,7 @@ function run(plan: Partial<RunPlan>): void {
       retries: 0,
       retryDelay: 0,
       txSegments: [64],
+      traffic: defaultTraffic(),
       txFirst: 0,
       recordCycles: false,
       inPlace: true,

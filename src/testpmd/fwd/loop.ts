@@ -11,6 +11,7 @@ import {
   type StreamPlan,
 } from './engine.ts';
 import { engineNamed } from './engines.ts';
+import { waitingMbufs } from './traffic.ts';
 import { txonly } from './txonly.ts';
 import { wrapped } from './verbose.ts';
 
@@ -43,9 +44,10 @@ export default function loop(lcore: LcoreContext<LoopData>): void {
 
 function openStreams(lcore: LcoreContext<LoopData>): FwdStream[] {
   const { run, streams, counters } = lcore.data;
-  const pool = lcore.createPool({ count: run.mbufs, dataRoom: run.dataRoom, hugepages: run.hugepages });
-  // A stream holds no packets after its burst returns, so all streams share one vector.
-  const pkts = pool.vector(run.burst);
+  const count = run.mbufs + streams.length * waitingMbufs(run.mode, run.traffic);
+  const pool = lcore.createPool({ count, dataRoom: run.dataRoom, hugepages: run.hugepages });
+  // All streams share one vector: what a stream of mode noisy keeps is not in it.
+  const pkts = pool.vector(Math.max(1, run.burst));
   return streams.map((plan) => {
     const rx = lcore.rxQueue(plan.rxPort, plan.rxQueue);
     const tx = lcore.txQueue(plan.txPort, plan.txQueue);
@@ -61,11 +63,13 @@ function openStreams(lcore: LcoreContext<LoopData>): FwdStream[] {
   });
 }
 
-/** Sends the bursts of `start tx_first`. */
+/** Sends the bursts of `start tx_first`, at once whatever `set txtimes` says. */
 function sendFirst(streams: readonly FwdStream[], lcore: LcoreContext): void {
-  for (const stream of streams) {
+  for (const { run, ...others } of streams) {
+    const traffic = { ...run.traffic, interBurst: 0, intraBurst: 0 };
+    const stream: FwdStream = { ...others, run: { ...run, traffic } };
     txonly.streamInit?.(stream, lcore);
-    for (let i = 0; i < stream.run.txFirst && lcore.running(); i++) txonly.packetFwd(stream);
+    for (let i = 0; i < run.txFirst && lcore.running(); i++) txonly.packetFwd(stream);
     txonly.end?.(stream);
   }
 }

@@ -20,7 +20,8 @@ export const mac: FwdEngine = {
   },
 };
 
-function setMacs(pool: Mempool, mbuf: number, macs: Uint32Array): void {
+/** HOT. */
+export function setMacs(pool: Mempool, mbuf: number, macs: Uint32Array): void {
   const start = mbuf * pool.stride + pool.dataOff[mbuf];
   if ((start & 3) !== 0) {
     for (let i = 0; i < 12; i++) pool.bytes[start + i] = macs[i >>> 2] >>> ((i & 3) * 8);

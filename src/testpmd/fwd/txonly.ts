@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Sends UDP frames as fast as the TX queue accepts them.
+// Sends UDP frames as fast as the TX queue accepts them, or at the times of `set txtimes`.
 //
 // If the peer's memory is mapped, the headers are written in place in the peer's receive buffers, unless the
 // buffer still holds them from its last use. The payload is whatever the peer left there, just as DPDK's
@@ -7,37 +7,26 @@
 // packets go through mbufs.
 //
 // Streams of an lcore that send the same frame share a pool that nothing else writes to, so the frame is
-// written into its buffers once; a burst then only allocates and sets the lengths. A frame of several
-// segments is composed for every packet, since any buffer may become any segment.
+// written into its buffers once; a burst then only allocates and sets the lengths. Frames of several
+// segments, flows or time stamps are composed one by one (tx-frames.ts).
 import type { MbufVector, Mempool } from '../../ethdev/mempool.ts';
 import type { LcoreContext } from '../../lcore/context.ts';
-import { NO_NEXT } from '../../native.ts';
-import { type UdpFlow, udpFrameHeaders } from '../../packet/frames.ts';
+import { udpFrameHeaders } from '../../packet/frames.ts';
 import { type FwdEngine, type FwdStream, STREAM_DROPPED, STREAM_TX } from './engine.ts';
+import { dueTime, type Frames, newFrames, varies, writeFrames } from './tx-frames.ts';
 
 interface TxOnly {
   readonly pool: Mempool;
   readonly pkts: MbufVector;
-  /** All segments of a burst, when packets have several. */
-  readonly segments: MbufVector;
-  readonly lengths: readonly number[];
   readonly total: number;
-  readonly headers: Uint8Array;
-  /** An mbuf that holds the headers and is never sent itself; null for packets of several segments. */
+  /** An mbuf that holds the headers and is never sent itself; null for packets that are composed. */
   readonly template: MbufVector | null;
+  readonly frames: Frames | null;
   /** Number of streams that use it. */
   users: number;
   /** Removes it from the senders, so that no further stream uses it. */
   readonly forget: () => void;
 }
-
-/** Addresses from RFC 2544's benchmark range, and the discard port. */
-const FLOW: Omit<UdpFlow, 'sourceMac' | 'destinationMac'> = {
-  sourceIp: '198.18.0.1',
-  destinationIp: '198.18.0.2',
-  sourcePort: 9,
-  destinationPort: 9,
-};
 
 /** Senders shared by the streams of an lcore, by frame and burst size. */
 const senders = new WeakMap<LcoreContext, Map<string, TxOnly>>();
@@ -49,7 +38,10 @@ export const txonly: FwdEngine = {
     const ofLcore = senders.get(lcore) ?? new Map<string, TxOnly>();
     senders.set(lcore, ofLcore);
     const { plan, run } = stream;
-    const frame = [plan.txMac, plan.peerMac, run.burst, ...run.txSegments].join(' ');
+    // Each stream has times of its own.
+    const index = run.traffic.interBurst > 0 ? plan.index : '';
+    const what = JSON.stringify([run.traffic, run.txSegments]);
+    const frame = [plan.txMac, plan.peerMac, run.burst, index, what].join(' ');
     const state = ofLcore.get(frame) ?? newSender(stream, lcore, () => ofLcore.delete(frame));
     ofLcore.set(frame, state);
     state.users++;
@@ -57,6 +49,7 @@ export const txonly: FwdEngine = {
   },
   packetFwd(stream) {
     const state = stream.state as TxOnly;
+    if (state.frames !== null) return composed(stream, state, state.frames);
     const n = stream.run.burst;
     const inPlace = stream.run.inPlace ? stream.tx.inPlace : undefined;
     if (inPlace !== undefined && state.template !== null) {
@@ -67,8 +60,7 @@ export const txonly: FwdEngine = {
         return sent;
       }
     }
-    const built = state.lengths.length === 1 ? allocate(state, n) : compose(state, n);
-    return built ? send(stream, state, n) : 0;
+    return state.pool.alloc(state.pkts, n, state.total) > 0 ? send(stream, state, n) : 0;
   },
   end(stream) {
     const state = stream.state as TxOnly;
@@ -79,25 +71,30 @@ export const txonly: FwdEngine = {
 };
 
 function newSender({ run, plan }: FwdStream, lcore: LcoreContext, forget: () => void): TxOnly {
-  const { burst, txSegments, dataRoom } = run;
+  const { burst, txSegments, traffic } = run;
   const total = txSegments.reduce((sum, length) => sum + length, 0);
-  const segments = burst * txSegments.length;
+  const flow = { ...addresses(run), destinationMac: plan.peerMac, sourceMac: plan.txMac };
+  const composes = txSegments.length > 1 || varies(traffic);
   // A burst is sent or freed before the next one, so a few buffers suffice, and they stay in the cache.
-  const pool = lcore.createPool({ count: Math.max(64, 2 * segments + 1), dataRoom, hugepages: false });
-  const headers = udpFrameHeaders({ ...FLOW, destinationMac: plan.peerMac, sourceMac: plan.txMac }, total);
-  const single = txSegments.length === 1;
-  if (single) writeOnce(pool, headers);
+  const count = Math.max(64, 2 * burst * txSegments.length + 1);
+  const dataRoom = txSegments.length > 1 ? Math.max(64, ...txSegments) : run.dataRoom;
+  const pool = lcore.createPool({ count, dataRoom, hugepages: false });
+  const headers = udpFrameHeaders(flow, total);
+  if (!composes) writeOnce(pool, headers);
   return {
     pool,
-    pkts: pool.vector(burst),
-    segments: pool.vector(segments),
-    lengths: txSegments,
+    pkts: pool.vector(Math.max(1, burst)),
     total,
-    headers,
-    template: single ? templateOf(pool, Math.min(headers.length, total)) : null,
+    template: composes ? null : templateOf(pool, Math.min(headers.length, total)),
+    frames: composes ? newFrames(pool, flow, run, lcore.lcoreId, plan.txQueue) : null,
     users: 0,
     forget,
   };
+}
+
+function addresses({ traffic }: FwdStream['run']) {
+  const { sourceIp, destinationIp, sourcePort, destinationPort } = traffic;
+  return { sourceIp, destinationIp, sourcePort, destinationPort };
 }
 
 function writeOnce(pool: Mempool, headers: Uint8Array): void {
@@ -113,33 +110,16 @@ function templateOf(pool: Mempool, length: number): MbufVector {
   return template;
 }
 
-function allocate({ pool, pkts, total }: TxOnly, n: number): boolean {
-  return pool.alloc(pkts, n, total) > 0;
-}
-
-function compose(state: TxOnly, n: number): boolean {
-  const { pool, pkts, segments, lengths, total } = state;
-  if (pool.alloc(segments, n * lengths.length) === 0) return false;
-  for (let i = 0; i < n; i++) {
-    const first = i * lengths.length;
-    pkts.ids[i] = segments.ids[first];
-    pool.pktLen[pkts.ids[i]] = total;
-    let offset = 0;
-    for (let s = 0; s < lengths.length; s++) {
-      const mbuf = segments.ids[first + s];
-      pool.dataLen[mbuf] = lengths[s];
-      pool.next[mbuf] = s + 1 < lengths.length ? segments.ids[first + s + 1] : NO_NEXT;
-      writeHeaders(state, mbuf, offset, lengths[s]);
-      offset += lengths[s];
-    }
+/** Sends a burst of composed packets; with gaps between them, the one that is due. */
+function composed(stream: FwdStream, state: TxOnly, frames: Frames): number {
+  const { burst, traffic } = stream.run;
+  if (traffic.interBurst === 0) {
+    const n = writeFrames(frames, state.pkts, burst);
+    return n > 0 ? send(stream, state, n) : 0;
   }
-  return true;
-}
-
-/** Writes the part of the headers within frame bytes [offset, offset + length). */
-function writeHeaders({ pool, headers }: TxOnly, mbuf: number, offset: number, length: number): void {
-  const start = mbuf * pool.stride + pool.dataOff[mbuf];
-  for (let i = 0; i < length && offset + i < headers.length; i++) pool.bytes[start + i] = headers[offset + i];
+  if (burst === 0 || !dueTime(frames)) return 0;
+  const n = writeFrames(frames, state.pkts, traffic.intraBurst > 0 ? 1 : burst);
+  return n > 0 ? send(stream, state, n) : 0;
 }
 
 function send(stream: FwdStream, { pool, pkts }: TxOnly, n: number): number {

@@ -2,6 +2,7 @@
 // testpmd's forwarding texts: the banner at the start and the statistics at the end.
 import type { PortStats } from '../../ethdev/port.ts';
 import { engineNamed } from '../fwd/engines.ts';
+import { modeTitle } from '../fwd/traffic.ts';
 import { peerMac, type Settings } from '../settings.ts';
 import type { LcoreStreams, Stream } from '../streams.ts';
 import { left, retrySuffix } from './port-text.ts';
@@ -13,7 +14,7 @@ const PLUSES = '+'.repeat(15);
 export function fwdConfigText(settings: Settings, lcores: readonly LcoreStreams[], nbPorts: number): string {
   const nbStreams = lcores.reduce((sum, { streams }) => sum + streams.length, 0);
   const lines = [
-    `${settings.mode} packet forwarding${retrySuffix(settings)} - ports=${nbPorts} - cores=${lcores.length} - ` +
+    `${modeTitle(settings.mode, settings.traffic)} packet forwarding${retrySuffix(settings)} - ports=${nbPorts} - cores=${lcores.length} - ` +
       `streams=${nbStreams} - NUMA support enabled, MP allocation mode: native`,
   ];
   if (settings.rxInterrupt !== 'off') lines.push(interruptLine(settings));
@@ -122,7 +123,8 @@ const sentLine = (packets: number, dropped: number) =>
 const right = (value: number) => String(value).padStart(2);
 
 /**
- * Cycles cover bursts that moved packets. Each packet counts once: as sent in txonly, as received otherwise.
+ * Cycles cover bursts that moved packets. Each packet counts once: as sent where the mode makes it, otherwise
+ * as received.
  */
 function cyclesText(
   { mode, cycles, tscHz }: CoreCycles,
@@ -131,7 +133,11 @@ function cyclesText(
   sent: number,
 ): string {
   const packets =
-    mode === 'rxonly' ? received : mode === 'txonly' ? sent : streams.reduce((sum, s) => sum + s.rx, 0);
+    mode === 'rxonly'
+      ? received
+      : mode === 'txonly' || mode === 'flowgen'
+        ? sent
+        : streams.reduce((sum, s) => sum + s.rx, 0);
   const each = packets > 0 ? cycles / packets : 0;
   const mhz = Math.floor(tscHz / 1e6);
   return `\n  CPU cycles/packet=${each.toFixed(2)} (busy cycles=${Math.round(cycles)} / total ${mode} packets=${packets}) at ${mhz} MHz Clock`;

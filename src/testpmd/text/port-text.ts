@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // testpmd's port texts. Widths, blanks and borders are a contract, because scripts match them.
+
 import type { Port, PortLink, PortStats } from '../../ethdev/port.ts';
 import { parsePciAddress } from '../../pci/address.ts';
+import { modeTitle } from '../fwd/traffic.ts';
 import type { Settings } from '../settings.ts';
 
 const BORDER = '#'.repeat(24);
@@ -136,9 +138,9 @@ export function deviceInfoText(port: Port): string {
 /** `show config rxtx`. */
 export function rxtxConfigText(settings: Settings, ports: readonly Port[], nbCores: number): string {
   const lines = [
-    `  ${settings.mode} packet forwarding${retrySuffix(settings)} packets/burst=${settings.burst}`,
+    `  ${modeTitle(settings.mode, settings.traffic)} packet forwarding${retrySuffix(settings)} packets/burst=${settings.burst}`,
   ];
-  if (settings.mode === 'txonly') {
+  if (settings.mode === 'txonly' || settings.mode === 'flowgen') {
     const total = settings.txSegments.reduce((sum, length) => sum + length, 0);
     lines.push(`  packet len=${total} - nb packet segments=${settings.txSegments.length}`);
   }
