@@ -21,6 +21,12 @@ const SCHEMAS = [
 const PROGRAMS = ['ovsdb-tool', 'ovsdb-server', 'ovs-vsctl', 'ovs-ofctl', 'ovs-appctl'];
 const BRIDGE = 'br0';
 const MEMORY_MIB = 256;
+/**
+ * So many have a pool of packets each (some 60 MiB) instead of a common one of 256 Ki packets, which takes all
+ * free hugepages while it is made: then a guest that connects at that moment is refused. Two switches can
+ * so be compared. The rates are the same.
+ */
+const FEW_PORTS = 2;
 const START_MS = 30_000;
 
 /** What can be tuned; the same for all ports. */
@@ -83,8 +89,10 @@ export class OvsSwitch {
     this.database = this.#child('ovsdb-server', ['sh', '-c', DATABASE, 'sh', ...this.#databaseFiles()]);
     const remote = `unix:${this.#path('db.sock')}`;
     const program = SWITCHES.find(existsSync) ?? '';
+    // Its tap devices have fixed names, so two switches need a network namespace each.
+    const alone = [...onCpu(options.cpu), 'unshare', '--net'];
     const start = ['sh', '-c', DAEMON, 'sh', remote, program, this.#path('ctl'), ...this.#settings()];
-    this.daemon = this.#child('ovs-vswitchd', [...onCpu(options.cpu), ...start]);
+    this.daemon = this.#child('ovs-vswitchd', [...alone, ...start]);
   }
 
   /** Resolves when guests can connect to all ports. */
@@ -138,10 +146,11 @@ export class OvsSwitch {
   }
 
   #settings(): string[] {
-    const { cpu, tuning } = this.#options;
+    const { cpu, ports, tuning } = this.#options;
     const config = {
       'dpdk-init': 'true',
       'dpdk-socket-mem': `${MEMORY_MIB}`,
+      'per-port-memory': `${ports <= FEW_PORTS}`,
       'pmd-cpu-mask': `0x${(1n << BigInt(cpu)).toString(16)}`,
       'dpdk-extra': '"--no-pci --no-telemetry --in-memory"',
       'emc-insert-inv-prob': `${tuning.emcInsertInverse}`,
