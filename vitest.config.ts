@@ -57,7 +57,7 @@ const UNIT = [
     'ivshmem',
     'ethdev',
   ].map((folder) => `src/${folder}/**/*.test.ts`),
-  'src/telemetry/**/*.test.ts',
+  'src/{telemetry,pdump}/**/*.test.ts',
   'src/drivers/vhost-pci/{devargs,in-place,offloads}.test.ts',
   'src/drivers/ivshmem/devargs.test.ts',
   'src/testpmd/{commands,text}/**/*.test.ts',

@@ -46,15 +46,22 @@ export function readText(path: string): string {
   }
 }
 
+const WRITE = constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK;
+const START = { w: constants.O_TRUNC, wx: constants.O_EXCL, a: constants.O_APPEND } as const;
+
 /**
- * Makes a file, or with "a" writes behind what is there; the caller closes it. Devices that take bytes are as
- * good: /dev/null is. Throws one line that names the file.
+ * Makes a file, with "wx" only where there is none, or with "a" writes behind what is there; the caller
+ * closes it. Devices that take bytes are as good: /dev/null is. Throws one line that names the file.
  */
-export function openToWrite(path: string, flags: 'w' | 'a' = 'w', action = `create ${path}`): number {
-  const start = flags === 'w' ? constants.O_TRUNC : constants.O_APPEND;
+export function openToWrite(
+  path: string,
+  flags: keyof typeof START = 'w',
+  action = `create ${path}`,
+  mode = 0o666,
+): number {
   try {
     requireTaker(path);
-    return openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK | start, 0o666);
+    return openSync(path, WRITE | START[flags], mode);
   } catch (error) {
     throw failedTo(action, error);
   }

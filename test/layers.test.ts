@@ -11,6 +11,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Top to bottom, with the purpose of each; a folder imports from itself and from those below it. */
 const REASONS: Readonly<Record<string, string>> = {
   testpmd: "the CLI in testpmd's dialect",
+  pdump: 'copies of packets for capture programs',
   telemetry: "DPDK's telemetry socket, and metrics, of the ports of this process",
   lcore: 'pinned threads that run poll loops',
   drivers: 'what makes a port of a device string, and the ports that are open',
@@ -62,6 +63,7 @@ const TOOLS: Readonly<Record<string, readonly string[]>> = {
   socket: [],
   device: ['run', 'socket'],
   peer: ['run', 'socket'],
+  dumpcap: ['run'],
   devbind: ['run'], // One-line errors of the command line.
   bench: ['run', 'peer'],
   start: ['run'],

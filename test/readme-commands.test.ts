@@ -56,6 +56,7 @@ const driver = line('testpmd/main.js', 'net_vhost_pci0', 'macswap', 'dist');
 const [tapDriver, tapAddress] = [line('testpmd/main.js', 'net_tap0'), line('ip address', 'dev tap0')];
 const piped = line('sleep 1; echo stop');
 const generators = [line('pktgen/main.js', '1mpps'), line('pktgen/main.js', 'imix')];
+const capture = line('dumpcap/main.js');
 const search = line('pktgen/main.js', '--ndr');
 const [forward, forwardNull] = [line('forward.ts', 'net_vhost_pci0'), line('forward.ts', 'net_null0')];
 
@@ -90,6 +91,15 @@ describe.skipIf(fewCpus)("README's commands", () => {
     await passes(shell.type(driver));
     await shell.prints(sender, /received [1-9]\d{3}/);
     expect(sender.output).not.toMatch(/bad (checksum|frames) [1-9]/);
+  });
+
+  it('capture packets', async () => {
+    await startDevice();
+    shell.type(peer);
+    await passes(shell.type(driver));
+    const dumpcap = shell.type(capture);
+    await shell.prints(dumpcap, /Packets captured: 1000\n/);
+    expect(existsSync(join(shell.folder, 'packets.pcapng'))).toBe(true);
   });
 
   it.skipIf(dpdkMissing())('exchange packets with DPDK', async () => {

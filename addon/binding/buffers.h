@@ -20,7 +20,8 @@ enum class BufferOf : uint32_t {
   kTapQueueStats,
   kQueueSlots,
   kMappingWindow,
-  kDriverArrivals
+  kDriverArrivals,
+  kCaptureWords
 };
 
 // This thread's buffer over [base, base + length) of the object, created on first use. Throws a RangeError if

@@ -49,6 +49,7 @@ void InitRing(Napi::Env env, Napi::Object exports) {
   InitRingSections(env, exports);
   InitRingDriver(env, exports);
   InitRingTaps(env, exports);
+  InitRingCapture(env, exports);
   InitRingLayouts(env, exports);
 }
 

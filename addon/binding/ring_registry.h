@@ -138,6 +138,7 @@ void InitRingQueues(Napi::Env env, Napi::Object exports);
 void InitRingSections(Napi::Env env, Napi::Object exports);
 void InitRingDriver(Napi::Env env, Napi::Object exports);
 void InitRingTaps(Napi::Env env, Napi::Object exports);
+void InitRingCapture(Napi::Env env, Napi::Object exports);
 void InitRingLayouts(Napi::Env env, Napi::Object exports);
 
 inline void Export(Napi::Env env, Napi::Object exports, const char* name,

@@ -15,10 +15,10 @@ export class FileSink {
   readonly #fd: number;
   #open = true;
 
-  /** Makes the file, or with `flags` "a" writes behind what is there. */
-  constructor(path: string, flags: 'w' | 'a' = 'w') {
+  /** Makes the file, with "wx" only where there is none, or with "a" writes behind what is there. */
+  constructor(path: string, flags: 'w' | 'wx' | 'a' = 'w', mode = 0o666) {
     this.path = path;
-    this.#fd = openToWrite(path, flags);
+    this.#fd = openToWrite(path, flags, `create ${path}`, mode);
   }
 
   readonly write: Sink = (bytes, length) => {

@@ -4,7 +4,10 @@
 //
 // Between reserve and commit, and between peek and release, the peer's memory cannot go away: stopping the
 // queue or closing its port waits. So do not block in between. Bursts on the queue do nothing meanwhile.
+//
+// While the queue is captured, packets need a burst: nothing is reserved, shown or repeated.
 import { IN_PLACE_FIELDS, IN_PLACE_MAX, type MappingHandle, native, type QueueHandle } from '../native.ts';
+import type { CapturePoint } from './capture-point.ts';
 import type { MbufVector } from './mempool.ts';
 
 /**
@@ -75,20 +78,22 @@ export class TxInPlace {
   /** Where the packets of the last reserve or peek are. */
   readonly slots: InPlaceSlots;
   readonly #queue: QueueHandle;
+  readonly #capture: CapturePoint;
 
   /** @internal */
-  constructor(queue: QueueHandle) {
+  constructor(queue: QueueHandle, capture: CapturePoint) {
     this.#queue = queue;
+    this.#capture = capture;
     this.slots = new InPlaceSlots(queue);
   }
 
   /**
    * HOT. Reserves up to `n` (at most 64) receive buffers of the peer in ring order; returns the number
-   * reserved. 0: no buffer is available, or only a burst can fill the next one (it has several descriptors),
-   * or buffers are already reserved.
+   * reserved. 0: no buffer is available, or only a burst can fill the next one (it has several descriptors,
+   * or the port is captured), or buffers are already reserved.
    */
   reserve(n: number): number {
-    return native.txReserve(this.#queue, n);
+    return this.#capture.on ? 0 : native.txReserve(this.#queue, n);
   }
 
   /**
@@ -105,10 +110,10 @@ export class TxInPlace {
    * the rest is whatever the peer's buffer held before. Bytes that a buffer still holds from its last use are
    * not written again, so that their cache line stays in the caches of both cores. Returns the number sent, 0
    * if no buffer is available, or -1 if a burst is needed: the next buffer is too small or has a shape that
-   * only a burst can fill, or `pkts.ids[0]` is not such a packet.
+   * only a burst can fill, `pkts.ids[0]` is not such a packet, or the port is captured.
    */
   repeat(pkts: MbufVector, length: number, n: number): number {
-    return native.txRepeat(this.#queue, pkts.handle, length, n);
+    return this.#capture.on ? -1 : native.txRepeat(this.#queue, pkts.handle, length, n);
   }
 }
 
@@ -125,20 +130,22 @@ export class RxInPlace {
   /** Where the packets of the last reserve or peek are. */
   readonly slots: InPlaceSlots;
   readonly #queue: QueueHandle;
+  readonly #capture: CapturePoint;
 
   /** @internal */
-  constructor(queue: QueueHandle) {
+  constructor(queue: QueueHandle, capture: CapturePoint) {
     this.#queue = queue;
+    this.#capture = capture;
     this.slots = new InPlaceSlots(queue);
   }
 
   /**
    * HOT. Exposes up to `n` (at most 64) packets; returns their number. 0: no packet is available, or the next
-   * one needs a burst: it is in several pieces, leaves checksum or segmentation to us, or is an announcement
-   * (an address that moved to the peer).
+   * one needs a burst: it is in several pieces, leaves checksum or segmentation to us, is an announcement (an
+   * address that moved to the peer), or the port is captured.
    */
   peek(n: number): number {
-    return native.rxPeek(this.#queue, n);
+    return this.#capture.on ? 0 : native.rxPeek(this.#queue, n);
   }
 
   /**

@@ -7,28 +7,41 @@ import { MAX_REQUEST } from './commands.ts';
 /** Pause before a reply is tried again that found the client's queue full. */
 const RETRY_MS = 20;
 
+/** An answer that carries descriptors, which are closed once it is sent or cannot be. */
+export interface Answer {
+  readonly text: string;
+  readonly fds: readonly number[];
+}
+
 /** What a protocol says to a client. */
 export interface Service {
   /** The first message; null if the client speaks first. */
   readonly greeting: string | null;
+  /** Bytes of a request that are read; those of telemetry by default. */
+  readonly maxRequest?: number;
   /** The answer to a request; null for none. */
-  answer(request: string): string | null;
+  answer(request: string, from: TelemetryClient): string | Answer | null;
+  /** The connection is no more. */
+  gone?(client: TelemetryClient): void;
 }
 
 export class TelemetryClient {
   readonly #fd: number;
   readonly #service: Service;
   readonly #onClosed: (client: TelemetryClient) => void;
-  readonly #request = Buffer.alloc(MAX_REQUEST);
+  readonly #request: Buffer;
   #watcher: FdWatcher | null = null;
   #retry: NodeJS.Timeout | null = null;
   #closed = false;
+  /** The answer that waits, or is being sent. */
+  #answer: Answer = { text: '', fds: [] };
 
   /** Owns the descriptor. */
   constructor(fd: number, service: Service, onClosed: (client: TelemetryClient) => void) {
     this.#fd = fd;
     this.#service = service;
     this.#onClosed = onClosed;
+    this.#request = Buffer.alloc(service.maxRequest ?? MAX_REQUEST);
     if (service.greeting === null) this.#attempt(() => this.#listen());
     else this.#send(service.greeting);
   }
@@ -44,23 +57,38 @@ export class TelemetryClient {
     this.#pause();
     if (this.#retry) clearTimeout(this.#retry);
     native.close(this.#fd);
+    this.#closeSent();
+    this.#service.gone?.(this);
     this.#onClosed(this);
   }
 
-  #send(text: string): void {
+  #send(answer: string | Answer): void {
+    this.#answer = typeof answer === 'string' ? { text: answer, fds: [] } : answer;
+    this.#try();
+  }
+
+  #try(): void {
     this.#attempt(() => {
-      if (native.sendMessage(this.#fd, Buffer.from(text), []) > 0) this.#listen();
-      else this.#later(text);
+      const { text, fds } = this.#answer;
+      if (native.sendMessage(this.#fd, Buffer.from(text), fds) > 0) {
+        this.#closeSent();
+        this.#listen();
+      } else this.#later();
     });
   }
 
-  #later(text: string): void {
+  #closeSent(): void {
+    for (const fd of this.#answer.fds) native.close(fd);
+    this.#answer = { text: '', fds: [] };
+  }
+
+  #later(): void {
     this.#pause();
     if (native.isHungUp(this.#fd)) {
       this.close();
       return;
     }
-    this.#retry = setTimeout(() => this.#send(text), RETRY_MS);
+    this.#retry = setTimeout(() => this.#try(), RETRY_MS);
     this.#retry.unref();
   }
 
@@ -84,7 +112,7 @@ export class TelemetryClient {
       this.close();
       return;
     }
-    const answer = this.#service.answer(this.#request.toString('utf8', 0, received.bytes));
+    const answer = this.#service.answer(this.#request.toString('utf8', 0, received.bytes), this);
     if (answer !== null) this.#send(answer);
   }
 

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The telemetry sockets of this process: version 2 and, where the name is free, the older one.
-import { join } from 'node:path';
-import { failedTo, PmdError } from '../errors.ts';
+import { dirname, join } from 'node:path';
 import { native } from '../native.ts';
 import { CommandTable, type TelemetryCommand } from './commands.ts';
 import { LEGACY_NAME, type LegacyStats, legacyService } from './legacy.ts';
+import { listenAs } from './listen.ts';
 import { replyText } from './reply.ts';
-import { DEFAULT_PREFIX, makeRuntimeFolder, runtimeFolder, SOCKET_NAME } from './socket-path.ts';
+import { DEFAULT_PREFIX, SOCKET_NAME } from './socket-path.ts';
 import { SocketServer } from './socket-server.ts';
-
-/** Processes of one prefix. */
-const MAX_INSTANCES = 100;
 
 export interface TelemetryOptions {
   /** --file-prefix. */
@@ -27,10 +24,8 @@ export class TelemetryServer {
 
   /** Listens. Throws a PmdError if there is no place for the socket. */
   constructor({ prefix = DEFAULT_PREFIX, commands, legacy }: TelemetryOptions) {
-    const folder = runtimeFolder(prefix);
-    makeRuntimeFolder(folder);
     const table = new CommandTable(commands);
-    const [fd, path] = listen(folder);
+    const { fd, path } = listenAs(prefix, SOCKET_NAME);
     this.path = path;
     const greeting = JSON.stringify(table.info());
     const answer = (request: string) => {
@@ -38,7 +33,7 @@ export class TelemetryServer {
       return replyText(key, value);
     };
     this.#servers.push(new SocketServer(fd, path, { greeting, answer }));
-    if (legacy) this.#openLegacy(join(folder, LEGACY_NAME), legacy);
+    if (legacy) this.#openLegacy(join(dirname(path), LEGACY_NAME), legacy);
   }
 
   /** May be called twice. */
@@ -58,20 +53,4 @@ export class TelemetryServer {
     const server: SocketServer = new SocketServer(fd, path, service);
     this.#servers.push(server);
   }
-}
-
-/** The first name of the prefix that no living process has. */
-function listen(folder: string): [fd: number, path: string] {
-  for (let instance = 0; instance < MAX_INSTANCES; instance++) {
-    const path = join(folder, instance === 0 ? SOCKET_NAME : `${SOCKET_NAME}:${instance}`);
-    try {
-      return [native.unixListen(path, {}, true), path];
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw failedTo(`listen on ${path}`, error);
-    }
-  }
-  throw new PmdError(
-    'EADDRINUSE',
-    `Failed to listen in ${folder}: ${MAX_INSTANCES} processes do; choose another --file-prefix`,
-  );
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // testpmd's telemetry: the socket that DPDK's clients look for, and the metrics page, with what this session
-// knows.
+// knows; and the socket of capture programs beside it.
 import { ports } from '../drivers/registry.ts';
+import { PdumpServer } from '../pdump/server.ts';
 import type { TelemetryCommand } from '../telemetry/commands.ts';
 import { ealCommands, type LcoreState } from '../telemetry/eal-commands.ts';
 import { ethdevCommands } from '../telemetry/ethdev-commands.ts';
@@ -33,6 +34,7 @@ export async function openTelemetry(
 function openSocket(eal: EalSettings, commands: TelemetryCommand[], { output }: Session): void {
   try {
     new TelemetryServer({ prefix: eal.filePrefix, commands, legacy: { ports: portStats, global: () => [] } });
+    new PdumpServer(eal.filePrefix);
   } catch (error) {
     if (eal.telemetry === 'on') throw error;
     output.complain(`TELEMETRY: no socket: ${(error as Error).message}`);

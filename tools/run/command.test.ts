@@ -14,6 +14,7 @@ const PROGRAMS = [
   ['vhost-pci-peer', 'tools/peer/main.ts'],
   ['vhost-pci-pktgen', 'tools/pktgen/main.ts'],
   ['vhost-pci-bench', 'tools/bench/main.ts'],
+  ['vhost-pci-dumpcap', 'tools/dumpcap/main.ts'],
   ['vhost-pci-devbind', 'tools/devbind/main.ts'],
   ['npm start', 'tools/start/main.ts'],
   ['npm run vm', 'tools/vm/main.ts'],

@@ -4,7 +4,6 @@ import { vfioUserAnswers } from '../../bus/vfio-user-presence.ts';
 import { formatDevargs } from '../../ethdev/devargs.ts';
 import type { PortDriver } from '../../ethdev/port.ts';
 import { IVSHMEM_KIND, IVSHMEM2_KIND, isFunction, openMemoryFile } from '../../ivshmem/place.ts';
-import type { QueueHandle } from '../../native.ts';
 import { macBytes } from '../../packet/mac.ts';
 import { parsePciAddress } from '../../pci/address.ts';
 import type { SectionCarrier } from '../../sections/carrier.ts';
@@ -48,7 +47,7 @@ export const ivshmemDriver: PortDriver = {
     return (await Promise.all(back)).every(Boolean);
   },
   openRxQueue: openVhostPciRxQueue,
-  openTxQueue: (spec) => new VhostPciTxQueue(spec.data.handle as QueueHandle),
+  openTxQueue: (spec) => new VhostPciTxQueue(spec),
   abandonQueue: abandonVhostPciQueue,
 };
 

@@ -4,6 +4,7 @@
 // the driver.
 import { requireInteger } from '../../arguments.ts';
 import { BasePort } from '../../ethdev/base-port.ts';
+import { CapturePoint } from '../../ethdev/capture-point.ts';
 import { formatDevargs, integerArg } from '../../ethdev/devargs.ts';
 import type { MbufVector } from '../../ethdev/mempool.ts';
 import { ALL_OFFLOADS } from '../../ethdev/offloads.ts';
@@ -35,8 +36,10 @@ class NullRxQueue implements RxQueue {
   readonly #counters: Float64Array;
   readonly #size: number;
   readonly #source: Uint8Array | null;
+  readonly #capture: CapturePoint;
 
   constructor(spec: QueueSpec) {
+    this.#capture = new CapturePoint(spec);
     this.#counters = new Float64Array(spec.data.counters as SharedArrayBuffer);
     this.#size = spec.data.size as number;
     this.#source = spec.data.copy === 1 ? new Uint8Array(this.#size) : null;
@@ -57,7 +60,7 @@ class NullRxQueue implements RxQueue {
       for (let i = 0; i < n; i++) pool.bytes.set(source, ids[i] * pool.stride + pool.dataOff[ids[i]]);
     this.#counters[PACKETS] += n;
     this.#counters[BYTES] += n * size;
-    return n;
+    return this.#capture.on ? this.#capture.received(pkts, n) : n;
   }
 }
 
@@ -77,8 +80,10 @@ function neverInterrupts(silent: boolean): RxInterrupt {
 class NullTxQueue implements TxQueue {
   readonly #counters: Float64Array;
   readonly #sink: Uint32Array | null;
+  readonly #capture: CapturePoint;
 
   constructor(spec: QueueSpec) {
+    this.#capture = new CapturePoint(spec);
     this.#counters = new Float64Array(spec.data.counters as SharedArrayBuffer);
     this.#sink = spec.data.copy === 1 ? new Uint32Array(16384) : null;
   }
@@ -88,6 +93,8 @@ class NullTxQueue implements TxQueue {
     const from = first >>> 0;
     const to = end >>> 0 < capacity ? end >>> 0 : capacity;
     if (to <= from || this.#counters[STOPPED] !== 0) return 0;
+    const captured = this.#capture.on;
+    if (captured) this.#capture.sending(pkts, from, to);
     let bytes = 0;
     let errors = 0;
     for (let i = from; i < to; i++) {
@@ -108,7 +115,7 @@ class NullTxQueue implements TxQueue {
     this.#counters[PACKETS] += to - from - errors;
     this.#counters[BYTES] += bytes;
     this.#counters[ERRORS] += errors;
-    return to - from;
+    return captured ? this.#capture.sent(to - from) : to - from;
   }
 }
 

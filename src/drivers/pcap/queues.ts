@@ -6,6 +6,7 @@ import { type CapturedPacket, ETHERNET, MAX_CAPTURED } from '../../capture/packe
 import { PCAP_HEADER } from '../../capture/pcap-reader.ts';
 import { PcapWriter } from '../../capture/pcap-writer.ts';
 import { CaptureFile } from '../../capture/reader.ts';
+import { CapturePoint } from '../../ethdev/capture-point.ts';
 import { MBUF_F_NEEDS_CSUM, MBUF_NO_NEXT, type MbufVector, type Mempool } from '../../ethdev/mempool.ts';
 import type { QueueSpec, RxInterrupt, RxQueue, TxQueue } from '../../ethdev/port.ts';
 import { internetChecksum } from '../../packet/checksum.ts';
@@ -57,6 +58,7 @@ export class PcapRxQueue implements RxQueue {
   readonly #counters: Float64Array;
   readonly #path: string;
   readonly #infinite: boolean;
+  readonly #capture: CapturePoint;
   #file: CaptureFile | null = null;
   #generation = -1;
   /** A packet that found no mbuf, and comes next. */
@@ -69,6 +71,7 @@ export class PcapRxQueue implements RxQueue {
     this.#counters = new Float64Array(counters);
     this.#path = path;
     this.#infinite = infinite === 1;
+    this.#capture = new CapturePoint(spec);
   }
 
   burst(pkts: MbufVector, wanted: number): number {
@@ -103,7 +106,7 @@ export class PcapRxQueue implements RxQueue {
     }
     pool.free(pkts, filled, n);
     this.#counters[PACKETS] += filled;
-    return filled;
+    return this.#capture.on ? this.#capture.received(pkts, filled) : filled;
   }
 
   /** The port was started: from the file's beginning, or from where another lcore has come. */
@@ -198,8 +201,10 @@ export function createCapture(path: string): void {
 /** Transmits nowhere: DPDK's net_pcap without a transmit argument drops packets and counts them as sent. */
 export class DropTxQueue implements TxQueue {
   protected readonly counters: Float64Array;
+  readonly #capture: CapturePoint;
 
   constructor(spec: QueueSpec) {
+    this.#capture = new CapturePoint(spec);
     this.counters = new Float64Array(dataOf(spec).counters);
   }
 
@@ -208,6 +213,8 @@ export class DropTxQueue implements TxQueue {
     const from = first >>> 0;
     const to = end >>> 0 < capacity ? end >>> 0 : capacity;
     if (to <= from || this.counters[STARTED] === 0) return 0;
+    const captured = this.#capture.on;
+    if (captured) this.#capture.sending(pkts, from, to);
     const written = this.write(pkts, from, to);
     let bytes = 0;
     let errors = 0;
@@ -219,7 +226,7 @@ export class DropTxQueue implements TxQueue {
     this.counters[PACKETS] += to - from - errors;
     this.counters[BYTES] += bytes;
     this.counters[ERRORS] += errors;
-    return to - from;
+    return captured ? this.#capture.sent(to - from) : to - from;
   }
 
   /** Whether the packets have gone where they go. */

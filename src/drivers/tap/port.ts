@@ -265,5 +265,5 @@ export const tapDriver: PortDriver = {
   keys: TAP_DEVARGS,
   probe: (id, name, devargs) => new TapPort(id, name, devargs),
   openRxQueue: (spec) => new TapRxQueue(spec),
-  openTxQueue: (spec) => new TapTxQueue(spec.data.handle as TapQueueHandle),
+  openTxQueue: (spec) => new TapTxQueue(spec),
 };

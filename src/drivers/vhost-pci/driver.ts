@@ -11,7 +11,6 @@ import { DATA_PATH_FEATURES } from '../../engines/features.ts';
 import { PmdError } from '../../errors.ts';
 import { formatDevargs } from '../../ethdev/devargs.ts';
 import type { PortDriver } from '../../ethdev/port.ts';
-import type { QueueHandle } from '../../native.ts';
 import { macBytes } from '../../packet/mac.ts';
 import { SectionDevice } from '../../sections/device.ts';
 import { VhostPciDevice } from '../../vhost-pci/device.ts';
@@ -99,7 +98,7 @@ export const vhostPciDriver: PortDriver = {
     return 'path' in place && (await vfioUserAnswers(place.path));
   },
   openRxQueue: openVhostPciRxQueue,
-  openTxQueue: (spec) => new VhostPciTxQueue(spec.data.handle as QueueHandle),
+  openTxQueue: (spec) => new VhostPciTxQueue(spec),
   abandonQueue: abandonVhostPciQueue,
 };
 

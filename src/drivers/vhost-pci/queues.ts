@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // HOT. Queues of net_vhost_pci: a burst is one addon call and allocates nothing.
+import { CapturePoint } from '../../ethdev/capture-point.ts';
 import { RxInPlace, TxInPlace } from '../../ethdev/in-place.ts';
 import type { MbufVector } from '../../ethdev/mempool.ts';
 import type { QueueSpec, Relay, RxInterrupt, RxQueue, TxQueue } from '../../ethdev/port.ts';
@@ -26,36 +27,41 @@ class VhostPciRxInterrupt implements RxInterrupt {
 }
 
 class VhostPciRelay implements Relay {
-  readonly #rx: QueueHandle;
-  readonly #tx: QueueHandle;
+  readonly #rx: VhostPciRxQueue;
+  readonly #tx: VhostPciTxQueue;
 
-  constructor(rx: QueueHandle, tx: QueueHandle) {
+  constructor(rx: VhostPciRxQueue, tx: VhostPciTxQueue) {
     this.#rx = rx;
     this.#tx = tx;
   }
 
   burst(n: number): number {
-    return native.relayBurst(this.#rx, this.#tx, n);
+    // Copies for a capture are made of mbufs.
+    if (this.#rx.capture.on || this.#tx.capture.on) return -1;
+    return native.relayBurst(this.#rx.handle, this.#tx.handle, n);
   }
 }
 
 class VhostPciRxQueue implements RxQueue {
   readonly interrupt?: RxInterrupt;
   readonly inPlace: RxInPlace;
-  readonly #queue: QueueHandle;
+  readonly handle: QueueHandle;
+  readonly capture: CapturePoint;
 
-  constructor(queue: QueueHandle, interrupt?: RxInterrupt) {
-    this.#queue = queue;
-    this.inPlace = new RxInPlace(queue);
+  constructor(spec: QueueSpec, interrupt?: RxInterrupt) {
+    this.handle = spec.data.handle as QueueHandle;
+    this.capture = new CapturePoint(spec);
+    this.inPlace = new RxInPlace(this.handle, this.capture);
     if (interrupt) this.interrupt = interrupt;
   }
 
   burst(pkts: MbufVector, n: number): number {
-    return native.rxBurst(this.#queue, pkts.handle, n);
+    const received = native.rxBurst(this.handle, pkts.handle, n);
+    return this.capture.on ? this.capture.received(pkts, received) : received;
   }
 
   relayTo(tx: TxQueue): Relay | null {
-    return tx instanceof VhostPciTxQueue ? new VhostPciRelay(this.#queue, tx.handle) : null;
+    return tx instanceof VhostPciTxQueue ? new VhostPciRelay(this, tx) : null;
   }
 }
 
@@ -63,25 +69,28 @@ class VhostPciRxQueue implements RxQueue {
  * `data` contains the queue's handle and, if the bus has interrupts, a file descriptor and the memory for its
  * counters.
  */
-export function openVhostPciRxQueue({ data }: QueueSpec): RxQueue {
-  const queue = data.handle as QueueHandle;
-  const { interruptFd, interrupts } = data;
-  if (typeof interruptFd !== 'number' || interruptFd < 0) return new VhostPciRxQueue(queue);
+export function openVhostPciRxQueue(spec: QueueSpec): RxQueue {
+  const { handle, interruptFd, interrupts } = spec.data;
+  if (typeof interruptFd !== 'number' || interruptFd < 0) return new VhostPciRxQueue(spec);
   const counters = new Float64Array(interrupts as SharedArrayBuffer);
-  return new VhostPciRxQueue(queue, new VhostPciRxInterrupt(queue, interruptFd, counters));
+  return new VhostPciRxQueue(spec, new VhostPciRxInterrupt(handle as QueueHandle, interruptFd, counters));
 }
 
 export class VhostPciTxQueue implements TxQueue {
   readonly handle: QueueHandle;
   readonly inPlace: TxInPlace;
+  readonly capture: CapturePoint;
 
-  constructor(queue: QueueHandle) {
-    this.handle = queue;
-    this.inPlace = new TxInPlace(queue);
+  constructor(spec: QueueSpec) {
+    this.handle = spec.data.handle as QueueHandle;
+    this.capture = new CapturePoint(spec);
+    this.inPlace = new TxInPlace(this.handle, this.capture);
   }
 
   burst(pkts: MbufVector, from: number, to: number): number {
-    return native.txBurst(this.handle, pkts.handle, from, to);
+    if (!this.capture.on) return native.txBurst(this.handle, pkts.handle, from, to);
+    this.capture.sending(pkts, from, to);
+    return this.capture.sent(native.txBurst(this.handle, pkts.handle, from, to));
   }
 }
 

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A capture of one port in the process that has it: a ring for each queue, in one file, and their points.
+import { capturePointOf } from '../ethdev/capture-point.ts';
+import type { Port } from '../ethdev/port.ts';
+import { type CaptureQueueCounts, type MappingHandle, native } from '../native.ts';
+import type { Ring } from './protocol.ts';
+import { RING_DATA } from './ring.ts';
+
+/** Pause before a queue is looked at again whose thread is still copying. */
+const RETRY_MS = 5;
+/** A thread that was ended in the middle of a copy never leaves: its memory stays. */
+const RETRIES = 2000;
+
+const NONE: CaptureQueueCounts = { accepted: 0, filtered: 0, dropped: 0 };
+
+const sum = (a: CaptureQueueCounts, b: CaptureQueueCounts): CaptureQueueCounts => ({
+  accepted: a.accepted + b.accepted,
+  filtered: a.filtered + b.filtered,
+  dropped: a.dropped + b.dropped,
+});
+
+export interface CaptureOptions {
+  readonly snaplen: number;
+  readonly ringBytes: number;
+  readonly filter: Uint8Array;
+}
+
+/** The queues of a port, as rings in a file. */
+export function ringsOf({ config }: Port, ringBytes: number): Ring[] {
+  const roles = { rx: config.rxQueues, tx: config.txQueues };
+  return (['rx', 'tx'] as const)
+    .flatMap((role) => Array.from({ length: roles[role] }, (_, queue) => ({ role, queue })))
+    .map((place, i) => ({ ...place, offset: i * (RING_DATA + ringBytes) }));
+}
+
+export class Capture {
+  readonly port: Port;
+  readonly name: string;
+  readonly rings: readonly Ring[];
+  readonly bytes: number;
+  readonly #mapping: MappingHandle;
+  #mapped = true;
+  /** Points that have not ended, and what those that have ended counted. */
+  #running: number[] = [];
+  #counted = NONE;
+
+  /** Begins. Throws if a queue is captured already, or there is no memory. */
+  constructor(port: Port, fd: number, rings: readonly Ring[], options: CaptureOptions) {
+    const { ringBytes } = options;
+    this.port = port;
+    this.name = port.info.name;
+    this.rings = rings;
+    this.bytes = rings.length * (RING_DATA + ringBytes);
+    this.#mapping = native.mapFd(fd, 0, this.bytes, true);
+    try {
+      // Every page now, or poll loops would wait for them one by one.
+      new Uint8Array(native.mappingBuffer(this.#mapping)).fill(0);
+      for (const { role, queue, offset } of rings) {
+        const point = capturePointOf({ port: port.id, role, queue });
+        native.captureBegin(point, { ...options, mapping: this.#mapping, offset, bytes: ringBytes });
+        this.#running.push(point);
+      }
+    } catch (error) {
+      this.abandon();
+      throw error;
+    }
+  }
+
+  counts(): CaptureQueueCounts {
+    return this.#running.reduce((total, point) => sum(total, native.captureCounts(point)), this.#counted);
+  }
+
+  /** Ends it. False while a poll loop is still copying: call again. */
+  end(): boolean {
+    this.#running = this.#running.filter((point) => {
+      const counts = native.captureEnd(point);
+      if (counts !== null) this.#counted = sum(this.#counted, counts);
+      return counts === null;
+    });
+    if (this.#running.length > 0) return false;
+    if (this.#mapped) native.unmap(this.#mapping);
+    this.#mapped = false;
+    return true;
+  }
+
+  /** Ends it as soon as no poll loop is copying, whoever waits. */
+  abandon(tries = RETRIES): void {
+    if (!this.end() && tries > 0) setTimeout(() => this.abandon(tries - 1), RETRY_MS).unref();
+  }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A capture program's connection to a process. Requests are answered within milliseconds, or the process is
+// in trouble; so they are made one after another and waited for.
+import { join } from 'node:path';
+import { failedTo, PmdError } from '../errors.ts';
+import { native } from '../native.ts';
+import { runtimeFolder } from '../telemetry/socket-path.ts';
+import {
+  type Counted,
+  type Greeting,
+  type ListedPort,
+  MAX_REPLY,
+  PDUMP_SOCKET,
+  PROTOCOL,
+  type Started,
+  type StartRequest,
+} from './protocol.ts';
+
+const PATIENCE_MS = 5000;
+
+/** The socket of a process: "rte", or "rte:1" for the second one of that prefix. */
+export function pdumpPath(prefix: string): string {
+  const [, name = prefix, instance = ''] = /^(.*?)(:\d+)?$/.exec(prefix) ?? [];
+  return join(runtimeFolder(name), PDUMP_SOCKET + instance);
+}
+
+export class PdumpConnection {
+  readonly path: string;
+  readonly #fd: number;
+  readonly #reply = Buffer.alloc(MAX_REPLY);
+
+  /** Connects. Throws a PmdError that names the socket. */
+  constructor(prefix: string) {
+    this.path = pdumpPath(prefix);
+    try {
+      this.#fd = native.unixConnect(this.path, true);
+    } catch (error) {
+      throw failedTo(`reach a process at ${this.path}`, error);
+    }
+    const { protocol, version } = this.#receive(0).value as Greeting;
+    if (protocol === PROTOCOL) return;
+    this.close();
+    throw new PmdError(
+      'EPROTO',
+      `Failed to capture at ${this.path}: version ${version} speaks another protocol`,
+    );
+  }
+
+  list(): ListedPort[] {
+    return this.#ask({ command: 'list' }).value as ListedPort[];
+  }
+
+  /** Begins to capture a port; the caller owns `fd`, the file of the rings. */
+  start(request: Omit<StartRequest, 'command'>): Started & { readonly fd: number } {
+    const { value, fds } = this.#ask({ command: 'start', ...request }, 1);
+    return { ...(value as Started), fd: fds[0] as number };
+  }
+
+  status(port: number): Counted {
+    return this.#ask({ command: 'status', port }).value as Counted;
+  }
+
+  stop(port: number): Counted {
+    return this.#ask({ command: 'stop', port }).value as Counted;
+  }
+
+  close(): void {
+    native.close(this.#fd);
+  }
+
+  #ask(request: object, fds = 0): { readonly value: unknown; readonly fds: number[] } {
+    try {
+      native.sendMessage(this.#fd, Buffer.from(JSON.stringify(request)), []);
+    } catch (error) {
+      throw failedTo(`reach the process at ${this.path}`, error);
+    }
+    const reply = this.#receive(fds);
+    const { error } = reply.value as { error?: string };
+    if (error !== undefined) throw new PmdError('EINVAL', `The process at ${this.path} refuses: ${error}`);
+    return reply;
+  }
+
+  #receive(maxFds: number): { readonly value: unknown; readonly fds: number[] } {
+    const fail = (why: string) =>
+      new PmdError('ECONNRESET', `Failed to reach the process at ${this.path}: ${why}`);
+    if (!native.pollFd(this.#fd, 'in', PATIENCE_MS))
+      throw fail(`no answer for ${PATIENCE_MS / 1000} seconds`);
+    let received: ReturnType<typeof native.receiveMessage>;
+    try {
+      received = native.receiveMessage(this.#fd, this.#reply, maxFds);
+    } catch (error) {
+      throw failedTo(`reach the process at ${this.path}`, error);
+    }
+    if (received === null || received.bytes === 0) throw fail('it is gone');
+    return { value: JSON.parse(this.#reply.toString('utf8', 0, received.bytes)), fds: received.fds };
+  }
+}
