@@ -2,6 +2,7 @@
 // A port with a generator on it, from the options of the command line.
 import { native } from '../../src/native.ts';
 import { twoCpus } from '../run/workspace.ts';
+import { Capture } from './capture.ts';
 import { Generator } from './generator.ts';
 import { type OpenedPort, openDevice, startLocal } from './local-peer.ts';
 import type { Options } from './options.ts';
@@ -59,11 +60,22 @@ export async function startGenerator(
   options: Options,
   { port }: OpenedPort,
   { streams }: Workload,
+  capture?: Capture,
 ): Promise<Generator> {
   const hugepages = options.hugepages ?? false;
-  const generator = new Generator({ port, streams, cpu: cpusOf(options)[0], hugepages });
+  const generator = new Generator({
+    ...{ port, streams, cpu: cpusOf(options)[0], hugepages },
+    capture: capture?.memory,
+  });
   await generator.ready;
   return generator;
+}
+
+/** Undefined if none is wanted. */
+export function captureFor(options: Options, { port }: OpenedPort): Capture | undefined {
+  const { capture: file, captureOf: of, captureSize: size, snaplen } = options;
+  if (file === undefined) return undefined;
+  return new Capture({ file, of, size, snaplen, port: port.info.name, hz: native.tscHz() });
 }
 
 /** How trials treat frames that are late, and those in flight at the end. */

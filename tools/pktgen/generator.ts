@@ -6,6 +6,7 @@ import type { Port } from '../../src/ethdev/port.ts';
 import { launch } from '../../src/lcore/launch.ts';
 import type { Lcore } from '../../src/lcore/lcore.ts';
 import { native } from '../../src/native.ts';
+import type { CaptureMemory } from './engine/capture-tap.ts';
 import type { HistogramView } from './engine/histogram.ts';
 import {
   DONE,
@@ -36,6 +37,8 @@ export interface GeneratorOptions {
   readonly streams: readonly CompiledStream[];
   readonly cpu: number;
   readonly hugepages: boolean;
+  /** Where copies of frames go. */
+  readonly capture?: CaptureMemory | undefined;
 }
 
 export interface Trial {
@@ -68,7 +71,7 @@ export class Generator {
   #failure: Error | undefined;
 
   /** Throws as launch() does. */
-  constructor({ port, streams, cpu, hugepages }: GeneratorOptions) {
+  constructor({ port, streams, cpu, hugepages, capture }: GeneratorOptions) {
     this.#streams = streams;
     this.#memory = newSharedMemory(streams.length);
     this.#control = new Int32Array(this.#memory.control);
@@ -84,6 +87,7 @@ export class Generator {
       tag: randomInt(1, 1 << 23) << 8,
       largest: Math.max(...streams.map(({ largest }) => largest)),
       hugepages,
+      capture: capture ?? null,
     };
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     const module = new URL(`./engine/lcore.${extension}`, import.meta.url);

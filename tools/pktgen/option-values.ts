@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Parsers of option values beyond those that all tools share.
 import { InvalidArgumentError } from '@commander-js/extra-typings';
+import { parseByteSize } from '../../src/byte-size.ts';
 
 /** A parser whose errors commander prints with the option's name. */
 export const parsed =
@@ -26,6 +27,13 @@ export function percent(text: string): number {
   if (!/^\d*\.?\d+%?$/.test(text) || value > 100)
     throw new Error(`: '${text}' is not a percentage from 0 to 100`);
   return value / 100;
+}
+
+/** "256M" as bytes. */
+export function byteSize(text: string): number {
+  const bytes = parseByteSize(text);
+  if (bytes === null || bytes === 0) throw new Error(`: '${text}' is not a size such as 256M`);
+  return bytes;
 }
 
 export function percentAboveNone(text: string): number {

@@ -5,7 +5,7 @@ import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
 import { packageVersion } from '../../src/package-root.ts';
 import { numberList, seconds, secondsOrNone, usableCpus, wholeNumber, wordList } from '../run/arguments.ts';
 import { HELP_OPTION, newCommand } from '../run/command.ts';
-import { checked, parsed, percent, percentAboveNone } from './option-values.ts';
+import { byteSize, checked, parsed, percent, percentAboveNone } from './option-values.ts';
 import { parseLine, parseRate } from './plan/rate.ts';
 import { LARGEST_FRAME } from './plan/sizes.ts';
 import { FCS, RFC2544_SIZES, RFC2544_TESTS } from './rfc2544-tests.ts';
@@ -120,6 +120,18 @@ export const command = newCommand('vhost-pci-pktgen')
   .option('--json <file>', "write the figures as JSON; '-': to standard output")
   .option('--csv <file>', "write a line per stream as CSV; '-': to standard output")
   .option('--hgrm <file>', 'write the latencies as percentiles, as HdrHistogram plots them')
+  .option('--capture <file>', 'write the frames of the run to a pcapng file as well')
+  .addOption(
+    new Option('--capture-of <frames>', 'which frames')
+      .choices(['received', 'sent', 'both'] as const)
+      .default('both' as const),
+  )
+  .addOption(
+    new Option('--capture-size <bytes>', 'most that the file may grow to')
+      .argParser(parsed(byteSize))
+      .default(256 << 20, '256M'),
+  )
+  .option('--snaplen <bytes>', 'most of a frame that is captured', wholeNumber(14, 65_535), 65_535)
   .option('--plain', 'lines instead of the live page, in a terminal too')
   .option('--stats-period <seconds>', 'seconds between two lines', seconds(), 1)
   .helpOption(...HELP_OPTION)
@@ -164,6 +176,8 @@ export function parseOptions(): Options {
     command.error('error: --speed and --rate: a replay has either');
   if (options.replay !== undefined && (searches(options) || options.streams !== undefined))
     command.error('error: --replay: not with --streams or a search');
+  if (options.capture !== undefined && searches(options))
+    command.error('error: --capture: not with a search');
   if (reflects(options) && deviceless(options))
     command.error('error: --reflect: name the device, with --vdev or --allow');
   if (reflects(options) && (options.ping || searches(options) || options.replay !== undefined))

@@ -2,9 +2,11 @@
 // --reflect: the far end, until Ctrl-C or --duration.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { launch } from '../../src/lcore/launch.ts';
+import { requireWritable } from '../../src/user-file.ts';
 import { print, printed, tell } from '../run/output.ts';
-import { cpusOf, openPortFor } from './bench-port.ts';
-import { REFLECTED, REFLECTED_BYTES } from './engine/reflect-lcore.ts';
+import { captureFor, cpusOf, openPortFor } from './bench-port.ts';
+import { captureLines } from './capture.ts';
+import { REFLECTED, REFLECTED_BYTES, type ReflectPlan } from './engine/reflect-lcore.ts';
 import { deliver, deliverable } from './files.ts';
 import type { Interrupt } from './interrupt.ts';
 import type { Options } from './options.ts';
@@ -14,11 +16,16 @@ const POLL_MS = 20;
 
 /** Returns the exit status. */
 export async function runReflector(options: Options, interrupt: Interrupt): Promise<number> {
-  const { port, close } = await openPortFor(options);
+  if (options.capture !== undefined) requireWritable(options.capture, 'the capture');
+  const opened = await openPortFor(options);
+  const { port, close } = opened;
   const [cpu] = cpusOf(options);
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const module = new URL(`./engine/reflect-lcore.${extension}`, import.meta.url);
-  const lcore = launch({ cpu, module, ports: [port], data: { hugepages: options.hugepages ?? false } });
+  const capture = captureFor(options, opened);
+  const data: ReflectPlan = { hugepages: options.hugepages ?? false, capture: capture?.memory ?? null };
+  capture?.begin();
+  const lcore = launch({ cpu, module, ports: [port], data });
   let ended = false;
   const exited = lcore.exited.finally(() => {
     ended = true;
@@ -31,6 +38,7 @@ export async function runReflector(options: Options, interrupt: Interrupt): Prom
     const elapsed = () => (performance.now() - start) / 1000;
     let before = 0;
     for (let next = options.statsPeriod; !ended && !interrupt.raised; await sleep(POLL_MS)) {
+      capture?.poll();
       if (elapsed() > (options.duration ?? Number.POSITIVE_INFINITY)) break;
       if (elapsed() < next) continue;
       const now = lcore.stats[REFLECTED] as number;
@@ -40,8 +48,10 @@ export async function runReflector(options: Options, interrupt: Interrupt): Prom
     }
     await lcore.stop();
     await printed();
+    const captured = capture?.end();
     const total = `sent back ${lcore.stats[REFLECTED]} frames, ${lcore.stats[REFLECTED_BYTES]} bytes`;
-    return deliver(deliverable([total]), '-', 'txt') ? 0 : 1;
+    const lines = [total, ...(captured ? captureLines(captured) : [])];
+    return deliver(deliverable(lines), '-', 'txt') && !captured?.failure ? 0 : 1;
   } finally {
     await lcore.stop().catch(() => {});
     await close();

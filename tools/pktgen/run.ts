@@ -3,8 +3,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PmdError } from '../../src/errors.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
+import { requireWritable } from '../../src/user-file.ts';
 import { print, printed, tell } from '../run/output.ts';
 import {
+  captureFor,
   cpusOf,
   deviceOf,
   measureMaximum,
@@ -14,6 +16,7 @@ import {
   trialHabits,
   workloadOf,
 } from './bench-port.ts';
+import { type Capture, type CaptureCounts, captureLines } from './capture.ts';
 import { DisturbanceMeter } from './disturbance.ts';
 import {
   csvText,
@@ -43,20 +46,27 @@ const LIVE_PERIOD = 0.5;
 /** Returns the exit status. */
 export async function run(options: Options, interrupt: Interrupt): Promise<number> {
   for (const file of [options.json, options.csv, options.hgrm]) requireFigures(file);
+  if (options.capture !== undefined) requireWritable(options.capture, 'the capture');
   const replay = replayOf(options);
   const workload = replay ? replayWorkload(options, replay) : workloadOf(options, await streamsOf(options));
   const opened = await openPortFor(options);
   let generator: Generator | undefined;
   try {
-    generator = await startGenerator(options, opened, workload);
+    const capture = captureFor(options, opened);
+    generator = await startGenerator(options, opened, workload, capture);
     const pps = await ratesOf(options, workload, generator);
     await warmUp(options, workload, generator, pps);
     const cpus = cpusOf(options);
     const head = headline(opened, replay ? replayText(options, replay) : trafficText(workload, pps), cpus);
     tell(head);
     const meter = new DisturbanceMeter(generator.lcore.id);
-    const result = await traffic(options, generator, trialOf(options, pps), { interrupt, opened, head });
-    return report(options, result, generator, meter.lines(result, cpus));
+    const result = await traffic(options, generator, trialOf(options, pps), {
+      interrupt,
+      opened,
+      head,
+      capture,
+    });
+    return report(options, result, generator, meter.lines(result, cpus), capture?.end());
   } finally {
     await generator?.close().catch(() => {});
     await opened.close();
@@ -133,6 +143,7 @@ interface Surroundings {
   readonly interrupt: Interrupt;
   readonly opened: OpenedPort;
   readonly head: string;
+  readonly capture: Capture | undefined;
 }
 
 /** Shows what happens until the trial has ended. Throws what ended a part of it. */
@@ -140,13 +151,15 @@ async function traffic(
   options: Options,
   generator: Generator,
   trial: Trial,
-  { interrupt, opened, head }: Surroundings,
+  { interrupt, opened, head, capture }: Surroundings,
 ): Promise<TrialResult> {
   const view = viewOf(options, generator, trial, head, interrupt);
+  capture?.begin();
   generator.begin(trial);
   interrupt.onInterrupt(() => generator.halt());
   try {
     for (let next = view.period; !generator.done; await sleep(POLL_MS)) {
+      capture?.poll();
       const dead = opened.children.find(({ exit }) => exit !== undefined);
       if (dead) throw dead.failure(`ended (${dead.exit}) while packets flowed`);
       if (generator.elapsed < next || generator.draining) continue;
@@ -206,17 +219,20 @@ async function report(
   result: TrialResult,
   generator: Generator,
   notes: readonly string[],
+  captured: CaptureCounts | undefined,
 ): Promise<number> {
   const returns = returnsOf(options);
   const failures = judge(options, result, returns);
   const summary = [
     ...summaryLines(result, returns, options.replay !== undefined),
     ...notes,
+    ...(captured ? captureLines(captured) : []),
     ...verdictLines(failures),
   ];
   const figures = returns ? result : withoutReturns(result);
   const returned = options.replay === undefined ? {} : { returned: result.foreign };
-  const whole = { ...figures, ...returned, disturbances: notes, failures };
+  const capture = captured ? { capture: captured } : {};
+  const whole = { ...figures, ...returned, ...capture, disturbances: notes, failures };
   const outputs: (readonly [string, string, string | undefined])[] = [
     [jsonText(whole), 'json', options.json],
     [csvText(result), 'csv', options.csv],
@@ -229,7 +245,7 @@ async function report(
   if (figuresOnStdout(options)) for (const line of summary) tell(line);
   else written = deliver(deliverable(summary), '-', 'txt') && written;
   if (result.sent === 0) throw new PmdError('VPCI_NO_TRAFFIC', 'no frame was sent');
-  return failures.length === 0 && written ? 0 : 1;
+  return failures.length === 0 && written && !captured?.failure ? 0 : 1;
 }
 
 /** What the run did not keep to. */

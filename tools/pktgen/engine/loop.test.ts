@@ -7,6 +7,7 @@ import { native } from '../../../src/native.ts';
 import { compileStream } from '../plan/compile.ts';
 import type { Stream } from '../plan/stream.ts';
 import { readResult, type TrialResult } from '../result.ts';
+import { type CaptureMemory, CaptureReader, newCaptureMemory, RECEIVED, SENT } from './capture-tap.ts';
 import {
   DONE,
   newSharedMemory,
@@ -81,7 +82,12 @@ class Wire {
 }
 
 /** Sends `frames` of the stream as fast as the wire takes them, and returns the figures. */
-function trial(stream: Stream, frames: number, fate: Fate): TrialResult {
+function trial(
+  stream: Stream,
+  frames: number,
+  fate: Fate,
+  capture: CaptureMemory | null = null,
+): TrialResult {
   const memory = newSharedMemory(1);
   const hz = native.tscHz();
   const settings = new Float64Array(memory.settings);
@@ -99,7 +105,7 @@ function trial(stream: Stream, frames: number, fate: Fate): TrialResult {
     return pool;
   };
   const lcore = {
-    data: { streams: [plan], memory, tag: TAG, largest, hugepages: false },
+    data: { streams: [plan], memory, tag: TAG, largest, hugepages: false, capture },
     running: () => control[PHASE] !== DONE,
     createPool,
     txQueue: () => wire,
@@ -133,4 +139,27 @@ it.each([
 it('tells a doubled frame from a lost one', () => {
   const result = trial({ size: 100 }, 100_000, (n) => (n === 5 ? 0 : n === 77_777 ? 2 : 1));
   expect(result).toMatchObject({ received: 99_999, lost: 1, duplicates: 1, reordered: 0 });
+});
+
+it('copies the frames of a run, and counts those that find no room', () => {
+  const memory = newCaptureMemory(64);
+  const reader = new CaptureReader(memory);
+  reader.want([RECEIVED, SENT]);
+  const frames = 200_000;
+  trial({ size: 100 }, frames, (n) => (n === 5 ? 0 : 1), memory);
+  const seen = [0, 0];
+  let [last, wrong] = [0, 0];
+  reader.drain(({ copied, length, direction, time, offset }) => {
+    // IPv4's type is 0800h.
+    if (copied !== 64 || length !== 100 || reader.bytes[offset + 12] !== 8 || time < last) wrong++;
+    last = time;
+    seen[direction] = (seen[direction] as number) + 1;
+  });
+  expect(wrong).toBe(0);
+  for (const direction of [RECEIVED, SENT]) {
+    const counts = reader.counts(direction);
+    expect(counts.seen).toBe(direction === SENT ? frames : frames - 1);
+    expect(seen[direction]).toBe(counts.seen - counts.dropped);
+    expect(counts.dropped).toBeGreaterThan(0);
+  }
 });

@@ -3,6 +3,7 @@
 // took from when it was due. Frames of others are counted as foreign. Allocates nothing.
 import type { MbufVector, Mempool } from '../../../src/ethdev/mempool.ts';
 import type { RxQueue } from '../../../src/ethdev/port.ts';
+import { type CaptureTap, RECEIVED } from './capture-tap.ts';
 import type { Clock } from './clock.ts';
 import { bucketOf, HISTOGRAM_MAX } from './histogram.ts';
 import {
@@ -36,6 +37,7 @@ export interface ReceiverParts {
   readonly latencies: readonly Float64Array[];
   readonly global: Float64Array;
   readonly unitsPerTick: number;
+  readonly tap: CaptureTap | null;
 }
 
 export class Receiver {
@@ -57,10 +59,11 @@ export class Receiver {
 
   /** HOT. Takes a burst; returns the frames received. */
   poll(): number {
-    const { rx, pool, clock } = this.#parts;
+    const { rx, pool, clock, tap } = this.#parts;
     const n = rx.burst(this.#pkts, BURST);
     if (n === 0) return 0;
     clock.tick();
+    if (tap !== null) tap.take(pool, this.#pkts, 0, n, RECEIVED, clock.now);
     const { ids } = this.#pkts;
     for (let i = 0; i < n; i++) this.#take(ids[i]);
     pool.free(this.#pkts, 0, n);

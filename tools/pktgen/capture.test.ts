@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// --capture as a user types it: what a run sends and receives, and what arrives of a replay at the far end.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FileSink } from '../../src/capture/block-buffer.ts';
+import { bytesOf } from '../../src/capture/packet.ts';
+import { PcapWriter } from '../../src/capture/pcap-writer.ts';
+import { CaptureFile } from '../../src/capture/reader.ts';
+import { writePacket } from '../../src/capture/writer.ts';
+import { nodeArguments, ROOT } from '../../test/support/program.ts';
+import { Tool } from '../../test/support/tool.ts';
+import { until } from '../../test/support/wait.ts';
+
+const SCRIPT = 'tools/pktgen/main.ts';
+/** Without warm-up, and slow enough for a machine that does other things as well. */
+const COUNTED = ['--rate', '10kpps', '--count', '500', '--max-lag', '5000', '--drain', '1000'];
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'pktgen-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function pktgen(...args: string[]) {
+  const options = { cwd: ROOT, encoding: 'utf8', timeout: 60_000 } as const;
+  return spawnSync(process.execPath, [...nodeArguments(SCRIPT), ...args], options);
+}
+
+interface Packet {
+  readonly hex: string;
+  readonly originalLength: number;
+  /** Microseconds. */
+  readonly time: number;
+}
+
+function packetsOf(file: string): Packet[] {
+  const capture = CaptureFile.open(file);
+  const packets: Packet[] = [];
+  for (let packet = capture.next(); packet; packet = capture.next()) {
+    const { originalLength, seconds, nanoseconds } = packet;
+    const hex = Buffer.from(bytesOf(packet)).toString('hex');
+    packets.push({ hex, originalLength, time: 1e6 * seconds + nanoseconds / 1000 });
+  }
+  capture.close();
+  return packets;
+}
+
+describe('--capture', () => {
+  it('has every frame that was sent and every one that came back, in the order of time', () => {
+    const [file, json] = [join(folder, 'a.pcapng'), join(folder, 'a.json')];
+    const { status, stdout, stderr } = pktgen(...COUNTED, '--capture', file, '--json', json);
+    expect(status, stderr).toBe(0);
+    expect(stdout).toMatch(/^captured 1000 frames in .*a\.pcapng, 0 more did not fit$/m);
+    expect(JSON.parse(readFileSync(json, 'utf8')).capture).toEqual({
+      ...{ file, frames: 1000, dropped: 0, failure: null },
+    });
+    const packets = packetsOf(file);
+    // The peer exchanges the addresses.
+    const sent = packets.filter(({ hex }) => hex.startsWith('020000000001'));
+    const back = packets.filter(({ hex }) => hex.startsWith('020000000002'));
+    expect([sent.length, back.length]).toEqual([500, 500]);
+    expect(back.map(({ hex }) => hex.slice(24))).toEqual(sent.map(({ hex }) => hex.slice(24)));
+    expect(packets.map(({ time }) => time)).toEqual(packets.map(({ time }) => time).sort((a, b) => a - b));
+  });
+
+  it('keeps to a size, a length and a direction', () => {
+    const file = join(folder, 'a.pcapng');
+    const bounds = ['--capture-size', '8K', '--snaplen', '20', '--capture-of', 'received', '--size', '1000'];
+    const { status, stdout } = pktgen(...COUNTED, '--capture', file, ...bounds);
+    expect(status).toBe(0);
+    const [, frames, rest] = /^captured (\d+) frames in .*, (\d+) more/m.exec(stdout) ?? [];
+    const packets = packetsOf(file);
+    expect([packets.length, Number(frames) + Number(rest)]).toEqual([Number(frames), 500]);
+    expect(readFileSync(file).length).toBeLessThanOrEqual(8192);
+    expect(packets.length).toBeGreaterThan(80);
+    expect(packets.every(({ hex, originalLength }) => hex.length === 40 && originalLength === 1000)).toBe(
+      true,
+    );
+    expect(packets[0]?.hex).toMatch(/^020000000002/);
+  });
+
+  it('on a full disk ends the capture, not the run', () => {
+    const { status, stdout } = pktgen(...COUNTED, '--capture', '/dev/full');
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/^received 500, lost 0/m);
+    expect(stdout).toMatch(/^capture: Failed to write \/dev\/full: ENOSPC/m);
+  });
+
+  it.each([
+    [['--capture', '/nonexistent/a.pcapng'], 'Failed to write /nonexistent/a.pcapng', 1],
+    [['--capture', '/tmp'], 'Failed to write /tmp: it is a folder, not a file', 1],
+    [['--capture', ''], 'the name is empty', 1],
+    [['--capture', 'a', '--capture-size', '0'], "'0' is not a size such as 256M", 2],
+    [['--capture', 'a', '--capture-of', 'all'], 'Allowed choices are received, sent, both', 2],
+    [['--capture', 'a', '--ndr'], '--capture: not with a search', 2],
+  ])('is refused in one line: %j', (args, says, code) => {
+    const { status, stderr } = pktgen(...args);
+    expect([status, stderr]).toEqual([code, expect.stringMatching(/^vhost-pci-pktgen: .*\n$/)]);
+    expect(stderr).toContain(says);
+  });
+});
+
+it('a replay arrives at the far end byte for byte', async () => {
+  const [source, got] = [join(folder, 'source.pcap'), join(folder, 'got.pcapng')];
+  const sizes = Array.from({ length: 300 }, (_, i) => (i < 4 ? [14, 15, 60, 9018][i] : 60 + 5 * i) as number);
+  const sink = new FileSink(source);
+  const writer = new PcapWriter({ sink: sink.write, interfaces: [{}] });
+  const packets = sizes.map((length, i) =>
+    Uint8Array.from({ length }, (_, k) => (k < 12 ? k : i * 31 + k * 7) & 0xff),
+  );
+  packets.forEach((bytes, i) => {
+    const header = { length: bytes.length, originalLength: bytes.length, seconds: 1000 };
+    writePacket(writer, { ...header, nanoseconds: i * 1e6, interfaceId: 0, direction: 'unknown' }, bytes);
+  });
+  writer.flush();
+  sink.close();
+  const shared = mkdtempSync('/dev/shm/pktgen-');
+  const [a, b] = [join(shared, 'a'), join(shared, 'b')];
+  for (const file of [a, b]) {
+    writeFileSync(file, '');
+    truncateSync(file, 4 << 20);
+  }
+  const far = new Tool(SCRIPT, [
+    ...['--reflect', '--vdev', `net_ivshmem0,own=${b},peer=${a}`],
+    ...['--capture', got],
+  ]);
+  const near = new Tool(SCRIPT, [
+    ...['--vdev', `net_ivshmem0,own=${a},peer=${b}`, '--replay', source],
+    ...['--max-lag', '5000', '--drain', '1000'],
+  ]);
+  try {
+    await until('the replay ends', () => !near.running || !far.running);
+    expect(near.exitCode, `${near.output}${far.output}`).toBe(0);
+    await far.kill('SIGINT');
+    expect(far.output).toMatch(/^captured 300 frames in /m);
+    const wrong = packetsOf(got).findIndex(
+      ({ hex }, i) => hex !== Buffer.from(packets[i] ?? '').toString('hex'),
+    );
+    expect(wrong, 'the first packet that differs').toBe(-1);
+  } finally {
+    for (const tool of [far, near]) await tool.kill();
+    rmSync(shared, { recursive: true });
+  }
+});
