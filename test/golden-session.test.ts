@@ -35,6 +35,15 @@ const SCRIPT = [
   'set txtimes 0,0',
   'set burst 0',
   'set burst 32',
+  'set record-burst-stats on',
+  'set record-burst-stats off',
+  'set fwd csum',
+  'start',
+  'set port 0 gso on',
+  'set gso segsz 800',
+  'set port 0 gro on',
+  'set gro flush 2',
+  'stop',
   'set fwd noisy',
   'show config rxtx',
   'set fwd flowgen',
@@ -93,7 +102,22 @@ const SCRIPT = [
   'csum set ip sw 0',
   'csum show 0',
   'csum mac-swap off 0',
-  'tso set 800 0',
+  'tso show 0',
+  'tunnel_tso set 800 0',
+  'set gso segsz 10',
+  'set gso segsz 800',
+  'show port 0 gso',
+  'show port 9 gso',
+  'show port 0 gro',
+  'set port 0 gro on',
+  'set port 0 gro on',
+  'show port 0 gro',
+  'set gro flush 5',
+  'set gro flush 2',
+  'show port 0 gro',
+  'set port 0 gro off',
+  'set port 0 gro off',
+  'show port 9 gro',
   'port start 1',
   'port stop 5',
 ];
@@ -117,6 +141,7 @@ function said(text: string): string[] {
     .replaceAll(/([0-9A-F]{2}:){5}[0-9A-F]{2}/g, 'MAC')
     .replaceAll(/\b(\d+)\b/g, 'N')
     .replaceAll(/N( *)\n/g, 'N\n')
+    .replaceAll(/packets: N +/g, 'packets: N ')
     .split('\n')
     .filter(
       (line) =>

@@ -101,6 +101,24 @@ export const UDP = {
   HEADER: 8,
 } as const;
 
+/** RFC 9293, 3.1: offsets from the TCP header. */
+export const TCP = {
+  /** Offset of the sequence number, 4 bytes. */
+  SEQUENCE: 4,
+  /** Offset of the acknowledgment number, 4 bytes. */
+  ACKNOWLEDGMENT: 8,
+  /** Offset of the header's length in words, the upper half of a byte. */
+  DATA_OFFSET: 12,
+  /** Offset of the flags, 1 byte. */
+  FLAGS: 13,
+  /** Offset of the window, 2 bytes. */
+  WINDOW: 14,
+  /** Offset of the checksum, 2 bytes. */
+  CHECKSUM: 16,
+  /** Length of a header without options. */
+  HEADER: 20,
+} as const;
+
 /** Hardware type Ethernet, protocol IPv4, addresses of 6 and 4 bytes. */
 const ARP_KIND = [0, 1, 8, 0, 6, 4];
 

@@ -244,6 +244,28 @@ describe('the prompt', () => {
     expect(await cli.exit).toBe(0);
   });
 
+  it('counts bursts by size and wrong checksums, and sets TSO, GSO and GRO', async () => {
+    cli = new Cli([...TWO, '--', '-i', '--forward-mode=csum', '--record-burst-stats']);
+    await cli.say('port stop all');
+    expect(await cli.say('tso set 800 0')).toBe('TSO segment size for non-tunneled packets is 800\n');
+    expect(await cli.say('tso show 1')).toBe('TSO for non-tunneled packets is disabled\n');
+    await cli.say('tunnel_tso set 800 0');
+    await cli.complains("Error: port=0 don't support tunnel TSO offloads.\n");
+    await cli.say('port start all');
+    for (const line of ['set port 0 gso on', 'set gso segsz 500', 'set port 0 gro on', 'set gro flush 2'])
+      expect(await cli.say(line)).toBe('');
+    expect(await cli.say('show port 0 gso')).toMatch(/^Max GSO'd packet size: 500B\nSupported GSO types: /);
+    await cli.say('start');
+    await forwards();
+    expect(await cli.say('show fwd stats all')).toMatch(
+      / {2}RX-packets: .*\n {2}Bad-ipcsum: 0 {14}Bad-l4csum: 0 {13}Bad-outer-l4csum: 0 {13}\n {2}Bad-outer-ipcsum: 0 {13}\n {2}TX-packets: .*\n {2}RX-bursts : \d+ \[.*\]\n {2}TX-bursts : \d+ \[0% of 0 pkts \+ .*\]\n {2}-/,
+    );
+    expect(await cli.say('set record-burst-stats off')).toBe('');
+    expect(await cli.say('stop')).not.toContain('bursts');
+    cli.end();
+    expect(await cli.exit).toBe(0);
+  });
+
   it('prints packets, queues and offloads, and sets the MTU', async () => {
     cli = new Cli([...TWO, '--', '-i', '--burst=4']);
     await cli.say('set verbose 3');

@@ -31,10 +31,13 @@ Seen with the same script on \`net_null\` ports of both; texts are the same othe
 | \`show port info\` | minimum and maximum MTU, no RSS of \`net_null\` | the lines of later versions; no port here hashes |
 | \`port N rxq Q ring_size\`, \`--rxd\`, \`--txd\` | say that the peer chooses its ring sizes | it does |
 | \`mac_addr set\` | \`Operation not supported\` | a port's address is its peer's to know |
-| \`gro\`, \`gso\`, \`tso\`; mode ieee1588 | refused | not built |
+| mode ieee1588 | refused | not built |
+| \`show port N gso\` | TCP alone, over IPv4 and IPv6; there UDP and tunnels too | the TX port segments, or its peer does |
+| \`gro\` | packets of a stream stay in order, and what is merged is segmented again where the TX port's peer takes no large packets; there it is sent as it is | a peer that has not offered it drops large packets |
+| \`Bad-ipcsum\`, \`Bad-l4csum\` | counted by mode csum; there only by devices that check checksums | the mode computes them anyway |
 | \`set promisc off\`, \`set allmulti off\` | recorded and shown, as with net_virtio | these ports do not filter |
 | \`show config fwd\` after \`set fwd\` | names the new mode; there the old one until \`start\` | it is what \`start\` would do |
-| \`csum set tcp\\|udp hw\` on \`net_null\` | taken; there \`not supported\` | the port takes packets whose checksum is open |
+| \`csum set tcp\\|udp hw\`, \`tso set\` on \`net_null\` | taken; there \`not supported\` | the port takes packets whose checksum is open |
 | \`port start\` after \`port config all rxq N\` | configures ports whose number of queues changes; there all | nothing else changes |
 | \`port reset\` | the whole answer on stderr | one text for a refusal |
 | \`port detach\` of a started port | \`Removing a device...\` comes first | said before the port is looked at |

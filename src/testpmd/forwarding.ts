@@ -7,8 +7,12 @@ import { type Lcore, launch } from '../lcore/launch.ts';
 import type { LcorePlace } from '../lcore/lcore-list.ts';
 import { native } from '../native.ts';
 import { allForward } from './all-forward.ts';
+import { BURST_COUNTS } from './fwd/burst-stats.ts';
 import {
+  type CsumPlan,
   type RunPlan,
+  STREAM_BAD_IP,
+  STREAM_BAD_L4,
   STREAM_CYCLES,
   STREAM_DROPPED,
   STREAM_RX,
@@ -31,6 +35,8 @@ interface Run {
   readonly lcores: readonly LcoreStreams[];
   readonly ports: readonly Port[];
   readonly counters: Float64Array;
+  /** BURST_COUNTS for each stream; null until they are recorded. */
+  bursts: Float64Array | null;
   /** Time-stamp counter at the start. */
   readonly startTsc: number;
   /** Port counters at the start, by port id. */
@@ -133,6 +139,7 @@ export class Forwarding {
       ports: [...ports],
       counters: new Float64Array(new SharedArrayBuffer(streams * STREAM_STRIDE * 8)),
       baseline: new Map(ports.map((port) => [port.id, portCounts(port)])),
+      bursts: null,
       startTsc: native.rdtsc(),
       txErrors: null,
     };
@@ -177,13 +184,15 @@ export class Forwarding {
       stats: run ? statsSince(port.stats(), (run.baseline.get(port.id) ?? NOTHING).stats) : NOTHING.stats,
       dropped: streams.filter((s) => s.stream.txPort === port.id).reduce((sum, s) => sum + s.dropped, 0),
     }));
-    return fwdStatsText(streams, counts, this.#cycles(run));
+    const csum = (run?.mode ?? this.#settings.mode) === 'csum';
+    return fwdStatsText(streams, counts, this.#cycles(run), csum);
   }
 
   /** `clear fwd stats all`. */
   clearStats(): void {
     const run = this.#run;
     run?.counters.fill(0);
+    run?.bursts?.fill(0);
     for (const port of run?.ports ?? []) {
       run?.baseline.set(port.id, portCounts(port));
       run?.txErrors?.delete(port.id);
@@ -245,6 +254,10 @@ export class Forwarding {
 
   #launchLcores(run: Run, txFirst: number, forwarding: Int32Array): void {
     const module = new URL(`./fwd/loop${extname(new URL(import.meta.url).pathname)}`, import.meta.url);
+    if (this.#settings.recordBursts) {
+      const streams = run.counters.length / STREAM_STRIDE;
+      run.bursts ??= new Float64Array(new SharedArrayBuffer(streams * BURST_COUNTS * 8));
+    }
     let index = 0;
     for (const { lcore, streams } of run.lcores) {
       const plans = streams.map((stream): StreamPlan => {
@@ -260,14 +273,22 @@ export class Forwarding {
           txId: stream.txPort,
           txMac,
           peerMac: peerMac(this.#settings, stream.txPort),
-          csum: this.#settings.csum.get(stream.txPort),
+          csum: this.#csumPlan(stream.txPort),
+          gro: this.#settings.groPorts.has(stream.rxPort) ? this.#settings.groCycles : 0,
         };
       });
       const counters = run.counters.buffer as SharedArrayBuffer;
-      const data: LoopData = { run: this.#runPlan(txFirst), streams: plans, counters, forwarding };
+      const bursts = this.#settings.recordBursts ? (run.bursts?.buffer as SharedArrayBuffer) : undefined;
+      const data: LoopData = { run: this.#runPlan(txFirst), streams: plans, counters, bursts, forwarding };
       const cpu = this.#places.find((place) => place.id === lcore)?.cpus;
       this.#lcores.push(launch({ lcore, cpu, module, ports: run.ports, data }));
     }
+  }
+
+  #csumPlan(txPort: number): CsumPlan {
+    const { csum, gsoPorts, gsoSize } = this.#settings;
+    const plan = csum.get(txPort) ?? { udp: 'sw', tcp: 'sw', macSwap: true };
+    return { ...plan, gso: gsoPorts.has(txPort) ? gsoSize : 0 };
   }
 
   #runPlan(txFirst: number): RunPlan {
@@ -282,6 +303,7 @@ export class Forwarding {
       traffic: s.traffic,
       txFirst,
       recordCycles: s.recordCycles,
+      checkCsum: s.checkCsum,
       inPlace: s.inPlace,
       emptyPolls: EMPTY_POLLS[s.rxInterrupt],
       mbufs: poolSize(s),
@@ -325,7 +347,16 @@ export class Forwarding {
         const taken = at(STREAM_TX);
         // A TX queue has exactly one stream, so its drops are that stream's.
         const lost = Math.min(taken, errors.get(stream.txPort)?.[stream.txQueue] ?? 0);
-        return { stream, rx: at(STREAM_RX), tx: taken - lost, dropped: at(STREAM_DROPPED) + lost };
+        const bursts = this.#settings.recordBursts ? run.bursts : null;
+        return {
+          stream,
+          rx: at(STREAM_RX),
+          tx: taken - lost,
+          dropped: at(STREAM_DROPPED) + lost,
+          badIp: at(STREAM_BAD_IP),
+          badL4: at(STREAM_BAD_L4),
+          bursts: bursts?.subarray(i * BURST_COUNTS, (i + 1) * BURST_COUNTS) ?? null,
+        };
       });
   }
 

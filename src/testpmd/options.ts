@@ -162,7 +162,14 @@ export const testpmdOptions: readonly Row[] = [
     true,
     'attach socket devices again when they come back, and keep running without ports',
   ),
-  ...accepted('disable-crc-strip disable-rss rss-ip rss-udp disable-flow-flush record-burst-stats'),
+  flag({ long: ['record-burst-stats'] }, 'recordBursts', true, 'count bursts by their size'),
+  flag(
+    { long: ['enable-rx-cksum'] },
+    'checkCsum',
+    true,
+    'count wrong checksums of received packets in mode csum also where the TX port computes them',
+  ),
+  ...accepted('disable-crc-strip disable-rss rss-ip rss-udp disable-flow-flush'),
   ...accepted(
     'socket-num mbcache mp-alloc numa-mem port-numa-config ring-numa-config print-event mask-event',
     'X',

@@ -8,6 +8,8 @@ import type { CsumPlan } from './fwd/engine.ts';
 import { defaultTraffic, type TrafficPlan } from './fwd/traffic.ts';
 
 export const MAX_BURST = 512;
+/** Most bursts that packets wait for GRO. */
+export const GRO_MAX_CYCLES = 4;
 /** A burst of as many segments fills the largest vector of mbufs. */
 export const MAX_TX_SEGMENTS = 64;
 /** Bytes of headroom in an mbuf of --mbuf-size. */
@@ -98,12 +100,20 @@ export interface Settings {
   ethPeers: Map<number, string>;
   /** By TX port; the default is all in software. */
   csum: Map<number, CsumPlan>;
+  /** Ports that segment and merge TCP packets in mode csum, and how. */
+  gsoPorts: Set<number>;
+  gsoSize: number;
+  groPorts: Set<number>;
+  groCycles: number;
+  /** Mode csum also checks checksums that the TX port computes. */
+  checkCsum: boolean;
   lscInterrupt: boolean;
   linkCheck: boolean;
   rxInterrupt: RxInterruptMode;
   /** Keep running without ports, even without a prompt. */
   hotPlug: boolean;
   recordCycles: boolean;
+  recordBursts: boolean;
   /**
    * Work in the peer's own buffers where the mode and both ports support it; otherwise copy every packet from
    * or to an mbuf.
@@ -167,11 +177,17 @@ export function defaultSettings(): Settings {
     hugepages: true,
     ethPeers: new Map(),
     csum: new Map(),
+    gsoPorts: new Set(),
+    gsoSize: 1514,
+    groPorts: new Set(),
+    groCycles: 1,
+    checkCsum: false,
     lscInterrupt: true,
     linkCheck: true,
     rxInterrupt: 'off',
     hotPlug: false,
     recordCycles: false,
+    recordBursts: false,
     inPlace: true,
     hideZeroXstats: false,
     displayXstats: [],

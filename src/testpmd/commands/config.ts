@@ -67,6 +67,15 @@ export const configCommands: readonly Command<Session>[] = [
     },
   },
   {
+    pattern: 'set record-burst-stats to=on|off',
+    section,
+    help: 'Count bursts by their size.',
+    run: async ({ settings, forwarding }, { to }) => {
+      settings.recordBursts = to === 'on';
+      await forwarding.apply();
+    },
+  },
+  {
     pattern: 'set verbose n=<u16>',
     section,
     help: 'Print received (1), sent (2) or all packets (3 and more); 0: none.',

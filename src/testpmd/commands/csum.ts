@@ -43,18 +43,18 @@ export const csumCommands: readonly Command<Session>[] = [
 ];
 
 /** The port, if it is stopped. */
-function stopped(session: Session, id: string): Port | null {
+export function stoppedPort(session: Session, id: string): Port | null {
   const [port] = portsNamed(session, id) ?? [];
   if (!port) return null;
   if (port.started) session.output.complain(`Please stop port ${id} first`);
   return port.started ? null : port;
 }
 
-const planOf = ({ settings }: Session, port: Port): CsumPlan =>
+export const planOf = ({ settings }: Session, port: Port): CsumPlan =>
   settings.csum.get(port.id) ?? { udp: 'sw', tcp: 'sw', macSwap: true };
 
 function setLayer(session: Session, { layer, by, id }: Args): void {
-  const port = stopped(session, id);
+  const port = stoppedPort(session, id);
   if (!port) return;
   const name = `${layer.toUpperCase()}_CKSUM`;
   const can = by === 'sw' || offloadsOf(port, 'tx').some((offload) => offload.name === name);
@@ -65,7 +65,7 @@ function setLayer(session: Session, { layer, by, id }: Args): void {
 }
 
 function show(session: Session, { id }: Args): void {
-  const port = stopped(session, id);
+  const port = stoppedPort(session, id);
   if (port) print(session, port);
 }
 

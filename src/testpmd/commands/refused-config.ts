@@ -77,11 +77,8 @@ const config: readonly Group[] = [
   ['Traffic classes.', NOT_SUPPORTED, 'set dcb fwd_tc|fwd_tc_cores <u8>'],
   ['States of extended statistics.', NOT_SUPPORTED, 'set xstats-show-state|xstats-hide-disabled on|off'],
   ['Flush receive queues before forwarding.', NOT_SUPPORTED, 'set flush_rx on|off'],
-  ['Distribution of burst sizes.', NOT_SUPPORTED, 'set record-burst-stats on|off'],
   ['Log levels.', NOT_SUPPORTED, 'set log <text> <uint>'],
   ['Split of received packets.', NOT_SUPPORTED, 'set rxoffs|rxpkts|rxhdrs <text>'],
-  ['Receive offload of large packets.', NOT_SUPPORTED, 'set port id=<u16> gro on|off\nset gro flush <u8>'],
-  ['Segmentation in software.', NOT_SUPPORTED, 'set port id=<u16> gso on|off\nset gso segsz <u16>'],
   [
     'MAC addresses of a port.',
     'mac_addr_cmd error: (Operation not supported)',
@@ -129,13 +126,8 @@ const config: readonly Group[] = [
   ],
   [
     'Tunnel segmentation.',
-    whenStopped('Error: TSO for tunneled packets is not supported by port {id}'),
+    whenStopped("Error: port={id} don't support tunnel TSO offloads."),
     'tunnel_tso set <u16> id=<u16>\ntunnel_tso show id=<u16>',
-  ],
-  [
-    'TCP segmentation.',
-    whenStopped('Error: TSO is not supported by port {id}'),
-    'tso set <u16> id=<u16>\ntso show id=<u16>',
   ],
   [
     'Memory and tables of the EAL.',

@@ -170,7 +170,6 @@ const display: readonly Group[] = [
     'Invalid redirection table size: {size}',
     'show port id=<u16> rss reta size=<u16> <text>',
   ],
-  ['Display GRO and GSO.', NOT_SUPPORTED, 'show port id=<u16> gro|gso'],
   [
     'Display flow director.',
     ids((id) => `\n FDIR is not supported on port ${id}`),

@@ -13,6 +13,7 @@ import { driverCommands } from './refused-drivers.ts';
 import { filterCommands } from './refused-filters.ts';
 import { refusedPortCommands } from './refused-ports.ts';
 import { trafficManagementCommands } from './refused-traffic.ts';
+import { segmentationCommands } from './segmentation.ts';
 import { trafficCommands } from './traffic.ts';
 
 const table: Command<Session>[] = [];
@@ -24,6 +25,7 @@ table.push(
   ...portCommands,
   ...offloadCommands,
   ...csumCommands,
+  ...segmentationCommands,
 );
 table.push(
   ...refusedConfigCommands,

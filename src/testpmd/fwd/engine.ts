@@ -11,6 +11,9 @@ export const STREAM_TX = 1;
 export const STREAM_DROPPED = 2;
 /** TSC cycles spent in bursts that moved packets; only with record-core-cycles. */
 export const STREAM_CYCLES = 3;
+/** Received packets with a wrong checksum of IPv4, and of UDP or TCP: mode csum. */
+export const STREAM_BAD_IP = 4;
+export const STREAM_BAD_L4 = 5;
 /**
  * Distance between the counters of two streams, in numbers: one cache line, so that lcores do not share one.
  */
@@ -33,6 +36,8 @@ export interface StreamPlan {
   readonly peerMac: string;
   /** Of the TX port; all in software if absent. */
   readonly csum?: CsumPlan;
+  /** Of the RX port: bursts that packets wait to be merged in mode csum; none if absent. */
+  readonly gro?: number;
 }
 
 /** Which checksums of mode csum the TX port computes, and whether addresses are set. */
@@ -40,6 +45,10 @@ export interface CsumPlan {
   readonly udp: 'sw' | 'hw';
   readonly tcp: 'sw' | 'hw';
   readonly macSwap: boolean;
+  /** Bytes of payload of TCP segments; absent or 0: packets stay whole. */
+  readonly tso?: number;
+  /** The same with the headers. */
+  readonly gso?: number;
 }
 
 /** Settings common to all streams of a run. */
@@ -60,6 +69,8 @@ export interface RunPlan {
   /** Bursts that each stream sends before it forwards. */
   readonly txFirst: number;
   readonly recordCycles: boolean;
+  /** Whether mode csum also checks the checksums that the TX port computes. */
+  readonly checkCsum?: boolean;
   /** Whether packets may be written in place and relayed between the peers' buffers. */
   readonly inPlace: boolean;
   /** Number of empty rounds after which the lcore sleeps until packets arrive; 0: never. */

@@ -2,6 +2,7 @@
 // The loop of a forwarding lcore: serves its streams in turn until the main lcore stops it.
 import type { LcoreContext } from '../../lcore/context.ts';
 import { native } from '../../native.ts';
+import { BURST_COUNTS, counting } from './burst-stats.ts';
 import {
   type FwdEngine,
   type FwdStream,
@@ -20,6 +21,8 @@ export interface LoopData {
   readonly streams: readonly StreamPlan[];
   /** STREAM_STRIDE float64 counters for each stream of the run, by its index. */
   readonly counters: SharedArrayBuffer;
+  /** BURST_COUNTS float64 for each stream, by its index; absent: bursts are not counted. */
+  readonly bursts?: SharedArrayBuffer;
   /** One word: how many lcores of the run have sent their first bursts and forward now. */
   readonly forwarding: Int32Array;
 }
@@ -43,18 +46,24 @@ export default function loop(lcore: LcoreContext<LoopData>): void {
 }
 
 function openStreams(lcore: LcoreContext<LoopData>): FwdStream[] {
-  const { run, streams, counters } = lcore.data;
+  const { run, streams, counters, bursts } = lcore.data;
   const count = run.mbufs + streams.length * waitingMbufs(run.mode, run.traffic);
   const pool = lcore.createPool({ count, dataRoom: run.dataRoom, hugepages: run.hugepages });
   // All streams share one vector: what a stream of mode noisy keeps is not in it.
   const pkts = pool.vector(Math.max(1, run.burst));
   return streams.map((plan) => {
-    const rx = lcore.rxQueue(plan.rxPort, plan.rxQueue);
-    const tx = lcore.txQueue(plan.txPort, plan.txQueue);
+    let rx = lcore.rxQueue(plan.rxPort, plan.rxQueue);
+    let tx = lcore.txQueue(plan.txPort, plan.txQueue);
+    if (bursts) {
+      const counts = new Float64Array(bursts, plan.index * BURST_COUNTS * 8, BURST_COUNTS);
+      ({ rx, tx } = counting(rx, tx, counts));
+    }
+    if (run.verbose > 0) ({ rx, tx } = wrapped(run.verbose, plan, rx, tx));
     return {
       plan,
       run,
-      ...(run.verbose > 0 ? wrapped(run.verbose, plan, rx, tx) : { rx, tx }),
+      rx,
+      tx,
       pool,
       pkts,
       counters: new Float64Array(counters, plan.index * STREAM_STRIDE * 8, STREAM_STRIDE),

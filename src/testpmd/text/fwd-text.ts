@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // testpmd's forwarding texts: the banner at the start and the statistics at the end.
 import type { PortStats } from '../../ethdev/port.ts';
+import { BURST_SIZES } from '../fwd/burst-stats.ts';
 import { engineNamed } from '../fwd/engines.ts';
 import { modeTitle } from '../fwd/traffic.ts';
 import { peerMac, type Settings } from '../settings.ts';
 import type { LcoreStreams, Stream } from '../streams.ts';
+import { burstsLine } from './burst-text.ts';
 import { left, retrySuffix } from './port-text.ts';
 
 const DASHES = '-'.repeat(22);
@@ -46,6 +48,11 @@ export interface StreamCounts {
   readonly tx: number;
   /** Packets that the TX queue did not accept, or accepted and dropped: DPDK's fwd_dropped and oerrors. */
   readonly dropped: number;
+  /** Received with a wrong checksum: mode csum. */
+  readonly badIp?: number;
+  readonly badL4?: number;
+  /** By size, of its RX queue and of its TX queue; null where they are not recorded. */
+  readonly bursts?: Float64Array | null;
 }
 
 export interface PortCounts {
@@ -67,16 +74,18 @@ export function fwdStatsText(
   streams: readonly StreamCounts[],
   ports: readonly PortCounts[],
   cycles: CoreCycles | null,
+  csum = false,
 ): string {
   const lines: string[] = [];
-  if (streams.length > ports.length)
-    lines.push(...streams.filter(({ rx, tx, dropped }) => rx + tx + dropped > 0).map(streamText));
+  const each = streams.length > ports.length;
+  const active = streams.filter(({ rx, tx, dropped }) => rx + tx + dropped > 0);
+  if (each) lines.push(...active.map((stream) => streamText(stream, csum)));
   let received = 0;
   let missed = 0;
   let sent = 0;
   let dropped = 0;
   for (const port of ports) {
-    lines.push(portText(port));
+    lines.push(portText(port, streams, csum, !each));
     received += port.stats.ipackets;
     missed += port.stats.imissed;
     sent += port.stats.opackets;
@@ -92,25 +101,53 @@ export function fwdStatsText(
   return lines.join('\n');
 }
 
-function streamText({ stream, rx, tx, dropped }: StreamCounts): string {
+function streamText(counts: StreamCounts, csum: boolean): string {
+  const { stream, rx, tx, dropped, badIp = 0, badL4 = 0, bursts = null } = counts;
   const { rxPort, rxQueue, txPort, txQueue } = stream;
   const from = `RX Port=${right(rxPort)}/Queue=${right(rxQueue)}`;
   const to = `TX Port=${right(txPort)}/Queue=${right(txQueue)}`;
+  const packets = `  RX-packets: ${left(rx, 14)} TX-packets: ${left(tx, 14)} TX-dropped: ${left(dropped, 14)}`;
+  const bad =
+    `  RX- bad IP checksum: ${left(badIp, 14)}  Rx- bad L4 checksum: ${left(badL4, 14)}` +
+    ` Rx- bad outer L4 checksum: ${left(0, 14)}\n RX- bad outer IP checksum: ${left(0, 14)}`;
   return [
     `\n  ------- Forward Stats for ${from} -> ${to} -------`,
-    `  RX-packets: ${left(rx, 14)} TX-packets: ${left(tx, 14)} TX-dropped: ${left(dropped, 14)}`,
+    csum ? `${packets}${bad}` : packets,
+    ...(bursts === null ? [] : [...receivedBursts(bursts), ...sentBursts(bursts)]),
   ].join('\n');
 }
 
-function portText({ id, stats, dropped }: PortCounts): string {
+const receivedBursts = (bursts: Float64Array) => burstsLine('RX', bursts.subarray(0, BURST_SIZES));
+const sentBursts = (bursts: Float64Array) => burstsLine('TX', bursts.subarray(BURST_SIZES));
+
+/** `bursts`: with those of its streams, of which it then has one of each kind. */
+function portText(
+  { id, stats, dropped }: PortCounts,
+  streams: readonly StreamCounts[],
+  csum: boolean,
+  bursts: boolean,
+): string {
+  const into = streams.filter(({ stream }) => stream.rxPort === id);
   const lines = [
     `\n  ${DASHES} Forward statistics for port ${left(id, 2)} ${DASHES}`,
     receivedLine(stats.ipackets, stats.imissed),
   ];
+  if (csum) {
+    const bad = (count: 'badIp' | 'badL4') => into.reduce((sum, stream) => sum + (stream[count] ?? 0), 0);
+    lines.push(
+      `  Bad-ipcsum: ${left(bad('badIp'), 14)} Bad-l4csum: ${left(bad('badL4'), 14)}Bad-outer-l4csum: ${left(0, 14)}`,
+      `  Bad-outer-ipcsum: ${left(0, 14)}`,
+    );
+  }
   if (stats.ierrors + stats.rxNombuf > 0) {
     lines.push(`  RX-errors: ${stats.ierrors}`, `  RX-nombufs: ${left(stats.rxNombuf, 14)}`);
   }
-  lines.push(sentLine(stats.opackets, dropped), `  ${DASHES}${'-'.repeat(32)}${DASHES}`);
+  lines.push(sentLine(stats.opackets, dropped));
+  const out = streams.filter(({ stream }) => stream.txPort === id).at(-1)?.bursts;
+  const last = into.at(-1)?.bursts;
+  if (bursts && last) lines.push(...receivedBursts(last));
+  if (bursts && out) lines.push(...sentBursts(out));
+  lines.push(`  ${DASHES}${'-'.repeat(32)}${DASHES}`);
   return lines.join('\n');
 }
 
