@@ -56,6 +56,7 @@ const UNIT = [
     'vhost-pci',
     'ivshmem',
     'ethdev',
+    'offload',
   ].map((folder) => `src/${folder}/**/*.test.ts`),
   'src/{telemetry,pdump}/**/*.test.ts',
   'src/drivers/vhost-pci/{devargs,in-place,offloads}.test.ts',

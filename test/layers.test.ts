@@ -21,6 +21,7 @@ const REASONS: Readonly<Record<string, string>> = {
   engines: 'rings and memory of a peer, over any carrier',
   virtio: 'the virtio-pci transport and feature sets',
   bus: 'one PCI function, by socket, kernel VFIO or UIO',
+  offload: "packet work in software above a port's queues: tags, hash, flow rules",
   ethdev: 'the port API: what an application sees of any port',
   pci: 'configuration space, capabilities, sysfs',
   packet: 'addresses, headers and checksums of packets',
@@ -51,7 +52,7 @@ const NEVERS: readonly [string, readonly string[]][] = [
   ['sections', ['ethdev', 'bus', 'vhost-pci', 'ivshmem', 'drivers']],
   ['virtio', ['ethdev']],
   ['bus', ['ethdev']],
-  ['ethdev', ['drivers', 'vhost-pci', 'engines', 'virtio', 'bus', 'abi']],
+  ['ethdev', ['offload', 'drivers', 'vhost-pci', 'engines', 'virtio', 'bus', 'abi']],
 ];
 
 /** What tools/ may import of src/. The applications on top are programs, not modules. */

@@ -33,7 +33,6 @@ describe('the command line', () => {
     expect(settings.coreList).toEqual([1]);
     expect(settings.notes).toEqual([
       '--rx-offloads has no effect: a port has the offloads that show port N tx_offload lists',
-      '--enable-hw-vlan-strip has no effect: no port here has it',
       '--max-pkt-len has no effect: a port receives what its peer sends',
     ]);
     expect(parse('-a 0:0.0 -v --').eal).toMatchObject({ allowed: [], version: false, showVersion: true });

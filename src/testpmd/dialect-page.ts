@@ -28,20 +28,23 @@ Seen with the same script on \`net_null\` ports of both; texts are the same othe
 | \`show rxq info\`, \`show txq info\` | shows the queue, there \`Operation not supported\` | the state and the size of a ring are known here |
 | \`show port N tx_offload capabilities\` | lists what a port always does; there nothing for \`net_null\` | \`port config N tx_offload\` cannot turn it off |
 | \`port config N rx_offload X on\` | refused at once; there at \`port start\` | one line says which command was wrong |
-| \`show port info\` | minimum and maximum MTU, no RSS of \`net_null\` | the lines of later versions; no port here hashes |
+| \`show port info\` | minimum and maximum MTU, 64 addresses; hash and table sizes only where software spreads packets | the lines of later versions; what software does |
 | \`port N rxq Q ring_size\`, \`--rxd\`, \`--txd\` | say that the peer chooses its ring sizes | it does |
-| \`mac_addr set\` | \`Operation not supported\` | a port's address is its peer's to know |
+| \`mac_addr add\`, \`mcast_addr add\`; \`set promisc off\`, \`set allmulti off\` | done, in software; \`net_null\` refuses them | a port without filter drops what is not for it above its queues |
+| \`vlan set\`, \`rx_vlan\`, \`tx_vlan\` | done, in software; \`net_null\` refuses them | tags are removed and added above the queues |
+| \`vlan set extend on\` | filter and strip look behind an outer tag, if there is one | as ixgbe does it |
+| \`port N rxq Q stop\`, \`setup\`, \`set link-down\` | done; \`net_null\` refuses them | the streams of a stopped queue do not run |
+| RSS | of ports that \`--rss-ip\`, \`--rss-udp\` or \`--enable-rss\` give more queues than their devices have: they share one lcore. Of others, refused as for one queue | there the peer chooses the queue |
 | mode ieee1588 | refused | not built |
 | \`show port N gso\` | TCP alone, over IPv4 and IPv6; there UDP and tunnels too | the TX port segments, or its peer does |
 | \`gro\` | packets of a stream stay in order, and what is merged is segmented again where the TX port's peer takes no large packets; there it is sent as it is | a peer that has not offered it drops large packets |
 | \`Bad-ipcsum\`, \`Bad-l4csum\` | counted by mode csum; there only by devices that check checksums | the mode computes them anyway |
-| \`set promisc off\`, \`set allmulti off\` | recorded and shown, as with net_virtio | these ports do not filter |
 | \`show config fwd\` after \`set fwd\` | names the new mode; there the old one until \`start\` | it is what \`start\` would do |
 | \`csum set tcp\\|udp hw\`, \`tso set\` on \`net_null\` | taken; there \`not supported\` | the port takes packets whose checksum is open |
 | \`port start\` after \`port config all rxq N\` | configures ports whose number of queues changes; there all | nothing else changes |
-| \`port reset\` | the whole answer on stderr | one text for a refusal |
+| \`port reset\` | done; \`net_null\` refuses it | the port is configured anew when it starts |
 | \`port detach\` of a started port | \`Removing a device...\` comes first | said before the port is looked at |
-| \`flow\` | refused as by a driver without flow rules, whatever the rule | no port here has them |
+| \`flow\` | ingress rules of group 0 over eth, vlan, ipv4, ipv6, udp and tcp with queue, drop, mark and count; the rest refused by name, without the pointer that real testpmd prints | done in software |
 | \`set txtimes\` | packets are sent at these times; there only by devices that have a clock for it | the loop waits by itself |
 | \`--txonly-multi-flow\` | the source port differs, as in 26.07; there the source address | the addresses stay those of \`--tx-ip\` |
 | noisy | the buffer of a stream; what finds no room in it is dropped; there it is a port's, and such packets are lost to the pool | no loop shares a queue |

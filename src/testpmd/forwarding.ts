@@ -26,7 +26,7 @@ import { flowgenFault, txSegmentsFault } from './options.ts';
 import type { Output } from './output.ts';
 import { NOTHING, type PortCounts, portCounts, statsSince, txErrors } from './port-counts.ts';
 import { EMPTY_POLLS, MBUF_HEADROOM, peerMac, poolSize, type Settings } from './settings.ts';
-import { assignStreams, type LcoreStreams, makeStreams } from './streams.ts';
+import { assignStreams, type LcoreStreams, makeStreams, type Stream } from './streams.ts';
 import { fwdConfigText, fwdStatsText, type StreamCounts } from './text/fwd-text.ts';
 import { rxtxConfigText } from './text/port-text.ts';
 
@@ -87,7 +87,16 @@ export class Forwarding {
     const ids = ports.map((port) => port.id);
     const streams = makeStreams(ids, Math.min(rxQueues, txQueues), topology);
     const cores = (coreList ?? this.#places.map((place) => place.id)).slice(0, nbCores);
-    return assignStreams(streams, cores);
+    return assignStreams(streams, cores, (stream) => this.#shared(ports, stream));
+  }
+
+  /** Ports whose queues the stream shares with other streams, all of which then run on one lcore. */
+  #shared(ports: readonly Port[], { rxPort, txPort }: Stream): string[] {
+    const { soft, rxQueues, txQueues } = this.#settings;
+    const [rx, tx] = [rxPort, txPort].map((id) => ports.find((port) => port.id === id));
+    const steered = rx && soft.of(rx).steers(rxQueues, soft.spreadsPort(rx, rxQueues));
+    const joined = tx && soft.spreads && txQueues > tx.info.maxTxQueues;
+    return [...(steered ? [`rx ${rxPort}`] : []), ...(joined ? [`tx ${txPort}`] : [])];
   }
 
   /**
@@ -171,7 +180,23 @@ export class Forwarding {
     const ending = this.#lcores;
     this.#lcores = [];
     await Promise.allSettled(ending.map((lcore) => lcore.stop()));
-    await this.#launch(run, 0);
+    this.#run = this.#replanned(run);
+    await this.#launch(this.#run, 0);
+  }
+
+  /** The run with its streams on the lcores where they belong now, each with its counters. */
+  #replanned(run: Run): Run {
+    const lcores = this.plan(run.ports);
+    const key = (stream: Stream) => `${stream.rxPort} ${stream.rxQueue} ${stream.txPort} ${stream.txQueue}`;
+    const keys = (of: readonly LcoreStreams[]) => of.flatMap(({ streams }) => streams.map(key));
+    const [before, after] = [keys(run.lcores), keys(lcores)];
+    const from = after.map((name) => before.indexOf(name));
+    return {
+      ...run,
+      lcores,
+      counters: rearranged(run.counters, STREAM_STRIDE, from),
+      bursts: run.bursts && rearranged(run.bursts, BURST_COUNTS, from),
+    };
   }
 
   /** Forward statistics of the current or last run; all zero for `ports` if there has been none. */
@@ -263,7 +288,8 @@ export class Forwarding {
       const plans = streams.map((stream): StreamPlan => {
         const rxPort = run.ports.findIndex((port) => port.id === stream.rxPort);
         const txPort = run.ports.findIndex((port) => port.id === stream.txPort);
-        const txMac = run.ports[txPort].info.mac;
+        const { soft, rxQueues } = this.#settings;
+        const [rx, tx] = [run.ports[rxPort], run.ports[txPort]];
         return {
           ...stream,
           index: index++,
@@ -271,15 +297,19 @@ export class Forwarding {
           txPort,
           rxId: stream.rxPort,
           txId: stream.txPort,
-          txMac,
+          txMac: soft.macOf(tx),
           peerMac: peerMac(this.#settings, stream.txPort),
           csum: this.#csumPlan(stream.txPort),
           gro: this.#settings.groPorts.has(stream.rxPort) ? this.#settings.groCycles : 0,
+          rxOffload: soft.rxPlan(rx, rxQueues) ?? undefined,
+          txOffload: soft.of(tx).txPlan() ?? undefined,
+          txQueues: tx.config.txQueues,
         };
       });
       const counters = run.counters.buffer as SharedArrayBuffer;
       const bursts = this.#settings.recordBursts ? (run.bursts?.buffer as SharedArrayBuffer) : undefined;
-      const data: LoopData = { run: this.#runPlan(txFirst), streams: plans, counters, bursts, forwarding };
+      const running = plans.filter((plan) => this.#runs(plan));
+      const data: LoopData = { run: this.#runPlan(txFirst), streams: running, counters, bursts, forwarding };
       const cpu = this.#places.find((place) => place.id === lcore)?.cpus;
       this.#lcores.push(launch({ lcore, cpu, module, ports: run.ports, data }));
     }
@@ -289,6 +319,16 @@ export class Forwarding {
     const { csum, gsoPorts, gsoSize } = this.#settings;
     const plan = csum.get(txPort) ?? { udp: 'sw', tcp: 'sw', macSwap: true };
     return { ...plan, gso: gsoPorts.has(txPort) ? gsoSize : 0 };
+  }
+
+  /** As in testpmd, the streams of a queue that is stopped do not run. */
+  #runs({ rxId, rxQueue, txId, txQueue }: StreamPlan): boolean {
+    const { soft } = this.#settings;
+    const isStopped = (id: number, role: 'rx' | 'tx', queue: number) => {
+      const port = this.#run?.ports.find((candidate) => candidate.id === id);
+      return port !== undefined && soft.of(port).isStopped(role, queue);
+    };
+    return !isStopped(rxId, 'rx', rxQueue) && !isStopped(txId, 'tx', txQueue);
   }
 
   #runPlan(txFirst: number): RunPlan {
@@ -366,4 +406,13 @@ export class Forwarding {
     for (let i = STREAM_CYCLES; i < run.counters.length; i += STREAM_STRIDE) cycles += run.counters[i];
     return { mode: run.mode, cycles, tscHz: native.tscHz() };
   }
+}
+
+/** The same numbers in rows of that length, each from another row. */
+function rearranged(numbers: Float64Array, length: number, from: readonly number[]): Float64Array {
+  if (from.every((row, i) => row === i)) return numbers;
+  const copy = new Float64Array(new SharedArrayBuffer(numbers.byteLength));
+  for (const [i, row] of from.entries())
+    copy.set(numbers.subarray(row * length, (row + 1) * length), i * length);
+  return copy;
 }

@@ -21,9 +21,8 @@ function noted(names: string, why: string, arg?: string, quiet?: RegExp): Row[] 
 }
 
 export const notedOptions: readonly Row[] = [
-  ...noted('enable-hw-vlan enable-hw-vlan-filter enable-hw-vlan-strip enable-hw-vlan-extend', NO_OFFLOAD),
-  ...noted('enable-hw-qinq-strip enable-drop-en enable-lro enable-rx-timestamp', NO_OFFLOAD),
-  ...noted('rss-level-inner rss-level-outer enable-rss', NO_OFFLOAD),
+  ...noted('enable-drop-en enable-lro enable-rx-timestamp', NO_OFFLOAD),
+  ...noted('rss-level-inner rss-level-outer', NO_OFFLOAD),
   ...noted('enable-scatter', 'packets of several segments are always received'),
   ...noted('max-pkt-len max-lro-pkt-size', 'a port receives what its peer sends', 'N'),
   ...noted(

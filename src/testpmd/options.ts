@@ -18,6 +18,7 @@ import {
   type Settings,
   type Topology,
 } from './settings.ts';
+import { softOptions } from './soft-options.ts';
 import { trafficOptions } from './traffic-options.ts';
 
 type Row = OptionRow<Settings>;
@@ -169,7 +170,8 @@ export const testpmdOptions: readonly Row[] = [
     true,
     'count wrong checksums of received packets in mode csum also where the TX port computes them',
   ),
-  ...accepted('disable-crc-strip disable-rss rss-ip rss-udp disable-flow-flush'),
+  ...softOptions,
+  ...accepted('disable-crc-strip disable-flow-flush'),
   ...accepted(
     'socket-num mbcache mp-alloc numa-mem port-numa-config ring-numa-config print-event mask-event',
     'X',

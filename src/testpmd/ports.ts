@@ -24,10 +24,6 @@ export interface PortsHost {
 }
 
 export class Ports {
-  /** Ports whose promiscuous mode was switched off; only recorded, since these ports do not filter. */
-  readonly notPromiscuous = new Set<number>();
-  /** The same for allmulticast mode. */
-  readonly notAllmulticast = new Set<number>();
   readonly #host: PortsHost;
   readonly #configured = new WeakSet<Port>();
   readonly #samples = new Map<number, StatsSample>();
@@ -97,7 +93,9 @@ export class Ports {
   /** Configures the port if necessary and starts it. */
   bringUp(port: Port, configure = false): void {
     const { output, settings } = this.#host;
-    const { rxQueues, txQueues } = settings;
+    const { soft } = settings;
+    const rxQueues = soft.deviceQueues(settings.rxQueues, port.info.maxRxQueues);
+    const txQueues = soft.deviceQueues(settings.txQueues, port.info.maxTxQueues);
     const same = port.config.rxQueues === rxQueues && port.config.txQueues === txQueues;
     if (configure || !same || !this.#configured.has(port)) {
       output.print(`Configuring Port ${port.id} (socket 0)`);
@@ -105,7 +103,8 @@ export class Ports {
       this.#configured.add(port);
     }
     port.start();
-    output.print(`Port ${port.id}: ${port.info.mac.toUpperCase()}`);
+    soft.of(port).started();
+    output.print(`Port ${port.id}: ${soft.macOf(port).toUpperCase()}`);
   }
 
   async stop(ports: readonly Port[], checkLinks: boolean): Promise<void> {
@@ -133,6 +132,29 @@ export class Ports {
       this.closeStopped(port);
     }
     output.print('Done');
+  }
+
+  /** `port reset`: each is configured anew when it starts, and what was set in software is forgotten. */
+  reset(ports: readonly Port[]): void {
+    const { output, settings } = this.#host;
+    if (ports.some((port) => port.started)) {
+      output.complain('Can not reset port(s), please stop port(s) first.');
+      return;
+    }
+    output.print('Resetting ports...');
+    for (const port of ports) {
+      if (this.#busy(port)) continue;
+      this.#configured.delete(port);
+      settings.soft.reset(port);
+    }
+    output.print('Done');
+  }
+
+  /** How many queues a port has: the device's, or software's over them. */
+  queues(port: Port, role: 'rx' | 'tx'): number {
+    const { soft, rxQueues, txQueues } = this.#host.settings;
+    if (role === 'rx') return soft.spreadsPort(port, rxQueues) ? rxQueues : port.config.rxQueues;
+    return soft.spreads && txQueues > port.info.maxTxQueues ? txQueues : port.config.txQueues;
   }
 
   /** Closes a port that is stopped and not used by forwarding. */

@@ -6,6 +6,7 @@ import type { MetricsAddress } from '../telemetry/metrics-server.ts';
 import { DEFAULT_PREFIX } from '../telemetry/socket-path.ts';
 import type { CsumPlan } from './fwd/engine.ts';
 import { defaultTraffic, type TrafficPlan } from './fwd/traffic.ts';
+import { SoftPorts } from './soft-port.ts';
 
 export const MAX_BURST = 512;
 /** Most bursts that packets wait for GRO. */
@@ -107,6 +108,8 @@ export interface Settings {
   groCycles: number;
   /** Mode csum also checks checksums that the TX port computes. */
   checkCsum: boolean;
+  /** What is done in software for ports. */
+  readonly soft: SoftPorts;
   lscInterrupt: boolean;
   linkCheck: boolean;
   rxInterrupt: RxInterruptMode;
@@ -182,6 +185,7 @@ export function defaultSettings(): Settings {
     groPorts: new Set(),
     groCycles: 1,
     checkCsum: false,
+    soft: new SoftPorts(),
     lscInterrupt: true,
     linkCheck: true,
     rxInterrupt: 'off',

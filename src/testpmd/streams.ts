@@ -41,7 +41,12 @@ export function makeStreams(ports: readonly number[], queues: number, topology: 
  * Assigns streams to lcores in contiguous runs of equal length; the last lcores take one more each if there
  * is a remainder.
  */
-export function assignStreams(streams: readonly Stream[], lcores: readonly number[]): LcoreStreams[] {
+export function assignStreams(
+  streams: readonly Stream[],
+  lcores: readonly number[],
+  shared: (stream: Stream) => readonly string[] = () => [],
+): LcoreStreams[] {
+  if (streams.some((stream) => shared(stream).length > 0)) return assignGroups(streams, lcores, shared);
   const count = Math.min(lcores.length, streams.length);
   const share = Math.floor(streams.length / Math.max(1, count));
   const extra = streams.length - share * count;
@@ -52,4 +57,31 @@ export function assignStreams(streams: readonly Stream[], lcores: readonly numbe
     from = to;
     return { lcore, streams: mine };
   });
+}
+
+/** Streams that share something are on one lcore; groups take turns. */
+function assignGroups(
+  streams: readonly Stream[],
+  lcores: readonly number[],
+  shared: (stream: Stream) => readonly string[],
+): LcoreStreams[] {
+  let groups: { names: Set<string>; streams: Stream[] }[] = [];
+  for (const stream of streams) {
+    const names = new Set(shared(stream));
+    const joined = groups.filter((group) => [...names].some((name) => group.names.has(name)));
+    const first = joined[0] ?? { names: new Set<string>(), streams: [] };
+    if (joined.length === 0) groups.push(first);
+    for (const name of names) first.names.add(name);
+    for (const group of joined.slice(1)) {
+      for (const name of group.names) first.names.add(name);
+      first.streams.push(...group.streams);
+    }
+    first.streams.push(stream);
+    groups = groups.filter((group) => !joined.slice(1).includes(group));
+  }
+  const count = Math.min(lcores.length, groups.length);
+  return lcores.slice(0, count).map((lcore, i) => ({
+    lcore,
+    streams: groups.filter((_, g) => g % count === i).flatMap((group) => group.streams),
+  }));
 }

@@ -48,7 +48,7 @@ function sessionCommands(session: Session, lcores: Lcores, args: readonly string
   const pools = () => Array.from({ length: settings.nbCores }, (_, i) => `mb_pool_${i}`);
   return [
     ...ethdevCommands({
-      promiscuous: (port) => !session.ports.notPromiscuous.has(port.id),
+      promiscuous: (port) => settings.soft.of(port).promiscuous,
       mbufSize: settings.mbufSize,
       poolName: () => pools()[0] ?? '',
     }),

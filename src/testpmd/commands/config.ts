@@ -39,18 +39,6 @@ export const configCommands: readonly Command<Session>[] = [
     run: setEthPeer,
   },
   {
-    pattern: 'set promisc id=<port> to=on|off',
-    section,
-    help: 'Set promiscuous mode (only recorded: these ports do not filter).',
-    run: setPromisc,
-  },
-  {
-    pattern: 'set allmulti id=<port> to=on|off',
-    section,
-    help: 'Set allmulticast mode (only recorded: these ports do not filter).',
-    run: setAllmulti,
-  },
-  {
     pattern: 'set xstats-hide-zero to=on|off',
     section,
     help: 'Hide zero values in show port xstats.',
@@ -186,13 +174,6 @@ function setDefault(session: Session): void {
   Object.assign(session.settings, { portList: null, nbPorts: null, coreList: null, nbCores: 1 });
 }
 
-function setAllmulti(session: Session, { id, to }: Args): void {
-  for (const port of portsNamed(session, id) ?? []) {
-    if (to === 'on') session.ports.notAllmulticast.delete(port.id);
-    else session.ports.notAllmulticast.add(port.id);
-  }
-}
-
 function setNbcore(session: Session, { n }: Args): void {
   const { settings, output, forwarding } = session;
   const cores = Number(n);
@@ -247,12 +228,5 @@ function setEthPeer(session: Session, { id, mac }: Args): void {
     session.settings.ethPeers.set(Number(id), mac.toUpperCase());
   } catch (error) {
     session.output.complain(`Error: ${(error as Error).message}`);
-  }
-}
-
-function setPromisc(session: Session, { id, to }: Args): void {
-  for (const port of portsNamed(session, id) ?? []) {
-    if (to === 'on') session.ports.notPromiscuous.delete(port.id);
-    else session.ports.notPromiscuous.add(port.id);
   }
 }

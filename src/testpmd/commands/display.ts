@@ -2,7 +2,13 @@
 // The commands show and clear.
 import type { Port } from '../../ethdev/port.ts';
 import type { Session } from '../session.ts';
-import { deviceInfoText, portInfoText, portSummaryText, portXstatsText } from '../text/port-text.ts';
+import {
+  deviceInfoText,
+  portInfoText,
+  portSummaryText,
+  portXstatsText,
+  type SoftInfo,
+} from '../text/port-text.ts';
 import type { Command } from './grammar.ts';
 import { shownPorts } from './ports-named.ts';
 
@@ -30,15 +36,6 @@ export const displayCommands: readonly Command<Session>[] = [
     section,
     help: 'Clear information for port_id, or all.',
     run: clearPort,
-  },
-  { pattern: 'show port id=<id> macs', section, help: 'Display the MAC addresses of a port.', run: showMacs },
-  {
-    pattern: 'show port id=<id> mcast_macs',
-    section,
-    help: 'Display the multicast addresses of a port: none, as it does not filter.',
-    run: (session, { id }) => {
-      if (shownPorts(session, id)) session.output.print('Number of Multicast MAC address added: 0');
-    },
   },
   {
     pattern: 'show port id=<id> ptypes',
@@ -91,7 +88,7 @@ function showPort(session: Session, { what, id }: Args): void {
   const ports = shownPorts(session, id);
   if (!ports) return;
   if (what === 'summary') {
-    session.output.print(portSummaryText(ports, session.ports.open.length));
+    session.output.print(portSummaryText(ports, session.ports.open.length, session.settings.soft));
     return;
   }
   for (const port of ports) session.output.print(portText(session, port, what));
@@ -100,8 +97,22 @@ function showPort(session: Session, { what, id }: Args): void {
 function portText(session: Session, port: Port, what: string): string {
   if (what === 'stats') return session.ports.statsText(port);
   if (what === 'xstats') return portXstatsText(port, session.settings.hideZeroXstats);
-  const { notPromiscuous, notAllmulticast } = session.ports;
-  return portInfoText(port, !notPromiscuous.has(port.id), !notAllmulticast.has(port.id));
+  return portInfoText(port, softInfo(session, port));
+}
+
+function softInfo({ settings: { soft }, ports }: Session, port: Port): SoftInfo {
+  const { promiscuous, allmulticast, vlan, linkDown } = soft.of(port);
+  const [rxQueues, txQueues] = [ports.queues(port, 'rx'), ports.queues(port, 'tx')];
+  return {
+    mac: soft.macOf(port),
+    promiscuous,
+    allmulticast,
+    vlan,
+    linkDown,
+    rxQueues,
+    txQueues,
+    spreads: soft.spreadsPort(port, rxQueues),
+  };
 }
 
 function clearPort(session: Session, { what, id }: Args): void {
@@ -110,12 +121,6 @@ function clearPort(session: Session, { what, id }: Args): void {
   for (const port of ports) {
     session.ports.clearStats(port);
     if (what === 'stats') session.output.print(`\n  NIC statistics for port ${port.id} cleared`);
-  }
-}
-
-function showMacs(session: Session, { id }: Args): void {
-  for (const port of shownPorts(session, id) ?? []) {
-    session.output.print(`Number of MAC address added: 1\n  ${port.info.mac.toUpperCase()}`);
   }
 }
 
@@ -143,7 +148,7 @@ function showConfig(session: Session, { what }: Args): void {
 function showDevice(session: Session, { name }: Args): void {
   const ports = session.ports.open.filter((port) => name === 'all' || port.info.name === name);
   if (ports.length === 0 && name !== 'all') session.output.complain(`Invalid device ${name}`);
-  for (const port of ports) session.output.print(deviceInfoText(port));
+  for (const port of ports) session.output.print(deviceInfoText(port, session.settings.soft.macOf(port)));
 }
 
 function dump({ output, ports, places }: Session, { what }: Args): void {

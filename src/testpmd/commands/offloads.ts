@@ -84,9 +84,9 @@ export const offloadCommands: readonly Command<Session>[] = [
 function showQueue(session: Session, { what, id, queue }: Args): void {
   const role = what === 'rxq' ? 'rx' : 'tx';
   const port = session.ports.open.find((candidate) => candidate.id === Number(id));
-  const queues = (role === 'rx' ? port?.config.rxQueues : port?.config.txQueues) ?? 0;
+  const queues = port ? session.ports.queues(port, role) : 0;
   if (port && Number(queue) < queues) {
-    session.output.print(queueInfoText(port, role, Number(queue)));
+    session.output.print(queueInfoText(port, role, Number(queue), session.settings.soft.of(port)));
     return;
   }
   const named = role === 'rx' ? 'Rx' : 'Tx';

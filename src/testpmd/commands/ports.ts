@@ -13,6 +13,12 @@ export const portCommands: readonly Command<Session>[] = [
   { pattern: 'port stop id=<port>', section, help: 'Stop a port, or all.', run: stopPort },
   { pattern: 'port close id=<port>', section, help: 'Close a port, or all.', run: closePort },
   {
+    pattern: 'port reset id=<port>',
+    section,
+    help: 'Forget the settings of a stopped port, or of all, and configure it anew when it starts.',
+    run: (session, { id }) => session.ports.reset(portsNamed(session, id) ?? []),
+  },
+  {
     pattern: 'port attach identifier=<text>',
     section,
     help: 'Attach a device: net_vhost_pci0,path=SOCKET, 0000:00:04.0, ...; then start the port.',
@@ -89,7 +95,7 @@ function configAll({ ports, settings, output }: Session, { what, n }: Args): voi
     output.complain(`Note: ${what}=${value} has no effect: the peer chooses its ring sizes`);
     return;
   }
-  const max = what === 'burst' ? MAX_BURST : Math.min(...ports.open.map((port) => port.info.maxRxQueues));
+  const max = what === 'burst' ? MAX_BURST : settings.soft.mostQueues(ports.open);
   if (value < 1 || value > max) {
     output.complain(`${what} ${value} is outside 1..${max}`);
     return;

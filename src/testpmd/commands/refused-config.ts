@@ -31,8 +31,6 @@ const config: readonly Group[] = [
     'bad queue priority flow control parameter, rc = -95',
     'set pfc_queue_ctrl id=<u16> rx on|off <u16> <u8> tx on|off <u16> <u8> <u16>',
   ],
-  ['Bring the link up.', '\nSet link up fail.', 'set link-up port id=<u16>'],
-  ['Take the link down.', '\nSet link down fail.', 'set link-down port id=<u16>'],
   [
     'Statistics counters of queues.',
     (_, { what }) => `failed to set ${what} queue stats mapping.`,
@@ -80,49 +78,19 @@ const config: readonly Group[] = [
   ['Log levels.', NOT_SUPPORTED, 'set log <text> <uint>'],
   ['Split of received packets.', NOT_SUPPORTED, 'set rxoffs|rxpkts|rxhdrs <text>'],
   [
-    'MAC addresses of a port.',
-    'mac_addr_cmd error: (Operation not supported)',
-    'mac_addr add|remove|set id=<u16> <mac>',
-  ],
-  [
     'MAC address of a virtual function.',
     'vf_mac_addr_cmd error: (Operation not supported)',
     'mac_addr add port id=<u16> vf <u8> <mac>',
   ],
   [
-    'Multicast filter.',
-    (_, { mac, id }) =>
-      Number.parseInt(mac.slice(0, 2), 16) % 2 === 0
-        ? `Invalid multicast addr ${mac.toUpperCase()}`
-        : `rte_eth_dev_set_mc_addr_list(port=${id}, nb=1) failed. diag=-95`,
-    'mcast_addr add id=<u16> mac=<mac>',
-  ],
-  ['Multicast filter.', 'multicast address not filtered by port {id}', 'mcast_addr remove id=<u16> <mac>'],
-  [
-    'Multicast filter.',
-    'rte_eth_dev_set_mc_addr_list(port={id}, nb=0) failed. diag=-95',
-    'mcast_addr flush id=<u16>',
-  ],
-  [
-    'VLAN filter of received packets.',
-    'Port {id}: VLAN-filtering disabled\nrte_eth_dev_vlan_filter(port_pi={id}, vlan_id={vlan}, on=1) failed diag=-38',
-    'rx_vlan add vlan=<u16> id=<u16>\nrx_vlan rm vlan=<u16> id=<u16>\nrx_vlan add|rm vlan=all id=<u16>',
-  ],
-  [
-    'VLAN stripping, filter and extension.',
-    'rx_vlan_{what}_set(port_pi={id}, on=1) failed diag=-22',
-    'vlan set what=strip|filter|qinq_strip|extend on|off id=<u16>',
-  ],
-  ['VLAN stripping of a queue.', NOT_SUPPORTED, 'vlan set stripq on|off <text>'],
-  [
-    'TPID of a tag.',
-    'tx_vlan_tpid_set(port_pi={id}) failed diag=-95',
-    'vlan set inner|outer tpid <u16> id=<u16>',
-  ],
-  [
-    'Insert tags.',
-    whenStopped('Error: vlan insert is not supported by port {id}'),
-    'tx_vlan set id=<u16> <u16>\ntx_vlan set id=<u16> <u16> <u16>\ntx_vlan set pvid id=<u16> <u16> on|off\ntx_vlan reset id=<u16>',
+    'VLAN stripping of a queue.',
+    (_, { place }) => {
+      const [id, queue] = place.split(',');
+      return queue === undefined || queue === ''
+        ? 'must specify (port,queue_id)'
+        : `rx_vlan_strip_set_on_queue(port_pi=${id}, queue_id=${queue}) failed diag=-95`;
+    },
+    'vlan set stripq on|off place=<text>',
   ],
   [
     'Tunnel segmentation.',

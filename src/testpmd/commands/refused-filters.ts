@@ -13,9 +13,8 @@ export const filterCommands: readonly Command<Session>[] = [
     'Flow rules.',
     'port_flow_complain(): Caught PMD error type 1 (cause unspecified): Function not implemented: Function not implemented',
     `
-    flow validate|create|update|isolate|configure|dump|push|pull|queue|aged|list|flush id=<u16> [rest=<rest>]
+    flow update|isolate|configure|dump|push|pull|queue|aged id=<u16> [rest=<rest>]
     flow pattern_template|actions_template|template_table|group|flex_item|tunnel|indirect_action id=<u16> <rest>
-    flow destroy|query id=<u16> <rest>
   `,
   ),
   ...refused(

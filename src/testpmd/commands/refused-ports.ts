@@ -6,26 +6,8 @@ import { type Answer, type Group, rows, whenStopped } from './refused.ts';
 
 const NOT_SUPPORTED = 'Operation not supported';
 const SPEEDS = '10|100|1000|2500|5000|10000|25000|40000|50000|100000|200000|400000|800000|auto';
-const HASHED = [
-  'ipv4|ipv4-frag|ipv4-tcp|ipv4-udp|ipv4-sctp|ipv4-other|ipv6|ipv6-frag|ipv6-tcp|ipv6-udp|ipv6-sctp|ipv6-other',
-  'l2-payload|ipv6-ex|ipv6-tcp-ex|ipv6-udp-ex|ipv6-flow-label|l3-src-only|l3-dst-only|l4-src-only|l4-dst-only',
-  'l2-src-only|l2-dst-only|s-vlan|c-vlan|l2tpv3|esp|ah|pfcp|pppoe|gtpu|ecpri|mpls|l2tpv2',
-].join('|');
 
 const ports: readonly Group[] = [
-  [
-    'Reset a port.',
-    (session, { id }) => {
-      const all = session.ports.open.filter((port) => id === 'all' || port.id === Number(id));
-      if (all.some((port) => port.started)) return 'Can not reset port(s), please stop port(s) first.';
-      return [
-        'Resetting ports...',
-        ...all.map((port) => `Failed to reset port ${port.id}. diag=-95`),
-        'Done',
-      ].join('\n');
-    },
-    'port reset id=<port>',
-  ],
   [
     'Speed and duplex.',
     whenStopped(NOT_SUPPORTED),
@@ -51,46 +33,7 @@ const ports: readonly Group[] = [
     port config all txfreet|txrst|rxfreet <u16>
   `,
   ],
-  [
-    'Hash of received packets.',
-    (session) =>
-      session.ports.open
-        .map(
-          ({ id }) =>
-            `Multi-queue RSS mode isn't enabled.\nConfiguration of RSS hash at ethernet port ${id} failed with error (95): Operation not supported.`,
-        )
-        .join('\n'),
-    'port config all rss <text>',
-  ],
-  [
-    'Hash of received packets.',
-    'dev_info did not provide a valid hash key size',
-    `
-    port config id=<u16> rss-hash-key ${HASHED} <text>
-    port config id=<u16> rss-hash-algo default|simple_xor|toeplitz|symmetric_toeplitz|symmetric_toeplitz_sort
-  `,
-  ],
-  [
-    'Redirection table of the hash.',
-    'Redirection table size is 0 which is invalid for RSS',
-    'port config id=<u16> rss reta <rest>',
-  ],
   ['Traffic classes.', whenStopped(NOT_SUPPORTED), 'port config id=<u16> dcb vt on|off <u8> pfc <rest>'],
-  [
-    'Start and stop a queue.',
-    queueAnswer('Function not supported in PMD'),
-    'port id=<u16> what=rxq|txq queue=<u16> start|stop',
-  ],
-  [
-    'Set up a queue.',
-    queueAnswer('Failed to setup {WHAT} queue'),
-    'port id=<u16> what=rxq|txq queue=<u16> setup',
-  ],
-  [
-    'Deferred start of a queue.',
-    whenStopped('Function not supported in PMD'),
-    'port id=<u16> rxq|txq <u16> deferred_start on|off',
-  ],
   [
     'Size of a ring.',
     queueAnswer('the peer chooses its ring sizes'),
@@ -156,19 +99,6 @@ const display: readonly Group[] = [
     'Display lanes and rates.',
     NOT_SUPPORTED,
     'show port id=<u16> speed_lanes capabilities\nshow port id=<u16> queue <u16> rate',
-  ],
-  [
-    'Display the hash of received packets.',
-    'dev_info did not provide a valid hash key size',
-    `
-    show port id=<u16> rss-hash
-    show port id=<u16> rss-hash key|algorithm
-  `,
-  ],
-  [
-    'Display the redirection table.',
-    'Invalid redirection table size: {size}',
-    'show port id=<u16> rss reta size=<u16> <text>',
   ],
   [
     'Display flow director.',

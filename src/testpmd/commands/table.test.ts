@@ -66,16 +66,11 @@ describe('the table of commands', () => {
   it.each([
     ['show port 0 flow_ctrl', 'Failed to get current flow ctrl information: err = -95'],
     ['set flow_ctrl rx on 9', 'Invalid port 9'],
-    ['mac_addr add 0 00:11:22:33:44:55', 'mac_addr_cmd error: (Operation not supported)'],
-    ['mcast_addr add 0 01:00:5E:00:00:01', 'rte_eth_dev_set_mc_addr_list(port=0, nb=1) failed. diag=-95'],
     ['mcast_addr add 0 00:00:5E:00:00:01', 'Invalid multicast addr 00:00:5E:00:00:01'],
-    ['port 0 rxq 0 stop', 'Function not supported in PMD'],
-    ['port 0 rxq 9 stop', 'Invalid RX queue 9 (must be < nb_rxq=1)'],
-    ['port reset all', 'Can not reset port(s), please stop port(s) first.'],
     ['tx_vlan set 0 5', 'Please stop port 0 first'],
     ['rx_vxlan_port add 4789 0', 'udp tunneling add error: (Operation not supported)'],
     [
-      'flow validate 0 ingress pattern eth / ipv4 / udp / end actions queue index 0 / end',
+      'flow isolate 0 1',
       'port_flow_complain(): Caught PMD error type 1 (cause unspecified): Function not implemented: Function not implemented',
     ],
     ['show port tm cap 0', 'cause unspecified: Function not implemented (error 1)'],

@@ -37,6 +37,7 @@ interface Csum extends CsumPlan {
 
 export const csum: FwdEngine = {
   name: 'csum',
+  tags: true,
   streamInit(stream) {
     const { csum: plan = { udp: 'sw', tcp: 'sw', macSwap: true }, peerMac, txMac } = stream.plan;
     const macs = plan.macSwap ? Uint8Array.from([...macBytes(peerMac), ...macBytes(txMac)]) : null;

@@ -3,6 +3,7 @@
 import type { MbufVector, Mempool } from '../../ethdev/mempool.ts';
 import type { RxQueue, TxQueue } from '../../ethdev/port.ts';
 import type { LcoreContext } from '../../lcore/context.ts';
+import type { RxPlan, TxPlan } from '../../offload/plan.ts';
 import type { TrafficPlan } from './traffic.ts';
 
 /** Indices of a stream's counters, in a Float64Array that the main thread reads. */
@@ -38,6 +39,11 @@ export interface StreamPlan {
   readonly csum?: CsumPlan;
   /** Of the RX port: bursts that packets wait to be merged in mode csum; none if absent. */
   readonly gro?: number;
+  /** What software does to packets of the RX port, and of the TX port; absent: nothing. */
+  readonly rxOffload?: RxPlan;
+  readonly txOffload?: TxPlan;
+  /** TX queues of the TX port's device, where the stream's queue may be one that software adds. */
+  readonly txQueues?: number;
 }
 
 /** Which checksums of mode csum the TX port computes, and whether addresses are set. */
@@ -98,6 +104,8 @@ export interface FwdEngine {
   readonly name: string;
   /** The mode generates packets, so it always has work to do. */
   readonly generates?: boolean;
+  /** The mode sets addresses, and so adds the tags of `tx_vlan set`. */
+  readonly tags?: boolean;
   /** Called once per lcore, before its streams are initialized. */
   begin?(lcore: LcoreContext): void;
   /** Called once per stream. */

@@ -13,6 +13,7 @@ const IPV6 = { NEXT_HEADER: 6, SOURCE: 8, DESTINATION: 24, HEADER: 40 } as const
 
 export const fiveTupleSwap: FwdEngine = {
   name: '5tswap',
+  tags: true,
   packetFwd(stream) {
     const n = streamReceive(stream);
     if (n === 0) return 0;

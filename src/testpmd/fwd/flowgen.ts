@@ -26,12 +26,14 @@ const DESTINATION = ETHER.HEADER + IPV4.DESTINATION;
 const CHECKSUM = ETHER.HEADER + IPV4.CHECKSUM;
 
 interface FlowGen {
-  /** Its buffers hold the headers; nothing else writes to it. */
+  /** Its buffers hold the headers; only tags, which are inserted, write to it otherwise. */
   readonly pool: Mempool;
   readonly pkts: MbufVector;
   readonly length: number;
   /** The header checksum of the first flow. */
   readonly checksum: number;
+  /** What tags overwrite, of a port that adds some. */
+  readonly addresses: Uint8Array | null;
   /** The next flow. */
   next: number;
 }
@@ -42,6 +44,7 @@ export const flowgenLength = (segments: readonly number[]): number =>
 
 export const flowgen: FwdEngine = {
   name: 'flowgen',
+  tags: true,
   generates: true,
   streamInit(stream, lcore) {
     const { burst, dataRoom, txSegments } = stream.run;
@@ -56,6 +59,7 @@ export const flowgen: FwdEngine = {
       pkts: pool.vector(Math.max(1, burst)),
       length,
       checksum,
+      addresses: stream.plan.txOffload ? headers.slice(0, ETHER.HEADER) : null,
       next: 0,
     } satisfies FlowGen;
   },
@@ -93,9 +97,10 @@ function generate(stream: FwdStream, state: FlowGen): number {
   return sent;
 }
 
-function setFlow({ pool, checksum }: FlowGen, mbuf: number, flow: number): void {
+function setFlow({ pool, checksum, addresses }: FlowGen, mbuf: number, flow: number): void {
   const frame = mbuf * pool.stride + pool.dataOff[mbuf];
   const upper = (FIRST + flow) >>> 16;
+  if (addresses !== null) pool.bytes.set(addresses, frame);
   let sum = checksum;
   if (upper !== FIRST >>> 16) sum = updatedChecksum(sum, FIRST >>> 16, upper);
   sum = updatedChecksum(sum, FIRST & 0xffff, (FIRST + flow) & 0xffff);

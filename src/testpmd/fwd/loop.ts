@@ -12,6 +12,7 @@ import {
   type StreamPlan,
 } from './engine.ts';
 import { engineNamed } from './engines.ts';
+import { StreamQueues } from './stream-queues.ts';
 import { waitingMbufs } from './traffic.ts';
 import { txonly } from './txonly.ts';
 import { wrapped } from './verbose.ts';
@@ -32,28 +33,33 @@ export default function loop(lcore: LcoreContext<LoopData>): void {
   // DPDK's name, by which top and pidstat are told to find it.
   native.setThreadName(`dpdk-worker${lcore.lcoreId}`);
   const engine = engineNamed(run.mode);
-  const streams = openStreams(lcore);
-  if (run.txFirst > 0) sendFirst(streams, lcore);
+  const { streams, queues } = openStreams(lcore, engine);
+  if (run.txFirst > 0) sendFirst(streams, queues, lcore);
   engine.begin?.(lcore);
   for (const stream of streams) engine.streamInit?.(stream, lcore);
   Atomics.add(forwarding, 0, 1);
   Atomics.notify(forwarding, 0);
   // As in testpmd, a loop that is stopped at once has served each stream once.
-  if (run.emptyPolls > 0 && !engine.generates) forwardSleeping(engine, streams, lcore);
+  if (run.emptyPolls > 0 && !engine.generates && !queues.polledOnly) forwardSleeping(engine, streams, lcore);
   else if (run.recordCycles) forwardCounting(engine, streams, lcore);
   else forward(engine, streams, lcore);
   for (const stream of streams) engine.end?.(stream);
+  queues.close();
 }
 
-function openStreams(lcore: LcoreContext<LoopData>): FwdStream[] {
-  const { run, streams, counters, bursts } = lcore.data;
-  const count = run.mbufs + streams.length * waitingMbufs(run.mode, run.traffic);
+function openStreams(
+  lcore: LcoreContext<LoopData>,
+  engine: FwdEngine,
+): { streams: FwdStream[]; queues: StreamQueues } {
+  const { run, streams: plans, counters, bursts } = lcore.data;
+  const count = run.mbufs + plans.length * waitingMbufs(run.mode, run.traffic);
   const pool = lcore.createPool({ count, dataRoom: run.dataRoom, hugepages: run.hugepages });
   // All streams share one vector: what a stream of mode noisy keeps is not in it.
   const pkts = pool.vector(Math.max(1, run.burst));
-  return streams.map((plan) => {
-    let rx = lcore.rxQueue(plan.rxPort, plan.rxQueue);
-    let tx = lcore.txQueue(plan.txPort, plan.txQueue);
+  const queues = new StreamQueues(lcore, pool, pkts.capacity);
+  const streams = plans.map((plan) => {
+    let rx = queues.rx(plan);
+    let tx = queues.tx(plan, engine.tags === true);
     if (bursts) {
       const counts = new Float64Array(bursts, plan.index * BURST_COUNTS * 8, BURST_COUNTS);
       ({ rx, tx } = counting(rx, tx, counts));
@@ -70,13 +76,16 @@ function openStreams(lcore: LcoreContext<LoopData>): FwdStream[] {
       state: undefined,
     };
   });
+  return { streams, queues };
 }
 
-/** Sends the bursts of `start tx_first`, at once whatever `set txtimes` says. */
-function sendFirst(streams: readonly FwdStream[], lcore: LcoreContext): void {
+/** Sends the bursts of `start tx_first`, with tags as txonly has, at once whatever `set txtimes` says. */
+function sendFirst(streams: readonly FwdStream[], queues: StreamQueues, lcore: LcoreContext): void {
   for (const { run, ...others } of streams) {
+    const { plan } = others;
     const traffic = { ...run.traffic, interBurst: 0, intraBurst: 0 };
-    const stream: FwdStream = { ...others, run: { ...run, traffic } };
+    const tx = plan.txOffload ? queues.tx(plan, true) : others.tx;
+    const stream: FwdStream = { ...others, tx, run: { ...run, traffic } };
     txonly.streamInit?.(stream, lcore);
     for (let i = 0; i < run.txFirst && lcore.running(); i++) txonly.packetFwd(stream);
     txonly.end?.(stream);

@@ -7,6 +7,7 @@ import { streamReceive, streamTransmit } from './stream.ts';
 
 export const mac: FwdEngine = {
   name: 'mac',
+  tags: true,
   streamInit(stream) {
     stream.state = macWords(stream.plan.peerMac, stream.plan.txMac);
   },

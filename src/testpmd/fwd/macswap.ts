@@ -6,6 +6,7 @@ import { streamReceive, streamTransmit } from './stream.ts';
 
 export const macswap: FwdEngine = {
   name: 'macswap',
+  tags: true,
   packetFwd(stream) {
     const n = streamReceive(stream);
     if (n === 0) return 0;

@@ -33,6 +33,7 @@ const senders = new WeakMap<LcoreContext, Map<string, TxOnly>>();
 
 export const txonly: FwdEngine = {
   name: 'txonly',
+  tags: true,
   generates: true,
   streamInit(stream, lcore) {
     const ofLcore = senders.get(lcore) ?? new Map<string, TxOnly>();

@@ -2,9 +2,13 @@
 // testpmd's port texts. Widths, blanks and borders are a contract, because scripts match them.
 
 import type { Port, PortLink, PortStats } from '../../ethdev/port.ts';
+import { RETA_SIZE } from '../../offload/rss.ts';
+import { RSS_KEY_LENGTH } from '../../offload/toeplitz.ts';
 import { parsePciAddress } from '../../pci/address.ts';
 import { modeTitle } from '../fwd/traffic.ts';
 import type { Settings } from '../settings.ts';
+import { MAX_MACS, type SoftPort, type SoftPorts } from '../soft-port.ts';
+import { rssTypesText, SUPPORTED_RSS } from './rss-text.ts';
 
 const BORDER = '#'.repeat(24);
 
@@ -46,27 +50,38 @@ export function portXstatsText(port: Port, hideZero: boolean): string {
 }
 
 /** `show port summary`: a heading and one line per port. */
-export function portSummaryText(ports: readonly Port[], available: number): string {
+export function portSummaryText(ports: readonly Port[], available: number, soft: SoftPorts): string {
   const row = (id: string, mac: string, name: string, driver: string, status: string, link: string) =>
     `${id.padEnd(4)} ${mac.padEnd(17)} ${name.padEnd(12)} ${driver.padEnd(14)} ${status.padEnd(8)} ${link}`;
   return [
     `Number of available ports: ${available}`,
     row('Port', 'MAC Address', 'Name', 'Driver', 'Status', 'Link'),
     ...ports.map((port) => {
-      const link = port.link();
-      const { mac, name, driver } = port.info;
-      return row(String(port.id), mac.toUpperCase(), name, driver, status(link), linkSpeed(link.speed));
+      const link = soft.of(port).linkDown ? DOWN : port.link();
+      const { name, driver } = port.info;
+      const mac = soft.macOf(port).toUpperCase();
+      return row(String(port.id), mac, name, driver, status(link), linkSpeed(link.speed));
     }),
   ].join('\n');
 }
 
+/** What software makes of a port. */
+export interface SoftInfo extends Pick<SoftPort, 'promiscuous' | 'allmulticast' | 'linkDown' | 'vlan'> {
+  readonly mac: string;
+  readonly rxQueues: number;
+  readonly txQueues: number;
+  /** Its queues are software's. */
+  readonly spreads: boolean;
+}
+
 /** `show port info N`. */
-export function portInfoText(port: Port, promiscuous: boolean, allmulticast = true): string {
-  const { info, config } = port;
-  const link = port.link();
+export function portInfoText(port: Port, soft: SoftInfo): string {
+  const { info } = port;
+  const { promiscuous, allmulticast, vlan } = soft;
+  const link = soft.linkDown ? DOWN : port.link();
   return [
     `\n********************* Infos for port ${left(port.id, 2)} *********************`,
-    `MAC address: ${info.mac.toUpperCase()}`,
+    `MAC address: ${soft.mac.toUpperCase()}`,
     `Device name: ${info.name}`,
     `Driver name: ${info.driver}`,
     'Firmware-version: not available',
@@ -82,21 +97,30 @@ export function portInfoText(port: Port, promiscuous: boolean, allmulticast = tr
     `Maximum MTU: ${info.maxMtu}`,
     `Promiscuous mode: ${promiscuous ? 'enabled' : 'disabled'}`,
     `Allmulticast mode: ${allmulticast ? 'enabled' : 'disabled'}`,
-    'Maximum number of MAC addresses: 1',
+    `Maximum number of MAC addresses: ${MAX_MACS}`,
     'Maximum number of MAC addresses of hash filtering: 0',
-    'VLAN offload: \n  strip off, filter off, extend off, qinq strip off',
-    'No RSS offload flow type is supported.',
+    `VLAN offload: \n  strip ${on(vlan.strip)}, filter ${on(vlan.filter)}, extend ${on(vlan.extend)}, qinq strip ${on(vlan.qinqStrip)}`,
+    ...rssLines(soft.spreads),
     `Minimum size of RX buffer: ${info.minRxBufSize}`,
     `Maximum configurable length of RX packet: ${info.maxRxPktLen}`,
     'Maximum configurable size of LRO aggregated packet: 0',
-    ...queueLines('RX', config.rxQueues, info.maxRxQueues, port),
-    ...queueLines('TX', config.txQueues, info.maxTxQueues, port),
+    ...queueLines('RX', soft.rxQueues, Math.max(soft.rxQueues, info.maxRxQueues), port),
+    ...queueLines('TX', soft.txQueues, Math.max(soft.txQueues, info.maxTxQueues), port),
     'Max segment number per packet: 65535',
     'Max segment number per MTU/TSO: 65535',
     'Device capabilities: 0x0( )',
     'Device error handling mode: none',
     ...privateLines(port),
   ].join('\n');
+}
+
+function rssLines(spreads: boolean): string[] {
+  if (!spreads) return ['No RSS offload flow type is supported.'];
+  return [
+    `Hash key size in bytes: ${RSS_KEY_LENGTH}`,
+    `Redirection table size: ${RETA_SIZE}`,
+    `Supported RSS offload flow types:\n${rssTypesText(SUPPORTED_RSS)}`,
+  ];
 }
 
 function queueLines(kind: 'RX' | 'TX', current: number, max: number, { info }: Port): string[] {
@@ -117,7 +141,7 @@ function privateLines({ info }: Port): string[] {
 }
 
 /** `show device info NAME`. */
-export function deviceInfoText(port: Port): string {
+export function deviceInfoText(port: Port, mac: string): string {
   const { info } = port;
   return [
     `\n********************* Infos for device ${info.name} *********************`,
@@ -129,7 +153,7 @@ export function deviceInfoText(port: Port): string {
     'Connect to socket: 0',
     '',
     `\tPort id: ${left(port.id, 2)}`,
-    `\tMAC address: ${info.mac.toUpperCase()}`,
+    `\tMAC address: ${mac.toUpperCase()}`,
     `\tDevice name: ${info.name}`,
     '\tDevice speed capability: Autonegotiate (all speeds)',
   ].join('\n');
@@ -185,6 +209,8 @@ function linkSpeed(mbps: number): string {
   return mbps >= 1000 ? `${mbps / 1000} Gbps` : `${mbps} Mbps`;
 }
 
+const DOWN: PortLink = { up: false, speed: 0 };
+const on = (mode: boolean) => (mode ? 'on' : 'off');
 const status = (link: PortLink) => (link.up ? 'up' : 'down');
 
 export function left(value: number | string, width: number): string {

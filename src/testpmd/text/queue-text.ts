@@ -2,26 +2,29 @@
 // testpmd's texts about queues and offloads.
 import { MBUF_F_NEEDS_CSUM, MBUF_F_TSO4, MBUF_F_TSO6, MBUF_F_USO } from '../../ethdev/mempool.ts';
 import type { Port } from '../../ethdev/port.ts';
+import type { SoftPort } from '../soft-port.ts';
 import { left } from './port-text.ts';
 
 const STARS = '*'.repeat(21);
 
 /** `show rxq info` and `show txq info`. */
-export function queueInfoText(port: Port, role: 'rx' | 'tx', queue: number): string {
+export function queueInfoText(port: Port, role: 'rx' | 'tx', queue: number, soft: SoftPort): string {
   const rx = role === 'rx';
-  const state = port.started ? 'started' : 'stopped';
+  const state = port.started && !soft.isStopped(role, queue) ? 'started' : 'stopped';
+  const own = rx ? port.config.rxQueues : port.config.txQueues;
   const name = rx ? 'RX' : 'TX';
   const thresholds = ['prefetch', 'host', 'writeback', ...(rx ? [] : ['RS']), 'free'];
   const [first, last] = [
     `${rx ? 'Rx' : 'Tx'} queue state: ${state}`,
-    `Number of ${name}Ds: ${port.descriptors(role, queue)}`,
+    // A software queue has no ring of its own.
+    `Number of ${name}Ds: ${queue < own ? port.descriptors(role, queue) : 0}`,
   ];
   return [
     `\n${STARS} Infos for port ${left(port.id, 2)}, ${name} queue ${left(queue, 2)} ${STARS}`,
     ...(rx ? ['Mempool: mb_pool_0'] : []),
     ...thresholds.map((threshold) => `${name} ${threshold} threshold: 0`),
     ...(rx ? ['RX drop packets: off'] : []),
-    `${name} deferred start: off`,
+    `${name} deferred start: ${soft.isDeferred(role, queue) ? 'on' : 'off'}`,
     ...(rx ? ['RX scattered packets: on', first, last] : [last, first]),
   ].join('\n');
 }

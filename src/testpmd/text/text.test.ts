@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { probePort } from '../../drivers/registry.ts';
 import type { Port, PortStats } from '../../ethdev/port.ts';
 import { defaultSettings } from '../settings.ts';
+import { SoftPorts } from '../soft-port.ts';
 import { assignStreams, makeStreams } from '../streams.ts';
 import { fwdConfigText, fwdStatsText } from './fwd-text.ts';
 import {
@@ -15,6 +16,7 @@ import {
   portSummaryText,
   portXstatsText,
   rxtxConfigText,
+  type SoftInfo,
 } from './port-text.ts';
 
 const zero: PortStats = {
@@ -95,7 +97,7 @@ describe('show port stats', () => {
 
 describe('show port', () => {
   it("summary matches testpmd's", () => {
-    expect(portSummaryText(ports, 2)).toBe(`Number of available ports: 2
+    expect(portSummaryText(ports, 2, new SoftPorts())).toBe(`Number of available ports: 2
 Port MAC Address       Name         Driver         Status   Link
 0    3A:05:0A:78:1C:30 net_null0    net_null       up       10 Gbps
 1    72:DD:B1:2A:FB:AA net_null1    net_null       up       10 Gbps`);
@@ -119,8 +121,20 @@ tx_q0_bytes: 0`);
     expect(portXstatsText(ports[0], true)).toBe('###### NIC extended statistics for port 0 ');
   });
 
+  const softInfo = (other: Partial<SoftInfo> = {}): SoftInfo => ({
+    mac: ports[0].info.mac,
+    promiscuous: true,
+    allmulticast: true,
+    linkDown: false,
+    vlan: { strip: false, filter: false, extend: false, qinqStrip: false },
+    rxQueues: 1,
+    txQueues: 1,
+    spreads: false,
+    ...other,
+  });
+
   it("info begins like testpmd's", () => {
-    const text = portInfoText(ports[0], true);
+    const text = portInfoText(ports[0], softInfo());
     expect(
       text.startsWith(`
 ********************* Infos for port 0  *********************
@@ -138,7 +152,9 @@ Autoneg status: Off
 MTU: 1500
 `),
     ).toBe(true);
-    expect(portInfoText(ports[0], false)).toContain('\nPromiscuous mode: disabled\n');
+    expect(portInfoText(ports[0], softInfo({ promiscuous: false }))).toContain(
+      '\nPromiscuous mode: disabled\n',
+    );
   });
 
   it.each([
@@ -151,7 +167,7 @@ MTU: 1500
     [/MTU:\s+(\d+)/, '1500'],
     [/(Promiscuous mode: enabled)/, 'Promiscuous mode: enabled'],
     [/(Allmulticast mode: enabled)/, 'Allmulticast mode: enabled'],
-    [/Maximum number of MAC addresses: (\d+)/, '1'],
+    [/Maximum number of MAC addresses: (\d+)/, '64'],
     [/Minimum size of RX buffer: (\d+)/, '0'],
     [/Maximum configurable length of RX packet: (\d+)/, '4294967295'],
     [/Current number of RX queues: (\d+)/, '1'],
@@ -164,7 +180,7 @@ MTU: 1500
     [/Max segment number per packet: (\d+)/, '65535'],
     [/Device error handling mode: (\w+)/, 'none'],
   ])('info is read by DTS: %s', (field, value) => {
-    expect(field.exec(portInfoText(ports[0], true))?.[1]).toBe(value);
+    expect(field.exec(portInfoText(ports[0], softInfo()))?.[1]).toBe(value);
   });
 
   it("describes links in DPDK's words", () => {
@@ -175,7 +191,7 @@ MTU: 1500
 });
 
 it("show device info matches testpmd's", () => {
-  expect(deviceInfoText(ports[0])).toBe(`
+  expect(deviceInfoText(ports[0], ports[0].info.mac)).toBe(`
 ********************* Infos for device net_null0 *********************
 Bus name: vdev
 Bus information: 

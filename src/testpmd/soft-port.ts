@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What is done in software for a port, as the prompt sets it: addresses, tags, hash, flow rules, queues that
+// are stopped. A port for which nothing is set has no plan, and its lcores open the driver's own queues.
+import type { Port } from '../ethdev/port.ts';
+import type { RxPlan, TxPlan } from '../offload/plan.ts';
+import { DEFAULT_RSS_KEY, evenReta } from '../offload/rss.ts';
+import { macBytes } from '../packet/mac.ts';
+import type { Flow } from './flow-table.ts';
+
+export type Role = 'rx' | 'tx';
+
+/** Most addresses of a port, its own included. */
+export const MAX_MACS = 64;
+/** Most software queues of a port. */
+export const MAX_SOFT_QUEUES = 64;
+
+/** DPDK's rte_vlan_type defaults: IEEE 802.1Q, and 802.1ad outside. */
+const TPIDS = { inner: 0x8100, outer: 0x88a8 };
+
+export interface VlanModes {
+  strip: boolean;
+  filter: boolean;
+  extend: boolean;
+  qinqStrip: boolean;
+}
+
+export class SoftPort {
+  /** Set by mac_addr set; null: the device's. */
+  mac: string | null = null;
+  /** Added addresses, in capitals. */
+  readonly macs = new Set<string>();
+  readonly multicast = new Set<string>();
+  promiscuous = true;
+  allmulticast = true;
+  linkDown = false;
+  readonly vlan: VlanModes;
+  /** Bit v: VLAN v passes the filter. */
+  readonly vlans = new Uint8Array(512);
+  readonly tpids = { ...TPIDS };
+  /** Tags of sent packets: none, one, or inner and outer. */
+  txTags: readonly number[] = [];
+  pvid: number | null = null;
+  rssKey = DEFAULT_RSS_KEY;
+  /** RTE_ETH_RSS_* bits of this port alone; null: those of all. */
+  rssTypes: number | null = null;
+  /** Null: evenly over the queues. */
+  reta: number[] | null = null;
+  readonly flows: Flow[] = [];
+  readonly #stopped = { rx: new Set<number>(), tx: new Set<number>() };
+  readonly #deferred = { rx: new Set<number>(), tx: new Set<number>() };
+
+  constructor(vlan: VlanModes) {
+    this.vlan = { ...vlan };
+  }
+
+  isStopped(role: Role, queue: number): boolean {
+    return this.#stopped[role].has(queue);
+  }
+
+  setStopped(role: Role, queue: number, stopped: boolean): void {
+    if (stopped) this.#stopped[role].add(queue);
+    else this.#stopped[role].delete(queue);
+  }
+
+  isDeferred(role: Role, queue: number): boolean {
+    return this.#deferred[role].has(queue);
+  }
+
+  setDeferred(role: Role, queue: number, deferred: boolean): void {
+    if (deferred) this.#deferred[role].add(queue);
+    else this.#deferred[role].delete(queue);
+  }
+
+  /** The port starts: all of its queues do, but those that wait to be started. */
+  started(): void {
+    for (const role of ['rx', 'tx'] as const) {
+      this.#stopped[role].clear();
+      for (const queue of this.#deferred[role]) this.#stopped[role].add(queue);
+    }
+  }
+
+  setVlan(id: number, passes: boolean): void {
+    if (passes) this.vlans[id >>> 3] |= 1 << (id & 7);
+    else this.vlans[id >>> 3] &= ~(1 << (id & 7));
+  }
+
+  /**
+   * What happens to received packets; null: nothing. `queues` are to be in use; they are software's if they
+   * are more than the device's. `types` are hashed unless the port has its own.
+   */
+  rxPlan(port: Port, queues: number, types: number): RxPlan | null {
+    const { vlan } = this;
+    const deviceQueues = port.config.rxQueues;
+    const spread = queues > deviceQueues;
+    const rules = this.flows.map(({ rule }) => rule);
+    const plain = !vlan.strip && !vlan.filter && !vlan.qinqStrip && rules.length === 0 && !spread;
+    if (plain && this.promiscuous && this.allmulticast && !this.linkDown) return null;
+    const own = [this.mac ?? port.info.mac, ...this.macs].map((mac) => macBytes(mac));
+    return {
+      unicast: this.promiscuous ? null : own,
+      multicast:
+        this.promiscuous || this.allmulticast ? null : [...this.multicast].map((mac) => macBytes(mac)),
+      vlan: { ...vlan, filter: vlan.filter ? this.vlans : null },
+      tpids: this.tpids,
+      rules,
+      rss: spread ? { types: this.rssTypes ?? types, key: this.rssKey, reta: this.retaFor(queues) } : null,
+      queues: this.steers(queues, spread) ? queues : 0,
+      deviceQueues,
+      stopped: [...this.#stopped.rx],
+      down: this.linkDown,
+    };
+  }
+
+  /** Whether a packet of one queue of the device may belong to several of `queues`. */
+  steers(queues: number, spread: boolean): boolean {
+    return spread || (queues > 1 && this.flows.some(({ rule }) => rule.actions.queue !== null));
+  }
+
+  /** What happens to packets that are sent; null: nothing. */
+  txPlan(): TxPlan | null {
+    const { tpids, txTags, pvid, linkDown } = this;
+    if (txTags.length === 0 && pvid === null && !linkDown) return null;
+    const tag = (tpid: number) => (tci: number) => ({ tpid, tci });
+    const [inner, outer] = txTags;
+    return {
+      tags: [
+        ...(outer === undefined ? [] : [tag(tpids.outer)(outer)]),
+        ...(inner === undefined ? [] : [tag(tpids.inner)(inner)]),
+      ],
+      pvid: pvid === null ? null : tag(tpids.inner)(pvid),
+      tpids,
+      down: linkDown,
+    };
+  }
+
+  /** The redirection table, of which entries for queues that are not there go to the first. */
+  retaFor(queues: number): number[] {
+    return (this.reta ?? evenReta(queues)).map((queue) => (queue < queues ? queue : 0));
+  }
+}
+
+/** The ports of a session, and what all of them begin with. */
+export class SoftPorts {
+  /** By --rss-ip, --rss-udp or --enable-rss: queues that a device does not have are software's. */
+  spreads = false;
+  /** RTE_ETH_RSS_* bits of what is hashed. */
+  rssTypes = 0;
+  readonly vlan: VlanModes = { strip: false, filter: false, extend: false, qinqStrip: false };
+  readonly #ports = new WeakMap<Port, SoftPort>();
+
+  of(port: Port): SoftPort {
+    const known = this.#ports.get(port) ?? new SoftPort(this.vlan);
+    this.#ports.set(port, known);
+    return known;
+  }
+
+  /** As after the start of the program. */
+  reset(port: Port): void {
+    this.#ports.delete(port);
+  }
+
+  /** The address of a port: what mac_addr set gave it, or the device's. */
+  macOf(port: Port): string {
+    return this.of(port).mac ?? port.info.mac;
+  }
+
+  /** Whether `queues` receive queues of the port are software's. */
+  spreadsPort(port: Port, queues: number): boolean {
+    return this.spreads && queues > port.info.maxRxQueues;
+  }
+
+  /** What happens to packets that a port of `queues` receives, if they are software's; null: nothing. */
+  rxPlan(port: Port, queues: number): RxPlan | null {
+    const own = this.spreadsPort(port, queues) ? queues : port.config.rxQueues;
+    return this.of(port).rxPlan(port, own, this.rssTypes);
+  }
+
+  /** How many of `wanted` queues to ask of a device: all, unless the rest are software's. */
+  deviceQueues(wanted: number, most: number): number {
+    return this.spreads ? Math.min(wanted, most) : wanted;
+  }
+
+  /** Most queues that all of these ports can have. */
+  mostQueues(ports: readonly Port[]): number {
+    return this.spreads ? MAX_SOFT_QUEUES : Math.min(...ports.map(({ info }) => info.maxRxQueues));
+  }
+}
