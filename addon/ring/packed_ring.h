@@ -6,6 +6,8 @@
 // others. So nothing is written to the ring before Publish, which writes packet by packet and records its
 // progress in the position words of RingSetup.
 #pragma once
+#include <algorithm>
+
 #include "ring/chain.h"
 #include "ring/device_queue.h"
 #include "ring/split_ring.h"
@@ -21,18 +23,18 @@ class PackedRing {
   static constexpr uint32_t kMaxReturned = 288;
 
   explicit PackedRing(DeviceQueue& q)
-      : q_(q),
-        ring_(q.packed),
-        size_(q.ring_size),
-        next_(Position::Of(q.last_avail_idx)),
-        published_(next_) {}
+      : q_(q), ring_(q.packed), size_(q.ring_size), next_(Position::Of(q.last_avail_idx)), published_(next_) {
+    Aim();
+  }
 
   // Never a slot already taken in this burst: the peer may not have it back yet.
   bool Peek(uint32_t ahead, Entry* e) const {
     if (ahead >= Left()) return false;
-    const Position p = next_.Plus(ahead, size_);
-    VringPackedDesc d = LoadPackedDesc(&ring_[p.slot]);
-    if (!PackedAvailable(d.flags, p.wrap)) return false;
+    // The slots up to the end of the ring are those of this lap, the others of the next.
+    const bool lap = ahead >= straight_;
+    const VringPackedDesc d = LoadPackedDesc(first_ + ahead - (lap ? size_ : 0));
+    // Available, and not used (VIRTIO 1.2, 2.8.1).
+    if ((d.flags & kOwner) != (lap ? fresh_ ^ kOwner : fresh_)) return false;
     *e = {d.addr, d.len, static_cast<uint16_t>(d.flags & ~kOwner), d.id};
     return true;
   }
@@ -61,13 +63,15 @@ class PackedRing {
   // The used descriptor of a list goes into its first slot. `part`: the entry continues the packet of the
   // entry before.
   void Return(uint32_t slots, uint16_t id, uint32_t len, bool part = false) {
-    const Position at = kWholeBatch ? published_ : next_.Plus(slots, size_);
     if constexpr (kWholeBatch) count_ = 0;
-    returned_[count_++] = {UsedTail(id, len, at.wrap), at.Packed(), part};
+    tail_[count_] = UsedTail(id, len);
+    place_[count_++] = {static_cast<uint16_t>(kWholeBatch ? 0 : pending_ + slots), part};
+    parts_ |= part;
   }
 
   void Advance(uint32_t slots) {
     next_ = next_.Plus(slots, size_);
+    Aim();
     pending_ += slots;
     taken_ += slots;
   }
@@ -77,17 +81,16 @@ class PackedRing {
   void Publish() {
     if (pending_ == 0) return;
     const uint16_t end = q_.last_avail_idx = next_.Packed();
-    returned_[count_] = {0, end, false};
-    for (uint32_t i = 0; i < count_; i++) {
-      if (__builtin_expect(returned_[i + 1].part, 0))
-        i = ShowParts(i);
-      else
-        ShowOne(i);
-    }
+    // As many entries as slots: each has one.
+    if (count_ == pending_ && !parts_)
+      ShowSingles();
+    else
+      ShowPackets();
     Note(end, end);
     q_.NotifyPeer(pending_);
     published_ = next_;
     pending_ = count_ = 0;
+    parts_ = false;
   }
 
  private:
@@ -109,50 +112,78 @@ class PackedRing {
     }
   };
 
-  struct Returned {
-    uint64_t tail;
-    uint16_t at;
+  void Aim() {
+    first_ = &ring_[next_.slot];
+    straight_ = size_ - next_.slot;
+    fresh_ = next_.wrap ? VRING_PACKED_DESC_F_AVAIL : VRING_PACKED_DESC_F_USED;
+  }
+
+  struct Place {
+    uint16_t slots;  // from the first one that is not published
     bool part;
   };
 
-  // Exposes one packet to the peer, after recording where the next one begins.
-  void ShowOne(uint32_t i) {
-    Note(returned_[i].at, returned_[i + 1].at);
-    StoreTail(i);
+  // Exposes packets of one slot each to the peer, one by one, after recording where the next one begins.
+  void ShowSingles() {
+    Position at = published_;
+    for (uint32_t i = 0; i < count_;) {
+      // Up to the end of the ring both positions grow by one with each packet.
+      const uint32_t end = std::min(count_, i + size_ - at.slot);
+      const uint64_t owner = Owner(at.wrap);
+      uint64_t* tail = PackedTail(&ring_[at.slot]);
+      uint32_t places = PositionWords::Places(at.Packed(), static_cast<uint16_t>(at.Packed() + 1));
+      const Position next = at.Plus(end - i, size_);
+      for (; i + 1 < end; i++, tail += 2, places += 0x1'0001) {
+        StoreRelease(&q_.position->places, places);
+        StoreRelease(tail, tail_[i] | owner);
+      }
+      Note(places & 0xffff, next.Packed());
+      StoreRelease(tail, tail_[i++] | owner);
+      at = next;
+    }
   }
-  // The peer reads used descriptors in slot order, so writing the first one last hides the packet until it is
-  // complete. Returns the index of its last entry.
-  uint32_t ShowParts(uint32_t first) {
-    uint32_t last = first + 1;
-    while (returned_[last + 1].part) last++;
-    Note(returned_[first].at, returned_[last + 1].at);
-    for (uint32_t i = last; i > first; i--) StoreTail(i);
-    StoreTail(first);
-    return last;
+  // The same for packets of any shape.
+  void ShowPackets() {
+    place_[count_] = {static_cast<uint16_t>(pending_), false};
+    for (uint32_t i = 0; i < count_;) {
+      uint32_t end = i + 1;
+      while (place_[end].part) end++;
+      Note(At(i).Packed(), At(end).Packed());
+      // The peer reads used descriptors in slot order, so writing the first one last hides the packet until
+      // it is complete.
+      for (uint32_t last = end; last-- > i;) {
+        const Position at = At(last);
+        StoreRelease(PackedTail(&ring_[at.slot]), tail_[last] | Owner(at.wrap));
+      }
+      i = end;
+    }
   }
+  Position At(uint32_t i) const { return published_.Plus(place_[i].slots, size_); }
   void Note(uint16_t shown, uint16_t next) {
     StoreRelease(&q_.position->places, PositionWords::Places(shown, next));
   }
-  void StoreTail(uint32_t i) {
-    const uint16_t slot = returned_[i].at & static_cast<uint16_t>(~VRING_PACKED_WRAP);
-    StoreRelease(PackedTail(&ring_[slot]), returned_[i].tail);
-  }
 
   // VIRTIO 1.2, 2.8.1 and 2.8.12: WRITE marks the length as valid.
-  static uint64_t UsedTail(uint16_t id, uint32_t len, bool wrap) {
-    const uint16_t flags = static_cast<uint16_t>((wrap ? kOwner : 0) | (len ? VRING_DESC_F_WRITE : 0));
-    return len | uint64_t{id} << 32 | uint64_t{flags} << 48;
+  static uint64_t UsedTail(uint16_t id, uint32_t len) {
+    return len | uint64_t{id} << 32 | uint64_t{len ? VRING_DESC_F_WRITE : 0u} << 48;
   }
+  static uint64_t Owner(bool wrap) { return wrap ? uint64_t{kOwner} << 48 : 0; }
 
   DeviceQueue& q_;
   VringPackedDesc* const ring_;
   const uint32_t size_;
   Position next_;
+  // What Peek needs of it.
+  const VringPackedDesc* first_;
+  uint32_t straight_;
+  uint16_t fresh_;
   Position published_;
   uint32_t pending_ = 0;  // slots since the last publication
   uint32_t taken_ = 0;    // slots since the burst began
   uint32_t count_ = 0;
-  Returned returned_[kMaxReturned + 1];
+  bool parts_ = false;  // some entry continues a packet
+  uint64_t tail_[kMaxReturned];
+  Place place_[kMaxReturned + 1];
 };
 
 }  // namespace vpci
