@@ -101,6 +101,16 @@ napi_value QueueRelay(napi_env env, napi_callback_info info) {
   return result;
 }
 
+napi_value QueueRelayMac(napi_env env, napi_callback_info info) {
+  Args<6> a(env, info);
+  DeviceQueue* rx = QueueOf(a[0], QueueRole::kRx);
+  DeviceQueue* tx = QueueOf(a[1], QueueRole::kTx);
+  const Addresses addresses = {{a[3], a[4], a[5]}};
+  napi_value result;
+  napi_create_int32(env, rx && tx ? RelayBurst(*rx, *tx, a[2], &addresses) : 0, &result);
+  return result;
+}
+
 // One of the bursts of bare_burst.h.
 template <uint32_t (*kBurst)(DeviceQueue&, uint32_t, uint32_t)>
 napi_value BareBurst(napi_env env, napi_callback_info info) {
@@ -183,6 +193,7 @@ void InitRingHot(Napi::Env env, Napi::Object exports) {
       {"rxRelease", nullptr, InPlaceStep<QueueRole::kRx, Release>, nullptr, nullptr, nullptr, napi_enumerable,
        nullptr},
       {"relayBurst", nullptr, QueueRelay, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"relayMacBurst", nullptr, QueueRelayMac, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"returnBurst", nullptr, BareBurst<ReturnBurst>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"touchBurst", nullptr, BareBurst<TouchBurst>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"tscLap", nullptr, TscLap, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include "burst/burst.h"
+#include "burst/relayed_packet.h"
 #include "burst/section_tx.h"
 #include "burst/single_buffer.h"
-#include "packet/copy.h"
 #include "packet/tx_packet.h"
 
 namespace vpci {
@@ -68,7 +68,8 @@ inline void GiveBackMoved(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing
 
 // Moves a batch; `*odd` is set if the next packet needs a burst into mbufs.
 template <class RxRing, class TxRing>
-inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing& to, uint32_t n, bool* odd) {
+inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing& to, uint32_t n,
+                          const Addresses* addresses, bool* odd) {
   Move moves[kBatch];
   SingleBuffers packets(rx), buffers(tx);
   const uint32_t rx_hdr_bytes = rx.hdr_bytes, tx_hdr_bytes = tx.hdr_bytes;
@@ -88,12 +89,8 @@ inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing
       *odd = true;
       break;
     }
-    uint8_t* data = m.dst + tx_hdr_bytes;
     WritePlainHeader(m.dst, tx_hdr_bytes);
-    CopyPacket(data, m.src + rx_hdr_bytes, m.len);
-    const uint64_t first8 = First8(data, m.len);
-    received.Count(first8, m.len);
-    sent.Count(first8, m.len);
+    RelayPacket(m.dst + tx_hdr_bytes, m.src + rx_hdr_bytes, m.len, addresses, received, sent);
     to.Return(done, m.tx_id, m.len + tx_hdr_bytes);
     from.Return(done, m.rx_id, 0);
   }
@@ -110,7 +107,8 @@ inline bool ShouldWait(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing& t
 }
 
 template <class RxRing, class TxRing>
-__attribute__((noinline)) int32_t RelayOn(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
+__attribute__((noinline)) int32_t RelayOn(DeviceQueue& rx, DeviceQueue& tx, uint32_t n,
+                                          const Addresses* addresses) {
   rx.burst.hand_back.Look(rx.doorstep());
   RxRing from(rx);
   TxRing to(tx);
@@ -120,7 +118,7 @@ __attribute__((noinline)) int32_t RelayOn(DeviceQueue& rx, DeviceQueue& tx, uint
   rx.burst.waited = 0;
   while (total < n && !odd) {
     const uint32_t want = std::min(n - total, kBatch);
-    const uint32_t done = MoveBatch(rx, tx, from, to, want, &odd);
+    const uint32_t done = MoveBatch(rx, tx, from, to, want, addresses, &odd);
     // The receiver sees the packets before the sender gets its buffers back.
     to.Publish();
     from.Publish();
@@ -132,7 +130,7 @@ __attribute__((noinline)) int32_t RelayOn(DeviceQueue& rx, DeviceQueue& tx, uint
 
 }  // namespace
 
-int32_t RelayBurst(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
+int32_t RelayBurst(DeviceQueue& rx, DeviceQueue& tx, uint32_t n, const Addresses* addresses) {
   Burst<DeviceQueue> receive(rx);
   if (!receive) return 0;
   Burst<DeviceQueue> send(tx);
@@ -140,9 +138,11 @@ int32_t RelayBurst(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
   // Pending announcements go through RxBurst.
   const bool announce = rx.announce.load(std::memory_order_relaxed) != 0;
   const auto relay = [&]<class RxRing>() {
-    return OnRing(tx, [&]<class TxRing>() { return RelayOn<RxRing, TxRing>(rx, tx, n); });
+    return OnRing(tx, [&]<class TxRing>() { return RelayOn<RxRing, TxRing>(rx, tx, n, addresses); });
   };
-  const int32_t moved = announce ? -1 : tx.sender ? RelayToSection(rx, tx, n) : OnReadRing(rx, relay);
+  const int32_t moved = announce    ? -1
+                        : tx.sender ? RelayToSection(rx, tx, n, addresses)
+                                    : OnReadRing(rx, relay);
   const uint32_t packets = moved > 0 ? static_cast<uint32_t>(moved) : 0;
   const bool waits = moved == 0 && rx.burst.waited != 0;
   if (!waits)

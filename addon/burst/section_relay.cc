@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "burst/burst.h"
+#include "burst/relayed_packet.h"
 #include "burst/section_tx.h"
 #include "burst/single_buffer.h"
-#include "packet/copy.h"
 #include "ring/section_ring.h"
 
 namespace vpci {
@@ -47,7 +47,7 @@ inline uint32_t FindMoves(DeviceQueue& rx, const RxRing& from, SectionRing& to, 
 
 template <class RxRing>
 inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, SectionRing& to, uint32_t n,
-                          bool* odd) {
+                          const Addresses* addresses, bool* odd) {
   Move moves[kBatch];
   const uint32_t count = FindMoves(rx, from, to, n, moves, odd);
   const uint32_t rx_hdr = rx.hdr_bytes, tx_hdr = tx.hdr_bytes;
@@ -60,12 +60,8 @@ inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, Sectio
       *odd = true;
       break;
     }
-    uint8_t* const data = m.to + tx_hdr;
     if (tx_hdr != 0) WritePlainHeader(m.to, tx_hdr);
-    CopyPacket(data, m.header + rx_hdr, m.len);
-    const uint64_t first8 = First8(data, m.len);
-    received.Count(first8, m.len);
-    sent.Count(first8, m.len);
+    RelayPacket(m.to + tx_hdr, m.header + rx_hdr, m.len, addresses, received, sent);
     from.Return(done, m.id, 0);
   }
   if (done < count) to.TakeOut(count - done);
@@ -75,7 +71,7 @@ inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, Sectio
 }
 
 template <class RxRing>
-int32_t RelayOn(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
+int32_t RelayOn(DeviceQueue& rx, DeviceQueue& tx, uint32_t n, const Addresses* addresses) {
   rx.burst.hand_back.Look(rx.doorstep());
   RxRing from(rx);
   SectionRing to(tx);
@@ -83,7 +79,7 @@ int32_t RelayOn(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
   bool odd = false;
   while (total < n && !odd) {
     const uint32_t want = std::min(n - total, kBatch);
-    const uint32_t done = MoveBatch(rx, tx, from, to, want, &odd);
+    const uint32_t done = MoveBatch(rx, tx, from, to, want, addresses, &odd);
     // The receiver sees the packets before the sender gets its buffers back.
     to.Publish();
     from.Publish();
@@ -95,9 +91,9 @@ int32_t RelayOn(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
 
 }  // namespace
 
-int32_t RelayToSection(DeviceQueue& rx, DeviceQueue& tx, uint32_t n) {
+int32_t RelayToSection(DeviceQueue& rx, DeviceQueue& tx, uint32_t n, const Addresses* addresses) {
   rx.burst.waited = 0;
-  return OnReadRing(rx, [&]<class RxRing>() { return RelayOn<RxRing>(rx, tx, n); });
+  return OnReadRing(rx, [&]<class RxRing>() { return RelayOn<RxRing>(rx, tx, n, addresses); });
 }
 
 }  // namespace vpci

@@ -3,6 +3,7 @@
 // the queue, which has a `sender`.
 #pragma once
 #include "burst/burst.h"
+#include "burst/relay.h"
 #include "packet/mbuf_pool.h"
 
 namespace vpci {
@@ -15,6 +16,6 @@ TxProgress SectionSend(DeviceQueue& q, MbufPool& pool, const uint32_t* ids, uint
 int32_t SectionRepeat(DeviceQueue& q, const uint8_t* head, uint32_t head_bytes, uint32_t length, uint32_t n);
 
 // As RelayBurst. What is larger than the largest frame has an odd shape.
-int32_t RelayToSection(DeviceQueue& rx, DeviceQueue& tx, uint32_t n);
+int32_t RelayToSection(DeviceQueue& rx, DeviceQueue& tx, uint32_t n, const Addresses* addresses);
 
 }  // namespace vpci

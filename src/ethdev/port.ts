@@ -21,8 +21,11 @@ export interface RxQueue {
   readonly interrupt?: RxInterrupt;
   /** Reads packets in the peer's buffers; absent if the port does not map a peer's memory. */
   readonly inPlace?: RxInPlace;
-  /** Moves packets to `tx` in one copy; null or absent if that is not possible. */
-  relayTo?(tx: TxQueue): Relay | null;
+  /**
+   * Moves packets to `tx` in one copy; null or absent if that is not possible. `macs`: destination and source
+   * address with which they leave, as the three little-endian words at the start of a frame.
+   */
+  relayTo?(tx: TxQueue, macs?: Uint32Array): Relay | null;
 }
 
 /**

@@ -191,6 +191,27 @@ TEST("relay: packets go from ring to ring, none lost, none changed, whatever the
   }
 }
 
+TEST("relay: packets leave with other addresses, and are counted as they came and as they leave") {
+  const Addresses addresses = {{0xffffffff, 0x0002ffff, 0x01000000}};  // broadcast, from 02:00:00:00:00:01
+  const std::string twelve(reinterpret_cast<const char*>(addresses.words), sizeof addresses.words);
+  for (uint64_t csum : {uint64_t{0}, kCsumBit}) {
+    Peer out(16), in(16);
+    CHECK(out.Start(QueueRole::kRx, Modern() | csum) == StartError::kNone);
+    CHECK(in.Start(QueueRole::kTx) == StartError::kNone);
+    uint16_t moved = 0;
+    for (uint32_t len : {14u, 60u, 64u, 1514u}) {
+      const std::string frame = Bytes(len, len);
+      out.OfferPacket(frame, {12 + len});
+      in.OfferBuffers({2048});
+      CHECK(RelayBurst(out.queue, in.queue, 32, &addresses) == 1);
+      CHECK(in.UsedBytes(moved, static_cast<uint16_t>(moved + 1)).substr(12) == twelve + frame.substr(12));
+      moved++;
+    }
+    CHECK(out.queue.counters.broadcast_packets == 0);
+    CHECK(in.queue.counters.broadcast_packets == moved && in.queue.counters.good_packets == moved);
+  }
+}
+
 TEST("relay: a full burst waits for buffers for three, for a bounded time; a smaller one never waits") {
   for (uint64_t features : Rings()) {
     Pair out(QueueRole::kRx, features, 256), in(QueueRole::kTx, features, 256);

@@ -227,6 +227,19 @@ TEST("section: relays from and to sections and virtqueues") {
     }
 }
 
+TEST("section: what is relayed to a section may leave with other addresses") {
+  const Addresses addresses = {{0x0d0c0b0a, 0x00020f0e, 0x01000000}};
+  const std::string twelve(reinterpret_cast<const char*>(addresses.words), sizeof addresses.words);
+  Sections a(0x10000, 64, 0), b(0x10000, 64, 12);
+  Pool pool(8);
+  CHECK(a.Start() && b.Start());
+  const std::string frame = Bytes(64);
+  uint32_t id = pool.Make(frame);
+  CHECK(TxBurst(a.far_tx, *pool, &id, 1) == 1);
+  CHECK(RelayBurst(a.rx, b.tx, 8, &addresses) == 1);
+  CHECK(Take(b.far_rx, pool) == std::vector<std::string>{twelve + frame.substr(12)});
+}
+
 TEST("section: a relay takes no more than the section has room for") {
   Sections a(0x10000, 64), b(0x8000, 32, 0, 1518);
   Pool pool(128);

@@ -13,6 +13,7 @@ import { frameWithHeader, PEER_BYTES, PEER_GPA, RemotePeer } from '../../../test
 import type { RxInPlace, TxInPlace } from '../../ethdev/in-place.ts';
 import { Mempool } from '../../ethdev/mempool.ts';
 import type { RxQueue, TxQueue } from '../../ethdev/port.ts';
+import { macBytes, macWords } from '../../packet/mac.ts';
 import { openVhostPciPort, vhostPciDriver } from './driver.ts';
 import type { VhostPciPort } from './port.ts';
 
@@ -136,6 +137,20 @@ describe("queues in a peer's memory", () => {
     expect(port.xstats().get('rx_q0_undersize_errors')).toBe(1);
     expect(relay?.burst(32)).toBe(0);
     pool.close();
+  });
+
+  it('relay with other addresses', () => {
+    const macs = macWords('0a:0b:0c:0d:0e:0f', '02:00:00:00:00:01');
+    const relay = rx.relayTo?.(tx, macs);
+    macs.fill(0);
+    const bytes = [...macBytes('0a:0b:0c:0d:0e:0f'), ...macBytes('02:00:00:00:00:01')];
+    for (const [slot, length] of [64, 14].entries()) {
+      peer.post(1, 16, frameWithHeader(length, 5), slot);
+      peer.post(0, 16, null, slot);
+      expect(relay?.burst(32)).toBe(1);
+      expect([...peer.received(0, slot, length)]).toEqual([...bytes, ...new Array(length - 12).fill(5)]);
+    }
+    expect(port.stats()).toMatchObject({ ipackets: 2, opackets: 2 });
   });
 
   it("do not relay to a port that does not map a peer's memory", () => {

@@ -42,6 +42,25 @@ class VhostPciRelay implements Relay {
   }
 }
 
+/** A relay of packets that leave with other addresses. */
+class VhostPciMacRelay implements Relay {
+  readonly #rx: VhostPciRxQueue;
+  readonly #tx: VhostPciTxQueue;
+  readonly #macs: Uint32Array;
+
+  constructor(rx: VhostPciRxQueue, tx: VhostPciTxQueue, macs: Uint32Array) {
+    this.#rx = rx;
+    this.#tx = tx;
+    this.#macs = macs.slice(0, 3);
+  }
+
+  burst(n: number): number {
+    if (this.#rx.capture.on || this.#tx.capture.on) return -1;
+    const macs = this.#macs;
+    return native.relayMacBurst(this.#rx.handle, this.#tx.handle, n, macs[0], macs[1], macs[2]);
+  }
+}
+
 class VhostPciRxQueue implements RxQueue {
   readonly interrupt?: RxInterrupt;
   readonly inPlace: RxInPlace;
@@ -60,8 +79,9 @@ class VhostPciRxQueue implements RxQueue {
     return this.capture.on ? this.capture.received(pkts, received) : received;
   }
 
-  relayTo(tx: TxQueue): Relay | null {
-    return tx instanceof VhostPciTxQueue ? new VhostPciRelay(this, tx) : null;
+  relayTo(tx: TxQueue, macs?: Uint32Array): Relay | null {
+    if (!(tx instanceof VhostPciTxQueue)) return null;
+    return macs ? new VhostPciMacRelay(this, tx, macs) : new VhostPciRelay(this, tx);
   }
 }
 

@@ -188,6 +188,26 @@ describe('mac', () => {
     const addresses = [...macBytes('0a:0b:0c:0d:0e:0f'), ...macBytes('02:6e:75:6c:6c:01')];
     expect(frames).toEqual([[...addresses, ...received.slice(12)]]);
   });
+
+  it('relays with those addresses, unless packets are to be copied through mbufs', () => {
+    const asked: unknown[] = [];
+    const relayTo = (_: unknown, macs?: Uint32Array) => {
+      asked.push(macs);
+      return { burst: () => 2 };
+    };
+    const relayed = stream({ ...receives(3), relayTo }, sends([]));
+    expect(once('mac', relayed)).toBe(2);
+    expect(counts(relayed)).toEqual([2, 2, 0]);
+    expect(asked).toEqual([macWords('0a:0b:0c:0d:0e:0f', '02:6e:75:6c:6c:01')]);
+    expect(once('mac', stream({ ...receives(3), relayTo }, sends([]), { inPlace: false }))).toBe(3);
+  });
+
+  it('sets addresses through mbufs where a relay cannot move the next packet', () => {
+    const frames: number[][] = [];
+    const relays = { ...receives(1), relayTo: () => ({ burst: () => -1 }) };
+    once('mac', stream(relays, sends(frames)));
+    expect(frames[0]?.slice(0, 6)).toEqual([...macBytes('0a:0b:0c:0d:0e:0f')]);
+  });
 });
 
 describe('rxonly', () => {

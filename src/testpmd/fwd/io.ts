@@ -4,26 +4,20 @@
 // the receiver has no room. Without a receiver they are dropped.
 
 import type { Relay } from '../../ethdev/port.ts';
-import { type FwdEngine, type FwdStream, STREAM_RX, STREAM_TX } from './engine.ts';
+import type { FwdEngine, FwdStream } from './engine.ts';
+import { relayBurst, relayOf } from './relayed.ts';
 import { streamReceive, streamTransmit } from './stream.ts';
 
 export const io: FwdEngine = {
   name: 'io',
   streamInit(stream) {
-    stream.state = stream.run.inPlace ? (stream.rx.relayTo?.(stream.tx) ?? null) : null;
+    stream.state = relayOf(stream);
   },
   packetFwd(stream) {
-    const relay = stream.state as Relay | null;
-    const moved = relay === null ? -1 : relay.burst(stream.run.burst);
-    return moved < 0 ? throughMbufs(stream) : relayed(stream, moved);
+    const moved = relayBurst(stream, stream.state as Relay | null);
+    return moved < 0 ? throughMbufs(stream) : moved;
   },
 };
-
-function relayed(stream: FwdStream, n: number): number {
-  stream.counters[STREAM_RX] += n;
-  stream.counters[STREAM_TX] += n;
-  return n;
-}
 
 function throughMbufs(stream: FwdStream): number {
   const n = streamReceive(stream);
