@@ -6,7 +6,7 @@ import { bitsText, percentText, us } from './text.ts';
 
 export const COLUMNS = 80;
 export const LINES = 24;
-const KEYS = 'keys: + - 10 % more or less   ] [ twice or half   q end';
+export const KEYS = 'keys: + - 10 % more or less   ] [ twice or half   q end';
 
 /** What a key makes of the rate's factor; 'end', or undefined for other keys. */
 export function keyPressed(key: string, factor: number): number | 'end' | undefined {
@@ -20,11 +20,13 @@ export interface PageContext {
   readonly headline: string;
   readonly factor: number;
   readonly returns: boolean;
+  /** The last line; that of the generator's own page by default. */
+  readonly keys?: string;
 }
 
 /** At most 24 lines of at most 80 columns; streams that find no room are counted. */
 export function pageLines(now: TrialResult, before: TrialResult | undefined, context: PageContext): string[] {
-  const { headline, factor, returns } = context;
+  const { headline, factor, returns, keys = KEYS } = context;
   const elapsed = now.seconds - (before?.seconds ?? 0);
   const rate = (key: 'sent' | 'received' | 'txBytes') =>
     elapsed > 0 ? (now[key] - (before?.[key] ?? 0)) / elapsed : 0;
@@ -57,7 +59,7 @@ export function pageLines(now: TrialResult, before: TrialResult | undefined, con
         row(name.slice(0, 14), `sent ${sent}   unsent ${unsent}${returns ? `   away or lost ${lost}` : ''}`),
       );
   if (streams.length > room) lines.push(`… and ${streams.length - room} streams more`);
-  return [...lines, KEYS].map((line) => line.slice(0, COLUMNS));
+  return [...lines, keys].map((line) => line.slice(0, COLUMNS));
 }
 
 /** The terminal in raw mode, from open() to close(). */

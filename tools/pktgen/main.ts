@@ -9,13 +9,15 @@ import { parseOptions, reflects, searches } from './options.ts';
 import { runReflector } from './reflect.ts';
 import { run } from './run.ts';
 import { runSearch } from './run-search.ts';
+import { runWatch } from './watch.ts';
 
 try {
   const options = parseOptions();
   const interrupt = new Interrupt();
   onOutputEnd(() => interrupt.raise());
-  const whole = searches(options) ? runSearch : run;
-  const code = await (reflects(options) ? runReflector : whole)(options, interrupt);
+  const generates = searches(options) ? runSearch : run;
+  const whole = reflects(options) ? runReflector : generates;
+  const code = await (options.watch === undefined ? whole : runWatch)(options, interrupt);
   await printed();
   exitProcess(code);
 } catch (error) {

@@ -3,6 +3,7 @@
 import { Option } from '@commander-js/extra-typings';
 import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
 import { packageVersion } from '../../src/package-root.ts';
+import { prefixFault } from '../../src/telemetry/socket-path.ts';
 import { numberList, seconds, secondsOrNone, usableCpus, wholeNumber, wordList } from '../run/arguments.ts';
 import { HELP_OPTION, newCommand } from '../run/command.ts';
 import { byteSize, checked, parsed, percent, percentAboveNone } from './option-values.ts';
@@ -10,6 +11,10 @@ import { parseLine, parseRate } from './plan/rate.ts';
 import { LARGEST_FRAME } from './plan/sizes.ts';
 import { FCS, RFC2544_SIZES, RFC2544_TESTS } from './rfc2544-tests.ts';
 
+const prefix = (text: string): void => {
+  const fault = prefixFault(text);
+  if (fault !== null) throw new Error(`: ${fault}`);
+};
 const oneCpu = (text: string): number => usableCpus([wholeNumber(0, 1023)(text)])[0] as number;
 
 export const command = newCommand('vhost-pci-pktgen')
@@ -134,6 +139,18 @@ export const command = newCommand('vhost-pci-pktgen')
   .option('--snaplen <bytes>', 'most of a frame that is captured', wholeNumber(14, 65_535), 65_535)
   .option('--plain', 'lines instead of the live page, in a terminal too')
   .option('--stats-period <seconds>', 'seconds between two lines', seconds(), 1)
+  .optionsGroup('Other processes:')
+  .option(
+    '--watch <name>',
+    'look at a generator that runs elsewhere on this machine: its live page, or its lines; NAME, or NAME:1 for the second of that name',
+  )
+  .option(
+    '--file-prefix <name>',
+    'name of this generator for --watch and dpdk-telemetry.py -f',
+    checked(prefix),
+    'pktgen',
+  )
+  .option('--no-telemetry', 'no telemetry socket')
   .helpOption(...HELP_OPTION)
   .addHelpText(
     'after',
@@ -176,6 +193,11 @@ export function parseOptions(): Options {
     command.error('error: --speed and --rate: a replay has either');
   if (options.replay !== undefined && (searches(options) || options.streams !== undefined))
     command.error('error: --replay: not with --streams or a search');
+  if (
+    options.watch !== undefined &&
+    (searches(options) || reflects(options) || options.duration !== undefined)
+  )
+    command.error('error: --watch: it only looks, until the generator ends or Ctrl-C');
   if (options.capture !== undefined && searches(options))
     command.error('error: --capture: not with a search');
   if (reflects(options) && deviceless(options))

@@ -2,9 +2,8 @@
 // One run of the command: opens the port, sends, shows, and judges.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PmdError } from '../../src/errors.ts';
-import { standardOutput } from '../../src/output/text-writer.ts';
 import { requireWritable } from '../../src/user-file.ts';
-import { print, printed, tell } from '../run/output.ts';
+import { printed, tell } from '../run/output.ts';
 import {
   captureFor,
   cpusOf,
@@ -29,19 +28,18 @@ import {
 } from './files.ts';
 import type { Generator, Trial } from './generator.ts';
 import type { Interrupt } from './interrupt.ts';
-import { keyPressed, LivePage, pageLines } from './live.ts';
 import type { OpenedPort } from './local-peer.ts';
 import type { Options } from './options.ts';
 import { rateText } from './plan/rate.ts';
 import { loadReplay, type Replay } from './replay.ts';
 import { type TrialResult, withoutReturns } from './result.ts';
 import { streamsOf } from './streams-file.ts';
-import { periodLine, summaryLines, verdictLines } from './text.ts';
+import { openTelemetry } from './telemetry.ts';
+import { summaryLines, verdictLines } from './text.ts';
+import { type LiveState, viewOf } from './view.ts';
 import { flatOut, type Workload } from './workload.ts';
 
 const POLL_MS = 20;
-/** Seconds between two pictures of the live page. */
-const LIVE_PERIOD = 0.5;
 
 /** Returns the exit status. */
 export async function run(options: Options, interrupt: Interrupt): Promise<number> {
@@ -153,7 +151,9 @@ async function traffic(
   trial: Trial,
   { interrupt, opened, head, capture }: Surroundings,
 ): Promise<TrialResult> {
-  const view = viewOf(options, generator, trial, head, interrupt);
+  const state: LiveState = { headline: head, returns: returnsOf(options), factor: 1 };
+  const view = viewOf(options, generator, trial, state, interrupt);
+  const telemetry = openTelemetry(options, generator, state);
   capture?.begin();
   generator.begin(trial);
   interrupt.onInterrupt(() => generator.halt());
@@ -169,49 +169,9 @@ async function traffic(
   } finally {
     view.close();
   }
-  return await generator.end();
-}
-
-interface View {
-  /** Seconds between two looks. */
-  readonly period: number;
-  show(now: TrialResult): void;
-  close(): void;
-}
-
-/** A live page in a terminal, else a line per period. */
-function viewOf(
-  options: Options,
-  generator: Generator,
-  trial: Trial,
-  head: string,
-  interrupt: Interrupt,
-): View {
-  const returns = returnsOf(options);
-  let before: TrialResult | undefined;
-  if (options.plain || !LivePage.possible || figuresOnStdout(options)) {
-    const say = figuresOnStdout(options) ? tell : print;
-    const show = (now: TrialResult) => {
-      say(periodLine(now, before, returns));
-      before = now;
-    };
-    return { period: options.statsPeriod, show, close: () => {} };
-  }
-  let factor = 1;
-  const page = new LivePage((text) => standardOutput().stdout.write(text));
-  page.open((key) => {
-    const change = keyPressed(key, factor);
-    if (change === 'end') interrupt.raise();
-    else if (change !== undefined) {
-      factor = change;
-      generator.setRates(trial.pps.map((pps) => pps * factor));
-    }
-  });
-  const show = (now: TrialResult) => {
-    page.show(pageLines(now, before, { headline: head, factor, returns }));
-    before = now;
-  };
-  return { period: LIVE_PERIOD, show, close: () => page.close() };
+  const result = await generator.end();
+  telemetry?.close();
+  return result;
 }
 
 async function report(

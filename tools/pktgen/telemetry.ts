@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The telemetry socket of a run: its figures and its port for DPDK's clients, and for --watch.
+import type { Json, JsonObject } from '../../src/telemetry/commands.ts';
+import { ethdevCommands } from '../../src/telemetry/ethdev-commands.ts';
+import { TelemetryServer } from '../../src/telemetry/server.ts';
+import { tell } from '../run/output.ts';
+import type { Generator } from './generator.ts';
+import type { Options } from './options.ts';
+import { type TrialResult, withoutReturns } from './result.ts';
+import type { LiveState } from './view.ts';
+
+/** A look at the figures goes through all histograms: clients that ask faster get the same again. */
+const FRESH_MS = 50;
+/** Bytes of the mbufs that a generator makes, at least. */
+const MBUF_SIZE = 2048;
+
+export const STATS = '/pktgen/stats';
+export const STREAMS = '/pktgen/streams';
+
+/** Undefined if it cannot be opened, which stderr then says, or is not wanted. */
+export function openTelemetry(
+  { telemetry, filePrefix: prefix }: Options,
+  generator: Generator,
+  state: LiveState,
+): TelemetryServer | undefined {
+  if (!telemetry) return undefined;
+  const now = freshly(() => generator.read());
+  const commands = [
+    {
+      name: STATS,
+      help: 'Returns the figures of the run that is under way, Takes no parameters',
+      answer: () => statsOf(now(), state),
+    },
+    {
+      name: STREAMS,
+      help: 'Returns the figures of each stream, Takes no parameters',
+      answer: () => figuresOf(now(), state).streams as unknown as Json,
+    },
+    ...ethdevCommands({ promiscuous: () => true, mbufSize: MBUF_SIZE, poolName: () => '' }),
+  ];
+  try {
+    return new TelemetryServer({ prefix, commands });
+  } catch (error) {
+    tell(`vhost-pci-pktgen: no telemetry: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+const figuresOf = (now: TrialResult, { returns }: LiveState) => (returns ? now : withoutReturns(now));
+
+function statsOf(now: TrialResult, state: LiveState): JsonObject {
+  const { streams, ...totals } = figuresOf(now, state);
+  return { ...state, ...(totals as unknown as JsonObject), streams: streams.length };
+}
+
+function freshly<T>(read: () => T): () => T {
+  let [last, at]: [T | undefined, number] = [undefined, Number.NEGATIVE_INFINITY];
+  return () => {
+    const now = performance.now();
+    if (last === undefined || now - at > FRESH_MS) [last, at] = [read(), now];
+    return last;
+  };
+}

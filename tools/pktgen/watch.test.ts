@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The telemetry of a run, and --watch, which looks at it from another process.
+import { spawnSync } from 'node:child_process';
+import { afterEach, describe, expect, it } from 'vitest';
+import { greeted, runtimeDirectory } from '../../src/telemetry/telemetry.test-help.ts';
+import { nodeArguments, ROOT } from '../../test/support/program.ts';
+import { Tool } from '../../test/support/tool.ts';
+import { until } from '../../test/support/wait.ts';
+import { socketOf } from './watch.ts';
+
+const SCRIPT = 'tools/pktgen/main.ts';
+const EASY = ['--rate', '1kpps', '--warm-up', '0', '--stats-period', '0.1', '--max-lag', '5000'];
+
+runtimeDirectory();
+const tools: Tool[] = [];
+const start = (...args: string[]) => {
+  const tool = new Tool(SCRIPT, args);
+  tools.push(tool);
+  return tool;
+};
+afterEach(async () => {
+  for (const tool of tools.splice(0).reverse()) await tool.kill();
+});
+
+describe('the telemetry of a run', () => {
+  it('has its figures, its streams and its port', async () => {
+    const generator = start(...EASY, '--file-prefix', 'mine');
+    await generator.printed('t=');
+    const client = await greeted(socketOf('mine'));
+    try {
+      const first = (await client.ask('/pktgen/stats')) as Record<string, number>;
+      expect(first).toMatchObject({ returns: true, factor: 1, lost: expect.any(Number), streams: 1 });
+      expect(first.headline).toMatch(/^net_vhost_pci0, CPU/);
+      const [stream] = (await client.ask('/pktgen/streams')) as { name: string; sent: number }[];
+      expect(stream?.name).toBe('0');
+      expect(stream?.sent).toBeGreaterThanOrEqual(first.sent as number);
+      expect(await client.ask('/ethdev/list')).toEqual([0]);
+    } finally {
+      client.close();
+    }
+    await generator.kill('SIGINT');
+    expect(generator.exitCode).toBe(0);
+    await expect(greeted(socketOf('mine'))).rejects.toThrow('ENOENT');
+  });
+
+  it('says of frames that do not return that nothing is known', async () => {
+    const generator = start(...EASY, '--peer', 'sink');
+    await generator.printed('t=');
+    const client = await greeted(socketOf('pktgen'));
+    expect(await client.ask('/pktgen/stats')).toMatchObject({ returns: false, received: null, lost: null });
+    client.close();
+  });
+});
+
+describe('--watch', () => {
+  it('shows the generator of a name until that ends, and leaves it alone', async () => {
+    const generator = start(...EASY);
+    const second = start(...EASY);
+    await generator.printed('t=');
+    await second.printed('t=');
+    const viewers = ['pktgen', 'pktgen:1'].map((name) =>
+      start('--watch', name, '--plain', '--stats-period', '0.1'),
+    );
+    for (const viewer of viewers)
+      await until('it shows', () => /t=.*received.*p99/.test(viewer.output) || !viewer.running);
+    await viewers[0]?.kill('SIGINT');
+    expect(viewers[0]?.exitCode).toBe(0);
+    expect(generator.running && second.running).toBe(true);
+    for (const tool of [generator, second]) await tool.kill('SIGINT');
+    await until('the viewer ends', () => !viewers[1]?.running);
+    expect(viewers[1]?.exitCode).toBe(0);
+    expect(generator.output).toMatch(/^received \d+, lost 0/m);
+  });
+
+  it.each([
+    [['--watch', 'nobody'], "Failed to watch 'nobody': no generator of that name runs", 1],
+    [['--file-prefix', 'a/b'], "'a/b' is no name of a folder", 2],
+    [['--watch', 'a', '--ndr'], '--watch: it only looks', 2],
+  ])('%j is refused in one line', (args, says, code) => {
+    const options = { cwd: ROOT, encoding: 'utf8', timeout: 60_000 } as const;
+    const { status, stderr } = spawnSync(process.execPath, [...nodeArguments(SCRIPT), ...args], options);
+    expect([status, stderr]).toEqual([code, expect.stringMatching(/^vhost-pci-pktgen: .*\n$/)]);
+    expect(stderr).toContain(says);
+  });
+});
