@@ -500,6 +500,22 @@ export interface Native {
   interfaceIsUp(name: string): boolean;
   interfaceSetUp(name: string, up: boolean): void;
 
+  // --- os: packet sockets ----------------------------------------------------------------------------------
+  /**
+   * A socket for whole frames from and to an interface, which it makes promiscuous; the caller owns it. EPERM
+   * without CAP_NET_RAW, ENODEV, EPROTOTYPE if the frames are not of Ethernet.
+   */
+  packetOpen(name: string, onlyIncoming: boolean): { readonly fd: number; readonly mac: Uint8Array };
+  /**
+   * HOT. The next frame, at the start of `into` (64 KiB and more); its length, 0 for none, negative for an
+   * error.
+   */
+  packetReceive(fd: number, into: Uint8Array): number;
+  /** HOT. Sends the first `length` bytes; false if the kernel does not take them. */
+  packetSend(fd: number, frame: Uint8Array, length: number): boolean;
+  /** Frames that the kernel dropped since the last call, because the socket was full. */
+  packetDropped(fd: number): number;
+
   // --- os: threads and time --------------------------------------------------------------------------------
   /** Pins the calling thread. */
   setAffinity(cpus: readonly number[]): void;

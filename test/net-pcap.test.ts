@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readCapture, writeCapture } from '../src/drivers/pcap/pcap.test-help.ts';
 import { findProgram } from '../tools/run/programs.ts';
 import { Testpmd } from '../tools/run/testpmd.ts';
+import { Namespace, tapMissing } from './support/netns.ts';
 import { Prompt } from './support/prompt.ts';
 import { frameOf } from './support/section-files.ts';
 import { until } from './support/wait.ts';
@@ -89,3 +90,57 @@ function dpdkHasPcap(): boolean {
   const drivers = readdirSync(libraries).flatMap((name) => readdirSync(join(libraries, name)));
   return drivers.some((name) => name.startsWith('librte_net_pcap.so'));
 }
+
+describe.skipIf(tapMissing())('testpmd over net_pcap on interfaces', () => {
+  let space: Namespace;
+  let testpmd: Prompt | undefined;
+  beforeEach(() => {
+    space = new Namespace();
+    space.ip('link', 'add', 'left', 'type', 'veth', 'peer', 'name', 'right');
+    for (const name of ['left', 'right']) space.ip('link', 'set', name, 'up');
+  });
+  afterEach(async () => {
+    await testpmd?.kill();
+    space.close();
+  });
+
+  async function start(within: string[], ...vdevs: string[]): Promise<Prompt> {
+    const devices = vdevs.flatMap((vdev) => ['--vdev', vdev]);
+    const args = ['--no-huge', '--no-telemetry', ...devices, '--', '-i', '--port-topology=loop'];
+    testpmd = new Prompt(args, (words) => ['ip', 'netns', 'exec', space.name, ...within, ...words]);
+    await until('testpmd has started', () => !testpmd?.running || /testpmd> /.test(testpmd.out));
+    return testpmd;
+  }
+
+  it('sends to one and receives from one, byte for byte, VLAN tags included', async () => {
+    const tagged = FRAMES.map((frame, i) => {
+      if (i % 3 !== 0) return frame;
+      const head = [...frame.subarray(0, 12), 0x81, 0x00, 0x20, 0x07];
+      return Uint8Array.from([...head, ...frame.subarray(12, 1400)]);
+    });
+    writeCapture(join(folder, 'in.pcap'), tagged);
+    const [from, to] = [`rx_pcap=${join(folder, 'in.pcap')}`, `tx_pcap=${join(folder, 'out.pcap')}`];
+    const pmd = await start(
+      [],
+      `net_pcap0,${from},tx_iface=left`,
+      `net_pcap1,rx_iface_in=right,${to},phy_mac=1`,
+    );
+    const [mac] = /([0-9a-f]{2}:){5}[0-9a-f]{2}/.exec(space.ip('link', 'show', 'right')) ?? [''];
+    expect((await pmd.say('show port info 1')).toLowerCase()).toContain(mac);
+    await pmd.say('start');
+    const out = () => pmd.say('show port stats 1');
+    for (let text = await out(); !/TX-packets: 500 /.test(text); text = await out())
+      expect(text).toContain('TX-errors: 0');
+    await pmd.say('stop');
+    pmd.write('quit');
+    await until('testpmd ends', () => !pmd.running);
+    expect(readCapture(join(folder, 'out.pcap')).map(String)).toEqual(tagged.map(String));
+  });
+
+  it('refuses without permission, in one line', async () => {
+    const pmd = await start(['setpriv', '--bounding-set', '-net_raw'], 'net_pcap0,iface=left');
+    await until('testpmd ends', () => !pmd.running);
+    expect(pmd.exit).toBe(1);
+    expect(pmd.out.trim().split('\n').at(-1)).toMatch(/left: EPERM: it takes root, or CAP_NET_RAW/);
+  });
+});

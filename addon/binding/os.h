@@ -13,6 +13,7 @@ void Export(Napi::Object exports, const char* name) {
 
 void InitOsMemory(Napi::Object exports);
 void InitOsMmio(Napi::Object exports);
+void InitOsPacket(Napi::Object exports);
 void InitOsPcap(Napi::Object exports);
 void InitOsSocket(Napi::Object exports);
 void InitOsEvent(Napi::Object exports);

@@ -7,6 +7,7 @@ namespace vpci {
 void InitOs(Napi::Env, Napi::Object exports) {
   InitOsMemory(exports);
   InitOsMmio(exports);
+  InitOsPacket(exports);
   InitOsPcap(exports);
   InitOsSocket(exports);
   InitOsEvent(exports);

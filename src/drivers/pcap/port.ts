@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// net_pcap, as in DPDK: receive reads capture files, transmit writes them. A port without files of one
+// net_pcap, as in DPDK: receive reads capture files or interfaces, transmit writes to them. A port without files of one
 // direction has as many queues there, which receive nothing, or take packets and drop them. Files are read
 // from the beginning and written anew at each start of the port.
 import { ETHERNET } from '../../capture/packet.ts';
@@ -7,6 +7,7 @@ import { CaptureFile } from '../../capture/reader.ts';
 import { PmdError } from '../../errors.ts';
 import { BasePort } from '../../ethdev/base-port.ts';
 import { formatDevargs } from '../../ethdev/devargs.ts';
+import { MBUF_F_NEEDS_CSUM } from '../../ethdev/mempool.ts';
 import { ALL_OFFLOADS } from '../../ethdev/offloads.ts';
 import type {
   Port,
@@ -18,6 +19,9 @@ import type {
   QueueSpec,
 } from '../../ethdev/port.ts';
 import { PCAP_KEYS, PCAP_REPEATABLE, type PcapDevargs, parsePcapDevargs } from './devargs.ts';
+import { Gate } from './gate.ts';
+import { InterfaceRxQueue, InterfaceTxQueue } from './interface-queues.ts';
+import { Interfaces } from './interfaces.ts';
 import {
   BYTES,
   COUNTERS,
@@ -44,10 +48,15 @@ class PcapPort extends BasePort implements Port {
   readonly info: PortInfo;
   config: PortConfig = { rxQueues: 1, txQueues: 1 };
   started = false;
-  /** A capture shows large segments as its host's stack has made them; checksums are completed. */
-  readonly txOffloads = ALL_OFFLOADS;
+  /**
+   * A capture shows large segments as its host's stack has made them; an interface takes none. Checksums are
+   * completed.
+   */
+  readonly txOffloads: number;
   protected closed = false;
   readonly #devargs: PcapDevargs;
+  readonly #interfaces: Interfaces;
+  #missedZero = 0;
   readonly #queues: Readonly<Record<Role, Float64Array[]>>;
   readonly #zero: Record<Role, number[][]>;
 
@@ -55,14 +64,19 @@ class PcapPort extends BasePort implements Port {
     super(id);
     this.#devargs = parsePcapDevargs(name, values);
     for (const path of this.#devargs.rx) requireEthernet(path);
-    const rxQueues = this.#devargs.rx.length || this.#devargs.tx.length;
-    const txQueues = this.#devargs.tx.length || this.#devargs.rx.length;
+    this.#interfaces = new Interfaces(this.#devargs);
+    const [rx, tx] = [this.#interfaces.rx, this.#interfaces.tx];
+    this.txOffloads = tx.length > 0 ? MBUF_F_NEEDS_CSUM : ALL_OFFLOADS;
+    const [rxGiven, txGiven] = [this.#devargs.rx.length || rx.length, this.#devargs.tx.length || tx.length];
+    const [rxQueues, txQueues] = [rxGiven || txGiven, txGiven || rxGiven];
     const counters = (length: number) =>
       Array.from({ length }, () => new Float64Array(new SharedArrayBuffer(COUNTERS * 8)));
     this.#queues = { rx: counters(rxQueues), tx: counters(txQueues) };
     this.#zero = { rx: [], tx: [] };
     this.clearStats();
-    this.info = pcapInfo(id, name, values, this.#devargs, { rxQueues, txQueues });
+    const info = pcapInfo(id, name, values, this.#devargs, { rxQueues, txQueues });
+    const { mac } = this.#interfaces;
+    this.info = this.#devargs.phyMac && mac !== null ? { ...info, mac } : info;
   }
 
   configure(config: PortConfig): void {
@@ -75,6 +89,7 @@ class PcapPort extends BasePort implements Port {
     this.requireOpen('start');
     if (this.started) return;
     for (const path of this.#devargs.tx.slice(0, this.config.txQueues)) createCapture(path);
+    this.#interfaces.drain();
     for (const queue of this.#all()) {
       queue[GENERATION]++;
       queue[TAKEN] = 0;
@@ -89,6 +104,8 @@ class PcapPort extends BasePort implements Port {
   close(): void {
     this.closed = true;
     this.#setStarted(false);
+    const gates = this.#all().map(({ buffer }) => new Gate(buffer as SharedArrayBuffer).close());
+    this.#interfaces.close(gates.includes(false));
   }
 
   link(): PortLink {
@@ -103,7 +120,7 @@ class PcapPort extends BasePort implements Port {
       opackets: sum('tx', PACKETS),
       ibytes: sum('rx', BYTES),
       obytes: sum('tx', BYTES),
-      imissed: 0,
+      imissed: this.#interfaces.missed() - this.#missedZero,
       ierrors: sum('rx', ERRORS),
       oerrors: sum('tx', ERRORS),
       rxNombuf: sum('rx', NOMBUF),
@@ -117,7 +134,7 @@ class PcapPort extends BasePort implements Port {
       ['tx_good_packets', stats.opackets],
       ['rx_good_bytes', stats.ibytes],
       ['tx_good_bytes', stats.obytes],
-      ['rx_missed_errors', 0],
+      ['rx_missed_errors', stats.imissed],
       ['rx_errors', stats.ierrors],
       ['tx_errors', stats.oerrors],
       ['rx_mbuf_allocation_errors', stats.rxNombuf],
@@ -134,17 +151,18 @@ class PcapPort extends BasePort implements Port {
   }
 
   clearStats(): void {
+    this.#missedZero = this.#interfaces.missed();
     for (const role of ['rx', 'tx'] as const) this.#zero[role] = this.#queues[role].map((live) => [...live]);
   }
 
   rxQueueSpec(queue: number): QueueSpec {
     this.requireQueue('rx', queue);
-    return this.#spec('rx', queue, this.#devargs.rx[queue]);
+    return this.#spec('rx', queue, this.#devargs.rx[queue], this.#interfaces.rx[queue]);
   }
 
   txQueueSpec(queue: number): QueueSpec {
     this.requireQueue('tx', queue);
-    return this.#spec('tx', queue, this.#devargs.tx[queue]);
+    return this.#spec('tx', queue, this.#devargs.tx[queue], this.#interfaces.tx[queue]);
   }
 
   /** The port has no rings. */
@@ -166,10 +184,11 @@ class PcapPort extends BasePort implements Port {
     return this.#queues[role][queue][at] - this.#zero[role][queue][at];
   }
 
-  #spec(role: Role, queue: number, path = ''): QueueSpec {
+  #spec(role: Role, queue: number, path = '', fd = -1): QueueSpec {
     const data = {
       counters: this.#queues[role][queue].buffer as SharedArrayBuffer,
       path,
+      fd,
       infinite: Number(this.#devargs.infinite),
     };
     return { driver: DRIVER, role, port: this.id, queue, data };
@@ -195,7 +214,7 @@ function pcapInfo(
   id: number,
   name: string,
   values: ReadonlyMap<string, string>,
-  { rx, tx }: PcapDevargs,
+  { rx, tx, rxInterfaces, txInterfaces, both }: PcapDevargs,
   { rxQueues, txQueues }: PortConfig,
 ): PortInfo {
   return {
@@ -217,6 +236,9 @@ function pcapInfo(
     details: {
       ...Object.fromEntries(rx.map((path, queue) => [`RX file ${queue}`, path])),
       ...Object.fromEntries(tx.map((path, queue) => [`TX file ${queue}`, path])),
+      ...Object.fromEntries(rxInterfaces.map((one, queue) => [`RX interface ${queue}`, one.name])),
+      ...Object.fromEntries(txInterfaces.map((one, queue) => [`TX interface ${queue}`, one.name])),
+      ...(both === null ? {} : { Interface: both.name }),
     },
   };
 }
@@ -226,6 +248,12 @@ export const pcapDriver: PortDriver = {
   keys: PCAP_KEYS,
   repeatable: PCAP_REPEATABLE,
   probe: (id, name, values) => new PcapPort(id, name, values),
-  openRxQueue: (spec) => (spec.data.path === '' ? new NoFileRxQueue() : new PcapRxQueue(spec)),
-  openTxQueue: (spec) => (spec.data.path === '' ? new DropTxQueue(spec) : new PcapTxQueue(spec)),
+  openRxQueue(spec) {
+    if (spec.data.fd !== -1) return new InterfaceRxQueue(spec);
+    return spec.data.path === '' ? new NoFileRxQueue() : new PcapRxQueue(spec);
+  },
+  openTxQueue(spec) {
+    if (spec.data.fd !== -1) return new InterfaceTxQueue(spec);
+    return spec.data.path === '' ? new DropTxQueue(spec) : new PcapTxQueue(spec);
+  },
 };

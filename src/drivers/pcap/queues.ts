@@ -7,10 +7,10 @@ import { PCAP_HEADER } from '../../capture/pcap-reader.ts';
 import { PcapWriter } from '../../capture/pcap-writer.ts';
 import { CaptureFile } from '../../capture/reader.ts';
 import { CapturePoint } from '../../ethdev/capture-point.ts';
-import { MBUF_F_NEEDS_CSUM, MBUF_NO_NEXT, type MbufVector, type Mempool } from '../../ethdev/mempool.ts';
+import type { MbufVector, Mempool } from '../../ethdev/mempool.ts';
 import type { QueueSpec, RxInterrupt, RxQueue, TxQueue } from '../../ethdev/port.ts';
-import { internetChecksum } from '../../packet/checksum.ts';
 import { warn } from '../../warnings.ts';
+import { copyPacket } from './copy-packet.ts';
 
 export const PACKETS = 0;
 export const BYTES = 1;
@@ -33,9 +33,11 @@ export interface PcapQueueData {
   readonly counters: SharedArrayBuffer;
   readonly path: string;
   readonly infinite: number;
+  /** Of an interface, in place of a file; -1 for none. */
+  readonly fd: number;
 }
 
-const dataOf = (spec: QueueSpec): PcapQueueData => spec.data as unknown as PcapQueueData;
+export const dataOf = (spec: QueueSpec): PcapQueueData => spec.data as unknown as PcapQueueData;
 
 /** There is nothing to wait for: a file has packets or will never have any. */
 const interrupts = (silent: boolean): RxInterrupt => ({
@@ -54,7 +56,7 @@ export class NoFileRxQueue implements RxQueue {
 }
 
 export class PcapRxQueue implements RxQueue {
-  readonly interrupt = interrupts(false);
+  readonly interrupt: RxInterrupt = interrupts(false);
   readonly #counters: Float64Array;
   readonly #path: string;
   readonly #infinite: boolean;
@@ -77,7 +79,11 @@ export class PcapRxQueue implements RxQueue {
   burst(pkts: MbufVector, wanted: number): number {
     let n = wanted >>> 0 < pkts.capacity ? wanted >>> 0 : pkts.capacity;
     if (n === 0 || this.#counters[STARTED] === 0) return 0;
-    if (this.#generation !== this.#counters[GENERATION]) this.#restart();
+    if (this.#generation !== this.#counters[GENERATION]) {
+      this.#generation = this.#counters[GENERATION];
+      this.#waiting = null;
+      this.restart();
+    }
     if (this.#ended) return 0;
     const { pool } = pkts;
     if (pool.alloc(pkts, n) === 0) {
@@ -86,7 +92,7 @@ export class PcapRxQueue implements RxQueue {
     }
     let filled = 0;
     while (filled < n) {
-      const packet = this.#waiting ?? this.#next();
+      const packet = this.#waiting ?? this.next();
       if (packet === null) break;
       this.#waiting = packet;
       if (!this.#fill(pool, pkts.ids[filled], packet)) {
@@ -110,21 +116,19 @@ export class PcapRxQueue implements RxQueue {
   }
 
   /** The port was started: from the file's beginning, or from where another lcore has come. */
-  #restart(): void {
-    this.#generation = this.#counters[GENERATION];
+  protected restart(): void {
     this.#ended = false;
-    this.#waiting = null;
     this.#guard(() => {
       if (this.#file === null) this.#file = CaptureFile.open(this.#path);
       else this.#file.rewind();
-      for (let i = this.#counters[TAKEN]; i > 0 && this.#next() !== null; i--);
+      for (let i = this.#counters[TAKEN]; i > 0 && this.next() !== null; i--);
     });
   }
 
   /**
    * The next Ethernet packet, null at the end; an infinite file has none only if there is no such packet.
    */
-  #next(): Readonly<CapturedPacket> | null {
+  protected next(): Readonly<CapturedPacket> | null {
     let found: Readonly<CapturedPacket> | undefined;
     this.#guard(() => {
       found = this.#ethernet();
@@ -201,6 +205,8 @@ export function createCapture(path: string): void {
 /** Transmits nowhere: DPDK's net_pcap without a transmit argument drops packets and counts them as sent. */
 export class DropTxQueue implements TxQueue {
   protected readonly counters: Float64Array;
+  /** Valid packets of this burst that have not gone where they go. */
+  protected readonly lost = { packets: 0, bytes: 0 };
   readonly #capture: CapturePoint;
 
   constructor(spec: QueueSpec) {
@@ -223,6 +229,10 @@ export class DropTxQueue implements TxQueue {
       else bytes += pool.pktLen[ids[i]];
     }
     pool.free(pkts, from, to);
+    errors += this.lost.packets;
+    bytes -= this.lost.bytes;
+    this.lost.packets = 0;
+    this.lost.bytes = 0;
     this.counters[PACKETS] += to - from - errors;
     this.counters[BYTES] += bytes;
     this.counters[ERRORS] += errors;
@@ -292,31 +302,8 @@ export class PcapTxQueue extends DropTxQueue {
     const header = this.#header;
     header.originalLength = pool.pktLen[first];
     header.length = Math.min(header.originalLength, MAX_CAPTURED);
-    const start = writer.begin(header);
-    const end = start + header.length;
-    let at = start;
-    for (let mbuf = first; mbuf < pool.count && at < end; mbuf = pool.next[mbuf]) {
-      const from = mbuf * pool.stride + pool.dataOff[mbuf];
-      const part = Math.min(pool.dataLen[mbuf], end - at);
-      writer.bytes.set(pool.bytes.subarray(from, from + part), at);
-      at += part;
-      if (pool.next[mbuf] === MBUF_NO_NEXT) break;
-    }
-    // What the application has left unwritten must not be another packet's bytes.
-    writer.bytes.fill(0, at, end);
-    if ((pool.olFlags[first] & MBUF_F_NEEDS_CSUM) !== 0) complete(writer.bytes, pool, first, start, end);
+    copyPacket(writer.bytes, writer.begin(header), header.length, pool, first);
   }
-}
-
-/** The checksum that its sender left open: a file has nobody behind it who completes it. */
-function complete(bytes: Uint8Array, pool: Mempool, mbuf: number, start: number, end: number): void {
-  const from = start + pool.csumStart[mbuf];
-  const at = from + pool.csumOffset[mbuf];
-  if (at + 2 > end) return;
-  // The field holds the pseudo-header's sum. 0 in a UDP header means none (RFC 768).
-  const sum = internetChecksum(bytes, from, end - from) || 0xffff;
-  bytes[at] = sum >>> 8;
-  bytes[at + 1] = sum;
 }
 
 /** A sink that is not given the first `count` bytes. */
