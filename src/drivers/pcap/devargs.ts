@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Arguments of net_pcap, DPDK's: each rx_pcap=, rx_iface=, tx_pcap= and tx_iface= is one queue, iface= is one of
-// either direction.
+// Arguments of net_pcap, DPDK's: each rx_pcap=, rx_iface=, tx_pcap= and tx_iface= is one queue, iface= is one
+// of either direction.
 import { PmdError } from '../../errors.ts';
 import { integerArg, repeatedArg } from '../../ethdev/devargs.ts';
 
