@@ -169,12 +169,13 @@ export function rxtxConfigText(settings: Settings, ports: readonly Port[], nbCor
     lines.push(`  packet len=${total} - nb packet segments=${settings.txSegments.length}`);
   }
   lines.push(`  nb forwarding cores=${nbCores} - nb forwarding ports=${ports.length}`);
-  for (const port of ports) lines.push(...rxtxPortLines(port));
+  for (const port of ports) lines.push(...rxtxPortLines(port, settings));
   return lines.join('\n');
 }
 
-function rxtxPortLines(port: Port): string[] {
-  const { rxQueues, txQueues } = port.config;
+function rxtxPortLines(port: Port, { soft, rxQueues: wanted, txQueues: wantedTx }: Settings): string[] {
+  const rxQueues = soft.spreadsPort(port, wanted) ? wanted : port.config.rxQueues;
+  const txQueues = soft.spreads ? Math.max(wantedTx, port.config.txQueues) : port.config.txQueues;
   return [
     `  port ${port.id}: RX queue number: ${rxQueues} Tx queue number: ${txQueues}`,
     '    Rx offloads=0x0 Tx offloads=0x0',
