@@ -90,8 +90,10 @@ function commandTable(rows: readonly Command<Session>[], what: string): string[]
 }
 
 function optionTable<T>(rows: readonly OptionRow<T>[]): string[] {
-  const lines = rows.map((row) => `| \`${cell(optionTerm(row))}\` | ${cell(row.help ?? '')} |`);
-  return ['| option | what it does; empty: accepted, means nothing here |', '|---|---|', ...lines, ''];
+  const lines = rows.map(
+    (row) => `| \`${cell(optionTerm(row))}\` | ${cell(row.help ?? `accepted: ${row.why}`)} |`,
+  );
+  return ['| option | what it does; "accepted": nothing, for the reason given |', '|---|---|', ...lines, ''];
 }
 
 const cell = (text: string) => text.replaceAll('|', '\\|');

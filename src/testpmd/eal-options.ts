@@ -11,8 +11,8 @@ import type { EalSettings } from './settings.ts';
 
 type Row = OptionRow<EalSettings>;
 
-const accepted = (names: string, arg?: string): Row[] =>
-  names.split(' ').map((name) => ({ long: [name], arg }));
+const accepted = (why: string, names: string, arg?: string): Row[] =>
+  names.split(' ').map((name) => ({ long: [name], arg, why }));
 
 function allowDevice(eal: EalSettings, value: string, name: string): void {
   const [address = ''] = value.split(',');
@@ -23,6 +23,10 @@ function allowDevice(eal: EalSettings, value: string, name: string): void {
   }
   eal.allowed.push(value);
 }
+
+/** Why options are accepted. */
+const POOLS = 'pools take the memory that they need';
+const NAMED = 'only the devices that are named are opened';
 
 export const ealOptions: readonly Row[] = [
   {
@@ -140,19 +144,21 @@ export const ealOptions: readonly Row[] = [
       eal.showVersion = true;
     },
   },
-  { long: ['memory-channels'], short: 'n', arg: 'N' },
-  { long: ['memory-size'], short: 'm', arg: 'MB' },
-  { long: ['memory-ranks'], short: 'r', arg: 'N' },
-  { long: ['block'], short: 'b', arg: 'BDF' },
-  { long: ['driver-path'], short: 'd', arg: 'PATH' },
-  { long: ['no-auto-probing'], short: 'A' },
-  ...accepted(
-    'no-pci auto-probing in-memory legacy-mem single-file-segments match-allocations no-shconf no-hpet',
-  ),
-  ...accepted('create-uio-dev'),
+  { long: ['memory-channels'], short: 'n', arg: 'N', why: POOLS },
+  { long: ['memory-size'], short: 'm', arg: 'MB', why: POOLS },
+  { long: ['memory-ranks'], short: 'r', arg: 'N', why: POOLS },
+  { long: ['block'], short: 'b', arg: 'BDF', why: NAMED },
+  { long: ['driver-path'], short: 'd', arg: 'PATH', why: 'all drivers are part of the program' },
+  { long: ['no-auto-probing'], short: 'A', why: NAMED },
+  ...accepted(NAMED, 'no-pci auto-probing'),
+  ...accepted(POOLS, 'in-memory legacy-mem single-file-segments match-allocations'),
+  ...accepted('no file is shared with other processes', 'no-shconf'),
+  ...accepted('times are those of the time-stamp counter', 'no-hpet'),
+  ...accepted('vhost-pci-devbind binds drivers', 'create-uio-dev'),
   {
     long: ['proc-type'],
     arg: 'TYPE',
+    why: 'a process is a primary one; secondary is refused',
     apply: (_, value, name) => {
       if (value !== 'secondary') return;
       throw new UsageError(
@@ -160,8 +166,13 @@ export const ealOptions: readonly Row[] = [
       );
     },
   },
-  ...accepted('iova-mode huge-dir base-virtaddr log-level pagesz-mem', 'X'),
-  ...accepted('numa-mem socket-mem numa-limit socket-limit', 'X'),
-  ...accepted('force-max-simd-bitwidth vfio-intr vfio-vf-token mbuf-pool-ops-name', 'X'),
-  ...accepted('huge-unlink huge-worker-stack log-color log-timestamp syslog', '[X]'),
+  ...accepted('no device here reads physical addresses', 'iova-mode', 'X'),
+  ...accepted(POOLS, 'huge-dir base-virtaddr pagesz-mem numa-mem socket-mem numa-limit socket-limit', 'X'),
+  ...accepted('messages have no levels', 'log-level', 'X'),
+  ...accepted('the fastest code that the CPU has is chosen', 'force-max-simd-bitwidth', 'X'),
+  ...accepted('interrupts are MSI-X, or INTx with uio_pci_generic', 'vfio-intr', 'X'),
+  ...accepted('functions are opened without a token', 'vfio-vf-token', 'X'),
+  ...accepted('a pool belongs to one lcore', 'mbuf-pool-ops-name', 'X'),
+  ...accepted(POOLS, 'huge-unlink huge-worker-stack', '[X]'),
+  ...accepted('messages go to stdout and stderr, as they are', 'log-color log-timestamp syslog', '[X]'),
 ];

@@ -25,7 +25,7 @@ import { variationFault } from './fwd/tx-frames.ts';
 import { flowgenFault, txSegmentsFault } from './options.ts';
 import type { Output } from './output.ts';
 import { NOTHING, type PortCounts, portCounts, statsSince, txErrors } from './port-counts.ts';
-import { EMPTY_POLLS, MBUF_HEADROOM, peerMac, poolSize, type Settings } from './settings.ts';
+import { csumPlan, EMPTY_POLLS, MBUF_HEADROOM, peerMac, poolSize, type Settings } from './settings.ts';
 import { assignStreams, type LcoreStreams, makeStreams, type Stream } from './streams.ts';
 import { fwdConfigText, fwdStatsText, type StreamCounts } from './text/fwd-text.ts';
 import { rxtxConfigText } from './text/port-text.ts';
@@ -316,9 +316,8 @@ export class Forwarding {
   }
 
   #csumPlan(txPort: number): CsumPlan {
-    const { csum, gsoPorts, gsoSize } = this.#settings;
-    const plan = csum.get(txPort) ?? { udp: 'sw', tcp: 'sw', macSwap: true };
-    return { ...plan, gso: gsoPorts.has(txPort) ? gsoSize : 0 };
+    const { gsoPorts, gsoSize } = this.#settings;
+    return { ...csumPlan(this.#settings, txPort), gso: gsoPorts.has(txPort) ? gsoSize : 0 };
   }
 
   /** As in testpmd, the streams of a queue that is stopped do not run. */

@@ -14,8 +14,9 @@ export interface OptionRow<Target> {
    * given with "=".
    */
   readonly arg?: string;
-  /** Absent for options that are accepted and ignored. */
+  /** Absent for options that are accepted and ignored; `why` then says why nothing is missed. */
   readonly help?: string;
+  readonly why?: string;
   apply?(target: Target, value: string, name: string): void;
 }
 

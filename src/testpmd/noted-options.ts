@@ -14,6 +14,7 @@ function noted(names: string, why: string, arg?: string, quiet?: RegExp): Row[] 
   return names.split(' ').map((name) => ({
     long: [name],
     arg,
+    why,
     apply: (settings, value) => {
       if (!quiet?.test(value)) settings.notes.push(`--${name} has no effect: ${why}`);
     },
@@ -21,19 +22,14 @@ function noted(names: string, why: string, arg?: string, quiet?: RegExp): Row[] 
 }
 
 export const notedOptions: readonly Row[] = [
-  ...noted('enable-drop-en enable-lro enable-rx-timestamp', NO_OFFLOAD),
+  ...noted('enable-drop-en enable-rx-timestamp', NO_OFFLOAD),
+  ...noted('enable-lro', 'large packets are received where all ports that send them take them'),
   ...noted('rss-level-inner rss-level-outer', NO_OFFLOAD),
-  ...noted('enable-scatter', 'packets of several segments are always received'),
-  ...noted('max-pkt-len max-lro-pkt-size', 'a port receives what its peer sends', 'N'),
-  ...noted(
-    'tx-offloads rx-offloads',
-    'a port has the offloads that show port N tx_offload lists',
-    'MASK',
-    NONE,
-  ),
+  ...noted('max-lro-pkt-size', 'a port receives what its peer sends', 'N'),
   ...noted('hairpinq hairpin-mode', 'these ports have no hairpin queues', 'N', NONE),
   ...noted('rxpkts rxoffs rxhdrs rx-mq-mode', NO_OFFLOAD, 'X', NONE),
   ...noted('multi-rx-mempool rxq-share flow-isolate-all', NO_OFFLOAD, '[X]'),
   ...noted('eth-link-speed vxlan-gpe-port geneve-parsed-port', 'these ports have no such setting', 'N', NONE),
-  ...noted('latencystats bitrate-stats', 'show port stats has the rates', 'N', NONE),
+  ...noted('bitrate-stats', 'show port stats has the rates', 'N'),
+  ...noted('latencystats', 'vhost-pci-pktgen measures latency', 'N'),
 ];

@@ -23,8 +23,8 @@ import { trafficOptions } from './traffic-options.ts';
 
 type Row = OptionRow<Settings>;
 
-const accepted = (names: string, arg?: string): Row[] =>
-  names.split(' ').map((name) => ({ long: [name], arg }));
+const accepted = (why: string, names: string, arg?: string): Row[] =>
+  names.split(' ').map((name) => ({ long: [name], arg, why }));
 
 /** A row that sets a number. */
 function numeric(
@@ -156,7 +156,14 @@ export const testpmdOptions: readonly Row[] = [
     "copy through mbufs even where io and txonly could work in the peer's buffers",
   ),
   flag({ long: ['record-core-cycles'] }, 'recordCycles', true, 'count the CPU cycles per packet'),
-  ...accepted('numa no-numa mlockall no-mlockall no-iova-contig no-rmv-interrupt no-flush-rx'),
+  ...accepted('memory is taken where the lcore runs', 'numa no-numa'),
+  ...accepted(
+    'packet memory is never paged out, other memory never read by a poll loop',
+    'mlockall no-mlockall',
+  ),
+  ...accepted('no device here reads physical addresses', 'no-iova-contig'),
+  ...accepted('removals are always noticed', 'no-rmv-interrupt'),
+  ...accepted('queues are not flushed before forwarding', 'no-flush-rx'),
   flag(
     { long: ['hot-plug'] },
     'hotPlug',
@@ -171,9 +178,19 @@ export const testpmdOptions: readonly Row[] = [
     'count wrong checksums of received packets in mode csum also where the TX port computes them',
   ),
   ...softOptions,
-  ...accepted('disable-crc-strip disable-flow-flush'),
+  ...accepted('frames have no check sequence here', 'disable-crc-strip'),
+  ...accepted('rules end with their port, or by flow flush', 'disable-flow-flush'),
+  ...accepted('packets of several segments are always received', 'enable-scatter'),
   ...accepted(
-    'socket-num mbcache mp-alloc numa-mem port-numa-config ring-numa-config print-event mask-event',
+    'memory is taken where the lcore runs',
+    'socket-num numa-mem port-numa-config ring-numa-config',
+    'X',
+  ),
+  ...accepted('a pool belongs to one lcore and needs no cache', 'mbcache', 'N'),
+  ...accepted('--no-huge chooses the kind of pages', 'mp-alloc', 'X'),
+  ...accepted(
+    'events of links and removals are printed, see --no-lsc-interrupt',
+    'print-event mask-event',
     'X',
   ),
   {
@@ -203,10 +220,41 @@ export const testpmdOptions: readonly Row[] = [
   },
   numeric('num-procs', 'procs', [1, 1], 'number of processes that share the ports: 1'),
   numeric('proc-id', 'procId', [0, 0], 'number of this process: 0'),
+  {
+    long: ['max-pkt-len'],
+    arg: 'N',
+    help: 'sets the MTU of ports to N - 18, Ethernet and check sequence, where the peer does not',
+    apply: (settings, value, name) => {
+      settings.maxPktLen = wholeNumber(name, value, 64, 65535);
+    },
+  },
+  offloads('rx'),
+  offloads('tx'),
   ...trafficOptions,
   ...notedOptions,
-  ...accepted('rxpt rxht rxwt rxfreet txpt txht txwt txfreet txrst', 'N'),
+  ...accepted(
+    'rings here have no such thresholds',
+    'rxpt rxht rxwt rxfreet txpt txht txwt txfreet txrst',
+    'N',
+  ),
 ];
+
+/** Bits that no port can have are refused when ports are configured. */
+function offloads(role: 'rx' | 'tx'): Row {
+  return {
+    long: [`${role}-offloads`],
+    arg: 'MASK',
+    help:
+      role === 'tx'
+        ? 'offloads that ports must have, in hexadecimal; 0x4, 0x8: csum set udp, tcp hw'
+        : 'offloads that ports must have, in hexadecimal',
+    apply: (settings, value, name) => {
+      if (!/^(0x)?[0-9a-f]{1,13}$/i.test(value))
+        throw new UsageError(`option '${name}': '${value}' is not a hexadecimal mask`);
+      settings[`${role}Offloads`] = Number.parseInt(value.replace(/^0x/i, ''), 16);
+    },
+  };
+}
 
 /** The MAC addresses in a file, one on each line. */
 function peersOf(path: string): string[] {

@@ -10,6 +10,7 @@ import { UsageError } from './getopt.ts';
 import type { Output } from './output.ts';
 import type { Settings } from './settings.ts';
 import { linkLine, noLinkLine, portStatsText, type StatsSample } from './text/port-text.ts';
+import { everHas, offloadRefusal } from './text/queue-text.ts';
 
 /** The start waits up to 9 s for links, as testpmd does. */
 const LINK_CHECKS = 90;
@@ -22,6 +23,9 @@ export interface PortsHost {
   readonly forwarding: Forwarding;
   readonly quitting: boolean;
 }
+
+/** Bytes of a frame besides its payload: Ethernet header and check sequence. */
+const MTU_OVERHEAD = 18;
 
 export class Ports {
   readonly #host: PortsHost;
@@ -99,12 +103,31 @@ export class Ports {
     const same = port.config.rxQueues === rxQueues && port.config.txQueues === txQueues;
     if (configure || !same || !this.#configured.has(port)) {
       output.print(`Configuring Port ${port.id} (socket 0)`);
+      if (!this.#configured.has(port)) this.#adapt(port);
       port.configure({ rxQueues, txQueues });
       this.#configured.add(port);
     }
     port.start();
     soft.of(port).started();
     output.print(`Port ${port.id}: ${soft.macOf(port).toUpperCase()}`);
+  }
+
+  /** Applies --rx-offloads, --tx-offloads and --max-pkt-len to a new port. */
+  #adapt(port: Port): void {
+    const { output, settings } = this.#host;
+    for (const role of ['rx', 'tx'] as const) {
+      const wanted = settings[`${role}Offloads`];
+      if (!everHas(port, role, wanted))
+        throw new PmdError('VPCI_ARGUMENT', offloadRefusal(port, role, wanted));
+    }
+    if (settings.maxPktLen === null) return;
+    const mtu = settings.maxPktLen - MTU_OVERHEAD;
+    try {
+      if (!port.setMtu) throw new RangeError(`the MTU of a ${port.info.driver} port is set by its peer`);
+      port.setMtu(mtu);
+    } catch (error) {
+      output.complain(`Note: --max-pkt-len has no effect on port ${port.id}: ${(error as Error).message}`);
+    }
   }
 
   async stop(ports: readonly Port[], checkLinks: boolean): Promise<void> {

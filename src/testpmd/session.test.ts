@@ -48,6 +48,20 @@ async function open(settings: Partial<Settings> = {}, cpus = [cpu]): Promise<voi
   await session.init(['net_null0', 'net_null1']);
 }
 
+describe('options about ports', () => {
+  it('set the MTU, and ask for offloads that ports may have', async () => {
+    await open({ maxPktLen: 1418, txOffloads: 0xc, rxOffloads: 0x2000 });
+    expect(ports().map(({ info }) => info.mtu)).toEqual([1400, 1400]);
+    expect(complained.filter((line) => line.includes('--max-pkt-len'))).toEqual([]);
+  });
+
+  it('are refused in the words of rte_eth_dev_configure() where no port can have the offload', async () => {
+    await expect(open({ rxOffloads: 0x80 })).rejects.toThrow(
+      "requested Rx offloads 0x80 doesn't match Rx offloads capabilities",
+    );
+  });
+});
+
 describe('events', () => {
   it('of a link are reported', async () => {
     await open();

@@ -90,6 +90,11 @@ export interface Settings {
   rxQueues: number;
   txQueues: number;
   rxDescriptors: number;
+  /** Masks of rte_ethdev.h: offloads that all ports must have. */
+  rxOffloads: number;
+  txOffloads: number;
+  /** Longest frame with its check sequence; null: as ports have it. */
+  maxPktLen: number | null;
   txDescriptors: number;
   /** Size of an mbuf in bytes, including headroom. */
   mbufSize: number;
@@ -174,6 +179,9 @@ export function defaultSettings(): Settings {
     rxQueues: 1,
     txQueues: 1,
     rxDescriptors: 0,
+    rxOffloads: 0,
+    txOffloads: 0,
+    maxPktLen: null,
     txDescriptors: 0,
     mbufSize: 2176,
     mbufs: 0,
@@ -210,4 +218,19 @@ export function poolSize(settings: Settings): number {
 
 export function peerMac(settings: Settings, port: number): string {
   return settings.ethPeers.get(port) ?? `02:00:00:00:00:${port.toString(16).padStart(2, '0').toUpperCase()}`;
+}
+
+/** Bits of --tx-offloads. */
+const TX_UDP_CKSUM = 0x4;
+const TX_TCP_CKSUM = 0x8;
+
+/** How mode csum computes the checksums of what a port sends. */
+export function csumPlan({ csum, txOffloads }: Settings, port: number): CsumPlan {
+  return (
+    csum.get(port) ?? {
+      udp: (txOffloads & TX_UDP_CKSUM) !== 0 ? 'hw' : 'sw',
+      tcp: (txOffloads & TX_TCP_CKSUM) !== 0 ? 'hw' : 'sw',
+      macSwap: true,
+    }
+  );
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The commands start, stop, quit, help and load.
 import type { Session } from '../session.ts';
-import { type Command, usage } from './grammar.ts';
+import { type Command, helpOf, usage } from './grammar.ts';
 
 const section = 'control';
 
@@ -88,7 +88,7 @@ function help(
       const title = SECTIONS[heading]?.replace(/\.$/, ':') ?? '';
       lines.push(`\n${title}\n${'-'.repeat(title.length)}`);
     }
-    lines.push(`\n${usage(command)}\n    ${command.help}`);
+    lines.push(`\n${usage(command)}\n    ${helpOf(command)}`);
   }
   session.output.print(`${lines.join('\n')}\n`);
 }

@@ -3,6 +3,7 @@
 import type { Port } from '../../ethdev/port.ts';
 import type { CsumPlan } from '../fwd/engine.ts';
 import type { Session } from '../session.ts';
+import { csumPlan } from '../settings.ts';
 import { offloadsOf } from '../text/queue-text.ts';
 import type { Command } from './grammar.ts';
 import { portsNamed } from './ports-named.ts';
@@ -50,8 +51,7 @@ export function stoppedPort(session: Session, id: string): Port | null {
   return port.started ? null : port;
 }
 
-export const planOf = ({ settings }: Session, port: Port): CsumPlan =>
-  settings.csum.get(port.id) ?? { udp: 'sw', tcp: 'sw', macSwap: true };
+export const planOf = ({ settings }: Session, port: Port): CsumPlan => csumPlan(settings, port.id);
 
 function setLayer(session: Session, { layer, by, id }: Args): void {
   const port = stoppedPort(session, id);

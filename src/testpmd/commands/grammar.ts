@@ -152,7 +152,7 @@ export function complete<C>(commands: readonly Command<C>[], line: string): Comp
 export function choices<C>(commands: readonly Command<C>[], line: string): string[] {
   const { last, next } = continuations(commands, line);
   const listed = next.flatMap(({ command, token }) => {
-    const what = (type: string) => `[${type}]: ${usage(command)}: ${command.help}`;
+    const what = (type: string) => `[${type}]: ${usage(command)}: ${helpOf(command)}`;
     const type = (token?.words.length ?? 0) > 1 ? 'Mul-choice STRING' : 'Fixed STRING';
     const words = wordsOf(token).filter((word) => word.startsWith(last));
     const kind = token?.kind && last === '' ? [what(token.kind.type)] : [];
@@ -196,6 +196,11 @@ function whatFits(words: readonly string[], last: string): string {
   let end = last.length;
   while (end < first.length && others.every((word) => word[end] === first[end])) end++;
   return first.slice(last.length, end);
+}
+
+/** The help of a command; of one that is refused, with that. */
+export function helpOf<C>({ help, refused }: Command<C>): string {
+  return refused ? `${help} Not supported by these ports.` : help;
 }
 
 /** The usage line of a command: `show port (info|stats) (port_id|all)`. */

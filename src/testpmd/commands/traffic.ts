@@ -56,9 +56,10 @@ async function setTxsplit(session: Session, { mode }: Args): Promise<void> {
 }
 
 async function setTxtimes(session: Session, { times }: Args): Promise<void> {
-  const [interBurst = 0, intraBurst = 0, ...more] = times.split(',').map(Number);
+  const [interBurst = 0, intraBurst, ...more] = times.split(',').map(Number);
   if (more.length > 0) session.output.complain(`Number of tx times = ${more.length + 2} > 2 (maximum items)`);
-  else if (times.includes(',')) await change(session, { interBurst, intraBurst });
+  else if (intraBurst === undefined) session.output.complain('Number of tx times = 1 < 2');
+  else await change(session, { interBurst, intraBurst });
 }
 
 async function setTxonlyFlows(session: Session, { n }: Args): Promise<void> {

@@ -173,12 +173,13 @@ export function rxtxConfigText(settings: Settings, ports: readonly Port[], nbCor
   return lines.join('\n');
 }
 
-function rxtxPortLines(port: Port, { soft, rxQueues: wanted, txQueues: wantedTx }: Settings): string[] {
+function rxtxPortLines(port: Port, settings: Settings): string[] {
+  const { soft, rxQueues: wanted, txQueues: wantedTx } = settings;
   const rxQueues = soft.spreadsPort(port, wanted) ? wanted : port.config.rxQueues;
   const txQueues = soft.spreads ? Math.max(wantedTx, port.config.txQueues) : port.config.txQueues;
   return [
     `  port ${port.id}: RX queue number: ${rxQueues} Tx queue number: ${txQueues}`,
-    '    Rx offloads=0x0 Tx offloads=0x0',
+    `    Rx offloads=0x${settings.rxOffloads.toString(16)} Tx offloads=0x${settings.txOffloads.toString(16)}`,
     '    RX queue: 0',
     `      RX desc=${port.descriptors('rx', 0)} - RX free threshold=0`,
     '      RX threshold registers: pthresh=0 hthresh=0  wthresh=0',

@@ -63,6 +63,13 @@ export function offloadsOf(port: Port, role: 'rx' | 'tx'): Offload[] {
   return names.map((name) => ({ name, bit: TX_BITS[name] }));
 }
 
+/** Whether a port may have these offloads: what it sends by depends on its peer, which may come later. */
+export function everHas(port: Port, role: 'rx' | 'tx', mask: number): boolean {
+  const bits = role === 'tx' ? Object.values(TX_BITS) : offloadsOf(port, role).map(({ bit }) => bit);
+  const has = bits.reduce((all, bit) => all | bit, 0);
+  return mask < 2 ** 32 && (mask & ~has) === 0;
+}
+
 const maskOf = (offloads: readonly Offload[]) => offloads.reduce((mask, { bit }) => mask | bit, 0);
 
 /** `show port N rx_offload capabilities`. */
