@@ -652,7 +652,7 @@ export interface Native {
   rxRelease(queue: QueueHandle, n: number): number;
   /** HOT. Moves up to `n` packets from ring to ring; -1 if the next one needs rxBurst and txBurst. */
   relayBurst(rx: QueueHandle, tx: QueueHandle, n: number): number;
-  /** HOT. relayBurst of packets that leave with other addresses: the first three little-endian words of a frame. */
+  /** HOT. relayBurst of packets that leave with other addresses: a frame's first three words. */
   relayMacBurst(rx: QueueHandle, tx: QueueHandle, n: number, w0: number, w1: number, w2: number): number;
   /**
    * HOT, benchmarks only: returns up to `n` available descriptors untouched (used length `length`); returns

@@ -91,7 +91,7 @@ export const trafficOptions: readonly Row[] = [
     'noisy-tx-sw-buffer-flushtime',
     'flushTime',
     MAX_INT,
-    'milliseconds after which they are sent at the latest (default: 0, never)',
+    'milliseconds until they are sent anyway (default: 0, never)',
   ),
   noisy('noisy-lkup-memory', 'memory', MAX_LOOKUP_MB, 'megabytes that noisy looks up (default: 0)'),
   noisy('noisy-lkup-num-writes', 'writes', 65535, 'writes to them for each packet (default: 0)'),

@@ -65,22 +65,22 @@ export const MIRRORED = [
   {
     file: 'addon/ring/packed_ring.h',
     name: 'Publish',
-    order: ['ShowParts(', 'ShowOne(', 'q_.NotifyPeer('],
+    order: ['ShowSingles(', 'ShowPackets(', 'q_.NotifyPeer('],
   },
   {
     file: 'addon/ring/packed_ring.h',
-    name: 'ShowOne',
-    order: ['Note(', 'StoreTail('],
+    name: 'ShowSingles',
+    order: [
+      'StoreRelease(&q_.position->places',
+      'StoreRelease(tail, tail_[i]',
+      'Note(',
+      'StoreRelease(tail, tail_[i++]',
+    ],
   },
   {
     file: 'addon/ring/packed_ring.h',
-    name: 'ShowParts',
-    order: ['Note(', 'StoreTail(i)', 'StoreTail(first)'],
-  },
-  {
-    file: 'addon/ring/packed_ring.h',
-    name: 'StoreTail',
-    order: ['StoreRelease('],
+    name: 'ShowPackets',
+    order: ['Note(', 'last-- > i', 'StoreRelease(PackedTail('],
   },
   {
     file: 'addon/ring/device_queue.cc',

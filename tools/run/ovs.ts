@@ -22,9 +22,9 @@ const PROGRAMS = ['ovsdb-tool', 'ovsdb-server', 'ovs-vsctl', 'ovs-ofctl', 'ovs-a
 const BRIDGE = 'br0';
 const MEMORY_MIB = 256;
 /**
- * So many have a pool of packets each (some 60 MiB) instead of a common one of 256 Ki packets, which takes all
- * free hugepages while it is made: then a guest that connects at that moment is refused. So two switches can
- * be compared.
+ * So many have a pool of packets each (some 60 MiB) instead of a common one of 256 Ki packets, which takes
+ * all free hugepages while it is made: then a guest that connects at that moment is refused. So two switches
+ * can be compared.
  */
 const FEW_PORTS = 2;
 const START_MS = 30_000;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // net_pcap, as in DPDK: receive reads capture files or interfaces, transmit writes to them. A port with
-// neither in one direction has as many queues there, which receive nothing, or take packets and drop them. Files are
-// read from the beginning and written anew at each start of the port.
+// neither in one direction has as many queues there, which receive nothing, or take packets and drop them.
+// Files are read from the beginning and written anew at each start of the port.
 import { ETHERNET } from '../../capture/packet.ts';
 import { CaptureFile } from '../../capture/reader.ts';
 import { PmdError } from '../../errors.ts';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `set record-burst-stats`: queues that count their bursts by size. Only the queues of such a run are wrapped,
-// so that no other counts.
+// `set record-burst-stats`: queues that count their bursts by size. Only the queues of such a run are
+// wrapped, so that no other counts.
 import type { MbufVector } from '../../ethdev/mempool.ts';
 import type { RxQueue, TxQueue } from '../../ethdev/port.ts';
 import { MAX_BURST } from '../settings.ts';

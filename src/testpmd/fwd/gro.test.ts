@@ -18,7 +18,7 @@ interface Tcp {
   readonly version?: 4 | 6;
 }
 
-/** A TCP packet with right checksums and an option; IPv4 ones may not be fragmented unless they have an id. */
+/** A TCP packet with right checksums and an option; of IPv4, not to be fragmented unless it has an id. */
 function tcp({ sequence, payload, port = 1, flags = 0x10, id, padding = 0, version = 4 }: Tcp): Buffer {
   const l4 = Buffer.alloc(24 + payload.length);
   l4.writeUInt16BE(port, 0);

@@ -138,7 +138,7 @@ export class Gro {
     return length > 0 && payload + length <= this.#start + dataLen[id];
   }
 
-  /** Appends the packet at hand to the last that waits of its flow, if it follows it; false if it does not. */
+  /** Appends the packet at hand to the last that waits of its flow; false if it does not follow it. */
   #merge(id: number, hash: number): boolean {
     let at = this.#held - 1;
     // The newest of the connection alone, so that the packet passes none.

@@ -3,7 +3,7 @@
 
 /** What a noisy neighbour does to each packet before it passes it on. */
 export interface NoisyPlan {
-  /** Packets that wait before the first is sent; 0: none wait. A power of two, of which one place is unused. */
+  /** Packets that wait before the first is sent; 0: none. A power of two, of which one place is unused. */
   bufferSize: number;
   /** Milliseconds after which waiting packets are sent although none arrives; 0: never. */
   flushTime: number;

@@ -10,7 +10,7 @@ import type { RunPlan } from './engine.ts';
 import type { TrafficPlan } from './traffic.ts';
 
 const SOURCE_PORT = ETHER.HEADER + IPV4.HEADER + UDP.SOURCE_PORT;
-/** The first of the ports of several flows, in the ephemeral range (RFC 6335); the lower byte is the lcore's. */
+/** First of the ports of several flows, which are ephemeral (RFC 6335); the lower byte is the lcore's. */
 const FIRST_FLOW = 0xc0;
 /** testpmd's mark, behind the headers: signature, packet of the burst, queue, nanoseconds. */
 const MARK = { SIGNATURE: 0, PACKET: 4, QUEUE: 6, TIME: 8, LENGTH: 16 } as const;
@@ -42,7 +42,7 @@ export interface Frames {
 export const varies = (traffic: TrafficPlan): boolean =>
   traffic.split === 'rand' || traffic.multiFlow || traffic.interBurst > 0;
 
-/** Why the first segment, or the packet, is too short for what varies, in testpmd's words; null if it is not. */
+/** Why the first segment, or the packet, is too short for what varies, in testpmd's words; null if not. */
 export function variationFault(traffic: TrafficPlan, lengths: readonly number[]): string | null {
   const [first = 0] = lengths;
   const total = lengths.reduce((sum, length) => sum + length, 0);
