@@ -75,7 +75,7 @@ class Shell {
   }
 }
 
-/** A call of DTS's API: the lines that it sends, each with what it looks for in the answer; null: no error. */
+/** A call of DTS's API: the lines that it sends, each with what is wanted of the answer; null: no error. */
 type Call = readonly [name: string, ...lines: (readonly [command: string, wanted: string | RegExp | null])[]];
 
 const modes = (wanted: RegExp | string, ...names: string[]): Call[] =>
