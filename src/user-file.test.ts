@@ -40,7 +40,7 @@ describe('a file that is read', () => {
     );
     expect(failure(() => readText('/dev/zero'))).toMatch(/\/dev\/zero: it is a device, not a file$/);
     expect(failure(() => readText(at('socket')))).toMatch(/it is a socket, not a file$/);
-    expect(failure(() => readText(folder))).toMatch(/it is a folder, not a file$/);
+    expect(failure(() => readText(folder))).toMatch(/it is a directory, not a file$/);
     expect(failure(() => readText(at('none')))).toMatch(/^ENOENT Failed to read \.\/none: ENOENT/);
   });
 });

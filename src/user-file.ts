@@ -17,7 +17,7 @@ import { failedTo } from './errors.ts';
 
 /** "a FIFO", of what is no file. */
 export function kindOf(status: Stats): string {
-  if (status.isDirectory()) return 'a folder';
+  if (status.isDirectory()) return 'a directory';
   if (status.isFIFO()) return 'a FIFO';
   return status.isSocket() ? 'a socket' : 'a device';
 }

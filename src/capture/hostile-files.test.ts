@@ -78,7 +78,7 @@ describe('a hostile file', () => {
     expect(readAll('/nowhere/a.pcap').error?.message).toBe(
       'Failed to open /nowhere/a.pcap: ENOENT: no such file or directory',
     );
-    expect(readAll('/tmp').error?.message).toBe('Failed to open /tmp: it is a folder, not a file');
+    expect(readAll('/tmp').error?.message).toBe('Failed to open /tmp: it is a directory, not a file');
   });
 
   test.prop([fc.constantFrom('pcap', 'pcapng'), fc.nat(400)])(

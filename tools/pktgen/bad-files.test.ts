@@ -22,8 +22,8 @@ it.each([
   ['--capture', 'FIFO', 'a FIFO'],
   ['--replay', '/dev/zero', 'a device'],
   ['--streams', '/dev/zero', 'a device'],
-  ['--replay', '/tmp', 'a folder'],
-  ['--json', '/tmp', 'a folder'],
+  ['--replay', '/tmp', 'a directory'],
+  ['--json', '/tmp', 'a directory'],
 ])('%s %s is refused in one line', (option, name, kind) => {
   const fifo = join(folder, 'fifo');
   spawnSync('mkfifo', [fifo]);

@@ -70,7 +70,7 @@ describe('devargs of net_ivshmem', () => {
     [{ own: 'a', peer: 'symbolic' }, /are the same memory/],
     [{ own: 'a', peer: 'hard' }, /are the same memory/],
     [{ own: 'a', peer: 'b', side: '1' }, /side= is for halves of one memory/],
-    [{ own: 'a', peer: 'folder' }, /folder: it is a folder, not a file/],
+    [{ own: 'a', peer: 'folder' }, /folder: it is a directory, not a file/],
     [{ own: 'fifo', peer: 'b' }, /fifo: it is a FIFO, not a file/],
     [{ own: 'a', peer: 'fifo' }, /fifo: it is a FIFO, not a file/],
     [{ own: 'a', peer: '/dev/null' }, /\/dev\/null: it is a device, not a file/],
