@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Flow rules over received packets: which bytes a packet must have, and what happens to it then.
 import { readUint16BE } from '../packet/bytes.ts';
-import { ETHER, IPV4, ipv4HeaderLength } from '../packet/headers.ts';
+import { ETHER, IPV4, IPV6, ipv4HeaderLength } from '../packet/headers.ts';
 
-const IPV6_HEADER = 40;
-const IPV6_NEXT_HEADER = 6;
 /** Rows of a rule's counters: queues count apart, since lcores share them. */
 const COUNTER_ROWS = 256;
 
@@ -98,13 +96,13 @@ export class RuleMatcher {
     const l3 = at + 2;
     const type = readUint16BE(bytes, at);
     if (type !== (ip.version === 4 ? ETHER.TYPE_IPV4 : ETHER.TYPE_IPV6)) return false;
-    const length = ip.version === 4 ? ipv4HeaderLength(bytes, l3, end) : IPV6_HEADER;
+    const length = ip.version === 4 ? ipv4HeaderLength(bytes, l3, end) : IPV6.HEADER;
     if (length === 0 || l3 + length > end || !allMatch(ip.matches, bytes, l3, end)) return false;
     const { l4 } = this.#pattern;
     if (l4 === null) return true;
     // The later fragments of a datagram have no ports.
     if (ip.version === 4 && (readUint16BE(bytes, l3 + IPV4.FRAGMENT) & 0x1fff) !== 0) return false;
-    const protocol = bytes[l3 + (ip.version === 4 ? IPV4.PROTOCOL : IPV6_NEXT_HEADER)];
+    const protocol = bytes[l3 + (ip.version === 4 ? IPV4.PROTOCOL : IPV6.NEXT_HEADER)];
     return (
       protocol === l4.protocol &&
       l3 + length + l4.length <= end &&

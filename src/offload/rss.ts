@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Which queue a received packet belongs to, by a hash over its addresses and ports: the packets of one flow
 // stay on one queue. The fragments of a datagram are hashed without ports, as all but the first have none.
-import { ETHER, IPV4, ipv4HeaderLength, isFragment } from '../packet/headers.ts';
+import { ETHER, IPV4, IPV6, ipv4HeaderLength, isFragment } from '../packet/headers.ts';
 import type { RssPlan } from './plan.ts';
 import { toeplitzPart, toeplitzTable } from './toeplitz.ts';
 
@@ -24,9 +24,6 @@ export const RSS_TYPES = {
 /** From a bit of IPv4 to the same of IPv6. */
 const IPV6_SHIFT = 6;
 const WITH_PORTS = RSS_TYPES['ipv4-tcp'] | RSS_TYPES['ipv4-udp'] | RSS_TYPES['ipv4-sctp'];
-const IPV6_HEADER = 40;
-const IPV6_NEXT_HEADER = 6;
-const IPV6_ADDRESSES = 8;
 const PROTOCOL_SCTP = 132;
 const PROTOCOL_FRAGMENT = 44;
 
@@ -74,11 +71,11 @@ export class RssHash {
   }
 
   #ipv6(bytes: Uint8Array, ip: number, end: number): number {
-    const l4 = ip + IPV6_HEADER;
+    const l4 = ip + IPV6.HEADER;
     if (l4 > end || bytes[ip] >>> 4 !== 6) return 0;
-    const next = bytes[ip + IPV6_NEXT_HEADER];
+    const next = bytes[ip + IPV6.NEXT_HEADER];
     const kind = next === PROTOCOL_FRAGMENT ? RSS_TYPES['ipv4-frag'] : transportKind(next, l4 + 4 <= end);
-    return this.#pair(bytes, ip + IPV6_ADDRESSES, 32, l4, kind, IPV6_SHIFT);
+    return this.#pair(bytes, ip + IPV6.SOURCE, 32, l4, kind, IPV6_SHIFT);
   }
 
   /** With the ports where the kind, one of IPv4, has them and is hashed; else by addresses, if IP is. */

@@ -71,6 +71,18 @@ export const IPV4 = {
   PROTOCOL_UDP: 17,
 } as const;
 
+/** RFC 8200, 3: offsets from the IPv6 header. */
+export const IPV6 = {
+  /** Offset of the next header's protocol, 1 byte. */
+  NEXT_HEADER: 6,
+  /** Offset of the source address, 16 bytes. */
+  SOURCE: 8,
+  /** Offset of the destination address, 16 bytes. */
+  DESTINATION: 24,
+  /** Length of the header. */
+  HEADER: 40,
+} as const;
+
 /** RFC 792: offsets from the ICMP header. */
 export const ICMP = {
   /** Offset of the type, 1 byte. */

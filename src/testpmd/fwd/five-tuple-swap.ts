@@ -3,13 +3,10 @@
 // The sums that their checksums cover stay the same.
 import type { Mempool } from '../../ethdev/mempool.ts';
 import { readUint16BE, swapBytes } from '../../packet/bytes.ts';
-import { ETHER, IPV4, ipv4HeaderLength, isFragment, networkHeader } from '../../packet/headers.ts';
+import { ETHER, IPV4, IPV6, ipv4HeaderLength, isFragment, networkHeader } from '../../packet/headers.ts';
 import type { FwdEngine } from './engine.ts';
 import { swapMacs } from './macswap.ts';
 import { streamReceive, streamTransmit } from './stream.ts';
-
-/** RFC 8200, 3: offsets from the header. */
-const IPV6 = { NEXT_HEADER: 6, SOURCE: 8, DESTINATION: 24, HEADER: 40 } as const;
 
 export const fiveTupleSwap: FwdEngine = {
   name: '5tswap',
