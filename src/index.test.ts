@@ -11,7 +11,7 @@ import { native } from './native.ts';
 // biome-ignore lint/suspicious/noExplicitAny: what plain JavaScript may pass
 type Any = any;
 const { openPort, probePort, launch, Mempool, parseLcores, parseCoremask, exitProcess } = api as Any;
-const { udpFrameHeaders, macBytes, ipv4Number, ipv4Text } = api as Any;
+const { pdumpInit, udpFrameHeaders, macBytes, ipv4Number, ipv4Text } = api as Any;
 const FLOW = {
   ...{ sourceMac: '02:00:00:00:00:01', destinationMac: '02:00:00:00:00:02' },
   ...{ sourceIp: '10.0.0.1', destinationIp: '10.0.0.2', sourcePort: 5000, destinationPort: 7 },
@@ -48,6 +48,12 @@ const CASES: Readonly<Record<string, readonly (readonly [string, () => unknown, 
     ['"2" queues', () => openPort('net_null0', { rxQueues: '2' }), "not '2'"],
     ['too many queues', () => openPort('net_null0', { rxQueues: 17 }), '17 RX queues requested'],
     ['an unknown driver', () => openPort('net_foo0'), "no driver 'net_foo'"],
+  ],
+  pdumpInit: [
+    ['a name', () => pdumpInit('rte'), "options must be an object, not 'rte'"],
+    ['an unknown key', () => pdumpInit({ prefix: 'a' }), "options has no 'prefix'; it takes filePrefix"],
+    ['a number', () => pdumpInit({ filePrefix: 7 }), 'filePrefix must be the name of a folder, not 7'],
+    ['a path', () => pdumpInit({ filePrefix: '../a' }), "not '../a'"],
   ],
   probePort: [
     ['an array', () => probePort([]), 'device must be'],

@@ -67,3 +67,4 @@ export {
 } from './packet/headers.ts';
 export { ipv4Number, ipv4Text } from './packet/ipv4.ts';
 export { macBytes } from './packet/mac.ts';
+export { type Pdump, type PdumpOptions, pdumpInit } from './pdump/pdump.ts';

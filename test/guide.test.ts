@@ -145,6 +145,27 @@ describe.skipIf(fewCpus)("the guide's commands", () => {
     expect(await shell.interrupt(application)).toBe(0);
   });
 
+  const [captured = '', dumpcap = ''] = linesOf(
+    'npx tsx tools/examples/responder.ts net_null0 --file-prefix example',
+    'node dist/tools/dumpcap/main.js --file-prefix example -i net_null0 -c 1000 -w /tmp/example.pcapng',
+  );
+  it('capture an application', async () => {
+    process.env.RUNTIME_DIRECTORY = shell.folder;
+    try {
+      const application = shell.type(captured);
+      await shell.prints(application, /received [1-9]/);
+      const capture = shell.type(dumpcap);
+      await once(capture.child, 'close');
+      expect([capture.child.exitCode, capture.output]).toEqual([
+        0,
+        expect.stringContaining('Packets captured: 1000'),
+      ]);
+      expect(await shell.interrupt(application)).toBe(0);
+    } finally {
+      delete process.env.RUNTIME_DIRECTORY;
+    }
+  });
+
   const [ps = ''] = linesOf('ps -eLo psr,pcpu,comm --sort=-pcpu | head');
   it.skipIf(programMissing('ps', 'procps', 'a command of the guide'))(
     'show which thread polls where',

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Receive queues with software offloads. They exist only in runs that have some, so that no other looks at
 // the settings. Packets go through mbufs: relays and the peers' buffers are not offered.
+import { MbufRing } from '../ethdev/mbuf-ring.ts';
 import type { MbufVector, Mempool } from '../ethdev/mempool.ts';
 import type { RxInterrupt, RxQueue } from '../ethdev/port.ts';
 import { Classifier, DROP } from './classifier.ts';
@@ -38,38 +39,6 @@ export class FilteredRxQueue implements RxQueue {
   }
 }
 
-/** Packets of one software queue that wait to be received: a ring of mbufs. */
-class Waiting {
-  readonly ids: Uint32Array;
-  readonly #mask: number;
-  #head = 0;
-  #tail = 0;
-
-  constructor(capacity: number) {
-    this.ids = new Uint32Array(capacity);
-    this.#mask = capacity - 1;
-  }
-
-  get length(): number {
-    return (this.#tail - this.#head) >>> 0;
-  }
-
-  get room(): number {
-    return this.ids.length - this.length;
-  }
-
-  push(id: number): void {
-    this.ids[this.#tail & this.#mask] = id;
-    this.#tail = (this.#tail + 1) >>> 0;
-  }
-
-  shift(): number {
-    const id = this.ids[this.#head & this.#mask];
-    this.#head = (this.#head + 1) >>> 0;
-    return id;
-  }
-}
-
 /**
  * The queues of the device of one port, spread over software queues; all of them belong to one thread. The
  * device is asked only while every software queue has room for a burst: what does not fit waits there.
@@ -77,7 +46,8 @@ class Waiting {
 export class RxSpreader {
   readonly #sources: readonly RxQueue[];
   readonly #classifiers: readonly Classifier[];
-  readonly #waiting: readonly Waiting[];
+  /** Packets of each software queue that wait to be received. */
+  readonly #waiting: readonly MbufRing[];
   readonly #pkts: MbufVector;
   readonly #plan: RxPlan;
   #next = 0;
@@ -89,7 +59,7 @@ export class RxSpreader {
     this.#classifiers = sources.map((_, queue) => new Classifier(plan, queue));
     this.#pkts = pool.vector(burst);
     const capacity = 2 ** Math.ceil(Math.log2(2 * burst));
-    this.#waiting = Array.from({ length: plan.queues }, () => new Waiting(capacity));
+    this.#waiting = Array.from({ length: plan.queues }, () => new MbufRing(capacity));
   }
 
   /** Software queue `queue`. */

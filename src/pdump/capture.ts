@@ -11,6 +11,11 @@ const RETRY_MS = 5;
 /** A thread that was ended in the middle of a copy never leaves: its memory stays. */
 const RETRIES = 2000;
 
+const PAGE = 4096;
+/** Bytes of a ring whose pages are made at once, and how often that is done before other work has its turn. */
+const CHUNK = 1 << 16;
+const CHUNKS = 16;
+
 const NONE: CaptureQueueCounts = { accepted: 0, filtered: 0, dropped: 0 };
 
 const sum = (a: CaptureQueueCounts, b: CaptureQueueCounts): CaptureQueueCounts => ({
@@ -39,7 +44,10 @@ export class Capture {
   readonly rings: readonly Ring[];
   readonly bytes: number;
   readonly #mapping: MappingHandle;
+  readonly #ringBytes: number;
   #mapped = true;
+  /** Chunks of all rings whose pages are made. */
+  #made = 0;
   /** Points that have not ended, and what those that have ended counted. */
   #running: number[] = [];
   #counted = NONE;
@@ -51,10 +59,9 @@ export class Capture {
     this.name = port.info.name;
     this.rings = rings;
     this.bytes = rings.length * (RING_DATA + ringBytes);
+    this.#ringBytes = ringBytes;
     this.#mapping = native.mapFd(fd, 0, this.bytes, true);
     try {
-      // Every page now, or poll loops would wait for them one by one.
-      new Uint8Array(native.mappingBuffer(this.#mapping)).fill(0);
       for (const { role, queue, offset } of rings) {
         const point = capturePointOf({ port: port.id, role, queue });
         native.captureBegin(point, { ...options, mapping: this.#mapping, offset, bytes: ringBytes });
@@ -64,6 +71,25 @@ export class Capture {
       this.abandon();
       throw error;
     }
+    this.#makePages();
+  }
+
+  /**
+   * Makes the pages of the rings, the first of each ring first, ahead of the poll loops: they would wait for
+   * them one by one. A loop that is faster does, and loses time, no packet. There may be half a gigabyte, so
+   * other work of this thread has its turn in between.
+   */
+  #makePages(): void {
+    if (!this.#mapped) return;
+    const bytes = new Uint8Array(native.mappingBuffer(this.#mapping));
+    const chunks = this.rings.length * Math.ceil((RING_DATA + this.#ringBytes) / CHUNK);
+    const end = Math.min(chunks, this.#made + CHUNKS);
+    for (; this.#made < end; this.#made++) {
+      const { offset } = this.rings[this.#made % this.rings.length] as Ring;
+      const at = Math.floor(this.#made / this.rings.length) * CHUNK;
+      touch(bytes, offset + at, offset + Math.min(at + CHUNK, RING_DATA + this.#ringBytes));
+    }
+    if (end < chunks) setImmediate(() => this.#makePages()).unref();
   }
 
   counts(): CaptureQueueCounts {
@@ -87,4 +113,11 @@ export class Capture {
   abandon(tries = RETRIES): void {
     if (!this.end() && tries > 0) setTimeout(() => this.abandon(tries - 1), RETRY_MS).unref();
   }
+}
+
+/** Has the kernel make the pages of `bytes[from..to)`. They are read only: packets may be there already. */
+function touch(bytes: Uint8Array, from: number, to: number): number {
+  let sum = 0;
+  for (let at = from; at < to; at += PAGE) sum += bytes[at] as number;
+  return sum;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The capture socket as hostile programs use it, and what becomes of their captures.
+import { fstatSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -16,6 +17,7 @@ const runtime = runtimeDirectory();
 let server: PdumpServer;
 let pool: Mempool;
 const clients: TestClient[] = [];
+const files: number[] = [];
 
 beforeEach(() => {
   server = new PdumpServer('rte');
@@ -23,6 +25,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   for (const client of clients.splice(0)) client.close();
+  for (const fd of files.splice(0)) native.close(fd);
   server.close();
   for (const port of ports()) port.close();
   pool.close();
@@ -55,8 +58,8 @@ async function started(client: TestClient, request = START) {
   const reply = JSON.parse(Buffer.from(into.subarray(0, bytes)).toString());
   const [fd] = fds as [number];
   const mapping = native.mapFd(fd, 0, reply.fileBytes, true);
-  native.close(fd);
-  return { reply, mapping };
+  files.push(fd);
+  return { reply, mapping, fd };
 }
 
 /** One burst in and out of port 0. */
@@ -124,6 +127,20 @@ describe('the capture socket', () => {
     expect(await ask(client, { command: 'status', port: 0 })).toMatchObject({ gone: true });
     forward();
     expect(await ask(client, { command: 'status', port: 0 })).toMatchObject({ counts: { accepted: 0 } });
+  });
+
+  it('makes the pages of large rings in the background, and leaves what they hold alone', async () => {
+    openPort('net_null0');
+    const client = await connect();
+    const { reply, mapping, fd } = await started(client, { ...START, ringBytes: MAX_RING / 4 });
+    forward();
+    await until('all pages are there', () => fstatSync(fd).blocks * 512 === reply.fileBytes);
+    const ring = new RingReader(mapping, 0, MAX_RING / 4);
+    ring.look();
+    let packets = 0;
+    for (; ring.next(); packets++) expect([ring.present, ring.length]).toEqual([64, 64]);
+    expect(packets).toBe(32);
+    native.unmap(mapping);
   });
 
   it.each([

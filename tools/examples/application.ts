@@ -2,7 +2,7 @@
 // The main thread of the examples: opens the ports, starts the lcore, shows what happens, and ends in order.
 import { readdirSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { exitProcess, type Lcore, launch, openPort, type Port } from 'vhost-pci-pmd';
+import { exitProcess, type Lcore, launch, openPort, type Port, pdumpInit } from 'vhost-pci-pmd';
 
 export interface Application<Option extends string> {
   /** `import.meta.url` of the module whose default export runs on the lcore. */
@@ -13,11 +13,13 @@ export interface Application<Option extends string> {
   readonly devices: readonly [min: number, max: number];
   /** What the first numbers of `lcore.stats` are. */
   readonly counters: readonly string[];
-  /** Options and their defaults, besides `--cpu`. */
+  /** Options and their defaults, besides `--cpu` and `--file-prefix`. */
   readonly options?: Readonly<Record<Option, string>>;
   /** Makes `lcore.data`. */
   data?(options: Readonly<Record<Option, string>>, ports: readonly Port[]): unknown;
 }
+
+type Common = 'cpu' | 'file-prefix';
 
 /** Runs until SIGINT, SIGTERM, or the end of a device. An error is one line, and the exit status 1. */
 export function run<Option extends string = never>(application: Application<Option>): void {
@@ -29,8 +31,9 @@ export function run<Option extends string = never>(application: Application<Opti
 }
 
 async function main<Option extends string>(application: Application<Option>): Promise<void> {
-  const { cpu, options, devices } = commandLine(application);
+  const { cpu, options, devices, filePrefix } = commandLine(application);
   const ports = devices.map((device) => openPort(device));
+  if (filePrefix !== '') pdumpInit({ filePrefix });
   const { module } = application;
   const lcore = launch({ cpu, module, ports, data: application.data?.(options, ports) });
   for (const port of ports) report(port, lcore);
@@ -48,7 +51,7 @@ async function main<Option extends string>(application: Application<Option>): Pr
 }
 
 function commandLine<Option extends string>({ usage, devices, options: defaults }: Application<Option>) {
-  const settings = { cpu: '0', ...defaults } as Record<Option | 'cpu', string>;
+  const settings = { cpu: '0', 'file-prefix': '', ...defaults } as Record<Option | Common, string>;
   const names = Object.entries<string>(settings);
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -56,8 +59,9 @@ function commandLine<Option extends string>({ usage, devices, options: defaults 
   });
   if (positionals.length < devices[0] || positionals.length > devices[1])
     throw new Error(`usage: ${usage} [--cpu N]`);
-  const options = { ...settings, ...values } as Record<Option | 'cpu', string>;
-  return { cpu: wholeNumber('cpu', options.cpu, 0, 1023), options, devices: positionals };
+  const options = { ...settings, ...values } as Record<Option | Common, string>;
+  const { cpu, 'file-prefix': filePrefix } = options;
+  return { cpu: wholeNumber('cpu', cpu, 0, 1023), filePrefix, options, devices: positionals };
 }
 
 /** The whole number that an option's text is; throws an error that names the option if it is none. */

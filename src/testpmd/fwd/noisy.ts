@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A noisy neighbour: forwards packets after looking up memory for each of them, and keeps some waiting, as
 // the --noisy options say. A packet that finds the queue full pushes the oldest out, which is sent.
+import { MbufRing } from '../../ethdev/mbuf-ring.ts';
 import type { Mempool } from '../../ethdev/mempool.ts';
 import { native } from '../../native.ts';
 import { macWords } from '../../packet/mac.ts';
@@ -14,41 +15,10 @@ import type { NoisyPlan } from './traffic.ts';
 const CACHE_LINE = 64;
 const MEGABYTE = 1 << 20;
 
-/** The mbufs that wait. */
-class Fifo {
-  readonly #ids: Uint32Array;
-  readonly #mask: number;
-  #head = 0;
-  count = 0;
-
-  /** `size` is a power of two; one place stays free, as in an rte_ring. */
-  constructor(size: number) {
-    this.#ids = new Uint32Array(size);
-    this.#mask = size - 1;
-  }
-
-  get room(): number {
-    return this.#mask - this.count;
-  }
-
-  /** HOT. There must be room. */
-  push(id: number): void {
-    this.#ids[(this.#head + this.count++) & this.#mask] = id;
-  }
-
-  /** HOT. There must be one. */
-  shift(): number {
-    const id = this.#ids[this.#head];
-    this.#head = (this.#head + 1) & this.#mask;
-    this.count--;
-    return id;
-  }
-}
-
 interface Noisy {
   readonly plan: NoisyPlan;
   readonly alter: ((pool: Mempool, mbuf: number) => void) | null;
-  readonly fifo: Fifo | null;
+  readonly fifo: MbufRing | null;
   /** The next packets out, while the waiting ones make room for those in `stream.pkts`. */
   readonly out: Uint32Array;
   readonly memory: Uint8Array;
@@ -68,7 +38,7 @@ export const noisy: FwdEngine = {
     stream.state = {
       plan,
       alter: alteration(plan, stream),
-      fifo: plan.bufferSize > 1 ? new Fifo(plan.bufferSize) : null,
+      fifo: plan.bufferSize > 1 ? new MbufRing(plan.bufferSize) : null,
       out: new Uint32Array(stream.run.burst),
       memory: new Uint8Array(plan.memory * MEGABYTE),
       last: native.rdtsc(),
@@ -88,7 +58,7 @@ export const noisy: FwdEngine = {
   },
   end(stream) {
     const { fifo } = stream.state as Noisy;
-    while (fifo !== null && fifo.count > 0) {
+    while (fifo !== null && fifo.length > 0) {
       stream.pkts.ids[0] = fifo.shift();
       streamDrop(stream, 0, 1);
     }
@@ -118,12 +88,15 @@ function place(state: Noisy): number {
   return ((x >>> 0) % (state.memory.length / CACHE_LINE)) * CACHE_LINE;
 }
 
+/** HOT. One place stays free, as in an rte_ring. */
+const roomOf = (fifo: MbufRing): number => fifo.room - 1;
+
 /** HOT. Queues the `n` packets that came; returns the number that left the queue for it. */
-function queued(stream: FwdStream, state: Noisy, fifo: Fifo, n: number): number {
+function queued(stream: FwdStream, state: Noisy, fifo: MbufRing, n: number): number {
   const { ids } = stream.pkts;
-  const out = Math.min(Math.max(0, n - fifo.room), fifo.count);
+  const out = Math.min(Math.max(0, n - roomOf(fifo)), fifo.length);
   for (let i = 0; i < out; i++) state.out[i] = fifo.shift();
-  const kept = Math.min(n, fifo.room);
+  const kept = Math.min(n, roomOf(fifo));
   for (let i = 0; i < kept; i++) fifo.push(ids[i]);
   // A queue shorter than a burst.
   if (kept < n) streamDrop(stream, kept, n);
@@ -133,17 +106,17 @@ function queued(stream: FwdStream, state: Noisy, fifo: Fifo, n: number): number 
     if (state.flushCycles > 0) state.last = native.rdtsc();
     return out;
   }
-  return state.flushCycles > 0 && fifo.count > 0 ? flush(stream, state, fifo) : 0;
+  return state.flushCycles > 0 && fifo.length > 0 ? flush(stream, state, fifo) : 0;
 }
 
 /** Sends all that wait, if none has left for long enough. */
-function flush(stream: FwdStream, state: Noisy, fifo: Fifo): number {
+function flush(stream: FwdStream, state: Noisy, fifo: MbufRing): number {
   const now = native.rdtsc();
   if (now - state.last < state.flushCycles) return 0;
   state.last = now;
-  const waiting = fifo.count;
-  while (fifo.count > 0) {
-    const n = Math.min(fifo.count, stream.run.burst);
+  const waiting = fifo.length;
+  while (fifo.length > 0) {
+    const n = Math.min(fifo.length, stream.run.burst);
     if (n === 0) return 0;
     for (let i = 0; i < n; i++) stream.pkts.ids[i] = fifo.shift();
     streamTransmit(stream, n);
