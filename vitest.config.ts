@@ -61,7 +61,7 @@ const UNIT = [
   'src/{telemetry,pdump}/**/*.test.ts',
   'src/drivers/vhost-pci/{devargs,in-place,offloads}.test.ts',
   'src/drivers/ivshmem/devargs.test.ts',
-  'src/testpmd/{commands,text}/**/*.test.ts',
+  'src/testpmd/{commands,metrics,text}/**/*.test.ts',
   'src/testpmd/{command-line,event-limit,hot-plug,input-lines,line-editor,streams}.test.ts',
   ...['bench', 'device', 'devbind', 'run', 'socket', 'vm'].map((folder) => `tools/${folder}/**/*.test.ts`),
   'tools/pktgen/{engine,plan}/**/*.test.ts',

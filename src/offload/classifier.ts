@@ -4,6 +4,7 @@
 import type { Mempool } from '../ethdev/mempool.ts';
 import { readUint16BE } from '../packet/bytes.ts';
 import { ETHER } from '../packet/headers.ts';
+import { DISCARD, queueDiscards } from './discards.ts';
 import { RuleMatcher } from './flow-rule.ts';
 import { keepMarks } from './marks.ts';
 import type { RxPlan } from './plan.ts';
@@ -19,7 +20,9 @@ export class Classifier {
   readonly #rules: readonly RuleMatcher[];
   readonly #marking: boolean;
   readonly #rss: RssHash | null;
+  /** 1: does not receive, or is not there. */
   readonly #stopped: Uint8Array;
+  readonly #discards: Float64Array;
 
   /** `queue`: of the device, which packets without rule and hash belong to. */
   constructor(plan: RxPlan, queue: number) {
@@ -28,8 +31,11 @@ export class Classifier {
     this.#rules = plan.rules.map((rule) => new RuleMatcher(rule, queue));
     this.#marking = plan.rules.some(({ actions }) => actions.mark !== null);
     this.#rss = plan.rss && new RssHash(plan.rss);
-    this.#stopped = new Uint8Array(65_536);
+    this.#stopped = new Uint8Array(65_536).fill(1);
+    if (plan.queues === 0) this.#stopped[queue] = 0;
+    else this.#stopped.fill(0, 0, plan.queues);
     for (const stopped of plan.stopped) this.#stopped[stopped] = 1;
+    this.#discards = queueDiscards(plan.discards, queue);
   }
 
   /** HOT. The queue of a packet whose headers are in its first mbuf, or DROP. */
@@ -37,13 +43,19 @@ export class Classifier {
     const { bytes } = pool;
     const start = mbuf * pool.stride + pool.dataOff[mbuf];
     const end = start + pool.dataLen[mbuf];
-    if (!this.#addressPasses(bytes, start) || !this.#vlanPasses(bytes, start, end)) return DROP;
+    if (!this.#addressPasses(bytes, start)) return this.#drop(DISCARD.MAC);
+    if (!this.#vlanPasses(bytes, start, end)) return this.#drop(DISCARD.VLAN);
     let queue = this.#rules.length === 0 ? -1 : this.#ruled(pool, mbuf, start, end);
-    if (queue === DROP - 1) return DROP;
+    if (queue === DROP - 1) return this.#drop(DISCARD.FLOW);
     if (queue < 0) queue = this.#hashed(bytes, start, end);
-    if (this.#stopped[queue] !== 0) return DROP;
+    if (this.#stopped[queue] !== 0) return this.#drop(DISCARD.STOPPED);
     this.#strip(pool, mbuf, start, end);
     return queue;
+  }
+
+  #drop(reason: number): number {
+    this.#discards[reason]++;
+    return DROP;
   }
 
   #addressPasses(bytes: Uint8Array, start: number): boolean {

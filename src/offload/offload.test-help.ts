@@ -2,6 +2,7 @@
 // Frames into a pool, and out of it, as queues that a test fills and reads.
 import { MBUF_NO_NEXT, type MbufVector, type Mempool } from '../ethdev/mempool.ts';
 import type { RxQueue, TxQueue } from '../ethdev/port.ts';
+import { discardMemory } from './discards.ts';
 import type { RxPlan, TxPlan } from './plan.ts';
 
 export const TPIDS = { inner: 0x8100, outer: 0x88a8 };
@@ -19,6 +20,7 @@ export function rxPlan(other: Partial<RxPlan> = {}): RxPlan {
     deviceQueues: 1,
     stopped: [],
     down: false,
+    discards: discardMemory(other.deviceQueues ?? 1),
     ...other,
   };
 }

@@ -47,6 +47,8 @@ export interface RxPlan {
   readonly stopped: readonly number[];
   /** The link was set down: nothing is received. */
   readonly down: boolean;
+  /** Counters of what is dropped (discards.ts). */
+  readonly discards: SharedArrayBuffer;
 }
 
 /** What happens to packets that a port sends. */

@@ -3,15 +3,15 @@
 // fill (FEC, DCB, traffic management, registers) are left out, and a client reads null, as from a PMD
 // without them.
 import { ports } from '../drivers/registry.ts';
-import type { Port } from '../ethdev/port.ts';
+import type { Port, PortLink } from '../ethdev/port.ts';
 import type { Json, JsonObject, TelemetryCommand } from './commands.ts';
 import { txOffloadNames } from './offload-names.ts';
 import { keyed, leadingNumber } from './parameters.ts';
+import type { PortView, QueueView, VlanView } from './port-view.ts';
 
-/** What only the application knows of a port. */
+/** What only the application knows. */
 export interface EthdevHost {
-  /** Promiscuous mode as the application has set it. */
-  promiscuous(port: Port): boolean;
+  view(port: Port): PortView;
   /** Bytes of data that an mbuf holds. */
   readonly mbufSize: number;
   /** Name of the pool of a receive queue. */
@@ -44,13 +44,14 @@ function portCommand(
 function queueCommand(
   name: string,
   help: string,
-  role: 'rx' | 'tx',
-  answer: (port: Port, queue: number) => Json,
+  queues: (port: Port) => readonly QueueView[],
+  answer: (port: Port, queue: number, view: QueueView) => Json,
 ): TelemetryCommand {
   return portCommand(name, help, (port, rest) => {
-    const count = role === 'rx' ? port.config.rxQueues : port.config.txQueues;
-    const queue = count === 1 && rest === '' ? 0 : leadingNumber(rest.replace(/^,+/, ''))?.value;
-    return queue === undefined || queue >= count ? undefined : answer(port, queue);
+    const all = queues(port);
+    const queue = all.length === 1 && rest === '' ? 0 : leadingNumber(rest.replace(/^,+/, ''))?.value;
+    const view = all[queue ?? -1];
+    return queue === undefined || !view ? undefined : answer(port, queue, view);
   });
 }
 
@@ -65,7 +66,7 @@ export function ethdevCommands(host: EthdevHost): TelemetryCommand[] {
     portCommand(
       '/ethdev/xstats',
       'Returns the extended stats for a port. Parameters: int port_id,hide_zero=true|false(Optional for indicates hide zero xstats)',
-      xstats,
+      (port, rest) => xstats(host.view(port).xstats, rest),
     ),
     portCommand(
       '/ethdev/dump_priv',
@@ -75,7 +76,7 @@ export function ethdevCommands(host: EthdevHost): TelemetryCommand[] {
     portCommand(
       '/ethdev/link_status',
       'Returns the link status for a port. Parameters: int port_id',
-      linkStatus,
+      (port) => linkStatus(host.view(port).link),
     ),
     portCommand('/ethdev/info', 'Returns the device info for a port. Parameters: int port_id', (port) =>
       info(port, host),
@@ -83,15 +84,26 @@ export function ethdevCommands(host: EthdevHost): TelemetryCommand[] {
     portCommand(
       '/ethdev/macs',
       'Returns the MAC addresses for a port. Parameters: int port_id',
-      ({ info }) => [info.mac.toUpperCase()],
+      (port) => host.view(port).macs,
+    ),
+    portCommand('/ethdev/rss_info', 'Returns RSS info for a port. Parameters: int port_id', (port) =>
+      rssInfo(host.view(port)),
+    ),
+    portCommand('/ethdev/vlan', 'Returns VLAN info for a port. Parameters: int port_id', (port) =>
+      vlanInfo(host.view(port).vlan),
     ),
     queueCommand(
       '/ethdev/rx_queue',
       'Rx queue info. Parameters: int port_id,int queue_id',
-      'rx',
-      (port, queue) => rxQueue(port, queue, host),
+      (port) => host.view(port).rxQueues,
+      (port, queue, view) => rxQueue(port, queue, view, host),
     ),
-    queueCommand('/ethdev/tx_queue', 'Tx queue info. Parameters: int port_id,int queue_id', 'tx', txQueue),
+    queueCommand(
+      '/ethdev/tx_queue',
+      'Tx queue info. Parameters: int port_id,int queue_id',
+      (port) => host.view(port).txQueues,
+      txQueue,
+    ),
   ];
 }
 
@@ -122,9 +134,9 @@ function byQueue(all: ReadonlyMap<string, number>, role: string, what: string): 
   return Array.from({ length: QUEUE_STATS }, (_, queue) => of(queue));
 }
 
-function xstats(port: Port, rest: string): JsonObject {
+function xstats(all: ReadonlyMap<string, number>, rest: string): JsonObject {
   const hideZero = keyed(rest, 'hide_zero') === 'true';
-  return Object.fromEntries([...port.xstats()].filter(([, value]) => value !== 0 || !hideZero));
+  return Object.fromEntries([...all].filter(([, value]) => value !== 0 || !hideZero));
 }
 
 function privateText({ info }: Port): string | undefined {
@@ -132,57 +144,95 @@ function privateText({ info }: Port): string | undefined {
   return lines.length === 0 ? undefined : lines.join('');
 }
 
-function linkStatus(port: Port): JsonObject {
-  const { up, speed } = port.link();
+function linkStatus({ up, speed }: PortLink): JsonObject {
   return up ? { status: 'UP', speed, duplex: 'full-duplex' } : { status: 'DOWN' };
 }
 
-function info(port: Port, { mbufSize, promiscuous }: EthdevHost): JsonObject {
-  const { info: device, config, started } = port;
-  const states = (count: number) => new Array<number>(count).fill(Number(started));
+function info(port: Port, { mbufSize, view }: EthdevHost): JsonObject {
+  const { info: device, started } = port;
+  const { macs, promiscuous, allmulticast, rxQueues, txQueues, rxOffloads, rss } = view(port);
+  const states = (queues: readonly QueueView[]) => queues.map((queue) => Number(queue.started));
   return {
     name: device.name,
     state: ATTACHED,
-    nb_rx_queues: config.rxQueues,
-    nb_tx_queues: config.txQueues,
+    nb_rx_queues: rxQueues.length,
+    nb_tx_queues: txQueues.length,
     port_id: port.id,
     mtu: device.mtu,
     rx_mbuf_size_min: mbufSize,
-    mac_addr: device.mac.toUpperCase(),
-    promiscuous: Number(promiscuous(port)),
+    mac_addr: macs[0] ?? '',
+    promiscuous: Number(promiscuous),
     scattered_rx: Number(device.maxRxPktLen > mbufSize),
-    all_multicast: 1,
+    all_multicast: Number(allmulticast),
     dev_started: Number(started),
     lro: 0,
     dev_configured: 1,
-    rxq_state: states(config.rxQueues),
-    txq_state: states(config.txQueues),
+    rxq_state: states(rxQueues),
+    txq_state: states(txQueues),
     numa_node: 0,
     dev_flags: '0x0',
-    rx_offloads: [],
+    rx_offloads: rxOffloads,
     tx_offloads: txOffloadNames(port.txOffloads),
-    ethdev_rss_hf: '0x0',
+    ethdev_rss_hf: hex(rss.types),
   };
 }
 
-function queueInfo(port: Port, role: 'rx' | 'tx', queue: number): JsonObject {
+const hex = (value: number): string => `0x${value.toString(16)}`;
+
+function rssInfo({ rss: { types, key } }: PortView): JsonObject {
+  return {
+    rss_hf: hex(types),
+    rss_key_len: key.length,
+    rss_key: Buffer.from(key).toString('hex'),
+  };
+}
+
+/** The VLANs of a filter are in blocks of 64. */
+function vlanInfo({ pvid, strip, filter, extend, qinqStrip, ids }: VlanView): JsonObject {
+  const passing = Array.from({ length: ids.length * 8 }, (_, id) => id).filter(
+    (id) => ((ids[id >>> 3] ?? 0) & (1 << (id & 7))) !== 0,
+  );
+  const blocks = [...new Set(passing.map((id) => id >>> 6))];
+  const onOff = (on: boolean) => (on ? 'on' : 'off');
+  return {
+    pvid: pvid ?? 0,
+    hw_vlan_reject_tagged: 0,
+    hw_vlan_reject_untagged: 0,
+    hw_vlan_insert_pvid: Number(pvid !== null),
+    VLAN_STRIP: onOff(strip),
+    VLAN_EXTEND: onOff(extend),
+    QINQ_STRIP: onOff(qinqStrip),
+    VLAN_FILTER: onOff(filter),
+    vlan_num: passing.length,
+    vlan_ids: Object.fromEntries(
+      blocks.map((block) => [
+        `vlan_${block * 64}_to_${block * 64 + 63}`,
+        passing.filter((id) => id >>> 6 === block),
+      ]),
+    ),
+  };
+}
+
+/** A queue that software adds has no ring of its own. */
+function queueInfo(port: Port, role: 'rx' | 'tx', queue: number, { started }: QueueView): JsonObject {
+  const own = role === 'rx' ? port.info.maxRxQueues : port.info.maxTxQueues;
   return {
     offloads: role === 'rx' ? [] : txOffloadNames(port.txOffloads),
-    queue_state: Number(port.started),
-    nb_desc: port.descriptors(role, queue),
+    queue_state: Number(started),
+    nb_desc: queue < own ? port.descriptors(role, queue) : 0,
   };
 }
 
 const THRESHOLDS = { host_threshold: 0, prefetch_threshold: 0, writeback_threshold: 0 } as const;
 
-function rxQueue(port: Port, queue: number, host: EthdevHost): JsonObject {
+function rxQueue(port: Port, queue: number, view: QueueView, host: EthdevHost): JsonObject {
   return {
     mempool_name: host.poolName(port, queue),
     socket_id: 0,
     ...THRESHOLDS,
     free_threshold: 0,
     rx_drop_en: 'off',
-    deferred_start: 'off',
+    deferred_start: view.deferred ? 'on' : 'off',
     rx_nseg: 0,
     share_group: 0,
     share_qid: 0,
@@ -190,16 +240,16 @@ function rxQueue(port: Port, queue: number, host: EthdevHost): JsonObject {
     scattered_rx: port.info.maxRxPktLen > host.mbufSize ? 'on' : 'off',
     rx_buf_size: host.mbufSize,
     avail_thresh: 0,
-    ...queueInfo(port, 'rx', queue),
+    ...queueInfo(port, 'rx', queue, view),
   };
 }
 
-function txQueue(port: Port, queue: number): JsonObject {
+function txQueue(port: Port, queue: number, view: QueueView): JsonObject {
   return {
     ...THRESHOLDS,
     rs_threshold: 0,
     free_threshold: 0,
-    deferred_start: 'off',
-    ...queueInfo(port, 'tx', queue),
+    deferred_start: view.deferred ? 'on' : 'off',
+    ...queueInfo(port, 'tx', queue, view),
   };
 }

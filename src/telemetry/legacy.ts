@@ -9,18 +9,21 @@ export const LEGACY_NAME = 'telemetry';
 const MAX_REPLY = 100_000;
 
 export interface LegacyPort {
-  /** -1 for what is of no port. */
   readonly port: number;
   readonly stats: readonly { readonly name: string; readonly value: number }[];
 }
 
-/** Answers of the two commands without parameters. */
+/** What the commands answer from. */
 export interface LegacyStats {
+  /** Every statistic of each port. */
   ports(): readonly LegacyPort[];
-  global(): readonly LegacyPort[];
+  /** Those of the process. */
+  global(): LegacyPort['stats'];
 }
 
 const ACTION = { GET: 0, REGISTER: 1, UNREGISTER: 2 } as const;
+/** The port number of what is of no port. */
+const GLOBAL = -1;
 const UNKNOWN = 'Unknown';
 const INVALID = 'Invalid Argument 404';
 
@@ -41,12 +44,33 @@ export function legacyService(stats: LegacyStats, connected: (fd: number) => voi
       const { action, command, data } = message;
       if (command === 'clients' && action === ACTION.UNREGISTER) return null;
       if (command === 'clients' && action === ACTION.REGISTER) return register(data, connected);
-      if (action !== ACTION.GET || data !== null) return failure(INVALID);
-      if (command === 'ports_all_stat_values') return success(stats.ports());
-      if (command === 'global_stat_values') return success(stats.global());
+      if (action !== ACTION.GET) return failure(INVALID);
+      if (command === 'ports_stats_values_by_name') return byName(stats.ports(), data);
+      if (data !== null) return failure(INVALID);
+      if (command === 'ports_all_stat_values') return all(stats.ports());
+      if (command === 'global_stat_values') return global(stats.global());
       return failure(INVALID);
     },
   };
+}
+
+const all = (ports: readonly LegacyPort[]): string =>
+  ports.length === 0 ? failure(INVALID) : success(ports);
+
+const global = (stats: LegacyPort['stats']): string =>
+  stats.length === 0 ? failure(UNKNOWN) : success([{ port: GLOBAL, stats }]);
+
+/** Statistics that the client names, of ports that it names; if it names no statistics, all. */
+function byName(ports: readonly LegacyPort[], data: unknown): string {
+  const { ports: ids, stats: names } = (data ?? {}) as { ports?: unknown; stats?: unknown };
+  if (!Array.isArray(ids) || !Array.isArray(names) || ids.length === 0) return failure(INVALID);
+  const known = new Set(ports.flatMap(({ stats }) => stats.map(({ name }) => name)));
+  const wanted = ids.map((id) => ports.find(({ port }) => port === id));
+  if (wanted.includes(undefined) || names.some((name) => !known.has(name))) return failure(INVALID);
+  const isWanted = ({ name }: { name: string }) => names.length === 0 || names.includes(name);
+  return success(
+    wanted.flatMap((one) => (one ? [{ port: one.port, stats: one.stats.filter(isWanted) }] : [])),
+  );
 }
 
 interface Request {

@@ -9,9 +9,10 @@ import { ealCommands } from './eal-commands.ts';
 import { ethdevCommands } from './ethdev-commands.ts';
 import { MetricsServer, parseMetricsAddress } from './metrics-server.ts';
 import { portMetrics } from './port-metrics.ts';
+import { plainView } from './port-view.ts';
 
 const table = new CommandTable([
-  ...ethdevCommands({ promiscuous: () => true, mbufSize: 2176, poolName: () => 'mb_pool_0' }),
+  ...ethdevCommands({ view: plainView, mbufSize: 2176, poolName: () => 'mb_pool_0' }),
   ...ealCommands({
     params: ['a'],
     appParams: ['-i'],

@@ -2,7 +2,7 @@
 // The page of OpenMetrics: every open port's counters. Names and units are as the format wants them: a
 // counter ends in _total, and each family is described once.
 import { ports } from '../drivers/registry.ts';
-import type { Port, PortStats } from '../ethdev/port.ts';
+import type { Port, PortLink, PortStats } from '../ethdev/port.ts';
 
 const COUNTERS: readonly (readonly [name: string, key: keyof PortStats, help: string])[] = [
   ['dpdk_port_rx_packets', 'ipackets', 'Packets received.'],
@@ -23,9 +23,28 @@ function family(name: string, type: string, help: string, samples: readonly stri
   return samples.length === 0 ? [] : [`# TYPE ${name} ${type}`, `# HELP ${name} ${help}`, ...samples];
 }
 
+/** What an application knows besides; where it knows nothing, the drivers are asked. */
+export interface MetricsHost {
+  link?(port: Port): PortLink;
+  xstats?(port: Port): ReadonlyMap<string, number>;
+  /** Figures of a port, or of the process. */
+  metrics?(port: Port | null): readonly { readonly name: string; readonly value: number }[];
+}
+
 /** The page as it is now. */
-export function portMetrics(open: readonly Port[] = ports()): string {
-  const all = open.map((port) => ({ port, stats: port.stats(), link: port.link(), xstats: port.xstats() }));
+export function portMetrics(host: MetricsHost = {}, open: readonly Port[] = ports()): string {
+  const all = open.map((port) => ({
+    port,
+    stats: port.stats(),
+    link: host.link?.(port) ?? port.link(),
+    xstats: host.xstats?.(port) ?? port.xstats(),
+  }));
+  const figures = (port: Port | null) =>
+    (host.metrics?.(port) ?? []).map(({ name, value }) =>
+      port
+        ? `dpdk_metric${labels(port, `,metric=${quoted(name)}`)} ${value}`
+        : `dpdk_metric{metric=${quoted(name)}} ${value}`,
+    );
   return [
     ...COUNTERS.flatMap(([name, key, help]) =>
       family(
@@ -51,6 +70,10 @@ export function portMetrics(open: readonly Port[] = ports()): string {
         ),
       ),
     ),
+    ...family('dpdk_metric', 'gauge', 'Bit rates of ports, and latencies, under their names in DPDK.', [
+      ...open.flatMap(figures),
+      ...figures(null),
+    ]),
     '# EOF\n',
   ].join('\n');
 }

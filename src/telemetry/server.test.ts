@@ -115,8 +115,16 @@ describe('the telemetry socket', () => {
 
 describe('the socket before version 2', () => {
   const legacy = {
-    ports: () => [{ port: 0, stats: [{ name: 'rx_good_packets', value: 7 }] }],
-    global: () => [],
+    ports: () => [
+      {
+        port: 0,
+        stats: [
+          { name: 'rx_good_packets', value: 7 },
+          { name: 'rx_errors', value: 1 },
+        ],
+      },
+    ],
+    global: () => [{ name: 'avg_latency_ns', value: 5 }],
   };
   const open = () => {
     const server = new TelemetryServer({ commands: [], legacy });
@@ -135,16 +143,41 @@ describe('the socket before version 2', () => {
     const client = TestClient.of(fd);
     client.send('{"action":0,"command":"ports_all_stat_values","data":null}');
     expect(await client.read()).toBe(
-      '{"status_code": "Status OK: 200", "data": [{"port":0,"stats":[{"name":"rx_good_packets","value":7}]}]}',
+      '{"status_code": "Status OK: 200", "data": [{"port":0,"stats":[{"name":"rx_good_packets","value":7},{"name":"rx_errors","value":1}]}]}',
     );
     client.send('{"action":0,"command":"global_stat_values","data":null}');
-    expect(JSON.parse(await client.read())).toEqual({ status_code: 'Status OK: 200', data: [] });
+    expect(JSON.parse(await client.read())).toEqual({
+      status_code: 'Status OK: 200',
+      data: [{ port: -1, stats: [{ name: 'avg_latency_ns', value: 5 }] }],
+    });
     sender.send(`{"action":2,"command":"clients","data":{"client_path":"${own}"}}`);
     for (const one of [client, sender]) one.close();
     native.close(listening);
   });
 
   it.each([
+    [['rx_errors'], [{ name: 'rx_errors', value: 1 }]],
+    [[], legacy.ports()[0]?.stats],
+  ])('answers for statistics by their names: %j', async (stats, values) => {
+    const client = new TestClient(open());
+    client.send(
+      JSON.stringify({ action: 0, command: 'ports_stats_values_by_name', data: { ports: [0], stats } }),
+    );
+    expect(JSON.parse(await client.read())).toEqual({
+      status_code: 'Status OK: 200',
+      data: [{ port: 0, stats: values }],
+    });
+    client.close();
+  });
+
+  const named = (data: string) => `{"action":0,"command":"ports_stats_values_by_name","data":${data}}`;
+  it.each([
+    [named('null'), 'Invalid Argument 404'],
+    [named('{"ports":[1],"stats":[]}'), 'Invalid Argument 404'],
+    [named('{"ports":[0],"stats":["nope"]}'), 'Invalid Argument 404'],
+    [named('{"ports":[],"stats":[]}'), 'Invalid Argument 404'],
+    [named('{"ports":0,"stats":[]}'), 'Invalid Argument 404'],
+    [named('[[]]'), 'Invalid Argument 404'],
     ['x', 'Unknown'],
     ['[]', 'Unknown'],
     ['{"action":0,"command":"nope","data":null}', 'Invalid Argument 404'],

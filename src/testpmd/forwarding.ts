@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Starts and stops forwarding: plans streams, launches and monitors their lcores, and keeps the statistics.
 import { extname } from 'node:path';
+import { ports as openPorts } from '../drivers/registry.ts';
 import { ALL_OFFLOADS } from '../ethdev/offloads.ts';
 import type { Port } from '../ethdev/port.ts';
 import { type Lcore, launch } from '../lcore/launch.ts';
@@ -22,6 +23,7 @@ import {
 } from './fwd/engine.ts';
 import type { LoopData } from './fwd/loop.ts';
 import { variationFault } from './fwd/tx-frames.ts';
+import { Metrics } from './metrics/metrics.ts';
 import { flowgenFault, txSegmentsFault } from './options.ts';
 import type { Output } from './output.ts';
 import { NOTHING, type PortCounts, portCounts, statsSince, txErrors } from './port-counts.ts';
@@ -51,6 +53,7 @@ interface Run {
 export class Forwarding {
   /** Called when an lcore fails. */
   onFailure: (error: Error) => void = () => {};
+  readonly metrics: Metrics;
   readonly #settings: Settings;
   readonly #places: readonly LcorePlace[];
   readonly #output: Output;
@@ -63,6 +66,7 @@ export class Forwarding {
   /** `places` are the forwarding lcores. */
   constructor(settings: Settings, places: readonly LcorePlace[], output: Output, hurried: AbortSignal) {
     this.#settings = settings;
+    this.metrics = new Metrics(settings, openPorts);
     this.#places = places;
     this.#output = output;
     this.#hurried = hurried;
@@ -274,6 +278,7 @@ export class Forwarding {
       return false;
     }
     for (const lcore of this.#lcores) this.#follow(lcore);
+    this.metrics.begin(run.lcores.map(({ lcore }) => lcore));
     return true;
   }
 
@@ -309,7 +314,11 @@ export class Forwarding {
       const counters = run.counters.buffer as SharedArrayBuffer;
       const bursts = this.#settings.recordBursts ? (run.bursts?.buffer as SharedArrayBuffer) : undefined;
       const running = plans.filter((plan) => this.#runs(plan));
-      const data: LoopData = { run: this.#runPlan(txFirst), streams: running, counters, bursts, forwarding };
+      const latency = this.metrics.latencyMemory(lcore);
+      const data: LoopData = {
+        ...{ run: this.#runPlan(txFirst), streams: running },
+        ...{ counters, bursts, latency, forwarding },
+      };
       const cpu = this.#places.find((place) => place.id === lcore)?.cpus;
       this.#lcores.push(launch({ lcore, cpu, module, ports: run.ports, data }));
     }
@@ -362,6 +371,7 @@ export class Forwarding {
     this.#lcores = [];
     const ends = await Promise.allSettled(ending.map((lcore) => lcore.stop()));
     this.#running = false;
+    this.metrics.end();
     if (this.#run) this.#run.txErrors = new Map(this.#run.ports.map((port) => [port.id, txErrors(port)]));
     for (const end of ends) {
       if (end.status === 'rejected') this.#output.complain(`testpmd: ${(end.reason as Error).message}`);

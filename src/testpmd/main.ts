@@ -19,6 +19,7 @@ import { commands } from './commands/table.ts';
 import { watchForeground } from './foreground.ts';
 import { UsageError } from './getopt.ts';
 import { chooseLcores } from './lcores.ts';
+import { metricsNotes } from './metrics/metrics.ts';
 import { TerminalOutput } from './output.ts';
 import { runPrompt } from './prompt.ts';
 import { Session } from './session.ts';
@@ -64,6 +65,8 @@ async function main(args: readonly string[]): Promise<void> {
   }
   try {
     await session.serialize(() => openDevices(session, [...line.eal.allowed, ...line.eal.vdevs]));
+    const forwarding = lcores.forwarding.slice(0, settings.nbCores).map(({ id }) => id);
+    for (const note of metricsNotes(settings, settings.coreList ?? forwarding)) output.complain(note);
     if (session.quitting) await session.ended;
     else await (settings.interactive ? interact(session) : runAlone(session));
   } catch (error) {
@@ -210,7 +213,7 @@ function showStatistics(session: Session): void {
   if (session.settings.statsPeriod === 0 || session.quitting) return;
   const { displayXstats } = session.settings;
   const blocks = session.ports.forwarding.map((port) =>
-    [session.ports.statsText(port), ...chosenXstats(port, displayXstats)].join('\n'),
+    [session.ports.statsText(port), ...chosenXstats(session, port, displayXstats)].join('\n'),
   );
   session.output.print(
     `${CLEAR_SCREEN}\nPort statistics ====================================${blocks.join('\n')}`,
@@ -218,9 +221,9 @@ function showStatistics(session: Session): void {
 }
 
 /** --display-xstats */
-function chosenXstats(port: Port, names: readonly string[]): string[] {
+function chosenXstats({ settings }: Session, port: Port, names: readonly string[]): string[] {
   if (names.length === 0) return [];
-  const xstats = port.xstats();
+  const xstats = settings.soft.xstats(port);
   return names.flatMap((name) => {
     const value = xstats.get(name);
     return value === undefined ? [] : [`${name}: ${value}`];

@@ -30,6 +30,4 @@ export const notedOptions: readonly Row[] = [
   ...noted('rxpkts rxoffs rxhdrs rx-mq-mode', NO_OFFLOAD, 'X', NONE),
   ...noted('multi-rx-mempool rxq-share flow-isolate-all', NO_OFFLOAD, '[X]'),
   ...noted('eth-link-speed vxlan-gpe-port geneve-parsed-port', 'these ports have no such setting', 'N', NONE),
-  ...noted('bitrate-stats', 'show port stats has the rates', 'N'),
-  ...noted('latencystats', 'vhost-pci-pktgen measures latency', 'N'),
 ];

@@ -170,6 +170,18 @@ export const testpmdOptions: readonly Row[] = [
     true,
     'attach socket devices again when they come back, and keep running without ports',
   ),
+  numeric(
+    'latencystats',
+    'latencyLcore',
+    [0, 127],
+    'measure how long packets take to pass; figures are kept while lcore N forwards',
+  ),
+  numeric(
+    'bitrate-stats',
+    'bitrateLcore',
+    [0, 127],
+    'measure bits a second of ports; figures are kept while lcore N forwards',
+  ),
   flag({ long: ['record-burst-stats'] }, 'recordBursts', true, 'count bursts by their size'),
   flag(
     { long: ['enable-rx-cksum'] },

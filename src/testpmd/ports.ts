@@ -197,6 +197,7 @@ export class Ports {
 
   clearStats(port: Port): void {
     port.clearStats();
+    this.#host.settings.soft.of(port).clearStats();
     this.#samples.delete(port.id);
     this.#host.forwarding.portStatsCleared(port);
   }

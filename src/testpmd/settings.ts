@@ -122,6 +122,9 @@ export interface Settings {
   hotPlug: boolean;
   recordCycles: boolean;
   recordBursts: boolean;
+  /** The lcores of --latencystats and --bitrate-stats; null: there are no such figures. */
+  latencyLcore: number | null;
+  bitrateLcore: number | null;
   /**
    * Work in the peer's own buffers where the mode and both ports support it; otherwise copy every packet from
    * or to an mbuf.
@@ -200,6 +203,8 @@ export function defaultSettings(): Settings {
     hotPlug: false,
     recordCycles: false,
     recordBursts: false,
+    latencyLcore: null,
+    bitrateLcore: null,
     inPlace: true,
     hideZeroXstats: false,
     displayXstats: [],

@@ -2,6 +2,7 @@
 // What is done in software for a port, as the prompt sets it: addresses, tags, hash, flow rules, queues that
 // are stopped. A port for which nothing is set has no plan, and its lcores open the driver's own queues.
 import type { Port } from '../ethdev/port.ts';
+import { DISCARDS, discardMemory, totalDiscards } from '../offload/discards.ts';
 import type { RxPlan, TxPlan } from '../offload/plan.ts';
 import { DEFAULT_RSS_KEY, evenReta } from '../offload/rss.ts';
 import { macBytes } from '../packet/mac.ts';
@@ -46,6 +47,9 @@ export class SoftPort {
   /** Null: evenly over the queues. */
   reta: number[] | null = null;
   readonly flows: Flow[] = [];
+  /** What software has dropped, and had dropped when counters were cleared; null: nothing ever could be. */
+  #discards: SharedArrayBuffer | null = null;
+  #cleared: readonly number[] = DISCARDS.map(() => 0);
   readonly #stopped = { rx: new Set<number>(), tx: new Set<number>() };
   readonly #deferred = { rx: new Set<number>(), tx: new Set<number>() };
 
@@ -108,7 +112,24 @@ export class SoftPort {
       deviceQueues,
       stopped: [...this.#stopped.rx],
       down: this.linkDown,
+      discards: this.#counters(port),
     };
+  }
+
+  /** Extended statistics; none while nothing has been done in software. */
+  xstats(): (readonly [string, number])[] {
+    if (this.#discards === null) return [];
+    const totals = totalDiscards(this.#discards);
+    return DISCARDS.map((name, i) => [name, totals[i] - this.#cleared[i]] as const);
+  }
+
+  clearStats(): void {
+    if (this.#discards !== null) this.#cleared = totalDiscards(this.#discards);
+  }
+
+  #counters({ info, config }: Port): SharedArrayBuffer {
+    this.#discards ??= discardMemory(Math.max(info.maxRxQueues, config.rxQueues));
+    return this.#discards;
   }
 
   /** Whether a packet of one queue of the device may belong to several of `queues`. */
@@ -162,6 +183,12 @@ export class SoftPorts {
   /** The address of a port: what mac_addr set gave it, or the device's. */
   macOf(port: Port): string {
     return this.of(port).mac ?? port.info.mac;
+  }
+
+  /** The extended statistics of a port, with those of what software does for it. */
+  xstats(port: Port): ReadonlyMap<string, number> {
+    const own = this.of(port).xstats();
+    return own.length === 0 ? port.xstats() : new Map([...port.xstats(), ...own]);
   }
 
   /** Whether `queues` receive queues of the port are software's. */

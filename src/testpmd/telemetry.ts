@@ -2,6 +2,7 @@
 // testpmd's telemetry: the socket that DPDK's clients look for, and the metrics page, with what this session
 // knows; and the socket of capture programs beside it.
 import { ports } from '../drivers/registry.ts';
+import type { Port } from '../ethdev/port.ts';
 import { PdumpServer } from '../pdump/server.ts';
 import type { TelemetryCommand } from '../telemetry/commands.ts';
 import { ealCommands, type LcoreState } from '../telemetry/eal-commands.ts';
@@ -9,8 +10,11 @@ import { ethdevCommands } from '../telemetry/ethdev-commands.ts';
 import type { LegacyPort } from '../telemetry/legacy.ts';
 import { MetricsServer } from '../telemetry/metrics-server.ts';
 import { portMetrics } from '../telemetry/port-metrics.ts';
+import type { PortView, QueueView } from '../telemetry/port-view.ts';
 import { TelemetryServer } from '../telemetry/server.ts';
 import type { Lcores } from './lcores.ts';
+import { RATE_NAMES } from './metrics/bit-rates.ts';
+import type { Metric } from './metrics/metrics.ts';
 import type { Session } from './session.ts';
 import { type EalSettings, poolSize } from './settings.ts';
 
@@ -26,14 +30,21 @@ export async function openTelemetry(
 ): Promise<void> {
   if (eal.telemetry !== 'off') openSocket(eal, sessionCommands(session, lcores, args), session);
   if (eal.metrics !== null) {
-    const server = await MetricsServer.open(eal.metrics, () => portMetrics());
+    const host = {
+      link: (port: Port) => portView(session, port).link,
+      xstats: (port: Port) => session.settings.soft.xstats(port),
+      metrics: (port: Port | null) => figures(session, port),
+    };
+    const server = await MetricsServer.open(eal.metrics, () => portMetrics(host));
     session.output.complain(`Metrics: http://${server.address}/metrics`);
   }
 }
 
-function openSocket(eal: EalSettings, commands: TelemetryCommand[], { output }: Session): void {
+function openSocket(eal: EalSettings, commands: TelemetryCommand[], session: Session): void {
+  const { output } = session;
+  const legacy = { ports: () => portStats(session), global: () => globalStats(session) };
   try {
-    new TelemetryServer({ prefix: eal.filePrefix, commands, legacy: { ports: portStats, global: () => [] } });
+    new TelemetryServer({ prefix: eal.filePrefix, commands, legacy });
     new PdumpServer(eal.filePrefix);
   } catch (error) {
     if (eal.telemetry === 'on') throw error;
@@ -48,7 +59,7 @@ function sessionCommands(session: Session, lcores: Lcores, args: readonly string
   const pools = () => Array.from({ length: settings.nbCores }, (_, i) => `mb_pool_${i}`);
   return [
     ...ethdevCommands({
-      promiscuous: (port) => settings.soft.of(port).promiscuous,
+      view: (port) => portView(session, port),
       mbufSize: settings.mbufSize,
       poolName: () => pools()[0] ?? '',
     }),
@@ -61,12 +72,56 @@ function sessionCommands(session: Session, lcores: Lcores, args: readonly string
   ];
 }
 
+/** What --bitrate-stats measures of a port, and --latencystats of the process. */
+function figures({ forwarding: { metrics } }: Session, port: Port | null): Metric[] {
+  return port
+    ? metrics.ofPort(port.id).filter(({ name }) => RATE_NAMES.includes(name))
+    : metrics.global().filter(({ name }) => !RATE_NAMES.includes(name));
+}
+
 /** Every statistic of every port, as DPDK's metrics library has them. */
-const portStats = (): LegacyPort[] =>
+const portStats = (session: Session): LegacyPort[] =>
   ports().map((port) => ({
     port: port.id,
-    stats: [...port.xstats()].map(([name, value]) => ({ name, value })),
+    stats: [
+      ...session.forwarding.metrics.ofPort(port.id),
+      ...[...session.settings.soft.xstats(port)].map(([name, value]) => ({ name, value })),
+    ],
   }));
+
+/** The names of all statistics are those of the process, too, where those of ports are 0. */
+function globalStats({ forwarding, settings }: Session): LegacyPort['stats'] {
+  const names = new Set(ports().flatMap((port) => [...settings.soft.xstats(port).keys()]));
+  return [...forwarding.metrics.global(), ...[...names].map((name) => ({ name, value: 0 }))];
+}
+
+function portView({ settings, ports: all }: Session, port: Port): PortView {
+  const soft = settings.soft.of(port);
+  const { vlan } = soft;
+  const queues = (role: 'rx' | 'tx'): QueueView[] =>
+    Array.from({ length: all.queues(port, role) }, (_, queue) => ({
+      started: port.started && !soft.isStopped(role, queue),
+      deferred: soft.isDeferred(role, queue),
+    }));
+  const spreads = settings.soft.spreadsPort(port, all.queues(port, 'rx'));
+  return {
+    promiscuous: soft.promiscuous,
+    allmulticast: soft.allmulticast,
+    macs: [settings.soft.macOf(port).toUpperCase(), ...soft.macs],
+    link: soft.linkDown ? { up: false, speed: 0 } : port.link(),
+    xstats: settings.soft.xstats(port),
+    rxQueues: queues('rx'),
+    txQueues: queues('tx'),
+    rxOffloads: [
+      ...(vlan.strip ? ['VLAN_STRIP'] : []),
+      ...(vlan.qinqStrip ? ['QINQ_STRIP'] : []),
+      ...(vlan.filter ? ['VLAN_FILTER'] : []),
+      ...(vlan.extend ? ['VLAN_EXTEND'] : []),
+    ],
+    vlan: { ...vlan, pvid: soft.pvid, ids: soft.vlans },
+    rss: { types: spreads ? (soft.rssTypes ?? settings.soft.rssTypes) : 0, key: soft.rssKey },
+  };
+}
 
 const byId = (a: LcoreState, b: LcoreState): number => a.id - b.id;
 

@@ -2,6 +2,7 @@
 // The telemetry socket of a run: its figures and its port for DPDK's clients, and for --watch.
 import type { Json, JsonObject } from '../../src/telemetry/commands.ts';
 import { ethdevCommands } from '../../src/telemetry/ethdev-commands.ts';
+import { plainView } from '../../src/telemetry/port-view.ts';
 import { TelemetryServer } from '../../src/telemetry/server.ts';
 import { tell } from '../run/output.ts';
 import type { Generator } from './generator.ts';
@@ -36,7 +37,7 @@ export function openTelemetry(
       help: 'Returns the figures of each stream, Takes no parameters',
       answer: () => figuresOf(now(), state).streams as unknown as Json,
     },
-    ...ethdevCommands({ promiscuous: () => true, mbufSize: MBUF_SIZE, poolName: () => '' }),
+    ...ethdevCommands({ view: plainView, mbufSize: MBUF_SIZE, poolName: () => '' }),
   ];
   try {
     return new TelemetryServer({ prefix, commands });

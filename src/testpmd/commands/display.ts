@@ -96,7 +96,8 @@ function showPort(session: Session, { what, id }: Args): void {
 
 function portText(session: Session, port: Port, what: string): string {
   if (what === 'stats') return session.ports.statsText(port);
-  if (what === 'xstats') return portXstatsText(port, session.settings.hideZeroXstats);
+  const { soft, hideZeroXstats } = session.settings;
+  if (what === 'xstats') return portXstatsText(port.id, soft.xstats(port), hideZeroXstats);
   return portInfoText(port, softInfo(session, port));
 }
 

@@ -12,6 +12,7 @@ import {
   type StreamPlan,
 } from './engine.ts';
 import { engineNamed } from './engines.ts';
+import { LatencyQueues } from './latency.ts';
 import { StreamQueues } from './stream-queues.ts';
 import { waitingMbufs } from './traffic.ts';
 import { txonly } from './txonly.ts';
@@ -24,6 +25,8 @@ export interface LoopData {
   readonly counters: SharedArrayBuffer;
   /** BURST_COUNTS float64 for each stream, by its index; absent: bursts are not counted. */
   readonly bursts?: SharedArrayBuffer;
+  /** LATENCY_WORDS float64 of this lcore; absent: latency is not measured. */
+  readonly latency?: SharedArrayBuffer;
   /** One word: how many lcores of the run have sent their first bursts and forward now. */
   readonly forwarding: Int32Array;
 }
@@ -51,12 +54,13 @@ function openStreams(
   lcore: LcoreContext<LoopData>,
   engine: FwdEngine,
 ): { streams: FwdStream[]; queues: StreamQueues } {
-  const { run, streams: plans, counters, bursts } = lcore.data;
+  const { run, streams: plans, counters, bursts, latency } = lcore.data;
   const count = run.mbufs + plans.length * waitingMbufs(run.mode, run.traffic);
   const pool = lcore.createPool({ count, dataRoom: run.dataRoom, hugepages: run.hugepages });
   // All streams share one vector: what a stream of mode noisy keeps is not in it.
   const pkts = pool.vector(Math.max(1, run.burst));
-  const queues = new StreamQueues(lcore, pool, pkts.capacity);
+  const source = latency ? new LatencyQueues(lcore, pool, new Float64Array(latency)) : lcore;
+  const queues = new StreamQueues(source, pool, pkts.capacity);
   const streams = plans.map((plan) => {
     let rx = queues.rx(plan);
     let tx = queues.tx(plan, engine.tags === true);

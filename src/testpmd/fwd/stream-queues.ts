@@ -3,14 +3,14 @@
 // several streams may share.
 import type { Mempool } from '../../ethdev/mempool.ts';
 import type { RxQueue, TxQueue } from '../../ethdev/port.ts';
-import type { LcoreContext } from '../../lcore/context.ts';
 import { steers } from '../../offload/plan.ts';
 import { FilteredRxQueue, RxSpreader } from '../../offload/rx-queues.ts';
 import { TaggingTxQueue } from '../../offload/tx-queue.ts';
 import type { StreamPlan } from './engine.ts';
+import type { QueueSource } from './latency.ts';
 
 export class StreamQueues {
-  readonly #lcore: LcoreContext;
+  readonly #source: QueueSource;
   readonly #pool: Mempool;
   readonly #burst: number;
   /** By index of the port. */
@@ -18,8 +18,8 @@ export class StreamQueues {
   /** By port and queue: streams of software queues share the device's. */
   readonly #sinks = new Map<string, TxQueue>();
 
-  constructor(lcore: LcoreContext, pool: Mempool, burst: number) {
-    this.#lcore = lcore;
+  constructor(source: QueueSource, pool: Mempool, burst: number) {
+    this.#source = source;
     this.#pool = pool;
     this.#burst = burst;
   }
@@ -30,13 +30,13 @@ export class StreamQueues {
   }
 
   rx({ rxPort, rxQueue, rxOffload }: StreamPlan): RxQueue {
-    if (!rxOffload) return this.#lcore.rxQueue(rxPort, rxQueue);
+    if (!rxOffload) return this.#source.rxQueue(rxPort, rxQueue);
     if (!steers(rxOffload))
-      return new FilteredRxQueue(this.#lcore.rxQueue(rxPort, rxQueue), rxOffload, rxQueue);
+      return new FilteredRxQueue(this.#source.rxQueue(rxPort, rxQueue), rxOffload, rxQueue);
     let spreader = this.#spreaders.get(rxPort);
     if (!spreader) {
       const sources = Array.from({ length: rxOffload.deviceQueues }, (_, queue) =>
-        this.#lcore.rxQueue(rxPort, queue),
+        this.#source.rxQueue(rxPort, queue),
       );
       spreader = new RxSpreader(sources, rxOffload, this.#pool, this.#burst);
       this.#spreaders.set(rxPort, spreader);
@@ -48,7 +48,7 @@ export class StreamQueues {
   tx({ txPort, txQueue, txQueues, txOffload }: StreamPlan, tagged: boolean): TxQueue {
     const queue = txQueues === undefined ? txQueue : txQueue % txQueues;
     const key = `${txPort} ${queue}`;
-    const sink = this.#sinks.get(key) ?? this.#lcore.txQueue(txPort, queue);
+    const sink = this.#sinks.get(key) ?? this.#source.txQueue(txPort, queue);
     this.#sinks.set(key, sink);
     return txOffload ? new TaggingTxQueue(sink, txOffload, tagged, this.#burst) : sink;
   }

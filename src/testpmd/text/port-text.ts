@@ -42,9 +42,9 @@ export function portStatsText(id: number, now: StatsSample, previous: StatsSampl
 }
 
 /** `show port xstats N`. */
-export function portXstatsText(port: Port, hideZero: boolean): string {
-  const values = [...port.xstats()].filter(([, value]) => value !== 0 || !hideZero);
-  return [`###### NIC extended statistics for port ${left(port.id, 2)}`]
+export function portXstatsText(id: number, xstats: ReadonlyMap<string, number>, hideZero: boolean): string {
+  const values = [...xstats].filter(([, value]) => value !== 0 || !hideZero);
+  return [`###### NIC extended statistics for port ${left(id, 2)}`]
     .concat(values.map(([name, value]) => `${name}: ${value}`))
     .join('\n');
 }

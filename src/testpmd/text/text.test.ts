@@ -104,7 +104,7 @@ Port MAC Address       Name         Driver         Status   Link
   });
 
   it("xstats matches testpmd's", () => {
-    expect(portXstatsText(ports[0], false)).toBe(`###### NIC extended statistics for port 0 
+    expect(portXstatsText(0, ports[0].xstats(), false)).toBe(`###### NIC extended statistics for port 0 
 rx_good_packets: 0
 tx_good_packets: 0
 rx_good_bytes: 0
@@ -118,7 +118,7 @@ rx_q0_bytes: 0
 rx_q0_errors: 0
 tx_q0_packets: 0
 tx_q0_bytes: 0`);
-    expect(portXstatsText(ports[0], true)).toBe('###### NIC extended statistics for port 0 ');
+    expect(portXstatsText(0, ports[0].xstats(), true)).toBe('###### NIC extended statistics for port 0 ');
   });
 
   const softInfo = (other: Partial<SoftInfo> = {}): SoftInfo => ({
