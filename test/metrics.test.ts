@@ -144,14 +144,14 @@ describe('the figures of --latencystats and --bitrate-stats', () => {
       const ours = await Collectd.of('mt');
       const METRIC = /_ns$|_bits_|^rx_good_|^tx_good_/;
       const named = (answer: readonly Stats[] | null) =>
-        answer?.map(({ port, stats }) => [
+        answer?.map(({ port, stats }) => ({
           port,
-          stats.map(({ name }) => name).filter((name) => METRIC.test(name)),
-        ]);
+          names: stats.map(({ name }) => name).filter((name) => METRIC.test(name)),
+        }));
       const started = async () => (await theirs.value('global_stat_values', 'jitter_ns')) === 0;
       await expect.poll(started, POLL).toBe(true);
       const sets = (answer: ReturnType<typeof named>) =>
-        answer?.map(([port, names]) => [port, [...(names as string[])].slice(0, 10), new Set(names)]);
+        answer?.map(({ port, names }) => [port, names.slice(0, 10), new Set(names)]);
       for (const command of ['ports_all_stat_values', 'global_stat_values'])
         expect(sets(named(await ours.ask(command)))).toEqual(sets(named(await theirs.ask(command))));
       for (const data of [
