@@ -26,7 +26,9 @@ const TRIALS: readonly Partial<OvsChoice>[] = [
 ];
 /** A change has to be this much faster. */
 const PAYS = 1.02;
-const SECONDS = 0.6;
+/** A single round's ratio is off by as much as that. */
+const ROUNDS = 3;
+const SECONDS = 0.4;
 const TX_FIRST = 32;
 
 export async function strongestOvs(plan: Plan, flows: Flows): Promise<OvsChoice> {
@@ -46,7 +48,7 @@ export async function strongestOvs(plan: Plan, flows: Flows): Promise<OvsChoice>
     if (tried.queueSize === plan.settings.queueSize) continue;
     const { rows } = await compare({
       ...{ workspace: plan.workspace, cases: [wanted], progress: plan.progress },
-      settings: { ...plan.settings, rounds: 1, seconds: SECONDS },
+      settings: { ...plan.settings, rounds: ROUNDS, seconds: SECONDS },
       names: [JSON.stringify(change), 'without'],
       createA: () => side(tried),
       createB: () => side(best),

@@ -2,7 +2,6 @@
 // A ring of guests over vhost-pci links. RFC 2.0 joins a guest with this driver to one with virtio-net, so
 // the two kinds take turns; of an odd number, two neighbours have this driver, and RFC 2.1 joins them. All
 // guests of a kind share a CPU, and one loop polls their ports.
-import { truncateSync, writeFileSync } from 'node:fs';
 import { quoteDevarg } from '../../../src/ethdev/devargs.ts';
 import type { DeviceProcess } from '../../run/device-model.ts';
 import { OurTestpmd } from '../../run/our-testpmd.ts';
@@ -13,6 +12,7 @@ import { runBoundMs, type Settings, START_MS } from '../settings.ts';
 import { type BackEnd, startDeviceModel } from './back-ends.ts';
 import { type GuestsOptions, VirtioGuests } from './guests.ts';
 import type { BenchPeer } from './peers.ts';
+import { createLink, endOf, type Link } from './section-files.ts';
 
 const SECTION_BYTES = 1 << 20;
 
@@ -47,7 +47,7 @@ export class ChainBackEnd implements BackEnd {
     this.sockets = this.#devices.map(({ vhostUser }) => vhostUser);
     this.#vdevs = portsOfPmdGuests(
       this.#devices.map(({ vfioUser }) => vfioUser),
-      length % 2 === 1 ? [section(memory), section(memory)] : undefined,
+      length % 2 === 1 ? createLink(memory, SECTION_BYTES) : undefined,
     );
   }
 
@@ -77,12 +77,15 @@ export class ChainBackEnd implements BackEnd {
     await this.watch.add(this.#testpmd).prompt(START_MS);
   }
 
+  async forward(txFirst = 0): Promise<void> {
+    await this.#testpmd?.startForwarding(START_MS, txFirst);
+  }
+
   createPeer(): BenchPeer {
-    const { txFirst } = this.#guests;
     this.#peer = new VirtioGuests(this.#settings, this.#workspace, {
       ...this.#guests,
       sockets: this.sockets,
-      connected: () => (this.#testpmd as OurTestpmd).startForwarding(START_MS, txFirst),
+      connected: () => this.forward(this.#guests.txFirst),
     });
     return this.#peer;
   }
@@ -100,26 +103,13 @@ export class ChainBackEnd implements BackEnd {
   }
 }
 
-function section(memory: Workspace): string {
-  const file = memory.path('side');
-  writeFileSync(file, '');
-  truncateSync(file, SECTION_BYTES);
-  return quoteDevarg(file);
-}
-
 /**
  * The --vdev arguments of all guests with this driver, two each. Guest i is between the guests i and i + 1
- * with virtio-net, whose ports are the given ones; `sides` join the last two.
+ * with virtio-net, whose ports are the given ones; `link` joins the last two.
  */
-export function portsOfPmdGuests(
-  functions: readonly string[],
-  sides: readonly [string, string] | undefined,
-): string[] {
+export function portsOfPmdGuests(functions: readonly string[], link: Link | undefined): string[] {
   const functionPort = (at: number) => `net_vhost_pci${at},path=${quoteDevarg(`${functions[at]}`)}`;
   const ring = [...functions.keys()].slice(1).map(functionPort);
-  if (sides) {
-    const [one, other] = sides;
-    ring.push(`net_ivshmem0,own=${one},peer=${other}`, `net_ivshmem1,own=${other},peer=${one}`);
-  }
+  if (link) ring.push(endOf(link, 0, 0), endOf(link, 1, 1));
   return [...ring, functionPort(0)];
 }

@@ -4,6 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PmdError } from '../../../src/errors.ts';
 import { DpdkTestpmd } from '../../run/dpdk-testpmd.ts';
+import type { Testpmd } from '../../run/testpmd.ts';
 import type { Rates } from '../../run/testpmd-output.ts';
 import type { Workspace } from '../../run/workspace.ts';
 import { runBoundMs, type Settings, START_MS } from '../settings.ts';
@@ -17,7 +18,7 @@ export interface GuestsOptions {
   readonly size: number;
   /** VIRTIO_NET_F_MRG_RXBUF. */
   readonly mergeable: boolean;
-  /** Bursts that each port sends first, which then circulate. */
+  /** Bursts that each port sends first, which then circulate; 0: others send. */
   readonly txFirst: number;
   /** Ports at which packets arrive: the rate is that of each. */
   readonly receivers: number;
@@ -68,10 +69,11 @@ export class VirtioGuests extends PromptPeer<DpdkTestpmd> {
     return this.testpmd.version;
   }
 
-  /** Resolves when packets arrive at every port. Throws VPCI_NO_TRAFFIC. */
+  /** Resolves when packets arrive at every port, if these guests send any. Throws VPCI_NO_TRAFFIC. */
   override async start(): Promise<void> {
     await this.testpmd.prompt(START_MS);
     await this.#options.connected?.();
+    if (this.#options.txFirst === 0) return this.testpmd.startForwarding(START_MS);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       await sleep(1000 * SETTLE_SECONDS);
       await this.testpmd.startForwarding(START_MS, this.#options.txFirst);
@@ -90,16 +92,10 @@ export class VirtioGuests extends PromptPeer<DpdkTestpmd> {
     return this.#inFlight;
   }
 
-  /** Forwards no longer, so that all packets end here, and counts them. */
   override async stop(): Promise<void> {
     if (this.#options.countInFlight && this.testpmd.exit === undefined) {
       this.resume();
-      await this.testpmd.stopForwarding(START_MS);
-      await this.testpmd.command('set fwd rxonly', START_MS);
-      await this.testpmd.startForwarding(START_MS);
-      await sleep(1000 * SETTLE_SECONDS);
-      await this.testpmd.stopForwarding(START_MS);
-      this.#inFlight = this.testpmd.total?.rxPackets;
+      this.#inFlight = await drained([this.testpmd]);
     }
     await super.stop();
   }
@@ -116,6 +112,18 @@ export class VirtioGuests extends PromptPeer<DpdkTestpmd> {
     this.#received += rxPps;
     return { rxPps: rxPps / this.#options.receivers, txPps: rxPps / this.#options.receivers };
   }
+}
+
+/** Stops packets that go round: forwards no longer, so that all of them end, and counts them. */
+export async function drained(guests: readonly Testpmd[]): Promise<number> {
+  for (const guest of guests) await guest.stopForwarding(START_MS);
+  for (const guest of guests) {
+    await guest.command('set fwd rxonly', START_MS);
+    await guest.startForwarding(START_MS);
+  }
+  await sleep(1000 * SETTLE_SECONDS);
+  for (const guest of guests) await guest.stopForwarding(START_MS);
+  return guests.reduce((sum, { total }) => sum + (total?.rxPackets ?? 0), 0);
 }
 
 /** Of a ring of guests with two ports each: the port at the other end of a port's link. */

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Two testpmd processes of one kind that share a memory: ours over RFC 2.1, and DPDK's on net_memif. One is
 // the back-end of a side, the other its peer, which counts.
-import { truncateSync, writeFileSync } from 'node:fs';
-import { quoteDevarg } from '../../../src/ethdev/devargs.ts';
 import { DpdkTestpmd } from '../../run/dpdk-testpmd.ts';
 import { OurTestpmd } from '../../run/our-testpmd.ts';
 import type { Testpmd } from '../../run/testpmd.ts';
@@ -13,6 +11,7 @@ import { type Case, ROLES } from '../cases.ts';
 import { BURST, runBoundMs, type Settings, START_MS } from '../settings.ts';
 import type { BackEnd } from './back-ends.ts';
 import { type BenchPeer, PromptPeer } from './peers.ts';
+import { createLink, endOf, type Link } from './section-files.ts';
 
 /**
  * As much data as memif has buffers: with less, the cores take lines from each other that are still in use.
@@ -85,29 +84,24 @@ abstract class Pair<Kind extends Testpmd> implements BackEnd {
 
 /** net_ivshmem over two files in memory, each written by one end. */
 export class SectionPair extends Pair<OurTestpmd> {
-  readonly #files: readonly [string, string];
+  readonly #link: Link;
   readonly #copying: boolean;
 
   /** `copying`: each packet is copied from and to mbufs, as net_memif does. */
   constructor(settings: Settings, wanted: Case, memory: Workspace, copying: boolean) {
     super(settings, wanted);
     this.#copying = copying;
-    this.#files = [memory.path('side0'), memory.path('side1')];
-    for (const file of this.#files) {
-      writeFileSync(file, '');
-      truncateSync(file, SIDE_BYTES);
-    }
+    this.#link = createLink(memory, SIDE_BYTES);
   }
 
   protected create({ role, cpu, forwarding }: End): OurTestpmd {
-    const [own, peer] = role === 'peer' ? this.#files.toReversed() : this.#files;
     const more = [
       ...[`--total-num-mbufs=${MBUFS}`, '--disable-link-check'],
       ...(this.#copying ? ['--no-in-place'] : []),
     ];
     return new OurTestpmd({
       ...{ ...forwarding, more, cpu, hugepages: this.settings.hugepages, vfioUser: [] },
-      vdevs: [`net_ivshmem0,own=${quoteDevarg(`${own}`)},peer=${quoteDevarg(`${peer}`)}`],
+      vdevs: [endOf(this.#link, role === 'peer' ? 1 : 0, 0)],
       maxRunMs: runBoundMs(this.settings),
     });
   }

@@ -5,17 +5,21 @@
 
 import { native } from '../../../src/native.ts';
 import { numberList, wordList } from '../../run/arguments.ts';
-import { OVS_DEFAULTS, ovsVersion, requireOvs } from '../../run/ovs.ts';
+import { ovsVersion, requireOvs } from '../../run/ovs.ts';
 import { Workspace } from '../../run/workspace.ts';
 import type { Case } from '../cases.ts';
 import type { Chart } from '../charts.ts';
 import { sizesOption } from '../options.ts';
+import { choiceText, type OvsChoice, PLAIN_OVS, strongestOvs } from '../ovs-tuning.ts';
 import { compare, type PairedRow } from '../paired-rounds.ts';
 import { fixed, type RoundFigures, render, roundFigures, spreadCells } from '../report.ts';
 import { pairChart } from '../row-charts.ts';
 import { BURST, requireHugepages } from '../settings.ts';
 import { ChainBackEnd, kindsOf } from '../sides/chain.ts';
+import { OpenRing, type Ring } from '../sides/open-ring.ts';
+import { checkOrder } from '../sides/order-check.ts';
 import { OvsBackEnd } from '../sides/ovs.ts';
+import { SectionChain } from '../sides/section-chain.ts';
 import { defineSuite, once, type Plan, type Results } from '../suite.ts';
 
 const FIGURES = ['throughput', 'latency'] as const;
@@ -23,6 +27,11 @@ type Figure = (typeof FIGURES)[number];
 /** Bursts that each port sends first, at full rate. */
 const TX_FIRST = 8;
 const TMPFS = '/dev/shm';
+/** Guests of the shortest ring that is checked: a shorter one has no link but those of the first guest. */
+const CHECKED = 3;
+/** 2.0: every second guest has a stock virtio-net driver; 2.1: all have this one. */
+const RFCS = ['2.0', '2.1'] as const;
+type Rfc = (typeof RFCS)[number];
 
 /** One value of ours and one of Open vSwitch's. */
 interface Both {
@@ -34,6 +43,8 @@ export interface ChainRow extends RoundFigures {
   readonly case: string;
   readonly guests: number;
   readonly figure: Figure;
+  /** Of the links. */
+  readonly rfc: Rfc;
   /** Medians of the rounds in Mpps, each way. */
   readonly ours_mpps: number;
   readonly ovs_mpps: number;
@@ -43,6 +54,7 @@ export interface ChainRow extends RoundFigures {
   readonly projected_mpps?: Both;
   /** 'latency': mean time of a packet for a hop, guest included, when few are on the way. */
   readonly hop_us?: Both;
+  readonly ovs_settings: string;
 }
 
 export const chain = defineSuite({
@@ -50,9 +62,11 @@ export const chain = defineSuite({
   description: '2 to 7 guests that run l2fwd, over Open vSwitch with DPDK and over vhost-pci links',
   notes: `All guests forward in mode mac, and the last is joined to the first: packets go
 round, both ways. Both sides have two CPUs. Open vSwitch has one and all guests
-the other; over vhost-pci, guests with this driver have one and guests with
-virtio-net the other, and no CPU switches. One loop polls all ports of a CPU.
-Of an odd number of guests, two with this driver are joined by RFC 2.1.
+the other. Over vhost-pci, no CPU switches: with RFC 2.0, guests with this
+driver have one CPU and guests with virtio-net the other, in turns; of an odd
+number, two with this driver are joined by RFC 2.1. With RFC 2.1, all guests
+have this driver, and every second one the same CPU. One loop polls all ports of
+a CPU.
 Latency: each port sends one packet, bursts are of one, and a hop takes the
 mean time that Little's law gives for the packets that are on the way.`,
   needsDpdk: true,
@@ -61,6 +75,8 @@ mean time that Little's law gives for the packets that are on the way.`,
     command
       .option('--lengths <list>', 'numbers of guests, 2 to 7', numberList(2, 7), [2, 3, 4, 5, 6, 7])
       .option('--figures <list>', `any of ${FIGURES.join(', ')}`, wordList(FIGURES), [...FIGURES] as Figure[])
+      .option('--rfc <list>', `any of ${RFCS.join(', ')}`, wordList(RFCS), [...RFCS] as Rfc[])
+      .option('--no-tune', "do not try which of the switch's settings are the fastest here")
       .option(...sizesOption([64])),
   cases: ({ lengths, figures, sizes }) =>
     figures.flatMap((figure) =>
@@ -68,40 +84,85 @@ mean time that Little's law gives for the packets that are on the way.`,
         sizes.map((size) => ({ name: `${figure}-${guests}-${size}`, direction: 'relay' as const, size })),
       ),
     ),
-  run,
+  run: (plan, { rfc, tune }) => run(plan, rfc, tune),
   table: chainTable,
   charts: chainCharts,
 });
 
-async function run(plan: Plan): Promise<Results<ChainRow>> {
+async function run(plan: Plan, rfcs: readonly Rfc[], tune: boolean): Promise<Results<ChainRow>> {
   requireOvs();
   requireHugepages(plan.settings);
-  const memory = await once(plan, TMPFS, async () => new Workspace(TMPFS));
+  const choice = tune ? await once(plan, 'tuning fixed', () => strongestOvs(plan, 'fixed')) : PLAIN_OVS;
+  await checkRings(plan, rfcs);
   const rows: ChainRow[] = [];
   let dpdkVersion: string | undefined;
   for (const wanted of plan.cases) {
-    const [figure, guests] = wanted.name.split('-') as [Figure, string];
-    const sides: Sides = { ours: [], ovs: [] };
-    const compared = await compare({
-      ...plan,
-      cases: [wanted],
-      names: ['ours', 'OVS'],
-      createA: () => added(sides.ours, ourSide(plan, memory, wanted, figure, Number(guests))),
-      createB: () => added(sides.ovs, ovsSide(plan, wanted, figure, Number(guests))),
-    });
-    dpdkVersion ??= compared.dpdkVersion;
-    const [row] = compared.rows as [PairedRow];
-    rows.push({
-      ...{ case: row.case, guests: Number(guests), figure, ours_mpps: row.a, ovs_mpps: row.b },
-      ...(figure === 'latency' ? hopTimes(row, Number(guests), sides) : costs(row, Number(guests), sides)),
-      ...roundFigures(row),
-    });
+    for (const rfc of rfcs) {
+      const compared = await compareOver(plan, wanted, rfc, choice);
+      dpdkVersion ??= compared.dpdkVersion;
+      rows.push(compared.row);
+    }
   }
   return { rows, dpdkVersion, ovsVersion: await ovsVersion() };
 }
 
+/** The longest ring of each kind, once, before anything is measured. */
+async function checkRings(plan: Plan, rfcs: readonly Rfc[]): Promise<void> {
+  const { settings, workspace, cases } = plan;
+  const length = Math.max(CHECKED, ...cases.map(({ name }) => Number(name.split('-')[1])));
+  const wanted: Case = { name: 'ring', direction: 'relay', size: Math.min(...cases.map(({ size }) => size)) };
+  const memory = await once(plan, TMPFS, async () => new Workspace(TMPFS));
+  const guests = { ...guestsOf(wanted, 'throughput', 1), forwardMode: 'io' };
+  const rings: Record<string, () => Ring> = {
+    ...(rfcs.includes('2.0') && {
+      'RFC 2.0': () => new ChainBackEnd(settings, workspace, memory, length, guests),
+    }),
+    ...(rfcs.includes('2.1') && {
+      'RFC 2.1': () => new SectionChain(settings, memory, length, guests, workspace),
+    }),
+    OVS: () => ovsSide(plan, wanted, 'throughput', length, PLAIN_OVS),
+  };
+  for (const [name, ring] of Object.entries(rings)) {
+    const path = `${length} guests over ${name}`;
+    await once(plan, path, async () => {
+      const open = new OpenRing(ring(), settings, workspace, guests);
+      const { frames } = await checkOrder(path, open, settings, wanted.size);
+      plan.progress(`${path}: ${frames} frames there and back, in order, none lost`);
+    });
+  }
+}
+
+async function compareOver(
+  plan: Plan,
+  wanted: Case,
+  rfc: Rfc,
+  choice: OvsChoice,
+): Promise<{ row: ChainRow; dpdkVersion: string | undefined }> {
+  const memory = await once(plan, TMPFS, async () => new Workspace(TMPFS));
+  const [figure, length] = wanted.name.split('-') as [Figure, string];
+  const guests = Number(length);
+  const sides: Sides = { ours: [], ovs: [] };
+  const { rows, dpdkVersion } = await compare({
+    ...plan,
+    cases: [wanted],
+    names: [`ours ${rfc}`, 'OVS'],
+    createA: () => added(sides.ours, ourSide(plan, memory, wanted, figure, guests, rfc)),
+    createB: () => added(sides.ovs, ovsSide(plan, wanted, figure, guests, choice)),
+  });
+  const [row] = rows as [PairedRow];
+  return {
+    dpdkVersion,
+    row: {
+      ...{ case: row.case, guests, figure, rfc, ours_mpps: row.a, ovs_mpps: row.b },
+      ...(figure === 'latency' ? hopTimes(row, guests, sides) : costs(row, guests, sides)),
+      ovs_settings: choiceText(choice, plan.settings),
+      ...roundFigures(row),
+    },
+  };
+}
+
 interface Sides {
-  readonly ours: ChainBackEnd[];
+  readonly ours: (ChainBackEnd | SectionChain)[];
   readonly ovs: OvsBackEnd[];
 }
 
@@ -110,8 +171,8 @@ function added<Side>(list: Side[], side: Side): Side {
   return side;
 }
 
-const guestsOf = ({ size }: Case, figure: Figure, receivers: number) => ({
-  ...{ forwardMode: 'mac', size, mergeable: true, receivers },
+const guestsOf = ({ size }: Case, figure: Figure, receivers: number, mergeable = true) => ({
+  ...{ forwardMode: 'mac', size, mergeable, receivers },
   ...(figure === 'latency'
     ? { burst: 1, txFirst: 1, countInFlight: true }
     : { burst: BURST, txFirst: TX_FIRST }),
@@ -123,15 +184,23 @@ function ourSide(
   wanted: Case,
   figure: Figure,
   guests: number,
-): ChainBackEnd {
+  rfc: Rfc,
+): ChainBackEnd | SectionChain {
   const receivers = 2 * kindsOf(guests).virtio;
+  if (rfc === '2.1') return new SectionChain(settings, memory, guests, guestsOf(wanted, figure, receivers));
   return new ChainBackEnd(settings, workspace, memory, guests, guestsOf(wanted, figure, receivers));
 }
 
-function ovsSide({ settings, workspace }: Plan, wanted: Case, figure: Figure, guests: number): OvsBackEnd {
-  return new OvsBackEnd(settings, workspace, {
-    ...{ flows: 'fixed' as const, tuning: OVS_DEFAULTS, ports: 2 * guests, oneWay: false },
-    guests: guestsOf(wanted, figure, 2 * guests),
+function ovsSide(
+  { settings, workspace }: Plan,
+  wanted: Case,
+  figure: Figure,
+  guests: number,
+  choice: OvsChoice,
+): OvsBackEnd {
+  return new OvsBackEnd({ ...settings, queueSize: choice.queueSize ?? settings.queueSize }, workspace, {
+    ...{ flows: 'fixed' as const, tuning: choice, ports: 2 * guests, oneWay: false },
+    guests: guestsOf(wanted, figure, 2 * guests, choice.mergeable),
   });
 }
 
@@ -160,9 +229,9 @@ export function chainTable(rows: readonly ChainRow[]): string {
     fixed(values?.ours, digits),
     fixed(values?.ovs, digits),
   ];
-  const head = ['guests', 'ours Mpps', 'OVS Mpps', 'ratio: median', 'min', 'max'];
+  const head = ['guests', 'RFC', 'ours Mpps', 'OVS Mpps', 'ratio: median', 'min', 'max'];
   const common = (row: ChainRow) => [
-    ...[`${row.guests}, ${row.case.split('-')[2]} B`, fixed(row.ours_mpps), fixed(row.ovs_mpps)],
+    ...[`${row.guests}, ${row.case.split('-')[2]} B`, row.rfc, fixed(row.ours_mpps), fixed(row.ovs_mpps)],
     ...spreadCells(row.ratio, row.disturbed),
   ];
   const of = (figure: Figure) => rows.filter((row) => row.figure === figure);
@@ -178,19 +247,22 @@ export function chainTable(rows: readonly ChainRow[]): string {
     ...(of('throughput').length > 0 ? ['Throughput, each way', throughput, PROJECTION] : []),
     ...(of('latency').length > 0 ? ['Few packets on the way', latency] : []),
     CORES,
+    `OVS: ${rows[0]?.ovs_settings}`,
   ].join('\n');
 }
 
+const labelOf = ({ guests, rfc }: ChainRow): string => `${guests} guests, ${rfc}`;
+
 function chainCharts(rows: readonly ChainRow[]): Chart[] {
   const of = (figure: Figure) => rows.filter((row) => row.figure === figure);
-  const groups = of('throughput').map(({ guests }) => `${guests} guests`);
+  const groups = of('throughput').map(labelOf);
   const computed = (
     title: string,
     unit: string,
     kind: Figure,
     value: (row: ChainRow) => Both | undefined,
   ) => ({
-    ...{ title, unit, groups: of(kind).map(({ guests }) => `${guests} guests`) },
+    ...{ title, unit, groups: of(kind).map(labelOf) },
     series: (['ours', 'ovs'] as const).map((side) => ({
       name: side === 'ours' ? 'vhost-pci' : 'OVS+DPDK',
       values: of(kind).map((row) => single(value(row)?.[side])),
@@ -219,7 +291,8 @@ function chainCharts(rows: readonly ChainRow[]): Chart[] {
 const single = (value: number | undefined) =>
   value === undefined ? null : { median: value, min: value, max: value };
 
-const CORES = `Two CPUs a side. OVS: switch | all guests; ours: guests with this driver | guests with virtio-net`;
+const CORES = `Two CPUs a side. OVS: switch | all guests; ours, 2.0: guests with this driver | guests with virtio-net;
+ours, 2.1: guests with even numbers | guests with odd numbers, all with this driver`;
 const PROJECTION = `cycles a hop: both CPUs' cycles for a packet and hop
 projected, not measured: a core for each guest, and one for the switch.
   ours: rate x guests on the CPU with fewer of them, as each would have its core

@@ -47,7 +47,7 @@ const QUICK = [
   'loopback --copying --sizes 64',
   'ovs --flows fixed --sizes 64 --no-tune',
   'memif --modes copying --sizes 64',
-  'chain --lengths 2,7',
+  'chain --lengths 2,7 --no-tune',
   'latency',
   'limit',
 ].map((line) => `${line} ${SHORT}`);

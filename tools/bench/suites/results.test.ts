@@ -70,15 +70,26 @@ describe('the table', () => {
 
   it('shows a chain by its length, computed figures as such', () => {
     const row: ChainRow = {
-      ...{ ...ROW, case: 'throughput-3-64', guests: 3, figure: 'throughput', ovs_mpps: 2 },
+      ...{ ...ROW, case: 'throughput-3-64', guests: 3, figure: 'throughput', rfc: '2.1', ovs_mpps: 2 },
+      ovs_settings: 'tx-flush-interval 0',
       ...{ cycles: { ours: 100, ovs: 900.4 }, projected_mpps: { ours: 8, ovs: 1.5 } },
     };
     const throughput = chainTable([row]);
     const figures = ['8.12', '2.00', '0.90', '0.80', '1.00'];
-    expect(cells(throughput, 4)).toEqual(['', '3, 64 B', ...figures, '100', '900', '8.00', '1.50', '']);
+    expect(cells(throughput, 4)).toEqual([
+      '',
+      '3, 64 B',
+      '2.1',
+      ...figures,
+      '100',
+      '900',
+      '8.00',
+      '1.50',
+      '',
+    ]);
     expect(throughput).toContain('projected, not measured');
     const latency = chainTable([{ ...row, figure: 'latency', hop_us: { ours: 0.5, ovs: 2 } }]);
-    expect(cells(latency, 4)).toEqual(['', '3, 64 B', ...figures, '0.50', '2.00', '']);
+    expect(cells(latency, 4)).toEqual(['', '3, 64 B', '2.1', ...figures, '0.50', '2.00', '']);
     expect(latency).not.toContain('projected');
   });
 

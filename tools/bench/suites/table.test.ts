@@ -34,7 +34,7 @@ describe('the suites', () => {
     ['interrupts', ['--cases', '--sizes', ...COMMON]],
     ['latency', ['--against', '--mode', '--load', '--rate', '--sizes', ...WITH_ONE_PEER]],
     ['ovs', ['--cases', '--flows', '--copying', '--no-tune', '--sizes', ...WITH_ONE_PEER]],
-    ['chain', ['--lengths', '--figures', '--sizes', ...WITH_ONE_PEER]],
+    ['chain', ['--lengths', '--figures', '--rfc', '--no-tune', '--sizes', ...WITH_ONE_PEER]],
     ['memif', ['--modes', '--rfc', '--cases', '--sizes', ...WITH_ONE_PEER]],
   ])('%s has its own options, then the common ones', (name, options) => {
     expect(optionsOf(name)).toEqual(options);
