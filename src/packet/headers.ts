@@ -73,8 +73,12 @@ export const IPV4 = {
 
 /** RFC 8200, 3: offsets from the IPv6 header. */
 export const IPV6 = {
+  /** Offset of the payload's length, 2 bytes. */
+  PAYLOAD_LENGTH: 4,
   /** Offset of the next header's protocol, 1 byte. */
   NEXT_HEADER: 6,
+  /** Offset of the hop limit, 1 byte. */
+  HOP_LIMIT: 7,
   /** Offset of the source address, 16 bytes. */
   SOURCE: 8,
   /** Offset of the destination address, 16 bytes. */

@@ -20,9 +20,10 @@ import { PEER_DEFAULTS } from './options.ts';
 import { faults, type PeerStats, periodLine, totals } from './stats.ts';
 import { PEER_MODES } from './traffic-loop.ts';
 
-const POLL_MS = 20;
-/** In mode 'latency' this thread must not take the CPU from a poll loop more often than necessary. */
-const LATENCY_POLL_MS = 250;
+/** Milliseconds between two looks at frames that are counted. */
+const COUNT_POLL_MS = 20;
+/** Else: this thread must not take the CPU from a poll loop more often than necessary. */
+const POLL_MS = 250;
 const MAX_RATE = 1e9;
 
 const cpuList = (text: string): number[] => usableCpus(text.split(',').map(wholeNumber(0, 1023)));
@@ -171,6 +172,11 @@ class Reporter {
     this.#before = stats;
   }
 
+  /** Milliseconds until it prints; Infinity if it does not. */
+  get dueIn(): number {
+    return this.#last + this.#periodMs - performance.now();
+  }
+
   poll(read: () => PeerStats): void {
     const now = performance.now();
     if (now - this.#last < this.#periodMs) return;
@@ -219,8 +225,10 @@ async function run(options: Options): Promise<number> {
   const peer = createPeer(options);
   peer.onEvent = eventReporter(options.vhostUser);
   let interrupted = false;
+  const over = new AbortController();
   const interrupt = (): void => {
     interrupted = true;
+    over.abort();
     if (!peer.up) void peer.stop(); // It may be waiting for a back-end that never connects.
   };
   process.once('SIGINT', interrupt);
@@ -236,20 +244,17 @@ async function run(options: Options): Promise<number> {
   if (options.hostile) await peer.attack(options.hostile, options.hostileRing);
   const reporter = new Reporter(options, peer.stats(), peer.histogram);
   const end = performance.now() + 1000 * (options.duration ?? Number.POSITIVE_INFINITY);
-  const pollMs = pollInterval(options);
+  const pollMs = options.count === undefined ? POLL_MS : COUNT_POLL_MS;
   while (!interrupted && !peer.done && !peer.failure && performance.now() < end) {
     reporter.poll(() => peer.stats());
-    await sleep(Math.max(0, Math.min(pollMs, end - performance.now())));
+    const pause = Math.max(0, Math.min(pollMs, reporter.dueIn, end - performance.now()));
+    await sleep(pause, undefined, { signal: over.signal }).catch(() => {});
   }
   await peer.drain();
   await peer.stop();
   const stats = peer.stats();
   reporter.summary(stats);
   return verdict(peer, options, stats);
-}
-
-function pollInterval({ mode, statsPeriod }: Options): number {
-  return mode === 'latency' ? Math.min(LATENCY_POLL_MS, 1000 * (statsPeriod ?? LATENCY_POLL_MS)) : POLL_MS;
 }
 
 function verdict(peer: Peer, options: Options, stats: PeerStats): number {

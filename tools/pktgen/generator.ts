@@ -30,7 +30,12 @@ import type { LcorePlan } from './engine/lcore.ts';
 import type { CompiledStream } from './plan/compile.ts';
 import { type ResultContext, readResult, type TrialResult, totalLatency } from './result.ts';
 
-const POLL_MS = 10;
+/**
+ * Longest time, in milliseconds, between two looks at the lcore: the main thread must not take a CPU from a poll
+ * loop more often than necessary.
+ */
+const LOOK_MS = 250;
+const LEAST_MS = 10;
 
 export interface GeneratorOptions {
   readonly port: Port;
@@ -128,7 +133,7 @@ export class Generator {
   }
 
   async end(): Promise<TrialResult> {
-    while (!this.done) await sleep(POLL_MS);
+    while (!this.done) await this.changed(LOOK_MS);
     if (this.#failure) throw this.#failure;
     return this.read();
   }
@@ -136,6 +141,19 @@ export class Generator {
   /** Whether the trial has ended, frames in flight included. */
   get done(): boolean {
     return this.#failure !== undefined || Atomics.load(this.#control, PHASE) === DONE;
+  }
+
+  /** Resolves when the trial enters its next phase, or the lcore has failed, or after `ms`: 10 to 250. */
+  async changed(ms: number): Promise<void> {
+    const phase = Atomics.load(this.#control, PHASE);
+    if (this.#failure !== undefined || phase === DONE) return;
+    const change = Atomics.waitAsync(this.#control, PHASE, phase);
+    const waiting = new AbortController();
+    const time = sleep(Math.min(Math.max(ms, LEAST_MS), LOOK_MS), undefined, {
+      signal: waiting.signal,
+    }).catch(() => {});
+    await Promise.race([change.value, time]);
+    waiting.abort();
   }
 
   /** Whether it only waits for frames in flight. */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The generator as a library: import { openPktgen } from 'vhost-pci-pmd/pktgen'.
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Port } from '../../src/ethdev/port.ts';
 import { native } from '../../src/native.ts';
 import { twoCpus } from '../run/workspace.ts';
@@ -122,8 +121,9 @@ export class Pktgen {
   async *statistics(options: RunOptions = {}, period = 1): AsyncGenerator<RunResult, void> {
     this.#generator.begin(this.#trial(options, this.#workload.pps()));
     try {
-      for (let next = period; !this.#generator.done; await sleep(POLL_MS)) {
-        if (this.#generator.elapsed < next || this.#generator.draining) continue;
+      for (let next = period; !this.#generator.done; ) {
+        await this.#generator.changed(1000 * (next - this.#generator.elapsed));
+        if (this.#generator.elapsed < next || this.#generator.draining || this.#generator.done) continue;
         next += period;
         yield this.#known(this.#generator.read());
       }
@@ -188,7 +188,6 @@ export class Pktgen {
   }
 }
 
-const POLL_MS = 10;
 const LINK_WAIT_MS = 10_000;
 const LONGEST_MS = 2 ** 31 - 1;
 const MACS = { srcMac: '02:00:00:00:00:02', dstMac: '02:00:00:00:00:01' };

@@ -12,7 +12,9 @@ import type { Interrupt } from './interrupt.ts';
 import type { Options } from './options.ts';
 import { rateText } from './plan/rate.ts';
 
-const POLL_MS = 20;
+/** Milliseconds between two looks, which take a CPU from a poll loop: of a capture, and without one. */
+const CAPTURE_MS = 20;
+const LOOK_MS = 250;
 
 /** Returns the exit status. */
 export async function runReflector(options: Options, interrupt: Interrupt): Promise<number> {
@@ -27,8 +29,11 @@ export async function runReflector(options: Options, interrupt: Interrupt): Prom
   capture?.begin();
   const lcore = launch({ cpu, module, ports: [port], data });
   let ended = false;
+  const over = new AbortController();
+  interrupt.onInterrupt(() => over.abort());
   const exited = lcore.exited.finally(() => {
     ended = true;
+    over.abort();
   });
   exited.catch(() => {});
   try {
@@ -37,9 +42,13 @@ export async function runReflector(options: Options, interrupt: Interrupt): Prom
     const start = performance.now();
     const elapsed = () => (performance.now() - start) / 1000;
     let before = 0;
-    for (let next = options.statsPeriod; !ended && !interrupt.raised; await sleep(POLL_MS)) {
+    const { duration = Number.POSITIVE_INFINITY } = options;
+    for (let next = options.statsPeriod; !ended && !interrupt.raised; ) {
+      const left = 1000 * (Math.min(next, duration) - elapsed());
+      const pause = Math.max(0, Math.min(left, capture ? CAPTURE_MS : LOOK_MS));
+      await sleep(pause, undefined, { signal: over.signal }).catch(() => {});
       capture?.poll();
-      if (elapsed() > (options.duration ?? Number.POSITIVE_INFINITY)) break;
+      if (elapsed() >= duration) break;
       if (elapsed() < next) continue;
       const now = lcore.stats[REFLECTED] as number;
       print(`t=${Math.round(elapsed())} s  sent back ${rateText((now - before) / options.statsPeriod)}`);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One run of the command: opens the port, sends, shows, and judges.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { PmdError } from '../../src/errors.ts';
 import { requireWritable } from '../../src/user-file.ts';
 import { printed, tell } from '../run/output.ts';
@@ -39,7 +38,8 @@ import { summaryLines, verdictLines } from './text.ts';
 import { type LiveState, viewOf } from './view.ts';
 import { flatOut, type Workload } from './workload.ts';
 
-const POLL_MS = 20;
+/** Milliseconds between two looks at the ring of copies. */
+const CAPTURE_MS = 20;
 
 /** Returns the exit status. */
 export async function run(options: Options, interrupt: Interrupt): Promise<number> {
@@ -158,11 +158,13 @@ async function traffic(
   generator.begin(trial);
   interrupt.onInterrupt(() => generator.halt());
   try {
-    for (let next = view.period; !generator.done; await sleep(POLL_MS)) {
+    for (let next = view.period; !generator.done; ) {
+      const untilNext = 1000 * (next - generator.elapsed);
+      await generator.changed(capture ? Math.min(CAPTURE_MS, untilNext) : untilNext);
       capture?.poll();
       const dead = opened.children.find(({ exit }) => exit !== undefined);
       if (dead) throw dead.failure(`ended (${dead.exit}) while packets flowed`);
-      if (generator.elapsed < next || generator.draining) continue;
+      if (generator.elapsed < next || generator.draining || generator.done) continue;
       view.show(generator.read());
       next += view.period * Math.max(1, Math.ceil((generator.elapsed - next) / view.period));
     }

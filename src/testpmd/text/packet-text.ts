@@ -11,10 +11,9 @@ import {
 } from '../../ethdev/mempool.ts';
 import { marksOf } from '../../offload/marks.ts';
 import { readUint16BE } from '../../packet/bytes.ts';
-import { ETHER, IPV4, ipv4HeaderLength, isFragment, networkHeader } from '../../packet/headers.ts';
+import { ETHER, IPV4, IPV6, ipv4HeaderLength, isFragment, networkHeader } from '../../packet/headers.ts';
 import { macText } from '../../packet/mac.ts';
 
-const IPV6_HEADER = 40;
 const IPV6_NEXT_HEADER = 6;
 /** Protocol numbers, with DPDK's names and the lengths of their headers; that of TCP is in the header. */
 const TRANSPORTS: Readonly<Record<number, readonly [name: string, length: number]>> = {
@@ -63,7 +62,7 @@ function layers(bytes: Uint8Array, start: number, end: number): { names: string[
   const lengths = [`l2_len=${l3 - start}`];
   const type = readUint16BE(bytes, l3 - 2);
   const ipv4 = type === ETHER.TYPE_IPV4 ? ipv4HeaderLength(bytes, l3, end) : 0;
-  const ipv6 = type === ETHER.TYPE_IPV6 && l3 + IPV6_HEADER <= end ? IPV6_HEADER : 0;
+  const ipv6 = type === ETHER.TYPE_IPV6 && l3 + IPV6.HEADER <= end ? IPV6.HEADER : 0;
   const l3Length = ipv4 || ipv6;
   if (l3Length === 0) return { names, lengths };
   names.push(ipv4 > IPV4.HEADER ? 'L3_IPV4_EXT' : ipv4 > 0 ? 'L3_IPV4' : 'L3_IPV6');

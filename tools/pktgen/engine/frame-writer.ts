@@ -6,6 +6,7 @@
 // when the frame was due. The UDP checksum covers it; the payload after it is zero and adds nothing. Sums of
 // 16-bit words may be taken in either byte order and swapped at the end (RFC 1071, 2B).
 import type { Mempool } from '../../../src/ethdev/mempool.ts';
+import { IPV4, IPV6 } from '../../../src/packet/headers.ts';
 import { type FramePlan, SIGNATURE } from '../plan/frame-plan.ts';
 import { FieldWriter, foldedSum, swap16 } from './field-writer.ts';
 import { SizePicker } from './size-picker.ts';
@@ -98,7 +99,7 @@ export class FrameWriter {
     bytes[at + udp + 4] = datagram >>> 8;
     bytes[at + udp + 5] = datagram;
     const ipLength = isIpv6 ? datagram : size - ip;
-    const lengthAt = at + ip + (isIpv6 ? 4 : 2);
+    const lengthAt = at + ip + (isIpv6 ? IPV6.PAYLOAD_LENGTH : IPV4.TOTAL_LENGTH);
     bytes[lengthAt] = ipLength >>> 8;
     bytes[lengthAt + 1] = ipLength;
     if (!isIpv6) writeChecksum(bytes, at + ip + IP_CHECKSUM, ipSum + ipLength, false);
@@ -113,7 +114,7 @@ export class FrameWriter {
   /** Addresses and protocol (pseudo-header), UDP header, and padding before the signature. */
   #staticUdpSum(): number {
     const { headers, ip, udp, isIpv6 } = this.#plan;
-    const addresses = isIpv6 ? [ip + 8, ip + 40] : [ip + 12, ip + 20];
+    const addresses = isIpv6 ? [ip + IPV6.SOURCE, ip + IPV6.HEADER] : [ip + IPV4.SOURCE, ip + IPV4.HEADER];
     return 17 + foldedSum(headers, addresses[0], addresses[1]) + foldedSum(headers, udp, headers.length);
   }
 }

@@ -117,15 +117,20 @@ class Loop {
 
   #run(): void {
     this.#begin();
-    Atomics.store(this.#control, PHASE, SENDING);
+    this.#enter(SENDING);
     this.#send(this.#settings[SET_DURATION]);
-    this.#global[G_SENT_FOR] = Math.min(this.#global[G_NOW], this.#settings[SET_DURATION]);
+    this.#global[G_SENT_FOR] = Math.min(this.#clock.now[0], this.#settings[SET_DURATION]);
     this.#sendOverdue();
     for (const sender of this.#senders) sender.end();
-    Atomics.store(this.#control, PHASE, DRAINING);
+    this.#enter(DRAINING);
     this.#drain();
     if (this.#tap) this.#tap.on = false;
-    Atomics.store(this.#control, PHASE, DONE);
+    this.#enter(DONE);
+  }
+
+  #enter(phase: number): void {
+    Atomics.store(this.#control, PHASE, phase);
+    Atomics.notify(this.#control, PHASE);
   }
 
   #begin(): void {

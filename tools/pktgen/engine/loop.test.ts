@@ -141,6 +141,14 @@ it('tells a doubled frame from a lost one', () => {
   expect(result).toMatchObject({ received: 99_999, lost: 1, duplicates: 1, reordered: 0 });
 });
 
+it('regression: a run at whose end the loop was away lasted until then', () => {
+  const away = () => {
+    for (const end = performance.now() + 20; performance.now() < end; );
+    return 1;
+  };
+  expect(trial({}, 1, away).seconds).toBeGreaterThanOrEqual(0.02);
+});
+
 it('copies the frames of a run, and counts those that find no room', () => {
   const memory = newCaptureMemory(64);
   const reader = new CaptureReader(memory);

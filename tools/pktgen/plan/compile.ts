@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // From a stream as described to the bytes and plans that the lcore works with.
 import { isIPv6 } from 'node:net';
-import { ETHER, IPV4, UDP } from '../../../src/packet/headers.ts';
+import { ETHER, IPV4, IPV6, UDP } from '../../../src/packet/headers.ts';
 import { fault } from './fault.ts';
 import {
   type FieldKind,
@@ -17,7 +17,6 @@ import { type FieldPlan, type FramePlan, SIGNATURE, type StreamPlan } from './fr
 import { extremes, meanSize, parseSizes } from './sizes.ts';
 import type { Field, Stream } from './stream.ts';
 
-const IPV6_HEADER = 40;
 const DEFAULT_TTL = 64;
 /** RFC 2544's addresses (C.2.2, RFC 5180) and the discard port. */
 const DEFAULTS = {
@@ -89,7 +88,7 @@ class FrameBuilder {
     this.#where = where;
     this.#isIpv6 = [stream.srcIp, stream.dstIp].some((field) => field !== undefined && looksIpv6(field));
     this.#ip = ETHER.HEADER + (stream.vlan === undefined ? 0 : ETHER.VLAN_TAG);
-    this.#udp = this.#ip + (this.#isIpv6 ? IPV6_HEADER : IPV4.HEADER);
+    this.#udp = this.#ip + (this.#isIpv6 ? IPV6.HEADER : IPV4.HEADER);
     this.#headers = new Uint8Array((this.#udp + UDP.HEADER + 3) & ~3);
   }
 
@@ -139,11 +138,11 @@ class FrameBuilder {
   #ipv6(): void {
     const { srcIp = DEFAULTS.srcIp6, dstIp = DEFAULTS.dstIp6, ttl = DEFAULT_TTL, dscp = 0 } = this.#stream;
     this.#word(this.#ip, 0x6000 | (dscp << 6)); // version 6, traffic class
-    this.#headers[this.#ip + 6] = IPV4.PROTOCOL_UDP;
-    this.#headers[this.#ip + 7] = ttl;
+    this.#headers[this.#ip + IPV6.NEXT_HEADER] = IPV4.PROTOCOL_UDP;
+    this.#headers[this.#ip + IPV6.HOP_LIMIT] = ttl;
     const covered = { inIp: false, inUdp: true };
-    this.#put('srcIp', IPV6_ADDRESS, srcIp, { offset: this.#ip + 8, ...covered });
-    this.#put('dstIp', IPV6_ADDRESS, dstIp, { offset: this.#ip + 24, ...covered });
+    this.#put('srcIp', IPV6_ADDRESS, srcIp, { offset: this.#ip + IPV6.SOURCE, ...covered });
+    this.#put('dstIp', IPV6_ADDRESS, dstIp, { offset: this.#ip + IPV6.DESTINATION, ...covered });
   }
 
   #word(offset: number, value: number): void {
