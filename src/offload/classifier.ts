@@ -6,7 +6,7 @@ import { readUint16BE } from '../packet/bytes.ts';
 import { ETHER } from '../packet/headers.ts';
 import { DISCARD, queueDiscards } from './discards.ts';
 import { RuleMatcher } from './flow-rule.ts';
-import { keepMarks } from './marks.ts';
+import { keepHashes, keepMarks } from './marks.ts';
 import type { RxPlan } from './plan.ts';
 import { RssHash } from './rss.ts';
 import { removeTag, tagCount, vlanTag } from './tags.ts';
@@ -20,6 +20,7 @@ export class Classifier {
   readonly #rules: readonly RuleMatcher[];
   readonly #marking: boolean;
   readonly #rss: RssHash | null;
+  readonly #keepsHash: boolean;
   /** 1: does not receive, or is not there. */
   readonly #stopped: Uint8Array;
   readonly #discards: Float64Array;
@@ -31,6 +32,7 @@ export class Classifier {
     this.#rules = plan.rules.map((rule) => new RuleMatcher(rule, queue));
     this.#marking = plan.rules.some(({ actions }) => actions.mark !== null);
     this.#rss = plan.rss && new RssHash(plan.rss);
+    this.#keepsHash = plan.keepsHash;
     this.#stopped = new Uint8Array(65_536).fill(1);
     if (plan.queues === 0) this.#stopped[queue] = 0;
     else this.#stopped.fill(0, 0, plan.queues);
@@ -43,11 +45,12 @@ export class Classifier {
     const { bytes } = pool;
     const start = mbuf * pool.stride + pool.dataOff[mbuf];
     const end = start + pool.dataLen[mbuf];
+    if (this.#keepsHash) keepHashes(pool)[mbuf] = 0;
     if (!this.#addressPasses(bytes, start)) return this.#drop(DISCARD.MAC);
     if (!this.#vlanPasses(bytes, start, end)) return this.#drop(DISCARD.VLAN);
     let queue = this.#rules.length === 0 ? -1 : this.#ruled(pool, mbuf, start, end);
     if (queue === DROP - 1) return this.#drop(DISCARD.FLOW);
-    if (queue < 0) queue = this.#hashed(bytes, start, end);
+    if (queue < 0) queue = this.#hashed(pool, mbuf, start, end);
     if (this.#stopped[queue] !== 0) return this.#drop(DISCARD.STOPPED);
     this.#strip(pool, mbuf, start, end);
     return queue;
@@ -90,11 +93,15 @@ export class Classifier {
     return -1;
   }
 
-  #hashed(bytes: Uint8Array, start: number, end: number): number {
+  #hashed(pool: Mempool, mbuf: number, start: number, end: number): number {
+    const { bytes } = pool;
     if (this.#rss === null) return this.#queue;
     const { inner, outer } = this.#plan.tpids;
     const l3 = start + ETHER.HEADER + ETHER.VLAN_TAG * tagCount(bytes, start, end, inner, outer);
-    return l3 > end ? this.#queue : this.#rss.queue(bytes, readUint16BE(bytes, l3 - 2), l3, end);
+    if (l3 > end) return this.#queue;
+    const hash = this.#rss.hash(bytes, readUint16BE(bytes, l3 - 2), l3, end);
+    if (this.#keepsHash) keepHashes(pool)[mbuf] = hash;
+    return this.#rss.spreads ? this.#rss.queue(hash) : this.#queue;
   }
 
   #strip(pool: Mempool, mbuf: number, start: number, end: number): void {

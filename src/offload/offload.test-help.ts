@@ -16,6 +16,7 @@ export function rxPlan(other: Partial<RxPlan> = {}): RxPlan {
     tpids: TPIDS,
     rules: [],
     rss: null,
+    keepsHash: false,
     queues: 0,
     deviceQueues: 1,
     stopped: [],

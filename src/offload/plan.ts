@@ -8,7 +8,9 @@ export interface RssPlan {
   readonly types: number;
   /** 40 bytes. */
   readonly key: Uint8Array;
-  /** The queue for each value of the low bits of the hash; a power of two of entries. */
+  /**
+   * The queue for each value of the low bits of the hash; a power of two of entries. Empty: none is chosen.
+   */
   readonly reta: readonly number[];
 }
 
@@ -39,6 +41,8 @@ export interface RxPlan {
   /** In the order in which they are tried. */
   readonly rules: readonly FlowRule[];
   readonly rss: RssPlan | null;
+  /** The hash of each packet is kept (hashes.ts). */
+  readonly keepsHash: boolean;
   /** Software queues; 0: the device's own. */
   readonly queues: number;
   /** Receive queues of the device. */

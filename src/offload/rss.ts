@@ -24,7 +24,6 @@ export const RSS_TYPES = {
 /** From a bit of IPv4 to the same of IPv6. */
 const IPV6_SHIFT = 6;
 const WITH_PORTS = RSS_TYPES['ipv4-tcp'] | RSS_TYPES['ipv4-udp'] | RSS_TYPES['ipv4-sctp'];
-const PROTOCOL_SCTP = 132;
 const PROTOCOL_FRAGMENT = 44;
 
 /** Entries of the redirection table. */
@@ -49,12 +48,20 @@ export class RssHash {
     this.#reta = Uint16Array.from(reta);
   }
 
-  /** HOT. The queue of a packet whose network header is at `l3`, of EtherType `type`. */
-  queue(bytes: Uint8Array, type: number, l3: number, end: number): number {
-    return this.#reta[this.hash(bytes, type, l3, end) & (this.#reta.length - 1)];
+  /** Whether it chooses queues. */
+  get spreads(): boolean {
+    return this.#reta.length > 0;
   }
 
-  /** HOT. The hash; 0 of a packet of no kind that is hashed. */
+  /** HOT. The queue of the packets of a hash. */
+  queue(hash: number): number {
+    return this.#reta[hash & (this.#reta.length - 1)];
+  }
+
+  /**
+   * HOT. The hash of a packet whose network header is at `l3`, of EtherType `type`; 0 if it is of no kind
+   * that is hashed.
+   */
   hash(bytes: Uint8Array, type: number, l3: number, end: number): number {
     if (type === ETHER.TYPE_IPV4) return this.#ipv4(bytes, l3, end);
     return type === ETHER.TYPE_IPV6 ? this.#ipv6(bytes, l3, end) : 0;
@@ -100,7 +107,7 @@ function transportKind(protocol: number, hasPorts: boolean): number {
   if (!hasPorts) return RSS_TYPES['ipv4-other'];
   if (protocol === IPV4.PROTOCOL_TCP) return RSS_TYPES['ipv4-tcp'];
   if (protocol === IPV4.PROTOCOL_UDP) return RSS_TYPES['ipv4-udp'];
-  return protocol === PROTOCOL_SCTP ? RSS_TYPES['ipv4-sctp'] : RSS_TYPES['ipv4-other'];
+  return protocol === IPV4.PROTOCOL_SCTP ? RSS_TYPES['ipv4-sctp'] : RSS_TYPES['ipv4-other'];
 }
 
 /** A table that gives each of `queues` queues the same share. */

@@ -4,9 +4,9 @@ import { fc, test } from '@fast-check/vitest';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Mempool } from '../ethdev/mempool.ts';
 import { type FlowActions, type FlowRule, newRuleCounters, ruleHits } from './flow-rule.ts';
-import { marksOf } from './marks.ts';
+import { hashesOf, marksOf } from './marks.ts';
 import { deviceWith, drain, type FrameSpec, frame, rxPlan } from './offload.test-help.ts';
-import { DEFAULT_RSS_KEY, evenReta, RSS_TYPES } from './rss.ts';
+import { DEFAULT_RSS_KEY, evenReta, RSS_TYPES, RssHash } from './rss.ts';
 import { FilteredRxQueue, RxSpreader } from './rx-queues.ts';
 
 const pool = new Mempool({ count: 256, hugepages: false });
@@ -37,6 +37,19 @@ function udpTo(port: number, actions: Partial<FlowActions>): FlowRule {
 
 const received = (plan: Parameters<typeof rxPlan>[0], specs: readonly FrameSpec[]) =>
   drain(new FilteredRxQueue(deviceWith(specs.map(frame)), rxPlan(plan), 0), pool, pkts);
+
+describe('the hash', () => {
+  it('is kept with each packet of a queue that is to keep it, and chooses none', () => {
+    const specs: FrameSpec[] = [{ ports: [1, 53] }, { ports: [2, 53] }];
+    const rss = { ...RSS, reta: [] };
+    const queue = new FilteredRxQueue(deviceWith(specs.map(frame)), rxPlan({ rss, keepsHash: true }), 0);
+    expect(queue.burst(pkts, 8)).toBe(2);
+    const kept = [...pkts.ids.subarray(0, 2)].map((id) => hashesOf(pool)?.[id]);
+    const hash = new RssHash(rss);
+    expect(kept).toEqual(specs.map((spec) => hash.hash(frame(spec), 0x0800, 14, frame(spec).length) >>> 0));
+    pool.free(pkts, 0, 2);
+  });
+});
 
 describe('addresses', () => {
   const own = { dst: [2, 0, 0, 0, 0, 1] };

@@ -69,6 +69,8 @@ export const IPV4 = {
   PROTOCOL_TCP: 6,
   /** Protocol number of UDP. */
   PROTOCOL_UDP: 17,
+  /** Protocol number of SCTP. */
+  PROTOCOL_SCTP: 132,
 } as const;
 
 /** RFC 8200, 3: offsets from the IPv6 header. */
@@ -115,6 +117,14 @@ export const UDP = {
   CHECKSUM: 6,
   /** Length of the header. */
   HEADER: 8,
+} as const;
+
+/** RFC 9260, 3.1: offsets from the SCTP common header. */
+export const SCTP = {
+  /** Offset of the checksum, 4 bytes, little-endian. */
+  CHECKSUM: 8,
+  /** Length of the header. */
+  HEADER: 12,
 } as const;
 
 /** RFC 9293, 3.1: offsets from the TCP header. */

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { copyBytes, readInt32BE, readUint16BE, swapBytes, writeInt32BE, writeUint16BE } from './bytes.ts';
 import { internetChecksum, transportChecksum, updatedChecksum } from './checksum.ts';
+import { crc32c } from './crc32c.ts';
 import { UDP_FRAME_HEADERS, udpFrameHeaders } from './frames.ts';
 import { ARP, ETHER, IPV4, ipv4HeaderLength, isArp, isFragment, networkHeader, UDP } from './headers.ts';
 import { ipv4Number, ipv4Text } from './ipv4.ts';
@@ -153,5 +154,19 @@ describe('IPv4 addresses', () => {
     const frame = udpFrameHeaders(FLOW, 60);
     expect(readInt32BE(frame, 14 + IPV4.DESTINATION)).toBe(-2);
     expect(internetChecksum(frame, 14, IPV4.HEADER)).toBe(0);
+  });
+});
+
+describe('CRC32c', () => {
+  it.each([
+    // RFC 3720, B.4.
+    ['00'.repeat(32), 0x8a9136aa],
+    ['ff'.repeat(32), 0x62a8ab43],
+    [Buffer.from(Array.from({ length: 32 }, (_, i) => i)).toString('hex'), 0x46dd794e],
+    [Buffer.from('123456789').toString('hex'), 0xe3069283],
+    ['', 0],
+  ])('of %s', (hex, crc) => {
+    const bytes = bytesOf(`00${hex}00`);
+    expect(crc32c(bytes, 1, bytes.length - 2)).toBe(crc);
   });
 });

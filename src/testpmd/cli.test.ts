@@ -278,7 +278,7 @@ describe('the prompt', () => {
     await cli.until('\nDone.\n');
     await cli.until(/testpmd> $/);
     expect(await cli.say('show rxq info 0 0')).toMatch(
-      /Infos for port 0 , RX queue 0[\s\S]*Rx queue state: started\nNumber of RXDs: 0\n/,
+      /Infos for port 0 , RX queue 0[\s\S]*Rx queue state: started\nNumber of RXDs: 512\n/,
     );
     expect(await cli.say('show port 0 tx_offload capabilities')).toContain(
       'Tx Offloading Capabilities of port 0 :\n  Per Queue :\n  Per Port  :',

@@ -27,20 +27,22 @@ Seen with the same script on \`net_null\` ports of both; texts are the same othe
 | prompt on a pipe | an echoed line ends in LF, there in CR LF | no parser looks at it |
 | \`show rxq info\`, \`show txq info\` | shows the queue, there \`Operation not supported\` | the state and the size of a ring are known here |
 | \`show port N tx_offload capabilities\` | lists what a port always does; there nothing for \`net_null\` | \`port config N tx_offload\` cannot turn it off |
-| \`port config N rx_offload X on\` | refused at once; there at \`port start\` | one line says which command was wrong |
+| \`port config N rx_offload X on\` | what the port does not have is refused at once, as in 26.07; there at \`port start\` | one line says which command was wrong |
+| \`rx_offload\`, \`tx_offload\` | VLAN, checksums of IPv4 and SCTP and the hash are there on every port, in software; there what the driver has | done above the queues |
 | \`show port info\` | minimum and maximum MTU, 64 addresses; hash and table sizes only where software spreads packets | the lines of later versions; what software does |
-| \`port N rxq Q ring_size\`, \`--rxd\`, \`--txd\` | say that the peer chooses its ring sizes | it does |
+| \`port config N rxq Q ring_size\`, \`--rxd\`, \`--txd\` | of a port with a peer, say that the peer chooses its ring sizes | it does |
 | \`mac_addr add\`, \`mcast_addr add\`; \`set promisc off\`, \`set allmulti off\` | done, in software; \`net_null\` refuses them | a port without filter drops what is not for it above its queues |
 | \`vlan set\`, \`rx_vlan\`, \`tx_vlan\` | done, in software; \`net_null\` refuses them | tags are removed and added above the queues |
 | \`vlan set extend on\` | filter and strip look behind an outer tag, if there is one | as ixgbe does it |
 | \`port N rxq Q stop\`, \`setup\`, \`set link-down\` | done; \`net_null\` refuses them | the streams of a stopped queue do not run |
-| RSS | of ports that \`--rss-ip\`, \`--rss-udp\` or \`--enable-rss\` give more queues than their devices have: they share one lcore. Of others, refused as for one queue | there the peer chooses the queue |
-| mode ieee1588 | refused | not built |
+| RSS | of ports that \`--rss-ip\`, \`--rss-udp\` or \`--enable-rss\` give more queues than their devices have: they share one lcore. Of a port with one queue, for the hash that \`rx_offload rss_hash\` keeps; there refused. Of others, refused as for one queue there | there the peer chooses the queue |
+| mode ieee1588 | not known, as there | no clock of a device |
+| mode recycle_mbufs | known, as in 26.07: mode io | packets pass without mbufs there, or give them back at once |
+| SCTP in mode csum | its checksum is computed; there set to 0, unless the device does it | RFC 9260 |
 | \`show port N gso\` | TCP alone, over IPv4 and IPv6; there UDP and tunnels too | the TX port segments, or its peer does |
 | \`gro\` | packets of a stream stay in order, and what is merged is segmented again where the TX port's peer takes no large packets; there it is sent as it is | a peer that has not offered it drops large packets |
-| \`Bad-ipcsum\`, \`Bad-l4csum\` | counted by mode csum; there only by devices that check checksums | the mode computes them anyway |
 | \`show config fwd\` after \`set fwd\` | names the new mode; there the old one until \`start\` | it is what \`start\` would do |
-| \`csum set tcp\\|udp hw\`, \`tso set\` on \`net_null\` | taken; there \`not supported\` | the port takes packets whose checksum is open |
+| \`csum set ip\\|sctp\\|tcp\\|udp hw\`, \`tso set\` on \`net_null\` | taken; there \`not supported\` | the port takes packets whose checksum is open |
 | \`port start\` after \`port config all rxq N\` | configures ports whose number of queues changes; there all | nothing else changes |
 | \`port reset\` | done; \`net_null\` refuses it | the port is configured anew when it starts |
 | \`port detach\` of a started port | \`Removing a device...\` comes first | said before the port is looked at |

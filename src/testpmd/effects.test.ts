@@ -99,7 +99,7 @@ async function hasEffect(command: Command<Session>): Promise<boolean> {
 const CLEARING = ['clear fwd stats all'];
 /** What they change is not seen from here: commands/soft.test.ts holds their effects. */
 const SOFT =
-  /^(set (promisc|allmulti|link-up|link-down)|mac_addr|mcast_addr|(tx_)?vlan|port id=<id> what=rxq|flow) ?/;
+  /^(set (promisc|allmulti|link-up|link-down)|mac_addr|mcast_addr|(tx_)?vlan|port (config )?id=<id> what=rxq|flow) ?/;
 
 describe('commands that are not refused', () => {
   const rows = works.filter(({ pattern }) => !CLEARING.includes(pattern) && !SOFT.test(pattern));

@@ -111,9 +111,6 @@ function sayHello({ eal, settings }: CommandLine): void {
   if (settings.interactive && settings.statsPeriod > 0) {
     output.complain('Warning: --stats-period has no effect in interactive mode');
   }
-  if (settings.rxDescriptors + settings.txDescriptors > 0) {
-    output.complain('Note: --rxd and --txd have no effect: the peer chooses its ring sizes');
-  }
   for (const note of settings.notes) output.complain(`Note: ${note}`);
   if (settings.commandFile !== null)
     output.print(oneLine(`CLI commands to be read from ${settings.commandFile}`));

@@ -19,6 +19,7 @@ import {
   type Topology,
 } from './settings.ts';
 import { softOptions } from './soft-options.ts';
+import { rxModes } from './soft-port.ts';
 import { trafficOptions } from './traffic-options.ts';
 
 type Row = OptionRow<Settings>;
@@ -110,8 +111,18 @@ export const testpmdOptions: readonly Row[] = [
   },
   numeric('rxq', 'rxQueues', [1, 1024], 'RX queues of each port (default: 1)'),
   numeric('txq', 'txQueues', [1, 1024], 'TX queues of each port (default: 1)'),
-  numeric('rxd', 'rxDescriptors', [0, 65535], 'accepted and ignored: the peer chooses its ring sizes'),
-  numeric('txd', 'txDescriptors', [0, 65535], 'accepted and ignored: the peer chooses its ring sizes'),
+  numeric(
+    'rxd',
+    'rxDescriptors',
+    [0, 65535],
+    'descriptors of receive queues of ports without rings; a peer chooses its own',
+  ),
+  numeric(
+    'txd',
+    'txDescriptors',
+    [0, 65535],
+    'descriptors of transmit queues of ports without rings; a peer chooses its own',
+  ),
   numeric(
     'mbuf-size',
     'mbufSize',
@@ -183,12 +194,6 @@ export const testpmdOptions: readonly Row[] = [
     'measure bits a second of ports; figures are kept while lcore N forwards',
   ),
   flag({ long: ['record-burst-stats'] }, 'recordBursts', true, 'count bursts by their size'),
-  flag(
-    { long: ['enable-rx-cksum'] },
-    'checkCsum',
-    true,
-    'count wrong checksums of received packets in mode csum also where the TX port computes them',
-  ),
   ...softOptions,
   ...accepted('frames have no check sequence here', 'disable-crc-strip'),
   ...accepted('rules end with their port, or by flow flush', 'disable-flow-flush'),
@@ -259,11 +264,13 @@ function offloads(role: 'rx' | 'tx'): Row {
     help:
       role === 'tx'
         ? 'offloads that ports must have, in hexadecimal; 0x4, 0x8: csum set udp, tcp hw'
-        : 'offloads that ports must have, in hexadecimal',
+        : 'offloads that ports must have, in hexadecimal; those of software are turned on: 0x1 VLAN_STRIP, ...',
     apply: (settings, value, name) => {
       if (!/^(0x)?[0-9a-f]{1,13}$/i.test(value))
         throw new UsageError(`option '${name}': '${value}' is not a hexadecimal mask`);
-      settings[`${role}Offloads`] = Number.parseInt(value.replace(/^0x/i, ''), 16);
+      const mask = Number.parseInt(value.replace(/^0x/i, ''), 16);
+      settings[`${role}Offloads`] = mask;
+      if (role === 'rx') settings.soft.modes = rxModes(mask % 2 ** 32);
     },
   };
 }

@@ -8,9 +8,10 @@ import type { Port } from '../ethdev/port.ts';
 import type { Forwarding } from './forwarding.ts';
 import { UsageError } from './getopt.ts';
 import type { Output } from './output.ts';
+import { everHas, offloadRefusal } from './port-offloads.ts';
+import { hasRings } from './ring-sizes.ts';
 import type { Settings } from './settings.ts';
 import { linkLine, noLinkLine, portStatsText, type StatsSample } from './text/port-text.ts';
-import { everHas, offloadRefusal } from './text/queue-text.ts';
 
 /** The start waits up to 9 s for links, as testpmd does. */
 const LINK_CHECKS = 90;
@@ -117,9 +118,13 @@ export class Ports {
     const { output, settings } = this.#host;
     for (const role of ['rx', 'tx'] as const) {
       const wanted = settings[`${role}Offloads`];
-      if (!everHas(port, role, wanted))
-        throw new PmdError('VPCI_ARGUMENT', offloadRefusal(port, role, wanted));
+      if (!everHas(settings, port, role, wanted))
+        throw new PmdError('VPCI_ARGUMENT', offloadRefusal(settings, port, role, wanted));
     }
+    if (settings.rxDescriptors + settings.txDescriptors > 0 && hasRings(port))
+      output.complain(
+        `Note: --rxd and --txd have no effect on port ${port.id}: the peer chooses its ring sizes`,
+      );
     if (settings.maxPktLen === null) return;
     const mtu = settings.maxPktLen - MTU_OVERHEAD;
     try {

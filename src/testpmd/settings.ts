@@ -111,8 +111,6 @@ export interface Settings {
   gsoSize: number;
   groPorts: Set<number>;
   groCycles: number;
-  /** Mode csum also checks checksums that the TX port computes. */
-  checkCsum: boolean;
   /** What is done in software for ports. */
   readonly soft: SoftPorts;
   lscInterrupt: boolean;
@@ -195,7 +193,6 @@ export function defaultSettings(): Settings {
     gsoSize: 1514,
     groPorts: new Set(),
     groCycles: 1,
-    checkCsum: false,
     soft: new SoftPorts(),
     lscInterrupt: true,
     linkCheck: true,
@@ -226,16 +223,11 @@ export function peerMac(settings: Settings, port: number): string {
 }
 
 /** Bits of --tx-offloads. */
-const TX_UDP_CKSUM = 0x4;
-const TX_TCP_CKSUM = 0x8;
+const TX_BITS = { ip: 0x2, udp: 0x4, tcp: 0x8, sctp: 0x10 } as const;
 
 /** How mode csum computes the checksums of what a port sends. */
 export function csumPlan({ csum, txOffloads }: Settings, port: number): CsumPlan {
-  return (
-    csum.get(port) ?? {
-      udp: (txOffloads & TX_UDP_CKSUM) !== 0 ? 'hw' : 'sw',
-      tcp: (txOffloads & TX_TCP_CKSUM) !== 0 ? 'hw' : 'sw',
-      macSwap: true,
-    }
-  );
+  const by = (bit: number) => ((txOffloads & bit) !== 0 ? 'hw' : 'sw');
+  const { ip, udp, tcp, sctp } = TX_BITS;
+  return csum.get(port) ?? { ip: by(ip), udp: by(udp), tcp: by(tcp), sctp: by(sctp), macSwap: true };
 }

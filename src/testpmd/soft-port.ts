@@ -3,10 +3,12 @@
 // are stopped. A port for which nothing is set has no plan, and its lcores open the driver's own queues.
 import type { Port } from '../ethdev/port.ts';
 import { DISCARDS, discardMemory, totalDiscards } from '../offload/discards.ts';
-import type { RxPlan, TxPlan } from '../offload/plan.ts';
+import type { RssPlan, RxPlan, TxPlan } from '../offload/plan.ts';
 import { DEFAULT_RSS_KEY, evenReta } from '../offload/rss.ts';
 import { macBytes } from '../packet/mac.ts';
 import type { Flow } from './flow-table.ts';
+import { CHECKS_IP, CHECKS_TCP, CHECKS_UDP } from './fwd/engine.ts';
+import { RSS_IP } from './text/rss-text.ts';
 
 export type Role = 'rx' | 'tx';
 
@@ -18,11 +20,25 @@ export const MAX_SOFT_QUEUES = 64;
 /** DPDK's rte_vlan_type defaults: IEEE 802.1Q, and 802.1ad outside. */
 const TPIDS = { inner: 0x8100, outer: 0x88a8 };
 
-export interface VlanModes {
-  strip: boolean;
-  filter: boolean;
-  extend: boolean;
-  qinqStrip: boolean;
+/** What is done to received packets when it is asked for, by the bits of rte_ethdev.h. */
+export const RX_MODE_BITS = {
+  strip: 0x1,
+  /** Wrong checksums are counted in mode csum. */
+  ipCksum: 0x2,
+  udpCksum: 0x4,
+  tcpCksum: 0x8,
+  qinqStrip: 0x20,
+  filter: 0x200,
+  extend: 0x400,
+  /** The hash of a packet is kept with it, for `set verbose`. */
+  rssHash: 0x80000,
+} as const;
+export type RxModes = Record<keyof typeof RX_MODE_BITS, boolean>;
+
+/** The modes of a mask. */
+export function rxModes(mask: number): RxModes {
+  const modes = Object.entries(RX_MODE_BITS).map(([mode, bit]) => [mode, (mask & bit) !== 0]);
+  return Object.fromEntries(modes) as RxModes;
 }
 
 export class SoftPort {
@@ -34,7 +50,7 @@ export class SoftPort {
   promiscuous = true;
   allmulticast = true;
   linkDown = false;
-  readonly vlan: VlanModes;
+  readonly modes: RxModes;
   /** Bit v: VLAN v passes the filter. */
   readonly vlans = new Uint8Array(512);
   readonly tpids = { ...TPIDS };
@@ -47,14 +63,16 @@ export class SoftPort {
   /** Null: evenly over the queues. */
   reta: number[] | null = null;
   readonly flows: Flow[] = [];
+  /** Descriptors of single queues, of a port without rings. */
+  readonly ringSizes: Readonly<Record<Role, Map<number, number>>> = { rx: new Map(), tx: new Map() };
   /** What software has dropped, and had dropped when counters were cleared; null: nothing ever could be. */
   #discards: SharedArrayBuffer | null = null;
   #cleared: readonly number[] = DISCARDS.map(() => 0);
   readonly #stopped = { rx: new Set<number>(), tx: new Set<number>() };
   readonly #deferred = { rx: new Set<number>(), tx: new Set<number>() };
 
-  constructor(vlan: VlanModes) {
-    this.vlan = { ...vlan };
+  constructor(modes: RxModes) {
+    this.modes = { ...modes };
   }
 
   isStopped(role: Role, queue: number): boolean {
@@ -93,21 +111,28 @@ export class SoftPort {
    * are more than the device's. `types` are hashed unless the port has its own.
    */
   rxPlan(port: Port, queues: number, types: number): RxPlan | null {
-    const { vlan } = this;
+    const { modes } = this;
     const deviceQueues = port.config.rxQueues;
     const spread = queues > deviceQueues;
     const rules = this.flows.map(({ rule }) => rule);
-    const plain = !vlan.strip && !vlan.filter && !vlan.qinqStrip && rules.length === 0 && !spread;
+    const touched = modes.strip || modes.filter || modes.qinqStrip || modes.rssHash;
+    const plain = !touched && rules.length === 0 && !spread;
     if (plain && this.promiscuous && this.allmulticast && !this.linkDown) return null;
     const own = [this.mac ?? port.info.mac, ...this.macs].map((mac) => macBytes(mac));
     return {
       unicast: this.promiscuous ? null : own,
       multicast:
         this.promiscuous || this.allmulticast ? null : [...this.multicast].map((mac) => macBytes(mac)),
-      vlan: { ...vlan, filter: vlan.filter ? this.vlans : null },
+      vlan: {
+        strip: modes.strip,
+        qinqStrip: modes.qinqStrip,
+        extend: modes.extend,
+        filter: modes.filter ? this.vlans : null,
+      },
       tpids: this.tpids,
       rules,
-      rss: spread ? { types: this.rssTypes ?? types, key: this.rssKey, reta: this.retaFor(queues) } : null,
+      rss: spread || modes.rssHash ? this.#rss(types, spread ? this.retaFor(queues) : []) : null,
+      keepsHash: modes.rssHash,
       queues: this.steers(queues, spread) ? queues : 0,
       deviceQueues,
       stopped: [...this.#stopped.rx],
@@ -130,6 +155,17 @@ export class SoftPort {
   #counters({ info, config }: Port): SharedArrayBuffer {
     this.#discards ??= discardMemory(Math.max(info.maxRxQueues, config.rxQueues));
     return this.#discards;
+  }
+
+  /** Without types for all ports, what --rss-ip hashes. */
+  #rss(types: number, reta: readonly number[]): RssPlan {
+    return { types: this.rssTypes ?? (types || RSS_IP), key: this.rssKey, reta };
+  }
+
+  /** Bits of the received checksums that mode csum checks. */
+  get checks(): number {
+    const { ipCksum, udpCksum, tcpCksum } = this.modes;
+    return (ipCksum ? CHECKS_IP : 0) | (udpCksum ? CHECKS_UDP : 0) | (tcpCksum ? CHECKS_TCP : 0);
   }
 
   /** Whether a packet of one queue of the device may belong to several of `queues`. */
@@ -166,11 +202,11 @@ export class SoftPorts {
   spreads = false;
   /** RTE_ETH_RSS_* bits of what is hashed. */
   rssTypes = 0;
-  readonly vlan: VlanModes = { strip: false, filter: false, extend: false, qinqStrip: false };
+  modes: RxModes = rxModes(0);
   readonly #ports = new WeakMap<Port, SoftPort>();
 
   of(port: Port): SoftPort {
-    const known = this.#ports.get(port) ?? new SoftPort(this.vlan);
+    const known = this.#ports.get(port) ?? new SoftPort(this.modes);
     this.#ports.set(port, known);
     return known;
   }
@@ -194,6 +230,19 @@ export class SoftPorts {
   /** Whether `queues` receive queues of the port are software's. */
   spreadsPort(port: Port, queues: number): boolean {
     return this.spreads && queues > port.info.maxRxQueues;
+  }
+
+  /** RTE_ETH_RSS_* bits of what is hashed. */
+  typesOf(port: Port): number {
+    const { rssTypes, modes } = this.of(port);
+    return rssTypes ?? (this.rssTypes || (modes.rssHash ? RSS_IP : 0));
+  }
+
+  /**
+   * Whether software hashes what the port receives: its only queue, or several that the device does not have.
+   */
+  hashesPort(port: Port, queues: number): boolean {
+    return queues === 1 || this.spreadsPort(port, queues);
   }
 
   /** What happens to packets that a port of `queues` receives, if they are software's; null: nothing. */

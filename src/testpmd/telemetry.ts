@@ -15,6 +15,7 @@ import { TelemetryServer } from '../telemetry/server.ts';
 import type { Lcores } from './lcores.ts';
 import { RATE_NAMES } from './metrics/bit-rates.ts';
 import type { Metric } from './metrics/metrics.ts';
+import { offloadsOf } from './port-offloads.ts';
 import type { Session } from './session.ts';
 import { type EalSettings, poolSize } from './settings.ts';
 
@@ -97,13 +98,13 @@ function globalStats({ forwarding, settings }: Session): LegacyPort['stats'] {
 
 function portView({ settings, ports: all }: Session, port: Port): PortView {
   const soft = settings.soft.of(port);
-  const { vlan } = soft;
+  const { strip, filter, extend, qinqStrip } = soft.modes;
   const queues = (role: 'rx' | 'tx'): QueueView[] =>
     Array.from({ length: all.queues(port, role) }, (_, queue) => ({
       started: port.started && !soft.isStopped(role, queue),
       deferred: soft.isDeferred(role, queue),
     }));
-  const spreads = settings.soft.spreadsPort(port, all.queues(port, 'rx'));
+  const hashes = settings.soft.hashesPort(port, all.queues(port, 'rx'));
   return {
     promiscuous: soft.promiscuous,
     allmulticast: soft.allmulticast,
@@ -112,14 +113,11 @@ function portView({ settings, ports: all }: Session, port: Port): PortView {
     xstats: settings.soft.xstats(port),
     rxQueues: queues('rx'),
     txQueues: queues('tx'),
-    rxOffloads: [
-      ...(vlan.strip ? ['VLAN_STRIP'] : []),
-      ...(vlan.qinqStrip ? ['QINQ_STRIP'] : []),
-      ...(vlan.filter ? ['VLAN_FILTER'] : []),
-      ...(vlan.extend ? ['VLAN_EXTEND'] : []),
-    ],
-    vlan: { ...vlan, pvid: soft.pvid, ids: soft.vlans },
-    rss: { types: spreads ? (soft.rssTypes ?? settings.soft.rssTypes) : 0, key: soft.rssKey },
+    rxOffloads: offloadsOf(settings, port, 'rx')
+      .filter(({ on, set }) => on && set)
+      .map(({ name }) => name),
+    vlan: { strip, filter, extend, qinqStrip, pvid: soft.pvid, ids: soft.vlans },
+    rss: { types: hashes ? settings.soft.typesOf(port) : 0, key: soft.rssKey },
   };
 }
 

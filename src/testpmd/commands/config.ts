@@ -10,9 +10,12 @@ import { portsNamed } from './ports-named.ts';
 const section = 'config';
 type Args = Readonly<Record<string, string>>;
 
+/** How DPDK's test suite spells shared_rxq. */
+const SHARED_RXQ = 'shared-rxq';
+
 export const configCommands: readonly Command<Session>[] = [
   {
-    pattern: `set fwd mode=${engineNames.join('|')} [retry=retry]`,
+    pattern: `set fwd mode=${[...engineNames, SHARED_RXQ].join('|')} [retry=retry]`,
     section,
     help: 'Set packet forwarding mode.',
     run: setFwd,
@@ -99,7 +102,7 @@ export const configCommands: readonly Command<Session>[] = [
 ];
 
 function setFwd({ settings, output }: Session, { mode, retry }: Args): void {
-  settings.mode = mode;
+  settings.mode = mode === SHARED_RXQ ? 'shared_rxq' : mode;
   settings.retry = retry !== undefined;
   output.print(`Set ${mode} packet forwarding mode${settings.retry ? ' with retry' : ''}`);
 }

@@ -2,9 +2,9 @@
 // The csum commands, for mode csum.
 import type { Port } from '../../ethdev/port.ts';
 import type { CsumPlan } from '../fwd/engine.ts';
+import { offloadsOf } from '../port-offloads.ts';
 import type { Session } from '../session.ts';
 import { csumPlan } from '../settings.ts';
-import { offloadsOf } from '../text/queue-text.ts';
 import type { Command } from './grammar.ts';
 import { portsNamed } from './ports-named.ts';
 
@@ -53,13 +53,17 @@ export function stoppedPort(session: Session, id: string): Port | null {
 
 export const planOf = ({ settings }: Session, port: Port): CsumPlan => csumPlan(settings, port.id);
 
+/** The checksums of outer headers are never computed. */
+const isPlanned = (layer: string): layer is 'ip' | 'udp' | 'tcp' | 'sctp' => !layer.startsWith('outer');
+
 function setLayer(session: Session, { layer, by, id }: Args): void {
   const port = stoppedPort(session, id);
   if (!port) return;
-  const name = `${layer.toUpperCase()}_CKSUM`;
-  const can = by === 'sw' || offloadsOf(port, 'tx').some((offload) => offload.name === name);
+  const name = layer === 'ip' ? 'IPV4_CKSUM' : `${layer.toUpperCase()}_CKSUM`;
+  const can =
+    by === 'sw' || offloadsOf(session.settings, port, 'tx').some((offload) => offload.name === name);
   if (!can) session.output.complain(`${LAYERS[layer]} checksum offload is not supported by port ${id}`);
-  else if (layer === 'udp' || layer === 'tcp')
+  else if (isPlanned(layer))
     session.settings.csum.set(port.id, { ...planOf(session, port), [layer]: by as 'sw' | 'hw' });
   print(session, port);
 }
@@ -71,7 +75,7 @@ function show(session: Session, { id }: Args): void {
 
 function print(session: Session, port: Port): void {
   const plan = planOf(session, port);
-  const by = (layer: string) => (layer === 'udp' || layer === 'tcp' ? plan[layer] : 'sw');
+  const by = (layer: string) => (isPlanned(layer) ? (plan[layer] ?? 'sw') : 'sw');
   const lines = Object.entries(LAYERS).map(([layer, name]) => `${name} checksum offload is ${by(layer)}`);
   session.output.print(['Parse tunnel is off', ...lines].join('\n'));
 }

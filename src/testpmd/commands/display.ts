@@ -102,17 +102,17 @@ function portText(session: Session, port: Port, what: string): string {
 }
 
 function softInfo({ settings: { soft }, ports }: Session, port: Port): SoftInfo {
-  const { promiscuous, allmulticast, vlan, linkDown } = soft.of(port);
+  const { promiscuous, allmulticast, modes, linkDown } = soft.of(port);
   const [rxQueues, txQueues] = [ports.queues(port, 'rx'), ports.queues(port, 'tx')];
   return {
     mac: soft.macOf(port),
     promiscuous,
     allmulticast,
-    vlan,
+    modes,
     linkDown,
     rxQueues,
     txQueues,
-    spreads: soft.spreadsPort(port, rxQueues),
+    hashes: soft.hashesPort(port, rxQueues),
   };
 }
 

@@ -1,62 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The commands about queues and offloads of ports.
 import type { Port } from '../../ethdev/port.ts';
+import { OFFLOAD_NAMES, offloadsOf } from '../port-offloads.ts';
+import { ringSize } from '../ring-sizes.ts';
 import type { Session } from '../session.ts';
-import {
-  offloadCapabilitiesText,
-  offloadConfigurationText,
-  offloadRefusal,
-  offloadsOf,
-  queueInfoText,
-} from '../text/queue-text.ts';
+import type { Role } from '../soft-port.ts';
+import { offloadCapabilitiesText, offloadConfigurationText, queueInfoText } from '../text/queue-text.ts';
 import type { Command } from './grammar.ts';
 import { portsNamed } from './ports-named.ts';
 
 type Args = Readonly<Record<string, string>>;
 
-/** Bits of rte_ethdev.h. */
-const RX_OFFLOADS: Readonly<Record<string, number>> = {
-  vlan_strip: 0x1,
-  ipv4_cksum: 0x2,
-  udp_cksum: 0x4,
-  tcp_cksum: 0x8,
-  tcp_lro: 0x10,
-  qinq_strip: 0x20,
-  outer_ipv4_cksum: 0x40,
-  macsec_strip: 0x80,
-  vlan_filter: 0x200,
-  vlan_extend: 0x400,
-  scatter: 0x2000,
-  timestamp: 0x4000,
-  security: 0x8000,
-  keep_crc: 0x10000,
-  rss_hash: 0x80000,
-  buffer_split: 0x100000,
-};
-const TX_OFFLOADS: Readonly<Record<string, number>> = {
-  vlan_insert: 0x1,
-  ipv4_cksum: 0x2,
-  udp_cksum: 0x4,
-  tcp_cksum: 0x8,
-  sctp_cksum: 0x10,
-  tcp_tso: 0x20,
-  udp_tso: 0x40,
-  outer_ipv4_cksum: 0x80,
-  qinq_insert: 0x100,
-  vxlan_tnl_tso: 0x200,
-  gre_tnl_tso: 0x400,
-  ipip_tnl_tso: 0x800,
-  geneve_tnl_tso: 0x1000,
-  macsec_insert: 0x2000,
-  mt_lockfree: 0x4000,
-  multi_segs: 0x8000,
-  mbuf_fast_free: 0x10000,
-  security: 0x20000,
-  send_on_timestamp: 0x200000,
-};
-const RX_NAMES = Object.keys(RX_OFFLOADS).join('|');
-const TX_NAMES = Object.keys(TX_OFFLOADS).join('|');
-const SET = 'Turn an offload on; those that a port has are always on.';
+const SET = 'Turn an offload on or off; what a port does by itself is always on.';
 
 export const offloadCommands: readonly Command<Session>[] = [
   {
@@ -72,11 +27,16 @@ export const offloadCommands: readonly Command<Session>[] = [
     run: showOffloads,
   },
   ...(['rx', 'tx'] as const).flatMap((role) => {
-    const names = `name=all|${role === 'rx' ? RX_NAMES : TX_NAMES} to=on|off`;
+    const names = `name=all|${OFFLOAD_NAMES[role].join('|')} to=on|off`;
     const run = (session: Session, args: Args) => setOffload(session, role, args);
     return [
       { pattern: `port config id=<port> ${role}_offload ${names}`, section: 'ports', help: SET, run },
-      { pattern: `port id=<id> ${role}q <u16> ${role}_offload ${names}`, section: 'ports', help: SET, run },
+      {
+        pattern: `port id=<id> ${role}q queue=<u16> ${role}_offload ${names}`,
+        section: 'ports',
+        help: SET,
+        run,
+      },
     ];
   }),
 ];
@@ -86,7 +46,13 @@ function showQueue(session: Session, { what, id, queue }: Args): void {
   const port = session.ports.open.find((candidate) => candidate.id === Number(id));
   const queues = port ? session.ports.queues(port, role) : 0;
   if (port && Number(queue) < queues) {
-    session.output.print(queueInfoText(port, role, Number(queue), session.settings.soft.of(port)));
+    const soft = session.settings.soft.of(port);
+    const state = {
+      started: port.started && !soft.isStopped(role, Number(queue)),
+      deferred: soft.isDeferred(role, Number(queue)),
+      descriptors: ringSize(session.settings, port, role, Number(queue)),
+    };
+    session.output.print(queueInfoText(port, role, Number(queue), state));
     return;
   }
   const named = role === 'rx' ? 'Rx' : 'Tx';
@@ -108,29 +74,36 @@ function showOffloads(session: Session, { id, what, which }: Args): void {
     return;
   }
   const text = which === 'capabilities' ? offloadCapabilitiesText : offloadConfigurationText;
-  session.output.print(text(port, what === 'rx_offload' ? 'rx' : 'tx'));
+  const role = what === 'rx_offload' ? 'rx' : 'tx';
+  session.output.print(text(port, role, offloadsOf(session.settings, port, role)));
 }
 
-function setOffload(session: Session, role: 'rx' | 'tx', { id, name, to }: Args): void {
+/** A form for a queue sets only what is a queue's: that of the whole port is refused. */
+function setOffload(session: Session, role: Role, { id, queue, name, to }: Args): void {
   for (const port of portsNamed(session, id) ?? []) {
     if (port.started)
       session.output.complain(`Error: Can't config offload when Port ${port.id} is not stopped`);
-    else if (to === 'on') turnOn(session, port, role, name);
-    else turnOff(session, port, role, name);
+    else set(session, port, role, { name, on: to === 'on', ofQueue: queue !== undefined });
   }
 }
 
-function turnOn({ output }: Session, port: Port, role: 'rx' | 'tx', name: string): void {
-  const bits = role === 'rx' ? RX_OFFLOADS : TX_OFFLOADS;
-  const has = offloadsOf(port, role).reduce((mask, { bit }) => mask | bit, 0);
-  const wanted = name === 'all' ? has : (bits[name] ?? 0);
-  if ((wanted & ~has) !== 0) output.complain(offloadRefusal(port, role, wanted));
+interface Wish {
+  readonly name: string;
+  readonly on: boolean;
+  readonly ofQueue: boolean;
 }
 
-/** What a port does not have is off. */
-function turnOff({ output }: Session, port: Port, role: 'rx' | 'tx', name: string): void {
-  const fits = offloadsOf(port, role).some(
+function set({ settings, output }: Session, port: Port, role: Role, { name, on, ofQueue }: Wish): void {
+  const named = offloadsOf(settings, port, role).filter(
     (offload) => name === 'all' || offload.name === name.toUpperCase(),
   );
-  if (fits) output.complain(`Error: port ${port.id} cannot turn ${name} off`);
+  const kind = ofQueue ? 'per queue offload' : 'offload';
+  if (named.length === 0 && on) output.complain(`Error: port ${port.id} doesn't support ${kind}: ${name}.`);
+  for (const offload of named) {
+    if (offload.set && ofQueue && name !== 'all')
+      output.complain(`Error: port ${port.id} doesn't support ${kind}: ${name}.`);
+    else if (offload.set && !ofQueue) offload.set(on);
+  }
+  if (!on && named.some((offload) => !offload.set))
+    output.complain(`Error: port ${port.id} cannot turn ${name} off`);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The commands port start, stop, close, attach, detach and config, and device detach.
+import { hasRings } from '../ring-sizes.ts';
 import type { Session } from '../session.ts';
 import { MAX_BURST } from '../settings.ts';
 import type { Command } from './grammar.ts';
@@ -34,7 +35,7 @@ export const portCommands: readonly Command<Session>[] = [
   {
     pattern: 'port config all what=rxq|txq|rxd|txd|burst n=<uint>',
     section,
-    help: 'Set the number of queues of all ports, or packets per burst; the peer chooses ring sizes.',
+    help: 'Set the number of queues of all ports, of descriptors where no peer chooses it, or packets per burst.',
     run: configAll,
   },
   { pattern: 'port config mtu id=<id> n=<u16>', section, help: 'Set the MTU of a port.', run: configMtu },
@@ -85,14 +86,32 @@ function configMtu(session: Session, { id, n }: Args): void {
   }
 }
 
-function configAll({ ports, settings, output }: Session, { what, n }: Args): void {
+/** Those of ports without rings; the rest are told. */
+function setRings({ ports, settings, output }: Session, what: 'rxd' | 'txd', value: number): void {
+  const most = Math.min(...ports.open.map(({ info }) => info.maxDescriptors));
+  if (value > most) {
+    const port = ports.open.find(({ info }) => info.maxDescriptors === most)?.id;
+    output.complain(
+      `Fail: input ${what} (${value}) can't be greater than max_${what}s (${most}) of port ${port}`,
+    );
+    return;
+  }
+  settings[what === 'rxd' ? 'rxDescriptors' : 'txDescriptors'] = value;
+  for (const port of ports.open.filter(hasRings))
+    output.complain(
+      `Note: ${what}=${value} has no effect on port ${port.id}: the peer chooses its ring sizes`,
+    );
+}
+
+function configAll(session: Session, { what, n }: Args): void {
+  const { ports, settings, output } = session;
   const value = Number(n);
   if (ports.open.some((port) => port.started)) {
     output.complain('Please stop all ports first');
     return;
   }
   if (what === 'rxd' || what === 'txd') {
-    output.complain(`Note: ${what}=${value} has no effect: the peer chooses its ring sizes`);
+    setRings(session, what, value);
     return;
   }
   const max = what === 'burst' ? MAX_BURST : settings.soft.mostQueues(ports.open);

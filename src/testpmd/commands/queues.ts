@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The commands that start and stop single queues. A stream of a stopped queue does not run.
 import type { Port } from '../../ethdev/port.ts';
+import { hasRings } from '../ring-sizes.ts';
 import type { Session } from '../session.ts';
 import type { Role } from '../soft-port.ts';
 import type { Command } from './grammar.ts';
@@ -27,6 +28,12 @@ export const queueCommands: readonly Command<Session>[] = [
     section,
     help: 'Leave a queue stopped when its port starts, or not.',
     run: defer,
+  },
+  {
+    pattern: 'port config id=<id> what=rxq|txq queue=<u16> ring_size size=<u16>',
+    section,
+    help: 'Set the number of descriptors of a queue of a port without rings (0: the default); a peer chooses its own.',
+    run: setRingSize,
   },
 ];
 
@@ -57,6 +64,13 @@ function defer(session: Session, { id, what, queue, to }: Args): void {
   if (port.started) session.output.complain(`Please stop port ${id} first`);
   else if (hasQueue(session, port, what, queue))
     session.settings.soft.of(port).setDeferred(roleOf(what), Number(queue), to === 'on');
+}
+
+function setRingSize(session: Session, { id, what, queue, size }: Args): void {
+  const [port] = portsNamed(session, id) ?? [];
+  if (!port || !hasQueue(session, port, what, queue)) return;
+  if (hasRings(port)) session.output.complain(`the peer of port ${port.id} chooses its ring sizes`);
+  else session.settings.soft.of(port).ringSizes[roleOf(what)].set(Number(queue), Number(size));
 }
 
 const roleOf = (what: string): Role => (what === 'rxq' ? 'rx' : 'tx');

@@ -35,11 +35,6 @@ const ports: readonly Group[] = [
   ],
   ['Traffic classes.', whenStopped(NOT_SUPPORTED), 'port config id=<u16> dcb vt on|off <u8> pfc <rest>'],
   [
-    'Size of a ring.',
-    queueAnswer('the peer chooses its ring sizes'),
-    'port config id=<u16> what=rxq|txq queue=<u16> ring_size <u16>',
-  ],
-  [
     'Ports of tunnels.',
     'udp tunneling add error: (Operation not supported)',
     'rx_vxlan_port add|rm <u16> id=<u16>',
@@ -111,18 +106,6 @@ const display: readonly Group[] = [
     'show|clear port dcb_tc id=<port>\nshow config dcbfwdtc',
   ],
 ];
-
-/** The answer, if there is such a queue. */
-function queueAnswer(answer: string): Answer {
-  return ({ ports: { open } }, { id, what, queue }) => {
-    const rx = what === 'rxq';
-    const port = open.find((candidate) => candidate.id === Number(id));
-    const count = (rx ? port?.config.rxQueues : port?.config.txQueues) ?? 0;
-    if (Number(queue) >= count)
-      return `Invalid ${rx ? 'RX' : 'TX'} queue ${queue} (must be < nb_${what}=${count})`;
-    return answer.replace('{WHAT}', rx ? 'RX' : 'TX');
-  };
-}
 
 function ids(answer: (id: number) => string): Answer {
   return ({ ports: { open } }, { id = 'all' }) =>

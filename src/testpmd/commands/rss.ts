@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The commands about the hash of received packets, by which software spreads them over the queues of a port
-// that has more than its device.
+// The commands about the hash of received packets. Software spreads them by it over the queues of a port that
+// has more than its device; where there is one queue, it is kept with the packets (rx_offload rss_hash).
 import type { Port } from '../../ethdev/port.ts';
 import { RETA_SIZE } from '../../offload/rss.ts';
 import { RSS_KEY_LENGTH } from '../../offload/toeplitz.ts';
@@ -60,8 +60,8 @@ export const rssCommands: readonly Command<Session>[] = [
   },
 ];
 
-function isSpread({ settings }: Session, port: Port): boolean {
-  return settings.soft.spreadsPort(port, settings.rxQueues);
+function isHashed({ settings }: Session, port: Port): boolean {
+  return settings.soft.hashesPort(port, settings.rxQueues);
 }
 
 function setTypes(session: Session, { what }: Args): Promise<void> | undefined {
@@ -74,7 +74,7 @@ function setTypes(session: Session, { what }: Args): Promise<void> | undefined {
   const types = Number(BigInt(SUPPORTED_RSS) & wanted);
   let updated = true;
   for (const port of ports.open) {
-    if (!isSpread(session, port)) {
+    if (!isHashed(session, port)) {
       updated = false;
       output.complain(
         `${NOT_ENABLED}\nConfiguration of RSS hash at ethernet port ${port.id} failed with error (95): Operation not supported.`,
@@ -108,7 +108,7 @@ function setKey(session: Session, { id, type, key }: Args): Promise<void> | unde
   const [port] = portsNamed(session, id) ?? [];
   if (!port) return undefined;
   const digits = RSS_KEY_LENGTH * 2;
-  if (!isSpread(session, port)) session.output.complain('dev_info did not provide a valid hash key size');
+  if (!isHashed(session, port)) session.output.complain('dev_info did not provide a valid hash key size');
   else if (key.length !== digits)
     session.output.complain(
       `key length: ${key.length} invalid - key must be a string of ${digits} hexa-decimal numbers`,
@@ -146,7 +146,7 @@ function setReta(session: Session, { id, entries }: Args): Promise<void> | undef
   if (pairs.length === 0) bad('', -22);
   else if (over)
     bad(`reta_conf[0]->reta[${over[0]}]: ${over[1]} exceeds the maximum rxq index: ${rxQueues}\n`, -22);
-  else if (!isSpread(session, port)) bad(`${NOT_ENABLED}\n`, -95);
+  else if (!isHashed(session, port)) bad(`${NOT_ENABLED}\n`, -95);
   else {
     const soft = settings.soft.of(port);
     soft.reta = soft.retaFor(rxQueues);
@@ -166,12 +166,12 @@ function showHash(session: Session, id: string, what: string): void {
   const [port] = portsNamed(session, id) ?? [];
   if (!port) return;
   const { output, settings } = session;
-  if (!isSpread(session, port)) {
+  if (!isHashed(session, port)) {
     output.complain('dev_info did not provide a valid hash key size');
     return;
   }
   const soft = settings.soft.of(port);
-  const types = soft.rssTypes ?? settings.soft.rssTypes;
+  const types = settings.soft.typesOf(port);
   if (types === 0) output.print('RSS disabled');
   else if (what === 'algorithm') output.print('RSS algorithm:\n  toeplitz');
   else {

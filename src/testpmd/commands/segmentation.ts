@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The commands tso, gso and gro, for mode csum.
 import type { Port } from '../../ethdev/port.ts';
+import { offloadsOf } from '../port-offloads.ts';
 import type { Session } from '../session.ts';
 import { GRO_MAX_CYCLES, MAX_BURST } from '../settings.ts';
-import { offloadsOf } from '../text/queue-text.ts';
 import { planOf, stoppedPort } from './csum.ts';
 import type { Command } from './grammar.ts';
 
@@ -51,13 +51,14 @@ export const segmentationCommands: readonly Command<Session>[] = [
   { pattern: 'show port id=<id> gro', section: 'display', help: 'Display GRO of a port.', run: showGro },
 ];
 
-const canTso = (port: Port) => offloadsOf(port, 'tx').some(({ name }) => name === 'TCP_TSO');
+const canTso = ({ settings }: Session, port: Port) =>
+  offloadsOf(settings, port, 'tx').some(({ name }) => name === 'TCP_TSO');
 
 function setTso(session: Session, { size, id }: Args): void {
   const port = stoppedPort(session, id);
   if (!port) return;
   const tso = Number(size);
-  if (tso > 0 && !canTso(port)) {
+  if (tso > 0 && !canTso(session, port)) {
     session.output.complain(`Error: TSO is not supported by port ${port.id}`);
     return;
   }
@@ -78,7 +79,7 @@ function printTso(session: Session, port: Port): void {
       : `TSO segment size for non-tunneled packets is ${tso}`,
   );
   // Its peer may have gone since.
-  if (tso > 0 && !canTso(port))
+  if (tso > 0 && !canTso(session, port))
     session.output.print(`Warning: TSO enabled but not supported by port ${port.id}`);
 }
 

@@ -9,6 +9,7 @@ import type { Output } from '../output.ts';
 import { Ports } from '../ports.ts';
 import type { Session } from '../session.ts';
 import { defaultSettings, type Settings } from '../settings.ts';
+import { rxtxConfigText } from '../text/port-text.ts';
 import { RSS_IP } from '../text/rss-text.ts';
 import { match } from './grammar.ts';
 import { commands } from './table.ts';
@@ -29,7 +30,8 @@ beforeEach(() => {
   const apply = async () => {
     applied++;
   };
-  const forwarding = { running: false, uses: () => false, apply } as unknown as Forwarding;
+  const rxtxText = () => rxtxConfigText(settings, [port], 1);
+  const forwarding = { running: false, uses: () => false, apply, rxtxText } as unknown as Forwarding;
   const host = { settings, output, forwarding, quitting: false };
   fake = { ...host, ports: new Ports(host) } as unknown as Session;
 });
@@ -198,16 +200,33 @@ describe('queue commands', () => {
 });
 
 describe('RSS commands', () => {
-  it('are refused of a port with the queues of its device', async () => {
+  it('are refused of a port with several queues of its device', async () => {
+    for (const open of ports()) open.close();
+    port = probePort('net_null0,queues=4');
+    settings.rxQueues = 2;
+    fake.ports.bringUp(port);
     expect(await type('port config all rss ip')).toBe(
       "Multi-queue RSS mode isn't enabled.\nConfiguration of RSS hash at ethernet port 0 failed with error (95): Operation not supported.",
     );
-    expect(await type('port config all rss frob')).toBe('Unknown parameter');
     expect(await type('port config 0 rss reta (0,0)')).toBe(
       "The reta size of port 0 is 128\nMulti-queue RSS mode isn't enabled.\nBad redirection table parameter, return code = -95",
     );
     expect(await type('show port 0 rss-hash')).toBe('dev_info did not provide a valid hash key size');
+    expect(await type('show port info 0')).toContain('No RSS offload flow type is supported.');
+  });
+
+  it('set the hash that a port with one queue keeps, once rss_hash is on', async () => {
+    expect(await type('port config all rss frob')).toBe('Unknown parameter');
     expect(await type('port config all rxq 4')).toBe('rxq 4 is outside 1..1');
+    expect(await type('show port 0 rss-hash')).toBe('RSS disabled');
+    expect(rxPlan()).toBeNull();
+    expect(await type('port config 0 rx_offload rss_hash on')).toBe('');
+    expect(rxPlan()).toMatchObject({ keepsHash: true, queues: 0, rss: { types: RSS_IP, reta: [] } });
+    expect(await type('port config all rss udp')).toContain('rss_hf 0x20820');
+    expect(await type(`port config 0 rss-hash-key ipv4 ${'ab'.repeat(40)}`)).toBe('');
+    expect(rxPlan()?.rss).toMatchObject({ types: 1 << 2, key: new Uint8Array(40).fill(0xab) });
+    expect(await type('port config 0 rss reta (0,0)')).toBe('The reta size of port 0 is 128');
+    expect(await type('port config 0 rss reta (0,1)')).toContain('exceeds the maximum rxq index: 1');
   });
 
   describe('of a port that software gives more queues', () => {
@@ -286,5 +305,73 @@ describe('flow commands', () => {
     );
     expect(await type('flow create 9 ingress pattern eth / end actions drop / end')).toBe('Invalid port 9');
     expect(await type('flow create 0 frob')).toBe('Bad arguments');
+  });
+});
+
+describe('offload commands', () => {
+  const shown = (what: string) => type(`show port 0 ${what}`);
+
+  it('show what software does for a port, and turn it on and off', async () => {
+    expect(await shown('rx_offload capabilities')).toContain(
+      'Per Port  : VLAN_STRIP IPV4_CKSUM UDP_CKSUM TCP_CKSUM QINQ_STRIP VLAN_FILTER VLAN_EXTEND SCATTER RSS_HASH\n',
+    );
+    expect(await shown('rx_offload configuration')).toContain('  Port : SCATTER\n  Queue[ 0] : SCATTER\n');
+    for (const name of ['vlan_strip', 'vlan_filter', 'tcp_cksum'])
+      expect(await type(`port config 0 rx_offload ${name} on`)).toBe('');
+    expect(rxPlan()?.vlan).toMatchObject({ strip: true, filter: settings.soft.of(port).vlans });
+    expect(settings.soft.of(port).checks).toBe(0x8);
+    expect(await shown('rx_offload configuration')).toContain(
+      'Port : VLAN_STRIP TCP_CKSUM VLAN_FILTER SCATTER\n',
+    );
+    expect(await type('vlan set filter off 0')).toBe('');
+    expect(await type('show config rxtx')).toContain('Rx offloads=0x9 Tx offloads=0x0\n');
+    expect(await type('port config 0 rx_offload all off')).toBe('Error: port 0 cannot turn all off');
+    expect(rxPlan()).toBeNull();
+    expect(await type('port config 0 rx_offload all on')).toBe('');
+    expect(settings.soft.of(port).checks).toBe(0xe);
+  });
+
+  it('add tags of 0 to what is sent, and leave checksums to the port', async () => {
+    for (const name of ['vlan_insert', 'ipv4_cksum', 'sctp_cksum'])
+      expect(await type(`port config 0 tx_offload ${name} on`)).toBe('');
+    expect(txPlan()?.tags).toEqual([{ tpid: 0x8100, tci: 0 }]);
+    expect(await type('csum show 0')).toContain('\nIP checksum offload is hw\n');
+    expect(await type('csum set ip sw 0')).toContain('\nSCTP checksum offload is hw\n');
+    expect(await type('csum set outer-ip hw 0')).toContain(
+      'Outer-Ip checksum offload is not supported by port 0',
+    );
+    expect(await type('show config rxtx')).toContain('Tx offloads=0x11\n');
+    expect(await type('port config 0 tx_offload vlan_insert off')).toBe('');
+    expect(txPlan()).toBeNull();
+  });
+
+  it('are refused of what no port has, of single queues, and while the port is started', async () => {
+    expect(await type('port config 0 rx_offload macsec_strip on')).toBe(
+      "Error: port 0 doesn't support offload: macsec_strip.",
+    );
+    expect(await type('port 0 rxq 0 rx_offload vlan_strip on')).toBe(
+      "Error: port 0 doesn't support per queue offload: vlan_strip.",
+    );
+    expect(await type('port 0 rxq 0 rx_offload scatter on')).toBe('');
+    expect(rxPlan()).toBeNull();
+    port.start();
+    expect(await type('port config 0 rx_offload vlan_strip on')).toBe(
+      "Error: Can't config offload when Port 0 is not stopped",
+    );
+  });
+});
+
+describe('ring sizes', () => {
+  it('of a port without rings are what they were set to', async () => {
+    const size = async () => /Number of RXDs: (\d+)/.exec(await type('show rxq info 0 0'))?.[1];
+    expect(await size()).toBe('512');
+    expect(await type('port config all rxd 1024')).toBe('');
+    expect(await size()).toBe('1024');
+    expect(await type('port config 0 rxq 0 ring_size 256')).toBe('');
+    expect(await size()).toBe('256');
+    expect(await type('show config rxtx')).toContain('RX desc=256 ');
+    expect(await type('port config 0 rxq 0 ring_size 0')).toBe('');
+    expect(await size()).toBe('1024');
+    expect(await type('port config 0 txq 3 ring_size 256')).toBe('Invalid TX queue 3 (must be < nb_txq=1)');
   });
 });

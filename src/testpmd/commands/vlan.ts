@@ -2,14 +2,14 @@
 // The commands about tags: stripped and filtered on receipt, added before packets are sent; all in software.
 import type { Port } from '../../ethdev/port.ts';
 import type { Session } from '../session.ts';
-import type { VlanModes } from '../soft-port.ts';
+import type { RxModes } from '../soft-port.ts';
 import type { Command } from './grammar.ts';
 import { portsNamed } from './ports-named.ts';
 
 const section = 'config';
 type Args = Readonly<Record<string, string>>;
 
-const MODES: Readonly<Record<string, keyof VlanModes>> = {
+const MODES: Readonly<Record<string, keyof RxModes>> = {
   strip: 'strip',
   filter: 'filter',
   qinq_strip: 'qinqStrip',
@@ -66,7 +66,7 @@ export const vlanCommands: readonly Command<Session>[] = [
 function setMode(session: Session, { what, to, id }: Args): Promise<void> | undefined {
   const [port] = portsNamed(session, id) ?? [];
   if (!port) return undefined;
-  session.settings.soft.of(port).vlan[MODES[what] ?? 'strip'] = to === 'on';
+  session.settings.soft.of(port).modes[MODES[what] ?? 'strip'] = to === 'on';
   return session.forwarding.apply();
 }
 
@@ -95,7 +95,7 @@ function filterAll(session: Session, { what, id }: Args): Promise<void> | undefi
 function filtering(session: Session, id: string, vlan: string, on: number): Port | null {
   const [port] = portsNamed(session, id) ?? [];
   if (!port || !isVlan(session, vlan)) return null;
-  if (session.settings.soft.of(port).vlan.filter) return port;
+  if (session.settings.soft.of(port).modes.filter) return port;
   session.output.complain(
     `Port ${id}: VLAN-filtering disabled\n` +
       `rte_eth_dev_vlan_filter(port_pi=${id}, vlan_id=${Number(vlan)}, on=${on}) failed diag=-38`,

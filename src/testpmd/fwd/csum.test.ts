@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MBUF_F_NEEDS_CSUM, type MbufVector, Mempool } from '../../ethdev/mempool.ts';
 import type { LcoreContext } from '../../lcore/context.ts';
 import { internetChecksum } from '../../packet/checksum.ts';
+import { crc32c } from '../../packet/crc32c.ts';
 import { udpFrameHeaders } from '../../packet/frames.ts';
 import { type CsumPlan, type FwdStream, STREAM_STRIDE } from './engine.ts';
 import { engineNamed } from './engines.ts';
@@ -138,6 +139,16 @@ describe('csum', () => {
     // What the port does: the sum from csumStart to the end, which starts from the pseudo-header's.
     sent.bytes.writeUInt16BE(internetChecksum(sent.bytes, l4, sent.bytes.length - l4), l4 + sent.csumOffset);
     expect(residue(version, protocol, sent.bytes.length - l4, sent.bytes)).toBe(0);
+  });
+
+  it('computes the checksum of SCTP, by CRC32c', () => {
+    // A common header with a chunk, padded; over IPv4, whose protocol is set here.
+    const sctp = Buffer.from('0b590b59000000010000000003000010000000010000a00000000000', 'hex');
+    const original = Buffer.concat([frame(4, 17, new Uint8Array(sctp.length - 8)).subarray(0, 34), sctp]);
+    original[23] = 132;
+    const crc = pass('csum', original).bytes.readUInt32LE(34 + 8);
+    expect(crc).toBe(crc32c(sctp, 0, sctp.length));
+    expect(pass('csum', original, { ...plan('sw', 'sw'), sctp: 'hw' }).bytes.readUInt32LE(42)).toBe(crc);
   });
 
   it('sets the addresses, unless told to leave them', () => {

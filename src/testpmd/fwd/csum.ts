@@ -2,8 +2,9 @@
 // Sets the checksums of IPv4, and of UDP and TCP over IPv4 and IPv6, as `csum set` says: computed here, or
 // left to the TX port ("hw"). Unless `csum mac-swap off`, addresses are those of mode mac. A packet whose
 // checksum its sender left open passes as it is: the TX port or its peer completes it. So do fragments,
-// packets of several segments and what is not whole: only their IPv4 header is set. Checksums that were wrong
-// are counted where they are computed here, or --enable-rx-cksum asks for it.
+// packets of several segments and what is not whole: only their IPv4 header is set. The checksum of SCTP is
+// set too. Checksums that were wrong are counted where the RX port is to check them (rx_offload ipv4_cksum,
+// ...).
 //
 // TCP packets that are longer than `tso set` or `set gso` says are sent with that segment size: the TX port
 // segments them, or its peer does. With `set port N gro on`, packets are merged first (gro.ts).
@@ -17,9 +18,27 @@ import {
 } from '../../ethdev/mempool.ts';
 import { readUint16BE, writeUint16BE } from '../../packet/bytes.ts';
 import { internetChecksum } from '../../packet/checksum.ts';
-import { ETHER, IPV4, ipv4HeaderLength, isFragment, networkHeader, TCP, UDP } from '../../packet/headers.ts';
+import { crc32c } from '../../packet/crc32c.ts';
+import {
+  ETHER,
+  IPV4,
+  ipv4HeaderLength,
+  isFragment,
+  networkHeader,
+  SCTP,
+  TCP,
+  UDP,
+} from '../../packet/headers.ts';
 import { macBytes } from '../../packet/mac.ts';
-import { type CsumPlan, type FwdEngine, STREAM_BAD_IP, STREAM_BAD_L4 } from './engine.ts';
+import {
+  CHECKS_IP,
+  CHECKS_TCP,
+  CHECKS_UDP,
+  type CsumPlan,
+  type FwdEngine,
+  STREAM_BAD_IP,
+  STREAM_BAD_L4,
+} from './engine.ts';
 import { Gro } from './gro.ts';
 import { streamReceive, streamTransmit } from './stream.ts';
 
@@ -31,8 +50,8 @@ interface Csum extends CsumPlan {
   readonly macs: Uint8Array | null;
   readonly gro: Gro | null;
   readonly counters: Float64Array;
-  /** Whether checksums that the TX port computes are looked at. */
-  readonly checks: boolean;
+  /** CHECKS_* bits. */
+  readonly checks: number;
 }
 
 export const csum: FwdEngine = {
@@ -41,11 +60,11 @@ export const csum: FwdEngine = {
   streamInit(stream) {
     const { csum: plan = { udp: 'sw', tcp: 'sw', macSwap: true }, peerMac, txMac } = stream.plan;
     const macs = plan.macSwap ? Uint8Array.from([...macBytes(peerMac), ...macBytes(txMac)]) : null;
-    const { burst, checkCsum } = stream.run;
+    const { burst } = stream.run;
     const cycles = stream.plan.gro ?? 0;
     const gro = cycles > 0 ? new Gro(stream.pool, cycles, burst) : null;
     const { counters } = stream;
-    stream.state = { ...plan, macs, gro, counters, checks: checkCsum ?? false } satisfies Csum;
+    stream.state = { ...plan, macs, gro, counters, checks: stream.plan.checks ?? 0 } satisfies Csum;
   },
   packetFwd(stream) {
     const n = streamReceive(stream);
@@ -79,7 +98,7 @@ function setChecksums(pool: Mempool, mbuf: number, state: Csum): void {
     writeUint16BE(bytes, ip + IPV4.CHECKSUM, 0);
     const is = internetChecksum(bytes, ip, header);
     writeUint16BE(bytes, ip + IPV4.CHECKSUM, is);
-    if (differs(was, is)) state.counters[STREAM_BAD_IP]++;
+    if ((state.checks & CHECKS_IP) !== 0 && differs(was, is)) state.counters[STREAM_BAD_IP]++;
     const length = readUint16BE(bytes, ip + IPV4.TOTAL_LENGTH) - header;
     if (whole && !isFragment(bytes, ip) && ip + header + length <= end)
       setTransport(pool, mbuf, state, ip + header, length, bytes[ip + IPV4.PROTOCOL], ip + IPV4.SOURCE, 8);
@@ -111,18 +130,20 @@ function setTransport(
   addresses: number,
 ): void {
   const { bytes } = pool;
+  if (protocol === IPV4.PROTOCOL_SCTP) setSctp(bytes, l4, length);
   const udp = protocol === IPV4.PROTOCOL_UDP;
   if (!udp && protocol !== IPV4.PROTOCOL_TCP) return;
   if (length < (udp ? UDP.HEADER : TCP.HEADER)) return;
   const offset = udp ? UDP.CHECKSUM : TCP.CHECKSUM;
   // RFC 768: the sender chose to have none.
   if (udp && readUint16BE(bytes, l4 + offset) === 0) return;
+  const checked = (state.checks & (udp ? CHECKS_UDP : CHECKS_TCP)) !== 0;
   const was = readUint16BE(bytes, l4 + offset);
   const pseudo = fold((~internetChecksum(bytes, from, addresses) & 0xffff) + protocol + length);
   const mss = udp ? 0 : segmentSize(pool, mbuf, state, l4);
   const cut = mss > 0 && length - (bytes[l4 + TCP.DATA_OFFSET] >>> 4) * 4 > mss;
   if (cut || (udp ? state.udp : state.tcp) === 'hw') {
-    if (state.checks && (pool.olFlags[mbuf] & MBUF_F_CSUM_VALID) === 0) {
+    if (checked && (pool.olFlags[mbuf] & MBUF_F_CSUM_VALID) === 0) {
       // The sum over a packet with its checksum is 0 (RFC 1071).
       const all = fold(pseudo + (~internetChecksum(bytes, l4, length) & 0xffff));
       if (all !== 0xffff) state.counters[STREAM_BAD_L4]++;
@@ -144,7 +165,16 @@ function setTransport(
   writeUint16BE(bytes, l4 + offset, 0);
   const sum = ~fold(pseudo + (~internetChecksum(bytes, l4, length) & 0xffff)) & 0xffff;
   writeUint16BE(bytes, l4 + offset, udp && sum === 0 ? 0xffff : sum);
-  if (differs(was, sum)) state.counters[STREAM_BAD_L4]++;
+  if (checked && differs(was, sum)) state.counters[STREAM_BAD_L4]++;
+}
+
+/** HOT. RFC 9260, 6.8: least significant byte first, as CRC32c is reflected. */
+function setSctp(bytes: Uint8Array, l4: number, length: number): void {
+  if (length < SCTP.HEADER) return;
+  const at = l4 + SCTP.CHECKSUM;
+  for (let i = 0; i < 4; i++) bytes[at + i] = 0;
+  const crc = crc32c(bytes, l4, length);
+  for (let i = 0; i < 4; i++) bytes[at + i] = (crc >>> (8 * i)) & 0xff;
 }
 
 /** Payload of the segments that TCP packets are cut into; 0: they are not. */

@@ -15,6 +15,10 @@ export const STREAM_CYCLES = 3;
 /** Received packets with a wrong checksum of IPv4, and of UDP or TCP: mode csum. */
 export const STREAM_BAD_IP = 4;
 export const STREAM_BAD_L4 = 5;
+/** Checksums of received packets, by the bits of rte_ethdev.h. */
+export const CHECKS_IP = 0x2;
+export const CHECKS_UDP = 0x4;
+export const CHECKS_TCP = 0x8;
 /**
  * Distance between the counters of two streams, in numbers: one cache line, so that lcores do not share one.
  */
@@ -39,6 +43,8 @@ export interface StreamPlan {
   readonly csum?: CsumPlan;
   /** Of the RX port: bursts that packets wait to be merged in mode csum; none if absent. */
   readonly gro?: number;
+  /** Of the RX port: CHECKS_* bits of the checksums that mode csum checks; none if absent. */
+  readonly checks?: number;
   /** What software does to packets of the RX port, and of the TX port; absent: nothing. */
   readonly rxOffload?: RxPlan;
   readonly txOffload?: TxPlan;
@@ -48,8 +54,11 @@ export interface StreamPlan {
 
 /** Which checksums of mode csum the TX port computes, and whether addresses are set. */
 export interface CsumPlan {
+  /** By default 'sw': those of IPv4 and SCTP are computed before the packet is sent either way. */
+  readonly ip?: 'sw' | 'hw';
   readonly udp: 'sw' | 'hw';
   readonly tcp: 'sw' | 'hw';
+  readonly sctp?: 'sw' | 'hw';
   readonly macSwap: boolean;
   /** Bytes of payload of TCP segments; absent or 0: packets stay whole. */
   readonly tso?: number;
@@ -75,8 +84,6 @@ export interface RunPlan {
   /** Bursts that each stream sends before it forwards. */
   readonly txFirst: number;
   readonly recordCycles: boolean;
-  /** Whether mode csum also checks the checksums that the TX port computes. */
-  readonly checkCsum?: boolean;
   /** Whether packets may be written in place and relayed between the peers' buffers. */
   readonly inPlace: boolean;
   /** Number of empty rounds after which the lcore sleeps until packets arrive; 0: never. */

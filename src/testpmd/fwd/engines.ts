@@ -10,7 +10,9 @@ import { io } from './io.ts';
 import { mac } from './mac.ts';
 import { macswap } from './macswap.ts';
 import { noisy } from './noisy.ts';
+import { recycleMbufs } from './recycle-mbufs.ts';
 import { rxonly } from './rxonly.ts';
+import { sharedRxq } from './shared-rxq.ts';
 import { txonly } from './txonly.ts';
 
 export const engines: readonly FwdEngine[] = [
@@ -24,6 +26,8 @@ export const engines: readonly FwdEngine[] = [
   icmpecho,
   noisy,
   fiveTupleSwap,
+  recycleMbufs,
+  sharedRxq,
 ];
 
 export const engineNames: readonly string[] = engines.map((engine) => engine.name);

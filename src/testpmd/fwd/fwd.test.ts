@@ -349,6 +349,8 @@ it('forward modes are found by name', () => {
     'icmpecho',
     'noisy',
     '5tswap',
+    'recycle_mbufs',
+    'shared_rxq',
   ]);
   expect(() => engineNamed('frob')).toThrow('frob');
 });

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MBUF_F_CSUM_VALID, MBUF_F_NEEDS_CSUM, MBUF_F_TSO4, MBUF_F_TSO6 } from '../../ethdev/mempool.ts';
 import { internetChecksum } from '../../packet/checksum.ts';
-import { STREAM_BAD_IP, STREAM_BAD_L4 } from './engine.ts';
+import { CHECKS_IP, CHECKS_TCP, CHECKS_UDP, type CsumPlan, STREAM_BAD_IP, STREAM_BAD_L4 } from './engine.ts';
 import { type Sent, TestStream } from './stream.test-help.ts';
 
 interface Tcp {
@@ -201,24 +201,35 @@ describe('wrong checksums', () => {
   };
   const bad = ({ stream: { counters } }: TestStream) => [counters[STREAM_BAD_IP], counters[STREAM_BAD_L4]];
 
-  it('are counted where they are computed', () => {
-    const s = stream(0);
-    s.burst(tcp({ sequence: 0, payload: bytesOf(9) }), spoilt(22), spoilt(60), spoilt(50));
-    expect(bad(s)).toEqual([1, 2]);
+  const counted = (
+    csum: CsumPlan,
+    checks: number,
+    frames: readonly Parameters<TestStream['burst']>[number][],
+  ) => {
+    const s = new TestStream({ mode: 'csum', plan: { csum, checks } });
+    s.burst(...frames);
+    const result = bad(s);
     s.close();
+    return result;
+  };
+
+  it.each([
+    [0, [0, 0]],
+    [CHECKS_IP, [1, 0]],
+    [CHECKS_TCP, [0, 2]],
+    [CHECKS_UDP, [0, 0]],
+    [CHECKS_IP | CHECKS_UDP | CHECKS_TCP, [1, 2]],
+  ])('are counted of what the RX port checks: 0x%x', (checks, counts) => {
+    const frames = [tcp({ sequence: 0, payload: bytesOf(9) }), spoilt(22), spoilt(60), spoilt(50)];
+    expect(counted({ udp: 'sw', tcp: 'sw', macSwap: false }, checks, frames)).toEqual(counts);
   });
 
   it.each([
-    [false, 0],
-    [true, 1],
-  ])('of what the TX port computes are counted with --enable-rx-cksum (%s)', (checkCsum, count) => {
-    const csum = { udp: 'sw', tcp: 'hw', macSwap: false } as const;
-    const s = new TestStream({ mode: 'csum', plan: { csum }, run: { checkCsum } });
-    s.burst(tcp({ sequence: 0, payload: bytesOf(9) }), spoilt(60), {
-      bytes: spoilt(60),
-      olFlags: MBUF_F_CSUM_VALID,
-    });
-    expect(bad(s)).toEqual([0, count]);
-    s.close();
+    [0, 0],
+    [CHECKS_TCP, 1],
+  ])('are also looked for where the TX port computes them: 0x%x', (checks, count) => {
+    const good = { bytes: spoilt(60), olFlags: MBUF_F_CSUM_VALID };
+    const frames = [tcp({ sequence: 0, payload: bytesOf(9) }), spoilt(60), good];
+    expect(counted({ udp: 'sw', tcp: 'hw', macSwap: false }, checks, frames)).toEqual([0, count]);
   });
 });

@@ -9,7 +9,7 @@ import {
   MBUF_NO_NEXT,
   type Mempool,
 } from '../../ethdev/mempool.ts';
-import { marksOf } from '../../offload/marks.ts';
+import { hashesOf, marksOf } from '../../offload/marks.ts';
 import { readUint16BE } from '../../packet/bytes.ts';
 import { ETHER, IPV4, IPV6, ipv4HeaderLength, isFragment, networkHeader } from '../../packet/headers.ts';
 import { macText } from '../../packet/mac.ts';
@@ -33,11 +33,16 @@ export function packetText(pool: Mempool, id: number, role: 'rx' | 'tx', queue: 
     .toString(16)
     .padStart(4, '0');
   const mark = role === 'rx' ? (marksOf(pool)?.[id] ?? 0) : 0;
-  const marked = mark > 0 ? ['RTE_MBUF_F_RX_FDIR', 'RTE_MBUF_F_RX_FDIR_ID'] : [];
+  const hash = role === 'rx' ? (hashesOf(pool)?.[id] ?? 0) : 0;
+  const marked = [
+    ...(hash > 0 ? ['RTE_MBUF_F_RX_RSS_HASH'] : []),
+    ...(mark > 0 ? ['RTE_MBUF_F_RX_FDIR', 'RTE_MBUF_F_RX_FDIR_ID'] : []),
+  ];
   return [
     `  src=${at(ETHER.SOURCE)} - dst=${at(ETHER.DESTINATION)} - pool=mb_pool_0 - type=0x${type}`,
     `length=${pool.pktLen[id]}`,
     `nb_segs=${segments(pool, id)}`,
+    ...(hash > 0 ? [`RSS hash=0x${hash.toString(16)}`, `RSS queue=0x${queue.toString(16)}`] : []),
     ...(mark > 0 ? [`FDIR matched ID=0x${(mark - 1).toString(16)}`] : []),
     `sw ptype: ${names.join(' ')} `,
     ...lengths,

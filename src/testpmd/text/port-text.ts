@@ -6,8 +6,10 @@ import { RETA_SIZE } from '../../offload/rss.ts';
 import { RSS_KEY_LENGTH } from '../../offload/toeplitz.ts';
 import { parsePciAddress } from '../../pci/address.ts';
 import { modeTitle } from '../fwd/traffic.ts';
+import { chosenOffloads, maskOf, offloadsOf } from '../port-offloads.ts';
+import { ringSize } from '../ring-sizes.ts';
 import type { Settings } from '../settings.ts';
-import { MAX_MACS, type SoftPort, type SoftPorts } from '../soft-port.ts';
+import { MAX_MACS, type Role, type SoftPort, type SoftPorts } from '../soft-port.ts';
 import { rssTypesText, SUPPORTED_RSS } from './rss-text.ts';
 
 const BORDER = '#'.repeat(24);
@@ -66,18 +68,18 @@ export function portSummaryText(ports: readonly Port[], available: number, soft:
 }
 
 /** What software makes of a port. */
-export interface SoftInfo extends Pick<SoftPort, 'promiscuous' | 'allmulticast' | 'linkDown' | 'vlan'> {
+export interface SoftInfo extends Pick<SoftPort, 'promiscuous' | 'allmulticast' | 'linkDown' | 'modes'> {
   readonly mac: string;
   readonly rxQueues: number;
   readonly txQueues: number;
-  /** Its queues are software's. */
-  readonly spreads: boolean;
+  /** Software hashes what it receives. */
+  readonly hashes: boolean;
 }
 
 /** `show port info N`. */
 export function portInfoText(port: Port, soft: SoftInfo): string {
   const { info } = port;
-  const { promiscuous, allmulticast, vlan } = soft;
+  const { promiscuous, allmulticast, modes } = soft;
   const link = soft.linkDown ? DOWN : port.link();
   return [
     `\n********************* Infos for port ${left(port.id, 2)} *********************`,
@@ -99,8 +101,8 @@ export function portInfoText(port: Port, soft: SoftInfo): string {
     `Allmulticast mode: ${allmulticast ? 'enabled' : 'disabled'}`,
     `Maximum number of MAC addresses: ${MAX_MACS}`,
     'Maximum number of MAC addresses of hash filtering: 0',
-    `VLAN offload: \n  strip ${on(vlan.strip)}, filter ${on(vlan.filter)}, extend ${on(vlan.extend)}, qinq strip ${on(vlan.qinqStrip)}`,
-    ...rssLines(soft.spreads),
+    `VLAN offload: \n  strip ${on(modes.strip)}, filter ${on(modes.filter)}, extend ${on(modes.extend)}, qinq strip ${on(modes.qinqStrip)}`,
+    ...rssLines(soft.hashes),
     `Minimum size of RX buffer: ${info.minRxBufSize}`,
     `Maximum configurable length of RX packet: ${info.maxRxPktLen}`,
     'Maximum configurable size of LRO aggregated packet: 0',
@@ -114,8 +116,8 @@ export function portInfoText(port: Port, soft: SoftInfo): string {
   ].join('\n');
 }
 
-function rssLines(spreads: boolean): string[] {
-  if (!spreads) return ['No RSS offload flow type is supported.'];
+function rssLines(hashes: boolean): string[] {
+  if (!hashes) return ['No RSS offload flow type is supported.'];
   return [
     `Hash key size in bytes: ${RSS_KEY_LENGTH}`,
     `Redirection table size: ${RETA_SIZE}`,
@@ -174,21 +176,30 @@ export function rxtxConfigText(settings: Settings, ports: readonly Port[], nbCor
 }
 
 function rxtxPortLines(port: Port, settings: Settings): string[] {
+  const rxOffloads = shownOffloads(settings, port, 'rx');
+  const txOffloads = shownOffloads(settings, port, 'tx');
   const { soft, rxQueues: wanted, txQueues: wantedTx } = settings;
   const rxQueues = soft.spreadsPort(port, wanted) ? wanted : port.config.rxQueues;
   const txQueues = soft.spreads ? Math.max(wantedTx, port.config.txQueues) : port.config.txQueues;
   return [
     `  port ${port.id}: RX queue number: ${rxQueues} Tx queue number: ${txQueues}`,
-    `    Rx offloads=0x${settings.rxOffloads.toString(16)} Tx offloads=0x${settings.txOffloads.toString(16)}`,
+    `    Rx offloads=${rxOffloads} Tx offloads=${txOffloads}`,
     '    RX queue: 0',
-    `      RX desc=${port.descriptors('rx', 0)} - RX free threshold=0`,
+    `      RX desc=${ringSize(settings, port, 'rx', 0)} - RX free threshold=0`,
     '      RX threshold registers: pthresh=0 hthresh=0  wthresh=0',
-    '      RX Offloads=0x0',
+    `      RX Offloads=${rxOffloads}`,
     '    TX queue: 0',
-    `      TX desc=${port.descriptors('tx', 0)} - TX free threshold=0`,
+    `      TX desc=${ringSize(settings, port, 'tx', 0)} - TX free threshold=0`,
     '      TX threshold registers: pthresh=0 hthresh=0  wthresh=0',
-    '      TX offloads=0x0 - TX RS bit threshold=0',
+    `      TX offloads=${txOffloads} - TX RS bit threshold=0`,
   ];
+}
+
+/** What was asked for: by option, or since. */
+function shownOffloads(settings: Settings, port: Port, role: Role): string {
+  const fixed = maskOf(offloadsOf(settings, port, role).filter(({ set }) => !set));
+  const mask = (settings[`${role}Offloads`] & fixed) | chosenOffloads(settings, port, role);
+  return `0x${mask.toString(16)}`;
 }
 
 export function retrySuffix(settings: Settings): string {

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { probePort } from '../../drivers/registry.ts';
 import type { Port, PortStats } from '../../ethdev/port.ts';
 import { defaultSettings } from '../settings.ts';
-import { SoftPorts } from '../soft-port.ts';
+import { rxModes, SoftPorts } from '../soft-port.ts';
 import { assignStreams, makeStreams } from '../streams.ts';
 import { fwdConfigText, fwdStatsText } from './fwd-text.ts';
 import {
@@ -126,10 +126,10 @@ tx_q0_bytes: 0`);
     promiscuous: true,
     allmulticast: true,
     linkDown: false,
-    vlan: { strip: false, filter: false, extend: false, qinqStrip: false },
+    modes: rxModes(0),
     rxQueues: 1,
     txQueues: 1,
-    spreads: false,
+    hashes: false,
     ...other,
   });
 
@@ -239,11 +239,11 @@ Logical Core 1 (socket 0) forwards packets on 2 streams:
   port 0: RX queue number: 1 Tx queue number: 1
     Rx offloads=0x0 Tx offloads=0x0
     RX queue: 0
-      RX desc=0 - RX free threshold=0
+      RX desc=512 - RX free threshold=0
       RX threshold registers: pthresh=0 hthresh=0  wthresh=0
       RX Offloads=0x0
     TX queue: 0
-      TX desc=0 - TX free threshold=0
+      TX desc=512 - TX free threshold=0
       TX threshold registers: pthresh=0 hthresh=0  wthresh=0
       TX offloads=0x0 - TX RS bit threshold=0`);
   });
