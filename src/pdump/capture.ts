@@ -12,9 +12,7 @@ const RETRY_MS = 5;
 const RETRIES = 2000;
 
 const PAGE = 4096;
-/**
- * Bytes of a ring whose pages are made at once, and how often that is done before other work has its turn.
- */
+/** Bytes of a ring whose pages are made at once, and how often before other work has its turn. */
 const CHUNK = 1 << 16;
 const CHUNKS = 16;
 

@@ -21,11 +21,20 @@ export interface Pdump {
 /**
  * Lets `vhost-pci-dumpcap` take copies of the packets of this process's ports, as `rte_pdump_init` does in
  * DPDK: of those that are open when a capture begins, opened before this call or later. To be called on the
- * main thread, once. While nobody captures, a burst looks at one word of memory.  Only this user's processes,
- * and root's, can connect. The socket does not keep the process alive, and is removed when it ends. Throws a
- * PmdError if there is no place for it.  @example ```ts import { openPort, pdumpInit } from 'vhost-pci-pmd';
- * openPort('net_null0'); const pdump = pdumpInit(); console.log(`vhost-pci-dumpcap -i net_null0 finds
- * ${pdump.path}`); pdump.close(); ```
+ * main thread, once. While nobody captures, a burst looks at one word of memory.
+ *
+ * Only this user's processes, and root's, can connect. The socket does not keep the process alive, and is
+ * removed when it ends. Throws a PmdError if there is no place for it.
+ *
+ * @example
+ * ```ts
+ * import { openPort, pdumpInit } from 'vhost-pci-pmd';
+ *
+ * openPort('net_null0');
+ * const pdump = pdumpInit();
+ * console.log(`vhost-pci-dumpcap -i net_null0 finds ${pdump.path}`);
+ * pdump.close();
+ * ```
  */
 export function pdumpInit(options: PdumpOptions = {}): Pdump {
   requireOptions('pdumpInit()', 'options', options, ['filePrefix']);
