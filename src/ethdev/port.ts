@@ -257,6 +257,11 @@ export interface Port {
    */
   setMtu?(mtu: number): void;
   /**
+   * Takes the link down, or up again, so that the far side sees it; no packets pass meanwhile. A start takes
+   * it up. Throws VPCI_CLOSED, or the errno of the kernel. Absent if the far side cannot be told.
+   */
+  setLink?(up: boolean): void;
+  /**
    * Calls `listener` at each event from now on. Throws VPCI_ARGUMENT, or VPCI_CLOSED if the port is closed.
    */
   on(event: PortEvent, listener: PortListener): void;

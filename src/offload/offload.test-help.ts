@@ -20,14 +20,13 @@ export function rxPlan(other: Partial<RxPlan> = {}): RxPlan {
     queues: 0,
     deviceQueues: 1,
     stopped: [],
-    down: false,
     discards: discardMemory(other.deviceQueues ?? 1),
     ...other,
   };
 }
 
 export function txPlan(other: Partial<TxPlan> = {}): TxPlan {
-  return { tags: [], pvid: null, tpids: TPIDS, down: false, ...other };
+  return { tags: [], pvid: null, tpids: TPIDS, ...other };
 }
 
 /** A device that has received these frames. */

@@ -49,8 +49,6 @@ export interface RxPlan {
   readonly deviceQueues: number;
   /** Queues that do not receive: packets for them are dropped. */
   readonly stopped: readonly number[];
-  /** The link was set down: nothing is received. */
-  readonly down: boolean;
   /** Counters of what is dropped (discards.ts). */
   readonly discards: SharedArrayBuffer;
 }
@@ -62,8 +60,6 @@ export interface TxPlan {
   /** The tag of packets that have none; null: they stay without. */
   readonly pvid: { readonly tpid: number; readonly tci: number } | null;
   readonly tpids: Tpids;
-  /** The link was set down: nothing is sent. */
-  readonly down: boolean;
 }
 
 /** Whether packets of one queue of the device may belong to several software queues. */

@@ -13,18 +13,15 @@ export class FilteredRxQueue implements RxQueue {
   readonly #source: RxQueue;
   readonly #classifier: Classifier;
   readonly #queue: number;
-  readonly #down: boolean;
 
   constructor(source: RxQueue, plan: RxPlan, queue: number) {
     this.#source = source;
     this.interrupt = source.interrupt;
     this.#classifier = new Classifier(plan, queue);
     this.#queue = queue;
-    this.#down = plan.down;
   }
 
   burst(pkts: MbufVector, n: number): number {
-    if (this.#down) return 0;
     const { pool, ids } = pkts;
     const received = this.#source.burst(pkts, n);
     let kept = 0;
@@ -49,13 +46,11 @@ export class RxSpreader {
   /** Packets of each software queue that wait to be received. */
   readonly #waiting: readonly MbufRing[];
   readonly #pkts: MbufVector;
-  readonly #plan: RxPlan;
   #next = 0;
 
   /** `burst`: most packets asked of the device at once. */
   constructor(sources: readonly RxQueue[], plan: RxPlan, pool: Mempool, burst: number) {
     this.#sources = sources;
-    this.#plan = plan;
     this.#classifiers = sources.map((_, queue) => new Classifier(plan, queue));
     this.#pkts = pool.vector(burst);
     const capacity = 2 ** Math.ceil(Math.log2(2 * burst));
@@ -89,7 +84,6 @@ export class RxSpreader {
 
   /** HOT. Asks one queue of the device, each in turn. */
   #poll(): void {
-    if (this.#plan.down) return;
     for (let q = 0; q < this.#waiting.length; q++) if (this.#waiting[q].room < this.#pkts.capacity) return;
     const source = this.#next;
     this.#next = source + 1 < this.#sources.length ? source + 1 : 0;

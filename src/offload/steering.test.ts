@@ -67,10 +67,6 @@ describe('addresses', () => {
     expect(received({ unicast: [], multicast }, all)).toEqual([group, everybody].map(frame));
     expect(pool.available).toBe(pool.count);
   });
-
-  it('do not matter while the link is down', () => {
-    expect(received({ down: true }, all)).toEqual([]);
-  });
 });
 
 describe('flow rules', () => {

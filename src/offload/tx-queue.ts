@@ -24,7 +24,6 @@ export class TaggingTxQueue implements TxQueue {
 
   /** What the device does not accept gets its old form back, as it may be sent again. */
   burst(pkts: MbufVector, from: number, to: number): number {
-    if (this.#plan.down) return 0;
     const end = Math.min(to, pkts.capacity);
     for (let i = from; i < end; i++) this.#added[i] = this.#tag(pkts.pool, pkts.ids[i]);
     const sent = this.#sink.burst(pkts, from, end);

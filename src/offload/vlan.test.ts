@@ -137,11 +137,4 @@ describe('sent tags', () => {
       pool.free(pkts, 0, 1);
     },
   );
-
-  it('nothing is sent while the link is down', () => {
-    const out = sink(8);
-    put(pkts, 0, frame());
-    expect(new TaggingTxQueue(out.queue, txPlan({ down: true }), true, 8).burst(pkts, 0, 1)).toBe(0);
-    pool.free(pkts, 0, 1);
-  });
 });

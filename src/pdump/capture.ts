@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A capture of one port in the process that has it: a ring for each queue, in one file, and their points.
-import { capturePointOf } from '../ethdev/capture-point.ts';
+import { CAPTURE_QUEUES, capturePointOf } from '../ethdev/capture-point.ts';
 import type { Port } from '../ethdev/port.ts';
 import { type CaptureQueueCounts, type MappingHandle, native } from '../native.ts';
 import type { Ring } from './protocol.ts';
@@ -30,19 +30,40 @@ export interface CaptureOptions {
   readonly filter: Uint8Array;
 }
 
-/** The queues of a port, as rings in a file. */
-export function ringsOf({ config }: Port, ringBytes: number): Ring[] {
-  const roles = { rx: config.rxQueues, tx: config.txQueues };
-  return (['rx', 'tx'] as const)
-    .flatMap((role) => Array.from({ length: roles[role] }, (_, queue) => ({ role, queue })))
-    .map((place, i) => ({ ...place, offset: i * (RING_DATA + ringBytes) }));
+/** Queues of each direction that may be configured during a capture. */
+const SPARE_QUEUES = 16;
+
+export interface Rings {
+  /** Those of the queues in use first. */
+  readonly rings: readonly Ring[];
+  /** How many are of queues in use. The others have no pages until their queue is used. */
+  readonly used: number;
+}
+
+/** The queues of a port, as rings in a file of at most `most` bytes if those in use fit. */
+export function ringsOf({ config, info }: Port, ringBytes: number, most: number): Rings {
+  const roles = { rx: [config.rxQueues, info.maxRxQueues], tx: [config.txQueues, info.maxTxQueues] } as const;
+  const places = (from: (role: 'rx' | 'tx') => number, to: (role: 'rx' | 'tx') => number) =>
+    (['rx', 'tx'] as const).flatMap((role) =>
+      Array.from({ length: Math.max(0, to(role) - from(role)) }, (_, i) => ({ role, queue: from(role) + i })),
+    );
+  const inUse = (role: 'rx' | 'tx') => roles[role][0];
+  const possible = (role: 'rx' | 'tx') =>
+    Math.min(roles[role][1], inUse(role) + SPARE_QUEUES, CAPTURE_QUEUES);
+  const used = places(() => 0, inUse);
+  const room = Math.floor(most / (RING_DATA + ringBytes)) - used.length;
+  const spare = places(inUse, possible).slice(0, Math.max(0, room));
+  const rings = [...used, ...spare].map((place, i) => ({ ...place, offset: i * (RING_DATA + ringBytes) }));
+  return { rings, used: used.length };
 }
 
 export class Capture {
   readonly port: Port;
   readonly name: string;
   readonly rings: readonly Ring[];
+  /** Of the rings of queues that were in use at the start. */
   readonly bytes: number;
+  readonly #used: number;
   readonly #mapping: MappingHandle;
   readonly #ringBytes: number;
   #mapped = true;
@@ -53,14 +74,15 @@ export class Capture {
   #counted = NONE;
 
   /** Begins. Throws if a queue is captured already, or there is no memory. */
-  constructor(port: Port, fd: number, rings: readonly Ring[], options: CaptureOptions) {
+  constructor(port: Port, fd: number, { rings, used }: Rings, options: CaptureOptions) {
     const { ringBytes } = options;
     this.port = port;
     this.name = port.info.name;
     this.rings = rings;
-    this.bytes = rings.length * (RING_DATA + ringBytes);
+    this.bytes = used * (RING_DATA + ringBytes);
+    this.#used = used;
     this.#ringBytes = ringBytes;
-    this.#mapping = native.mapFd(fd, 0, this.bytes, true);
+    this.#mapping = native.mapFd(fd, 0, rings.length * (RING_DATA + ringBytes), true);
     try {
       for (const { role, queue, offset } of rings) {
         const point = capturePointOf({ port: port.id, role, queue });
@@ -75,18 +97,18 @@ export class Capture {
   }
 
   /**
-   * Makes the pages of the rings, the first of each ring first, ahead of the poll loops: they would wait for
-   * them one by one. A loop that is faster does, and loses time, no packet. There may be half a gigabyte, so
-   * other work of this thread has its turn in between.
+   * Makes the pages of the rings in use, the first of each ring first, ahead of the poll loops: they would
+   * wait for them one by one. A loop that is faster does, and loses time, no packet. There may be half a
+   * gigabyte, so other work of this thread has its turn in between.
    */
   #makePages(): void {
     if (!this.#mapped) return;
     const bytes = new Uint8Array(native.mappingBuffer(this.#mapping));
-    const chunks = this.rings.length * Math.ceil((RING_DATA + this.#ringBytes) / CHUNK);
+    const chunks = this.#used * Math.ceil((RING_DATA + this.#ringBytes) / CHUNK);
     const end = Math.min(chunks, this.#made + CHUNKS);
     for (; this.#made < end; this.#made++) {
-      const { offset } = this.rings[this.#made % this.rings.length] as Ring;
-      const at = Math.floor(this.#made / this.rings.length) * CHUNK;
+      const { offset } = this.rings[this.#made % this.#used] as Ring;
+      const at = Math.floor(this.#made / this.#used) * CHUNK;
       touch(bytes, offset + at, offset + Math.min(at + CHUNK, RING_DATA + this.#ringBytes));
     }
     if (end < chunks) setImmediate(() => this.#makePages()).unref();

@@ -83,13 +83,15 @@ describe('the capture socket', () => {
   });
 
   it('hands out a ring for each queue, and counts', async () => {
-    openPort('net_null0', { rxQueues: 2, txQueues: 1 });
+    openPort('net_null0,queues=2', { rxQueues: 2, txQueues: 1 });
     const client = await connect();
     const { reply, mapping } = await started(client);
     expect(reply.rings).toEqual([
       { role: 'rx', queue: 0, offset: 0 },
       { role: 'rx', queue: 1, offset: RING_DATA + MIN_RING },
       { role: 'tx', queue: 0, offset: 2 * (RING_DATA + MIN_RING) },
+      // It may be configured later.
+      { role: 'tx', queue: 1, offset: 3 * (RING_DATA + MIN_RING) },
     ]);
     forward();
     const ring = new RingReader(mapping, 0, MIN_RING);
@@ -118,6 +120,29 @@ describe('the capture socket', () => {
     await started(second);
   });
 
+  it('captures queues that are configured meanwhile, without pages of theirs until then', async () => {
+    const port = openPort('net_null0,queues=4');
+    const client = await connect();
+    const { reply, mapping } = await started(client);
+    expect(reply.rings).toHaveLength(8);
+    port.stop();
+    port.configure({ rxQueues: 4, txQueues: 4 });
+    port.start();
+    const [rx, tx] = [openRxQueue(port.rxQueueSpec(3)), openTxQueue(port.txQueueSpec(3))];
+    const pkts = pool.vector(8);
+    expect(tx.burst(pkts, 0, rx.burst(pkts, 8))).toBe(8);
+    for (const { queue, offset } of reply.rings as { queue: number; offset: number }[]) {
+      const ring = new RingReader(mapping, offset, MIN_RING);
+      ring.look();
+      let packets = 0;
+      while (ring.next()) packets++;
+      expect([queue, packets]).toEqual([queue, queue === 3 ? 8 : 0]);
+    }
+    const counts = { accepted: 16, filtered: 0, dropped: 0 };
+    expect(await ask(client, { command: 'stop', port: 0 })).toEqual({ counts, busy: false });
+    native.unmap(mapping);
+  });
+
   it('ends a capture whose port is closed', async () => {
     const port = openPort('net_null0');
     const client = await connect();
@@ -130,7 +155,7 @@ describe('the capture socket', () => {
   });
 
   it('makes the pages of large rings in the background, and leaves what they hold alone', async () => {
-    openPort('net_null0');
+    openPort('net_null0,queues=1');
     const client = await connect();
     const { reply, mapping, fd } = await started(client, { ...START, ringBytes: MAX_RING / 4 });
     forward();

@@ -19,7 +19,7 @@ import {
 } from './protocol.ts';
 import { MAX_RING, MIN_RING, RING_DATA } from './ring.ts';
 
-/** Bytes of all rings of this process: a client must not eat its memory. */
+/** Bytes of all rings of this process whose queues are in use: a client must not eat its memory. */
 const MAX_MEMORY = 1 << 29;
 const MAX_SNAPLEN = 262_144;
 
@@ -81,19 +81,25 @@ export class PdumpServer {
     if (!port) throw new Refusal(`there is no port ${request.port}`);
     if (this.#all().some((capture) => capture.port === port))
       throw new Refusal(`${port.info.name} is being captured already`);
-    const rings = ringsOf(port, ringBytes);
+    const { rings, used } = ringsOf(port, ringBytes, MAX_MEMORY);
     const fileBytes = rings.length * (RING_DATA + ringBytes);
-    const used = this.#all().reduce((sum, { bytes }) => sum + bytes, 0);
-    if (rings.length === 0) throw new Refusal(`${port.info.name} has no queues`);
-    if (used + fileBytes > MAX_MEMORY)
-      throw new Refusal(`rings of ${fileBytes} bytes are too much memory; ask for smaller ones (-N)`);
+    const usedBytes = used * (RING_DATA + ringBytes);
+    const taken = this.#all().reduce((sum, { bytes }) => sum + bytes, 0);
+    if (used === 0) throw new Refusal(`${port.info.name} has no queues`);
+    if (taken + usedBytes > MAX_MEMORY)
+      throw new Refusal(`rings of ${usedBytes} bytes are too much memory; ask for smaller ones (-N)`);
     const fd = native.memfdCreate(`capture-${randomUUID()}`, fileBytes, false);
     try {
-      const capture = new Capture(port, fd, rings, {
-        snaplen,
-        ringBytes,
-        filter: Buffer.from(filter, 'base64'),
-      });
+      const capture = new Capture(
+        port,
+        fd,
+        { rings, used },
+        {
+          snaplen,
+          ringBytes,
+          filter: Buffer.from(filter, 'base64'),
+        },
+      );
       const own = this.#captures.get(from) ?? new Map<number, Capture>();
       this.#captures.set(from, own.set(port.id, capture));
     } catch (error) {

@@ -76,7 +76,7 @@ export function ethdevCommands(host: EthdevHost): TelemetryCommand[] {
     portCommand(
       '/ethdev/link_status',
       'Returns the link status for a port. Parameters: int port_id',
-      (port) => linkStatus(host.view(port).link),
+      (port) => linkStatus(port.link()),
     ),
     portCommand('/ethdev/info', 'Returns the device info for a port. Parameters: int port_id', (port) =>
       info(port, host),

@@ -2,7 +2,7 @@
 // The page of OpenMetrics: every open port's counters. Names and units are as the format wants them: a
 // counter ends in _total, and each family is described once.
 import { ports } from '../drivers/registry.ts';
-import type { Port, PortLink, PortStats } from '../ethdev/port.ts';
+import type { Port, PortStats } from '../ethdev/port.ts';
 
 const COUNTERS: readonly (readonly [name: string, key: keyof PortStats, help: string])[] = [
   ['dpdk_port_rx_packets', 'ipackets', 'Packets received.'],
@@ -25,7 +25,6 @@ function family(name: string, type: string, help: string, samples: readonly stri
 
 /** What an application knows besides; where it knows nothing, the drivers are asked. */
 export interface MetricsHost {
-  link?(port: Port): PortLink;
   xstats?(port: Port): ReadonlyMap<string, number>;
   /** Figures of a port, or of the process. */
   metrics?(port: Port | null): readonly { readonly name: string; readonly value: number }[];
@@ -36,7 +35,7 @@ export function portMetrics(host: MetricsHost = {}, open: readonly Port[] = port
   const all = open.map((port) => ({
     port,
     stats: port.stats(),
-    link: host.link?.(port) ?? port.link(),
+    link: port.link(),
     xstats: host.xstats?.(port) ?? port.xstats(),
   }));
   const figures = (port: Port | null) =>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What telemetry says of a port beyond its driver's own figures: how the application has set it up.
-import type { Port, PortLink } from '../ethdev/port.ts';
+import type { Port } from '../ethdev/port.ts';
 
 /** A port as the application has set it up, over what its driver says. */
 export interface PortView {
@@ -8,7 +8,6 @@ export interface PortView {
   readonly allmulticast: boolean;
   /** Its addresses, its own first. */
   readonly macs: readonly string[];
-  readonly link: PortLink;
   readonly xstats: ReadonlyMap<string, number>;
   readonly rxQueues: readonly QueueView[];
   readonly txQueues: readonly QueueView[];
@@ -42,7 +41,6 @@ export function plainView(port: Port): PortView {
     promiscuous: true,
     allmulticast: true,
     macs: [info.mac.toUpperCase()],
-    link: port.link(),
     xstats: port.xstats(),
     rxQueues: queues(config.rxQueues),
     txQueues: queues(config.txQueues),

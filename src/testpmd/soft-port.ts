@@ -49,7 +49,6 @@ export class SoftPort {
   readonly multicast = new Set<string>();
   promiscuous = true;
   allmulticast = true;
-  linkDown = false;
   readonly modes: RxModes;
   /** Bit v: VLAN v passes the filter. */
   readonly vlans = new Uint8Array(512);
@@ -117,7 +116,7 @@ export class SoftPort {
     const rules = this.flows.map(({ rule }) => rule);
     const touched = modes.strip || modes.filter || modes.qinqStrip || modes.rssHash;
     const plain = !touched && rules.length === 0 && !spread;
-    if (plain && this.promiscuous && this.allmulticast && !this.linkDown) return null;
+    if (plain && this.promiscuous && this.allmulticast) return null;
     const own = [this.mac ?? port.info.mac, ...this.macs].map((mac) => macBytes(mac));
     return {
       unicast: this.promiscuous ? null : own,
@@ -136,7 +135,6 @@ export class SoftPort {
       queues: this.steers(queues, spread) ? queues : 0,
       deviceQueues,
       stopped: [...this.#stopped.rx],
-      down: this.linkDown,
       discards: this.#counters(port),
     };
   }
@@ -175,8 +173,8 @@ export class SoftPort {
 
   /** What happens to packets that are sent; null: nothing. */
   txPlan(): TxPlan | null {
-    const { tpids, txTags, pvid, linkDown } = this;
-    if (txTags.length === 0 && pvid === null && !linkDown) return null;
+    const { tpids, txTags, pvid } = this;
+    if (txTags.length === 0 && pvid === null) return null;
     const tag = (tpid: number) => (tci: number) => ({ tpid, tci });
     const [inner, outer] = txTags;
     return {
@@ -186,7 +184,6 @@ export class SoftPort {
       ],
       pvid: pvid === null ? null : tag(tpids.inner)(pvid),
       tpids,
-      down: linkDown,
     };
   }
 

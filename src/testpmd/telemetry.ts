@@ -32,7 +32,6 @@ export async function openTelemetry(
   if (eal.telemetry !== 'off') openSocket(eal, sessionCommands(session, lcores, args), session);
   if (eal.metrics !== null) {
     const host = {
-      link: (port: Port) => portView(session, port).link,
       xstats: (port: Port) => session.settings.soft.xstats(port),
       metrics: (port: Port | null) => figures(session, port),
     };
@@ -109,7 +108,6 @@ function portView({ settings, ports: all }: Session, port: Port): PortView {
     promiscuous: soft.promiscuous,
     allmulticast: soft.allmulticast,
     macs: [settings.soft.macOf(port).toUpperCase(), ...soft.macs],
-    link: soft.linkDown ? { up: false, speed: 0 } : port.link(),
     xstats: settings.soft.xstats(port),
     rxQueues: queues('rx'),
     txQueues: queues('tx'),

@@ -31,8 +31,8 @@ import type { CompiledStream } from './plan/compile.ts';
 import { type ResultContext, readResult, type TrialResult, totalLatency } from './result.ts';
 
 /**
- * Longest time, in milliseconds, between two looks at the lcore: the main thread must not take a CPU from a poll
- * loop more often than necessary.
+ * Longest time, in milliseconds, between two looks at the lcore: the main thread must not take a CPU from a
+ * poll loop more often than necessary.
  */
 const LOOK_MS = 250;
 const LEAST_MS = 10;

@@ -123,6 +123,15 @@ export class TapInterface {
     }
   }
 
+  /** The same for somebody who wants it done or refused. */
+  setLink(up: boolean): void {
+    try {
+      native.interfaceSetUp(this.name, up);
+    } catch (error) {
+      throw tapError(`set ${this.name} ${up ? 'up' : 'down'}`, error);
+    }
+  }
+
   setOffloads(offloads: TapOffloads): void {
     try {
       native.tapSetOffloads(this.fds[0], offloads);

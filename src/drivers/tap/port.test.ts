@@ -65,6 +65,27 @@ describe.skipIf(tapMissing())('an interface of net_tap', () => {
     expect(() => ip('link', 'show', name)).toThrow('does not exist');
   });
 
+  it('takes its interface down and up, and fails where the kernel does not let it', () => {
+    const name = interfaceName();
+    const port = openPort(`net_tap0,iface=${name}`);
+    const heard: boolean[] = [];
+    port.on('link', ({ up }) => heard.push(up));
+    port.setLink?.(false);
+    expect(ip('link', 'show', name)).not.toMatch(/[<,]UP[,>]/);
+    port.setLink?.(true);
+    expect(ip('link', 'show', name)).toMatch(/[<,]UP[,>]/);
+    expect(heard).toEqual([false, true]);
+    port.setLink?.(false);
+    port.stop();
+    port.start();
+    expect(port.link().up).toBe(true);
+    expect(() => port.setLink?.(1 as never)).toThrow('up must be true or false');
+    ip('link', 'delete', name);
+    expect(() => port.setLink?.(true)).toThrow(/^Failed to set \S+ up: /);
+    port.close();
+    expect(() => port.setLink?.(true)).toThrow('the port is closed');
+  });
+
   it('gets a free name from the kernel and its own address by default', () => {
     const port = openPort('net_tap0');
     const name = port.info.details.Interface as string;

@@ -2,7 +2,7 @@
 // The port driver net_tap: an interface of this machine's kernel as a Port. The port receives what the kernel
 // sends through the interface, and the kernel receives what the port sends. Queue i of the port, in both
 // directions, is one file descriptor of the interface.
-import { requireInteger } from '../../arguments.ts';
+import { argumentError, requireInteger } from '../../arguments.ts';
 import { PmdError } from '../../errors.ts';
 import { BasePort } from '../../ethdev/base-port.ts';
 import { formatDevargs } from '../../ethdev/devargs.ts';
@@ -157,6 +157,15 @@ class TapPort extends BasePort implements Port {
     requireInteger('setMtu()', 'mtu', mtu, 0, 0x7fff_ffff);
     this.requireOpen('set the MTU of');
     if (this.#interface) this.#interface.mtu = mtu;
+  }
+
+  /** As in DPDK's net_tap, the kernel's interface goes down. */
+  setLink(up: boolean): void {
+    if (typeof up !== 'boolean') throw argumentError('setLink()', 'up', 'true or false', up);
+    this.requireOpen('set the link of');
+    if (this.#interface === null) this.configure(this.config);
+    this.#interface?.setLink(up);
+    this.emit('link');
   }
 
   setRxOffloads(offloads: number): void {

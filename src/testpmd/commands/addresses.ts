@@ -46,14 +46,14 @@ export const addressCommands: readonly Command<Session>[] = [
   {
     pattern: 'set link-up port id=<id>',
     section,
-    help: 'Let packets pass again.',
-    run: (session, { id }) => setModes(session, id, { linkDown: false }),
+    help: 'Take the link up again.',
+    run: (session, { id }) => setLink(session, id, true),
   },
   {
     pattern: 'set link-down port id=<id>',
     section,
-    help: 'Let no packets pass; the peer is not told.',
-    run: (session, { id }) => setModes(session, id, { linkDown: true }),
+    help: 'Take the link down, of a port whose driver can tell its far side: net_tap.',
+    run: (session, { id }) => setLink(session, id, false),
   },
   {
     pattern: 'show port id=<id> macs',
@@ -81,12 +81,23 @@ function list({ output }: Session, what: string, macs: readonly string[]): void 
   output.print([`Number of ${what} added: ${macs.length}`, ...macs.map((mac) => `  ${mac}`)].join('\n'));
 }
 
-type Modes = Partial<Pick<SoftPort, 'promiscuous' | 'allmulticast' | 'linkDown'>>;
+type Modes = Partial<Pick<SoftPort, 'promiscuous' | 'allmulticast'>>;
 
 function setModes(session: Session, id: string, modes: Modes): Promise<void> | undefined {
   const ports = portsNamed(session, id);
   for (const port of ports ?? []) Object.assign(session.settings.soft.of(port), modes);
   return ports ? session.forwarding.apply() : undefined;
+}
+
+function setLink(session: Session, id: string, up: boolean): void {
+  for (const port of portsNamed(session, id) ?? []) {
+    try {
+      if (!port.setLink) throw new RangeError('ENOTSUP');
+      port.setLink(up);
+    } catch {
+      session.output.complain(`\nSet link ${up ? 'up' : 'down'} fail.`);
+    }
+  }
 }
 
 const isMulticast = (mac: string) => ((macBytes(mac)[0] ?? 0) & 1) === 1;

@@ -102,14 +102,13 @@ function portText(session: Session, port: Port, what: string): string {
 }
 
 function softInfo({ settings: { soft }, ports }: Session, port: Port): SoftInfo {
-  const { promiscuous, allmulticast, modes, linkDown } = soft.of(port);
+  const { promiscuous, allmulticast, modes } = soft.of(port);
   const [rxQueues, txQueues] = [ports.queues(port, 'rx'), ports.queues(port, 'tx')];
   return {
     mac: soft.macOf(port),
     promiscuous,
     allmulticast,
     modes,
-    linkDown,
     rxQueues,
     txQueues,
     hashes: soft.hashesPort(port, rxQueues),

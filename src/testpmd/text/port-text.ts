@@ -59,7 +59,7 @@ export function portSummaryText(ports: readonly Port[], available: number, soft:
     `Number of available ports: ${available}`,
     row('Port', 'MAC Address', 'Name', 'Driver', 'Status', 'Link'),
     ...ports.map((port) => {
-      const link = soft.of(port).linkDown ? DOWN : port.link();
+      const link = port.link();
       const { name, driver } = port.info;
       const mac = soft.macOf(port).toUpperCase();
       return row(String(port.id), mac, name, driver, status(link), linkSpeed(link.speed));
@@ -68,7 +68,7 @@ export function portSummaryText(ports: readonly Port[], available: number, soft:
 }
 
 /** What software makes of a port. */
-export interface SoftInfo extends Pick<SoftPort, 'promiscuous' | 'allmulticast' | 'linkDown' | 'modes'> {
+export interface SoftInfo extends Pick<SoftPort, 'promiscuous' | 'allmulticast' | 'modes'> {
   readonly mac: string;
   readonly rxQueues: number;
   readonly txQueues: number;
@@ -80,7 +80,7 @@ export interface SoftInfo extends Pick<SoftPort, 'promiscuous' | 'allmulticast' 
 export function portInfoText(port: Port, soft: SoftInfo): string {
   const { info } = port;
   const { promiscuous, allmulticast, modes } = soft;
-  const link = soft.linkDown ? DOWN : port.link();
+  const link = port.link();
   return [
     `\n********************* Infos for port ${left(port.id, 2)} *********************`,
     `MAC address: ${soft.mac.toUpperCase()}`,
@@ -222,7 +222,6 @@ function linkSpeed(mbps: number): string {
   return mbps >= 1000 ? `${mbps / 1000} Gbps` : `${mbps} Mbps`;
 }
 
-const DOWN: PortLink = { up: false, speed: 0 };
 const on = (mode: boolean) => (mode ? 'on' : 'off');
 const status = (link: PortLink) => (link.up ? 'up' : 'down');
 

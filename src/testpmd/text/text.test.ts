@@ -125,7 +125,6 @@ tx_q0_bytes: 0`);
     mac: ports[0].info.mac,
     promiscuous: true,
     allmulticast: true,
-    linkDown: false,
     modes: rxModes(0),
     rxQueues: 1,
     txQueues: 1,
