@@ -1,51 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Software offloads in whole runs of testpmd: frames of a capture file, through the prompt's settings, into
 // another.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { readCapture, writeCapture } from '../src/drivers/pcap/pcap.test-help.ts';
+import { expect, it } from 'vitest';
 import { type FrameSpec, frame } from '../src/offload/offload.test-help.ts';
-import { Prompt } from './support/prompt.ts';
-import { until } from './support/wait.ts';
-
-let folder = '';
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'vpci-soft-'));
-});
-afterEach(() => rmSync(folder, { recursive: true }));
+import { framesThrough } from './support/frames-through.ts';
 
 /** Forwards frames of one file to another; `lines` are typed before start, `then` at the end. */
-async function run(
+const run = (
   frames: readonly Uint8Array[],
   options: readonly string[],
   lines: readonly string[],
-  then = 'show fwd stats all',
-): Promise<{ sent: Uint8Array[]; said: string }> {
-  const [from, to] = [join(folder, 'from.pcap'), join(folder, 'to.pcap')];
-  writeCapture(from, frames);
-  const vdev = `net_pcap0,rx_pcap=${from},tx_pcap=${to}`;
-  const own = ['--no-huge', '--no-telemetry', '--vdev', vdev, '--', '-i', '--port-topology=loop'];
-  const testpmd = new Prompt([...own, ...options]);
-  try {
-    await testpmd.prints('testpmd> ');
-    for (const line of lines) testpmd.write(line);
-    testpmd.write('start');
-    const read = new RegExp(`RX-packets: ${frames.length} `);
-    await until('all packets were read', () => {
-      if (!read.test(testpmd.out)) testpmd.write('show port stats 0');
-      return read.test(testpmd.out);
-    });
-    testpmd.write('stop');
-    testpmd.write(then);
-    testpmd.write('quit');
-    await until('testpmd ends', () => !testpmd.running);
-    return { sent: readCapture(to), said: testpmd.out };
-  } finally {
-    await testpmd.kill();
-  }
-}
+  then?: string,
+) => framesThrough({ frames, options, lines, ...(then === undefined ? {} : { then }) });
 
 const INNER = 0x8100;
 const tagged = (vlan: number, other: FrameSpec = {}) => frame({ ...other, tags: [[INNER, vlan]] });

@@ -49,6 +49,8 @@ export const ARP = {
 export const IPV4 = {
   /** Offset of the length of header and payload, 2 bytes. */
   TOTAL_LENGTH: 2,
+  /** Offset of the identification, 2 bytes. */
+  ID: 4,
   /** Offset of flags and fragment offset, 2 bytes. */
   FRAGMENT: 6,
   /** Offset of the time to live, 1 byte. */

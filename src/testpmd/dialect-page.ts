@@ -39,7 +39,8 @@ Seen with the same script on \`net_null\` ports of both; texts are the same othe
 | mode ieee1588 | not known, as there | no clock of a device |
 | mode recycle_mbufs | known, as in 26.07: mode io | packets pass without mbufs there, or give them back at once |
 | SCTP in mode csum | its checksum is computed; there set to 0, unless the device does it | RFC 9260 |
-| \`show port N gso\` | TCP alone, over IPv4 and IPv6; there UDP and tunnels too | the TX port segments, or its peer does |
+| \`set port N gso on\` | also TCP over IPv6 and what a guest left to be segmented; the checksum of each piece is right, and headers around a tunnel are those of the piece; there as they were before | what is sent should arrive |
+| \`csum parse-tunnel on\` | checksums inside and around a tunnel are computed here, whatever \`csum set\` says; fragments and padding are left alone; there a fragment gets a checksum over its own bytes | a port's checksum covers all to the end of the frame; what is sent should arrive |
 | \`gro\` | packets of a stream stay in order, and what is merged is segmented again where the TX port's peer takes no large packets; there it is sent as it is | a peer that has not offered it drops large packets |
 | \`show config fwd\` after \`set fwd\` | names the new mode; there the old one until \`start\` | it is what \`start\` would do |
 | \`csum set ip\\|sctp\\|tcp\\|udp hw\`, \`tso set\` on \`net_null\` | taken; there \`not supported\` | the port takes packets whose checksum is open |

@@ -14,6 +14,8 @@ import {
   type RunPlan,
   STREAM_BAD_IP,
   STREAM_BAD_L4,
+  STREAM_BAD_OUTER_IP,
+  STREAM_BAD_OUTER_L4,
   STREAM_CYCLES,
   STREAM_DROPPED,
   STREAM_RX,
@@ -404,6 +406,8 @@ export class Forwarding {
           dropped: at(STREAM_DROPPED) + lost,
           badIp: at(STREAM_BAD_IP),
           badL4: at(STREAM_BAD_L4),
+          badOuterIp: at(STREAM_BAD_OUTER_IP),
+          badOuterL4: at(STREAM_BAD_OUTER_L4),
           bursts: bursts?.subarray(i * BURST_COUNTS, (i + 1) * BURST_COUNTS) ?? null,
         };
       });

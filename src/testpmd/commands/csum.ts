@@ -32,7 +32,7 @@ export const csumCommands: readonly Command<Session>[] = [
   {
     pattern: 'csum parse-tunnel to=on|off id=<id>',
     section,
-    help: 'Inner headers of tunnels: they are never parsed.',
+    help: 'Set the checksums inside tunnels as well: VXLAN, VXLAN-GPE, Geneve, GTP, GRE, IP in IP.',
     run: parseTunnel,
   },
   {
@@ -77,13 +77,14 @@ function print(session: Session, port: Port): void {
   const plan = planOf(session, port);
   const by = (layer: string) => (isPlanned(layer) ? (plan[layer] ?? 'sw') : 'sw');
   const lines = Object.entries(LAYERS).map(([layer, name]) => `${name} checksum offload is ${by(layer)}`);
-  session.output.print(['Parse tunnel is off', ...lines].join('\n'));
+  session.output.print([`Parse tunnel is ${plan.tunnels ? 'on' : 'off'}`, ...lines].join('\n'));
 }
 
-function parseTunnel(session: Session, { to, id }: Args): void {
+async function parseTunnel(session: Session, { to, id }: Args): Promise<void> {
   const [port] = portsNamed(session, id) ?? [];
   if (!port) return;
-  if (to === 'on') session.output.complain(`Parsing of tunnels is not supported by port ${id}`);
+  session.settings.csum.set(port.id, { ...planOf(session, port), tunnels: to === 'on' });
+  await session.forwarding.apply();
   print(session, port);
 }
 

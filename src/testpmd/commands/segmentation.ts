@@ -12,6 +12,9 @@ type Args = Readonly<Record<string, string>>;
 
 /** testpmd's sizeof of Ethernet, IPv4 and TCP headers, and a byte. */
 const GSO_MIN = 55;
+/** DPDK's words. TCP over IPv6 is cut as well. */
+const GSO_TYPES =
+  'Supported GSO types: TCP/IPv4, UDP/IPv4, VxLAN with inner TCP/IPv4 packet, GRE with inner TCP/IPv4 packet';
 /** GRO of one burst: 4 flows of 32 packets. */
 const GRO_PACKETS = 128;
 
@@ -26,7 +29,7 @@ export const segmentationCommands: readonly Command<Session>[] = [
   {
     pattern: 'set port id=<id> gso to=on|off',
     section,
-    help: 'Segment long TCP packets that a port sends in mode csum, also where its peer cannot.',
+    help: 'Cut long packets that a port sends in mode csum: TCP, UDP over IPv4, and inside VXLAN and GRE.',
     run: setGso,
   },
   {
@@ -115,7 +118,7 @@ function showGso(session: Session, { id }: Args): void {
   const { gsoPorts, gsoSize } = session.settings;
   session.output.print(
     gsoPorts.has(port.id)
-      ? `Max GSO'd packet size: ${gsoSize}B\nSupported GSO types: TCP/IPv4, TCP/IPv6`
+      ? `Max GSO'd packet size: ${gsoSize}B\n${GSO_TYPES}`
       : `GSO is not enabled on Port ${port.id}`,
   );
 }

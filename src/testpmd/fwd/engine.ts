@@ -12,9 +12,11 @@ export const STREAM_TX = 1;
 export const STREAM_DROPPED = 2;
 /** TSC cycles spent in bursts that moved packets; only with record-core-cycles. */
 export const STREAM_CYCLES = 3;
-/** Received packets with a wrong checksum of IPv4, and of UDP or TCP: mode csum. */
+/** Received packets with a wrong checksum of IPv4, and of UDP or TCP: mode csum. The same around a tunnel. */
 export const STREAM_BAD_IP = 4;
 export const STREAM_BAD_L4 = 5;
+export const STREAM_BAD_OUTER_IP = 6;
+export const STREAM_BAD_OUTER_L4 = 7;
 /** Checksums of received packets, by the bits of rte_ethdev.h. */
 export const CHECKS_IP = 0x2;
 export const CHECKS_UDP = 0x4;
@@ -60,10 +62,12 @@ export interface CsumPlan {
   readonly tcp: 'sw' | 'hw';
   readonly sctp?: 'sw' | 'hw';
   readonly macSwap: boolean;
-  /** Bytes of payload of TCP segments; absent or 0: packets stay whole. */
+  /** Bytes of payload of TCP segments that the port or its peer makes; absent or 0: packets stay whole. */
   readonly tso?: number;
-  /** The same with the headers. */
+  /** Longest packet; longer ones are cut by software. Absent or 0: none is. */
   readonly gso?: number;
+  /** Whether checksums inside tunnels are set. */
+  readonly tunnels?: boolean;
 }
 
 /** Settings common to all streams of a run. */

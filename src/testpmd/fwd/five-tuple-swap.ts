@@ -2,8 +2,9 @@
 // Mode 5tswap: forwards packets with the addresses of Ethernet and IP and the ports of UDP and TCP swapped.
 // The sums that their checksums cover stay the same.
 import type { Mempool } from '../../ethdev/mempool.ts';
-import { readUint16BE, swapBytes } from '../../packet/bytes.ts';
-import { ETHER, IPV4, IPV6, ipv4HeaderLength, isFragment, networkHeader } from '../../packet/headers.ts';
+import { swapBytes } from '../../packet/bytes.ts';
+import { IPV4, IPV6, isFragment } from '../../packet/headers.ts';
+import { Layers } from '../../packet/layers.ts';
 import type { FwdEngine } from './engine.ts';
 import { swapMacs } from './macswap.ts';
 import { streamReceive, streamTransmit } from './stream.ts';
@@ -20,24 +21,19 @@ export const fiveTupleSwap: FwdEngine = {
   },
 };
 
+const layers = new Layers();
+
 /** HOT. */
 export function swapFiveTuple(pool: Mempool, mbuf: number): void {
   const { bytes } = pool;
   const frame = mbuf * pool.stride + pool.dataOff[mbuf];
   const end = frame + pool.dataLen[mbuf];
   swapMacs(pool, mbuf);
-  const ip = networkHeader(bytes, frame, end);
-  if (ip < 0) return;
-  const type = readUint16BE(bytes, ip - 2);
-  if (type === ETHER.TYPE_IPV4) {
-    const header = ipv4HeaderLength(bytes, ip, end);
-    if (header === 0) return;
-    swapBytes(bytes, ip + IPV4.SOURCE, ip + IPV4.DESTINATION, 4);
-    if (!isFragment(bytes, ip)) swapPorts(bytes, bytes[ip + IPV4.PROTOCOL], ip + header, end);
-  } else if (type === ETHER.TYPE_IPV6 && ip + IPV6.HEADER <= end) {
-    swapBytes(bytes, ip + IPV6.SOURCE, ip + IPV6.DESTINATION, 16);
-    swapPorts(bytes, bytes[ip + IPV6.NEXT_HEADER], ip + IPV6.HEADER, end);
-  }
+  if (!layers.parse(bytes, frame, end, false)) return;
+  const { ip, version, l4, protocol } = layers;
+  if (version === 4) swapBytes(bytes, ip + IPV4.SOURCE, ip + IPV4.DESTINATION, 4);
+  else swapBytes(bytes, ip + IPV6.SOURCE, ip + IPV6.DESTINATION, 16);
+  if (version === 6 || !isFragment(bytes, ip)) swapPorts(bytes, protocol, l4, end);
 }
 
 /** UDP and TCP have their ports at the same places. */

@@ -168,18 +168,11 @@ describe('GRO', () => {
 });
 
 describe('segmentation', () => {
-  it.each([
-    ['tso set', { tso: 10 }, 10],
-    ['set gso segsz', { gso: 14 + 20 + 24 + 12 }, 12],
-    ['both', { tso: 10, gso: 70 }, 10],
-  ])('of long TCP packets is left to the TX port by %s', (_, csum, gsoSize) => {
-    const s = stream(0, csum);
-    s.burst(
-      tcp({ sequence: 0, payload: bytesOf(gsoSize + 1) }),
-      tcp({ sequence: 0, payload: bytesOf(gsoSize) }),
-    );
+  it('of long TCP packets is left to the TX port by tso set', () => {
+    const s = stream(0, { tso: 10 });
+    s.burst(tcp({ sequence: 0, payload: bytesOf(11) }), tcp({ sequence: 0, payload: bytesOf(10) }));
     expect(s.sent.map((packet) => [packet.olFlags, packet.gsoSize])).toEqual([
-      [MBUF_F_NEEDS_CSUM | MBUF_F_TSO4, gsoSize],
+      [MBUF_F_NEEDS_CSUM | MBUF_F_TSO4, 10],
       [0, 0],
     ]);
     s.close();

@@ -15,6 +15,7 @@ import { readInt32BE, readUint16BE, writeUint16BE } from '../../packet/bytes.ts'
 import { internetChecksum } from '../../packet/checksum.ts';
 import { ETHER, IPV4, isFragment, networkHeader, TCP } from '../../packet/headers.ts';
 import type { FwdStream } from './engine.ts';
+import type { Gso } from './gso.ts';
 import { streamDrop, streamTransmit } from './stream.ts';
 
 const ACK = 0x10;
@@ -22,12 +23,11 @@ const ACK = 0x10;
 const MAX_MERGED = 64;
 const MAX_LENGTH = 0xffff;
 const DONT_FRAGMENT = 0x40;
-/** RFC 791: offset of the identification in the IPv4 header. */
-const ID = 4;
 
 export class Gro {
   readonly #pool: Mempool;
   readonly #cycles: number;
+  readonly #gso: Gso | null;
   #cycle = 0;
   #held = 0;
   /** Of each packet that waits: its first and last mbuf, and how many it is; 0: it is not to be merged. */
@@ -48,11 +48,12 @@ export class Gro {
   #payload = 0;
   #bytes = 0;
 
-  /** Packets wait for `cycles` bursts of at most `burst` packets. */
-  constructor(pool: Mempool, cycles: number, burst: number) {
+  /** Packets wait for `cycles` bursts of at most `burst` packets. `gso`: what is too long then is cut. */
+  constructor(pool: Mempool, cycles: number, burst: number, gso: Gso | null = null) {
     const most = Math.max(1, cycles * burst);
     this.#pool = pool;
     this.#cycles = cycles;
+    this.#gso = gso;
     this.#first = new Uint32Array(most);
     this.#last = new Uint32Array(most);
     this.#merged = new Uint16Array(most);
@@ -89,7 +90,8 @@ export class Gro {
       if (this.#merged[i] > 1) this.#finish(i);
       stream.pkts.ids[n++] = this.#first[i];
       if (n < stream.pkts.capacity && i + 1 < held) continue;
-      if (send) streamTransmit(stream, n);
+      if (send && this.#gso !== null) this.#gso.transmit(stream, n);
+      else if (send) streamTransmit(stream, n);
       else streamDrop(stream, 0, n);
       n = 0;
     }
@@ -191,7 +193,7 @@ export class Gro {
     const { bytes } = this.#pool;
     const first = this.#startOf(this.#first[at]);
     const ip = first + this.#headers[at] - (this.#payload - this.#ip);
-    const id = (readUint16BE(bytes, ip + ID) + this.#merged[at]) & 0xffff;
+    const id = (readUint16BE(bytes, ip + IPV4.ID) + this.#merged[at]) & 0xffff;
     // All but the last have the same length, or the segments would be others.
     const full = this.#length[at] - (this.#payload - this.#ip) === this.#merged[at] * this.#segment[at];
     return (
@@ -201,7 +203,7 @@ export class Gro {
       this.#length[at] + this.#bytes <= MAX_LENGTH &&
       readInt32BE(bytes, this.#tcp + TCP.SEQUENCE) === this.#sequence[at] &&
       // RFC 6864: the identification of what is not to be fragmented means nothing.
-      ((bytes[ip + IPV4.FRAGMENT] & DONT_FRAGMENT) !== 0 || readUint16BE(bytes, this.#ip + ID) === id)
+      ((bytes[ip + IPV4.FRAGMENT] & DONT_FRAGMENT) !== 0 || readUint16BE(bytes, this.#ip + IPV4.ID) === id)
     );
   }
 

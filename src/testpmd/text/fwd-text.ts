@@ -51,6 +51,8 @@ export interface StreamCounts {
   /** Received with a wrong checksum: mode csum. */
   readonly badIp?: number;
   readonly badL4?: number;
+  readonly badOuterIp?: number;
+  readonly badOuterL4?: number;
   /** By size, of its RX queue and of its TX queue; null where they are not recorded. */
   readonly bursts?: Float64Array | null;
 }
@@ -103,13 +105,14 @@ export function fwdStatsText(
 
 function streamText(counts: StreamCounts, csum: boolean): string {
   const { stream, rx, tx, dropped, badIp = 0, badL4 = 0, bursts = null } = counts;
+  const { badOuterIp = 0, badOuterL4 = 0 } = counts;
   const { rxPort, rxQueue, txPort, txQueue } = stream;
   const from = `RX Port=${right(rxPort)}/Queue=${right(rxQueue)}`;
   const to = `TX Port=${right(txPort)}/Queue=${right(txQueue)}`;
   const packets = `  RX-packets: ${left(rx, 14)} TX-packets: ${left(tx, 14)} TX-dropped: ${left(dropped, 14)}`;
   const bad =
     `  RX- bad IP checksum: ${left(badIp, 14)}  Rx- bad L4 checksum: ${left(badL4, 14)}` +
-    ` Rx- bad outer L4 checksum: ${left(0, 14)}\n RX- bad outer IP checksum: ${left(0, 14)}`;
+    ` Rx- bad outer L4 checksum: ${left(badOuterL4, 14)}\n RX- bad outer IP checksum: ${left(badOuterIp, 14)}`;
   return [
     `\n  ------- Forward Stats for ${from} -> ${to} -------`,
     csum ? `${packets}${bad}` : packets,
@@ -133,10 +136,14 @@ function portText(
     receivedLine(stats.ipackets, stats.imissed),
   ];
   if (csum) {
-    const bad = (count: 'badIp' | 'badL4') => into.reduce((sum, stream) => sum + (stream[count] ?? 0), 0);
+    const bad = (count: 'badIp' | 'badL4' | 'badOuterIp' | 'badOuterL4') =>
+      left(
+        into.reduce((sum, stream) => sum + (stream[count] ?? 0), 0),
+        14,
+      );
     lines.push(
-      `  Bad-ipcsum: ${left(bad('badIp'), 14)} Bad-l4csum: ${left(bad('badL4'), 14)}Bad-outer-l4csum: ${left(0, 14)}`,
-      `  Bad-outer-ipcsum: ${left(0, 14)}`,
+      `  Bad-ipcsum: ${bad('badIp')} Bad-l4csum: ${bad('badL4')}Bad-outer-l4csum: ${bad('badOuterL4')}`,
+      `  Bad-outer-ipcsum: ${bad('badOuterIp')}`,
     );
   }
   if (stats.ierrors + stats.rxNombuf > 0) {
