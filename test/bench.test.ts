@@ -27,6 +27,7 @@ describe('vhost-pci-bench', () => {
       'memif',
       'ovs',
       'chain',
+      'pktgen',
       'report',
     ])
       expect(stdout).toContain(word);
@@ -48,6 +49,9 @@ describe('vhost-pci-bench', () => {
       [['report', '--suites', 'limit,speed'], "'speed' is not one of"],
       [['chain', '--lengths', '2,8'], 'from 2 to 7'],
       [['ovs', '--flows', 'fxed'], "'fxed' is not one of fixed, normal"],
+      [['pktgen', '--figures', 'speed'], "'speed' is not one of rates, replay"],
+      [['pktgen', '--rates', '1kpps,fast'], "'fast' is not a rate"],
+      [['pktgen', '--rates', 'max'], 'the figure max measures it'],
       [['limit', '--cpus', '1,1'], 'two different CPUs'],
       [['limit', '--cpus', '0,1023'], 'may not run on CPU 1023'],
       [['limit', '--rouds', '1'], '--rouds'],
@@ -199,6 +203,32 @@ describe('vhost-pci-bench', () => {
       expect.stringMatching(/^vhost-pci-bench: Open vSwitch .* apt-get install .*openvswitch-switch-dpdk/),
     ]);
   });
+
+  it('tells how exact the packet generator is', async () => {
+    const file = join(folder, 'pktgen.json');
+    const short = ['--rounds', '1', '--seconds', '0.3', '--no-huge', '--peer', 'builtin', '--json', file];
+    const exact = ['pktgen', '--figures', 'rates,replay,ndr', '--rates', '1kpps,50%max'];
+    const { code, stdout, stderr } = await bench(...exact, ...short);
+    expect([code, stderr], stderr).toEqual([0, expect.stringContaining('replay, round 1 of 1')]);
+    for (const head of ['gaps off by', 'as they were', 'drops above']) expect(stdout).toContain(head);
+    const [slow, share, replay, ndr] = JSON.parse(readFileSync(file, 'utf8')).rows;
+    expect([slow.asked_pps, slow.rounds.length, share.asked_pps > 1000]).toEqual([1000, 1, true]);
+    expect(replay.rounds[0].whole).toBe(replay.rounds[0].packets);
+    expect([ndr.drops_above_pps, ndr.found_pps > 0]).toEqual([1e6, true]);
+  }, 300_000);
+
+  it.skipIf(dpdkMissing())(
+    "compares the packet generator with DPDK's txonly and latencystats",
+    async () => {
+      const { code, stdout, stderr } = await bench(
+        ...['pktgen', '--figures', 'max,latency', '--rounds', '1', '--seconds', '0.5', '--no-huge'],
+      );
+      expect([code, stderr], stderr).toEqual([0, expect.stringContaining('latency, round 1 of 1: p50 ')]);
+      expect(stdout).toMatch(/│ max +│ +\d+\.\d\d │ +\d+\.\d\d │/);
+      expect(stdout).toMatch(/│ 512 frames at 10000 pps │ +\d+\.\d\d │/);
+    },
+    300_000,
+  );
 
   it('compares in-place work with copying', async () => {
     const { code, stdout, stderr } = await bench(

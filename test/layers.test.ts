@@ -66,7 +66,7 @@ const TOOLS: Readonly<Record<string, readonly string[]>> = {
   peer: ['run', 'socket'],
   dumpcap: ['run'],
   devbind: ['run'], // One-line errors of the command line.
-  bench: ['run', 'peer'],
+  bench: ['run', 'peer', 'pktgen'], // Rates as text, the same in both.
   start: ['run'],
   pktgen: ['run'],
   vm: ['run'],

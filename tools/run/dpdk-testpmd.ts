@@ -17,12 +17,17 @@ export interface DpdkTestpmdOptions extends DpdkOptions {
 let prefixes = 0;
 
 export class DpdkTestpmd extends Testpmd {
+  /** Of this instance; where its files are, in `<runtimeFolder>/dpdk/<prefix>`. */
+  readonly filePrefix: string;
+
   constructor(options: DpdkTestpmdOptions) {
     const { name = 'dpdk-testpmd', runtimeFolder, maxRunMs, vdevs } = options;
-    const command = dpdkCommand(options, `vpci${process.pid}x${prefixes++}`);
+    const filePrefix = `vpci${process.pid}x${prefixes++}`;
+    const command = dpdkCommand(options, filePrefix);
     const env: Record<string, string> =
       runtimeFolder === undefined ? {} : { RUNTIME_DIRECTORY: runtimeFolder };
     super({ name, command, env, maxRunMs }, vdevs.length);
+    this.filePrefix = filePrefix;
   }
 
   /** DPDK's version, once testpmd has printed it. */

@@ -28,6 +28,8 @@ export interface DpdkOptions extends TestpmdOptions {
   readonly hugepages: boolean;
   /** MiB; 256. */
   readonly memory?: number;
+  /** With its telemetry sockets. */
+  readonly telemetry?: boolean;
   /** Further EAL options. */
   readonly eal?: readonly string[];
 }
@@ -76,7 +78,13 @@ export function dpdkCommand(options: DpdkOptions, filePrefix: string): string[] 
     PROGRAM,
     ...['--lcores', lcoresOn(options.cpu, forwarding, options.mainCpu)],
     `--file-prefix=${filePrefix}`,
-    ...['--no-pci', '--no-telemetry', '-v', '-m', `${options.memory ?? MEMORY_MIB}`],
+    ...[
+      '--no-pci',
+      ...(options.telemetry ? [] : ['--no-telemetry']),
+      '-v',
+      '-m',
+      `${options.memory ?? MEMORY_MIB}`,
+    ],
     // virtio-user needs its memory in one file; --no-huge already implies that.
     ...(options.hugepages ? ['--in-memory', '--single-file-segments'] : ['--no-huge']),
     ...options.vdevs.flatMap((vdev) => ['--vdev', vdev]),

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 const MAINS = {
   'vhost-pci-device': '../device/main',
   'vhost-pci-peer': '../peer/main',
+  'vhost-pci-pktgen': '../pktgen/main',
   'vhost-pci-testpmd': '../../src/testpmd/main',
 } as const;
 

@@ -40,6 +40,7 @@ const FULL = [
   'latency',
   'in-place --cases tx',
   'limit',
+  'pktgen',
   'interrupts --peer builtin --cases rx',
 ].map((line) => `${line} ${ROUNDS}`);
 const SHORT = '--rounds 1 --seconds 0.4';
@@ -50,6 +51,7 @@ const QUICK = [
   'chain --lengths 2,7 --no-tune',
   'latency',
   'limit',
+  'pktgen --figures rates,max --rates 1mpps',
 ].map((line) => `${line} ${SHORT}`);
 
 interface Options {

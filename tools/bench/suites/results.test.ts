@@ -8,6 +8,7 @@ import { limitTable } from './limit.ts';
 import { type LoopbackRow, loopbackTable } from './loopback.ts';
 import { memifTable } from './memif.ts';
 import { ovsTable } from './ovs.ts';
+import { pktgenTable } from './pktgen.ts';
 
 const ROW: LoopbackRow = {
   case: 'rx-64',
@@ -91,6 +92,38 @@ describe('the table', () => {
     const latency = chainTable([{ ...row, figure: 'latency', hop_us: { ours: 0.5, ovs: 2 } }]);
     expect(cells(latency, 4)).toEqual(['', '3, 64 B', '2.1', ...figures, '0.50', '2.00', '']);
     expect(latency).not.toContain('projected');
+  });
+
+  it('has one for each figure of the packet generator, with the rounds that were disturbed', () => {
+    const quiet = { disturbances: [], stalls: { count: 0, longestUs: 0, share: 0 } };
+    const even = (of: number) => ({ median: of, min: of, max: of });
+    const rounds = { disturbed_rounds: 1, disturbed: true };
+    const times = { ours_us: 51_200, ours_jitter_us: 1, theirs_us: 51_100, theirs_jitter_us: 2 };
+    const replayed = { packets: 100, whole: 100, near: 0.995, medianUs: 0.2, p99Us: 4.2 };
+    const table = pktgenTable([
+      {
+        ...{ figure: 'rates', case: '1kpps', asked_pps: 1000, sent_pps: 999.5, error: even(0.0005) },
+        ...{ gap_median_us: 0.06, gap_p99_us: 1.234, rounds: [], ...rounds },
+      },
+      { figure: 'replay', case: 'replay', rounds: [{ ...quiet, ...replayed }], ...rounds },
+      {
+        ...{ figure: 'ndr', case: 'ndr', drops_above_pps: 1e6, found_pps: 998_000, error: even(0.002) },
+        ...{ rounds: [{ ...quiet, pps: 998_000 }], disturbed_rounds: 0, disturbed: false },
+      },
+      { ...ROW, figure: 'max', case: 'max', ours_mpps: 19, txonly_mpps: 16 },
+      {
+        ...{ figure: 'latency', case: 'latency', error: even(0.002) },
+        ...{ rounds: [{ ...quiet, ...times }], disturbed_rounds: 0, disturbed: false },
+      },
+    ]);
+    const lines = [
+      ['1kpps', '1.00 kpps', '999.5 pps', '0.050 %*', '0.050 %', '0.06', '1.23', '1 of 0'],
+      ['100 packets', '100.00 %', '99.50 %*', '0.20', '4.20', '1 of 1'],
+      ['ndr', '1.000 Mpps', '998.00 kpps', '0.20 %', '0.20 %', '0 of 1'],
+      ['max', '19.00', '16.00', '0.90', '0.80', '1.00'],
+      ['512 frames at 10000 pps', '51200.00', '1.00', '51100.00', '2.00', '0.20 %', '0.20 %', '0 of 1'],
+    ];
+    for (const [i, line] of lines.entries()) expect(cells(table, 5 * i + 3)).toEqual(['', ...line, '']);
   });
 
   it('shows interrupt mode beside polling, and the CPU use when idle', () => {

@@ -22,7 +22,17 @@ const WITH_ONE_PEER = COMMON.filter((option) => option !== '--peer');
 
 describe('the suites', () => {
   it('each have a subcommand, in this order', () => {
-    const names = ['loopback', 'limit', 'in-place', 'interrupts', 'latency', 'memif', 'ovs', 'chain'];
+    const names = [
+      'loopback',
+      'limit',
+      'in-place',
+      'interrupts',
+      'latency',
+      'memif',
+      'ovs',
+      'chain',
+      'pktgen',
+    ];
     expect(SUITES.map(({ name }) => name)).toEqual(names);
     expect(program.commands.map((command) => command.name())).toEqual(names);
   });
@@ -35,6 +45,7 @@ describe('the suites', () => {
     ['latency', ['--against', '--mode', '--load', '--rate', '--sizes', ...WITH_ONE_PEER]],
     ['ovs', ['--cases', '--flows', '--copying', '--no-tune', '--sizes', ...WITH_ONE_PEER]],
     ['chain', ['--lengths', '--figures', '--rfc', '--no-tune', '--sizes', ...WITH_ONE_PEER]],
+    ['pktgen', ['--figures', '--rates', '--sizes', ...COMMON]],
     ['memif', ['--modes', '--rfc', '--cases', '--sizes', ...WITH_ONE_PEER]],
   ])('%s has its own options, then the common ones', (name, options) => {
     expect(optionsOf(name)).toEqual(options);

@@ -9,5 +9,8 @@ import { limit } from './limit.ts';
 import { loopback } from './loopback.ts';
 import { memif } from './memif.ts';
 import { ovs } from './ovs.ts';
+import { pktgen } from './pktgen.ts';
 
-export const SUITES: readonly Suite[] = [loopback, limit, inPlace, interrupts, latency, memif, ovs, chain];
+export const SUITES: readonly Suite[] = [
+  ...[loopback, limit, inPlace, interrupts, latency, memif, ovs, chain, pktgen],
+];

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The suite "pktgen": whether the packet generator is as exact as it says, and as fast as DPDK's.
+import { InvalidArgumentError } from '@commander-js/extra-typings';
+import { parseRate } from '../../pktgen/plan/rate.ts';
+import { wordList } from '../../run/arguments.ts';
+import { requireDpdk } from '../../run/dpdk.ts';
+import type { Case } from '../cases.ts';
+import type { Chart } from '../charts.ts';
+import { type LatencyStatsRow, latencyStatsTable, measureLatencyStats } from '../generator/latency-stats.ts';
+import { measureNdr, type NdrRow, ndrTable } from '../generator/ndr.ts';
+import { measureRate, type RateRow, ratesTable } from '../generator/rates.ts';
+import { measureReplay, type ReplayRow, replayTable } from '../generator/replay.ts';
+import { sizesOption } from '../options.ts';
+import { compare } from '../paired-rounds.ts';
+import { fixed, type RoundFigures, render, roundFigures, spreadCells } from '../report.ts';
+import { pairChart } from '../row-charts.ts';
+import { NetVhostBackEnd } from '../sides/back-ends.ts';
+import { GeneratorBackEnd } from '../sides/generator.ts';
+import { defineSuite, type Plan, type Results } from '../suite.ts';
+
+const FIGURES = ['rates', 'replay', 'ndr', 'max', 'latency'] as const;
+type Figure = (typeof FIGURES)[number];
+const RATES = ['1kpps', '10kpps', '100kpps', '1mpps', '5mpps', '90%max'];
+
+/** The generator at its fastest against DPDK's txonly, to the same peer. */
+interface MaxRow extends RoundFigures {
+  readonly figure: 'max';
+  readonly case: string;
+  readonly ours_mpps: number;
+  readonly txonly_mpps: number;
+}
+
+export type PktgenRow = RateRow | ReplayRow | NdrRow | MaxRow | LatencyStatsRow;
+
+export const pktgen = defineSuite({
+  name: 'pktgen',
+  description: 'the packet generator: exact rates and gaps, replay, searches, its maximum, its latencies',
+  notes: `rates: each for --seconds, to a peer that only receives. replay: a capture to a
+peer that echoes. ndr: the search, on a peer that drops above 1 Mpps. max: against
+DPDK's testpmd, txonly on net_vhost, in alternating slices, counted by the peer.
+latency: against DPDK's --latencystats, of frames that its testpmd holds back. A
+round that something disturbs is repeated once. --sizes are those of rates and
+max, --peer is that of max.`,
+  options: (command) =>
+    command
+      .option('--figures <list>', `any of ${FIGURES.join(', ')}`, wordList(FIGURES), [...FIGURES] as Figure[])
+      .option('--rates <list>', "as the generator's --rate", rateList, RATES)
+      .option(...sizesOption([64])),
+  cases: ({ figures, rates, sizes }) =>
+    figures.flatMap((figure) => {
+      const names = figure === 'rates' ? rates.map((rate) => `rates ${rate}`) : [figure];
+      const sized = figure === 'rates' || figure === 'max' ? sizes : [sizes[0] ?? 64];
+      return names.flatMap((name) => sized.map((size) => caseOf(name, size, sized.length > 1)));
+    }),
+  run,
+  table: pktgenTable,
+  charts: pktgenCharts,
+});
+
+function rateList(text: string): string[] {
+  return text.split(',').map((rate) => {
+    try {
+      if (parseRate(rate, 'rate').kind !== 'max') return rate;
+    } catch (error) {
+      throw new InvalidArgumentError((error as Error).message);
+    }
+    throw new InvalidArgumentError("'max' is no rate that could be missed; the figure max measures it.");
+  });
+}
+
+const caseOf = (name: string, size: number, several: boolean): Case => ({
+  name: several ? `${name}, ${size} bytes` : name,
+  direction: 'tx',
+  size,
+});
+
+async function run(plan: Plan): Promise<Results<PktgenRow>> {
+  const rows: PktgenRow[] = [];
+  let dpdkVersion: string | undefined;
+  for (const wanted of plan.cases) {
+    const { row, version } = await measureCase(plan, wanted);
+    rows.push(row);
+    dpdkVersion ??= version;
+  }
+  return { rows, dpdkVersion };
+}
+
+async function measureCase(
+  plan: Plan,
+  wanted: Case,
+): Promise<{ row: PktgenRow; version?: string | undefined }> {
+  const [figure, rate = ''] = wanted.name.replace(/,.*/, '').split(' ');
+  switch (figure as Figure) {
+    case 'rates':
+      return { row: await measureRate(plan, wanted.name.replace('rates ', ''), rate, wanted.size) };
+    case 'replay':
+      return { row: await measureReplay(plan) };
+    case 'ndr':
+      return { row: await measureNdr(plan) };
+    case 'max':
+      return measureMax(plan, wanted);
+    case 'latency': {
+      requireDpdk();
+      const { row, dpdkVersion } = await measureLatencyStats(plan);
+      return { row, version: dpdkVersion };
+    }
+  }
+}
+
+async function measureMax(plan: Plan, wanted: Case): Promise<{ row: MaxRow; version: string | undefined }> {
+  requireDpdk();
+  const { settings, workspace } = plan;
+  const { rows, dpdkVersion } = await compare({
+    ...{ ...plan, cases: [wanted], names: ['pktgen', 'txonly'] },
+    createA: () => new GeneratorBackEnd(settings, wanted, workspace),
+    createB: () => new NetVhostBackEnd(settings, wanted, workspace),
+  });
+  const [row] = rows;
+  if (row === undefined) throw new RangeError('no rounds');
+  const figures = { ours_mpps: row.a, txonly_mpps: row.b, ...roundFigures(row) };
+  return { row: { figure: 'max', case: wanted.name, ...figures }, version: dpdkVersion };
+}
+
+const only = <F extends Figure>(rows: readonly PktgenRow[], figure: F) =>
+  rows.filter((row): row is Extract<PktgenRow, { figure: F }> => row.figure === figure);
+
+export function pktgenTable(rows: readonly PktgenRow[]): string {
+  const tables = [
+    tableOf(only(rows, 'rates'), ratesTable),
+    tableOf(only(rows, 'replay'), replayTable),
+    tableOf(only(rows, 'ndr'), ndrTable),
+    tableOf(only(rows, 'max'), maxTable),
+    tableOf(only(rows, 'latency'), latencyStatsTable),
+  ];
+  return tables.flat().join('\n');
+}
+
+const tableOf = <Row>(rows: readonly Row[], render: (rows: readonly Row[]) => string): string[] =>
+  rows.length === 0 ? [] : [render(rows)];
+
+const maxTable = (rows: readonly MaxRow[]): string =>
+  render(
+    ['maximum', 'pktgen Mpps', 'txonly Mpps', 'ratio: median', 'min', 'max'],
+    rows.map(({ case: name, ours_mpps, txonly_mpps, ratio, disturbed }) => [
+      ...[name, fixed(ours_mpps), fixed(txonly_mpps), ...spreadCells(ratio, disturbed)],
+    ]),
+  );
+
+function pktgenCharts(rows: readonly PktgenRow[]): Chart[] {
+  const [rates, maxima] = [only(rows, 'rates'), only(rows, 'max')];
+  const inPercent = ({ error: { median, min, max } }: RateRow) => ({
+    ...{ median: 100 * median, min: 100 * min, max: 100 * max },
+  });
+  return [
+    ...(rates.length === 0
+      ? []
+      : [
+          {
+            ...{
+              title: 'The generator: rates are missed by',
+              unit: '%',
+              groups: rates.map((row) => row.case),
+            },
+            series: [{ name: 'vhost-pci-pktgen', values: rates.map(inPercent) }],
+          },
+        ]),
+    ...(maxima.length === 0
+      ? []
+      : [
+          pairChart({
+            title: 'The generator at its fastest, and txonly',
+            sides: ['pktgen', 'txonly'],
+            rows: maxima.map((row) => ({ label: row.case, figures: row })),
+          }),
+        ]),
+  ];
+}
