@@ -35,6 +35,7 @@ const LONG = [
   'test/silent-memory.test.ts',
   'test/start.test.ts',
   'test/stopped-ring.test.ts',
+  'test/vlan-dpdk.test.ts',
   'test/zero-garbage.test.ts',
   'tools/examples/*.test.ts',
   'tools/peer/hostile.test.ts',
