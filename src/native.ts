@@ -537,6 +537,10 @@ export interface Native {
    * HOT. Cycles since this thread's last call of tscLap, at most 2^31 - 1. Allocates nothing, unlike rdtsc.
    */
   tscLap(): number;
+  /** HOT. Some nanoseconds of the time-stamp counter a tick, modulo 2^31. Allocates nothing, unlike rdtsc. */
+  tscTick(): number;
+  /** Ticks of tscTick per second. */
+  tscTickHz(): number;
 
   // --- ring: guest memory ----------------------------------------------------------------------------------
   /**

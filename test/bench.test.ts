@@ -251,6 +251,25 @@ describe('vhost-pci-bench', () => {
     expect(stdout).toContain('copying Mpps');
   }, 300_000);
 
+  it('compares a testpmd that is polled with one that is not', async () => {
+    const { code, stdout, stderr } = await bench(
+      ...[
+        'telemetry',
+        '--cases',
+        'rx',
+        '--peer',
+        'builtin',
+        '--rounds',
+        '1',
+        '--seconds',
+        '0.4',
+        '--no-huge',
+      ],
+    );
+    expect([code, stderr]).toEqual([0, expect.stringContaining('rx-64, round 1 of 1: polled ')]);
+    expect(stdout).toContain('alone Mpps');
+  }, 300_000);
+
   it.skipIf(dpdkMissing())(
     'compares with net_vhost',
     async () => {

@@ -35,7 +35,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   '.ci/run': '.ci/run',
 };
 /** The suites take minutes each: test/bench.test.ts and bench-report.test.ts run them with less traffic. */
-const BENCH = /^node dist\/tools\/bench\/main\.js (loopback|in-place|latency|limit|memif|ovs|chain|report)\b/;
+const BENCH =
+  /^node dist\/tools\/bench\/main\.js (loopback|in-place|latency|telemetry|limit|memif|ovs|chain|report)\b/;
 
 const DEVICE = 'node dist/tools/device/main.js --vhost-user /tmp/vhost.sock --vfio-user /tmp/vfio.sock';
 const PEER = 'node dist/tools/peer/main.js --vhost-user /tmp/vhost.sock --cpu 1 --stats-period 1';

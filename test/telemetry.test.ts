@@ -156,6 +156,53 @@ describe.skipIf(!script)('dpdk-telemetry.py, unmodified', () => {
     ]);
     expect(JSON.parse(replies[2] ?? '')['/ethdev/stats']).toHaveProperty('opackets');
   });
+
+  /** What it prints for a request: an object with one key, the command. */
+  const answers = (...requests: string[]) =>
+    run(['-f', 'tp'], `${requests.join('\n')}\nquit\n`)
+      .trim()
+      .split('\n')
+      .map((line) => Object.values(JSON.parse(line))[0]);
+
+  it('has an answer and a help text of every command that is listed', () => {
+    const [names] = answers('/') as [string[]];
+    expect(names.length).toBeGreaterThan(20);
+    /** The ports, lcores and pools of this process, for commands with a parameter. */
+    const parameter = (name: string) => {
+      if (name === '/eal/lcore/info') return ',1';
+      if (name === '/mempool/info') return ',mb_pool_0';
+      if (name === '/help') return ',/info';
+      return name.startsWith('/ethdev/') && name !== '/ethdev/list' ? ',0' : '';
+    };
+    const requests = names.map((name) => name + parameter(name));
+    for (const [i, value] of answers(...requests).entries()) {
+      // net_null has no lines of its own to tell.
+      if (names[i] === '/ethdev/dump_priv') expect(value).toBeNull();
+      else expect([requests[i], value]).not.toEqual([requests[i], null]);
+    }
+    const helps = answers(...names.map((name) => `/help,${name}`));
+    for (const [i, help] of helps.entries())
+      expect(help).toEqual({ [names[i] ?? '']: expect.stringMatching(/^(Returns|List|Rx|Tx)/) });
+    // Without its parameter, or with one of nothing that exists, a command fails and the script goes on.
+    const needy = names.filter((name) => parameter(name) !== '' && name !== '/help');
+    expect(answers(...needy)).toEqual(needy.map(() => null));
+    const none = needy.filter((name) => name !== '/mempool/info');
+    expect(answers(...none.map((name) => `${name},77`))).toEqual(none.map(() => null));
+  });
+
+  it('is read by dpdk-telemetry-watcher: what passes in a second, from lines that it asks for each second', () => {
+    // It runs the script with -f and -i, writes a request, reads a line, and takes differences.
+    const from = testpmd.out.length;
+    testpmd.write('start');
+    const count = () => {
+      const [list, stats] = answers('/ethdev/list', '/ethdev/stats,0') as [number[], Counts];
+      expect(list).toEqual([0, 1]);
+      return stats.ipackets ?? 0;
+    };
+    const first = count();
+    expect(count()).toBeGreaterThan(first);
+    expect(testpmd.out.length).toBeGreaterThanOrEqual(from);
+  });
 });
 
 /** What a value is made of: keys and types, whatever the numbers. */

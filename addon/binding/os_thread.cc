@@ -52,6 +52,10 @@ napi_value Rdtsc(napi_env env, napi_callback_info) {
 
 Napi::Value TscHzJs(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), TscHz()); }
 
+Napi::Value TscTickHzJs(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), TscHz() / (1 << kTickShift));
+}
+
 }  // namespace
 
 void InitOsThread(Napi::Object exports) {
@@ -61,6 +65,7 @@ void InitOsThread(Napi::Object exports) {
   Export<ExitNow>(exports, "exitNow");
   Export<SetThreadNameJs>(exports, "setThreadName");
   Export<TscHzJs>(exports, "tscHz");
+  Export<TscTickHzJs>(exports, "tscTickHz");
 
   const Napi::Env env = exports.Env();
   napi_value rdtsc;

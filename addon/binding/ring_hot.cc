@@ -173,6 +173,8 @@ napi_value TscLap(napi_env env, napi_callback_info) {
   return Number(env, static_cast<uint32_t>(lap));
 }
 
+napi_value TscTick(napi_env env, napi_callback_info) { return Number(env, ReadTick()); }
+
 }  // namespace
 
 void InitRingHot(Napi::Env env, Napi::Object exports) {
@@ -197,6 +199,7 @@ void InitRingHot(Napi::Env env, Napi::Object exports) {
       {"returnBurst", nullptr, BareBurst<ReturnBurst>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"touchBurst", nullptr, BareBurst<TouchBurst>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"tscLap", nullptr, TscLap, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"tscTick", nullptr, TscTick, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"driverGenerate", nullptr, DriverGenerate, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"driverReceive", nullptr, DriverReceive, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"driverReceiveTimed", nullptr, DriverReceiveTimed, nullptr, nullptr, nullptr, napi_enumerable,

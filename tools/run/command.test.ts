@@ -55,9 +55,18 @@ describe.each(PROGRAMS)('%s', (name, main) => {
 // After a change that is meant: npx vitest run -u tools/run/command.test.ts
 it.each<[string, string, string[]]>([
   ...PROGRAMS.map(([name, main]): [string, string, string[]] => [name, main, []]),
-  ...['loopback', 'limit', 'in-place', 'interrupts', 'latency', 'memif', 'ovs', 'chain', 'report'].map(
-    (suite): [string, string, string[]] => [`vhost-pci-bench ${suite}`, 'tools/bench/main.ts', [suite]],
-  ),
+  ...[
+    'loopback',
+    'limit',
+    'in-place',
+    'interrupts',
+    'latency',
+    'telemetry',
+    'memif',
+    'ovs',
+    'chain',
+    'report',
+  ].map((suite): [string, string, string[]] => [`vhost-pci-bench ${suite}`, 'tools/bench/main.ts', [suite]]),
 ])('the help of %s is the reviewed one, in 80 columns but for examples', async (name, main, suite) => {
   const { code, stdout, stderr } = await run(main, [...suite, '--help']);
   expect([code, stderr]).toEqual([0, '']);

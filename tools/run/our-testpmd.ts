@@ -14,6 +14,8 @@ export interface OurTestpmdOptions extends TestpmdOptions {
   /** CPU of the main lcore, when it differs from `cpu`. */
   readonly mainCpu?: number | undefined;
   readonly hugepages: boolean;
+  /** $RUNTIME_DIRECTORY, for the sockets of telemetry and captures. */
+  readonly runtimeFolder?: string | undefined;
   /** testpmd inherits the terminal: no output is collected. */
   readonly terminal?: boolean;
   /** Milliseconds after which it is killed. */
@@ -22,7 +24,7 @@ export interface OurTestpmdOptions extends TestpmdOptions {
 
 export class OurTestpmd extends Testpmd {
   constructor(options: OurTestpmdOptions) {
-    const { vfioUser, vdevs = [], cpu, mainCpu, terminal = false, maxRunMs } = options;
+    const { vfioUser, vdevs = [], cpu, mainCpu, terminal = false, maxRunMs, runtimeFolder } = options;
     const command = [
       ...ourProgram('vhost-pci-testpmd'),
       ...['--lcores', lcoresOn(cpu, 1, mainCpu)],
@@ -32,6 +34,7 @@ export class OurTestpmd extends Testpmd {
       '--',
       ...testpmdArguments(options),
     ];
-    super({ name: 'vhost-pci-testpmd', command, terminal, maxRunMs }, vfioUser.length + vdevs.length);
+    const env = runtimeFolder === undefined ? {} : { env: { RUNTIME_DIRECTORY: runtimeFolder } };
+    super({ name: 'vhost-pci-testpmd', command, terminal, maxRunMs, ...env }, vfioUser.length + vdevs.length);
   }
 }

@@ -6,11 +6,13 @@ import type { Mempool } from '../../ethdev/mempool.ts';
 import type { RxQueue, TxQueue } from '../../ethdev/port.ts';
 import { native } from '../../native.ts';
 
-/** What an lcore has measured, in TSC cycles: numbers that the main thread reads. */
+/** What an lcore has measured, in ticks of the time-stamp counter: numbers that the main thread reads. */
 export const LATENCY = { SAMPLES: 0, MIN: 1, MAX: 2, AVERAGE: 3, JITTER: 4, LAST: 5 } as const;
 /** One cache line, so that lcores do not share one. */
 export const LATENCY_WORDS = 8;
 
+/** Ticks begin again behind it, after ten seconds or more: no packet is here for so long. */
+const MAX_TICK = 0x7fff_ffff;
 /** Weight of the newest sample in the average. */
 const NEWEST = 0.2;
 /** RFC 3550, 6.4.1: the difference of two samples counts for one sixteenth of the jitter. */
@@ -27,14 +29,14 @@ export class LatencyQueues implements QueueSource {
   readonly #source: QueueSource;
   readonly #pool: Mempool;
   readonly #stats: Float64Array;
-  /** By mbuf: when its packet was received; 0: it was not, or is measured. */
-  readonly #times: Float64Array;
+  /** By mbuf: 1 plus the tick at which its packet was received; 0: it was not, or is measured. */
+  readonly #times: Uint32Array;
 
   constructor(source: QueueSource, pool: Mempool, stats: Float64Array) {
     this.#source = source;
     this.#pool = pool;
     this.#stats = stats;
-    this.#times = new Float64Array(pool.count);
+    this.#times = new Uint32Array(pool.count);
   }
 
   rxQueue(port: number, queue: number): RxQueue {
@@ -45,8 +47,8 @@ export class LatencyQueues implements QueueSource {
       burst(pkts, n) {
         const received = rx.burst(pkts, n);
         if (received === 0) return 0;
-        const now = native.rdtsc();
-        for (let i = 0; i < received; i++) times[pkts.ids[i]] = now;
+        const time = native.tscTick() + 1;
+        for (let i = 0; i < received; i++) times[pkts.ids[i]] = time;
         return received;
       },
     };
@@ -67,30 +69,30 @@ export class LatencyQueues implements QueueSource {
   /** HOT. Before the burst, as mbufs that are sent may be received into again. */
   #measure(ids: Uint32Array, from: number, to: number): void {
     const times = this.#times;
-    const now = native.rdtsc();
+    const time = native.tscTick() + 1;
     for (let i = from; i < to; i++) {
       const id = ids[i];
       // Outside the array there is no time, and no mbuf.
       const then = times[id];
       if (!(then > 0)) continue;
       times[id] = 0;
-      sample(this.#stats, now - then);
+      sample(this.#stats, (time - then) & MAX_TICK);
     }
   }
 }
 
-/** HOT. Counts one packet. */
-export function sample(stats: Float64Array, cycles: number): void {
+/** HOT. Counts one packet, by its ticks. */
+export function sample(stats: Float64Array, ticks: number): void {
   if (stats[LATENCY.SAMPLES]++ === 0) {
-    stats[LATENCY.MIN] = cycles;
-    stats[LATENCY.MAX] = cycles;
-    stats[LATENCY.AVERAGE] = cycles;
+    stats[LATENCY.MIN] = ticks;
+    stats[LATENCY.MAX] = ticks;
+    stats[LATENCY.AVERAGE] = ticks;
   } else {
-    const change = Math.abs(cycles - stats[LATENCY.LAST]);
+    const change = Math.abs(ticks - stats[LATENCY.LAST]);
     stats[LATENCY.JITTER] += (change - stats[LATENCY.JITTER]) * JITTER_GAIN;
-    stats[LATENCY.AVERAGE] += (cycles - stats[LATENCY.AVERAGE]) * NEWEST;
-    if (cycles < stats[LATENCY.MIN]) stats[LATENCY.MIN] = cycles;
-    if (cycles > stats[LATENCY.MAX]) stats[LATENCY.MAX] = cycles;
+    stats[LATENCY.AVERAGE] += (ticks - stats[LATENCY.AVERAGE]) * NEWEST;
+    if (ticks < stats[LATENCY.MIN]) stats[LATENCY.MIN] = ticks;
+    if (ticks > stats[LATENCY.MAX]) stats[LATENCY.MAX] = ticks;
   }
-  stats[LATENCY.LAST] = cycles;
+  stats[LATENCY.LAST] = ticks;
 }

@@ -18,7 +18,7 @@ export class LatencyStats {
   }
 
   /** In the order of LATENCY_NAMES; average and jitter weigh lcores by their packets. */
-  nanoseconds(tscHz: number): number[] {
+  nanoseconds(tickHz: number): number[] {
     const measured = [...this.#byLcore.values()].filter((stats) => stats[LATENCY.SAMPLES] > 0);
     if (measured.length === 0) return LATENCY_NAMES.map(() => 0);
     const samples = measured.reduce((sum, stats) => sum + stats[LATENCY.SAMPLES], 0);
@@ -29,6 +29,6 @@ export class LatencyStats {
       mean(LATENCY.AVERAGE),
       Math.max(...measured.map((stats) => stats[LATENCY.MAX])),
       mean(LATENCY.JITTER),
-    ].map((cycles) => Math.floor((cycles * 1e9) / tscHz));
+    ].map((ticks) => Math.floor((ticks * 1e9) / tickHz));
   }
 }

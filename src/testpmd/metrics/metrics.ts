@@ -65,7 +65,7 @@ export class Metrics {
   #refresh(): void {
     const { latencyLcore } = this.#settings;
     if (latencyLcore !== null && this.#lcores.includes(latencyLcore))
-      this.#latency = this.#latencyStats.nanoseconds(native.tscHz());
+      this.#latency = this.#latencyStats.nanoseconds(native.tscTickHz());
   }
 
   /** Every metric has both a global value and one for each port; the one that it has not is 0. */

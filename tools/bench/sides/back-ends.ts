@@ -58,14 +58,25 @@ export class OurBackEnd implements BackEnd {
   readonly #settings: Settings;
   readonly #case: Case;
   readonly #options: readonly string[];
+  readonly #runtimeFolder: string | undefined;
   readonly #devices: readonly DeviceProcess[];
   #testpmd: OurTestpmd | undefined;
 
-  /** `options`: testpmd options beyond those that both sides of a comparison have. */
-  constructor(settings: Settings, wanted: Case, workspace: Workspace, options: readonly string[] = []) {
+  /**
+   * `options`: testpmd options beyond those that both sides of a comparison have. `runtimeFolder`: where its
+   * telemetry is, if not where it is by default.
+   */
+  constructor(
+    settings: Settings,
+    wanted: Case,
+    workspace: Workspace,
+    options: readonly string[] = [],
+    runtimeFolder?: string,
+  ) {
     this.#settings = settings;
     this.#case = wanted;
     this.#options = options;
+    this.#runtimeFolder = runtimeFolder;
     this.#devices = portsOf(wanted).map((port) =>
       this.watch.add(startDeviceModel(settings, workspace, port)),
     );
@@ -87,6 +98,7 @@ export class OurBackEnd implements BackEnd {
     this.#testpmd = new OurTestpmd({
       ...{ ...forwarding(this.#case), more, cpu: backEndCpu, mainCpu, hugepages },
       vfioUser: this.#devices.map(({ vfioUser }) => vfioUser),
+      runtimeFolder: this.#runtimeFolder,
       maxRunMs: runBoundMs(this.#settings),
     });
     await this.watch.add(this.#testpmd).forwarding(START_MS);

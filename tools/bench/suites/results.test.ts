@@ -9,6 +9,7 @@ import { type LoopbackRow, loopbackTable } from './loopback.ts';
 import { memifTable } from './memif.ts';
 import { ovsTable } from './ovs.ts';
 import { pktgenTable } from './pktgen.ts';
+import { telemetryTable } from './telemetry.ts';
 
 const ROW: LoopbackRow = {
   case: 'rx-64',
@@ -37,6 +38,11 @@ describe('the table', () => {
   it('shows in-place work beside copying', () => {
     const table = inPlaceTable([{ ...ROW, in_place_mpps: 8, copying_mpps: 10 }]);
     expect(cells(table, 3)).toEqual(['', 'rx-64', '8.00', '10.00', '0.90', '0.80', '1.00', '']);
+  });
+
+  it('shows a polled testpmd beside one that is not, with three digits', () => {
+    const table = telemetryTable([{ ...ROW, polled_mpps: 8, alone_mpps: 10 }]);
+    expect(cells(table, 3)).toEqual(['', 'rx-64', '8.00', '10.00', '0.904', '0.800', '1.000', '']);
   });
 
   it('shows net_memif beside our sections, a line per mode', () => {

@@ -10,7 +10,8 @@ import { loopback } from './loopback.ts';
 import { memif } from './memif.ts';
 import { ovs } from './ovs.ts';
 import { pktgen } from './pktgen.ts';
+import { telemetry } from './telemetry.ts';
 
 export const SUITES: readonly Suite[] = [
-  ...[loopback, limit, inPlace, interrupts, latency, memif, ovs, chain, pktgen],
+  ...[loopback, limit, inPlace, interrupts, latency, telemetry, memif, ovs, chain, pktgen],
 ];

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The suite "telemetry": what a monitoring client costs the data path, paired with the same testpmd that
+// nobody asks.
+import { wholeNumber } from '../../run/arguments.ts';
+import { casesOf } from '../cases.ts';
+import { casesOption, sizesOption } from '../options.ts';
+import { compare } from '../paired-rounds.ts';
+import { fixed, mark, type RoundFigures, render, roundFigures } from '../report.ts';
+import { pairChart } from '../row-charts.ts';
+import { OurBackEnd } from '../sides/back-ends.ts';
+import { PolledBackEnd } from '../sides/polled-back-end.ts';
+import { defineSuite, type Plan, type Results } from '../suite.ts';
+
+/** Rates of a testpmd that is polled, and of one that is not. */
+export interface TelemetryRow extends RoundFigures {
+  readonly case: string;
+  readonly polled_mpps: number;
+  readonly alone_mpps: number;
+}
+
+const DIRECTIONS = ['rx', 'tx', 'io', 'macswap', 'relay'] as const;
+
+export const telemetry = defineSuite({
+  name: 'telemetry',
+  description: 'a testpmd whose telemetry is polled against one that nobody asks, in alternating slices',
+  notes: `A poll asks for the list of ports, and for stats, xstats, info and link status
+of port 0. testpmd's main thread answers; it shares a CPU with the poll loop.`,
+  options: (command) =>
+    command
+      .option('--interval <ms>', 'milliseconds from poll to poll', wholeNumber(1, 60_000), 100)
+      .option(...casesOption(DIRECTIONS, ['rx', 'tx']))
+      .option(...sizesOption([64])),
+  cases: ({ cases, sizes }) => casesOf(cases, sizes),
+  run: (plan, { interval }) => run(plan, interval),
+  table: telemetryTable,
+  charts: (rows) => [
+    pairChart({
+      title: 'Polled by a client of telemetry, and not',
+      sides: ['polled', 'alone'],
+      rows: rows.map((row) => ({ label: row.case, figures: row })),
+    }),
+  ],
+});
+
+async function run(plan: Plan, interval: number): Promise<Results<TelemetryRow>> {
+  const { settings, workspace } = plan;
+  const { rows, dpdkVersion } = await compare({
+    ...plan,
+    names: ['polled', 'alone'],
+    createA: (wanted) => new PolledBackEnd(settings, wanted, workspace, interval),
+    createB: (wanted) => new OurBackEnd(settings, wanted, workspace),
+  });
+  return {
+    rows: rows.map((row) => ({
+      ...{ case: row.case, polled_mpps: row.a, alone_mpps: row.b, ...roundFigures(row) },
+    })),
+    dpdkVersion,
+  };
+}
+
+/** Three digits: the question is whether there is a difference at all. */
+export function telemetryTable(rows: readonly TelemetryRow[]): string {
+  return render(
+    ['case', 'polled Mpps', 'alone Mpps', 'ratio: median', 'min', 'max'],
+    rows.map(({ case: name, polled_mpps, alone_mpps, ratio, disturbed }) => [
+      ...[name, fixed(polled_mpps), fixed(alone_mpps)],
+      ...[mark(fixed(ratio.median, 3), disturbed), fixed(ratio.min, 3), fixed(ratio.max, 3)],
+    ]),
+  );
+}
