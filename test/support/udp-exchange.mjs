@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// udp-exchange.mjs ADDRESS PORT: sends 64 datagrams of odd and even lengths, one after the other, each until
-// it comes back; prints how many came back unchanged. udp-exchange.mjs serve PORT: returns datagrams.
+// udp-exchange.mjs ADDRESS PORT [STEP]: sends 64 datagrams, each STEP bytes longer (23), one after the other,
+// each until it comes back; prints how many came back unchanged. udp-exchange.mjs serve PORT: returns datagrams.
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 
 const COUNT = 64;
 const AGAIN_MS = 1000;
-const [address, port] = process.argv.slice(2);
+const [address, port, step = '23'] = process.argv.slice(2);
 const socket = createSocket('udp4');
 
 function serve() {
@@ -33,7 +33,7 @@ function returned(data) {
 async function exchange() {
   let unchanged = 0;
   for (let i = 0; i < COUNT; i++) {
-    const data = randomBytes(8 + i * 23);
+    const data = randomBytes(8 + i * Number(step));
     data.writeUInt32BE(i);
     if (await returned(data)) unchanged++;
   }
