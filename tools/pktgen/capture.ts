@@ -39,6 +39,11 @@ export interface CaptureCounts {
   readonly failure: string | null;
 }
 
+/** Share of the ring from which on it is emptied, and milliseconds after which it is in any case. */
+const WORTH = 1 / 8;
+const LATEST_MS = 2000;
+/** Milliseconds until the next look at it, by how fast it grows. */
+const [SOONEST_LOOK_MS, LATEST_LOOK_MS] = [20, 250];
 /** What a record has beside the frame's bytes, at most. */
 const RECORD_BYTES = 64;
 const DIRECTIONS: Readonly<Record<CaptureOf, readonly number[]>> = {
@@ -59,6 +64,10 @@ export class Capture {
   /** When the tap's clock was 0: seconds since 1970, and the nanoseconds on top. */
   #origin = { seconds: 0, nanoseconds: 0 };
   #failure: string | null = null;
+  /** When it was looked at and emptied last, and how full it was then. */
+  #looked = 0;
+  #emptied = 0;
+  #fill = 0;
 
   /** Throws if the file cannot be made. */
   constructor(options: CaptureOptions) {
@@ -80,18 +89,33 @@ export class Capture {
     const now = performance.timeOrigin + performance.now();
     const seconds = Math.floor(now / 1000);
     this.#origin = { seconds, nanoseconds: Math.floor((now - 1000 * seconds) * 1e6) };
+    this.#looked = this.#emptied = performance.now();
     this.#reader.want(DIRECTIONS[this.#options.of]);
   }
 
-  /** Writes what has been copied since the last call. To be called often. */
-  poll(): void {
+  /**
+   * Writes what has been copied, once it is worth the CPU that this may take from a poll loop. Returns the
+   * milliseconds after which it is to be called again.
+   */
+  poll(): number {
+    const [now, fill] = [performance.now(), this.#reader.fill];
+    const growth = Math.max(0, fill - this.#fill) / Math.max(1, now - this.#looked);
+    const isTime = fill >= WORTH || now - this.#emptied >= LATEST_MS;
+    if (isTime) this.#empty();
+    this.#looked = now;
+    this.#fill = isTime ? 0 : fill;
+    if (isTime) this.#emptied = now;
+    return Math.min(LATEST_LOOK_MS, Math.max(SOONEST_LOOK_MS, WORTH / growth));
+  }
+
+  #empty(): void {
     this.#attempt(() => this.#reader.drain((frame) => this.#write(frame)));
   }
 
   /** Writes the rest and closes the file. */
   end(): CaptureCounts {
     this.#reader.want([]);
-    this.poll();
+    this.#empty();
     const { file } = this.#options;
     const [received, sent] = [RECEIVED, SENT].map((direction) => this.#reader.counts(direction).seen);
     const seen = (received as number) + (sent as number);

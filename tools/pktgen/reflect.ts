@@ -12,9 +12,9 @@ import type { Interrupt } from './interrupt.ts';
 import type { Options } from './options.ts';
 import { rateText } from './plan/rate.ts';
 
-/** Milliseconds between two looks, which take a CPU from a poll loop: of a capture, and without one. */
-const CAPTURE_MS = 20;
+/** Milliseconds between two looks, which take a CPU from a poll loop; a capture says when it needs one. */
 const LOOK_MS = 250;
+const FIRST_LOOK_MS = 20;
 
 /** Returns the exit status. */
 export async function runReflector(options: Options, interrupt: Interrupt): Promise<number> {
@@ -43,11 +43,12 @@ export async function runReflector(options: Options, interrupt: Interrupt): Prom
     const elapsed = () => (performance.now() - start) / 1000;
     let before = 0;
     const { duration = Number.POSITIVE_INFINITY } = options;
+    let look = capture ? FIRST_LOOK_MS : LOOK_MS;
     for (let next = options.statsPeriod; !ended && !interrupt.raised; ) {
       const left = 1000 * (Math.min(next, duration) - elapsed());
-      const pause = Math.max(0, Math.min(left, capture ? CAPTURE_MS : LOOK_MS));
+      const pause = Math.max(0, Math.min(left, look));
       await sleep(pause, undefined, { signal: over.signal }).catch(() => {});
-      capture?.poll();
+      look = capture?.poll() ?? look;
       if (elapsed() >= duration) break;
       if (elapsed() < next) continue;
       const now = lcore.stats[REFLECTED] as number;

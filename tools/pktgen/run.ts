@@ -38,8 +38,8 @@ import { summaryLines, verdictLines } from './text.ts';
 import { type LiveState, viewOf } from './view.ts';
 import { flatOut, type Workload } from './workload.ts';
 
-/** Milliseconds between two looks at the ring of copies. */
-const CAPTURE_MS = 20;
+/** Milliseconds until the first look at a capture. */
+const FIRST_LOOK_MS = 20;
 
 /** Returns the exit status. */
 export async function run(options: Options, interrupt: Interrupt): Promise<number> {
@@ -158,10 +158,11 @@ async function traffic(
   generator.begin(trial);
   interrupt.onInterrupt(() => generator.halt());
   try {
+    let look = capture ? FIRST_LOOK_MS : Number.POSITIVE_INFINITY;
     for (let next = view.period; !generator.done; ) {
       const untilNext = 1000 * (next - generator.elapsed);
-      await generator.changed(capture ? Math.min(CAPTURE_MS, untilNext) : untilNext);
-      capture?.poll();
+      await generator.changed(Math.min(look, untilNext));
+      look = capture?.poll() ?? look;
       const dead = opened.children.find(({ exit }) => exit !== undefined);
       if (dead) throw dead.failure(`ended (${dead.exit}) while packets flowed`);
       if (generator.elapsed < next || generator.draining || generator.done) continue;

@@ -186,6 +186,12 @@ export class CaptureReader {
     };
   }
 
+  /** Share of the ring that holds frames. */
+  get fill(): number {
+    const used = Atomics.load(this.#control, HEAD) - Atomics.load(this.#control, TAIL);
+    return (used < 0 ? used + WORDS : used) / WORDS;
+  }
+
   /** Calls `take` with each frame there is, always the same object, and makes room for others. */
   drain(take: (frame: Readonly<CapturedFrame>) => void): void {
     const head = Atomics.load(this.#control, HEAD);
