@@ -81,12 +81,13 @@ class Wire {
   }
 }
 
-/** Sends `frames` of the stream as fast as the wire takes them, and returns the figures. */
+/** Sends `frames` of the stream, one each `interval` ticks or as the wire takes them; returns the figures. */
 function trial(
   stream: Stream,
   frames: number,
   fate: Fate,
   capture: CaptureMemory | null = null,
+  interval = 0,
 ): TrialResult {
   const memory = newSharedMemory(1);
   const hz = native.tscHz();
@@ -94,7 +95,7 @@ function trial(
   settings[SET_DURATION] = settings[SET_MAX_LAG] = settings[SET_WINDOW] = Number.POSITIVE_INFINITY;
   settings[SET_DRAIN] = hz / 100;
   settings[SET_LIMIT] = frames;
-  settings[SET_INTERVALS] = 0;
+  settings[SET_INTERVALS] = interval;
   const control = new Int32Array(memory.control);
   control[TRIAL] = 1;
   const { plan, largest } = compileStream(stream, 0, MACS, '', 1);
@@ -147,6 +148,13 @@ it('regression: a run at whose end the loop was away lasted until then', () => {
     return 1;
   };
   expect(trial({}, 1, away).seconds).toBeGreaterThanOrEqual(0.02);
+});
+
+it('judges every gap but the first, however many frames are sent together', () => {
+  for (const stream of [{}, { burst: 2 }, { poisson: true }]) {
+    const { sent, gaps } = trial(stream, 100_000, () => 1, null, 100);
+    expect([sent, gaps?.samples]).toEqual([100_000, 99_999]);
+  }
 });
 
 it('copies the frames of a run, and counts those that find no room', () => {
