@@ -215,8 +215,7 @@ export class Forwarding {
       stats: run ? statsSince(port.stats(), (run.baseline.get(port.id) ?? NOTHING).stats) : NOTHING.stats,
       dropped: streams.filter((s) => s.stream.txPort === port.id).reduce((sum, s) => sum + s.dropped, 0),
     }));
-    const csum = (run?.mode ?? this.#settings.mode) === 'csum';
-    return fwdStatsText(streams, counts, this.#cycles(run), csum);
+    return fwdStatsText(streams, counts, this.#cycles(run), this.#settings.mode === 'csum');
   }
 
   /** `clear fwd stats all`. */

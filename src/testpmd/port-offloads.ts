@@ -50,6 +50,7 @@ const TX_BITS: Readonly<Record<string, number>> = {
   MBUF_FAST_FREE: 0x10000,
   SECURITY: 0x20000,
   SEND_ON_TIMESTAMP: 0x200000,
+  OUTER_UDP_CKSUM: 0x400000,
 };
 
 /** The names that commands take. */
@@ -102,15 +103,22 @@ function sent(settings: Settings, port: Port): Offload[] {
   ];
   return [
     ...names.map((name) => ({ name, bit: TX_BITS[name], on: true })),
-    ...(['ip', 'sctp'] as const).map((layer) => computed(settings, port, layer)),
+    ...(['ip', 'sctp', 'outerIp', 'outerUdp'] as const).map((layer) => computed(settings, port, layer)),
     inserted(settings.soft.of(port), 'VLAN_INSERT', 1),
     inserted(settings.soft.of(port), 'QINQ_INSERT', 2),
   ];
 }
 
+const COMPUTED = {
+  ip: 'IPV4_CKSUM',
+  sctp: 'SCTP_CKSUM',
+  outerIp: 'OUTER_IPV4_CKSUM',
+  outerUdp: 'OUTER_UDP_CKSUM',
+} as const;
+
 /** A checksum of mode csum, `csum set LAYER hw`. */
-function computed(settings: Settings, port: Port, layer: 'ip' | 'sctp'): Offload {
-  const name = layer === 'ip' ? 'IPV4_CKSUM' : 'SCTP_CKSUM';
+function computed(settings: Settings, port: Port, layer: keyof typeof COMPUTED): Offload {
+  const name = COMPUTED[layer];
   const set = (on: boolean) => {
     const plan: CsumPlan = { ...csumPlan(settings, port.id), [layer]: on ? 'hw' : 'sw' };
     settings.csum.set(port.id, plan);

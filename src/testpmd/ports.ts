@@ -31,7 +31,10 @@ const MTU_OVERHEAD = 18;
 export class Ports {
   readonly #host: PortsHost;
   readonly #configured = new WeakSet<Port>();
+  /** Have settings that are theirs with their next start. */
+  readonly #changed = new WeakSet<Port>();
   readonly #samples = new Map<number, StatsSample>();
+  #warned = false;
 
   constructor(host: PortsHost) {
     this.#host = host;
@@ -78,6 +81,21 @@ export class Ports {
     );
   }
 
+  /** Once, as testpmd does, when it first pairs an odd number of ports. */
+  warnOfOdd(): void {
+    const { settings, output } = this.#host;
+    if (this.#warned || settings.topology !== 'paired' || this.forwarding.length % 2 === 0) return;
+    this.#warned = true;
+    output.complain(
+      '\nWarning! port-topology=paired and odd forward ports number, the last port will pair with itself.\n',
+    );
+  }
+
+  /** Ports are configured anew when they start: testpmd says so after some commands. */
+  changed(ports: readonly Port[]): void {
+    for (const port of ports) this.#changed.add(port);
+  }
+
   /** `port start`; with `configure`, ports that are already configured are configured again. */
   async start(ports: readonly Port[], configure: boolean): Promise<void> {
     const { output } = this.#host;
@@ -102,11 +120,12 @@ export class Ports {
     const rxQueues = soft.deviceQueues(settings.rxQueues, port.info.maxRxQueues);
     const txQueues = soft.deviceQueues(settings.txQueues, port.info.maxTxQueues);
     const same = port.config.rxQueues === rxQueues && port.config.txQueues === txQueues;
-    if (configure || !same || !this.#configured.has(port)) {
+    if (configure || !same || this.#changed.has(port) || !this.#configured.has(port)) {
       output.print(`Configuring Port ${port.id} (socket 0)`);
       if (!this.#configured.has(port)) this.#adapt(port);
       port.configure({ rxQueues, txQueues });
       this.#configured.add(port);
+      this.#changed.delete(port);
     }
     port.start();
     soft.of(port).started();

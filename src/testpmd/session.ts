@@ -87,11 +87,7 @@ export class Session {
       this.output.complain(`testpmd: create a new mbuf pool <mb_pool_${i}>: ${pool}`);
     }
     if (this.ports.open.length === 0) this.output.complain('testpmd: No probed ethernet devices');
-    if (this.settings.topology === 'paired' && this.ports.forwarding.length % 2 === 1) {
-      this.output.complain(
-        '\nWarning! port-topology=paired and odd forward ports number, the last port will pair with itself.\n',
-      );
-    }
+    this.ports.warnOfOdd();
     await this.ports.start(this.ports.open, true);
   }
 

@@ -223,11 +223,20 @@ export function peerMac(settings: Settings, port: number): string {
 }
 
 /** Bits of --tx-offloads. */
-const TX_BITS = { ip: 0x2, udp: 0x4, tcp: 0x8, sctp: 0x10 } as const;
+const TX_BITS = { ip: 0x2, udp: 0x4, tcp: 0x8, sctp: 0x10, outerIp: 0x80, outerUdp: 0x400000 } as const;
 
 /** How mode csum computes the checksums of what a port sends. */
 export function csumPlan({ csum, txOffloads }: Settings, port: number): CsumPlan {
-  const by = (bit: number) => ((txOffloads & bit) !== 0 ? 'hw' : 'sw');
-  const { ip, udp, tcp, sctp } = TX_BITS;
-  return csum.get(port) ?? { ip: by(ip), udp: by(udp), tcp: by(tcp), sctp: by(sctp), macSwap: true };
+  const by = (layer: keyof typeof TX_BITS) => ((txOffloads & TX_BITS[layer]) !== 0 ? 'hw' : 'sw');
+  return (
+    csum.get(port) ?? {
+      ip: by('ip'),
+      udp: by('udp'),
+      tcp: by('tcp'),
+      sctp: by('sctp'),
+      outerIp: by('outerIp'),
+      outerUdp: by('outerUdp'),
+      macSwap: true,
+    }
+  );
 }

@@ -48,7 +48,7 @@ export class SoftPort {
   readonly macs = new Set<string>();
   readonly multicast = new Set<string>();
   promiscuous = true;
-  allmulticast = true;
+  allmulticast: boolean;
   readonly modes: RxModes;
   /** Bit v: VLAN v passes the filter. */
   readonly vlans = new Uint8Array(512);
@@ -70,8 +70,10 @@ export class SoftPort {
   readonly #stopped = { rx: new Set<number>(), tx: new Set<number>() };
   readonly #deferred = { rx: new Set<number>(), tx: new Set<number>() };
 
-  constructor(modes: RxModes) {
+  /** `allmulticast`: as DPDK's driver of that name has it at first. */
+  constructor(modes: RxModes, allmulticast: boolean) {
     this.modes = { ...modes };
+    this.allmulticast = allmulticast;
   }
 
   isStopped(role: Role, queue: number): boolean {
@@ -203,7 +205,7 @@ export class SoftPorts {
   readonly #ports = new WeakMap<Port, SoftPort>();
 
   of(port: Port): SoftPort {
-    const known = this.#ports.get(port) ?? new SoftPort(this.modes);
+    const known = this.#ports.get(port) ?? new SoftPort(this.modes, port.info.driver !== 'net_tap');
     this.#ports.set(port, known);
     return known;
   }

@@ -48,15 +48,20 @@ const LIBRARIES = '/usr/lib';
 
 /** Throws VPCI_NO_DPDK with advice when DPDK's drivers are libraries, and net_memif is not among them. */
 export function requireMemif(libraries = LIBRARIES): void {
-  const drivers = foldersOf(libraries)
-    .flatMap((triplet) => foldersOf(join(triplet, 'dpdk')))
-    .filter((folder) => basename(folder).startsWith('pmds-'))
-    .flatMap((folder) => readdirSync(folder));
-  if (drivers.length === 0 || drivers.some((name) => name.startsWith('librte_net_memif.so'))) return;
+  if (dpdkHas('net_memif', libraries)) return;
   throw new PmdError(
     'VPCI_NO_DPDK',
     "DPDK's net_memif is not installed: apt-get install librte-net-memif23 (Debian 12)",
   );
+}
+
+/** Whether DPDK has a driver; true where it cannot be said, as its drivers are part of its programs. */
+export function dpdkHas(driver: string, libraries = LIBRARIES): boolean {
+  const drivers = foldersOf(libraries)
+    .flatMap((triplet) => foldersOf(join(triplet, 'dpdk')))
+    .filter((folder) => basename(folder).startsWith('pmds-'))
+    .flatMap((folder) => readdirSync(folder));
+  return drivers.length === 0 || drivers.some((name) => name.startsWith(`librte_${driver}.so`));
 }
 
 function foldersOf(path: string): string[] {

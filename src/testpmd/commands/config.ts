@@ -219,6 +219,7 @@ function choosePorts({ ports, settings, output }: Session, ids: readonly number[
     output.print(
       `previous number of forwarding ports ${before} - changed to number of configured ports ${ids.length}`,
     );
+  ports.warnOfOdd();
 }
 
 function setEthPeer(session: Session, { id, mac }: Args): void {

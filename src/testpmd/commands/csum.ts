@@ -11,15 +11,15 @@ import { portsNamed } from './ports-named.ts';
 const section = 'config';
 type Args = Readonly<Record<string, string>>;
 
-/** testpmd's names of the layers. */
-const LAYERS: Readonly<Record<string, string>> = {
-  ip: 'IP',
-  udp: 'UDP',
-  tcp: 'TCP',
-  sctp: 'SCTP',
-  'outer-ip': 'Outer-Ip',
-  'outer-udp': 'Outer-Udp',
-};
+/** testpmd's names of the layers, those of a plan, and DPDK's of the offloads. */
+const LAYERS = {
+  ip: ['IP', 'ip', 'IPV4_CKSUM'],
+  udp: ['UDP', 'udp', 'UDP_CKSUM'],
+  tcp: ['TCP', 'tcp', 'TCP_CKSUM'],
+  sctp: ['SCTP', 'sctp', 'SCTP_CKSUM'],
+  'outer-ip': ['Outer-Ip', 'outerIp', 'OUTER_IPV4_CKSUM'],
+  'outer-udp': ['Outer-Udp', 'outerUdp', 'OUTER_UDP_CKSUM'],
+} as const;
 
 export const csumCommands: readonly Command<Session>[] = [
   {
@@ -53,18 +53,15 @@ export function stoppedPort(session: Session, id: string): Port | null {
 
 export const planOf = ({ settings }: Session, port: Port): CsumPlan => csumPlan(settings, port.id);
 
-/** The checksums of outer headers are never computed. */
-const isPlanned = (layer: string): layer is 'ip' | 'udp' | 'tcp' | 'sctp' => !layer.startsWith('outer');
-
 function setLayer(session: Session, { layer, by, id }: Args): void {
   const port = stoppedPort(session, id);
   if (!port) return;
-  const name = layer === 'ip' ? 'IPV4_CKSUM' : `${layer.toUpperCase()}_CKSUM`;
+  const [name, key, needed] = LAYERS[layer as keyof typeof LAYERS];
   const can =
-    by === 'sw' || offloadsOf(session.settings, port, 'tx').some((offload) => offload.name === name);
-  if (!can) session.output.complain(`${LAYERS[layer]} checksum offload is not supported by port ${id}`);
-  else if (isPlanned(layer))
-    session.settings.csum.set(port.id, { ...planOf(session, port), [layer]: by as 'sw' | 'hw' });
+    by === 'sw' || offloadsOf(session.settings, port, 'tx').some((offload) => offload.name === needed);
+  if (!can) session.output.complain(`${name} checksum offload is not supported by port ${id}`);
+  else session.settings.csum.set(port.id, { ...planOf(session, port), [key]: by as 'sw' | 'hw' });
+  session.ports.changed([port]);
   print(session, port);
 }
 
@@ -75,8 +72,9 @@ function show(session: Session, { id }: Args): void {
 
 function print(session: Session, port: Port): void {
   const plan = planOf(session, port);
-  const by = (layer: string) => (isPlanned(layer) ? (plan[layer] ?? 'sw') : 'sw');
-  const lines = Object.entries(LAYERS).map(([layer, name]) => `${name} checksum offload is ${by(layer)}`);
+  const lines = Object.values(LAYERS).map(
+    ([name, key]) => `${name} checksum offload is ${plan[key] ?? 'sw'}`,
+  );
   session.output.print([`Parse tunnel is ${plan.tunnels ? 'on' : 'off'}`, ...lines].join('\n'));
 }
 

@@ -126,6 +126,7 @@ function clearPort(session: Session, { what, id }: Args): void {
 
 function showConfig(session: Session, { what }: Args): void {
   const { forwarding, output, ports, settings } = session;
+  if (what === 'fwd') ports.warnOfOdd();
   if (what === 'fwd') output.print(forwarding.configText(ports.forwarding));
   if (what === 'rxtx') output.print(forwarding.rxtxText(ports.forwarding));
   if (what === 'cores') {

@@ -93,7 +93,8 @@ interface Wish {
   readonly ofQueue: boolean;
 }
 
-function set({ settings, output }: Session, port: Port, role: Role, { name, on, ofQueue }: Wish): void {
+function set(session: Session, port: Port, role: Role, { name, on, ofQueue }: Wish): void {
+  const { settings, output } = session;
   const named = offloadsOf(settings, port, role).filter(
     (offload) => name === 'all' || offload.name === name.toUpperCase(),
   );
@@ -103,6 +104,7 @@ function set({ settings, output }: Session, port: Port, role: Role, { name, on, 
     if (offload.set && ofQueue && name !== 'all')
       output.complain(`Error: port ${port.id} doesn't support ${kind}: ${name}.`);
     else if (offload.set && !ofQueue) offload.set(on);
+    session.ports.changed([port]);
   }
   if (!on && named.some((offload) => !offload.set))
     output.complain(`Error: port ${port.id} cannot turn ${name} off`);

@@ -79,8 +79,8 @@ function configMtu(session: Session, { id, n }: Args): void {
     return;
   }
   try {
-    if (!port.setMtu) throw new RangeError(`the MTU of a ${port.info.driver} port is set by its peer`);
-    port.setMtu(mtu);
+    if (port.setMtu) port.setMtu(mtu);
+    else session.output.complain('Set MTU failed. diag=-95');
   } catch (error) {
     session.output.complain(`Set MTU failed: ${(error as Error).message}`);
   }
@@ -97,6 +97,7 @@ function setRings({ ports, settings, output }: Session, what: 'rxd' | 'txd', val
     return;
   }
   settings[what === 'rxd' ? 'rxDescriptors' : 'txDescriptors'] = value;
+  ports.changed(ports.open);
   for (const port of ports.open.filter(hasRings))
     output.complain(
       `Note: ${what}=${value} has no effect on port ${port.id}: the peer chooses its ring sizes`,
@@ -119,6 +120,7 @@ function configAll(session: Session, { what, n }: Args): void {
     output.complain(`${what} ${value} is outside 1..${max}`);
     return;
   }
+  ports.changed(ports.open);
   if (what === 'rxq') settings.rxQueues = value;
   if (what === 'txq') settings.txQueues = value;
   if (what === 'burst') settings.burst = value;

@@ -8,18 +8,13 @@ const NOT_SUPPORTED = 'Operation not supported';
 
 const config: readonly Group[] = [
   [
-    'Flow control.',
-    'cannot get current flow ctrl parameters, return code = -95',
+    'Flow control, which no port has.',
+    'bad flow control parameter, return code = -95',
     `
-    set flow_ctrl rx|tx|mac_ctrl_frame_fwd|autoneg on|off id=<u16>
+    set flow_ctrl mac_ctrl_frame_fwd|autoneg on|off id=<u16>
     set flow_ctrl high_water|low_water <uint> id=<u16>
     set flow_ctrl pause_time|send_xon <u16> id=<u16>
   `,
-  ],
-  [
-    'Flow control.',
-    'bad flow control parameter, return code = -95',
-    'set flow_ctrl rx on|off tx on|off <uint> <uint> <u16> <u16> mac_ctrl_frame_fwd on|off autoneg on|off id=<u16>',
   ],
   [
     'Priority flow control.',

@@ -60,11 +60,6 @@ const ports: readonly Group[] = [
 
 const display: readonly Group[] = [
   [
-    'Display flow control.',
-    'Failed to get current flow ctrl information: err = -95',
-    'show port id=<u16> flow_ctrl',
-  ],
-  [
     'Display representors.',
     'Failed to get the number of representor info ranges for port {id}: Operation not supported',
     'show port info id=<u16> representor',

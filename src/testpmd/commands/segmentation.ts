@@ -66,6 +66,7 @@ function setTso(session: Session, { size, id }: Args): void {
     return;
   }
   session.settings.csum.set(port.id, { ...planOf(session, port), tso });
+  session.ports.changed([port]);
   printTso(session, port);
 }
 

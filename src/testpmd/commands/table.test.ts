@@ -64,7 +64,6 @@ describe('the table of commands', () => {
   });
 
   it.each([
-    ['show port 0 flow_ctrl', 'Failed to get current flow ctrl information: err = -95'],
     ['set flow_ctrl rx on 9', 'Invalid port 9'],
     ['mcast_addr add 0 00:00:5E:00:00:01', 'Invalid multicast addr 00:00:5E:00:00:01'],
     ['tx_vlan set 0 5', 'Please stop port 0 first'],

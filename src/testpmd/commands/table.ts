@@ -7,6 +7,7 @@ import { controlCommands } from './control.ts';
 import { csumCommands } from './csum.ts';
 import { displayCommands } from './display.ts';
 import { flowCommands } from './flow.ts';
+import { flowControlCommands } from './flow-control.ts';
 import type { Command } from './grammar.ts';
 import { offloadCommands } from './offloads.ts';
 import { portCommands } from './ports.ts';
@@ -35,6 +36,7 @@ table.push(
   ...offloadCommands,
   ...csumCommands,
   ...segmentationCommands,
+  ...flowControlCommands,
   ...flowCommands,
 );
 table.push(

@@ -117,12 +117,15 @@ function setTags(session: Session, { id, vlan, outer }: Args): void {
     session.output.complain('Error, as QinQ has been enabled.');
     return;
   }
+  session.ports.changed([port]);
   soft.txTags = [vlan, outer].flatMap((tag) => (tag === undefined ? [] : [Number(tag)]));
 }
 
 function resetTags(session: Session, { id }: Args): void {
   const port = stopped(session, id);
-  if (port) session.settings.soft.of(port).txTags = [];
+  if (!port) return;
+  session.settings.soft.of(port).txTags = [];
+  session.ports.changed([port]);
 }
 
 function stopped(session: Session, id: string): Port | null {

@@ -61,6 +61,9 @@ export interface CsumPlan {
   readonly udp: 'sw' | 'hw';
   readonly tcp: 'sw' | 'hw';
   readonly sctp?: 'sw' | 'hw';
+  /** Of the headers around a tunnel, with `tunnels`. */
+  readonly outerIp?: 'sw' | 'hw';
+  readonly outerUdp?: 'sw' | 'hw';
   readonly macSwap: boolean;
   /** Bytes of payload of TCP segments that the port or its peer makes; absent or 0: packets stay whole. */
   readonly tso?: number;

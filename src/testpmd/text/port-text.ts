@@ -10,7 +10,7 @@ import { chosenOffloads, maskOf, offloadsOf } from '../port-offloads.ts';
 import { ringSize } from '../ring-sizes.ts';
 import type { Settings } from '../settings.ts';
 import { MAX_MACS, type Role, type SoftPort, type SoftPorts } from '../soft-port.ts';
-import { rssTypesText, SUPPORTED_RSS } from './rss-text.ts';
+import { supportedRssText } from './rss-text.ts';
 
 const BORDER = '#'.repeat(24);
 
@@ -121,7 +121,7 @@ function rssLines(hashes: boolean): string[] {
   return [
     `Hash key size in bytes: ${RSS_KEY_LENGTH}`,
     `Redirection table size: ${RETA_SIZE}`,
-    `Supported RSS offload flow types:\n${rssTypesText(SUPPORTED_RSS)}`,
+    `Supported RSS offload flow types:\n${supportedRssText()}`,
   ];
 }
 

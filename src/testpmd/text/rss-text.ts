@@ -63,13 +63,21 @@ export function rssBits(name: string): bigint | null {
   return bits ? bits.reduce((all, bit) => all | (1n << BigInt(bit)), 0n) : null;
 }
 
-/** Names, in lines of up to 64 characters. */
+/** What is hashed, groups of kinds included. */
 export function rssTypesText(types: number): string {
   const groups = Object.keys(GROUPS).filter((name) => name !== 'all');
   const names = [...groups, ...Object.keys(RSS_TYPES)].filter((name) => {
     const bits = Number(rssBits(name));
     return (types & bits) === bits;
   });
+  return inLines(names);
+}
+
+/** What can be hashed, kind by kind. */
+export const supportedRssText = (): string => inLines(Object.keys(RSS_TYPES));
+
+/** Of up to 64 characters. */
+function inLines(names: readonly string[]): string {
   const lines = [''];
   for (const name of names) {
     if ((lines.at(-1) ?? '').length + name.length + 2 > LINE) lines.push('');
