@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Mode csum with TSO, GSO and GRO between two kernels: what they send each other arrives, and their own checks
-// of checksums find no fault.
+// Mode csum with TSO, GSO and GRO between two kernels: what they send each other arrives, and their own
+// checks of checksums find no fault.
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Tags against dpdk-testpmd and Linux: frames through a veth whose other end both work, DPDK by net_af_packet,
-// which strips tags as the kernel hands them out and adds them in software.
+// Tags against dpdk-testpmd and Linux: frames through a veth whose other end both work, DPDK by
+// net_af_packet, which strips tags as the kernel hands them out and adds them in software.
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
