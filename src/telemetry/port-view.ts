@@ -41,7 +41,9 @@ export function plainView(port: Port): PortView {
     promiscuous: true,
     allmulticast: true,
     macs: [info.mac.toUpperCase()],
-    xstats: port.xstats(),
+    get xstats() {
+      return port.xstats();
+    },
     rxQueues: queues(config.rxQueues),
     txQueues: queues(config.txQueues),
     rxOffloads: [],

@@ -108,7 +108,10 @@ function portView({ settings, ports: all }: Session, port: Port): PortView {
     promiscuous: soft.promiscuous,
     allmulticast: soft.allmulticast,
     macs: [settings.soft.macOf(port).toUpperCase(), ...soft.macs],
-    xstats: settings.soft.xstats(port),
+    // Read by one command only: a poll of the others is not to pay for it.
+    get xstats() {
+      return settings.soft.xstats(port);
+    },
     rxQueues: queues('rx'),
     txQueues: queues('tx'),
     rxOffloads: offloadsOf(settings, port, 'rx')
