@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-bench report as a user runs it: the page in a real browser, an interrupted run, and bad input.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { findProgram } from '../tools/run/programs.ts';
-import { ovsMissing } from './support/dpdk.ts';
+import { dpdkMissing, ovsMissing } from './support/dpdk.ts';
+import { ROOT } from './support/program.ts';
 import { collect, runTool, startTool } from './support/run-tool.ts';
 
 const MAIN = 'tools/bench/main.ts';
@@ -76,6 +86,15 @@ describe.skipIf(ovsMissing())('the quick report', () => {
   });
 });
 
+/** Until the disk has no room. */
+function fill(file: string): void {
+  try {
+    for (;;) appendFileSync(file, Buffer.alloc(4096));
+  } catch {
+    // It is full.
+  }
+}
+
 describe('a report', () => {
   it('keeps what an interrupted run has measured, and resumes', async () => {
     const out = join(folder, 'interrupted');
@@ -94,6 +113,33 @@ describe('a report', () => {
     expect([second.code, measured(out)], second.stderr).toEqual([0, ['rx-64', 'tx-64']]);
     expect(second.stderr).not.toContain('rx-64, round');
   }, 300_000);
+
+  it.skipIf(dpdkMissing() || process.getuid?.() !== 0)(
+    'loses no figure to a disk that fills up while it measures',
+    async () => {
+      const [out, filler] = [join(folder, 'full'), join(folder, 'full', 'filler')];
+      mkdirSync(out);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'none', out]);
+      try {
+        const child = startTool(MAIN, ['report', '--quick', '--suites', 'limit', '--out', out]);
+        const ended = collect(child);
+        child.stderr?.on('data', (text: Buffer) => {
+          if (text.toString().includes('tx-64, round 1 of 1: starting')) fill(filler);
+        });
+        const { code, stdout, stderr } = await ended;
+        expect([code, stdout], stderr).toEqual([1, expect.stringMatching(/│ tx-64 /)]);
+        expect(stderr).toMatch(/^vhost-pci-bench: Failed to write /m);
+        // What is there makes room for what replaces it, if that is not larger.
+        const place = /; the figures went to (\S+)/.exec(stderr)?.[1];
+        const file = place === undefined ? join(out, 'report.json') : join(ROOT, place);
+        expect(JSON.parse(readFileSync(file, 'utf8')).steps[0].cases).toHaveLength(2);
+        rmSync(file);
+      } finally {
+        execFileSync('umount', [out]);
+      }
+    },
+    300_000,
+  );
 
   it('says what to install for what it leaves out', async () => {
     const out = join(folder, 'bare');

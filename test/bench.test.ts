@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-bench as a user runs it. Figures are only checked for existence, because other tests run at the
 // same time.
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { ChainRow } from '../tools/bench/suites/chain.ts';
 import { findProgram } from '../tools/run/programs.ts';
 import { dpdkMissing, memifMissing, ovsMissing } from './support/dpdk.ts';
+import { nodeArguments } from './support/program.ts';
 import { type Ended, runTool } from './support/run-tool.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-'));
@@ -63,6 +65,50 @@ describe('vhost-pci-bench', () => {
       expect(stderr).not.toMatch(/^ +at /m);
     }
   });
+
+  it.each(['loopback', 'limit', 'in-place', 'interrupts', 'latency', 'memif', 'ovs', 'chain', 'pktgen'])(
+    '%s refuses a frame of 20 bytes and no rounds in one line',
+    async (suite) => {
+      for (const args of [
+        ['--sizes', '20'],
+        ['--rounds', '0'],
+      ]) {
+        const { code, stdout, stderr } = await bench(suite, ...args);
+        expect([code, stdout, stderr]).toEqual([2, '', expect.stringMatching(/^vhost-pci-bench: [^\n]*\n$/)]);
+        expect(stderr).toContain(args[0]);
+      }
+    },
+  );
+
+  it('loses no figure to a full disk and a closed pipe', () => {
+    const short = [
+      'limit',
+      '--cases',
+      'tx',
+      '--peer',
+      'builtin',
+      '--rounds',
+      '1',
+      '--seconds',
+      '0.2',
+      '--no-huge',
+    ];
+    const words = [
+      process.execPath,
+      ...nodeArguments('tools/bench/main.ts'),
+      ...short,
+      '--json',
+      '/dev/full',
+    ];
+    const command = words.map((word) => `'${word}'`).join(' ');
+    const script = `{ ${command}; echo "status $?" >&2; } | true`;
+    const { stderr } = spawnSync('sh', ['-c', script], { cwd: folder, encoding: 'utf8', timeout: 280_000 });
+    expect(stderr).toContain('status 1');
+    const place = (why: string) =>
+      join(folder, new RegExp(`${why}: .*; the figures went to (\\S+)`).exec(stderr)?.[1] ?? 'nowhere');
+    expect(JSON.parse(readFileSync(place('/dev/full'), 'utf8')).rows).toHaveLength(1);
+    expect(readFileSync(place('standard output'), 'utf8')).toMatch(/│ tx-64 /);
+  }, 300_000);
 
   it('regression: names a surplus argument, and prints control characters of a value as blanks', async () => {
     const surplus = await bench('limit', 'foo');

@@ -47,11 +47,12 @@ if (
   program.error(`unknown command '${wanted}'`);
 
 exitOnSignals();
-onOutputEnd(() => process.exit(0));
+// Figures that standard output does not take go elsewhere.
+onOutputEnd();
 try {
   await program.parseAsync();
   await printed();
-  process.exit(0);
+  process.exit();
 } catch (error) {
   tell(`${NAME}: ${(error as Error).message}`);
   process.exit(1);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A suite: one comparison as a value, from which every suite gets its subcommand, run and report.
 import { Command, type OptionValues } from '@commander-js/extra-typings';
-import { requireWritable, writeText } from '../../src/user-file.ts';
+import { requireWritable } from '../../src/user-file.ts';
+import { deliverAs } from '../run/deliver.ts';
 import { requireDpdk } from '../run/dpdk.ts';
-import { print, tell } from '../run/output.ts';
+import { tell } from '../run/output.ts';
 import { Workspace } from '../run/workspace.ts';
 import type { Case } from './cases.ts';
 import type { Chart } from './charts.ts';
@@ -136,12 +137,12 @@ async function runSuite<Own extends OptionValues, Row>(
   const plan = { settings, cases, workspace: new Workspace(), progress: tell, memo: new Map() };
   const { rows, dpdkVersion, ovsVersion } = await spec.run(plan, options);
   const machine = describeMachine(dpdkVersion, settings.hugepages, ovsVersion);
-  print(spec.table(rows));
-  const note = footnote(rows);
-  if (note !== undefined) print(note);
-  print(settingsLine(settings));
-  print(machineLine(machine));
-  if (options.json === undefined) return;
   const { json, huge: _, cpus: __, ...asked } = options;
-  writeText(json, reportJson({ suite: spec.name, machine, settings: { ...asked, ...settings }, rows }));
+  const lines = [spec.table(rows), footnote(rows), settingsLine(settings), machineLine(machine)];
+  const text = lines.flatMap((line) => (line === undefined ? [] : `${line}\n`)).join('');
+  const whole = reportJson({ suite: spec.name, machine, settings: { ...asked, ...settings }, rows });
+  const written = json === undefined || deliver(whole, json, 'json');
+  if (!deliver(text, '-', 'txt') || !written) process.exitCode = 1;
 }
+
+const deliver = deliverAs('vhost-pci-bench');

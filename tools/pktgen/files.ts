@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The figures as JSON, CSV and .hgrm, and their delivery: what cannot be written to where it was wanted is
 // written elsewhere, and the user is told where, so that no measured figure is lost.
-import { writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { failedTo } from '../../src/errors.ts';
-import { requireWritable, writeText } from '../../src/user-file.ts';
-import { tell } from '../run/output.ts';
+import { requireWritable } from '../../src/user-file.ts';
+import { deliverAs } from '../run/deliver.ts';
 import type { HistogramView } from './engine/histogram.ts';
 import type { StreamResult, TrialResult } from './result.ts';
 
@@ -90,45 +86,4 @@ export function requireFigures(file: string | undefined): void {
   if (file !== undefined && file !== '-') requireWritable(file, 'the figures');
 }
 
-/**
- * Writes `text` to a file, or '-', standard output. If that fails, to the first that takes it: a file in the
- * working directory, one among the temporary files, standard output, standard error. Returns false then.
- */
-export function deliver(text: string, file: string, kind: string): boolean {
-  const name = `vhost-pci-pktgen-${process.pid}.${kind}`;
-  const spare: (readonly [string, () => void])[] = [
-    [name, () => writeText(name, text)],
-    [join(tmpdir(), name), () => writeText(join(tmpdir(), name), text)],
-    ['standard output', () => writeAll(1, text)],
-    ['standard error', () => writeAll(2, text)],
-  ];
-  try {
-    if (file === '-') writeAll(1, text);
-    else writeText(file, text);
-    return true;
-  } catch (error) {
-    const { message } = file === '-' ? failedTo('write standard output', error) : (error as Error);
-    for (const [place, write] of spare) {
-      try {
-        write();
-        tell(`vhost-pci-pktgen: ${message}; the figures went to ${place}`);
-        return false;
-      } catch {
-        // The next place.
-      }
-    }
-    return false;
-  }
-}
-
-/** A pipe may take a part at a time. */
-function writeAll(fd: number, text: string): void {
-  const bytes = Buffer.from(text);
-  for (let at = 0; at < bytes.length; ) {
-    try {
-      at += writeSync(fd, bytes, at);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
-    }
-  }
-}
+export const deliver = deliverAs('vhost-pci-pktgen');

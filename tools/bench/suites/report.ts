@@ -7,6 +7,7 @@ import type { Command } from '@commander-js/extra-typings';
 import { failedTo } from '../../../src/errors.ts';
 import { packageVersion } from '../../../src/package-root.ts';
 import { wordList } from '../../run/arguments.ts';
+import { deliverAs } from '../../run/deliver.ts';
 import { print, tell } from '../../run/output.ts';
 import { Workspace } from '../../run/workspace.ts';
 import { chartSvg } from '../charts.ts';
@@ -111,10 +112,25 @@ async function report(options: Options): Promise<void> {
   writeAll(out, page());
   const interrupted = () => tell(`interrupted; what was measured is in ${out}: --resume measures the rest`);
   process.once('exit', interrupted);
-  await measureAll(run, works, () => writeAll(out, page()));
+  await measureAll(run, works, () => attempt(() => writeAll(out, page())));
   process.off('exit', interrupted);
+  if (!attempt(() => writeAll(out, page()))) {
+    deliverAs('vhost-pci-bench')(runJson(run), join(out, 'report.json'), 'json');
+    process.exitCode = 1;
+  }
   print(pageText(page()).trimEnd());
   tell(`${join(out, 'report.html')}: the page; report.txt, report.json and the charts are beside it`);
+}
+
+/** A disk that is full now may have room after the next case: what was measured is kept until then. */
+function attempt(save: () => void): boolean {
+  try {
+    save();
+    return true;
+  } catch (error) {
+    tell(`vhost-pci-bench: ${(error as Error).message}`);
+    return false;
+  }
 }
 
 const wants = ({ suites }: Options, name: string): boolean => suites === undefined || suites.includes(name);

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Figures that took long to measure are not lost to a full disk or a closed pipe.
+import { writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { failedTo } from '../../src/errors.ts';
+import { writeText } from '../../src/user-file.ts';
+import { tell } from './output.ts';
+
+/**
+ * Writes `text` to a file, or '-', standard output. If that fails, to the first that takes it: a file in the
+ * working directory, one among the temporary files, standard output, standard error. Returns false then. `kind` is the ending of such a file.
+ */
+export const deliverAs =
+  (program: string) =>
+  (text: string, file: string, kind: string): boolean => {
+    const name = `${program}-${process.pid}.${kind}`;
+    const spare: (readonly [string, () => void])[] = [
+      [name, () => writeText(name, text)],
+      [join(tmpdir(), name), () => writeText(join(tmpdir(), name), text)],
+      ['standard output', () => writeAll(1, text)],
+      ['standard error', () => writeAll(2, text)],
+    ];
+    try {
+      if (file === '-') writeAll(1, text);
+      else writeText(file, text);
+      return true;
+    } catch (error) {
+      const { message } = file === '-' ? failedTo('write standard output', error) : (error as Error);
+      for (const [place, write] of spare) {
+        try {
+          write();
+          tell(`${program}: ${message}; the figures went to ${place}`);
+          return false;
+        } catch {
+          // The next place.
+        }
+      }
+      return false;
+    }
+  };
+
+/** A pipe may take a part at a time. */
+function writeAll(fd: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(fd, bytes, at);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+    }
+  }
+}
