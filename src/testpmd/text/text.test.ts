@@ -3,11 +3,14 @@
 // DPDK's test suite (DTS).
 import { describe, expect, it } from 'vitest';
 import { probePort } from '../../drivers/registry.ts';
+import { Mempool } from '../../ethdev/mempool.ts';
 import type { Port, PortStats } from '../../ethdev/port.ts';
+import { keepHashes } from '../../offload/marks.ts';
 import { defaultSettings } from '../settings.ts';
 import { rxModes, SoftPorts } from '../soft-port.ts';
 import { assignStreams, makeStreams } from '../streams.ts';
 import { fwdConfigText, fwdStatsText } from './fwd-text.ts';
+import { packetText } from './packet-text.ts';
 import {
   deviceInfoText,
   linkLine,
@@ -300,4 +303,19 @@ describe('forward statistics', () => {
       '\n  CPU cycles/packet=120.50 (busy cycles=1205 / total rxonly packets=10) at 2100 MHz Clock',
     );
   });
+});
+
+it('a packet whose hash is kept is printed with it', () => {
+  const pool = new Mempool({ count: 4, hugepages: false });
+  const pkts = pool.vector(1);
+  pool.alloc(pkts, 1, 64);
+  const [id = 0] = pkts.ids;
+  expect(packetText(pool, id, 'rx', 3)).not.toContain('RSS');
+  keepHashes(pool)[id] = 0xcafe;
+  const printed = packetText(pool, id, 'rx', 3);
+  expect(printed).toContain(' - nb_segs=1 - RSS hash=0xcafe - RSS queue=0x3 - sw ptype: ');
+  expect(printed).toContain('  ol_flags: RTE_MBUF_F_RX_RSS_HASH RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN ');
+  expect(packetText(pool, id, 'tx', 3)).not.toContain('RSS');
+  pool.free(pkts, 0, 1);
+  pool.close();
 });
