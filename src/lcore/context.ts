@@ -27,8 +27,17 @@ const MAX_NUMBER = 65_535;
  * What a module gets on its lcore: the one argument of its default export. For that thread only.
  *
  * @example
+ * ```ts
  * export default function echo(lcore: LcoreContext): void {
  *   const [rx, tx, pool] = [lcore.rxQueue(0), lcore.txQueue(0), lcore.createPool()];
+ *   const pkts = pool.vector(32);
+ *   while (lcore.running()) {
+ *     const n = rx.burst(pkts, 32);
+ *     const sent = tx.burst(pkts, 0, n);
+ *     pool.free(pkts, sent, n);
+ *   }
+ * }
+ * ```
  */
 export interface LcoreContext<Data = unknown> {
   /** The lcore's number, as given to launch(). */

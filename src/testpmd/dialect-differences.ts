@@ -150,7 +150,7 @@ export const DIALECT_DIFFERENCES: readonly DialectDifference[] = [
   {
     where: 'RSS',
     difference:
-      'of ports that `--rss-ip`, `--rss-udp` or `--enable-rss` give more queues than their devices have: they share one lcore. Of a port with one queue, for the hash that `rx_offload rss_hash` keeps; there refused, and `net_tap`, `net_pcap` and `net_vhost` have no table. Of others, refused as for one queue there',
+      'works on ports that `--rss-ip`, `--rss-udp` or `--enable-rss` give more queues than the device has (all of one port on one lcore), and on ports with one queue for the hash that `rx_offload rss_hash` keeps. On other ports it is refused in the words that testpmd has for a port with one queue',
     why: 'there the peer chooses the queue',
   },
   {

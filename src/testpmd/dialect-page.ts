@@ -34,7 +34,7 @@ export function dialectPage(): string {
   return [
     HEAD,
     '## Counts\n',
-    '| | works | refused as by a port driver without the operation, or noted to have no effect |',
+    '| | works | refused as testpmd does for a driver without the operation, or accepted with a note |',
     '|---|---|---|',
     `| forms of commands | ${works.length} | ${refused.length} |`,
     `| testpmd options | ${own.length} | ${notedOptions.length} |`,
