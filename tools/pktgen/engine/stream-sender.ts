@@ -61,10 +61,6 @@ export class StreamSender {
   readonly #writer: FrameWriter | ReplayWriter;
   /** Due times of a replay, in nanoseconds, and the number of the next. */
   readonly #replayed: Float64Array | null;
-  /** Frames are due one by one, each an interval after the last. */
-  readonly #isEven: boolean;
-  /** Of the histogram of gaps: an interval. */
-  #intervalBucket = 0;
   #packet = 0;
   readonly #pkts: MbufVector;
   readonly #times = new Float64Array(7);
@@ -84,8 +80,7 @@ export class StreamSender {
     this.#parts = parts;
     this.#now = parts.clock.now;
     this.#pkts = parts.pool.vector(BURST);
-    const { replay, frame, seed, poisson, burst } = parts.plan;
-    this.#isEven = replay === null && !poisson && burst === 1;
+    const { replay, frame, seed } = parts.plan;
     this.#replayed = replay?.dues ?? null;
     this.#writer = replay
       ? new ReplayWriter(replay, parts.pool)
@@ -100,7 +95,6 @@ export class StreamSender {
     this.#random = new Random(plan.seed);
     // Sums of intervals are not exact: what is due at the end is not due.
     this.#times.set([0, interval, end - 1, Number.NaN, Number.NaN, 0, 0]);
-    this.#intervalBucket = this.#bucket(interval);
     this.#packet = 0;
     if (plan.poisson && interval > 0) this.#advance();
     this.#left[0] = Math.min(plan.count, limit);
@@ -112,7 +106,6 @@ export class StreamSender {
   /** A new rate, from now on. */
   setInterval(interval: number): void {
     this.#times[INTERVAL] = interval;
-    this.#intervalBucket = this.#bucket(interval);
     if (this.#replayed) this.#times[LOOP] = this.#now[0] - this.#replayed[this.#packet] * interval;
     this.#times[NEXT] = Math.max(this.#now[0], this.#times[LAST_DUE] || 0);
     this.#times[LAST_DUE] = Number.NaN;
@@ -170,7 +163,6 @@ export class StreamSender {
     const times = this.#times;
     const now = this.#now[0];
     if (times[NEXT] < now - maxLag && !this.#replayed) this.#skipUntil(now - maxLag);
-    if (this.#isEven) return this.#collectEven(now);
     const { burst } = this.#parts.plan;
     let n = 0;
     for (; n < BURST && n < this.#left[0] && times[NEXT] <= now && times[NEXT] < times[END]; n++) {
@@ -179,19 +171,6 @@ export class StreamSender {
       this.#inBurst = 0;
       this.#advance();
     }
-    return n;
-  }
-
-  /** HOT. The same where nothing varies, with no step per frame but the sum. */
-  #collectEven(now: number): number {
-    const times = this.#times;
-    const most = this.#left[0] < BURST ? this.#left[0] : BURST;
-    const last = now < times[END] ? now : times[END];
-    const interval = times[INTERVAL];
-    let next = times[NEXT];
-    let n = 0;
-    for (; n < most && next <= last; next += interval) this.#dues[n++] = next;
-    times[NEXT] = next;
     return n;
   }
 
@@ -282,26 +261,16 @@ export class StreamSender {
 
   /** HOT. By how much the time between two frames differs from what it should be. */
   #recordGaps(from: number, to: number): void {
-    const { gaps } = this.#parts;
+    const { gaps, unitsPerTick } = this.#parts;
     const times = this.#times;
     const now = this.#now[0];
-    // Of frames that are sent together, each but the first is early by an interval.
-    const judged = this.#isEven ? from + 1 : to;
-    for (let i = from; i < judged; i++) {
+    for (let i = from; i < to; i++) {
       const due = this.#dues[i];
-      const error = Math.abs(now - times[LAST_SENT] - (due - times[LAST_DUE]));
+      const error = Math.abs(now - times[LAST_SENT] - (due - times[LAST_DUE])) * unitsPerTick;
       // Not a number before the first frame.
-      if (error >= 0) gaps[this.#bucket(error)]++;
+      if (error >= 0) gaps[bucketOf(error < HISTOGRAM_MAX ? error | 0 : HISTOGRAM_MAX)]++;
       times[LAST_DUE] = due;
       times[LAST_SENT] = now;
     }
-    gaps[this.#intervalBucket] += to - judged;
-    times[LAST_DUE] = this.#dues[to - 1];
-  }
-
-  /** HOT. Of so many ticks. */
-  #bucket(ticks: number): number {
-    const units = ticks * this.#parts.unitsPerTick;
-    return bucketOf(units < HISTOGRAM_MAX ? units | 0 : HISTOGRAM_MAX);
   }
 }
