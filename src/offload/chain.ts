@@ -13,6 +13,12 @@ export function fold(sum: number): number {
 
 /** HOT. The sum (RFC 1071) over `length` bytes from `offset` on of the packet that starts in mbuf `first`. */
 export function chainSum(pool: Mempool, first: number, offset: number, length: number): number {
+  if (offset + length <= pool.dataLen[first])
+    return ~internetChecksum(pool.bytes, first * pool.stride + pool.dataOff[first] + offset, length) & 0xffff;
+  return piecesSum(pool, first, offset, length);
+}
+
+function piecesSum(pool: Mempool, first: number, offset: number, length: number): number {
   let id = first;
   let skip = offset;
   let left = length;

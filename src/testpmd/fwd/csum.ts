@@ -139,25 +139,44 @@ function setTransport(pool: Mempool, mbuf: number, state: Csum, frame: number, e
   const headers = udp ? header : (bytes[l4 + TCP.DATA_OFFSET] >>> 4) * 4;
   const cut = can && !udp && state.tso > 0 && length - headers > state.tso;
   if (cut || (can && pool.pktLen[mbuf] <= state.longest && (udp ? state.udp : state.tcp) === 'hw')) {
-    if (checked && (pool.olFlags[mbuf] & MBUF_F_CSUM_VALID) === 0) {
-      // The sum over a packet with its checksum is 0 (RFC 1071).
-      if (fold(pseudo + chainSum(pool, mbuf, l4 - frame, length)) !== 0xffff) state.counters[STREAM_BAD_L4]++;
-    }
-    if (single) {
-      pool.dataLen[mbuf] = behind;
-      pool.pktLen[mbuf] = behind;
-    }
-    pool.olFlags[mbuf] |= MBUF_F_NEEDS_CSUM;
-    pool.csumStart[mbuf] = l4 - frame;
-    pool.csumOffset[mbuf] = field - l4;
-    writeUint16BE(bytes, field, pseudo);
-    if (!cut) return;
-    pool.olFlags[mbuf] |= version === 4 ? MBUF_F_TSO4 : MBUF_F_TSO6;
-    pool.gsoSize[mbuf] = state.tso;
-    pool.hdrLen[mbuf] = l4 - frame + headers;
+    if (checked && isWrong(pool, mbuf, l4 - frame, length, pseudo)) state.counters[STREAM_BAD_L4]++;
+    leaveToPort(pool, mbuf, l4 - frame, length, field, pseudo);
+    if (cut) leaveToCut(pool, mbuf, version, state.tso, l4 - frame + headers);
     return;
   }
   if (finish(pool, mbuf, frame, field, l4, length, pseudo, udp) && checked) state.counters[STREAM_BAD_L4]++;
+}
+
+/** HOT. Whether the checksum of `length` bytes from `start` on is wrong: their sum is not 0 (RFC 1071). */
+function isWrong(pool: Mempool, mbuf: number, start: number, length: number, pseudo: number): boolean {
+  if ((pool.olFlags[mbuf] & MBUF_F_CSUM_VALID) !== 0) return false;
+  return fold(pseudo + chainSum(pool, mbuf, start, length)) !== 0xffff;
+}
+
+/** HOT. The TX port completes the checksum of `length` bytes from `start` on. */
+function leaveToPort(
+  pool: Mempool,
+  mbuf: number,
+  start: number,
+  length: number,
+  field: number,
+  pseudo: number,
+): void {
+  if (pool.next[mbuf] === MBUF_NO_NEXT) {
+    pool.dataLen[mbuf] = start + length;
+    pool.pktLen[mbuf] = start + length;
+  }
+  pool.olFlags[mbuf] |= MBUF_F_NEEDS_CSUM;
+  pool.csumStart[mbuf] = start;
+  pool.csumOffset[mbuf] = field - mbuf * pool.stride - pool.dataOff[mbuf] - start;
+  writeUint16BE(pool.bytes, field, pseudo);
+}
+
+/** HOT. The TX port, or its peer, cuts the packet. */
+function leaveToCut(pool: Mempool, mbuf: number, version: number, size: number, headers: number): void {
+  pool.olFlags[mbuf] |= version === 4 ? MBUF_F_TSO4 : MBUF_F_TSO6;
+  pool.gsoSize[mbuf] = size;
+  pool.hdrLen[mbuf] = headers;
 }
 
 /** HOT. RFC 9260, 6.8: least significant byte first, as CRC32c is reflected. */

@@ -24,11 +24,12 @@ export function pseudoSum(
   protocol: number,
   length: number,
 ): number {
-  const addresses =
-    version === 4
-      ? internetChecksum(bytes, ip + IPV4.SOURCE, 8)
-      : internetChecksum(bytes, ip + IPV6.SOURCE, 32);
-  return fold((~addresses & 0xffff) + protocol + length);
+  if (version === 6)
+    return fold((~internetChecksum(bytes, ip + IPV6.SOURCE, 32) & 0xffff) + protocol + length);
+  const from = ip + IPV4.SOURCE;
+  const source = readUint16BE(bytes, from) + readUint16BE(bytes, from + 2);
+  const destination = readUint16BE(bytes, from + 4) + readUint16BE(bytes, from + 6);
+  return fold(source + destination + protocol + length);
 }
 
 /** HOT. Whether two checksums are not the same number of ones' complement. */
