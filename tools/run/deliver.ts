@@ -9,7 +9,8 @@ import { tell } from './output.ts';
 
 /**
  * Writes `text` to a file, or '-', standard output. If that fails, to the first that takes it: a file in the
- * working directory, one among the temporary files, standard output, standard error. Returns false then. `kind` is the ending of such a file.
+ * working directory, one among the temporary files, standard output, standard error. Returns false then.
+ * `kind` is the ending of such a file.
  */
 export const deliverAs =
   (program: string) =>
