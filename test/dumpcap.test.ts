@@ -2,7 +2,7 @@
 // vhost-pci-dumpcap on a running testpmd: what it writes is what passed, what it lost is counted, and nothing
 // that it does disturbs the forwarding.
 import { type ChildProcess, execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -218,6 +218,35 @@ describe('vhost-pci-dumpcap', () => {
     expect(await new Dumpcap('-c', '100', '-w', file('c.pcapng')).ended).toMatchObject({ code: 0 });
     await testpmd.receives((await testpmd.received()) + 1000);
   });
+
+  it('leaves the file alone when the process refuses the capture', async () => {
+    await start('net_null0');
+    await new Dumpcap('-i', '0', '-w', file('first.pcapng')).capturing();
+    writeFileSync(file('precious'), 'precious');
+    const { code, stderr } = await new Dumpcap('-i', '0', '-w', file('precious')).ended;
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/being captured already\n$/)]);
+    expect(readFileSync(file('precious'), 'utf8')).toBe('precious');
+  });
+
+  it.each([
+    ['-S', '-c', '10'],
+    ['-D', '-w', 'file'],
+    ['-d', '-f', 'ip', '-a', 'packets:3'],
+  ])('refuses what has no effect: %s %s %s', async (...args) => {
+    const { code, stderr } = await new Dumpcap(...args).ended;
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/-[SDd]: nothing is captured; [^\n]*\n$/)]);
+  });
+
+  it.each(['inbound', 'outbound'])(
+    'refuses the filter "%s", which only sockets of Linux know',
+    async (filter) => {
+      const { code, stderr } = await new Dumpcap('-d', '-f', filter).ended;
+      expect([code, stderr]).toEqual([
+        1,
+        expect.stringMatching(/^[^\n]*only a socket of Linux knows[^\n]*\n$/),
+      ]);
+    },
+  );
 
   it('ends, with what it has, when the process does', async () => {
     await start('net_null0,no-rx=1');

@@ -17,6 +17,7 @@ import {
 } from './protocol.ts';
 
 const PATIENCE_MS = 5000;
+const NO_ANSWER = 'what it answers is not the protocol of captures';
 
 /** The socket of a process: "rte", or "rte:1" for the second one of that prefix. */
 export function pdumpPath(prefix: string): string {
@@ -37,7 +38,14 @@ export class PdumpConnection {
     } catch (error) {
       throw failedTo(`reach a process at ${this.path}`, error);
     }
-    const { protocol, version } = this.#receive(0).value as Greeting;
+    let greeting: Partial<Greeting>;
+    try {
+      greeting = this.#receive(0).value as Partial<Greeting>;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+    const { protocol, version } = greeting;
     if (protocol === PROTOCOL) return;
     this.close();
     throw new PmdError(
@@ -47,7 +55,9 @@ export class PdumpConnection {
   }
 
   list(): ListedPort[] {
-    return this.#ask({ command: 'list' }).value as ListedPort[];
+    const { value } = this.#ask({ command: 'list' });
+    if (!Array.isArray(value)) throw this.#failure(NO_ANSWER);
+    return value as ListedPort[];
   }
 
   /** Begins to capture a port; the caller owns `fd`, the file of the rings. */
@@ -75,23 +85,38 @@ export class PdumpConnection {
       throw failedTo(`reach the process at ${this.path}`, error);
     }
     const reply = this.#receive(fds);
-    const { error } = reply.value as { error?: string };
+    const { error } = reply.value as { error?: unknown };
     if (error !== undefined) throw new PmdError('EINVAL', `The process at ${this.path} refuses: ${error}`);
     return reply;
   }
 
   #receive(maxFds: number): { readonly value: unknown; readonly fds: number[] } {
-    const fail = (why: string) =>
-      new PmdError('ECONNRESET', `Failed to reach the process at ${this.path}: ${why}`);
     if (!native.pollFd(this.#fd, 'in', PATIENCE_MS))
-      throw fail(`no answer for ${PATIENCE_MS / 1000} seconds`);
+      throw this.#failure(`no answer for ${PATIENCE_MS / 1000} seconds`);
     let received: ReturnType<typeof native.receiveMessage>;
     try {
       received = native.receiveMessage(this.#fd, this.#reply, maxFds);
     } catch (error) {
       throw failedTo(`reach the process at ${this.path}`, error);
     }
-    if (received === null || received.bytes === 0) throw fail('it is gone');
-    return { value: JSON.parse(this.#reply.toString('utf8', 0, received.bytes)), fds: received.fds };
+    if (received === null || received.bytes === 0) throw this.#failure('it is gone');
+    const value = objectIn(this.#reply.toString('utf8', 0, received.bytes));
+    if (value !== null) return { value, fds: received.fds };
+    for (const fd of received.fds) native.close(fd);
+    throw this.#failure(NO_ANSWER);
+  }
+
+  #failure(why: string): PmdError {
+    return new PmdError('ECONNRESET', `Failed to reach the process at ${this.path}: ${why}`);
+  }
+}
+
+/** An object or a list; null if the text is none. */
+function objectIn(text: string): object | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' ? value : null;
+  } catch {
+    return null;
   }
 }

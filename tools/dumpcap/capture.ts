@@ -14,7 +14,7 @@ const USUAL_PACKET = 2176;
 /** Packets after which readers let the process have their room again. */
 const RELEASE_AFTER = 256;
 
-interface Source {
+export interface Source {
   readonly ring: RingReader;
   readonly interfaceId: number;
   readonly direction: 'in' | 'out';

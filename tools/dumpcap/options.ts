@@ -199,6 +199,8 @@ Ctrl-C stops a capture at any time. Exit status: 0, 1 if the capture or the
 file failed, 2 for a wrong option.`;
 
 function faultOf({
+  listInterfaces,
+  statistics,
   pcapng,
   comment,
   ring,
@@ -207,6 +209,9 @@ function faultOf({
   printCode,
   interfaces,
 }: DumpcapOptions): string | null {
+  const instead = (listInterfaces && '-D') || (statistics && '-S') || (printCode && '-d');
+  const captures = output !== null || [...Object.keys(autostop), ...Object.keys(ring)].length > 0;
+  if (instead && captures) return `${instead}: nothing is captured; leave out -w, -c, -a and -b`;
   if (!pcapng && comment !== undefined)
     return '--capture-comment: a pcap file has no place for it; leave out -P';
   if (!pcapng && interfaces.length > 1)

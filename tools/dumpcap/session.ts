@@ -5,7 +5,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import { standardOutput } from '../../src/output/text-writer.ts';
 import type { PdumpConnection } from '../../src/pdump/connection.ts';
 import type { Counted } from '../../src/pdump/protocol.ts';
-import { Drain, sourcesOf } from './capture.ts';
+import { Drain, type Source, sourcesOf } from './capture.ts';
 import type { Interface } from './interfaces.ts';
 import { reached } from './limits.ts';
 import type { DumpcapOptions } from './options.ts';
@@ -28,6 +28,7 @@ export class Session {
   readonly #connection: PdumpConnection;
   readonly #interfaces: readonly Interface[];
   readonly #options: DumpcapOptions;
+  readonly #sources: readonly Source[];
   readonly #output: Output;
   readonly #began = performance.now();
   #packets = 0;
@@ -40,6 +41,9 @@ export class Session {
     this.#connection = connection;
     this.#interfaces = interfaces;
     this.#options = options;
+    const { packets } = options;
+    // Before a file is made: one that is there stays if the process refuses.
+    this.#sources = interfaces.flatMap((one, id) => sourcesOf(connection, one, id, packets));
     this.#output = this.#newOutput();
   }
 
@@ -50,10 +54,8 @@ export class Session {
 
   /** Captures until the end; the promise is rejected if the output cannot be written. */
   async run(): Promise<void> {
-    const { packets } = this.#options;
-    const sources = this.#interfaces.flatMap((one, id) => sourcesOf(this.#connection, one, id, packets));
     this.#say(`Capturing on ${listOf(this.#interfaces.map(({ port }) => `'${port.name}'`))}`);
-    const drain = new Drain(sources, this.#output);
+    const drain = new Drain(this.#sources, this.#output);
     while (!this.#isOver()) {
       const taken = drain.run(this.#room());
       this.#packets += taken;
