@@ -64,7 +64,8 @@ export async function run(options: Options, interrupt: Interrupt): Promise<numbe
       head,
       capture,
     });
-    return report(options, result, generator, meter.lines(result, cpus), capture?.end());
+    // Awaited: the port and its processes are there until the figures are.
+    return await report(options, result, generator, meter.lines(result, cpus), capture?.end());
   } finally {
     await generator?.close().catch(() => {});
     await opened.close();

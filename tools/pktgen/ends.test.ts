@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How a run ends when it does not go well: within its time, in one line, with the figures that there are.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FileSink } from '../../src/capture/block-buffer.ts';
+import { PcapWriter } from '../../src/capture/pcap-writer.ts';
+import { writePacket } from '../../src/capture/writer.ts';
+import { nodeArguments, ROOT } from '../../test/support/program.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'pktgen-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const SCRIPT = 'tools/pktgen/main.ts';
+const SINK = ['--vdev', 'net_pcap0,tx_pcap=/dev/null', '--no-return', '--plain'];
+
+function pktgen(...args: string[]) {
+  const options = { cwd: ROOT, encoding: 'utf8', timeout: 30_000 } as const;
+  const command = [...nodeArguments(SCRIPT), '--no-telemetry', ...args];
+  const { status, stdout, stderr } = spawnSync(process.execPath, command, options);
+  return { status, stdout, stderr };
+}
+
+/** A capture of packets at these nanoseconds. */
+function capture(times: readonly number[]): string {
+  const file = join(folder, 'a.pcap');
+  const sink = new FileSink(file);
+  const writer = new PcapWriter({ sink: sink.write, interfaces: [{}], nanoseconds: true });
+  for (const nanoseconds of times) {
+    const header = { seconds: 1, nanoseconds, length: 60, originalLength: 60, interfaceId: 0 };
+    writePacket(writer, { ...header, direction: 'in' }, new Uint8Array(60));
+  }
+  writer.flush();
+  sink.close();
+  return file;
+}
+
+describe('a run that sends nothing', () => {
+  const NOTHING = ['--duration', '0.2', '--warm-up', '0', '--max-lag', '0'];
+
+  it('ends in one line', () => {
+    // The first frame is due long after the end.
+    const { status, stderr } = pktgen(...SINK, ...NOTHING, '--rate', '0.001', '--count', '1', '--poisson');
+    expect(status, stderr).toBe(1);
+    expect(stderr).toMatch(/^vhost-pci-pktgen: no frame was sent$/m);
+    expect(stderr).not.toMatch(/Node\.js v|^ +at /m);
+  });
+});
+
+describe('a replay without gaps', () => {
+  it.each([
+    ['0', 'all the same time'],
+    ['1000000000', 'all the same time'],
+  ])('--loops %s is refused', (loops, says) => {
+    const { status, stderr } = pktgen(...SINK, '--replay', capture([5, 5, 5]), '--loops', loops);
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/^vhost-pci-pktgen: .*a\.pcap: .*\n$/)]);
+    expect(stderr).toContain(says);
+  });
+
+  it('is sent once, or at a rate', () => {
+    for (const args of [[], ['--rate', '10kpps', '--loops', '0', '--duration', '0.1']]) {
+      const { status, stdout, stderr } = pktgen(...SINK, '--replay', capture([5, 5, 5]), ...args);
+      expect([status, stdout], stderr).toEqual([0, expect.stringMatching(/^sent \d+ of/m)]);
+    }
+  });
+
+  it('keeps --duration however fast it is due', () => {
+    const tiny = ['--speed', '1000000', '--loops', '0', '--duration', '0.2', '--max-lag', '0'];
+    const { status, stdout, stderr } = pktgen(...SINK, '--replay', capture([5, 6]), ...tiny);
+    expect([status, stdout], stderr).toEqual([0, expect.stringMatching(/ due in 0\.200 s: .*unsent \d{6,}/)]);
+  });
+});
