@@ -40,6 +40,8 @@ export function loadReplay({ file, loops, originalGaps }: ReplayOptions): Replay
     latest = Math.max(latest, time - first);
     return latest;
   });
+  if (originalGaps && latest === 0 && lengths.length > 1 && loops > 1)
+    throw fault(file, 'its packets have all the same time, so a loop of them has none: give a --rate');
   const bytes = lengths.reduce((sum, length) => sum + length, 0);
   const replay = {
     ...packets.shared(),

@@ -234,10 +234,25 @@ export class StreamSender {
   }
 
   #skipReplayed(time: number): void {
+    this.#skipLoops(time);
     for (; this.#times[NEXT] < time && this.#left[0] > 0; this.#left[0]--) {
       this.#parts.counters[S_UNSENT]++;
       this.#advance();
     }
+  }
+
+  /** Whole loops of a replay at once: a short one may be due more often than can be counted. */
+  #skipLoops(time: number): void {
+    const times = this.#times;
+    const dues = this.#replayed as Float64Array;
+    const { loopGap } = this.#parts.plan.replay as { loopGap: number };
+    const loop = (dues[dues.length - 1] + loopGap) * times[INTERVAL];
+    const loops = Math.floor(Math.min((time - times[NEXT]) / loop, this.#left[0] / dues.length));
+    if (!(loops > 0)) return;
+    this.#parts.counters[S_UNSENT] += loops * dues.length;
+    this.#left[0] -= loops * dues.length;
+    times[LOOP] += loops * loop;
+    times[NEXT] += loops * loop;
   }
 
   /** HOT. */
