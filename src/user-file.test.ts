@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openToRead, openToWrite, readText, requireWritable, writeText } from './user-file.ts';
+import { makeFolder, openToRead, openToWrite, readText, requireWritable, writeText } from './user-file.ts';
 
 let folder = '';
 const at = (name: string) => join(folder, name);
@@ -70,5 +70,19 @@ describe('a file that is written', () => {
     expect(failure(() => requireWritable(at('none/x'), 'x'))).toMatch(/^ENOENT Failed to write/);
     requireWritable(at('another'), 'x');
     requireWritable('/dev/null', 'x');
+  });
+});
+
+describe('a folder', () => {
+  it('is made with those above it, and may be there', () => {
+    makeFolder(at('a/b/c'));
+    makeFolder(at('a/b/c'));
+    expect(statSync(at('a/b/c')).isDirectory()).toBe(true);
+  });
+
+  it('is refused at once where there can be none', () => {
+    expect(failure(() => makeFolder('/proc/none/x'))).toMatch(/^ENOENT Failed to create \/proc\/none\/x: /);
+    expect(failure(() => makeFolder(at('file')))).toMatch(/create \.\/file: it is a file, not a directory$/);
+    expect(failure(() => makeFolder(at('file/x')))).toMatch(/^ENOTDIR Failed to create/);
   });
 });

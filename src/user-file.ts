@@ -6,18 +6,20 @@ import {
   closeSync,
   constants,
   existsSync,
+  mkdirSync,
   openSync,
   readFileSync,
   type Stats,
   statSync,
   writeSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { failedTo } from './errors.ts';
 
-/** "a FIFO", of what is no file. */
+/** "a FIFO" */
 export function kindOf(status: Stats): string {
   if (status.isDirectory()) return 'a directory';
+  if (status.isFile()) return 'a file';
   if (status.isFIFO()) return 'a FIFO';
   return status.isSocket() ? 'a socket' : 'a device';
 }
@@ -43,6 +45,30 @@ export function readText(path: string): string {
     throw failedTo(action, error);
   } finally {
     closeSync(fd);
+  }
+}
+
+/**
+ * Makes a folder and those above it, where they are missing. Throws one line that names it. Node's own way
+ * (mkdir with `recursive`) never returns where the system answers ENOENT for a folder that is there, as below
+ * /proc.
+ */
+export function makeFolder(path: string, mode = 0o777): void {
+  const missing: string[] = [];
+  for (let at = resolve(path); !existsSync(at); at = dirname(at)) missing.push(at);
+  try {
+    for (const folder of missing.reverse()) {
+      try {
+        mkdirSync(folder, { mode });
+      } catch (error) {
+        // Another process was faster.
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      }
+    }
+    const status = statSync(path);
+    if (!status.isDirectory()) throw new Error(`it is ${kindOf(status)}, not a directory`);
+  } catch (error) {
+    throw failedTo(`create ${path}`, error);
   }
 }
 

@@ -97,7 +97,7 @@ describe('the telemetry socket', () => {
   it('says where it cannot be', () => {
     mkdirSync(join(runtime.path, 'dpdk'));
     writeFileSync(join(runtime.path, 'dpdk/file'), '');
-    expect(() => serve('file')).toThrow(/^Failed to (make|use) .*dpdk\/file: /);
+    expect(() => serve('file')).toThrow(/^Failed to (create|use) .*dpdk\/file: /);
     expect(prefixFault('../x')).toMatch(/is no name of a folder/);
     expect(prefixFault('x'.repeat(100))).toMatch(/at most 107 bytes/);
     expect(prefixFault('rte')).toBeNull();

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Where DPDK's clients look for a process: <runtime>/dpdk/<prefix>/dpdk_telemetry.v2, and the same with :1,
 // :2 for further processes of the same prefix.
-import { lstatSync, mkdirSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
-import { failedTo, PmdError } from '../errors.ts';
+import { PmdError } from '../errors.ts';
 import { socketPathFault } from '../socket-path.ts';
+import { makeFolder } from '../user-file.ts';
 
 export const DEFAULT_PREFIX = 'rte';
 export const SOCKET_NAME = 'dpdk_telemetry.v2';
@@ -30,11 +31,7 @@ export function prefixFault(prefix: string): string | null {
 
 /** Makes the folder where it is missing, for this user alone. Throws a PmdError if it is somebody else's. */
 export function makeRuntimeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw failedTo(`make ${folder}`, error);
-  }
+  makeFolder(folder, 0o700);
   const found = lstatSync(folder);
   // In /tmp anybody may have made it first, to answer in our place.
   if (found.isDirectory() && found.uid === process.getuid?.()) return;

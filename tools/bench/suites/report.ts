@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The command "report": all suites, one after the other, into one page. Every case is written down when it
 // has been measured.
-import { mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Command } from '@commander-js/extra-typings';
-import { failedTo } from '../../../src/errors.ts';
+import { PmdError } from '../../../src/errors.ts';
 import { packageVersion } from '../../../src/package-root.ts';
+import { makeFolder } from '../../../src/user-file.ts';
 import { wordList } from '../../run/arguments.ts';
 import { deliverAs } from '../../run/deliver.ts';
 import { print, tell } from '../../run/output.ts';
@@ -93,6 +93,9 @@ async function report(options: Options): Promise<void> {
   const { out, quick = false, resume, compare } = options;
   const earlier = compare === undefined ? undefined : { name: basename(compare), run: readRun(compare) };
   const lines = (quick ? QUICK : FULL).filter((line) => wants(options, line.split(' ')[0] as string));
+  const left = options.suites?.filter((name) => !lines.some((line) => line.split(' ')[0] === name)) ?? [];
+  if (left.length > 0)
+    throw new PmdError('VPCI_BENCH', `--quick has no case of ${left.join(', ')}: leave --quick or them out`);
   const works = lines.map(workOf);
   const hugepages = works.every(({ prepared }) => prepared.settings.hugepages);
   const run = newRun({
@@ -100,11 +103,7 @@ async function report(options: Options): Promise<void> {
     ...{ machine: describeMachine(undefined, hugepages), surroundings: describeSurroundings() },
   });
   if (resume) takeOver(run, readRun(join(out, 'report.json')));
-  try {
-    mkdirSync(out, { recursive: true });
-  } catch (error) {
-    throw failedTo(`create ${out}`, error);
-  }
+  makeFolder(out);
   const page = (): Page => ({
     ...{ run, sections: works.map(sectionOf), sideBySide: sideBySide(run) },
     ...(earlier && { compared: { name: earlier.name, table: againstRun(run, earlier.run) } }),
