@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How a run ends when it does not go well: within its time, in one line, with the figures that there are.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -9,6 +9,8 @@ import { FileSink } from '../../src/capture/block-buffer.ts';
 import { PcapWriter } from '../../src/capture/pcap-writer.ts';
 import { writePacket } from '../../src/capture/writer.ts';
 import { nodeArguments, ROOT } from '../../test/support/program.ts';
+import { Tool } from '../../test/support/tool.ts';
+import { until } from '../../test/support/wait.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -73,5 +75,52 @@ describe('a replay without gaps', () => {
     const tiny = ['--speed', '1000000', '--loops', '0', '--duration', '0.2', '--max-lag', '0'];
     const { status, stdout, stderr } = pktgen(...SINK, '--replay', capture([5, 6]), ...tiny);
     expect([status, stdout], stderr).toEqual([0, expect.stringMatching(/ due in 0\.200 s: .*unsent \d{6,}/)]);
+  });
+});
+
+/** The process ids of a program that `parent` has started. */
+function childrenOf(parent: number, program: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+        const isOurs = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] === `${parent}`;
+        return isOurs && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(program);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+describe('a run whose other end is killed', () => {
+  it.each([
+    ['peer', 'tools/peer/main'],
+    ['device', 'tools/device/main'],
+  ])('has the figures until then, and one line: the %s', async (name, program) => {
+    const files = ['json', 'csv', 'hgrm'].map((kind) => join(folder, `a.${kind}`));
+    const wanted = ['--json', '--csv', '--hgrm'].flatMap((option, i) => [option, files[i] as string]);
+    const rate = ['--rate', '1kpps', '--warm-up', '0', '--stats-period', '0.1', '--plain'];
+    const tool = new Tool(SCRIPT, [...rate, '--no-telemetry', ...wanted]);
+    try {
+      await tool.printed('t=');
+      const [pid] = childrenOf(tool.pid, program);
+      process.kill(pid as number, 'SIGKILL');
+      await until('it ends', () => !tool.running);
+      expect(tool.exitCode).toBe(1);
+      expect(tool.output).toMatch(/^sent \d+ of \d+ due/m);
+      const reason = `vhost-pci-${name} ended (SIGKILL) while packets flowed`;
+      const lines = tool.output.split('\n').filter((line) => line.startsWith('vhost-pci-pktgen: '));
+      expect(lines.at(-1)).toContain(reason);
+      expect(tool.output).not.toMatch(/^\(node:|VhostPciWarning/m);
+      const [json = '', csv = '', hgrm = ''] = files.map((file) => readFileSync(file, 'utf8'));
+      const { sent, failures } = JSON.parse(json);
+      expect(sent).toBeGreaterThan(0);
+      expect(failures).toEqual([expect.stringContaining(reason)]);
+      expect([csv, hgrm]).toEqual([expect.stringMatching(/^total,/m), expect.stringContaining('#[Mean')]);
+    } finally {
+      await tool.kill();
+    }
   });
 });

@@ -3,6 +3,7 @@ import { oneLine } from '../../src/errors.ts';
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-pktgen: the packet generator as a command.
 import { exitProcess } from '../../src/lcore/launch.ts';
+import { setWarningSink } from '../../src/warnings.ts';
 import { onOutputEnd, printed, tell } from '../run/output.ts';
 import { Interrupt } from './interrupt.ts';
 import { parseOptions, reflects, searches } from './options.ts';
@@ -11,6 +12,7 @@ import { run } from './run.ts';
 import { runSearch } from './run-search.ts';
 import { runWatch } from './watch.ts';
 
+setWarningSink(({ message }) => tell(oneLine(`vhost-pci-pktgen: ${message}`)));
 try {
   const options = parseOptions();
   const interrupt = new Interrupt();

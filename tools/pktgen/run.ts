@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One run of the command: opens the port, sends, shows, and judges.
-import { PmdError } from '../../src/errors.ts';
+import { oneLine, PmdError } from '../../src/errors.ts';
 import { requireWritable } from '../../src/user-file.ts';
 import { printed, tell } from '../run/output.ts';
 import {
@@ -58,14 +58,20 @@ export async function run(options: Options, interrupt: Interrupt): Promise<numbe
     const head = headline(opened, replay ? replayText(options, replay) : trafficText(workload, pps), cpus);
     tell(head);
     const meter = new DisturbanceMeter(generator.lcore.id);
-    const result = await traffic(options, generator, trialOf(options, pps), {
+    const { result, broken } = await traffic(options, generator, trialOf(options, pps), {
       interrupt,
       opened,
       head,
       capture,
     });
     // Awaited: the port and its processes are there until the figures are.
-    return await report(options, result, generator, meter.lines(result, cpus), capture?.end());
+    const status = await report(options, result, generator, {
+      notes: meter.lines(result, cpus),
+      captured: capture?.end(),
+      broken,
+    });
+    if (broken) throw broken;
+    return status;
   } finally {
     await generator?.close().catch(() => {});
     await opened.close();
@@ -145,19 +151,26 @@ interface Surroundings {
   readonly capture: Capture | undefined;
 }
 
-/** Shows what happens until the trial has ended. Throws what ended a part of it. */
+interface Ended {
+  readonly result: TrialResult;
+  /** What broke the run; the figures are then those until it did. */
+  readonly broken: Error | undefined;
+}
+
+/** Shows what happens until the trial has ended. */
 async function traffic(
   options: Options,
   generator: Generator,
   trial: Trial,
   { interrupt, opened, head, capture }: Surroundings,
-): Promise<TrialResult> {
+): Promise<Ended> {
   const state: LiveState = { headline: head, returns: returnsOf(options), factor: 1 };
   const view = viewOf(options, generator, trial, state, interrupt);
   const telemetry = openTelemetry(options, generator, state);
   capture?.begin();
   generator.begin(trial);
   interrupt.onInterrupt(() => generator.halt());
+  let broken: Error | undefined;
   try {
     let look = capture ? FIRST_LOOK_MS : Number.POSITIVE_INFINITY;
     for (let next = view.period; !generator.done; ) {
@@ -165,7 +178,11 @@ async function traffic(
       await generator.changed(Math.min(look, untilNext));
       look = capture?.poll() ?? look;
       const dead = opened.children.find(({ exit }) => exit !== undefined);
-      if (dead) throw dead.failure(`ended (${dead.exit}) while packets flowed`);
+      if (dead) {
+        broken = dead.failure(`ended (${dead.exit}) while packets flowed`);
+        generator.halt();
+        break;
+      }
       if (generator.elapsed < next || generator.draining || generator.done) continue;
       view.show(generator.read());
       next += view.period * Math.max(1, Math.ceil((generator.elapsed - next) / view.period));
@@ -173,17 +190,25 @@ async function traffic(
   } finally {
     view.close();
   }
-  const result = await generator.end();
+  const result = await generator.end().catch((error: Error) => {
+    broken ??= error;
+    return generator.read();
+  });
   telemetry?.close();
-  return result;
+  return { result, broken };
+}
+
+interface Circumstances {
+  readonly notes: readonly string[];
+  readonly captured: CaptureCounts | undefined;
+  readonly broken: Error | undefined;
 }
 
 async function report(
   options: Options,
   result: TrialResult,
   generator: Generator,
-  notes: readonly string[],
-  captured: CaptureCounts | undefined,
+  { notes, captured, broken }: Circumstances,
 ): Promise<number> {
   const returns = returnsOf(options);
   const failures = judge(options, result, returns);
@@ -196,9 +221,10 @@ async function report(
   const figures = returns ? result : withoutReturns(result);
   const returned = options.replay === undefined ? {} : { returned: result.foreign };
   const capture = captured ? { capture: captured } : {};
-  const whole = { ...figures, ...returned, ...capture, disturbances: notes, failures };
+  const whole = { ...figures, ...returned, ...capture, disturbances: notes };
+  const reasons = [...failures, ...(broken ? [oneLine(broken.message)] : [])];
   const outputs: (readonly [string, string, string | undefined])[] = [
-    [jsonText(whole), 'json', options.json],
+    [jsonText({ ...whole, failures: reasons }), 'json', options.json],
     [csvText(result), 'csv', options.csv],
     [hgrmText(generator.latencies()), 'hgrm', options.hgrm],
   ];
@@ -208,7 +234,7 @@ async function report(
     if (file !== undefined) written = deliver(text, file, kind) && written;
   if (figuresOnStdout(options)) for (const line of summary) tell(line);
   else written = deliver(deliverable(summary), '-', 'txt') && written;
-  if (result.sent === 0) throw new PmdError('VPCI_NO_TRAFFIC', 'no frame was sent');
+  if (result.sent === 0 && !broken) throw new PmdError('VPCI_NO_TRAFFIC', 'no frame was sent');
   return failures.length === 0 && written && !captured?.failure ? 0 : 1;
 }
 
