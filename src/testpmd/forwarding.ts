@@ -55,6 +55,8 @@ interface Run {
 export class Forwarding {
   /** Called when an lcore fails. */
   onFailure: (error: Error) => void = () => {};
+  /** Called when an lcore does not end in order. */
+  onBadEnd: (error: Error) => void = () => {};
   readonly metrics: Metrics;
   readonly #settings: Settings;
   readonly #places: readonly LcorePlace[];
@@ -375,7 +377,7 @@ export class Forwarding {
     this.metrics.end();
     if (this.#run) this.#run.txErrors = new Map(this.#run.ports.map((port) => [port.id, txErrors(port)]));
     for (const end of ends) {
-      if (end.status === 'rejected') this.#output.complain(`testpmd: ${(end.reason as Error).message}`);
+      if (end.status === 'rejected') this.onBadEnd(end.reason as Error);
     }
   }
 

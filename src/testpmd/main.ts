@@ -132,6 +132,10 @@ function watchSignals(session: Session): void {
     if (session.settings.interactive) output.complain(`testpmd: ${error.message}`);
     else fail(session, error.message);
   };
+  session.forwarding.onBadEnd = (error) => {
+    output.complain(`testpmd: ${error.message}`);
+    process.exitCode = 1;
+  };
 }
 
 /** Ends the session in order, with exit status 1. */

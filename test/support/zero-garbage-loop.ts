@@ -119,6 +119,7 @@ function streamOf({ rx, tx }: { rx: RxQueue; tx: TxQueue }): FwdStream {
     pool,
     pkts,
     counters: new Float64Array(new SharedArrayBuffer(8 * STREAM_STRIDE)),
+    running: () => true,
     state: undefined,
   };
 }

@@ -110,6 +110,8 @@ export interface FwdStream {
   readonly pool: Mempool;
   readonly pkts: MbufVector;
   readonly counters: Float64Array;
+  /** False once its lcore must end. */
+  readonly running: () => boolean;
   /** Private state of the engine, set by streamInit. */
   state: unknown;
 }

@@ -110,6 +110,7 @@ function stream(rx: FwdStream['rx'], tx: FwdStream['tx'], run: Partial<RunPlan> 
     pool,
     pkts: pool.vector(BURST),
     counters: new Float64Array(STREAM_STRIDE),
+    running: () => true,
     state: undefined,
   };
 }
@@ -152,6 +153,16 @@ describe('io', () => {
     const s = stream(receives(4), sends([], 1), { retries: 2 });
     once('io', s);
     expect(counts(s)).toEqual([4, 3, 1]);
+    expect(pool.available).toBe(64);
+  });
+
+  it('regression: a stop ends retries and the delay between them, and drops what they were for', () => {
+    const endless = { retries: 4_294_967_295, retryDelay: 4_294_967_295 };
+    for (const run of [endless, { ...endless, retryDelay: 0 }]) {
+      const s = { ...stream(receives(4), sends([], 0), run), running: () => false };
+      once('io', s);
+      expect(counts(s)).toEqual([4, 0, 4]);
+    }
     expect(pool.available).toBe(64);
   });
 

@@ -77,6 +77,7 @@ function openStreams(
       pool,
       pkts,
       counters: new Float64Array(counters, plan.index * STREAM_STRIDE * 8, STREAM_STRIDE),
+      running: () => lcore.running(),
       state: undefined,
     };
   });

@@ -78,6 +78,7 @@ export class TestStream {
       pool: this.pool,
       pkts: this.pool.vector(Math.max(1, burst)),
       counters: new Float64Array(STREAM_STRIDE),
+      running: () => true,
       state: undefined,
     };
     this.#engine.begin?.(lcore);

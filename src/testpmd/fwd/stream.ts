@@ -24,13 +24,23 @@ export function streamDrop(stream: FwdStream, from: number, to: number): void {
   stream.pool.free(stream.pkts, from, to);
 }
 
+/** Seconds for which retries go on after a stop: those of usual settings end as in testpmd. */
+const STOP_PATIENCE = 0.01;
+
 function retry(stream: FwdStream, first: number, n: number): number {
   let sent = first;
-  const pause = Math.round((stream.run.retryDelay * native.tscHz()) / 1e6);
-  for (let tries = 0; sent < n && tries < stream.run.retries; tries++) {
-    native.tscLap();
-    for (let waited = 0; waited < pause; ) waited += native.tscLap();
+  const hz = native.tscHz();
+  const pause = Math.round((stream.run.retryDelay * hz) / 1e6);
+  const patience = STOP_PATIENCE * hz;
+  native.tscLap();
+  for (let tries = 0, due = pause, spent = 0; sent < n && tries < stream.run.retries; tries++) {
+    do {
+      spent += native.tscLap();
+      // Their number and the delay may be hours together: a stop need not wait for them.
+      if (spent > patience && !stream.running()) return sent;
+    } while (spent < due);
     sent += stream.tx.burst(stream.pkts, sent, n);
+    due = spent + pause;
   }
   return sent;
 }
