@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // net_pcap: what is in the files is received, what is sent is in the files, byte for byte.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -151,6 +151,29 @@ describe('net_pcap', () => {
     [',rx_pcap#1=a', "'rx_pcap#1' is not a key"],
   ])('refuses in words: net_pcap0%s', (devargs, message) => {
     expect(() => probePort(`net_pcap0${devargs}`)).toThrow(message);
+  });
+
+  it('regression: refuses to write over a file that is read or written, by whatever name', () => {
+    writeCapture(file('a'), FRAMES);
+    symlinkSync(file('a'), file('soft'));
+    linkSync(file('a'), file('hard'));
+    for (const name of ['a', 'soft', 'hard'])
+      expect(() => probePort(`net_pcap0,rx_pcap=${file('a')},tx_pcap=${file(name)}`)).toThrow(
+        `Failed to probe net_pcap0: ${file(name)} is read by an rx_pcap, and writing would empty it`,
+      );
+    const reader = openPort(`net_pcap0,rx_pcap=${file('a')}`);
+    expect(() => probePort(`net_pcap1,tx_pcap=${file('soft')}`)).toThrow('is read by an rx_pcap');
+    const writer = openPort(`net_pcap1,tx_pcap=${file('out')}`);
+    expect(() => probePort(`net_pcap2,rx_pcap=${file('out')}`)).toThrow('is written by another port');
+    expect(() => probePort(`net_pcap2,tx_pcap=${folder}/./out`)).toThrow('is written by another tx_pcap');
+    writer.stop();
+    rmSync(file('out'));
+    linkSync(file('a'), file('out'));
+    expect(() => writer.start()).toThrow('Failed to start port 1');
+    expect(readCapture(file('a'))).toHaveLength(FRAMES.length);
+    reader.close();
+    writer.start();
+    expect(readCapture(file('a'))).toEqual([]);
   });
 
   it('refuses what is not Ethernet, and more queues than files', () => {

@@ -19,6 +19,7 @@ import type {
   QueueSpec,
 } from '../../ethdev/port.ts';
 import { PCAP_KEYS, PCAP_REPEATABLE, type PcapDevargs, parsePcapDevargs } from './devargs.ts';
+import { claimFiles, releaseFiles } from './files.ts';
 import { Gate } from './gate.ts';
 import { InterfaceRxQueue, InterfaceTxQueue } from './interface-queues.ts';
 import { Interfaces } from './interfaces.ts';
@@ -64,7 +65,13 @@ class PcapPort extends BasePort implements Port {
     super(id);
     this.#devargs = parsePcapDevargs(name, values);
     for (const path of this.#devargs.rx) requireEthernet(path);
-    this.#interfaces = new Interfaces(this.#devargs);
+    claimFiles(this, `probe ${name}`, this.#devargs);
+    try {
+      this.#interfaces = new Interfaces(this.#devargs);
+    } catch (error) {
+      releaseFiles(this);
+      throw error;
+    }
     const [rx, tx] = [this.#interfaces.rx, this.#interfaces.tx];
     this.txOffloads = tx.length > 0 ? MBUF_F_NEEDS_CSUM : ALL_OFFLOADS;
     const [rxGiven, txGiven] = [this.#devargs.rx.length || rx.length, this.#devargs.tx.length || tx.length];
@@ -88,6 +95,7 @@ class PcapPort extends BasePort implements Port {
   start(): void {
     this.requireOpen('start');
     if (this.started) return;
+    claimFiles(this, `start port ${this.id}`, this.#devargs);
     for (const path of this.#devargs.tx.slice(0, this.config.txQueues)) createCapture(path);
     this.#interfaces.drain();
     for (const queue of this.#all()) {
@@ -103,6 +111,7 @@ class PcapPort extends BasePort implements Port {
 
   close(): void {
     this.closed = true;
+    releaseFiles(this);
     this.#setStarted(false);
     const gates = this.#all().map(({ buffer }) => new Gate(buffer as SharedArrayBuffer).close());
     this.#interfaces.close(gates.includes(false));
