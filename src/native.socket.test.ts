@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The addon's unix sockets: connecting, messages with descriptors, and surplus descriptors.
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { until } from '../test/support/wait.ts';
 import { codeOf, openFds } from './native.test-help.ts';
 import { native } from './native.ts';
 
@@ -117,7 +118,7 @@ describe('messages', () => {
     expect(native.receiveMessage(near, into, 0)).toEqual({ bytes: 0, fds: [], fdsTruncated: false });
   });
 
-  test.each([0, 2])('descriptors beyond maxFds = %i are closed and reported', (maxFds) => {
+  test.each([0, 1, 2, 3])('descriptors beyond maxFds = %i are closed and reported', (maxFds) => {
     const event = native.eventfd();
     native.sendMessage(near, new Uint8Array(1), new Array(5).fill(event));
     const before = openFds();
@@ -126,6 +127,13 @@ describe('messages', () => {
     expect(message?.fdsTruncated).toBe(true);
     expect(openFds()).toBe(before + maxFds);
     for (const fd of [...(message?.fds ?? []), event]) native.close(fd);
+  });
+
+  test('however many files are closed at once, none stays open', async () => {
+    const before = openFds();
+    const files = Array.from({ length: 500 }, () => openSync('/dev/null', 'r'));
+    for (const fd of files) native.closeForeign(fd);
+    await until('all are closed', () => openFds() === before);
   });
 
   test('64 descriptors fit into a message, 65 are refused before anything is sent', () => {

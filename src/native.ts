@@ -452,7 +452,7 @@ export interface Native {
   ioctl(fd: number, request: number, argument: Uint8Array | number): number;
   /**
    * Closes a descriptor that another party made, and never hangs: a file system that does not respond blocks
-   * a thread made for the purpose. Beyond 64 such threads, descriptors stay open.
+   * a thread made for the purpose. Beyond 64 such threads, descriptors wait for one of them.
    */
   closeForeign(fd: number): void;
   /**

@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <cstdint>
 #include <fstream>
+#include <mutex>
 #include <sstream>
+#include <vector>
 
 #include "os/file.h"
 #include "os/status.h"
@@ -20,7 +20,19 @@ namespace vpci {
 namespace {
 
 constexpr int kMaxClosers = 64;
-std::atomic<int> closers{0};
+
+// Descriptors whose close may block, and the threads that close them.
+struct Closers {
+  std::mutex lock;
+  int threads = 0;
+  std::vector<int> waiting;
+};
+
+// Never destroyed: its threads may outlive main().
+Closers& TheClosers() {
+  static auto* closers = new Closers;
+  return *closers;
+}
 
 // Only shmem and hugetlbfs support seals, and the kernel answers by itself, whoever created the file.
 bool IsMemory(int fd) { return fcntl(fd, F_GET_SEALS) >= 0; }
@@ -34,14 +46,26 @@ bool ClosesAtOnce(int fd) {
   return type == S_IFSOCK || type == S_IFIFO || type == 0;
 }
 
-void* CloseAndEnd(void* argument) {
-  close(static_cast<int>(reinterpret_cast<intptr_t>(argument)));
-  closers.fetch_sub(1);
+// The next that waits; -1, and one thread less, if there is none.
+int NextToClose() {
+  Closers& closers = TheClosers();
+  const std::lock_guard guard(closers.lock);
+  if (closers.waiting.empty()) {
+    closers.threads--;
+    return -1;
+  }
+  const int fd = closers.waiting.back();
+  closers.waiting.pop_back();
+  return fd;
+}
+
+void* CloseAll(void*) {
+  for (int fd; (fd = NextToClose()) >= 0;) close(fd);
   return nullptr;
 }
 
 // The main thread handles signals.
-bool StartCloser(int fd) {
+bool StartCloser() {
   pthread_attr_t attributes;
   if (pthread_attr_init(&attributes) != 0) return false;
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
@@ -50,8 +74,7 @@ bool StartCloser(int fd) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   pthread_t thread;
-  auto* argument = reinterpret_cast<void*>(static_cast<intptr_t>(fd));
-  const bool started = pthread_create(&thread, &attributes, CloseAndEnd, argument) == 0;
+  const bool started = pthread_create(&thread, &attributes, CloseAll, nullptr) == 0;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   pthread_attr_destroy(&attributes);
   return started;
@@ -88,8 +111,11 @@ void CloseForeign(int fd) {
     close(fd);
     return;
   }
-  if (closers.fetch_add(1) < kMaxClosers && StartCloser(fd)) return;
-  closers.fetch_sub(1);
+  Closers& closers = TheClosers();
+  const std::lock_guard guard(closers.lock);
+  closers.waiting.push_back(fd);
+  // Without a thread, it waits for the next one.
+  if (closers.threads < kMaxClosers && StartCloser()) closers.threads++;
 }
 
 }  // namespace vpci

@@ -12,7 +12,7 @@ namespace vpci {
 std::string FileSystemOf(int fd);
 
 // Closes. A close that may block is left to a thread of its own; beyond a number of those, the descriptor
-// stays open.
+// stays open until one of them is done.
 void CloseForeign(int fd);
 
 }  // namespace vpci

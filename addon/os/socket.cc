@@ -13,7 +13,6 @@
 
 #include <string>
 
-#include "os/foreign_file.h"
 #include "os/status.h"
 
 namespace vpci {
@@ -92,20 +91,15 @@ int BindAndListen(int fd, const sockaddr_un& address, const SocketAccess& access
   return error;
 }
 
-// Takes the descriptors out of the control data: the first `max_fds` go to the caller, the rest are closed.
-void TakeFds(msghdr* message, size_t max_fds, Received* out) {
+// Takes the descriptors out of the control data, which has room for no more than the caller wants.
+void TakeFds(msghdr* message, Received* out) {
   for (cmsghdr* header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
     const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     for (size_t i = 0; i < count; i++) {
       int fd;
       memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
-      if (out->fds.size() < max_fds) {
-        out->fds.push_back(fd);
-      } else {
-        CloseForeign(fd);
-        out->fds_truncated = true;
-      }
+      out->fds.push_back(fd);
     }
   }
 }
@@ -189,16 +183,21 @@ int64_t SendMessage(int fd, std::span<const uint8_t> data, std::span<const int> 
 }
 
 int ReceiveMessage(int fd, std::span<uint8_t> into, size_t max_fds, Received* out) {
+  if (max_fds > kMaxMessageFds) return -EINVAL;
   // Reserve first: once descriptors have arrived, running out of memory would leak them.
   out->fds.reserve(max_fds);
   iovec bytes{into.data(), into.size()};
-  // Always room for kMaxMessageFds; the kernel drops what exceeds even that and reports MSG_CTRUNC.
+  // Room for what the caller wants and not one more (CMSG_SPACE would round up): what exceeds it the kernel
+  // drops before it has a number here, so that no flood of descriptors fills this process's table, and
+  // reports MSG_CTRUNC.
   alignas(cmsghdr) char control[CMSG_SPACE(kMaxMessageFds * sizeof(int))];
   msghdr message{};
   message.msg_iov = &bytes;
   message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
+  if (max_fds > 0) {
+    message.msg_control = control;
+    message.msg_controllen = CMSG_LEN(max_fds * sizeof(int));
+  }
   ssize_t received;
   do {
     received = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
@@ -206,7 +205,7 @@ int ReceiveMessage(int fd, std::span<uint8_t> into, size_t max_fds, Received* ou
   if (received < 0) return -errno;
   out->bytes = static_cast<size_t>(received);
   out->fds_truncated = (message.msg_flags & MSG_CTRUNC) != 0;
-  TakeFds(&message, max_fds, out);
+  TakeFds(&message, out);
   return 0;
 }
 

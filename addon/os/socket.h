@@ -48,7 +48,7 @@ int UnixShutdown(int fd);
 // One sendmsg; the descriptors go with the first byte. Returns the bytes sent, -EAGAIN if the socket is full,
 // -EPIPE (without SIGPIPE) if closed.
 int64_t SendMessage(int fd, std::span<const uint8_t> data, std::span<const int> fds);
-// One recvmsg; descriptors beyond `max_fds` are closed. -EAGAIN if nothing has arrived.
+// One recvmsg; descriptors beyond `max_fds` are dropped. -EAGAIN if nothing has arrived.
 int ReceiveMessage(int fd, std::span<uint8_t> into, size_t max_fds, Received* out);
 
 }  // namespace vpci

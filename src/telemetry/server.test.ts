@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The socket as DPDK's clients use it, and as hostile ones do.
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -246,6 +246,19 @@ describe('a hostile client', () => {
       await client.read();
     }
     expect(readdirSync('/proc/self/fd').length).toBe(before);
+    client.close();
+  });
+
+  it('passes files in a queue of messages, and none stays open', async () => {
+    const client = await greeted(serve().path);
+    const file = openSync('/dev/null', 'r');
+    const before = readdirSync('/proc/self/fd').length;
+    for (let i = 0; i < 9; i++) {
+      native.sendMessage(client.fd, Buffer.from('/echo,f'), new Array<number>(64).fill(file));
+    }
+    for (let i = 0; i < 9; i++) await client.read();
+    expect(readdirSync('/proc/self/fd').length).toBe(before);
+    closeSync(file);
     client.close();
   });
 
