@@ -167,6 +167,10 @@ const CODES = {
       'a capture file is malformed, cut short, or none at all',
       'see the offset in the message; `editcap` of Wireshark repairs what can be repaired',
     ],
+    VPCI_CAPTURE_LOST: [
+      'packets could not be written to a capture file, and are not in it',
+      'see the cause in the message: usually the disk is full',
+    ],
   },
   'Other tools': {
     VPCI_CARRIES_NETWORK: ["this machine's network runs over the device", 'use --force if that is intended'],

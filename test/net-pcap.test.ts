@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // net_pcap under testpmd: what is read from one file is forwarded into another, byte for byte.
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -54,6 +54,29 @@ describe('testpmd over net_pcap', () => {
     writeCapture(from, FRAMES, { pcapng: true });
     expect(await forward(`rx_pcap=${from},tx_pcap=${to}`)).toContain('RX-packets: 500');
     expect(readCapture(to).map(String)).toEqual(FRAMES.map(String));
+  });
+
+  it('regression: ends with status 1 when the disk was full, after one line', async () => {
+    const [from, to] = [join(folder, 'from.pcap'), join(folder, 'to.pcap')];
+    writeCapture(from, FRAMES);
+    const device = `net_pcap0,rx_pcap=${from},infinite_rx=1,tx_pcap=${to}`;
+    const testpmd = new Prompt(['--no-huge', '--no-telemetry', '--vdev', device, '--', '-i', '-a']);
+    try {
+      await testpmd.prints('testpmd> ');
+      await testpmd.say('stop');
+      await testpmd.say('port stop 0');
+      await testpmd.say('port start 0');
+      rmSync(to);
+      symlinkSync('/dev/full', to);
+      await testpmd.say('start');
+      await testpmd.prints(`Failed to write ${to}: ENOSPC`);
+      await testpmd.say('stop');
+      testpmd.write('quit');
+      await until('testpmd ends', () => !testpmd.running);
+      expect([testpmd.exit, testpmd.out.split('ENOSPC').length]).toEqual([1, 2]);
+    } finally {
+      await testpmd.kill();
+    }
   });
 
   it.skipIf(!dpdkHasPcap())(

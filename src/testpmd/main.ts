@@ -30,7 +30,11 @@ const CLEAR_SCREEN = '\x1b[2J\x1b[1;1H';
 
 const output = new TerminalOutput();
 // Not through Node, whose own printing would block on a terminal that is held.
-setWarningSink(({ message }) => output.complain(message));
+setWarningSink(({ code, message }) => {
+  output.complain(message);
+  // A capture that is not whole is a failure, though everything else goes on.
+  if (code === 'VPCI_CAPTURE_LOST') process.exitCode = 1;
+});
 
 async function main(args: readonly string[]): Promise<void> {
   // A reader that exits early, such as `| head`, is not an error.

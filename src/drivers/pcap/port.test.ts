@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // net_pcap: what is in the files is received, what is sent is in the files, byte for byte.
-import { linkSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  linkSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { frameOf } from '../../../test/support/section-files.ts';
 import { MBUF_F_NEEDS_CSUM, type MbufVector, Mempool } from '../../ethdev/mempool.ts';
 import type { Port } from '../../ethdev/port.ts';
+import { setWarningSink } from '../../warnings.ts';
 import { openPort, ports, probePort } from '../registry.ts';
 import { openRxQueue, openTxQueue } from '../table.ts';
 import { readCapture, writeCapture } from './pcap.test-help.ts';
@@ -133,6 +142,23 @@ describe('net_pcap', () => {
     pool.free(pkts, 0, 2);
     expect(port.stats()).toMatchObject({ ipackets: 2, ierrors: 1 });
     expect(pool.available).toBe(64);
+  });
+
+  it('regression: says which packets are left out, and that there is nothing to repeat', () => {
+    const said: string[] = [];
+    setWarningSink(({ message }) => said.push(message));
+    const frames = FRAMES.slice(0, 2);
+    writeCapture(file('mixed'), frames, { pcapng: true });
+    writeCapture(file('other'), frames, { pcapng: true, linkType: 101 });
+    appendFileSync(file('mixed'), readFileSync(file('other')));
+    const port = openPort(`net_pcap0,rx_pcap=${file('mixed')}`);
+    expect([received(port).length, port.stats().ierrors]).toEqual([2, 2]);
+    writeCapture(file('empty'), []);
+    received(openPort(`net_pcap1,rx_pcap=${file('empty')},infinite_rx=1`));
+    expect(said).toEqual([
+      `${file('mixed')}: packets of link type 101 are left out, this port has Ethernet (1)`,
+      `${file('empty')}: no packet of Ethernet for infinite_rx to repeat`,
+    ]);
   });
 
   it.each([

@@ -66,6 +66,8 @@ export class PcapRxQueue implements RxQueue {
   /** A packet that found no mbuf, and comes next. */
   #waiting: Readonly<CapturedPacket> | null = null;
   #ended = false;
+  /** A packet of another link type has been met. */
+  #foreign = false;
   #more: MbufVector | null = null;
 
   constructor(spec: QueueSpec) {
@@ -135,6 +137,7 @@ export class PcapRxQueue implements RxQueue {
       if (found !== undefined || !this.#infinite) return;
       this.#file?.rewind();
       found = this.#ethernet();
+      if (found === undefined) this.#warn('no packet of Ethernet for infinite_rx to repeat');
     });
     if (found === undefined) this.#ended = true;
     return found ?? null;
@@ -145,7 +148,16 @@ export class PcapRxQueue implements RxQueue {
       const packet = this.#file?.next();
       if (packet === undefined || packet.linkType === ETHERNET) return packet;
       this.#counters[ERRORS]++;
+      if (!this.#foreign)
+        this.#warn(
+          `packets of link type ${packet.linkType} are left out, this port has Ethernet (${ETHERNET})`,
+        );
+      this.#foreign = true;
     }
+  }
+
+  #warn(what: string): void {
+    warn({ code: 'VPCI_CAPTURE_FILE', message: `${this.#path}: ${what}` });
   }
 
   /** A burst never throws: a file that turns out wrong has ended there, with one warning. */
@@ -273,7 +285,7 @@ export class PcapTxQueue extends DropTxQueue {
       this.#writer.flush();
       return true;
     } catch (error) {
-      if (!this.#failed) warn({ code: 'VPCI_DEVICE_REPORT', message: (error as Error).message });
+      if (!this.#failed) warn({ code: 'VPCI_CAPTURE_LOST', message: (error as Error).message });
       this.#failed = true;
       return false;
     }
