@@ -371,6 +371,8 @@ export interface Native {
   socketPair(): [number, number];
   /** The next connection, non-blocking; -1 if there is none. */
   unixAccept(fd: number): number;
+  /** The path to which the other end of a connection is bound, whatever name led there; '' for none. */
+  unixPeerPath(fd: number): string;
   /**
    * Shuts a connection down in both directions before close(): the other side reads end-of-file, never a
    * reset.

@@ -67,6 +67,10 @@ Napi::Value Accept(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), Check(info.Env(), fd, "accept"));
 }
 
+Napi::Value PeerPath(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), UnixPeerPath(arg::Fd(info[0], "fd")));
+}
+
 Napi::Value Shutdown(const Napi::CallbackInfo& info) {
   Check(info.Env(), UnixShutdown(arg::Fd(info[0], "fd")), "shutdown");
   return info.Env().Undefined();
@@ -124,6 +128,7 @@ void InitOsSocket(Napi::Object exports) {
   Export<Connect>(exports, "unixConnect");
   Export<Pair>(exports, "socketPair");
   Export<Accept>(exports, "unixAccept");
+  Export<PeerPath>(exports, "unixPeerPath");
   Export<Shutdown>(exports, "unixShutdown");
   Export<Send>(exports, "sendMessage");
   Export<Receive>(exports, "receiveMessage");

@@ -151,6 +151,14 @@ int UnixAccept(int fd) {
   return connection < 0 ? -errno : connection;
 }
 
+std::string UnixPeerPath(int fd) {
+  sockaddr_un address{};
+  socklen_t length = sizeof address;
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &length) < 0) return "";
+  if (address.sun_family != AF_UNIX) return "";
+  return std::string(address.sun_path, strnlen(address.sun_path, sizeof address.sun_path));
+}
+
 int UnixShutdown(int fd) {
   if (shutdown(fd, SHUT_RDWR) < 0) return -errno;
   // Nothing can arrive any more, so this loop ends.

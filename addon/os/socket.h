@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace vpci {
@@ -42,6 +43,8 @@ int UnixConnect(const char* path, SocketKind kind = SocketKind::kStream);
 int UnixPair(int out[2]);
 // The next connection; -EAGAIN if there is none.
 int UnixAccept(int fd);
+// The path to which the other end of a connection is bound, whatever name led there; "" for none.
+std::string UnixPeerPath(int fd);
 // Shuts the connection down in both directions and discards unread data: closing with unread data would show
 // the other side a reset (unix(7)) instead of an end of file.
 int UnixShutdown(int fd);

@@ -3,6 +3,7 @@
 // of its own, and the server connects back to it. DPDK has it with its metrics library only.
 import { native } from '../native.ts';
 import type { Service } from './client.ts';
+import { leadsBack } from './socket-server.ts';
 
 export const LEGACY_NAME = 'telemetry';
 /** Bytes of a reply in DPDK. */
@@ -79,6 +80,21 @@ interface Request {
   readonly data?: unknown;
 }
 
+/**
+ * For connections of ours: whoever makes no requests is no client. If it is a server, of this process or of
+ * another, each would answer the other's answers for ever.
+ */
+export function clientsOnly(service: Service): Service {
+  return {
+    ...service,
+    answer: (request, from) => {
+      if (typeof parsed(request)?.action === 'number') return service.answer(request, from);
+      from.close();
+      return null;
+    },
+  };
+}
+
 function parsed(text: string): Request | null {
   try {
     const value: unknown = JSON.parse(text);
@@ -93,7 +109,12 @@ function register(data: unknown, connected: (fd: number) => void): string | null
   const path = (data as { client_path?: unknown } | null | undefined)?.client_path;
   if (typeof path !== 'string' || path === '' || path.includes('\0')) return failure(INVALID);
   try {
-    connected(native.unixConnect(path, true));
+    const fd = native.unixConnect(path, true);
+    if (leadsBack(fd)) {
+      native.close(fd);
+      return failure(INVALID);
+    }
+    connected(fd);
     return null;
   } catch {
     return failure(INVALID);

@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The socket as DPDK's clients use it, and as hostile ones do.
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -168,6 +177,50 @@ describe('the socket before version 2', () => {
       data: [{ port: 0, stats: values }],
     });
     client.close();
+  });
+
+  const register = (path: string) => `{"action":1,"command":"clients","data":{"client_path":"${path}"}}`;
+  const openSockets = () =>
+    readdirSync('/proc/self/fd').filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:');
+      } catch {
+        return false;
+      }
+    }).length;
+
+  it.each([
+    ['itself', 'telemetry'],
+    ['the socket of version 2', 'dpdk_telemetry.v2'],
+    ['a link to itself', 'link'],
+  ])('does not connect to %s', async (_, name) => {
+    const path = open();
+    symlinkSync(path, join(runtime.path, 'dpdk/rte/link'));
+    const client = new TestClient(path);
+    const before = openSockets();
+    for (let i = 0; i < 3; i++) {
+      client.send(register(join(runtime.path, 'dpdk/rte', name)));
+      expect(JSON.parse(await client.read())).toMatchObject({
+        status_code: 'Status Error: Invalid Argument 404',
+      });
+    }
+    await expect.poll(openSockets).toBeLessThanOrEqual(before + 1);
+    client.close();
+  });
+
+  it('leaves whoever it connected to and who makes no requests: two servers would answer each other', async () => {
+    const path = open();
+    const own = join(runtime.path, 'client');
+    const listening = native.unixListen(own, {}, true);
+    const sender = new TestClient(path);
+    sender.send(register(own));
+    let fd = -1;
+    await expect.poll(() => (fd = native.unixAccept(listening))).toBeGreaterThan(0);
+    const client = TestClient.of(fd);
+    client.send('{"version":"DPDK 24.11.0","pid":1,"max_output_len":16384}');
+    expect(await client.read()).toBe('');
+    for (const one of [client, sender]) one.close();
+    native.close(listening);
   });
 
   const named = (data: string) => `{"action":0,"command":"ports_stats_values_by_name","data":${data}}`;

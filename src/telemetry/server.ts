@@ -3,7 +3,7 @@
 import { dirname, join } from 'node:path';
 import { native } from '../native.ts';
 import { CommandTable, type TelemetryCommand } from './commands.ts';
-import { LEGACY_NAME, type LegacyStats, legacyService } from './legacy.ts';
+import { clientsOnly, LEGACY_NAME, type LegacyStats, legacyService } from './legacy.ts';
 import { listenAs } from './listen.ts';
 import { replyText } from './reply.ts';
 import { DEFAULT_PREFIX, SOCKET_NAME } from './socket-path.ts';
@@ -49,7 +49,7 @@ export class TelemetryServer {
     } catch {
       return;
     }
-    const service = legacyService(stats, (client) => server.adopt(client, service));
+    const service = legacyService(stats, (client) => server.adopt(client, clientsOnly(service)));
     const server: SocketServer = new SocketServer(fd, path, service);
     this.#servers.push(server);
   }

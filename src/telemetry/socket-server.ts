@@ -12,6 +12,12 @@ const RETRY_MS = 100;
 /** Connections taken before other work has its turn. */
 const ACCEPTS = 16;
 
+/** Paths of the sockets of this process. */
+const own = new Set<string>();
+
+/** True if `fd` is connected to a socket of this process, by whatever name. */
+export const leadsBack = (fd: number): boolean => own.has(native.unixPeerPath(fd));
+
 /** A socket and its clients. */
 export class SocketServer {
   /** Of the socket. */
@@ -29,6 +35,7 @@ export class SocketServer {
     this.#fd = fd;
     this.path = path;
     this.#service = service;
+    own.add(path);
     this.#watch();
     process.on('exit', this.#atExit);
   }
@@ -37,6 +44,7 @@ export class SocketServer {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    own.delete(this.path);
     process.off('exit', this.#atExit);
     this.#watcher?.close();
     if (this.#retry) clearTimeout(this.#retry);
