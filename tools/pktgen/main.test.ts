@@ -282,9 +282,9 @@ describe('a mistake is one line that names it', () => {
   it.each([
     [['--rate', '0'], "'0': a rate must be above 0", 2],
     [['--rate', 'fast'], "'fast' is not a rate", 2],
-    [['--size', '20'], 'size: 20 is not a size from 56', 1],
+    [['--size', '20'], '--size: 20 is not a size from 56', 2],
     [['--srcip', '1'], "unknown option '--srcip'", 2],
-    [['--src-ip', '10.0.0.x'], "srcIp: '10.0.0.x' is not an IPv4 address", 1],
+    [['--src-ip', '10.0.0.x'], "--src-ip: '10.0.0.x' is not an IPv4 address", 2],
     [['--streams', '/nonexistent.json'], 'Failed to read /nonexistent.json: ', 1],
     [['--json', '/nonexistent/a.json'], 'Failed to write /nonexistent/a.json', 1],
     [['--vdev', 'net_vhost_pci0,path=/nonexistent'], 'no such socket', 1],

@@ -6,6 +6,8 @@ import { packageVersion } from '../../src/package-root.ts';
 import { prefixFault } from '../../src/telemetry/socket-path.ts';
 import { numberList, seconds, secondsOrNone, usableCpus, wholeNumber, wordList } from '../run/arguments.ts';
 import { HELP_OPTION, newCommand } from '../run/command.ts';
+import { reflects, searches } from './modes.ts';
+import { mistakeIn } from './option-checks.ts';
 import { byteSize, checked, parsed, percent, percentAboveNone } from './option-values.ts';
 import { parseLine, parseRate } from './plan/rate.ts';
 import { LARGEST_FRAME } from './plan/sizes.ts';
@@ -169,13 +171,6 @@ in order, with the figures.`,
 
 export type Options = ReturnType<typeof command.opts>;
 
-/** Whether a rate is to be found instead of sent. */
-export const searches = ({ ndr, pdr, rfc2544 }: Options): boolean =>
-  ndr === true || (pdr ?? rfc2544) !== undefined;
-
-/** Whether this is the far end. */
-export const reflects = ({ reflect, pong }: Options): boolean => (reflect ?? pong) === true;
-
 const deviceless = ({ allow, vdev }: Options): boolean => (allow ?? vdev) === undefined;
 
 /** Parses the command line; a mistake ends the program with one line. */
@@ -216,5 +211,7 @@ export function parseOptions(): Options {
     command.error('error: --max-loss needs numbered frames that come back: not with --replay or --no-return');
   if (searches(options) && options.peer === 'sink')
     command.error('error: --peer sink: a search needs frames that come back');
+  const mistake = mistakeIn(options, (key) => command.getOptionValueSource(key) === 'cli');
+  if (mistake !== undefined) command.error(`error: ${mistake}`);
   return options;
 }

@@ -13,9 +13,14 @@ import type { Stream } from './plan/stream.ts';
 /** Not yet checked, if they are from a file. */
 export async function streamsOf(options: Options): Promise<readonly Stream[]> {
   if (options.streams !== undefined) return (await load(options.streams)) as Stream[];
+  return [streamOf(options)];
+}
+
+/** The stream that the command line describes. */
+export function streamOf(options: Options): Stream {
   const { srcMac, dstMac, vlan, srcIp, dstIp, srcPort, dstPort, size, burst, poisson, count } = options;
   const given = { srcMac, dstMac, vlan, srcIp, dstIp, srcPort, dstPort, size, burst, poisson, count };
-  return [Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))];
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 /** Throws one line that names the file. */

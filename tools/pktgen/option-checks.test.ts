@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Options that contradict each other, have no effect, or have a wrong value: one line and exit status 2.
+import { spawnSync } from 'node:child_process';
+import { linkSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { nodeArguments } from '../../test/support/program.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'pktgen-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function refused(args: readonly string[]): string {
+  const options = { cwd: folder, encoding: 'utf8', timeout: 30_000 } as const;
+  const command = [...nodeArguments('tools/pktgen/main.ts'), '--no-telemetry', ...args];
+  const { status, stdout, stderr } = spawnSync(process.execPath, command, options);
+  expect([status, stdout], stderr).toEqual([2, '']);
+  expect(stderr).toMatch(/^vhost-pci-pktgen: .*\n$/);
+  return stderr;
+}
+
+it.each([
+  [['--size', '20'], '--size: 20 is not a size'],
+  [['--src-ip', '300.1.1.1'], "--src-ip: '300.1.1.1' is not an IPv4 address"],
+  [['--vlan', '5000'], "--vlan: '5000' is not a VLAN"],
+  [['--src-mac', 'zz'], "--src-mac: 'zz' is not a MAC address"],
+  [['--src-port', '65536'], "--src-port: '65536' is not a port"],
+])('a wrong value: %j', (args, says) => {
+  expect(refused(args)).toContain(says);
+});
+
+it.each([
+  [['--frame-sizes', '64'], '--frame-sizes: requires --rfc2544'],
+  [['--reflect', '--vdev', 'net_null0', '--rate', '5'], '--rate: not with --reflect'],
+  [['--reflect', '--vdev', 'net_null0', '--size', '64'], '--size: not with --reflect'],
+  [['--reflect', '--vdev', 'net_null0', '--json', 'a'], '--json: not with --reflect'],
+  [['--watch', 'a', '--rate', '5'], '--rate: not with --watch'],
+  [['--vdev', 'net_null0', '--peer', 'sink'], '--peer: of the built-in peer'],
+  [['--vdev', 'net_null0', '--drop-above', '5'], '--drop-above: of the built-in peer'],
+  [['--trial-time', '1'], '--trial-time: requires a search'],
+  [['--ndr', '--hgrm', 'a'], '--hgrm: not with a search'],
+  [['--ndr', '--max-unsent', '1'], '--max-unsent: not with a search'],
+  [['--ndr', '--no-return'], '--no-return: not with a search'],
+  [['--rfc2544', 'all', '--size', '64'], '--size: not with --rfc2544'],
+  [['--replay', 'a', '--size', '64'], '--size: not with --replay'],
+  [['--replay', 'a', '--hgrm', 'b'], 'latencies need numbered frames'],
+  [['--loops', '2'], '--loops: requires --replay'],
+  [['--streams', 'a', '--vlan', '1'], '--vlan: not with --streams'],
+  [['--snaplen', '64'], '--snaplen: requires --capture'],
+  [['--file-prefix', 'a'], '--file-prefix: not with --no-telemetry'],
+  [['--ping', '--burst', '2'], '--burst: not with --ping'],
+  [['--rate', 'max', '--poisson'], '--poisson: not with --rate max'],
+])('no effect: %j', (args, says) => {
+  expect(refused(args)).toContain(says);
+});
+
+it.each([
+  [['--json', 'a', '--csv', 'a'], '--json and --csv: a can be only one of them'],
+  [['--csv', 'm/../a', '--hgrm', './a'], '--csv and --hgrm: '],
+  [['--json', 'a', '--capture', 'a'], '--json and --capture: '],
+  [['--json', 'old', '--csv', 'symlink'], '--json and --csv: '],
+  [['--json', 'old', '--csv', 'link'], '--json and --csv: '],
+  [['--replay', 'old', '--capture', 'old'], '--replay and --capture: '],
+  [['--streams', 'old', '--json', 'link'], '--streams and --json: '],
+  [['--streams', ''], '--streams: the name is empty'],
+  [['--replay', ''], '--replay: the name is empty'],
+  [['--json', ''], '--json: the name is empty'],
+])('one file for two: %j', (args, says) => {
+  const old = join(folder, 'old');
+  writeFileSync(old, 'kept');
+  symlinkSync(old, join(folder, 'symlink'));
+  linkSync(old, join(folder, 'link'));
+  expect(refused(args)).toContain(says);
+  expect(readFileSync(old, 'utf8')).toBe('kept');
+});
