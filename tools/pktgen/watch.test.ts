@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The telemetry of a run, and --watch, which looks at it from another process.
 import { spawnSync } from 'node:child_process';
+import { mkdirSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { native } from '../../src/native.ts';
 import { greeted, runtimeDirectory } from '../../src/telemetry/telemetry.test-help.ts';
 import { nodeArguments, ROOT } from '../../test/support/program.ts';
 import { Tool } from '../../test/support/tool.ts';
@@ -70,6 +73,41 @@ describe('--watch', () => {
     await until('the viewer ends', () => !viewers[1]?.running);
     expect(viewers[1]?.exitCode).toBe(0);
     expect(generator.output).toMatch(/^received \d+, lost 0/m);
+  });
+
+  it.each([
+    ['that closes without a word', [], 'the connection was closed at once'],
+    ['whose greeting is text', ['hello'], 'what it says is not JSON'],
+    ['whose greeting is null', ['null'], 'it is no generator'],
+    ['that answers null', ['{}', 'null'], 'it is no generator'],
+    ['that answers an array', ['{}', '[1]'], 'it is no generator'],
+    ['that answers text', ['{}', 'text'], 'what it says is not JSON'],
+    ['whose figures are none', ['{}', '{"/pktgen/stats":{"sent":{}}}'], 'it is no generator'],
+  ])('says in one line what is wrong with a server %s', async (_, says, cause) => {
+    const prefix = `hostile-${process.pid}`;
+    const path = socketOf(prefix);
+    mkdirSync(dirname(path), { recursive: true });
+    const listening = native.unixListen(path, {}, true);
+    const viewer = start('--watch', prefix, '--plain');
+    try {
+      let fd = -1;
+      await until('it connects', () => {
+        if (fd < 0) fd = native.unixAccept(listening);
+        return fd >= 0 || !viewer.running;
+      });
+      for (const text of says) native.sendMessage(fd, Buffer.from(text), []);
+      if (says.length === 0) native.close(fd);
+      await until('it ends', () => !viewer.running);
+      if (says.length > 0) native.close(fd);
+      expect([viewer.exitCode, viewer.output]).toEqual([
+        1,
+        expect.stringMatching(/^vhost-pci-pktgen: Failed to watch .*\n$/),
+      ]);
+      expect(viewer.output).toContain(cause);
+    } finally {
+      native.close(listening);
+      rmSync(dirname(path), { recursive: true });
+    }
   });
 
   it.each([

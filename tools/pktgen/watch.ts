@@ -54,6 +54,31 @@ export async function runWatch(options: Options, interrupt: Interrupt): Promise<
   return 0;
 }
 
+type Answer = Readonly<Record<string, unknown>>;
+
+const isObject = (value: unknown): value is Answer =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const areNumbers = (of: unknown, keys: readonly string[], orNull = false): of is Answer =>
+  isObject(of) && keys.every((key) => typeof of[key] === 'number' || (orNull && (of[key] ?? null) === null));
+
+const TIMES = ['minNs', 'p50Ns', 'p99Ns', 'p999Ns', 'maxNs'];
+
+/** Whether an answer has what is shown of it: what answers at the socket may be any program. */
+function isSeen(stats: unknown): stats is TrialResult & LiveState {
+  return (
+    areNumbers(stats, ['seconds', 'offered', 'sent', 'unsent', 'txBytes', 'factor']) &&
+    areNumbers(stats, ['received', 'lost', 'reordered', 'duplicates'], true) &&
+    typeof stats.headline === 'string' &&
+    (stats.latency === null || areNumbers(stats.latency, TIMES)) &&
+    (stats.gaps === null || areNumbers(stats.gaps, ['medianNs', 'p99Ns'])) &&
+    areNumbers(stats.stalls, ['count', 'longestUs'])
+  );
+}
+
+const areStreams = (streams: unknown): streams is readonly StreamResult[] =>
+  Array.isArray(streams) &&
+  streams.every((stream) => areNumbers(stream, ['sent', 'unsent']) && typeof stream.name === 'string');
+
 interface Seen {
   readonly state: LiveState;
   readonly now: TrialResult;
@@ -80,19 +105,44 @@ class Questions {
       throw failedTo(`watch '${name}': no generator of that name runs (${path})`, error);
     }
     const questions = new Questions(name, fd);
-    await questions.#receive();
+    try {
+      await questions.#greeting();
+    } catch (error) {
+      questions.close();
+      throw error;
+    }
     return questions;
   }
 
   /** The figures now; undefined once the generator has ended. Throws for a process that is none. */
   async look(): Promise<Seen | undefined> {
     const stats = await this.#ask(STATS);
-    const streams = stats === undefined ? undefined : await this.#ask(STREAMS);
-    if (stats === undefined || streams === undefined) return undefined;
-    if (stats === null || streams === null)
-      throw new PmdError('VPCI_ARGUMENT', `Failed to watch '${this.#name}': it is no generator`);
-    const now = { ...(stats as TrialResult), streams: streams as readonly StreamResult[] };
-    return { state: stats as LiveState, now };
+    if (stats === undefined) return undefined;
+    if (!isSeen(stats)) throw this.#failure('it is no generator');
+    const streams = await this.#ask(STREAMS);
+    if (streams === undefined) return undefined;
+    if (!areStreams(streams)) throw this.#failure('it is no generator');
+    return { state: stats, now: { ...stats, streams } };
+  }
+
+  /** Without one, the other end is busy or no telemetry at all. */
+  async #greeting(): Promise<void> {
+    const text = await this.#receive();
+    if (text === undefined)
+      throw this.#failure('the connection was closed at once: as many as it takes are connected already');
+    if (!isObject(this.#parsed(text))) throw this.#failure('it is no generator');
+  }
+
+  #parsed(text: string): unknown {
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw this.#failure('it is no generator: what it says is not JSON');
+    }
+  }
+
+  #failure(cause: string): PmdError {
+    return new PmdError('VPCI_ARGUMENT', `Failed to watch '${this.#name}': ${cause}`);
   }
 
   close(): void {
@@ -106,7 +156,9 @@ class Questions {
       return undefined;
     }
     const reply = await this.#receive();
-    return reply === undefined ? undefined : (JSON.parse(reply) as Record<string, unknown>)[question];
+    if (reply === undefined) return undefined;
+    const answer = this.#parsed(reply);
+    return isObject(answer) ? (answer[question] ?? null) : null;
   }
 
   /** The next message; undefined if the other end has closed. */
