@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How a run ends when it does not go well: within its time, in one line, with the figures that there are.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -50,6 +50,22 @@ describe('a run that sends nothing', () => {
     const { status, stderr } = pktgen(...SINK, ...NOTHING, '--rate', '0.001', '--count', '1', '--poisson');
     expect(status, stderr).toBe(1);
     expect(stderr).toMatch(/^vhost-pci-pktgen: no frame was sent$/m);
+    expect(stderr).not.toMatch(/Node\.js v|^ +at /m);
+  });
+});
+
+describe('a module of streams that fails later', () => {
+  it.each([
+    ["setTimeout(() => { throw new Error('too late'); }, 1);", 'too late'],
+    ["setTimeout(() => { throw 'a word'; }, 1);", 'a word'],
+    ["setTimeout(() => Promise.reject(new Error('refused')), 1);", 'refused'],
+  ])('ends the run in one line that names the file: %s', (code, says) => {
+    const file = join(folder, 'streams.ts');
+    writeFileSync(file, `${code}\nexport default [{}];\n`);
+    const { status, stderr } = pktgen(...SINK, '--rate', '1kpps', '--streams', file);
+    expect(status, stderr).toBe(1);
+    expect(stderr).toMatch(/^vhost-pci-pktgen: .*streams\.ts: .*$/m);
+    expect(stderr).toContain(says);
     expect(stderr).not.toMatch(/Node\.js v|^ +at /m);
   });
 });

@@ -3,9 +3,11 @@
 // export is an array of streams.
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { PmdError } from '../../src/errors.ts';
+import { oneLine, PmdError } from '../../src/errors.ts';
+import { exitProcess } from '../../src/lcore/launch.ts';
 import { nodeStripsTypes, typescriptLoader } from '../../src/lcore/typescript-loader.ts';
 import { readText } from '../../src/user-file.ts';
+import { tell } from '../run/output.ts';
 import type { Options } from './options.ts';
 import { fault } from './plan/fault.ts';
 import type { Stream } from './plan/stream.ts';
@@ -44,6 +46,7 @@ function parseJson(file: string, text: string): unknown {
 
 async function imported(file: string): Promise<unknown> {
   const url = pathToFileURL(resolve(file)).href;
+  endWithErrorsOf(file, url);
   try {
     if (/ts$/.test(file)) {
       const loader = typescriptLoader(url, [url, import.meta.url], nodeStripsTypes());
@@ -58,4 +61,16 @@ async function imported(file: string): Promise<unknown> {
     if (error instanceof PmdError) throw error;
     throw fault(file, (error as Error).message);
   }
+}
+
+/** What the module does later, as by a timer, may fail in the middle of the run: that ends it in one line. */
+function endWithErrorsOf(file: string, url: string): void {
+  process.on('uncaughtException', (error: unknown) => {
+    const text = error instanceof Error ? error.message : String(error);
+    const stack = error instanceof Error ? (error.stack ?? '') : url;
+    // With source maps, a stack has paths.
+    const isItsOwn = stack.includes(url) || stack.includes(resolve(file));
+    tell(oneLine(`vhost-pci-pktgen: ${isItsOwn ? `${file}: ` : ''}${text}`));
+    exitProcess(1);
+  });
 }
