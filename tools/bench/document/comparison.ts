@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Rows of different suites beside each other, and two runs beside each other.
 import type { Spread } from '../instruments/statistics.ts';
-import { fixed, type RoundFigures, render } from '../report.ts';
+import { fixed, footnote, mark, type RoundFigures, render } from '../report.ts';
 import { hasRounds, ofSide } from '../row-charts.ts';
 import { commandOf, type RunFile, type RunStep } from './run-file.ts';
 
@@ -50,27 +50,36 @@ const PATHS: readonly Path[] = [
 
 /** Undefined when nothing of it was measured. */
 export function sideBySide(run: RunFile): string | undefined {
-  const lines = WAYS.flatMap((way) =>
+  const found = WAYS.flatMap((way) =>
     PATHS.flatMap(({ name, suite, cases, counts }) =>
       run.steps
         .filter((step) => step.suite === suite)
         .flatMap((step) => rowsOf(step).filter((row) => row.case === cases[way] && counts(row, step)))
         .slice(0, 1)
-        .map((row) => [
-          way,
-          name,
-          withRange(ofSide(row, 1)),
-          withRange(ofSide(row, 0)),
-          withRange(row.ratio),
-        ]),
+        .map((row) => ({ way, name, row })),
     ),
   );
-  if (lines.length === 0) return undefined;
-  return render(['64 bytes, two CPUs', 'path', 'its Mpps', 'vhost-pci Mpps', 'ratio'], lines, [0, 1]);
+  if (found.length === 0) return undefined;
+  const lines = found.map(({ way, name, row }) => [
+    ...[way, name, withRange(ofSide(row, 1), row), withRange(ofSide(row, 0), row)],
+    mark(withRange(row.ratio, row), row.disturbed),
+  ]);
+  const head = ['64 bytes, two CPUs', 'path', 'its Mpps', 'vhost-pci Mpps', 'ratio'];
+  return withFootnote(
+    render(head, lines, [0, 1]),
+    found.map(({ row }) => row),
+  );
 }
 
-const withRange = (value: Spread | null): string =>
-  value === null ? '-' : `${fixed(value.median)} (${fixed(value.min)} to ${fixed(value.max)})`;
+const withFootnote = (table: string, rows: readonly Row[]): string =>
+  [table, footnote(rows)].filter(Boolean).join('\n');
+
+/** A single round has no range. */
+function withRange(value: Spread | null, { rounds }: RoundFigures): string {
+  if (value === null) return '-';
+  const range = rounds.length > 1 ? ` (${fixed(value.min)} to ${fixed(value.max)})` : '';
+  return `${fixed(value.median)}${range}`;
+}
 
 /** Each row that both runs have: the ratios then and now. Undefined when there is none. */
 export function againstRun(now: RunFile, then: RunFile): string | undefined {
@@ -92,7 +101,7 @@ function comparedLine(suite: string, now: Row, then: Row): string[] {
   const apart = now.ratio.min > then.ratio.max || now.ratio.max < then.ratio.min;
   return [
     ...[suite, labelOf(now), fixed(ofSide(then, 0)?.median), fixed(ofSide(now, 0)?.median)],
-    ...[withRange(then.ratio), withRange(now.ratio)],
+    ...[withRange(then.ratio, then), withRange(now.ratio, now)],
     `${change < 0 ? '' : '+'}${(100 * change).toFixed(0)} %${apart ? '' : ' (ranges overlap)'}`,
   ];
 }

@@ -13,7 +13,12 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const row = (name: string, ratio: number, more = {}) => ({
   ...{ case: name, ratio: { median: ratio, min: ratio - 0.1, max: ratio + 0.1 } },
-  ...{ rounds: [{ ratio, mpps: [10 * ratio, 10] }], cpu_share: 1, disturbed: false, ...more },
+  ...{
+    rounds: [1, 2].map(() => ({ ratio, mpps: [10 * ratio, 10] })),
+    cpu_share: 1,
+    disturbed: false,
+    ...more,
+  },
 });
 const step = (
   suite: string,
@@ -87,6 +92,16 @@ describe('rows beside each other', () => {
     expect(table).toMatch(/net_memif.*1\.10 \(/);
     expect(table).not.toMatch(/90\.00|1\.30 \(/);
     expect(sideBySide(runOf())).toBeUndefined();
+  });
+
+  it('bear a star where they were disturbed, and no range after a single round', () => {
+    const rounds = [{ ratio: 1.5, mpps: [15, 10] }];
+    const once = sideBySide(
+      runOf(step('loopback', ['--copying'], [row('rx-64', 1.5, { rounds, disturbed: true })])),
+    );
+    expect(once).toMatch(/ 10\.00 │ +15\.00 │ +1\.50\* │/);
+    expect(once).toContain('* disturbed: another process');
+    expect(sideBySide(run)).not.toContain('*');
   });
 
   it('of two runs show the change, and whether it is more than the spread', () => {
