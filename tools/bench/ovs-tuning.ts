@@ -49,14 +49,26 @@ export async function strongestOvs(plan: Plan, flows: Flows): Promise<OvsChoice>
     const { rows } = await compare({
       ...{ workspace: plan.workspace, cases: [wanted], progress: plan.progress },
       settings: { ...plan.settings, rounds: ROUNDS, seconds: SECONDS },
-      names: [JSON.stringify(change), 'without'],
+      names: [`with ${changeText(change)}`, 'as it is'],
       createA: () => side(tried),
       createB: () => side(best),
     });
     if ((rows[0]?.ratio.median ?? 0) >= PAYS) best = tried;
   }
+  plan.progress(`tuning OVS ${flows}, chosen: ${choiceText(best, plan.settings)}`);
   return best;
 }
+
+/** What a trial changes, in the words of choiceText(). */
+const changeText = ({ mergeable, queueSize, emcInsertInverse, txFlushUs }: Partial<OvsChoice>): string =>
+  [
+    mergeable !== undefined && `mrg_rxbuf ${mergeable ? 'on' : 'off'}`,
+    queueSize !== undefined && `rings of ${queueSize}`,
+    emcInsertInverse !== undefined && `emc-insert-inv-prob ${emcInsertInverse}`,
+    txFlushUs !== undefined && `tx-flush-interval ${txFlushUs}`,
+  ]
+    .filter(Boolean)
+    .join(', ');
 
 /** In Open vSwitch's and virtio-net's words. */
 export function choiceText(
