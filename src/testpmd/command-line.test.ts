@@ -59,6 +59,15 @@ describe('the command line', () => {
     expect(() => parse('-- --noisy-forward-mode=x')).toThrow("'x' is not one of io, mac, macswap, 5tswap");
   });
 
+  it('takes the first size of several mbuf sizes, and says so', () => {
+    const { settings } = parse('-- --mbuf-size=2304,4096 --multi-rx-mempool');
+    expect(settings.mbufSize).toBe(2304);
+    expect(settings.notes).toEqual([
+      '--mbuf-size: 4096 has no effect: no port here takes mbufs of two pools',
+      '--multi-rx-mempool has no effect: no port here has it',
+    ]);
+  });
+
   it('takes a beginning that only one option has, as getopt_long does', () => {
     expect(parse('--lcore=0-1 -- --stats 2 --forward-mod=mac').settings).toMatchObject({
       statsPeriod: 2,
@@ -141,6 +150,7 @@ describe('the command line', () => {
     ['-- --burst=513', "'513'"],
     ['-- --burst=x', "'x'"],
     // regression: it was accepted, and the lcore then failed to create its pool
+    ['-- --mbuf-size=2176,9', "option '--mbuf-size': '9' is not a whole number from 192 to 65472"],
     ['-- --mbuf-size=65473', "option '--mbuf-size': '65473' is not a whole number from 192 to 65472"],
     [
       '-- --forward-mode=frob',

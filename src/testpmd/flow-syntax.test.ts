@@ -50,7 +50,7 @@ describe('a flow rule', () => {
     ['eth / ipv4 src last 10.0.0.9', 'drop', 'type 11 (item specification range)'],
     ['eth / ipv4 src mask 255.0.0.0', 'drop', 'type 12 (item specification mask)'],
     ['eth', 'rss', 'type 16 (specific action): action rss is not supported'],
-    ['eth', 'queue index 1', 'type 15 (action configuration): queue 1 of 1 receive queue: Invalid argument'],
+    ['eth', 'queue index 1', 'type 15 (action configuration): queue 1: the port has 1 receive queue'],
     ['eth', 'queue index 0 / drop', 'type 16 (specific action)'],
   ])('%s / end actions %s is refused in the words of rte_flow', (pattern, actions, message) => {
     expect(() => parseFlow(rule(pattern, actions), 1)).toThrow(`port_flow_complain(): Caught PMD error`);

@@ -166,7 +166,7 @@ function actionsOf(actions: readonly string[][], queues: number): FlowActions {
 function queueIndex(words: readonly string[], queues: number): number {
   const queue = argument(words, 'index') ?? 0;
   if (queue < queues) return queue;
-  const message = `queue ${queue} of ${queues} receive ${queues === 1 ? 'queue' : 'queues'}`;
+  const message = `queue ${queue}: the port has ${queues} receive ${queues === 1 ? 'queue' : 'queues'}`;
   throw new FlowError('action configuration', message, 'Invalid argument');
 }
 

@@ -123,12 +123,21 @@ export const testpmdOptions: readonly Row[] = [
     [0, 65535],
     'descriptors of transmit queues of ports without rings; a peer chooses its own',
   ),
-  numeric(
-    'mbuf-size',
-    'mbufSize',
-    [MBUF_HEADROOM + 64, MAX_MBUF_SIZE],
-    'bytes of an mbuf, 128 of headroom included (default: 2176)',
-  ),
+  {
+    long: ['mbuf-size'],
+    arg: 'N',
+    help: 'bytes of an mbuf, 128 of headroom included (default: 2176)',
+    apply: (settings, value, name) => {
+      const [first = 0, ...more] = value
+        .split(',')
+        .map((size) => wholeNumber(name, size, MBUF_HEADROOM + 64, MAX_MBUF_SIZE));
+      settings.mbufSize = first;
+      if (more.length > 0)
+        settings.notes.push(
+          `${name}: ${more.join(',')} has no effect: no port here takes mbufs of two pools`,
+        );
+    },
+  },
   numeric(
     'total-num-mbufs',
     'mbufs',
