@@ -55,8 +55,8 @@ interface Run {
 export class Forwarding {
   /** Called when an lcore fails. */
   onFailure: (error: Error) => void = () => {};
-  /** Called when an lcore does not end in order. */
-  onBadEnd: (error: Error) => void = () => {};
+  /** Whether all lcores of the latest run ended in order. */
+  endedInOrder = true;
   readonly metrics: Metrics;
   readonly #settings: Settings;
   readonly #places: readonly LcorePlace[];
@@ -376,9 +376,9 @@ export class Forwarding {
     this.#running = false;
     this.metrics.end();
     if (this.#run) this.#run.txErrors = new Map(this.#run.ports.map((port) => [port.id, txErrors(port)]));
-    for (const end of ends) {
-      if (end.status === 'rejected') this.onBadEnd(end.reason as Error);
-    }
+    const failed = ends.filter((end) => end.status === 'rejected');
+    this.endedInOrder = failed.length === 0;
+    for (const { reason } of failed) this.#output.complain(`testpmd: ${(reason as Error).message}`);
   }
 
   #streamCounts(run: Run): StreamCounts[] {
