@@ -36,6 +36,7 @@ const LONG = [
   'test/silent-memory.test.ts',
   'test/start.test.ts',
   'test/stopped-ring.test.ts',
+  'test/tshark.test.ts',
   'test/vlan-dpdk.test.ts',
   'test/zero-garbage.test.ts',
   'tools/examples/*.test.ts',

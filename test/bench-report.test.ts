@@ -14,9 +14,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { findProgram } from '../tools/run/programs.ts';
+
 import { dpdkMissing, ovsMissing } from './support/dpdk.ts';
 import { ROOT } from './support/program.ts';
+import { programMissing } from './support/program-missing.ts';
 import { collect, runTool, startTool } from './support/run-tool.ts';
 
 const MAIN = 'tools/bench/main.ts';
@@ -68,7 +69,7 @@ describe.skipIf(ovsMissing())('the quick report', () => {
     QUICK_MS,
   );
 
-  it.skipIf(!findProgram('chromium'))('opens in a browser', () => {
+  it.skipIf(programMissing('chromium', 'chromium', 'looks at the page'))('opens in a browser', () => {
     const { dom, bytes } = opened(join(out, 'report.html'));
     expect(dom.match(/<svg /g)?.length).toBeGreaterThanOrEqual(8);
     for (const words of ['Side by side', 'vhost-pci-bench chain --lengths 2,7', 'All raw data'])

@@ -9,8 +9,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { bytesOf, type CapturedPacket } from '../src/capture/packet.ts';
 import { CaptureFile } from '../src/capture/reader.ts';
 import { writeCapture } from '../src/drivers/pcap/pcap.test-help.ts';
-import { findProgram } from '../tools/run/programs.ts';
+
 import { statisticsIn } from '../tools/run/testpmd-output.ts';
+import { programMissing } from './support/program-missing.ts';
 import { Prompt } from './support/prompt.ts';
 import { collect, type Ended, startTool } from './support/run-tool.ts';
 import { frameOf } from './support/section-files.ts';
@@ -276,11 +277,14 @@ describe('vhost-pci-dumpcap', () => {
     expect(ended.stderr).toContain(why);
   });
 
-  it.skipIf(findProgram('tcpdump') === undefined)('prints the code of a filter as tcpdump does', async () => {
-    const theirs = execFileSync('tcpdump', ['-y', 'EN10MB', '-s', '2176', '-d', 'udp port 53'], {
-      encoding: 'utf8',
-    });
-    const ours = await new Dumpcap('-d', '-f', 'udp port 53').ended;
-    expect(ours.stdout.replace(/^.*\n/, '')).toBe(theirs);
-  });
+  it.skipIf(programMissing('tcpdump', 'tcpdump', 'code of filters'))(
+    'prints the code of a filter as tcpdump does',
+    async () => {
+      const theirs = execFileSync('tcpdump', ['-y', 'EN10MB', '-s', '2176', '-d', 'udp port 53'], {
+        encoding: 'utf8',
+      });
+      const ours = await new Dumpcap('-d', '-f', 'udp port 53').ended;
+      expect(ours.stdout.replace(/^.*\n/, '')).toBe(theirs);
+    },
+  );
 });

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { native } from '../src/native.ts';
 import { greeted, runtimeDirectory, TestClient } from '../src/telemetry/telemetry.test-help.ts';
-import { findProgram } from '../tools/run/programs.ts';
+
 import { Testpmd } from '../tools/run/testpmd.ts';
+import { dpdkMissing } from './support/dpdk.ts';
 import { Prompt } from './support/prompt.ts';
 import { until } from './support/wait.ts';
 
@@ -122,7 +123,7 @@ describe('the figures of --latencystats and --bitrate-stats', () => {
     collectd.close();
   });
 
-  it.skipIf(!findProgram('dpdk-testpmd'))("have the names of DPDK's, in its order", async () => {
+  it.skipIf(dpdkMissing())("have the names of DPDK's, in its order", async () => {
     const eal = [
       '--no-huge',
       '-m',

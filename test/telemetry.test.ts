@@ -6,9 +6,11 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { greeted, runtimeDirectory, TestClient } from '../src/telemetry/telemetry.test-help.ts';
-import { findProgram } from '../tools/run/programs.ts';
+
 import { Testpmd } from '../tools/run/testpmd.ts';
+import { dpdkMissing } from './support/dpdk.ts';
 import { nodeArguments } from './support/program.ts';
+import { programMissing } from './support/program-missing.ts';
 import { Prompt } from './support/prompt.ts';
 import { until } from './support/wait.ts';
 
@@ -137,73 +139,74 @@ describe('a scripted client', () => {
   });
 });
 
-const script = findProgram('dpdk-telemetry.py');
+describe.skipIf(programMissing('dpdk-telemetry.py', 'dpdk-dev', 'requests of dpdk-telemetry.py'))(
+  'dpdk-telemetry.py, unmodified',
+  () => {
+    const run = (args: readonly string[], input = '') =>
+      execFileSync('dpdk-telemetry.py', args, { input, encoding: 'utf8', env: process.env });
 
-describe.skipIf(!script)('dpdk-telemetry.py, unmodified', () => {
-  const run = (args: readonly string[], input = '') =>
-    execFileSync('dpdk-telemetry.py', args, { input, encoding: 'utf8', env: process.env });
+    it('finds the process, and prints what it is asked, as dpdk-telemetry-watcher reads it', () => {
+      expect(run(['-l'])).toContain('tp\n- dpdk_telemetry.v2');
+      const replies = run(['-f', 'tp'], '/info\n/ethdev/list\n/ethdev/stats,0\n/nope\nquit\n')
+        .trim()
+        .split('\n');
+      expect(replies.map((line) => Object.keys(JSON.parse(line))[0])).toEqual([
+        '/info',
+        '/ethdev/list',
+        '/ethdev/stats',
+        '/nope',
+      ]);
+      expect(JSON.parse(replies[2] ?? '')['/ethdev/stats']).toHaveProperty('opackets');
+    });
 
-  it('finds the process, and prints what it is asked, as dpdk-telemetry-watcher reads it', () => {
-    expect(run(['-l'])).toContain('tp\n- dpdk_telemetry.v2');
-    const replies = run(['-f', 'tp'], '/info\n/ethdev/list\n/ethdev/stats,0\n/nope\nquit\n')
-      .trim()
-      .split('\n');
-    expect(replies.map((line) => Object.keys(JSON.parse(line))[0])).toEqual([
-      '/info',
-      '/ethdev/list',
-      '/ethdev/stats',
-      '/nope',
-    ]);
-    expect(JSON.parse(replies[2] ?? '')['/ethdev/stats']).toHaveProperty('opackets');
-  });
+    /** What it prints for a request: an object with one key, the command. */
+    const answers = (...requests: string[]) =>
+      run(['-f', 'tp'], `${requests.join('\n')}\nquit\n`)
+        .trim()
+        .split('\n')
+        .map((line) => Object.values(JSON.parse(line))[0]);
 
-  /** What it prints for a request: an object with one key, the command. */
-  const answers = (...requests: string[]) =>
-    run(['-f', 'tp'], `${requests.join('\n')}\nquit\n`)
-      .trim()
-      .split('\n')
-      .map((line) => Object.values(JSON.parse(line))[0]);
+    it('has an answer and a help text of every command that is listed', () => {
+      const [names] = answers('/') as [string[]];
+      expect(names.length).toBeGreaterThan(20);
+      /** The ports, lcores and pools of this process, for commands with a parameter. */
+      const parameter = (name: string) => {
+        if (name === '/eal/lcore/info') return ',1';
+        if (name === '/mempool/info') return ',mb_pool_0';
+        if (name === '/help') return ',/info';
+        return name.startsWith('/ethdev/') && name !== '/ethdev/list' ? ',0' : '';
+      };
+      const requests = names.map((name) => name + parameter(name));
+      for (const [i, value] of answers(...requests).entries()) {
+        // net_null has no lines of its own to tell.
+        if (names[i] === '/ethdev/dump_priv') expect(value).toBeNull();
+        else expect([requests[i], value]).not.toEqual([requests[i], null]);
+      }
+      const helps = answers(...names.map((name) => `/help,${name}`));
+      for (const [i, help] of helps.entries())
+        expect(help).toEqual({ [names[i] ?? '']: expect.stringMatching(/^(Returns|List|Rx|Tx)/) });
+      // Without its parameter, or with one of nothing that exists, a command fails and the script goes on.
+      const needy = names.filter((name) => parameter(name) !== '' && name !== '/help');
+      expect(answers(...needy)).toEqual(needy.map(() => null));
+      const none = needy.filter((name) => name !== '/mempool/info');
+      expect(answers(...none.map((name) => `${name},77`))).toEqual(none.map(() => null));
+    });
 
-  it('has an answer and a help text of every command that is listed', () => {
-    const [names] = answers('/') as [string[]];
-    expect(names.length).toBeGreaterThan(20);
-    /** The ports, lcores and pools of this process, for commands with a parameter. */
-    const parameter = (name: string) => {
-      if (name === '/eal/lcore/info') return ',1';
-      if (name === '/mempool/info') return ',mb_pool_0';
-      if (name === '/help') return ',/info';
-      return name.startsWith('/ethdev/') && name !== '/ethdev/list' ? ',0' : '';
-    };
-    const requests = names.map((name) => name + parameter(name));
-    for (const [i, value] of answers(...requests).entries()) {
-      // net_null has no lines of its own to tell.
-      if (names[i] === '/ethdev/dump_priv') expect(value).toBeNull();
-      else expect([requests[i], value]).not.toEqual([requests[i], null]);
-    }
-    const helps = answers(...names.map((name) => `/help,${name}`));
-    for (const [i, help] of helps.entries())
-      expect(help).toEqual({ [names[i] ?? '']: expect.stringMatching(/^(Returns|List|Rx|Tx)/) });
-    // Without its parameter, or with one of nothing that exists, a command fails and the script goes on.
-    const needy = names.filter((name) => parameter(name) !== '' && name !== '/help');
-    expect(answers(...needy)).toEqual(needy.map(() => null));
-    const none = needy.filter((name) => name !== '/mempool/info');
-    expect(answers(...none.map((name) => `${name},77`))).toEqual(none.map(() => null));
-  });
-
-  it('is read by dpdk-telemetry-watcher: what passes in a second, from lines that it asks for each second', async () => {
-    // It runs the script with -f and -i, writes a request, reads a line, and takes differences.
-    const from = testpmd.out.length;
-    testpmd.write('start');
-    const count = () => {
-      const [list, stats] = answers('/ethdev/list', '/ethdev/stats,0') as [number[], Counts];
-      expect(list).toEqual([0, 1]);
-      return stats.ipackets ?? 0;
-    };
-    const first = count();
-    await until('packets pass', () => count() > first);
-    expect(testpmd.out.length).toBeGreaterThanOrEqual(from);
-  });
-});
+    it('is read by dpdk-telemetry-watcher: what passes in a second, from lines that it asks for each second', async () => {
+      // It runs the script with -f and -i, writes a request, reads a line, and takes differences.
+      const from = testpmd.out.length;
+      testpmd.write('start');
+      const count = () => {
+        const [list, stats] = answers('/ethdev/list', '/ethdev/stats,0') as [number[], Counts];
+        expect(list).toEqual([0, 1]);
+        return stats.ipackets ?? 0;
+      };
+      const first = count();
+      await until('packets pass', () => count() > first);
+      expect(testpmd.out.length).toBeGreaterThanOrEqual(from);
+    });
+  },
+);
 
 /** What a value is made of: keys and types, whatever the numbers. */
 function shape(value: unknown): unknown {
@@ -212,7 +215,7 @@ function shape(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, shape(one)]));
 }
 
-describe.skipIf(!findProgram('dpdk-testpmd'))("DPDK's own testpmd", () => {
+describe.skipIf(dpdkMissing())("DPDK's own testpmd", () => {
   /** Of DPDK 22.11 in numbers; since 23.03 they are the arrays and strings that ours are. */
   const CHANGED = ['dev_flags', 'rx_offloads', 'tx_offloads', 'ethdev_rss_hf'];
   /** What DPDK knows of a pool's memory, and there is none here. */
