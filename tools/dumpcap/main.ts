@@ -6,7 +6,8 @@ import { oneLine } from '../../src/errors.ts';
 import { native } from '../../src/native.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import { PdumpConnection } from '../../src/pdump/connection.ts';
-import { compile, findInterfaces } from './interfaces.ts';
+import { compileFilter } from '../../src/pdump/filter.ts';
+import { findInterfaces } from './interfaces.ts';
 import { type DumpcapOptions, NAME, parseOptions } from './options.ts';
 import { Session } from './session.ts';
 
@@ -20,8 +21,8 @@ const onSignals = (end: () => void) => {
 
 /** `-d`: as dpdk-dumpcap prints it, and tcpdump. */
 function printCode({ interfaces }: DumpcapOptions): void {
-  for (const one of interfaces) {
-    const { lines } = compile(one);
+  for (const { filter, snaplen } of interfaces) {
+    const { lines } = compileFilter(filter, snaplen);
     print(`cBPF program (${lines.length} insns)`);
     for (const line of lines) print(line);
   }
@@ -56,7 +57,7 @@ async function run(options: DumpcapOptions): Promise<void> {
 async function capture(connection: PdumpConnection, options: DumpcapOptions): Promise<void> {
   const interfaces = findInterfaces(options.interfaces, connection.list());
   // Before a file is made.
-  for (const one of interfaces) compile(one);
+  for (const { filter, snaplen } of interfaces) compileFilter(filter, snaplen);
   const session = new Session(connection, interfaces, options);
   onSignals(() => session.stop());
   await session.run();

@@ -2,10 +2,12 @@
 // A capture from its beginning to its end: until a condition holds, a signal arrives, or the process that is
 // captured ends.
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { writePacket } from '../../src/capture/writer.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import type { PdumpConnection } from '../../src/pdump/connection.ts';
+import { Drain, type Source } from '../../src/pdump/drain.ts';
 import type { Counted } from '../../src/pdump/protocol.ts';
-import { Drain, type Source, sourcesOf } from './capture.ts';
+import { sourcesOf } from './capture.ts';
 import type { Interface } from './interfaces.ts';
 import { reached } from './limits.ts';
 import type { DumpcapOptions } from './options.ts';
@@ -55,7 +57,10 @@ export class Session {
   /** Captures until the end; the promise is rejected if the output cannot be written. */
   async run(): Promise<void> {
     this.#say(`Capturing on ${listOf(this.#interfaces.map(({ port }) => `'${port.name}'`))}`);
-    const drain = new Drain(this.#sources, this.#output);
+    const drain = new Drain(this.#sources, (header, bytes) => {
+      writePacket(this.#output.writer, header, bytes);
+      this.#output.wrote();
+    });
     while (!this.#isOver()) {
       const taken = drain.run(this.#room());
       this.#packets += taken;
