@@ -517,6 +517,12 @@ export interface Native {
   packetSend(fd: number, frame: Uint8Array, length: number): boolean;
   /** Frames that the kernel dropped since the last call, because the socket was full. */
   packetDropped(fd: number): number;
+  /** The state of the socket's interface: "gone" (deleted, or in another network namespace) is for good. */
+  packetLink(fd: number): 'up' | 'down' | 'no carrier' | 'gone';
+  /** A descriptor that is readable when an interface of this namespace has changed; the caller owns it. */
+  linkEventsOpen(): number;
+  /** Takes what has come: what an interface is now is to be asked anew. */
+  linkEventsDrain(fd: number): void;
 
   // --- os: threads and time --------------------------------------------------------------------------------
   /** Pins the calling thread. */

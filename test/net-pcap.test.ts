@@ -160,6 +160,21 @@ describe.skipIf(tapMissing())('testpmd over net_pcap on interfaces', () => {
     expect(readCapture(join(folder, 'out.pcap')).map(String)).toEqual(tagged.map(String));
   });
 
+  it('regression: says that its interface is gone, and does not start again without it', async () => {
+    const pmd = await start([], 'net_pcap0,iface=left');
+    expect(await pmd.say('show port summary 0')).toMatch(/up +10 Gbps/);
+    space.ip('link', 'delete', 'left');
+    const gone = 'interface left is gone: detach the port and attach it again';
+    await pmd.prints(`Port 0: no link: ${gone}`);
+    expect(pmd.out).toContain('Port 0: link state change event');
+    expect(await pmd.say('show port summary 0')).toMatch(/down +None/);
+    await pmd.say('port stop 0');
+    expect(await pmd.say('port start 0')).toContain(`Failed to start port 0: ${gone}`);
+    expect(await pmd.say('port start 0')).not.toContain('is now not stopped');
+    pmd.write('quit');
+    await until('testpmd ends', () => !pmd.running);
+  });
+
   it('refuses without permission, in one line', async () => {
     const pmd = await start(['setpriv', '--bounding-set', '-net_raw'], 'net_pcap0,iface=left');
     await until('testpmd ends', () => !pmd.running);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Packet sockets for JavaScript.
+// Packet sockets, and changes of interfaces, for JavaScript.
 #include <errno.h>
 
 #include <cstring>
@@ -7,6 +7,7 @@
 #include "binding/arguments.h"
 #include "binding/error.h"
 #include "binding/os.h"
+#include "os/link_events.h"
 #include "os/packet_socket.h"
 
 namespace vpci {
@@ -41,6 +42,21 @@ Napi::Value PacketDroppedJs(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), PacketDropped(arg::Fd(info[0], "fd")));
 }
 
+Napi::Value PacketLinkJs(const Napi::CallbackInfo& info) {
+  constexpr const char* kNames[] = {"up", "down", "no carrier", "gone"};
+  const auto link = static_cast<size_t>(PacketLinkOf(arg::Fd(info[0], "fd")));
+  return Napi::String::New(info.Env(), kNames[link]);
+}
+
+Napi::Value LinkEventsOpenJs(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), Check(info.Env(), LinkEventsOpen(), "netlink socket"));
+}
+
+Napi::Value LinkEventsDrainJs(const Napi::CallbackInfo& info) {
+  LinkEventsDrain(arg::Fd(info[0], "fd"));
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
 void InitOsPacket(Napi::Object exports) {
@@ -48,6 +64,9 @@ void InitOsPacket(Napi::Object exports) {
   Export<PacketReceiveJs>(exports, "packetReceive");
   Export<PacketSendJs>(exports, "packetSend");
   Export<PacketDroppedJs>(exports, "packetDropped");
+  Export<PacketLinkJs>(exports, "packetLink");
+  Export<LinkEventsOpenJs>(exports, "linkEventsOpen");
+  Export<LinkEventsDrainJs>(exports, "linkEventsDrain");
 }
 
 }  // namespace vpci

@@ -7,6 +7,7 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -107,6 +108,20 @@ int PacketSend(int fd, const uint8_t* frame, size_t length) {
   do n = send(fd, frame, length, MSG_DONTWAIT | MSG_NOSIGNAL);
   while (n < 0 && errno == EINTR);
   return n < 0 ? -errno : 0;
+}
+
+PacketLink PacketLinkOf(int fd) {
+  sockaddr_ll address{};
+  socklen_t size = sizeof address;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) < 0) return PacketLink::kGone;
+  // The kernel sets the number of an interface that is gone to -1. By name, since that is how flags are asked
+  // for; it may have been renamed.
+  ifreq request{};
+  request.ifr_ifindex = address.sll_ifindex;
+  if (address.sll_ifindex <= 0 || ioctl(fd, SIOCGIFNAME, &request) < 0) return PacketLink::kGone;
+  if (ioctl(fd, SIOCGIFFLAGS, &request) < 0) return PacketLink::kGone;
+  if (!(request.ifr_flags & IFF_UP)) return PacketLink::kDown;
+  return request.ifr_flags & IFF_RUNNING ? PacketLink::kUp : PacketLink::kNoCarrier;
 }
 
 uint32_t PacketDropped(int fd) {

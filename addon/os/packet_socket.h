@@ -22,6 +22,15 @@ int PacketSocketOpen(const char* name, bool only_incoming, PacketSocket* out);
 int64_t PacketReceive(int fd, uint8_t* into, size_t room);
 int PacketSend(int fd, const uint8_t* frame, size_t length);
 
+// What has become of the socket's interface.
+enum class PacketLink : int {
+  kUp = 0,
+  kDown = 1,       // by its administrator
+  kNoCarrier = 2,  // it is up, and no frame can pass
+  kGone = 3,       // deleted, or in another network namespace: for good, even if one of that name comes
+};
+PacketLink PacketLinkOf(int fd);
+
 // Frames that the kernel has dropped since the last call, because nobody took them.
 uint32_t PacketDropped(int fd);
 

@@ -10,7 +10,14 @@ export const FRAME_ROOM = 65_536 + 64;
 /** A sender may be faster than we are. */
 const MOST_STALE = 1 << 17;
 
+const FAULTS = {
+  down: 'is down',
+  'no carrier': 'has no carrier',
+  gone: 'is gone: detach the port and attach it again',
+} as const;
+
 interface Opened {
+  readonly name: string;
   readonly fd: number;
   readonly mac: Uint8Array;
 }
@@ -21,7 +28,7 @@ export class Interfaces {
   readonly tx: readonly number[];
   /** Of the first interface, for phy_mac=1. */
   readonly mac: string | null;
-  readonly #fds: number[] = [];
+  readonly #opened: Opened[] = [];
   #missed = 0;
   #closed = false;
 
@@ -39,6 +46,21 @@ export class Interfaces {
       this.#closeAll();
       throw error;
     }
+  }
+
+  /** The interface without which the link is down, in words; null if all are up. */
+  fault(): string | null {
+    for (const { name, fd } of this.#opened) {
+      const link = native.packetLink(fd);
+      if (link !== 'up') return `interface ${name} ${FAULTS[link]}`;
+    }
+    return null;
+  }
+
+  /** The same of one that will not come back. */
+  lost(): string | null {
+    const lost = this.#opened.find(({ fd }) => native.packetLink(fd) === 'gone');
+    return lost ? `interface ${lost.name} ${FAULTS.gone}` : null;
   }
 
   /** Frames that found the sockets full, since the beginning. */
@@ -63,8 +85,8 @@ export class Interfaces {
 
   #open({ name, onlyIncoming }: InterfaceArg): Opened {
     try {
-      const opened = native.packetOpen(name, onlyIncoming);
-      this.#fds.push(opened.fd);
+      const opened = { name, ...native.packetOpen(name, onlyIncoming) };
+      this.#opened.push(opened);
       return opened;
     } catch (error) {
       throw inWords(name, error);
@@ -72,7 +94,7 @@ export class Interfaces {
   }
 
   #closeAll(): void {
-    for (const fd of this.#fds.splice(0)) native.close(fd);
+    for (const { fd } of this.#opened.splice(0)) native.close(fd);
   }
 }
 

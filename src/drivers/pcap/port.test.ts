@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// net_pcap: what is in the files is received, what is sent is in the files, byte for byte.
+// net_pcap: what is in the files is received, what is sent is in the files, byte for byte; its link is that
+// of its interfaces.
+import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
+  existsSync,
   linkSync,
   mkdtempSync,
   readFileSync,
@@ -12,7 +15,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { interfaceName, tapMissing } from '../../../test/support/netns.ts';
 import { frameOf } from '../../../test/support/section-files.ts';
+import { until } from '../../../test/support/wait.ts';
 import { MBUF_F_NEEDS_CSUM, type MbufVector, Mempool } from '../../ethdev/mempool.ts';
 import type { Port } from '../../ethdev/port.ts';
 import { setWarningSink } from '../../warnings.ts';
@@ -214,5 +219,58 @@ describe('net_pcap', () => {
     writeCapture(file('a'), FRAMES.slice(0, 1));
     const port = probePort(`net_pcap0,rx_pcap=${file('a')},rx_pcap=${file('a')}`);
     expect(port.info).toMatchObject({ devargs: `rx_pcap=${file('a')},rx_pcap=${file('a')}`, maxRxQueues: 2 });
+  });
+});
+
+describe.skipIf(tapMissing())('net_pcap on an interface', () => {
+  const ip = (...args: string[]) => execFileSync('ip', args, { encoding: 'utf8', stdio: 'pipe' });
+  let near = '';
+  let far = '';
+  beforeEach(() => {
+    [near, far] = [interfaceName(), interfaceName()];
+    ip('link', 'add', near, 'type', 'veth', 'peer', 'name', far);
+    for (const name of [near, far]) ip('link', 'set', name, 'up');
+  });
+  afterEach(() => {
+    if (existsSync(`/sys/class/net/${near}`)) ip('link', 'delete', near);
+  });
+
+  it('regression: has its link, and says when it goes down, comes up and vanishes', async () => {
+    const port = openPort(`net_pcap0,iface=${near}`);
+    await until('the kernel has joined them', () => port.link().up);
+    const heard: boolean[] = [];
+    const reasons: (string | undefined)[] = [];
+    port.on('link', ({ up }) => heard.push(up));
+    port.on('reason', ({ reason }) => reasons.push(reason));
+    ip('link', 'set', near, 'down');
+    expect(port.link()).toEqual({ up: false, speed: 0, reason: `interface ${near} is down` });
+    await until('the port says so', () => heard.length === 1 && reasons.length === 1);
+    ip('link', 'set', near, 'up');
+    await until('and that it is up again', () => heard.length === 2);
+    expect(port.link()).toEqual({ up: true, speed: 10_000 });
+    ip('link', 'set', far, 'down');
+    await until('a carrier that is lost counts', () => heard.length === 3 && reasons.length === 2);
+    ip('link', 'delete', near);
+    const gone = `interface ${near} is gone: detach the port and attach it again`;
+    expect(port.link().reason).toBe(gone);
+    await until('the port says why', () => reasons.length === 3);
+    expect([heard, reasons.at(1), reasons.at(2)]).toEqual([
+      [false, true, false],
+      `interface ${near} has no carrier`,
+      gone,
+    ]);
+    port.stop();
+    expect(() => port.start()).toThrow(`Failed to start port 0: ${gone}`);
+    expect(port.started).toBe(false);
+  });
+
+  it('starts on one that is down, and is up while all of its interfaces are', async () => {
+    ip('link', 'set', far, 'down');
+    const port = openPort(`net_pcap0,rx_iface=lo,tx_iface=${near}`);
+    expect(port.link().up).toBe(false);
+    ip('link', 'set', far, 'up');
+    await until('both are up', () => port.link().up);
+    port.stop();
+    expect(port.link()).toEqual({ up: false, speed: 0 });
   });
 });

@@ -18,6 +18,7 @@ import type {
   PortStats,
   QueueSpec,
 } from '../../ethdev/port.ts';
+import { LinkWatch } from '../link-watch.ts';
 import { PCAP_KEYS, PCAP_REPEATABLE, type PcapDevargs, parsePcapDevargs } from './devargs.ts';
 import { claimFiles, releaseFiles } from './files.ts';
 import { Gate } from './gate.ts';
@@ -57,6 +58,10 @@ class PcapPort extends BasePort implements Port {
   protected closed = false;
   readonly #devargs: PcapDevargs;
   readonly #interfaces: Interfaces;
+  /** Of a port on interfaces. */
+  readonly #watch: LinkWatch | null;
+  /** What listeners know. */
+  #told: PortLink = { up: false, speed: 0 };
   #missedZero = 0;
   readonly #queues: Readonly<Record<Role, Float64Array[]>>;
   readonly #zero: Record<Role, number[][]>;
@@ -73,6 +78,7 @@ class PcapPort extends BasePort implements Port {
       throw error;
     }
     const [rx, tx] = [this.#interfaces.rx, this.#interfaces.tx];
+    this.#watch = rx.length + tx.length > 0 ? new LinkWatch(() => this.#tell()) : null;
     this.txOffloads = tx.length > 0 ? MBUF_F_NEEDS_CSUM : ALL_OFFLOADS;
     const [rxGiven, txGiven] = [this.#devargs.rx.length || rx.length, this.#devargs.tx.length || tx.length];
     const [rxQueues, txQueues] = [rxGiven || txGiven, txGiven || rxGiven];
@@ -95,6 +101,8 @@ class PcapPort extends BasePort implements Port {
   start(): void {
     this.requireOpen('start');
     if (this.started) return;
+    const lost = this.#interfaces.lost();
+    if (lost !== null) throw new PmdError('VPCI_REMOVED', `Failed to start port ${this.id}: ${lost}`);
     claimFiles(this, `start port ${this.id}`, this.#devargs);
     for (const path of this.#devargs.tx.slice(0, this.config.txQueues)) createCapture(path);
     this.#interfaces.drain();
@@ -103,6 +111,7 @@ class PcapPort extends BasePort implements Port {
       queue[TAKEN] = 0;
     }
     this.#setStarted(true);
+    this.#told = this.link();
   }
 
   stop(): void {
@@ -110,6 +119,7 @@ class PcapPort extends BasePort implements Port {
   }
 
   close(): void {
+    if (!this.closed) this.#watch?.close();
     this.closed = true;
     releaseFiles(this);
     this.#setStarted(false);
@@ -118,7 +128,18 @@ class PcapPort extends BasePort implements Port {
   }
 
   link(): PortLink {
-    return { up: this.started, speed: this.started ? LINK_SPEED_MBPS : 0 };
+    const fault = this.closed ? null : this.#interfaces.fault();
+    if (this.started && fault === null) return { up: true, speed: LINK_SPEED_MBPS };
+    return { up: false, speed: 0, ...(fault === null ? {} : { reason: fault }) };
+  }
+
+  /** An interface of the kernel has changed, maybe one of ours. */
+  #tell(): void {
+    if (!this.started) return;
+    const [before, now] = [this.#told, this.link()];
+    this.#told = now;
+    if (now.up !== before.up) this.emit('link');
+    if (!now.up && now.reason !== before.reason) this.emit('reason');
   }
 
   stats(): PortStats {
