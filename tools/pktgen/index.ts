@@ -166,8 +166,8 @@ export class Pktgen {
     };
     const { precision = 0.005, timeBound = 120 } = options;
     const plan = { limits, highest: sent / seconds, precision, timeBound };
-    const now = () => (ended ? Number.POSITIVE_INFINITY : performance.now() / 1000);
-    return searchRate(plan, trial, (step) => !ended && after?.(step), now);
+    const report = (step: Step) => after?.(step);
+    return searchRate(plan, trial, { report, interrupted: () => ended });
   }
 
   /** Ends everything that was started for it; a port that was given stays open. */
@@ -193,7 +193,7 @@ const LONGEST_MS = 2 ** 31 - 1;
 const MACS = { srcMac: '02:00:00:00:00:02', dstMac: '02:00:00:00:00:01' };
 const NOTHING: Outcome = {
   ...{ offered: 0, sent: 0, unsent: 0, received: 0, lost: 0, seconds: 1 },
-  ...{ p99Ns: 0, disturbed: false },
+  ...{ p99Ns: 0, queueFull: 0, disturbed: false },
 };
 
 /**

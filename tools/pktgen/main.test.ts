@@ -214,12 +214,14 @@ describe('a search', () => {
     const quick = ['--trial-time', '1', '--search-time', '40', '--precision', '1%', '--max-lag', '500'];
     const { status, stdout, stderr } = pktgen('--ndr', '--drop-above', '10000', ...quick, '--json', json);
     const { pps, failed, steps, complete, reliable } = written(json);
-    expect(stdout, stderr).toMatch(/^NDR: \d+(\.\d+)? k?pps \(.* failed\),( not reliable:)? \d+ .*trials/m);
+    expect(stdout, stderr).toMatch(
+      /^NDR: (\d+(\.\d+)? k?pps \(.* failed\),( not reliable:)? \d+ .*trials|none found;.*$)/m,
+    );
     expect(steps.length).toBeGreaterThan(1);
     // A machine that does other things as well may make a lower rate lose frames, but no higher one pass.
-    expect(pps).toBeLessThan(10_300);
-    expect(failed).toBeGreaterThan(pps);
-    expect(status).toBe(complete && reliable && pps > 0 ? 0 : 1);
+    expect(pps ?? 0).toBeLessThan(10_300);
+    expect(failed).toBeGreaterThan(pps ?? 0);
+    expect(status).toBe(complete && reliable && pps !== null ? 0 : 1);
   });
 
   it('runs the tests of RFC 2544 at each size', () => {

@@ -7,7 +7,7 @@ import type { Outcome } from './search.ts';
 const DISTURBED = 0.0005;
 
 export function outcomeOf(result: TrialResult): Outcome {
-  const { offered, sent, unsent, received, lost, seconds, latency, stalls } = result;
-  const counts = { offered, sent, unsent, received, lost, seconds };
+  const { offered, sent, unsent, received, lost, seconds, latency, queueFull, stalls } = result;
+  const counts = { offered, sent, unsent, received, lost, seconds, queueFull };
   return { ...counts, p99Ns: latency?.p99Ns ?? 0, disturbed: stalls.share > DISTURBED };
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The tests of RFC 2544, 26.1 to 26.4, for each frame size: throughput, latency, frame loss rate,
 // back-to-back frames. Trials are as long as --trial-time; the RFC wants 60 s.
+import { outcomeOf } from './outcome.ts';
 import type { LatencySummary } from './result.ts';
 import type { Rfc2544Test } from './rfc2544-tests.ts';
+import { type Doubts, doubtsOf, type SearchResult } from './search.ts';
 import { type Bench, highestOf, search, trialAt } from './trials.ts';
 
 /** Section 26.3: steps of at most 10 %, until two trials without loss. */
@@ -14,6 +16,8 @@ export interface LossRow {
   readonly pps: number;
   /** Share of the due frames that did not come back. */
   readonly loss: number;
+  /** The generator had lost its CPU. */
+  readonly disturbed: boolean;
 }
 
 export interface Rfc2544Row {
@@ -21,13 +25,18 @@ export interface Rfc2544Row {
   readonly size: number;
   /** The most that the generator sends, frames per second. */
   readonly highest: number;
-  readonly throughput?: number;
+  /** Null if no rate kept to the limits. */
+  readonly throughput?: number | null;
+  /** How the throughput was found. */
+  readonly search?: SearchResult & Doubts;
   readonly latency?: LatencySummary | null;
   readonly loss?: readonly LossRow[];
-  /** Frames at the highest rate without loss. */
-  readonly backToBack?: number;
+  /** Frames at the highest rate without loss; null if none came back whole. */
+  readonly backToBack?: number | null;
   /** Whether the trial's time limited them. */
   readonly backToBackLimited?: boolean;
+  /** Whether one of its trials failed while the generator had lost its CPU. */
+  readonly backToBackDisturbed?: boolean;
 }
 
 /** Runs the tests that are wanted at one size. */
@@ -37,48 +46,55 @@ export async function measureSize(
   tests: readonly Rfc2544Test[],
   say: (line: string) => void,
 ): Promise<Rfc2544Row> {
-  const wants = (test: Rfc2544Test) => tests.includes(test) && !bench.interrupt.raised;
+  const isOver = () => bench.interrupt.raised;
+  const wants = (test: Rfc2544Test) => tests.includes(test) && !isOver();
   const highest = await highestOf(bench);
   let row: Rfc2544Row = { size, highest };
   if (wants('throughput') || wants('latency')) {
-    const { pps } = await search(bench, highest, 0, say);
-    row = { ...row, throughput: pps };
+    const found = await search(bench, highest, 0, say);
+    row = { ...row, throughput: found.pps, search: { ...found, ...doubtsOf(found) } };
   }
   if (wants('latency') && row.throughput) {
     const { latency } = await trialAt(bench, row.throughput);
-    row = { ...row, latency };
+    if (!isOver()) row = { ...row, latency };
   }
   if (wants('loss')) row = { ...row, loss: await lossRates(bench, highest) };
-  if (wants('back-to-back')) row = { ...row, ...(await backToBack(bench, highest)) };
+  if (wants('back-to-back')) {
+    const train = await backToBack(bench, highest);
+    if (!isOver()) row = { ...row, ...train };
+  }
   return row;
 }
 
 async function lossRates(bench: Bench, highest: number): Promise<LossRow[]> {
   const rows: LossRow[] = [];
-  for (let step = 0; step < 1 / LOSS_STEP && !bench.interrupt.raised; step++) {
+  for (let step = 0; step < 1 / LOSS_STEP; step++) {
     const share = 1 - step * LOSS_STEP;
-    const { offered, received } = await trialAt(bench, share * highest);
-    rows.push({ share, pps: share * highest, loss: offered > 0 ? (offered - received) / offered : 0 });
-    if (rows.length > 1 && rows.slice(-2).every(({ loss }) => loss === 0)) break;
+    const { offered, received, disturbed } = outcomeOf(await trialAt(bench, share * highest));
+    if (bench.interrupt.raised) break;
+    const loss = offered > 0 ? (offered - received) / offered : 0;
+    rows.push({ share, pps: share * highest, loss, disturbed });
+    if (rows.length > 1 && rows.slice(-2).every((row) => row.loss === 0)) break;
   }
   return rows;
 }
 
 /** The longest train of frames, to a per cent. */
-async function backToBack(
-  bench: Bench,
-  highest: number,
-): Promise<{ backToBack: number; backToBackLimited: boolean }> {
+async function backToBack(bench: Bench, highest: number): Promise<Partial<Rfc2544Row>> {
   const streams = bench.workload.streams.length;
   const most = Math.floor((highest * bench.options.trialTime) / streams);
-  const passes = async (frames: number) =>
-    (await trialAt(bench, Number.POSITIVE_INFINITY, frames)).lost === 0;
-  if (await passes(most)) return { backToBack: most * streams, backToBackLimited: true };
+  let backToBackDisturbed = false;
+  const passes = async (frames: number) => {
+    const { lost, disturbed } = outcomeOf(await trialAt(bench, Number.POSITIVE_INFINITY, frames));
+    if (lost > 0 && disturbed) backToBackDisturbed = true;
+    return lost === 0;
+  };
+  if (await passes(most)) return { backToBack: most * streams, backToBackLimited: true, backToBackDisturbed };
   let [low, high] = [0, most];
   while (high - low > Math.max(1, high / 100) && !bench.interrupt.raised) {
     const middle = Math.floor((low + high) / 2);
     if (await passes(middle)) low = middle;
     else high = middle;
   }
-  return { backToBack: low * streams, backToBackLimited: false };
+  return { backToBack: low * streams || null, backToBackLimited: false, backToBackDisturbed };
 }

@@ -10,9 +10,9 @@ import { rateText } from './plan/rate.ts';
 import type { Stream } from './plan/stream.ts';
 import { measureSize, type Rfc2544Row } from './rfc2544.ts';
 import { FCS } from './rfc2544-tests.ts';
-import type { SearchResult } from './search.ts';
+import { type Doubts, doubtsOf, type SearchResult } from './search.ts';
+import { foundText, rowLines } from './search-text.ts';
 import { streamsOf } from './streams-file.ts';
-import { percentText, us } from './text.ts';
 import { type Bench, highestOf, search } from './trials.ts';
 
 /** Returns the exit status. */
@@ -63,29 +63,14 @@ async function findRate(
   });
   const name = options.pdr === undefined ? 'NDR' : `PDR (${100 * loss} %)`;
   await printed();
-  const { disturbed, reliable } = doubtsOf(result);
-  const whole = { search: options.pdr === undefined ? 'ndr' : 'pdr', loss, disturbed, reliable, ...result };
-  const written = deliverAll(options, jsonText(whole), stepsCsv(result), [rateLine(name, result)]);
-  return written && result.pps > 0 && result.complete && reliable ? 0 : 1;
+  const doubts = doubtsOf(result);
+  const whole = { search: options.pdr === undefined ? 'ndr' : 'pdr', loss, ...doubts, ...result };
+  const written = deliverAll(options, jsonText(whole), stepsCsv(result), [`${name}: ${foundText(result)}`]);
+  return written && isSure({ ...result, ...doubts }) ? 0 : 1;
 }
 
-/** A rate that passed has passed, whatever disturbed the trial; one that failed may have failed by that. */
-function doubtsOf({ steps }: Pick<SearchResult, 'steps'>) {
-  const disturbed = steps.filter((step) => step.disturbed).length;
-  const failed = steps.filter(({ failure }) => failure !== null);
-  const doubtful = failed.filter((step) => step.disturbed).length;
-  return { disturbed, reliable: 2 * doubtful <= failed.length };
-}
-
-function rateLine(name: string, { pps, failed, complete, steps }: SearchResult): string {
-  const above = failed === null ? 'the highest rate that is sent' : `${rateText(failed)} failed`;
-  const end = complete ? '' : '; ended early (--search-time)';
-  const { disturbed, reliable } = doubtsOf({ steps });
-  const doubt = reliable ? ',' : ', not reliable:';
-  const trials =
-    disturbed === 0 ? `${steps.length} trials` : `${disturbed} of ${steps.length} trials disturbed`;
-  return `${name}: ${rateText(pps)} (${above})${doubt} ${trials}${end}`;
-}
+const isSure = ({ pps, complete, reliable }: SearchResult & Doubts): boolean =>
+  pps !== null && complete && reliable;
 
 const stepsCsv = ({ steps }: SearchResult): string =>
   `pps,sent,unsent,received,lost,p99Ns,failure\n${steps
@@ -114,27 +99,8 @@ async function rfc2544(
   await printed();
   const json = jsonText({ rfc2544: rows, trialSeconds: options.trialTime });
   const written = deliverAll(options, json, rowsCsv(rows), rows.flatMap(rowLines));
-  const found = rows.every(({ throughput }) => throughput === undefined || throughput > 0);
+  const found = rows.every((row) => row.search === undefined || isSure(row.search));
   return written && found && rows.length === frameSizes.length ? 0 : 1;
-}
-
-function rowLines({ size, throughput, latency, loss, backToBack, backToBackLimited }: Rfc2544Row): string[] {
-  const lines: string[] = [];
-  const add = (what: string, figures: string) =>
-    lines.push(`${String(size).padStart(5)} bytes  ${what.padEnd(12)} ${figures}`);
-  if (throughput !== undefined) add('throughput', rateText(throughput));
-  if (latency) {
-    const { minNs, avgNs, p50Ns, p99Ns, maxNs } = latency;
-    add(
-      'latency',
-      `min ${us(minNs)}  avg ${us(avgNs)}  p50 ${us(p50Ns)}  p99 ${us(p99Ns)}  max ${us(maxNs)} us`,
-    );
-  }
-  for (const { share, pps, loss: lost } of loss ?? [])
-    add('frame loss', `${percentText(lost, 1)} at ${Math.round(100 * share)} % (${rateText(pps)})`);
-  if (backToBack !== undefined)
-    add('back-to-back', `${backToBack} frames${backToBackLimited ? ' or more (--trial-time)' : ''}`);
-  return lines;
 }
 
 function rowsCsv(rows: readonly Rfc2544Row[]): string {

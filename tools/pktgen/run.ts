@@ -119,10 +119,11 @@ function headline(
   return `${port.info.name}, CPU ${cpu}${peer}: ${traffic}`;
 }
 
-function trafficText({ streams, meanSize }: Workload, pps: readonly number[]): string {
+function trafficText(workload: Workload, pps: readonly number[]): string {
+  const { streams } = workload;
   const total = pps.reduce((sum, rate) => sum + rate, 0);
   const rate = Number.isFinite(total) ? rateText(total) : 'as many frames as the queue accepts';
-  return `${rate}, ${streams.length === 1 ? '1 stream' : `${streams.length} streams`}, ${Math.round(meanSize)} bytes`;
+  return `${rate}, ${streams.length === 1 ? '1 stream' : `${streams.length} streams`}, ${Math.round(workload.meanSizeAt(pps))} bytes`;
 }
 
 /** Undefined if none is wanted. */

@@ -3,7 +3,8 @@
 import { test as property } from '@fast-check/vitest';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Outcome, type SearchPlan, searchRate } from './search.ts';
+import { doubtsOf, failureOf, type Outcome, type SearchPlan, searchRate } from './search.ts';
+import { foundText, rowLines } from './search-text.ts';
 
 const PLAN: SearchPlan = {
   limits: { loss: 0, unsent: 0.001, latencyNs: Number.POSITIVE_INFINITY },
@@ -17,7 +18,7 @@ const dropping =
     const sent = Math.round(pps);
     const received = Math.min(sent, Math.floor(capacity));
     const counts = { offered: sent, sent, unsent: 0, received, lost: sent - received };
-    return { ...counts, seconds: 1, p99Ns: pps / 10, disturbed: false };
+    return { ...counts, seconds: 1, p99Ns: pps / 10, queueFull: 0, disturbed: false };
   };
 
 describe('the search', () => {
@@ -58,15 +59,15 @@ describe('the search', () => {
   it('allows some loss where that is asked for', async () => {
     const plan = { ...PLAN, limits: { ...PLAN.limits, loss: 0.1 } };
     const { pps } = await searchRate(plan, dropping(9e6));
-    expect(pps / 10e6).toBeGreaterThan(0.99);
-    expect(pps / 10e6).toBeLessThanOrEqual(1.001);
+    expect((pps as number) / 10e6).toBeGreaterThan(0.99);
+    expect((pps as number) / 10e6).toBeLessThanOrEqual(1.001);
   });
 
   it('keeps to a limit of latency', async () => {
     const plan = { ...PLAN, limits: { ...PLAN.limits, latencyNs: 500_000 } };
     const { pps } = await searchRate(plan, dropping(30e6));
-    expect(pps / 5e6).toBeGreaterThan(0.99);
-    expect(pps / 5e6).toBeLessThanOrEqual(1);
+    expect((pps as number) / 5e6).toBeGreaterThan(0.99);
+    expect((pps as number) / 5e6).toBeLessThanOrEqual(1);
   });
 
   it('ends at its time bound with what it has', async () => {
@@ -75,12 +76,9 @@ describe('the search', () => {
       now += 10;
       return dropping(3e6)(pps);
     };
-    const { complete, steps, pps } = await searchRate(
-      { ...PLAN, timeBound: 20 },
-      trial,
-      undefined,
-      () => now,
-    );
+    const { complete, steps, pps } = await searchRate({ ...PLAN, timeBound: 20 }, trial, {
+      now: () => now,
+    });
     expect([complete, steps.length]).toEqual([false, 2]);
     expect(pps).toBeGreaterThan(2.9e6);
   });
@@ -93,5 +91,86 @@ describe('the search', () => {
     };
     expect(await searchRate(PLAN, trial)).toMatchObject({ pps: 20e6, complete: true });
     expect(trials).toBe(3);
+  });
+});
+
+describe('a trial in which frames were unsent', () => {
+  const outcome: Outcome = {
+    ...{ offered: 1000, sent: 900, unsent: 100, received: 900, lost: 0, seconds: 1, p99Ns: 0 },
+    ...{ queueFull: 3, disturbed: false },
+  };
+
+  it('names what is known of the cause', () => {
+    const failure = (more: Partial<Outcome>) => failureOf({ ...outcome, ...more }, PLAN.limits);
+    expect(failure({})).toBe('queue full: unsent 100');
+    expect(failure({ queueFull: 0 })).toBe('generator too late: unsent 100');
+    // A loop that was away has much to send at once, which also fills the queue.
+    expect(failure({ disturbed: true })).toBe('generator had lost its CPU: unsent 100');
+  });
+});
+
+describe('a search that finds nothing', () => {
+  const losing = (disturbed: boolean) => async (pps: number) => {
+    const outcome = await dropping(1e9)(pps);
+    return { ...outcome, received: outcome.sent - 1, lost: 1, disturbed };
+  };
+
+  it('says so, and has no rate', async () => {
+    const result = await searchRate(PLAN, losing(false));
+    expect(result.pps).toBeNull();
+    expect(foundText(result)).toMatch(/^none found; all of \d+ trials failed down to \d+\.\d pps$/);
+    expect(doubtsOf(result)).toEqual({ disturbed: 0, reliable: true });
+  });
+
+  it('says that no trial was reliable', async () => {
+    const result = await searchRate(PLAN, losing(true));
+    expect(foundText(result)).toBe('none found; every trial was disturbed');
+    expect(doubtsOf(result)).toEqual({ disturbed: result.steps.length, reliable: false });
+  });
+
+  it('says that it was interrupted, or out of time', async () => {
+    let trials = 0;
+    const trial = (pps: number) => {
+      trials++;
+      return dropping(3e6)(pps);
+    };
+    const out = await searchRate({ ...PLAN, timeBound: 20 }, trial, { now: () => 10 * trials });
+    expect([out.complete, out.interrupted]).toEqual([false, false]);
+    expect(foundText(out)).toMatch(/, 2 trials; ended early \(--search-time\)$/);
+    const cut = await searchRate(PLAN, trial, { interrupted: () => trials >= 4 });
+    expect([cut.complete, cut.interrupted, cut.steps.length]).toEqual([false, true, 1]);
+    expect(foundText(cut)).toBe('none found; interrupted after 1 trial, which failed at 20.000 Mpps');
+  });
+
+  it('does not count the trial that an interrupt cut short', async () => {
+    let trials = 0;
+    const trial = (pps: number) => {
+      trials++;
+      return dropping(30e6)(pps);
+    };
+    const result = await searchRate(PLAN, trial, { interrupted: () => trials === 1 });
+    expect(result).toMatchObject({ pps: null, steps: [], interrupted: true });
+    expect(foundText(result)).toBe('none found; interrupted before the first trial ended');
+  });
+});
+
+describe('a row of RFC 2544', () => {
+  it('says where nothing was found, and what was disturbed', async () => {
+    const losing = async (pps: number) => {
+      const outcome = await dropping(1e9)(pps);
+      return { ...outcome, received: outcome.sent - 1, lost: 1, disturbed: true };
+    };
+    const search = await searchRate(PLAN, losing);
+    const row = {
+      ...{ size: 64, highest: 20e6, throughput: search.pps, search: { ...search, ...doubtsOf(search) } },
+      loss: [{ share: 1, pps: 20e6, loss: 0.5, disturbed: true }],
+      ...{ backToBack: null, backToBackLimited: false, backToBackDisturbed: true },
+    };
+    expect(rowLines(row)).toEqual([
+      '   64 bytes  throughput   none found; every trial was disturbed',
+      '   64 bytes  frame loss   50.00 % at 100 % (20.000 Mpps) (disturbed)',
+      '   64 bytes  back-to-back none found (disturbed)',
+    ]);
+    expect(row.throughput).toBeNull();
   });
 });

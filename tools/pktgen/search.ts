@@ -34,6 +34,8 @@ export interface Outcome {
   readonly lost: number;
   readonly seconds: number;
   readonly p99Ns: number;
+  /** Calls of the queue that did not accept all frames. */
+  readonly queueFull: number;
   /** The generator had lost its CPU: a failure says little. */
   readonly disturbed: boolean;
 }
@@ -45,13 +47,23 @@ export interface Step extends Outcome {
 }
 
 export interface SearchResult {
-  /** The highest rate that kept to the limits; 0 if none did. */
-  readonly pps: number;
+  /** The highest rate that kept to the limits; null if none did. */
+  readonly pps: number | null;
   /** The lowest rate that did not; null if the highest did. */
   readonly failed: number | null;
   readonly steps: readonly Step[];
-  /** False if the time bound ended it. */
+  /** False if the time bound or an interrupt ended it. */
   readonly complete: boolean;
+  readonly interrupted: boolean;
+}
+
+export interface SearchHooks {
+  /** Called after each trial. */
+  readonly report?: (step: Step) => void;
+  /** Seconds. */
+  readonly now?: () => number;
+  /** Once true, the search ends, and the trial that it may have cut short does not count. */
+  readonly interrupted?: () => boolean;
 }
 
 /** Trials at one rate, while they fail and are disturbed. */
@@ -62,23 +74,44 @@ const FLOOR = 1e-5;
 export async function searchRate(
   plan: SearchPlan,
   trial: (pps: number) => Promise<Outcome>,
-  report: (step: Step) => void = () => {},
-  now: () => number = () => performance.now() / 1000,
+  hooks: SearchHooks = {},
 ): Promise<SearchResult> {
+  const { report, now = () => performance.now() / 1000, interrupted = () => false } = hooks;
   const end = now() + plan.timeBound;
   const steps: Step[] = [];
-  const attempt = async (pps: number): Promise<Step> => {
+  const attempt = async (pps: number): Promise<Step | undefined> => {
     for (let i = 1; ; i++) {
       const outcome = await trial(pps);
+      if (interrupted()) return undefined;
       const step = { pps, ...outcome, failure: failureOf(outcome, plan.limits) };
       steps.push(step);
-      report(step);
+      report?.(step);
       if (step.failure === null || !outcome.disturbed || i === ATTEMPTS || now() >= end) return step;
     }
   };
   const bounds = new Bounds(plan.highest, plan.precision);
-  while (!bounds.closed && (steps.length === 0 || now() < end)) bounds.take(await attempt(bounds.next()));
-  return { pps: bounds.low, failed: bounds.failed, steps, complete: bounds.closed };
+  while (!bounds.closed && (steps.length === 0 || now() < end)) {
+    const step = await attempt(bounds.next());
+    if (step === undefined) break;
+    bounds.take(step);
+  }
+  const { low, failed, closed } = bounds;
+  return { pps: low || null, failed, steps, complete: closed, interrupted: !closed && interrupted() };
+}
+
+export interface Doubts {
+  /** How many trials were disturbed. */
+  readonly disturbed: number;
+  /** False if most of the trials that failed were. */
+  readonly reliable: boolean;
+}
+
+/** A rate that passed has passed, whatever disturbed the trial; one that failed may have failed by that. */
+export function doubtsOf({ steps }: Pick<SearchResult, 'steps'>): Doubts {
+  const disturbed = steps.filter((step) => step.disturbed).length;
+  const failed = steps.filter(({ failure }) => failure !== null);
+  const doubtful = failed.filter((step) => step.disturbed).length;
+  return { disturbed, reliable: 2 * doubtful <= failed.length };
 }
 
 /** The interval in which the rate lies, and the next guess. */
@@ -133,7 +166,13 @@ export function failureOf(outcome: Outcome, limits: Limits): string | null {
   const { sent, offered, lost, unsent, p99Ns } = outcome;
   if (sent === 0) return 'nothing was sent';
   if (lost > limits.loss * sent) return `lost ${lost}`;
-  if (unsent > limits.unsent * offered) return `queue full: unsent ${unsent}`;
+  if (unsent > limits.unsent * offered) return `${causeOf(outcome)}: unsent ${unsent}`;
   if (p99Ns > limits.latencyNs) return `p99 ${(p99Ns / 1000).toFixed(1)} us`;
   return null;
+}
+
+/** Why frames were unsent. A loop that was away has much to send at once, and then finds the queue full too. */
+function causeOf({ disturbed, queueFull }: Outcome): string {
+  if (disturbed) return 'generator had lost its CPU';
+  return queueFull > 0 ? 'queue full' : 'generator too late';
 }

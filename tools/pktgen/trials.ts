@@ -5,9 +5,9 @@ import type { Generator } from './generator.ts';
 import type { Interrupt } from './interrupt.ts';
 import type { Options } from './options.ts';
 import { outcomeOf } from './outcome.ts';
-import { rateText } from './plan/rate.ts';
 import type { TrialResult } from './result.ts';
-import { type SearchResult, type Step, searchRate } from './search.ts';
+import { type SearchResult, searchRate } from './search.ts';
+import { stepLine } from './search-text.ts';
 import { flatOut, type Workload } from './workload.ts';
 
 export interface Bench {
@@ -48,10 +48,8 @@ export function search(
   const limits = { loss, unsent: qFull, latencyNs: 1000 * (maxLatency ?? Number.POSITIVE_INFINITY) };
   const plan = { limits, highest, precision, timeBound: searchTime };
   const trial = async (pps: number) => outcomeOf(await trialAt(bench, pps));
-  // An interrupted search ends with what it has, like one out of time.
-  const now = () => (interrupt.raised ? Number.POSITIVE_INFINITY : performance.now() / 1000);
-  return searchRate(plan, trial, (step) => say(stepLine(step)), now);
+  return searchRate(plan, trial, {
+    report: (step) => say(stepLine(step)),
+    interrupted: () => interrupt.raised,
+  });
 }
-
-const stepLine = ({ pps, failure, disturbed }: Step): string =>
-  `  ${rateText(pps)}: ${failure ?? 'kept to the limits'}${disturbed ? ' (disturbed)' : ''}`;

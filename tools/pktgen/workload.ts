@@ -55,15 +55,11 @@ export class Workload {
     return [...this.#rates, this.#shared].some((rate) => rate?.kind === 'share');
   }
 
-  /** Mean bytes of a frame, over the streams. */
-  get meanSize(): number {
-    return this.streams.reduce((sum, { meanSize }) => sum + meanSize, 0) / this.streams.length;
-  }
-
-  /** Frames per second on the line. */
-  get lineRate(): number {
-    const context = { meanSize: this.meanSize, line: this.#line, measured: 0 };
-    return framesPerSecond({ kind: 'line', value: 1 }, context);
+  /** Mean bytes of a frame when the streams have these rates. */
+  meanSizeAt(pps: readonly number[]): number {
+    const weights = pps.every(Number.isFinite) ? pps : pps.map(() => 1);
+    const bytes = this.streams.reduce((sum, { meanSize }, i) => sum + meanSize * (weights[i] as number), 0);
+    return bytes / weights.reduce((sum, weight) => sum + weight, 0);
   }
 
   /** Another rate for the streams without one of their own. */

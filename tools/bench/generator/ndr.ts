@@ -11,7 +11,8 @@ const DROP_ABOVE = 1_000_000;
 const NOT_STALLED = { count: 0, longestUs: 0, share: 0 };
 
 interface SearchFigures {
-  readonly pps: number;
+  /** Null if no rate passed. */
+  readonly pps: number | null;
   readonly failed: number | null;
   readonly steps: readonly { readonly disturbed: boolean }[];
   readonly disturbed: number;
@@ -31,7 +32,7 @@ export async function measureNdr(plan: Plan): Promise<NdrRow> {
   const args = ['--ndr', '--drop-above', `${DROP_ABOVE}`, '--peer-cpu', `${peerCpu}`];
   const play = async () => {
     const found = await runPktgen<SearchFigures>(plan, [...args, '--trial-time', `${seconds}`]);
-    return { pps: found.pps, disturbances: doubts(found), stalls: NOT_STALLED };
+    return { pps: found.pps ?? 0, disturbances: doubts(found), stalls: NOT_STALLED };
   };
   const error = ({ pps }: { pps: number }) => Math.abs(pps / DROP_ABOVE - 1);
   const played = await playRounds(

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { expect, it } from 'vitest';
+import type { Stream } from './plan/stream.ts';
+import { Workload } from './workload.ts';
+
+const MACS = { srcMac: '02:00:00:00:00:02', dstMac: '02:00:00:00:00:01' };
+const OPTIONS = { rate: '100kpps', line: 10e9, where: '', macs: MACS, seed: 1 };
+const workload = (streams: readonly Stream[], rate = '100kpps') => Workload.of(streams, { ...OPTIONS, rate });
+
+/** Mean bytes of a frame at the rates that the streams have. */
+const meanOf = (streams: readonly Stream[], rate?: string) => {
+  const of = workload(streams, rate);
+  return of.meanSizeAt(of.pps());
+};
+
+it('regression: the mean size is that of the frames, not of the streams', () => {
+  const streams = [
+    { rate: '1kpps', size: 64 },
+    { rate: '9kpps', size: 1500 },
+  ];
+  expect(meanOf(streams)).toBeCloseTo(1356.4);
+});
+
+it('the mean size is that of all streams alike where they are sent alike', () => {
+  expect(meanOf([{ size: 64 }, { size: 1500 }])).toBe(782);
+  expect(meanOf([{ size: 64 }, { size: 1500 }], 'max')).toBe(782);
+});
+
+it('streams of equal bits have a mean size near that of the smallest, of which there are most', () => {
+  expect(meanOf([{ size: 100 }, { size: 900 }], '50%')).toBeLessThan(200);
+});
