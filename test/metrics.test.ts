@@ -205,6 +205,21 @@ describe('telemetry of what commands have changed', () => {
       vlan_ids: { vlan_64_to_127: [64] },
     });
     expect(await client.ask('/ethdev/rss_info,0')).toMatchObject({ rss_hf: '0x0', rss_key_len: 40 });
+    // With two queues the device spreads packets, by its own hash; descriptors are as they were set.
+    await type(
+      prompt,
+      ...['port stop all', 'port config all rxq 2', 'port config all txq 2'],
+      ...['port start all', 'port stop 0', 'port config 0 rxq 1 ring_size 256'],
+      ...['port config 0 txq 0 ring_size 128', 'port start 0'],
+    );
+    expect(await client.ask('/ethdev/rss_info,0')).toEqual({ rss_hf: '0x0', rss_key_len: 0, rss_key: '' });
+    for (const [queue, nb_desc] of [
+      ['rx_queue,0,0', 512],
+      ['rx_queue,0,1', 256],
+      ['tx_queue,0,0', 128],
+    ] as const)
+      expect(await client.ask(`/ethdev/${queue}`)).toMatchObject({ nb_desc });
+    expect(await prompt.say('show rxq info 0 1')).toContain('Number of RXDs: 256');
     // net_null's packets are zeros, for nobody.
     await type(prompt, 'set promisc 0 off', 'start');
     const dropped = async () =>

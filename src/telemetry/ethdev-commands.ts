@@ -213,13 +213,11 @@ function vlanInfo({ pvid, strip, filter, extend, qinqStrip, ids }: VlanView): Js
   };
 }
 
-/** A queue that software adds has no ring of its own. */
-function queueInfo(port: Port, role: 'rx' | 'tx', queue: number, { started }: QueueView): JsonObject {
-  const own = role === 'rx' ? port.info.maxRxQueues : port.info.maxTxQueues;
+function queueInfo(port: Port, role: 'rx' | 'tx', { started, descriptors }: QueueView): JsonObject {
   return {
     offloads: role === 'rx' ? [] : txOffloadNames(port.txOffloads),
     queue_state: Number(started),
-    nb_desc: queue < own ? port.descriptors(role, queue) : 0,
+    nb_desc: descriptors,
   };
 }
 
@@ -240,16 +238,16 @@ function rxQueue(port: Port, queue: number, view: QueueView, host: EthdevHost): 
     scattered_rx: port.info.maxRxPktLen > host.mbufSize ? 'on' : 'off',
     rx_buf_size: host.mbufSize,
     avail_thresh: 0,
-    ...queueInfo(port, 'rx', queue, view),
+    ...queueInfo(port, 'rx', view),
   };
 }
 
-function txQueue(port: Port, queue: number, view: QueueView): JsonObject {
+function txQueue(port: Port, _queue: number, view: QueueView): JsonObject {
   return {
     ...THRESHOLDS,
     rs_threshold: 0,
     free_threshold: 0,
     deferred_start: view.deferred ? 'on' : 'off',
-    ...queueInfo(port, 'tx', queue, view),
+    ...queueInfo(port, 'tx', view),
   };
 }

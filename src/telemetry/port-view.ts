@@ -14,6 +14,7 @@ export interface PortView {
   /** DPDK's names of what is done to received packets. */
   readonly rxOffloads: readonly string[];
   readonly vlan: VlanView;
+  /** What is hashed, and with which key: an empty one where nothing is. */
   readonly rss: { readonly types: number; readonly key: Uint8Array };
 }
 
@@ -21,6 +22,8 @@ export interface QueueView {
   readonly started: boolean;
   /** It is started by a command of its own. */
   readonly deferred: boolean;
+  /** 0 while there is no ring, and for a queue that software adds. */
+  readonly descriptors: number;
 }
 
 export interface VlanView {
@@ -36,7 +39,14 @@ export interface VlanView {
 /** A port of an application that does nothing in software. */
 export function plainView(port: Port): PortView {
   const { info, config, started } = port;
-  const queues = (count: number) => Array.from({ length: count }, () => ({ started, deferred: false }));
+  const queues = (role: 'rx' | 'tx', count: number) =>
+    Array.from({ length: count }, (_, queue) => ({
+      started,
+      deferred: false,
+      get descriptors() {
+        return port.descriptors(role, queue);
+      },
+    }));
   return {
     promiscuous: true,
     allmulticast: true,
@@ -44,13 +54,13 @@ export function plainView(port: Port): PortView {
     get xstats() {
       return port.xstats();
     },
-    rxQueues: queues(config.rxQueues),
-    txQueues: queues(config.txQueues),
+    rxQueues: queues('rx', config.rxQueues),
+    txQueues: queues('tx', config.txQueues),
     rxOffloads: [],
     vlan: {
       ...{ pvid: null, strip: false, filter: false, extend: false, qinqStrip: false },
       ids: new Uint8Array(),
     },
-    rss: { types: 0, key: new Uint8Array(40) },
+    rss: { types: 0, key: new Uint8Array(0) },
   };
 }

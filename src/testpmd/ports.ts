@@ -122,8 +122,10 @@ export class Ports {
     const same = port.config.rxQueues === rxQueues && port.config.txQueues === txQueues;
     if (configure || !same || this.#changed.has(port) || !this.#configured.has(port)) {
       output.print(`Configuring Port ${port.id} (socket 0)`);
-      if (!this.#configured.has(port)) this.#adapt(port);
+      const fresh = !this.#configured.has(port);
+      if (fresh) this.#adapt(port);
       port.configure({ rxQueues, txQueues });
+      if (fresh || !same) this.#noteSpreading(port);
       this.#configured.add(port);
       this.#changed.delete(port);
     }
@@ -152,6 +154,16 @@ export class Ports {
     } catch (error) {
       output.complain(`Note: --max-pkt-len has no effect on port ${port.id}: ${(error as Error).message}`);
     }
+  }
+
+  /** Software spreads packets over queues that a device does not have, not over those that it has. */
+  #noteSpreading({ id, config: { rxQueues } }: Port): void {
+    const { output, settings } = this.#host;
+    const { spreads, rssOption } = settings.soft;
+    if (!spreads || rxQueues < 2) return;
+    output.complain(
+      `Note: --${rssOption} has no effect on port ${id}: its device spreads packets over its ${rxQueues} queues`,
+    );
   }
 
   async stop(ports: readonly Port[], checkLinks: boolean): Promise<void> {

@@ -23,6 +23,7 @@ function rss(long: string, help: string, types: number): Row {
     help,
     apply: ({ soft }) => {
       soft.spreads = types !== 0;
+      soft.rssOption = long;
       soft.rssTypes = types;
     },
   };

@@ -199,6 +199,8 @@ export class SoftPort {
 export class SoftPorts {
   /** By --rss-ip, --rss-udp or --enable-rss: queues that a device does not have are software's. */
   spreads = false;
+  /** Which of them. */
+  rssOption = '';
   /** RTE_ETH_RSS_* bits of what is hashed. */
   rssTypes = 0;
   modes: RxModes = rxModes(0);

@@ -16,6 +16,7 @@ import type { Lcores } from './lcores.ts';
 import { RATE_NAMES } from './metrics/bit-rates.ts';
 import type { Metric } from './metrics/metrics.ts';
 import { offloadsOf } from './port-offloads.ts';
+import { ringSize } from './ring-sizes.ts';
 import type { Session } from './session.ts';
 import { type EalSettings, poolSize } from './settings.ts';
 
@@ -95,6 +96,8 @@ function globalStats({ forwarding, settings }: Session): LegacyPort['stats'] {
   return [...forwarding.metrics.global(), ...[...names].map((name) => ({ name, value: 0 }))];
 }
 
+const NOT_HASHED = { types: 0, key: new Uint8Array(0) };
+
 function portView({ settings, ports: all }: Session, port: Port): PortView {
   const soft = settings.soft.of(port);
   const { strip, filter, extend, qinqStrip } = soft.modes;
@@ -102,6 +105,7 @@ function portView({ settings, ports: all }: Session, port: Port): PortView {
     Array.from({ length: all.queues(port, role) }, (_, queue) => ({
       started: port.started && !soft.isStopped(role, queue),
       deferred: soft.isDeferred(role, queue),
+      descriptors: ringSize(settings, port, role, queue),
     }));
   const hashes = settings.soft.hashesPort(port, all.queues(port, 'rx'));
   return {
@@ -118,7 +122,7 @@ function portView({ settings, ports: all }: Session, port: Port): PortView {
       .filter(({ on, set }) => on && set)
       .map(({ name }) => name),
     vlan: { strip, filter, extend, qinqStrip, pvid: soft.pvid, ids: soft.vlans },
-    rss: { types: hashes ? settings.soft.typesOf(port) : 0, key: soft.rssKey },
+    rss: hashes ? { types: settings.soft.typesOf(port), key: soft.rssKey } : NOT_HASHED,
   };
 }
 

@@ -129,6 +129,10 @@ function setReta(session: Session, { id, entries }: Args): Promise<void> | undef
   const [port] = portsNamed(session, id) ?? [];
   if (!port) return undefined;
   const { output, settings } = session;
+  if (!isHashed(session, port)) {
+    output.complain('Redirection table size is 0 which is invalid for RSS');
+    return undefined;
+  }
   output.print(`The reta size of port ${id} is ${RETA_SIZE}`);
   const pairs = [...entries.matchAll(/\(([^)]*)\)/g)].map(([, pair = '']) =>
     pair.split(',').map(wholeNumber),
@@ -146,7 +150,6 @@ function setReta(session: Session, { id, entries }: Args): Promise<void> | undef
   if (pairs.length === 0) bad('', -22);
   else if (over)
     bad(`reta_conf[0]->reta[${over[0]}]: ${over[1]} exceeds the maximum rxq index: ${rxQueues}\n`, -22);
-  else if (!isHashed(session, port)) bad(`${NOT_ENABLED}\n`, -95);
   else {
     const soft = settings.soft.of(port);
     soft.reta = soft.retaFor(rxQueues);
@@ -187,8 +190,9 @@ function showReta(session: Session, { id, size, masks }: Args): void {
   if (!port) return;
   const { output, settings } = session;
   const entries = Number(size);
-  if (entries === 0 || entries > RETA_SIZE) {
-    output.complain(`Invalid redirection table size: ${entries} (1-${RETA_SIZE})`);
+  const most = isHashed(session, port) ? RETA_SIZE : 0;
+  if (entries === 0 || entries > most) {
+    output.complain(`Invalid redirection table size: ${entries} (1-${most})`);
     return;
   }
   const groups = Math.ceil(entries / GROUP);

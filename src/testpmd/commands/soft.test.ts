@@ -212,10 +212,29 @@ describe('RSS commands', () => {
       "Multi-queue RSS mode isn't enabled.\nConfiguration of RSS hash at ethernet port 0 failed with error (95): Operation not supported.",
     );
     expect(await type('port config 0 rss reta (0,0)')).toBe(
-      "The reta size of port 0 is 128\nMulti-queue RSS mode isn't enabled.\nBad redirection table parameter, return code = -95",
+      'Redirection table size is 0 which is invalid for RSS',
+    );
+    expect(await type('show port 0 rss reta 128 (0xff,0xff)')).toBe(
+      'Invalid redirection table size: 128 (1-0)',
     );
     expect(await type('show port 0 rss-hash')).toBe('dev_info did not provide a valid hash key size');
     expect(await type('show port info 0')).toContain('No RSS offload flow type is supported.');
+  });
+
+  it('regression: says which port spreads by itself when packets are to be spread by their hash', async () => {
+    for (const open of ports()) open.close();
+    port = probePort('net_null0,queues=4');
+    Object.assign(settings.soft, { spreads: true, rssTypes: RSS_IP, rssOption: 'rss-ip' });
+    fake.ports.bringUp(port);
+    expect(printed.filter((line) => line.startsWith('Note'))).toEqual([]);
+    await type('port stop 0');
+    await type('port config all rxq 2');
+    fake.ports.bringUp(port);
+    const note = 'Note: --rss-ip has no effect on port 0: its device spreads packets over its 2 queues';
+    expect(printed.filter((line) => line.startsWith('Note'))).toEqual([note]);
+    port.stop();
+    fake.ports.bringUp(port);
+    expect(printed.filter((line) => line.startsWith('Note'))).toEqual([note]);
   });
 
   it('set the hash that a port with one queue keeps, once rss_hash is on', async () => {
