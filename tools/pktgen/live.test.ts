@@ -9,7 +9,7 @@ const latency: LatencySummary = {
   ...{ maxNs: 1e9, jitterNs: 1e9 },
 };
 const counts = {
-  ...{ offered: huge, sent: huge, unsent: huge, received: huge, lost: huge, reordered: huge },
+  ...{ offered: huge, sent: huge, unsent: huge, received: huge, inFlight: huge, lost: huge, reordered: huge },
   ...{ duplicates: huge, txBytes: huge, rxBytes: huge, latency },
 };
 const result = (streams: number): TrialResult => ({

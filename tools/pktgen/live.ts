@@ -40,7 +40,7 @@ export function pageLines(now: TrialResult, before: TrialResult | undefined, con
   ];
   if (returns) {
     lines.push(row('receiving', rateText(rate('received'))));
-    lines.push(row('received', `${now.received}   away or lost ${now.lost}`));
+    lines.push(row('received', `${now.received}   away or lost ${now.inFlight + now.lost}`));
     lines.push(row('order', `overtaken ${now.reordered}   duplicates ${now.duplicates}`));
     if (now.latency) {
       const { minNs, p50Ns, p99Ns, p999Ns, maxNs } = now.latency;
@@ -54,9 +54,12 @@ export function pageLines(now: TrialResult, before: TrialResult | undefined, con
   const room = LINES - lines.length - 3;
   const { streams } = now;
   if (streams.length > 1)
-    for (const { name, sent, lost, unsent } of streams.slice(0, room))
+    for (const { name, sent, inFlight, lost, unsent } of streams.slice(0, room))
       lines.push(
-        row(name.slice(0, 14), `sent ${sent}   unsent ${unsent}${returns ? `   away or lost ${lost}` : ''}`),
+        row(
+          name.slice(0, 14),
+          `sent ${sent}   unsent ${unsent}${returns ? `   away or lost ${inFlight + lost}` : ''}`,
+        ),
       );
   if (streams.length > room) lines.push(`… and ${streams.length - room} streams more`);
   return [...lines, keys].map((line) => line.slice(0, COLUMNS));

@@ -2,6 +2,7 @@
 // The figures of a trial, read from the memory that the lcore writes.
 import { addCounts, HISTOGRAM_BUCKETS, HistogramView } from './engine/histogram.ts';
 import {
+  DONE,
   G_FOREIGN,
   G_LONGEST_STALL,
   G_NOW,
@@ -11,6 +12,7 @@ import {
   G_STALLS,
   gapCounts,
   latencyCounts,
+  PHASE,
   S_DUPLICATES,
   S_JITTER,
   S_LATENCY_MAX,
@@ -49,7 +51,9 @@ export interface Counts {
   readonly unsent: number;
   /** Frames that came back, each counted once. */
   readonly received: number;
-  /** Sent and not back. */
+  /** Sent and not back, but may still come; 0 once the drain is over. */
+  readonly inFlight: number;
+  /** Sent and not back when the drain was over; 0 until then. */
   readonly lost: number;
   readonly reordered: number;
   readonly duplicates: number;
@@ -87,7 +91,7 @@ export interface TrialResult extends Counts {
 
 /** What is known of a run's frames where none is expected back: nothing. */
 type Unreturned<T> = Omit<T, keyof typeof UNKNOWN> & { readonly [K in keyof typeof UNKNOWN]: null };
-const UNKNOWN = { received: null, lost: null, reordered: null, duplicates: null } as const;
+const UNKNOWN = { received: null, inFlight: null, lost: null, reordered: null, duplicates: null } as const;
 
 export type UnreturnedResult = Unreturned<Omit<TrialResult, 'streams'>> & {
   readonly streams: readonly Unreturned<StreamResult>[];
@@ -110,9 +114,12 @@ export interface ResultContext {
 /** The totals so far; of a trial that runs, approximately of one moment. */
 export function readResult(memory: SharedMemory, context: ResultContext): TrialResult {
   const { names, hz, nsPerUnit } = context;
-  const global = new Float64Array(memory.global);
-  const streams = names.map((name, i) => readStream(memory, i, name, nsPerUnit));
-  const all = names.map((_, i) => streamCounters(memory, i));
+  const isOver = Atomics.load(new Int32Array(memory.control), PHASE) === DONE;
+  // At once, before the histograms, which take a while.
+  const moment = { ...memory, global: memory.global.slice(0), counters: memory.counters.slice(0) };
+  const global = new Float64Array(moment.global);
+  const streams = names.map((name, i) => readStream(moment, i, { name, nsPerUnit, isOver }));
+  const all = names.map((_, i) => streamCounters(moment, i));
   const gaps = new HistogramView(gapCounts(memory), nsPerUnit);
   const ticks = global[G_SENT_FOR] || global[G_NOW];
   return {
@@ -138,15 +145,20 @@ export function totalLatency(memory: SharedMemory, nsPerUnit: number): Histogram
   return new HistogramView(total, nsPerUnit);
 }
 
-function readStream(memory: SharedMemory, i: number, name: string, nsPerUnit: number): StreamResult {
+function readStream(
+  memory: SharedMemory,
+  i: number,
+  { name, nsPerUnit, isOver }: { name: string; nsPerUnit: number; isOver: boolean },
+): StreamResult {
   const own = streamCounters(memory, i);
   const [sent, unsent] = [own[S_SENT], own[S_UNSENT]];
   const received = own[S_RECEIVED] - own[S_DUPLICATES];
+  const away = Math.max(0, sent - received);
   return {
     name,
     offered: sent + unsent,
     ...{ sent, unsent, received },
-    lost: Math.max(0, sent - received),
+    ...(isOver ? { inFlight: 0, lost: away } : { inFlight: away, lost: 0 }),
     reordered: own[S_REORDERED],
     duplicates: own[S_DUPLICATES],
     txBytes: own[S_TX_BYTES],
@@ -159,7 +171,12 @@ function sumOf(streams: readonly StreamResult[]): Counts {
   const sum = (key: keyof Counts) => streams.reduce((total, stream) => total + stream[key], 0);
   return {
     ...{ offered: sum('offered'), sent: sum('sent'), unsent: sum('unsent'), received: sum('received') },
-    ...{ lost: sum('lost'), reordered: sum('reordered'), duplicates: sum('duplicates') },
+    ...{
+      inFlight: sum('inFlight'),
+      lost: sum('lost'),
+      reordered: sum('reordered'),
+      duplicates: sum('duplicates'),
+    },
     ...{ txBytes: sum('txBytes'), rxBytes: sum('rxBytes') },
   };
 }

@@ -12,6 +12,8 @@ import type { LiveState } from './view.ts';
 
 /** A look at the figures goes through all histograms: clients that ask faster get the same again. */
 const FRESH_MS = 50;
+/** Who has asked for the totals asks for the streams within this time, and gets those of the same moment. */
+const STREAMS_MS = 1000;
 /** Bytes of the mbufs that a generator makes, at least. */
 const MBUF_SIZE = 2048;
 
@@ -25,17 +27,17 @@ export function openTelemetry(
   state: LiveState,
 ): TelemetryServer | undefined {
   if (!telemetry) return undefined;
-  const now = freshly(() => generator.read());
+  const { latest, streamsOfLatest } = snapshotsOf(() => generator.read());
   const commands = [
     {
       name: STATS,
       help: 'Returns the figures of the run that is under way, Takes no parameters',
-      answer: () => statsOf(now(), state),
+      answer: () => statsOf(latest(), state),
     },
     {
       name: STREAMS,
       help: 'Returns the figures of each stream, Takes no parameters',
-      answer: () => figuresOf(now(), state).streams as unknown as Json,
+      answer: () => figuresOf(streamsOfLatest(), state).streams as unknown as Json,
     },
     ...ethdevCommands({ view: plainView, mbufSize: MBUF_SIZE, poolName: () => '' }),
   ];
@@ -54,11 +56,16 @@ function statsOf(now: TrialResult, state: LiveState): JsonObject {
   return { ...state, ...(totals as unknown as JsonObject), streams: streams.length };
 }
 
-function freshly<T>(read: () => T): () => T {
-  let [last, at]: [T | undefined, number] = [undefined, Number.NEGATIVE_INFINITY];
-  return () => {
-    const now = performance.now();
-    if (last === undefined || now - at > FRESH_MS) [last, at] = [read(), now];
-    return last;
+/** Looks, shared by all clients: the latest, and the one whose streams belong to the totals told last. */
+export function snapshotsOf<T>(read: () => T, now: () => number = () => performance.now()) {
+  let last: { readonly figures: T; readonly at: number; readonly isTold: boolean } | undefined;
+  const within = (ms: number, isTold: boolean): T => {
+    if (last === undefined || now() - last.at > ms) last = { figures: read(), at: now(), isTold };
+    else if (isTold) last = { ...last, isTold };
+    return last.figures;
+  };
+  return {
+    latest: () => within(FRESH_MS, true),
+    streamsOfLatest: () => within(last?.isTold ? STREAMS_MS : FRESH_MS, false),
   };
 }

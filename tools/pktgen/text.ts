@@ -2,7 +2,7 @@
 // Figures as lines for people.
 
 import { L1_OVERHEAD, rateText } from './plan/rate.ts';
-import type { GapSummary, LatencySummary, StreamResult, TrialResult } from './result.ts';
+import type { Counts, GapSummary, LatencySummary, StreamResult, TrialResult } from './result.ts';
 
 export const us = (ns: number): string => (ns / 1000).toFixed(ns < 99_950 ? 2 : ns < 999_500 ? 1 : 0);
 
@@ -24,7 +24,7 @@ export function periodLine(now: TrialResult, before: TrialResult | undefined, re
   if (returns) words.push(`received ${rate('received')}`);
   words.push(`unsent so far ${now.unsent}`);
   if (!returns) return words.join('  ');
-  words.push(`away or lost ${now.lost}`);
+  words.push(`away or lost ${now.inFlight + now.lost}`);
   if (now.latency) words.push(`p50 ${us(now.latency.p50Ns)} us`, `p99 ${us(now.latency.p99Ns)} us`);
   return words.join('  ');
 }
@@ -58,8 +58,13 @@ export function summaryLines(result: TrialResult, returns: boolean, replayed = f
   return lines;
 }
 
-const returnLine = ({ received, lost, sent, reordered, duplicates }: TrialResult): string =>
-  `received ${received}, lost ${lost} (${percentText(lost, sent)}), out of order ${reordered}, duplicates ${duplicates}`;
+/** Frames are in flight only where something broke the run before the drain was over. */
+const inFlightText = ({ inFlight }: Counts): string => (inFlight > 0 ? `, in flight ${inFlight}` : '');
+
+function returnLine(result: TrialResult): string {
+  const { received, lost, sent, reordered, duplicates } = result;
+  return `received ${received}, lost ${lost} (${percentText(lost, sent)})${inFlightText(result)}, out of order ${reordered}, duplicates ${duplicates}`;
+}
 
 function streamLine(stream: StreamResult, seconds: number, returns: boolean): string {
   const { name, sent, unsent, received, lost, reordered, duplicates, latency } = stream;
@@ -70,7 +75,7 @@ function streamLine(stream: StreamResult, seconds: number, returns: boolean): st
   if (returns) {
     words.push(
       `received ${received}`,
-      `lost ${lost}`,
+      `lost ${lost}${inFlightText(stream)}`,
       `out of order ${reordered}`,
       `duplicates ${duplicates}`,
     );

@@ -67,7 +67,7 @@ const TIMES = ['minNs', 'p50Ns', 'p99Ns', 'p999Ns', 'maxNs'];
 function isSeen(stats: unknown): stats is TrialResult & LiveState {
   return (
     areNumbers(stats, ['seconds', 'offered', 'sent', 'unsent', 'txBytes', 'factor']) &&
-    areNumbers(stats, ['received', 'lost', 'reordered', 'duplicates'], true) &&
+    areNumbers(stats, ['received', 'inFlight', 'lost', 'reordered', 'duplicates'], true) &&
     typeof stats.headline === 'string' &&
     (stats.latency === null || areNumbers(stats.latency, TIMES)) &&
     (stats.gaps === null || areNumbers(stats.gaps, ['medianNs', 'p99Ns'])) &&

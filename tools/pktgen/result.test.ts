@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the figures say while frames are on their way, and once they are not.
+import { expect, it } from 'vitest';
+import {
+  DONE,
+  DRAINING,
+  newSharedMemory,
+  PHASE,
+  S_DUPLICATES,
+  S_RECEIVED,
+  S_SENT,
+  SENDING,
+  streamCounters,
+} from './engine/layout.ts';
+import { readResult } from './result.ts';
+import { snapshotsOf } from './telemetry.ts';
+
+const CONTEXT = { names: ['a', 'b'], hz: 1e9, nsPerUnit: 1 };
+
+/** Two streams that have sent 10 frames each, of which `b` has 3 back, one of them twice. */
+function memoryIn(phase: number) {
+  const memory = newSharedMemory(2);
+  new Int32Array(memory.control)[PHASE] = phase;
+  const [a, b] = [0, 1].map((i) => streamCounters(memory, i)) as [Float64Array, Float64Array];
+  a[S_SENT] = b[S_SENT] = 10;
+  a[S_RECEIVED] = 10;
+  b[S_RECEIVED] = 4;
+  b[S_DUPLICATES] = 1;
+  return memory;
+}
+
+it.each([SENDING, DRAINING])(
+  'regression: what may still come is in flight and not lost: phase %i',
+  (phase) => {
+    const { inFlight, lost, received, streams } = readResult(memoryIn(phase), CONTEXT);
+    expect({ inFlight, lost, received }).toEqual({ inFlight: 7, lost: 0, received: 13 });
+    expect(streams.map((stream) => [stream.inFlight, stream.lost])).toEqual([
+      [0, 0],
+      [7, 0],
+    ]);
+  },
+);
+
+it('once the drain is over, it is lost', () => {
+  const { inFlight, lost } = readResult(memoryIn(DONE), CONTEXT);
+  expect({ inFlight, lost }).toEqual({ inFlight: 0, lost: 7 });
+});
+
+it('regression: a client that asks for the totals and then for the streams gets those of one moment', () => {
+  let [count, now] = [0, 0];
+  const { latest, streamsOfLatest } = snapshotsOf(
+    () => ++count,
+    () => now,
+  );
+  expect(streamsOfLatest()).toBe(1);
+  now = 100;
+  expect(latest()).toBe(2);
+  now = 400;
+  expect(streamsOfLatest()).toBe(2);
+  expect(latest()).toBe(3);
+  // One who asks for the streams alone does not wait for others to ask for the totals.
+  now = 5000;
+  expect(streamsOfLatest()).toBe(4);
+  now = 5100;
+  expect(streamsOfLatest()).toBe(5);
+});
