@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Bar charts with error bars as SVG text: no font, script or picture from elsewhere, so that a page with them
-// needs no network, and a file of one is complete.
+// needs no network, and a file of one is complete. Nobody measures text here: characters count as wide as the
+// widest common font has them. Classes are for CHART_STYLE; a file of its own is light.
+import { scaleFor } from './chart-scale.ts';
 import type { Spread } from './instruments/statistics.ts';
 
 export interface Series {
@@ -16,50 +18,89 @@ export interface Chart {
   readonly series: readonly Series[];
 }
 
+/** Of a page that has charts in it: their colours where the reader's screen is dark. */
+export const CHART_STYLE = `@media (prefers-color-scheme:dark){
+svg .ground{fill:#1b1d1f}svg text{fill:#ddd}svg .grid{stroke:#44484c}svg .range{stroke:#fff}
+svg .series0{fill:#2f9e76}svg .series1{fill:#e07a5f}}`;
+
 const COLOURS = ['#0b6e4f', '#c8553d', '#8fb8a8', '#e3aea2'];
-const [LEFT, RIGHT, TOP, BOTTOM] = [56, 12, 56, 64];
 const PLOT_HEIGHT = 220;
-const BAR = 22;
+const LEAST_PLOT = 300;
+const [LEAST_LEFT, RIGHT] = [56, 16];
+const LEAST_PITCH = 26;
+/** Between the bars of two groups. */
 const GAP = 26;
+const LINE = 20;
+/** From legend to plot: room for the value above the highest bar, and for the unit above the highest tick. */
+const HEADROOM = 34;
 const FONT = 'font-family="system-ui, sans-serif"';
-/** Width of a title's characters, at most. */
-const TITLE_CHARACTER = 8;
-/** Characters of a group's name in a line below its bars. */
-const LABEL_COLUMNS = 11;
+/** Widths of a character, at most, for a font of so many pixels; digits are narrower than letters. */
+const letters = (count: number, size: number): number => 0.68 * size * count;
+const digits = (count: number, size: number): number => 0.64 * size * count;
+const [TITLE, LEGEND, TICK, LABEL, VALUE] = [14, 12, 11, 11, 10];
 
 export const escapeXml = (text: string): string =>
   text.replace(/[<>&"]/g, (sign) => `&${{ '<': 'lt', '>': 'gt', '&': 'amp', '"': 'quot' }[sign]};`);
 
-/** The smallest of 1, 2, 2.5, 5 and 10 times a power of ten that is not below `value`. */
-export function niceCeiling(value: number): number {
-  if (!(value > 0)) return 1;
-  const power = 10 ** Math.floor(Math.log10(value));
-  const step = [1, 2, 2.5, 5, 10].find((each) => each * power >= value * (1 - 1e-9)) ?? 10;
-  return step * power;
+/** Where everything is. */
+interface Layout {
+  readonly left: number;
+  readonly width: number;
+  readonly top: number;
+  readonly bottom: number;
+  /** Of a group, and of a bar in it. */
+  readonly groupWidth: number;
+  readonly pitch: number;
+  readonly title: readonly string[];
+  readonly labels: readonly (readonly string[])[];
+  readonly ticks: readonly string[];
+  y(value: number): number;
 }
 
 export function chartSvg(chart: Chart): string {
-  const groupWidth = Math.max(72, chart.series.length * BAR) + GAP;
-  const title = chart.title.length * TITLE_CHARACTER;
-  const width = LEFT + RIGHT + Math.max(title, chart.groups.length * groupWidth);
-  const height = TOP + PLOT_HEIGHT + BOTTOM;
-  const values = chart.series.flatMap((each) => each.values.flatMap((value) => value?.max ?? []));
-  const most = niceCeiling(Math.max(0, ...values));
-  const y = (value: number) => TOP + PLOT_HEIGHT * (1 - value / most);
+  const layout = layoutOf(chart);
+  const { left, width, bottom, title, labels } = layout;
+  const height = bottom + LINE + LABEL_LINE * Math.max(1, ...labels.map((lines) => lines.length));
   const parts = [
-    text(LEFT, 18, chart.title, 'font-size="14" font-weight="600"'),
-    ...legend(chart.series),
-    ...axis(most, y, width, chart.unit),
-    ...chart.groups.flatMap((name, group) =>
-      groupOf(chart, group, LEFT + GAP / 2 + group * groupWidth, name, y, groupWidth - GAP),
+    ...title.map((words, line) =>
+      text(left, LINE * (line + 1), words, `font-size="${TITLE}" font-weight="600"`),
     ),
+    ...legend(chart.series, left, LINE * (title.length + 1)),
+    ...axis(layout, chart.unit),
+    ...chart.groups.flatMap((_, group) => groupOf(chart, group, layout)),
   ];
   const label = escapeXml(`${chart.title}, ${chart.unit}`);
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${label}" ${FONT}>
-<rect width="${width}" height="${height}" fill="#fff"/>
+<rect class="ground" width="${width}" height="${height}" fill="#fff"/>
 ${parts.join('\n')}
 </svg>
 `;
+}
+
+const LABEL_LINE = 13;
+
+function layoutOf({ title, unit, groups, series }: Chart): Layout {
+  const values = series.flatMap((each) => each.values.flatMap((value) => value ?? []));
+  const scale = scaleFor(Math.max(0, ...values.map(({ median, max }) => Math.max(median, max))));
+  const left = Math.max(
+    LEAST_LEFT,
+    ...[unit, ...scale.ticks].map((words) => Math.ceil(letters(words.length, TICK)) + 12),
+  );
+  const longest = Math.max(0, ...values.map(({ median }) => figure(median).length));
+  const pitch = Math.max(LEAST_PITCH, Math.ceil(digits(longest, VALUE)) + 4);
+  const words = Math.max(0, ...groups.flatMap((name) => name.split(' ').map(({ length }) => length)));
+  const least = Math.max(series.length * pitch, letters(words, LABEL) - GAP / 2) + GAP;
+  const keys = series.reduce((sum, { name }) => sum + keyWidth(name), 0);
+  const plot = Math.ceil(Math.max(LEAST_PLOT, keys, groups.length * least));
+  const titleLines = wrapped(title, Math.floor(plot / letters(1, TITLE)));
+  const top = LINE * (titleLines.length + 1) + HEADROOM;
+  const groupWidth = plot / Math.max(1, groups.length);
+  return {
+    ...{ left, width: left + plot + RIGHT, top, bottom: top + PLOT_HEIGHT, groupWidth, pitch },
+    ...{ title: titleLines, ticks: scale.ticks },
+    labels: groups.map((name) => wrapped(name, Math.floor((groupWidth - 8) / letters(1, LABEL)))),
+    y: (value) => top + PLOT_HEIGHT * (1 - value / scale.top),
+  };
 }
 
 const text = (x: number, y: number, words: string, more = ''): string =>
@@ -67,74 +108,77 @@ const text = (x: number, y: number, words: string, more = ''): string =>
 
 const round = (value: number): number => Math.round(10 * value) / 10;
 
-function legend(series: readonly Series[]): string[] {
-  let x = LEFT;
+const keyWidth = (name: string): number => 30 + Math.ceil(letters(name.length, LEGEND));
+
+function legend(series: readonly Series[], left: number, y: number): string[] {
+  let x = left;
   return series.flatMap(({ name }, index) => {
     const at = x;
-    x += 30 + 7 * name.length;
+    x += keyWidth(name);
     return [
-      `<rect x="${at}" y="28" width="12" height="12" fill="${colour(index)}"/>`,
-      text(at + 17, 38, name, 'font-size="12"'),
+      `<rect class="series${index}" x="${at}" y="${y - 10}" width="12" height="12" fill="${colour(index)}"/>`,
+      text(at + 17, y, name, `font-size="${LEGEND}"`),
     ];
   });
 }
 
 const colour = (series: number): string => COLOURS[series % COLOURS.length] as string;
 
-function axis(most: number, y: (value: number) => number, width: number, unit: string): string[] {
-  const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => share * most);
+function axis({ left, width, top, ticks, y }: Layout, unit: string): string[] {
+  const atEnd = `font-size="${TICK}" text-anchor="end"`;
   return [
-    ...ticks.flatMap((tick) => [
-      `<line x1="${LEFT}" y1="${round(y(tick))}" x2="${width - RIGHT}" y2="${round(y(tick))}" stroke="#ddd"/>`,
-      text(LEFT - 6, y(tick) + 4, `${Number(tick.toPrecision(3))}`, 'font-size="11" text-anchor="end"'),
-    ]),
-    text(LEFT - 6, TOP - 8, unit, 'font-size="11" text-anchor="end"'),
+    ...ticks.flatMap((tick) => {
+      const at = round(y(Number(tick)));
+      return [
+        `<line class="grid" x1="${left}" y1="${at}" x2="${width - RIGHT}" y2="${at}" stroke="#ddd"/>`,
+        text(left - 6, at + 4, tick, atEnd),
+      ];
+    }),
+    text(left - 6, top - 16, unit, atEnd),
   ];
 }
 
-function groupOf(
-  { series }: Chart,
-  group: number,
-  x: number,
-  name: string,
-  y: (value: number) => number,
-  room: number,
-): string[] {
-  const first = x + (room - series.length * BAR) / 2;
+function groupOf({ series }: Chart, group: number, layout: Layout): string[] {
+  const { left, bottom, groupWidth, pitch, labels } = layout;
+  const middle = left + (group + 0.5) * groupWidth;
   const bars = series.flatMap(({ values }, index) => {
     const value = values[group];
-    return value ? bar(value, first + index * BAR, colour(index), y) : [];
+    return value ? bar(value, middle + (index + 0.5 - series.length / 2) * pitch, index, layout) : [];
   });
-  const lines = wrapped(name).map((words, line) =>
-    text(x + room / 2, TOP + PLOT_HEIGHT + 16 + 13 * line, words, 'font-size="11" text-anchor="middle"'),
+  const lines = labels[group]?.map((words, line) =>
+    text(middle, bottom + 16 + LABEL_LINE * line, words, `font-size="${LABEL}" text-anchor="middle"`),
   );
-  return [...bars, ...lines];
+  return [...bars, ...(lines ?? [])];
 }
 
-function bar({ median, min, max }: Spread, x: number, fill: string, y: (value: number) => number): string[] {
-  const [top, middle] = [y(median), round(x + (BAR - 3) / 2)];
-  const height = TOP + PLOT_HEIGHT - top;
-  const body = `<rect x="${round(x)}" y="${round(top)}" width="${BAR - 3}" height="${round(height)}" fill="${fill}"/>`;
+function bar({ median, min, max }: Spread, middle: number, series: number, { pitch, y }: Layout): string[] {
+  const [x, top, width] = [round(middle - pitch / 2 + 2), round(y(median)), pitch - 4];
+  const height = round(y(0) - y(median));
+  const body = `<rect class="series${series}" x="${x}" y="${top}" width="${width}" height="${height}" fill="${colour(series)}"/>`;
   const value = text(
     middle,
-    y(Math.max(median, max)) - 4,
+    y(Math.max(median, max)) - 5,
     figure(median),
-    'font-size="9.5" text-anchor="middle"',
+    `font-size="${VALUE}" text-anchor="middle"`,
   );
   if (min === max) return [body, value];
-  const [low, high] = [round(y(min)), round(y(max))];
-  const caps = [low, high].map((at) => `M${middle - 4} ${at}h8`).join('');
-  return [body, `<path d="M${middle} ${low}V${high}${caps}" stroke="#222" fill="none"/>`, value];
+  const [at, low, high] = [round(middle), round(y(min)), round(y(max))];
+  const caps = [low, high].map((end) => `M${round(middle - 4)} ${end}h8`).join('');
+  return [body, `<path class="range" d="M${at} ${low}V${high}${caps}" stroke="#222" fill="none"/>`, value];
 }
 
-const figure = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
+/** Three digits; two of what is below one. */
+function figure(value: number): string {
+  if (value >= 100) return value.toFixed(0);
+  return value.toPrecision(value >= 1 ? 3 : 2);
+}
 
-/** Words of a name in lines. */
-function wrapped(name: string): string[] {
+/** Words in lines of at most `columns` characters, unless one is longer. */
+function wrapped(words: string, columns: number): string[] {
   const lines: string[] = [];
-  for (const word of name.split(' ')) {
+  for (const word of words.split(' ')) {
     const last = lines.at(-1);
-    if (last !== undefined && last.length + word.length < LABEL_COLUMNS)
+    if (last !== undefined && last.length + 1 + word.length <= columns)
       lines[lines.length - 1] = `${last} ${word}`;
     else lines.push(word);
   }

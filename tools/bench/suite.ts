@@ -61,6 +61,7 @@ export interface SuiteSpec<Own extends OptionValues, Row> {
 /** A suite with its options, as a command line gave them. */
 export interface Prepared {
   readonly suite: string;
+  readonly description: string;
   readonly settings: Settings;
   readonly cases: readonly Case[];
   /** Cases are measured one by one, so that each can be kept. */
@@ -105,6 +106,7 @@ function prepare<Own extends OptionValues, Row>(
   const settings = settle(options, say);
   return {
     suite: spec.name,
+    description: spec.description,
     settings,
     cases: spec.cases(options),
     run: (wanted, around) => {

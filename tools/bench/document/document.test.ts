@@ -124,9 +124,9 @@ describe('the page', () => {
   const page: Page = {
     run: runOf(whole, failed),
     sections: [
-      { step: whole, table: '│ rx-64 │', settings: 'one round', charts: [chart] },
-      { step: failed, table: undefined, settings: 'none', charts: [] },
-      { step: step('memif', [], [], 2), table: undefined, settings: '', charts: [] },
+      { step: whole, asked: 'the <limit>', table: '│ rx-64 │', settings: 'one round', charts: [chart] },
+      { step: failed, asked: '', table: undefined, settings: 'none', charts: [] },
+      { step: step('memif', [], [], 2), asked: '', table: undefined, settings: '', charts: [] },
     ],
     sideBySide: undefined,
     compared: { name: 'old.json', table: undefined },
@@ -135,7 +135,14 @@ describe('the page', () => {
   it('has machine, commands, tables, charts, raw data and what is missing', () => {
     const html = pageHtml(page);
     for (const words of [
-      ...['a &lt;CPU&gt;', '$ vhost-pci-bench limit --rounds 1', '│ rx-64 │', '<svg ', '-march=corei7'],
+      ...[
+        'a &lt;CPU&gt;',
+        '<p>The &lt;limit&gt;.</p>',
+        '$ vhost-pci-bench limit --rounds 1',
+        '│ rx-64 │',
+        '<svg ',
+        '-march=corei7',
+      ],
       ...['Not measured: apt-get install &lt;it&gt;', 'Interrupted: 0 of 2 cases', 'Against old.json'],
     ])
       expect(html).toContain(words);
@@ -153,6 +160,7 @@ describe('the page', () => {
     const text = pageText(page);
     for (const words of [
       'a <CPU>',
+      'The <limit>.',
       '$ vhost-pci-bench limit --rounds 1',
       '│ rx-64 │',
       'Not measured: apt-get',

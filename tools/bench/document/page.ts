@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A run as one page that needs nothing but itself, and the same as text.
-import { type Chart, chartSvg, escapeXml } from '../charts.ts';
+import { CHART_STYLE, type Chart, chartSvg, escapeXml } from '../charts.ts';
 import { machineLine } from '../report.ts';
 import { commandOf, isDone, type RunFile, type RunStep, runJson } from './run-file.ts';
 
 /** A step as it is shown. */
 export interface Section {
   readonly step: RunStep;
+  /** What its suite compares, as its help says it. */
+  readonly asked: string;
   /** Its table as text; undefined before its first case. */
   readonly table: string | undefined;
   readonly settings: string;
@@ -35,14 +37,16 @@ export function pageText({ run, sections, sideBySide, compared }: Page): string 
     METHOD,
     ...(sideBySide === undefined ? [] : ['', 'Side by side', sideBySide]),
     ...(compared === undefined ? [] : ['', `Against ${compared.name}`, compared.table ?? NOTHING_COMMON]),
-    ...sections.flatMap(({ step, table, settings }) => [
-      ...['', `$ ${commandOf(step)}`, settings],
+    ...sections.flatMap(({ step, asked, table, settings }) => [
+      ...['', `$ ${commandOf(step)}`, sentence(asked), settings],
       ...(table === undefined ? [] : [table]),
       ...(note(step) === undefined ? [] : [`${note(step)}`]),
     ]),
     '',
   ].join('\n');
 }
+
+const sentence = (words: string): string => `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 
 const NOTHING_COMMON = 'the two runs have no command in common';
 
@@ -54,6 +58,7 @@ export function pageHtml(page: Page): string {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <title>${TITLE}</title>
 <style>${STYLE}</style>
@@ -73,10 +78,11 @@ ${sections.map(sectionHtml).join('\n')}
 `;
 }
 
-function sectionHtml({ step, table, settings, charts }: Section): string {
+function sectionHtml({ step, asked, table, settings, charts }: Section): string {
   const failure = note(step);
   return `<section>
 <h2>${escapeXml(step.suite)}</h2>
+<p>${escapeXml(sentence(asked))}</p>
 <pre class="command">$ ${escapeXml(commandOf(step))}</pre>
 <p>${escapeXml(settings)}</p>
 ${failure === undefined ? '' : `<p class="note">${escapeXml(failure)}</p>`}
@@ -108,8 +114,12 @@ function facts({ machine, surroundings, started, quick, version, steps }: RunFil
 }
 
 const STYLE = `
-body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem;color:#222}
+body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem;color:#222;
+overflow-wrap:anywhere}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.2rem;border-top:1px solid #ddd;padding-top:1rem}
 pre{font:12.5px/1.3 ui-monospace,"DejaVu Sans Mono",monospace;overflow-x:auto}
 .command{background:#f4f4f4;padding:.5rem}.note{color:#a33}
-figure{margin:1rem 0;overflow-x:auto}`;
+figure{display:inline-block;vertical-align:top;max-width:100%;margin:1rem 1.5rem 1rem 0;overflow-x:auto}
+@media (prefers-color-scheme:dark){body{background:#1b1d1f;color:#ddd}h2{border-color:#44484c}
+.command{background:#2a2d30}.note{color:#f28b82}a{color:#8ab4f8}}
+${CHART_STYLE}`;

@@ -236,11 +236,11 @@ export function chainTable(rows: readonly ChainRow[]): string {
   ];
   const of = (figure: Figure) => rows.filter((row) => row.figure === figure);
   const throughput = render(
-    [...head, 'cycles a hop', 'OVS', 'projected', 'OVS'],
+    [...head, 'our cycles a hop', "OVS's", 'ours projected', 'OVS projected'],
     of('throughput').map((row) => [...common(row), ...both(row.cycles, 0), ...both(row.projected_mpps, 2)]),
   );
   const latency = render(
-    [...head, 'us a hop', 'OVS'],
+    [...head, 'our us a hop', "OVS's"],
     of('latency').map((row) => [...common(row), ...both(row.hop_us, 2)]),
   );
   return [
@@ -251,7 +251,7 @@ export function chainTable(rows: readonly ChainRow[]): string {
   ].join('\n');
 }
 
-const labelOf = ({ guests, rfc }: ChainRow): string => `${guests} guests, ${rfc}`;
+const labelOf = ({ guests, rfc }: ChainRow): string => `${guests} guests, RFC ${rfc}`;
 
 function chainCharts(rows: readonly ChainRow[]): Chart[] {
   const of = (figure: Figure) => rows.filter((row) => row.figure === figure);

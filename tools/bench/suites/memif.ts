@@ -56,7 +56,7 @@ hugepages. Over 2.1 and memif, entries of rings and --packed do not apply.`,
     pairChart({
       title: 'This driver over RFC 2.1 and 2.0, and net_memif',
       sides: ['vhost-pci', 'net_memif'],
-      rows: rows.map((row) => ({ label: `${row.case} ${row.mode} ${row.rfc}`, figures: row })),
+      rows: rows.map((row) => ({ label: `${row.case} ${row.mode}, RFC ${row.rfc}`, figures: row })),
     }),
   ],
 });

@@ -170,7 +170,7 @@ async function measureAll(run: RunFile, works: readonly Work[], save: () => void
 function sectionOf({ step, prepared }: Work): Section {
   const rows = step.cases.flatMap((each) => each.rows);
   return {
-    ...{ step, settings: settingsLine(prepared.settings) },
+    ...{ step, asked: prepared.description, settings: settingsLine(prepared.settings) },
     table: rows.length === 0 ? undefined : prepared.table(rows),
     charts: rows.length === 0 ? [] : prepared.charts(rows),
   };
