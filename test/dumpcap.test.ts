@@ -1,85 +1,32 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-dumpcap on a running testpmd: what it writes is what passed, what it lost is counted, and nothing
 // that it does disturbs the forwarding.
-import { type ChildProcess, execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { bytesOf, type CapturedPacket } from '../src/capture/packet.ts';
-import { CaptureFile } from '../src/capture/reader.ts';
 import { writeCapture } from '../src/drivers/pcap/pcap.test-help.ts';
-
 import { statisticsIn } from '../tools/run/testpmd-output.ts';
+import { CaptureStage, Dumpcap, packetsOf } from './support/dumpcap.ts';
 import { programMissing } from './support/program-missing.ts';
-import { Prompt } from './support/prompt.ts';
-import { collect, type Ended, startTool } from './support/run-tool.ts';
+import type { Prompt } from './support/prompt.ts';
 import { frameOf } from './support/section-files.ts';
 import { Stage } from './support/stage.ts';
-import { until } from './support/wait.ts';
 
 const FRAMES = Array.from({ length: 500 }, (_, i) => frameOf(60 + ((i * 7) % 1455), i & 0xff));
 
+let captured: CaptureStage;
 let folder = '';
 let testpmd: Prompt;
-const running: Dumpcap[] = [];
-const file = (name: string) => join(folder, name);
-
-/** A capture program, and what it says. */
-class Dumpcap {
-  readonly child: ChildProcess;
-  readonly ended: Promise<Ended>;
-  said = '';
-
-  constructor(...args: readonly string[]) {
-    this.child = startTool('tools/dumpcap/main.ts', args);
-    this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.said += text;
-    });
-    this.ended = collect(this.child);
-    running.push(this);
-  }
-
-  async capturing(): Promise<this> {
-    await until('the capture has begun', () => /Capturing on/.test(this.said));
-    return this;
-  }
-
-  /** Ctrl-C. */
-  async interrupt(): Promise<Ended> {
-    this.child.kill('SIGINT');
-    return this.ended;
-  }
-}
+const file = (name: string) => captured.file(name);
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'vpci-dumpcap-'));
-  process.env.RUNTIME_DIRECTORY = folder;
+  captured = new CaptureStage();
+  folder = captured.folder;
 });
-afterEach(async () => {
-  for (const { child } of running.splice(0)) child.kill('SIGKILL');
-  await testpmd?.kill();
-  delete process.env.RUNTIME_DIRECTORY;
-  rmSync(folder, { recursive: true });
-});
+afterEach(() => captured.close());
 
 async function start(...vdevs: readonly string[]): Promise<void> {
-  const devices = vdevs.flatMap((vdev) => ['--vdev', vdev]);
-  testpmd = new Prompt(['--no-huge', ...devices, '--', '-i', '--port-topology=loop']);
-  await testpmd.prints('testpmd> ');
-}
-
-interface Kept extends CapturedPacket {
-  readonly copy: Uint8Array;
-}
-
-function packetsOf(path: string): Kept[] {
-  const capture = CaptureFile.open(path);
-  const packets: Kept[] = [];
-  for (let one = capture.next(); one !== undefined; one = capture.next())
-    packets.push({ ...one, copy: bytesOf(one).slice() });
-  capture.close();
-  return packets;
+  testpmd = await captured.start(...vdevs);
 }
 
 /** The numbers of "Packets received/dropped on interface …". */
@@ -264,7 +211,7 @@ describe('vhost-pci-dumpcap', () => {
   });
 
   it.each([
-    [['-i', 'nope'], 1, "there is no interface 'nope', but 0 (net_null0)"],
+    [['-i', 'nope'], 1, "no interface 'nope'; there is 0 (net_null0)"],
     [['-f', 'udp port'], 1, 'Failed to compile the capture filter "udp port"'],
     [['-a', 'size:1'], 2, 'Expected duration:, filesize:, packets:, files: and a number'],
     [['-b', 'files:3', '-w', 'x'], 2, 'needs duration:, filesize: or packets: as well'],

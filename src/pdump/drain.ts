@@ -45,11 +45,14 @@ export class Drain {
     this.#take = take;
   }
 
-  /** Takes what is in the rings now, at most `most` packets; returns how many. */
-  run(most: number): number {
+  /**
+   * Takes what is in the rings now, at most `most` packets and while `isWanted`, which is asked before each;
+   * returns how many.
+   */
+  run(most: number, isWanted: () => boolean = () => true): number {
     for (const { ring } of this.#sources) ring.look();
     let taken = 0;
-    while (taken < most) {
+    while (taken < most && isWanted()) {
       const source = this.#earliest();
       if (source === null) break;
       this.#give(source);

@@ -24,6 +24,7 @@ function findPort(wanted: string | null, ports: readonly ListedPort[]): ListedPo
     wanted === null ? ports[0] : ports.find(({ id, name }) => name === wanted || String(id) === wanted);
   if (found) return found;
   if (ports.length === 0) throw new PmdError('VPCI_NO_PORTS', 'Failed to capture: the process has no ports');
+  const isAre = ports.length === 1 ? 'there is' : 'there are';
   const names = ports.map(({ id, name }) => `${id} (${name})`).join(', ');
-  throw new PmdError('VPCI_NO_QUEUE', `Failed to capture: there is no interface '${wanted}', but ${names}`);
+  throw new PmdError('VPCI_NO_QUEUE', `Failed to capture: no interface '${wanted}'; ${isAre} ${names}`);
 }

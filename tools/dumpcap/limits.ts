@@ -28,17 +28,18 @@ export const limitParser = (limits: Limits) => (text: string) => {
   limits[name] = PARSERS[name](text.slice(name.length + 1));
 };
 
-/** What has been written since a beginning. */
-export interface Progress {
-  readonly seconds: number;
-  readonly bytes: number;
-  readonly packets: number;
-}
+/** Whether `count` has come to `limit`, if there is one. */
+export const reached = (limit: number | undefined, count: number): boolean =>
+  limit !== undefined && count >= limit;
 
-export function reached({ duration, filesize, packets }: Limits, progress: Progress): boolean {
-  return (
-    progress.seconds >= (duration ?? Number.POSITIVE_INFINITY) ||
-    progress.bytes >= (filesize ?? Number.POSITIVE_INFINITY) * 1024 ||
-    progress.packets >= (packets ?? Number.POSITIVE_INFINITY)
-  );
-}
+/** The same of bytes and a limit of 1024 of them. */
+export const filled = (kilobytes: number | undefined, bytes: number): boolean =>
+  kilobytes !== undefined && bytes >= kilobytes * 1024;
+
+/** Whether `limit` seconds have gone by since `began`; the clock is read only if there is a limit. */
+export const elapsed = (limit: number | undefined, began: number): boolean =>
+  limit !== undefined && (performance.now() - began) / 1000 >= limit;
+
+/** Whether one file follows another. */
+export const rotates = ({ duration, filesize, packets }: Limits): boolean =>
+  (duration ?? filesize ?? packets) !== undefined;

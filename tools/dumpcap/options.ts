@@ -6,7 +6,7 @@ import { packageVersion } from '../../src/package-root.ts';
 import { DEFAULT_PREFIX } from '../../src/telemetry/socket-path.ts';
 import { usableCpus, wholeNumber } from '../run/arguments.ts';
 import { HELP_OPTION, newCommand } from '../run/command.ts';
-import { type Limits, limitParser } from './limits.ts';
+import { type Limits, limitParser, rotates } from './limits.ts';
 
 /** DPDK's RTE_MBUF_DEFAULT_BUF_SIZE. */
 const DEFAULT_SNAPLEN = 2176;
@@ -216,11 +216,12 @@ function faultOf({
     return '--capture-comment: a pcap file has no place for it; leave out -P';
   if (!pcapng && interfaces.length > 1)
     return '-P: a pcap file has one interface; leave it out, or all -i but one';
-  const switches = ring.duration ?? ring.filesize ?? ring.packets;
-  if (ring.files !== undefined && switches === undefined)
-    return '-b files: needs duration:, filesize: or packets: as well';
-  if (autostop.files !== undefined && switches === undefined) return '-a files: needs -b as well';
-  if (switches !== undefined && (output === null || output === '-')) return '-b needs a file, -w FILE';
+  const series = rotates(ring);
+  if (ring.files !== undefined && !series) return '-b files: needs duration:, filesize: or packets: as well';
+  if (autostop.files !== undefined && !series) return '-a files: needs -b as well';
+  if (autostop.filesize !== undefined && series)
+    return '-a filesize: is of a single file; with -b, say -b filesize: and -a files:';
+  if (series && (output === null || output === '-')) return '-b needs a file, -w FILE';
   if (printCode && interfaces.every(({ filter }) => filter === '')) return '-d needs a filter, -f EXPRESSION';
   return null;
 }

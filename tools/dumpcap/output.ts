@@ -6,10 +6,16 @@ import { join, parse } from 'node:path';
 import { FileSink, type Sink } from '../../src/capture/block-buffer.ts';
 import { PcapWriter } from '../../src/capture/pcap-writer.ts';
 import { PcapngWriter } from '../../src/capture/pcapng-writer.ts';
-import type { CaptureCounts, CaptureInterface, CaptureWriter } from '../../src/capture/writer.ts';
+import {
+  type CaptureCounts,
+  type CaptureInterface,
+  type CaptureWriter,
+  type PacketHeader,
+  writePacket,
+} from '../../src/capture/writer.ts';
 import { failedTo } from '../../src/errors.ts';
 import { packageVersion } from '../../src/package-root.ts';
-import { type Limits, reached } from './limits.ts';
+import { elapsed, filled, reached, rotates } from './limits.ts';
 import { type DumpcapOptions, NAME } from './options.ts';
 
 const STDOUT = 1;
@@ -62,17 +68,14 @@ export class Output {
   /** Of the series that are still there. */
   #kept: string[] = [];
   #files = 0;
+  /** Of this file: when its first packet came, and how many have. */
   #began = 0;
   #packets = 0;
+  #full = false;
 
   constructor(options: OutputOptions) {
     this.#options = options;
     this.#open();
-  }
-
-  /** Where the next packet goes. */
-  get writer(): CaptureWriter {
-    return this.#writer as CaptureWriter;
   }
 
   /** Files begun. */
@@ -80,36 +83,52 @@ export class Output {
     return this.#files;
   }
 
-  /** A packet has been written. Goes on to the next file when this one is full. */
-  wrote(): void {
-    this.#packets++;
-    this.#turn();
+  /** Of the file at hand. */
+  get bytes(): number {
+    return this.#current.total;
   }
 
-  /** Between packets: whether time is up for this file. */
-  tick(): void {
-    this.writer.flush();
-    this.#turn();
+  /**
+   * Looks whether the file is full by -b: then a further packet goes into another. To be asked before each
+   * packet, once: time goes by between two looks. A file without packets is never full.
+   */
+  isFull(): boolean {
+    const { duration, filesize, packets } = this.#options.ring;
+    this.#full =
+      this.#packets > 0 &&
+      (reached(packets, this.#packets) ||
+        filled(filesize, this.#current.total) ||
+        elapsed(duration, this.#began));
+    return this.#full;
   }
 
-  /** The file is full by `limits`, except for its time. */
-  isFull({ filesize }: Limits): boolean {
-    return filesize !== undefined && this.writer.total >= filesize * 1024;
+  /** Appends a packet; goes on to the next file first when this one was found full. */
+  write(header: PacketHeader, bytes: Uint8Array): void {
+    if (this.#full) this.#turn();
+    if (this.#packets++ === 0) this.#began = performance.now();
+    writePacket(this.#current, header, bytes);
+  }
+
+  /** Between packets: whoever reads the file meanwhile finds all of them. */
+  flush(): void {
+    this.#current.flush();
   }
 
   /** Ends the last file, with what the interfaces saw. */
   end(counts: readonly CaptureCounts[]): void {
     counts.forEach((one, id) => {
-      this.writer.statistics(id, one);
+      this.#current.statistics(id, one);
     });
-    this.writer.flush();
+    this.#current.flush();
     this.#file?.close();
   }
 
+  get #current(): CaptureWriter {
+    return this.#writer as CaptureWriter;
+  }
+
   #turn(): void {
-    const seconds = (performance.now() - this.#began) / 1000;
-    if (!reached(this.#options.ring, { seconds, bytes: this.writer.total, packets: this.#packets })) return;
-    this.writer.flush();
+    this.#current.flush();
     this.#file?.close();
     this.#open();
   }
@@ -127,8 +146,8 @@ export class Output {
       : new PcapWriter({ ...common, nanoseconds: true });
     this.#writer.flush();
     this.#files++;
-    this.#began = performance.now();
     this.#packets = 0;
+    this.#full = false;
   }
 
   #sink(): Sink {
@@ -144,8 +163,7 @@ export class Output {
   }
 
   #name(output: string): string {
-    const { duration, filesize, packets } = this.#options.ring;
-    return (duration ?? filesize ?? packets) === undefined ? output : seriesName(output, this.#files + 1);
+    return rotates(this.#options.ring) ? seriesName(output, this.#files + 1) : output;
   }
 
   #ownName(): string {

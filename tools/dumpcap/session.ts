@@ -2,18 +2,17 @@
 // A capture from its beginning to its end: until a condition holds, a signal arrives, or the process that is
 // captured ends.
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import { writePacket } from '../../src/capture/writer.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import type { PdumpConnection } from '../../src/pdump/connection.ts';
 import { Drain, type Source } from '../../src/pdump/drain.ts';
 import type { Counted } from '../../src/pdump/protocol.ts';
 import { sourcesOf } from './capture.ts';
 import type { Interface } from './interfaces.ts';
-import { reached } from './limits.ts';
+import { elapsed, filled, reached } from './limits.ts';
 import type { DumpcapOptions } from './options.ts';
 import { Output } from './output.ts';
 
-/** Packets between two looks at conditions and signals. */
+/** Packets between two looks at signals and the time. */
 const TURN = 4096;
 /** While nothing arrives. */
 const IDLE_MS = 2;
@@ -58,40 +57,37 @@ export class Session {
   async run(): Promise<void> {
     this.#say(`Capturing on ${listOf(this.#interfaces.map(({ port }) => `'${port.name}'`))}`);
     const drain = new Drain(this.#sources, (header, bytes) => {
-      writePacket(this.#output.writer, header, bytes);
-      this.#output.wrote();
+      this.#output.write(header, bytes);
+      this.#packets++;
     });
     while (!this.#isOver()) {
-      const taken = drain.run(this.#room());
-      this.#packets += taken;
+      const taken = drain.run(TURN, this.#isWanted);
       this.#showCount();
       if (taken > 0) {
         await nextTurn();
         continue;
       }
-      this.#output.tick();
+      this.#output.flush();
       await sleep(IDLE_MS);
       this.#checkProcess();
     }
     await this.#finish(drain);
   }
 
-  /** Packets that may be written before conditions are looked at. */
-  #room(): number {
-    return Math.min(TURN, (this.#options.autostop.packets ?? Number.POSITIVE_INFINITY) - this.#packets);
-  }
+  /** Whether -c and -a, but for time, let a further packet be written. */
+  readonly #isWanted = (): boolean => {
+    const { packets, filesize, files } = this.#options.autostop;
+    const isFull = this.#output.isFull();
+    return !(
+      reached(packets, this.#packets) ||
+      filled(filesize, this.#output.bytes) ||
+      (isFull && reached(files, this.#output.files))
+    );
+  };
 
   #isOver(): boolean {
-    const { autostop, ring } = this.#options;
-    const seconds = (performance.now() - this.#began) / 1000;
-    const rotates = (ring.duration ?? ring.filesize ?? ring.packets) !== undefined;
-    return (
-      this.#stopping ||
-      this.#gone ||
-      reached({ ...autostop, filesize: undefined }, { seconds, bytes: 0, packets: this.#packets }) ||
-      (!rotates && this.#output.isFull(autostop)) ||
-      this.#output.files > (autostop.files ?? Number.POSITIVE_INFINITY)
-    );
+    const { duration } = this.#options.autostop;
+    return this.#stopping || this.#gone || elapsed(duration, this.#began) || !this.#isWanted();
   }
 
   #checkProcess(): void {
@@ -111,7 +107,7 @@ export class Session {
   async #finish(drain: Drain): Promise<void> {
     const counted: Counted[] = [];
     for (const { port } of this.#interfaces) counted.push(await this.#stopPort(port.id));
-    for (let taken = 1; taken > 0; this.#packets += taken) taken = drain.run(this.#room());
+    while (drain.run(TURN, this.#isWanted) > 0);
     const counts = counted.map(({ counts: { accepted, filtered, dropped } }) => ({
       received: accepted + filtered,
       dropped,
