@@ -5,7 +5,7 @@ import type { MbufVector, Mempool } from '../../../src/ethdev/mempool.ts';
 import type { RxQueue } from '../../../src/ethdev/port.ts';
 import { type CaptureTap, RECEIVED } from './capture-tap.ts';
 import type { Clock } from './clock.ts';
-import { bucketOf, HISTOGRAM_MAX } from './histogram.ts';
+import { bucketOf } from './histogram.ts';
 import {
   G_FOREIGN,
   S_DUPLICATES,
@@ -45,6 +45,11 @@ export class Receiver {
   readonly #pkts: MbufVector;
   readonly #windows: readonly SequenceWindow[];
   readonly #signatures: Int32Array;
+  /** Of the frames of a burst: their streams, and the offsets of their signatures. */
+  readonly #streams = new Int32Array(BURST);
+  readonly #found = new Int32Array(BURST);
+  /** When the frames of a run were due. */
+  readonly #dues = new Int32Array(BURST);
 
   constructor(parts: ReceiverParts) {
     this.#parts = parts;
@@ -59,37 +64,36 @@ export class Receiver {
 
   /** HOT. Takes a burst; returns the frames received. */
   poll(): number {
-    const { rx, pool, clock, tap } = this.#parts;
+    const { rx, pool, clock, tap, global } = this.#parts;
     const n = rx.burst(this.#pkts, BURST);
     if (n === 0) return 0;
     clock.tick();
     if (tap !== null) tap.take(pool, this.#pkts, 0, n, RECEIVED, clock.now);
-    const { ids } = this.#pkts;
-    for (let i = 0; i < n; i++) this.#take(ids[i]);
+    this.#identify(n);
+    for (let i = 0; i < n; ) {
+      const stream = this.#streams[i];
+      if (stream >= 0) i = this.#takeRun(stream, i, n);
+      else {
+        global[G_FOREIGN]++;
+        i++;
+      }
+    }
     pool.free(this.#pkts, 0, n);
     return n;
   }
 
-  /** HOT. */
-  #take(mbuf: number): void {
-    const { pool, counters, global, tag } = this.#parts;
-    const at = mbuf * pool.stride + pool.dataOff[mbuf];
-    const signature = this.#find(at, pool.dataLen[mbuf]);
-    const stream = signature < 0 ? -1 : (wordAt(pool, signature) ^ tag) & 0xff;
-    if (stream < 0 || stream >= counters.length) {
-      global[G_FOREIGN]++;
-      return;
+  /** HOT. Finds the stream, or -1, and the signature of each frame of a burst. */
+  #identify(n: number): void {
+    const { pool, counters, tag } = this.#parts;
+    const { stride, dataOff, dataLen } = pool;
+    const { ids } = this.#pkts;
+    for (let i = 0; i < n; i++) {
+      const mbuf = ids[i];
+      const at = this.#find(mbuf * stride + dataOff[mbuf], dataLen[mbuf]);
+      const stream = at < 0 ? -1 : (wordAt(pool, at) ^ tag) & 0xff;
+      this.#found[i] = at;
+      this.#streams[i] = stream < counters.length ? stream : -1;
     }
-    const own = counters[stream];
-    own[S_RECEIVED]++;
-    own[S_RX_BYTES] += pool.pktLen[mbuf];
-    const order = this.#windows[stream].take(wordAt(pool, signature + 4));
-    if (order < 0) {
-      own[S_DUPLICATES]++;
-      return;
-    }
-    if (order > 0) own[S_REORDERED]++;
-    this.#time(stream, wordAt(pool, signature + 8));
   }
 
   /** HOT. Offset of the signature in the pool's bytes; -1 if there is none. */
@@ -102,24 +106,64 @@ export class Receiver {
     return -1;
   }
 
-  /** HOT. Records the time since `due`, both in units modulo 2^32. */
-  #time(stream: number, due: number): void {
-    const { clock, unitsPerTick, counters, latencies } = this.#parts;
-    const now = clock.now[0] * unitsPerTick;
-    const late = ((now | 0) - due) | 0;
-    const latency = late < 0 ? 0 : late;
+  /** HOT. Takes the frames from `first` that follow one another in one stream; returns where others begin. */
+  #takeRun(stream: number, first: number, n: number): number {
+    const { pool, counters } = this.#parts;
     const own = counters[stream];
-    latencies[stream][bucketOf(latency < HISTOGRAM_MAX ? latency : HISTOGRAM_MAX)]++;
-    if (own[S_SAMPLES] > 0) {
-      const change = latency - own[S_LATENCY_LAST];
-      own[S_JITTER] += ((change < 0 ? -change : change) - own[S_JITTER]) / 16;
+    const window = this.#windows[stream];
+    const { ids } = this.#pkts;
+    const { pktLen } = pool;
+    let timed = 0;
+    let bytes = 0;
+    let i = first;
+    for (; i < n && this.#streams[i] === stream; i++) {
+      const at = this.#found[i];
+      bytes += pktLen[ids[i]];
+      const order = window.take(wordAt(pool, at + 4));
+      if (order < 0) continue;
+      if (order > 0) own[S_REORDERED]++;
+      this.#dues[timed++] = wordAt(pool, at + 8);
     }
-    own[S_LATENCY_LAST] = latency;
-    own[S_LATENCY_SUM] += latency;
-    if (own[S_SAMPLES] === 0 || latency < own[S_LATENCY_MIN]) own[S_LATENCY_MIN] = latency;
-    if (latency > own[S_LATENCY_MAX]) own[S_LATENCY_MAX] = latency;
-    own[S_SAMPLES]++;
+    own[S_RECEIVED] += i - first;
+    own[S_RX_BYTES] += bytes;
+    own[S_DUPLICATES] += i - first - timed;
+    if (timed > 0) this.#time(stream, timed);
+    return i;
   }
+
+  /** HOT. Records the times since `#dues`, all in units modulo 2^32. */
+  #time(stream: number, n: number): void {
+    const { clock, unitsPerTick, counters, latencies } = this.#parts;
+    const own = counters[stream];
+    const counts = latencies[stream];
+    const now = (clock.now[0] * unitsPerTick) | 0;
+    let last = own[S_SAMPLES] > 0 ? own[S_LATENCY_LAST] : latencyOf(now, this.#dues[0]);
+    let least = own[S_SAMPLES] > 0 ? own[S_LATENCY_MIN] : last;
+    let most = own[S_LATENCY_MAX];
+    let jitter = own[S_JITTER];
+    let sum = 0;
+    for (let i = 0; i < n; i++) {
+      const latency = latencyOf(now, this.#dues[i]);
+      counts[bucketOf(latency)]++;
+      jitter += (Math.abs(latency - last) - jitter) / 16;
+      sum += latency;
+      if (latency < least) least = latency;
+      if (latency > most) most = latency;
+      last = latency;
+    }
+    own[S_JITTER] = jitter;
+    own[S_LATENCY_LAST] = last;
+    own[S_LATENCY_SUM] += sum;
+    own[S_LATENCY_MIN] = least;
+    own[S_LATENCY_MAX] = most;
+    own[S_SAMPLES] += n;
+  }
+}
+
+/** HOT. */
+function latencyOf(now: number, due: number): number {
+  const late = (now - due) | 0;
+  return late < 0 ? 0 : late;
 }
 
 /** HOT. The little-endian word at an offset of the pool's bytes. */
