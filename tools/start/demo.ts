@@ -8,7 +8,7 @@ import { DeviceProcess, SymmetricProcess } from '../run/device-model.ts';
 import { OurTestpmd } from '../run/our-testpmd.ts';
 import { stopAll, twoCpus, type Workspace } from '../run/workspace.ts';
 import type { DemoOptions } from './options.ts';
-import { picture, pmdTotals, secondLine, sharedCpu, summary } from './text.ts';
+import { picture, pmdTotals, type SummaryContext, secondLine, sharedCpu, summary } from './text.ts';
 import { maxRunMs, mbufsFor, type Sample, startTraffic, type Traffic } from './traffic.ts';
 
 const START_MS = 20_000;
@@ -55,7 +55,7 @@ export async function runDemo(
     const totals = await traffic.finish();
     halts.look();
     await pmd.stop();
-    for (const line of summary(totals, pmdTotals(pmd.output), options.interactive)) say(line);
+    for (const line of summary(totals, pmdTotals(pmd.output), contextOf(options))) say(line);
     try {
       judge(options, totals, interrupted);
     } catch (error) {
@@ -158,6 +158,12 @@ async function failsWith(child: Child): Promise<never> {
   await child.gone;
   throw child.failure(`ended (${child.exit}) while packets flowed`);
 }
+
+/** The built-in peer checks what comes back; of a testpmd as the peer, nothing is checked. */
+const contextOf = ({ interactive, peer, symmetric, forwardMode }: DemoOptions): SummaryContext => ({
+  interactive,
+  oneWay: peer === 'builtin' && !symmetric && ['rxonly', 'txonly'].includes(forwardMode),
+});
 
 function judge(options: DemoOptions, { sent, received, checks }: Sample, interrupted: boolean): void {
   // The user at the prompt may have stopped the PMD, cleared its counters or made it drop: not a failure.

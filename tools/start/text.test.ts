@@ -48,8 +48,30 @@ describe('the summary', () => {
     ]);
   });
   it('regression: does not call frames in flight lost when the user ended the PMD', () => {
-    expect(summary({ ...totals, checks: { lost: 256, bad: 0 } }, undefined, true)).toEqual([
+    expect(summary({ ...totals, checks: { lost: 256, bad: 0 } }, undefined, { interactive: true })).toEqual([
       'peer: 22 sent, 22 received; 256 in flight at the end or lost, 0 bad',
+    ]);
+  });
+  it('regression: says how many frames were in the rings at the end, where nobody drains them', () => {
+    const flow = { seconds: 1, sent: 2_490_368, received: 2_489_344 };
+    const pmd = { received: 2_490_368, sent: 2_490_368, dropped: 0, cycles: undefined };
+    expect(summary(flow, pmd)[0]).toBe(
+      'peer: 2490368 sent, 2489344 received, 1024 in flight at the end; contents not checked: the peer is a testpmd',
+    );
+    // Both ways; what the PMD drops is in no ring.
+    const both = { ...pmd, received: 2_490_360, sent: 2_490_350, dropped: 10 };
+    expect(summary(flow, both)[0]).toContain('received, 1014 in flight at the end;');
+    expect(summary({ ...flow, received: 2_490_368 }, pmd)[0]).not.toContain('in flight');
+  });
+  it('regression: does not compute that from counters that the user may have cleared', () => {
+    const flow = { seconds: 1, sent: 20, received: 10 };
+    const pmd = { received: 10, sent: 10, dropped: 0, cycles: undefined };
+    expect(summary(flow, pmd, { interactive: true })[0]).not.toContain('in flight');
+  });
+  it('regression: does not call the built-in peer a testpmd where frames go one way', () => {
+    const flow = { seconds: 1, sent: 20, received: 0 };
+    expect(summary(flow, undefined, { oneWay: true })).toEqual([
+      'peer: 20 sent, 0 received; contents not checked: frames go one way',
     ]);
   });
   it('works without testpmd’s totals', () => expect(pmdTotals('killed')).toBeUndefined());

@@ -60,12 +60,19 @@ export function pmdTotals(output: string): PmdTotals | undefined {
   return { received, sent, dropped, cycles: cyclesPerPacket(output) };
 }
 
-/**
- * The result of the run: the peer's counters, and the PMD's when they are known. `interactive`: the user's
- * `quit` ended the PMD while frames were in flight.
- */
-export function summary(totals: Sample, pmd: PmdTotals | undefined, interactive = false): string[] {
-  const lines = [`peer: ${totals.sent} sent, ${totals.received} received${verdict(totals, interactive)}`];
+export interface SummaryContext {
+  /** The user's `quit` ended the PMD while frames were in flight, and may have cleared its counters. */
+  readonly interactive?: boolean;
+  /** The built-in peer only sends or only receives. */
+  readonly oneWay?: boolean;
+}
+
+/** The result of the run: the peer's counters, and the PMD's when they are known. */
+export function summary(totals: Sample, pmd: PmdTotals | undefined, context: SummaryContext = {}): string[] {
+  const inFlight = context.interactive || totals.checks ? '' : inFlightText(totals, pmd);
+  const lines = [
+    `peer: ${totals.sent} sent, ${totals.received} received${inFlight}${verdict(totals, context)}`,
+  ];
   if (pmd) {
     const cycles = pmd.cycles === undefined ? '' : `, ${Math.round(pmd.cycles)} cycles per packet`;
     lines.push(`pmd:  ${pmd.received} received, ${pmd.sent} sent, ${pmd.dropped} dropped${cycles}`);
@@ -73,8 +80,15 @@ export function summary(totals: Sample, pmd: PmdTotals | undefined, interactive 
   return lines;
 }
 
-function verdict({ checks }: Sample, interactive: boolean): string {
-  if (!checks) return '; contents not checked: the peer is a testpmd';
+/** What one side has sent and the other had not taken when it stopped is in the rings. */
+function inFlightText({ sent, received }: Sample, pmd: PmdTotals | undefined): string {
+  if (!pmd) return '';
+  const away = Math.max(0, sent - pmd.received) + Math.max(0, pmd.sent - received);
+  return away > 0 ? `, ${away} in flight at the end` : '';
+}
+
+function verdict({ checks }: Sample, { interactive, oneWay }: SummaryContext): string {
+  if (!checks) return `; contents not checked: ${oneWay ? 'frames go one way' : 'the peer is a testpmd'}`;
   if (checks.lost + checks.bad === 0) return '; all came back, in order and with the right contents';
   return `; ${checks.lost} ${interactive ? 'in flight at the end or lost' : 'lost'}, ${checks.bad} bad`;
 }
