@@ -25,6 +25,17 @@ export function parseMetricsAddress(text: string): MetricsAddress | null {
   return digits === '' || port > 65_535 ? null : { host: ipv6 ?? name ?? LOOPBACK, port };
 }
 
+/** What to do about an address that the kernel says is not there. */
+export const addressAdvice = (host: string): string =>
+  /^(127\.|::1$|localhost$)/.test(host)
+    ? "is the loopback interface down? 'ip link set lo up'"
+    : 'no interface that is up has this address';
+
+function advised(error: NodeJS.ErrnoException, host: string): Error {
+  if (error.code === 'EADDRNOTAVAIL') error.message += `; ${addressAdvice(host)}`;
+  return error;
+}
+
 export class MetricsServer {
   readonly #server: Server;
 
@@ -40,7 +51,9 @@ export class MetricsServer {
     server.maxConnections = MAX_CONNECTIONS;
     server.headersTimeout = server.requestTimeout = server.keepAliveTimeout = TIMEOUT_MS;
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (error) => reject(failedTo(`serve metrics on ${host}:${port}`, error)));
+      server.once('error', (error) =>
+        reject(failedTo(`serve metrics on ${host}:${port}`, advised(error, host))),
+      );
       server.listen({ host, port }, resolve);
     });
     // What happens to a connection later concerns its reader alone.

@@ -7,7 +7,7 @@ import type { Port } from '../ethdev/port.ts';
 import { CommandTable } from './commands.ts';
 import { ealCommands } from './eal-commands.ts';
 import { ethdevCommands } from './ethdev-commands.ts';
-import { MetricsServer, parseMetricsAddress } from './metrics-server.ts';
+import { addressAdvice, MetricsServer, parseMetricsAddress } from './metrics-server.ts';
 import { portMetrics } from './port-metrics.ts';
 import { plainView } from './port-view.ts';
 
@@ -134,6 +134,15 @@ describe('metrics', () => {
       /^Failed to serve metrics on .*EADDRINUSE/,
     );
     server.close();
+  });
+
+  it('regression: an address that no interface has is refused with what to do', async () => {
+    // RFC 5737: nobody's.
+    await expect(MetricsServer.open({ host: '192.0.2.1', port: 0 }, () => '')).rejects.toThrow(
+      /^Failed to serve metrics on 192\.0\.2\.1:0: .*EADDRNOTAVAIL.*; no interface that is up has this address$/,
+    );
+    for (const host of ['127.0.0.1', '127.1.2.3', '::1', 'localhost'])
+      expect(addressAdvice(host)).toBe("is the loopback interface down? 'ip link set lo up'");
   });
 
   it('describe each family once, before its samples', () => {
