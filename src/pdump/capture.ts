@@ -138,7 +138,7 @@ export class Capture {
 }
 
 /** Has the kernel make the pages of `bytes[from..to)`. They are read only: packets may be there already. */
-function touch(bytes: Uint8Array, from: number, to: number): number {
+export function touch(bytes: Uint8Array, from: number, to: number): number {
   let sum = 0;
   for (let at = from; at < to; at += PAGE) sum += bytes[at] as number;
   return sum;

@@ -10,6 +10,9 @@ const CLOCK = { perSecond: 1_000_000_000, offset: 0 };
 /** Packets after which readers let the process have their room again. */
 const RELEASE_AFTER = 256;
 
+/** How far a packet may be ahead of the time until which packets are taken. */
+const LONGEST_AHEAD_MS = 1000;
+
 /** A ring whose packets are of one interface and one direction. */
 export class Source {
   readonly ring: RingReader;
@@ -47,14 +50,15 @@ export class Drain {
 
   /**
    * Takes what is in the rings now, at most `most` packets and while `isWanted`, which is asked before each;
-   * returns how many.
+   * returns how many. Packets from `until` on, in milliseconds since 1970, are left: an earlier one may still
+   * come in another ring.
    */
-  run(most: number, isWanted: () => boolean = () => true): number {
+  run(most: number, isWanted: () => boolean = () => true, until = Number.POSITIVE_INFINITY): number {
     for (const { ring } of this.#sources) ring.look();
     let taken = 0;
     while (taken < most && isWanted()) {
       const source = this.#earliest();
-      if (source === null) break;
+      if (source === null || isAhead(source.ring, until)) break;
       this.#give(source);
       taken++;
       if (taken % RELEASE_AFTER === 0) this.#release();
@@ -89,6 +93,12 @@ export class Drain {
   #release(): void {
     for (const { ring } of this.#sources) ring.release();
   }
+}
+
+/** Not of a packet far ahead: the clock has been set back since, and would hold it for too long. */
+function isAhead({ timeHigh, timeLow }: RingReader, until: number): boolean {
+  const ahead = (timeHigh * 2 ** 32 + timeLow) / 1e6 - until;
+  return ahead >= 0 && ahead < LONGEST_AHEAD_MS;
 }
 
 const isEarlier = (a: RingReader, b: RingReader): boolean =>

@@ -47,6 +47,12 @@ export class RingReader {
     this.#end = native.atomicRead(this.#mapping, this.#offset + HEAD) >>> 0;
   }
 
+  /** Share of the ring that waits to be read. */
+  get fill(): number {
+    const head = native.atomicRead(this.#mapping, this.#offset + HEAD);
+    return ((head - this.#done) >>> 0) / this.#size;
+  }
+
   /** Goes to the next record; false if there is none, or the ring is not one. */
   next(): boolean {
     if (this.#position === this.#end) return false;

@@ -5,6 +5,7 @@ import { twoCpus } from '../run/workspace.ts';
 import { Capture } from './capture.ts';
 import { Generator } from './generator.ts';
 import { type OpenedPort, openDevice, startLocal } from './local-peer.ts';
+import { reflects } from './modes.ts';
 import type { Options } from './options.ts';
 import { parseLine } from './plan/rate.ts';
 import type { Stream } from './plan/stream.ts';
@@ -60,22 +61,19 @@ export async function startGenerator(
   options: Options,
   { port }: OpenedPort,
   { streams }: Workload,
-  capture?: Capture,
 ): Promise<Generator> {
   const hugepages = options.hugepages ?? false;
-  const generator = new Generator({
-    ...{ port, streams, cpu: cpusOf(options)[0], hugepages },
-    capture: capture?.memory,
-  });
+  const generator = new Generator({ port, streams, cpu: cpusOf(options)[0], hugepages });
   await generator.ready;
   return generator;
 }
 
 /** Undefined if none is wanted. */
 export function captureFor(options: Options, { port }: OpenedPort): Capture | undefined {
-  const { capture: file, captureOf: of, captureSize: size, snaplen } = options;
+  const { capture: file, captureSize: size, captureFilter: filter = '', snaplen } = options;
   if (file === undefined) return undefined;
-  return new Capture({ file, of, size, snaplen, port: port.info.name, hz: native.tscHz() });
+  const of = options.captureOf ?? (reflects(options) ? 'received' : 'both');
+  return new Capture({ port, file, of, size, snaplen, filter });
 }
 
 /** How trials treat frames that are late, and those in flight at the end. */

@@ -55,7 +55,7 @@ describe('--capture', () => {
     expect(status, stderr).toBe(0);
     expect(stdout).toMatch(/^captured 1000 frames in .*a\.pcapng, 0 more did not fit$/m);
     expect(JSON.parse(readFileSync(json, 'utf8')).capture).toEqual({
-      ...{ file, frames: 1000, dropped: 0, failure: null },
+      ...{ file, frames: 1000, dropped: 0, filtered: 0, failure: null },
     });
     const packets = packetsOf(file);
     // The peer exchanges the addresses.
@@ -82,6 +82,40 @@ describe('--capture', () => {
     expect(packets[0]?.hex).toMatch(/^020000000002/);
   });
 
+  it('has the frames of one stream of two by its filter, byte for byte', () => {
+    const path = (name: string) => join(folder, name);
+    const [whole, some, json, streams] = [path('whole'), path('some'), path('a.json'), path('streams.json')];
+    const ports = (port: number) => ({ srcPort: port, dstPort: port, count: 300 });
+    writeFileSync(
+      streams,
+      JSON.stringify([
+        { name: 'a', ...ports(9) },
+        { name: 'b', ...ports(10) },
+      ]),
+    );
+    const habits = ['--max-lag', '5000', '--drain', '1000', '--rate', '10kpps', '--capture-of', 'sent'];
+    expect(pktgen('--streams', streams, ...habits, '--capture', whole).status).toBe(0);
+    const filter = ['--capture-filter', 'udp port 9', '--json', json];
+    const { status, stdout, stderr } = pktgen('--replay', whole, ...habits, '--capture', some, ...filter);
+    expect(status, stderr).toBe(0);
+    expect(stdout).toMatch(/^captured 300 frames in .*, 0 more did not fit; the filter refused 300$/m);
+    const { capture } = JSON.parse(readFileSync(json, 'utf8'));
+    expect(capture).toEqual({ file: some, frames: 300, dropped: 0, filtered: 300, failure: null });
+    const isWanted = ({ hex }: Packet) => hex.slice(2 * 34, 2 * 38) === '00090009';
+    const hexes = (packets: readonly Packet[]) => packets.map(({ hex }) => hex);
+    expect(hexes(packetsOf(some))).toEqual(hexes(packetsOf(whole).filter(isWanted)));
+  });
+
+  it('at full speed counts every frame, in the file or not', () => {
+    const file = join(folder, 'a.pcapng');
+    const of = ['--capture-of', 'sent', '--capture-size', '1M', '--snaplen', '64'];
+    const most = ['--rate', 'max', '--count', '300000', '--peer', 'sink'];
+    const { stdout, stderr } = pktgen(...most, '--capture', file, ...of);
+    const [, frames, rest] = /^captured (\d+) frames in .*, (\d+) more/m.exec(stdout) ?? [stderr];
+    expect(Number(frames) + Number(rest)).toBe(300_000);
+    expect(packetsOf(file)).toHaveLength(Number(frames));
+  });
+
   it('on a full disk ends the capture, not the run', () => {
     const { status, stdout } = pktgen(...COUNTED, '--capture', '/dev/full');
     expect(status).toBe(1);
@@ -96,6 +130,13 @@ describe('--capture', () => {
     [['--capture', 'a', '--capture-size', '0'], "'0' is not a size such as 256M", 2],
     [['--capture', 'a', '--capture-of', 'all'], 'Allowed choices are received, sent, both', 2],
     [['--capture', 'a', '--ndr'], '--capture: not with a search', 2],
+    [
+      ['--capture', 'a', '--capture-filter', 'udp prot 9'],
+      'Failed to compile the capture filter "udp prot 9"',
+      2,
+    ],
+    [['--capture', 'a', '--capture-filter', 'inbound'], 'what only a socket of Linux knows', 2],
+    [['--capture', 'a', '--capture-filter', ' '], '--capture-filter: the expression is empty', 2],
   ])('is refused in one line: %j', (args, says, code) => {
     const { status, stderr } = pktgen(...args);
     expect([status, stderr]).toEqual([code, expect.stringMatching(/^vhost-pci-pktgen: .*\n$/)]);

@@ -1,96 +1,122 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// --capture: the frames of a run in a pcapng file, beside the traffic. The file is bounded, and so is the
-// memory on the way there; what found no place is counted, in the file too. A file that cannot be written
-// ends the capture, not the run.
+// --capture: the frames of a run in a pcapng file, beside the traffic, by the rings that vhost-pci-dumpcap
+// reads as well. The file is bounded, and so is the memory on the way there; what found no place is counted,
+// in the file too. A file that cannot be written ends the capture, not the run.
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { FileSink } from '../../src/capture/block-buffer.ts';
 import { PcapngWriter } from '../../src/capture/pcapng-writer.ts';
+import { type PacketHeader, writePacket } from '../../src/capture/writer.ts';
+import type { Port } from '../../src/ethdev/port.ts';
+import { native } from '../../src/native.ts';
 import { packageVersion } from '../../src/package-root.ts';
-import {
-  type CapturedFrame,
-  type CaptureMemory,
-  CaptureReader,
-  newCaptureMemory,
-  RECEIVED,
-  SENT,
-} from './engine/capture-tap.ts';
+import { Capture as QueueCapture, ringsOf, touch } from '../../src/pdump/capture.ts';
+import { Drain, Source } from '../../src/pdump/drain.ts';
+import { compileFilter } from '../../src/pdump/filter.ts';
+import type { Ring } from '../../src/pdump/protocol.ts';
+import { MIN_RING, RING_DATA, RingReader } from '../../src/pdump/ring.ts';
 
 export type CaptureOf = 'received' | 'sent' | 'both';
 
 export interface CaptureOptions {
+  /** Configured. */
+  readonly port: Port;
   readonly file: string;
   readonly of: CaptureOf;
   /** Most bytes of a frame. */
   readonly snaplen: number;
   /** Most bytes of the file. */
   readonly size: number;
-  /** Name of the port. */
-  readonly port: string;
-  /** Ticks per second of the tap's clock. */
-  readonly hz: number;
+  /** Which frames, as an expression of libpcap; empty for all. */
+  readonly filter: string;
 }
 
 /** What a capture came to. */
 export interface CaptureCounts {
   readonly file: string;
   readonly frames: number;
-  /** Passed, and are not in the file: no room in memory, or in the file. */
+  /** Chosen, and are not in the file: no room in memory, or in the file. */
   readonly dropped: number;
+  /** Passed, and the filter did not choose them. */
+  readonly filtered: number;
   /** Why it ended early; null if it did not. */
   readonly failure: string | null;
 }
 
-/** Share of the ring from which on it is emptied, and milliseconds after which it is in any case. */
+/** Bytes of all rings together, as near as powers of two come to it. */
+const MEMORY = 1 << 25;
+/** Share of a ring from which on all are emptied, and milliseconds after which they are in any case. */
 const WORTH = 1 / 8;
 const LATEST_MS = 2000;
-/** Milliseconds until the next look at it, by how fast it grows. */
+/** Milliseconds until the next look at them, by how fast they grow. */
 const [SOONEST_LOOK_MS, LATEST_LOOK_MS] = [20, 250];
 /** What a record has beside the frame's bytes, at most. */
 const RECORD_BYTES = 64;
-const DIRECTIONS: Readonly<Record<CaptureOf, readonly number[]>> = {
-  received: [RECEIVED],
-  sent: [SENT],
-  both: [RECEIVED, SENT],
+/** Milliseconds that a poll loop may take to notice the end. */
+const END_MS = 1000;
+const ROLES: Readonly<Record<CaptureOf, readonly string[]>> = {
+  received: ['rx'],
+  sent: ['tx'],
+  both: ['rx', 'tx'],
 };
 
 export class Capture {
-  /** For the lcore. */
-  readonly memory: CaptureMemory;
   readonly #options: CaptureOptions;
-  readonly #reader: CaptureReader;
+  readonly #rings: readonly Ring[];
+  readonly #ringBytes: number;
+  readonly #fd: number;
+  readonly #code: Uint8Array;
+  readonly #sources: readonly Source[];
+  readonly #drain: Drain;
   readonly #sink: FileSink;
   readonly #writer: PcapngWriter;
-  /** Frames in the file, of each direction. */
-  readonly #written = [0, 0];
-  /** When the tap's clock was 0: seconds since 1970, and the nanoseconds on top. */
-  #origin = { seconds: 0, nanoseconds: 0 };
+  #queues: QueueCapture | undefined;
+  #frames = 0;
   #failure: string | null = null;
-  /** When it was looked at and emptied last, and how full it was then. */
+  /** When the rings were looked at and emptied last, and how full the fullest was then. */
   #looked = 0;
   #emptied = 0;
   #fill = 0;
 
-  /** Throws if the file cannot be made. */
+  /** Throws if the file cannot be made, or the filter is none. */
   constructor(options: CaptureOptions) {
+    const { port, file, of, snaplen, filter } = options;
     this.#options = options;
-    this.memory = newCaptureMemory(options.snaplen);
-    this.#reader = new CaptureReader(this.memory);
-    this.#sink = new FileSink(options.file);
-    const { port, snaplen } = options;
+    this.#code = compileFilter(filter, snaplen).code;
+    // Of the queues that are in use alone: the run configures no others.
+    const { rings } = ringsOf(port, MIN_RING, 0);
+    const wanted = rings.filter(({ role }) => ROLES[of].includes(role));
+    this.#ringBytes = Math.max(MIN_RING, 2 ** Math.floor(Math.log2(MEMORY / wanted.length)));
+    const stride = RING_DATA + this.#ringBytes;
+    this.#rings = wanted.map((ring, i) => ({ ...ring, offset: i * stride }));
+    const bytes = wanted.length * stride;
+    this.#fd = native.memfdCreate(`capture-${randomUUID()}`, bytes, false);
+    const mapping = native.mapFd(this.#fd, 0, bytes, true);
+    // Before the run, for which the kernel then has nothing to do.
+    touch(new Uint8Array(native.mappingBuffer(mapping)), 0, bytes);
+    this.#sources = this.#rings.map(
+      ({ role, offset }) => new Source(new RingReader(mapping, offset, this.#ringBytes), 0, role),
+    );
+    this.#drain = new Drain(this.#sources, (header, frame) => this.#write(header, frame));
+    this.#sink = new FileSink(file);
     this.#writer = new PcapngWriter({
       sink: this.#sink.write,
-      interfaces: [{ name: port }],
+      interfaces: [{ name: port.info.name, ...(filter === '' ? {} : { filter }) }],
       snaplen,
       application: `vhost-pci-pktgen ${packageVersion()}`,
     });
   }
 
-  /** From now on; the tap's clock begins at 0 about now. */
+  /** From now on. */
   begin(): void {
-    const now = performance.timeOrigin + performance.now();
-    const seconds = Math.floor(now / 1000);
-    this.#origin = { seconds, nanoseconds: Math.floor((now - 1000 * seconds) * 1e6) };
+    const { port, snaplen } = this.#options;
+    const rings = { rings: this.#rings, used: this.#rings.length };
     this.#looked = this.#emptied = performance.now();
-    this.#reader.want(DIRECTIONS[this.#options.of]);
+    this.#queues = new QueueCapture(port, this.#fd, rings, {
+      snaplen,
+      ringBytes: this.#ringBytes,
+      filter: this.#code,
+    });
   }
 
   /**
@@ -98,48 +124,42 @@ export class Capture {
    * milliseconds after which it is to be called again.
    */
   poll(): number {
-    const [now, fill] = [performance.now(), this.#reader.fill];
+    const now = performance.now();
+    const fill = Math.max(...this.#sources.map(({ ring }) => ring.fill));
     const growth = Math.max(0, fill - this.#fill) / Math.max(1, now - this.#looked);
     const isTime = fill >= WORTH || now - this.#emptied >= LATEST_MS;
-    if (isTime) this.#empty();
+    if (isTime) this.#empty(Date.now());
     this.#looked = now;
     this.#fill = isTime ? 0 : fill;
     if (isTime) this.#emptied = now;
     return Math.min(LATEST_LOOK_MS, Math.max(SOONEST_LOOK_MS, WORTH / growth));
   }
 
-  #empty(): void {
-    this.#attempt(() => this.#reader.drain((frame) => this.#write(frame)));
-  }
-
   /** Writes the rest and closes the file. */
-  end(): CaptureCounts {
-    this.#reader.want([]);
+  async end(): Promise<CaptureCounts> {
+    const queues = this.#queues as QueueCapture;
+    for (let i = 0; i < END_MS && !queues.end(); i++) await sleep(1);
+    const { accepted, filtered, dropped: lost } = queues.counts();
     this.#empty();
-    const { file } = this.#options;
-    const [received, sent] = [RECEIVED, SENT].map((direction) => this.#reader.counts(direction).seen);
-    const seen = (received as number) + (sent as number);
-    const frames = this.#written.reduce((sum, count) => sum + count, 0);
+    native.close(this.#fd);
+    const [frames, seen] = [this.#frames, accepted + filtered + lost];
+    const dropped = accepted + lost - frames;
     this.#attempt(() => {
-      this.#writer.statistics(0, { received: seen, dropped: seen - frames });
+      this.#writer.statistics(0, { received: seen, dropped });
       this.#writer.flush();
     });
     this.#sink.close();
-    return { file, frames, dropped: seen - frames, failure: this.#failure };
+    return { file: this.#options.file, frames, dropped, filtered, failure: this.#failure };
   }
 
-  #write({ offset, copied, length, direction, time }: Readonly<CapturedFrame>): void {
-    const { size, hz } = this.#options;
-    if (this.#failure !== null || this.#writer.total + copied + RECORD_BYTES > size) return;
-    const ns = this.#origin.nanoseconds + Math.round((1e9 * time) / hz);
-    const at = this.#writer.begin({
-      ...{ length: copied, originalLength: length, interfaceId: 0 },
-      seconds: this.#origin.seconds + Math.floor(ns / 1e9),
-      nanoseconds: ns % 1e9,
-      direction: direction === SENT ? 'out' : 'in',
-    });
-    this.#writer.bytes.set(this.#reader.bytes.subarray(offset, offset + copied), at);
-    this.#written[direction] = (this.#written[direction] as number) + 1;
+  #empty(until?: number): void {
+    this.#attempt(() => this.#drain.run(Number.POSITIVE_INFINITY, undefined, until));
+  }
+
+  #write(header: PacketHeader, frame: Uint8Array): void {
+    if (this.#writer.total + header.length + RECORD_BYTES > this.#options.size) return;
+    writePacket(this.#writer, header, frame);
+    this.#frames++;
   }
 
   #attempt(step: () => void): void {
@@ -148,13 +168,14 @@ export class Capture {
       step();
     } catch (error) {
       this.#failure = (error as Error).message;
-      this.#reader.want([]);
+      this.#queues?.end();
     }
   }
 }
 
-/** "captured 10 frames in FILE, 2 not". */
-export function captureLines({ file, frames, dropped, failure }: CaptureCounts): string[] {
+/** "captured 10 frames in FILE, 2 more did not fit". */
+export function captureLines({ file, frames, dropped, filtered, failure }: CaptureCounts): string[] {
   if (failure !== null) return [`capture: ${failure}`];
-  return [`captured ${frames} frames in ${file}, ${dropped} more did not fit`];
+  const others = filtered > 0 ? `; the filter refused ${filtered}` : '';
+  return [`captured ${frames} frames in ${file}, ${dropped} more did not fit${others}`];
 }

@@ -6,7 +6,6 @@ import type { Port } from '../../src/ethdev/port.ts';
 import { launch } from '../../src/lcore/launch.ts';
 import type { Lcore } from '../../src/lcore/lcore.ts';
 import { native } from '../../src/native.ts';
-import type { CaptureMemory } from './engine/capture-tap.ts';
 import type { HistogramView } from './engine/histogram.ts';
 import {
   DONE,
@@ -42,8 +41,6 @@ export interface GeneratorOptions {
   readonly streams: readonly CompiledStream[];
   readonly cpu: number;
   readonly hugepages: boolean;
-  /** Where copies of frames go. */
-  readonly capture?: CaptureMemory | undefined;
 }
 
 export interface Trial {
@@ -76,7 +73,7 @@ export class Generator {
   #failure: Error | undefined;
 
   /** Throws as launch() does. */
-  constructor({ port, streams, cpu, hugepages, capture }: GeneratorOptions) {
+  constructor({ port, streams, cpu, hugepages }: GeneratorOptions) {
     this.#streams = streams;
     this.#memory = newSharedMemory(streams.length);
     this.#control = new Int32Array(this.#memory.control);
@@ -92,7 +89,6 @@ export class Generator {
       tag: randomInt(1, 1 << 23) << 8,
       largest: Math.max(...streams.map(({ largest }) => largest)),
       hugepages,
-      capture: capture ?? null,
     };
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     const module = new URL(`./engine/lcore.${extension}`, import.meta.url);

@@ -50,6 +50,7 @@ it.each([
   [['--loops', '2'], '--loops: requires --replay'],
   [['--streams', 'a', '--vlan', '1'], '--vlan: not with --streams'],
   [['--snaplen', '64'], '--snaplen: requires --capture'],
+  [['--capture-filter', 'udp'], '--capture-filter: requires --capture'],
   [['--file-prefix', 'a'], '--file-prefix: not with --no-telemetry'],
   [['--ping', '--burst', '2'], '--burst: not with --ping'],
   [['--rate', 'max', '--poisson'], '--poisson: not with --rate max'],

@@ -2,6 +2,8 @@
 // What options say together: nothing is accepted and then without effect, or writes over another.
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { PmdError } from '../../src/errors.ts';
+import { compileFilter } from '../../src/pdump/filter.ts';
 import { deviceOf, workloadOf } from './bench-port.ts';
 import { reflects, searches } from './modes.ts';
 import type { Options } from './options.ts';
@@ -13,7 +15,7 @@ const FIELDS = ['srcMac', 'dstMac', 'vlan', 'srcIp', 'dstIp', 'srcPort', 'dstPor
 const FRAMES = ['size', ...FIELDS, 'burst', 'poisson', 'count'] as const;
 const PEER = ['peer', 'peerCpu', 'queueSize', 'dropAbove'] as const;
 const SEARCH = ['trialTime', 'searchTime', 'precision', 'qFull', 'maxLatency'] as const;
-const CAPTURE = ['captureOf', 'captureSize', 'snaplen'] as const;
+const CAPTURE = ['captureOf', 'captureFilter', 'captureSize', 'snaplen'] as const;
 const LIMITS = ['maxLoss', 'maxUnsent', 'return'] as const;
 const GENERATOR = ['rate', 'lineRate', 'seed', 'warmUp', 'maxLag', 'drain', 'streams', 'loops'] as const;
 const FIGURES = ['json', 'csv', 'hgrm'] as const;
@@ -95,7 +97,9 @@ export const flagOf = (key: string): string =>
 
 /** What is wrong, in one line that begins with an option; undefined if nothing is. */
 export function mistakeIn(options: Options, isGiven: (key: Key) => boolean): string | undefined {
-  return fileMistake(options) ?? ineffective(options, isGiven) ?? frameMistake(options);
+  return (
+    fileMistake(options) ?? ineffective(options, isGiven) ?? filterMistake(options) ?? frameMistake(options)
+  );
 }
 
 function ineffective(options: Options, isGiven: (key: Key) => boolean): string | undefined {
@@ -121,6 +125,19 @@ function fileMistake(options: Options): string | undefined {
     seen.set(identity, key);
   }
   return undefined;
+}
+
+/** Of the expression of a capture. Throws if there is no libpcap, which is no mistake of the options. */
+function filterMistake({ captureFilter, snaplen }: Options): string | undefined {
+  if (captureFilter === undefined) return undefined;
+  if (captureFilter.trim() === '') return '--capture-filter: the expression is empty';
+  try {
+    compileFilter(captureFilter, snaplen);
+    return undefined;
+  } catch (error) {
+    if ((error as PmdError).code === 'ENOENT') throw error;
+    return `--capture-filter: ${(error as Error).message}`;
+  }
 }
 
 /** Of the frames that the options describe. */

@@ -129,7 +129,11 @@ export const command = newCommand('vhost-pci-pktgen')
   .addOption(
     new Option('--capture-of <frames>', 'which frames')
       .choices(['received', 'sent', 'both'] as const)
-      .default('both' as const),
+      .default(undefined, 'both, received with --reflect'),
+  )
+  .option(
+    '--capture-filter <expr>',
+    "only frames that this chooses, in libpcap's words: 'udp port 9', 'ether[0] & 1 == 0'",
   )
   .addOption(
     new Option('--capture-size <bytes>', 'most that the file may grow to')

@@ -25,7 +25,7 @@ export async function runReflector(options: Options, interrupt: Interrupt): Prom
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const module = new URL(`./engine/reflect-lcore.${extension}`, import.meta.url);
   const capture = captureFor(options, opened);
-  const data: ReflectPlan = { hugepages: options.hugepages ?? false, capture: capture?.memory ?? null };
+  const data: ReflectPlan = { hugepages: options.hugepages ?? false };
   capture?.begin();
   const lcore = launch({ cpu, module, ports: [port], data });
   let ended = false;
@@ -58,7 +58,7 @@ export async function runReflector(options: Options, interrupt: Interrupt): Prom
     }
     await lcore.stop();
     await printed();
-    const captured = capture?.end();
+    const captured = await capture?.end();
     const total = `sent back ${lcore.stats[REFLECTED]} frames, ${lcore.stats[REFLECTED_BYTES]} bytes`;
     const lines = [total, ...(captured ? captureLines(captured) : [])];
     return deliver(deliverable(lines), '-', 'txt') && !captured?.failure ? 0 : 1;

@@ -51,7 +51,7 @@ export async function run(options: Options, interrupt: Interrupt): Promise<numbe
   let generator: Generator | undefined;
   try {
     const capture = captureFor(options, opened);
-    generator = await startGenerator(options, opened, workload, capture);
+    generator = await startGenerator(options, opened, workload);
     const pps = await ratesOf(options, workload, generator);
     await warmUp(options, workload, generator, pps);
     const cpus = cpusOf(options);
@@ -67,7 +67,7 @@ export async function run(options: Options, interrupt: Interrupt): Promise<numbe
     // Awaited: the port and its processes are there until the figures are.
     const status = await report(options, result, generator, {
       notes: meter.lines(result, cpus),
-      captured: capture?.end(),
+      captured: await capture?.end(),
       broken,
     });
     if (broken) throw broken;

@@ -4,7 +4,6 @@
 import type { LcoreContext } from '../../../src/lcore/context.ts';
 import { native } from '../../../src/native.ts';
 import type { StreamPlan } from '../plan/frame-plan.ts';
-import { type CaptureMemory, CaptureTap } from './capture-tap.ts';
 import { Clock } from './clock.ts';
 import {
   DONE,
@@ -45,8 +44,6 @@ export interface LcorePlan {
   /** Largest frame, in bytes. */
   readonly largest: number;
   readonly hugepages: boolean;
-  /** Where copies of frames go; null for none. */
-  readonly capture: CaptureMemory | null;
 }
 
 /** How often, in milliseconds, an lcore without a trial looks whether it must end. */
@@ -66,11 +63,10 @@ class Loop {
   readonly #receiver: Receiver;
   readonly #counters: readonly Float64Array[];
   readonly #stallTicks: number;
-  readonly #tap: CaptureTap | null;
   #rateVersion = 0;
 
   constructor(lcore: LcoreContext<LcorePlan>) {
-    const { memory, streams, tag, largest, hugepages, capture } = lcore.data;
+    const { memory, streams, tag, largest, hugepages } = lcore.data;
     const hz = native.tscHz();
     this.#lcore = lcore;
     this.#control = new Int32Array(memory.control);
@@ -78,7 +74,6 @@ class Loop {
     this.#global = new Float64Array(memory.global);
     this.#counters = streams.map((_, i) => streamCounters(memory, i));
     this.#stallTicks = (STALL_US * hz) / 1e6;
-    this.#tap = capture === null ? null : new CaptureTap(capture);
     const dataRoom = Math.max(2048, largest);
     const tx = lcore.txQueue(0);
     const common = {
@@ -86,7 +81,6 @@ class Loop {
       settings: this.#settings,
       global: this.#global,
       unitsPerTick: 1 / ticksPerUnit(hz),
-      tap: this.#tap,
     };
     this.#senders = streams.map((plan, i) => {
       const pool = lcore.createPool({ count: 2 * BURST, dataRoom, hugepages });
@@ -124,7 +118,6 @@ class Loop {
     for (const sender of this.#senders) sender.end();
     this.#enter(DRAINING);
     this.#drain();
-    if (this.#tap) this.#tap.on = false;
     this.#enter(DONE);
   }
 
@@ -150,7 +143,6 @@ class Loop {
       );
     });
     this.#clock.restart();
-    if (this.#tap) this.#tap.on = true;
   }
 
   /** HOT. */

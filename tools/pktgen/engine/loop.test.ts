@@ -7,7 +7,6 @@ import { native } from '../../../src/native.ts';
 import { compileStream } from '../plan/compile.ts';
 import type { Stream } from '../plan/stream.ts';
 import { readResult, type TrialResult } from '../result.ts';
-import { type CaptureMemory, CaptureReader, newCaptureMemory, RECEIVED, SENT } from './capture-tap.ts';
 import {
   DONE,
   newSharedMemory,
@@ -82,13 +81,7 @@ class Wire {
 }
 
 /** Sends `frames` of the stream, one each `interval` ticks or as the wire takes them; returns the figures. */
-function trial(
-  stream: Stream,
-  frames: number,
-  fate: Fate,
-  capture: CaptureMemory | null = null,
-  interval = 0,
-): TrialResult {
+function trial(stream: Stream, frames: number, fate: Fate, interval = 0): TrialResult {
   const memory = newSharedMemory(1);
   const hz = native.tscHz();
   const settings = new Float64Array(memory.settings);
@@ -106,7 +99,7 @@ function trial(
     return pool;
   };
   const lcore = {
-    data: { streams: [plan], memory, tag: TAG, largest, hugepages: false, capture },
+    data: { streams: [plan], memory, tag: TAG, largest, hugepages: false },
     running: () => control[PHASE] !== DONE,
     createPool,
     txQueue: () => wire,
@@ -152,30 +145,7 @@ it('regression: a run at whose end the loop was away lasted until then', () => {
 
 it('judges every gap but the first, however many frames are sent together', () => {
   for (const stream of [{}, { burst: 2 }, { poisson: true }]) {
-    const { sent, gaps } = trial(stream, 100_000, () => 1, null, 100);
+    const { sent, gaps } = trial(stream, 100_000, () => 1, 100);
     expect([sent, gaps?.samples]).toEqual([100_000, 99_999]);
-  }
-});
-
-it('copies the frames of a run, and counts those that find no room', () => {
-  const memory = newCaptureMemory(64);
-  const reader = new CaptureReader(memory);
-  reader.want([RECEIVED, SENT]);
-  const frames = 200_000;
-  trial({ size: 100 }, frames, (n) => (n === 5 ? 0 : 1), memory);
-  const seen = [0, 0];
-  let [last, wrong] = [0, 0];
-  reader.drain(({ copied, length, direction, time, offset }) => {
-    // IPv4's type is 0800h.
-    if (copied !== 64 || length !== 100 || reader.bytes[offset + 12] !== 8 || time < last) wrong++;
-    last = time;
-    seen[direction] = (seen[direction] as number) + 1;
-  });
-  expect(wrong).toBe(0);
-  for (const direction of [RECEIVED, SENT]) {
-    const counts = reader.counts(direction);
-    expect(counts.seen).toBe(direction === SENT ? frames : frames - 1);
-    expect(seen[direction]).toBe(counts.seen - counts.dropped);
-    expect(counts.dropped).toBeGreaterThan(0);
   }
 });

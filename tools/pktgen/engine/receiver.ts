@@ -3,7 +3,6 @@
 // took from when it was due. Frames of others are counted as foreign. Allocates nothing.
 import type { MbufVector, Mempool } from '../../../src/ethdev/mempool.ts';
 import type { RxQueue } from '../../../src/ethdev/port.ts';
-import { type CaptureTap, RECEIVED } from './capture-tap.ts';
 import type { Clock } from './clock.ts';
 import { bucketOf } from './histogram.ts';
 import {
@@ -37,7 +36,6 @@ export interface ReceiverParts {
   readonly latencies: readonly Float64Array[];
   readonly global: Float64Array;
   readonly unitsPerTick: number;
-  readonly tap: CaptureTap | null;
 }
 
 export class Receiver {
@@ -64,11 +62,10 @@ export class Receiver {
 
   /** HOT. Takes a burst; returns the frames received. */
   poll(): number {
-    const { rx, pool, clock, tap, global } = this.#parts;
+    const { rx, pool, clock, global } = this.#parts;
     const n = rx.burst(this.#pkts, BURST);
     if (n === 0) return 0;
     clock.tick();
-    if (tap !== null) tap.take(pool, this.#pkts, 0, n, RECEIVED, clock.now);
     this.#identify(n);
     for (let i = 0; i < n; ) {
       const stream = this.#streams[i];

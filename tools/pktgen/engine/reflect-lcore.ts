@@ -5,8 +5,6 @@ import { MBUF_DEFAULT_DATA_ROOM, type Mempool } from '../../../src/ethdev/mempoo
 import type { LcoreContext } from '../../../src/lcore/context.ts';
 import { swapBytes } from '../../../src/packet/bytes.ts';
 import { ETHER } from '../../../src/packet/headers.ts';
-import { type CaptureMemory, CaptureTap, RECEIVED } from './capture-tap.ts';
-import { Clock } from './clock.ts';
 
 const BURST = 32;
 const MAC_BYTES = 6;
@@ -16,24 +14,14 @@ export const REFLECTED_BYTES = 1;
 
 export interface ReflectPlan {
   readonly hugepages: boolean;
-  /** Where copies of the frames received go; null for none. */
-  readonly capture: CaptureMemory | null;
 }
 
 export default function reflect(lcore: LcoreContext<ReflectPlan>): void {
-  const { capture, hugepages } = lcore.data;
+  const { hugepages } = lcore.data;
   const pool = lcore.createPool({ count: 512, dataRoom: MBUF_DEFAULT_DATA_ROOM, hugepages });
   const [rx, tx, pkts] = [lcore.rxQueue(0), lcore.txQueue(0), pool.vector(BURST)];
-  const clock = new Clock();
-  const tap = capture === null ? null : new CaptureTap(capture);
-  clock.restart();
-  if (tap) tap.on = true;
   while (lcore.running()) {
     const n = rx.burst(pkts, BURST);
-    if (tap !== null && n > 0) {
-      clock.tick();
-      tap.take(pool, pkts, 0, n, RECEIVED, clock.now);
-    }
     for (let i = 0; i < n; i++) {
       lcore.stats[REFLECTED_BYTES] += pool.pktLen[pkts.ids[i]];
       swapMacs(pool, pkts.ids[i]);

@@ -6,7 +6,6 @@
 import type { MbufVector, Mempool } from '../../../src/ethdev/mempool.ts';
 import type { TxQueue } from '../../../src/ethdev/port.ts';
 import type { FramePlan, StreamPlan } from '../plan/frame-plan.ts';
-import { type CaptureTap, SENT } from './capture-tap.ts';
 import type { Clock } from './clock.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { GapMeter } from './gap-meter.ts';
@@ -52,7 +51,6 @@ export interface SenderParts {
   readonly global: Float64Array;
   readonly gaps: Float64Array;
   readonly unitsPerTick: number;
-  readonly tap: CaptureTap | null;
 }
 
 export class StreamSender {
@@ -281,14 +279,13 @@ export class StreamSender {
 
   /** HOT. */
   #flush(): void {
-    const { tx, counters, global, pool, tap } = this.#parts;
+    const { tx, counters, global, pool } = this.#parts;
     const sent = tx.burst(this.#pkts, this.#from, this.#to);
     const after = this.#from + sent;
     if (after < this.#to) global[G_QUEUE_FULL]++;
     if (sent === 0) return;
     counters[S_SENT] += sent;
     // The queue has freed the mbufs, but nothing has taken them since.
-    if (tap !== null) tap.take(pool, this.#pkts, this.#from, after, SENT, this.#now);
     const { ids } = this.#pkts;
     let bytes = 0;
     for (let i = this.#from; i < after; i++) bytes += pool.pktLen[ids[i]];
