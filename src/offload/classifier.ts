@@ -21,6 +21,10 @@ export class Classifier {
   readonly #marking: boolean;
   readonly #rss: RssHash | null;
   readonly #keepsHash: boolean;
+  /** Of which these are, looked up once and not for each packet. */
+  #pool: Mempool | null = null;
+  #hashes: Uint32Array | null = null;
+  #marks: Uint32Array | null = null;
   /** 1: does not receive, or is not there. */
   readonly #stopped: Uint8Array;
   readonly #discards: Float64Array;
@@ -42,10 +46,11 @@ export class Classifier {
 
   /** HOT. The queue of a packet whose headers are in its first mbuf, or DROP. */
   classify(pool: Mempool, mbuf: number): number {
+    if (pool !== this.#pool) this.#uses(pool);
     const { bytes } = pool;
     const start = mbuf * pool.stride + pool.dataOff[mbuf];
     const end = start + pool.dataLen[mbuf];
-    if (this.#keepsHash) keepHashes(pool)[mbuf] = 0;
+    if (this.#hashes !== null) this.#hashes[mbuf] = 0;
     if (!this.#addressPasses(bytes, start)) return this.#drop(DISCARD.MAC);
     if (!this.#vlanPasses(bytes, start, end)) return this.#drop(DISCARD.VLAN);
     let queue = this.#rules.length === 0 ? -1 : this.#ruled(pool, mbuf, start, end);
@@ -54,6 +59,12 @@ export class Classifier {
     if (this.#stopped[queue] !== 0) return this.#drop(DISCARD.STOPPED);
     this.#strip(pool, mbuf, start, end);
     return queue;
+  }
+
+  #uses(pool: Mempool): void {
+    this.#pool = pool;
+    this.#hashes = this.#keepsHash ? keepHashes(pool) : null;
+    this.#marks = this.#marking ? keepMarks(pool) : null;
   }
 
   #drop(reason: number): number {
@@ -79,7 +90,7 @@ export class Classifier {
   /** The queue that the first matching rule names, -1 if it names none, or below that to drop. */
   #ruled(pool: Mempool, mbuf: number, start: number, end: number): number {
     const { inner, outer } = this.#plan.tpids;
-    const marks = this.#marking ? keepMarks(pool) : null;
+    const marks = this.#marks;
     if (marks !== null) marks[mbuf] = 0;
     for (let i = 0; i < this.#rules.length; i++) {
       const rule = this.#rules[i];
@@ -100,7 +111,7 @@ export class Classifier {
     const l3 = start + ETHER.HEADER + ETHER.VLAN_TAG * tagCount(bytes, start, end, inner, outer);
     if (l3 > end) return this.#queue;
     const hash = this.#rss.hash(bytes, readUint16BE(bytes, l3 - 2), l3, end);
-    if (this.#keepsHash) keepHashes(pool)[mbuf] = hash;
+    if (this.#hashes !== null) this.#hashes[mbuf] = hash;
     return this.#rss.spreads ? this.#rss.queue(hash) : this.#queue;
   }
 
