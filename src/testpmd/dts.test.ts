@@ -215,8 +215,16 @@ const CALLS: readonly Call[] = [
 const ALL = CALLS.length + 1;
 /** As many as DPDK 22.11's testpmd has right on its best port, net_virtio_user. */
 const WANTED = 76;
-/** What these ports do not have, or DPDK 22.11 does not. */
-const WRONG = ['set_forward_mode(ieee1588)', 'set_flow_control', 'rx_vxlan(add)', 'rx_vxlan(rm)'];
+/**
+ * The suite calls these wrong, as of any port without the operation: the mode needs a NIC's clock and is in
+ * no testpmd of a distribution. The answers are those of dpdk-testpmd 22.11 on net_virtio_user and net_null.
+ */
+const REFUSED = new Map([
+  ['set_forward_mode(ieee1588)', 'Bad arguments'],
+  ['set_flow_control', 'bad flow control parameter, return code = -95'],
+  ['rx_vxlan(add)', 'udp tunneling add error: (Operation not supported)'],
+  ['rx_vxlan(rm)', 'udp tunneling add error: (Operation not supported)'],
+]);
 const REFUSAL =
   /error|fail|return code = -|not supported|isn't enabled|Invalid|Unknown|did not provide|the peer chooses|no effect/i;
 const UNKNOWN = /Bad arguments|Command not found|Ambiguous/;
@@ -233,21 +241,26 @@ it.skipIf(programMissing('python3', 'python3', 'test of a terminal'))(
     const shell = new Shell();
     await shell.firstPrompt();
     const wrong: string[] = [];
+    const refused: string[] = [];
     for (const [name, ...lines] of CALLS) {
-      let right = true;
       for (const [command, wanted] of lines) {
         const answer = await shell.send(command);
         // The first answer begins with what was left of the prompt before.
-        if (!isRight(answer, wanted)) right = false;
+        if (isRight(answer, wanted)) continue;
+        const theirs = REFUSED.get(name);
+        if (theirs !== undefined && answer.split('\n').includes(theirs)) refused.push(name);
+        else wrong.push(name);
       }
-      if (!right) wrong.push(name);
     }
     shell.type('quit\n');
     expect(await shell.exit).toBe(0);
-    const right = ALL - wrong.length;
-    console.log(`DTS: ${right} of ${ALL} calls right; not: ${wrong.join(', ')}`);
+    const right = ALL - wrong.length - refused.length;
+    console.log(
+      `DTS: ${right} of ${ALL} calls right, ${refused.length} refused in DPDK's words; not: ${wrong.join(', ') || 'none'}`,
+    );
     expect(ALL).toBe(101);
-    expect(wrong).toEqual(WRONG);
+    expect(wrong).toEqual([]);
+    expect(refused).toEqual([...REFUSED.keys()]);
     expect(right).toBeGreaterThanOrEqual(WANTED);
   },
 );

@@ -56,12 +56,16 @@ async function open(): Promise<Session> {
   const count = () => {
     printed++;
   };
-  const opened = new Session({ ...defaultSettings(), hugepages: false }, [{ id: 1, cpus: [cpu] }], {
-    print: count,
-    complain: count,
-    event: count,
-    room: async () => {},
-  });
+  const opened = new Session(
+    { ...defaultSettings(), hugepages: false },
+    { main: { id: 0, cpus: [cpu] }, forwarding: [{ id: 1, cpus: [cpu] }] },
+    {
+      print: count,
+      complain: count,
+      event: count,
+      room: async () => {},
+    },
+  );
   await opened.init(['net_null0', 'net_null1']);
   session = opened;
   return opened;

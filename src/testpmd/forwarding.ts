@@ -80,10 +80,6 @@ export class Forwarding {
     return this.#running;
   }
 
-  get maxCores(): number {
-    return this.#places.length;
-  }
-
   /** Whether forwarding is running and uses the port. */
   uses(port: Port): boolean {
     return this.#running && (this.#run?.ports.includes(port) ?? false);

@@ -34,6 +34,14 @@ export function chooseLcores(eal: EalSettings, cpus: readonly number[]): Lcores 
   return { main, forwarding };
 }
 
+/** Why these lcores cannot forward, in testpmd's words; null: they can. */
+export function lcoreFault({ main, forwarding }: Lcores, ids: readonly number[]): string | null {
+  const first = ids.find((id) => !forwarding.some((place) => place.id === id));
+  if (first === undefined) return null;
+  if (first !== main?.id) return `lcore ${first} not enabled`;
+  return `lcore ${first} cannot be masked on for running packet forwarding, which is the main lcore and reserved for command line parsing only`;
+}
+
 /** One lcore per CPU; two lcores share a single CPU. */
 function defaultLcores(cpus: readonly number[]): LcorePlace[] {
   const places = cpus.slice(0, 128).map((cpu) => ({ id: cpu, cpus: [cpu] }));

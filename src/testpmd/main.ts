@@ -18,7 +18,7 @@ import { CommandRunner } from './commands/command-runner.ts';
 import { commands } from './commands/table.ts';
 import { watchForeground } from './foreground.ts';
 import { UsageError } from './getopt.ts';
-import { chooseLcores } from './lcores.ts';
+import { chooseLcores, lcoreFault } from './lcores.ts';
 import { metricsNotes } from './metrics/metrics.ts';
 import { TerminalOutput } from './output.ts';
 import { runPrompt } from './prompt.ts';
@@ -52,9 +52,9 @@ async function main(args: readonly string[]): Promise<void> {
   if (settings.nbCores > lcores.forwarding.length) {
     throw new UsageError(`option '--nb-cores': nb-cores should be > 0 and <= ${lcores.forwarding.length}`);
   }
-  const missing = settings.coreList?.find((id) => !lcores.forwarding.some((place) => place.id === id));
-  if (missing !== undefined) throw new UsageError(`option '--coremask': lcore ${missing} not enabled`);
-  const session = new Session(settings, lcores.forwarding, output);
+  const fault = lcoreFault(lcores, settings.coreList ?? []);
+  if (fault !== null) throw new UsageError(`option '--coremask': ${fault}`);
+  const session = new Session(settings, lcores, output);
   watchSignals(session);
   standardOutput().stdout.onReaderGone(() => leave(session));
   sayHello(line);

@@ -39,12 +39,16 @@ afterEach(async () => {
 });
 
 async function open(settings: Partial<Settings> = {}, cpus = [cpu]): Promise<void> {
-  session = new Session({ ...defaultSettings(), hugepages: false, ...settings }, [{ id: 1, cpus }], {
-    print: (line) => printed.push(...line.split('\n')),
-    complain: (line) => complained.push(line),
-    event: (line) => printed.push(...line.split('\n')),
-    room: async () => {},
-  });
+  session = new Session(
+    { ...defaultSettings(), hugepages: false, ...settings },
+    { main: { id: 0, cpus }, forwarding: [{ id: 1, cpus }] },
+    {
+      print: (line) => printed.push(...line.split('\n')),
+      complain: (line) => complained.push(line),
+      event: (line) => printed.push(...line.split('\n')),
+      room: async () => {},
+    },
+  );
   await session.init(['net_null0', 'net_null1']);
 }
 

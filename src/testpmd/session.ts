@@ -3,10 +3,10 @@
 // events and signals.
 import { probePort } from '../drivers/registry.ts';
 import type { Port } from '../ethdev/port.ts';
-import type { LcorePlace } from '../lcore/lcore-list.ts';
 import { Attachment } from './attachment.ts';
 import { EventLimit } from './event-limit.ts';
 import { Forwarding } from './forwarding.ts';
+import type { Lcores } from './lcores.ts';
 import type { Output } from './output.ts';
 import { Ports } from './ports.ts';
 import { poolSize, type Settings } from './settings.ts';
@@ -16,8 +16,7 @@ export class Session {
   readonly settings: Settings;
   readonly output: Output;
   readonly forwarding: Forwarding;
-  /** The forwarding lcores. */
-  readonly places: readonly LcorePlace[];
+  readonly lcores: Lcores;
   readonly ports = new Ports(this);
   readonly attachment = new Attachment(this);
   /** Called when the last port's device was removed. */
@@ -33,11 +32,11 @@ export class Session {
     this.#ended = resolve;
   });
 
-  constructor(settings: Settings, places: readonly LcorePlace[], output: Output) {
+  constructor(settings: Settings, lcores: Lcores, output: Output) {
     this.settings = settings;
-    this.places = places;
+    this.lcores = lcores;
     this.output = output;
-    this.forwarding = new Forwarding(settings, places, output, this.#hurry.signal);
+    this.forwarding = new Forwarding(settings, lcores.forwarding, output, this.#hurry.signal);
   }
 
   /** Runs `job` after all earlier jobs: commands, events and signals never overlap. */
@@ -81,7 +80,7 @@ export class Session {
     for (const device of devices) this.adopt(probePort(device));
     this.ports.requireChosen();
     this.ports.requireInterrupts(this.ports.open);
-    for (const [i] of this.places.slice(0, this.settings.nbCores).entries()) {
+    for (const [i] of this.lcores.forwarding.slice(0, this.settings.nbCores).entries()) {
       const { mbufSize } = this.settings;
       const pool = `n=${poolSize(this.settings)}, size=${mbufSize}, socket=0`;
       this.output.complain(`testpmd: create a new mbuf pool <mb_pool_${i}>: ${pool}`);

@@ -2,6 +2,7 @@
 // The `set` commands.
 import { macBytes } from '../../packet/mac.ts';
 import { engineNames } from '../fwd/engines.ts';
+import { lcoreFault } from '../lcores.ts';
 import type { Session } from '../session.ts';
 import { MAX_BURST } from '../settings.ts';
 import type { Command } from './grammar.ts';
@@ -137,23 +138,38 @@ function isStopped({ forwarding, output }: Session): boolean {
 }
 
 function setCorelist(session: Session, { list }: Args): void {
-  if (isStopped(session)) chooseCores(session, [...new Set(list.split(',').map(Number))]);
+  const ids = list.split(',').map(Number);
+  if (isStopped(session) && areDifferent(session, 'core', ids)) chooseCores(session, ids);
 }
 
 function setCoremask(session: Session, { mask }: Args): void {
   const ids = bitsOf(mask);
-  if (ids === null) session.output.print('Bad arguments');
+  if (/^(0x)?0+$/i.test(mask)) session.output.complain('Invalid NULL mask of cores');
+  else if (ids === null) session.output.print('Bad arguments');
   else if (isStopped(session)) chooseCores(session, ids);
 }
 
-function chooseCores({ settings, places, output }: Session, ids: readonly number[]): void {
-  const missing = ids.find((id) => !places.some((place) => place.id === id));
-  if (missing !== undefined) {
-    output.complain(`lcore ${missing} not enabled`);
+function areDifferent({ output }: Session, what: string, ids: readonly number[]): boolean {
+  const first = ids.findIndex((id, i) => ids.indexOf(id, i + 1) >= 0);
+  if (first < 0) return true;
+  const again = ids.indexOf(ids[first], first + 1);
+  output.complain(`duplicated ${what} ${ids[first]} at index ${first} and ${again}`);
+  return false;
+}
+
+function chooseCores({ settings, lcores, output }: Session, ids: readonly number[]): void {
+  const fault = lcoreFault(lcores, ids);
+  if (fault !== null) {
+    output.complain(fault);
     return;
   }
+  const before = settings.nbCores;
   settings.coreList = [...ids];
   settings.nbCores = ids.length;
+  if (before !== ids.length)
+    output.print(
+      `previous number of forwarding cores ${before} - changed to number of configured cores ${ids.length}`,
+    );
 }
 
 function setPortmask(session: Session, { mask }: Args): void {
@@ -178,13 +194,12 @@ function setDefault(session: Session): void {
 }
 
 function setNbcore(session: Session, { n }: Args): void {
-  const { settings, output, forwarding } = session;
+  const { settings, output, lcores } = session;
   const cores = Number(n);
+  const most = settings.coreList?.length ?? lcores.forwarding.length;
   if (!isStopped(session)) return;
-  if (cores > forwarding.maxCores) {
-    output.complain(
-      `nb fwd cores ${cores} > ${forwarding.maxCores} (max. number of configured lcores) - ignored`,
-    );
+  if (cores > most) {
+    output.complain(`nb fwd cores ${cores} > ${most} (max. number of configured lcores) - ignored`);
   } else if (cores < 1) {
     output.complain(`nb fwd cores ${cores} < 1 - ignored`);
   } else {
@@ -206,8 +221,9 @@ function setNbport(session: Session, { n }: Args): void {
 }
 
 function setPortlist(session: Session, { list }: Args): void {
-  const ids = [...new Set(list.split(',').map(Number))];
-  if (!isStopped(session) || !ids.every((id) => portsNamed(session, String(id)))) return;
+  const ids = list.split(',').map(Number);
+  if (!isStopped(session) || !areDifferent(session, 'port', ids)) return;
+  if (!ids.every((id) => portsNamed(session, String(id)))) return;
   choosePorts(session, ids);
 }
 

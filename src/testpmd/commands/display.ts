@@ -130,7 +130,7 @@ function showConfig(session: Session, { what }: Args): void {
   if (what === 'fwd') output.print(forwarding.configText(ports.forwarding));
   if (what === 'rxtx') output.print(forwarding.rxtxText(ports.forwarding));
   if (what === 'cores') {
-    const ids = settings.coreList ?? session.places.map((place) => place.id);
+    const ids = settings.coreList ?? session.lcores.forwarding.map((place) => place.id);
     const cores = ids.slice(0, settings.nbCores).map((id) => ` ${id}`);
     output.print(`List of forwarding lcores: ${cores.join('')}`);
   }
@@ -152,7 +152,7 @@ function showDevice(session: Session, { name }: Args): void {
   for (const port of ports) session.output.print(deviceInfoText(port, session.settings.soft.macOf(port)));
 }
 
-function dump({ output, ports, places }: Session, { what }: Args): void {
+function dump({ output, ports, lcores }: Session, { what }: Args): void {
   if (what === 'devargs') {
     const devices = ports.open.map(
       ({ info }) => `  [${info.name.includes(':') ? 'pci' : 'vdev'}]: ${info.name} ${info.devargs}`,
@@ -160,6 +160,6 @@ function dump({ output, ports, places }: Session, { what }: Args): void {
     output.print(['User device list:', ...devices].join('\n'));
     return;
   }
-  for (const { id, cpus } of places)
+  for (const { id, cpus } of lcores.forwarding)
     output.print(`lcore ${id}, socket 0, role RTE, cpuset ${cpus.join(',')}`);
 }

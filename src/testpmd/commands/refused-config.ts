@@ -69,8 +69,12 @@ const config: readonly Group[] = [
   ['Where the events of new ports come from.', NOT_SUPPORTED, 'set port setup on iterator|event'],
   ['Traffic classes.', NOT_SUPPORTED, 'set dcb fwd_tc|fwd_tc_cores <u8>'],
   ['States of extended statistics.', NOT_SUPPORTED, 'set xstats-show-state|xstats-hide-disabled on|off'],
-  ['Flush receive queues before forwarding.', NOT_SUPPORTED, 'set flush_rx on|off'],
-  ['Log levels.', NOT_SUPPORTED, 'set log <text> <uint>'],
+  [
+    'Flush receive queues before forwarding.',
+    'Note: flush_rx has no effect: queues are not flushed before forwarding',
+    'set flush_rx on|off',
+  ],
+  ['Log levels.', 'Note: log levels have no effect: messages have no levels', 'set log <text> <uint>'],
   ['Split of received packets.', NOT_SUPPORTED, 'set rxoffs|rxpkts|rxhdrs <text>'],
   [
     'MAC address of a virtual function.',
