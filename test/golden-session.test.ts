@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The same script to dpdk-testpmd and to ours, on the same ports: what they print is the same, numbers and
-// addresses aside, but for the differences that docs/dialect.md gives reasons for. One that is not listed
-// fails, and one that is listed and gone.
-import { describe, expect, it } from 'vitest';
+// The same script to dpdk-testpmd of two versions and to ours, on the same ports: what they print is the
+// same, numbers and addresses aside, but for the differences that docs/dialect.md gives reasons for. One that
+// is not listed fails, and one that is listed and gone.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { DIALECT_DIFFERENCES } from '../src/testpmd/dialect-differences.ts';
 import { dpdkHas } from '../tools/run/dpdk.ts';
 import { judge, listed } from './golden/listed.ts';
-import { bothAnswers, PAIRS } from './golden/pairs.ts';
+import { newerTestpmd } from './golden/newer-dpdk.ts';
+import { answersOn, PAIRS } from './golden/pairs.ts';
 import { SCRIPT } from './golden/script.ts';
-import { differences } from './golden/transcript.ts';
+import { type Answer, differences } from './golden/transcript.ts';
 import { dpdkMissing, inCi } from './support/dpdk.ts';
 import { tapMissing } from './support/netns.ts';
 
+/** Of DPDK 24.11, where its mirror is slow. */
+const DOWNLOAD_MS = 600_000;
 const LIST = listed(new URL('./golden/differences.txt', import.meta.url));
 
 /** Drivers of DPDK that are packages of their own, by kind of ports. */
@@ -31,14 +37,55 @@ function missing(kind: string): boolean {
   return true;
 }
 
-describe('a script to dpdk-testpmd and to ours', () => {
+/** What ours answers on ports of a kind: once for both versions. */
+const known = new Map<string, Promise<Answer[]>>();
+
+function ourAnswers(kind: string): Promise<Answer[]> {
+  const answers = known.get(kind) ?? answersOn(kind, SCRIPT);
+  known.set(kind, answers);
+  return answers;
+}
+
+async function expectListed(kind: string, version: string, program: readonly string[]): Promise<void> {
+  const theirs = await answersOn(kind, SCRIPT, program);
+  const ours = await ourAnswers(kind);
+  expect(judge(LIST, kind, version, differences(ours, theirs))).toEqual({ unlisted: [], gone: [] });
+  expect(ours.flatMap(({ lines }) => lines).length).toBeGreaterThan(300);
+}
+
+describe('a script to dpdk-testpmd 22.11 and to ours', () => {
   for (const kind of Object.keys(PAIRS)) {
-    it.skipIf(missing(kind))(`prints the same on ${kind}, but for what is listed`, async () => {
-      const { ours, theirs } = await bothAnswers(kind, SCRIPT);
-      expect(judge(LIST, kind, differences(ours, theirs))).toEqual({ unlisted: [], gone: [] });
-      expect(ours.flatMap(({ lines }) => lines).length).toBeGreaterThan(300);
+    it.skipIf(missing(kind))(`prints the same on ${kind}, but for what is listed`, () =>
+      expectListed(kind, '22.11', ['dpdk-testpmd']),
+    );
+  }
+});
+
+describe.skipIf(dpdkMissing())('a script to dpdk-testpmd 24.11 and to ours', () => {
+  let program: readonly string[] = [];
+  let absent: string | undefined;
+
+  beforeAll(async () => {
+    const newer = await newerTestpmd();
+    if (typeof newer !== 'string') program = newer;
+    else absent = newer;
+    if (absent) console.warn(`Golden sessions with DPDK 24.11 are skipped: ${absent}`);
+  }, DOWNLOAD_MS);
+
+  for (const kind of Object.keys(PAIRS)) {
+    it.skipIf(missing(kind))(`prints the same on ${kind}, but for what is listed`, async ({ skip }) => {
+      if (absent) skip(absent);
+      await expectListed(kind, '24.11', program);
     });
   }
+});
+
+it('DPDK 24.11 that cannot be had is a reason, and in CI an error', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'vpci-no-dpdk-'));
+  const env = { XDG_CACHE_HOME: folder, VPCI_RIG_MIRROR: 'http://127.0.0.1:9/debian' };
+  expect(await newerTestpmd(env)).toMatch(/apt-get/);
+  await expect(newerTestpmd({ ...env, CI: 'true' })).rejects.toThrow(/apt-get/);
+  rmSync(folder, { recursive: true });
 });
 
 describe('the list of differences', () => {
@@ -49,6 +96,13 @@ describe('the list of differences', () => {
     expect(LIST.filter(({ kinds }) => kinds.some((kind) => !(kind in PAIRS)))).toEqual([]);
   });
 
+  it('has versions of these two only, and rows of one version only for that', () => {
+    expect(new Set(LIST.flatMap(({ versions }) => versions))).toEqual(new Set(['22.11', '24.11']));
+    const only = new Map(DIALECT_DIFFERENCES.map((each) => [each.where, each.only]));
+    const amiss = LIST.filter(({ row, versions }) => only.get(row) && String(versions) !== only.get(row));
+    expect(amiss).toEqual([]);
+  });
+
   it('finds what it does not have, and misses what it has', () => {
     const [first] = LIST;
     const known = {
@@ -56,7 +110,7 @@ describe('the list of differences', () => {
       ours: [],
       theirs: [`Error during disabling promiscuous mode for port N: Operation not supported`],
     };
-    const { unlisted, gone } = judge(LIST, 'net_null', [known, { ...known, ours: ['frob'] }]);
+    const { unlisted, gone } = judge(LIST, 'net_null', '22.11', [known, { ...known, ours: ['frob'] }]);
     expect(unlisted).toEqual([{ ...known, ours: ['frob'] }]);
     expect(gone).toContain(`${first?.row}: ${first?.commands[0]}`);
     expect(gone.some((each) => each.endsWith(': set promisc 0 off'))).toBe(false);

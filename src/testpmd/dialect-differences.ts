@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The differences from dpdk-testpmd 22.11, for docs/dialect.md. test/golden/differences.ts has the lines of
-// those that the same scripts show.
+// The differences from dpdk-testpmd 22.11 and 24.11, for docs/dialect.md. test/golden/differences.txt has the
+// lines of those that the same scripts show.
 
 export interface DialectDifference {
   readonly where: string;
+  /** The version that it is a difference from, when it is none from the other. */
+  readonly only?: '22.11' | '24.11';
   readonly difference: string;
   readonly why: string;
 }
@@ -21,7 +23,8 @@ export const DIALECT_DIFFERENCES: readonly DialectDifference[] = [
   },
   {
     where: '`port config N rx_offload X on`',
-    difference: 'what the port does not have is refused at once, as in 26.07; there at `port start`',
+    only: '22.11',
+    difference: 'what the port does not have is refused at once; there at `port start`',
     why: 'one line says which command was wrong',
   },
   {
@@ -41,7 +44,8 @@ export const DIALECT_DIFFERENCES: readonly DialectDifference[] = [
   },
   {
     where: 'mode recycle_mbufs',
-    difference: 'known, as in 26.07: mode io',
+    only: '22.11',
+    difference: 'known: mode io',
     why: 'packets pass without mbufs there, or give them back at once',
   },
   {
@@ -178,5 +182,17 @@ export const DIALECT_DIFFERENCES: readonly DialectDifference[] = [
     where: 'events',
     difference: '`port close` says nothing of sockets',
     why: 'the log of librte_vhost has no counterpart',
+  },
+  {
+    where: 'lines of libraries',
+    only: '24.11',
+    difference: 'begin without `ETHDEV: `, as in 22.11',
+    why: 'no library says them',
+  },
+  {
+    where: '`tso`',
+    only: '24.11',
+    difference: 'speaks of TSO alone, as 22.11; there of UFO as well',
+    why: 'scripts of both look for it',
   },
 ];

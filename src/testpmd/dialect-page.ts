@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Command, usage } from './commands/grammar.ts';
 import { commands } from './commands/table.ts';
-import { DIALECT_DIFFERENCES } from './dialect-differences.ts';
+import { DIALECT_DIFFERENCES, type DialectDifference } from './dialect-differences.ts';
 import { ealOptions } from './eal-options.ts';
 import { GONE, type OptionRow, optionTerm } from './getopt.ts';
 import { notedOptions } from './noted-options.ts';
@@ -15,14 +15,15 @@ export const DIALECT_PAGE = fileURLToPath(new URL('../../docs/dialect.md', impor
 
 const HEAD = `# The testpmd dialect
 
-What \`vhost-pci-testpmd\` takes of the commands and options of DPDK's testpmd (22.11 and 26.07). The tables are generated from the grammar
+What \`vhost-pci-testpmd\` takes of the commands and options of DPDK's testpmd (22.11 to 26.07). The tables are generated from the grammar
 by \`npm run docs\`; a test types a line of each form. A command is never taken silently without effect.
 `;
 
-const DIFFERENCES = `## Differences from dpdk-testpmd 22.11
+const DIFFERENCES = `## Differences from dpdk-testpmd 22.11 and 24.11
 
-Seen with the same script on the same ports of both: \`net_null\`, \`net_tap\`, \`net_pcap\` over files and over interfaces, and a live port,
-there \`net_vhost\`. Texts are the same otherwise, numbers and addresses aside; test/golden-session.test.ts holds that.
+Seen with the same script on the same ports of ours and of each: \`net_null\`, \`net_tap\`, \`net_pcap\` over files and over interfaces, and a
+live port, there \`net_vhost\`. Texts are the same otherwise, numbers and addresses aside; test/golden-session.test.ts holds that. Where the
+text of 24.11 is another than that of 22.11, ours is that of 22.11. Packets were compared with those of 22.11.
 `;
 
 /** docs/dialect.md as it should be. */
@@ -40,12 +41,9 @@ export function dialectPage(): string {
     `| testpmd options | ${own.length} | ${notedOptions.length} |`,
     `| EAL options | ${ealOptions.length} | 0 |\n`,
     DIFFERENCES,
-    '| where | difference | why |',
-    '|---|---|---|',
-    ...DIALECT_DIFFERENCES.map(
-      ({ where, difference, why }) => `| ${cell(where)} | ${cell(difference)} | ${cell(why)} |`,
-    ),
-    '',
+    ...differenceTable(DIALECT_DIFFERENCES.filter(({ only }) => !only)),
+    '## Differences from one version only\n',
+    ...differenceTable(DIALECT_DIFFERENCES.filter(({ only }) => only)),
     '## Commands that work\n',
     ...commandTable(works, 'what it does'),
     '## Commands that are refused\n',
@@ -62,6 +60,14 @@ export function dialectPage(): string {
     ...Object.entries(GONE).map(([name, answer]) => `| \`${name}\` | ${answer} |`),
     '',
   ].join('\n');
+}
+
+function differenceTable(rows: readonly DialectDifference[]): string[] {
+  const lines = rows.map(({ only, where, difference, why }) =>
+    [...(only ? [only] : []), where, difference, why].map(cell),
+  );
+  const head = [...(rows[0]?.only ? ['from'] : []), 'where', 'difference', 'why'];
+  return [head, head.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).concat('');
 }
 
 function commandTable(rows: readonly Command<Session>[], what: string): string[] {

@@ -8,13 +8,19 @@ interface Listed {
   readonly row: string;
   /** Kinds of ports. */
   readonly kinds: readonly string[];
+  /** Versions of dpdk-testpmd; empty: each. */
+  readonly versions: readonly string[];
   readonly commands: readonly string[];
   readonly ours: readonly Line[];
   readonly theirs: readonly Line[];
 }
 
 type Line = string | RegExp;
-type Draft = { row: string; kinds: string[]; commands: string[]; ours: Line[]; theirs: Line[] };
+type Draft = Pick<Listed, 'row' | 'kinds' | 'versions'> & {
+  commands: string[];
+  ours: Line[];
+  theirs: Line[];
+};
 
 export function listed(file: URL): Listed[] {
   const all: Draft[] = [];
@@ -22,13 +28,19 @@ export function listed(file: URL): Listed[] {
   for (const line of readFileSync(file, 'utf8').split('\n')) {
     const [sign, rest] = [line[0], line.slice(1)];
     if (sign === '#') row = rest.trim();
-    if (sign === '@') all.push({ row, kinds: rest.trim().split(' '), commands: [], ours: [], theirs: [] });
+    if (sign === '@') all.push({ row, ...portsAndVersions(rest), commands: [], ours: [], theirs: [] });
     const entry = all.at(-1);
     if (sign === '>') entry?.commands.push(rest.slice(1));
     if (sign === '+') entry?.ours.push(patternOf(rest));
     if (sign === '-') entry?.theirs.push(patternOf(rest));
   }
   return all;
+}
+
+function portsAndVersions(text: string): Pick<Listed, 'kinds' | 'versions'> {
+  const words = text.trim().split(' ');
+  const isVersion = (word: string) => /^\d/.test(word);
+  return { kinds: words.filter((word) => !isVersion(word)), versions: words.filter(isVersion) };
 }
 
 const patternOf = (text: string): Line => (text.startsWith('~') ? new RegExp(text.slice(1)) : text);
@@ -40,9 +52,16 @@ export interface Verdict {
   readonly gone: readonly string[];
 }
 
-/** Compares what was found on ports of a kind with the list. */
-export function judge(list: readonly Listed[], kind: string, found: readonly Difference[]): Verdict {
-  const mine = list.filter(({ kinds }) => kinds.includes(kind));
+/** Compares what was found on ports of a kind, beside a version of dpdk-testpmd, with the list. */
+export function judge(
+  list: readonly Listed[],
+  kind: string,
+  version: string,
+  found: readonly Difference[],
+): Verdict {
+  const mine = list.filter(
+    ({ kinds, versions }) => kinds.includes(kind) && (versions.length === 0 || versions.includes(version)),
+  );
   const matching = (difference: Difference) =>
     mine.filter(
       ({ commands, ours, theirs }) =>

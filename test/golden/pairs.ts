@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The same ports for dpdk-testpmd and for ours, by kind.
-import { mkdtempSync, rmSync } from 'node:fs';
+// The same ports for a dpdk-testpmd and for ours, by kind.
+import { mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeCapture } from '../../src/drivers/pcap/pcap.test-help.ts';
@@ -15,7 +15,7 @@ import { type Answer, transcript } from './transcript.ts';
 const cpus = native.getAffinity();
 const EAL = [`--lcores=0@${cpus[0]},1@${cpus.at(-1)}`, '--no-huge', '--no-pci', '--no-telemetry'];
 const OPTIONS = ['--', '-i', '--total-num-mbufs=4096'];
-const REAL = ['stdbuf', '-o0', 'dpdk-testpmd', '-m', '256', `--file-prefix=golden${process.pid}`];
+const REAL = ['-m', '256', `--file-prefix=golden${process.pid}`];
 const OURS = [process.execPath, ...nodeArguments('src/testpmd/main.ts')];
 const FRAMES = Array.from({ length: 40 }, (_, i) => frameOf(60 + i * 20, i));
 
@@ -94,24 +94,24 @@ async function live(who: Who, folder: string): Promise<Ports> {
   };
 }
 
-/** What both answer to a script on ports of a kind. */
-export async function bothAnswers(kind: string, script: readonly string[]): Promise<Record<Who, Answer[]>> {
+/** What ours, or another testpmd by the start of its command line, answers to a script on ports of a kind. */
+export async function answersOn(
+  kind: string,
+  script: readonly string[],
+  theirs?: readonly string[],
+): Promise<Answer[]> {
   const make = PAIRS[kind];
   if (!make) throw new RangeError(`no ports ${kind}`);
-  const folder = mkdtempSync(join(tmpdir(), 'vpci-golden-'));
-  const answers = async (who: Who): Promise<Answer[]> => {
-    const { vdevs, within = [], ready, close } = await make(who, folder);
-    try {
-      const devices = vdevs.flatMap((vdev) => ['--vdev', vdev]);
-      const program = who === 'ours' ? OURS : REAL;
-      return await transcript([...within, ...program, ...EAL, ...devices, ...OPTIONS], script, ready);
-    } finally {
-      await close?.();
-    }
-  };
+  // Devices have it in their arguments, which are shown: it is the same for both.
+  const folder = join(tmpdir(), `vpci-golden-${process.pid}`);
+  mkdirSync(folder);
+  const { vdevs, within = [], ready, close } = await make(theirs ? 'theirs' : 'ours', folder);
   try {
-    return { theirs: await answers('theirs'), ours: await answers('ours') };
+    const devices = vdevs.flatMap((vdev) => ['--vdev', vdev]);
+    const program = theirs ? ['stdbuf', '-o0', ...theirs, ...REAL] : OURS;
+    return await transcript([...within, ...program, ...EAL, ...devices, ...OPTIONS], script, ready);
   } finally {
+    await close?.();
     rmSync(folder, { recursive: true });
   }
 }

@@ -62,6 +62,8 @@ function answersIn(said: string, script: readonly string[]): Answer[] {
 
 /** Neither what comes at any time, with the prompt after it, nor EAL's log. */
 const UNRELATED = /Sending 'stop_req'|link state change event|^testpmd>$|^EAL|^$/;
+/** DPDK 24.11 names the library whose log a line is. */
+const LIBRARY = /^(ETHDEV|TAP): /;
 
 function normalised(answer: string): string[] {
   return answer
@@ -71,7 +73,7 @@ function normalised(answer: string): string[] {
     .replaceAll(/N +/g, 'N ')
     .replaceAll(/ +N\b/g, ' N')
     .split('\n')
-    .map((line) => line.trimEnd())
+    .map((line) => line.trimEnd().replace(LIBRARY, ''))
     .filter((line) => !UNRELATED.test(line));
 }
 

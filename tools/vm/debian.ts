@@ -67,6 +67,13 @@ export class DebianArchive {
     writeFileSync(join(folder, 'apt.conf'), aptConf(folder));
   }
 
+  /** Takes packages for installed from now on: neither they nor what only they need is downloaded. */
+  assume(packages: readonly string[]): void {
+    const state = 'Status: install ok installed\nVersion: 999\nArchitecture: amd64\nMulti-Arch: same\n';
+    const entries = packages.map((name) => `Package: ${name}\n${state}\n`);
+    writeFileSync(join(this.#folder, 'state/status'), entries.join(''));
+  }
+
   /**
    * Unpacks `packages` and all their dependencies into `root`, except those whose name matches one of
    * `unwanted`.
