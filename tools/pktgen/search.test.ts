@@ -3,6 +3,8 @@
 import { test as property } from '@fast-check/vitest';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { outcomeOf } from './outcome.ts';
+import type { TrialResult } from './result.ts';
 import { doubtsOf, failureOf, type Outcome, type SearchPlan, searchRate } from './search.ts';
 import { foundText, rowLines } from './search-text.ts';
 
@@ -91,6 +93,46 @@ describe('the search', () => {
     };
     expect(await searchRate(PLAN, trial)).toMatchObject({ pps: 20e6, complete: true });
     expect(trials).toBe(3);
+  });
+
+  it('believes a disturbed failure only when repeating it would take the time of the search', async () => {
+    let now = 0;
+    const trial = async (pps: number) => {
+      now += 10;
+      const outcome = await dropping(30e6)(pps);
+      return { ...outcome, lost: 1, received: outcome.sent - 1, disturbed: true };
+    };
+    const { steps } = await searchRate({ ...PLAN, timeBound: 120 }, trial, { now: () => now });
+    const attempts = (pps: number | undefined) => steps.filter((step) => step.pps === pps).length;
+    expect([attempts(20e6), attempts(steps.at(-1)?.pps)]).toEqual([3, 1]);
+    expect(now).toBeLessThanOrEqual(130);
+  });
+
+  it('is reliable if what failed while disturbed passed when repeated', async () => {
+    let trials = 0;
+    const trial = async (pps: number) => {
+      const outcome = await dropping(30e6)(pps);
+      return ++trials < 3 ? { ...outcome, lost: 1, received: outcome.sent - 1, disturbed: true } : outcome;
+    };
+    expect(doubtsOf(await searchRate(PLAN, trial))).toEqual({ disturbed: 2, reliable: true });
+  });
+});
+
+describe('a trial with stalls', () => {
+  const disturbed = (lost: number, unsent: number, share: number) => {
+    const counts = { offered: 10_000, sent: 10_000 - unsent, unsent, received: 10_000 - unsent - lost, lost };
+    const stalls = { count: 1, longestUs: 1000, share };
+    const result = { ...counts, seconds: 1, latency: null, queueFull: 0, stalls };
+    return outcomeOf(result as unknown as TrialResult).disturbed;
+  };
+
+  it('is disturbed where these may be why frames are missing', () => {
+    expect([disturbed(0, 0, 0.001), disturbed(15, 15, 0.001)]).toEqual([true, true]);
+  });
+
+  it('is not where more is missing, or where they were short', () => {
+    expect([disturbed(5000, 0, 0.001), disturbed(0, 50, 0.001)]).toEqual([false, false]);
+    expect(disturbed(1, 0, 0.0001)).toBe(false);
   });
 });
 

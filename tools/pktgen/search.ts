@@ -36,7 +36,7 @@ export interface Outcome {
   readonly p99Ns: number;
   /** Calls of the queue that did not accept all frames. */
   readonly queueFull: number;
-  /** The generator had lost its CPU: a failure says little. */
+  /** The generator had lost its CPU, and that may be why frames are missing: a failure says little. */
   readonly disturbed: boolean;
 }
 
@@ -66,8 +66,9 @@ export interface SearchHooks {
   readonly interrupted?: () => boolean;
 }
 
-/** Trials at one rate, while they fail and are disturbed. */
-const ATTEMPTS = 3;
+/** Trials at one rate, while they fail and are disturbed; and the share of the time left that they may take. */
+const ATTEMPTS = 8;
+const ATTEMPTS_TIME = 0.25;
 /** Below this share of the highest rate nothing is worth being found. */
 const FLOOR = 1e-5;
 
@@ -80,13 +81,14 @@ export async function searchRate(
   const end = now() + plan.timeBound;
   const steps: Step[] = [];
   const attempt = async (pps: number): Promise<Step | undefined> => {
+    const last = now() + ATTEMPTS_TIME * (end - now());
     for (let i = 1; ; i++) {
       const outcome = await trial(pps);
       if (interrupted()) return undefined;
       const step = { pps, ...outcome, failure: failureOf(outcome, plan.limits) };
       steps.push(step);
       report?.(step);
-      if (step.failure === null || !outcome.disturbed || i === ATTEMPTS || now() >= end) return step;
+      if (step.failure === null || !outcome.disturbed || i === ATTEMPTS || now() >= last) return step;
     }
   };
   const bounds = new Bounds(plan.highest, plan.precision);
@@ -102,14 +104,15 @@ export async function searchRate(
 export interface Doubts {
   /** How many trials were disturbed. */
   readonly disturbed: number;
-  /** False if most of the trials that failed were. */
+  /** False if, of the rates that were taken to fail, most failed in disturbed trials only. */
   readonly reliable: boolean;
 }
 
 /** A rate that passed has passed, whatever disturbed the trial; one that failed may have failed by that. */
 export function doubtsOf({ steps }: Pick<SearchResult, 'steps'>): Doubts {
   const disturbed = steps.filter((step) => step.disturbed).length;
-  const failed = steps.filter(({ failure }) => failure !== null);
+  const judged = steps.filter(({ pps }, i) => pps !== steps[i + 1]?.pps);
+  const failed = judged.filter(({ failure }) => failure !== null);
   const doubtful = failed.filter((step) => step.disturbed).length;
   return { disturbed, reliable: 2 * doubtful <= failed.length };
 }
