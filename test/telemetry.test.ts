@@ -69,7 +69,7 @@ describe('the telemetry of testpmd', () => {
   it('is gone with the process', async () => {
     testpmd.write('quit');
     await until('testpmd ends', () => !testpmd.running);
-    expect(readdirSync(join(runtime.path, 'dpdk/tp'))).toEqual([]);
+    expect(readdirSync(join(runtime.path, 'dpdk'))).toEqual([]);
   });
 
   it('survives a thousand hostile requests and floods while it forwards', async () => {

@@ -3,7 +3,7 @@
 import { fstatSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { until } from '../../test/support/wait.ts';
 import { openPort, ports } from '../drivers/registry.ts';
 import { openRxQueue, openTxQueue } from '../drivers/table.ts';
@@ -118,6 +118,22 @@ describe('the capture socket', () => {
     clients.shift()?.close();
     await until('the capture of the first has ended', () => new Uint32Array(native.captureWords())[0] === 0);
     await started(second);
+  });
+
+  it('gives no newcomer the place of a capture, but that of who lists, or whose port is gone', async () => {
+    openPort('net_null0');
+    const gone = openPort('net_null1');
+    const [capturing, ended, lists] = [await connect(), await connect(), await connect()];
+    await started(capturing);
+    await started(ended, { ...START, port: 1 });
+    await ask(lists, { command: 'list' });
+    gone.close();
+    const now = performance.now.bind(performance);
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + 6000);
+    for (let i = 0; i < 500; i++) clients.push(new TestClient(server.path));
+    expect(await ask(await connect(), { command: 'list' })).toHaveLength(1);
+    clock.mockRestore();
+    expect(await ask(capturing, { command: 'status', port: 0 })).toMatchObject({ gone: false });
   });
 
   it('captures queues that are configured meanwhile, without pages of theirs until then', async () => {

@@ -43,6 +43,7 @@ export class PdumpServer {
       greeting: JSON.stringify(greeting),
       maxRequest: MAX_REQUEST,
       answer: (request, from) => this.#answer(request, from),
+      isInUse: (client) => this.#isCapturing(client),
       gone: (client) => this.#gone(client),
     });
   }
@@ -127,6 +128,12 @@ export class PdumpServer {
     const capture = this.#captures.get(from)?.get(port as number);
     if (!capture) throw new Refusal(`you do not capture port ${port}`);
     return capture;
+  }
+
+  /** A capture whose port is gone has ended, whether its program knows or not. */
+  #isCapturing(client: TelemetryClient): boolean {
+    const open = ports();
+    return [...(this.#captures.get(client)?.values() ?? [])].some(({ port }) => open.includes(port));
   }
 
   #gone(client: TelemetryClient): void {

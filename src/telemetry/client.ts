@@ -3,6 +3,7 @@
 // waits for it, and while that waits, its requests stay in the kernel.
 import { type FdWatcher, native } from '../native.ts';
 import { MAX_REQUEST } from './commands.ts';
+import type { Occupant } from './places.ts';
 
 /** Pause before a reply is tried again that found the client's queue full. */
 const RETRY_MS = 20;
@@ -21,11 +22,13 @@ export interface Service {
   readonly maxRequest?: number;
   /** The answer to a request; null for none. */
   answer(request: string, from: TelemetryClient): string | Answer | null;
+  /** Whether the connection is in use though its client is silent; otherwise it may have to give way. */
+  isInUse?(client: TelemetryClient): boolean;
   /** The connection is no more. */
   gone?(client: TelemetryClient): void;
 }
 
-export class TelemetryClient {
+export class TelemetryClient implements Occupant {
   readonly #fd: number;
   readonly #service: Service;
   readonly #onClosed: (client: TelemetryClient) => void;
@@ -33,6 +36,8 @@ export class TelemetryClient {
   #watcher: FdWatcher | null = null;
   #retry: NodeJS.Timeout | null = null;
   #closed = false;
+  /** When its last request was read; null before the first. */
+  #askedAt: number | null = null;
   /** The answer that waits, or is being sent. */
   #answer: Answer = { text: '', fds: [] };
 
@@ -48,6 +53,14 @@ export class TelemetryClient {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** A request that waits behind an answer that is not read does not count: whoever reads nothing is idle. */
+  idleFor(now: number): number {
+    if (native.isHungUp(this.#fd)) return Number.POSITIVE_INFINITY;
+    const isAsking = this.#watcher !== null && native.pollFd(this.#fd, 'in', 0);
+    if (isAsking || this.#service.isInUse?.(this)) return 0;
+    return this.#askedAt === null ? Number.POSITIVE_INFINITY : now - this.#askedAt;
   }
 
   /** May be called twice. */
@@ -112,6 +125,7 @@ export class TelemetryClient {
       this.close();
       return;
     }
+    this.#askedAt = performance.now();
     const answer = this.#service.answer(this.#request.toString('utf8', 0, received.bytes), this);
     if (answer !== null) this.#send(answer);
   }

@@ -2,8 +2,9 @@
 // --metrics: a page of OpenMetrics for Prometheus and whatever reads its format. It says what the telemetry
 // socket says, to whoever can reach the address; so that is loopback unless it is named.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { failedTo } from '../errors.ts';
+import { makePlace, type Occupant } from './places.ts';
 
 export interface MetricsAddress {
   readonly host: string;
@@ -45,10 +46,12 @@ export class MetricsServer {
 
   /** Serves `page` at /metrics. Throws a PmdError if the address cannot be used. */
   static async open({ host, port }: MetricsAddress, page: () => string): Promise<MetricsServer> {
-    const server = createServer({ maxHeaderSize: MAX_HEADERS }, (request, response) =>
-      answer(request, response, page),
-    );
-    server.maxConnections = MAX_CONNECTIONS;
+    const readers = new Map<Socket, Reader>();
+    const server = createServer({ maxHeaderSize: MAX_HEADERS }, (request, response) => {
+      readers.get(request.socket)?.asked();
+      answer(request, response, page);
+    });
+    server.on('connection', (socket) => admit(socket, readers));
     server.headersTimeout = server.requestTimeout = server.keepAliveTimeout = TIMEOUT_MS;
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) =>
@@ -72,6 +75,39 @@ export class MetricsServer {
     this.#server.close();
     this.#server.closeAllConnections();
   }
+}
+
+/** A connection; one that has not sent a whole request has made none. */
+class Reader implements Occupant {
+  readonly #socket: Socket;
+  readonly #left: () => void;
+  #askedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(socket: Socket, left: () => void) {
+    this.#socket = socket;
+    this.#left = left;
+    socket.once('close', left);
+  }
+
+  asked(): void {
+    this.#askedAt = performance.now();
+  }
+
+  idleFor(now: number): number {
+    return now - this.#askedAt;
+  }
+
+  close(): void {
+    this.#left();
+    this.#socket.destroy();
+  }
+}
+
+/** As a place for it is free, or becomes free. */
+function admit(socket: Socket, readers: Map<Socket, Reader>): void {
+  if (makePlace(readers, MAX_CONNECTIONS))
+    readers.set(socket, new Reader(socket, () => readers.delete(socket)));
+  else socket.destroy();
 }
 
 function answer({ method, url }: IncomingMessage, response: ServerResponse, page: () => string): void {

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A socket of messages and its clients, on the event loop of this process: poll loops are in other threads
 // and never wait for it.
-import { unlinkSync } from 'node:fs';
+import { rmdirSync, unlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { type FdWatcher, native } from '../native.ts';
 import { type Service, TelemetryClient } from './client.ts';
+import { makePlace } from './places.ts';
 
-/** More are closed at once, as by DPDK. */
+/** As many as DPDK has. */
 const MAX_CLIENTS = 10;
 /** Pause when this process has no descriptor left: the socket stays readable meanwhile. */
 const RETRY_MS = 100;
-/** Connections taken before other work has its turn. */
-const ACCEPTS = 16;
+/** Connections taken before other work has its turn: fewer than places, so that each can ask meanwhile. */
+const ACCEPTS = 8;
 
 /** Paths of the sockets of this process. */
 const own = new Set<string>();
@@ -61,9 +63,9 @@ export class SocketServer {
     }
   }
 
-  /** Serves a connection, which it owns; closed at once if there are too many. */
+  /** Serves a connection, which it owns; closed at once if all places are in use. */
   adopt(fd: number, service: Service): void {
-    if (this.#clients.size >= MAX_CLIENTS) {
+    if (!makePlace(this.#clients, MAX_CLIENTS)) {
       native.close(fd);
       return;
     }
@@ -89,11 +91,16 @@ export class SocketServer {
     this.#watcher.unref();
   }
 
+  /** And the folder with the last socket in it: that of a prefix that nobody uses any more. */
   #removeFile(): void {
-    try {
-      unlinkSync(this.path);
-    } catch {
-      // Somebody else has removed it.
-    }
+    quietly(() => unlinkSync(this.path));
+    quietly(() => rmdirSync(dirname(this.path)));
   }
+}
+
+/** Somebody else has removed it, or something else is in the folder. */
+function quietly(remove: () => void): void {
+  try {
+    remove();
+  } catch {}
 }
