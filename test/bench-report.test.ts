@@ -61,6 +61,8 @@ describe.skipIf(ovsMissing())('the quick report', () => {
         'net_memif',
         'projected, not measured',
         'Open vSwitch 3',
+        '$ vhost-pci-bench pktgen --figures rates,max --rates 1mpps',
+        '│ pktgen Mpps │ txonly Mpps │',
       ])
         expect(stdout).toContain(words);
       expect(readFileSync(join(out, 'report.txt'), 'utf8')).toBe(stdout);
@@ -72,7 +74,11 @@ describe.skipIf(ovsMissing())('the quick report', () => {
   it.skipIf(programMissing('chromium', 'chromium', 'looks at the page'))('opens in a browser', () => {
     const { dom, bytes } = opened(join(out, 'report.html'));
     expect(dom.match(/<svg /g)?.length).toBeGreaterThanOrEqual(8);
-    for (const words of ['Side by side', 'vhost-pci-bench chain --lengths 2,7', 'All raw data'])
+    for (const words of [
+      ...['Side by side', 'vhost-pci-bench chain --lengths 2,7', 'All raw data'],
+      ...['<h2>pktgen</h2>', 'vhost-pci-bench pktgen --figures rates,max', '│ pktgen Mpps │'],
+      'The generator at its fastest',
+    ])
       expect(dom).toContain(words);
     // An empty page of this size has about 10 kB.
     expect(bytes).toBeGreaterThan(50_000);

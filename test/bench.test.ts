@@ -7,32 +7,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { ChainRow } from '../tools/bench/suites/chain.ts';
+import { SUITES } from '../tools/bench/suites/table.ts';
 import { findProgram } from '../tools/run/programs.ts';
 import { dpdkMissing, memifMissing, ovsMissing } from './support/dpdk.ts';
 import { nodeArguments } from './support/program.ts';
-import { type Ended, runTool } from './support/run-tool.ts';
+import { collect, type Ended, runTool, startTool } from './support/run-tool.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+const NAMES = SUITES.map(({ name }) => name);
 const bench = (...args: string[]): Promise<Ended> => runTool('tools/bench/main.ts', args);
 
 describe('vhost-pci-bench', () => {
   it('prints its help', async () => {
     const { code, stdout } = await bench('--help');
     expect(code).toBe(0);
-    for (const word of [
-      'loopback',
-      'limit',
-      'in-place',
-      'latency',
-      'interrupts',
-      'memif',
-      'ovs',
-      'chain',
-      'pktgen',
-      'report',
-    ])
-      expect(stdout).toContain(word);
+    for (const word of [...NAMES, 'report']) expect(stdout).toContain(`\n  ${word} [`);
   });
 
   it('refuses unknown arguments by name in one line', async () => {
@@ -66,19 +56,16 @@ describe('vhost-pci-bench', () => {
     }
   });
 
-  it.each(['loopback', 'limit', 'in-place', 'interrupts', 'latency', 'memif', 'ovs', 'chain', 'pktgen'])(
-    '%s refuses a frame of 20 bytes and no rounds in one line',
-    async (suite) => {
-      for (const args of [
-        ['--sizes', '20'],
-        ['--rounds', '0'],
-      ]) {
-        const { code, stdout, stderr } = await bench(suite, ...args);
-        expect([code, stdout, stderr]).toEqual([2, '', expect.stringMatching(/^vhost-pci-bench: [^\n]*\n$/)]);
-        expect(stderr).toContain(args[0]);
-      }
-    },
-  );
+  it.each(NAMES)('%s refuses a frame of 20 bytes and no rounds in one line', async (suite) => {
+    for (const args of [
+      ['--sizes', '20'],
+      ['--rounds', '0'],
+    ]) {
+      const { code, stdout, stderr } = await bench(suite, ...args);
+      expect([code, stdout, stderr]).toEqual([2, '', expect.stringMatching(/^vhost-pci-bench: [^\n]*\n$/)]);
+      expect(stderr).toContain(args[0]);
+    }
+  });
 
   it('loses no figure to a full disk and a closed pipe', () => {
     const short = [
@@ -108,6 +95,26 @@ describe('vhost-pci-bench', () => {
       join(folder, new RegExp(`${why}: .*; the figures went to (\\S+)`).exec(stderr)?.[1] ?? 'nowhere');
     expect(JSON.parse(readFileSync(place('/dev/full'), 'utf8')).rows).toHaveLength(1);
     expect(readFileSync(place('standard output'), 'utf8')).toMatch(/│ tx-64 /);
+  }, 300_000);
+
+  it('that is interrupted prints and keeps the cases that it has measured', async () => {
+    const file = join(folder, 'interrupted.json');
+    const short = ['--rounds', '1', '--seconds', '0.2', '--no-huge', '--json', file];
+    const child = startTool('tools/bench/main.ts', ['limit', '--peer', 'builtin', ...short]);
+    const ended = collect(child);
+    child.stderr?.on('data', (text: Buffer) => {
+      if (text.toString().includes('tx-64, round 1 of 1: starting')) child.kill('SIGTERM');
+    });
+    const { code, stdout, stderr } = await ended;
+    expect([code, stderr], stderr).toEqual([
+      143,
+      expect.stringContaining('interrupted: 1 of 2 cases were measured'),
+    ]);
+    expect(stderr).toMatch(/^limit: rx-64, tx-64; .*; about 13 s on a quiet machine$/m);
+    expect(stdout).toMatch(/│ rx-64 /);
+    expect(JSON.parse(readFileSync(file, 'utf8')).rows.map((row: { case: string }) => row.case)).toEqual([
+      'rx-64',
+    ]);
   }, 300_000);
 
   it('regression: names a surplus argument, and prints control characters of a value as blanks', async () => {
@@ -196,7 +203,7 @@ describe('vhost-pci-bench', () => {
       ],
       '--no-huge',
     );
-    expect([code, stderr.includes('round 1 of 1: ours 2.0, copying')], stderr).toEqual([0, true]);
+    expect([code, stderr.includes('tx-64, RFC 2.0, copying, round 1 of 1: ours')], stderr).toEqual([0, true]);
     expect(stdout).toMatch(/│ tx-64 +│ copying +│ +2\.1 │ +\d+\.\d\d │ +\d+\.\d\d │/);
     expect(stdout).toMatch(/│ tx-64 +│ copying +│ +2\.0 │/);
   });
@@ -226,7 +233,10 @@ describe('vhost-pci-bench', () => {
       const { code, stdout, stderr } = await bench(
         ...['chain', '--lengths', '3', '--no-tune', '--rounds', '1', '--seconds', '0.4', '--json', file],
       );
-      expect([code, stderr], stderr).toEqual([0, expect.stringContaining('latency-3-64, round 1 of 1')]);
+      expect([code, stderr], stderr).toEqual([
+        0,
+        expect.stringContaining('latency-3-64, RFC 2.1, round 1 of 1'),
+      ]);
       expect(stdout).toContain('projected, not measured');
       const rows: ChainRow[] = JSON.parse(readFileSync(file, 'utf8')).rows;
       const names = rows.map(({ figure, guests, rfc }) => `${figure} ${guests} ${rfc}`);

@@ -36,7 +36,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 };
 /** The suites take minutes each: test/bench.test.ts and bench-report.test.ts run them with less traffic. */
 const BENCH =
-  /^node dist\/tools\/bench\/main\.js (loopback|in-place|latency|telemetry|limit|memif|ovs|chain|report)\b/;
+  /^node dist\/tools\/bench\/main\.js (loopback|in-place|latency|telemetry|limit|memif|ovs|chain|pktgen|report)\b/;
 
 const DEVICE = 'node dist/tools/device/main.js --vhost-user /tmp/vhost.sock --vfio-user /tmp/vfio.sock';
 const PEER = 'node dist/tools/peer/main.js --vhost-user /tmp/vhost.sock --cpu 1 --stats-period 1';

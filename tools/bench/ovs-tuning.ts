@@ -32,7 +32,7 @@ const SECONDS = 0.4;
 const TX_FIRST = 32;
 
 export async function strongestOvs(plan: Plan, flows: Flows): Promise<OvsChoice> {
-  const size = Math.min(...plan.cases.map((wanted) => wanted.size));
+  const size = Math.min(...plan.all.map((wanted) => wanted.size));
   const wanted: Case = { name: `tuning OVS ${flows}`, direction: 'relay', size };
   const side = (choice: OvsChoice) => {
     const settings = { ...plan.settings, queueSize: choice.queueSize ?? plan.settings.queueSize };
@@ -49,7 +49,7 @@ export async function strongestOvs(plan: Plan, flows: Flows): Promise<OvsChoice>
     const { rows } = await compare({
       ...{ workspace: plan.workspace, cases: [wanted], progress: plan.progress },
       settings: { ...plan.settings, rounds: ROUNDS, seconds: SECONDS },
-      names: [`with ${changeText(change)}`, 'as it is'],
+      ...{ kind: changeText(change), names: ['changed', 'as it is'] as const },
       createA: () => side(tried),
       createB: () => side(best),
     });

@@ -48,6 +48,8 @@ export interface ComparisonPlan {
   readonly workspace: Workspace;
   /** Names of the sides in messages. */
   readonly names: readonly [string, string];
+  /** What tells this comparison from others of the same case: "RFC 2.1". */
+  readonly kind?: string;
   createA(wanted: Case): BackEnd;
   createB(wanted: Case): BackEnd;
   /** Called with one line per round. */
@@ -66,15 +68,14 @@ export interface Comparison {
 export async function compare(plan: ComparisonPlan): Promise<Comparison> {
   const rows: PairedRow[] = [];
   for (const wanted of plan.cases) {
+    const name = [wanted.name, ...(plan.kind === undefined ? [] : [plan.kind])].join(', ');
     const rounds: Round[] = [];
     for (let number = 1; number <= plan.settings.rounds; number++) {
-      plan.progress(`${wanted.name}, round ${number} of ${plan.settings.rounds}: starting`);
+      plan.progress(`${name}, round ${number} of ${plan.settings.rounds}: starting`);
       await waitForQuiet();
       const round = await playRound(plan, wanted);
       rounds.push(round);
-      plan.progress(
-        `${wanted.name}, round ${number} of ${plan.settings.rounds}: ${describe(plan.names, round)}`,
-      );
+      plan.progress(`${name}, round ${number} of ${plan.settings.rounds}: ${describe(plan.names, round)}`);
     }
     rows.push(summarize(wanted.name, rounds));
   }

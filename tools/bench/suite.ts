@@ -8,6 +8,7 @@ import { tell } from '../run/output.ts';
 import { Workspace } from '../run/workspace.ts';
 import type { Case } from './cases.ts';
 import type { Chart } from './charts.ts';
+import { duration, expectedSeconds } from './expected-time.ts';
 import { describeMachine } from './instruments/machine.ts';
 import { addCommonOptions, type CommonOptions, settle } from './options.ts';
 import { footnote, machineLine, reportJson, settingsLine } from './report.ts';
@@ -17,7 +18,9 @@ import { requirePeerFor } from './sides/peers.ts';
 /** What a suite's run gets. */
 export interface Plan {
   readonly settings: Settings;
+  /** Those to be measured now; `all` has the others of this run too. */
   readonly cases: readonly Case[];
+  readonly all: readonly Case[];
   readonly workspace: Workspace;
   /** Called with one line per round. */
   readonly progress: (line: string) => void;
@@ -52,7 +55,9 @@ export interface SuiteSpec<Own extends OptionValues, Row> {
   /** Adds the suite's own options, with their defaults, before the common ones. */
   options(command: Command): Command<[], Own>;
   cases(options: Own): Case[];
-  /** Throws PmdError. */
+  /** How many each case makes; one, if left out. */
+  comparisons?(options: Own): number;
+  /** Called for one case after another, so that each can be kept. Throws PmdError. */
   run(plan: Plan, options: Own): Promise<Results<Row>>;
   table(rows: readonly Row[]): string;
   charts(rows: readonly Row[]): Chart[];
@@ -64,8 +69,9 @@ export interface Prepared {
   readonly description: string;
   readonly settings: Settings;
   readonly cases: readonly Case[];
-  /** Cases are measured one by one, so that each can be kept. */
-  run(wanted: Case, around: Omit<Plan, 'settings' | 'cases'>): Promise<Results<unknown>>;
+  /** What a case may take on a quiet machine. */
+  readonly caseSeconds: number;
+  run(wanted: Case, around: Omit<Plan, 'settings' | 'cases' | 'all'>): Promise<Results<unknown>>;
   table(rows: readonly unknown[]): string;
   charts(rows: readonly unknown[]): Chart[];
 }
@@ -104,14 +110,13 @@ function prepare<Own extends OptionValues, Row>(
   const command = withOptions(spec, new Command(spec.name)).parse([...args], { from: 'user' });
   const options = { peer: spec.peer, ...command.opts() } as unknown as Own & CommonOptions;
   const settings = settle(options, say);
+  const all = spec.cases(options);
   return {
-    suite: spec.name,
-    description: spec.description,
-    settings,
-    cases: spec.cases(options),
+    ...{ suite: spec.name, description: spec.description, settings, cases: all },
+    caseSeconds: expectedSeconds(settings, spec.comparisons?.(options)),
     run: (wanted, around) => {
       requireParts(spec, options);
-      return spec.run({ ...around, settings, cases: [wanted] }, options);
+      return spec.run({ ...around, settings, all, cases: [wanted] }, options);
     },
     table: (rows) => spec.table(rows as readonly Row[]),
     charts: (rows) => spec.charts(rows as readonly Row[]),
@@ -134,17 +139,48 @@ async function runSuite<Own extends OptionValues, Row>(
   requirePeerFor(options.peer, cases);
   const settings = settle(options, tell);
   if (options.json !== undefined) requireWritable(options.json, 'the report');
+  tell(firstLine(spec, options, settings, cases));
+  const around = { settings, all: cases, workspace: new Workspace(), progress: tell, memo: new Map() };
+  const measured: Results<Row>[] = [];
+  const interrupted = () => {
+    if (measured.length === 0) return;
+    tell(`interrupted: ${measured.length} of ${cases.length} cases were measured`);
+    deliverResults(spec, options, settings, measured);
+  };
+  process.once('exit', interrupted);
+  for (const wanted of cases) measured.push(await spec.run({ ...around, cases: [wanted] }, options));
+  process.off('exit', interrupted);
+  if (!deliverResults(spec, options, settings, measured)) process.exitCode = 1;
+}
+
+function firstLine<Own extends OptionValues, Row>(
+  { name, comparisons }: SuiteSpec<Own, Row>,
+  options: Own & CommonOptions,
+  settings: Settings,
+  cases: readonly Case[],
+): string {
   const cpus = `CPU ${settings.backEndCpu} against CPU ${settings.peerCpu}`;
-  tell(`${spec.name}: ${cases.map(({ name }) => name).join(', ')}; ${settingsLine(settings)}, ${cpus}`);
-  const plan = { settings, cases, workspace: new Workspace(), progress: tell, memo: new Map() };
-  const { rows, dpdkVersion, ovsVersion } = await spec.run(plan, options);
-  const machine = describeMachine(dpdkVersion, settings.hugepages, ovsVersion);
+  const seconds = cases.length * expectedSeconds(settings, comparisons?.(options));
+  const names = cases.map((each) => each.name).join(', ');
+  return `${name}: ${names}; ${settingsLine(settings)}, ${cpus}; about ${duration(seconds)} on a quiet machine`;
+}
+
+/** Returns false if a part of it went elsewhere. */
+function deliverResults<Own extends OptionValues, Row>(
+  spec: SuiteSpec<Own, Row>,
+  options: Own & CommonOptions,
+  settings: Settings,
+  measured: readonly Results<Row>[],
+): boolean {
+  const rows = measured.flatMap((each) => each.rows);
+  const version = (of: 'dpdkVersion' | 'ovsVersion') => measured.find((each) => each[of] !== undefined)?.[of];
+  const machine = describeMachine(version('dpdkVersion'), settings.hugepages, version('ovsVersion'));
   const { json, huge: _, cpus: __, ...asked } = options;
   const lines = [spec.table(rows), footnote(rows), settingsLine(settings), machineLine(machine)];
   const text = lines.flatMap((line) => (line === undefined ? [] : `${line}\n`)).join('');
   const whole = reportJson({ suite: spec.name, machine, settings: { ...asked, ...settings }, rows });
   const written = json === undefined || deliver(whole, json, 'json');
-  if (!deliver(text, '-', 'txt') || !written) process.exitCode = 1;
+  return deliver(text, '-', 'txt') && written;
 }
 
 const deliver = deliverAs('vhost-pci-bench');

@@ -6,6 +6,7 @@ import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { nodeArguments, ROOT } from '../../test/support/program.ts';
+import { SUITES } from '../bench/suites/table.ts';
 
 /** Each program's name in messages, and its main module. */
 const PROGRAMS = [
@@ -52,21 +53,14 @@ describe.each(PROGRAMS)('%s', (name, main) => {
   });
 });
 
-// After a change that is meant: npx vitest run -u tools/run/command.test.ts
+// After a change that is meant: npx vitest run tools/run/command.test.ts -u
 it.each<[string, string, string[]]>([
   ...PROGRAMS.map(([name, main]): [string, string, string[]] => [name, main, []]),
-  ...[
-    'loopback',
-    'limit',
-    'in-place',
-    'interrupts',
-    'latency',
-    'telemetry',
-    'memif',
-    'ovs',
-    'chain',
-    'report',
-  ].map((suite): [string, string, string[]] => [`vhost-pci-bench ${suite}`, 'tools/bench/main.ts', [suite]]),
+  ...[...SUITES.map((suite) => suite.name), 'report'].map((suite): [string, string, string[]] => [
+    `vhost-pci-bench ${suite}`,
+    'tools/bench/main.ts',
+    [suite],
+  ]),
 ])('the help of %s is the reviewed one, in 80 columns but for examples', async (name, main, suite) => {
   const { code, stdout, stderr } = await run(main, [...suite, '--help']);
   expect([code, stderr]).toEqual([0, '']);

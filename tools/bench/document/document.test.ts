@@ -60,13 +60,30 @@ describe('a run', () => {
     (now.steps[0] as RunStep & { wanted: string[] }).wanted[0] = 'rx-64';
     takeOver(now, before);
     expect(now.steps.map(({ cases }) => cases.map(({ name }) => name))).toEqual([['rx-64'], []]);
-    expect(remaining(now)).toBe('case 2 of 3, about 20 s left');
+    expect(remaining(now, { guess: () => 5 })).toBe('case 2 of 3, about 20 s left');
     expect(() => takeOver(now, { ...before, quick: false })).toThrow('--resume');
   });
 
   it('does not wait for what cannot be measured', () => {
     const missing = { ...step('ovs', [], [], 4), failure: 'not installed' };
-    expect(remaining(runOf(missing, step('limit', [], [], 10)))).toBe('case 5 of 14, about 3 min left');
+    expect(remaining(runOf(missing, step('limit', [], [], 10)), { guess: () => 20 })).toBe(
+      'case 5 of 14, about 3 min left',
+    );
+  });
+
+  it('regression: takes longer the longer a case takes whose rounds are repeated', () => {
+    const [slow, next] = [step('limit', [], [row('rx-64', 0.9)], 3), step('ovs', [], [], 1)];
+    const after = (seconds: number) =>
+      remaining(runOf(slow, next), { guess: () => 5, current: { step: slow, seconds } });
+    // 10 s each, and 10 s for the other step, as the first case took twice its guess.
+    expect([0, 6, 10].map(after)).toEqual([
+      'case 2 of 4, about 30 s left',
+      'case 2 of 4, about 24 s left',
+      'case 2 of 4, about 20 s left',
+    ]);
+    const [late, later] = [40, 50].map((seconds) => Number(/about (\d+) s/.exec(after(seconds))?.[1]));
+    expect(late).toBeGreaterThan(30);
+    expect(later).toBeGreaterThan(Number(late));
   });
 });
 

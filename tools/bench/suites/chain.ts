@@ -68,7 +68,8 @@ number, two with this driver are joined by RFC 2.1. With RFC 2.1, all guests
 have this driver, and every second one the same CPU. One loop polls all ports of
 a CPU.
 Latency: each port sends one packet, bursts are of one, and a hop takes the
-mean time that Little's law gives for the packets that are on the way.`,
+mean time that Little's law gives for the packets that are on the way.
+With the defaults it takes about 20 minutes on a quiet machine.`,
   needsDpdk: true,
   peer: 'dpdk',
   options: (command) =>
@@ -84,6 +85,7 @@ mean time that Little's law gives for the packets that are on the way.`,
         sizes.map((size) => ({ name: `${figure}-${guests}-${size}`, direction: 'relay' as const, size })),
       ),
     ),
+  comparisons: ({ rfc }) => rfc.length,
   run: (plan, { rfc, tune }) => run(plan, rfc, tune),
   table: chainTable,
   charts: chainCharts,
@@ -108,9 +110,9 @@ async function run(plan: Plan, rfcs: readonly Rfc[], tune: boolean): Promise<Res
 
 /** The longest ring of each kind, once, before anything is measured. */
 async function checkRings(plan: Plan, rfcs: readonly Rfc[]): Promise<void> {
-  const { settings, workspace, cases } = plan;
-  const length = Math.max(CHECKED, ...cases.map(({ name }) => Number(name.split('-')[1])));
-  const wanted: Case = { name: 'ring', direction: 'relay', size: Math.min(...cases.map(({ size }) => size)) };
+  const { settings, workspace, all } = plan;
+  const length = Math.max(CHECKED, ...all.map(({ name }) => Number(name.split('-')[1])));
+  const wanted: Case = { name: 'ring', direction: 'relay', size: Math.min(...all.map(({ size }) => size)) };
   const memory = await once(plan, TMPFS, async () => new Workspace(TMPFS));
   const guests = { ...guestsOf(wanted, 'throughput', 1), forwardMode: 'io' };
   const rings: Record<string, () => Ring> = {
@@ -145,7 +147,7 @@ async function compareOver(
   const { rows, dpdkVersion } = await compare({
     ...plan,
     cases: [wanted],
-    names: [`ours ${rfc}`, 'OVS'],
+    ...{ kind: `RFC ${rfc}`, names: ['ours', 'OVS'] as const },
     createA: () => added(sides.ours, ourSide(plan, memory, wanted, figure, guests, rfc)),
     createB: () => added(sides.ovs, ovsSide(plan, wanted, figure, guests, choice)),
   });

@@ -44,7 +44,8 @@ export const interrupts = defineSuite({
   run,
   table: (rows) => {
     const compared = rows.filter((row): row is InterruptRow => !isIdle(row));
-    return `${interruptTable(compared)}\n${idleTable(rows.filter(isIdle))}`;
+    const idle = rows.filter(isIdle);
+    return [interruptTable(compared), ...(idle.length > 0 ? [idleTable(idle)] : [])].join('\n');
   },
   charts: (rows) => [
     pairChart({
@@ -58,23 +59,30 @@ export const interrupts = defineSuite({
 const isIdle = (row: Row): row is IdleRow => row.case === 'idle';
 
 async function run(plan: Plan): Promise<Results<Row>> {
-  const { settings, workspace, progress } = plan;
+  const { settings, workspace } = plan;
   const { rows, dpdkVersion } = await compare({
     ...plan,
     names: ['adaptive', 'polling'],
     createA: (wanted) => backEndIn('adaptive', settings, wanted, workspace),
     createB: (wanted) => backEndIn('off', settings, wanted, workspace),
   });
+  const compared = rows.map((row) => ({
+    ...{ case: row.case, adaptive_mpps: row.a, polling_mpps: row.b, ...roundFigures(row) },
+  }));
+  const isLast = plan.cases.at(-1) === plan.all.at(-1);
+  return { rows: [...compared, ...(isLast ? await idleRows(plan) : [])], dpdkVersion };
+}
+
+async function idleRows(plan: Plan): Promise<IdleRow[]> {
   const idle: IdleRow[] = [];
   for (const mode of MODES) {
     const cpus = await idleCpus(plan, mode);
     idle.push({ case: 'idle', mode, cpus: cpus ?? null });
-    progress(`idle, ${mode}: ${cpus === undefined ? 'unknown' : `${(100 * cpus).toFixed(2)} % of a CPU`}`);
+    plan.progress(
+      `idle, ${mode}: ${cpus === undefined ? 'unknown' : `${(100 * cpus).toFixed(2)} % of a CPU`}`,
+    );
   }
-  const compared = rows.map((row) => ({
-    ...{ case: row.case, adaptive_mpps: row.a, polling_mpps: row.b, ...roundFigures(row) },
-  }));
-  return { rows: [...compared, ...idle], dpdkVersion };
+  return idle;
 }
 
 const backEndIn = (mode: Mode, settings: Settings, wanted: Case, workspace: Workspace): OurBackEnd =>

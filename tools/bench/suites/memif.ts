@@ -50,6 +50,7 @@ hugepages. Over 2.1 and memif, entries of rings and --packed do not apply.`,
       .option(...casesOption(['rx', 'tx'] as const, ['rx', 'tx']))
       .option(...sizesOption([64, 1518])),
   cases: ({ cases, sizes }) => casesOf(cases, sizes),
+  comparisons: ({ modes, rfc }) => modes.length * rfc.length,
   run: (plan, { modes, rfc }) => run(plan, modes, rfc),
   table: memifTable,
   charts: (rows) => [
@@ -67,7 +68,9 @@ async function run(plan: Plan, modes: readonly Mode[], rfcs: readonly Rfc[]): Pr
   let dpdkVersion: string | undefined;
   for (const mode of modes) {
     if (mode === 'in-place' && !plan.settings.hugepages) {
-      plan.progress("in-place is left out: net_memif's zero-copy needs hugepages");
+      await once(plan, 'left out of memif', async () =>
+        plan.progress("in-place is left out: net_memif's zero-copy needs hugepages"),
+      );
       continue;
     }
     for (const rfc of rfcs) {
@@ -85,10 +88,8 @@ async function compareOver(plan: Plan, rfc: Rfc, copying: boolean): Promise<Comp
   const memory = await once(plan, TMPFS, async () => new Workspace(TMPFS));
   return compare({
     ...plan,
-    names: [
-      `ours ${rfc}, ${copying ? 'copying' : 'in place'}`,
-      copying ? 'net_memif' : 'net_memif, zero-copy',
-    ],
+    kind: `RFC ${rfc}, ${copying ? 'copying' : 'in place'}`,
+    names: ['ours', copying ? 'net_memif' : 'net_memif, zero-copy'],
     createA: (wanted) =>
       rfc === '2.1'
         ? new SectionPair(settings, wanted, memory, copying)

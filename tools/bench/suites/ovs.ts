@@ -67,6 +67,7 @@ unless --copying is given. Rates are of packets that arrived, each way.`,
     cases.flatMap((way) =>
       sizes.map((size) => ({ name: `${way}-${size}`, direction: DIRECTION[way], size })),
     ),
+  comparisons: ({ flows }) => flows.length,
   run: (plan, { flows, tune }) => run(plan, flows, tune),
   table: ovsTable,
   charts: (rows) => [
@@ -116,16 +117,16 @@ function ourSide({ settings, workspace }: Plan, wanted: Case) {
 
 /** Every path that is to be measured, once, at the smallest frame size. */
 async function checkPaths(plan: Plan): Promise<void> {
-  const { settings, cases } = plan;
-  const size = Math.min(...cases.map((wanted) => wanted.size));
+  const { settings, all } = plan;
+  const size = Math.min(...all.map((wanted) => wanted.size));
   const check = (path: string, side: () => BackEnd) =>
     once(plan, path, async () => {
       const { frames } = await checkOrder(path, side(), settings, size);
       plan.progress(`${path}: ${frames} frames there and back, in order, none lost`);
     });
   const ours = (direction: Direction) => () => ourSide(plan, { name: direction, direction, size });
-  const relayed = cases.filter(({ direction }) => direction === 'relay').length;
-  if (relayed < cases.length) await check('guest, PMD guest', ours('io'));
+  const relayed = all.filter(({ direction }) => direction === 'relay').length;
+  if (relayed < all.length) await check('guest, PMD guest', ours('io'));
   if (relayed > 0) await check('guest, relay, guest', ours('relay'));
   const wanted: Case = { name: 'switch', direction: 'relay', size };
   await check('guest, switch, guest', () => ovsSide(plan, wanted, 'fixed', PLAIN_OVS));
@@ -141,7 +142,7 @@ async function compareWith(
   const { rows, dpdkVersion } = await compare({
     ...plan,
     cases: [wanted],
-    names: ['ours', `OVS ${flows}`],
+    ...{ kind: `${flows} flows`, names: ['ours', 'OVS'] as const },
     createA: () => ourSide(plan, wanted),
     createB: () => {
       const side = ovsSide(plan, wanted, flows, choice);

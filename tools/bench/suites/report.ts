@@ -147,17 +147,20 @@ function workOf(line: string): Work {
 async function measureAll(run: RunFile, works: readonly Work[], save: () => void): Promise<void> {
   const workspace = new Workspace();
   const memo = new Map<string, unknown>();
+  const guess = (step: RunStep): number =>
+    works.find((work) => work.step === step)?.prepared.caseSeconds ?? 0;
   for (const { step, prepared } of works) {
     for (const wanted of prepared.cases) {
       if (step.failure !== undefined || step.cases.some(({ name }) => name === wanted.name)) continue;
-      const progress = (line: string) => tell(`[${remaining(run)}] ${step.suite} ${line}`);
+      const [start, stolen] = [performance.now(), stolenShare()];
+      const spent = () => (performance.now() - start) / 1000;
+      const progress = (line: string) =>
+        tell(`[${remaining(run, { guess, current: { step, seconds: spent() } })}] ${step.suite} ${line}`);
       try {
-        const [start, stolen] = [performance.now(), stolenShare()];
         const results = await prepared.run(wanted, { workspace, memo, progress });
         const { dpdkVersion = run.machine.dpdk ?? undefined, ovsVersion = run.machine.ovs } = results;
         run.machine = describeMachine(dpdkVersion, run.machine.hugepages, ovsVersion);
-        const seconds = (performance.now() - start) / 1000;
-        step.cases.push({ name: wanted.name, seconds, stolen: stolen(), rows: results.rows });
+        step.cases.push({ name: wanted.name, seconds: spent(), stolen: stolen(), rows: results.rows });
       } catch (error) {
         step.failure = (error as Error).message;
         tell(`${commandOf(step)}: ${step.failure}`);
