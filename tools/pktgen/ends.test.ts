@@ -140,3 +140,47 @@ describe('a run whose other end is killed', () => {
     }
   });
 });
+
+describe('a run without a standard output', () => {
+  it.each(['--json', '--csv'])('%s - loses no figure: they go to a file', (option) => {
+    const command = [process.execPath, ...nodeArguments(SCRIPT), '--no-telemetry', ...SINK]
+      .concat('--rate', '1kpps', '--duration', '0.1', '--warm-up', '0', option, '-')
+      .map((word) => `'${word}'`)
+      .join(' ');
+    const script = `cd '${folder}'; ${command} >&-; echo "status $?" >&2`;
+    const { stderr } = spawnSync('sh', ['-c', script], { encoding: 'utf8', timeout: 60_000 });
+    const [, place = ''] = /standard output: it is closed; the figures went to (\S+)/.exec(stderr) ?? [];
+    expect(readFileSync(join(folder, place), 'utf8'), stderr).toMatch(/"sent": \d|^total,/m);
+    expect(stderr).toContain('status 1');
+  });
+
+  it('is none whose output is thrown away', () => {
+    const command = [
+      ...nodeArguments(SCRIPT),
+      '--no-telemetry',
+      ...SINK,
+      '--rate',
+      '1kpps',
+      '--duration',
+      '0.1',
+    ];
+    const { status } = spawnSync(process.execPath, command, { stdio: 'ignore', timeout: 60_000, cwd: ROOT });
+    expect(status).toBe(0);
+  });
+});
+
+describe('a search that Ctrl-C ends', () => {
+  it('says that it was interrupted', async () => {
+    const tool = new Tool(SCRIPT, ['--no-telemetry', '--ndr', '--trial-time', '60', '--plain']);
+    try {
+      await tool.printed('searching below');
+      await tool.kill('SIGINT');
+      expect([tool.exitCode, tool.output]).toEqual([
+        1,
+        expect.stringMatching(/^NDR: none found; interrupted before the first trial ended$/m),
+      ]);
+    } finally {
+      await tool.kill();
+    }
+  });
+});

@@ -28,6 +28,11 @@ it.each([
   [['--vlan', '5000'], "--vlan: '5000' is not a VLAN"],
   [['--src-mac', 'zz'], "--src-mac: 'zz' is not a MAC address"],
   [['--src-port', '65536'], "--src-port: '65536' is not a port"],
+  [['--duration', '1e10'], 'a number of seconds from 0.001 to 1000000000.'],
+  [['--stats-period', '1e-9'], 'a number of seconds from 0.01 to 1000000000.'],
+  [['--warm-up', '-1'], 'a number of seconds from 0 to 1000000000.'],
+  [['--replay', 'a', '--speed', '0'], 'a number from 0.001 to 1000000.'],
+  [['--ndr', '--max-latency', '0'], 'a number of microseconds from 0.001 to 1000000000.'],
 ])('a wrong value: %j', (args, says) => {
   expect(refused(args)).toContain(says);
 });

@@ -4,7 +4,15 @@ import { Option } from '@commander-js/extra-typings';
 import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
 import { packageVersion } from '../../src/package-root.ts';
 import { prefixFault } from '../../src/telemetry/socket-path.ts';
-import { numberList, seconds, secondsOrNone, usableCpus, wholeNumber, wordList } from '../run/arguments.ts';
+import {
+  numberBetween,
+  numberList,
+  seconds,
+  secondsOrNone,
+  usableCpus,
+  wholeNumber,
+  wordList,
+} from '../run/arguments.ts';
 import { HELP_OPTION, newCommand } from '../run/command.ts';
 import { byteSize, checked, parsed, percent, percentAboveNone } from './option-values.ts';
 import { parseLine, parseRate } from './plan/rate.ts';
@@ -91,7 +99,7 @@ export const command = newCommand('vhost-pci-pktgen')
   .option('--ping', 'one frame at a time: the next is sent when the last is back')
   .optionsGroup('Replay:')
   .option('--replay <file>', 'send the packets of a pcap or pcapng file, with their gaps, or at --rate')
-  .option('--speed <factor>', 'times as fast as it was captured (default: 1)', seconds(1e6))
+  .option('--speed <factor>', 'times as fast as it was captured (default: 1)', numberBetween(0.001, 1e6))
   .option('--loops <n>', 'times that it is sent; 0: until the end of the run', wholeNumber(0, 1e9), 1)
   .optionsGroup('Searches:')
   .option('--ndr', 'find the highest rate without loss')
@@ -117,7 +125,11 @@ export const command = newCommand('vhost-pci-pktgen')
       .argParser(parsed(percent))
       .default(0.001, '0.1'),
   )
-  .option('--max-latency <us>', 'largest 99th percentile of the latency in a trial', seconds())
+  .option(
+    '--max-latency <us>',
+    'largest 99th percentile of the latency in a trial',
+    numberBetween(0.001, 1e9, 'microseconds'),
+  )
   .optionsGroup('Result:')
   .option('--max-loss <percent>', 'exit status 1 if more of the sent frames are lost', parsed(percent))
   .option('--max-unsent <percent>', 'exit status 1 if more of the due frames are unsent', parsed(percent))
@@ -142,7 +154,7 @@ export const command = newCommand('vhost-pci-pktgen')
   )
   .option('--snaplen <bytes>', 'most of a frame that is captured', wholeNumber(14, 65_535), 65_535)
   .option('--plain', 'lines instead of the live page, in a terminal too')
-  .option('--stats-period <seconds>', 'seconds between two lines', seconds(), 1)
+  .option('--stats-period <seconds>', 'seconds between two lines', numberBetween(0.01, 1e9, 'seconds'), 1)
   .optionsGroup('Other processes:')
   .option(
     '--watch <name>',

@@ -14,6 +14,7 @@ import {
 } from './engine/layout.ts';
 import { readResult } from './result.ts';
 import { snapshotsOf } from './telemetry.ts';
+import { bitsText } from './text.ts';
 
 const CONTEXT = { names: ['a', 'b'], hz: 1e9, nsPerUnit: 1 };
 
@@ -63,4 +64,10 @@ it('regression: a client that asks for the totals and then for the streams gets 
   expect(streamsOfLatest()).toBe(4);
   now = 5100;
   expect(streamsOfLatest()).toBe(5);
+});
+
+it('regression: few bits are not shown as none', () => {
+  expect([0, 0.5123, 672, 9999, 10_000, 2.5e9].map(bitsText)).toEqual([
+    ...['0.00 Mbit/s', '0.512 bit/s', '672 bit/s', '10000 bit/s', '0.01 Mbit/s', '2.50 Gbit/s'],
+  ]);
 });

@@ -6,8 +6,11 @@ import type { Counts, GapSummary, LatencySummary, StreamResult, TrialResult } fr
 
 export const us = (ns: number): string => (ns / 1000).toFixed(ns < 99_950 ? 2 : ns < 999_500 ? 1 : 0);
 
-export const bitsText = (bits: number): string =>
-  bits >= 1e9 ? `${(bits / 1e9).toFixed(2)} Gbit/s` : `${(bits / 1e6).toFixed(2)} Mbit/s`;
+export function bitsText(bits: number): string {
+  if (bits >= 1e9) return `${(bits / 1e9).toFixed(2)} Gbit/s`;
+  if (bits >= 1e4 || bits === 0) return `${(bits / 1e6).toFixed(2)} Mbit/s`;
+  return `${Number(bits.toPrecision(3))} bit/s`;
+}
 
 export const percentText = (part: number, whole: number): string => {
   if (part === 0 || whole === 0) return '0 %';

@@ -5,7 +5,7 @@ import { native } from '../../src/native.ts';
 
 const DECIMAL = /^\d+$/;
 const DECIMAL_OR_HEX = /^(\d+|0x[0-9a-f]+)$/i;
-const FRACTION = /^\d+(\.\d+)?$/;
+const FRACTION = /^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 const numberIn = (least: number, most: number, pattern: RegExp) => (text: string) => {
   const value = Number(text);
@@ -22,21 +22,23 @@ export const wholeNumber = (least: number, most: number) => numberIn(least, most
  */
 export const wholeOrHexNumber = (least: number, most: number) => numberIn(least, most, DECIMAL_OR_HEX);
 
-/** Seconds above 0, fractions allowed, up to `most`. */
-export const seconds =
-  (most = Number.POSITIVE_INFINITY) =>
-  (text: string) => {
+/** A number, fractions allowed, in [least, most]; `unit` is a plural such as 'seconds'. */
+export const numberBetween =
+  (least: number, most: number, unit?: string) =>
+  (text: string): number => {
     const value = Number(text);
-    if (FRACTION.test(text) && value > 0 && value <= most) return value;
-    const limit = most === Number.POSITIVE_INFINITY ? '' : `, up to ${most}`;
-    throw new InvalidArgumentError(`Expected a number of seconds above 0${limit}.`);
+    if (FRACTION.test(text) && value >= least && value <= most) return value;
+    const what = unit === undefined ? 'a number' : `a number of ${unit}`;
+    throw new InvalidArgumentError(`Expected ${what} from ${least} to ${most}.`);
   };
 
+const MOST_SECONDS = 1e9;
+
+/** Seconds from a millisecond, fractions allowed, up to `most`. */
+export const seconds = (most = MOST_SECONDS) => numberBetween(0.001, most, 'seconds');
+
 /** Seconds, fractions and 0 allowed. */
-export function secondsOrNone(text: string): number {
-  if (!FRACTION.test(text)) throw new InvalidArgumentError('Expected a number of seconds.');
-  return Number(text);
-}
+export const secondsOrNone = numberBetween(0, MOST_SECONDS, 'seconds');
 
 /** A share above 0, up to 1. */
 export function share(text: string): number {

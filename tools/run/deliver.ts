@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Figures that took long to measure are not lost to a full disk or a closed pipe.
-import { writeSync } from 'node:fs';
+import { constants, fstatSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { failedTo } from '../../src/errors.ts';
@@ -23,7 +23,7 @@ export const deliverAs =
       ['standard error', () => writeAll(2, text)],
     ];
     try {
-      if (file === '-') writeAll(1, text);
+      if (file === '-') writeOut(text, kind);
       else writeText(file, text);
       return true;
     } catch (error) {
@@ -40,6 +40,23 @@ export const deliverAs =
       return false;
     }
   };
+
+/**
+ * Lines for people ('txt') may be thrown away. Figures that '-' asks for may not: where the descriptor was
+ * closed, Node has put /dev/null in its place.
+ */
+function writeOut(text: string, kind: string): void {
+  if (kind !== 'txt' && wasClosed(1)) throw new Error('it is closed');
+  writeAll(1, text);
+}
+
+/** Node opens /dev/null for reading and writing; a shell's `>/dev/null` is for writing. */
+function wasClosed(fd: number): boolean {
+  const status = fstatSync(fd);
+  if (!status.isCharacterDevice() || status.rdev !== statSync('/dev/null').rdev) return false;
+  const [, flags = ''] = /^flags:\s+(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8')) ?? [];
+  return (Number.parseInt(flags, 8) & constants.O_RDWR) !== 0;
+}
 
 /** A pipe may take a part at a time. */
 function writeAll(fd: number, text: string): void {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import {
+  numberBetween,
   numberList,
   seconds,
   secondsOrNone,
@@ -35,10 +36,20 @@ describe('option values', () => {
   });
   it('are seconds', () => {
     expect([seconds(10)('0.5'), seconds()('1000000')]).toEqual([0.5, 1e6]);
-    for (const wrong of ['0', '11', '1s', '-1', '']) expect(() => seconds(10)(wrong)).toThrow('up to 10');
-    expect(() => seconds()('0')).toThrow('Expected a number of seconds above 0.');
+    for (const wrong of ['0', '11', '1s', '-1', ''])
+      expect(() => seconds(10)(wrong)).toThrow('Expected a number of seconds from 0.001 to 10.');
     expect(secondsOrNone('0')).toBe(0);
-    expect(() => secondsOrNone('-1')).toThrow('seconds');
+    expect(() => secondsOrNone('-1')).toThrow('Expected a number of seconds from 0 to 1000000000.');
+  });
+  it('regression: are numbers as programs write them, and the range of what is refused is said', () => {
+    expect([seconds()('1e9'), seconds()('.5'), seconds()('2E-1')]).toEqual([1e9, 0.5, 0.2]);
+    for (const wrong of ['1e-9', '1e10', '0x1', '1e', '.', 'Infinity'])
+      expect(() => seconds()(wrong)).toThrow('Expected a number of seconds from 0.001 to 1000000000.');
+    expect(numberBetween(0.001, 10, 'microseconds')('1e-3')).toBe(0.001);
+    expect(() => numberBetween(0.001, 10, 'microseconds')('0')).toThrow(
+      'Expected a number of microseconds from 0.001 to 10.',
+    );
+    expect(() => numberBetween(0.001, 10)('0')).toThrow('Expected a number from 0.001 to 10.');
   });
   it('are shares', () => {
     expect([share('.1'), share('1')]).toEqual([0.1, 1]);

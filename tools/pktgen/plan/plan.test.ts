@@ -35,7 +35,11 @@ describe('a rate', () => {
   });
 
   it('has a text', () => {
-    expect([2_500_000, 1500, 2].map(rateText)).toEqual(['2.500 Mpps', '1.50 kpps', '2.0 pps']);
+    expect([2_500_000, 1500, 2, 0].map(rateText)).toEqual(['2.500 Mpps', '1.50 kpps', '2.0 pps', '0 pps']);
+  });
+
+  it('regression: is not shown as none where it is small', () => {
+    expect([0.001, 0.25, 1.234e-7].map(rateText)).toEqual(['0.001 pps', '0.25 pps', '1.2e-7 pps']);
   });
 });
 

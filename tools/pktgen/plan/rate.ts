@@ -68,9 +68,9 @@ export function parseLine(text: string): number {
   return rate.value;
 }
 
-/** "1.00 Mpps", "100 kpps". */
+/** "1.000 Mpps", "100.00 kpps", "0.001 pps". */
 export function rateText(pps: number): string {
   if (pps >= 1e6) return `${(pps / 1e6).toFixed(3)} Mpps`;
   if (pps >= 1e3) return `${(pps / 1e3).toFixed(2)} kpps`;
-  return `${pps.toFixed(1)} pps`;
+  return `${pps >= 1 ? pps.toFixed(1) : Number(pps.toPrecision(2))} pps`;
 }
