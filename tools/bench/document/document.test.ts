@@ -173,6 +173,12 @@ describe('the page', () => {
     expect(html).toContain("default-src 'none'");
   });
 
+  it('has wide tables scroll in their own box, and colours for a dark screen, charts included', () => {
+    const html = pageHtml(page);
+    expect(html).toMatch(/pre\{[^}]*overflow-x:auto/);
+    expect(html).toMatch(/prefers-color-scheme:dark\)\{\s*svg \.ground/);
+  });
+
   it('is the same as text', () => {
     const text = pageText(page);
     for (const words of [
