@@ -1,56 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Starts and stops forwarding: plans streams, launches and monitors their lcores, and keeps the statistics.
+// Starts and stops forwarding: plans streams, launches and monitors their lcores.
 import { extname } from 'node:path';
 import { ports as openPorts } from '../drivers/registry.ts';
 import { ALL_OFFLOADS } from '../ethdev/offloads.ts';
 import type { Port } from '../ethdev/port.ts';
 import { type Lcore, launch } from '../lcore/launch.ts';
 import type { LcorePlace } from '../lcore/lcore-list.ts';
-import { native } from '../native.ts';
 import { allForward } from './all-forward.ts';
-import { BURST_COUNTS } from './fwd/burst-stats.ts';
-import {
-  type CsumPlan,
-  type RunPlan,
-  STREAM_BAD_IP,
-  STREAM_BAD_L4,
-  STREAM_BAD_OUTER_IP,
-  STREAM_BAD_OUTER_L4,
-  STREAM_CYCLES,
-  STREAM_DROPPED,
-  STREAM_RX,
-  STREAM_STRIDE,
-  STREAM_TX,
-  type StreamPlan,
-} from './fwd/engine.ts';
 import type { LoopData } from './fwd/loop.ts';
 import { variationFault } from './fwd/tx-frames.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { flowgenFault, txSegmentsFault } from './options.ts';
 import type { Output } from './output.ts';
-import { NOTHING, type PortCounts, portCounts, statsSince, txErrors } from './port-counts.ts';
-import { csumPlan, EMPTY_POLLS, MBUF_HEADROOM, peerMac, poolSize, type Settings } from './settings.ts';
+import { noStatsText, Run } from './run.ts';
+import { lcorePlans, runPlan } from './run-plans.ts';
+import type { Settings } from './settings.ts';
 import { assignStreams, type LcoreStreams, makeStreams, type Stream } from './streams.ts';
-import { fwdConfigText, fwdStatsText, type StreamCounts } from './text/fwd-text.ts';
+import { fwdConfigText } from './text/fwd-text.ts';
 import { rxtxConfigText } from './text/port-text.ts';
-
-interface Run {
-  readonly mode: string;
-  readonly lcores: readonly LcoreStreams[];
-  readonly ports: readonly Port[];
-  readonly counters: Float64Array;
-  /** BURST_COUNTS for each stream; null until they are recorded. */
-  bursts: Float64Array | null;
-  /** Time-stamp counter at the start. */
-  readonly startTsc: number;
-  /** Port counters at the start, by port id. */
-  readonly baseline: Map<number, PortCounts>;
-  /**
-   * Drop counters of the TX queues at the end, since the ports may have different queues by now. Null while
-   * running.
-   */
-  txErrors: Map<number, readonly number[]> | null;
-}
 
 export class Forwarding {
   /** Called when an lcore fails. */
@@ -107,17 +74,7 @@ export class Forwarding {
    * TSC cycles of a forwarding lcore, those on packets only with record-core-cycles; undefined for others.
    */
   lcoreUsage(id: number): { total: number; busy: number } | undefined {
-    const run = this.#run;
-    if (!run || !this.#running || !run.lcores.some(({ lcore }) => lcore === id)) return undefined;
-    let index = 0;
-    let busy = 0;
-    for (const { lcore, streams } of run.lcores) {
-      for (const _ of streams) {
-        if (lcore === id) busy += run.counters[index * STREAM_STRIDE + STREAM_CYCLES];
-        index++;
-      }
-    }
-    return { total: native.rdtsc() - run.startTsc, busy };
+    return this.#running ? this.#run?.lcoreUsage(id) : undefined;
   }
 
   configText(ports: readonly Port[]): string {
@@ -144,18 +101,7 @@ export class Forwarding {
       for (const { id } of ports) this.#output.print(`  number of flows for port ${id}: ${flowgenFlows}`);
     }
     this.#output.print(this.rxtxText(ports));
-    const lcores = this.plan(ports);
-    const streams = lcores.reduce((sum, lcore) => sum + lcore.streams.length, 0);
-    this.#run = {
-      mode: this.#settings.mode,
-      lcores,
-      ports: [...ports],
-      counters: new Float64Array(new SharedArrayBuffer(streams * STREAM_STRIDE * 8)),
-      baseline: new Map(ports.map((port) => [port.id, portCounts(port)])),
-      bursts: null,
-      startTsc: native.rdtsc(),
-      txErrors: null,
-    };
+    this.#run = new Run(this.#settings.mode, ports, this.plan(ports));
     this.#running = true;
     this.#joinOffloads(this.#run);
     return this.#launch(this.#run, txFirst);
@@ -184,55 +130,23 @@ export class Forwarding {
     const ending = this.#lcores;
     this.#lcores = [];
     await Promise.allSettled(ending.map((lcore) => lcore.stop()));
-    this.#run = this.#replanned(run);
-    await this.#launch(this.#run, 0);
-  }
-
-  /** The run with its streams on the lcores where they belong now, each with its counters. */
-  #replanned(run: Run): Run {
-    const lcores = this.plan(run.ports);
-    const key = (stream: Stream) => `${stream.rxPort} ${stream.rxQueue} ${stream.txPort} ${stream.txQueue}`;
-    const keys = (of: readonly LcoreStreams[]) => of.flatMap(({ streams }) => streams.map(key));
-    const [before, after] = [keys(run.lcores), keys(lcores)];
-    const from = after.map((name) => before.indexOf(name));
-    return {
-      ...run,
-      lcores,
-      counters: rearranged(run.counters, STREAM_STRIDE, from),
-      bursts: run.bursts && rearranged(run.bursts, BURST_COUNTS, from),
-    };
+    run.moveTo(this.plan(run.ports));
+    await this.#launch(run, 0);
   }
 
   /** Forward statistics of the current or last run; all zero for `ports` if there has been none. */
   statsText(ports: readonly Port[]): string {
-    const run = this.#run;
-    const shown = run?.ports ?? ports;
-    const streams = run ? this.#streamCounts(run) : [];
-    const counts = shown.map((port) => ({
-      id: port.id,
-      stats: run ? statsSince(port.stats(), (run.baseline.get(port.id) ?? NOTHING).stats) : NOTHING.stats,
-      dropped: streams.filter((s) => s.stream.txPort === port.id).reduce((sum, s) => sum + s.dropped, 0),
-    }));
-    return fwdStatsText(streams, counts, this.#cycles(run), this.#settings.mode === 'csum');
+    return this.#run?.statsText(this.#settings) ?? noStatsText(ports, this.#settings);
   }
 
   /** `clear fwd stats all`. */
   clearStats(): void {
-    const run = this.#run;
-    run?.counters.fill(0);
-    run?.bursts?.fill(0);
-    for (const port of run?.ports ?? []) {
-      run?.baseline.set(port.id, portCounts(port));
-      run?.txErrors?.delete(port.id);
-    }
+    this.#run?.clear();
   }
 
   /** Must be called after port.clearStats(), since the port's counters restart from zero. */
   portStatsCleared(port: Port): void {
-    const run = this.#run;
-    if (!run?.ports.includes(port)) return;
-    run.baseline.set(port.id, NOTHING);
-    run.txErrors?.delete(port.id);
+    this.#run?.portCleared(port);
   }
 
   /** Must be called when a port's link changes, since its peer may have changed. */
@@ -283,80 +197,14 @@ export class Forwarding {
 
   #launchLcores(run: Run, txFirst: number, forwarding: Int32Array): void {
     const module = new URL(`./fwd/loop${extname(new URL(import.meta.url).pathname)}`, import.meta.url);
-    if (this.#settings.recordBursts) {
-      const streams = run.counters.length / STREAM_STRIDE;
-      run.bursts ??= new Float64Array(new SharedArrayBuffer(streams * BURST_COUNTS * 8));
-    }
-    let index = 0;
-    for (const { lcore, streams } of run.lcores) {
-      const plans = streams.map((stream): StreamPlan => {
-        const rxPort = run.ports.findIndex((port) => port.id === stream.rxPort);
-        const txPort = run.ports.findIndex((port) => port.id === stream.txPort);
-        const { soft, rxQueues } = this.#settings;
-        const [rx, tx] = [run.ports[rxPort], run.ports[txPort]];
-        return {
-          ...stream,
-          index: index++,
-          rxPort,
-          txPort,
-          rxId: stream.rxPort,
-          txId: stream.txPort,
-          txMac: soft.macOf(tx),
-          peerMac: peerMac(this.#settings, stream.txPort),
-          csum: this.#csumPlan(stream.txPort),
-          gro: this.#settings.groPorts.has(stream.rxPort) ? this.#settings.groCycles : 0,
-          checks: soft.of(rx).checks,
-          rxOffload: soft.rxPlan(rx, rxQueues) ?? undefined,
-          txOffload: soft.of(tx).txPlan() ?? undefined,
-          txQueues: tx.config.txQueues,
-        };
-      });
-      const counters = run.counters.buffer as SharedArrayBuffer;
-      const bursts = this.#settings.recordBursts ? (run.bursts?.buffer as SharedArrayBuffer) : undefined;
-      const running = plans.filter((plan) => this.#runs(plan));
+    const bursts = this.#settings.recordBursts ? run.recordBursts() : undefined;
+    const plan = runPlan(this.#settings, run.mode, txFirst);
+    for (const { lcore, streams } of lcorePlans(this.#settings, run)) {
       const latency = this.metrics.latencyMemory(lcore);
-      const data: LoopData = {
-        ...{ run: this.#runPlan(txFirst), streams: running },
-        ...{ counters, bursts, latency, forwarding },
-      };
+      const data: LoopData = { run: plan, streams, counters: run.counters, bursts, latency, forwarding };
       const cpu = this.#places.find((place) => place.id === lcore)?.cpus;
       this.#lcores.push(launch({ lcore, cpu, module, ports: run.ports, data }));
     }
-  }
-
-  #csumPlan(txPort: number): CsumPlan {
-    const { gsoPorts, gsoSize } = this.#settings;
-    return { ...csumPlan(this.#settings, txPort), gso: gsoPorts.has(txPort) ? gsoSize : 0 };
-  }
-
-  /** As in testpmd, the streams of a queue that is stopped do not run. */
-  #runs({ rxId, rxQueue, txId, txQueue }: StreamPlan): boolean {
-    const { soft } = this.#settings;
-    const isStopped = (id: number, role: 'rx' | 'tx', queue: number) => {
-      const port = this.#run?.ports.find((candidate) => candidate.id === id);
-      return port !== undefined && soft.of(port).isStopped(role, queue);
-    };
-    return !isStopped(rxId, 'rx', rxQueue) && !isStopped(txId, 'tx', txQueue);
-  }
-
-  #runPlan(txFirst: number): RunPlan {
-    const s = this.#settings;
-    return {
-      mode: this.#run?.mode ?? s.mode,
-      burst: s.burst,
-      verbose: s.verbose,
-      retries: s.retry ? s.burstTxRetries : 0,
-      retryDelay: s.burstTxDelay,
-      txSegments: s.txSegments,
-      traffic: s.traffic,
-      txFirst,
-      recordCycles: s.recordCycles,
-      inPlace: s.inPlace,
-      emptyPolls: EMPTY_POLLS[s.rxInterrupt],
-      mbufs: poolSize(s),
-      dataRoom: s.mbufSize - MBUF_HEADROOM,
-      hugepages: s.hugepages,
-    };
   }
 
   #follow(lcore: Lcore): void {
@@ -371,58 +219,9 @@ export class Forwarding {
     const ends = await Promise.allSettled(ending.map((lcore) => lcore.stop()));
     this.#running = false;
     this.metrics.end();
-    if (this.#run) this.#run.txErrors = new Map(this.#run.ports.map((port) => [port.id, txErrors(port)]));
+    this.#run?.ended();
     const failed = ends.filter((end) => end.status === 'rejected');
     this.endedInOrder = failed.length === 0;
     for (const { reason } of failed) this.#output.complain(`testpmd: ${(reason as Error).message}`);
   }
-
-  #streamCounts(run: Run): StreamCounts[] {
-    // Read before the streams' own counters, which are updated only when a burst returns.
-    const errors = new Map(
-      run.ports.map((port) => {
-        const now = run.txErrors === null ? txErrors(port) : (run.txErrors.get(port.id) ?? []);
-        return [
-          port.id,
-          now.map((count, queue) => count - (run.baseline.get(port.id)?.txErrors[queue] ?? 0)),
-        ];
-      }),
-    );
-    return run.lcores
-      .flatMap(({ streams }) => streams)
-      .map((stream, i) => {
-        const at = (counter: number) => run.counters[i * STREAM_STRIDE + counter];
-        const taken = at(STREAM_TX);
-        // A TX queue has exactly one stream, so its drops are that stream's.
-        const lost = Math.min(taken, errors.get(stream.txPort)?.[stream.txQueue] ?? 0);
-        const bursts = this.#settings.recordBursts ? run.bursts : null;
-        return {
-          stream,
-          rx: at(STREAM_RX),
-          tx: taken - lost,
-          dropped: at(STREAM_DROPPED) + lost,
-          badIp: at(STREAM_BAD_IP),
-          badL4: at(STREAM_BAD_L4),
-          badOuterIp: at(STREAM_BAD_OUTER_IP),
-          badOuterL4: at(STREAM_BAD_OUTER_L4),
-          bursts: bursts?.subarray(i * BURST_COUNTS, (i + 1) * BURST_COUNTS) ?? null,
-        };
-      });
-  }
-
-  #cycles(run: Run | null) {
-    if (!run || !this.#settings.recordCycles) return null;
-    let cycles = 0;
-    for (let i = STREAM_CYCLES; i < run.counters.length; i += STREAM_STRIDE) cycles += run.counters[i];
-    return { mode: run.mode, cycles, tscHz: native.tscHz() };
-  }
-}
-
-/** The same numbers in rows of that length, each from another row. */
-function rearranged(numbers: Float64Array, length: number, from: readonly number[]): Float64Array {
-  if (from.every((row, i) => row === i)) return numbers;
-  const copy = new Float64Array(new SharedArrayBuffer(numbers.byteLength));
-  for (const [i, row] of from.entries())
-    copy.set(numbers.subarray(row * length, (row + 1) * length), i * length);
-  return copy;
 }
