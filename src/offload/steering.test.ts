@@ -3,6 +3,7 @@
 import { fc, test } from '@fast-check/vitest';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Mempool } from '../ethdev/mempool.ts';
+import { Classifier } from './classifier.ts';
 import { type FlowActions, type FlowRule, newRuleCounters, ruleHits } from './flow-rule.ts';
 import { hashesOf, marksOf } from './marks.ts';
 import { deviceWith, drain, type FrameSpec, frame, rxPlan } from './offload.test-help.ts';
@@ -48,6 +49,24 @@ describe('the hash', () => {
     const hash = new RssHash(rss);
     expect(kept).toEqual(specs.map((spec) => hash.hash(frame(spec), 0x0800, 14, frame(spec).length) >>> 0));
     pool.free(pkts, 0, 2);
+  });
+
+  it('regression: is kept where it was found once, not looked up for each packet', () => {
+    expect(deviceWith([{}, {}, {}].map(frame)).burst(pkts, 8)).toBe(3);
+    const rules = [udpTo(53, { mark: 7 })];
+    const classifier = new Classifier(rxPlan({ rss: { ...RSS, reta: [] }, keepsHash: true, rules }), 0);
+    const classify = () => [...pkts.ids.subarray(0, 3)].map((id) => classifier.classify(pool, id));
+    expect(classify()).toEqual([0, 0, 0]);
+    const { get } = WeakMap.prototype;
+    let lookups = 0;
+    WeakMap.prototype.get = function (key) {
+      if (key === pool) lookups++;
+      return get.call(this, key);
+    };
+    classify();
+    WeakMap.prototype.get = get;
+    expect(lookups).toBe(0);
+    pool.free(pkts, 0, 3);
   });
 });
 
