@@ -19,7 +19,7 @@ import { parseFlow } from '../../src/testpmd/flow-syntax.ts';
 import { type FwdStream, STREAM_STRIDE } from '../../src/testpmd/fwd/engine.ts';
 import { engineNamed } from '../../src/testpmd/fwd/engines.ts';
 import { LATENCY, LATENCY_WORDS, LatencyQueues } from '../../src/testpmd/fwd/latency.ts';
-import { defaultTraffic } from '../../src/testpmd/fwd/traffic.ts';
+import { fwdStream } from '../../src/testpmd/fwd/plans.test-help.ts';
 import { openLoopback } from './loopback.ts';
 
 const PACKETS = 10_000_000;
@@ -38,7 +38,6 @@ const loopback = openLoopback(
   soft ? taggedFrame() : Uint8Array.from({ length: 64 }, (_, i) => (i < 6 ? 2 : i)),
 );
 const pool = new Mempool({ count: 1024, hugepages: false });
-const pkts = pool.vector(BURST);
 const spec = (role: 'rx' | 'tx', handle: QueueHandle) => ({
   driver: 'net_vhost_pci',
   role,
@@ -93,35 +92,12 @@ function measuredQueues(): { rx: RxQueue; tx: TxQueue } {
 }
 
 function streamOf({ rx, tx }: { rx: RxQueue; tx: TxQueue }): FwdStream {
-  return {
-    plan: {
-      ...{ index: 0, rxPort: 0, rxQueue: 0, txPort: 0, txQueue: 0, rxId: 0, txId: 0 },
-      ...{ txMac: '', peerMac: '' },
-    },
-    run: {
-      mode: 'macswap',
-      burst: BURST,
-      verbose: 0,
-      retries: 0,
-      retryDelay: 0,
-      txSegments: [64],
-      traffic: defaultTraffic(),
-      txFirst: 0,
-      recordCycles: false,
-      inPlace: true,
-      emptyPolls: 0,
-      mbufs: 1024,
-      dataRoom: 2048,
-      hugepages: false,
-    },
-    rx,
-    tx,
-    pool,
-    pkts,
+  return fwdStream({
+    ...{ rx, tx, pool },
+    plan: { txPort: 0, txId: 0 },
+    run: { mode: 'macswap', burst: BURST, mbufs: pool.count },
     counters: new Float64Array(new SharedArrayBuffer(8 * STREAM_STRIDE)),
-    running: () => true,
-    state: undefined,
-  };
+  });
 }
 
 function run(packets: number): number {

@@ -10,11 +10,10 @@ import {
   type RunPlan,
   STREAM_DROPPED,
   STREAM_RX,
-  STREAM_STRIDE,
   STREAM_TX,
 } from './engine.ts';
 import { engineNamed, engineNames } from './engines.ts';
-import { defaultTraffic } from './traffic.ts';
+import { fwdStream } from './plans.test-help.ts';
 
 const BURST = 4;
 let pools: Mempool[] = [];
@@ -82,37 +81,8 @@ function frameOf(from: Mempool, first: number): number[] {
 }
 
 function stream(rx: FwdStream['rx'], tx: FwdStream['tx'], run: Partial<RunPlan> = {}): FwdStream {
-  const txMac = '02:6e:75:6c:6c:01';
-  return {
-    plan: {
-      ...{ index: 0, rxPort: 0, rxQueue: 0, txPort: 1, txQueue: 0, rxId: 0, txId: 1 },
-      ...{ txMac, peerMac: '0a:0b:0c:0d:0e:0f' },
-    },
-    run: {
-      mode: '',
-      burst: BURST,
-      verbose: 0,
-      retries: 0,
-      retryDelay: 0,
-      txSegments: [64],
-      traffic: defaultTraffic(),
-      txFirst: 0,
-      recordCycles: false,
-      inPlace: true,
-      emptyPolls: 0,
-      mbufs: 64,
-      dataRoom: 2048,
-      hugepages: false,
-      ...run,
-    },
-    rx,
-    tx,
-    pool,
-    pkts: pool.vector(BURST),
-    counters: new Float64Array(STREAM_STRIDE),
-    running: () => true,
-    state: undefined,
-  };
+  const plan = { txMac: '02:6e:75:6c:6c:01', peerMac: '0a:0b:0c:0d:0e:0f' };
+  return fwdStream({ rx, tx, pool, plan, run: { burst: BURST, ...run } });
 }
 
 function once(name: string, s: FwdStream): number {

@@ -6,7 +6,7 @@ import type { LcoreContext } from '../../lcore/context.ts';
 import { EMPTY_POLLS } from '../settings.ts';
 import { type RunPlan, STREAM_CYCLES, STREAM_RX, STREAM_STRIDE } from './engine.ts';
 import loop, { type LoopData } from './loop.ts';
-import { defaultTraffic } from './traffic.ts';
+import { runPlan, streamPlan } from './plans.test-help.ts';
 
 const BURST = 4;
 const STREAMS = 2;
@@ -43,28 +43,10 @@ function run(plan: Partial<RunPlan>): void {
   counters = new Float64Array(shared);
   const queues: RxQueue[] = [];
   const data: LoopData = {
-    run: {
-      mode: 'rxonly',
-      burst: BURST,
-      verbose: 0,
-      retries: 0,
-      retryDelay: 0,
-      txSegments: [64],
-      traffic: defaultTraffic(),
-      txFirst: 0,
-      recordCycles: false,
-      inPlace: true,
-      emptyPolls: 0,
-      mbufs: 64,
-      dataRoom: 2048,
-      hugepages: false,
-      ...plan,
-    },
-    streams: Array.from({ length: STREAMS }, (_, index) => ({
-      ...{ index, rxPort: index, rxQueue: 0, txPort: index, txQueue: 0 },
-      ...{ rxId: index, txId: index },
-      ...{ txMac: '02:00:00:00:00:01', peerMac: '02:00:00:00:00:02' },
-    })),
+    run: runPlan({ mode: 'rxonly', burst: BURST, ...plan }),
+    streams: Array.from({ length: STREAMS }, (_, index) =>
+      streamPlan({ index, rxPort: index, txPort: index, rxId: index, txId: index }),
+    ),
     counters: shared,
     forwarding,
   };

@@ -2,8 +2,9 @@
 // A stream of a forward mode between a source of frames and a list of those that it sends.
 import { MBUF_NO_NEXT, type MbufVector, Mempool } from '../../ethdev/mempool.ts';
 import type { LcoreContext } from '../../lcore/context.ts';
-import { type FwdEngine, type FwdStream, type RunPlan, STREAM_STRIDE, type StreamPlan } from './engine.ts';
+import type { FwdEngine, FwdStream, RunPlan, StreamPlan } from './engine.ts';
 import { engineNamed } from './engines.ts';
+import { fwdStream } from './plans.test-help.ts';
 import { defaultTraffic, type TrafficPlan } from './traffic.ts';
 
 export interface Sent {
@@ -53,34 +54,13 @@ export class TestStream {
         return pool;
       },
     } as unknown as LcoreContext;
-    const burst = run?.burst ?? 4;
-    this.stream = {
-      plan: {
-        ...{ index: 0, rxPort: 0, rxQueue: 0, txPort: 1, txQueue: 0, rxId: 0, txId: 1 },
-        ...{ txMac: '02:00:00:00:00:0a', peerMac: '02:00:00:00:00:0b' },
-        ...plan,
-      },
-      run: {
-        ...{ mode, burst, verbose: 0, retries: 0, retryDelay: 0, txSegments: [64], txFirst: 0 },
-        ...{
-          recordCycles: false,
-          inPlace: false,
-          emptyPolls: 0,
-          mbufs: 256,
-          dataRoom: 2048,
-          hugepages: false,
-        },
-        traffic: { ...defaultTraffic(), ...traffic },
-        ...run,
-      },
+    this.stream = fwdStream({
       rx: { burst: (pkts, n) => this.#receive(pkts, n) },
       tx: { burst: (pkts, from, to) => this.#send(pkts, from, to) },
       pool: this.pool,
-      pkts: this.pool.vector(Math.max(1, burst)),
-      counters: new Float64Array(STREAM_STRIDE),
-      running: () => true,
-      state: undefined,
-    };
+      run: { mode, inPlace: false, mbufs: 256, traffic: { ...defaultTraffic(), ...traffic }, ...run },
+      ...(plan === undefined ? {} : { plan }),
+    });
     this.#engine.begin?.(lcore);
     this.#engine.streamInit?.(this.stream, lcore);
   }
