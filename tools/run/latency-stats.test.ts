@@ -1,6 +1,43 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import { expect, it } from 'vitest';
-import { factorOf, statsIn } from './latency-stats.ts';
+// What DPDK answers, read; and that a client that fails leaves nothing open.
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { native } from '../../src/native.ts';
+import type { DpdkTestpmd } from './dpdk-testpmd.ts';
+import { factorOf, LatencyStatsClient, statsIn } from './latency-stats.ts';
+
+let folder = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vpci-latency-'));
+  mkdirSync(join(folder, 'dpdk/rte'), { recursive: true });
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const open = () => {
+  const testpmd = { filePrefix: 'rte', version: '24.11.0', failure: (why: string) => new Error(why) };
+  return new LatencyStatsClient(testpmd as unknown as DpdkTestpmd, { folder, path: join(folder, 'own') });
+};
+const openFds = () => readdirSync('/proc/self/fd').length;
+
+it('regression: leaves no descriptor when there is no socket', () => {
+  const before = openFds();
+  expect(open).toThrow();
+  expect(openFds()).toBe(before);
+});
+
+it('regression: leaves no descriptor when nobody connects back', () => {
+  const server = native.unixListen(join(folder, 'dpdk/rte/telemetry'), undefined, true);
+  const patience = vi.spyOn(native, 'pollFd').mockReturnValue(false);
+  const before = openFds();
+  expect(open).toThrow('did not answer');
+  expect(openFds()).toBe(before);
+  patience.mockRestore();
+  native.close(server);
+});
 
 it('reads what DPDK answers, and nothing before a frame was measured', () => {
   const answer = (max: number) =>

@@ -28,12 +28,20 @@ export class LatencyStatsClient {
   constructor(testpmd: DpdkTestpmd, { folder, path }: Pick<Workspace, 'folder'> & { path: string }) {
     this.#factor = factorOf(testpmd.version, native.tscHz());
     const listening = native.unixListen(path, undefined, true);
-    this.#server = native.unixConnect(`${folder}/dpdk/${testpmd.filePrefix}/telemetry`, true);
-    ask(this.#server, { action: 1, command: 'clients', data: { client_path: path } });
-    native.pollFd(listening, 'in', ANSWER_MS);
-    this.#answers = native.unixAccept(listening);
-    native.close(listening);
-    if (this.#answers < 0) throw testpmd.failure('did not answer at its telemetry socket');
+    try {
+      this.#server = native.unixConnect(`${folder}/dpdk/${testpmd.filePrefix}/telemetry`, true);
+      try {
+        ask(this.#server, { action: 1, command: 'clients', data: { client_path: path } });
+        native.pollFd(listening, 'in', ANSWER_MS);
+        this.#answers = native.unixAccept(listening);
+        if (this.#answers < 0) throw testpmd.failure('did not answer at its telemetry socket');
+      } catch (error) {
+        native.close(this.#server);
+        throw error;
+      }
+    } finally {
+      native.close(listening);
+    }
   }
 
   /** Undefined before a frame has been measured. */
