@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The Internet checksum (RFC 1071): over bytes, after a change (RFC 1624), and of UDP and TCP over IPv4.
 import { readUint16BE } from './bytes.ts';
-import { IPV4 } from './headers.ts';
+import { IPV4, IPV6 } from './headers.ts';
 
 /** HOT. Over `bytes[at..at + length)`, in which the checksum itself must be 0; the value to store there. */
 export function internetChecksum(bytes: Uint8Array, at: number, length: number): number {
@@ -27,6 +27,15 @@ export function transportChecksum(bytes: Uint8Array, ip: number): number {
   const pseudo = sumOf(bytes, ip + IPV4.SOURCE, 8) + protocol + length;
   const checksum = ~fold(pseudo + sumOf(bytes, ip + header, length)) & 0xffff;
   return checksum === 0 && protocol === IPV4.PROTOCOL_UDP ? 0xffff : checksum;
+}
+
+/**
+ * HOT. Of the `length` bytes of ICMPv6 after the header at `ip`, whose own checksum must be 0; the value to
+ * store there.
+ */
+export function icmp6Checksum(bytes: Uint8Array, ip: number, length: number): number {
+  const pseudo = sumOf(bytes, ip + IPV6.SOURCE, 32) + length + IPV6.NEXT_ICMPV6;
+  return ~fold(pseudo + sumOf(bytes, ip + IPV6.HEADER, length)) & 0xffff;
 }
 
 /** An odd last byte counts as the upper half of a word. */

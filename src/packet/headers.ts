@@ -89,6 +89,8 @@ export const IPV6 = {
   DESTINATION: 24,
   /** Length of the header. */
   HEADER: 40,
+  /** Next header: ICMPv6. */
+  NEXT_ICMPV6: 58,
 } as const;
 
 /** RFC 792: offsets from the ICMP header. */
@@ -105,6 +107,26 @@ export const ICMP = {
   ECHO_REPLY: 0,
   /** Type: echo request. */
   ECHO_REQUEST: 8,
+} as const;
+
+/** RFC 4443, 2.1, and RFC 4861, 4.3 and 4.4: offsets from the ICMPv6 header; type and code are as in ICMP. */
+export const ICMPV6 = {
+  /** Offset of the checksum of message and pseudo-header, 2 bytes. */
+  CHECKSUM: 2,
+  /** Offset of the flags of a neighbour advertisement, 4 bytes. */
+  FLAGS: 4,
+  /** Offset of the target of a neighbour message, 16 bytes. */
+  TARGET: 8,
+  /** Offset of the options of a neighbour message. */
+  OPTIONS: 24,
+  /** Type: echo request. */
+  ECHO_REQUEST: 128,
+  /** Type: echo reply. */
+  ECHO_REPLY: 129,
+  /** Type: neighbour solicitation. */
+  SOLICITATION: 135,
+  /** Type: neighbour advertisement. */
+  ADVERTISEMENT: 136,
 } as const;
 
 /** RFC 768: offsets from the UDP header. TCP has its ports at the same places. */

@@ -55,6 +55,7 @@ it.each([
   [['--loops', '2'], '--loops: requires --replay'],
   [['--streams', 'a', '--vlan', '1'], '--vlan: not with --streams'],
   [['--snaplen', '64'], '--snaplen: requires --capture'],
+  [['--ip', '10.0.0.2'], '--ip: requires --reflect'],
   [['--capture-filter', 'udp'], '--capture-filter: requires --capture'],
   [['--file-prefix', 'a'], '--file-prefix: not with --no-telemetry'],
   [['--ping', '--burst', '2'], '--burst: not with --ping'],

@@ -73,6 +73,7 @@ const RULES: readonly Rule[] = [
     keys: FRAMES,
     because: 'not with --streams, whose file says what the frames are',
   },
+  { applies: (options) => !reflects(options), keys: ['ip'], because: 'requires --reflect' },
   { applies: ({ capture }) => capture === undefined, keys: CAPTURE, because: 'requires --capture' },
   { applies: ({ telemetry }) => !telemetry, keys: ['filePrefix'], because: 'not with --no-telemetry' },
   {

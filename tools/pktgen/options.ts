@@ -14,6 +14,7 @@ import {
   wordList,
 } from '../run/arguments.ts';
 import { HELP_OPTION, newCommand } from '../run/command.ts';
+import { parseHost } from './host.ts';
 import { byteSize, checked, parsed, percent, percentAboveNone } from './option-values.ts';
 import { parseLine, parseRate } from './plan/rate.ts';
 import { LARGEST_FRAME } from './plan/sizes.ts';
@@ -96,6 +97,11 @@ export const command = newCommand('vhost-pci-pktgen')
   .optionsGroup('Far end:')
   .option('--reflect', 'do not generate: send every frame back, MAC addresses exchanged')
   .option('--pong', 'the same: the far end of --ping')
+  .option(
+    '--ip <addresses>',
+    'with --reflect: answer ARP, neighbour solicitations and pings of these, 10.0.0.2 or 10.0.0.2,fd00::2',
+    checked(parseHost),
+  )
   .option('--ping', 'one frame at a time: the next is sent when the last is back')
   .optionsGroup('Replay:')
   .option('--replay <file>', 'send the packets of a pcap or pcapng file, with their gaps, or at --rate')

@@ -6,8 +6,9 @@ import { requireWritable } from '../../src/user-file.ts';
 import { print, printed, tell } from '../run/output.ts';
 import { captureFor, cpusOf, openPortFor } from './bench-port.ts';
 import { captureLines } from './capture.ts';
-import { REFLECTED, REFLECTED_BYTES, type ReflectPlan } from './engine/reflect-lcore.ts';
+import { ANSWERED, REFLECTED, REFLECTED_BYTES, type ReflectPlan } from './engine/reflect-lcore.ts';
 import { deliver, deliverable } from './files.ts';
+import { answeringMac, parseHost } from './host.ts';
 import type { Interrupt } from './interrupt.ts';
 import type { Options } from './options.ts';
 import { rateText } from './plan/rate.ts';
@@ -25,7 +26,8 @@ export async function runReflector(options: Options, interrupt: Interrupt): Prom
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const module = new URL(`./engine/reflect-lcore.${extension}`, import.meta.url);
   const capture = captureFor(options, opened);
-  const data: ReflectPlan = { hugepages: options.hugepages ?? false };
+  const host = options.ip === undefined ? null : { mac: answeringMac(port.info), ...parseHost(options.ip) };
+  const data: ReflectPlan = { hugepages: options.hugepages ?? false, host };
   capture?.begin();
   const lcore = launch({ cpu, module, ports: [port], data });
   let ended = false;
@@ -38,7 +40,9 @@ export async function runReflector(options: Options, interrupt: Interrupt): Prom
   exited.catch(() => {});
   try {
     await lcore.ready;
-    tell(`${port.info.name}, CPU ${cpu}: sending frames back, until Ctrl-C`);
+    tell(
+      `${port.info.name}, CPU ${cpu}: sending frames back${options.ip === undefined ? '' : ` and answering for ${options.ip}`}, until Ctrl-C`,
+    );
     const start = performance.now();
     const elapsed = () => (performance.now() - start) / 1000;
     let before = 0;
@@ -59,7 +63,8 @@ export async function runReflector(options: Options, interrupt: Interrupt): Prom
     await lcore.stop();
     await printed();
     const captured = await capture?.end();
-    const total = `sent back ${lcore.stats[REFLECTED]} frames, ${lcore.stats[REFLECTED_BYTES]} bytes`;
+    const answers = host === null ? '' : `; ${lcore.stats[ANSWERED]} of them are answers`;
+    const total = `sent back ${lcore.stats[REFLECTED]} frames, ${lcore.stats[REFLECTED_BYTES]} bytes${answers}`;
     const lines = [total, ...(captured ? captureLines(captured) : [])];
     return deliver(deliverable(lines), '-', 'txt') && !captured?.failure ? 0 : 1;
   } finally {
