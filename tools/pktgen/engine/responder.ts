@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A host at the far end: answers who asks for its addresses (ARP, neighbour discovery) and pings them, so that
-// a kernel or another generator can send to it. Allocates nothing.
+// A host at the far end: answers who asks for its addresses (ARP, neighbour discovery) and pings them, so
+// that a kernel or another generator can send to it. Allocates nothing.
 import {
   MBUF_F_NEEDS_CSUM,
   MBUF_F_TSO4,
@@ -38,7 +38,7 @@ export class Responder {
     this.#own = own;
   }
 
-  /** HOT. Turns a request for one of the addresses into its reply; false, and it stays as it is, if it is none. */
+  /** HOT. Turns a request for one of the addresses into its reply; false if it is none, and it stays so. */
   answer(pool: Mempool, mbuf: number): boolean {
     const { bytes } = pool;
     const frame = mbuf * pool.stride + pool.dataOff[mbuf];
