@@ -28,6 +28,7 @@ const LONG = [
   'test/interrupt.test.ts',
   'test/latency.test.ts',
   'test/lifecycle.test.ts',
+  'test/gro-dpdk.test.ts',
   'test/modes-dpdk.test.ts',
   'test/net-tap.test.ts',
   'test/readme-commands.test.ts',

@@ -7,13 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DIALECT_DIFFERENCES } from '../src/testpmd/dialect-differences.ts';
-import { dpdkHas } from '../tools/run/dpdk.ts';
 import { judge, listed } from './golden/listed.ts';
 import { newerTestpmd } from './golden/newer-dpdk.ts';
 import { answersOn, PAIRS } from './golden/pairs.ts';
 import { SCRIPT } from './golden/script.ts';
 import { type Answer, differences } from './golden/transcript.ts';
-import { dpdkMissing, inCi } from './support/dpdk.ts';
+import { dpdkMissing, driversMissing } from './support/dpdk.ts';
 import { tapMissing } from './support/netns.ts';
 
 /** Of DPDK 24.11, where its mirror is slow. */
@@ -29,12 +28,8 @@ const DRIVERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 function missing(kind: string): boolean {
-  if (dpdkMissing()) return true;
-  if ((kind === 'net_tap' || kind === 'net_pcap_iface') && tapMissing()) return true;
-  const absent = (DRIVERS[kind] ?? []).filter((driver) => !dpdkHas(driver));
-  if (absent.length === 0 || inCi()) return false;
-  console.warn(`The golden session on ${kind} is skipped: DPDK has no ${absent.join(', ')}`);
-  return true;
+  if (driversMissing(DRIVERS[kind] ?? [], `golden session on ${kind}`)) return true;
+  return (kind === 'net_tap' || kind === 'net_pcap_iface') && tapMissing() !== false;
 }
 
 /** What ours answers on ports of a kind: once for both versions. */

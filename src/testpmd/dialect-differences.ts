@@ -68,8 +68,8 @@ export const DIALECT_DIFFERENCES: readonly DialectDifference[] = [
   {
     where: '`gro`',
     difference:
-      "packets of a stream stay in order, and what is merged is segmented again where the TX port's peer takes no large packets; there it is sent as it is",
-    why: 'a peer that has not offered it drops large packets',
+      "packets of a stream stay in order: only those of one length, but for the last, that follow one another are merged, each with right checksums, and segmented again where the TX port's peer takes no large packets; there any that are neighbours in the stream, and what is merged is sent as it is, with the checksum of the first",
+    why: 'a peer that has not offered it drops large packets; segmented again they are what came',
   },
   {
     where: '`show config fwd` after `set fwd`',

@@ -2,7 +2,7 @@
 // A real dpdk-testpmd for a test: as a vhost back-end (net_vhost), as a virtio-net driver (net_virtio_user),
 // or both.
 import type { PmdError } from '../../src/errors.ts';
-import { hugepagesFree as freePages, requireMemif } from '../../tools/run/dpdk.ts';
+import { dpdkHas, hugepagesFree as freePages, requireMemif } from '../../tools/run/dpdk.ts';
 import { DpdkTestpmd } from '../../tools/run/dpdk-testpmd.ts';
 import { requireOvs } from '../../tools/run/ovs.ts';
 import { findProgram } from '../../tools/run/programs.ts';
@@ -70,6 +70,17 @@ export function dpdkMissing(): string | false {
   const reason =
     'dpdk-testpmd is not installed (Debian: apt-get install dpdk-dev librte-net-vhost23 librte-net-virtio23)';
   console.warn(`DPDK tests are skipped: ${reason}`);
+  return reason;
+}
+
+/** Why tests of `what` with these drivers of DPDK are skipped; false as for dpdkMissing. */
+export function driversMissing(drivers: readonly string[], what: string): string | false {
+  const missing = dpdkMissing();
+  if (missing) return missing;
+  const absent = drivers.filter((driver) => !dpdkHas(driver));
+  if (absent.length === 0 || inCi()) return false;
+  const reason = `DPDK has no ${absent.join(', ')}`;
+  console.warn(`The ${what} is skipped: ${reason}`);
   return reason;
 }
 

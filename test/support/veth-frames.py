@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# veth-frames.py INTERFACE: sends the frames that are lines of stdin, in hexadecimal, and prints as many that come
-# back, with the tags that the kernel keeps beside a packet (PACKET_AUXDATA).
+# veth-frames.py INTERFACE [COUNT]: sends the frames that are lines of stdin, in hexadecimal, and prints COUNT that
+# come back, else as many, with the tags that the kernel keeps beside a packet (PACKET_AUXDATA).
 import select
 import socket
 import struct
@@ -16,8 +16,9 @@ sock.bind((sys.argv[1], 0))
 frames = [bytes.fromhex(line) for line in sys.stdin.read().split()]
 for frame in frames:
     sock.send(frame)
+wanted = int(sys.argv[2]) if len(sys.argv) > 2 else len(frames)
 back = 0
-while back < len(frames) and select.select([sock], [], [], 10)[0]:
+while back < wanted and select.select([sock], [], [], 10)[0]:
     frame, ancillary, _, address = sock.recvmsg(65536, 256)
     if address[2] == PACKET_OUTGOING:
         continue
