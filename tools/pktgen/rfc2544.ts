@@ -2,42 +2,13 @@
 // The tests of RFC 2544, 26.1 to 26.4, for each frame size: throughput, latency, frame loss rate,
 // back-to-back frames. Trials are as long as --trial-time; the RFC wants 60 s.
 import { outcomeOf } from './outcome.ts';
-import type { LatencySummary } from './result.ts';
+import type { LossRow, Rfc2544Row } from './rfc2544-row.ts';
 import type { Rfc2544Test } from './rfc2544-tests.ts';
-import { type Doubts, doubtsOf, type SearchResult } from './search.ts';
+import { doubtsOf } from './search.ts';
 import { type Bench, highestOf, search, trialAt } from './trials.ts';
 
 /** Section 26.3: steps of at most 10 %, until two trials without loss. */
 const LOSS_STEP = 0.1;
-
-export interface LossRow {
-  /** Share of the highest rate. */
-  readonly share: number;
-  readonly pps: number;
-  /** Share of the due frames that did not come back. */
-  readonly loss: number;
-  /** The generator had lost its CPU. */
-  readonly disturbed: boolean;
-}
-
-export interface Rfc2544Row {
-  /** Bytes with the frame check sequence. */
-  readonly size: number;
-  /** The most that the generator sends, frames per second. */
-  readonly highest: number;
-  /** Null if no rate kept to the limits. */
-  readonly throughput?: number | null;
-  /** How the throughput was found. */
-  readonly search?: SearchResult & Doubts;
-  readonly latency?: LatencySummary | null;
-  readonly loss?: readonly LossRow[];
-  /** Frames at the highest rate without loss; null if none came back whole. */
-  readonly backToBack?: number | null;
-  /** Whether the trial's time limited them. */
-  readonly backToBackLimited?: boolean;
-  /** Whether one of its trials failed while the generator had lost its CPU. */
-  readonly backToBackDisturbed?: boolean;
-}
 
 /** Runs the tests that are wanted at one size. */
 export async function measureSize(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a search found, as lines for people.
 import { rateText } from './plan/rate.ts';
-import type { Rfc2544Row } from './rfc2544.ts';
+import type { Rfc2544Row } from './rfc2544-row.ts';
 import { doubtsOf, type SearchResult, type Step } from './search.ts';
 import { percentText, us } from './text.ts';
 

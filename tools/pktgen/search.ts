@@ -66,7 +66,7 @@ export interface SearchHooks {
   readonly interrupted?: () => boolean;
 }
 
-/** Trials at one rate, while they fail and are disturbed; and the share of the time left that they may take. */
+/** Trials at one rate, while they fail and are disturbed; the share of the time left that they may take. */
 const ATTEMPTS = 8;
 const ATTEMPTS_TIME = 0.25;
 /** Below this share of the highest rate nothing is worth being found. */
@@ -174,7 +174,7 @@ export function failureOf(outcome: Outcome, limits: Limits): string | null {
   return null;
 }
 
-/** Why frames were unsent. A loop that was away has much to send at once, and then finds the queue full too. */
+/** Why frames were unsent. A loop that was away has much to send at once, and finds the queue full too. */
 function causeOf({ disturbed, queueFull }: Outcome): string {
   if (disturbed) return 'generator had lost its CPU';
   return queueFull > 0 ? 'queue full' : 'generator too late';
