@@ -39,6 +39,7 @@ const LONG = [
   'test/stopped-ring.test.ts',
   'test/tshark.test.ts',
   'test/vlan-dpdk.test.ts',
+  'test/vlan-filter.test.ts',
   'test/zero-garbage.test.ts',
   'tools/examples/*.test.ts',
   'tools/peer/hostile.test.ts',

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# veth-frames.py INTERFACE [COUNT]: sends the frames that are lines of stdin, in hexadecimal, and prints COUNT that
-# come back, else as many, with the tags that the kernel keeps beside a packet (PACKET_AUXDATA).
+# veth-frames.py INTERFACE [COUNT [OTHER]]: sends the frames that are lines of stdin, in hexadecimal, and prints COUNT
+# that come back, or arrive at the OTHER interface, else as many, with the tags that the kernel keeps beside a packet
+# (PACKET_AUXDATA).
 import select
 import socket
 import struct
@@ -12,10 +13,12 @@ TP_STATUS_VLAN_VALID, TP_STATUS_VLAN_TPID_VALID = 1 << 4, 1 << 6
 
 sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
 sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
-sock.bind((sys.argv[1], 0))
+sock.bind((sys.argv[3] if len(sys.argv) > 3 else sys.argv[1], 0))
+sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+sender.bind((sys.argv[1], 0))
 frames = [bytes.fromhex(line) for line in sys.stdin.read().split()]
 for frame in frames:
-    sock.send(frame)
+    sender.send(frame)
 wanted = int(sys.argv[2]) if len(sys.argv) > 2 else len(frames)
 back = 0
 while back < wanted and select.select([sock], [], [], 10)[0]:
