@@ -4,7 +4,7 @@
 /** Lines at once; far more than a restart of the peer prints. */
 const BURST = 30;
 /** Milliseconds in which one more is allowed. */
-const REFILL_MS = 1000;
+export const REFILL_MS = 1000;
 
 export class EventLimit {
   readonly #now: () => number;
@@ -18,16 +18,26 @@ export class EventLimit {
     this.#at = now();
   }
 
+  /** How many were not printed since the last that was. */
+  get held(): number {
+    return this.#held;
+  }
+
+  /** Whether a line may be printed now. */
+  get hasRoom(): boolean {
+    const now = this.#now();
+    const refill = Math.floor((now - this.#at) / REFILL_MS);
+    this.#left = Math.min(BURST, this.#left + refill);
+    this.#at += refill * REFILL_MS;
+    return this.#left > 0;
+  }
+
   /**
    * Null if no line may be printed now; it is counted. Otherwise the number of those that were not printed
    * since the last that was.
    */
   take(): number | null {
-    const now = this.#now();
-    const refill = Math.floor((now - this.#at) / REFILL_MS);
-    this.#left = Math.min(BURST, this.#left + refill);
-    this.#at += refill * REFILL_MS;
-    if (this.#left === 0) {
+    if (!this.hasRoom) {
       this.#held++;
       return null;
     }

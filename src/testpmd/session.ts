@@ -4,13 +4,12 @@
 import { probePort } from '../drivers/registry.ts';
 import type { Port } from '../ethdev/port.ts';
 import { Attachment } from './attachment.ts';
-import { EventLimit } from './event-limit.ts';
 import { Forwarding } from './forwarding.ts';
 import type { Lcores } from './lcores.ts';
+import { LinkTeller } from './link-teller.ts';
 import type { Output } from './output.ts';
 import { Ports } from './ports.ts';
 import { poolSize, type Settings } from './settings.ts';
-import { noLinkLine } from './text/port-text.ts';
 
 export class Session {
   readonly settings: Settings;
@@ -115,29 +114,21 @@ export class Session {
 
   /** Subscribes to the events of a newly probed port. */
   adopt(port: Port): void {
-    const limit = new EventLimit();
+    const isTold = () => this.settings.lscInterrupt && !this.#quitting && this.ports.open.includes(port);
+    const teller = new LinkTeller(port, (line) => {
+      if (isTold()) this.output.event(line);
+    });
     port.on('link', () => {
       this.forwarding.linkChanged();
-      if (this.settings.lscInterrupt && !this.#quitting) {
-        this.#tell(port, limit, `Port ${port.id}: link state change event`);
-      }
+      if (isTold()) teller.linkChanged();
     });
     port.on('reason', () => {
-      if (this.settings.lscInterrupt && !this.#quitting) {
-        this.#tell(port, limit, noLinkLine(port));
-      }
+      if (isTold()) teller.reasonChanged();
     });
     port.on('removed', () => {
       if (this.#quitting) return;
       this.output.event(`\nPort ${port.id}: device removal event`);
       void this.serialize(() => this.attachment.removed(port));
     });
-  }
-
-  #tell(port: Port, limit: EventLimit, line: string): void {
-    const held = limit.take();
-    if (held === null) return;
-    if (held > 0) this.output.event(`\nPort ${port.id}: ${held} changes of its link were not shown`);
-    this.output.event(`\n${line}`);
   }
 }
