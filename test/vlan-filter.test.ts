@@ -86,7 +86,7 @@ async function ours(vlans: readonly number[]): Promise<void> {
   await testpmd.prints('packets/burst');
 }
 
-/** Sends frames, and returns what comes out at the other side: `count`, in any order, as Open vSwitch does. */
+/** Sends frames; returns what comes out at the other side: `count`, in any order, as Open vSwitch does. */
 async function through(frames: readonly Buffer[], count: number): Promise<string[]> {
   const script = kernel.start('python3', join(ROOT, 'test/support/veth-frames.py'), 'in', `${count}`, 'out');
   let came = '';
