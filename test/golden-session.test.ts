@@ -2,6 +2,7 @@
 // The same script to dpdk-testpmd of two versions and to ours, on the same ports: what they print is the
 // same, numbers and addresses aside, but for the differences that docs/dialect.md gives reasons for. One that
 // is not listed fails, and one that is listed and gone.
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +13,7 @@ import { newerTestpmd } from './golden/newer-dpdk.ts';
 import { answersOn, PAIRS } from './golden/pairs.ts';
 import { SCRIPT } from './golden/script.ts';
 import { type Answer, differences } from './golden/transcript.ts';
-import { dpdkMissing, driversMissing } from './support/dpdk.ts';
+import { dpdkMissing, driversMissing, inCi } from './support/dpdk.ts';
 import { tapMissing } from './support/netns.ts';
 
 /** Of DPDK 24.11, where its mirror is slow. */
@@ -48,7 +49,17 @@ async function expectListed(kind: string, version: string, program: readonly str
   expect(ours.flatMap(({ lines }) => lines).length).toBeGreaterThan(300);
 }
 
-describe('a script to dpdk-testpmd 22.11 and to ours', () => {
+/** Whether the installed one is another than 22.11, as Debian 13 has it; in CI it is taken for 22.11. */
+function otherInstalled(): boolean {
+  if (dpdkMissing() || inCi()) return false;
+  const eal = ['-v', '--no-huge', '--in-memory', '--no-pci', '--no-telemetry', '-m', '64', '--', '--help'];
+  const { stdout, stderr } = spawnSync('dpdk-testpmd', eal, { encoding: 'utf8', timeout: 30_000 });
+  const version = /RTE Version: 'DPDK (\d+\.\d+)/.exec(stdout + stderr)?.[1] ?? '22.11';
+  if (version !== '22.11') console.warn(`Golden sessions with DPDK 22.11 are skipped: this is ${version}`);
+  return version !== '22.11';
+}
+
+describe.skipIf(otherInstalled())('a script to dpdk-testpmd 22.11 and to ours', () => {
   for (const kind of Object.keys(PAIRS)) {
     it.skipIf(missing(kind))(`prints the same on ${kind}, but for what is listed`, () =>
       expectListed(kind, '22.11', ['dpdk-testpmd']),
@@ -78,8 +89,9 @@ describe.skipIf(dpdkMissing())('a script to dpdk-testpmd 24.11 and to ours', () 
 it('DPDK 24.11 that cannot be had is a reason, and in CI an error', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'vpci-no-dpdk-'));
   const env = { XDG_CACHE_HOME: folder, VPCI_RIG_MIRROR: 'http://127.0.0.1:9/debian' };
-  expect(await newerTestpmd(env)).toMatch(/apt-get/);
+  const asked = newerTestpmd(env);
   await expect(newerTestpmd({ ...env, CI: 'true' })).rejects.toThrow(/apt-get/);
+  expect(await asked).toMatch(/apt-get/);
   rmSync(folder, { recursive: true });
 });
 
