@@ -20,6 +20,7 @@ import {
   SET_INTERVALS,
   SET_LIMIT,
   SET_MAX_LAG,
+  SET_REHEARSAL,
   SET_WINDOW,
   type SharedMemory,
   TRIAL,
@@ -59,6 +60,8 @@ export interface Trial {
   readonly limit?: number;
   /** Most frames of a stream in flight, where there is no rate. */
   readonly window?: number;
+  /** Of a replay: sends nothing, and receives what it would have sent. */
+  readonly rehearsal?: boolean;
 }
 
 export class Generator {
@@ -121,6 +124,7 @@ export class Generator {
     this.#settings[SET_MAX_LAG] = trial.maxLag * hz;
     this.#settings[SET_LIMIT] = trial.limit ?? Number.POSITIVE_INFINITY;
     this.#settings[SET_WINDOW] = trial.window ?? Number.POSITIVE_INFINITY;
+    this.#settings[SET_REHEARSAL] = Number(trial.rehearsal ?? false);
     this.#setIntervals(trial.pps);
     Atomics.store(this.#control, HALT, 0);
     Atomics.store(this.#control, PHASE, 0);

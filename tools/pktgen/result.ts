@@ -4,6 +4,9 @@ import { addCounts, HISTOGRAM_BUCKETS, HistogramView } from './engine/histogram.
 import {
   DONE,
   G_FOREIGN,
+  G_GAPS_AWAY,
+  G_GAPS_OFF,
+  G_GAPS_OFF_AWAY,
   G_LONGEST_STALL,
   G_NOW,
   G_QUEUE_FULL,
@@ -72,6 +75,10 @@ export interface GapSummary {
   /** By how much the time between two frames differed from what was asked for. */
   readonly medianNs: number;
   readonly p99Ns: number;
+  /** Share of the gaps that were right within 5 us or 1 %. */
+  readonly near: number;
+  /** The same of the gaps in which the loop was not away from its CPU; null if there were none. */
+  readonly nearUndisturbed: number | null;
 }
 
 export interface TrialResult extends Counts {
@@ -127,7 +134,7 @@ export function readResult(memory: SharedMemory, context: ResultContext): TrialR
     ...sumOf(streams),
     streams,
     latency: summarize(all, totalLatency(memory, nsPerUnit), nsPerUnit),
-    gaps: gaps.count === 0 ? null : gapSummary(gaps),
+    gaps: gaps.count === 0 ? null : gapSummary(gaps, global),
     foreign: global[G_FOREIGN],
     queueFull: global[G_QUEUE_FULL],
     stalls: {
@@ -181,11 +188,17 @@ function sumOf(streams: readonly StreamResult[]): Counts {
   };
 }
 
-const gapSummary = (gaps: HistogramView): GapSummary => ({
-  samples: gaps.count,
-  medianNs: gaps.percentile(50),
-  p99Ns: gaps.percentile(99),
-});
+function gapSummary(gaps: HistogramView, global: Float64Array): GapSummary {
+  const undisturbed = gaps.count - global[G_GAPS_AWAY];
+  const off = global[G_GAPS_OFF] - global[G_GAPS_OFF_AWAY];
+  return {
+    samples: gaps.count,
+    medianNs: gaps.percentile(50),
+    p99Ns: gaps.percentile(99),
+    near: 1 - global[G_GAPS_OFF] / gaps.count,
+    nearUndisturbed: undisturbed > 0 ? 1 - off / undisturbed : null,
+  };
+}
 
 function summarize(
   counters: readonly Float64Array[],

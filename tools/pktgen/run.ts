@@ -30,6 +30,7 @@ import type { Interrupt } from './interrupt.ts';
 import type { OpenedPort } from './local-peer.ts';
 import type { Options } from './options.ts';
 import { rateText } from './plan/rate.ts';
+import { rehearse } from './rehearse.ts';
 import { loadReplay, type Replay } from './replay.ts';
 import { type TrialResult, withoutReturns } from './result.ts';
 import { streamsOf } from './streams-file.ts';
@@ -53,7 +54,8 @@ export async function run(options: Options, interrupt: Interrupt): Promise<numbe
     const capture = captureFor(options, opened);
     generator = await startGenerator(options, opened, workload);
     const pps = await ratesOf(options, workload, generator);
-    await warmUp(options, workload, generator, pps);
+    if (replay) await rehearse(generator, replay, trialOf(options, pps), options.warmUp);
+    else await warmUp(options, workload, generator, pps);
     const cpus = cpusOf(options);
     const head = headline(opened, replay ? replayText(options, replay) : trafficText(workload, pps), cpus);
     tell(head);
@@ -99,7 +101,7 @@ async function warmUp(
   pps: readonly number[],
 ): Promise<void> {
   const limited = streams.some(({ plan }) => Number.isFinite(plan.count));
-  if (limited || options.warmUp === 0 || options.replay !== undefined) return;
+  if (limited || options.warmUp === 0) return;
   await generator.run({ ...trialOf(options, pps), seconds: options.warmUp });
 }
 

@@ -39,8 +39,17 @@ export function latencyLine(latency: LatencySummary): string {
   return `latency (us): ${words.join('  ')}`;
 }
 
-export const gapLine = ({ medianNs, p99Ns }: GapSummary): string =>
-  `gaps between frames: off by ${us(medianNs)} us (median), ${us(p99Ns)} us (p99)`;
+export function gapLine({ medianNs, p99Ns, near, nearUndisturbed }: GapSummary): string {
+  const off = `gaps between frames: off by ${us(medianNs)} us (median), ${us(p99Ns)} us (p99)`;
+  const kept =
+    near === 1 || nearUndisturbed === null
+      ? ''
+      : ` (${shareText(nearUndisturbed)} where the loop kept its CPU)`;
+  return `${off}; ${shareText(near)} within 5 us or 1 %${kept}`;
+}
+
+/** A share near 1: not rounded up to it. */
+const shareText = (share: number): string => `${share === 1 ? 100 : Math.floor(1e4 * share) / 100} %`;
 
 /** All figures of a run, a line each. */
 export function summaryLines(result: TrialResult, returns: boolean, replayed = false): string[] {

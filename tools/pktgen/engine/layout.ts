@@ -31,8 +31,10 @@ export const SET_MAX_LAG = 2;
 export const SET_LIMIT = 3;
 /** Most frames of a stream in flight, where there is no rate; Infinity for no limit. */
 export const SET_WINDOW = 4;
+/** Not 0: a replay sends nothing, and what it would have sent comes back. */
+export const SET_REHEARSAL = 5;
 /** From here on, one for each stream: ticks between two bursts; 0: as fast as the queue accepts them. */
-export const SET_INTERVALS = 5;
+export const SET_INTERVALS = 6;
 
 // Counters of the loop (Float64Array).
 /** Ticks since the trial began. */
@@ -49,7 +51,14 @@ export const G_SENT_FOR = 4;
 export const G_STALL_TICKS = 5;
 /** Calls of a transmit queue that did not accept all frames. */
 export const G_QUEUE_FULL = 6;
-const GLOBAL_WORDS = 8;
+/** When the last stall began and ended; 0 before the first. */
+export const G_STALL_BEGAN = 7;
+export const G_STALL_ENDED = 8;
+/** Gaps between frames that were wrong (GapMeter), gaps in which the loop was away, and those that were both. */
+export const G_GAPS_OFF = 9;
+export const G_GAPS_AWAY = 10;
+export const G_GAPS_OFF_AWAY = 11;
+const GLOBAL_WORDS = 12;
 
 // Counters of a stream (Float64Array).
 export const S_SENT = 0;

@@ -11,6 +11,8 @@ import {
   G_LONGEST_STALL,
   G_NOW,
   G_SENT_FOR,
+  G_STALL_BEGAN,
+  G_STALL_ENDED,
   G_STALL_TICKS,
   G_STALLS,
   gapCounts,
@@ -27,6 +29,7 @@ import {
   SET_INTERVALS,
   SET_LIMIT,
   SET_MAX_LAG,
+  SET_REHEARSAL,
   type SharedMemory,
   STALL_US,
   streamCounters,
@@ -34,6 +37,7 @@ import {
   ticksPerUnit,
 } from './layout.ts';
 import { Receiver } from './receiver.ts';
+import { Rehearsal, RehearsedRx, RehearsedTx } from './rehearsal.ts';
 import { BURST, StreamSender } from './stream-sender.ts';
 
 export interface LcorePlan {
@@ -63,6 +67,7 @@ class Loop {
   readonly #receiver: Receiver;
   readonly #counters: readonly Float64Array[];
   readonly #stallTicks: number;
+  readonly #rehearsal = new Rehearsal();
   #rateVersion = 0;
 
   constructor(lcore: LcoreContext<LcorePlan>) {
@@ -75,7 +80,13 @@ class Loop {
     this.#counters = streams.map((_, i) => streamCounters(memory, i));
     this.#stallTicks = (STALL_US * hz) / 1e6;
     const dataRoom = Math.max(2048, largest);
-    const tx = lcore.txQueue(0);
+    const replays = streams.some(({ replay }) => replay !== null);
+    const [rx, tx] = replays
+      ? [
+          new RehearsedRx(lcore.rxQueue(0), this.#rehearsal),
+          new RehearsedTx(lcore.txQueue(0), this.#rehearsal),
+        ]
+      : [lcore.rxQueue(0), lcore.txQueue(0)];
     const common = {
       clock: this.#clock,
       settings: this.#settings,
@@ -89,7 +100,7 @@ class Loop {
     });
     this.#receiver = new Receiver({
       ...common,
-      rx: lcore.rxQueue(0),
+      rx,
       pool: lcore.createPool({ count: RX_MBUFS, dataRoom, hugepages }),
       tag,
       signatures: [...new Set(streams.flatMap(({ frame }) => frame?.headers.length ?? []))],
@@ -127,12 +138,15 @@ class Loop {
   }
 
   #begin(): void {
+    this.#rehearsal.on = false;
+    this.#rehearsal.away = 0;
     // What is left of the trial before; a port that gives packets without end (net_null) gives no end.
     for (let i = 0; i < STALE_BURSTS && this.#receiver.poll() > 0; i++);
     this.#global.fill(0);
     for (const counters of this.#counters) counters.fill(0);
     const { memory } = this.#lcore.data;
     new Float64Array(memory.histograms).fill(0);
+    this.#rehearsal.on = this.#settings[SET_REHEARSAL] !== 0;
     this.#receiver.begin();
     this.#rateVersion = Atomics.load(this.#control, RATE_VERSION);
     this.#senders.forEach((sender, i) => {
@@ -180,9 +194,12 @@ class Loop {
   /** HOT. */
   #tick(): void {
     this.#clock.tick();
-    const lap = this.#clock.now[0] - this.#global[G_NOW];
+    const before = this.#global[G_NOW];
+    const lap = this.#clock.now[0] - before;
     this.#global[G_NOW] = this.#clock.now[0];
     if (lap < this.#stallTicks) return;
+    this.#global[G_STALL_BEGAN] = before;
+    this.#global[G_STALL_ENDED] = this.#clock.now[0];
     this.#global[G_STALLS]++;
     this.#global[G_STALL_TICKS] += lap;
     if (lap > this.#global[G_LONGEST_STALL]) this.#global[G_LONGEST_STALL] = lap;

@@ -11,6 +11,8 @@ import { FrameWriter } from './frame-writer.ts';
 import { GapMeter } from './gap-meter.ts';
 import {
   G_QUEUE_FULL,
+  G_STALL_BEGAN,
+  G_STALL_ENDED,
   S_DUPLICATES,
   S_RECEIVED,
   S_SENT,
@@ -39,6 +41,8 @@ const LAST_SENT = 3;
 const LOOP = 4;
 /** Frames of a limited window that are not waited for any more. */
 const GIVEN_UP = 5;
+/** End of the last stall for which a replay was put off. */
+const PUT_OFF = 6;
 
 export interface SenderParts {
   readonly plan: StreamPlan;
@@ -63,7 +67,7 @@ export class StreamSender {
   readonly #replayed: Float64Array | null;
   #packet = 0;
   readonly #pkts: MbufVector;
-  readonly #times = new Float64Array(6);
+  readonly #times = new Float64Array(7);
   /** Due times of the frames in `#pkts`. */
   readonly #dues = new Float64Array(BURST);
   readonly #now: Float64Array;
@@ -87,7 +91,7 @@ export class StreamSender {
       ? new ReplayWriter(replay, parts.pool)
       : new FrameWriter(frame as FramePlan, parts.pool, parts.tag, seed);
     this.#random = new Random(parts.plan.seed);
-    this.#gaps = new GapMeter(parts.gaps, parts.unitsPerTick);
+    this.#gaps = new GapMeter(parts.gaps, parts.global, parts.unitsPerTick);
   }
 
   /** Begins a trial; `interval` as INTERVAL. */
@@ -96,7 +100,7 @@ export class StreamSender {
     this.#writer.reset();
     this.#random = new Random(plan.seed);
     // Sums of intervals are not exact: what is due at the end is not due.
-    this.#times.set([0, interval, end - 1, 0, 0, 0]);
+    this.#times.set([0, interval, end - 1, 0, 0, 0, 0]);
     this.#gaps.begin(this.#steady ? interval : 0);
     this.#packet = 0;
     if (plan.poisson && interval > 0) this.#advance();
@@ -167,6 +171,7 @@ export class StreamSender {
     const now = this.#now[0];
     if (times[NEXT] < now - maxLag && !this.#replayed) this.#skipUntil(now - maxLag);
     if (this.#steady) return this.#collectSteady();
+    if (this.#replayed) this.#putOff();
     const { burst } = this.#parts.plan;
     let n = 0;
     for (; n < BURST && n < this.#left[0] && times[NEXT] <= now && times[NEXT] < times[END]; n++) {
@@ -176,6 +181,23 @@ export class StreamSender {
       this.#advance();
     }
     return n;
+  }
+
+  /**
+   * HOT. After a stall, a replay goes on with its gaps, that much later: catching up would send together what
+   * was due meanwhile. What was late before, because the queue was full, stays so.
+   */
+  #putOff(): void {
+    const { global } = this.#parts;
+    const times = this.#times;
+    const ended = global[G_STALL_ENDED];
+    if (ended === times[PUT_OFF]) return;
+    times[PUT_OFF] = ended;
+    if (times[NEXT] >= ended) return;
+    const late = ended - Math.max(times[NEXT], global[G_STALL_BEGAN]);
+    times[LOOP] += late;
+    times[NEXT] += late;
+    this.#gaps.putOff(late);
   }
 
   /** HOT. As #collectDue, with all that it needs in registers: at millions of frames a second it shows. */
