@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The whole loop of the generator over a port that loses, doubles or swaps exactly what it is told to.
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { type MbufVector, Mempool, type MempoolOptions } from '../../../src/ethdev/mempool.ts';
 import type { LcoreContext } from '../../../src/lcore/context.ts';
 import { native } from '../../../src/native.ts';
 import { compileStream } from '../plan/compile.ts';
+import type { StreamPlan } from '../plan/frame-plan.ts';
 import type { Stream } from '../plan/stream.ts';
 import { readResult, type TrialResult } from '../result.ts';
 import {
@@ -16,6 +17,7 @@ import {
   SET_INTERVALS,
   SET_LIMIT,
   SET_MAX_LAG,
+  SET_REHEARSAL,
   SET_WINDOW,
   TRIAL,
   ticksPerUnit,
@@ -82,6 +84,18 @@ class Wire {
 
 /** Sends `frames` of the stream, one each `interval` ticks or as the wire takes them; returns the figures. */
 function trial(stream: Stream, frames: number, fate: Fate, interval = 0): TrialResult {
+  const { plan, largest } = compileStream(stream, 0, MACS, '', 1);
+  return trialOf(plan, largest, { frames, fate, interval }).result;
+}
+
+interface Way {
+  readonly frames: number;
+  readonly fate: Fate;
+  readonly interval: number;
+  readonly rehearsal?: boolean;
+}
+
+function trialOf(plan: StreamPlan, largest: number, { frames, fate, interval, rehearsal = false }: Way) {
   const memory = newSharedMemory(1);
   const hz = native.tscHz();
   const settings = new Float64Array(memory.settings);
@@ -89,9 +103,9 @@ function trial(stream: Stream, frames: number, fate: Fate, interval = 0): TrialR
   settings[SET_DRAIN] = hz / 100;
   settings[SET_LIMIT] = frames;
   settings[SET_INTERVALS] = interval;
+  settings[SET_REHEARSAL] = Number(rehearsal);
   const control = new Int32Array(memory.control);
   control[TRIAL] = 1;
-  const { plan, largest } = compileStream(stream, 0, MACS, '', 1);
   const wire = new Wire(fate);
   const createPool = (options?: MempoolOptions) => {
     const pool = new Mempool(options);
@@ -106,7 +120,8 @@ function trial(stream: Stream, frames: number, fate: Fate, interval = 0): TrialR
     rxQueue: () => ({ burst: (pkts: MbufVector, most: number) => wire.receive(pkts, most) }),
   };
   generate(lcore as unknown as LcoreContext<LcorePlan>);
-  return readResult(memory, { names: ['0'], hz, nsPerUnit: (1e9 * ticksPerUnit(hz)) / hz });
+  const result = readResult(memory, { names: ['0'], hz, nsPerUnit: (1e9 * ticksPerUnit(hz)) / hz });
+  return { result, wire };
 }
 
 const TEN_MILLION = 10_000_000;
@@ -148,4 +163,32 @@ it('judges every gap but the first, however many frames are sent together', () =
     const { sent, gaps } = trial(stream, 100_000, () => 1, 100);
     expect([sent, gaps?.samples]).toEqual([100_000, 99_999]);
   }
+});
+
+describe('a replay', () => {
+  const frames = 20;
+  const replayed = (rehearsal: boolean, fate: Fate) => {
+    const words = new Uint32Array(16 * frames);
+    const starts = Uint32Array.from({ length: frames }, (_, i) => 16 * i);
+    const dues = Float64Array.from({ length: frames }, (_, i) => 50_000 * i);
+    const replay = { words, starts, lengths: new Uint32Array(frames).fill(64), dues, loopGap: 0 };
+    const plan = { frame: null, replay, burst: 1, poisson: false, count: frames, seed: 1 };
+    return trialOf(plan, 64, { frames, fate, interval: native.tscHz() / 1e9, rehearsal });
+  };
+
+  it('sends nothing in a rehearsal, and receives as many packets as it would have sent', () => {
+    const { result, wire } = replayed(true, () => 1);
+    expect([result.sent, result.foreign, wire.sent]).toEqual([frames, frames, 0]);
+  });
+
+  it('goes on with its gaps after a stall', () => {
+    const awayOnce = (n: number) => {
+      if (n === 5) for (const end = performance.now() + 20; performance.now() < end; );
+      return 1;
+    };
+    const { result, wire } = replayed(false, awayOnce);
+    expect([result.sent, result.unsent, wire.sent]).toEqual([frames, 0, frames]);
+    // 0.25 ms, the stall, and then fourteen gaps of 50 us, but for that in which the stall was.
+    expect(result.seconds).toBeGreaterThan(0.0207);
+  });
 });
