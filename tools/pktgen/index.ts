@@ -29,6 +29,7 @@ export type { Outcome, SearchResult, Step } from './search.ts';
 export interface PktgenOptions {
   /** An open port, or a device string; without it, a device model and an echoing peer are started. */
   readonly device?: Port | string;
+  /** One at least, 256 at most. */
   readonly streams: readonly Stream[];
   /** Of streams without a rate of their own, in equal parts; default '100kpps'. */
   readonly rate?: string | number;
@@ -48,7 +49,9 @@ export interface PktgenOptions {
    * frame of the run has come back.
    */
   readonly returns?: boolean;
+  /** Of everything random: the same numbers with the same seed; default 1. */
   readonly seed?: number;
+  /** Whether memory is from hugepages, here and in the built-in peer; default false. */
   readonly hugepages?: boolean;
 }
 
@@ -94,6 +97,7 @@ export interface SearchOptions {
  * await pktgen.close();
  */
 export class Pktgen {
+  /** The port that it drives, for its statistics and its link; close() closes it unless it was given. */
   readonly port: Port;
   readonly #opened: OpenedPort;
   readonly #generator: Generator;

@@ -34,21 +34,31 @@ import {
 
 /** Nanoseconds from when a frame was due until it was back. */
 export interface LatencySummary {
+  /** Frames that were timed: those that came back, duplicates not. */
   readonly samples: number;
+  /** The shortest. */
   readonly minNs: number;
+  /** The mean. */
   readonly avgNs: number;
+  /** The median. */
   readonly p50Ns: number;
+  /** 90 of 100 frames took no longer. */
   readonly p90Ns: number;
+  /** 99 of 100 frames took no longer. */
   readonly p99Ns: number;
+  /** 999 of 1000 frames took no longer. */
   readonly p999Ns: number;
+  /** The longest. */
   readonly maxNs: number;
   /** Smoothed difference between one frame and the next, as in RFC 3550 and DPDK's latencystats. */
   readonly jitterNs: number;
 }
 
+/** Frames and bytes of a run, or of a stream of it. */
 export interface Counts {
   /** Frames that were due. */
   readonly offered: number;
+  /** Frames that the transmit queue accepted. */
   readonly sent: number;
   /** Due and never sent: the queue was full or the generator too late. Not lost: nobody lost them. */
   readonly unsent: number;
@@ -58,22 +68,31 @@ export interface Counts {
   readonly inFlight: number;
   /** Sent and not back when the drain was over; 0 until then. */
   readonly lost: number;
+  /** Frames that came after one of the same stream with a higher number. */
   readonly reordered: number;
+  /** Frames that came a second time. */
   readonly duplicates: number;
+  /** Bytes of the frames sent, without FCS. */
   readonly txBytes: number;
+  /** Bytes of the frames that came back, duplicates included. */
   readonly rxBytes: number;
 }
 
+/** The figures of one stream. */
 export interface StreamResult extends Counts {
+  /** Of the stream, or its number. */
   readonly name: string;
   /** Null if nothing came back. */
   readonly latency: LatencySummary | null;
 }
 
+/** How exactly frames were spaced. */
 export interface GapSummary {
+  /** Gaps that were judged. */
   readonly samples: number;
   /** By how much the time between two frames differed from what was asked for. */
   readonly medianNs: number;
+  /** 99 of 100 gaps differed by no more. */
   readonly p99Ns: number;
   /** Share of the gaps that were right within 5 us or 1 %. */
   readonly near: number;
@@ -81,10 +100,13 @@ export interface GapSummary {
   readonly nearUndisturbed: number | null;
 }
 
+/** The figures of a run whose frames are to come back. */
 export interface TrialResult extends Counts {
   /** Seconds in which frames were due. */
   readonly seconds: number;
+  /** In the order in which they were given. */
   readonly streams: readonly StreamResult[];
+  /** Of all streams; null if nothing came back. */
   readonly latency: LatencySummary | null;
   /** Null if frames were sent as fast as the queue accepted them. */
   readonly gaps: GapSummary | null;
@@ -93,14 +115,23 @@ export interface TrialResult extends Counts {
   /** Calls of the queue that did not accept all frames. */
   readonly queueFull: number;
   /** Times that the loop had lost its CPU for more than 100 us. */
-  readonly stalls: { readonly count: number; readonly longestUs: number; readonly share: number };
+  readonly stalls: {
+    /** How often. */
+    readonly count: number;
+    /** Microseconds. */
+    readonly longestUs: number;
+    /** Of the run's time, from 0 to 1. */
+    readonly share: number;
+  };
 }
 
 /** What is known of a run's frames where none is expected back: nothing. */
 type Unreturned<T> = Omit<T, keyof typeof UNKNOWN> & { readonly [K in keyof typeof UNKNOWN]: null };
 const UNKNOWN = { received: null, inFlight: null, lost: null, reordered: null, duplicates: null } as const;
 
+/** The figures of a run whose frames are not to come back: what cannot be known is null. */
 export type UnreturnedResult = Unreturned<Omit<TrialResult, 'streams'>> & {
+  /** In the order in which they were given. */
   readonly streams: readonly Unreturned<StreamResult>[];
 };
 

@@ -27,12 +27,19 @@ export interface SearchPlan {
 
 /** What a trial found. */
 export interface Outcome {
+  /** Frames that were due. */
   readonly offered: number;
+  /** Frames that the queue accepted. */
   readonly sent: number;
+  /** Due and never sent. */
   readonly unsent: number;
+  /** Frames that came back. */
   readonly received: number;
+  /** Sent and not back. */
   readonly lost: number;
+  /** For which frames were due. */
   readonly seconds: number;
+  /** 99th percentile of the latency, in nanoseconds; 0 if nothing came back. */
   readonly p99Ns: number;
   /** Calls of the queue that did not accept all frames. */
   readonly queueFull: number;
@@ -40,20 +47,25 @@ export interface Outcome {
   readonly disturbed: boolean;
 }
 
+/** A trial of a search. */
 export interface Step extends Outcome {
+  /** Frames per second that it was to send. */
   readonly pps: number;
   /** Why it failed; null if it kept to the limits. */
   readonly failure: string | null;
 }
 
+/** What a search found. */
 export interface SearchResult {
   /** The highest rate that kept to the limits; null if none did. */
   readonly pps: number | null;
   /** The lowest rate that did not; null if the highest did. */
   readonly failed: number | null;
+  /** The trials, in their order. */
   readonly steps: readonly Step[];
   /** False if the time bound or an interrupt ended it. */
   readonly complete: boolean;
+  /** True if an interrupt ended it: Ctrl-C, or `before`. */
   readonly interrupted: boolean;
 }
 

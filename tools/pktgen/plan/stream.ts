@@ -22,7 +22,9 @@ export interface Stream {
   readonly poisson?: boolean;
   /** Frames to send; by default, as many as the duration allows. */
   readonly count?: number;
+  /** Default '02:00:00:00:00:02'. */
   readonly srcMac?: Field;
+  /** Default '02:00:00:00:00:01'. */
   readonly dstMac?: Field;
   /** IEEE 802.1Q identifier; without it, there is no tag. */
   readonly vlan?: Field;
@@ -30,10 +32,15 @@ export interface Stream {
   readonly priority?: number;
   /** IPv4 or IPv6; source and destination must be of one kind. */
   readonly srcIp?: Field;
+  /** As `srcIp`. */
   readonly dstIp?: Field;
+  /** IPv4's time to live or IPv6's hop limit, 1 to 255; default 64. */
   readonly ttl?: number;
+  /** Differentiated services code point, 0 to 63; default 0. */
   readonly dscp?: number;
+  /** UDP's; default 9, discard. */
   readonly srcPort?: Field;
+  /** UDP's; default 9, discard. */
   readonly dstPort?: Field;
 }
 
