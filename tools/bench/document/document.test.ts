@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -43,6 +51,23 @@ describe('a run', () => {
     writeWhole(file, runJson(run));
     expect(readRun(file)).toEqual(run);
     expect(readdirSync(folder)).toEqual(['report.json']);
+  });
+
+  it('regression: is never written through a link that has the name of its draft', () => {
+    const [precious, file] = [join(folder, 'precious'), join(folder, 'linked.json')];
+    writeFileSync(precious, 'precious');
+    symlinkSync(precious, `${file}.part`);
+    writeWhole(file, 'text');
+    expect([precious, file].map((each) => readFileSync(each, 'utf8'))).toEqual(['precious', 'text']);
+    expect(readdirSync(folder)).not.toContain('linked.json.part');
+  });
+
+  it('regression: that cannot be written leaves no draft, and the error names the file', () => {
+    const file = join(folder, 'taken.json');
+    mkdirSync(file);
+    expect(() => writeWhole(file, 'text')).toThrow(`Failed to write ${file}: `);
+    expect(readdirSync(folder)).not.toContain('taken.json.part');
+    rmSync(file, { recursive: true });
   });
 
   it('is refused by the name of its file when that is missing, cut or something else', () => {
