@@ -13,6 +13,7 @@ import { Workspace } from '../../run/workspace.ts';
 import { chartSvg } from '../charts.ts';
 import { againstRun, sideBySide } from '../document/comparison.ts';
 import { type Page, pageHtml, pageText, type Section } from '../document/page.ts';
+import { ReportFolder } from '../document/report-folder.ts';
 import {
   commandOf,
   newRun,
@@ -108,28 +109,25 @@ async function report(options: Options): Promise<void> {
     ...{ run, sections: works.map(sectionOf), sideBySide: sideBySide(run) },
     ...(earlier && { compared: { name: earlier.name, table: againstRun(run, earlier.run) } }),
   });
-  writeAll(out, page());
+  const folder = new ReportFolder(out, (line) => tell(`vhost-pci-bench: ${line}`));
+  for (const [name, text] of filesOf(page())) writeWhole(folder.path(name), text);
   const interrupted = () => tell(`interrupted; what was measured is in ${out}: --resume measures the rest`);
   process.once('exit', interrupted);
-  await measureAll(run, works, () => attempt(() => writeAll(out, page())));
+  await measureAll(run, works, () => folder.save(filesOf(page())));
   process.off('exit', interrupted);
-  if (!attempt(() => writeAll(out, page()))) {
-    deliverAs('vhost-pci-bench')(runJson(run), join(out, 'report.json'), 'json');
-    process.exitCode = 1;
-  }
+  folder.save(filesOf(page()));
   print(pageText(page()).trimEnd());
-  tell(`${join(out, 'report.html')}: the page; report.txt, report.json and the charts are beside it`);
+  conclude(folder, run, [...filesOf(page()).keys()]);
 }
 
-/** A disk that is full now may have room after the next case: what was measured is kept until then. */
-function attempt(save: () => void): boolean {
-  try {
-    save();
-    return true;
-  } catch (error) {
-    tell(`vhost-pci-bench: ${(error as Error).message}`);
-    return false;
-  }
+/** Says where the report is; figures that the disk has no room for beside older ones go in their place. */
+function conclude(folder: ReportFolder, run: RunFile, names: readonly string[]): void {
+  const json = folder.path('report.json');
+  const kept = !folder.isStale('report.json') || deliverAs('vhost-pci-bench')(runJson(run), json, 'json');
+  if (names.some((name) => folder.isStale(name))) process.exitCode = 1;
+  if (!folder.isStale('report.html'))
+    tell(`${folder.path('report.html')}: the page; report.txt, report.json and the charts are beside it`);
+  else if (kept) tell(`${json}: all figures; when there is room, --resume makes the page of them`);
 }
 
 const wants = ({ suites }: Options, name: string): boolean => suites === undefined || suites.includes(name);
@@ -179,11 +177,15 @@ function sectionOf({ step, prepared }: Work): Section {
   };
 }
 
-function writeAll(folder: string, page: Page): void {
-  writeWhole(join(folder, 'report.json'), runJson(page.run));
-  writeWhole(join(folder, 'report.html'), pageHtml(page));
-  writeWhole(join(folder, 'report.txt'), pageText(page));
-  for (const [at, { step, charts }] of page.sections.entries())
-    for (const [index, chart] of charts.entries())
-      writeWhole(join(folder, `${at + 1}-${step.suite}-${index + 1}.svg`), chartSvg(chart));
+/** Every file of the report by its name, the figures first. */
+function filesOf(page: Page): Map<string, string> {
+  const charts = page.sections.flatMap(({ step, charts }, at) =>
+    charts.map((chart, index) => [`${at + 1}-${step.suite}-${index + 1}.svg`, chartSvg(chart)] as const),
+  );
+  return new Map([
+    ['report.json', runJson(page.run)],
+    ['report.html', pageHtml(page)],
+    ['report.txt', pageText(page)],
+    ...charts,
+  ]);
 }
