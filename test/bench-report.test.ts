@@ -163,6 +163,7 @@ describe('a report', () => {
       [['--compare', file], `${file} is not the report.json of a run`],
       [['--compare', '/nowhere/old.json'], 'Failed to read /nowhere/old.json'],
       [['--out', file], `Failed to create ${file}`],
+      [['--out', ''], '--out needs the name of a folder'],
       [
         ['--out', join(folder, 'empty'), '--resume'],
         `Failed to read ${join(folder, 'empty', 'report.json')}`,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The command "report": all suites, one after the other, into one page. Every case is written down when it
 // has been measured.
+import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Command } from '@commander-js/extra-typings';
 import { PmdError } from '../../../src/errors.ts';
@@ -12,6 +13,7 @@ import { print, tell } from '../../run/output.ts';
 import { Workspace } from '../../run/workspace.ts';
 import { chartSvg } from '../charts.ts';
 import { againstRun, sideBySide } from '../document/comparison.ts';
+import { holdFolder, setAside } from '../document/one-run.ts';
 import { type Page, pageHtml, pageText, type Section } from '../document/page.ts';
 import { ReportFolder } from '../document/report-folder.ts';
 import {
@@ -103,8 +105,11 @@ async function report(options: Options): Promise<void> {
     ...{ version: packageVersion(), quick, steps: works.map(({ step }) => step) },
     ...{ machine: describeMachine(undefined, hugepages), surroundings: describeSurroundings() },
   });
+  if (out === '') throw new PmdError('VPCI_BENCH', '--out needs the name of a folder');
+  if (!resume) makeFolder(out);
+  if (existsSync(out)) await holdFolder(out);
   if (resume) takeOver(run, readRun(join(out, 'report.json')));
-  makeFolder(out);
+  else keepEarlier(out);
   const page = (): Page => ({
     ...{ run, sections: works.map(sectionOf), sideBySide: sideBySide(run) },
     ...(earlier && { compared: { name: earlier.name, table: againstRun(run, earlier.run) } }),
@@ -118,6 +123,11 @@ async function report(options: Options): Promise<void> {
   folder.save(filesOf(page()));
   print(pageText(page()).trimEnd());
   conclude(folder, run, [...filesOf(page()).keys()]);
+}
+
+function keepEarlier(out: string): void {
+  const kept = setAside(out);
+  if (kept !== undefined) tell(`the figures of the run before are now ${kept}`);
 }
 
 /** Says where the report is; figures that the disk has no room for beside older ones go in their place. */
