@@ -288,6 +288,17 @@ describe('vhost-pci-devbind', () => {
       expect(driverOf(VPCI)).toBeNull();
     });
 
+    it.each(['0000:00:00.0', '00:00.0'])(
+      'regression: says of %s that its class is the reason, not that it is missing',
+      (name) => {
+        machine.sysfs.add({ address: '0000:00:00.0', classCode: 0x060000 });
+        expect(machine.devbind('-b', 'none', name)).toBe(1);
+        expect(machine.err).toBe(
+          'vhost-pci-devbind: Error: Not modifying 0000:00:00.0: DPDK has no drivers for its class, 060000.\n',
+        );
+      },
+    );
+
     it('warns if no userspace driver is loaded', () => {
       vpci();
       for (const module of ['vfio_pci', 'uio_pci_generic']) {

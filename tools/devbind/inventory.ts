@@ -34,6 +34,8 @@ export interface Listed {
 
 export interface Inventory {
   readonly devices: readonly Listed[];
+  /** The functions of no category. */
+  readonly others: readonly SysfsPciDevice[];
   readonly modules: KernelModules;
 }
 
@@ -42,17 +44,17 @@ export function takeInventory(places: Places): Inventory {
   const names = new PciNames(places);
   const routes = readRoutes(places);
   const storage = new Storage(places);
-  const devices = listPciDevices(places.sysfs)
-    .filter((pci) => CATEGORIES.some((category) => belongs(category, pci)))
-    .map((pci) => ({
-      pci,
-      label: names.describe(pci.vendor, pci.device),
-      unused: unusedDrivers(pci, modules),
-      active: pci.interfaces.some((name) => routes.active.has(name)),
-      inUse: usage(pci, routes.carrying, places),
-      stores: storage.carriedBy(pci.address),
-    }));
-  return { devices, modules };
+  const listed = (pci: SysfsPciDevice) => CATEGORIES.some((category) => belongs(category, pci));
+  const all = listPciDevices(places.sysfs);
+  const devices = all.filter(listed).map((pci) => ({
+    pci,
+    label: names.describe(pci.vendor, pci.device),
+    unused: unusedDrivers(pci, modules),
+    active: pci.interfaces.some((name) => routes.active.has(name)),
+    inUse: usage(pci, routes.carrying, places),
+    stores: storage.carriedBy(pci.address),
+  }));
+  return { devices, others: all.filter((pci) => !listed(pci)), modules };
 }
 
 function usage(
@@ -93,12 +95,20 @@ export function expandGlob(text: string, places: Places): string[] {
 }
 
 /** Finds a device by address, with or without the domain, or by interface name. Throws ENODEV. */
-export function findDevice({ devices }: Inventory, name: string): Listed {
+export function findDevice({ devices, others }: Inventory, name: string): Listed {
   const found =
     devices.find(({ pci }) => pci.address === name || pci.address === `0000:${name}`) ??
     devices.find(({ pci }) => pci.interfaces.includes(name));
   if (found) return found;
+  const other = others.find(({ address }) => address === parsePciAddress(name));
+  if (other !== undefined)
+    throw new PmdError(
+      'ENODEV',
+      `Not modifying ${other.address}: DPDK has no drivers for its class, ${hexClass(other.classCode)}.`,
+    );
   if (parsePciAddress(name) !== null)
     throw new PmdError('ENODEV', `Unknown device: ${name}. This machine has no such PCI function.`);
   throw new PmdError('ENODEV', `Unknown device: ${name}. Please specify device in "bus:slot.func" format`);
 }
+
+const hexClass = (code: number): string => code.toString(16).padStart(6, '0');
