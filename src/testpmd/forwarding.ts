@@ -186,7 +186,7 @@ export class Forwarding {
       await Promise.all(this.#lcores.map((lcore) => lcore.ready));
       await allForward(forwarding, this.#lcores, this.#hurried);
     } catch (error) {
-      await this.#stopLcores();
+      await this.#stopLcores(error as Error);
       this.onFailure(error as Error);
       return false;
     }
@@ -213,7 +213,8 @@ export class Forwarding {
     });
   }
 
-  async #stopLcores(): Promise<void> {
+  /** `told`: the failure that the caller tells of. */
+  async #stopLcores(told?: Error): Promise<void> {
     const ending = this.#lcores;
     this.#lcores = [];
     const ends = await Promise.allSettled(ending.map((lcore) => lcore.stop()));
@@ -222,6 +223,8 @@ export class Forwarding {
     this.#run?.ended();
     const failed = ends.filter((end) => end.status === 'rejected');
     this.endedInOrder = failed.length === 0;
-    for (const { reason } of failed) this.#output.complain(`testpmd: ${(reason as Error).message}`);
+    const messages = failed.map(({ reason }) => (reason as Error).message);
+    for (const message of messages)
+      if (message !== told?.message) this.#output.complain(`testpmd: ${message}`);
   }
 }
