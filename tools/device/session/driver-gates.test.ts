@@ -131,6 +131,39 @@ describe('the gate of a ring', () => {
     expect([driver.allowed(0), driver.allowed(1)]).toEqual(revoked);
   });
 
+  const failures = () => lines.filter((line) => line.includes('driver failed'));
+
+  it('regression: fails a driver that sleeps in a burst while its peer leaves and the next one comes', async () => {
+    const { driver } = await linked();
+    driver.setBusy(0, 1);
+    peer.channel.close();
+    await until('the peer left', () => logged('peer disconnected') === 1);
+    peer = new TestPeer(native.unixConnect(join(folder, 'vhost')));
+    // Its rings were never assigned to the driver, which must not be left with a gate that stays shut.
+    await peer.start(NET_AND_PROTOCOL);
+    await until('the driver fails', () => failures().length > 0);
+    expect(failures()).toEqual([expect.stringMatching(/did not release queue [01, ]+ within 1000 ms$/)]);
+    expect(Number(await driver.common('device_status')) & 64).toBe(64);
+    expect(driver.allowed(0)).toBe(VHOST_PCI_GATE_REVOKED);
+    // Awake, it resets the device as it is told to, and works on.
+    driver.setBusy(0, 0);
+    const again = newDriver();
+    driver.channel.close();
+    await again.start(ALL);
+    await again.untilLink(true);
+  });
+
+  it('fails a late driver also when the peer that waited for it has left', async () => {
+    const { driver } = await linked();
+    driver.setBusy(0, 1);
+    const base = peer.vringBase(1).catch(() => {});
+    await until('the gate is closed', () => driver.allowed(0) === 0);
+    peer.channel.close();
+    await base;
+    await until('the driver fails', () => failures().length > 0);
+    expect(driver.allowed(0)).toBe(VHOST_PCI_GATE_REVOKED);
+  });
+
   it('opens again with another serial when the ring is restarted', async () => {
     const { driver, serials } = await linked();
     await peer.vringBase(0);
