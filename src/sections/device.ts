@@ -63,6 +63,7 @@ export class SectionDevice implements EngineDevice {
   #fault = '';
   #resets = 0;
   #illegalStates = 0;
+  #repaired = false;
   #badHeaders = 0;
 
   /**
@@ -159,6 +160,7 @@ export class SectionDevice implements EngineDevice {
   poll(): void {
     if (this.#state !== 'live') return;
     try {
+      this.#repair();
       for (let step = 0; step < MAX_STEPS && this.#step(); step++);
       this.#settle();
     } catch (error) {
@@ -212,6 +214,13 @@ export class SectionDevice implements EngineDevice {
 
   #offerFor(pairs: number): SideOffer {
     return ownOffer(pairs, this.#options.minimum || this.#carrier.states === 'table');
+  }
+
+  /** What the peer, or another program, has written to our header would keep the peer away for good. */
+  #repair(): void {
+    if (!this.#sides.repair(this.#offer, this.#options.mac, this.#own) || this.#repaired) return;
+    this.#repaired = true;
+    this.#events.report(`${this.name}: somebody wrote to our header; it is written again`);
   }
 
   /** True if our state changed. */

@@ -64,20 +64,47 @@ export function readOffer(side: SideMemory): SideOffer {
 /** Writes our header, in state RESET. The magic number comes last, as it makes the rest valid. */
 export function writeHeader(side: SideMemory, offer: SideOffer, contact: SideContact, mac: Uint8Array): void {
   writeState(side, SECTION_STATE_RESET);
-  const values: Partial<Record<keyof typeof fields, number>> = {
-    version: SECTION_VERSION,
-    features: offer.features,
-    queue_pairs: offer.queuePairs,
-    max_frame: offer.maxFrame,
-    doorbell: contact.doorbellId === null ? 0 : contact.doorbellId + 1,
-    vectors: contact.vectors,
-  };
-  for (const [name, value] of Object.entries(values)) write(side, fields[name as Field].offset, value);
-  const words = new DataView(new ArrayBuffer(8));
+  for (const [at, value] of wordsOf(offer, contact, mac)) write(side, at, value);
+}
+
+/**
+ * Writes what is no longer as we wrote it, if the peer can write to our side; false if all was. The state
+ * comes last.
+ */
+export function repairHeader(
+  side: SideMemory,
+  offer: SideOffer,
+  contact: SideContact,
+  mac: Uint8Array,
+  state: number,
+): boolean {
+  const words = [...wordsOf(offer, contact, mac), [fields.state.offset, state] as const];
+  const wrong = words.filter(
+    ([at, value]) => native.atomicRead(side.mapping, side.offset + at) >>> 0 !== value >>> 0,
+  );
+  for (const [at, value] of wrong) write(side, at, value);
+  return wrong.length > 0;
+}
+
+/** Offsets and values of all words but the state; the magic number is the last. */
+function wordsOf(
+  offer: SideOffer,
+  contact: SideContact,
+  mac: Uint8Array,
+): readonly (readonly [number, number])[] {
+  const address = new DataView(new ArrayBuffer(8));
   mac.forEach((byte, i) => {
-    words.setUint8(i, byte);
+    address.setUint8(i, byte);
   });
-  write(side, fields.mac.offset, words.getUint32(0, true));
-  write(side, fields.mac.offset + 4, words.getUint32(4, true));
-  write(side, fields.magic.offset, SECTION_MAGIC);
+  return [
+    [fields.version.offset, SECTION_VERSION],
+    [fields.features.offset, offer.features],
+    [fields.queue_pairs.offset, offer.queuePairs],
+    [fields.max_frame.offset, offer.maxFrame],
+    [fields.doorbell.offset, contact.doorbellId === null ? 0 : contact.doorbellId + 1],
+    [fields.vectors.offset, contact.vectors],
+    [fields.mac.offset, address.getUint32(0, true)],
+    [fields.mac.offset + 4, address.getUint32(4, true)],
+    [fields.magic.offset, SECTION_MAGIC],
+  ];
 }

@@ -108,6 +108,18 @@ it('keeps its own words, whatever the peer writes, and serves the next that foll
   fc.assert(fc.property(fc.array(step, { maxLength: 60 }), attack), { numRuns: 200 });
 });
 
+it.each(['magic', 'version', 'state', 'queue_pairs', 'max_frame'] as const)(
+  'regression: writes its header again when somebody has written to its %s while it waits',
+  (field) => {
+    const device = openEnd(0);
+    const own = new Uint32Array(native.mappingBuffer(native.mapFd(wire.fds[0], 0, SIDE, true)));
+    own[fields[field].offset / 4] = 9;
+    const peer = openEnd(1);
+    for (let i = 0; i < 4; i++) for (const end of [device, peer]) end.poll();
+    expect([device.linkUp, peer.linkUp], peer.linkReason).toEqual([true, true]);
+  },
+);
+
 it('the least side has the layout that the device has', () => {
   fc.assert(
     fc.property(fc.integer({ min: 4096, max: 1 << 28 }), (bytes) => {

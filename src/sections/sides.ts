@@ -11,6 +11,7 @@ import {
   readContact,
   readOffer,
   readState,
+  repairHeader,
   type SideOffer,
   writeHeader,
   writeState,
@@ -53,6 +54,12 @@ export class Sides {
   begin(offer: SideOffer, mac: Uint8Array): void {
     const { own, doorbellId, vectors } = this.#carrier;
     if (this.#headers) writeHeader(own, offer, { doorbellId, vectors }, mac);
+  }
+
+  /** Writes our header again where the peer has written to it; false if it had not. */
+  repair(offer: SideOffer, mac: Uint8Array, state: number): boolean {
+    const { own, doorbellId, vectors } = this.#carrier;
+    return this.#headers && repairHeader(own, offer, { doorbellId, vectors }, mac, state);
   }
 
   /** Zeroes our section. */

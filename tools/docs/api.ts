@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Writes docs/api/, the reference of the library, from the docstrings of what its entry points export: npm run
-// docs.
+// Writes docs/api/, the reference of the library, from the docstrings of what its entry points export: npm
+// run docs.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -61,8 +61,8 @@ function parsed(text: string): Partial<RunFile> | undefined {
 }
 
 /**
- * Writes a file whole or not at all: what was there stays if the disk is full. Whatever has the draft's name is
- * removed, never written through: it may be a link to something else. Throws one line that names the file.
+ * Writes a file whole or not at all: what was there stays if the disk is full. Whatever has the draft's name
+ * is removed, never written through: it may be a link to something else. Throws one line that names the file.
  */
 export function writeWhole(path: string, text: string): void {
   const draft = `${path}.part`;

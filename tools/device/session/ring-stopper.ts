@@ -68,8 +68,8 @@ export class RingStopper {
     for (const queue of queues) gates.close(queue);
     const peer = this.#peer;
     const outcome = await gates.left(queues, STOP_TIMEOUT_MS);
-    // Also if nothing of this peer was assigned to it, or the peer has left meanwhile: the driver cannot enter
-    // these queues before it is reset.
+    // Also if nothing of this peer was assigned to it, or the peer has left meanwhile: the driver cannot
+    // enter these queues before it is reset.
     if (outcome === 'late' && this.#driver.ready && this.#driver.gates === gates) {
       const names = rings.map(({ index }) => index).join(', ');
       this.#driver.fail(`the driver did not release queue ${names} within ${STOP_TIMEOUT_MS} ms`);

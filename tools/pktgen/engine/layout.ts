@@ -54,7 +54,7 @@ export const G_QUEUE_FULL = 6;
 /** When the last stall began and ended; 0 before the first. */
 export const G_STALL_BEGAN = 7;
 export const G_STALL_ENDED = 8;
-/** Gaps between frames that were wrong (GapMeter), gaps in which the loop was away, and those that were both. */
+/** Gaps between frames: wrong ones (GapMeter), those in which the loop was away, and those that were both. */
 export const G_GAPS_OFF = 9;
 export const G_GAPS_AWAY = 10;
 export const G_GAPS_OFF_AWAY = 11;
