@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { greeted, runtimeDirectory, TestClient } from '../src/telemetry/telemetry.test-help.ts';
 
 import { Testpmd } from '../tools/run/testpmd.ts';
+import { newerTelemetry } from './golden/newer-dpdk.ts';
 import { dpdkMissing } from './support/dpdk.ts';
 import { nodeArguments } from './support/program.ts';
 import { programMissing } from './support/program-missing.ts';
@@ -139,11 +140,18 @@ describe('a scripted client', () => {
   });
 });
 
-describe.skipIf(programMissing('dpdk-telemetry.py', 'dpdk-dev', 'requests of dpdk-telemetry.py'))(
-  'dpdk-telemetry.py, unmodified',
-  () => {
+const missing = programMissing('dpdk-telemetry.py', 'dpdk-dev', 'requests of dpdk-telemetry.py');
+/** The command, or why it cannot be had. */
+const SCRIPTS = {
+  installed: missing || ['dpdk-telemetry.py'],
+  'of DPDK 24.11': missing || (await newerTelemetry()),
+};
+
+describe.each(Object.entries(SCRIPTS))('dpdk-telemetry.py, %s and unmodified', (_, command) => {
+  describe.skipIf(typeof command === 'string')('as DPDK users run it', () => {
+    const [program = '', ...first] = command;
     const run = (args: readonly string[], input = '') =>
-      execFileSync('dpdk-telemetry.py', args, { input, encoding: 'utf8', env: process.env });
+      execFileSync(program, [...first, ...args], { input, encoding: 'utf8', env: process.env });
 
     it('finds the process, and prints what it is asked, as dpdk-telemetry-watcher reads it', () => {
       expect(run(['-l'])).toContain('tp\n- dpdk_telemetry.v2');
@@ -205,8 +213,8 @@ describe.skipIf(programMissing('dpdk-telemetry.py', 'dpdk-dev', 'requests of dpd
       await until('packets pass', () => count() > first);
       expect(testpmd.out.length).toBeGreaterThanOrEqual(from);
     });
-  },
-);
+  });
+});
 
 /** What a value is made of: keys and types, whatever the numbers. */
 function shape(value: unknown): unknown {

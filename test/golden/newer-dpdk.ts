@@ -15,7 +15,7 @@ const DRIVERS = [
   ...['net-null', 'net-tap', 'net-pcap', 'net-vhost', 'net-virtio'],
 ];
 /** base-files has the links of the merged /usr. */
-const PACKAGES = ['base-files', 'dpdk-dev', ...DRIVERS.map((driver) => `librte-${driver}${ABI}`)];
+const PACKAGES = ['base-files', 'dpdk', 'dpdk-dev', ...DRIVERS.map((driver) => `librte-${driver}${ABI}`)];
 /** Dependencies that testpmd runs without: headers, scripts and services, most of the download. */
 const UNUSED = [
   ...[
@@ -29,21 +29,34 @@ const UNUSED = [
     'openssl-provider-legacy',
   ],
   ...['systemd', 'udev', 'adduser', 'base-passwd', 'rdma-core', 'mawk', 'sse4.2-support'],
+  ...['pci.ids', 'pciutils', 'procps'],
 ];
 
 /**
  * The start of its command line. A string is the reason why it cannot be had, such as no network; in CI that
  * throws.
  */
-export async function newerTestpmd(env = process.env): Promise<readonly string[] | string> {
+export function newerTestpmd(env = process.env): Promise<readonly string[] | string> {
+  return fromRoot(env, (root) => {
+    const libraries = DRIVERS.map((driver) => `librte_${driver.replace('-', '_')}.so.${ABI}`);
+    return [...hostProgram(root, 'dpdk-testpmd'), ...libraries.flatMap((library) => ['-d', library])];
+  });
+}
+
+/** The same of dpdk-telemetry.py, run by this machine's Python. */
+export const newerTelemetry = (env = process.env): Promise<readonly string[] | string> =>
+  fromRoot(env, (root) => ['python3', join(root, 'usr/bin/dpdk-telemetry.py')]);
+
+async function fromRoot(
+  env: NodeJS.ProcessEnv,
+  command: (root: string) => readonly string[],
+): Promise<readonly string[] | string> {
   try {
     const absent = noDebianReason();
     if (absent) throw new Error(absent);
     const cache = new Cache(cacheFolder(env));
     const inputs = [suites, PACKAGES, UNUSED];
-    const root = join(await cache.entry('dpdk', inputs, (draft) => unpack(draft, env)), 'root');
-    const libraries = DRIVERS.map((driver) => `librte_${driver.replace('-', '_')}.so.${ABI}`);
-    return [...hostProgram(root, 'dpdk-testpmd'), ...libraries.flatMap((library) => ['-d', library])];
+    return command(join(await cache.entry('dpdk', inputs, (draft) => unpack(draft, env)), 'root'));
   } catch (error) {
     if (env.CI === 'true') throw error;
     return (error as Error).message;

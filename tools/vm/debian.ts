@@ -69,7 +69,7 @@ export class DebianArchive {
 
   /** Takes packages for installed from now on: neither they nor what only they need is downloaded. */
   assume(packages: readonly string[]): void {
-    const state = 'Status: install ok installed\nVersion: 999\nArchitecture: amd64\nMulti-Arch: same\n';
+    const state = 'Status: install ok installed\nVersion: 999\nArchitecture: amd64\nMulti-Arch: allowed\n';
     const entries = packages.map((name) => `Package: ${name}\n${state}\n`);
     writeFileSync(join(this.#folder, 'state/status'), entries.join(''));
   }
