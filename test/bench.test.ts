@@ -391,7 +391,7 @@ describe('vhost-pci-bench', () => {
     expect([code, stderr]).toEqual([0, expect.stringContaining('tx-64, round 1 of 1')]);
     // regression: the first line says what comes, before the first round has ended
     expect(stderr).toMatch(
-      /^limit: rx-64, tx-64; 1 rounds? of 1 s, peer builtin, rings of 256, [^\n]*CPU \d+\n/,
+      /^limit: rx-64, tx-64; 1 rounds? of 1 s, peer builtin, rings of 256, [^\n]*CPU \d+; about \d+ s on a quiet machine\n/,
     );
     const { rows } = JSON.parse(readFileSync(file, 'utf8'));
     expect(rows.map((row: { case: string }) => row.case)).toEqual(['rx-64', 'tx-64']);
