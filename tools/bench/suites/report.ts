@@ -71,7 +71,7 @@ export function addReport(program: Command): void {
     .command('report')
     .description('all suites into one HTML page with charts, and the same as text, SVG and JSON')
     .option('--out <folder>', 'where the page and its parts go', 'vhost-pci-report')
-    .option('--quick', 'one short round of the main cases: about three minutes on a quiet machine')
+    .option('--quick', 'one short round of the main cases: about four minutes on a quiet machine')
     .option('--suites <list>', 'only these suites', wordList(SUITES.map(({ name }) => name)))
     .option('--resume', 'keep what an interrupted run has measured, and measure the rest')
     .option('--compare <file>', 'show the report.json of an earlier run beside it')
