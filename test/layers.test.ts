@@ -39,6 +39,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'arguments.ts': 'checks of what the public API is given',
   'warnings.ts': 'what a user should know although a call succeeds',
   'errors.ts': 'the one kind of error',
+  'entry.ts': 'the start of a program, which says when it cannot be loaded',
 };
 const LAYERS = Object.keys(REASONS);
 
@@ -139,14 +140,14 @@ function upward({ from, to }: Import): boolean {
 function sharedByBothEnds({ from, to }: Import): boolean {
   const [, end = ''] = from.split('/');
   const folders = ['src/', 'tools/socket/', `tools/${end}/`];
-  if (/^tools\/\w+\/(main|options)\.ts$/.test(from)) folders.push('tools/run/');
+  if (/^tools\/\w+\/(program|options)\.ts$/.test(from)) folders.push('tools/run/');
   return folders.some((folder) => to.startsWith(folder));
 }
 
 /** The layer in tools/bench, as a number that grows downwards. */
 function benchFloor(file: string): number {
   const floor = BENCH.indexOf(file.split('/')[2] ?? '');
-  if (file === join('tools', 'bench', 'main.ts')) return -1;
+  if (/^tools\/bench\/(main|program)\.ts$/.test(file)) return -1;
   return floor < 0 ? BENCH.indexOf('sides') : floor;
 }
 
@@ -227,7 +228,7 @@ describe('layers', () => {
     const crossing = [
       { from: 'tools/device/device.ts', to: 'tools/peer/memory-plan.ts' },
       { from: 'tools/peer/driver.ts', to: 'tools/run/child.ts' },
-      { from: 'tools/peer/main.ts', to: 'tools/run/arguments.ts' },
+      { from: 'tools/peer/program.ts', to: 'tools/run/arguments.ts' },
     ];
     expect(crossing.map(sharedByBothEnds)).toEqual([false, false, true]);
   });

@@ -1,23 +1,6 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: BSD-3-Clause
-// vhost-pci-devbind: the command line of run.ts on this machine.
-import { REAL_PLACES } from './places.ts';
-import { run } from './run.ts';
+// vhost-pci-devbind: program.ts has it.
+import { runProgram } from '../../src/entry.ts';
 
-const EXIT_FAILURE = 1;
-
-const report = (line: string) => void process.stderr.write(`${line}\n`);
-
-// A reader that exits early, such as `| head`, is not a failure; an earlier failure remains one.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') return;
-  process.exitCode ||= EXIT_FAILURE;
-  report(`vhost-pci-devbind: stdout: output is lost: ${error.message}`);
-});
-process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') process.exitCode ||= EXIT_FAILURE;
-});
-process.exitCode = run(process.argv.slice(2), REAL_PLACES, {
-  print: (text) => process.stdout.write(text),
-  report,
-});
+await runProgram('vhost-pci-devbind', () => import('./program.ts'));

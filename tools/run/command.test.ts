@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What all programs have in common on their command line.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
@@ -50,6 +50,20 @@ describe.each(PROGRAMS)('%s', (name, main) => {
     expect(stderr).toMatch(
       new RegExp(`^${name}: unknown option '--hepl'[^\\n]*[Dd]id you mean --help\\?[^\\n]*\n$`),
     );
+  });
+
+  // From dist: a loader of TypeScript does not even start.
+  it.each([20, 32, 64])('regression: says in one line when only %i files may be open', async (limit) => {
+    const built = join(ROOT, 'dist', main.replace(/\.ts$/, '.js'));
+    const line = ['-c', `ulimit -n ${limit}; exec "$@"`, 'sh', process.execPath, built, '--help'];
+    const { status, stdout, stderr } = spawnSync('sh', line, { encoding: 'utf8' });
+    if (limit > 20 && status === 0) expect(stdout).toContain('--help');
+    else
+      expect([status, stdout, stderr]).toEqual([
+        1,
+        '',
+        `${name}: only ${limit} files may be open (ulimit -n), too few to load this program: raise it with 'ulimit -n 1024'\n`,
+      ]);
   });
 });
 

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// vhost-pci-pktgen: the packet generator as a command.
+import { oneLine } from '../../src/errors.ts';
+import { exitProcess } from '../../src/lcore/launch.ts';
+import { setWarningSink } from '../../src/warnings.ts';
+import { onOutputEnd, printed, tell } from '../run/output.ts';
+import { parseOptions } from './command-line.ts';
+import { Interrupt } from './interrupt.ts';
+import { reflects, searches } from './modes.ts';
+import { runReflector } from './reflect.ts';
+import { run } from './run.ts';
+import { runSearch } from './run-search.ts';
+import { runWatch } from './watch.ts';
+
+setWarningSink(({ message }) => tell(oneLine(`vhost-pci-pktgen: ${message}`)));
+try {
+  const options = parseOptions();
+  const interrupt = new Interrupt();
+  onOutputEnd(() => interrupt.raise());
+  const generates = searches(options) ? runSearch : run;
+  const whole = reflects(options) ? runReflector : generates;
+  const code = await (options.watch === undefined ? whole : runWatch)(options, interrupt);
+  await printed();
+  exitProcess(code);
+} catch (error) {
+  tell(oneLine(`vhost-pci-pktgen: ${(error as Error).message}`));
+  exitProcess(1);
+}
