@@ -7,7 +7,15 @@ import { PmdError } from '../errors.ts';
 import { type MappingHandle, native } from '../native.ts';
 import type { SideMemory } from '../sections/carrier.ts';
 import { warn } from '../warnings.ts';
-import { identityOf, isFunction, memoryOf, openFunction, openMemoryFile, type Place } from './place.ts';
+import {
+  fileSize,
+  identityOf,
+  isFunction,
+  memoryOf,
+  openFunction,
+  openMemoryFile,
+  type Place,
+} from './place.ts';
 
 export interface PairPlaces {
   readonly own: string;
@@ -36,8 +44,7 @@ const LEAST_SIDE = 2 * PAGE;
 export function openPair(places: PairPlaces): MemoryPair {
   const { own, peer, side } = places;
   const same = identityOf(own) !== null && identityOf(own) === identityOf(peer);
-  if (same && side === null)
-    throw wrong(`own= and peer= are the same memory, ${own}: add side=0 at one end and side=1 at the other`);
+  if (same && side === null) throw sameMemory(own);
   if (!same && side !== null) throw wrong(`side= is for halves of one memory, but own= and peer= differ`);
   const opened: Place[] = [];
   const mapped: MappingHandle[] = [];
@@ -51,7 +58,7 @@ export function openPair(places: PairPlaces): MemoryPair {
     return place;
   };
   const map = (place: Place, offset: number, size: number, writable: boolean): SideMemory => {
-    if (size < LEAST_SIDE || size % PAGE !== 0)
+    if (!isSide(size))
       throw new PmdError('VPCI_BAD_MEMORY', `Failed to open ${place.name}: ${tooSmall(place.size, side)}`);
     const mapping = place.map(offset, size, writable);
     mapped.push(mapping);
@@ -78,11 +85,21 @@ export function openPair(places: PairPlaces): MemoryPair {
   }
 }
 
+const isSide = (bytes: number): boolean => bytes >= LEAST_SIDE && bytes % PAGE === 0;
+
+/** Its halves would do, if they are large enough. */
+function sameMemory(own: string): PmdError {
+  const same = `own= and peer= are the same memory, ${own}`;
+  const bytes = fileSize(own);
+  if (bytes === null || isSide(bytes / 2))
+    return wrong(`${same}: add side=0 at one end and side=1 at the other`);
+  return wrong(`${same}, and its ${tooSmall(bytes, 0)}; truncate -s 1M ${own}, and add side=0 or side=1`);
+}
+
 function tooSmall(bytes: number, side: 0 | 1 | null): string {
-  const least = side === null ? LEAST_SIDE : 2 * LEAST_SIDE;
-  if (bytes === 0) return 'it has no memory';
-  const need = `${least} bytes at least, in whole pages`;
-  return side === null ? `${bytes} bytes are no side: ${need}` : `${bytes} bytes are no two sides: ${need}`;
+  if (bytes === 0 && side === null) return 'it has no memory';
+  if (side === null) return `${bytes} bytes are no side: ${LEAST_SIDE} bytes at least, in whole pages`;
+  return `${bytes} bytes are no two sides: ${2 * LEAST_SIDE} bytes at least, each in whole pages`;
 }
 
 const inUse = (own: string): string =>

@@ -62,6 +62,12 @@ export function identityOf(text: string): string | null {
   return status ? `${status.dev}:${status.ino}` : null;
 }
 
+/** Bytes; null if it is no file. */
+export function fileSize(text: string): number | null {
+  const status = statOf(text);
+  return status?.isFile() ? status.size : null;
+}
+
 /** Opens an ivshmem function, by its address or socket. Throws VPCI_WRONG_DEVICE, or what the bus throws. */
 export function openFunction(text: string, kinds: readonly PciKind[] = [IVSHMEM_KIND]): PciDevice {
   const address = parsePciAddress(text);

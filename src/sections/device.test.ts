@@ -245,11 +245,14 @@ describe('a device over sections', () => {
     expect(a.detail('Largest frame (bytes)')).toBe(value === 100 ? 100 : 58_336);
   });
 
-  it('goes with its memory, if a file is shrunk', async () => {
+  it.each([
+    ["the peer's", 1],
+    ['regression: its own', 0],
+  ] as const)('goes with its memory, if a file is shrunk: %s', async (_, side) => {
     const [a, b] = [end(0), end(1)];
     for (const one of [a, b]) one.start();
     settle(a, b);
-    ftruncateSync(wire.fds[1], 0);
+    ftruncateSync(wire.fds[side], 0);
     a.device.poll();
     await expect.poll(() => a.device.state).toBe('removed');
     expect(a.reports).toEqual(['The device end 0 is gone: its memory file was shrunk, or is out of pages']);

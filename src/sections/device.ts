@@ -160,7 +160,7 @@ export class SectionDevice implements EngineDevice {
   poll(): void {
     if (this.#state !== 'live') return;
     try {
-      this.#repair();
+      if (!this.#repair()) return;
       for (let step = 0; step < MAX_STEPS && this.#step(); step++);
       this.#settle();
     } catch (error) {
@@ -216,11 +216,17 @@ export class SectionDevice implements EngineDevice {
     return ownOffer(pairs, this.#options.minimum || this.#carrier.states === 'table');
   }
 
-  /** What the peer, or another program, has written to our header would keep the peer away for good. */
-  #repair(): void {
-    if (!this.#sides.repair(this.#offer, this.#options.mac, this.#own) || this.#repaired) return;
+  /**
+   * What the peer, or another program, has written to our header would keep the peer away for good. False if
+   * nobody wrote to it, and it is zero because the memory is lost.
+   */
+  #repair(): boolean {
+    if (!this.#sides.repair(this.#offer, this.#options.mac, this.#own)) return true;
+    if (this.#memory.lost()) return false;
+    if (!this.#repaired)
+      this.#events.report(`${this.name}: somebody wrote to our header; it is written again`);
     this.#repaired = true;
-    this.#events.report(`${this.name}: somebody wrote to our header; it is written again`);
+    return true;
   }
 
   /** True if our state changed. */

@@ -67,6 +67,12 @@ describe('devargs of net_ivshmem', () => {
       { own: 'a', peer: 'a' },
       /own= and peer= are the same memory, \S*a: add side=0 at one end and side=1 at/,
     ],
+    [
+      { own: 'odd', peer: 'odd' },
+      /same memory, \S*odd, and its 100 bytes are no two sides: 16384 bytes at least, .*; truncate -s 1M/,
+    ],
+    [{ own: 'page', peer: 'page' }, /and its 4096 bytes are no two sides: 16384 bytes at least/],
+    [{ own: 'uneven', side: '0' }, /uneven: 20480 bytes are no two sides: 16384 .*, each in whole pages/],
     [{ own: 'a', peer: 'symbolic' }, /are the same memory/],
     [{ own: 'a', peer: 'hard' }, /are the same memory/],
     [{ own: 'a', peer: 'b', side: '1' }, /side= is for halves of one memory/],
@@ -96,6 +102,7 @@ describe('devargs of net_ivshmem', () => {
       ['big', 1 << 20],
       ['small', 12_288],
       ['small2', 12_288],
+      ['uneven', 20_480],
     ] as const)
       file(name, bytes);
     symlinkSync(at('a'), at('symbolic'));
