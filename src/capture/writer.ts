@@ -36,6 +36,18 @@ export interface PacketHeader {
   readonly direction: Direction;
 }
 
+/** A header for packets that go this way, filled again for each. */
+export const blankHeader = (
+  direction: Direction,
+): { -readonly [Field in keyof PacketHeader]: PacketHeader[Field] } => ({
+  length: 0,
+  originalLength: 0,
+  seconds: 0,
+  nanoseconds: 0,
+  interfaceId: 0,
+  direction,
+});
+
 /** What an interface saw, for the end of the file. */
 export interface CaptureCounts {
   readonly received: number;

@@ -2,7 +2,7 @@
 // Packets of several rings, in the order of their times.
 
 import { readTime } from '../capture/time.ts';
-import type { PacketHeader } from '../capture/writer.ts';
+import { blankHeader, type PacketHeader } from '../capture/writer.ts';
 import type { RingReader } from './ring.ts';
 
 /** Nanoseconds since 1970. */
@@ -34,14 +34,7 @@ export type TakePacket = (header: PacketHeader, bytes: Uint8Array) => void;
 export class Drain {
   readonly #sources: readonly Source[];
   readonly #take: TakePacket;
-  readonly #header = {
-    length: 0,
-    originalLength: 0,
-    seconds: 0,
-    nanoseconds: 0,
-    interfaceId: 0,
-    direction: 'in' as 'in' | 'out',
-  };
+  readonly #header = blankHeader('in');
 
   constructor(sources: readonly Source[], take: TakePacket) {
     this.#sources = sources;

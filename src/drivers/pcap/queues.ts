@@ -6,6 +6,7 @@ import { type CapturedPacket, ETHERNET, MAX_CAPTURED } from '../../capture/packe
 import { PCAP_HEADER } from '../../capture/pcap-reader.ts';
 import { PcapWriter } from '../../capture/pcap-writer.ts';
 import { CaptureFile } from '../../capture/reader.ts';
+import { blankHeader } from '../../capture/writer.ts';
 import { CapturePoint } from '../../ethdev/capture-point.ts';
 import type { MbufVector, Mempool } from '../../ethdev/mempool.ts';
 import type { QueueSpec, RxInterrupt, RxQueue, TxQueue } from '../../ethdev/port.ts';
@@ -263,14 +264,7 @@ export class PcapTxQueue extends DropTxQueue {
   #writer: PcapWriter | null = null;
   #file: FileSink | null = null;
   #failed = false;
-  readonly #header = {
-    length: 0,
-    originalLength: 0,
-    seconds: 0,
-    nanoseconds: 0,
-    interfaceId: 0,
-    direction: 'out' as const,
-  };
+  readonly #header = blankHeader('out');
 
   constructor(spec: QueueSpec) {
     super(spec);
