@@ -69,7 +69,9 @@ const UNIT = [
   'src/drivers/ivshmem/devargs.test.ts',
   'src/testpmd/{commands,metrics,text}/**/*.test.ts',
   'src/testpmd/{command-line,event-limit,hot-plug,input-lines,line-editor,streams}.test.ts',
-  ...['bench', 'device', 'devbind', 'run', 'socket', 'vm'].map((folder) => `tools/${folder}/**/*.test.ts`),
+  ...['bench', 'device', 'devbind', 'dumpcap', 'run', 'socket', 'vm'].map(
+    (folder) => `tools/${folder}/**/*.test.ts`,
+  ),
   'tools/pktgen/{engine,plan}/**/*.test.ts',
   'tools/pktgen/{live,result,search,workload}.test.ts',
   'tools/peer/{channel,front-end,memory-plan,pace,traffic,traffic-loop}.test.ts',

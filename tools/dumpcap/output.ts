@@ -154,11 +154,12 @@ export class Output {
     const { output, tempDir, groupRead, onFile, ring } = this.#options;
     if (output === '-') return stdout;
     const path = output === null ? join(tempDir, this.#ownName()) : this.#name(output);
+    // Before the next is made, as Wireshark's does: never more than so many, and room on a disk that is full.
+    if (ring.files !== undefined && this.#kept.length >= ring.files) remove(this.#kept.shift() as string);
     // In a folder of everybody's, a name that can be guessed may be somebody's link.
     this.#file = new FileSink(path, output === null ? 'wx' : 'w', groupRead ? 0o640 : 0o600);
     onFile(path);
     this.#kept.push(path);
-    if (ring.files !== undefined && this.#kept.length > ring.files) remove(this.#kept.shift() as string);
     return this.#file.write;
   }
 
