@@ -29,6 +29,7 @@ const REASONS: Readonly<Record<string, string>> = {
   abi: 'layouts of others as data',
   output: 'text that never blocks the event loop',
   'native.ts': "the addon's contract",
+  native: 'its parts',
   'addon-file.ts': 'where the addon is on this machine',
   'package-root.ts': 'where this package is, and its version',
   'machine-memory.ts': 'how much memory this machine and process may have',

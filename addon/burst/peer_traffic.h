@@ -10,7 +10,7 @@
 
 namespace vpci {
 
-// Results of a timed receive, for JavaScript (driverArrivals in src/native.ts).
+// Results of a timed receive, for JavaScript (driverArrivals in src/native/driver-queues.ts).
 struct alignas(64) DriverArrivals {
   static constexpr uint32_t kMax = 512;
   double time = 0;             // set by the caller

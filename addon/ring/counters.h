@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Per-queue counters, named as in DPDK. One writer (the polling thread); others read at any time. The order
-// is the contract of QUEUE_COUNTERS and DRIVER_QUEUE_COUNTERS in src/native.ts.
+// is the contract of QUEUE_COUNTERS and DRIVER_QUEUE_COUNTERS in src/native/.
 #pragma once
 #include <bit>
 #include <cstdint>

@@ -11,7 +11,7 @@
 namespace vpci {
 
 enum class QueueRole : uint8_t { kRx, kTx };
-// The values are the contract of QUEUE_STOPPED, QUEUE_RUNNING and QUEUE_BROKEN in src/native.ts.
+// The values are the contract of QUEUE_STOPPED, QUEUE_RUNNING and QUEUE_BROKEN in src/native/queues.ts.
 enum class QueueState : uint32_t { kStopped = 0, kRunning = 1, kBroken = 2 };
 
 // A queue's own gate.
