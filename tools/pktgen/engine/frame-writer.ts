@@ -10,6 +10,7 @@ import { IPV4, IPV6 } from '../../../src/packet/headers.ts';
 import { type FramePlan, SIGNATURE } from '../plan/frame-plan.ts';
 import { FieldWriter, foldedSum, swap16 } from './field-writer.ts';
 import { SizePicker } from './size-picker.ts';
+import { tagOf } from './tag.ts';
 
 const UDP_CHECKSUM = 6;
 const IP_CHECKSUM = 10;
@@ -24,7 +25,8 @@ export class FrameWriter {
   readonly #headerWords: number;
   readonly #ipSum: number;
   readonly #udpSum: number;
-  readonly #tag: number;
+  readonly #firstTag: number;
+  #tag: number;
   readonly #fixed: boolean;
   /** Number of the next frame, a signed 32-bit integer. */
   #number = 0;
@@ -32,6 +34,7 @@ export class FrameWriter {
   constructor(plan: FramePlan, pool: Mempool, tag: number, seed: number) {
     this.#plan = plan;
     this.#pool = pool;
+    this.#firstTag = tag;
     this.#tag = tag | 0;
     this.#fields = plan.fields.map((field, i) => new FieldWriter(field, seed + i + 1));
     this.#sizes = new SizePicker(plan, seed);
@@ -44,8 +47,9 @@ export class FrameWriter {
     if (this.#fixed) this.#prepare();
   }
 
-  /** Begins anew with frame 0 and the first values of all fields. */
-  reset(): void {
+  /** Begins anew with frame 0 and the first values of all fields, in the trial of this number. */
+  reset(generation: number): void {
+    this.#tag = tagOf(this.#firstTag, generation);
     this.#number = 0;
     this.#sizes.reset();
     for (const field of this.#fields) field.reset();

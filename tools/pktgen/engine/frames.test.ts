@@ -93,7 +93,7 @@ describe('frames', () => {
       ['10.0.0.5', 7, 0x2003],
       ['10.0.0.1', 9, 0x2003],
     ]);
-    writer.reset();
+    writer.reset(1);
     expect(seen()).toEqual(['10.0.0.1', 7, 0x2003]);
   });
 
@@ -103,7 +103,7 @@ describe('frames', () => {
     const first = draw();
     expect(new Set(first.map(([port]) => port)).size).toBe(10);
     expect(new Set(first.map(([, size]) => size))).toEqual(new Set([64, 68, 72, 76, 80]));
-    writer.reset();
+    writer.reset(1);
     expect(draw()).toEqual(first);
   });
 });

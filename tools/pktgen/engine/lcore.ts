@@ -43,7 +43,7 @@ import { BURST, StreamSender } from './stream-sender.ts';
 export interface LcorePlan {
   readonly streams: readonly StreamPlan[];
   readonly memory: SharedMemory;
-  /** Tag of the run, low byte 0: frames of another run are foreign. */
+  /** Tag of the generator, low byte 0: frames of another generator, or of a trial before, are foreign. */
   readonly tag: number;
   /** Largest frame, in bytes. */
   readonly largest: number;
@@ -69,6 +69,7 @@ class Loop {
   readonly #stallTicks: number;
   readonly #rehearsal = new Rehearsal();
   #rateVersion = 0;
+  #generation = 0;
 
   constructor(lcore: LcoreContext<LcorePlan>) {
     const { memory, streams, tag, largest, hugepages } = lcore.data;
@@ -147,13 +148,15 @@ class Loop {
     const { memory } = this.#lcore.data;
     new Float64Array(memory.histograms).fill(0);
     this.#rehearsal.on = this.#settings[SET_REHEARSAL] !== 0;
-    this.#receiver.begin();
+    this.#generation++;
+    this.#receiver.begin(this.#generation);
     this.#rateVersion = Atomics.load(this.#control, RATE_VERSION);
     this.#senders.forEach((sender, i) => {
       sender.begin(
         this.#settings[SET_INTERVALS + i],
         this.#settings[SET_DURATION],
         this.#settings[SET_LIMIT],
+        this.#generation,
       );
     });
     this.#clock.restart();

@@ -19,16 +19,15 @@ import {
   S_SAMPLES,
 } from './layout.ts';
 import { SequenceWindow } from './sequence-window.ts';
+import { RUN_MASK, tagOf } from './tag.ts';
 
 const BURST = 64;
-/** The low byte of a tag is the stream. */
-export const RUN_MASK = 0xffff_ff00 | 0;
 
 export interface ReceiverParts {
   readonly rx: RxQueue;
   readonly pool: Mempool;
   readonly clock: Clock;
-  /** Tag of the run, stream 0. */
+  /** Tag of the generator, stream 0. */
   readonly tag: number;
   /** Offsets at which streams have their signatures. */
   readonly signatures: readonly number[];
@@ -48,15 +47,19 @@ export class Receiver {
   readonly #found = new Int32Array(BURST);
   /** When the frames of a run were due. */
   readonly #dues = new Int32Array(BURST);
+  /** Of the trial. */
+  #tag: number;
 
   constructor(parts: ReceiverParts) {
     this.#parts = parts;
+    this.#tag = parts.tag;
     this.#pkts = parts.pool.vector(BURST);
     this.#windows = parts.counters.map(() => new SequenceWindow());
     this.#signatures = Int32Array.from(parts.signatures);
   }
 
-  begin(): void {
+  begin(generation: number): void {
+    this.#tag = tagOf(this.#parts.tag, generation);
     for (const window of this.#windows) window.reset();
   }
 
@@ -81,13 +84,13 @@ export class Receiver {
 
   /** HOT. Finds the stream, or -1, and the signature of each frame of a burst. */
   #identify(n: number): void {
-    const { pool, counters, tag } = this.#parts;
+    const { pool, counters } = this.#parts;
     const { stride, dataOff, dataLen } = pool;
     const { ids } = this.#pkts;
     for (let i = 0; i < n; i++) {
       const mbuf = ids[i];
       const at = this.#find(mbuf * stride + dataOff[mbuf], dataLen[mbuf]);
-      const stream = at < 0 ? -1 : (wordAt(pool, at) ^ tag) & 0xff;
+      const stream = at < 0 ? -1 : wordAt(pool, at) & 0xff;
       this.#found[i] = at;
       this.#streams[i] = stream < counters.length ? stream : -1;
     }
@@ -95,7 +98,8 @@ export class Receiver {
 
   /** HOT. Offset of the signature in the pool's bytes; -1 if there is none. */
   #find(at: number, length: number): number {
-    const { pool, tag } = this.#parts;
+    const { pool } = this.#parts;
+    const tag = this.#tag;
     for (let i = 0; i < this.#signatures.length; i++) {
       const offset = this.#signatures[i];
       if (offset + 12 <= length && ((wordAt(pool, at + offset) ^ tag) & RUN_MASK) === 0) return at + offset;

@@ -94,10 +94,10 @@ export class StreamSender {
     this.#gaps = new GapMeter(parts.gaps, parts.global, parts.unitsPerTick);
   }
 
-  /** Begins a trial; `interval` as INTERVAL. */
-  begin(interval: number, end: number, limit: number): void {
+  /** Begins a trial, the `generation`-th; `interval` as INTERVAL. */
+  begin(interval: number, end: number, limit: number, generation: number): void {
     const { plan } = this.#parts;
-    this.#writer.reset();
+    this.#writer.reset(generation);
     this.#random = new Random(plan.seed);
     // Sums of intervals are not exact: what is due at the end is not due.
     this.#times.set([0, interval, end - 1, 0, 0, 0, 0]);
