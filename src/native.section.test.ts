@@ -159,6 +159,8 @@ describe('a queue of a section', () => {
   it('takes no part in what is for other queues', () => {
     expect(native.returnBurst(pair.tx, 32, 60)).toBe(0);
     expect(native.touchBurst(pair.tx, 32, 60)).toBe(0);
+    expect(native.returnAcross(pair.rx, pair.tx, 32, 60)).toBe(0);
+    expect(native.touchAcross(pair.rx, pair.tx, 32, 60)).toBe(0);
     expect(native.chainTake(pair.tx)).toBeNull();
     expect(native.chainReturn(pair.tx, 0, 0)).toBe(false);
   });

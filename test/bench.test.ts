@@ -33,7 +33,8 @@ describe('vhost-pci-bench', () => {
       [['loopback', '--sizes', '59'], '--sizes'],
       [['loopback', '--queue-size', '512'], '256 or 1024'],
       [['loopback', '--against', 'ovs'], '--against'],
-      [['limit', '--cases', 'io'], "'io' is not one of rx, tx"],
+      [['limit', '--cases', 'relay'], "'relay' is not one of rx, tx, io"],
+      [['limit', '--of', 'theirs'], '--of'],
       [['interrupts', '--cases', 'tx'], "'tx' is not one of rx, io"],
       [['latency', '--load', '1.5'], '--load'],
       [['latency', '--load', '0.1', '--rate', '1000'], '--rate'],
@@ -100,7 +101,8 @@ describe('vhost-pci-bench', () => {
   it('that is interrupted prints and keeps the cases that it has measured', async () => {
     const file = join(folder, 'interrupted.json');
     const short = ['--rounds', '1', '--seconds', '0.2', '--no-huge', '--json', file];
-    const child = startTool('tools/bench/main.ts', ['limit', '--peer', 'builtin', ...short]);
+    const cases = ['--cases', 'rx,tx'];
+    const child = startTool('tools/bench/main.ts', ['limit', '--peer', 'builtin', ...cases, ...short]);
     const ended = collect(child);
     child.stderr?.on('data', (text: Buffer) => {
       if (text.toString().includes('tx-64, round 1 of 1: starting')) child.kill('SIGTERM');
@@ -388,23 +390,42 @@ describe('vhost-pci-bench', () => {
     const { code, stderr } = await bench(
       ...['limit', '--peer', 'builtin', '--rounds', '1', '--seconds', '1', '--no-huge', '--json', file],
     );
-    expect([code, stderr]).toEqual([0, expect.stringContaining('tx-64, round 1 of 1')]);
+    expect([code, stderr]).toEqual([0, expect.stringContaining('io-64, round 1 of 1')]);
     // regression: the first line says what comes, before the first round has ended
     expect(stderr).toMatch(
-      /^limit: rx-64, tx-64; 1 rounds? of 1 s, peer builtin, rings of 256, [^\n]*CPU \d+; about \d+ s on a quiet machine\n/,
+      /^limit: rx-64, tx-64, io-64; 1 rounds? of 1 s, peer builtin, rings of 256, [^\n]*CPU \d+; about \d+ s on a quiet machine\n/,
     );
     const { rows } = JSON.parse(readFileSync(file, 'utf8'));
-    expect(rows.map((row: { case: string }) => row.case)).toEqual(['rx-64', 'tx-64']);
+    expect(rows.map((row: { case: string }) => row.case)).toEqual(['rx-64', 'tx-64', 'io-64']);
     for (const row of rows) expect(row.limit_mpps).toBeGreaterThan(0);
   }, 300_000);
 
   it('finds the limit with a back-end that only moves the bytes', async () => {
     const { code, stdout, stderr } = await bench(
-      ...['limit', '--peer', 'builtin', '--touch', '--rounds', '1', '--seconds', '0.5', '--no-huge'],
+      ...['limit', '--peer', 'builtin', '--touch', '--packed', '--copying'],
+      ...['--rounds', '1', '--seconds', '0.5', '--no-huge'],
     );
-    expect([code, stderr]).toEqual([0, expect.stringContaining('tx-64, round 1 of 1')]);
+    expect([code, stderr]).toEqual([0, expect.stringContaining('io-64, round 1 of 1')]);
     expect(stdout).toContain('of the limit: median');
+    expect(stdout).toContain(', packed, one queue pair, ours copying through mbufs');
   }, 300_000);
+
+  it.skipIf(dpdkMissing())(
+    'finds how much of the limit net_vhost has',
+    async () => {
+      const file = join(folder, 'limit-of.json');
+      const { code, stdout, stderr } = await bench(
+        ...['limit', '--of', 'net_vhost', '--cases', 'io', '--packed'],
+        ...['--rounds', '1', '--seconds', '0.5', '--no-huge', '--json', file],
+      );
+      expect([code, stderr]).toEqual([0, expect.stringContaining('io-64, round 1 of 1: net_vhost ')]);
+      expect(stdout).toContain('│ net_vhost Mpps │');
+      const [row] = JSON.parse(readFileSync(file, 'utf8')).rows;
+      expect([row.case, row.ours_mpps]).toEqual(['io-64', undefined]);
+      expect(row.theirs_mpps).toBeGreaterThan(0);
+    },
+    300_000,
+  );
 
   it('compares interrupt mode with polling', async () => {
     const file = join(folder, 'interrupts.json');

@@ -119,6 +119,15 @@ napi_value BareBurst(napi_env env, napi_callback_info info) {
   return Number(env, q ? kBurst(*q, a[1], a[2]) : 0);
 }
 
+// The same for those that work both rings.
+template <uint32_t (*kBurst)(DeviceQueue&, DeviceQueue&, uint32_t, uint32_t)>
+napi_value BareAcross(napi_env env, napi_callback_info info) {
+  Args<4> a(env, info);
+  DeviceQueue* rx = QueueOf(a[0], QueueRole::kRx);
+  DeviceQueue* tx = QueueOf(a[1], QueueRole::kTx);
+  return Number(env, rx && tx ? kBurst(*rx, *tx, a[2], a[3]) : 0);
+}
+
 napi_value DriverGenerate(napi_env env, napi_callback_info info) {
   Args<2> a(env, info);
   PeerTraffic* tx = g.driver_queues.Get(a[0]);
@@ -198,6 +207,9 @@ void InitRingHot(Napi::Env env, Napi::Object exports) {
       {"relayMacBurst", nullptr, QueueRelayMac, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"returnBurst", nullptr, BareBurst<ReturnBurst>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"touchBurst", nullptr, BareBurst<TouchBurst>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"returnAcross", nullptr, BareAcross<ReturnAcross>, nullptr, nullptr, nullptr, napi_enumerable,
+       nullptr},
+      {"touchAcross", nullptr, BareAcross<TouchAcross>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"tscLap", nullptr, TscLap, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"tscTick", nullptr, TscTick, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"driverGenerate", nullptr, DriverGenerate, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

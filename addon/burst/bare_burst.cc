@@ -82,12 +82,18 @@ uint32_t TouchOn(DeviceQueue& q, uint32_t n, uint32_t length) {
   }
 }
 
+// Sent buffers may go back a batch at a time; filled ones each have a length.
+template <class Run>
+auto OnRingOf(const DeviceQueue& q, Run run) {
+  return q.role == QueueRole::kRx ? OnReadRing(q, run) : OnRing(q, run);
+}
+
 }  // namespace
 
 uint32_t ReturnBurst(DeviceQueue& q, uint32_t n, uint32_t length) {
   Burst<DeviceQueue> burst(q);
   if (!burst || q.is_section()) return 0;
-  const uint32_t done = OnRing(q, [&]<class Ring>() { return ReturnOn<Ring>(q, n, length); });
+  const uint32_t done = OnRingOf(q, [&]<class Ring>() { return ReturnOn<Ring>(q, n, length); });
   q.counters.good_packets += done;
   return done;
 }
@@ -95,7 +101,7 @@ uint32_t ReturnBurst(DeviceQueue& q, uint32_t n, uint32_t length) {
 uint32_t TouchBurst(DeviceQueue& q, uint32_t n, uint32_t length) {
   Burst<DeviceQueue> burst(q);
   if (!burst || q.is_section()) return 0;
-  const uint32_t done = OnRing(q, [&]<class Ring>() { return TouchOn<Ring>(q, n, length); });
+  const uint32_t done = OnRingOf(q, [&]<class Ring>() { return TouchOn<Ring>(q, n, length); });
   q.counters.good_packets += done;
   return done;
 }

@@ -206,6 +206,13 @@ export interface QueueCalls {
    */
   touchBurst(queue: QueueHandle, n: number, length: number): number;
   /**
+   * HOT, benchmarks only: returns up to `n` descriptors of the peer's TX ring and as many of its RX ring
+   * (used length `length`), untouched; returns how many of each.
+   */
+  returnAcross(rx: QueueHandle, tx: QueueHandle, n: number, length: number): number;
+  /** HOT, benchmarks only: returnAcross that copies each sent frame into the receive buffer. */
+  touchAcross(rx: QueueHandle, tx: QueueHandle, n: number, length: number): number;
+  /**
    * Takes the next chain: its head and its segments. The addresses are unchecked: they need not lie in the
    * queue's memory. Null if there is none. Throws EPROTO if the ring violates the rules. The queue is one of
    * `queueCreate`.

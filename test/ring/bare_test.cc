@@ -62,6 +62,57 @@ TEST("bare bursts fill what the peer gives to be filled only when they touch") {
   }
 }
 
+TEST("bare bursts across two rings return as many of either, and move the frames only when they touch") {
+  constexpr uint64_t kInOrderBit = uint64_t{1} << VIRTIO_F_IN_ORDER;
+  for (uint64_t features : {uint64_t{0}, kPackedBit, kInOrderBit, kPackedBit | kInOrderBit}) {
+    for (bool touch : {false, true}) {
+      Pair from(QueueRole::kRx, features), to(QueueRole::kTx, features);
+      const auto burst = touch ? TouchAcross : ReturnAcross;
+      std::memset(to.peer.at(kGpa + 0x10000), 0xaa, kSize * kBuffer);
+      const uint32_t length = kFrame + sizeof(VirtioNetHdr);
+      CHECK(burst(from.peer.queue, to.peer.queue, kSize, length) == 0);
+      CHECK(from.driver.Generate(3) == 3);
+      CHECK(burst(from.peer.queue, to.peer.queue, kSize, length) == 3);
+      const std::string memory(reinterpret_cast<char*>(to.peer.at(kGpa + 0x10000)), kSize * kBuffer);
+      const auto untouched = std::count(memory.begin(), memory.end(), '\xaa');
+      CHECK(uint64_t(untouched) == kSize * kBuffer - (touch ? 3 * length : 0));
+      // Everything comes back on one side, and no more than there is room for on the other.
+      CHECK(from.driver.Generate(kSize) == kSize);
+      CHECK(burst(from.peer.queue, to.peer.queue, 2 * kSize, length) == kSize - 3);
+      CHECK(from.driver.Generate(kSize) == kSize - 3);
+      to.driver.Receive(kSize, true);
+      if (touch) {
+        CHECK(to.driver.counters.packets == kSize && to.driver.counters.bad_frame == 0);
+        CHECK(std::memcmp(to.peer.at(kGpa + 0x10000) + sizeof(VirtioNetHdr),
+                          from.peer.at(kGpa + 0x10000) + sizeof(VirtioNetHdr), 24) == 0);
+      }
+      CHECK(from.peer.queue.counters.good_packets == kSize && to.peer.queue.counters.good_packets == kSize);
+    }
+  }
+}
+
+TEST("bare bursts across two rings return what does not fit untouched") {
+  const VringDesc bad[] = {{kGpa + (1 << 20) - 16, 2048, 0, 0},
+                           {kGpa + 0x10000, 1, 0, 0},
+                           {kGpa + 0x10000, 2048, VRING_DESC_F_INDIRECT, 0},
+                           {kGpa + 0x10000, 2048, VRING_DESC_F_WRITE, 0},
+                           {kGpa + 0x10000, 2048, 0, 0}};
+  Peer from, to;
+  CHECK(from.Start(QueueRole::kRx) == StartError::kNone && to.Start(QueueRole::kTx) == StartError::kNone);
+  std::memset(from.at(kGpa + 0x10000), 0xaa, 2048);
+  for (uint16_t i = 0; i < std::size(bad); i++) {
+    from.desc()[i] = bad[i];
+    from.avail()->ring[i] = i;
+  }
+  from.avail()->idx = std::size(bad);
+  // The buffer of the only good packet is too small for it.
+  for (uint32_t i = 0; i < std::size(bad); i++) to.OfferBuffers({i + 1 == std::size(bad) ? 2047u : 2048u});
+  CHECK(TouchAcross(from.queue, to.queue, 32, 76) == std::size(bad));
+  const char* memory = reinterpret_cast<char*>(to.at(kGpa + 0x10000));
+  CHECK(std::count(memory, memory + 10 * 2048, '\0') == 10 * 2048);
+  for (uint16_t i = 0; i < std::size(bad); i++) CHECK(to.used()->ring[i].len == 76);
+}
+
 TEST("bare bursts return a buffer that does not fit untouched") {
   for (QueueRole role : {QueueRole::kRx, QueueRole::kTx}) {
     const uint16_t good = role == QueueRole::kTx ? VRING_DESC_F_WRITE : 0;

@@ -144,6 +144,8 @@ TEST("gate: a relay passes both rings' gates or none") {
     (close_receiver ? to : from).gate.allowed = 0;
     const std::string before[] = {Image(from.peer), Image(to.peer)};
     CHECK(RelayBurst(from.peer.queue, to.peer.queue, 4) <= 0);
+    CHECK(ReturnAcross(from.peer.queue, to.peer.queue, 4, 64) == 0);
+    CHECK(TouchAcross(from.peer.queue, to.peer.queue, 4, 64) == 0);
     CHECK(Image(from.peer) == before[0] && Image(to.peer) == before[1]);
     CHECK(from.gate.busy == 0 && to.gate.busy == 0);
   }

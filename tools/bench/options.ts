@@ -43,6 +43,13 @@ export const sizesOption = (byDefault: readonly number[]) =>
     [...byDefault],
   ] as const;
 
+/** Ours does not use what net_vhost cannot do. */
+export const copyingOption = () =>
+  new Option(
+    '--copying',
+    'our driver copies every packet through mbufs, as net_vhost does, even where it could avoid that',
+  );
+
 /** What our back-end is compared with. */
 export const againstOption = () =>
   new Option('--against <whom>', 'the other back-end: dpdk, its net_vhost')

@@ -4,18 +4,19 @@
 //
 // Buffers from the peer's TX ring are returned as they are. Buffers from its RX ring must look received: the
 // used length says so, and a peer with mergeable buffers also reads num_buffers in the buffer's header
-// (VIRTIO 1.2, 5.1.6.4). So the first packets sent are real ones: from then on the buffers, which the peer
-// uses again and again, hold a valid header and frame. Buffers used for the first time later are zeroed
-// memory: num_buffers is 0, which DPDK reads as 1.
+// (VIRTIO 1.2, 5.1.6.4). So the first packets sent, or relayed, are real ones: from then on the buffers,
+// which the peer uses again and again, hold a valid header and frame. Buffers used for the first time later
+// are zeroed memory: num_buffers is 0, which DPDK reads as 1.
 import { VIRTIO_NET_HDR } from '../../../src/abi/virtio-net.ts';
 import type { LcoreMain } from '../../../src/lcore/context.ts';
 import { native, type QueueHandle } from '../../../src/native.ts';
 
 export interface UntouchedPlan {
-  /** The addon's handle of the port's queue. */
-  readonly queue: number;
-  /** Seen from the back-end: 'rx' returns the peer's TX ring, 'tx' its RX ring. */
-  readonly direction: 'rx' | 'tx';
+  /** The addon's handles of the port's queues. */
+  readonly rx: number;
+  readonly tx: number;
+  /** Seen from the back-end: 'rx' returns the peer's TX ring, 'tx' its RX ring, 'io' as many of each. */
+  readonly direction: 'rx' | 'tx' | 'io';
   /** Bytes of a frame. */
   readonly size: number;
   /** The frames are read or written as well. */
@@ -30,16 +31,26 @@ export interface UntouchedPlan {
 const REAL_PACKETS = 1 << 18;
 
 const main: LcoreMain<UntouchedPlan> = (lcore) => {
-  const { queue, direction, size, touch, burst, pause } = lcore.data;
+  const { direction, pause } = lcore.data;
   if (direction === 'tx') sendReal(lcore);
-  const length = direction === 'tx' ? VIRTIO_NET_HDR.size + size : 0;
-  const handle = queue as QueueHandle;
+  if (direction === 'io') relayReal(lcore);
+  const burst = burstOf(lcore.data);
   while (lcore.running()) {
     standStill(pause);
-    if (touch) native.touchBurst(handle, burst, length);
-    else native.returnBurst(handle, burst, length);
+    burst();
   }
 };
+
+function burstOf({ rx, tx, direction, size, touch, burst }: UntouchedPlan): () => number {
+  const [receive, send] = [rx as QueueHandle, tx as QueueHandle];
+  const length = VIRTIO_NET_HDR.size + size;
+  if (direction === 'io') {
+    const across = touch ? native.touchAcross : native.returnAcross;
+    return () => across(receive, send, burst, length);
+  }
+  const one = touch ? native.touchBurst : native.returnBurst;
+  return direction === 'rx' ? () => one(receive, burst, 0) : () => one(send, burst, length);
+}
 
 function standStill(pause: UntouchedPlan['pause']): void {
   if (Atomics.load(pause, 0) === 1) Atomics.wait(pause, 0, 1);
@@ -62,6 +73,15 @@ const sendReal: LcoreMain<UntouchedPlan> = (lcore) => {
     sent += taken;
   }
   pool.close();
+};
+
+/** The frames that the peer began with, and what it made of them. */
+const relayReal: LcoreMain<UntouchedPlan> = (lcore) => {
+  const { rx, tx, burst, pause } = lcore.data;
+  for (let moved = 0; moved < REAL_PACKETS && lcore.running(); ) {
+    standStill(pause);
+    moved += Math.max(0, native.relayBurst(rx as QueueHandle, tx as QueueHandle, burst));
+  }
 };
 
 export default main;

@@ -1,70 +1,88 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The suite "limit": the peer's own ceiling. A back-end that returns descriptors untouched is as fast as any
 // back-end can be, so the rate it reaches is the most that the peer can do; ours is reported as a share of
-// it, again in pairs. With --touch the back-end also moves the bytes and does nothing else: as fast as any
-// back-end that carries packets can be.
+// it, again in pairs, or net_vhost's, whose share is the inverse of the most that could be won over it. With
+// --touch the back-end also moves the bytes and does nothing else: as fast as any back-end that carries
+// packets can be.
+import { Option } from '@commander-js/extra-typings';
 import { quoteDevarg } from '../../../src/ethdev/devargs.ts';
 import { openPort, type Port } from '../../../src/index.ts';
 import { type Lcore, launch } from '../../../src/lcore/launch.ts';
 import type { DeviceProcess } from '../../run/device-model.ts';
+import { requireDpdk } from '../../run/dpdk.ts';
 import { Watch } from '../../run/watch.ts';
 import type { Workspace } from '../../run/workspace.ts';
 import { type Case, casesOf } from '../cases.ts';
-import { casesOption, sizesOption } from '../options.ts';
+import { casesOption, copyingOption, sizesOption } from '../options.ts';
 import { compare } from '../paired-rounds.ts';
 import { fixed, mark, type RoundFigures, render, roundFigures } from '../report.ts';
 import { pairChart } from '../row-charts.ts';
 import { BURST, type Settings, START_MS } from '../settings.ts';
-import { type BackEnd, OurBackEnd, startDeviceModel } from '../sides/back-ends.ts';
+import { type BackEnd, NetVhostBackEnd, OurBackEnd, startDeviceModel } from '../sides/back-ends.ts';
 import type { UntouchedPlan } from '../sides/limit-lcore.ts';
 import { defineSuite, type Plan, type Results } from '../suite.ts';
 
 export interface LimitRow extends RoundFigures {
   readonly case: string;
   readonly limit_mpps: number;
-  readonly ours_mpps: number;
+  /** One of the two. */
+  readonly ours_mpps?: number;
+  readonly theirs_mpps?: number;
 }
 
-/** No 'io': its limit would need a reference back-end that moves packets, and there is none. */
-const DIRECTIONS = ['rx', 'tx'] as const;
+const DIRECTIONS = ['rx', 'tx', 'io'] as const;
 
 export const limit = defineSuite({
   name: 'limit',
   description: "the peer's own ceiling: our rate against a back-end that returns descriptors untouched",
-  notes: `The peer's receive buffers must look filled, so in the direction tx the first
-packets are real; from then on only the used ring is written, and the peer finds
-the header and the frame that its buffer held before.`,
+  notes: `The peer's receive buffers must look filled, so in tx and io the first packets
+are real; from then on only the used ring is written, and the peer finds the
+header and the frame that its buffer held before. In io the peer sends what it
+receives, and its core does the work of both directions; with --touch each frame
+is copied once, from the buffer sent to the buffer filled.`,
   options: (command) =>
     command
       .option(
         '--touch',
         'the back-end also reads or writes each frame, but does nothing else that a driver does',
       )
+      .addOption(
+        new Option('--of <whom>', 'whose rate is shown as a share of the limit')
+          .choices(['ours', 'net_vhost'] as const)
+          .default('ours' as const),
+      )
       .option(...casesOption(DIRECTIONS, DIRECTIONS))
+      .addOption(copyingOption())
       .option(...sizesOption([64])),
   cases: ({ cases, sizes }) => casesOf(cases, sizes),
-  run: (plan, { touch }) => run(plan, touch ?? false),
+  run: (plan, { touch, of }) => run(plan, touch ?? false, of),
   table: limitTable,
   charts: (rows) => [
     pairChart({
       title: 'The limit: a back-end that only returns descriptors',
-      sides: ['vhost-pci', 'limit'],
+      sides: [rows[0]?.theirs_mpps === undefined ? 'vhost-pci' : 'net_vhost', 'limit'],
       rows: rows.map((row) => ({ label: row.case, figures: row })),
     }),
   ],
 });
 
-async function run(plan: Plan, touch: boolean): Promise<Results<LimitRow>> {
+async function run(plan: Plan, touch: boolean, of: 'ours' | 'net_vhost'): Promise<Results<LimitRow>> {
   const { settings, workspace } = plan;
+  if (of === 'net_vhost') requireDpdk();
   const { rows, dpdkVersion } = await compare({
     ...plan,
-    names: ['ours', 'limit'],
-    createA: (wanted) => new OurBackEnd(settings, wanted, workspace),
+    names: [of, 'limit'],
+    createA: (wanted) =>
+      of === 'ours'
+        ? new OurBackEnd(settings, wanted, workspace)
+        : new NetVhostBackEnd(settings, wanted, workspace),
     createB: (wanted) => new UntouchedBackEnd(settings, wanted, workspace, touch),
   });
   return {
     rows: rows.map((row) => ({
-      ...{ case: row.case, limit_mpps: row.b, ours_mpps: row.a, ...roundFigures(row) },
+      ...{ case: row.case, limit_mpps: row.b },
+      ...(of === 'ours' ? { ours_mpps: row.a } : { theirs_mpps: row.a }),
+      ...roundFigures(row),
     })),
     dpdkVersion,
   };
@@ -98,10 +116,10 @@ class UntouchedBackEnd implements BackEnd {
     await this.#device.ready(START_MS);
     this.#port = openPort(`net_vhost_pci0,path=${quoteDevarg(this.#device.vfioUser)}`);
     const { direction, size } = this.#case;
-    const spec = direction === 'rx' ? this.#port.rxQueueSpec(0) : this.#port.txQueueSpec(0);
     const plan: UntouchedPlan = {
-      queue: spec.data.handle as number,
-      direction: direction === 'rx' ? 'rx' : 'tx',
+      rx: this.#port.rxQueueSpec(0).data.handle as number,
+      tx: this.#port.txQueueSpec(0).data.handle as number,
+      direction: direction === 'rx' || direction === 'tx' ? direction : 'io',
       size,
       touch: this.#touch,
       burst: BURST,
@@ -141,9 +159,12 @@ class UntouchedBackEnd implements BackEnd {
 export function limitTable(rows: readonly LimitRow[]): string {
   const percent = (value: number) => `${Math.round(100 * value)} %`;
   return render(
-    ['case', 'limit Mpps', 'ours Mpps', 'of the limit: median', 'min', 'max'],
-    rows.map(({ case: name, limit_mpps, ours_mpps, ratio, disturbed }) => [
-      ...[name, fixed(limit_mpps), fixed(ours_mpps)],
+    [
+      ...['case', 'limit Mpps', rows[0]?.theirs_mpps === undefined ? 'ours Mpps' : 'net_vhost Mpps'],
+      ...['of the limit: median', 'min', 'max'],
+    ],
+    rows.map(({ case: name, limit_mpps, ours_mpps, theirs_mpps, ratio, disturbed }) => [
+      ...[name, fixed(limit_mpps), fixed(ours_mpps ?? theirs_mpps)],
       ...[mark(percent(ratio.median), disturbed), percent(ratio.min), percent(ratio.max)],
     ]),
   );

@@ -2,7 +2,7 @@
 // The suite "loopback": the same peer against our driver and against DPDK's net_vhost.
 import { type Case, casesOf, DIRECTIONS } from '../cases.ts';
 import { measure } from '../measure.ts';
-import { againstOption, casesOption, sizesOption } from '../options.ts';
+import { againstOption, casesOption, copyingOption, sizesOption } from '../options.ts';
 import { compare } from '../paired-rounds.ts';
 import { fixed, type RoundFigures, render, roundFigures, spreadCells } from '../report.ts';
 import { pairChart } from '../row-charts.ts';
@@ -29,10 +29,7 @@ each packet once, from peer to peer.`,
     command
       .addOption(againstOption())
       .option(...casesOption(DIRECTIONS, ['rx', 'tx', 'io']))
-      .option(
-        '--copying',
-        'our driver copies every packet through mbufs, as net_vhost does, even where it could avoid that',
-      )
+      .addOption(copyingOption())
       .option(...sizesOption([64, 512, 1518])),
   cases: ({ cases, sizes }) => casesOf(cases, sizes),
   run,

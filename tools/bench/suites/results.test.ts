@@ -158,5 +158,8 @@ describe('the table', () => {
   it('shows the share of the limit in percent', () => {
     const table = limitTable([{ ...ROW, limit_mpps: 10 }]);
     expect(cells(table, 3)).toEqual(['', 'rx-64', '10.00', '8.12', '90 %', '80 %', '100 %', '']);
+    const { ours_mpps, ...others } = ROW;
+    const theirs = limitTable([{ ...others, limit_mpps: 10, theirs_mpps: ours_mpps }]);
+    expect([cells(theirs, 1)?.[3], cells(theirs, 3)?.[3]]).toEqual(['net_vhost Mpps', '8.12']);
   });
 });
