@@ -46,7 +46,10 @@ const LONG = [
   'tools/pktgen/main.test.ts',
 ];
 
-/** `unit`: what starts no poll loop, so that files do not starve each other and run side by side. The rest runs one by one. */
+/**
+ * `unit`: what starts no poll loop, so that files do not starve each other and run side by side. The rest
+ * runs one by one.
+ */
 const UNIT = [
   'src/*.test.ts',
   ...[
@@ -69,11 +72,11 @@ const UNIT = [
   'src/drivers/ivshmem/devargs.test.ts',
   'src/testpmd/{commands,metrics,text}/**/*.test.ts',
   'src/testpmd/{command-line,event-limit,hot-plug,input-lines,line-editor,streams}.test.ts',
-  ...['bench', 'device', 'devbind', 'dumpcap', 'run', 'socket', 'vm'].map(
+  ...['bench', 'charts', 'device', 'devbind', 'dumpcap', 'run', 'socket', 'vm'].map(
     (folder) => `tools/${folder}/**/*.test.ts`,
   ),
-  'tools/pktgen/{engine,plan}/**/*.test.ts',
-  'tools/pktgen/{live,result,search,workload}.test.ts',
+  'tools/pktgen/{engine,plan,report}/**/*.test.ts',
+  'tools/pktgen/{live,rate-control,result,search,timeline,workload}.test.ts',
   'tools/peer/{channel,front-end,memory-plan,pace,traffic,traffic-loop}.test.ts',
   'test/support/**/*.test.ts',
   'test/model/**/*.test.ts',

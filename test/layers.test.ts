@@ -68,9 +68,10 @@ const TOOLS: Readonly<Record<string, readonly string[]>> = {
   peer: ['run', 'socket'],
   dumpcap: ['run'],
   devbind: ['run'], // One-line errors of the command line.
-  bench: ['run', 'peer', 'pktgen'], // Rates as text, the same in both.
+  charts: [],
+  bench: ['run', 'peer', 'pktgen', 'charts'], // Rates as text, the same in both.
   start: ['run'],
-  pktgen: ['run'],
+  pktgen: ['run', 'charts'],
   vm: ['run'],
   examples: [],
   prebuild: [],

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { expect, it } from 'vitest';
+import { machineLine } from '../run/machine.ts';
 import { casesOf } from './cases.ts';
-import { machineLine, reportJson, settingsLine } from './report.ts';
+import { reportJson, settingsLine } from './report.ts';
 import type { Settings } from './settings.ts';
 
 const MACHINE = { cpu: 'A CPU', cpus: 2, kernel: '6.1', node: 'v20.0.0', dpdk: '22.11.7', hugepages: true };

@@ -2,8 +2,8 @@
 // The parts common to all reports: tables for people, and JSON for programs: {"suite", "machine", "settings",
 // "rows"}.
 import Table from 'cli-table3';
+import type { Machine } from '../run/machine.ts';
 import { QUIET_SHARE } from './instruments/cpu-share.ts';
-import type { Machine } from './instruments/machine.ts';
 import type { Spread } from './instruments/statistics.ts';
 import type { PairedRow } from './paired-rounds.ts';
 import type { Settings } from './settings.ts';
@@ -62,13 +62,6 @@ export const footnote = (rows: readonly unknown[]): string | undefined =>
 export function settingsLine({ peer, rounds, seconds, queueSize, packed, copying }: Settings): string {
   const rings = `rings of ${queueSize}, ${packed ? 'packed' : 'split'}, one queue pair`;
   return `${rounds} ${rounds === 1 ? 'round' : 'rounds'} of ${seconds} s, peer ${peer}, ${rings}${copying ? ', ours copying through mbufs' : ''}`;
-}
-
-export function machineLine({ cpu, cpus, kernel, node, dpdk, ovs, hugepages }: Machine): string {
-  const parts = [`${cpu}, ${cpus} CPUs`, `Linux ${kernel}`, `Node ${node}`];
-  if (dpdk !== null) parts.push(`DPDK ${dpdk}`);
-  if (ovs !== undefined) parts.push(`Open vSwitch ${ovs}`);
-  return [...parts, hugepages ? 'hugepages' : 'no hugepages'].join('; ');
 }
 
 /** Numbers are right-aligned; the columns in `left` hold text. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Charts of rows that compare two sides round by round: a bar for the median of a side, an error bar from its
 // slowest to its fastest round.
-import type { Chart } from './charts.ts';
+import type { Chart } from '../charts/bars.ts';
 import { type Spread, spread } from './instruments/statistics.ts';
 import type { RoundFigures } from './report.ts';
 

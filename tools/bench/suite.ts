@@ -2,16 +2,16 @@
 // A suite: one comparison as a value, from which every suite gets its subcommand, run and report.
 import { Command, type OptionValues } from '@commander-js/extra-typings';
 import { requireWritable } from '../../src/user-file.ts';
+import type { Chart } from '../charts/bars.ts';
 import { deliverAs } from '../run/deliver.ts';
 import { requireDpdk } from '../run/dpdk.ts';
+import { describeMachine, machineLine } from '../run/machine.ts';
 import { tell } from '../run/output.ts';
 import { Workspace } from '../run/workspace.ts';
 import type { Case } from './cases.ts';
-import type { Chart } from './charts.ts';
 import { duration, expectedSeconds } from './expected-time.ts';
-import { describeMachine } from './instruments/machine.ts';
 import { addCommonOptions, type CommonOptions, settle } from './options.ts';
-import { footnote, machineLine, reportJson, settingsLine } from './report.ts';
+import { footnote, reportJson, settingsLine } from './report.ts';
 import type { PeerKind, Settings } from './settings.ts';
 import { requirePeerFor } from './sides/peers.ts';
 

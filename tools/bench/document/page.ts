@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A run as one page that needs nothing but itself, and the same as text.
-import { CHART_STYLE, type Chart, chartSvg, escapeXml } from '../charts.ts';
-import { machineLine } from '../report.ts';
+import { type Chart, chartSvg } from '../../charts/bars.ts';
+import { commandHtml, figureHtml, htmlPage, listHtml, rawData } from '../../charts/page.ts';
+import { escapeXml } from '../../charts/svg.ts';
+import { machineLine } from '../../run/machine.ts';
 import { commandOf, isDone, type RunFile, type RunStep, runJson } from './run-file.ts';
 
 /** A step as it is shown. */
@@ -52,30 +54,15 @@ const NOTHING_COMMON = 'the two runs have no command in common';
 
 export function pageHtml(page: Page): string {
   const { run, sections, sideBySide, compared } = page;
-  const raw = Buffer.from(runJson(run)).toString('base64');
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<title>${TITLE}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<h1>${TITLE}</h1>
-<ul>${facts(run)
-    .map((line) => `<li>${escapeXml(line)}</li>`)
-    .join('')}</ul>
+  return htmlPage(
+    TITLE,
+    `${listHtml(facts(run))}
 <p>${escapeXml(METHOD)}</p>
-<p><a download="report.json" href="data:application/json;base64,${raw}">All raw data</a> (JSON, in this page)</p>
-${sideBySide === undefined ? '' : `<h2>Side by side</h2>${tableHtml(sideBySide)}`}
-${compared === undefined ? '' : `<h2>Against ${escapeXml(compared.name)}</h2>${tableHtml(compared.table ?? NOTHING_COMMON)}`}
-${sections.map(sectionHtml).join('\n')}
-</body>
-</html>
-`;
+${rawData('report.json', runJson(run))}
+${sideBySide === undefined ? '' : `<h2>Side by side</h2>${preformatted(sideBySide)}`}
+${compared === undefined ? '' : `<h2>Against ${escapeXml(compared.name)}</h2>${preformatted(compared.table ?? NOTHING_COMMON)}`}
+${sections.map(sectionHtml).join('\n')}`,
+  );
 }
 
 function sectionHtml({ step, asked, table, settings, charts }: Section): string {
@@ -83,15 +70,15 @@ function sectionHtml({ step, asked, table, settings, charts }: Section): string 
   return `<section>
 <h2>${escapeXml(step.suite)}</h2>
 <p>${escapeXml(sentence(asked))}</p>
-<pre class="command">$ ${escapeXml(commandOf(step))}</pre>
+${commandHtml(commandOf(step))}
 <p>${escapeXml(settings)}</p>
 ${failure === undefined ? '' : `<p class="note">${escapeXml(failure)}</p>`}
-${charts.map((chart) => `<figure>${chartSvg(chart)}</figure>`).join('\n')}
-${table === undefined ? '' : tableHtml(table)}
+${charts.map((chart) => figureHtml(chartSvg(chart))).join('\n')}
+${table === undefined ? '' : preformatted(table)}
 </section>`;
 }
 
-const tableHtml = (table: string): string => `<pre>${escapeXml(table)}</pre>`;
+const preformatted = (table: string): string => `<pre>${escapeXml(table)}</pre>`;
 
 /** What is missing of a step. */
 function note(step: RunStep): string | undefined {
@@ -112,14 +99,3 @@ function facts({ machine, surroundings, started, quick, version, steps }: RunFil
     `DPDK was built with ${dpdkFlags ?? 'flags that pkg-config does not know here'}`,
   ];
 }
-
-const STYLE = `
-body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem;color:#222;
-overflow-wrap:anywhere}
-h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.2rem;border-top:1px solid #ddd;padding-top:1rem}
-pre{font:12.5px/1.3 ui-monospace,"DejaVu Sans Mono",monospace;overflow-x:auto}
-.command{background:#f4f4f4;padding:.5rem}.note{color:#a33}
-figure{display:inline-block;vertical-align:top;max-width:100%;margin:1rem 1.5rem 1rem 0;overflow-x:auto}
-@media (prefers-color-scheme:dark){body{background:#1b1d1f;color:#ddd}h2{border-color:#44484c}
-.command{background:#2a2d30}.note{color:#f28b82}a{color:#8ab4f8}}
-${CHART_STYLE}`;

@@ -4,7 +4,7 @@
 import { closeSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { failedTo, PmdError } from '../../../src/errors.ts';
 import { readText } from '../../../src/user-file.ts';
-import type { Machine } from '../instruments/machine.ts';
+import type { Machine } from '../../run/machine.ts';
 import type { Surroundings } from '../instruments/surroundings.ts';
 
 const FORMAT = 1;

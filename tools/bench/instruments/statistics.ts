@@ -2,11 +2,9 @@
 // Medians and paired ratios. The speed of a shared machine drifts by more than the differences to be
 // measured, so two sides are compared round by round and the ratios are summarized.
 
-export interface Spread {
-  readonly median: number;
-  readonly min: number;
-  readonly max: number;
-}
+import type { Spread } from '../../charts/bars.ts';
+
+export type { Spread } from '../../charts/bars.ts';
 
 /**
  * The middle value, or the mean of the two middle values if their number is even. Throws a RangeError without

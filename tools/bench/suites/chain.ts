@@ -4,11 +4,11 @@
 // making and counting them.
 
 import { native } from '../../../src/native.ts';
+import type { Chart } from '../../charts/bars.ts';
 import { numberList, wordList } from '../../run/arguments.ts';
 import { ovsVersion, requireOvs } from '../../run/ovs.ts';
 import { Workspace } from '../../run/workspace.ts';
 import type { Case } from '../cases.ts';
-import type { Chart } from '../charts.ts';
 import { sizesOption } from '../options.ts';
 import { choiceText, type OvsChoice, PLAIN_OVS, strongestOvs } from '../ovs-tuning.ts';
 import { compare, type PairedRow } from '../paired-rounds.ts';

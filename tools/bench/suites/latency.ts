@@ -3,10 +3,10 @@
 // load, in alternating slices.
 import { Option } from '@commander-js/extra-typings';
 import { native } from '../../../src/native.ts';
+import type { Chart } from '../../charts/bars.ts';
 import type { LatencyBucket } from '../../peer/latency.ts';
 import { share, wholeNumber } from '../../run/arguments.ts';
 import { type Case, casesOf } from '../cases.ts';
-import type { Chart } from '../charts.ts';
 import { waitForQuiet } from '../instruments/cpu-share.ts';
 import { median, pairedRatio, type Spread, spread } from '../instruments/statistics.ts';
 import { disturbance, measure } from '../measure.ts';

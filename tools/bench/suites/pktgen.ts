@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The suite "pktgen": whether the packet generator is as exact as it says, and as fast as DPDK's.
 import { InvalidArgumentError } from '@commander-js/extra-typings';
+import type { Chart } from '../../charts/bars.ts';
 import { parseRate } from '../../pktgen/plan/rate.ts';
 import { wordList } from '../../run/arguments.ts';
 import { requireDpdk } from '../../run/dpdk.ts';
 import type { Case } from '../cases.ts';
-import type { Chart } from '../charts.ts';
 import { type LatencyStatsRow, latencyStatsTable, measureLatencyStats } from '../generator/latency-stats.ts';
 import { measureNdr, type NdrRow, ndrTable } from '../generator/ndr.ts';
 import { measureRate, type RateRow, ratesTable } from '../generator/rates.ts';

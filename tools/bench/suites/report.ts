@@ -7,11 +7,12 @@ import type { Command } from '@commander-js/extra-typings';
 import { PmdError } from '../../../src/errors.ts';
 import { packageVersion } from '../../../src/package-root.ts';
 import { makeFolder } from '../../../src/user-file.ts';
+import { chartSvg } from '../../charts/bars.ts';
 import { wordList } from '../../run/arguments.ts';
 import { deliverAs } from '../../run/deliver.ts';
+import { describeMachine } from '../../run/machine.ts';
 import { print, tell } from '../../run/output.ts';
 import { Workspace } from '../../run/workspace.ts';
-import { chartSvg } from '../charts.ts';
 import { againstRun, sideBySide } from '../document/comparison.ts';
 import { holdFolder, setAside } from '../document/one-run.ts';
 import { type Page, pageHtml, pageText, type Section } from '../document/page.ts';
@@ -27,7 +28,6 @@ import {
   writeWhole,
 } from '../document/run-file.ts';
 import { remaining } from '../document/time-left.ts';
-import { describeMachine } from '../instruments/machine.ts';
 import { describeSurroundings, stolenShare } from '../instruments/surroundings.ts';
 import { settingsLine } from '../report.ts';
 import type { Prepared } from '../suite.ts';

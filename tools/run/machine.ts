@@ -35,3 +35,10 @@ function cpuModel(): string {
   const named = /^model name\s*:\s*(.+)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1];
   return (named ?? cpus()[0]?.model ?? 'unknown').trim();
 }
+
+export function machineLine({ cpu, cpus, kernel, node, dpdk, ovs, hugepages }: Machine): string {
+  const parts = [`${cpu}, ${cpus} CPUs`, `Linux ${kernel}`, `Node ${node}`];
+  if (dpdk !== null) parts.push(`DPDK ${dpdk}`);
+  if (ovs !== undefined) parts.push(`Open vSwitch ${ovs}`);
+  return [...parts, hugepages ? 'hugepages' : 'no hugepages'].join('; ');
+}

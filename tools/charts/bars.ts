@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Bar charts with error bars as SVG text.
+import { scaleFor } from './scale.ts';
+import {
+  colour,
+  digits,
+  HEADROOM,
+  LABEL,
+  LABEL_LINE,
+  LINE,
+  leftOf,
+  legend,
+  legendWidth,
+  letters,
+  PLOT_HEIGHT,
+  picture,
+  RIGHT,
+  round,
+  text,
+  titleLines,
+  VALUE,
+  valueAxis,
+  wrapped,
+  wrappedTitle,
+} from './svg.ts';
+
+export interface Spread {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+export interface Series {
+  readonly name: string;
+  /** One for each group; null where there is none. A spread of equal values has no error bar. */
+  readonly values: readonly (Spread | null)[];
+}
+
+export interface Chart {
+  readonly title: string;
+  readonly unit: string;
+  readonly groups: readonly string[];
+  readonly series: readonly Series[];
+}
+
+const LEAST_PLOT = 300;
+const LEAST_PITCH = 26;
+/** Between the bars of two groups. */
+const GAP = 26;
+
+/** Where everything is. */
+interface Layout {
+  readonly left: number;
+  readonly width: number;
+  readonly top: number;
+  readonly bottom: number;
+  /** Of a group, and of a bar in it. */
+  readonly groupWidth: number;
+  readonly pitch: number;
+  readonly title: readonly string[];
+  readonly labels: readonly (readonly string[])[];
+  readonly ticks: readonly string[];
+  y(value: number): number;
+}
+
+export function chartSvg(chart: Chart): string {
+  const layout = layoutOf(chart);
+  const { left, width, bottom, title, labels, ticks } = layout;
+  const height = bottom + LINE + LABEL_LINE * Math.max(1, ...labels.map((lines) => lines.length));
+  const names = chart.series.map(({ name }) => name);
+  return picture([width, height], `${chart.title}, ${chart.unit}`, [
+    ...titleLines(title, left),
+    ...legend(names, [left, LINE * (title.length + 1)]),
+    ...valueAxis(layout, ticks, chart.unit),
+    ...chart.groups.flatMap((_, group) => groupOf(chart, group, layout)),
+  ]);
+}
+
+function layoutOf({ title, unit, groups, series }: Chart): Layout {
+  const values = series.flatMap((each) => each.values.flatMap((value) => value ?? []));
+  const scale = scaleFor(Math.max(0, ...values.map(({ median, max }) => Math.max(median, max))));
+  const left = leftOf(unit, scale.ticks);
+  const longest = Math.max(0, ...values.map(({ median }) => figure(median).length));
+  const pitch = Math.max(LEAST_PITCH, Math.ceil(digits(longest, VALUE)) + 4);
+  const words = Math.max(0, ...groups.flatMap((name) => name.split(' ').map(({ length }) => length)));
+  const least = Math.max(series.length * pitch, letters(words, LABEL) - GAP / 2) + GAP;
+  const keys = legendWidth(series.map(({ name }) => name));
+  const plot = Math.ceil(Math.max(LEAST_PLOT, keys, groups.length * least));
+  const lines = wrappedTitle(title, plot);
+  const top = LINE * (lines.length + 1) + HEADROOM;
+  const groupWidth = plot / Math.max(1, groups.length);
+  return {
+    ...{ left, width: left + plot + RIGHT, top, bottom: top + PLOT_HEIGHT, groupWidth, pitch },
+    ...{ title: lines, ticks: scale.ticks },
+    labels: groups.map((name) => wrapped(name, Math.floor((groupWidth - 8) / letters(1, LABEL)))),
+    y: (value) => top + PLOT_HEIGHT * (1 - value / scale.top),
+  };
+}
+
+function groupOf({ series }: Chart, group: number, layout: Layout): string[] {
+  const { left, bottom, groupWidth, pitch, labels } = layout;
+  const middle = left + (group + 0.5) * groupWidth;
+  const bars = series.flatMap(({ values }, index) => {
+    const value = values[group];
+    return value ? bar(value, middle + (index + 0.5 - series.length / 2) * pitch, index, layout) : [];
+  });
+  const lines = labels[group]?.map((words, line) =>
+    text(middle, bottom + 16 + LABEL_LINE * line, words, `font-size="${LABEL}" text-anchor="middle"`),
+  );
+  return [...bars, ...(lines ?? [])];
+}
+
+function bar({ median, min, max }: Spread, middle: number, series: number, { pitch, y }: Layout): string[] {
+  const [x, top, width] = [round(middle - pitch / 2 + 2), round(y(median)), pitch - 4];
+  const height = round(y(0) - y(median));
+  const body = `<rect class="series${series}" x="${x}" y="${top}" width="${width}" height="${height}" fill="${colour(series)}"/>`;
+  const value = text(
+    middle,
+    y(Math.max(median, max)) - 5,
+    figure(median),
+    `font-size="${VALUE}" text-anchor="middle"`,
+  );
+  if (min === max) return [body, value];
+  const [at, low, high] = [round(middle), round(y(min)), round(y(max))];
+  const caps = [low, high].map((end) => `M${round(middle - 4)} ${end}h8`).join('');
+  return [body, `<path class="range" d="M${at} ${low}V${high}${caps}" stroke="#222" fill="none"/>`, value];
+}
+
+/** Three digits; two of what is below one. */
+function figure(value: number): string {
+  if (value >= 100) return value.toFixed(0);
+  return value.toPrecision(value >= 1 ? 3 : 2);
+}
