@@ -20,6 +20,8 @@ it.each([
   ['--csv', 'FIFO', 'a FIFO'],
   ['--hgrm', 'FIFO', 'a FIFO'],
   ['--capture', 'FIFO', 'a FIFO'],
+  ['--html', 'FIFO', 'a FIFO'],
+  ['--html x.html --compare', 'FIFO', 'a FIFO'],
   ['--replay', '/dev/zero', 'a device'],
   ['--streams', '/dev/zero', 'a device'],
   ['--replay', '/tmp', 'a directory'],
@@ -28,7 +30,7 @@ it.each([
   const fifo = join(folder, 'fifo');
   spawnSync('mkfifo', [fifo]);
   const file = name === 'FIFO' ? fifo : name;
-  const program = [...nodeArguments('tools/pktgen/main.ts'), option, file];
+  const program = [...nodeArguments('tools/pktgen/main.ts'), ...option.split(' '), file];
   const { status, stdout, stderr } = spawnSync(process.execPath, program, {
     ...({ cwd: ROOT, encoding: 'utf8', timeout: 60_000 } as const),
   });

@@ -69,6 +69,14 @@ export function hgrmText(histogram: HistogramView): string {
   return `${lines.join('\n')}\n`;
 }
 
+const PERCENTS = [0, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99, 99.999, 100];
+
+/** How long the frames took: `percent` of them no longer than `ns`; none where nothing came back. */
+export const percentiles = (histogram: HistogramView): { percent: number; ns: number }[] =>
+  histogram.count === 0
+    ? []
+    : PERCENTS.map((percent) => ({ percent, ns: Math.round(histogram.percentile(percent)) }));
+
 /** Lines as one text. */
 export const deliverable = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');
 
@@ -87,3 +95,18 @@ export function requireFigures(file: string | undefined): void {
 }
 
 export const deliver = deliverAs('vhost-pci-pktgen');
+
+type FigureFile = 'json' | 'csv' | 'hgrm' | 'html';
+
+/** Each in the file that the options name for it, if any. Returns false if one had to go elsewhere. */
+export function deliverFigures(
+  files: { readonly [kind in FigureFile]?: string | undefined },
+  texts: { readonly [kind in FigureFile]?: () => string },
+): boolean {
+  let written = true;
+  for (const [kind, text] of Object.entries(texts)) {
+    const file = files[kind as FigureFile];
+    if (file !== undefined) written = deliver(text(), file, kind) && written;
+  }
+  return written;
+}

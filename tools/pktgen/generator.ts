@@ -15,6 +15,9 @@ import {
   newSharedMemory,
   PHASE,
   RATE_VERSION,
+  S_DUPLICATES,
+  S_RECEIVED,
+  S_SENT,
   SET_DRAIN,
   SET_DURATION,
   SET_INTERVALS,
@@ -23,12 +26,14 @@ import {
   SET_REHEARSAL,
   SET_WINDOW,
   type SharedMemory,
+  streamCounters,
   TRIAL,
   ticksPerUnit,
 } from './engine/layout.ts';
 import type { LcorePlan } from './engine/lcore.ts';
 import type { CompiledStream } from './plan/compile.ts';
 import { type ResultContext, readResult, type TrialResult, totalLatency } from './result.ts';
+import type { Progress } from './timeline.ts';
 
 /**
  * Longest time, in milliseconds, between two looks at the lcore: the main thread must not take a CPU from a
@@ -48,8 +53,8 @@ export interface Trial {
   /** Seconds for which frames are due; Infinity: until halt(). */
   readonly seconds: number;
   /**
-   * Frames per second of each stream; Infinity: as many as the queue accepts. Of a replay with original gaps:
-   * times the original speed.
+   * Frames per second of each stream; Infinity: as many as the queue accepts; 0: none. Of a replay with
+   * original gaps: times the original speed.
    */
   readonly pps: readonly number[];
   /** Seconds without a frame after which those in flight are lost. */
@@ -180,6 +185,17 @@ export class Generator {
   /** The figures so far. Not for every round of a loop: it looks at all buckets of the histograms. */
   read(): TrialResult {
     return readResult(this.#memory, this.#context);
+  }
+
+  /** The counts so far, without the histograms: often. */
+  progress(): Progress {
+    const streams = this.#streams.map((_, i) => streamCounters(this.#memory, i));
+    const sum = (of: (own: Float64Array) => number) => streams.reduce((all, own) => all + of(own), 0);
+    return {
+      seconds: this.elapsed,
+      sent: sum((own) => own[S_SENT] as number),
+      received: sum((own) => (own[S_RECEIVED] as number) - (own[S_DUPLICATES] as number)),
+    };
   }
 
   /** The latencies of all streams so far, in nanoseconds. */

@@ -9,6 +9,7 @@ import { outcomeOf } from './outcome.ts';
 import { fault } from './plan/fault.ts';
 import { parseLine } from './plan/rate.ts';
 import type { Stream } from './plan/stream.ts';
+import { RateControl } from './rate-control.ts';
 import { type TrialResult, type UnreturnedResult, withoutReturns } from './result.ts';
 import { type Outcome, type SearchResult, type Step, searchRate } from './search.ts';
 import { flatOut, Workload } from './workload.ts';
@@ -102,6 +103,7 @@ export class Pktgen {
   readonly #opened: OpenedPort;
   readonly #generator: Generator;
   readonly #workload: Workload;
+  readonly #control: RateControl;
   readonly #returns: boolean | undefined;
 
   /** @internal */
@@ -110,12 +112,17 @@ export class Pktgen {
     this.#opened = opened;
     this.#generator = generator;
     this.#workload = workload;
+    this.#control = new RateControl({
+      workload,
+      apply: (pps) => generator.setRates(pps),
+      now: () => generator.elapsed,
+    });
     this.#returns = returns;
   }
 
   /** Sends, and resolves with the figures once the last frame is back or lost. */
   async run(options: RunOptions = {}): Promise<RunResult> {
-    return this.#known(await this.#generator.run(this.#trial(options, this.#workload.pps())));
+    return this.#known(await this.#generator.run(this.#trial(options, this.#control.pps())));
   }
 
   /**
@@ -123,7 +130,7 @@ export class Pktgen {
    * the loop early ends the run.
    */
   async *statistics(options: RunOptions = {}, period = 1): AsyncGenerator<RunResult, void> {
-    this.#generator.begin(this.#trial(options, this.#workload.pps()));
+    this.#generator.begin(this.#trial(options, this.#control.pps()));
     try {
       for (let next = period; !this.#generator.done; ) {
         await this.#generator.changed(1000 * (next - this.#generator.elapsed));
@@ -138,10 +145,27 @@ export class Pktgen {
     }
   }
 
-  /** Changes the rate of the streams without one of their own, also while frames are sent. */
-  setRate(rate: string | number): void {
-    this.#workload.setRate(rate);
-    this.#generator.setRates(this.#workload.pps());
+  /**
+   * Changes the rate of one stream, or of those without one of their own, also while frames are sent. A
+   * stream is named by its name or its number, from 0. Throws VPCI_ARGUMENT for a rate or a stream that is
+   * none.
+   */
+  setRate(rate: string | number, stream?: string | number): void {
+    this.#control.setRate(rate, stream === undefined ? undefined : this.#control.find(stream));
+  }
+
+  /**
+   * Stops a stream, or all, also while frames are sent: its frames are no longer due. Numbers go on where
+   * they stopped, so loss and order stay exact. Throws VPCI_ARGUMENT for a stream that is none, or is
+   * stopped.
+   */
+  stop(stream?: string | number): void {
+    this.#control.stop(stream === undefined ? undefined : this.#control.find(stream));
+  }
+
+  /** Starts a stream again, or all. Throws VPCI_ARGUMENT for a stream that is none, or is not stopped. */
+  start(stream?: string | number): void {
+    this.#control.start(stream === undefined ? undefined : this.#control.find(stream));
   }
 
   /** Ends the run that is under way. */
@@ -149,7 +173,10 @@ export class Pktgen {
     this.#generator.halt();
   }
 
-  /** The highest rate of all streams together that keeps to the limits, their proportions kept. */
+  /**
+   * The highest rate of all streams together, stopped ones too, that keeps to the limits, their proportions
+   * kept.
+   */
   async search(options: SearchOptions = {}): Promise<SearchResult> {
     if (this.#returns === false) throw fault('search', 'it needs frames that come back');
     const { trialSeconds = 2, before, after } = options;

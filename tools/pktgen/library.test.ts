@@ -37,6 +37,24 @@ describe('the library', () => {
     expect(again.lost).toBe(0);
   });
 
+  it('stops and starts a stream while frames are sent, and keeps count', async () => {
+    pktgen = await openPktgen({ streams: [{ name: 'a', rate: '2kpps' }, { rate: '2kpps' }] });
+    const seen: number[][] = [];
+    for await (const { streams, lost, reordered } of pktgen.statistics({ ...PATIENT, seconds: 2 }, 0.2)) {
+      seen.push(streams.map(({ sent }) => sent));
+      if (seen.length === 2) pktgen.stop('a');
+      if (seen.length === 6) pktgen.start('a');
+      expect([lost, reordered]).toEqual([0, 0]);
+    }
+    const [stopped, later] = [seen[3]?.[0], seen[5]?.[0]];
+    expect(later).toBe(stopped);
+    const [first, second] = seen.at(-1) as [number, number];
+    expect(first).toBeGreaterThan(later as number);
+    expect(second).toBe(4000);
+    expect(() => pktgen?.stop('b')).toThrow("stream: 'b' is none of the streams: a, 1");
+    expect(() => pktgen?.setRate('fast', 'a')).toThrow("rate: 'fast' is not a rate");
+  });
+
   it('searches, with a hook before and after each trial', async () => {
     pktgen = await openPktgen({ streams: [{}], dropAbove: 5000 });
     const rates: number[] = [];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { expect, it } from 'vitest';
-import { COLUMNS, keyPressed, LINES, pageLines } from './live.ts';
+import { KEYS } from './keys.ts';
+import { COLUMNS, LINES, pageLines } from './live.ts';
 import type { LatencySummary, StreamResult, TrialResult } from './result.ts';
 
 const huge = 123_456_789_012;
@@ -24,21 +25,16 @@ const result = (streams: number): TrialResult => ({
 });
 
 it.each([1, 2, 256])('the page fits 80 x 24 with %i streams and the largest figures', (streams) => {
-  const context = { headline: 'x'.repeat(200), factor: 1000, returns: true };
+  const context = {
+    headline: 'x'.repeat(200),
+    factor: 1000,
+    returns: true,
+    footer: KEYS,
+    selected: streams - 1,
+    isStopped: () => true,
+  };
   const lines = pageLines(result(streams), undefined, context);
   expect(lines.length).toBeLessThanOrEqual(LINES);
   for (const line of lines) expect(line.length).toBeLessThanOrEqual(COLUMNS);
   expect(lines.at(-1)).toMatch(/^keys: /);
-});
-
-it('keys change the rate within bounds, or end the run', () => {
-  expect(keyPressed('+', 1)).toBeCloseTo(1.1);
-  expect(keyPressed('-', keyPressed('+', 1) as number)).toBeCloseTo(1);
-  expect(keyPressed(']', 900)).toBe(1000);
-  expect(keyPressed('[', 0.0015)).toBe(0.001);
-  expect([keyPressed('q', 1), keyPressed('\u0003', 1), keyPressed('x', 1)]).toEqual([
-    'end',
-    'end',
-    undefined,
-  ]);
 });

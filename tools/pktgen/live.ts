@@ -6,34 +6,28 @@ import { bitsText, percentText, us } from './text.ts';
 
 export const COLUMNS = 80;
 export const LINES = 24;
-export const KEYS = 'keys: + - 10 % more or less   ] [ twice or half   q end';
-
-/** What a key makes of the rate's factor; 'end', or undefined for other keys. */
-export function keyPressed(key: string, factor: number): number | 'end' | undefined {
-  if (key === 'q' || key === '\u0003') return 'end';
-  const change = { '+': 1.1, '=': 1.1, '-': 1 / 1.1, ']': 2, '[': 0.5 }[key];
-  return change === undefined ? undefined : Math.min(1000, Math.max(0.001, factor * change));
-}
-
 export interface PageContext {
   /** "net_vhost_pci0, CPU 0; …". */
   readonly headline: string;
   readonly factor: number;
   readonly returns: boolean;
-  /** The last line; that of the generator's own page by default. */
-  readonly keys?: string;
+  /** The last line. */
+  readonly footer: string;
+  /** The stream that the keys are for; undefined: all. */
+  readonly selected?: number | undefined;
+  readonly isStopped?: (stream: number) => boolean;
 }
 
 /** At most 24 lines of at most 80 columns; streams that find no room are counted. */
 export function pageLines(now: TrialResult, before: TrialResult | undefined, context: PageContext): string[] {
-  const { headline, factor, returns, keys = KEYS } = context;
+  const { headline, factor, returns, footer, selected, isStopped = () => false } = context;
   const elapsed = now.seconds - (before?.seconds ?? 0);
   const rate = (key: 'sent' | 'received' | 'txBytes') =>
     elapsed > 0 ? (now[key] - (before?.[key] ?? 0)) / elapsed : 0;
   const row = (name: string, text: string) => `${name.padEnd(14)} ${text}`;
   const lines = [
     headline,
-    `t=${now.seconds.toFixed(1)} s   rate x ${factor.toFixed(2)}`,
+    `t=${now.seconds.toFixed(1)} s   rate x ${factor.toFixed(2)}${selected === undefined ? '' : `   keys for ${now.streams[selected]?.name}`}`,
     '',
     row('sending', `${rateText(rate('sent'))}   ${bitsText(8 * rate('txBytes'))}`),
     row('sent', `${now.sent}   unsent ${now.unsent} (${percentText(now.unsent, now.offered)})`),
@@ -54,15 +48,14 @@ export function pageLines(now: TrialResult, before: TrialResult | undefined, con
   const room = LINES - lines.length - 3;
   const { streams } = now;
   if (streams.length > 1)
-    for (const { name, sent, inFlight, lost, unsent } of streams.slice(0, room))
+    for (const [i, { name, sent, inFlight, lost, unsent }] of streams.slice(0, room).entries()) {
+      const away = returns ? `   away or lost ${inFlight + lost}` : '';
       lines.push(
-        row(
-          name.slice(0, 14),
-          `sent ${sent}   unsent ${unsent}${returns ? `   away or lost ${inFlight + lost}` : ''}`,
-        ),
+        row(name.slice(0, 14), `${isStopped(i) ? 'stopped   ' : ''}sent ${sent}   unsent ${unsent}${away}`),
       );
+    }
   if (streams.length > room) lines.push(`… and ${streams.length - room} streams more`);
-  return [...lines, keys].map((line) => line.slice(0, COLUMNS));
+  return [...lines, footer].map((line) => line.slice(0, COLUMNS));
 }
 
 /** The terminal in raw mode, from open() to close(). */
@@ -78,11 +71,13 @@ export class LivePage {
     return Boolean(process.stdin.isTTY && process.stdout.isTTY);
   }
 
+  /** Keys that are sequences, as an arrow is, are no keys here. */
   open(onKey: (key: string) => void): void {
     this.#open = true;
     process.stdin.setRawMode(true);
     process.stdin.setEncoding('utf8');
     process.stdin.on('data', (text: string) => {
+      if (text.startsWith('\u001b') && text.length > 1) return;
       for (const key of text) onKey(key);
     });
     process.stdin.resume();

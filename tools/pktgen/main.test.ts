@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The generator as a whole program, against the built-in peer that it starts itself.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import { writePacket } from '../../src/capture/writer.ts';
 import { nodeArguments, ROOT } from '../../test/support/program.ts';
 import { startDeviceModel, Tool } from '../../test/support/tool.ts';
 import { until } from '../../test/support/wait.ts';
+import { commandText } from './about.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -97,6 +99,30 @@ describe('one line', () => {
     expect(bulk.txBytes / bulk.sent).toBeCloseTo((7 * 64 + 4 * 570 + 1518) / 12, -1);
   });
 
+  it('writes a page, beside an earlier run', () => {
+    const [json, html, again] = [join(folder, 'a.json'), join(folder, 'a.html'), join(folder, 'b.html')];
+    const first = pktgen(...EASY, '--json', json, '--html', html);
+    const second = pktgen(...EASY, '--html', again, '--compare', json);
+    expect([first.status, second.status], `${first.stderr}${second.stderr}`).toEqual([0, 0]);
+    const { about, rates, percentiles, sent, latency } = written(json);
+    expect(about.command).toBe(commandText([...EASY, '--json', json, '--html', html]));
+    expect(rates.at(-1)).toMatchObject({ seconds: written(json).seconds });
+    const total = rates.reduce(
+      (sum: number, { seconds, sentPps }: { seconds: number; sentPps: number }, i: number) =>
+        sum + sentPps * (seconds - (rates[i - 1]?.seconds ?? 0)),
+      0,
+    );
+    expect(total).toBeCloseTo(sent, 3);
+    expect(percentiles.find(({ percent }: { percent: number }) => percent === 50).ns).toBeCloseTo(
+      latency.p50Ns,
+      -1,
+    );
+    const [one, two] = [html, again].map((file) => readFileSync(file, 'utf8'));
+    expect(one).toMatch(/<tr><td>sent<\/td><td>500\d<\/td><\/tr>/);
+    expect(two).toMatch(/<tr><td>sent<\/td><td>500\d<\/td><td>500\d<\/td><td>1\.00<\/td><\/tr>/);
+    expect(two).toContain(`Earlier: ${json}`);
+  });
+
   it('takes streams from TypeScript', () => {
     const [file, json] = [join(folder, 'streams.ts'), join(folder, 'a.json')];
     writeFileSync(file, 'const size: number = 128;\nexport default [{ size, count: 50 }, { count: 25 }];\n');
@@ -122,6 +148,60 @@ describe('one line', () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(/^sent 500\d of/m);
     expect(stdout).not.toContain('lost');
+  });
+});
+
+describe('--control', () => {
+  it('obeys the lines of standard input, and says when', async () => {
+    const streams = [{ name: 'voice', rate: '1kpps' }, { name: 'bulk' }];
+    const [file, json, html] = ['s.json', 'a.json', 'a.html'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    writeFileSync(file, JSON.stringify({ streams }));
+    const args = ['--control', '--rate', '1kpps', '--warm-up', '0', '--max-lag', '5000', '--streams', file];
+    const command = [...nodeArguments(SCRIPT), '--no-telemetry', ...args, '--stats-period', '0.1'];
+    const child = spawn(process.execPath, [...command, '--json', json, '--html', html], { cwd: ROOT });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        said += text;
+      });
+    const ended = once(child, 'close');
+    try {
+      const lines: [string, string][] = [
+        ['stop voice', 'stream voice: stopped'],
+        ['faster', "vhost-pci-pktgen: 'faster': no command: rate [STREAM] RATE"],
+        ['rate bulk 3kpps', 'stream bulk: rate: 3.00 kpps'],
+        ['start voice', 'stream voice: started: 1.00 kpps'],
+      ];
+      await until('it sends', () => said.includes('t='));
+      for (const [line, answer] of lines) {
+        child.stdin.write(`${line}\n`);
+        await until(answer, () => said.includes(answer));
+      }
+      child.stdin.end('quit\n');
+      expect(await ended, said).toEqual([0, null]);
+    } finally {
+      child.kill('SIGKILL');
+    }
+    const { changes, lost, unsent, reordered } = written(json);
+    expect({ lost, unsent, reordered }).toEqual({ lost: 0, unsent: 0, reordered: 0 });
+    expect(changes).toMatchObject([
+      { stream: 'voice', change: 'stream voice: stopped', pps: 0 },
+      { stream: 'bulk', change: 'stream bulk: rate: 3.00 kpps', pps: 3000 },
+      { stream: 'voice', change: 'stream voice: started: 1.00 kpps', pps: 1000 },
+    ]);
+    const times = changes.map(({ seconds }: { seconds: number }) => seconds);
+    expect(times).toEqual(times.toSorted((a: number, b: number) => a - b));
+    expect(said).toMatch(/^t=\d+\.\d{3} s {2}stream voice: stopped$/m);
+    expect(readFileSync(html, 'utf8')).toMatch(/<li>1\. \d+\.\d{3} s: stream voice: stopped<\/li>/);
+  });
+
+  it('goes on without a standard input', () => {
+    const { status, stderr, stdout } = pktgen(...EASY, '--control');
+    expect([status, stdout], stderr).toEqual([0, expect.stringMatching(/^sent 500\d of 500\d due/m)]);
   });
 });
 
@@ -225,7 +305,7 @@ describe('a search', () => {
   });
 
   it('runs the tests of RFC 2544 at each size', () => {
-    const json = join(folder, 'a.json');
+    const [json, html] = [join(folder, 'a.json'), join(folder, 'a.html')];
     const quick = [
       '--trial-time',
       '0.2',
@@ -236,7 +316,8 @@ describe('a search', () => {
       '--frame-sizes',
       '64,512',
     ];
-    const { stdout, stderr } = pktgen('--rfc2544', 'all', ...quick, '--json', json);
+    const { stdout, stderr } = pktgen('--rfc2544', 'all', ...quick, '--json', json, '--html', html);
+    expect(readFileSync(html, 'utf8')).toMatch(/<tr><td>64<\/td><td>.*pps<\/td>/);
     for (const line of ['throughput', 'frame loss', 'back-to-back'])
       expect(stdout, stderr).toMatch(new RegExp(`^ +512 bytes {2}${line}`, 'm'));
     expect(written(json).rfc2544.map(({ size }: { size: number }) => size)).toEqual([64, 512]);
@@ -252,11 +333,13 @@ describe('its end', () => {
     expect(tool.exitCode).toBe(0);
   });
 
-  it('on a full disk loses no figure', () => {
-    const { status, stdout, stderr } = pktgen(...EASY, '--json', '/dev/full');
+  it.each(['json', 'html'])('on a full disk loses no figure: %s', (kind) => {
+    const { status, stdout, stderr } = pktgen(...EASY, `--${kind}`, '/dev/full');
     expect(status).toBe(1);
     const [, place = ''] = /Failed to write \/dev\/full: .*; the figures went to (\S+)/.exec(stderr) ?? [];
-    expect(JSON.parse(readFileSync(join(ROOT, place), 'utf8')).lost).toBe(0);
+    expect(place).toMatch(new RegExp(`\\.${kind}$`));
+    const text = readFileSync(join(ROOT, place), 'utf8');
+    expect(text).toMatch(kind === 'json' ? /"lost": 0,/ : /<td>lost<\/td><td>0<\/td>/);
     rmSync(join(ROOT, place));
     expect(stdout).toContain('received');
   });

@@ -59,6 +59,9 @@ it.each([
   [['--capture-filter', 'udp'], '--capture-filter: requires --capture'],
   [['--file-prefix', 'a'], '--file-prefix: not with --no-telemetry'],
   [['--ping', '--burst', '2'], '--burst: not with --ping'],
+  [['--ndr', '--control'], '--control: not with a search'],
+  [['--compare', 'a'], '--compare: requires --html'],
+  [['--html', '-'], '--html: a page needs a file of its own'],
   [['--rate', 'max', '--poisson'], '--poisson: not with --rate max'],
 ])('no effect: %j', (args, says) => {
   expect(refused(args)).toContain(says);
@@ -72,6 +75,8 @@ it.each([
   [['--json', 'old', '--csv', 'link'], '--json and --csv: '],
   [['--replay', 'old', '--capture', 'old'], '--replay and --capture: '],
   [['--streams', 'old', '--json', 'link'], '--streams and --json: '],
+  [['--html', 'a', '--compare', 'old', '--json', 'old'], '--compare and --json: '],
+  [['--html', 'old', '--compare', 'link'], '--compare and --html: '],
   [['--streams', ''], '--streams: the name is empty'],
   [['--replay', ''], '--replay: the name is empty'],
   [['--json', ''], '--json: the name is empty'],

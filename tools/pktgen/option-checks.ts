@@ -17,8 +17,18 @@ const PEER = ['peer', 'peerCpu', 'queueSize', 'dropAbove'] as const;
 const SEARCH = ['trialTime', 'searchTime', 'precision', 'qFull', 'maxLatency'] as const;
 const CAPTURE = ['captureOf', 'captureFilter', 'captureSize', 'snaplen'] as const;
 const LIMITS = ['maxLoss', 'maxUnsent', 'return'] as const;
-const GENERATOR = ['rate', 'lineRate', 'seed', 'warmUp', 'maxLag', 'drain', 'streams', 'loops'] as const;
-const FIGURES = ['json', 'csv', 'hgrm'] as const;
+const GENERATOR = [
+  'control',
+  'rate',
+  'lineRate',
+  'seed',
+  'warmUp',
+  'maxLag',
+  'drain',
+  'streams',
+  'loops',
+] as const;
+const FIGURES = ['json', 'csv', 'hgrm', 'html'] as const;
 
 interface Rule {
   readonly applies: (options: Options) => boolean;
@@ -54,7 +64,7 @@ const RULES: readonly Rule[] = [
   },
   {
     applies: searches,
-    keys: ['hgrm', 'warmUp', 'filePrefix', ...LIMITS],
+    keys: ['hgrm', 'warmUp', 'control', 'filePrefix', ...LIMITS],
     because: 'not with a search',
   },
   {
@@ -75,6 +85,7 @@ const RULES: readonly Rule[] = [
   },
   { applies: (options) => !reflects(options), keys: ['ip'], because: 'requires --reflect' },
   { applies: ({ capture }) => capture === undefined, keys: CAPTURE, because: 'requires --capture' },
+  { applies: ({ html }) => html === undefined, keys: ['compare'], because: 'requires --html' },
   { applies: ({ telemetry }) => !telemetry, keys: ['filePrefix'], because: 'not with --no-telemetry' },
   {
     applies: ({ ping }) => ping === true,
@@ -114,8 +125,9 @@ function ineffective(options: Options, isGiven: (key: Key) => boolean): string |
 /** Each name is of a file of its own: what is written would replace what is read, or written before. */
 function fileMistake(options: Options): string | undefined {
   const seen = new Map<string, Key>();
-  for (const key of ['replay', 'streams', 'json', 'csv', 'hgrm', 'capture'] as const) {
+  for (const key of ['replay', 'streams', 'compare', 'json', 'csv', 'hgrm', 'html', 'capture'] as const) {
     const file = options[key];
+    if (key === 'html' && file === '-') return '--html: a page needs a file of its own';
     if (file === undefined || file === '-') continue;
     if (file === '') return `${flagOf(key)}: the name is empty`;
     const status = statSync(file, { throwIfNoEntry: false });

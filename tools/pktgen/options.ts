@@ -143,6 +143,8 @@ export const command = newCommand('vhost-pci-pktgen')
   .option('--json <file>', "write the figures as JSON; '-': to standard output")
   .option('--csv <file>', "write a line per stream as CSV; '-': to standard output")
   .option('--hgrm <file>', 'write the latencies as percentiles, as HdrHistogram plots them')
+  .option('--html <file>', 'write the figures as one page with charts, which needs no network')
+  .option('--compare <file>', 'with --html: the --json of an earlier run, to be shown beside this one')
   .option('--capture <file>', 'write the frames of the run to a pcapng file as well')
   .addOption(
     new Option('--capture-of <frames>', 'which frames')
@@ -160,6 +162,10 @@ export const command = newCommand('vhost-pci-pktgen')
   )
   .option('--snaplen <bytes>', 'most of a frame that is captured', wholeNumber(14, 65_535), 65_535)
   .option('--plain', 'lines instead of the live page, in a terminal too')
+  .option(
+    '--control',
+    "obey lines of standard input while frames are sent: 'rate [STREAM] RATE', 'stop [STREAM]', 'start [STREAM]', 'quit'; implies --plain",
+  )
   .option('--stats-period <seconds>', 'seconds between two lines', numberBetween(0.01, 1e9, 'seconds'), 1)
   .optionsGroup('Other processes:')
   .option(
@@ -181,6 +187,7 @@ Examples:
   vhost-pci-pktgen --rate 1mpps --duration 5
   vhost-pci-pktgen --rate 50% --size imix --duration 10 --max-loss 0 --json result.json
   vhost-pci-pktgen --ndr --size 128
+  vhost-pci-pktgen --rate 1mpps --duration 10 --html new.html --compare old.json
   vhost-pci-pktgen --replay trace.pcapng --speed 2
   vhost-pci-pktgen --vdev net_vhost_pci0,path=/tmp/vfio.sock --rate max --src-ip 10.0.0.1-10.0.0.254
 

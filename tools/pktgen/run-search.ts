@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // --ndr, --pdr and --rfc2544: opens the port, searches, and reports.
 import { print, printed, tell } from '../run/output.ts';
+import { type About, aboutThisRun } from './about.ts';
 import { openPortFor, startGenerator, workloadOf } from './bench-port.ts';
-import { deliver, deliverable, figuresOnStdout, jsonText, requireFigures } from './files.ts';
+import { deliver, deliverable, deliverFigures, figuresOnStdout, jsonText, requireFigures } from './files.ts';
 import type { Interrupt } from './interrupt.ts';
 import type { OpenedPort } from './local-peer.ts';
 import type { Options } from './options.ts';
 import { rateText } from './plan/rate.ts';
 import type { Stream } from './plan/stream.ts';
+import { type Earlier, earlierOf } from './report/earlier.ts';
+import { pageText } from './report/page.ts';
 import { measureSize } from './rfc2544.ts';
 import type { Rfc2544Row } from './rfc2544-row.ts';
 import { FCS } from './rfc2544-tests.ts';
@@ -18,24 +21,32 @@ import { type Bench, highestOf, search } from './trials.ts';
 
 /** Returns the exit status. */
 export async function runSearch(options: Options, interrupt: Interrupt): Promise<number> {
-  for (const file of [options.json, options.csv]) requireFigures(file);
+  const about = aboutThisRun(options.hugepages);
+  for (const file of [options.json, options.csv, options.html]) requireFigures(file);
+  const earlier = earlierOf(options);
   const streams = await streamsOf(options);
   workloadOf(options, streams); // Before anything is started.
   const opened = await openPortFor(options);
+  const context = { options, streams, opened, interrupt, about, earlier };
   try {
-    return options.rfc2544 === undefined
-      ? await findRate(options, streams, opened, interrupt)
-      : await rfc2544(options, streams, opened, interrupt);
+    return options.rfc2544 === undefined ? await findRate(context) : await rfc2544(context);
   } finally {
     await opened.close();
   }
 }
 
+interface Context {
+  readonly options: Options;
+  readonly streams: readonly Stream[];
+  readonly opened: OpenedPort;
+  readonly interrupt: Interrupt;
+  readonly about: About;
+  readonly earlier: Earlier | undefined;
+}
+
 async function withBench<T>(
-  options: Options,
+  { options, opened, interrupt }: Context,
   streams: readonly Stream[],
-  opened: OpenedPort,
-  interrupt: Interrupt,
   measure: (bench: Bench) => Promise<T>,
 ): Promise<T> {
   const workload = workloadOf(options, streams);
@@ -48,14 +59,10 @@ async function withBench<T>(
   }
 }
 
-async function findRate(
-  options: Options,
-  streams: readonly Stream[],
-  opened: OpenedPort,
-  interrupt: Interrupt,
-): Promise<number> {
+async function findRate(context: Context): Promise<number> {
+  const { options, streams } = context;
   const loss = options.pdr ?? 0;
-  const result = await withBench(options, streams, opened, interrupt, async (bench) => {
+  const result = await withBench(context, streams, async (bench) => {
     const highest = await highestOf(bench);
     tell(
       `searching below ${rateText(highest)}, the most that is sent, with trials of ${options.trialTime} s`,
@@ -66,7 +73,7 @@ async function findRate(
   await printed();
   const doubts = doubtsOf(result);
   const whole = { search: options.pdr === undefined ? 'ndr' : 'pdr', loss, ...doubts, ...result };
-  const written = deliverAll(options, jsonText(whole), stepsCsv(result), [`${name}: ${foundText(result)}`]);
+  const written = deliverAll(context, whole, stepsCsv(result), [`${name}: ${foundText(result)}`]);
   return written && isSure({ ...result, ...doubts }) ? 0 : 1;
 }
 
@@ -81,25 +88,19 @@ const stepsCsv = ({ steps }: SearchResult): string =>
     )
     .join('')}`;
 
-async function rfc2544(
-  options: Options,
-  streams: readonly Stream[],
-  opened: OpenedPort,
-  interrupt: Interrupt,
-): Promise<number> {
+async function rfc2544(context: Context): Promise<number> {
+  const { options, streams, interrupt } = context;
   const rows: Rfc2544Row[] = [];
   const { rfc2544: tests = [], frameSizes } = options;
   for (const size of frameSizes) {
     if (interrupt.raised) break;
     tell(`${size} bytes`);
     const sized = streams.map((stream) => ({ ...stream, size: size - FCS }));
-    rows.push(
-      await withBench(options, sized, opened, interrupt, (bench) => measureSize(bench, size, tests, tell)),
-    );
+    rows.push(await withBench(context, sized, (bench) => measureSize(bench, size, tests, tell)));
   }
   await printed();
-  const json = jsonText({ rfc2544: rows, trialSeconds: options.trialTime });
-  const written = deliverAll(options, json, rowsCsv(rows), rows.flatMap(rowLines));
+  const whole = { rfc2544: rows, trialSeconds: options.trialTime };
+  const written = deliverAll(context, whole, rowsCsv(rows), rows.flatMap(rowLines));
   const found = rows.every((row) => row.search === undefined || isSure(row.search));
   return written && found && rows.length === frameSizes.length ? 0 : 1;
 }
@@ -116,11 +117,19 @@ function rowsCsv(rows: readonly Rfc2544Row[]): string {
 }
 
 /** False if something went elsewhere. */
-function deliverAll({ json, csv }: Options, jsonResult: string, csvResult: string, lines: string[]): boolean {
-  let written = true;
-  if (json !== undefined) written = deliver(jsonResult, json, 'json') && written;
-  if (csv !== undefined) written = deliver(csvResult, csv, 'csv') && written;
-  if (figuresOnStdout({ json, csv })) for (const line of lines) tell(line);
-  else written = deliver(deliverable(lines), '-', 'txt') && written;
+function deliverAll(
+  { options, about, earlier }: Context,
+  found: object,
+  csvResult: string,
+  lines: string[],
+): boolean {
+  const whole = { ...found, about };
+  const written = deliverFigures(options, {
+    json: () => jsonText(whole),
+    csv: () => csvResult,
+    html: () => pageText(whole, earlier),
+  });
+  if (!figuresOnStdout(options)) return deliver(deliverable(lines), '-', 'txt') && written;
+  for (const line of lines) tell(line);
   return written;
 }

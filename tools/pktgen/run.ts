@@ -3,6 +3,7 @@
 import { oneLine, PmdError } from '../../src/errors.ts';
 import { requireWritable } from '../../src/user-file.ts';
 import { printed, tell } from '../run/output.ts';
+import { type About, aboutThisRun } from './about.ts';
 import {
   captureFor,
   cpusOf,
@@ -20,9 +21,11 @@ import {
   csvText,
   deliver,
   deliverable,
+  deliverFigures,
   figuresOnStdout,
   hgrmText,
   jsonText,
+  percentiles,
   requireFigures,
 } from './files.ts';
 import type { Generator, Trial } from './generator.ts';
@@ -30,13 +33,17 @@ import type { Interrupt } from './interrupt.ts';
 import type { OpenedPort } from './local-peer.ts';
 import type { Options } from './options.ts';
 import { rateText } from './plan/rate.ts';
+import { type Change, changeLine, RateControl } from './rate-control.ts';
 import { rehearse } from './rehearse.ts';
 import { loadReplay, type Replay } from './replay.ts';
+import { type Earlier, earlierOf } from './report/earlier.ts';
+import { pageText } from './report/page.ts';
 import { type TrialResult, withoutReturns } from './result.ts';
 import { streamsOf } from './streams-file.ts';
 import { openTelemetry } from './telemetry.ts';
 import { summaryLines, verdictLines } from './text.ts';
-import { type LiveState, viewOf } from './view.ts';
+import { type PeriodRates, Timeline } from './timeline.ts';
+import { hasPage, type LiveState, sayFor, viewOf } from './view.ts';
 import { flatOut, type Workload } from './workload.ts';
 
 /** Milliseconds until the first look at a capture. */
@@ -44,7 +51,9 @@ const FIRST_LOOK_MS = 20;
 
 /** Returns the exit status. */
 export async function run(options: Options, interrupt: Interrupt): Promise<number> {
-  for (const file of [options.json, options.csv, options.hgrm]) requireFigures(file);
+  const about = aboutThisRun(options.hugepages);
+  for (const file of [options.json, options.csv, options.hgrm, options.html]) requireFigures(file);
+  const earlier = earlierOf(options);
   if (options.capture !== undefined) requireWritable(options.capture, 'the capture');
   const replay = replayOf(options);
   const workload = replay ? replayWorkload(options, replay) : workloadOf(options, await streamsOf(options));
@@ -60,17 +69,14 @@ export async function run(options: Options, interrupt: Interrupt): Promise<numbe
     const head = headline(opened, replay ? replayText(options, replay) : trafficText(workload, pps), cpus);
     tell(head);
     const meter = new DisturbanceMeter(generator.lcore.id);
-    const { result, broken } = await traffic(options, generator, trialOf(options, pps), {
-      interrupt,
-      opened,
-      head,
-      capture,
+    const { result, rates, changes, broken } = await traffic(options, generator, trialOf(options, pps), {
+      ...{ interrupt, opened, head, capture, workload },
     });
     // Awaited: the port and its processes are there until the figures are.
     const status = await report(options, result, generator, {
       notes: meter.lines(result, cpus),
       captured: await capture?.end(),
-      broken,
+      ...{ broken, rates, changes, about, earlier },
     });
     if (broken) throw broken;
     return status;
@@ -90,7 +96,8 @@ async function ratesOf(options: Options, workload: Workload, generator: Generato
   if (!workload.needsMaximum) return workload.pps();
   const most = await measureMaximum(options, generator, flatOut(workload.streams));
   tell(`the maximum is ${rateText(most)}`);
-  return workload.pps(most);
+  workload.maximum = most;
+  return workload.pps();
 }
 
 /** Until V8 has compiled both loops; of streams with a count, frames are not sent twice. */
@@ -152,10 +159,13 @@ interface Surroundings {
   readonly opened: OpenedPort;
   readonly head: string;
   readonly capture: Capture | undefined;
+  readonly workload: Workload;
 }
 
 interface Ended {
   readonly result: TrialResult;
+  readonly rates: readonly PeriodRates[];
+  readonly changes: readonly Change[];
   /** What broke the run; the figures are then those until it did. */
   readonly broken: Error | undefined;
 }
@@ -165,14 +175,16 @@ async function traffic(
   options: Options,
   generator: Generator,
   trial: Trial,
-  { interrupt, opened, head, capture }: Surroundings,
+  { interrupt, opened, head, capture, workload }: Surroundings,
 ): Promise<Ended> {
   const state: LiveState = { headline: head, returns: returnsOf(options), factor: 1 };
-  const view = viewOf(options, generator, trial, state, interrupt);
+  const control = controlOf(options, generator, workload, state);
+  const view = viewOf(options, { state, control, interrupt });
   const telemetry = openTelemetry(options, generator, state);
   capture?.begin();
   generator.begin(trial);
   interrupt.onInterrupt(() => generator.halt());
+  const timeline = new Timeline();
   let broken: Error | undefined;
   try {
     let look = capture ? FIRST_LOOK_MS : Number.POSITIVE_INFINITY;
@@ -180,6 +192,7 @@ async function traffic(
       const untilNext = 1000 * (next - generator.elapsed);
       await generator.changed(Math.min(look, untilNext));
       look = capture?.poll() ?? look;
+      if (!generator.draining && !generator.done) timeline.take(generator.progress());
       const dead = opened.children.find(({ exit }) => exit !== undefined);
       if (dead) {
         broken = dead.failure(`ended (${dead.exit}) while packets flowed`);
@@ -198,20 +211,46 @@ async function traffic(
     return generator.read();
   });
   telemetry?.close();
-  return { result, broken };
+  if (view.isPage) for (const change of control.changes) sayFor(options)(changeLine(change));
+  return { result, rates: timeline.rates(result, state.returns), changes: control.changes, broken };
+}
+
+/** What keys and typed lines act on; each change is a line. */
+function controlOf(
+  options: Options,
+  generator: Generator,
+  workload: Workload,
+  state: LiveState,
+): RateControl {
+  const hasGaps = options.replay !== undefined && options.rate === undefined;
+  const fixed = hasGaps ? 'a replay with its gaps has none' : undefined;
+  const control = new RateControl({
+    ...{ workload, fixed: options.ping ? '--ping has none' : fixed },
+    apply: (pps) => generator.setRates(pps),
+    now: () => generator.elapsed,
+    report: (change) => {
+      state.factor = control.factor;
+      if (!hasPage(options)) sayFor(options)(changeLine(change));
+    },
+  });
+  return control;
 }
 
 interface Circumstances {
   readonly notes: readonly string[];
   readonly captured: CaptureCounts | undefined;
   readonly broken: Error | undefined;
+  readonly rates: readonly PeriodRates[];
+  readonly changes: readonly Change[];
+  readonly about: About;
+  readonly earlier: Earlier | undefined;
 }
 
 async function report(
   options: Options,
   result: TrialResult,
   generator: Generator,
-  { notes, captured, broken }: Circumstances,
+  { notes, captured, broken, rates, changes, about, earlier }: Circumstances,
 ): Promise<number> {
   const returns = returnsOf(options);
   const failures = judge(options, result, returns);
@@ -224,17 +263,27 @@ async function report(
   const figures = returns ? result : withoutReturns(result);
   const returned = options.replay === undefined ? {} : { returned: result.foreign };
   const capture = captured ? { capture: captured } : {};
-  const whole = { ...figures, ...returned, ...capture, disturbances: notes };
-  const reasons = [...failures, ...(broken ? [oneLine(broken.message)] : [])];
-  const outputs: (readonly [string, string, string | undefined])[] = [
-    [jsonText({ ...whole, failures: reasons }), 'json', options.json],
-    [csvText(result), 'csv', options.csv],
-    [hgrmText(generator.latencies()), 'hgrm', options.hgrm],
-  ];
+  const latencies = generator.latencies();
+  const whole = {
+    ...{
+      ...figures,
+      ...returned,
+      ...capture,
+      changes,
+      rates,
+      percentiles: returns ? percentiles(latencies) : [],
+    },
+    disturbances: notes,
+    failures: [...failures, ...(broken ? [oneLine(broken.message)] : [])],
+    about,
+  };
   await printed();
-  let written = true;
-  for (const [text, kind, file] of outputs)
-    if (file !== undefined) written = deliver(text, file, kind) && written;
+  let written = deliverFigures(options, {
+    json: () => jsonText(whole),
+    csv: () => csvText(result),
+    hgrm: () => hgrmText(latencies),
+    html: () => pageText(whole, earlier),
+  });
   if (figuresOnStdout(options)) for (const line of summary) tell(line);
   else written = deliver(deliverable(summary), '-', 'txt') && written;
   if (result.sent === 0 && !broken) throw new PmdError('VPCI_NO_TRAFFIC', 'no frame was sent');

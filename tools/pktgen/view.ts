@@ -2,11 +2,13 @@
 // What is shown of a run while it lasts: a live page in a terminal, else a line per period.
 import { standardOutput } from '../../src/output/text-writer.ts';
 import { print, tell } from '../run/output.ts';
+import { ControlInput } from './control-line.ts';
 import { figuresOnStdout } from './files.ts';
-import type { Generator, Trial } from './generator.ts';
 import type { Interrupt } from './interrupt.ts';
-import { keyPressed, LivePage, pageLines } from './live.ts';
+import { Keys } from './keys.ts';
+import { LivePage, pageLines } from './live.ts';
 import type { Options } from './options.ts';
+import type { RateControl } from './rate-control.ts';
 import type { TrialResult } from './result.ts';
 import { periodLine } from './text.ts';
 
@@ -25,40 +27,59 @@ export interface LiveState {
 export interface View {
   /** Seconds between two looks. */
   readonly period: number;
+  /** Whether it is a page, on which lines do not stay. */
+  readonly isPage: boolean;
   show(now: TrialResult): void;
   close(): void;
 }
 
+export interface ViewParts {
+  readonly state: LiveState;
+  readonly control: RateControl;
+  readonly interrupt: Interrupt;
+}
+
 export const writePage = (text: string): void => standardOutput().stdout.write(text);
 
-export function viewOf(
-  options: Options,
-  generator: Generator,
-  trial: Trial,
-  state: LiveState,
-  interrupt: Interrupt,
-): View {
+/** Whether a live page is shown. */
+export const hasPage = (options: Options): boolean =>
+  !options.plain && !options.control && LivePage.possible && !figuresOnStdout(options);
+
+/** Prints a line of a run that has no page. */
+export const sayFor = (options: Options) => (figuresOnStdout(options) ? tell : print);
+
+export function viewOf(options: Options, parts: ViewParts): View {
+  return hasPage(options) ? pageView(parts) : lineView(options, parts);
+}
+
+function lineView(options: Options, { state, control, interrupt }: ViewParts): View {
+  const say = sayFor(options);
+  const input = options.control ? new ControlInput(control, interrupt) : undefined;
   let before: TrialResult | undefined;
-  if (options.plain || !LivePage.possible || figuresOnStdout(options)) {
-    const say = figuresOnStdout(options) ? tell : print;
-    const show = (now: TrialResult) => {
-      say(periodLine(now, before, state.returns));
-      before = now;
-    };
-    return { period: options.statsPeriod, show, close: () => {} };
-  }
-  const page = new LivePage(writePage);
-  page.open((key) => {
-    const change = keyPressed(key, state.factor);
-    if (change === 'end') interrupt.raise();
-    else if (change !== undefined) {
-      state.factor = change;
-      generator.setRates(trial.pps.map((pps) => pps * change));
-    }
-  });
   const show = (now: TrialResult) => {
-    page.show(pageLines(now, before, state));
+    say(periodLine(now, before, state.returns));
     before = now;
   };
-  return { period: LIVE_PERIOD, show, close: () => page.close() };
+  return { period: options.statsPeriod, isPage: false, show, close: () => input?.close() };
+}
+
+function pageView({ state, control, interrupt }: ViewParts): View {
+  const page = new LivePage(writePage);
+  const keys = new Keys(control, interrupt);
+  let [before, last]: (TrialResult | undefined)[] = [];
+  const draw = () => {
+    if (last === undefined) return;
+    const { footer, selected } = keys;
+    const isStopped = (stream: number) => control.isStopped(stream);
+    page.show(pageLines(last, before, { ...state, factor: control.factor, footer, selected, isStopped }));
+  };
+  page.open((key) => {
+    keys.press(key);
+    draw();
+  });
+  const show = (now: TrialResult) => {
+    [before, last] = [last, now];
+    draw();
+  };
+  return { period: LIVE_PERIOD, isPage: true, show, close: () => page.close() };
 }

@@ -8,7 +8,8 @@ import { MAX_OUTPUT } from '../../src/telemetry/commands.ts';
 import { runtimeFolder, SOCKET_NAME } from '../../src/telemetry/socket-path.ts';
 import { print, printed } from '../run/output.ts';
 import type { Interrupt } from './interrupt.ts';
-import { keyPressed, LivePage, pageLines } from './live.ts';
+import { isEnd } from './keys.ts';
+import { LivePage, pageLines } from './live.ts';
 import type { Options } from './options.ts';
 import type { StreamResult, TrialResult } from './result.ts';
 import { STATS, STREAMS } from './telemetry.ts';
@@ -33,14 +34,14 @@ export async function runWatch(options: Options, interrupt: Interrupt): Promise<
   const socket = await Questions.open(watched);
   const isPage = !options.plain && LivePage.possible;
   const page = new LivePage(writePage);
-  if (isPage) page.open((key) => keyPressed(key, 1) === 'end' && interrupt.raise());
+  if (isPage) page.open((key) => isEnd(key) && interrupt.raise());
   let before: TrialResult | undefined;
   try {
     while (!interrupt.raised) {
       const seen = await socket.look();
       if (seen === undefined) break;
       const { state, now } = seen;
-      if (isPage) page.show(pageLines(now, before, { ...state, keys: KEYS }));
+      if (isPage) page.show(pageLines(now, before, { ...state, footer: KEYS }));
       else print(periodLine(now, before, state.returns));
       before = now;
       const end = performance.now() + 1000 * (isPage ? LIVE_PERIOD : options.statsPeriod);

@@ -19,9 +19,15 @@ export interface WorkloadOptions {
 
 export class Workload {
   readonly streams: readonly CompiledStream[];
-  readonly #rates: readonly (Rate | undefined)[];
+  readonly #rates: (Rate | undefined)[];
   readonly #line: number;
   #shared: Rate;
+  /**
+   * Into how many parts the shared rate goes: a stream that gets a rate of its own leaves the others theirs.
+   */
+  #parts: number;
+  /** Frames per second of all streams at the most, once that was measured; else 0. */
+  maximum = 0;
 
   /** `rates` are those of streams that have one of their own, `shared` is that of the others. */
   constructor(
@@ -30,12 +36,11 @@ export class Workload {
     { where, line, rate }: Pick<WorkloadOptions, 'where' | 'line' | 'rate'>,
   ) {
     this.streams = streams;
-    this.#rates = rates;
+    this.#rates = [...rates];
     this.#line = line;
     this.#shared = parseRate(rate, 'rate');
-    const maxima = this.#rates.filter((own) => (own ?? this.#shared).kind === 'max').length;
-    if (maxima > 0 && maxima < streams.length)
-      throw fault(where || 'rate', "'max' leaves nothing for other streams: give it to all or to none");
+    this.#parts = this.sharing.length;
+    requireMaxForAll(this.#rates, this.#shared, where || 'rate');
   }
 
   /** Throws VPCI_ARGUMENT, in one line that names stream and key. */
@@ -62,18 +67,35 @@ export class Workload {
     return bytes / weights.reduce((sum, weight) => sum + weight, 0);
   }
 
-  /** Another rate for the streams without one of their own. */
-  setRate(rate: string | number): void {
-    this.#shared = parseRate(rate, 'rate');
+  /**
+   * Another rate for one stream, or for all without one of their own. Throws VPCI_ARGUMENT, and changes
+   * nothing then.
+   */
+  setRate(rate: string | number, stream?: number): void {
+    const parsed = parseRate(rate, 'rate');
+    if (parsed.kind === 'share' && this.maximum === 0)
+      throw fault('rate', `'${rate}': the maximum was not measured`);
+    const shared = stream === undefined ? parsed : this.#shared;
+    const rates = this.#rates.map((own, i) => (i === stream ? parsed : own));
+    if (stream === undefined && rates.every((own) => own !== undefined))
+      throw fault('rate', 'every stream has a rate of its own: name one');
+    requireMaxForAll(rates, shared, 'rate');
+    this.#shared = shared;
+    if (stream === undefined) this.#parts = this.sharing.length;
+    else this.#rates[stream] = parsed;
+  }
+
+  /** The streams without a rate of their own. */
+  get sharing(): number[] {
+    return this.#rates.flatMap((rate, i) => (rate === undefined ? [i] : []));
   }
 
   /** Frames per second of each stream; Infinity for 'max'. `measured` is the maximum of all streams. */
-  pps(measured = 0): number[] {
-    const sharing = this.#rates.filter((rate) => rate === undefined).length;
+  pps(measured = this.maximum): number[] {
     return this.streams.map(({ meanSize }, i) => {
       const own = this.#rates[i];
       const context = { meanSize, line: this.#line, measured };
-      return framesPerSecond(own ?? this.#shared, context) / (own ? 1 : sharing);
+      return framesPerSecond(own ?? this.#shared, context) / (own ? 1 : this.#parts);
     });
   }
 
@@ -84,6 +106,12 @@ export class Workload {
     const even = !Number.isFinite(sum);
     return pps.map((one) => (even ? total / pps.length : (total * one) / sum));
   }
+}
+
+function requireMaxForAll(rates: readonly (Rate | undefined)[], shared: Rate, what: string): void {
+  const maxima = rates.filter((own) => (own ?? shared).kind === 'max').length;
+  if (maxima > 0 && maxima < rates.length)
+    throw fault(what, "'max' leaves nothing for other streams: give it to all or to none");
 }
 
 /** As many frames as the queues accept. */

@@ -39,11 +39,6 @@ export class GapMeter {
     this.#spacingOff = spacing > this.#nearTicks;
   }
 
-  /** Not a number before the first. */
-  get lastDue(): number {
-    return this.#times[LAST_DUE];
-  }
-
   /** What is due from now on is due so many ticks later; the gap before it is judged by what it was to be. */
   putOff(ticks: number): void {
     this.#times[LAST_DUE] += ticks;

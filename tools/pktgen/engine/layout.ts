@@ -33,7 +33,10 @@ export const SET_LIMIT = 3;
 export const SET_WINDOW = 4;
 /** Not 0: a replay sends nothing, and what it would have sent comes back. */
 export const SET_REHEARSAL = 5;
-/** From here on, one for each stream: ticks between two bursts; 0: as fast as the queue accepts them. */
+/**
+ * From here on, one for each stream: ticks between two bursts; 0: as fast as the queue accepts them;
+ * Infinity: never.
+ */
 export const SET_INTERVALS = 6;
 
 // Counters of the loop (Float64Array).

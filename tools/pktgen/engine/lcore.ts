@@ -182,7 +182,7 @@ class Loop {
       this.#clock.tick();
       this.#senders[i].poll();
       this.#receiver.poll();
-      if (!this.#senders[i].overdue) i++;
+      if (!this.#senders[i].overdue && this.#senders[i].settled && !this.#senders[i].overdue) i++;
     }
   }
 
@@ -208,10 +208,13 @@ class Loop {
     if (lap > this.#global[G_LONGEST_STALL]) this.#global[G_LONGEST_STALL] = lap;
   }
 
+  /** Again in the next round, while a stream has frames to send that were due before. */
   #takeRates(): void {
-    this.#rateVersion = Atomics.load(this.#control, RATE_VERSION);
+    const version = Atomics.load(this.#control, RATE_VERSION);
+    let taken = true;
     for (let i = 0; i < this.#senders.length; i++)
-      this.#senders[i].setInterval(this.#settings[SET_INTERVALS + i]);
+      taken = this.#senders[i].setInterval(this.#settings[SET_INTERVALS + i]) && taken;
+    if (taken) this.#rateVersion = version;
   }
 
   /** Receives until everything is back, or nothing of ours has come for a while. */

@@ -10,8 +10,13 @@ import type { Stream } from '../plan/stream.ts';
 import { readResult, type TrialResult } from '../result.ts';
 import {
   DONE,
+  G_NOW,
+  HALT,
   newSharedMemory,
   PHASE,
+  RATE_VERSION,
+  S_SENT,
+  SENDING,
   SET_DRAIN,
   SET_DURATION,
   SET_INTERVALS,
@@ -19,6 +24,8 @@ import {
   SET_MAX_LAG,
   SET_REHEARSAL,
   SET_WINDOW,
+  type SharedMemory,
+  streamCounters,
   TRIAL,
   ticksPerUnit,
 } from './layout.ts';
@@ -46,6 +53,8 @@ class Wire {
   #head = 0;
   #tail = 0;
   sent = 0;
+  /** Whether it takes no frame. */
+  full = false;
 
   constructor(fate: Fate) {
     this.#fate = fate;
@@ -53,7 +62,7 @@ class Wire {
 
   burst(pkts: MbufVector, from: number, to: number): number {
     const { pool } = pkts;
-    const n = Math.min(to - from, ROOM - 1 - (this.#head - this.#tail));
+    const n = this.full ? 0 : Math.min(to - from, ROOM - 1 - (this.#head - this.#tail));
     for (let i = from; i < from + n; i++) {
       const mbuf = pkts.ids[i] as number;
       const at = (mbuf * pool.stride + (pool.dataOff[mbuf] as number)) >>> 2;
@@ -93,16 +102,26 @@ interface Way {
   readonly fate: Fate;
   readonly interval: number;
   readonly rehearsal?: boolean;
+  /** Called when the loop receives. */
+  readonly eachRound?: (memory: SharedMemory, wire: Wire) => void;
 }
 
-function trialOf(plan: StreamPlan, largest: number, { frames, fate, interval, rehearsal = false }: Way) {
-  const memory = newSharedMemory(1);
+function trialOf(plan: StreamPlan, largest: number, way: Way) {
+  return trialOfAll([plan], largest, way);
+}
+
+function trialOfAll(
+  plans: readonly StreamPlan[],
+  largest: number,
+  { frames, fate, interval, rehearsal = false, eachRound = () => {} }: Way,
+) {
+  const memory = newSharedMemory(plans.length);
   const hz = native.tscHz();
   const settings = new Float64Array(memory.settings);
   settings[SET_DURATION] = settings[SET_MAX_LAG] = settings[SET_WINDOW] = Number.POSITIVE_INFINITY;
   settings[SET_DRAIN] = hz / 100;
   settings[SET_LIMIT] = frames;
-  settings[SET_INTERVALS] = interval;
+  settings.fill(interval, SET_INTERVALS);
   settings[SET_REHEARSAL] = Number(rehearsal);
   const control = new Int32Array(memory.control);
   control[TRIAL] = 1;
@@ -113,14 +132,20 @@ function trialOf(plan: StreamPlan, largest: number, { frames, fate, interval, re
     return pool;
   };
   const lcore = {
-    data: { streams: [plan], memory, tag: TAG, largest, hugepages: false },
+    data: { streams: plans, memory, tag: TAG, largest, hugepages: false },
     running: () => control[PHASE] !== DONE,
     createPool,
     txQueue: () => wire,
-    rxQueue: () => ({ burst: (pkts: MbufVector, most: number) => wire.receive(pkts, most) }),
+    rxQueue: () => ({
+      burst: (pkts: MbufVector, most: number) => {
+        if (control[PHASE] === SENDING) eachRound(memory, wire);
+        return wire.receive(pkts, most);
+      },
+    }),
   };
   generate(lcore as unknown as LcoreContext<LcorePlan>);
-  const result = readResult(memory, { names: ['0'], hz, nsPerUnit: (1e9 * ticksPerUnit(hz)) / hz });
+  const names = plans.map((_, i) => `${i}`);
+  const result = readResult(memory, { names, hz, nsPerUnit: (1e9 * ticksPerUnit(hz)) / hz });
   return { result, wire };
 }
 
@@ -163,6 +188,98 @@ it('judges every gap but the first, however many frames are sent together', () =
     const { sent, gaps } = trial(stream, 100_000, () => 1, 100);
     expect([sent, gaps?.samples]).toEqual([100_000, 99_999]);
   }
+});
+
+describe('rates that change while frames are sent', () => {
+  const change = (memory: SharedMemory, stream: number, interval: number) => {
+    new Float64Array(memory.settings)[SET_INTERVALS + stream] = interval;
+    new Int32Array(memory.control)[RATE_VERSION]++;
+  };
+  const compiled = (stream: Stream, index: number) => compileStream(stream, index, MACS, '', 1);
+  const sentOf = (memory: SharedMemory, stream: number) => streamCounters(memory, stream)[S_SENT] as number;
+
+  it.each([{}, { poisson: true }, { burst: 3 }])(
+    'a stream that is stopped and started keeps its numbers, and the other goes on: %j',
+    (how) => {
+      const plans = [how, { size: 100 }].map((stream, i) => compiled(stream, i).plan);
+      const interval = 20_000;
+      let [phase, mark, still, rounds] = [0, 0, 0, 0];
+      const eachRound = (memory: SharedMemory) => {
+        const [sent, other] = [sentOf(memory, 0), sentOf(memory, 1)];
+        if (++rounds === 5_000_000) new Int32Array(memory.control)[HALT] = 1;
+        if (phase === 0 && sent > 200) {
+          change(memory, 0, Number.POSITIVE_INFINITY);
+          phase = 1;
+        } else if (phase === 1) {
+          // What was due, and found the wire full, is sent first.
+          still = sent === mark ? still + 1 : 0;
+          mark = sent;
+          if (still < 500) return;
+          [phase, still] = [2, other];
+        } else if (phase === 2) {
+          expect(sent).toBe(mark);
+          if (other < still + 100) return;
+          phase = 3;
+          change(memory, 0, interval);
+        } else if (phase === 3 && sent > mark + 200) new Int32Array(memory.control)[HALT] = 1;
+      };
+      const fate = (n: number) => Number(n !== 100 && n !== 450);
+      const { result } = trialOfAll(plans, 100, { frames: 1e9, fate, interval, eachRound });
+      expect(phase).toBe(3);
+      expect(result).toMatchObject({ unsent: 0, lost: 2, reordered: 0, duplicates: 0, foreign: 0 });
+      expect(result.received).toBe(result.sent - 2);
+      expect(result.streams[0]?.sent).toBeGreaterThan(mark + 200);
+    },
+  );
+
+  it.each([Number.POSITIVE_INFINITY, 5000, 20_000])(
+    'what was due before is sent however late there is room, to the frame: then %d ticks',
+    (after) => {
+      const interval = 10_000;
+      let [changed, before, rounds] = [0, 0, 0];
+      const eachRound = (memory: SharedMemory, wire: Wire) => {
+        const now = new Float64Array(memory.global)[G_NOW] as number;
+        wire.full = rounds < 100;
+        // Not while the loop receives what it had sent before the wire was full, and looks at its clock
+        // again.
+        if (changed === 0 && ++before > 10 && now >= 500 * interval) {
+          changed = now;
+          change(memory, 0, after);
+        }
+        if (changed > 0 && ++rounds === 1000) new Int32Array(memory.control)[HALT] = 1;
+      };
+      const way = { frames: 1e9, fate: () => 1, interval, eachRound };
+      const { result } = trialOf(compiled({}, 0).plan, 64, way);
+      const due = Math.ceil(changed / interval);
+      const end = Math.round(result.seconds * native.tscHz());
+      const next = changed + ((due * interval - changed) / interval) * after;
+      const dueLater = after === Number.POSITIVE_INFINITY ? 0 : Math.max(0, Math.ceil((end - next) / after));
+      expect([result.offered, result.unsent, result.lost]).toEqual([due + dueLater, 0, 0]);
+    },
+  );
+
+  it('of an overloaded stream takes no longer than --max-lag', () => {
+    let [rounds, due] = [0, 0];
+    const eachRound = (memory: SharedMemory, wire: Wire) => {
+      wire.full = true;
+      const now = new Float64Array(memory.global)[G_NOW] as number;
+      if (++rounds === 100) {
+        new Float64Array(memory.settings)[SET_MAX_LAG] = 1;
+        due = Math.ceil(now / 10);
+        change(memory, 0, Number.POSITIVE_INFINITY);
+      }
+      if (rounds === 110) wire.full = false;
+      if (rounds === 200) new Int32Array(memory.control)[HALT] = 1;
+    };
+    const { result } = trialOf(compiled({}, 0).plan, 64, {
+      frames: 1e9,
+      fate: () => 1,
+      interval: 10,
+      eachRound,
+    });
+    expect([result.offered, result.lost]).toEqual([due, 0]);
+    expect(result.unsent).toBeGreaterThan(due / 2);
+  });
 });
 
 describe('a replay', () => {

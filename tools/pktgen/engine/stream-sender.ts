@@ -31,7 +31,7 @@ export const BURST = 32;
 // Indices of `times`, in ticks.
 /** When the next frame is due. */
 const NEXT = 0;
-/** Between two bursts; 0: as fast as the queue accepts frames. */
+/** Between two bursts; 0: as fast as the queue accepts frames; Infinity: none is due. */
 const INTERVAL = 1;
 /** When frames are no longer due. */
 const END = 2;
@@ -43,6 +43,11 @@ const LOOP = 4;
 const GIVEN_UP = 5;
 /** End of the last stall for which a replay was put off. */
 const PUT_OFF = 6;
+/** Since when there is to be another rate, END until then, and END after it; below 0: no other rate. */
+const CHANGED = 7;
+const LATER_END = 8;
+/** The other rate, as INTERVAL. */
+const WANTED = 9;
 
 export interface SenderParts {
   readonly plan: StreamPlan;
@@ -67,7 +72,7 @@ export class StreamSender {
   readonly #replayed: Float64Array | null;
   #packet = 0;
   readonly #pkts: MbufVector;
-  readonly #times = new Float64Array(7);
+  readonly #times = new Float64Array(10);
   /** Due times of the frames in `#pkts`. */
   readonly #dues = new Float64Array(BURST);
   readonly #now: Float64Array;
@@ -99,23 +104,45 @@ export class StreamSender {
     const { plan } = this.#parts;
     this.#writer.reset(generation);
     this.#random = new Random(plan.seed);
+    const isOff = interval === Number.POSITIVE_INFINITY;
     // Sums of intervals are not exact: what is due at the end is not due.
-    this.#times.set([0, interval, end - 1, 0, 0, 0, 0]);
-    this.#gaps.begin(this.#steady ? interval : 0);
+    this.#times.set([isOff ? interval : 0, interval, end - 1, 0, 0, 0, 0, -1, 0, 0]);
+    this.#gaps.begin(this.#steady && !isOff ? interval : 0);
     this.#packet = 0;
-    if (plan.poisson && interval > 0) this.#advance();
+    if (plan.poisson && interval > 0 && !isOff) this.#advance();
     this.#left[0] = Math.min(plan.count, limit);
     this.#inBurst = 0;
     this.#from = 0;
     this.#to = 0;
   }
 
-  /** A new rate, from now on. */
-  setInterval(interval: number): void {
-    this.#times[INTERVAL] = interval;
-    if (this.#replayed) this.#times[LOOP] = this.#now[0] - this.#replayed[this.#packet] * interval;
-    this.#times[NEXT] = Math.max(this.#now[0], this.#gaps.lastDue || 0);
-    this.#gaps.begin(this.#steady ? interval : 0);
+  /**
+   * A new rate, from now on. False while frames that were due before are still to be sent, at their times: it
+   * is to be called again then. The part of an interval that was left to wait keeps its share.
+   */
+  setInterval(interval: number): boolean {
+    const times = this.#times;
+    const before = times[INTERVAL];
+    if (times[CHANGED] < 0) {
+      if (interval === before) return true;
+      times[LATER_END] = times[END];
+      times[END] = times[CHANGED] = Math.min(this.#now[0], times[END]);
+    }
+    times[WANTED] = interval;
+    const wasPaced = before > 0 && before !== Number.POSITIVE_INFINITY;
+    if (wasPaced && times[NEXT] < times[END] && this.#left[0] > 0) return false;
+    const since = times[CHANGED];
+    times[END] = times[LATER_END];
+    times[CHANGED] = -1;
+    times[INTERVAL] = interval;
+    const isOff = interval === Number.POSITIVE_INFINITY;
+    this.#gaps.begin(this.#steady && !isOff ? interval : 0);
+    const keepsShare = wasPaced && !isOff && !this.#replayed;
+    times[NEXT] = keepsShare ? since + ((times[NEXT] - since) * interval) / before : since;
+    if (isOff) times[NEXT] = interval;
+    else if (this.#replayed) times[LOOP] = since - this.#replayed[this.#packet] * interval;
+    else if (!wasPaced && this.#parts.plan.poisson && interval > 0) this.#advance();
+    return true;
   }
 
   /** HOT. Sends what is due. */
@@ -138,9 +165,15 @@ export class StreamSender {
     );
   }
 
+  /** Whether there is no change of rate that waits for frames that were due before. */
+  get settled(): boolean {
+    return this.#times[CHANGED] < 0 || this.setInterval(this.#times[WANTED]);
+  }
+
   /** From now on no more frames become due. */
   expire(): void {
-    if (this.#now[0] < this.#times[END]) this.#times[END] = this.#now[0];
+    const end = this.#times[CHANGED] < 0 ? END : LATER_END;
+    if (this.#now[0] < this.#times[end]) this.#times[end] = this.#now[0];
   }
 
   /** Ends the sending: what is due and not sent is unsent. */
@@ -149,7 +182,8 @@ export class StreamSender {
     pool.free(this.#pkts, this.#from, this.#to);
     counters[S_UNSENT] += this.#to - this.#from;
     this.#from = this.#to;
-    if (this.#times[INTERVAL] > 0) this.#skipUntil(Math.min(this.#now[0], this.#times[END]));
+    do if (this.#times[INTERVAL] > 0) this.#skipUntil(Math.min(this.#now[0], this.#times[END]));
+    while (this.#times[CHANGED] >= 0 && this.settled);
   }
 
   /** HOT. */
@@ -169,7 +203,7 @@ export class StreamSender {
   #collectDue(maxLag: number): number {
     const times = this.#times;
     const now = this.#now[0];
-    if (times[NEXT] < now - maxLag && !this.#replayed) this.#skipUntil(now - maxLag);
+    if (times[NEXT] < now - maxLag && !this.#replayed) this.#skipUntil(Math.min(now - maxLag, times[END]));
     if (this.#steady) return this.#collectSteady();
     if (this.#replayed) this.#putOff();
     const { burst } = this.#parts.plan;
