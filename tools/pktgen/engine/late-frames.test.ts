@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Frames that come when their trial is over, as after a stall of the far end that lasts longer than the drain.
+// Frames that come when their trial is over, as after a stall of the far end that lasts longer than the
+// drain.
 import { expect, it } from 'vitest';
 import { type MbufVector, Mempool } from '../../../src/ethdev/mempool.ts';
 import type { RxQueue } from '../../../src/ethdev/port.ts';
