@@ -14,6 +14,7 @@ import {
   ERROR_CODES, type LcoreContext, launch, MBUF_F_NEEDS_CSUM, MBUF_F_TSO4, type Mempool, openPort, PmdError,
   type PmdErrorCode, type PortLink,
 } from 'vhost-pci-pmd';
+import { openPktgen, type SearchResult, type Stream } from 'vhost-pci-pmd/pktgen';
 
 export default function main(lcore: LcoreContext<{ readonly queue: number }>): void {
   const pool: Mempool = lcore.createPool({ count: 8 });
@@ -29,6 +30,13 @@ port.once('removed', () => port.close());
 port.off('link', listener);
 const lcore = launch({ cpu: 0, module: '/app.js', ports: [port] });
 const retry: PmdErrorCode[] = ['EBUSY'];
+
+const streams: Stream[] = [{ size: 'imix' }, { rate: '10kpps', vlan: 7 }];
+export async function highest(): Promise<SearchResult> {
+  const pktgen = await openPktgen({ streams, device: port });
+  for await (const { sent, latency } of pktgen.statistics({ seconds: 1 })) latency?.p99Ns.toFixed(sent);
+  return await pktgen.search({ loss: 0 });
+}
 lcore.exited.catch((error: unknown) => { if (error instanceof PmdError) retry.includes(error.code); });
 export const remedy: string | undefined = Object.values(ERROR_CODES).find((theme) => theme.VPCI_CLOSED)?.VPCI_CLOSED?.[1];
 `;
@@ -60,15 +68,18 @@ beforeAll(() => {
         paths: null,
       },
       include: [],
-      files: [join(ROOT, 'src/index.ts')],
+      files: [join(ROOT, 'src/index.ts'), join(ROOT, 'tools/pktgen/index.ts')],
     },
     installed,
   );
   expect(emitted).toEqual(['', 0]);
-  const types = './dist/src/index.d.ts';
+  const exported = {
+    '.': { types: './dist/src/index.d.ts' },
+    './pktgen': { types: './dist/tools/pktgen/index.d.ts' },
+  };
   writeFileSync(
     join(installed, 'package.json'),
-    JSON.stringify({ name: 'vhost-pci-pmd', type: 'module', exports: { '.': { types } } }),
+    JSON.stringify({ name: 'vhost-pci-pmd', type: 'module', exports: exported }),
   );
 });
 afterAll(() => rmSync(folder, { recursive: true }));

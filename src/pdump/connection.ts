@@ -25,6 +25,13 @@ export function pdumpPath(prefix: string): string {
   return join(runtimeFolder(name), PDUMP_SOCKET + instance);
 }
 
+/** The path alone does not say which process is meant. */
+function hint(error: unknown, prefix: string): string {
+  const { code } = error as { code?: string };
+  if (code !== 'ENOENT' && code !== 'ECONNREFUSED') return '';
+  return ` (is one with --file-prefix ${prefix} running, without --no-telemetry?)`;
+}
+
 export class PdumpConnection {
   readonly path: string;
   readonly #fd: number;
@@ -36,7 +43,7 @@ export class PdumpConnection {
     try {
       this.#fd = native.unixConnect(this.path, true);
     } catch (error) {
-      throw failedTo(`reach a process at ${this.path}`, error);
+      throw failedTo(`reach a process at ${this.path}${hint(error, prefix)}`, error);
     }
     let greeting: Partial<Greeting>;
     try {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-testpmd with its prompt, as a child process: what a user types and sees. As on a terminal, stdout
 // and stderr are one stream.
-import { Child } from '../../tools/run/child.ts';
+import { Child, type SignalName } from '../../tools/run/child.ts';
 import { latestOf } from '../../tools/run/testpmd-output.ts';
 import { nodeArguments } from './program.ts';
 import { until } from './wait.ts';
@@ -77,7 +77,7 @@ export class Prompt {
     }
   }
 
-  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+  async kill(signal: SignalName = 'SIGKILL'): Promise<void> {
     if (!this.running) return;
     this.#child.signal(signal);
     await this.#child.gone;

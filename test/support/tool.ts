@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Programs of this tree as a test's child processes.
-import { Child } from '../../tools/run/child.ts';
+import { Child, type SignalName } from '../../tools/run/child.ts';
 import { type DeviceModelOptions, deviceModelArguments } from '../../tools/run/device-model.ts';
 import { nodeArguments, ROOT } from './program.ts';
 import { until } from './wait.ts';
@@ -43,7 +43,7 @@ export class Tool {
       throw new Error(`${this.#child.name} ended without '${text}':\n${this.output}`);
   }
 
-  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+  async kill(signal: SignalName = 'SIGKILL'): Promise<void> {
     if (!this.running) return;
     this.#child.signal(signal);
     await this.#child.gone;

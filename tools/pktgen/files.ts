@@ -33,7 +33,14 @@ export function csvText(result: TrialResult): string {
     .join('');
 }
 
-export const jsonText = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+/** Times to a tenth, everything else to six digits: what follows is not measured. */
+export const jsonText = (value: unknown): string => `${JSON.stringify(value, rounded, 2)}\n`;
+
+function rounded(key: string, value: unknown): unknown {
+  if (typeof value !== 'number' || Number.isInteger(value)) return value;
+  if (/(Ns|Us)$/.test(key)) return Math.round(10 * value) / 10;
+  return Math.abs(value) < 1e5 ? Number(value.toPrecision(6)) : Math.round(value);
+}
 
 /**
  * HdrHistogram's text form, which its plotter reads: value (here in microseconds), share of the values up to

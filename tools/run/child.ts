@@ -23,6 +23,10 @@ export interface ChildSpec {
   readonly maxRunMs: number;
 }
 
+/** Not NodeJS.Signals: the package declares Child to applications that have no @types/node. */
+export type SignalName =
+  `SIG${'CONT' | 'HUP' | 'INT' | 'KILL' | 'QUIT' | 'STOP' | 'TERM' | 'TSTP' | 'USR1' | 'WINCH'}`;
+
 /** Milliseconds that a child has to exit by itself. */
 const STOP_MS = 5000;
 /** Number of trailing characters of a child's output that are kept. */
@@ -202,7 +206,7 @@ export class Child {
     await this.ended(STOP_MS);
   }
 
-  signal(name: NodeJS.Signals): void {
+  signal(name: SignalName): void {
     if (this.exit === undefined) this.#child.kill(name);
   }
 

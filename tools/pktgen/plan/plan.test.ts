@@ -38,6 +38,12 @@ describe('a rate', () => {
     expect([2_500_000, 1500, 2, 0].map(rateText)).toEqual(['2.500 Mpps', '1.50 kpps', '2.0 pps', '0 pps']);
   });
 
+  it('regression: 1000.00 kpps stood beside 1.000 Mpps', () => {
+    expect([999_996, 999_994, 999.96, 999.94].map(rateText)).toEqual([
+      ...['1.000 Mpps', '999.99 kpps', '1.00 kpps', '999.9 pps'],
+    ]);
+  });
+
   it('regression: is not shown as none where it is small', () => {
     expect([0.001, 0.25, 1.234e-7].map(rateText)).toEqual(['0.001 pps', '0.25 pps', '1.2e-7 pps']);
   });

@@ -70,7 +70,8 @@ export function parseLine(text: string): number {
 
 /** "1.000 Mpps", "100.00 kpps", "0.001 pps". */
 export function rateText(pps: number): string {
-  if (pps >= 1e6) return `${(pps / 1e6).toFixed(3)} Mpps`;
-  if (pps >= 1e3) return `${(pps / 1e3).toFixed(2)} kpps`;
+  // Each unit begins where the one below would be rounded up to it.
+  if (pps >= 999_995) return `${(pps / 1e6).toFixed(3)} Mpps`;
+  if (pps >= 999.95) return `${(pps / 1e3).toFixed(2)} kpps`;
   return `${pps >= 1 ? pps.toFixed(1) : Number(pps.toPrecision(2))} pps`;
 }
