@@ -7,6 +7,7 @@ import type { Child } from '../run/child.ts';
 import { DeviceProcess, SymmetricProcess } from '../run/device-model.ts';
 import { OurTestpmd } from '../run/our-testpmd.ts';
 import { stopAll, twoCpus, type Workspace } from '../run/workspace.ts';
+import { CpuWaits } from './cpu-waits.ts';
 import type { DemoOptions } from './options.ts';
 import { picture, pmdTotals, type SummaryContext, secondLine, sharedCpu, summary } from './text.ts';
 import { maxRunMs, mbufsFor, type Sample, startTraffic, type Traffic } from './traffic.ts';
@@ -44,6 +45,7 @@ export async function runDemo(
     const pmd = await startPmd(options, sockets, cpus[0], children);
     const traffic = startTraffic(options, sockets.vhostUser, cpus[1], workspace);
     children.push(traffic.child);
+    const waits = { pmd: new CpuWaits(pmd.pid), peer: new CpuWaits(traffic.child.pid) };
     let interrupted = false;
     if (options.interactive) await Promise.race([pmd.gone, failsWith(device)]);
     else {
@@ -52,10 +54,15 @@ export async function runDemo(
       });
       await Promise.race([watch(options, traffic, halts, say), early, failsWith(device), failsWith(pmd)]);
     }
+    const disturbed =
+      cpus[0] === cpus[1]
+        ? []
+        : [...waits.pmd.lines('the PMD', cpus[0]), ...waits.peer.lines('the peer', cpus[1])];
     const totals = await traffic.finish();
     halts.look();
     await pmd.stop();
     for (const line of summary(totals, pmdTotals(pmd.output), contextOf(options))) say(line);
+    for (const line of disturbed) say(line);
     try {
       judge(options, totals, interrupted);
     } catch (error) {
