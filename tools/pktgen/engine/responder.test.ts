@@ -19,12 +19,12 @@ const head = (type: string) => [...MAC, ...ASKER, ...bytesOf(type)];
 const SIX = ['1', '2'].map((last) => `fd00${'0'.repeat(27)}${last}`);
 const FRAMES = {
   arp: [...head('0806'), ...bytesOf('0001 0800 06 04 0001 020000000001 0a000001 000000000000 0a000002')],
-  echo: [...head('0800'), ...bytesOf('4500 001c 0000 0000 4001 66de 0a000001 0a000002 0800 f7ff 0000 0000')],
+  echo: [...head('0800'), ...bytesOf('4500 001c 0000 0000 4001 66df 0a000001 0a000002 0800 f7ff 0000 0000')],
   solicitation: [
     ...head('86dd'),
-    ...bytesOf(`60000000 0020 3a ff ${SIX[0]} ${SIX[1]} 8700 0000 00000000 ${SIX[1]} 0101 020000000001`),
+    ...bytesOf(`60000000 0020 3a ff ${SIX[0]} ${SIX[1]} 8700 7e9b 00000000 ${SIX[1]} 0101 020000000001`),
   ],
-  echo6: [...head('86dd'), ...bytesOf(`60000000 0008 3a 40 ${SIX[0]} ${SIX[1]} 8000 0000 00000000`)],
+  echo6: [...head('86dd'), ...bytesOf(`60000000 0008 3a 40 ${SIX[0]} ${SIX[1]} 8000 85b8 00000000`)],
 };
 const ALL = Object.entries(FRAMES);
 
@@ -59,6 +59,57 @@ describe('a far end with addresses', () => {
 
   it.each(ALL)('does not answer %s that is cut anywhere', (_, frame) => {
     for (let length = 0; length < frame.length; length++) expect(ask(frame.slice(0, length))).toBeNull();
+  });
+
+  const at = (frame: readonly number[], offset: number, ...bytes: number[]) =>
+    bytes.reduce((changed, byte, i) => changed.with(offset + i, byte), [...frame]);
+  const { arp, echo, echo6, solicitation } = FRAMES;
+
+  it('answers ARP and solicitations that were sent to a group', () => {
+    expect(ask(at(arp, 0, ...Array(6).fill(0xff)))?.slice(0, 6)).toEqual(ASKER);
+    expect(ask(at(solicitation, 0, 0x33, 0x33, 0xff))?.slice(0, 6)).toEqual(ASKER);
+  });
+
+  it('answers a host that tests whether its IPv4 address is free (RFC 5227)', () => {
+    expect(ask(at(arp, 28, 0, 0, 0, 0))?.slice(38, 42)).toEqual([0, 0, 0, 0]);
+  });
+
+  // With checksums left to a later stage, so that they are not what refuses these.
+  it.each([
+    ['a frame for another host', at(echo, 5, 8)],
+    ['ARP for another host', at(arp, 5, 8)],
+    ['a ping that was sent to all', at(echo, 0, ...Array(6).fill(0xff))],
+    ['an IPv6 ping that was sent to a group', at(echo6, 0, 0x33, 0x33)],
+    ['a frame from a group', at(echo, 6, 3)],
+    ['ARP from a group', at(arp, 22, 3)],
+    ['ARP from a group of IPv4', at(arp, 28, 224)],
+    ['ARP from its own address', at(arp, 28, 10, 0, 0, 2)],
+    ...[
+      [224, 0, 0, 1],
+      [255, 255, 255, 255],
+      [0, 0, 0, 0],
+      [127, 0, 0, 1],
+      [10, 0, 0, 2],
+    ].map((source) => [`a ping from ${source.join('.')}`, at(echo, 26, ...source)] as const),
+    ...[[0xff, 2], Array(16).fill(0), [...Array(15).fill(0), 1], bytesOf(SIX[1] as string)].flatMap(
+      (source) => [
+        [`an IPv6 ping from ${source}`, at(echo6, 22, ...source)] as const,
+        [`a solicitation from ${source}`, at(solicitation, 22, ...source)] as const,
+      ],
+    ),
+    ['a solicitation with an option of no length', at(solicitation, 79, 0)],
+    ['a solicitation whose option is cut', at(solicitation, 79, 2)],
+  ])('does not answer %s', (_, frame) => {
+    expect(ask(frame, host, MBUF_F_NEEDS_CSUM)).toBeNull();
+  });
+
+  it.each([
+    ['the IPv4 header', at(echo, 24, 0)],
+    ['an ICMP message', at(echo, 40, 1)],
+    ['an ICMPv6 message', at(echo6, 60, 1)],
+    ['a solicitation', at(solicitation, 82, 1)],
+  ])('does not answer when the checksum of %s is wrong', (_, frame) => {
+    expect(ask(frame)).toBeNull();
   });
 
   it('leaves what a later stage sums up, and what it would cut', () => {

@@ -21,6 +21,17 @@ import {
   isArp,
   networkHeader,
 } from '../../../src/packet/headers.ts';
+import {
+  hasWholeOptions,
+  isArpFromHost,
+  isAt,
+  isForHost,
+  isHost4,
+  isHost6,
+  isOneHost,
+  isSummed4,
+  isSummed6,
+} from './request.ts';
 
 const GSO = MBUF_F_TSO4 | MBUF_F_TSO6 | MBUF_F_USO;
 
@@ -45,7 +56,7 @@ export class Responder {
     const end = frame + pool.dataLen[mbuf];
     const l3 = networkHeader(bytes, frame, end);
     const flags = pool.olFlags[mbuf];
-    if (l3 < 0 || (flags & GSO) !== 0) return false;
+    if (l3 < 0 || (flags & GSO) !== 0 || !isForHost(bytes, frame, this.#own.mac)) return false;
     const summed = (flags & MBUF_F_NEEDS_CSUM) === 0;
     switch (readUint16BE(bytes, l3 - 2)) {
       case ETHER.TYPE_ARP:
@@ -62,31 +73,31 @@ export class Responder {
   #arp(bytes: Uint8Array, frame: number, arp: number, end: number): boolean {
     const { mac, ipv4 } = this.#own;
     if (!isArp(bytes, arp, end) || !isAt(bytes, arp + ARP.TARGET_IP, ipv4)) return false;
-    return answerArp(bytes, frame, arp, end, mac);
+    return isArpFromHost(bytes, arp, ipv4) && answerArp(bytes, frame, arp, end, mac);
   }
 
   #ipv4(pool: Mempool, mbuf: number, frame: number, ip: number, summed: boolean): boolean {
     const { bytes } = pool;
     const { mac, ipv4 } = this.#own;
     const end = frame + pool.dataLen[mbuf];
-    if (ipv4HeaderLength(bytes, ip, end) === 0 || !isAt(bytes, ip + IPV4.DESTINATION, ipv4)) return false;
+    const header = ipv4HeaderLength(bytes, ip, end);
+    if (header === 0 || bytes[ip + IPV4.PROTOCOL] !== IPV4.PROTOCOL_ICMP) return false;
+    if (!isOneHost(bytes, frame) || !isAt(bytes, ip + IPV4.DESTINATION, ipv4)) return false;
+    if (!isHost4(bytes, ip + IPV4.SOURCE, ipv4)) return false;
+    if (summed && !isSummed4(bytes, ip, header, end)) return false;
     return answerEcho(bytes, frame, ip, end, pool.pktLen[mbuf], mac, summed);
   }
 
   #ipv6(bytes: Uint8Array, frame: number, ip: number, end: number, summed: boolean): boolean {
     const { mac, ipv6 } = this.#own;
     const length = icmp6Length(bytes, ip, end);
-    if (length === 0) return false;
+    if (length === 0 || !isHost6(bytes, ip + IPV6.SOURCE, ipv6)) return false;
     if (isSolicitation(bytes, ip, length)) {
       if (!isAt(bytes, ip + IPV6.HEADER + ICMPV6.TARGET, ipv6)) return false;
+      if (!hasWholeOptions(bytes, ip, length) || (summed && !isSummed6(bytes, ip, length))) return false;
       return answerSolicitation(bytes, frame, ip, length, mac);
     }
-    return isAt(bytes, ip + IPV6.DESTINATION, ipv6) && answerEcho6(bytes, frame, ip, mac, summed);
+    if (!isOneHost(bytes, frame) || !isAt(bytes, ip + IPV6.DESTINATION, ipv6)) return false;
+    return (!summed || isSummed6(bytes, ip, length)) && answerEcho6(bytes, frame, ip, mac, summed);
   }
-}
-
-/** HOT. Whether an address that the host has is there. */
-function isAt(bytes: Uint8Array, at: number, address: readonly number[]): boolean {
-  for (let i = 0; i < address.length; i++) if (bytes[at + i] !== address[i]) return false;
-  return address.length > 0;
 }
