@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which requests a host answers: those sent to it by one host, and whole. Answers to anybody else would go to
-// many (RFC 1122, 3.2.2.6; RFC 4443, 2.4 (e)), and a right checksum on a damaged request would hide the damage.
+// Which requests a host answers: those sent to it by one host, and whole. Answers to anybody else would go
+// to many (RFC 1122, 3.2.2.6; RFC 4443, 2.4 (e)), and a right checksum on a damaged request would hide the
+// damage.
 import { readUint16BE } from '../../../src/packet/bytes.ts';
 import { icmp6Checksum, internetChecksum } from '../../../src/packet/checksum.ts';
 import { ARP, ETHER, ICMPV6, IPV4, IPV6 } from '../../../src/packet/headers.ts';
