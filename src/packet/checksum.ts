@@ -38,12 +38,25 @@ export function icmp6Checksum(bytes: Uint8Array, ip: number, length: number): nu
   return ~fold(pseudo + sumOf(bytes, ip + IPV6.HEADER, length)) & 0xffff;
 }
 
-/** An odd last byte counts as the upper half of a word. */
+/**
+ * An odd last byte counts as the upper half of a word. Upper and lower halves are summed apart, eight bytes a
+ * round: V8 spends more on the loop than on the sum.
+ */
 function sumOf(bytes: Uint8Array, at: number, length: number): number {
   const end = at + length;
-  let sum = 0;
-  for (let i = at; i + 1 < end; i += 2) sum += (bytes[i] << 8) | bytes[i + 1];
-  return length % 2 === 0 ? sum : sum + (bytes[end - 1] << 8);
+  let upper = 0;
+  let lower = 0;
+  let i = at;
+  for (; i + 7 < end; i += 8) {
+    upper += bytes[i] + bytes[i + 2] + bytes[i + 4] + bytes[i + 6];
+    lower += bytes[i + 1] + bytes[i + 3] + bytes[i + 5] + bytes[i + 7];
+  }
+  for (; i + 1 < end; i += 2) {
+    upper += bytes[i];
+    lower += bytes[i + 1];
+  }
+  if (i < end) upper += bytes[i];
+  return upper * 256 + lower;
 }
 
 function fold(sum: number): number {

@@ -63,6 +63,21 @@ describe('checksums', () => {
     },
   );
 
+  property.prop([fc.uint8Array({ maxLength: 200 }), fc.nat({ max: 7 })])(
+    'are the sum of 16-bit words, one by one',
+    (data, before) => {
+      const bytes = Uint8Array.from([...new Array(before).fill(0xee), ...data, 0xee]);
+      let sum = 0;
+      for (const [i, byte] of data.entries()) sum += i % 2 === 0 ? byte << 8 : byte;
+      while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+      expect(internetChecksum(bytes, before, data.length)).toBe(~sum & 0xffff);
+    },
+  );
+
+  it('of 64 KiB of ones do not overflow', () => {
+    expect(internetChecksum(new Uint8Array(65_535).fill(0xff), 0, 65_535)).toBe(0xff);
+  });
+
   it.each([
     ['an even number of bytes', 4],
     ['an odd number of bytes', 5],

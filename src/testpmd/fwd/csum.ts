@@ -22,7 +22,7 @@ import { readUint16BE, writeUint16BE } from '../../packet/bytes.ts';
 import { crc32c } from '../../packet/crc32c.ts';
 import { IPV4, isFragment, SCTP, TCP, UDP } from '../../packet/headers.ts';
 import { Layers, TUNNEL } from '../../packet/layers.ts';
-import { macBytes } from '../../packet/mac.ts';
+import { macWords } from '../../packet/mac.ts';
 import {
   CHECKS_IP,
   CHECKS_TCP,
@@ -37,6 +37,7 @@ import {
 } from './engine.ts';
 import { Gro } from './gro.ts';
 import { Gso } from './gso.ts';
+import { setMacs } from './mac.ts';
 import { streamReceive, streamTransmit } from './stream.ts';
 import { differs, fold, pseudoSum, setHeaderChecksum } from './sums.ts';
 
@@ -45,7 +46,7 @@ interface Csum {
   readonly tcp: 'sw' | 'hw';
   readonly tso: number;
   /** Destination and source; null: left alone. */
-  readonly macs: Uint8Array | null;
+  readonly macs: Uint32Array | null;
   readonly gro: Gro | null;
   readonly gso: Gso | null;
   /** Packets that are longer are cut here, so that nothing of them can be left to the TX port. */
@@ -90,7 +91,7 @@ function stateOf(stream: FwdStream): Csum {
   return {
     ...{ udp, tcp, tso, gso, counters, tunnels, checks },
     longest: longest > 0 ? longest : Number.POSITIVE_INFINITY,
-    macs: plan.macSwap ? Uint8Array.from([...macBytes(peerMac), ...macBytes(txMac)]) : null,
+    macs: plan.macSwap ? macWords(peerMac, txMac) : null,
     gro: cycles > 0 ? new Gro(pool, cycles, burst, gso) : null,
     layers: new Layers(),
   };
@@ -102,7 +103,7 @@ function setChecksums(pool: Mempool, mbuf: number, state: Csum): void {
   const { layers, counters } = state;
   const frame = mbuf * pool.stride + pool.dataOff[mbuf];
   const end = frame + pool.dataLen[mbuf];
-  if (state.macs !== null) for (let i = 0; i < 12; i++) bytes[frame + i] = state.macs[i];
+  if (state.macs !== null) setMacs(pool, mbuf, state.macs);
   if (!layers.parse(bytes, frame, end, state.tunnels)) return;
   const open = (pool.olFlags[mbuf] & MBUF_F_NEEDS_CSUM) !== 0;
   const checked = (state.checks & CHECKS_IP) !== 0;
