@@ -59,7 +59,7 @@ export interface LcoreContext<Data = unknown> {
   /** Opens transmit queue `queue` (default: 0) of `ports[port]`; throws the same errors as rxQueue. */
   txQueue(port: number, queue?: number): TxQueue;
   /**
-   * Creates a pool for this thread. It is freed when the lcore ends, for whatever reason. At most 63, plus
+   * Creates a pool for this thread. It is freed when the lcore ends, for whatever reason. At most 255, plus
    * one for each queue of the ports (VPCI_POOLS). Throws as {@link Mempool} does.
    */
   createPool(options?: MempoolOptions): Mempool;

@@ -26,8 +26,11 @@ export interface ControlLayout {
 }
 
 export const MAX_SLEEPERS = 16;
-/** Pools that an lcore may have in addition to one per queue of its ports. */
-export const SPARE_POOLS = 63;
+/**
+ * Pools that an lcore may have in addition to one per queue of its ports: the packet generator has one for
+ * each of its 256 streams, and one to receive.
+ */
+export const SPARE_POOLS = 255;
 
 /** The layout of the control words, sized for any number of queues of the ports. */
 export function controlLayout(ports: readonly PortQueues[]): ControlLayout {

@@ -111,6 +111,12 @@ describe('the library', () => {
     expect(await pktgen.run({ drain: 0.01 })).toMatchObject({ sent: 100, received: 0, lost: 100 });
   });
 
+  it('regression: more than 64 streams found no pools', async () => {
+    const streams = new Array(256).fill({ count: 2 });
+    pktgen = await openPktgen({ device: 'net_null0,no-rx=1', streams, rate: 'max' });
+    expect(await pktgen.run({ drain: 0.01 })).toMatchObject({ sent: 512, unsent: 0 });
+  });
+
   it('names what is wrong', async () => {
     await expect(openPktgen({ streams: [{ size: 20 }] })).rejects.toThrow('streams: stream 0: size: 20');
     await expect(openPktgen({ streams: [], rate: 1 })).rejects.toThrow('at least one stream');

@@ -44,20 +44,27 @@ afterEach(() => {
 
 /** What becomes of the frame that is sent as the `n`-th, from 0: how many of it arrive. */
 type Fate = (n: number) => number;
+/** What the far end does to the words of the frame that is sent as the `n`-th. */
+type Forge = (frame: Uint32Array, n: number) => void;
+/** Words of a frame that has no tag: its number, and when it was due. */
+const NUMBER = 12;
+const DUE = 13;
 
 /** A wire with room for ROOM frames, whose other end is the same port. */
 class Wire {
   readonly #frames = new Uint32Array(ROOM * WORDS);
   readonly #lengths = new Uint32Array(ROOM);
   readonly #fate: Fate;
+  readonly #forge: Forge;
   #head = 0;
   #tail = 0;
   sent = 0;
   /** Whether it takes no frame. */
   full = false;
 
-  constructor(fate: Fate) {
+  constructor(fate: Fate, forge: Forge) {
     this.#fate = fate;
+    this.#forge = forge;
   }
 
   burst(pkts: MbufVector, from: number, to: number): number {
@@ -66,10 +73,12 @@ class Wire {
     for (let i = from; i < from + n; i++) {
       const mbuf = pkts.ids[i] as number;
       const at = (mbuf * pool.stride + (pool.dataOff[mbuf] as number)) >>> 2;
-      for (let copies = this.#fate(this.sent++); copies > 0; copies--) {
+      const number = this.sent++;
+      for (let copies = this.#fate(number); copies > 0; copies--) {
         const slot = this.#head++ % ROOM;
         this.#lengths[slot] = pool.dataLen[mbuf] as number;
         for (let k = 0; k < WORDS; k++) this.#frames[slot * WORDS + k] = pool.words[at + k] as number;
+        this.#forge(this.#frames.subarray(slot * WORDS, (slot + 1) * WORDS), number);
       }
     }
     pool.free(pkts, from, from + n);
@@ -102,6 +111,7 @@ interface Way {
   readonly fate: Fate;
   readonly interval: number;
   readonly rehearsal?: boolean;
+  readonly forge?: Forge;
   /** Called when the loop receives. */
   readonly eachRound?: (memory: SharedMemory, wire: Wire) => void;
 }
@@ -113,7 +123,7 @@ function trialOf(plan: StreamPlan, largest: number, way: Way) {
 function trialOfAll(
   plans: readonly StreamPlan[],
   largest: number,
-  { frames, fate, interval, rehearsal = false, eachRound = () => {} }: Way,
+  { frames, fate, interval, rehearsal = false, forge = () => {}, eachRound = () => {} }: Way,
 ) {
   const memory = newSharedMemory(plans.length);
   const hz = native.tscHz();
@@ -125,7 +135,7 @@ function trialOfAll(
   settings[SET_REHEARSAL] = Number(rehearsal);
   const control = new Int32Array(memory.control);
   control[TRIAL] = 1;
-  const wire = new Wire(fate);
+  const wire = new Wire(fate, forge);
   const createPool = (options?: MempoolOptions) => {
     const pool = new Mempool(options);
     pools.push(pool);
@@ -279,6 +289,40 @@ describe('rates that change while frames are sent', () => {
     });
     expect([result.offered, result.lost]).toEqual([due, 0]);
     expect(result.unsent).toBeGreaterThan(due / 2);
+  });
+});
+
+describe('a far end that changes frames', () => {
+  const forged = (forge: Forge) => {
+    const { plan, largest } = compileStream({}, 0, MACS, '', 1);
+    return trialOf(plan, largest, { frames: 1000, fate: () => 1, interval: 0, forge }).result;
+  };
+
+  it.each([
+    ['the next', 1000],
+    ['far ahead', 0x4000_0000],
+    ['far behind', 0x8000_0000],
+  ])(
+    'regression: numbers that were never sent (%s) were received, and later frames overtaken',
+    (_, number) => {
+      const result = forged((frame, n) => {
+        if (n % 10 === 0) frame[NUMBER] = number;
+      });
+      expect(result).toMatchObject({ sent: 1000, received: 900, lost: 100, foreign: 100 });
+      expect(result).toMatchObject({ reordered: 0, duplicates: 0, rxBytes: 900 * 64 });
+    },
+  );
+
+  it('regression: a frame that took seconds was one that took none', () => {
+    const units = native.tscHz() / ticksPerUnit(native.tscHz());
+    const late = 2 ** 31 + units;
+    const result = forged((frame, n) => {
+      if (n === 7) frame[DUE] -= late;
+    });
+    const ns = (late / units) * 1e9;
+    expect(result.latency?.maxNs).toBeGreaterThanOrEqual(ns);
+    expect(result.latency?.maxNs).toBeLessThan(ns + 1e9);
+    expect(result.latency?.minNs).toBeGreaterThan(0);
   });
 });
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Takes what comes back and finds of each stream what was lost, doubled or overtaken, and how long each frame
-// took from when it was due. Frames of others are counted as foreign. Allocates nothing.
+// took from when it was due. Frames of others, and those with numbers that were never sent, are counted as
+// foreign. Allocates nothing.
 import type { MbufVector, Mempool } from '../../../src/ethdev/mempool.ts';
 import type { RxQueue } from '../../../src/ethdev/port.ts';
 import type { Clock } from './clock.ts';
-import { bucketOf } from './histogram.ts';
+import { bucketOf, HISTOGRAM_MAX } from './histogram.ts';
 import {
   G_FOREIGN,
   S_DUPLICATES,
@@ -17,11 +18,14 @@ import {
   S_REORDERED,
   S_RX_BYTES,
   S_SAMPLES,
+  S_SENT,
 } from './layout.ts';
 import { SequenceWindow } from './sequence-window.ts';
 import { RUN_MASK, tagOf } from './tag.ts';
 
 const BURST = 64;
+/** Numbers are 32-bit: one from the older half of them could as well be one that is still to come. */
+const OLDEST = 0x8000_0000;
 
 export interface ReceiverParts {
   readonly rx: RxQueue;
@@ -109,25 +113,34 @@ export class Receiver {
 
   /** HOT. Takes the frames from `first` that follow one another in one stream; returns where others begin. */
   #takeRun(stream: number, first: number, n: number): number {
-    const { pool, counters } = this.#parts;
+    const { pool, counters, global } = this.#parts;
     const own = counters[stream];
+    const sent = own[S_SENT] | 0;
+    const known = own[S_SENT] < OLDEST ? own[S_SENT] : OLDEST;
     const window = this.#windows[stream];
     const { ids } = this.#pkts;
     const { pktLen } = pool;
     let timed = 0;
     let bytes = 0;
+    let forged = 0;
     let i = first;
     for (; i < n && this.#streams[i] === stream; i++) {
       const at = this.#found[i];
+      const number = wordAt(pool, at + 4);
+      if ((sent - 1 - number) >>> 0 >= known) {
+        forged++;
+        continue;
+      }
       bytes += pktLen[ids[i]];
-      const order = window.take(wordAt(pool, at + 4));
+      const order = window.take(number);
       if (order < 0) continue;
       if (order > 0) own[S_REORDERED]++;
       this.#dues[timed++] = wordAt(pool, at + 8);
     }
-    own[S_RECEIVED] += i - first;
+    global[G_FOREIGN] += forged;
+    own[S_RECEIVED] += i - first - forged;
     own[S_RX_BYTES] += bytes;
-    own[S_DUPLICATES] += i - first - timed;
+    own[S_DUPLICATES] += i - first - forged - timed;
     if (timed > 0) this.#time(stream, timed);
     return i;
   }
@@ -145,7 +158,7 @@ export class Receiver {
     let sum = 0;
     for (let i = 0; i < n; i++) {
       const latency = latencyOf(now, this.#dues[i]);
-      counts[bucketOf(latency)]++;
+      counts[bucketOf(latency < HISTOGRAM_MAX ? latency : HISTOGRAM_MAX)]++;
       jitter += (Math.abs(latency - last) - jitter) / 16;
       sum += latency;
       if (latency < least) least = latency;
@@ -161,10 +174,9 @@ export class Receiver {
   }
 }
 
-/** HOT. */
+/** HOT. No frame comes before it is due, so all 32 bits say how late it is. */
 function latencyOf(now: number, due: number): number {
-  const late = (now - due) | 0;
-  return late < 0 ? 0 : late;
+  return (now - due) >>> 0;
 }
 
 /** HOT. The little-endian word at an offset of the pool's bytes. */
