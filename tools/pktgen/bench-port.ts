@@ -59,11 +59,12 @@ export function replayWorkload(options: Options, { stream }: Replay): Workload {
 /** Starts the generator on the port. Throws as launch() does. */
 export async function startGenerator(
   options: Options,
-  { port }: OpenedPort,
+  opened: OpenedPort,
   { streams }: Workload,
 ): Promise<Generator> {
   const hugepages = options.hugepages ?? false;
-  const generator = new Generator({ port, streams, cpu: cpusOf(options)[0], hugepages });
+  const generator = new Generator({ port: opened.port, streams, cpu: cpusOf(options)[0], hugepages });
+  void opened.broken.then((error) => generator.break(error));
   await generator.ready;
   return generator;
 }

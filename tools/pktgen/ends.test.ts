@@ -9,7 +9,7 @@ import { FileSink } from '../../src/capture/block-buffer.ts';
 import { PcapWriter } from '../../src/capture/pcap-writer.ts';
 import { writePacket } from '../../src/capture/writer.ts';
 import { nodeArguments, ROOT } from '../../test/support/program.ts';
-import { Tool } from '../../test/support/tool.ts';
+import { startDeviceModel, Tool } from '../../test/support/tool.ts';
 import { until } from '../../test/support/wait.ts';
 
 let folder: string;
@@ -137,6 +137,51 @@ describe('a run whose other end is killed', () => {
       expect([csv, hgrm]).toEqual([expect.stringMatching(/^total,/m), expect.stringContaining('#[Mean')]);
     } finally {
       await tool.kill();
+    }
+  });
+});
+
+describe('a run on a device of the user', () => {
+  let device: Tool;
+  let peer: Tool;
+  const socket = (name: string) => join(folder, name);
+  beforeEach(async () => {
+    device = await startDeviceModel({ vhostUser: socket('u'), vfioUser: socket('f') });
+    peer = new Tool('tools/peer/main.ts', ['--vhost-user', socket('u'), '--mode', 'echo', '--cpu', '1']);
+  });
+  afterEach(async () => {
+    await peer.kill();
+    await device.kill();
+  });
+  const start = (...args: string[]) =>
+    new Tool(SCRIPT, ['--no-telemetry', '--plain', '--vdev', `net_vhost_pci0,path=${socket('f')}`, ...args]);
+  const paced = ['--rate', '1kpps', '--warm-up', '0', '--stats-period', '0.1'];
+
+  it.each([
+    ['run', [...paced], /^sent \d+ of \d+ due/m],
+    ['search', ['--ndr', '--trial-time', '60'], /^NDR: none found; /m],
+    ['far end', ['--reflect', '--stats-period', '0.1'], /^sent back \d+ frames/m],
+  ])('regression: ends with its figures when the device is gone: a %s', async (_, args, figures) => {
+    const tool = start(...args);
+    try {
+      await tool.printed(args[0] === '--ndr' ? 'searching below' : 't=');
+      await device.kill();
+      await until('it ends', () => !tool.running);
+      expect([tool.exitCode, tool.output]).toEqual([1, expect.stringMatching(figures)]);
+      expect(tool.output).toMatch(/^vhost-pci-pktgen: net_vhost_pci0 is gone, its device was removed/m);
+    } finally {
+      await tool.kill();
+    }
+  });
+
+  it('regression: says what is unsent while the peer is away', async () => {
+    const tool = start(...paced);
+    try {
+      await tool.printed('t=');
+      await peer.kill();
+      await until('it says so', () => /unsent so far [1-9]\d\d/.test(tool.output));
+    } finally {
+      await tool.kill('SIGINT');
     }
   });
 });

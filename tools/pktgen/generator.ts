@@ -79,6 +79,7 @@ export class Generator {
   readonly #streams: readonly CompiledStream[];
   #trial = 0;
   #failure: Error | undefined;
+  #broken: Error | undefined;
 
   /** Throws as launch() does. */
   constructor({ port, streams, cpu, hugepages }: GeneratorOptions) {
@@ -123,6 +124,7 @@ export class Generator {
 
   /** Begins a trial; end() waits for its end. */
   begin(trial: Trial): void {
+    if (this.#broken) throw this.#broken;
     const { hz } = this.#context;
     this.#settings[SET_DURATION] = trial.seconds * hz;
     this.#settings[SET_DRAIN] = trial.drain * hz;
@@ -140,6 +142,7 @@ export class Generator {
   async end(): Promise<TrialResult> {
     while (!this.done) await this.changed(LOOK_MS);
     if (this.#failure) throw this.#failure;
+    if (this.#broken) throw this.#broken;
     return this.read();
   }
 
@@ -169,6 +172,17 @@ export class Generator {
   /** Ends the trial's sending early. */
   halt(): void {
     Atomics.store(this.#control, HALT, 1);
+  }
+
+  /** Ends the trial, and allows no other: they throw `error`. read() has the figures until then. */
+  break(error: Error): void {
+    this.#broken ??= error;
+    this.halt();
+  }
+
+  /** What it was broken with. */
+  get broken(): Error | undefined {
+    return this.#broken;
   }
 
   /** Changes the rates of the trial that runs. */

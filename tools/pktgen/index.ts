@@ -4,14 +4,14 @@ import type { Port } from '../../src/ethdev/port.ts';
 import { native } from '../../src/native.ts';
 import { twoCpus } from '../run/workspace.ts';
 import { Generator } from './generator.ts';
-import { type OpenedPort, openDevice, startLocal } from './local-peer.ts';
+import { type OpenedPort, ofUser, openDevice, startLocal } from './local-peer.ts';
 import { outcomeOf } from './outcome.ts';
 import { fault } from './plan/fault.ts';
 import { parseLine } from './plan/rate.ts';
 import type { Stream } from './plan/stream.ts';
 import { RateControl } from './rate-control.ts';
 import { type TrialResult, type UnreturnedResult, withoutReturns } from './result.ts';
-import { type Outcome, type SearchResult, type Step, searchRate } from './search.ts';
+import { NOTHING, type Outcome, type SearchResult, type Step, searchRate } from './search.ts';
 import { flatOut, Workload } from './workload.ts';
 
 export { PmdError } from '../../src/errors.ts';
@@ -222,10 +222,6 @@ export class Pktgen {
 const LINK_WAIT_MS = 10_000;
 const LONGEST_MS = 2 ** 31 - 1;
 const MACS = { srcMac: '02:00:00:00:00:02', dstMac: '02:00:00:00:00:01' };
-const NOTHING: Outcome = {
-  ...{ offered: 0, sent: 0, unsent: 0, received: 0, lost: 0, seconds: 1 },
-  ...{ p99Ns: 0, queueFull: 0, disturbed: false },
-};
 
 /**
  * Opens a generator. Throws VPCI_ARGUMENT for a stream that is wrong, naming it, VPCI_NO_TRAFFIC if the link
@@ -250,6 +246,7 @@ export async function openPktgen(options: PktgenOptions): Promise<Pktgen> {
   try {
     const cpu = options.cpu ?? first;
     const generator = new Generator({ port: opened.port, streams: workload.streams, cpu, hugepages });
+    void opened.broken.then((error) => generator.break(error));
     await generator.ready;
     const returns = options.returns ?? (device === undefined ? mode === 'echo' : undefined);
     return new Pktgen(opened, generator, workload, returns);
@@ -265,5 +262,5 @@ async function openedPort(
 ): Promise<OpenedPort> {
   if (device === undefined) return startLocal(local);
   if (typeof device === 'string') return openDevice(device, LINK_WAIT_MS);
-  return { port: device, children: [], close: async () => {} };
+  return ofUser(device);
 }

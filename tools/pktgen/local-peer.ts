@@ -3,7 +3,7 @@
 
 import { openPort } from '../../src/drivers/registry.ts';
 import { PmdError } from '../../src/errors.ts';
-import type { Port } from '../../src/ethdev/port.ts';
+import type { Port, PortListener } from '../../src/ethdev/port.ts';
 import { PeerProcess } from '../run/builtin-peer.ts';
 import type { Child } from '../run/child.ts';
 import { DeviceProcess } from '../run/device-model.ts';
@@ -26,8 +26,11 @@ export interface LocalOptions {
 
 export interface OpenedPort {
   readonly port: Port;
-  /** What ends with the port; empty if the port was the user's. */
-  readonly children: readonly Child[];
+  /**
+   * Resolves when no packet can pass any more: the device is gone, or a program that was started for the port
+   * has ended.
+   */
+  readonly broken: Promise<Error>;
   close(): Promise<void>;
 }
 
@@ -53,7 +56,10 @@ export async function startLocal(options: LocalOptions): Promise<OpenedPort> {
     await peer.up(START_MS);
     await linkUp(port, peer);
     const opened = port;
-    return { port: opened, children, close: () => close(opened) };
+    const ends = children.map((child) =>
+      child.gone.then(() => child.failure(`ended (${child.exit}) while packets flowed`)),
+    );
+    return { port: opened, broken: Promise.race(ends), close: () => close(opened) };
   } catch (error) {
     await close(port);
     throw error;
@@ -76,5 +82,18 @@ export async function openDevice(device: string, waitMs: number): Promise<Opened
     const cause = `the link did not come up within ${waitMs / 1000} s${reason ? `: ${reason}` : ''}`;
     throw new PmdError('VPCI_NO_TRAFFIC', `Failed to use ${device}: ${cause}`);
   }
-  return { port, children: [], close: async () => port.close() };
+  return { ...ofUser(port), close: async () => port.close() };
+}
+
+/** A port that stays open. */
+export function ofUser(port: Port): OpenedPort {
+  let onRemoved: PortListener = () => {};
+  const broken = new Promise<Error>((resolve) => {
+    onRemoved = ({ reason }) => {
+      const cause = reason ? `: ${reason}` : '';
+      resolve(new PmdError('VPCI_REMOVED', `${port.info.name} is gone, its device was removed${cause}`));
+    };
+  });
+  port.once('removed', onRemoved);
+  return { port, broken, close: async () => port.off('removed', onRemoved) };
 }

@@ -38,6 +38,12 @@ export async function runReflector(options: Options, interrupt: Interrupt): Prom
     over.abort();
   });
   exited.catch(() => {});
+  let broken: Error | undefined;
+  void opened.broken.then((error) => {
+    broken = error;
+    ended = true;
+    over.abort();
+  });
   try {
     await lcore.ready;
     tell(
@@ -66,7 +72,9 @@ export async function runReflector(options: Options, interrupt: Interrupt): Prom
     const answers = host === null ? '' : `; ${lcore.stats[ANSWERED]} of them are answers`;
     const total = `sent back ${lcore.stats[REFLECTED]} frames, ${lcore.stats[REFLECTED_BYTES]} bytes${answers}`;
     const lines = [total, ...(captured ? captureLines(captured) : [])];
-    return deliver(deliverable(lines), '-', 'txt') && !captured?.failure ? 0 : 1;
+    const written = deliver(deliverable(lines), '-', 'txt');
+    if (broken) throw broken;
+    return written && !captured?.failure ? 0 : 1;
   } finally {
     await lcore.stop().catch(() => {});
     await close();

@@ -17,24 +17,41 @@ export async function measureSize(
   tests: readonly Rfc2544Test[],
   say: (line: string) => void,
 ): Promise<Rfc2544Row> {
+  const row = { size, highest: await highestOf(bench) };
+  try {
+    await measureRow(bench, row, tests, say);
+  } catch (error) {
+    // What was measured until it broke is kept.
+    if (bench.generator.broken === undefined) throw error;
+  }
+  return row;
+}
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+async function measureRow(
+  bench: Bench,
+  row: Mutable<Rfc2544Row>,
+  tests: readonly Rfc2544Test[],
+  say: (line: string) => void,
+): Promise<void> {
   const isOver = () => bench.interrupt.raised;
   const wants = (test: Rfc2544Test) => tests.includes(test) && !isOver();
-  const highest = await highestOf(bench);
-  let row: Rfc2544Row = { size, highest };
+  const { highest } = row;
   if (wants('throughput') || wants('latency')) {
     const found = await search(bench, highest, 0, say);
-    row = { ...row, throughput: found.pps, search: { ...found, ...doubtsOf(found) } };
+    row.throughput = found.pps;
+    row.search = { ...found, ...doubtsOf(found) };
   }
   if (wants('latency') && row.throughput) {
     const { latency } = await trialAt(bench, row.throughput);
-    if (!isOver()) row = { ...row, latency };
+    if (!isOver()) row.latency = latency;
   }
-  if (wants('loss')) row = { ...row, loss: await lossRates(bench, highest) };
+  if (wants('loss')) row.loss = await lossRates(bench, highest);
   if (wants('back-to-back')) {
     const train = await backToBack(bench, highest);
-    if (!isOver()) row = { ...row, ...train };
+    if (!isOver()) Object.assign(row, train);
   }
-  return row;
 }
 
 async function lossRates(bench: Bench, highest: number): Promise<LossRow[]> {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // --ndr, --pdr and --rfc2544: opens the port, searches, and reports.
+import { oneLine } from '../../src/errors.ts';
 import { print, printed, tell } from '../run/output.ts';
 import { type About, aboutThisRun } from './about.ts';
 import { openPortFor, startGenerator, workloadOf } from './bench-port.ts';
@@ -27,9 +28,14 @@ export async function runSearch(options: Options, interrupt: Interrupt): Promise
   const streams = await streamsOf(options);
   workloadOf(options, streams); // Before anything is started.
   const opened = await openPortFor(options);
-  const context = { options, streams, opened, interrupt, about, earlier };
+  const context: Context = { options, streams, opened, interrupt, about, earlier, broken: undefined };
+  void opened.broken.then((error) => {
+    context.broken ??= error;
+  });
   try {
-    return options.rfc2544 === undefined ? await findRate(context) : await rfc2544(context);
+    const status = await (options.rfc2544 === undefined ? findRate(context) : rfc2544(context));
+    if (context.broken) throw context.broken;
+    return status;
   } finally {
     await opened.close();
   }
@@ -42,6 +48,8 @@ interface Context {
   readonly interrupt: Interrupt;
   readonly about: About;
   readonly earlier: Earlier | undefined;
+  /** What ended it; the figures are then those until it did. */
+  broken: Error | undefined;
 }
 
 async function withBench<T>(
@@ -93,7 +101,7 @@ async function rfc2544(context: Context): Promise<number> {
   const rows: Rfc2544Row[] = [];
   const { rfc2544: tests = [], frameSizes } = options;
   for (const size of frameSizes) {
-    if (interrupt.raised) break;
+    if (interrupt.raised || context.broken) break;
     tell(`${size} bytes`);
     const sized = streams.map((stream) => ({ ...stream, size: size - FCS }));
     rows.push(await withBench(context, sized, (bench) => measureSize(bench, size, tests, tell)));
@@ -118,12 +126,12 @@ function rowsCsv(rows: readonly Rfc2544Row[]): string {
 
 /** False if something went elsewhere. */
 function deliverAll(
-  { options, about, earlier }: Context,
+  { options, about, earlier, broken }: Context,
   found: object,
   csvResult: string,
   lines: string[],
 ): boolean {
-  const whole = { ...found, about };
+  const whole = { ...found, failures: broken ? [oneLine(broken.message)] : [], about };
   const written = deliverFigures(options, {
     json: () => jsonText(whole),
     csv: () => csvResult,

@@ -70,7 +70,7 @@ export async function run(options: Options, interrupt: Interrupt): Promise<numbe
     tell(head);
     const meter = new DisturbanceMeter(generator.lcore.id);
     const { result, rates, changes, broken } = await traffic(options, generator, trialOf(options, pps), {
-      ...{ interrupt, opened, head, capture, workload },
+      ...{ interrupt, head, capture, workload },
     });
     // Awaited: the port and its processes are there until the figures are.
     const status = await report(options, result, generator, {
@@ -156,7 +156,6 @@ function replayText({ rate, speed = 1 }: Options, { packets, cut, omitted, pps }
 
 interface Surroundings {
   readonly interrupt: Interrupt;
-  readonly opened: OpenedPort;
   readonly head: string;
   readonly capture: Capture | undefined;
   readonly workload: Workload;
@@ -175,7 +174,7 @@ async function traffic(
   options: Options,
   generator: Generator,
   trial: Trial,
-  { interrupt, opened, head, capture, workload }: Surroundings,
+  { interrupt, head, capture, workload }: Surroundings,
 ): Promise<Ended> {
   const state: LiveState = { headline: head, returns: returnsOf(options), factor: 1 };
   const control = controlOf(options, generator, workload, state);
@@ -185,7 +184,6 @@ async function traffic(
   generator.begin(trial);
   interrupt.onInterrupt(() => generator.halt());
   const timeline = new Timeline();
-  let broken: Error | undefined;
   try {
     let look = capture ? FIRST_LOOK_MS : Number.POSITIVE_INFINITY;
     for (let next = view.period; !generator.done; ) {
@@ -193,12 +191,6 @@ async function traffic(
       await generator.changed(Math.min(look, untilNext));
       look = capture?.poll() ?? look;
       if (!generator.draining && !generator.done) timeline.take(generator.progress());
-      const dead = opened.children.find(({ exit }) => exit !== undefined);
-      if (dead) {
-        broken = dead.failure(`ended (${dead.exit}) while packets flowed`);
-        generator.halt();
-        break;
-      }
       if (generator.elapsed < next || generator.draining || generator.done) continue;
       view.show(generator.read());
       next += view.period * Math.max(1, Math.ceil((generator.elapsed - next) / view.period));
@@ -206,8 +198,9 @@ async function traffic(
   } finally {
     view.close();
   }
+  let broken: Error | undefined;
   const result = await generator.end().catch((error: Error) => {
-    broken ??= error;
+    broken = error;
     return generator.read();
   });
   telemetry?.close();

@@ -47,6 +47,12 @@ export interface Outcome {
   readonly disturbed: boolean;
 }
 
+/** Of a trial that did not take place. */
+export const NOTHING: Outcome = {
+  ...{ offered: 0, sent: 0, unsent: 0, received: 0, lost: 0, seconds: 1 },
+  ...{ p99Ns: 0, queueFull: 0, disturbed: false },
+};
+
 /** A trial of a search. */
 export interface Step extends Outcome {
   /** Frames per second that it was to send. */

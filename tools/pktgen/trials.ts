@@ -6,7 +6,7 @@ import type { Interrupt } from './interrupt.ts';
 import type { Options } from './options.ts';
 import { outcomeOf } from './outcome.ts';
 import type { TrialResult } from './result.ts';
-import { type SearchResult, searchRate } from './search.ts';
+import { NOTHING, type Outcome, type SearchResult, searchRate } from './search.ts';
 import { stepLine } from './search-text.ts';
 import { flatOut, type Workload } from './workload.ts';
 
@@ -36,20 +36,30 @@ export function trialAt(
 export const highestOf = ({ options, generator, workload }: Bench): Promise<number> =>
   measureMaximum(options, generator, flatOut(workload.streams));
 
-/** The highest rate with at most `loss` (a share) lost. */
+/**
+ * The highest rate with at most `loss` (a share) lost. A generator that breaks ends it as an interrupt does,
+ * and the trials until then are kept.
+ */
 export function search(
   bench: Bench,
   highest: number,
   loss: number,
   say: (line: string) => void,
 ): Promise<SearchResult> {
-  const { options, interrupt } = bench;
+  const { options, generator, interrupt } = bench;
   const { qFull, maxLatency, precision, searchTime } = options;
   const limits = { loss, unsent: qFull, latencyNs: 1000 * (maxLatency ?? Number.POSITIVE_INFINITY) };
   const plan = { limits, highest, precision, timeBound: searchTime };
-  const trial = async (pps: number) => outcomeOf(await trialAt(bench, pps));
+  const trial = async (pps: number): Promise<Outcome> => {
+    try {
+      return outcomeOf(await trialAt(bench, pps));
+    } catch (error) {
+      if (generator.broken === undefined) throw error;
+      return NOTHING;
+    }
+  };
   return searchRate(plan, trial, {
     report: (step) => say(stepLine(step)),
-    interrupted: () => interrupt.raised,
+    interrupted: () => interrupt.raised || generator.broken !== undefined,
   });
 }

@@ -203,7 +203,7 @@ export class StreamSender {
   #collectDue(maxLag: number): number {
     const times = this.#times;
     const now = this.#now[0];
-    if (times[NEXT] < now - maxLag && !this.#replayed) this.#skipUntil(Math.min(now - maxLag, times[END]));
+    this.#skipTooLate(maxLag);
     if (this.#steady) return this.#collectSteady();
     if (this.#replayed) this.#putOff();
     const { burst } = this.#parts.plan;
@@ -295,6 +295,13 @@ export class StreamSender {
     times[NEXT] = times[LOOP] + dues[this.#packet] * times[INTERVAL];
   }
 
+  /** HOT. A replay sends what is late all the same. */
+  #skipTooLate(maxLag: number): void {
+    const times = this.#times;
+    const bound = this.#now[0] - maxLag;
+    if (times[NEXT] < bound && !this.#replayed) this.#skipUntil(Math.min(bound, times[END]));
+  }
+
   /** Counts the frames that are due before `time` as unsent. */
   #skipUntil(time: number): void {
     const times = this.#times;
@@ -335,11 +342,15 @@ export class StreamSender {
 
   /** HOT. */
   #flush(): void {
-    const { tx, counters, global, pool } = this.#parts;
+    const { tx, counters, global, pool, settings } = this.#parts;
     const sent = tx.burst(this.#pkts, this.#from, this.#to);
     const after = this.#from + sent;
     if (after < this.#to) global[G_QUEUE_FULL]++;
-    if (sent === 0) return;
+    if (sent === 0) {
+      // Else, where the queue takes nothing for long, nobody would see that frames are unsent.
+      if (this.#times[INTERVAL] > 0) this.#skipTooLate(settings[SET_MAX_LAG]);
+      return;
+    }
     counters[S_SENT] += sent;
     // The queue has freed the mbufs, but nothing has taken them since.
     const { ids } = this.#pkts;
