@@ -13,7 +13,7 @@ const program = newCommand(NAME)
   .version(`${NAME} ${packageVersion()}`)
   .helpCommand('help [command]', 'show the help of a command')
   .description(
-    'Compares this driver with others, one core on each side. All rates are counted by the peer, the same for every back-end.',
+    'Compares this driver with others, one core on each side. All rates are counted by the peer, the same for every back-end. The two sides take turns in slices of a fifth of a second; a ratio is the median of the ratios of adjacent slices, so it may differ from that of the rates, in which a disturbed slice counts in full.',
   )
   .addHelpText(
     'after',

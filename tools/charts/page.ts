@@ -38,11 +38,13 @@ export interface HtmlTable {
   readonly rows: readonly (readonly string[])[];
   /** Whether the last column has words. */
   readonly remarks?: boolean;
+  /** Columns with words besides the first, from 0. */
+  readonly words?: readonly number[];
 }
 
-export function tableHtml({ head, rows, remarks = false }: HtmlTable): string {
+export function tableHtml({ head, rows, remarks = false, words = [] }: HtmlTable): string {
   const row = (cells: readonly string[], tag: string) =>
-    `<tr>${cells.map((cell) => `<${tag}>${escapeXml(cell)}</${tag}>`).join('')}</tr>`;
+    `<tr>${cells.map((cell, i) => `<${tag}${words.includes(i) ? ' class="words"' : ''}>${escapeXml(cell)}</${tag}>`).join('')}</tr>`;
   const body = rows.map((cells) => row(cells, 'td')).join('\n');
   return `<div class="wide"><table${remarks ? ' class="remarks"' : ''}>
 <thead>${row(head, 'th')}</thead>
@@ -59,7 +61,8 @@ pre{font:12.5px/1.3 ui-monospace,"DejaVu Sans Mono",monospace;overflow-x:auto}
 figure{display:inline-block;vertical-align:top;max-width:100%;margin:1rem 1.5rem 1rem 0;overflow-x:auto}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:14px;overflow-wrap:normal;margin:1rem 0}
 th,td{padding:.15rem .8rem;border-bottom:1px solid #ddd;text-align:right;font-variant-numeric:tabular-nums}
-th:first-child,td:first-child{text-align:left;padding-left:0}.remarks td:last-child{text-align:left}
+th:first-child,td:first-child{text-align:left;padding-left:0}.remarks td:last-child,.words{text-align:left}
+th{border-bottom-width:2px}.under{font-size:13px;white-space:pre-wrap}
 @media (prefers-color-scheme:dark){body{background:#1b1d1f;color:#ddd}h2,th,td{border-color:#44484c}
 .command{background:#2a2d30}.note{color:#f28b82}a{color:#8ab4f8}}
 ${CHART_STYLE}`;

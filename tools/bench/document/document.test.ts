@@ -11,6 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { render } from '../report.ts';
 import { againstRun, sideBySide } from './comparison.ts';
 import { type Page, pageHtml, pageText } from './page.ts';
 import { newRun, type RunFile, type RunStep, readRun, runJson, takeOver, writeWhole } from './run-file.ts';
@@ -163,10 +164,11 @@ describe('the page', () => {
   const failed: RunStep = { ...step('ovs', [], [], 1), failure: 'apt-get install <it>' };
   const whole = step('limit', ['--rounds', '1'], [row('rx-64', 0.9)]);
   const chart = { title: 'T', unit: 'Mpps', groups: ['g'], series: [] };
+  const table = render(['case'], [['rx-64']]);
   const page: Page = {
     run: runOf(whole, failed),
     sections: [
-      { step: whole, asked: 'the <limit>', table: '│ rx-64 │', settings: 'one round', charts: [chart] },
+      { step: whole, asked: 'the <limit>', table, settings: 'one round', charts: [chart] },
       { step: failed, asked: '', table: undefined, settings: 'none', charts: [] },
       { step: step('memif', [], [], 2), asked: '', table: undefined, settings: '', charts: [] },
     ],
@@ -181,7 +183,7 @@ describe('the page', () => {
         'a &lt;CPU&gt;',
         '<p>The &lt;limit&gt;.</p>',
         '$ vhost-pci-bench limit --rounds 1',
-        '│ rx-64 │',
+        '<td class="words">rx-64</td>',
         '<svg ',
         '-march=corei7',
       ],
@@ -200,7 +202,7 @@ describe('the page', () => {
 
   it('has wide tables scroll in their own box, and colours for a dark screen, charts included', () => {
     const html = pageHtml(page);
-    expect(html).toMatch(/pre\{[^}]*overflow-x:auto/);
+    expect(html).toMatch(/\.wide\{overflow-x:auto/);
     expect(html).toMatch(/prefers-color-scheme:dark\)\{\s*svg \.ground/);
   });
 

@@ -4,6 +4,7 @@ import { type Chart, chartSvg } from '../../charts/bars.ts';
 import { commandHtml, figureHtml, htmlPage, listHtml, rawData } from '../../charts/page.ts';
 import { escapeXml } from '../../charts/svg.ts';
 import { machineLine } from '../../run/machine.ts';
+import { boxesHtml } from './boxes.ts';
 import { commandOf, isDone, type RunFile, type RunStep, runJson } from './run-file.ts';
 
 /** A step as it is shown. */
@@ -59,8 +60,8 @@ export function pageHtml(page: Page): string {
     `${listHtml(facts(run))}
 <p>${escapeXml(METHOD)}</p>
 ${rawData('report.json', runJson(run))}
-${sideBySide === undefined ? '' : `<h2>Side by side</h2>${preformatted(sideBySide)}`}
-${compared === undefined ? '' : `<h2>Against ${escapeXml(compared.name)}</h2>${preformatted(compared.table ?? NOTHING_COMMON)}`}
+${sideBySide === undefined ? '' : `<h2>Side by side</h2>${boxesHtml(sideBySide)}`}
+${compared === undefined ? '' : `<h2>Against ${escapeXml(compared.name)}</h2>${boxesHtml(compared.table ?? NOTHING_COMMON)}`}
 ${sections.map(sectionHtml).join('\n')}`,
   );
 }
@@ -74,11 +75,9 @@ ${commandHtml(commandOf(step))}
 <p>${escapeXml(settings)}</p>
 ${failure === undefined ? '' : `<p class="note">${escapeXml(failure)}</p>`}
 ${charts.map((chart) => figureHtml(chartSvg(chart))).join('\n')}
-${table === undefined ? '' : preformatted(table)}
+${table === undefined ? '' : boxesHtml(table)}
 </section>`;
 }
-
-const preformatted = (table: string): string => `<pre>${escapeXml(table)}</pre>`;
 
 /** What is missing of a step. */
 function note(step: RunStep): string | undefined {
