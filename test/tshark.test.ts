@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What this project captures, read by Wireshark's tshark.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -78,6 +78,62 @@ describe.skipIf(programMissing('tshark', 'tshark', 'captures read by tshark'))('
     for await (const { bytes } of framesByTshark(file('g.pcapng'))) theirs.push(bytes.toString('hex'));
     expect(theirs).toHaveLength(1000);
     expect(theirs).toEqual(readCapture(file('g.pcapng')).map((frame) => Buffer.from(frame).toString('hex')));
+  });
+
+  it("finds the checksums of the generator's TCP segments and UDP datagrams right, and their fields as asked for", async () => {
+    const tcp = { protocol: 'tcp', count: 200 };
+    const streams = [
+      {
+        ...tcp,
+        tcpFlags: 'syn,syn+ack,fin+ack',
+        tcpSeq: '1000-900000/1448',
+        dstPort: '80,443',
+        size: 'random:68-1514',
+      },
+      {
+        ...tcp,
+        tcpSeq: 'random:0-4294967295',
+        tcpAck: 'random:0-4294967295',
+        srcIp: '2001:2::1-2001:2::ff',
+        size: 101,
+      },
+      { ...tcp, vlan: '1-4', srcIp: '10.0.0.1-10.0.3.254', tcpFlags: 'none', size: '7:72,4:570,1:1518' },
+      { count: 200, size: 'random:64-1514', dstPort: 'random:1024-65535' },
+    ];
+    writeFileSync(file('s.json'), JSON.stringify({ streams }));
+    const args = ['--rate', '10kpps', '--max-lag', '5000', '--streams', file('s.json'), '--max-loss', '0'];
+    const capture = ['--no-telemetry', '--capture', file('t.pcapng'), '--capture-of', 'sent'];
+    const options = { cwd: ROOT, encoding: 'utf8', timeout: 60_000 } as const;
+    const script = [...nodeArguments('tools/pktgen/main.ts'), ...args, ...capture];
+    const { status, stderr } = spawnSync(process.execPath, script, options);
+    expect(status, stderr).toBe(0);
+    const checks = ['tcp', 'udp', 'ip'].flatMap((name) => ['-o', `${name}.check_checksum:TRUE`]);
+    const fields = [
+      'ip.checksum.status',
+      'tcp.checksum.status',
+      'udp.checksum.status',
+      'tcp.flags',
+      'tcp.seq_raw',
+      'tcp.dstport',
+    ];
+    const tshark = spawnSync(
+      'tshark',
+      ['-r', file('t.pcapng'), ...checks, '-T', 'fields', ...fields.flatMap((field) => ['-e', field])],
+      options,
+    );
+    const rows = tshark.stdout
+      .replace(/\n$/, '')
+      .split('\n')
+      .map((line) => line.split('\t'));
+    expect(rows.length, tshark.stderr).toBe(800);
+    // 1 is "Good"; an IPv6 header has none, and a frame has one of TCP and UDP.
+    expect(new Set(rows.map((row) => row.slice(0, 3).join()))).toEqual(new Set(['1,1,', ',1,', '1,,1']));
+    const first = rows.filter(([ip, , , flags]) => ip === '1' && flags !== '' && !flags?.endsWith('000'));
+    expect(first).toHaveLength(200);
+    first.forEach(([, , , flags, seq, port], i) => {
+      const wanted = [[0x02, 0x12, 0x11][i % 3], 1000 + 1448 * i, i % 2 === 0 ? 80 : 443];
+      expect([Number(flags), Number(seq), Number(port)]).toEqual(wanted);
+    });
   });
 
   it('refuses what is cut', async () => {

@@ -370,6 +370,11 @@ describe('a mistake is one line that names it', () => {
     [['--size', '20'], '--size: 20 is not a size from 56', 2],
     [['--srcip', '1'], "unknown option '--srcip'", 2],
     [['--src-ip', '10.0.0.x'], "--src-ip: '10.0.0.x' is not an IPv4 address", 2],
+    [
+      ['--rfc2544', 'latency', '--protocol', 'tcp', '--frame-sizes', '128,64'],
+      '--frame-sizes 64: size: 60 is not a size from 68',
+      1,
+    ],
     [['--streams', '/nonexistent.json'], 'Failed to read /nonexistent.json: ', 1],
     [['--json', '/nonexistent/a.json'], 'Failed to write /nonexistent/a.json', 1],
     [['--vdev', 'net_vhost_pci0,path=/nonexistent'], 'no such socket', 1],

@@ -11,8 +11,9 @@ import { streamOf } from './streams-file.ts';
 
 type Key = keyof Options;
 
-const FIELDS = ['srcMac', 'dstMac', 'vlan', 'srcIp', 'dstIp', 'srcPort', 'dstPort'] as const;
-const FRAMES = ['size', ...FIELDS, 'burst', 'poisson', 'count'] as const;
+const TCP = ['tcpFlags', 'tcpSeq', 'tcpAck'] as const;
+const FIELDS = ['srcMac', 'dstMac', 'vlan', 'srcIp', 'dstIp', 'srcPort', 'dstPort', ...TCP] as const;
+const FRAMES = ['size', 'protocol', ...FIELDS, 'burst', 'poisson', 'count'] as const;
 const PEER = ['peer', 'peerCpu', 'queueSize', 'dropAbove'] as const;
 const SEARCH = ['trialTime', 'searchTime', 'precision', 'qFull', 'maxLatency'] as const;
 const CAPTURE = ['captureOf', 'captureFilter', 'captureSize', 'snaplen'] as const;

@@ -8,6 +8,7 @@ import { deliver, deliverable, deliverFigures, figuresOnStdout, jsonText, requir
 import type { Interrupt } from './interrupt.ts';
 import type { OpenedPort } from './local-peer.ts';
 import type { Options } from './options.ts';
+import { fault } from './plan/fault.ts';
 import { rateText } from './plan/rate.ts';
 import type { Stream } from './plan/stream.ts';
 import { type Earlier, earlierOf } from './report/earlier.ts';
@@ -26,7 +27,7 @@ export async function runSearch(options: Options, interrupt: Interrupt): Promise
   for (const file of [options.json, options.csv, options.html]) requireFigures(file);
   const earlier = earlierOf(options);
   const streams = await streamsOf(options);
-  workloadOf(options, streams); // Before anything is started.
+  requireStreams(options, streams);
   const opened = await openPortFor(options);
   const context: Context = { options, streams, opened, interrupt, about, earlier, broken: undefined };
   void opened.broken.then((error) => {
@@ -40,6 +41,22 @@ export async function runSearch(options: Options, interrupt: Interrupt): Promise
     await opened.close();
   }
 }
+
+/** Before anything is started. Throws one line that names what is wrong, a size of RFC 2544 too. */
+function requireStreams(options: Options, streams: readonly Stream[]): void {
+  workloadOf(options, streams);
+  if (options.rfc2544 === undefined) return;
+  for (const size of options.frameSizes)
+    try {
+      workloadOf(options, ofSize(streams, size));
+    } catch (error) {
+      throw fault(`--frame-sizes ${size}`, (error as Error).message);
+    }
+}
+
+/** `size` is with FCS. */
+const ofSize = (streams: readonly Stream[], size: number): Stream[] =>
+  streams.map((stream) => ({ ...stream, size: size - FCS }));
 
 interface Context {
   readonly options: Options;
@@ -103,7 +120,7 @@ async function rfc2544(context: Context): Promise<number> {
   for (const size of frameSizes) {
     if (interrupt.raised || context.broken) break;
     tell(`${size} bytes`);
-    const sized = streams.map((stream) => ({ ...stream, size: size - FCS }));
+    const sized = ofSize(streams, size);
     rows.push(await withBench(context, sized, (bench) => measureSize(bench, size, tests, tell)));
   }
   await printed();

@@ -20,8 +20,11 @@ export async function streamsOf(options: Options): Promise<readonly Stream[]> {
 
 /** The stream that the command line describes. */
 export function streamOf(options: Options): Stream {
-  const { srcMac, dstMac, vlan, srcIp, dstIp, srcPort, dstPort, size, burst, poisson, count } = options;
-  const given = { srcMac, dstMac, vlan, srcIp, dstIp, srcPort, dstPort, size, burst, poisson, count };
+  const { srcMac, dstMac, vlan, srcIp, dstIp, protocol, srcPort, dstPort, tcpFlags, tcpSeq, tcpAck } =
+    options;
+  const { size, burst, poisson, count } = options;
+  const fields = { srcMac, dstMac, vlan, srcIp, dstIp, protocol, srcPort, dstPort, tcpFlags, tcpSeq, tcpAck };
+  const given = { ...fields, size, burst, poisson, count };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 

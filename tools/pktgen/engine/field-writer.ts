@@ -5,7 +5,7 @@ import { Random } from './random.ts';
 
 export class FieldWriter {
   readonly inIp: boolean;
-  readonly inUdp: boolean;
+  readonly inL4: boolean;
   readonly #plan: FieldPlan;
   readonly #seed: number;
   readonly #list: Uint8Array;
@@ -23,7 +23,7 @@ export class FieldWriter {
     this.#plan = plan;
     this.#seed = seed;
     this.inIp = plan.inIp;
-    this.inUdp = plan.inUdp;
+    this.inL4 = plan.inL4;
     const { range } = plan;
     this.#list = plan.list ?? new Uint8Array(0);
     this.#from = range?.from ?? 0;

@@ -3,17 +3,14 @@
 // was written there before: where nothing but the signature varies, only that and its checksum are written.
 //
 // The signature is three little-endian words behind the headers: tag of run and stream, number, and the time
-// when the frame was due. The UDP checksum covers it; the payload after it is zero and adds nothing. Sums of
-// 16-bit words may be taken in either byte order and swapped at the end (RFC 1071, 2B).
+// when the frame was due. The checksum of UDP or TCP covers it; the payload after it is zero and adds
+// nothing. Sums of 16-bit words may be taken in either byte order and swapped at the end (RFC 1071, 2B).
 import type { Mempool } from '../../../src/ethdev/mempool.ts';
-import { IPV4, IPV6 } from '../../../src/packet/headers.ts';
+import { IPV4, IPV6, TCP, UDP } from '../../../src/packet/headers.ts';
 import { type FramePlan, SIGNATURE } from '../plan/frame-plan.ts';
 import { FieldWriter, foldedSum, swap16 } from './field-writer.ts';
 import { SizePicker } from './size-picker.ts';
 import { tagOf } from './tag.ts';
-
-const UDP_CHECKSUM = 6;
-const IP_CHECKSUM = 10;
 
 export class FrameWriter {
   readonly #pool: Mempool;
@@ -24,7 +21,10 @@ export class FrameWriter {
   readonly #header: Uint32Array;
   readonly #headerWords: number;
   readonly #ipSum: number;
-  readonly #udpSum: number;
+  readonly #l4Sum: number;
+  readonly #isTcp: boolean;
+  /** Offset in the frame. */
+  readonly #checksum: number;
   readonly #firstTag: number;
   #tag: number;
   readonly #fixed: boolean;
@@ -40,8 +40,10 @@ export class FrameWriter {
     this.#sizes = new SizePicker(plan, seed);
     this.#header = new Uint32Array(Uint8Array.from(plan.headers).buffer);
     this.#headerWords = this.#header.length;
-    this.#ipSum = plan.isIpv6 ? 0 : foldedSum(plan.headers, plan.ip, plan.udp);
-    this.#udpSum = this.#staticUdpSum();
+    this.#ipSum = plan.isIpv6 ? 0 : foldedSum(plan.headers, plan.ip, plan.l4);
+    this.#isTcp = plan.protocol === IPV4.PROTOCOL_TCP;
+    this.#checksum = plan.l4 + (this.#isTcp ? TCP.CHECKSUM : UDP.CHECKSUM);
+    this.#l4Sum = this.#staticSum();
     this.#fixed = this.#fields.length === 0 && this.#sizes.single > 0;
     pool.bytes.fill(0);
     if (this.#fixed) this.#prepare();
@@ -60,19 +62,19 @@ export class FrameWriter {
     const { stride, headroom, words, bytes, dataLen, pktLen } = this.#pool;
     const at = mbuf * stride + headroom;
     const size = this.#fixed ? this.#sizes.single : this.#sizes.next();
-    let udpSum = this.#udpSum;
-    if (this.#fixed) udpSum += this.#lengthSum(size);
+    let sum = this.#l4Sum;
+    if (this.#fixed) sum += this.#lengthSum(size);
     else {
       const first = at >>> 2;
       for (let i = 0; i < this.#headerWords; i++) words[first + i] = this.#header[i];
-      udpSum += this.#vary(bytes, at, size);
+      sum += this.#vary(bytes, at, size);
     }
     const signature = (at >>> 2) + this.#headerWords;
     words[signature] = this.#tag;
     words[signature + 1] = this.#number;
     words[signature + 2] = due;
     const own = halves(this.#tag) + halves(this.#number) + halves(due);
-    writeChecksum(bytes, at + this.#plan.udp + UDP_CHECKSUM, udpSum + swap16(fold(own)), true);
+    writeChecksum(bytes, at + this.#checksum, sum + swap16(fold(own)), !this.#isTcp);
     this.#number = (this.#number + 1) | 0;
     dataLen[mbuf] = size;
     pktLen[mbuf] = size;
@@ -90,36 +92,39 @@ export class FrameWriter {
 
   /** HOT. Writes lengths, fields and the header's checksum; returns the sum of all but the signature. */
   #vary(bytes: Uint8Array, at: number, size: number): number {
-    const { ip, udp, isIpv6 } = this.#plan;
+    const { ip, l4, isIpv6 } = this.#plan;
     let ipSum = this.#ipSum;
-    let udpSum = this.#lengthSum(size);
+    let l4Sum = this.#lengthSum(size);
     for (let i = 0; i < this.#fields.length; i++) {
       const field = this.#fields[i];
       const sum = field.write(bytes, at);
       if (field.inIp) ipSum += sum;
-      if (field.inUdp) udpSum += sum;
+      if (field.inL4) l4Sum += sum;
     }
-    const datagram = size - udp;
-    bytes[at + udp + 4] = datagram >>> 8;
-    bytes[at + udp + 5] = datagram;
-    const ipLength = isIpv6 ? datagram : size - ip;
+    const segment = size - l4;
+    if (!this.#isTcp) {
+      bytes[at + l4 + UDP.LENGTH] = segment >>> 8;
+      bytes[at + l4 + UDP.LENGTH + 1] = segment;
+    }
+    const ipLength = isIpv6 ? segment : size - ip;
     const lengthAt = at + ip + (isIpv6 ? IPV6.PAYLOAD_LENGTH : IPV4.TOTAL_LENGTH);
     bytes[lengthAt] = ipLength >>> 8;
     bytes[lengthAt + 1] = ipLength;
-    if (!isIpv6) writeChecksum(bytes, at + ip + IP_CHECKSUM, ipSum + ipLength, false);
-    return udpSum;
+    if (!isIpv6) writeChecksum(bytes, at + ip + IPV4.CHECKSUM, ipSum + ipLength, false);
+    return l4Sum;
   }
 
-  /** HOT. The datagram's length is in the UDP header and in the pseudo-header. */
+  /** HOT. The length is in the pseudo-header, and a datagram's in the UDP header too. */
   #lengthSum(size: number): number {
-    return 2 * (size - this.#plan.udp);
+    const length = size - this.#plan.l4;
+    return this.#isTcp ? length : 2 * length;
   }
 
-  /** Addresses and protocol (pseudo-header), UDP header, and padding before the signature. */
-  #staticUdpSum(): number {
-    const { headers, ip, udp, isIpv6 } = this.#plan;
+  /** Addresses and protocol (pseudo-header), UDP or TCP header, and padding before the signature. */
+  #staticSum(): number {
+    const { headers, ip, l4, isIpv6, protocol } = this.#plan;
     const addresses = isIpv6 ? [ip + IPV6.SOURCE, ip + IPV6.HEADER] : [ip + IPV4.SOURCE, ip + IPV4.HEADER];
-    return 17 + foldedSum(headers, addresses[0], addresses[1]) + foldedSum(headers, udp, headers.length);
+    return protocol + foldedSum(headers, addresses[0], addresses[1]) + foldedSum(headers, l4, headers.length);
   }
 }
 

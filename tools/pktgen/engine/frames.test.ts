@@ -27,12 +27,13 @@ function writerOf(stream: Stream) {
   return { writer, next, frame };
 }
 
-/** One's complement sum over pseudo-header and datagram; 0 if the checksum is right. */
-function udpFault(frame: Buffer, ip: number, udp: number): number {
+/** One's complement sum over pseudo-header and datagram or segment; 0 if the checksum is right. */
+function l4Fault(frame: Buffer, ip: number, l4: number): number {
   const isIpv6 = (frame[ip] as number) >>> 4 === 6;
   const addresses = isIpv6 ? frame.subarray(ip + 8, ip + 40) : frame.subarray(ip + 12, ip + 20);
-  const datagram = frame.subarray(udp);
-  const pseudo = Buffer.from([0, 17, datagram.length >>> 8, datagram.length & 0xff]);
+  const datagram = frame.subarray(l4);
+  const protocol = frame[isIpv6 ? ip + 6 : ip + 9] as number;
+  const pseudo = Buffer.from([0, protocol, datagram.length >>> 8, datagram.length & 0xff]);
   const padded = Buffer.alloc((datagram.length + 1) & ~1);
   datagram.copy(padded);
   const all = Buffer.concat([addresses, pseudo, padded]);
@@ -53,6 +54,21 @@ const STREAMS: [string, Stream][] = [
     'lists',
     { dstIp: ['10.0.0.1', '192.168.1.1'], srcPort: '7,9,11', dstMac: [MACS.srcMac, '06:11:22:33:44:55'] },
   ],
+  ['TCP', { protocol: 'tcp' }],
+  ['TCP of an odd size', { protocol: 'tcp', size: 101, tcpFlags: 'psh+ack', tcpSeq: 4_294_967_295, vlan: 5 }],
+  [
+    'TCP fields that vary',
+    {
+      protocol: 'tcp',
+      tcpFlags: 'syn,ack,fin+ack',
+      tcpSeq: 'random:0-4294967295',
+      tcpAck: '0-4294967295/65535',
+    },
+  ],
+  [
+    'TCP over IPv6',
+    { protocol: 'tcp', srcIp: '2001:2::1-2001:2::ff', tcpSeq: '7,4294967295', size: 'random:88-200' },
+  ],
   ['a mix', { size: 'imix' }],
   ['random sizes', { size: 'random:64-1518' }],
 ];
@@ -60,13 +76,19 @@ const STREAMS: [string, Stream][] = [
 describe('frames', () => {
   it.each(STREAMS)('have right lengths, checksums and numbers with %s', (_, stream) => {
     const { next, frame: plan } = writerOf(stream);
-    const { ip, udp, headers, isIpv6 } = plan;
+    const { ip, l4, headers, isIpv6, protocol } = plan;
+    const isTcp = stream.protocol === 'tcp';
+    expect(protocol).toBe(isTcp ? 6 : 17);
     for (let i = 0; i < 2000; i++) {
       const frame = next(-i);
-      expect(udpFault(frame, ip, udp)).toBe(0);
-      expect(frame.readUInt16BE(udp + 6)).not.toBe(0);
-      expect(frame.readUInt16BE(udp + 4)).toBe(frame.length - udp);
-      if (isIpv6) expect(frame.readUInt16BE(ip + 4)).toBe(frame.length - udp);
+      expect(frame[isIpv6 ? ip + 6 : ip + 9]).toBe(protocol);
+      expect(l4Fault(frame, ip, l4)).toBe(0);
+      if (isTcp) expect([(frame[l4 + 12] as number) >>> 4, frame.readUInt16BE(l4 + 18)]).toEqual([5, 0]);
+      else {
+        expect(frame.readUInt16BE(l4 + 6)).not.toBe(0);
+        expect(frame.readUInt16BE(l4 + 4)).toBe(frame.length - l4);
+      }
+      if (isIpv6) expect(frame.readUInt16BE(ip + 4)).toBe(frame.length - l4);
       else {
         expect(internetChecksum(frame, ip, 20)).toBe(0);
         expect(frame.readUInt16BE(ip + 2)).toBe(frame.length - ip);
@@ -95,6 +117,24 @@ describe('frames', () => {
     ]);
     writer.reset(1);
     expect(seen()).toEqual(['10.0.0.1', 7, 0x2003]);
+  });
+
+  it('have the TCP flags and numbers that are asked for, in turns', () => {
+    const { next, frame: plan } = writerOf({
+      ...{ protocol: 'tcp', tcpFlags: ['none', 'syn', 'syn+ack', 'fin+syn+rst+psh+ack+urg+ece+cwr'] },
+      ...{ tcpSeq: '4294967294-4294967295', tcpAck: '0-1448/1448', srcPort: '80-81' },
+    });
+    const seen = () => {
+      const tcp = next(0).subarray(plan.l4);
+      return [tcp[13], tcp.readUInt32BE(4), tcp.readUInt32BE(8), tcp.readUInt16BE(0), tcp.readUInt16BE(14)];
+    };
+    expect([seen(), seen(), seen(), seen(), seen()]).toEqual([
+      [0, 4_294_967_294, 0, 80, 65_535],
+      [2, 4_294_967_295, 1448, 81, 65_535],
+      [0x12, 4_294_967_294, 0, 80, 65_535],
+      [0xff, 4_294_967_295, 1448, 81, 65_535],
+      [0, 4_294_967_294, 0, 80, 65_535],
+    ]);
   });
 
   it('repeat random values with the same seed, and stay in their range', () => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // From a stream as described to the bytes and plans that the lcore works with.
 import { isIPv6 } from 'node:net';
-import { ETHER, IPV4, IPV6, UDP } from '../../../src/packet/headers.ts';
+import { ETHER, IPV4, IPV6, TCP, UDP } from '../../../src/packet/headers.ts';
 import { fault } from './fault.ts';
 import {
   type FieldKind,
@@ -9,8 +9,10 @@ import {
   IPV4_ADDRESS,
   IPV6_ADDRESS,
   MAC,
+  PORT,
   parseField,
-  UDP_PORT,
+  TCP_FLAGS,
+  UINT32,
   VLAN_ID,
 } from './fields.ts';
 import { type FieldPlan, type FramePlan, SIGNATURE, type StreamPlan } from './frame-plan.ts';
@@ -25,6 +27,9 @@ const DEFAULTS = {
   srcIp6: '2001:2::1',
   dstIp6: '2001:2::2',
   port: 9,
+  tcpFlags: 'ack',
+  /** As many bytes as the field can say. */
+  tcpWindow: 0xffff,
   size: 64,
 };
 
@@ -44,7 +49,7 @@ export interface Macs {
 interface Place {
   readonly offset: number;
   readonly inIp: boolean;
-  readonly inUdp: boolean;
+  readonly inL4: boolean;
 }
 
 /** Throws VPCI_ARGUMENT, naming `where` and the key. */
@@ -80,7 +85,8 @@ class FrameBuilder {
   readonly #fields: FieldPlan[] = [];
   readonly #isIpv6: boolean;
   readonly #ip: number;
-  readonly #udp: number;
+  readonly #l4: number;
+  readonly #protocol: number;
 
   constructor(stream: Stream, macs: Macs, where: string) {
     this.#stream = stream;
@@ -88,8 +94,10 @@ class FrameBuilder {
     this.#where = where;
     this.#isIpv6 = [stream.srcIp, stream.dstIp].some((field) => field !== undefined && looksIpv6(field));
     this.#ip = ETHER.HEADER + (stream.vlan === undefined ? 0 : ETHER.VLAN_TAG);
-    this.#udp = this.#ip + (this.#isIpv6 ? IPV6.HEADER : IPV4.HEADER);
-    this.#headers = new Uint8Array((this.#udp + UDP.HEADER + 3) & ~3);
+    this.#l4 = this.#ip + (this.#isIpv6 ? IPV6.HEADER : IPV4.HEADER);
+    this.#protocol = stream.protocol === 'tcp' ? IPV4.PROTOCOL_TCP : IPV4.PROTOCOL_UDP;
+    const l4Header = stream.protocol === 'tcp' ? TCP.HEADER : UDP.HEADER;
+    this.#headers = new Uint8Array((this.#l4 + l4Header + 3) & ~3);
   }
 
   build(): FramePlan {
@@ -99,18 +107,23 @@ class FrameBuilder {
     this.#ethernet();
     if (this.#isIpv6) this.#ipv6();
     else this.#ipv4();
-    const { srcPort = DEFAULTS.port, dstPort = DEFAULTS.port } = this.#stream;
-    this.#put('srcPort', UDP_PORT, srcPort, { offset: this.#udp, inIp: false, inUdp: true });
-    this.#put('dstPort', UDP_PORT, dstPort, { offset: this.#udp + 2, inIp: false, inUdp: true });
+    this.#ports();
+    this.#tcp();
     return {
-      ...{ headers: this.#headers, ip: this.#ip, udp: this.#udp, isIpv6: this.#isIpv6 },
+      ...{
+        headers: this.#headers,
+        ip: this.#ip,
+        l4: this.#l4,
+        isIpv6: this.#isIpv6,
+        protocol: this.#protocol,
+      },
       ...{ fields: this.#fields, ...sizes },
     };
   }
 
   #ethernet(): void {
     const { srcMac = this.#macs.srcMac, dstMac = this.#macs.dstMac, vlan, priority = 0 } = this.#stream;
-    const outside = { inIp: false, inUdp: false };
+    const outside = { inIp: false, inL4: false };
     this.#put('dstMac', MAC, dstMac, { offset: ETHER.DESTINATION, ...outside });
     this.#put('srcMac', MAC, srcMac, { offset: ETHER.SOURCE, ...outside });
     const type = this.#isIpv6 ? ETHER.TYPE_IPV6 : ETHER.TYPE_IPV4;
@@ -128,8 +141,8 @@ class FrameBuilder {
     this.#headers[this.#ip] = 0x45; // version 4, five words
     this.#headers[this.#ip + 1] = dscp << 2;
     this.#headers[this.#ip + IPV4.TTL] = ttl;
-    this.#headers[this.#ip + IPV4.PROTOCOL] = IPV4.PROTOCOL_UDP;
-    const covered = { inIp: true, inUdp: true };
+    this.#headers[this.#ip + IPV4.PROTOCOL] = this.#protocol;
+    const covered = { inIp: true, inL4: true };
     this.#put('srcIp', IPV4_ADDRESS, srcIp, { offset: this.#ip + IPV4.SOURCE, ...covered });
     this.#put('dstIp', IPV4_ADDRESS, dstIp, { offset: this.#ip + IPV4.DESTINATION, ...covered });
   }
@@ -138,11 +151,38 @@ class FrameBuilder {
   #ipv6(): void {
     const { srcIp = DEFAULTS.srcIp6, dstIp = DEFAULTS.dstIp6, ttl = DEFAULT_TTL, dscp = 0 } = this.#stream;
     this.#word(this.#ip, 0x6000 | (dscp << 6)); // version 6, traffic class
-    this.#headers[this.#ip + IPV6.NEXT_HEADER] = IPV4.PROTOCOL_UDP;
+    this.#headers[this.#ip + IPV6.NEXT_HEADER] = this.#protocol;
     this.#headers[this.#ip + IPV6.HOP_LIMIT] = ttl;
-    const covered = { inIp: false, inUdp: true };
+    const covered = { inIp: false, inL4: true };
     this.#put('srcIp', IPV6_ADDRESS, srcIp, { offset: this.#ip + IPV6.SOURCE, ...covered });
     this.#put('dstIp', IPV6_ADDRESS, dstIp, { offset: this.#ip + IPV6.DESTINATION, ...covered });
+  }
+
+  /** UDP and TCP have them at the same places. */
+  #ports(): void {
+    const { srcPort = DEFAULTS.port, dstPort = DEFAULTS.port } = this.#stream;
+    this.#put('srcPort', PORT, srcPort, this.#inL4(UDP.SOURCE_PORT));
+    this.#put('dstPort', PORT, dstPort, this.#inL4(UDP.DESTINATION_PORT));
+  }
+
+  /** RFC 9293, 3.1. */
+  #tcp(): void {
+    const { tcpFlags = DEFAULTS.tcpFlags, tcpSeq = 0, tcpAck = 0 } = this.#stream;
+    if (this.#protocol !== IPV4.PROTOCOL_TCP) {
+      const given = (['tcpFlags', 'tcpSeq', 'tcpAck'] as const).find(
+        (key) => this.#stream[key] !== undefined,
+      );
+      if (given !== undefined) throw fault(`${this.#where}${given}`, 'the protocol is not tcp');
+      return;
+    }
+    this.#put('tcpSeq', UINT32, tcpSeq, this.#inL4(TCP.SEQUENCE));
+    this.#put('tcpAck', UINT32, tcpAck, this.#inL4(TCP.ACKNOWLEDGMENT));
+    this.#put('tcpFlags', TCP_FLAGS, tcpFlags, this.#inL4(TCP.DATA_OFFSET));
+    this.#word(this.#l4 + TCP.WINDOW, DEFAULTS.tcpWindow);
+  }
+
+  #inL4(offset: number): Place {
+    return { offset: this.#l4 + offset, inIp: false, inL4: true };
   }
 
   #word(offset: number, value: number): void {
@@ -150,13 +190,13 @@ class FrameBuilder {
     this.#headers[offset + 1] = value;
   }
 
-  #put(key: string, kind: FieldKind, field: Field, { offset, inIp, inUdp }: Place): void {
+  #put(key: string, kind: FieldKind, field: Field, { offset, inIp, inL4 }: Place): void {
     const { fixed, prefix, varies }: FieldSource = parseField(kind, field, `${this.#where}${key}`);
     if (fixed) this.#headers.set(fixed, offset);
     if (prefix) this.#headers.set(prefix, offset);
     if (varies) {
       const start = offset + (prefix?.length ?? 0);
-      this.#fields.push({ ...varies, offset: start, inIp, inUdp });
+      this.#fields.push({ ...varies, offset: start, inIp, inL4 });
     }
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Header fields as text, to what a frame has in them: fixed bytes, or a plan of how they vary.
 import { isIPv4, isIPv6 } from 'node:net';
+import { TCP } from '../../../src/packet/headers.ts';
 import { isMac, macBytes } from '../../../src/packet/mac.ts';
 import { fault, quoted } from './fault.ts';
 import type { FieldPlan } from './frame-plan.ts';
@@ -41,13 +42,39 @@ export const IPV6_ADDRESS: FieldKind = {
   ...{ name: 'an IPv6 address such as 2001:2::1', width: 16, varied: 4 },
   bytes: (text) => (isIPv6(text) ? ipv6Bytes(text) : undefined),
 };
-export const UDP_PORT: FieldKind = {
+export const PORT: FieldKind = {
   ...{ name: 'a port from 0 to 65535', width: 2, varied: 2 },
   bytes: numberBytes(0xffff),
 };
 export const VLAN_ID: FieldKind = {
   ...{ name: 'a VLAN from 0 to 4095', width: 2, varied: 2 },
   bytes: numberBytes(0xfff),
+};
+
+export const UINT32: FieldKind = {
+  ...{ name: 'a number from 0 to 4294967295', width: 4, varied: 4 },
+  bytes: (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : -1;
+    if (value < 0 || value > 0xffff_ffff) return undefined;
+    return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
+  },
+};
+
+/** From the lowest bit on (RFC 9293, 3.1). */
+const TCP_FLAG_NAMES = ['fin', 'syn', 'rst', 'psh', 'ack', 'urg', 'ece', 'cwr'];
+const TCP_WORDS = TCP.HEADER / 4;
+
+/** With the header's length in front, which shares their word. */
+export const TCP_FLAGS: FieldKind = {
+  ...{ name: `TCP flags such as syn+ack (${TCP_FLAG_NAMES.join(', ')}), or none`, width: 2, varied: 2 },
+  bytes: (text) => {
+    const bits = text === 'none' ? [] : text.split('+').map((name) => TCP_FLAG_NAMES.indexOf(name));
+    if (bits.includes(-1)) return undefined;
+    return Uint8Array.of(
+      TCP_WORDS << 4,
+      bits.reduce((flags, bit) => flags | (1 << bit), 0),
+    );
+  },
 };
 
 /** RFC 4291, 2.2; without zone. */

@@ -18,16 +18,18 @@ export interface FieldPlan {
   readonly list?: Uint8Array;
   /** Whether the IPv4 header's checksum covers it. */
   readonly inIp: boolean;
-  /** Whether the UDP checksum covers it. */
-  readonly inUdp: boolean;
+  /** Whether the checksum of UDP or TCP covers it. */
+  readonly inL4: boolean;
 }
 
 export interface FramePlan {
   /** The headers, zero in varied fields, lengths and checksums; up to the signature, a multiple of 4. */
   readonly headers: Uint8Array;
-  /** Offsets of the IPv4 or IPv6 header and of the UDP header. */
+  /** Offsets of the IPv4 or IPv6 header and of the UDP or TCP header. */
   readonly ip: number;
-  readonly udp: number;
+  readonly l4: number;
+  /** That of the IP header: UDP or TCP. */
+  readonly protocol: number;
   readonly isIpv6: boolean;
   readonly fields: readonly FieldPlan[];
   /** Sizes of the frames, one after another, again and again; or a range. */

@@ -86,6 +86,7 @@ describe('a stream', () => {
 
   it.each([
     [{ sice: 64 }, "a.json: stream 0: unknown key 'sice'; did you mean 'size'?"],
+    [{ protocol: 'sctp' }, "protocol must be 'udp' or 'tcp', not 'sctp'"],
     [{ destination: 1 }, "unknown key 'destination'; known: name, rate"],
     [{ burst: 0 }, 'burst must be a whole number from 1 to 65536, not 0'],
     [{ poisson: 1 }, 'poisson must be true or false, not 1'],

@@ -8,7 +8,7 @@ import { fault, quoted } from './fault.ts';
  */
 export type Field = string | number | readonly (string | number)[];
 
-/** One stream of UDP datagrams. Everything has a default. */
+/** One stream of UDP datagrams or TCP segments. Everything has a default. */
 export interface Stream {
   /** For the report; by default its number. */
   readonly name?: string;
@@ -38,10 +38,18 @@ export interface Stream {
   readonly ttl?: number;
   /** Differentiated services code point, 0 to 63; default 0. */
   readonly dscp?: number;
-  /** UDP's; default 9, discard. */
+  /** Default 'udp'. TCP segments are frames like others: no connection is opened. */
+  readonly protocol?: 'udp' | 'tcp';
+  /** UDP's or TCP's; default 9, discard. */
   readonly srcPort?: Field;
-  /** UDP's; default 9, discard. */
+  /** As `srcPort`. */
   readonly dstPort?: Field;
+  /** Names of flags with + between them, 'syn', 'psh+ack', or 'none'; default 'ack'. */
+  readonly tcpFlags?: Field;
+  /** TCP's sequence number, 0 to 4294967295; default 0. */
+  readonly tcpSeq?: Field;
+  /** TCP's acknowledgment number, 0 to 4294967295; default 0. */
+  readonly tcpAck?: Field;
 }
 
 const NUMBERS: Readonly<Record<string, readonly [number, number]>> = {
@@ -51,8 +59,17 @@ const NUMBERS: Readonly<Record<string, readonly [number, number]>> = {
   ttl: [1, 255],
   dscp: [0, 63],
 };
-const FIELDS = ['srcMac', 'dstMac', 'vlan', 'srcIp', 'dstIp', 'srcPort', 'dstPort'];
-export const STREAM_KEYS = ['name', 'rate', 'size', 'poisson', ...FIELDS, ...Object.keys(NUMBERS)];
+const TCP_FIELDS = ['tcpFlags', 'tcpSeq', 'tcpAck'];
+const FIELDS = ['srcMac', 'dstMac', 'vlan', 'srcIp', 'dstIp', 'srcPort', 'dstPort', ...TCP_FIELDS];
+export const STREAM_KEYS = [
+  'name',
+  'rate',
+  'size',
+  'poisson',
+  'protocol',
+  ...FIELDS,
+  ...Object.keys(NUMBERS),
+];
 /** The signature has one byte for it. */
 export const MAX_STREAMS = 256;
 
@@ -84,6 +101,8 @@ function checkValue(key: string, value: unknown, where: string): void {
     if (!fits) throw wrong(`a whole number from ${least} to ${most}`);
   } else if (key === 'poisson') {
     if (typeof value !== 'boolean') throw wrong('true or false');
+  } else if (key === 'protocol') {
+    if (value !== 'udp' && value !== 'tcp') throw wrong("'udp' or 'tcp'");
   } else if (key === 'name') {
     if (typeof value !== 'string') throw wrong('a text');
   } else if (FIELDS.includes(key)) {
