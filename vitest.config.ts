@@ -31,6 +31,7 @@ const LONG = [
   'test/gro-dpdk.test.ts',
   'test/modes-dpdk.test.ts',
   'test/net-tap.test.ts',
+  'test/pktgen-docs.test.ts',
   'test/readme-commands.test.ts',
   'test/removal.test.ts',
   'test/session-hostile.test.ts',
