@@ -17,6 +17,21 @@ export function requireInteger(call: string, name: string, value: unknown, min: 
   throw argumentError(call, name, `a whole number from ${min} to ${max}`, value);
 }
 
+/** `max` may be Infinity. */
+export function requireNumber(call: string, name: string, value: unknown, min: number, max: number): void {
+  if (typeof value === 'number' && value >= min && value <= max) return;
+  throw argumentError(
+    call,
+    name,
+    max < Number.POSITIVE_INFINITY ? `from ${min} to ${max}` : `${min} or more`,
+    value,
+  );
+}
+
+export function requireBoolean(call: string, name: string, value: unknown): void {
+  if (typeof value !== 'boolean') throw argumentError(call, name, 'true or false', value);
+}
+
 export function requireString(call: string, name: string, value: unknown, wanted = 'a string'): void {
   if (typeof value !== 'string' || value === '') throw argumentError(call, name, wanted, value);
 }

@@ -41,6 +41,7 @@ const CODES = {
       'another lcore owns the queue',
       'give each queue to one lcore, or wait until that lcore has ended',
     ],
+    VPCI_BUSY: ['a generator does one thing at a time', 'wait until that has ended, or end it with halt()'],
     VPCI_POOLS: ['the lcore has the maximum number of pools', 'share a pool, or close one'],
     VPCI_SLEEPERS: [
       'the lcore has the maximum number of sleepers',

@@ -2,6 +2,7 @@
 // The generator as an object: an lcore on a port's first queue pair that runs trials.
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PmdError } from '../../src/errors.ts';
 import type { Port } from '../../src/ethdev/port.ts';
 import { launch } from '../../src/lcore/launch.ts';
 import type { Lcore } from '../../src/lcore/lcore.ts';
@@ -141,7 +142,7 @@ export class Generator {
 
   async end(): Promise<TrialResult> {
     while (!this.done) await this.changed(LOOK_MS);
-    if (this.#failure) throw this.#failure;
+    if (this.#failure && Atomics.load(this.#control, PHASE) !== DONE) throw this.#failure;
     if (this.#broken) throw this.#broken;
     return this.read();
   }
@@ -220,6 +221,7 @@ export class Generator {
   async close(): Promise<void> {
     this.halt();
     await this.#lcore.stop();
+    this.#failure ??= new PmdError('VPCI_CLOSED', 'Failed to run: the generator is closed');
   }
 
   #setIntervals(pps: readonly number[]): void {

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The generator as a library: import { openPktgen } from 'vhost-pci-pmd/pktgen'.
+import { PmdError } from '../../src/errors.ts';
 import type { Port } from '../../src/ethdev/port.ts';
 import { native } from '../../src/native.ts';
 import { twoCpus } from '../run/workspace.ts';
-import { Generator } from './generator.ts';
+import { Generator, type Trial } from './generator.ts';
+import { checkOpen, checkPeriod, checkRun, checkSearch } from './library-options.ts';
 import { type OpenedPort, ofUser, openDevice, startLocal } from './local-peer.ts';
 import { outcomeOf } from './outcome.ts';
 import { fault } from './plan/fault.ts';
-import { parseLine } from './plan/rate.ts';
+import { parseLine, parseRate } from './plan/rate.ts';
 import type { Stream } from './plan/stream.ts';
 import { RateControl } from './rate-control.ts';
 import { type TrialResult, type UnreturnedResult, withoutReturns } from './result.ts';
@@ -105,6 +107,9 @@ export class Pktgen {
   readonly #workload: Workload;
   readonly #control: RateControl;
   readonly #returns: boolean | undefined;
+  /** The call that is under way. */
+  #busyWith: string | undefined;
+  #halted = false;
 
   /** @internal */
   constructor(opened: OpenedPort, generator: Generator, workload: Workload, returns: boolean | undefined) {
@@ -120,9 +125,19 @@ export class Pktgen {
     this.#returns = returns;
   }
 
-  /** Sends, and resolves with the figures once the last frame is back or lost. */
+  /**
+   * Sends, and resolves with the figures once the last frame is back or lost. As statistics() and search(),
+   * rejects with VPCI_BUSY while one of them is under way, with VPCI_CLOSED after close(), and with
+   * VPCI_ARGUMENT for an option that is wrong.
+   */
   async run(options: RunOptions = {}): Promise<RunResult> {
-    return this.#known(await this.#generator.run(this.#trial(options, this.#control.pps())));
+    checkRun('run()', options);
+    this.#begin('run()');
+    try {
+      return this.#known(await this.#generator.run(this.#trial(options, this.#control.pps())));
+    } finally {
+      this.#busyWith = undefined;
+    }
   }
 
   /**
@@ -130,7 +145,9 @@ export class Pktgen {
    * the loop early ends the run.
    */
   async *statistics(options: RunOptions = {}, period = 1): AsyncGenerator<RunResult, void> {
-    this.#generator.begin(this.#trial(options, this.#control.pps()));
+    checkRun('statistics()', options);
+    checkPeriod(period);
+    this.#begin('statistics()', this.#trial(options, this.#control.pps()));
     try {
       for (let next = period; !this.#generator.done; ) {
         await this.#generator.changed(1000 * (next - this.#generator.elapsed));
@@ -141,7 +158,9 @@ export class Pktgen {
       yield this.#known(await this.#generator.end());
     } finally {
       this.#generator.halt();
-      await this.#generator.end();
+      await this.#generator.end().finally(() => {
+        this.#busyWith = undefined;
+      });
     }
   }
 
@@ -151,6 +170,7 @@ export class Pktgen {
    * none.
    */
   setRate(rate: string | number, stream?: string | number): void {
+    if (parseRate(rate, 'rate').kind === 'share') throw shareOfMaximum();
     this.#control.setRate(rate, stream === undefined ? undefined : this.#control.find(stream));
   }
 
@@ -168,8 +188,9 @@ export class Pktgen {
     this.#control.start(stream === undefined ? undefined : this.#control.find(stream));
   }
 
-  /** Ends the run that is under way. */
+  /** Ends the run, or the search, that is under way. */
   halt(): void {
+    this.#halted = true;
     this.#generator.halt();
   }
 
@@ -178,33 +199,47 @@ export class Pktgen {
    * kept.
    */
   async search(options: SearchOptions = {}): Promise<SearchResult> {
+    checkSearch(options);
     if (this.#returns === false) throw fault('search', 'it needs frames that come back');
-    const { trialSeconds = 2, before, after } = options;
-    const { streams } = this.#workload;
-    const { sent, seconds } = await this.#generator.run(this.#trial({ seconds: 1 }, flatOut(streams)));
-    let ended = false;
-    const trial = async (pps: number): Promise<Outcome> => {
-      ended = (await before?.(pps)) === false;
-      if (ended) return NOTHING;
-      return outcomeOf(
-        await this.#generator.run(this.#trial({ seconds: trialSeconds }, this.#workload.scaled(pps))),
-      );
-    };
-    const limits = {
-      loss: options.loss ?? 0,
-      unsent: options.unsent ?? 0.001,
-      latencyNs: options.latencyNs ?? Number.POSITIVE_INFINITY,
-    };
-    const { precision = 0.005, timeBound = 120 } = options;
-    const plan = { limits, highest: sent / seconds, precision, timeBound };
-    const report = (step: Step) => after?.(step);
-    return searchRate(plan, trial, { report, interrupted: () => ended });
+    this.#begin('search()');
+    try {
+      return await this.#search(options);
+    } finally {
+      this.#busyWith = undefined;
+    }
   }
 
   /** Ends everything that was started for it; a port that was given stays open. */
   async close(): Promise<void> {
+    this.#halted = true;
     await this.#generator.close().catch(() => {});
     await this.#opened.close();
+  }
+
+  #begin(call: string, trial?: Trial): void {
+    const busyWith = this.#busyWith;
+    if (busyWith !== undefined)
+      throw new PmdError('VPCI_BUSY', `Failed to call ${call}: ${busyWith} is under way`);
+    if (trial) this.#generator.begin(trial);
+    this.#busyWith = call;
+    this.#halted = false;
+  }
+
+  async #search(options: SearchOptions): Promise<SearchResult> {
+    const { trialSeconds = 2, before, after, loss = 0, unsent = 0.001 } = options;
+    const { latencyNs = Number.POSITIVE_INFINITY, precision = 0.005, timeBound = 120 } = options;
+    const { streams } = this.#workload;
+    const { sent, seconds } = await this.#generator.run(this.#trial({ seconds: 1 }, flatOut(streams)));
+    const trial = async (pps: number): Promise<Outcome> => {
+      if (!this.#halted && (await before?.(pps)) === false) this.#halted = true;
+      if (this.#halted) return NOTHING;
+      return outcomeOf(
+        await this.#generator.run(this.#trial({ seconds: trialSeconds }, this.#workload.scaled(pps))),
+      );
+    };
+    const plan = { limits: { loss, unsent, latencyNs }, highest: sent / seconds, precision, timeBound };
+    const report = (step: Step) => after?.(step);
+    return searchRate(plan, trial, { report, interrupted: () => this.#halted });
   }
 
   #known(result: TrialResult): RunResult {
@@ -228,6 +263,7 @@ const MACS = { srcMac: '02:00:00:00:00:02', dstMac: '02:00:00:00:00:01' };
  * does not come up, or what openPort() and launch() throw.
  */
 export async function openPktgen(options: PktgenOptions): Promise<Pktgen> {
+  checkOpen(options);
   const { device, streams, rate = '100kpps', lineRate = '10gbps', seed = 1, hugepages = false } = options;
   const workload = Workload.of(streams, {
     rate,
@@ -236,7 +272,7 @@ export async function openPktgen(options: PktgenOptions): Promise<Pktgen> {
     macs: MACS,
     seed,
   });
-  if (workload.needsMaximum) throw fault('rate', "'%max' is the command's: measure with rate 'max' first");
+  if (workload.needsMaximum) throw shareOfMaximum();
   const [first, second] = twoCpus(native.getAffinity());
   const mode = options.peer ?? 'echo';
   const opened = await openedPort(device, {
@@ -255,6 +291,8 @@ export async function openPktgen(options: PktgenOptions): Promise<Pktgen> {
     throw error;
   }
 }
+
+const shareOfMaximum = () => fault('rate', "'%max' is the command's: measure with rate 'max' first");
 
 async function openedPort(
   device: Port | string | undefined,

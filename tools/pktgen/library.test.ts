@@ -6,7 +6,14 @@ import { ROOT } from '../../test/support/program.ts';
 import { PeerProcess } from '../run/builtin-peer.ts';
 import { DeviceProcess } from '../run/device-model.ts';
 import { Workspace } from '../run/workspace.ts';
-import { openPktgen, type Pktgen, type Step } from './index.ts';
+import {
+  openPktgen,
+  type Pktgen,
+  type PktgenOptions,
+  type RunOptions,
+  type SearchOptions,
+  type Step,
+} from './index.ts';
 
 const PATIENT = { drain: 1, maxLag: 5 };
 let pktgen: Pktgen | undefined;
@@ -120,6 +127,47 @@ describe('the library', () => {
   it('names what is wrong', async () => {
     await expect(openPktgen({ streams: [{ size: 20 }] })).rejects.toThrow('streams: stream 0: size: 20');
     await expect(openPktgen({ streams: [], rate: 1 })).rejects.toThrow('at least one stream');
+  });
+
+  it('regression: options that were wrong were used, and some runs had no end', async () => {
+    const wrong = (options: unknown) => expect(openPktgen(options as PktgenOptions)).rejects;
+    await wrong(undefined).toThrow('options must be an object, not undefined');
+    await wrong({ streams: [{}], dropabove: 5 }).toThrow("options has no 'dropabove'");
+    await wrong({ streams: [{}], peer: 'foo' }).toThrow("peer must be one of echo, sink, not 'foo'");
+    await wrong({ streams: [{}], seed: 1.5 }).toThrow('seed must be a whole number');
+    pktgen = await openPktgen({ device: 'net_null0,no-rx=1', streams: [{}] });
+    const own = pktgen;
+    for (const options of [{ second: 5 }, { seconds: Number.NaN }, { drain: 1e9 }, { maxLag: -1 }])
+      await expect(own.run(options as RunOptions)).rejects.toMatchObject({ code: 'VPCI_ARGUMENT' });
+    for (const options of [{ loss: 2 }, { trialSeconds: 0 }, { precision: -1 }, { before: 5 }])
+      await expect(own.search(options as SearchOptions)).rejects.toMatchObject({ code: 'VPCI_ARGUMENT' });
+    await expect(own.statistics({}, 0).next()).rejects.toThrow('period must be from 0.01');
+    expect(() => own.setRate('50%max')).toThrow("'%max' is the command's");
+  });
+
+  it('regression: two runs at once both had figures, the same', async () => {
+    pktgen = await openPktgen({ device: 'net_null0,no-rx=1', streams: [{ count: 10 }], rate: 'max' });
+    const own = pktgen;
+    const first = own.run({ drain: 0.01 });
+    for (const second of [() => own.run(), () => own.search(), () => own.statistics().next()])
+      await expect(second()).rejects.toMatchObject({ code: 'VPCI_BUSY' });
+    expect(await first).toMatchObject({ sent: 10 });
+    expect(await own.run({ drain: 0.01 })).toMatchObject({ sent: 10 });
+  });
+
+  it('regression: halt() did not end a search', async () => {
+    pktgen = await openPktgen({ device: 'net_null0', streams: [{}] });
+    const own = pktgen;
+    const found = await own.search({ trialSeconds: 0.01, after: () => own.halt() });
+    expect([found.steps.length, found.interrupted]).toEqual([1, true]);
+  });
+
+  it('regression: a run of a closed generator had no end', async () => {
+    pktgen = await openPktgen({ device: 'net_null0', streams: [{}] });
+    await pktgen.close();
+    const own = pktgen;
+    for (const call of [() => own.run(), () => own.search(), () => own.statistics().next()])
+      await expect(call()).rejects.toMatchObject({ code: 'VPCI_CLOSED' });
   });
 
   it('is a path of the package', () => {
