@@ -34,8 +34,12 @@ export interface SectionOptions {
 }
 
 const STATE_NAMES = ['RESET', 'INIT', 'READY', 'RUN'];
-/** Without interrupts, the states are looked at in this interval. */
+/** Without interrupts, the states are looked at in this interval while the two sides find each other. */
 const POLL_MS = 10;
+/**
+ * And once the link is up: each look takes a CPU from a poll loop, where there are not more CPUs than loops.
+ */
+const UP_POLL_MS = 100;
 /** With interrupts: a peer may have no doorbell of ours. */
 const SLOW_POLL_MS = 200;
 /** A side passes three states between two looks at most; one that makes us do more is looked at later. */
@@ -52,7 +56,7 @@ export class SectionDevice implements EngineDevice {
   readonly #sides: Sides;
   readonly #link: Link;
   readonly #memory: MemoryWatch;
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
   #offer: SideOffer;
   #state: DeviceState = 'live';
   #own = SECTION_STATE_RESET;
@@ -88,13 +92,13 @@ export class SectionDevice implements EngineDevice {
     }
     this.#engines = new SectionEngines(carrier, options.queuePairs, (line) => events.report(line));
     this.#link = new Link(() => this.#engines.wakeAll(), events);
-    this.#timer = setInterval(() => this.poll(), carrier.vectors === 0 ? POLL_MS : SLOW_POLL_MS).unref();
     try {
       carrier.onRemoved((reason) => this.#removed(reason));
       carrier.onState(() => this.poll());
       carrier.enableInterrupts();
       this.#enter(SECTION_STATE_RESET);
       this.poll();
+      this.#pollLater();
     } catch (error) {
       this.close();
       throw error;
@@ -169,6 +173,15 @@ export class SectionDevice implements EngineDevice {
     }
   }
 
+  #pollLater(): void {
+    const polled = this.#link.up ? UP_POLL_MS : POLL_MS;
+    const poll = () => {
+      this.poll();
+      if (this.#state === 'live') this.#pollLater();
+    };
+    this.#timer = setTimeout(poll, this.#carrier.vectors === 0 ? polled : SLOW_POLL_MS).unref();
+  }
+
   details(): [string, string | number][] {
     const agreed = this.#agreed;
     return [
@@ -198,7 +211,7 @@ export class SectionDevice implements EngineDevice {
     if (this.#state === 'closed') return;
     const alive = this.#state === 'live';
     this.#state = 'closed';
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     this.#link.drop();
     this.#engines.quiesceAll();
     try {
@@ -307,7 +320,7 @@ export class SectionDevice implements EngineDevice {
   #removed(reason: string): void {
     if (this.#state !== 'live') return;
     this.#state = 'removed';
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     this.#engines.quiesceAll();
     this.#events.report(`The device ${this.name} is gone: ${reason}`);
     this.#link.set(false);
