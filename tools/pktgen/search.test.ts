@@ -164,6 +164,30 @@ describe('a search that finds nothing', () => {
     expect(doubtsOf(result)).toEqual({ disturbed: 0, reliable: true });
   });
 
+  it('regression: is not reliable if nearly all trials that failed were disturbed, whatever the last was', () => {
+    const outcome = {
+      ...{
+        offered: 1000,
+        sent: 1000,
+        unsent: 0,
+        received: 900,
+        lost: 100,
+        seconds: 1,
+        p99Ns: 0,
+        queueFull: 0,
+      },
+      failure: 'lost 100',
+    };
+    const steps = [...Array(7).fill(true), false].map((disturbed) => ({ ...outcome, pps: 2e6, disturbed }));
+    const passed = { ...outcome, pps: 1e6, lost: 0, failure: null, disturbed: false };
+    expect(doubtsOf({ steps: [...steps, passed] })).toEqual({ disturbed: 7, reliable: false });
+    // Where a trial passed in the end, those that failed before say nothing.
+    expect(doubtsOf({ steps: [...steps, { ...passed, pps: 2e6 }] })).toEqual({
+      disturbed: 7,
+      reliable: true,
+    });
+  });
+
   it('says that no trial was reliable', async () => {
     const result = await searchRate(PLAN, losing(true));
     expect(foundText(result)).toBe('none found; every trial was disturbed');

@@ -122,15 +122,15 @@ export async function searchRate(
 export interface Doubts {
   /** How many trials were disturbed. */
   readonly disturbed: number;
-  /** False if, of the rates that were taken to fail, most failed in disturbed trials only. */
+  /** False if, of the trials that failed at rates at which none passed, most were disturbed. */
   readonly reliable: boolean;
 }
 
 /** A rate that passed has passed, whatever disturbed the trial; one that failed may have failed by that. */
 export function doubtsOf({ steps }: Pick<SearchResult, 'steps'>): Doubts {
   const disturbed = steps.filter((step) => step.disturbed).length;
-  const judged = steps.filter(({ pps }, i) => pps !== steps[i + 1]?.pps);
-  const failed = judged.filter(({ failure }) => failure !== null);
+  const passed = new Set(steps.filter(({ failure }) => failure === null).map(({ pps }) => pps));
+  const failed = steps.filter(({ failure, pps }) => failure !== null && !passed.has(pps));
   const doubtful = failed.filter((step) => step.disturbed).length;
   return { disturbed, reliable: 2 * doubtful <= failed.length };
 }
