@@ -3,6 +3,7 @@
 import { native } from '../../src/native.ts';
 import { twoCpus } from '../run/workspace.ts';
 import { Capture } from './capture.ts';
+import type { GapLogMemory } from './engine/gap-log.ts';
 import { Generator } from './generator.ts';
 import { type OpenedPort, openDevice, startLocal } from './local-peer.ts';
 import { reflects } from './modes.ts';
@@ -61,10 +62,12 @@ export async function startGenerator(
   options: Options,
   opened: OpenedPort,
   { streams }: Workload,
+  log?: GapLogMemory,
 ): Promise<Generator> {
   const hugepages = options.hugepages ?? false;
-  const generator = new Generator({ port: opened.port, streams, cpu: cpusOf(options)[0], hugepages });
-  void opened.broken.then((error) => generator.break(error));
+  const { port, broken } = opened;
+  const generator = new Generator({ port, streams, cpu: cpusOf(options)[0], hugepages, log });
+  void broken.then((error) => generator.break(error));
   await generator.ready;
   return generator;
 }

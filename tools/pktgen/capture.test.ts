@@ -144,8 +144,11 @@ describe('--capture', () => {
   });
 });
 
-it('a replay arrives at the far end byte for byte', async () => {
-  const [source, got] = [join(folder, 'source.pcap'), join(folder, 'got.pcapng')];
+it('a replay arrives at the far end byte for byte, and both ends say how its gaps were', async () => {
+  const path = (name: string) => join(folder, name);
+  const [source, got, sentGaps, gaps, json] = [
+    ...[path('source.pcap'), path('got.pcapng'), path('sent.csv'), path('far.csv'), path('far.json')],
+  ] as const;
   const sizes = Array.from({ length: 300 }, (_, i) => (i < 4 ? [14, 15, 60, 9018][i] : 60 + 5 * i) as number);
   const sink = new FileSink(source);
   const writer = new PcapWriter({ sink: sink.write, interfaces: [{}] });
@@ -166,11 +169,11 @@ it('a replay arrives at the far end byte for byte', async () => {
   }
   const far = new Tool(SCRIPT, [
     ...['--reflect', '--vdev', `net_ivshmem0,own=${b},peer=${a}`],
-    ...['--capture', got],
+    ...['--capture', got, '--replay', source, '--gaps', gaps, '--json', json],
   ]);
   const near = new Tool(SCRIPT, [
     ...['--vdev', `net_ivshmem0,own=${a},peer=${b}`, '--replay', source],
-    ...['--max-lag', '5000', '--drain', '1000'],
+    ...['--max-lag', '5000', '--drain', '1000', '--gaps', sentGaps],
   ]);
   try {
     await until('the replay ends', () => !near.running || !far.running);
@@ -181,6 +184,17 @@ it('a replay arrives at the far end byte for byte', async () => {
       ({ hex }, i) => hex !== Buffer.from(packets[i] ?? '').toString('hex'),
     );
     expect(wrong, 'the first packet that differs').toBe(-1);
+    expect(far.output).toMatch(/^packets of the capture: 300 as they were, 0 missing, 0 others$/m);
+    expect(far.output).toMatch(/^gaps between frames: .* within 5 us or 1 %: .* of (all )?299/m);
+    const figures = JSON.parse(readFileSync(json, 'utf8'));
+    expect(figures).toMatchObject({ reflected: 300, arrivals: { whole: 300, missing: 0, others: 0 } });
+    expect(figures.gaps.samples).toBe(299);
+    for (const file of [sentGaps, gaps]) {
+      const [head, ...lines] = readFileSync(file, 'utf8').trim().split('\n');
+      expect(head).toBe('packet,time_us,gap_us,error_us,away');
+      expect(lines.map((line) => Number(line.split(',')[0]))).toEqual(packets.map((_, i) => i));
+      expect(lines[7]).toMatch(/^7,[\d.]+,1000\.000,-?[\d.]+,[01]$/);
+    }
   } finally {
     for (const tool of [far, near]) await tool.kill();
     rmSync(shared, { recursive: true });

@@ -8,7 +8,7 @@ import { FileSink } from '../../src/capture/block-buffer.ts';
 import { PcapngWriter } from '../../src/capture/pcapng-writer.ts';
 import { type PacketHeader, writePacket } from '../../src/capture/writer.ts';
 import type { Port } from '../../src/ethdev/port.ts';
-import { native } from '../../src/native.ts';
+import { type CaptureQueueCounts, native } from '../../src/native.ts';
 import { packageVersion } from '../../src/package-root.ts';
 import { Capture as QueueCapture, ringsOf, touch } from '../../src/pdump/capture.ts';
 import { Drain, Source } from '../../src/pdump/drain.ts';
@@ -54,6 +54,8 @@ const [SOONEST_LOOK_MS, LATEST_LOOK_MS] = [20, 250];
 const RECORD_BYTES = 64;
 /** Milliseconds that a poll loop may take to notice the end. */
 const END_MS = 1000;
+/** Of a capture that has not begun. */
+const NOTHING: CaptureQueueCounts = { accepted: 0, filtered: 0, dropped: 0 };
 const ROLES: Readonly<Record<CaptureOf, readonly string[]>> = {
   received: ['rx'],
   sent: ['tx'],
@@ -71,6 +73,7 @@ export class Capture {
   readonly #sink: FileSink;
   readonly #writer: PcapngWriter;
   #queues: QueueCapture | undefined;
+  #ended: Promise<CaptureCounts> | undefined;
   #frames = 0;
   #failure: string | null = null;
   /** When the rings were looked at and emptied last, and how full the fullest was then. */
@@ -90,7 +93,9 @@ export class Capture {
     const stride = RING_DATA + this.#ringBytes;
     this.#rings = wanted.map((ring, i) => ({ ...ring, offset: i * stride }));
     const bytes = wanted.length * stride;
-    this.#fd = native.memfdCreate(`capture-${randomUUID()}`, bytes, false);
+    // What the user named first: if it cannot be made, nothing else is there yet.
+    this.#sink = new FileSink(file);
+    this.#fd = this.#memory(bytes);
     const mapping = native.mapFd(this.#fd, 0, bytes, true);
     // Before the run, for which the kernel then has nothing to do.
     touch(new Uint8Array(native.mappingBuffer(mapping)), 0, bytes);
@@ -98,13 +103,21 @@ export class Capture {
       ({ role, offset }) => new Source(new RingReader(mapping, offset, this.#ringBytes), 0, role),
     );
     this.#drain = new Drain(this.#sources, (header, frame) => this.#write(header, frame));
-    this.#sink = new FileSink(file);
     this.#writer = new PcapngWriter({
       sink: this.#sink.write,
       interfaces: [{ name: port.info.name, ...(filter === '' ? {} : { filter }) }],
       snaplen,
       application: `vhost-pci-pktgen ${packageVersion()}`,
     });
+  }
+
+  #memory(bytes: number): number {
+    try {
+      return native.memfdCreate(`capture-${randomUUID()}`, bytes, false);
+    } catch (error) {
+      this.#sink.close();
+      throw error;
+    }
   }
 
   /** From now on. */
@@ -135,11 +148,16 @@ export class Capture {
     return Math.min(LATEST_LOOK_MS, Math.max(SOONEST_LOOK_MS, WORTH / growth));
   }
 
-  /** Writes the rest and closes the file. */
+  /** Writes the rest and closes the file; the counts, also when called again, or before it has begun. */
   async end(): Promise<CaptureCounts> {
-    const queues = this.#queues as QueueCapture;
-    for (let i = 0; i < END_MS && !queues.end(); i++) await sleep(1);
-    const { accepted, filtered, dropped: lost } = queues.counts();
+    this.#ended ??= this.#end();
+    return await this.#ended;
+  }
+
+  async #end(): Promise<CaptureCounts> {
+    const queues = this.#queues;
+    for (let i = 0; i < END_MS && queues?.end() === false; i++) await sleep(1);
+    const { accepted, filtered, dropped: lost } = queues?.counts() ?? NOTHING;
     this.#empty();
     native.close(this.#fd);
     const [frames, seen] = [this.#frames, accepted + filtered + lost];

@@ -13,10 +13,8 @@ export function parseOptions(): Options {
     command.error('error: --allow and --vdev: the generator drives one device');
   if ((options.queueSize & (options.queueSize - 1)) !== 0)
     command.error(`error: --queue-size ${options.queueSize}: not a power of two`);
-  if ([options.json, options.csv].every((file) => file === '-'))
-    command.error('error: --json - and --csv -: only one of them can have the standard output');
-  if (options.replay === undefined && options.speed !== undefined)
-    command.error('error: --speed requires --replay');
+  if ([options.json, options.csv, options.gaps].filter((file) => file === '-').length > 1)
+    command.error('error: --json -, --csv - and --gaps -: only one of them can have the standard output');
   if (options.speed !== undefined && options.rate !== undefined)
     command.error('error: --speed and --rate: a replay has either');
   if (options.replay !== undefined && (searches(options) || options.streams !== undefined))
@@ -30,7 +28,7 @@ export function parseOptions(): Options {
     command.error('error: --capture: not with a search');
   if (reflects(options) && deviceless(options))
     command.error('error: --reflect: name the device, with --vdev or --allow');
-  if (reflects(options) && (options.ping || searches(options) || options.replay !== undefined))
+  if (reflects(options) && (options.ping || searches(options)))
     command.error('error: --reflect only sends frames back');
   if (options.ping && (options.rate !== undefined || options.replay !== undefined || searches(options)))
     command.error('error: --ping: not with --rate, --replay or a search');

@@ -88,13 +88,11 @@ export const percentiles = (histogram: HistogramView): { percent: number; ns: nu
 export const deliverable = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');
 
 /** Whether figures go to standard output, where nothing else may then. */
-export const figuresOnStdout = ({
-  json,
-  csv,
-}: {
+export const figuresOnStdout = (options: {
   json?: string | undefined;
   csv?: string | undefined;
-}): boolean => json === '-' || csv === '-';
+  gaps?: string | undefined;
+}): boolean => options.json === '-' || options.csv === '-' || options.gaps === '-';
 
 /** Checked before the run: better now than after it. */
 export function requireFigures(file: string | undefined): void {

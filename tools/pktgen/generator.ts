@@ -7,6 +7,7 @@ import type { Port } from '../../src/ethdev/port.ts';
 import { launch } from '../../src/lcore/launch.ts';
 import type { Lcore } from '../../src/lcore/lcore.ts';
 import { native } from '../../src/native.ts';
+import type { GapLogMemory } from './engine/gap-log.ts';
 import type { HistogramView } from './engine/histogram.ts';
 import {
   DONE,
@@ -48,6 +49,8 @@ export interface GeneratorOptions {
   readonly streams: readonly CompiledStream[];
   readonly cpu: number;
   readonly hugepages: boolean;
+  /** Of a replay, which is the only stream then: when each packet was sent. */
+  readonly log?: GapLogMemory | undefined;
 }
 
 export interface Trial {
@@ -83,7 +86,7 @@ export class Generator {
   #broken: Error | undefined;
 
   /** Throws as launch() does. */
-  constructor({ port, streams, cpu, hugepages }: GeneratorOptions) {
+  constructor({ port, streams, cpu, hugepages, log }: GeneratorOptions) {
     this.#streams = streams;
     this.#memory = newSharedMemory(streams.length);
     this.#control = new Int32Array(this.#memory.control);
@@ -99,6 +102,7 @@ export class Generator {
       tag: randomInt(1, 1 << 23) << 8,
       largest: Math.max(...streams.map(({ largest }) => largest)),
       hugepages,
+      log: log ?? null,
     };
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     const module = new URL(`./engine/lcore.${extension}`, import.meta.url);

@@ -20,7 +20,10 @@ const result = (streams: number): TrialResult => ({
     { length: streams },
     (_, i): StreamResult => ({ name: `a long name of stream ${i}`, ...counts }),
   ),
-  gaps: { samples: huge, medianNs: 1e9, p99Ns: 1e9, near: 1, nearUndisturbed: 1 },
+  gaps: {
+    ...{ samples: huge, medianNs: 1e9, p99Ns: 1e9 },
+    ...{ near: 1, undisturbed: huge, nearUndisturbed: 1, away: huge },
+  },
   ...{ foreign: huge, queueFull: huge, stalls: { count: huge, longestUs: 1e9, share: 1 } },
 });
 

@@ -18,18 +18,9 @@ const PEER = ['peer', 'peerCpu', 'queueSize', 'dropAbove'] as const;
 const SEARCH = ['trialTime', 'searchTime', 'precision', 'qFull', 'maxLatency'] as const;
 const CAPTURE = ['captureOf', 'captureFilter', 'captureSize', 'snaplen'] as const;
 const LIMITS = ['maxLoss', 'maxUnsent', 'return'] as const;
-const GENERATOR = [
-  'control',
-  'rate',
-  'lineRate',
-  'seed',
-  'warmUp',
-  'maxLag',
-  'drain',
-  'streams',
-  'loops',
-] as const;
-const FIGURES = ['json', 'csv', 'hgrm', 'html'] as const;
+const GENERATOR = ['control', 'rate', 'lineRate', 'seed', 'maxLag', 'drain', 'streams'] as const;
+const FIGURES = ['csv', 'hgrm', 'html'] as const;
+const REPLAY = ['loops', 'speed', 'gaps'] as const;
 
 interface Rule {
   readonly applies: (options: Options) => boolean;
@@ -47,8 +38,9 @@ const RULES: readonly Rule[] = [
   {
     applies: ({ watch }) => watch !== undefined,
     keys: [
-      ...['allow', 'vdev', 'cpu', 'hugepages', 'ping', 'replay', 'speed', 'capture', 'frameSizes'],
+      ...['allow', 'vdev', 'cpu', 'hugepages', 'ping', 'replay', 'capture', 'frameSizes', 'json', 'warmUp'],
       ...['filePrefix', ...PEER, ...FRAMES, ...SEARCH, ...CAPTURE, ...GENERATOR, ...LIMITS, ...FIGURES],
+      ...REPLAY,
     ] as Key[],
     because: 'not with --watch, which only looks',
   },
@@ -78,7 +70,12 @@ const RULES: readonly Rule[] = [
     keys: [...FRAMES, 'seed'],
     because: 'not with --replay, which sends the packets of its file',
   },
-  { applies: ({ replay }) => replay === undefined, keys: ['loops'], because: 'requires --replay' },
+  { applies: ({ replay }) => replay === undefined, keys: REPLAY, because: 'requires --replay' },
+  {
+    applies: ({ rate, loops }) => rate !== undefined || loops === 0,
+    keys: ['gaps'],
+    because: 'not with --rate or --loops 0: it compares with the gaps of the capture, packet by packet',
+  },
   {
     applies: ({ streams }) => streams !== undefined,
     keys: FRAMES,
@@ -126,7 +123,9 @@ function ineffective(options: Options, isGiven: (key: Key) => boolean): string |
 /** Each name is of a file of its own: what is written would replace what is read, or written before. */
 function fileMistake(options: Options): string | undefined {
   const seen = new Map<string, Key>();
-  for (const key of ['replay', 'streams', 'compare', 'json', 'csv', 'hgrm', 'html', 'capture'] as const) {
+  for (const key of [
+    ...(['replay', 'streams', 'compare', 'json', 'csv', 'hgrm', 'html', 'gaps', 'capture'] as const),
+  ]) {
     const file = options[key];
     if (key === 'html' && file === '-') return '--html: a page needs a file of its own';
     if (file === undefined || file === '-') continue;

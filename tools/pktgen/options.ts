@@ -66,7 +66,7 @@ export const command = newCommand('vhost-pci-pktgen')
   .option('--duration <seconds>', 'how long frames are due; without it, until Ctrl-C', seconds())
   .option(
     '--warm-up <seconds>',
-    'frames are sent for so long before the run, and not counted (none with --count)',
+    'frames are sent for so long before the run, and not counted (none with --count); a far end rehearses for so long',
     secondsOrNone,
     0.5,
   )
@@ -110,7 +110,10 @@ export const command = newCommand('vhost-pci-pktgen')
   )
   .option('--ping', 'one frame at a time: the next is sent when the last is back')
   .optionsGroup('Replay:')
-  .option('--replay <file>', 'send the packets of a pcap or pcapng file, with their gaps, or at --rate')
+  .option(
+    '--replay <file>',
+    'send the packets of a pcap or pcapng file, with their gaps, or at --rate; with --reflect: the packets that are to come, and how they came',
+  )
   .option('--speed <factor>', 'times as fast as it was captured (default: 1)', numberBetween(0.001, 1e6))
   .option('--loops <n>', 'times that it is sent; 0: until the end of the run', wholeNumber(0, 1e9), 1)
   .optionsGroup('Searches:')
@@ -151,6 +154,10 @@ export const command = newCommand('vhost-pci-pktgen')
   .option('--hgrm <file>', 'write the latencies as percentiles, as HdrHistogram plots them')
   .option('--html <file>', 'write the figures as one page with charts, which needs no network')
   .option('--compare <file>', 'with --html: the --json of an earlier run, to be shown beside this one')
+  .option(
+    '--gaps <file>',
+    "with --replay: write when each packet was sent or came, as CSV; '-': to standard output",
+  )
   .option('--capture <file>', 'write the frames of the run to a pcapng file as well')
   .addOption(
     new Option('--capture-of <frames>', 'which frames')

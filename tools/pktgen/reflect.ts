@@ -2,34 +2,85 @@
 // --reflect: the far end, until Ctrl-C or --duration.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { launch } from '../../src/lcore/launch.ts';
+import type { Lcore } from '../../src/lcore/lcore.ts';
 import { requireWritable } from '../../src/user-file.ts';
 import { print, printed, tell } from '../run/output.ts';
 import { captureFor, cpusOf, openPortFor } from './bench-port.ts';
-import { captureLines } from './capture.ts';
-import { ANSWERED, REFLECTED, REFLECTED_BYTES, type ReflectPlan } from './engine/reflect-lcore.ts';
-import { deliver, deliverable } from './files.ts';
+import type { Capture } from './capture.ts';
+import type { GapLogMemory } from './engine/gap-log.ts';
+import { newReflectMemory, type ReflectMemory } from './engine/layout.ts';
+import { REFLECTED, REHEARSED, type ReflectPlan } from './engine/reflect-lcore.ts';
+import { deliver, deliverable, figuresOnStdout, jsonText, requireFigures } from './files.ts';
+import { gapLogFor, gapsCsv } from './gaps-file.ts';
 import { answeringMac, parseHost } from './host.ts';
 import type { Interrupt } from './interrupt.ts';
+import type { OpenedPort } from './local-peer.ts';
 import type { Options } from './options.ts';
 import { rateText } from './plan/rate.ts';
+import { type ReflectFigures, reflectFigures, reflectLines } from './reflect-report.ts';
+import { loadReplay, type Replay } from './replay.ts';
 
 /** Milliseconds between two looks, which take a CPU from a poll loop; a capture says when it needs one. */
 const LOOK_MS = 250;
 const FIRST_LOOK_MS = 20;
+const REHEARSED_LOOK_MS = 20;
 
 /** Returns the exit status. */
 export async function runReflector(options: Options, interrupt: Interrupt): Promise<number> {
+  for (const file of [options.json, options.gaps]) requireFigures(file);
   if (options.capture !== undefined) requireWritable(options.capture, 'the capture');
+  const { replay: file, loops } = options;
+  const replay = file === undefined ? undefined : loadReplay({ file, loops, originalGaps: true });
+  const log = replay && options.gaps !== undefined ? gapLogFor(replay.packets * loops) : null;
+  const memory = newReflectMemory(log);
   const opened = await openPortFor(options);
-  const { port, close } = opened;
-  const [cpu] = cpusOf(options);
+  let capture: Capture | undefined;
+  let lcore: Lcore | undefined;
+  try {
+    capture = captureFor(options, opened);
+    capture?.begin();
+    lcore = startReflector(options, opened, memory, replay);
+    const broken = await reflectUntilEnd(options, interrupt, lcore, opened, capture);
+    await lcore.stop();
+    await printed();
+    const captured = await capture?.end();
+    const is = { host: options.ip !== undefined, replay: replay !== undefined, capture: captured };
+    const figures = reflectFigures(lcore.stats, memory, is);
+    const written = deliverAll(options, figures, log && replay ? { log, replay } : undefined);
+    if (broken) throw broken;
+    return written && !captured?.failure ? 0 : 1;
+  } finally {
+    await lcore?.stop().catch(() => {});
+    await capture?.end();
+    await opened.close();
+  }
+}
+
+function startReflector(
+  options: Options,
+  { port }: OpenedPort,
+  memory: ReflectMemory,
+  replay: Replay | undefined,
+): Lcore {
+  const { ip, hugepages = false, warmUp, speed = 1 } = options;
+  const host = ip === undefined ? null : { mac: answeringMac(port.info), ...parseHost(ip) };
+  const data: ReflectPlan = {
+    ...{ hugepages, host, warmUp, memory, speed },
+    ...{ replay: replay?.stream.plan.replay ?? null, largest: replay?.stream.largest ?? 0 },
+  };
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const module = new URL(`./engine/reflect-lcore.${extension}`, import.meta.url);
-  const capture = captureFor(options, opened);
-  const host = options.ip === undefined ? null : { mac: answeringMac(port.info), ...parseHost(options.ip) };
-  const data: ReflectPlan = { hugepages: options.hugepages ?? false, host };
-  capture?.begin();
-  const lcore = launch({ cpu, module, ports: [port], data });
+  return launch({ cpu: cpusOf(options)[0], module, ports: [port], data });
+}
+
+/** Prints a line per period. Returns what broke the port, if that ended it. */
+async function reflectUntilEnd(
+  options: Options,
+  interrupt: Interrupt,
+  lcore: Lcore,
+  opened: OpenedPort,
+  capture: Capture | undefined,
+): Promise<Error | undefined> {
   let ended = false;
   const over = new AbortController();
   interrupt.onInterrupt(() => over.abort());
@@ -44,39 +95,46 @@ export async function runReflector(options: Options, interrupt: Interrupt): Prom
     ended = true;
     over.abort();
   });
-  try {
-    await lcore.ready;
-    tell(
-      `${port.info.name}, CPU ${cpu}: sending frames back${options.ip === undefined ? '' : ` and answering for ${options.ip}`}, until Ctrl-C`,
-    );
-    const start = performance.now();
-    const elapsed = () => (performance.now() - start) / 1000;
-    let before = 0;
-    const { duration = Number.POSITIVE_INFINITY } = options;
-    let look = capture ? FIRST_LOOK_MS : LOOK_MS;
-    for (let next = options.statsPeriod; !ended && !interrupt.raised; ) {
-      const left = 1000 * (Math.min(next, duration) - elapsed());
-      const pause = Math.max(0, Math.min(left, look));
-      await sleep(pause, undefined, { signal: over.signal }).catch(() => {});
-      look = capture?.poll() ?? look;
-      if (elapsed() >= duration) break;
-      if (elapsed() < next) continue;
-      const now = lcore.stats[REFLECTED] as number;
-      print(`t=${Math.round(elapsed())} s  sent back ${rateText((now - before) / options.statsPeriod)}`);
-      before = now;
-      next += options.statsPeriod;
-    }
-    await lcore.stop();
-    await printed();
-    const captured = await capture?.end();
-    const answers = host === null ? '' : `; ${lcore.stats[ANSWERED]} of them are answers`;
-    const total = `sent back ${lcore.stats[REFLECTED]} frames, ${lcore.stats[REFLECTED_BYTES]} bytes${answers}`;
-    const lines = [total, ...(captured ? captureLines(captured) : [])];
-    const written = deliver(deliverable(lines), '-', 'txt');
-    if (broken) throw broken;
-    return written && !captured?.failure ? 0 : 1;
-  } finally {
-    await lcore.stop().catch(() => {});
-    await close();
+  const pause = (ms: number) => sleep(ms, undefined, { signal: over.signal }).catch(() => {});
+  await lcore.ready;
+  while (!ended && !interrupt.raised && lcore.stats[REHEARSED] === 0) await pause(REHEARSED_LOOK_MS);
+  const answers = options.ip === undefined ? '' : ` and answering for ${options.ip}`;
+  tell(`${opened.port.info.name}, CPU ${cpusOf(options)[0]}: sending frames back${answers}, until Ctrl-C`);
+  const start = performance.now();
+  const elapsed = () => (performance.now() - start) / 1000;
+  let before = 0;
+  const { statsPeriod, duration = Number.POSITIVE_INFINITY } = options;
+  let look = capture ? FIRST_LOOK_MS : LOOK_MS;
+  for (let next = statsPeriod; !ended && !interrupt.raised; ) {
+    const left = 1000 * (Math.min(next, duration) - elapsed());
+    await pause(Math.max(0, Math.min(left, look)));
+    look = capture?.poll() ?? look;
+    if (elapsed() >= duration) break;
+    if (elapsed() < next) continue;
+    const now = lcore.stats[REFLECTED] as number;
+    const line = `t=${Math.round(elapsed())} s  sent back ${rateText((now - before) / statsPeriod)}`;
+    if (figuresOnStdout(options)) tell(line);
+    else print(line);
+    before = now;
+    next += statsPeriod;
   }
+  return broken;
+}
+
+/** False if something went elsewhere. */
+function deliverAll(
+  options: Options,
+  figures: ReflectFigures,
+  logged: { readonly log: GapLogMemory; readonly replay: Replay } | undefined,
+): boolean {
+  const { json, gaps, speed = 1 } = options;
+  const plan = logged?.replay.stream.plan.replay;
+  let written = true;
+  if (json !== undefined) written = deliver(jsonText(figures), json, 'json') && written;
+  if (gaps !== undefined && logged && plan)
+    written = deliver(gapsCsv(logged.log, plan, speed), gaps, 'csv') && written;
+  const lines = reflectLines(figures);
+  if (figuresOnStdout(options)) for (const line of lines) tell(line);
+  else written = deliver(deliverable(lines), '-', 'txt') && written;
+  return written;
 }

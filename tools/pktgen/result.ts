@@ -3,6 +3,7 @@
 import { addCounts, HISTOGRAM_BUCKETS, HistogramView } from './engine/histogram.ts';
 import {
   DONE,
+  G_AWAYS,
   G_FOREIGN,
   G_GAPS_AWAY,
   G_GAPS_OFF,
@@ -96,8 +97,12 @@ export interface GapSummary {
   readonly p99Ns: number;
   /** Share of the gaps that were right within 5 us or 1 %. */
   readonly near: number;
-  /** The same of the gaps in which the loop was not away from its CPU; null if there were none. */
+  /** Gaps in which the loop was not away from its CPU. */
+  readonly undisturbed: number;
+  /** Share of those that were right within 5 us or 1 %; null if there were none. */
   readonly nearUndisturbed: number | null;
+  /** Times that the loop was away from its CPU: for 3 us without work, or 100 us in any case. */
+  readonly away: number;
 }
 
 /** The figures of a run whose frames are to come back. */
@@ -165,7 +170,7 @@ export function readResult(memory: SharedMemory, context: ResultContext): TrialR
     ...sumOf(streams),
     streams,
     latency: summarize(all, totalLatency(memory, nsPerUnit), nsPerUnit),
-    gaps: gaps.count === 0 ? null : gapSummary(gaps, global),
+    gaps: gapSummary(gaps, global),
     foreign: global[G_FOREIGN],
     queueFull: global[G_QUEUE_FULL],
     stalls: {
@@ -219,7 +224,9 @@ function sumOf(streams: readonly StreamResult[]): Counts {
   };
 }
 
-function gapSummary(gaps: HistogramView, global: Float64Array): GapSummary {
+/** Of the counters of a loop; null if no gap was judged. */
+export function gapSummary(gaps: HistogramView, global: Float64Array): GapSummary | null {
+  if (gaps.count === 0) return null;
   const undisturbed = gaps.count - global[G_GAPS_AWAY];
   const off = global[G_GAPS_OFF] - global[G_GAPS_OFF_AWAY];
   return {
@@ -227,7 +234,9 @@ function gapSummary(gaps: HistogramView, global: Float64Array): GapSummary {
     medianNs: gaps.percentile(50),
     p99Ns: gaps.percentile(99),
     near: 1 - global[G_GAPS_OFF] / gaps.count,
+    undisturbed,
     nearUndisturbed: undisturbed > 0 ? 1 - off / undisturbed : null,
+    away: global[G_AWAYS],
   };
 }
 

@@ -28,6 +28,7 @@ import {
   percentiles,
   requireFigures,
 } from './files.ts';
+import { gapLogFor, gapsCsv } from './gaps-file.ts';
 import type { Generator, Trial } from './generator.ts';
 import type { Interrupt } from './interrupt.ts';
 import type { OpenedPort } from './local-peer.ts';
@@ -52,18 +53,22 @@ const FIRST_LOOK_MS = 20;
 /** Returns the exit status. */
 export async function run(options: Options, interrupt: Interrupt): Promise<number> {
   const about = aboutThisRun(options.hugepages);
-  for (const file of [options.json, options.csv, options.hgrm, options.html]) requireFigures(file);
+  const { json, csv, hgrm, html, gaps: gapsFile } = options;
+  for (const file of [json, csv, hgrm, html, gapsFile]) requireFigures(file);
   const earlier = earlierOf(options);
   if (options.capture !== undefined) requireWritable(options.capture, 'the capture');
   const replay = replayOf(options);
   const workload = replay ? replayWorkload(options, replay) : workloadOf(options, await streamsOf(options));
   const opened = await openPortFor(options);
   let generator: Generator | undefined;
+  let capture: Capture | undefined;
   try {
-    const capture = captureFor(options, opened);
-    generator = await startGenerator(options, opened, workload);
+    capture = captureFor(options, opened);
+    const log = replay && options.gaps !== undefined ? gapLogFor(replay.packets * options.loops) : undefined;
+    generator = await startGenerator(options, opened, workload, log);
     const pps = await ratesOf(options, workload, generator);
-    if (replay) await rehearse(generator, replay, trialOf(options, pps), options.warmUp);
+    const own = { seconds: options.warmUp, peer: deviceOf(options) === undefined };
+    if (replay) await rehearse(generator, replay, trialOf(options, pps), own);
     else await warmUp(options, workload, generator, pps);
     const cpus = cpusOf(options);
     const head = headline(opened, replay ? replayText(options, replay) : trafficText(workload, pps), cpus);
@@ -73,15 +78,18 @@ export async function run(options: Options, interrupt: Interrupt): Promise<numbe
       ...{ interrupt, head, capture, workload },
     });
     // Awaited: the port and its processes are there until the figures are.
+    const plan = replay?.stream.plan.replay;
+    const gaps = log && plan ? gapsCsv(log, plan, options.speed ?? 1) : undefined;
     const status = await report(options, result, generator, {
       notes: meter.lines(result, cpus),
       captured: await capture?.end(),
-      ...{ broken, rates, changes, about, earlier },
+      ...{ gaps, broken, rates, changes, about, earlier },
     });
     if (broken) throw broken;
     return status;
   } finally {
     await generator?.close().catch(() => {});
+    await capture?.end();
     await opened.close();
   }
 }
@@ -232,6 +240,8 @@ function controlOf(
 interface Circumstances {
   readonly notes: readonly string[];
   readonly captured: CaptureCounts | undefined;
+  /** For --gaps. */
+  readonly gaps: string | undefined;
   readonly broken: Error | undefined;
   readonly rates: readonly PeriodRates[];
   readonly changes: readonly Change[];
@@ -243,7 +253,7 @@ async function report(
   options: Options,
   result: TrialResult,
   generator: Generator,
-  { notes, captured, broken, rates, changes, about, earlier }: Circumstances,
+  { notes, captured, gaps, broken, rates, changes, about, earlier }: Circumstances,
 ): Promise<number> {
   const returns = returnsOf(options);
   const failures = judge(options, result, returns);
@@ -277,6 +287,8 @@ async function report(
     hgrm: () => hgrmText(latencies),
     html: () => pageText(whole, earlier),
   });
+  if (gaps !== undefined && options.gaps !== undefined)
+    written = deliver(gaps, options.gaps, 'csv') && written;
   if (figuresOnStdout(options)) for (const line of summary) tell(line);
   else written = deliver(deliverable(summary), '-', 'txt') && written;
   if (result.sent === 0 && !broken) throw new PmdError('VPCI_NO_TRAFFIC', 'no frame was sent');

@@ -39,13 +39,16 @@ export function latencyLine(latency: LatencySummary): string {
   return `latency (us): ${words.join('  ')}`;
 }
 
-export function gapLine({ medianNs, p99Ns, near, nearUndisturbed }: GapSummary): string {
+/** "… within 5 us or 1 %: 99.97 % of 1234 undisturbed, 98.6 % of all 1300; the loop was …" */
+export function gapLine({ samples, medianNs, p99Ns, away, ...shares }: GapSummary): string {
+  const { near, undisturbed, nearUndisturbed } = shares;
   const off = `gaps between frames: off by ${us(medianNs)} us (median), ${us(p99Ns)} us (p99)`;
+  if (undisturbed === samples) return `${off}; within 5 us or 1 %: ${shareText(near)} of ${samples}`;
   const kept =
-    near === 1 || nearUndisturbed === null
-      ? ''
-      : ` (${shareText(nearUndisturbed)} where the loop kept its CPU)`;
-  return `${off}; ${shareText(near)} within 5 us or 1 %${kept}`;
+    nearUndisturbed === null
+      ? 'none undisturbed'
+      : `${shareText(nearUndisturbed)} of ${undisturbed} undisturbed`;
+  return `${off}; within 5 us or 1 %: ${kept}, ${shareText(near)} of all ${samples}; the loop was without its CPU ${away} times`;
 }
 
 /** A share near 1: not rounded up to it. */

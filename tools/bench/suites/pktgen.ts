@@ -35,12 +35,12 @@ export type PktgenRow = RateRow | ReplayRow | NdrRow | MaxRow | LatencyStatsRow;
 export const pktgen = defineSuite({
   name: 'pktgen',
   description: 'the packet generator: exact rates and gaps, replay, searches, its maximum, its latencies',
-  notes: `rates: each for --seconds, to a peer that only receives. replay: a capture to a
-peer that echoes. ndr: the search, on a peer that drops above 1 Mpps. max:
-against DPDK's testpmd, txonly on net_vhost, in alternating slices, counted by
-the peer. latency: against DPDK's --latencystats, of frames that its testpmd
-holds back. A round that something disturbs is repeated once. --sizes are those
-of rates and max, --peer is that of max.`,
+  notes: `rates: each for --seconds, to a peer that only receives. replay: a capture to
+the far end of another generator. ndr: the search, on a peer that drops above 1
+Mpps. max: against DPDK's testpmd, txonly on net_vhost, in alternating slices,
+counted by the peer. latency: against DPDK's --latencystats, of frames that its
+testpmd holds back. A round that something disturbs is repeated once. --sizes
+are those of rates and max, --peer is that of max.`,
   options: (command) =>
     command
       .option('--figures <list>', `any of ${FIGURES.join(', ')}`, wordList(FIGURES), [...FIGURES] as Figure[])

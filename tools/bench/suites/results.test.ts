@@ -105,7 +105,9 @@ describe('the table', () => {
     const even = (of: number) => ({ median: of, min: of, max: of });
     const rounds = { disturbed_rounds: 1, disturbed: true };
     const times = { ours_us: 51_200, ours_jitter_us: 1, theirs_us: 51_100, theirs_jitter_us: 2 };
-    const replayed = { packets: 100, whole: 100, near: 0.995, medianUs: 0.2, p99Us: 4.2 };
+    const gaps = { near: 0.995, undisturbed: 90, nearUndisturbed: 1 };
+    const sender = { ...gaps, near: 0.998, samples: 99, away: 3 };
+    const replayed = { packets: 100, whole: 100, ...gaps, sender, away: 4, medianUs: 0.2, p99Us: 4.2 };
     const table = pktgenTable([
       {
         ...{ figure: 'rates', case: '1kpps', asked_pps: 1000, sent_pps: 999.5, error: even(0.0005) },
@@ -124,7 +126,10 @@ describe('the table', () => {
     ]);
     const lines = [
       ['1kpps', '1.00 kpps', '999.5 pps', '0.050 %*', '0.050 %', '0.06', '1.23', '1 of 0'],
-      ['100 packets', '100.00 %', '99.50 %*', '0.20', '4.20', '1 of 1'],
+      [
+        ...['100 packets', '100.00 %', '100.00 %', '99.50 %*'],
+        ...['100.00 %', '99.80 %', '0.20', '4.20', '1 of 1'],
+      ],
       ['ndr', '1.000 Mpps', '998.00 kpps', '0.20 %', '0.20 %', '0 of 1'],
       ['max', '19.00', '16.00', '0.90', '0.80', '1.00'],
       ['512 frames at 10000 pps', '51200.00', '1.00', '51100.00', '2.00', '0.20 %', '0.20 %', '0 of 1'],

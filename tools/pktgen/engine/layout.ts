@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The memory that the generator's lcore shares with the main thread: commands, counters, histograms. The
 // lcore runs one trial after another, so that its code stays compiled from trial to trial.
+import type { GapLogMemory } from './gap-log.ts';
 import { HISTOGRAM_BUCKETS, HISTOGRAM_BYTES } from './histogram.ts';
 
 // Control words (Int32Array).
@@ -44,7 +45,7 @@ export const SET_INTERVALS = 6;
 export const G_NOW = 0;
 /** Frames received that are not of this run. */
 export const G_FOREIGN = 1;
-/** Times that the loop was away from its CPU for longer than STALL_US. */
+/** Times that the loop was away from its CPU for long (STALL_US in cpu-watch.ts). */
 export const G_STALLS = 2;
 /** Ticks of the longest of these. */
 export const G_LONGEST_STALL = 3;
@@ -54,14 +55,24 @@ export const G_SENT_FOR = 4;
 export const G_STALL_TICKS = 5;
 /** Calls of a transmit queue that did not accept all frames. */
 export const G_QUEUE_FULL = 6;
-/** When the last stall began and ended; 0 before the first. */
-export const G_STALL_BEGAN = 7;
-export const G_STALL_ENDED = 8;
+/**
+ * When the loop was last away from its CPU (CpuWatch): from and to; 0 before the first time. And how often.
+ */
+export const G_AWAY_BEGAN = 7;
+export const G_AWAY_ENDED = 8;
+export const G_AWAYS = 9;
 /** Gaps between frames: wrong ones (GapMeter), those in which the loop was away, and those that were both. */
-export const G_GAPS_OFF = 9;
-export const G_GAPS_AWAY = 10;
-export const G_GAPS_OFF_AWAY = 11;
-const GLOBAL_WORDS = 12;
+export const G_GAPS_OFF = 10;
+export const G_GAPS_AWAY = 11;
+export const G_GAPS_OFF_AWAY = 12;
+const GLOBAL_WORDS = 13;
+
+// Counters of the far end of a replay (Float64Array).
+/** Packets that came as they were in the capture, that did not come, and that are not of it. */
+export const A_WHOLE = 0;
+export const A_MISSING = 1;
+export const A_OTHERS = 2;
+const ARRIVAL_WORDS = 3;
 
 // Counters of a stream (Float64Array).
 export const S_SENT = 0;
@@ -82,9 +93,6 @@ export const S_LATENCY_MAX = 10;
 export const S_JITTER = 11;
 export const S_LATENCY_LAST = 12;
 export const STREAM_WORDS = 16;
-
-/** Microseconds between two looks at the clock from which on the loop was away from its CPU. */
-export const STALL_US = 100;
 
 /** Plain data, which both threads hold. */
 export interface SharedMemory {
@@ -107,6 +115,23 @@ export function newSharedMemory(streams: number): SharedMemory {
     histograms: new SharedArrayBuffer((streams + 1) * HISTOGRAM_BYTES),
   };
 }
+
+/** That of the far end: plain data, which both threads hold. */
+export interface ReflectMemory {
+  readonly global: SharedArrayBuffer;
+  readonly arrivals: SharedArrayBuffer;
+  /** A histogram of the gaps' errors. */
+  readonly gaps: SharedArrayBuffer;
+  /** When each packet came; null if that is not wanted. */
+  readonly log: GapLogMemory | null;
+}
+
+export const newReflectMemory = (log: GapLogMemory | null): ReflectMemory => ({
+  global: new SharedArrayBuffer(GLOBAL_WORDS * 8),
+  arrivals: new SharedArrayBuffer(ARRIVAL_WORDS * 8),
+  gaps: new SharedArrayBuffer(HISTOGRAM_BYTES),
+  log,
+});
 
 export const streamCounters = (memory: SharedMemory, stream: number): Float64Array =>
   new Float64Array(memory.counters, stream * STREAM_WORDS * 8, STREAM_WORDS);

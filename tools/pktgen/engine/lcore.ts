@@ -5,16 +5,12 @@ import type { LcoreContext } from '../../../src/lcore/context.ts';
 import { native } from '../../../src/native.ts';
 import type { StreamPlan } from '../plan/frame-plan.ts';
 import { Clock } from './clock.ts';
+import { CpuWatch } from './cpu-watch.ts';
+import { GapLog, type GapLogMemory } from './gap-log.ts';
 import {
   DONE,
   DRAINING,
-  G_LONGEST_STALL,
-  G_NOW,
   G_SENT_FOR,
-  G_STALL_BEGAN,
-  G_STALL_ENDED,
-  G_STALL_TICKS,
-  G_STALLS,
   gapCounts,
   HALT,
   latencyCounts,
@@ -31,7 +27,6 @@ import {
   SET_MAX_LAG,
   SET_REHEARSAL,
   type SharedMemory,
-  STALL_US,
   streamCounters,
   TRIAL,
   ticksPerUnit,
@@ -48,6 +43,8 @@ export interface LcorePlan {
   /** Largest frame, in bytes. */
   readonly largest: number;
   readonly hugepages: boolean;
+  /** Of a replay, which is the only stream then; null if none is wanted. */
+  readonly log: GapLogMemory | null;
 }
 
 /** How often, in milliseconds, an lcore without a trial looks whether it must end. */
@@ -66,20 +63,20 @@ class Loop {
   readonly #senders: readonly StreamSender[];
   readonly #receiver: Receiver;
   readonly #counters: readonly Float64Array[];
-  readonly #stallTicks: number;
+  readonly #watch: CpuWatch;
   readonly #rehearsal = new Rehearsal();
   #rateVersion = 0;
   #generation = 0;
 
   constructor(lcore: LcoreContext<LcorePlan>) {
-    const { memory, streams, tag, largest, hugepages } = lcore.data;
+    const { memory, streams, tag, largest, hugepages, log } = lcore.data;
     const hz = native.tscHz();
     this.#lcore = lcore;
     this.#control = new Int32Array(memory.control);
     this.#settings = new Float64Array(memory.settings);
     this.#global = new Float64Array(memory.global);
     this.#counters = streams.map((_, i) => streamCounters(memory, i));
-    this.#stallTicks = (STALL_US * hz) / 1e6;
+    this.#watch = new CpuWatch(this.#clock, this.#global);
     const dataRoom = Math.max(2048, largest);
     const replays = streams.some(({ replay }) => replay !== null);
     const [rx, tx] = replays
@@ -90,6 +87,7 @@ class Loop {
       : [lcore.rxQueue(0), lcore.txQueue(0)];
     const common = {
       clock: this.#clock,
+      watch: this.#watch,
       settings: this.#settings,
       global: this.#global,
       unitsPerTick: 1 / ticksPerUnit(hz),
@@ -97,7 +95,8 @@ class Loop {
     this.#senders = streams.map((plan, i) => {
       const pool = lcore.createPool({ count: 2 * BURST, dataRoom, hugepages });
       const parts = { plan, pool, tx, tag: tag | i, gaps: gapCounts(memory), counters: this.#counters[i] };
-      return new StreamSender({ ...common, ...parts });
+      const gapLog = log === null ? null : new GapLog(log);
+      return new StreamSender({ ...common, ...parts, log: gapLog });
     });
     this.#receiver = new Receiver({
       ...common,
@@ -166,10 +165,12 @@ class Loop {
   #send(duration: number): void {
     const senders = this.#senders;
     const now = this.#clock.now;
+    let frames = 0;
     while (now[0] < duration && this.#goesOn()) {
-      this.#tick();
-      for (let i = 0; i < senders.length; i++) senders[i].poll();
-      this.#receiver.poll();
+      this.#watch.tick(frames);
+      frames = 0;
+      for (let i = 0; i < senders.length; i++) frames += senders[i].poll();
+      frames += this.#receiver.poll();
     }
   }
 
@@ -192,20 +193,6 @@ class Loop {
     if (Atomics.load(this.#control, RATE_VERSION) !== this.#rateVersion) this.#takeRates();
     for (let i = 0; i < this.#senders.length; i++) if (!this.#senders[i].finished) return true;
     return false;
-  }
-
-  /** HOT. */
-  #tick(): void {
-    this.#clock.tick();
-    const before = this.#global[G_NOW];
-    const lap = this.#clock.now[0] - before;
-    this.#global[G_NOW] = this.#clock.now[0];
-    if (lap < this.#stallTicks) return;
-    this.#global[G_STALL_BEGAN] = before;
-    this.#global[G_STALL_ENDED] = this.#clock.now[0];
-    this.#global[G_STALLS]++;
-    this.#global[G_STALL_TICKS] += lap;
-    if (lap > this.#global[G_LONGEST_STALL]) this.#global[G_LONGEST_STALL] = lap;
   }
 
   /** Again in the next round, while a stream has frames to send that were due before. */

@@ -142,7 +142,7 @@ function trialOfAll(
     return pool;
   };
   const lcore = {
-    data: { streams: plans, memory, tag: TAG, largest, hugepages: false },
+    data: { streams: plans, memory, tag: TAG, largest, hugepages: false, log: null },
     running: () => control[PHASE] !== DONE,
     createPool,
     txQueue: () => wire,

@@ -7,12 +7,14 @@ import type { MbufVector, Mempool } from '../../../src/ethdev/mempool.ts';
 import type { TxQueue } from '../../../src/ethdev/port.ts';
 import type { FramePlan, StreamPlan } from '../plan/frame-plan.ts';
 import type { Clock } from './clock.ts';
+import type { CpuWatch } from './cpu-watch.ts';
 import { FrameWriter } from './frame-writer.ts';
+import type { GapLog } from './gap-log.ts';
 import { GapMeter } from './gap-meter.ts';
 import {
+  G_AWAY_BEGAN,
+  G_AWAY_ENDED,
   G_QUEUE_FULL,
-  G_STALL_BEGAN,
-  G_STALL_ENDED,
   S_DUPLICATES,
   S_RECEIVED,
   S_SENT,
@@ -41,7 +43,7 @@ const LAST_SENT = 3;
 const LOOP = 4;
 /** Frames of a limited window that are not waited for any more. */
 const GIVEN_UP = 5;
-/** End of the last stall for which a replay was put off. */
+/** Until when the loop was away when a replay was last put off, or not. */
 const PUT_OFF = 6;
 /** Since when there is to be another rate, END until then, and END after it; below 0: no other rate. */
 const CHANGED = 7;
@@ -54,11 +56,14 @@ export interface SenderParts {
   readonly pool: Mempool;
   readonly tx: TxQueue;
   readonly clock: Clock;
+  readonly watch: CpuWatch;
   readonly tag: number;
   readonly settings: Float64Array;
   readonly counters: Float64Array;
   readonly global: Float64Array;
   readonly gaps: Float64Array;
+  /** Of a replay, if it is wanted. */
+  readonly log?: GapLog | null;
   readonly unitsPerTick: number;
 }
 
@@ -78,12 +83,16 @@ export class StreamSender {
   readonly #now: Float64Array;
   /** Frames still to send; Float64Array, as it may be Infinity. */
   readonly #left = new Float64Array(1);
+  /** Frames to send in the trial; also perhaps Infinity. */
+  readonly #wanted = new Float64Array(1);
   #random: Random;
   /** Frames of the current burst that have been written. */
   #inBurst = 0;
   /** Frames in `#pkts` that the queue has not accepted: [from, to). */
   #from = 0;
   #to = 0;
+  /** Number of the frame `#pkts` begins with. */
+  #first = 0;
 
   constructor(parts: SenderParts) {
     this.#parts = parts;
@@ -96,7 +105,7 @@ export class StreamSender {
       ? new ReplayWriter(replay, parts.pool)
       : new FrameWriter(frame as FramePlan, parts.pool, parts.tag, seed);
     this.#random = new Random(parts.plan.seed);
-    this.#gaps = new GapMeter(parts.gaps, parts.global, parts.unitsPerTick);
+    this.#gaps = new GapMeter(parts.gaps, parts.global, parts.unitsPerTick, parts.log);
   }
 
   /** Begins a trial, the `generation`-th; `interval` as INTERVAL. */
@@ -110,7 +119,7 @@ export class StreamSender {
     this.#gaps.begin(this.#steady && !isOff ? interval : 0);
     this.#packet = 0;
     if (plan.poisson && interval > 0 && !isOff) this.#advance();
-    this.#left[0] = Math.min(plan.count, limit);
+    this.#wanted[0] = this.#left[0] = Math.min(plan.count, limit);
     this.#inBurst = 0;
     this.#from = 0;
     this.#to = 0;
@@ -145,10 +154,12 @@ export class StreamSender {
     return true;
   }
 
-  /** HOT. Sends what is due. */
-  poll(): void {
+  /** HOT. Sends what is due; returns the number of frames that were. */
+  poll(): number {
     if (this.#from < this.#to) this.#flush();
     else if (this.#times[NEXT] <= this.#now[0]) this.#sendDue();
+    else return 0;
+    return this.#to;
   }
 
   /** True once all frames of a limited stream are sent. */
@@ -193,6 +204,7 @@ export class StreamSender {
     if (n === 0 || pool.alloc(this.#pkts, n) === 0) return;
     const { ids } = this.#pkts;
     for (let i = 0; i < n; i++) this.#writer.write(ids[i], (this.#dues[i] * unitsPerTick) | 0);
+    this.#first = (this.#wanted[0] - this.#left[0]) | 0;
     this.#left[0] -= n;
     this.#from = 0;
     this.#to = n;
@@ -218,17 +230,18 @@ export class StreamSender {
   }
 
   /**
-   * HOT. After a stall, a replay goes on with its gaps, that much later: catching up would send together what
-   * was due meanwhile. What was late before, because the queue was full, stays so.
+   * HOT. Where the loop was away from its CPU, a replay goes on with its gaps, that much later: catching up
+   * would make the gap after the wrong one wrong as well, and send together what was due meanwhile. What was
+   * late before, because the queue was full, stays so.
    */
   #putOff(): void {
     const { global } = this.#parts;
     const times = this.#times;
-    const ended = global[G_STALL_ENDED];
+    const ended = global[G_AWAY_ENDED];
     if (ended === times[PUT_OFF]) return;
     times[PUT_OFF] = ended;
-    if (times[NEXT] >= ended) return;
-    const late = ended - Math.max(times[NEXT], global[G_STALL_BEGAN]);
+    const late = ended - Math.max(times[NEXT], global[G_AWAY_BEGAN]);
+    if (late < this.#gaps.nearTicks) return;
     times[LOOP] += late;
     times[NEXT] += late;
     this.#gaps.putOff(late);
@@ -342,7 +355,7 @@ export class StreamSender {
 
   /** HOT. */
   #flush(): void {
-    const { tx, counters, global, pool, settings } = this.#parts;
+    const { tx, counters, global, pool, settings, watch } = this.#parts;
     const sent = tx.burst(this.#pkts, this.#from, this.#to);
     const after = this.#from + sent;
     if (after < this.#to) global[G_QUEUE_FULL]++;
@@ -357,8 +370,13 @@ export class StreamSender {
     let bytes = 0;
     for (let i = this.#from; i < after; i++) bytes += pool.pktLen[ids[i]];
     counters[S_TX_BYTES] += bytes;
-    if (this.#times[INTERVAL] > 0) this.#gaps.take(this.#dues, this.#from, after, this.#now);
-    else this.#times[LAST_SENT] = this.#now[0];
+    // The time at which packets of a capture are on the ring; of others, millions a second, that of the
+    // round.
+    if (this.#replayed) watch.tick(sent);
+    if (this.#times[INTERVAL] > 0) {
+      this.#gaps.take(this.#dues, this.#from, after, this.#now, this.#first + this.#from);
+    }
+    this.#times[LAST_SENT] = this.#now[0];
     this.#from = after;
   }
 }
