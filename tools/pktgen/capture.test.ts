@@ -128,6 +128,8 @@ describe('--capture', () => {
     [['--capture', '/tmp'], 'Failed to write /tmp: it is a directory, not a file', 1],
     [['--capture', ''], 'the name is empty', 2],
     [['--capture', 'a', '--capture-size', '0'], "'0' is not a size such as 256M", 2],
+    [['--capture', 'a', '--capture-size', '0x5'], "'0x5' is not a size such as 256M", 2],
+    [['--capture', '-'], 'a capture needs a file of its own', 2],
     [['--capture', 'a', '--capture-of', 'all'], 'Allowed choices are received, sent, both', 2],
     [['--capture', 'a', '--ndr'], '--capture: not with a search', 2],
     [

@@ -70,7 +70,45 @@ describe('a module of streams that fails later', () => {
   });
 });
 
+describe('a file of streams', () => {
+  const deep = `{"streams":[{"size":${'['.repeat(20_000)}${']'.repeat(20_000)}}]}`;
+  it.each([
+    ['deep.json', deep, 'stream 0: size must be'],
+    ['null.mjs', 'throw null;', 'null'],
+    ['cycle.mjs', 'const a = {}; a.a = a; export default [{ size: a }];', 'Circular'],
+    ['bigint.mjs', 'export default [{ size: 10n }];', 'not 10n'],
+    ['getter.mjs', "export default [{ get size() { throw new Error('refused'); } }];", 'refused'],
+    ['never.mjs', 'await new Promise(() => {});', 'waits (await) for what never comes'],
+    ['named.ts', 'export const a = 1;', 'export default'],
+  ])('regression: is named in one line, whatever it holds: %s', (name, text, says) => {
+    const file = join(folder, name);
+    writeFileSync(file, text);
+    const { status, stderr } = pktgen(...SINK, '--streams', file);
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/^vhost-pci-pktgen: .*\n$/)]);
+    expect(stderr).toContain(`${file}: `);
+    expect(stderr).toContain(says);
+    expect(stderr.length).toBeLessThan(100_000);
+  });
+
+  it('regression: may have a byte order mark', () => {
+    const file = join(folder, 'a.json');
+    writeFileSync(file, '\uFEFF[{}]');
+    const { status, stderr } = pktgen(...SINK, '--streams', file, '--rate', '1kpps', '--duration', '0.1');
+    expect(status, stderr).toBe(0);
+  });
+});
+
 describe('a replay without gaps', () => {
+  it('regression: of one packet is refused as a loop, and is called 1 packet', () => {
+    const loop = pktgen(...SINK, '--replay', capture([5]), '--loops', '2');
+    expect([loop.status, loop.stderr]).toEqual([1, expect.stringContaining('a.pcap: it has one packet')]);
+    const once = pktgen(...SINK, '--replay', capture([5]));
+    expect([once.status, once.stderr]).toEqual([
+      0,
+      expect.stringContaining('1 packet of a capture, all at once'),
+    ]);
+  });
+
   it.each([
     ['0', 'all the same time'],
     ['1000000000', 'all the same time'],

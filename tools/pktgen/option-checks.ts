@@ -127,7 +127,8 @@ function fileMistake(options: Options): string | undefined {
     ...(['replay', 'streams', 'compare', 'json', 'csv', 'hgrm', 'html', 'gaps', 'capture'] as const),
   ]) {
     const file = options[key];
-    if (key === 'html' && file === '-') return '--html: a page needs a file of its own';
+    if ((key === 'html' || key === 'capture') && file === '-')
+      return `--${key}: a ${key === 'html' ? 'page' : key} needs a file of its own`;
     if (file === undefined || file === '-') continue;
     if (file === '') return `${flagOf(key)}: the name is empty`;
     const status = statSync(file, { throwIfNoEntry: false });

@@ -31,7 +31,8 @@ export function percent(text: string): number {
 
 /** "256M" as bytes. */
 export function byteSize(text: string): number {
-  const bytes = parseByteSize(text);
+  // As of other numbers here: no hexadecimal.
+  const bytes = /^0x/i.test(text) ? null : parseByteSize(text);
   if (bytes === null || bytes === 0) throw new Error(`: '${text}' is not a size such as 256M`);
   return bytes;
 }

@@ -40,14 +40,17 @@ export function loadReplay({ file, loops, originalGaps }: ReplayOptions): Replay
     latest = Math.max(latest, time - first);
     return latest;
   });
-  if (originalGaps && latest === 0 && lengths.length > 1 && loops > 1)
-    throw fault(file, 'its packets have all the same time, so a loop of them has none: give a --rate');
+  if (originalGaps && latest === 0 && loops > 1)
+    throw fault(
+      file,
+      `${lengths.length > 1 ? 'its packets have all the same time' : 'it has one packet'}, so a loop has no length: give a --rate`,
+    );
   const bytes = lengths.reduce((sum, length) => sum + length, 0);
   const replay = {
     ...packets.shared(),
     dues: originalGaps ? dues : null,
     // From the last packet to the first of the next loop.
-    loopGap: lengths.length > 1 ? latest / (lengths.length - 1) : 1e6,
+    loopGap: lengths.length > 1 ? latest / (lengths.length - 1) : 0,
   };
   const stream: CompiledStream = {
     name: file,

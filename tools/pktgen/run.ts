@@ -154,12 +154,13 @@ function replayOf({ replay, loops, rate }: Options): Replay | undefined {
 }
 
 function replayText({ rate, speed = 1 }: Options, { packets, cut, omitted, pps }: Replay): string {
-  const how = rate === undefined ? `${rateText(pps)} times ${speed}, with their gaps` : `at ${rate}`;
+  const gaps = pps === 0 ? 'all at once' : `${rateText(pps)} times ${speed}, with their gaps`;
+  const how = rate === undefined ? gaps : `at ${rate}`;
   const notes = [
     ...(cut > 0 ? [`${cut} were cut when captured, and are sent so`] : []),
     ...(omitted > 0 ? [`${omitted} are no frames and left out`] : []),
   ];
-  return [`${packets} packets of a capture, ${how}`, ...notes].join('; ');
+  return [`${packets === 1 ? '1 packet' : `${packets} packets`} of a capture, ${how}`, ...notes].join('; ');
 }
 
 interface Surroundings {

@@ -9,7 +9,7 @@ import { nodeStripsTypes, typescriptLoader } from '../../src/lcore/typescript-lo
 import { readText } from '../../src/user-file.ts';
 import { tell } from '../run/output.ts';
 import type { Options } from './options.ts';
-import { fault } from './plan/fault.ts';
+import { fault, wordsOf } from './plan/fault.ts';
 import type { Stream } from './plan/stream.ts';
 
 /** Not yet checked, if they are from a file. */
@@ -28,28 +28,38 @@ export function streamOf(options: Options): Stream {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
+const MODULE_FORM = 'a module has its streams as export default [...]';
+
 /** Throws one line that names the file. */
 async function load(file: string): Promise<unknown> {
   const text = readText(file);
-  const value = /^\.[cm]?[jt]s$/.test(extname(file)) ? await imported(file) : parseJson(file, text);
+  const isModule = /^\.[cm]?[jt]s$/.test(extname(file));
+  const value = isModule ? await imported(file) : parseJson(file, text);
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
   if (!isObject) return value;
   const other = Object.keys(value).find((key) => key !== 'streams');
-  if (other !== undefined) throw fault(file, `unknown key '${other}'; known: streams`);
+  if (other !== undefined) {
+    const form = isModule ? `; ${MODULE_FORM}` : '';
+    throw fault(file, `unknown key '${other}'; known: streams${form}`);
+  }
   return (value as { streams?: unknown }).streams;
 }
 
 function parseJson(file: string, text: string): unknown {
   try {
-    return JSON.parse(text);
+    // Some editors put a byte order mark in front.
+    return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (error) {
-    throw fault(file, `not JSON: ${(error as Error).message}`);
+    throw fault(file, `not JSON: ${wordsOf(error)}`);
   }
 }
 
 async function imported(file: string): Promise<unknown> {
   const url = pathToFileURL(resolve(file)).href;
   endWithErrorsOf(file, url);
+  // Nothing is left to happen, so that what it waits for never comes.
+  const neverEnds = () => end(file, 'it waits (await) for what never comes');
+  process.once('beforeExit', neverEnds);
   try {
     if (/ts$/.test(file)) {
       const loader = typescriptLoader(url, [url, import.meta.url], nodeStripsTypes());
@@ -58,22 +68,28 @@ async function imported(file: string): Promise<unknown> {
     }
     // A CommonJS module is the default export of its namespace.
     const { default: exported } = (await import(url)) as { default?: unknown };
+    if (exported === undefined) throw fault(file, `no streams; ${MODULE_FORM}`);
     const isNamespace = typeof exported === 'object' && exported !== null && 'default' in exported;
     return isNamespace ? exported.default : exported;
   } catch (error) {
     if (error instanceof PmdError) throw error;
-    throw fault(file, (error as Error).message);
+    throw fault(file, wordsOf(error));
+  } finally {
+    process.off('beforeExit', neverEnds);
   }
+}
+
+function end(place: string, cause: string): void {
+  tell(oneLine(`vhost-pci-pktgen: ${place === '' ? '' : `${place}: `}${cause}`));
+  exitProcess(1);
 }
 
 /** What the module does later, as by a timer, may fail in the middle of the run: that ends it in one line. */
 function endWithErrorsOf(file: string, url: string): void {
   process.on('uncaughtException', (error: unknown) => {
-    const text = error instanceof Error ? error.message : String(error);
     const stack = error instanceof Error ? (error.stack ?? '') : url;
     // With source maps, a stack has paths.
     const isItsOwn = stack.includes(url) || stack.includes(resolve(file));
-    tell(oneLine(`vhost-pci-pktgen: ${isItsOwn ? `${file}: ` : ''}${text}`));
-    exitProcess(1);
+    end(isItsOwn ? file : '', wordsOf(error));
   });
 }

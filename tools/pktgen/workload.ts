@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What is to be sent, and how fast: compiled streams, and their rates in frames per second.
 
+import { PmdError } from '../../src/errors.ts';
 import { type CompiledStream, compileStream, type Macs } from './plan/compile.ts';
-import { fault } from './plan/fault.ts';
+import { fault, wordsOf } from './plan/fault.ts';
 import { framesPerSecond, parseRate, type Rate } from './plan/rate.ts';
 import { checkStreams, type Stream } from './plan/stream.ts';
 
@@ -45,6 +46,16 @@ export class Workload {
 
   /** Throws VPCI_ARGUMENT, in one line that names stream and key. */
   static of(streams: readonly Stream[], options: WorkloadOptions): Workload {
+    try {
+      return Workload.#of(streams, options);
+    } catch (error) {
+      // What a module exports may throw wherever it is looked at.
+      if (error instanceof PmdError) throw error;
+      throw fault(options.where === '' ? 'streams' : options.where, wordsOf(error));
+    }
+  }
+
+  static #of(streams: readonly Stream[], options: WorkloadOptions): Workload {
     const { where, macs, seed } = options;
     checkStreams(streams, where);
     const place = (i: number) => (where === '' ? '' : `${where}: stream ${i}: `);
