@@ -52,7 +52,7 @@ const QUICK = [
   'loopback --copying --sizes 64',
   'ovs --flows fixed --sizes 64 --no-tune',
   'memif --modes copying --sizes 64',
-  'chain --lengths 2,7 --no-tune',
+  'chain --lengths 2,7 --figures throughput --no-tune',
   'latency',
   'limit',
   'pktgen --figures rates,max --rates 1mpps',
