@@ -4,7 +4,7 @@ import { afterEach, expect, it } from 'vitest';
 import { type MbufVector, Mempool, type MempoolOptions } from '../../../src/ethdev/mempool.ts';
 import type { LcoreContext } from '../../../src/lcore/context.ts';
 import type { ReplayPlan } from '../plan/frame-plan.ts';
-import { A_MISSING, A_OTHERS, A_WHOLE, newReflectMemory } from './layout.ts';
+import { A_MISSING, A_OTHERS, A_WHOLE, G_GAPS_AWAY, newReflectMemory } from './layout.ts';
 import reflect, { REFLECTED, REFLECTED_BYTES, REHEARSED, type ReflectPlan } from './reflect-lcore.ts';
 
 const pools: Mempool[] = [];
@@ -38,16 +38,19 @@ interface Way {
   /** Rounds before the first. */
   readonly idle: number;
   readonly warmUp: number;
+  /** Milliseconds for which the loop is away before the first. */
+  readonly away?: number;
 }
 
 /** Runs the loop until all are sent back. */
-function reflected({ come, idle, warmUp }: Way) {
+function reflected({ come, idle, warmUp, away = 0 }: Way) {
   const memory = newReflectMemory(null);
   const sent: number[] = [];
   let rounds = 0;
   let next = 0;
   const rx = (pkts: MbufVector): number => {
     if (++rounds <= idle || next === come.length) return 0;
+    if (next === 0) for (const end = performance.now() + away; performance.now() < end; );
     const { pool, ids } = pkts;
     if (pool.alloc(pkts, 1, LENGTH) === 0) return 0;
     const [packet, mbuf] = [come[next++] as number, ids[0] as number];
@@ -80,7 +83,8 @@ function reflected({ come, idle, warmUp }: Way) {
   };
   reflect(lcore as unknown as LcoreContext<ReflectPlan>);
   const arrivals = new Float64Array(memory.arrivals);
-  return { stats, sent, arrivals: [A_WHOLE, A_MISSING, A_OTHERS].map((i) => arrivals[i]) };
+  const global = new Float64Array(memory.global);
+  return { stats, sent, global, arrivals: [A_WHOLE, A_MISSING, A_OTHERS].map((i) => arrivals[i]) };
 }
 
 it.each([
@@ -98,4 +102,9 @@ it('tells which are missing, and which are not of the capture', () => {
   const { stats, arrivals } = reflected({ come: [0, -1, 3, 4, -1, 1], idle: 0, warmUp: 0 });
   expect(stats[REFLECTED]).toBe(6);
   expect(arrivals).toEqual([4, 3, 2]);
+});
+
+it('regression: all that had to wait while the loop was away is disturbed, in however many bursts it comes', () => {
+  const come = Array.from({ length: 100 }, (_, i) => i % PACKETS);
+  expect(reflected({ come, idle: 10, warmUp: 0, away: 5 }).global[G_GAPS_AWAY]).toBe(99);
 });

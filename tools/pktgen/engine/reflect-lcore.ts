@@ -59,7 +59,10 @@ class Reflector {
   readonly #tx: TxQueue;
   readonly #pkts: MbufVector;
   readonly #near = (NEAR_US * native.tscHz()) / 1e6;
-  /** Index 0: ticks; a loop that was away after that may have had the packets at hand at the wrong time. */
+  /**
+   * Index 0: ticks, shortly before the queue was last found empty. A loop that was away after that may have
+   * had the packets at hand at the wrong time: what had to wait comes in more than one burst.
+   */
   readonly #since = new Float64Array(1);
   /** Ticks: when the next packet of the rehearsal comes, and when that ends. */
   readonly #rehearsed = new Float64Array(2);
@@ -108,11 +111,13 @@ class Reflector {
 
   /** HOT. */
   #round(): void {
-    this.#since[0] = this.#global[G_NOW] - this.#near;
     if (this.#rehearsing) this.#rehearse();
     const n = this.#rx.burst(this.#pkts, BURST);
     this.#watch.tick(n);
-    if (n === 0) return;
+    if (n === 0) {
+      this.#since[0] = this.#global[G_NOW] - this.#near;
+      return;
+    }
     if (this.#rehearsing && !this.#rehearsal.on) this.#endRehearsal();
     this.#sendBack(n);
     this.#watch.tick(n);
