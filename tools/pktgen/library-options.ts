@@ -9,7 +9,7 @@ import {
   requireOneOf,
   requireOptions,
 } from '../../src/arguments.ts';
-import type { PktgenOptions, RunOptions, SearchOptions } from './index.ts';
+import type { PktgenOptions, RunOptions, SearchOptions } from './library-types.ts';
 
 /** Throws if the value of a key is wrong; `name` is the key. */
 type Check = (call: string, name: string, value: unknown) => void;
