@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Names that are no files: nothing waits for the other end of a FIFO, or reads a device without end.
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { nodeArguments, ROOT } from '../../test/support/program.ts';
 
 let folder: string;
@@ -37,4 +38,34 @@ it.each([
   expect([status, stdout]).toEqual([1, '']);
   expect(stderr).toMatch(/^vhost-pci-pktgen: .*\n$/);
   expect(stderr).toContain(`${file}: it is ${kind}, not a file`);
+});
+
+it('regression: a signal did not end the reading of a capture', async () => {
+  const file = join(folder, 'endless.pcap');
+  const header = Buffer.alloc(24);
+  header.writeUInt32LE(0xa1b2c3d4, 0);
+  header.writeUInt16LE(2, 4);
+  header.writeUInt16LE(4, 6);
+  header.writeUInt32LE(65_535, 16);
+  header.writeUInt32LE(1, 20);
+  writeFileSync(file, header);
+  // Packets without a byte: hours of them.
+  truncateSync(file, 2 ** 40);
+  const child = spawn(process.execPath, [...nodeArguments('tools/pktgen/main.ts'), '--replay', file], {
+    ...({ cwd: ROOT, stdio: 'ignore' } as const),
+  });
+  const ended = once(child, 'exit');
+  const reads = () => {
+    const fds = `/proc/${child.pid}/fd`;
+    return readdirSync(fds).some((fd) => {
+      try {
+        return readlinkSync(`${fds}/${fd}`) === file;
+      } catch {
+        return false;
+      }
+    });
+  };
+  await vi.waitUntil(reads, { timeout: 60_000 });
+  child.kill('SIGINT');
+  expect(await ended).toEqual([null, 'SIGINT']);
 });

@@ -2,16 +2,30 @@
 // Ctrl-C and a reader that is gone end a run in order; a second Ctrl-C ends the program.
 import { EXIT_CODES } from '../run/workspace.ts';
 
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+type Signal = (typeof SIGNALS)[number];
+
 export class Interrupt {
   #then: () => void = () => {};
   #signalled = false;
 
+  readonly #take = (signal: Signal): void => {
+    if (this.#signalled) process.exit(EXIT_CODES[signal]);
+    this.raise();
+  };
+
   constructor() {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-      process.on(signal, () => {
-        if (this.#signalled) process.exit(EXIT_CODES[signal]);
-        this.raise();
-      });
+    for (const signal of SIGNALS) process.on(signal, this.#take);
+  }
+
+  /** Runs what sees no event until it is done, such as reading a large file: a signal ends the program. */
+  notDuring<T>(work: () => T): T {
+    for (const signal of SIGNALS) process.off(signal, this.#take);
+    try {
+      return work();
+    } finally {
+      for (const signal of SIGNALS) process.on(signal, this.#take);
+    }
   }
 
   get raised(): boolean {

@@ -57,7 +57,7 @@ export async function run(options: Options, interrupt: Interrupt): Promise<numbe
   for (const file of [json, csv, hgrm, html, gapsFile]) requireFigures(file);
   const earlier = earlierOf(options);
   if (options.capture !== undefined) requireWritable(options.capture, 'the capture');
-  const replay = replayOf(options);
+  const replay = interrupt.notDuring(() => replayOf(options));
   const workload = replay ? replayWorkload(options, replay) : workloadOf(options, await streamsOf(options));
   const opened = await openPortFor(options);
   let generator: Generator | undefined;
