@@ -27,7 +27,7 @@ export class Workspace {
         { cause: error },
       );
     }
-    process.on('exit', () => this.remove());
+    folders.add(this.folder);
   }
 
   /** A path for a socket that has not been handed out before. Throws ENAMETOOLONG. */
@@ -39,9 +39,16 @@ export class Workspace {
   }
 
   remove(): void {
-    rmSync(this.folder, { recursive: true, force: true });
+    folders.delete(this.folder);
+    removeFolder(this.folder);
   }
 }
+
+const folders = new Set<string>();
+const removeFolder = (folder: string): void => rmSync(folder, { recursive: true, force: true });
+process.on('exit', () => {
+  for (const folder of folders) removeFolder(folder);
+});
 
 /** Exits this process on a signal; the 'exit' handlers end the children and remove the folder. */
 export function exitOnSignals(signals: readonly (typeof SIGNALS)[number][] = SIGNALS): void {
