@@ -6,7 +6,7 @@ import { native } from '../../src/native.ts';
 import { GAP_LOG_ENTRY, GapLog, type GapLogMemory, newGapLog } from './engine/gap-log.ts';
 import type { ReplayPlan } from './plan/frame-plan.ts';
 
-/** Memory for so many packets. Throws VPCI_ARGUMENT or VPCI_NO_MEMORY. */
+/** Memory for so many packets. Throws VPCI_ARGUMENT or ENOMEM. */
 export function gapLogFor(packets: number): GapLogMemory {
   requireMemory(packets * GAP_LOG_ENTRY, 'the times of the packets');
   return newGapLog(packets);
