@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Typed lines that change rates and streams: "rate 2mpps", "rate voice 10kpps", "stop voice", "start",
 // "quit".
-import { createInterface } from 'node:readline';
 import { oneLine } from '../../src/errors.ts';
 import { tell } from '../run/output.ts';
 import type { Interrupt } from './interrupt.ts';
@@ -24,25 +23,50 @@ export function obey(line: string, control: RateControl, interrupt: Interrupt): 
   else if (command !== '') throw fault(`'${line.trim()}'`, `no command: ${COMMANDS}`);
 }
 
-/** --control: obeys the lines of standard input until close(); one that is wrong is a line on stderr. */
+/** Longest line that is read; no command is nearly as long. */
+const LONGEST_LINE = 1000;
+
+/**
+ * --control: obeys the lines of standard input until close(); one that is wrong is a line on stderr. A line
+ * without an end, as of /dev/zero, ends the reading, and not the run.
+ */
 export class ControlInput {
-  readonly #lines = createInterface({ input: process.stdin, terminal: false });
+  readonly #control: RateControl;
+  readonly #interrupt: Interrupt;
+  /** Of a line whose end has not come. */
+  #begun = '';
+
+  readonly #take = (text: string): void => {
+    const lines = (this.#begun + text).split('\n');
+    this.#begun = lines.pop() as string;
+    const tooLong = [...lines, this.#begun].findIndex(({ length }) => length > LONGEST_LINE);
+    for (const line of tooLong < 0 ? lines : lines.slice(0, tooLong)) this.#obey(line);
+    if (tooLong < 0) return;
+    complain(`--control: a line of more than ${LONGEST_LINE} characters; nothing more is read`);
+    this.#begun = '';
+    this.close();
+  };
+  readonly #end = (): void => this.#take('\n');
+  // No standard input to read, or a terminal that is gone: the run goes on without commands.
+  readonly #fail = ({ message }: Error): void => complain(`--control: ${message}`);
 
   constructor(control: RateControl, interrupt: Interrupt) {
-    const complain = (error: Error) => tell(oneLine(`vhost-pci-pktgen: ${error.message}`));
-    // A directory, or a terminal that is gone: the run goes on without commands.
-    process.stdin.on('error', (error) => complain(new Error(`--control: ${error.message}`)));
-    this.#lines.on('line', (line) => {
-      try {
-        obey(line, control, interrupt);
-      } catch (error) {
-        complain(error as Error);
-      }
-    });
+    this.#control = control;
+    this.#interrupt = interrupt;
+    process.stdin.setEncoding('utf8').on('error', this.#fail).on('end', this.#end).on('data', this.#take);
+  }
+
+  #obey(line: string): void {
+    try {
+      obey(line, this.#control, this.#interrupt);
+    } catch (error) {
+      complain((error as Error).message);
+    }
   }
 
   close(): void {
-    this.#lines.close();
-    process.stdin.pause();
+    process.stdin.off('data', this.#take).off('end', this.#end).pause();
   }
 }
+
+const complain = (fault: string): void => tell(oneLine(`vhost-pci-pktgen: ${fault}`));

@@ -2,7 +2,16 @@
 // The generator as a whole program, against the built-in peer that it starts itself.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -204,6 +213,22 @@ describe('--control', () => {
   it('goes on without a standard input', () => {
     const { status, stderr, stdout } = pktgen(...EASY, '--control');
     expect([status, stdout], stderr).toEqual([0, expect.stringMatching(/^sent 500\d of 500\d due/m)]);
+  });
+
+  it.each([
+    ['has no end of a line', () => openSync('/dev/zero', 'r'), 'a line of more than 1000 characters'],
+    ['cannot be read', () => openSync(join(folder, 'out'), 'w'), 'EBADF'],
+  ])('goes on with a standard input that %s', (_, open, says) => {
+    const stdin = open();
+    const args = [...nodeArguments(SCRIPT), ...EASY, '--control', '--no-telemetry'];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+      ...{ cwd: ROOT, encoding: 'utf8', timeout: 60_000, stdio: [stdin, 'pipe', 'pipe'] },
+    });
+    closeSync(stdin);
+    expect([status, stdout], stderr).toEqual([0, expect.stringMatching(/^sent 500\d of 500\d due/m)]);
+    expect(stderr.split('\n').filter((line) => line.includes('--control'))).toEqual([
+      expect.stringContaining(`vhost-pci-pktgen: --control: ${says}`),
+    ]);
   });
 });
 
