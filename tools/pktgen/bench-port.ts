@@ -5,6 +5,7 @@ import { twoCpus } from '../run/workspace.ts';
 import { Capture } from './capture.ts';
 import type { GapLogMemory } from './engine/gap-log.ts';
 import { Generator } from './generator.ts';
+import type { Interrupt } from './interrupt.ts';
 import { type OpenedPort, openDevice, startLocal } from './local-peer.ts';
 import { reflects } from './modes.ts';
 import type { Options } from './options.ts';
@@ -33,9 +34,9 @@ export function cpusOf(options: Options): readonly [number, number | undefined] 
   return [cpu, options.peerCpu ?? (cpu === second ? first : second)];
 }
 
-export function openPortFor(options: Options): Promise<OpenedPort> {
+export function openPortFor(options: Options, interrupt: Interrupt): Promise<OpenedPort> {
   const device = deviceOf(options);
-  if (device !== undefined) return openDevice(device, LINK_WAIT_MS);
+  if (device !== undefined) return openDevice(device, LINK_WAIT_MS, () => interrupt.raised);
   const { peer: mode, queueSize, hugepages = false, dropAbove } = options;
   const cpu = cpusOf(options)[1] as number;
   return startLocal({ cpu, mode, queueSize, hugepages, dropAbove, maxRunMs: LONGEST_MS });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How a run ends when it does not go well: within its time, in one line, with the figures that there are.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -266,4 +267,28 @@ describe('a search that Ctrl-C ends', () => {
       await tool.kill();
     }
   });
+});
+
+it('a run that is ended while it waits for a link ends at once', async () => {
+  const memory = mkdtempSync('/dev/shm/pktgen-');
+  const files = ['a', 'b'].map((name) => join(memory, name));
+  for (const file of files) writeFileSync(file, new Uint8Array(1 << 20));
+  const device = `net_ivshmem0,own=${files[0]},peer=${files[1]}`;
+  const args = [...nodeArguments(SCRIPT), '--no-telemetry', '--vdev', device];
+  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  const ended = once(child, 'close');
+  try {
+    // Its signals are handled by the time it has opened the memory, where it writes.
+    await until('it waits', () => readFileSync(files[0] as string).some((byte) => byte !== 0));
+    child.kill('SIGINT');
+    expect(await ended).toEqual([1, null]);
+    expect(said).toMatch(/^vhost-pci-pktgen: .*: the link did not come up before the run was ended: .*\n$/);
+  } finally {
+    child.kill('SIGKILL');
+    rmSync(memory, { recursive: true });
+  }
 });

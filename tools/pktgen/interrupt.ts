@@ -4,17 +4,25 @@ import { EXIT_CODES } from '../run/workspace.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 type Signal = (typeof SIGNALS)[number];
+/** Milliseconds in which a second signal has the cause of the first: timeout(1) sends one to us and one to our group. */
+const SAME_CAUSE_MS = 200;
 
 export class Interrupt {
   #then: () => void = () => {};
   #signalled = false;
+  #last = Number.NEGATIVE_INFINITY;
+  readonly #now: () => number;
 
   readonly #take = (signal: Signal): void => {
-    if (this.#signalled) process.exit(EXIT_CODES[signal]);
-    this.raise();
+    const [before, now] = [this.#last, this.#now()];
+    this.#last = now;
+    if (!this.#signalled) this.raise();
+    else if (now - before > SAME_CAUSE_MS) process.exit(EXIT_CODES[signal]);
   };
 
-  constructor() {
+  /** `now` has milliseconds. */
+  constructor(now = () => performance.now()) {
+    this.#now = now;
     for (const signal of SIGNALS) process.on(signal, this.#take);
   }
 

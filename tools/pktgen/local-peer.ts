@@ -70,16 +70,24 @@ async function linkUp(port: Port, peer: Child): Promise<void> {
   await peer.until(() => port.link().up, START_MS, 'the link');
 }
 
-/** The user's device, once its link is up. Throws VPCI_NO_TRAFFIC if that does not happen in time. */
-export async function openDevice(device: string, waitMs: number): Promise<OpenedPort> {
+/**
+ * The user's device, once its link is up. Throws VPCI_NO_TRAFFIC if that does not happen in time, or before
+ * `isOver` says that nobody waits any more.
+ */
+export async function openDevice(
+  device: string,
+  waitMs: number,
+  isOver: () => boolean = () => false,
+): Promise<OpenedPort> {
   const port = openPort(device);
   const end = performance.now() + waitMs;
-  while (!port.link().up && performance.now() < end)
+  while (!port.link().up && !isOver() && performance.now() < end)
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   if (!port.link().up) {
     const { reason } = port.link();
     port.close();
-    const cause = `the link did not come up within ${waitMs / 1000} s${reason ? `: ${reason}` : ''}`;
+    const when = isOver() ? 'before the run was ended' : `within ${waitMs / 1000} s`;
+    const cause = `the link did not come up ${when}${reason ? `: ${reason}` : ''}`;
     throw new PmdError('VPCI_NO_TRAFFIC', `Failed to use ${device}: ${cause}`);
   }
   return { ...ofUser(port), close: async () => port.close() };

@@ -33,7 +33,7 @@ export async function runReflector(options: Options, interrupt: Interrupt): Prom
   const replay = file === undefined ? undefined : loadReplay({ file, loops, originalGaps: true });
   const log = replay && options.gaps !== undefined ? gapLogFor(replay.packets * loops) : null;
   const memory = newReflectMemory(log);
-  const opened = await openPortFor(options);
+  const opened = await openPortFor(options, interrupt);
   let capture: Capture | undefined;
   let lcore: Lcore | undefined;
   try {

@@ -28,7 +28,7 @@ export async function runSearch(options: Options, interrupt: Interrupt): Promise
   const earlier = earlierOf(options);
   const streams = await streamsOf(options);
   requireStreams(options, streams);
-  const opened = await openPortFor(options);
+  const opened = await openPortFor(options, interrupt);
   const context: Context = { options, streams, opened, interrupt, about, earlier, broken: undefined };
   void opened.broken.then((error) => {
     context.broken ??= error;

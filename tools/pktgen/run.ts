@@ -59,7 +59,7 @@ export async function run(options: Options, interrupt: Interrupt): Promise<numbe
   if (options.capture !== undefined) requireWritable(options.capture, 'the capture');
   const replay = interrupt.notDuring(() => replayOf(options));
   const workload = replay ? replayWorkload(options, replay) : workloadOf(options, await streamsOf(options));
-  const opened = await openPortFor(options);
+  const opened = await openPortFor(options, interrupt);
   let generator: Generator | undefined;
   let capture: Capture | undefined;
   try {
