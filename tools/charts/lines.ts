@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Line charts as SVG text: values over time, or over ranks.
-import { scaleFor } from './scale.ts';
+import { largest, scaleFor } from './scale.ts';
 import {
   colour,
   HEADROOM,
@@ -98,15 +98,16 @@ function layoutOf(chart: LineChart): Layout {
 }
 
 function linear(values: readonly number[]) {
-  const { top, ticks } = scaleFor(Math.max(0, ...values));
+  const { top, ticks } = scaleFor(largest(values, 0));
   return { ticks, share: (value: number) => value / top };
 }
 
 /** Whole powers of ten around all values. */
 function logarithmic(values: readonly number[]) {
   const logs = values.filter((value) => value > 0).map(Math.log10);
-  const low = Math.floor(Math.min(...(logs.length > 0 ? logs : [0])));
-  const high = Math.max(low + 1, Math.ceil(Math.max(...(logs.length > 0 ? logs : [1]))));
+  const [first = 0] = logs;
+  const low = Math.floor(logs.reduce((least, value) => Math.min(least, value), first));
+  const high = Math.max(low + 1, Math.ceil(largest(logs, low + 1)));
   const ticks = Array.from(
     { length: high - low + 1 },
     (_, i) => `${Number((10 ** (low + i)).toPrecision(1))}`,
@@ -119,7 +120,7 @@ function rangeOf({ places, curves, marks = [] }: LineChart): readonly [number, n
   if (places !== undefined && places.length > 1)
     return [places[0]?.at as number, places.at(-1)?.at as number];
   const all = [...curves.flatMap(({ points }) => points.map(([x]) => x)), ...marks.map(({ at }) => at)];
-  return [0, Math.max(...all, 0) || 1];
+  return [0, largest(all, 0) || 1];
 }
 
 /** The axis below: names that would lie on the one before are left out. */

@@ -13,11 +13,17 @@ const STEPS = 5;
 
 /** The finest scale of at most five steps from zero to `most` or more. */
 export function scaleFor(most: number): Scale {
-  const step = most > 0 && Number.isFinite(most) ? roundStep(most / STEPS) : 1 / STEPS;
-  const count = Math.max(1, Math.ceil(most / step - 1e-9) || STEPS);
+  // A step of what is nearly nothing would be 0, and one of what is endless has no ticks.
+  const reach = most > 1e-300 && Number.isFinite(most) ? most : 1;
+  const step = roundStep(reach / STEPS);
+  const count = Math.max(1, Math.ceil(reach / step - 1e-9));
   const at = (index: number): number => Number((index * step).toPrecision(12));
   return { top: at(count), ticks: Array.from({ length: count + 1 }, (_, index) => `${at(index)}`) };
 }
+
+/** The largest of any number of values, which an argument list would not hold; `least` if none is larger. */
+export const largest = (values: readonly number[], least: number): number =>
+  values.reduce((most, value) => Math.max(most, value), least);
 
 function roundStep(least: number): number {
   const power = 10 ** Math.floor(Math.log10(least));

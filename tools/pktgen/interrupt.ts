@@ -4,7 +4,7 @@ import { EXIT_CODES } from '../run/workspace.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 type Signal = (typeof SIGNALS)[number];
-/** Milliseconds in which a second signal has the cause of the first: timeout(1) sends one to us and one to our group. */
+/** Milliseconds in which a second signal has the cause of the first: timeout(1) signals us and our group. */
 const SAME_CAUSE_MS = 200;
 
 export class Interrupt {

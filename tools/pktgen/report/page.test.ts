@@ -151,6 +151,27 @@ describe('a page', () => {
   });
 });
 
+/** More than a call takes as arguments. */
+const many = <T>(each: (i: number) => T): T[] => Array.from({ length: 200_000 }, (_, i) => each(i));
+
+describe('regression: an earlier file', () => {
+  const rates = many((i) => ({ seconds: i, sentPps: i, receivedPps: i }));
+  const percentiles = many((i) => ({ percent: i / 2000, ns: i }));
+  it.each([
+    ['rates', RUN, { ...RUN, rates }],
+    ['percentiles', RUN, { ...RUN, percentiles }],
+    ['trials', SEARCH, { ...SEARCH, steps: many(() => step) }],
+    ['rates near 0', RUN, { ...RUN, rates: [{ seconds: 1, sentPps: 5e-324 }] }],
+  ])('may have any number of %s', (_, result, json) => {
+    expect(pageText(result, { file: 'x', json: json as unknown as Json })).toContain('Earlier: x');
+  });
+
+  it('is shown beside a run in which nothing was sent', () => {
+    const idle = { ...RUN, rates: [{ seconds: 5e-324, sentPps: 5e-324, receivedPps: 0 }] };
+    expect(pageText(idle, undefined)).toContain('<svg ');
+  });
+});
+
 describe('--compare', () => {
   let folder: string;
   beforeEach(() => {

@@ -2,6 +2,7 @@
 // A run as sections of a page: its figures, rates over time, latencies, and its streams.
 import { type Curve, type LineChart, lineSvg, type Point } from '../../charts/lines.ts';
 import { figureHtml, type HtmlTable, listHtml, tableHtml } from '../../charts/page.ts';
+import { largest } from '../../charts/scale.ts';
 import { rateText } from '../plan/rate.ts';
 import { bitsText, percentText, us } from '../text.ts';
 import { type Figure, figureTable, NOW, rateUnit, ratioText, shown, THEN } from './compared.ts';
@@ -79,7 +80,7 @@ const changeText = (change: Json, i: number): string | undefined => {
 function ratesChart(now: Json, then: Json | undefined): LineChart | undefined {
   const runs = [now, ...(then === undefined ? [] : [then])].map((json) => objectsAt(json, 'rates'));
   const rates = runs.flat().flatMap((each) => [numberAt(each, 'sentPps'), numberAt(each, 'receivedPps')]);
-  const most = Math.max(0, ...rates.map(Number));
+  const most = largest(rates.map(Number), 0);
   if (most === 0) return undefined;
   const { unit, scale } = rateUnit(most);
   const curves = runs.flatMap((periods, run) =>

@@ -2,6 +2,7 @@
 // A search as sections of a page: what it found, and its trials.
 import { lineSvg, type Point } from '../../charts/lines.ts';
 import { figureHtml, tableHtml } from '../../charts/page.ts';
+import { largest } from '../../charts/scale.ts';
 import { escapeXml } from '../../charts/svg.ts';
 import { rateText } from '../plan/rate.ts';
 import { percentText, us } from '../text.ts';
@@ -48,7 +49,12 @@ export function searchSections(now: Json, then: Json | undefined): string {
 
 function trialsOf(json: Json, title: string): string {
   const steps = objectsAt(json, 'steps');
-  const { unit, scale } = rateUnit(Math.max(0, ...steps.map((step) => numberAt(step, 'pps') ?? 0)));
+  const { unit, scale } = rateUnit(
+    largest(
+      steps.map((step) => numberAt(step, 'pps') ?? 0),
+      0,
+    ),
+  );
   const points = (passed: boolean) =>
     steps.flatMap((step, i): Point[] => {
       const pps = numberAt(step, 'pps');
