@@ -41,3 +41,12 @@ it.each([1, 2, 256])('the page fits 80 x 24 with %i streams and the largest figu
   for (const line of lines) expect(line.length).toBeLessThanOrEqual(COLUMNS);
   expect(lines.at(-1)).toMatch(/^keys: /);
 });
+
+it('the page of any generator has no control characters', () => {
+  const context = { headline: 'a\u001b[2Jb', factor: 1, returns: true, footer: ':\u009b31m_', selected: 1 };
+  const named = result(2);
+  const streams = named.streams.map((stream) => ({ ...stream, name: '\u001b]0;x\u0007\n' }));
+  const page = pageLines({ ...named, streams }, undefined, context);
+  expect(page.join('')).not.toMatch(/\p{Cc}/u);
+  expect([page[0], page.at(-1)]).toEqual(['a [2Jb', ': 31m_']);
+});

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The live page of a terminal: 80 columns, 24 lines, and keys that change the rate while frames are sent.
+import { oneLine } from '../../src/errors.ts';
 import { rateText } from './plan/rate.ts';
 import type { TrialResult } from './result.ts';
 import { bitsText, percentText, us } from './text.ts';
@@ -55,7 +56,8 @@ export function pageLines(now: TrialResult, before: TrialResult | undefined, con
       );
     }
   if (streams.length > room) lines.push(`… and ${streams.length - room} streams more`);
-  return [...lines, footer].map((line) => line.slice(0, COLUMNS));
+  // Of a generator that is watched, names and headline may be any text.
+  return [...lines, footer].map((line) => oneLine(line).slice(0, COLUMNS));
 }
 
 /** The terminal in raw mode, from open() to close(). */

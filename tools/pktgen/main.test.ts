@@ -428,6 +428,7 @@ describe('a mistake is one line that names it', () => {
     ['{', 'not JSON'],
     ['[{"sice": 64}]', "stream 0: unknown key 'sice'; did you mean 'size'?"],
     ['{"stream": []}', "unknown key 'stream'"],
+    ['[{"name": "a\\u001b[2J"}]', 'stream 0: name must be a text of one line, without control characters'],
     ['[{"rate": "1mbs"}]', "stream 0: rate: '1mbs' is not a rate"],
   ])('in a file: %s', (text, says) => {
     const file = join(folder, 'streams.json');

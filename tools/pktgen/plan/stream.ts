@@ -10,7 +10,7 @@ export type Field = string | number | readonly (string | number)[];
 
 /** One stream of UDP datagrams or TCP segments. Everything has a default. */
 export interface Stream {
-  /** For the report; by default its number. */
+  /** For the report, one line without control characters; by default its number. */
   readonly name?: string;
   /** Frames or bits per second: '1mpps', '2gbps', '10%', 'max'; by default a share of the run's rate. */
   readonly rate?: string | number;
@@ -104,7 +104,8 @@ function checkValue(key: string, value: unknown, where: string): void {
   } else if (key === 'protocol') {
     if (value !== 'udp' && value !== 'tcp') throw wrong("'udp' or 'tcp'");
   } else if (key === 'name') {
-    if (typeof value !== 'string') throw wrong('a text');
+    if (typeof value !== 'string' || /\p{Cc}|[\u2028\u2029]/u.test(value))
+      throw wrong('a text of one line, without control characters');
   } else if (FIELDS.includes(key)) {
     const isList = Array.isArray(value) && value.length > 0;
     if (!isPlain && !isList) throw wrong('a value, a range or a list');
