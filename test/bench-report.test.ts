@@ -115,9 +115,9 @@ describe('a report', () => {
     if (first.stderr.includes('dpdk-testpmd is not installed')) return;
     expect([first.code, first.stderr]).toEqual([130, expect.stringContaining('--resume measures the rest')]);
     expect(measured(out)).toEqual(['rx-64']);
-    expect(readFileSync(join(out, 'report.html'), 'utf8')).toContain('Interrupted: 1 of 2 cases');
+    expect(readFileSync(join(out, 'report.html'), 'utf8')).toContain('Interrupted: 1 of 3 cases');
     const second = await runTool(MAIN, [...args, '--resume']);
-    expect([second.code, measured(out)], second.stderr).toEqual([0, ['rx-64', 'tx-64']]);
+    expect([second.code, measured(out)], second.stderr).toEqual([0, ['rx-64', 'tx-64', 'io-64']]);
     expect(second.stderr).not.toContain('rx-64, round');
   }, 300_000);
 
@@ -139,7 +139,7 @@ describe('a report', () => {
         // What is there makes room for what replaces it, if that is not larger.
         const place = /; the figures went to (\S+)/.exec(stderr)?.[1];
         const file = place === undefined ? join(out, 'report.json') : join(ROOT, place);
-        expect(JSON.parse(readFileSync(file, 'utf8')).steps[0].cases).toHaveLength(2);
+        expect(JSON.parse(readFileSync(file, 'utf8')).steps[0].cases).toHaveLength(3);
         rmSync(file);
       } finally {
         execFileSync('umount', [out]);
@@ -153,6 +153,16 @@ describe('a report', () => {
     const { code, stdout } = await runTool(MAIN, ['report', '--quick', '--out', out], { PATH: '/nowhere' });
     expect(code).toBe(0);
     expect(stdout).toMatch(/Not measured: dpdk-testpmd is not installed: apt-get install /);
+  });
+
+  it('fails where a suite broke off', async () => {
+    const [out, path] = [join(folder, 'broken'), join(folder, 'bin')];
+    mkdirSync(path);
+    writeFileSync(join(path, 'dpdk-testpmd'), '#!/bin/sh\nexit 3\n', { mode: 0o755 });
+    const args = ['report', '--quick', '--suites', 'limit', '--out', out];
+    const { code, stdout } = await runTool(MAIN, args, { PATH: `${path}:/bin` });
+    expect(stdout).toMatch(/Not measured: dpdk-testpmd .*ended \(3\)/);
+    expect(code).toBe(1);
   });
 
   it('names a folder or an earlier report that is not one, before it measures', async () => {
