@@ -40,7 +40,10 @@ it.each([
   expect(stderr).toContain(`${file}: it is ${kind}, not a file`);
 });
 
-it('regression: a signal did not end the reading of a capture', async () => {
+it.each([
+  ['a run', []],
+  ['a far end', ['--reflect', '--vdev', 'net_null0']],
+])('regression: a signal did not end the reading of a capture: %s', async (_, args) => {
   const file = join(folder, 'endless.pcap');
   const header = Buffer.alloc(24);
   header.writeUInt32LE(0xa1b2c3d4, 0);
@@ -51,9 +54,13 @@ it('regression: a signal did not end the reading of a capture', async () => {
   writeFileSync(file, header);
   // Packets without a byte: hours of them.
   truncateSync(file, 2 ** 40);
-  const child = spawn(process.execPath, [...nodeArguments('tools/pktgen/main.ts'), '--replay', file], {
-    ...({ cwd: ROOT, stdio: 'ignore' } as const),
-  });
+  const child = spawn(
+    process.execPath,
+    [...nodeArguments('tools/pktgen/main.ts'), '--replay', file, ...args],
+    {
+      ...({ cwd: ROOT, stdio: 'ignore' } as const),
+    },
+  );
   const ended = once(child, 'exit');
   const reads = () => {
     const fds = `/proc/${child.pid}/fd`;

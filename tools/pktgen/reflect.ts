@@ -30,7 +30,8 @@ export async function runReflector(options: Options, interrupt: Interrupt): Prom
   for (const file of [options.json, options.gaps]) requireFigures(file);
   if (options.capture !== undefined) requireWritable(options.capture, 'the capture');
   const { replay: file, loops } = options;
-  const replay = file === undefined ? undefined : loadReplay({ file, loops, originalGaps: true });
+  const load = (of: string) => loadReplay({ file: of, loops, originalGaps: true });
+  const replay = file === undefined ? undefined : interrupt.notDuring(() => load(file));
   const log = replay && options.gaps !== undefined ? gapLogFor(replay.packets * loops) : null;
   const memory = newReflectMemory(log);
   const opened = await openPortFor(options, interrupt);
