@@ -121,6 +121,8 @@ describe('a stream is found', () => {
     expect(['voice', 'the bulk', '2', '0', 1].map((name) => control.find(name))).toEqual([0, 1, 2, 0, 1]);
     for (const name of ['', '3', '-1', 'Voice', '1.0'])
       expect(() => control.find(name)).toThrow(`'${name}' is none of the streams: voice, the bulk, 2`);
+    const symbol = Symbol('voice') as unknown as string;
+    expect(() => control.find(symbol)).toThrow("'Symbol(voice)' is none of the streams: voice, the bulk, 2");
   });
 
   it('if only one has the name', () => {

@@ -70,16 +70,17 @@ export class RateControl {
 
   /** The number of a stream that is named by its name, or by its number. Throws one line that names it. */
   find(stream: string | number): number {
-    const named = this.#names.flatMap((name, i) => (name === String(stream) ? [i] : []));
+    const asked = String(stream);
+    const named = this.#names.flatMap((name, i) => (name === asked ? [i] : []));
     if (named.length === 1) return named[0] as number;
     if (named.length > 1)
       throw fault(
         'stream',
-        `'${stream}' is the name of ${named.length} streams: give them names of their own`,
+        `'${asked}' is the name of ${named.length} streams: give them names of their own`,
       );
-    const number = /^\d+$/.test(String(stream)) ? Number(stream) : -1;
+    const number = /^\d+$/.test(asked) ? Number(asked) : -1;
     if (number >= 0 && number < this.#names.length) return number;
-    throw fault('stream', `'${stream}' is none of the streams: ${namesText(this.#names)}`);
+    throw fault('stream', `'${asked}' is none of the streams: ${namesText(this.#names)}`);
   }
 
   /** Another rate of one stream, or of those without one of their own. Throws one line. */
