@@ -43,3 +43,9 @@ export function swapBytes(bytes: Uint8Array, a: number, b: number, length: numbe
 export function copyBytes(bytes: Uint8Array, to: number, from: number, length: number): void {
   for (let i = 0; i < length; i++) bytes[to + i] = bytes[from + i];
 }
+
+/** HOT. Whether the `length` bytes at `at` are all 0. */
+export function isZero(bytes: Uint8Array, at: number, length: number): boolean {
+  for (let i = 0; i < length; i++) if (bytes[at + i] !== 0) return false;
+  return true;
+}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Replies to neighbour solicitations and ICMPv6 echo requests: each request is turned into its reply in
 // place. Extension headers are not skipped.
-import { copyBytes, readUint16BE, swapBytes, writeInt32BE, writeUint16BE } from './bytes.ts';
+import { copyBytes, isZero, readUint16BE, swapBytes, writeInt32BE, writeUint16BE } from './bytes.ts';
 import { icmp6Checksum, updatedChecksum } from './checksum.ts';
 import { answerMacs } from './echo.ts';
 import { ETHER, ICMP, ICMPV6, IPV6 } from './headers.ts';
@@ -44,7 +44,7 @@ export function answerSolicitation(
   const icmp = ip + IPV6.HEADER;
   const hasRoom = length >= ICMPV6.OPTIONS + ADDRESS_OPTION;
   if (!hasRoom && bytes[ip + IPV6.DESTINATION] === 0xff) return false;
-  if (isUnspecified(bytes, ip + IPV6.SOURCE)) return false;
+  if (isZero(bytes, ip + IPV6.SOURCE, 16)) return false;
   const reply = hasRoom ? ICMPV6.OPTIONS + ADDRESS_OPTION : ICMPV6.OPTIONS;
   copyBytes(bytes, ip + IPV6.DESTINATION, ip + IPV6.SOURCE, 16);
   copyBytes(bytes, ip + IPV6.SOURCE, icmp + ICMPV6.TARGET, 16);
@@ -82,10 +82,5 @@ export function answerEcho6(
     const after = updatedChecksum(checksum, ICMPV6.ECHO_REQUEST << 8, ICMPV6.ECHO_REPLY << 8);
     writeUint16BE(bytes, icmp + ICMPV6.CHECKSUM, after);
   }
-  return true;
-}
-
-function isUnspecified(bytes: Uint8Array, at: number): boolean {
-  for (let i = 0; i < 16; i++) if (bytes[at + i] !== 0) return false;
   return true;
 }

@@ -2,7 +2,7 @@
 // Which requests a host answers: those sent to it by one host, and whole. Answers to anybody else would go
 // to many (RFC 1122, 3.2.2.6; RFC 4443, 2.4 (e)), and a right checksum on a damaged request would hide the
 // damage.
-import { readUint16BE } from '../../../src/packet/bytes.ts';
+import { isZero, readUint16BE } from '../../../src/packet/bytes.ts';
 import { icmp6Checksum, internetChecksum } from '../../../src/packet/checksum.ts';
 import { ARP, ETHER, ICMPV6, IPV4, IPV6 } from '../../../src/packet/headers.ts';
 
@@ -72,9 +72,4 @@ const OPTION_UNIT = 8;
 export function isAt(bytes: Uint8Array, at: number, address: readonly number[]): boolean {
   for (let i = 0; i < address.length; i++) if (bytes[at + i] !== address[i]) return false;
   return address.length > 0;
-}
-
-function isZero(bytes: Uint8Array, at: number, length: number): boolean {
-  for (let i = 0; i < length; i++) if (bytes[at + i] !== 0) return false;
-  return true;
 }
