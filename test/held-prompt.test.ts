@@ -6,6 +6,7 @@ import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fed } from './support/fed.ts';
 import { HeldOutput } from './support/held-output.ts';
 import { nodeArguments } from './support/program.ts';
 import { Stage } from './support/stage.ts';
@@ -337,7 +338,7 @@ describe('on a full disk', { timeout: TEST_MS }, () => {
       '-a',
     ];
     const full = openSync('/dev/full', 'w');
-    const child = spawn(command[0] as string, command.slice(1), { stdio: ['pipe', full, 'pipe'] });
+    const child = fed(spawn(command[0] as string, command.slice(1), { stdio: ['pipe', full, 'pipe'] }));
     closeSync(full);
     let stderr = '';
     child.stderr?.on('data', (data) => {

@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fed } from './support/fed.ts';
 import { ROOT } from './support/program.ts';
 import { programMissing } from './support/program-missing.ts';
 import { Stage } from './support/stage.ts';
@@ -71,7 +72,9 @@ describe.each([
       const python = join(ROOT, 'test/support/held-terminal.py');
       const program = [process.execPath, '--import', import.meta.resolve('tsx')];
       const args = ['testpmd> ', ...program, join(ROOT, 'src/testpmd/main.ts'), ...testpmd()];
-      const held = spawn('python3', [python, ...args], { stdio: ['pipe', 'pipe', 'inherit'], cwd: ROOT });
+      const held = fed(
+        spawn('python3', [python, ...args], { stdio: ['pipe', 'pipe', 'inherit'], cwd: ROOT }),
+      );
       try {
         let said = '';
         held.stdout.setEncoding('utf8').on('data', (text: string) => {

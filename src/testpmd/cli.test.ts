@@ -6,6 +6,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fed } from '../../test/support/fed.ts';
 import { nodeArguments } from '../../test/support/program.ts';
 import { programMissing } from '../../test/support/program-missing.ts';
 import { until } from '../../test/support/wait.ts';
@@ -25,7 +26,7 @@ class Cli {
   readonly exit: Promise<number | null>;
 
   constructor(args: readonly string[]) {
-    this.#child = spawn(process.execPath, [...program, ...args], { stdio: 'pipe' });
+    this.#child = fed(spawn(process.execPath, [...program, ...args], { stdio: 'pipe' }));
     this.#child.stdout?.on('data', (data) => {
       this.out += data;
     });
@@ -386,9 +387,7 @@ const onTerminal = (...args: readonly string[]) => onPty(process.execPath, ...pr
 
 function onPty(...command: readonly string[]) {
   const pty = 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)';
-  const child = spawn('python3', ['-c', pty, ...command], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+  const child = fed(spawn('python3', ['-c', pty, ...command], { stdio: ['pipe', 'pipe', 'inherit'] }));
   const terminal = {
     out: '',
     stdin: child.stdin,

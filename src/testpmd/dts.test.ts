@@ -3,6 +3,7 @@
 // lines until one ends in the prompt. The commands are those behind the calls of its API.
 import { spawn } from 'node:child_process';
 import { expect, it } from 'vitest';
+import { fed } from '../../test/support/fed.ts';
 import { nodeArguments } from '../../test/support/program.ts';
 import { programMissing } from '../../test/support/program-missing.ts';
 import { native } from '../native.ts';
@@ -14,12 +15,10 @@ const BOUND_MS = 30_000;
 
 /** What DTS's InteractiveShell does. */
 class Shell {
-  readonly #child = spawn(
-    'python3',
-    ['-c', PTY, process.execPath, ...nodeArguments('src/testpmd/main.ts'), ...OPTIONS],
-    {
+  readonly #child = fed(
+    spawn('python3', ['-c', PTY, process.execPath, ...nodeArguments('src/testpmd/main.ts'), ...OPTIONS], {
       stdio: ['pipe', 'pipe', 'inherit'],
-    },
+    }),
   );
   readonly exit = new Promise((resolve) => this.#child.once('close', resolve));
   #rest = '';

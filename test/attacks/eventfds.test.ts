@@ -12,6 +12,7 @@ import { EventRelay } from '../../tools/device/eventfd/event-relay.ts';
 import { u32s, u64s } from '../../tools/device/test-help/channel.test-help.ts';
 import { TestDriver } from '../../tools/device/test-help/driver.test-help.ts';
 import { TestPeer } from '../../tools/device/test-help/peer.test-help.ts';
+import { fed } from '../support/fed.ts';
 import { programMissing } from '../support/program-missing.ts';
 import { startDeviceModel, type Tool } from '../support/tool.ts';
 import { until } from '../support/wait.ts';
@@ -33,7 +34,7 @@ const path = (name: string) => join(folder, name);
 async function attacked(kind: 'fill' | 'window' | 'semaphore'): Promise<{ fd: number; strike(): void }> {
   const name = path(`attacker-${attackers.length}`);
   const listener = native.unixListen(name);
-  const child = spawn(holder, [name, kind], { stdio: ['pipe', 'ignore', 'inherit'] });
+  const child = fed(spawn(holder, [name, kind], { stdio: ['pipe', 'ignore', 'inherit'] }));
   attackers.push(child);
   expect(native.pollFd(listener, 'in', MINUTE)).toBe(true);
   const connection = native.unixAccept(listener);

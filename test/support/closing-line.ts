@@ -3,8 +3,9 @@
 import type { Reporter, TestModule } from 'vitest/node';
 
 export default class ClosingLine implements Reporter {
-  onTestRunEnd(modules: readonly TestModule[]): void {
-    const count = { passed: 0, failed: 0, skipped: 0 };
+  onTestRunEnd(modules: readonly TestModule[], outside: readonly unknown[] = []): void {
+    // An error outside any test fails the run too.
+    const count = { passed: 0, failed: outside.length, skipped: 0 };
     for (const module of modules) {
       // A file that fails to load has errors and no tests.
       if (module.errors().length > 0) count.failed++;

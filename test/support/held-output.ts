@@ -3,6 +3,7 @@
 // read until the test requests it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { fed } from './fed.ts';
 import { until } from './wait.ts';
 
 const SCRIPT = fileURLToPath(new URL('./held-output.py', import.meta.url));
@@ -14,8 +15,7 @@ export class HeldOutput {
   output = '';
 
   constructor(kind: 'terminal' | 'session' | 'pipe', command: readonly string[]) {
-    this.#python = spawn('python3', [SCRIPT, kind, ...command]);
-    this.#python.stdin?.on('error', () => {});
+    this.#python = fed(spawn('python3', [SCRIPT, kind, ...command]));
     this.#python.stdout?.on('data', (data) => {
       this.output += data;
     });

@@ -4,6 +4,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { release } from 'node:os';
 import { inCi } from './dpdk.ts';
+import { fed } from './fed.ts';
 
 let count = 0;
 
@@ -78,7 +79,7 @@ export class Namespace {
 
   /** Starts a command in the background; it ends with the namespace at the latest. */
   start(...command: string[]): ChildProcess {
-    const child = spawn('ip', ['netns', 'exec', this.name, ...command], { stdio: 'pipe' });
+    const child = fed(spawn('ip', ['netns', 'exec', this.name, ...command], { stdio: 'pipe' }));
     this.#children.push(child);
     return child;
   }

@@ -3,6 +3,7 @@
 // (.js).
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { fed } from './fed.ts';
 import { nodeArguments, ROOT } from './program.ts';
 
 export interface Ended {
@@ -19,11 +20,8 @@ export function startTool(
   env: Record<string, string> = {},
 ): ChildProcess {
   const program = file.endsWith('.ts') ? nodeArguments(file) : [join(ROOT, file)];
-  return spawn(process.execPath, [...program, ...args], {
-    stdio: 'pipe',
-    env: { ...process.env, ...env },
-    cwd: ROOT,
-  });
+  const options = { stdio: 'pipe', env: { ...process.env, ...env }, cwd: ROOT } as const;
+  return fed(spawn(process.execPath, [...program, ...args], options));
 }
 
 /** Kills it after `maxRunMs`. */

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { native } from '../../src/native.ts';
 import { inCi } from './dpdk.ts';
+import { fed } from './fed.ts';
 import { ROOT } from './program.ts';
 import { programMissing } from './program-missing.ts';
 import { until } from './wait.ts';
@@ -36,7 +37,7 @@ export class SilentFuse {
   private constructor(bytes: number, silences: readonly string[]) {
     const script = join(ROOT, 'test/support/silent-fuse.py');
     const args = [script, this.#folder, String(bytes), ...silences];
-    this.#server = spawn('python3', args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#server = fed(spawn('python3', args, { stdio: ['pipe', 'pipe', 'inherit'] }));
     this.#server.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#said += text;
     });

@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { fed } from './fed.ts';
 import { nodeArguments, ROOT } from './program.ts';
 import { until } from './wait.ts';
 
@@ -51,13 +52,12 @@ export class Shell {
       .replace(/\bnpx tsx (tools\/\S+\.ts)/, (_, path: string) => node(path));
     const simple = !/[|;&(]/.test(line);
     const [program = '', ...args] = within(['sh', '-c', `${simple ? 'exec ' : ''}${here} 2>&1`]);
-    const child = spawn(program, args, { cwd: ROOT });
+    const child = fed(spawn(program, args, { cwd: ROOT }));
     const typed: Typed = { child, output: '' };
     this.#typed.push(typed);
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       typed.output += text;
     });
-    child.stdin.on('error', () => {});
     return typed;
   }
 

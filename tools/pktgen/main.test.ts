@@ -19,6 +19,7 @@ import { FileSink } from '../../src/capture/block-buffer.ts';
 import { PcapWriter } from '../../src/capture/pcap-writer.ts';
 import { PcapngWriter } from '../../src/capture/pcapng-writer.ts';
 import { writePacket } from '../../src/capture/writer.ts';
+import { fed } from '../../test/support/fed.ts';
 import { nodeArguments, ROOT } from '../../test/support/program.ts';
 import { startDeviceModel, Tool } from '../../test/support/tool.ts';
 import { until } from '../../test/support/wait.ts';
@@ -173,7 +174,7 @@ describe('--control', () => {
     writeFileSync(file, JSON.stringify({ streams }));
     const args = ['--control', '--rate', '1kpps', '--warm-up', '0', '--max-lag', '5000', '--streams', file];
     const command = [...nodeArguments(SCRIPT), '--no-telemetry', ...args, '--stats-period', '0.1'];
-    const child = spawn(process.execPath, [...command, '--json', json, '--html', html], { cwd: ROOT });
+    const child = fed(spawn(process.execPath, [...command, '--json', json, '--html', html], { cwd: ROOT }));
     let said = '';
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding('utf8').on('data', (text: string) => {
