@@ -3,6 +3,7 @@
 // long after its due time it arrived. Frames are identified by their sequence number, so a lost one does not
 // affect the times of others. Allocates nothing.
 import type { RecordableHistogram } from 'node:perf_hooks';
+import { ticksOf } from '../../src/lcore/ticks.ts';
 import { type DriverQueueHandle, native } from '../../src/native.ts';
 import { latencyHistogram } from './latency.ts';
 import { Pace } from './pace.ts';
@@ -66,8 +67,8 @@ export class LatencyProbe {
     this.#nsPerTick = 1e9 / hz;
     this.#base = base;
     this.#recordFrom = Math.ceil(plan.warmUp * plan.rate);
-    this.#ownStall = (plan.ownStall / 1e6) * hz;
-    this.#workPerFrame = (WORK_PER_FRAME / 1e6) * hz;
+    this.#ownStall = ticksOf(plan.ownStall);
+    this.#workPerFrame = ticksOf(WORK_PER_FRAME);
   }
 
   /** Frames that are due but not sent, by the clock of the last receive(). */

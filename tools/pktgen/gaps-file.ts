@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // --gaps: when each packet of a replay was sent or came, as CSV.
 
+import { ticksOf } from '../../src/lcore/ticks.ts';
 import { requireMemory } from '../../src/machine-memory.ts';
-import { native } from '../../src/native.ts';
 import { GAP_LOG_ENTRY, GapLog, type GapLogMemory, newGapLog } from './engine/gap-log.ts';
 import type { ReplayPlan } from './plan/frame-plan.ts';
 
@@ -18,7 +18,7 @@ export function gapLogFor(packets: number): GapLogMemory {
  */
 export function gapsCsv(memory: GapLogMemory, replay: ReplayPlan, speed: number): string {
   const { times, away } = new GapLog(memory);
-  const ticksPerUs = native.tscHz() / 1e6;
+  const ticksPerUs = ticksOf(1);
   const lines = ['packet,time_us,gap_us,error_us,away'];
   let [first, last] = [-1, -1];
   times.forEach((time, packet) => {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Receive and transmit for all engines: statistics, retries, and freeing of packets that were not accepted.
+import { ticksOf } from '../../lcore/ticks.ts';
 import { native } from '../../native.ts';
 import { type FwdStream, STREAM_DROPPED, STREAM_RX, STREAM_TX } from './engine.ts';
 
@@ -24,14 +25,13 @@ export function streamDrop(stream: FwdStream, from: number, to: number): void {
   stream.pool.free(stream.pkts, from, to);
 }
 
-/** Seconds for which retries go on after a stop: those of usual settings end as in testpmd. */
-const STOP_PATIENCE = 0.01;
+/** Microseconds for which retries go on after a stop: those of usual settings end as in testpmd. */
+const STOP_PATIENCE = 10_000;
 
 function retry(stream: FwdStream, first: number, n: number): number {
   let sent = first;
-  const hz = native.tscHz();
-  const pause = Math.round((stream.run.retryDelay * hz) / 1e6);
-  const patience = STOP_PATIENCE * hz;
+  const pause = Math.round(ticksOf(stream.run.retryDelay));
+  const patience = ticksOf(STOP_PATIENCE);
   native.tscLap();
   for (let tries = 0, due = pause, spent = 0; sent < n && tries < stream.run.retries; tries++) {
     do {

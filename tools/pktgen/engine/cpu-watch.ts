@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Whether a poll loop has its CPU, by its own clock. Between two looks at it the loop does little: polls, and
 // what the frames take that it handled. What took longer was an interrupt, another thread, or the host.
-import { native } from '../../../src/native.ts';
+import { ticksOf } from '../../../src/lcore/ticks.ts';
 import type { Clock } from './clock.ts';
 import {
   G_AWAY_BEGAN,
@@ -29,12 +29,12 @@ export class CpuWatch {
   readonly #stallTicks: number;
 
   /** `global` has the counters of the loop. */
-  constructor(clock: Clock, global: Float64Array, hz = native.tscHz()) {
+  constructor(clock: Clock, global: Float64Array, hz?: number) {
     this.#clock = clock;
     this.#global = global;
-    this.#awayTicks = (AWAY_US * hz) / 1e6;
-    this.#frameTicks = (FRAME_US * hz) / 1e6;
-    this.#stallTicks = (STALL_US * hz) / 1e6;
+    this.#awayTicks = ticksOf(AWAY_US, hz);
+    this.#frameTicks = ticksOf(FRAME_US, hz);
+    this.#stallTicks = ticksOf(STALL_US, hz);
   }
 
   /** HOT. Reads the clock; `frames` were sent or received since the last time. */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { expect, it } from 'vitest';
-import { native } from '../../../src/native.ts';
+import { ticksOf } from '../../../src/lcore/ticks.ts';
 import { GapLog, newGapLog } from './gap-log.ts';
 import { GapMeter } from './gap-meter.ts';
 import { HISTOGRAM_BUCKETS } from './histogram.ts';
 import { G_AWAY_ENDED, G_GAPS_AWAY, G_GAPS_OFF, G_GAPS_OFF_AWAY } from './layout.ts';
 
-const US = native.tscHz() / 1e6;
+const US = ticksOf(1);
 
 function meter(spacingUs = 0) {
   const counts = new Float64Array(HISTOGRAM_BUCKETS);

@@ -2,7 +2,7 @@
 // Judges the gaps between the frames of a stream: by how much the time from one to the next differs from the
 // time between their due times. What the loop could not help is told apart by the loop's own clock
 // (CpuWatch), not by the gap.
-import { native } from '../../../src/native.ts';
+import { ticksOf } from '../../../src/lcore/ticks.ts';
 import type { GapLog } from './gap-log.ts';
 import { bucketOf, HISTOGRAM_MAX } from './histogram.ts';
 import { G_AWAY_ENDED, G_GAPS_AWAY, G_GAPS_OFF, G_GAPS_OFF_AWAY } from './layout.ts';
@@ -20,7 +20,7 @@ export const NEAR_SHARE = 0.01;
 
 export class GapMeter {
   /** Ticks of NEAR_US. */
-  readonly nearTicks = (NEAR_US * native.tscHz()) / 1e6;
+  readonly nearTicks = ticksOf(NEAR_US);
   readonly #times = new Float64Array(3);
   readonly #counts: Float64Array;
   readonly #global: Float64Array;

@@ -5,6 +5,7 @@
 import { MBUF_DEFAULT_DATA_ROOM, type MbufVector, type Mempool } from '../../../src/ethdev/mempool.ts';
 import type { RxQueue, TxQueue } from '../../../src/ethdev/port.ts';
 import type { LcoreContext } from '../../../src/lcore/context.ts';
+import { ticksOf } from '../../../src/lcore/ticks.ts';
 import { native } from '../../../src/native.ts';
 import { swapBytes } from '../../../src/packet/bytes.ts';
 import { ETHER } from '../../../src/packet/headers.ts';
@@ -58,7 +59,8 @@ class Reflector {
   readonly #rx: RxQueue;
   readonly #tx: TxQueue;
   readonly #pkts: MbufVector;
-  readonly #near = (NEAR_US * native.tscHz()) / 1e6;
+  readonly #near = ticksOf(NEAR_US);
+  readonly #rehearsedGap = ticksOf(REHEARSED_US);
   /**
    * Index 0: ticks, shortly before the queue was last found empty. A loop that was away after that may have
    * had the packets at hand at the wrong time: what had to wait comes in more than one burst.
@@ -106,7 +108,7 @@ class Reflector {
     new Float64Array(this.#lcore.data.memory.gaps).fill(0);
     this.#arrivals?.begin();
     this.#lcore.stats.fill(0);
-    this.#rehearsed.set([0, this.#lcore.data.warmUp * native.tscHz()]);
+    this.#rehearsed.set([0, ticksOf(1e6 * this.#lcore.data.warmUp)]);
   }
 
   /** HOT. */
@@ -130,7 +132,7 @@ class Reflector {
     if (now[0] >= times[1]) this.#endRehearsal();
     else if (now[0] >= times[0]) {
       this.#rehearsal.away = 1;
-      times[0] = now[0] + (REHEARSED_US * this.#near) / NEAR_US;
+      times[0] = now[0] + this.#rehearsedGap;
     }
   }
 
