@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
+import { PassThrough } from 'node:stream';
+import { setImmediate as nextRound } from 'node:timers/promises';
 import { expect, it } from 'vitest';
+import type { Interrupt } from './interrupt.ts';
 import { KEYS } from './keys.ts';
-import { COLUMNS, LINES, pageLines } from './live.ts';
+import { COLUMNS, LINES, LivePage, type PageInput, pageLines } from './live.ts';
+import { RateControl } from './rate-control.ts';
 import type { LatencySummary, StreamResult, TrialResult } from './result.ts';
+import { pageView } from './view.ts';
+import { Workload } from './workload.ts';
 
 const huge = 123_456_789_012;
 const latency: LatencySummary = {
@@ -49,4 +55,29 @@ it('the page of any generator has no control characters', () => {
   const page = pageLines({ ...named, streams }, undefined, context);
   expect(page.join('')).not.toMatch(/\p{Cc}/u);
   expect([page[0], page.at(-1)]).toEqual(['a [2Jb', ': 31m_']);
+});
+
+it('a line that is pasted is drawn once, and obeyed', async () => {
+  const terminal = new PassThrough();
+  const drawn: string[] = [];
+  const input = Object.assign(terminal, { setRawMode: () => input }) as unknown as PageInput;
+  const page = new LivePage((text) => drawn.push(text), input);
+  const macs = { srcMac: '02:00:00:00:00:02', dstMac: '02:00:00:00:00:01' };
+  const workload = Workload.of([{ name: 'voice' }, {}], {
+    rate: '1kpps',
+    line: 10e9,
+    where: '',
+    macs,
+    seed: 1,
+  });
+  const control = new RateControl({ workload, apply: () => {}, now: () => 1 });
+  const interrupt = { raise: () => {} } as Interrupt;
+  const view = pageView({ state: { headline: '', returns: true, factor: 1 }, control, interrupt }, page);
+  view.show(result(2));
+  drawn.length = 0;
+  terminal.write(':stop voice\r');
+  await nextRound();
+  expect(drawn).toHaveLength(1);
+  expect([control.isStopped(0), drawn[0]]).toEqual([true, expect.stringMatching(/a long name of stopped/)]);
+  view.close();
 });

@@ -60,29 +60,35 @@ export function pageLines(now: TrialResult, before: TrialResult | undefined, con
   return [...lines, footer].map((line) => oneLine(line).slice(0, COLUMNS));
 }
 
+export type PageInput = Pick<typeof process.stdin, 'setRawMode' | 'setEncoding' | 'on' | 'resume' | 'pause'>;
+
 /** The terminal in raw mode, from open() to close(). */
 export class LivePage {
   readonly #write: (text: string) => void;
+  readonly #input: PageInput;
   #open = false;
 
-  constructor(write: (text: string) => void) {
+  constructor(write: (text: string) => void, input: PageInput = process.stdin) {
     this.#write = write;
+    this.#input = input;
   }
 
   static get possible(): boolean {
     return Boolean(process.stdin.isTTY && process.stdout.isTTY);
   }
 
-  /** Keys that are sequences, as an arrow is, are no keys here. */
-  open(onKey: (key: string) => void): void {
+  /**
+   * `onKeys` gets what was typed since the last time, or pasted. Keys that are sequences, as an arrow is, are
+   * no keys here.
+   */
+  open(onKeys: (keys: readonly string[]) => void): void {
     this.#open = true;
-    process.stdin.setRawMode(true);
-    process.stdin.setEncoding('utf8');
-    process.stdin.on('data', (text: string) => {
-      if (text.startsWith('\u001b') && text.length > 1) return;
-      for (const key of text) onKey(key);
+    this.#input.setRawMode(true);
+    this.#input.setEncoding('utf8');
+    this.#input.on('data', (text: string) => {
+      if (!text.startsWith('\u001b') || text.length === 1) onKeys([...text]);
     });
-    process.stdin.resume();
+    this.#input.resume();
     this.#write('\u001b[?25l\u001b[2J');
     process.once('exit', () => this.close());
   }
@@ -94,8 +100,8 @@ export class LivePage {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    process.stdin.setRawMode(false);
-    process.stdin.pause();
+    this.#input.setRawMode(false);
+    this.#input.pause();
     this.#write('\u001b[?25h\n');
   }
 }

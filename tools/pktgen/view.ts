@@ -63,8 +63,10 @@ function lineView(options: Options, { state, control, interrupt }: ViewParts): V
   return { period: options.statsPeriod, isPage: false, show, close: () => input?.close() };
 }
 
-function pageView({ state, control, interrupt }: ViewParts): View {
-  const page = new LivePage(writePage);
+export function pageView(
+  { state, control, interrupt }: ViewParts,
+  page: LivePage = new LivePage(writePage),
+): View {
   const keys = new Keys(control, interrupt);
   let [before, last]: (TrialResult | undefined)[] = [];
   const draw = () => {
@@ -73,8 +75,8 @@ function pageView({ state, control, interrupt }: ViewParts): View {
     const isStopped = (stream: number) => control.isStopped(stream);
     page.show(pageLines(last, before, { ...state, factor: control.factor, footer, selected, isStopped }));
   };
-  page.open((key) => {
-    keys.press(key);
+  page.open((typed) => {
+    for (const key of typed) keys.press(key);
     draw();
   });
   const show = (now: TrialResult) => {

@@ -34,7 +34,7 @@ export async function runWatch(options: Options, interrupt: Interrupt): Promise<
   const socket = await Questions.open(watched);
   const isPage = !options.plain && LivePage.possible;
   const page = new LivePage(writePage);
-  if (isPage) page.open((key) => isEnd(key) && interrupt.raise());
+  if (isPage) page.open((keys) => keys.some(isEnd) && interrupt.raise());
   let before: TrialResult | undefined;
   try {
     while (!interrupt.raised) {
