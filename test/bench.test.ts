@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { ChainRow } from '../tools/bench/suites/chain.ts';
+import type { ChainRow } from '../tools/bench/suites/chain-results.ts';
 import { SUITES } from '../tools/bench/suites/table.ts';
 import { findProgram } from '../tools/run/programs.ts';
 import { dpdkMissing, memifMissing, ovsMissing } from './support/dpdk.ts';

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The parts common to all reports: tables for people, and JSON for programs: {"suite", "machine", "settings",
-// "rows"}.
-import Table from 'cli-table3';
+// The parts common to all reports: the figures of rounds, the line of the settings, and JSON for programs:
+// {"suite", "machine", "settings", "rows"}.
 import type { Machine } from '../run/machine.ts';
 import { QUIET_SHARE } from './instruments/cpu-share.ts';
 import type { Spread } from './instruments/statistics.ts';
@@ -43,31 +42,7 @@ export const reportJson = (report: Report<unknown>): string => `${JSON.stringify
 
 export const fixed = (value: number | undefined, digits = 2): string => value?.toFixed(digits) ?? '-';
 
-/** Median, which bears the mark, minimum and maximum, as table cells. */
-export const spreadCells = ({ median, min, max }: Spread, disturbed: boolean): string[] => [
-  mark(fixed(median), disturbed),
-  fixed(min),
-  fixed(max),
-];
-
-/** Marks the ratio of a disturbed row. */
-export const mark = (ratio: string, disturbed: boolean): string => (disturbed ? `${ratio}*` : ratio);
-
-/** The line below a table with a marked row; undefined when no row is marked. */
-export const footnote = (rows: readonly unknown[]): string | undefined =>
-  rows.some((row) => (row as Partial<RoundFigures>).disturbed)
-    ? '* disturbed: another process used the CPU of a side in some round, and repeating did not help'
-    : undefined;
-
 export function settingsLine({ peer, rounds, seconds, queueSize, packed, copying }: Settings): string {
   const rings = `rings of ${queueSize}, ${packed ? 'packed' : 'split'}, one queue pair`;
   return `${rounds} ${rounds === 1 ? 'round' : 'rounds'} of ${seconds} s, peer ${peer}, ${rings}${copying ? ', ours copying through mbufs' : ''}`;
-}
-
-/** Numbers are right-aligned; the columns in `left` hold text. */
-export function render(head: string[], rows: string[][], left: readonly number[] = [0]): string {
-  const colAligns = head.map((_, column) => (left.includes(column) ? ('left' as const) : ('right' as const)));
-  const table = new Table({ head, colAligns, style: { head: [], border: [], compact: true } });
-  table.push(...rows);
-  return table.toString();
 }

@@ -5,24 +5,26 @@ import type { Chart } from '../charts/bars.ts';
 import { type Spread, spread } from './instruments/statistics.ts';
 import type { RoundFigures } from './report.ts';
 
-export interface PairChart {
+export interface PairChart<Row> {
   readonly title: string;
   /** Names of the sides, in the order of a row's rounds. */
   readonly sides: readonly [string, string];
-  readonly rows: readonly { readonly label: string; readonly figures: RoundFigures }[];
+  readonly rows: readonly Row[];
+  /** What a row is called; by default, as its case. */
+  readonly label?: (row: Row) => string;
 }
 
-export function pairChart({ title, sides, rows }: PairChart): Chart {
-  return {
-    title,
-    unit: 'Mpps',
-    groups: rows.map(({ label }) => label),
-    series: sides.map((name, side) => ({
-      name,
-      values: rows.map(({ figures }) => ofSide(figures, side as 0 | 1)),
-    })),
-  };
-}
+export const pairChart = <Row extends RoundFigures & { readonly case: string }>({
+  title,
+  sides,
+  rows,
+  label = (row) => row.case,
+}: PairChart<Row>): Chart => ({
+  title,
+  unit: 'Mpps',
+  groups: rows.map(label),
+  series: sides.map((name, side) => ({ name, values: rows.map((row) => ofSide(row, side as 0 | 1)) })),
+});
 
 export const ofSide = ({ rounds }: RoundFigures, side: 0 | 1): Spread | null =>
   rounds.length === 0 ? null : spread(rounds.map(({ mpps }) => mpps[side]));

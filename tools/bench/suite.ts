@@ -11,8 +11,10 @@ import { Workspace } from '../run/workspace.ts';
 import type { Case } from './cases.ts';
 import { duration, expectedSeconds } from './expected-time.ts';
 import { addCommonOptions, type CommonOptions, settle } from './options.ts';
-import { footnote, reportJson, settingsLine } from './report.ts';
+import { reportJson, settingsLine } from './report.ts';
 import type { PeerKind, Settings } from './settings.ts';
+import { footnote, type Sheet } from './sheet.ts';
+import { sheetText } from './sheet-text.ts';
 import { requirePeerFor } from './sides/peers.ts';
 
 /** What a suite's run gets. */
@@ -59,7 +61,7 @@ export interface SuiteSpec<Own extends OptionValues, Row> {
   comparisons?(options: Own): number;
   /** Called for one case after another, so that each can be kept. Throws PmdError. */
   run(plan: Plan, options: Own): Promise<Results<Row>>;
-  table(rows: readonly Row[]): string;
+  sheet(rows: readonly Row[]): Sheet;
   charts(rows: readonly Row[]): Chart[];
 }
 
@@ -72,7 +74,7 @@ export interface Prepared {
   /** What a case may take on a quiet machine. */
   readonly caseSeconds: number;
   run(wanted: Case, around: Omit<Plan, 'settings' | 'cases' | 'all'>): Promise<Results<unknown>>;
-  table(rows: readonly unknown[]): string;
+  sheet(rows: readonly unknown[]): Sheet;
   charts(rows: readonly unknown[]): Chart[];
 }
 
@@ -118,7 +120,7 @@ function prepare<Own extends OptionValues, Row>(
       requireParts(spec, options);
       return spec.run({ ...around, settings, all, cases: [wanted] }, options);
     },
-    table: (rows) => spec.table(rows as readonly Row[]),
+    sheet: (rows) => spec.sheet(rows as readonly Row[]),
     charts: (rows) => spec.charts(rows as readonly Row[]),
   };
 }
@@ -176,7 +178,8 @@ function deliverResults<Own extends OptionValues, Row>(
   const version = (of: 'dpdkVersion' | 'ovsVersion') => measured.find((each) => each[of] !== undefined)?.[of];
   const machine = describeMachine(version('dpdkVersion'), settings.hugepages, version('ovsVersion'));
   const { json, huge: _, cpus: __, ...asked } = options;
-  const lines = [spec.table(rows), footnote(rows), settingsLine(settings), machineLine(machine)];
+  const sheet = spec.sheet(rows);
+  const lines = [sheetText(sheet), footnote(sheet), settingsLine(settings), machineLine(machine)];
   const text = lines.flatMap((line) => (line === undefined ? [] : `${line}\n`)).join('');
   const whole = reportJson({ suite: spec.name, machine, settings: { ...asked, ...settings }, rows });
   const written = json === undefined || deliver(whole, json, 'json');

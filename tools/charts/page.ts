@@ -33,6 +33,8 @@ export const commandHtml = (command: string): string => `<pre class="command">$ 
 export const figureHtml = (svg: string): string => `<figure>${svg}</figure>`;
 
 export interface HtmlTable {
+  /** Above it. */
+  readonly title?: string;
   readonly head: readonly string[];
   /** As many cells each as the head has; those of the first column are names, the others figures. */
   readonly rows: readonly (readonly string[])[];
@@ -42,11 +44,12 @@ export interface HtmlTable {
   readonly words?: readonly number[];
 }
 
-export function tableHtml({ head, rows, remarks = false, words = [] }: HtmlTable): string {
+export function tableHtml({ title, head, rows, remarks = false, words = [] }: HtmlTable): string {
   const row = (cells: readonly string[], tag: string) =>
     `<tr>${cells.map((cell, i) => `<${tag}${words.includes(i) ? ' class="words"' : ''}>${escapeXml(cell)}</${tag}>`).join('')}</tr>`;
+  const caption = title === undefined ? '' : `<caption>${escapeXml(title)}</caption>`;
   const body = rows.map((cells) => row(cells, 'td')).join('\n');
-  return `<div class="wide"><table${remarks ? ' class="remarks"' : ''}>
+  return `<div class="wide"><table${remarks ? ' class="remarks"' : ''}>${caption}
 <thead>${row(head, 'th')}</thead>
 <tbody>${body}</tbody>
 </table></div>`;
@@ -62,7 +65,7 @@ figure{display:inline-block;vertical-align:top;max-width:100%;margin:1rem 1.5rem
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:14px;overflow-wrap:normal;margin:1rem 0}
 th,td{padding:.15rem .8rem;border-bottom:1px solid #ddd;text-align:right;font-variant-numeric:tabular-nums}
 th:first-child,td:first-child{text-align:left;padding-left:0}.remarks td:last-child,.words{text-align:left}
-th{border-bottom-width:2px}.under{font-size:13px;white-space:pre-wrap}
+th{border-bottom-width:2px}caption{text-align:left;font-weight:600}.under{font-size:13px;white-space:pre-wrap}
 @media (prefers-color-scheme:dark){body{background:#1b1d1f;color:#ddd}h2,th,td{border-color:#44484c}
 .command{background:#2a2d30}.note{color:#f28b82}a{color:#8ab4f8}}
 ${CHART_STYLE}`;

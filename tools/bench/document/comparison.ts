@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Rows of different suites beside each other, and two runs beside each other.
 import type { Spread } from '../instruments/statistics.ts';
-import { fixed, footnote, mark, type RoundFigures, render } from '../report.ts';
+import { fixed, type RoundFigures } from '../report.ts';
 import { hasRounds, ofSide } from '../row-charts.ts';
+import { footnote, named, type Sheet, tableOf } from '../sheet.ts';
 import { commandOf, type RunFile, type RunStep } from './run-file.ts';
 
 type Row = RoundFigures & {
@@ -49,7 +50,7 @@ const PATHS: readonly Path[] = [
 ];
 
 /** Undefined when nothing of it was measured. */
-export function sideBySide(run: RunFile): string | undefined {
+export function sideBySide(run: RunFile): Sheet | undefined {
   const found = WAYS.flatMap((way) =>
     PATHS.flatMap(({ name, suite, cases, counts }) =>
       run.steps
@@ -60,19 +61,19 @@ export function sideBySide(run: RunFile): string | undefined {
     ),
   );
   if (found.length === 0) return undefined;
-  const lines = found.map(({ way, name, row }) => [
-    ...[way, name, withRange(ofSide(row, 1), row), withRange(ofSide(row, 0), row)],
-    mark(withRange(row.ratio, row), row.disturbed),
+  const table = tableOf(found, [
+    named('64 bytes, two CPUs', ({ way }) => way),
+    named('path', ({ name }) => name),
+    { name: 'its', unit: 'Mpps', of: ({ row }) => withRange(ofSide(row, 1), row) },
+    { name: 'vhost-pci', unit: 'Mpps', of: ({ row }) => withRange(ofSide(row, 0), row) },
+    {
+      ...{ name: 'ratio', of: ({ row }) => withRange(row.ratio, row) },
+      marked: ({ row }) => row.disturbed,
+    },
   ]);
-  const head = ['64 bytes, two CPUs', 'path', 'its Mpps', 'vhost-pci Mpps', 'ratio'];
-  return withFootnote(
-    render(head, lines, [0, 1]),
-    found.map(({ row }) => row),
-  );
+  const below = footnote({ tables: [table] });
+  return { tables: [table], ...(below !== undefined && { notes: [below] }) };
 }
-
-const withFootnote = (table: string, rows: readonly Row[]): string =>
-  [table, footnote(rows)].filter(Boolean).join('\n');
 
 /** A single round has no range. */
 function withRange(value: Spread | null, { rounds }: RoundFigures): string {
@@ -81,27 +82,39 @@ function withRange(value: Spread | null, { rounds }: RoundFigures): string {
   return `${fixed(value.median)}${range}`;
 }
 
-/** Each row that both runs have: the ratios then and now. Undefined when there is none. */
-export function againstRun(now: RunFile, then: RunFile): string | undefined {
-  const lines = now.steps.flatMap((step) => {
-    const earlier = then.steps.find((each) => commandOf(each) === commandOf(step));
-    const known = new Map(earlier === undefined ? [] : rowsOf(earlier).map((row) => [labelOf(row), row]));
-    return rowsOf(step).flatMap((row) => {
-      const old = known.get(labelOf(row));
-      return old === undefined ? [] : [comparedLine(step.suite, row, old)];
-    });
-  });
-  if (lines.length === 0) return undefined;
-  const head = ['suite', 'case', 'Mpps then', 'now', 'ratio then', 'now', 'change'];
-  return render(head, lines, [0, 1]);
+/** A row that both runs have. */
+interface Pair {
+  readonly suite: string;
+  readonly row: Row;
+  /** As it was in the earlier run. */
+  readonly old: Row;
 }
 
-function comparedLine(suite: string, now: Row, then: Row): string[] {
-  const change = now.ratio.median / then.ratio.median - 1;
-  const apart = now.ratio.min > then.ratio.max || now.ratio.max < then.ratio.min;
-  return [
-    ...[suite, labelOf(now), fixed(ofSide(then, 0)?.median), fixed(ofSide(now, 0)?.median)],
-    ...[withRange(then.ratio, then), withRange(now.ratio, now)],
-    `${change < 0 ? '' : '+'}${(100 * change).toFixed(0)} %${apart ? '' : ' (ranges overlap)'}`,
-  ];
+/** Each row that both runs have: the ratios then and now. Undefined when there is none. */
+export function againstRun(now: RunFile, then: RunFile): Sheet | undefined {
+  const pairs = now.steps.flatMap((step) => {
+    const earlier = then.steps.find((each) => commandOf(each) === commandOf(step));
+    const known = new Map(earlier === undefined ? [] : rowsOf(earlier).map((row) => [labelOf(row), row]));
+    return rowsOf(step).flatMap((row): Pair[] => {
+      const old = known.get(labelOf(row));
+      return old === undefined ? [] : [{ suite: step.suite, row, old }];
+    });
+  });
+  if (pairs.length === 0) return undefined;
+  const table = tableOf(pairs, [
+    named('suite', ({ suite }) => suite),
+    named('case', ({ row }) => labelOf(row)),
+    { name: 'Mpps then', of: ({ old }) => ofSide(old, 0)?.median },
+    { name: 'now', of: ({ row }) => ofSide(row, 0)?.median },
+    { name: 'ratio then', of: ({ old }) => withRange(old.ratio, old) },
+    { name: 'now', of: ({ row }) => withRange(row.ratio, row) },
+    { name: 'change', of: changeText },
+  ]);
+  return { tables: [table] };
+}
+
+function changeText({ row: { ratio: now }, old: { ratio: then } }: Pair): string {
+  const change = now.median / then.median - 1;
+  const apart = now.min > then.max || now.max < then.min;
+  return `${change < 0 ? '' : '+'}${(100 * change).toFixed(0)} %${apart ? '' : ' (ranges overlap)'}`;
 }

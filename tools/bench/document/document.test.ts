@@ -11,7 +11,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { render } from '../report.ts';
+import { named, type Sheet, tableOf } from '../sheet.ts';
+import { sheetText } from '../sheet-text.ts';
 import { againstRun, sideBySide } from './comparison.ts';
 import { type Page, pageHtml, pageText } from './page.ts';
 import { newRun, type RunFile, type RunStep, readRun, runJson, takeOver, writeWhole } from './run-file.ts';
@@ -129,7 +130,7 @@ describe('rows beside each other', () => {
   );
 
   it('are of one size and way, whatever their suite', () => {
-    const table = sideBySide(run) as string;
+    const table = sheetText(sideBySide(run) as Sheet);
     expect(table).toMatch(/net_vhost +│ +10\.00 \(10\.00 to 10\.00\) │ +15\.00/);
     expect(table).toMatch(/OVS\+DPDK +│.*35\.00.*3\.50 \(3\.40 to 3\.60\)/);
     expect(table).toMatch(/net_memif.*1\.10 \(/);
@@ -141,10 +142,10 @@ describe('rows beside each other', () => {
     const rounds = [{ ratio: 1.5, mpps: [15, 10] }];
     const once = sideBySide(
       runOf(step('loopback', ['--copying'], [row('rx-64', 1.5, { rounds, disturbed: true })])),
-    );
-    expect(once).toMatch(/ 10\.00 │ +15\.00 │ +1\.50\* │/);
-    expect(once).toContain('* disturbed: another process');
-    expect(sideBySide(run)).not.toContain('*');
+    ) as Sheet;
+    expect(sheetText(once)).toMatch(/ 10\.00 │ +15\.00 │ +1\.50\* │/);
+    expect(sheetText(once)).toContain('* disturbed: another process');
+    expect(sheetText(sideBySide(run) as Sheet)).not.toContain('*');
   });
 
   it('of two runs show the change, and whether it is more than the spread', () => {
@@ -152,7 +153,7 @@ describe('rows beside each other', () => {
       step('loopback', ['--copying'], [row('rx-64', 1), row('rx-512', 2)]),
       step('ovs', ['--no-tune'], [row('to-pmd-64', 3.5, { flows: 'fixed' })]),
     );
-    const table = againstRun(run, then) as string;
+    const table = sheetText(againstRun(run, then) as Sheet);
     expect(table).toMatch(/rx-64 .*\+50 % │/);
     expect(table).toMatch(/rx-512 .*\+0 % \(ranges overlap\)/);
     expect(table).not.toContain('to-pmd');
@@ -164,16 +165,16 @@ describe('the page', () => {
   const failed: RunStep = { ...step('ovs', [], [], 1), failure: 'apt-get install <it>' };
   const whole = step('limit', ['--rounds', '1'], [row('rx-64', 0.9)]);
   const chart = { title: 'T', unit: 'Mpps', groups: ['g'], series: [] };
-  const table = render(['case'], [['rx-64']]);
+  const sheet = { tables: [tableOf(['rx-64'], [named('case', String)])] };
   const page: Page = {
     run: runOf(whole, failed),
     sections: [
-      { step: whole, asked: 'the <limit>', table, settings: 'one round', charts: [chart] },
-      { step: failed, asked: '', table: undefined, settings: 'none', charts: [] },
-      { step: step('memif', [], [], 2), asked: '', table: undefined, settings: '', charts: [] },
+      { step: whole, asked: 'the <limit>', sheet, settings: 'one round', charts: [chart] },
+      { step: failed, asked: '', sheet: undefined, settings: 'none', charts: [] },
+      { step: step('memif', [], [], 2), asked: '', sheet: undefined, settings: '', charts: [] },
     ],
     sideBySide: undefined,
-    compared: { name: 'old.json', table: undefined },
+    compared: { name: 'old.json', sheet: undefined },
   };
 
   it('has machine, commands, tables, charts, raw data and what is missing', () => {

@@ -4,16 +4,18 @@ import { type Chart, chartSvg } from '../../charts/bars.ts';
 import { commandHtml, figureHtml, htmlPage, listHtml, rawData } from '../../charts/page.ts';
 import { escapeXml } from '../../charts/svg.ts';
 import { machineLine } from '../../run/machine.ts';
-import { boxesHtml } from './boxes.ts';
+import type { Sheet } from '../sheet.ts';
+import { sheetText } from '../sheet-text.ts';
 import { commandOf, isDone, type RunFile, type RunStep, runJson } from './run-file.ts';
+import { notesHtml, sheetHtml } from './sheet-html.ts';
 
 /** A step as it is shown. */
 export interface Section {
   readonly step: RunStep;
   /** What its suite compares, as its help says it. */
   readonly asked: string;
-  /** Its table as text; undefined before its first case. */
-  readonly table: string | undefined;
+  /** Undefined before its first case. */
+  readonly sheet: Sheet | undefined;
   readonly settings: string;
   readonly charts: readonly Chart[];
 }
@@ -21,9 +23,9 @@ export interface Section {
 export interface Page {
   readonly run: RunFile;
   readonly sections: readonly Section[];
-  readonly sideBySide: string | undefined;
-  /** Against an earlier run. */
-  readonly compared?: { readonly name: string; readonly table: string | undefined };
+  readonly sideBySide: Sheet | undefined;
+  /** Against an earlier run; no sheet if nothing can be compared. */
+  readonly compared?: { readonly name: string; readonly sheet: Sheet | undefined };
 }
 
 const TITLE = 'vhost-pci-bench report';
@@ -38,11 +40,13 @@ export function pageText({ run, sections, sideBySide, compared }: Page): string 
     ...facts(run),
     '',
     METHOD,
-    ...(sideBySide === undefined ? [] : ['', 'Side by side', sideBySide]),
-    ...(compared === undefined ? [] : ['', `Against ${compared.name}`, compared.table ?? NOTHING_COMMON]),
-    ...sections.flatMap(({ step, asked, table, settings }) => [
+    ...(sideBySide === undefined ? [] : ['', 'Side by side', sheetText(sideBySide)]),
+    ...(compared === undefined
+      ? []
+      : ['', `Against ${compared.name}`, compared.sheet ? sheetText(compared.sheet) : NOTHING_COMMON]),
+    ...sections.flatMap(({ step, asked, sheet, settings }) => [
       ...['', `$ ${commandOf(step)}`, sentence(asked), settings],
-      ...(table === undefined ? [] : [table]),
+      ...(sheet === undefined ? [] : [sheetText(sheet)]),
       ...(note(step) === undefined ? [] : [`${note(step)}`]),
     ]),
     '',
@@ -60,13 +64,13 @@ export function pageHtml(page: Page): string {
     `${listHtml(facts(run))}
 <p>${escapeXml(METHOD)}</p>
 ${rawData('report.json', runJson(run))}
-${sideBySide === undefined ? '' : `<h2>Side by side</h2>${boxesHtml(sideBySide)}`}
-${compared === undefined ? '' : `<h2>Against ${escapeXml(compared.name)}</h2>${boxesHtml(compared.table ?? NOTHING_COMMON)}`}
+${sideBySide === undefined ? '' : `<h2>Side by side</h2>${sheetHtml(sideBySide)}`}
+${compared === undefined ? '' : `<h2>Against ${escapeXml(compared.name)}</h2>${compared.sheet ? sheetHtml(compared.sheet) : notesHtml([NOTHING_COMMON])}`}
 ${sections.map(sectionHtml).join('\n')}`,
   );
 }
 
-function sectionHtml({ step, asked, table, settings, charts }: Section): string {
+function sectionHtml({ step, asked, sheet, settings, charts }: Section): string {
   const failure = note(step);
   return `<section>
 <h2>${escapeXml(step.suite)}</h2>
@@ -75,7 +79,7 @@ ${commandHtml(commandOf(step))}
 <p>${escapeXml(settings)}</p>
 ${failure === undefined ? '' : `<p class="note">${escapeXml(failure)}</p>`}
 ${charts.map((chart) => figureHtml(chartSvg(chart))).join('\n')}
-${table === undefined ? '' : boxesHtml(table)}
+${sheet === undefined ? '' : sheetHtml(sheet)}
 </section>`;
 }
 

@@ -10,11 +10,12 @@ import { PktgenProcess } from '../../run/pktgen.ts';
 import { Watch } from '../../run/watch.ts';
 import { stopAll } from '../../run/workspace.ts';
 import { median, type Spread, spread } from '../instruments/statistics.ts';
-import { fixed, mark, render } from '../report.ts';
+import { fixed } from '../report.ts';
 import { runBoundMs, START_MS } from '../settings.ts';
+import { type ColumnOf, named, type Table, tableOf } from '../sheet.ts';
 import { startDeviceModel } from '../sides/back-ends.ts';
 import type { Plan } from '../suite.ts';
-import { percent, roundsText } from './rates.ts';
+import { disturbedRounds, errorColumns } from './rates.ts';
 import { type Disturbable, playRounds, type RoundsOf } from './rounds.ts';
 
 /** Frames per second, and how many testpmd holds back. */
@@ -133,17 +134,16 @@ const generatorTo = ({ settings, workspace }: Plan, socket: string): PktgenProce
     maxRunMs: runBoundMs(settings),
   });
 
-export function latencyStatsTable(rows: readonly LatencyStatsRow[]): string {
-  const head = ['latency', 'p50 us', 'jitter', 'latencystats: average us', 'jitter', 'differ by: median'];
-  return render(
-    [...head, 'worst', 'disturbed'],
-    rows.map((row) => {
-      const of = (key: keyof Times) => fixed(median(row.rounds.map((round) => round[key])));
-      return [
-        ...[`${HELD} frames at ${RATE} pps`, of('ours_us'), of('ours_jitter_us')],
-        ...[of('theirs_us'), of('theirs_jitter_us')],
-        ...[mark(percent(row.error.median), row.disturbed), percent(row.error.max), roundsText(row)],
-      ];
-    }),
-  );
+export function latencyStatsTable(rows: readonly LatencyStatsRow[]): Table {
+  const us = (name: string, key: keyof Times, unit?: string): ColumnOf<LatencyStatsRow> => ({
+    ...{ name, ...(unit && { unit }) },
+    of: ({ rounds }) => median(rounds.map((round) => round[key])),
+  });
+  return tableOf(rows, [
+    named('latency', () => `${HELD} frames at ${RATE} pps`),
+    ...[us('p50', 'ours_us', 'us'), us('jitter', 'ours_jitter_us')],
+    ...[us('latencystats: average', 'theirs_us', 'us'), us('jitter', 'theirs_jitter_us')],
+    ...errorColumns<LatencyStatsRow>('differ by'),
+    disturbedRounds,
+  ]);
 }

@@ -2,9 +2,9 @@
 // The search for the highest rate without loss, on a peer that drops what comes above a rate.
 import { rateText } from '../../pktgen/plan/rate.ts';
 import { type Spread, spread } from '../instruments/statistics.ts';
-import { mark, render } from '../report.ts';
+import { named, type Table, tableOf } from '../sheet.ts';
 import type { Plan } from '../suite.ts';
-import { percent, roundsText } from './rates.ts';
+import { disturbedRounds, errorColumns, percent } from './rates.ts';
 import { type Disturbable, playRounds, type RoundsOf, runPktgen } from './rounds.ts';
 
 const DROP_ABOVE = 1_000_000;
@@ -51,12 +51,11 @@ export async function measureNdr(plan: Plan): Promise<NdrRow> {
 const doubts = ({ reliable, disturbed, steps }: SearchFigures): string[] =>
   reliable ? [] : [`disturbed: ${disturbed} of ${steps.length} trials`];
 
-export function ndrTable(rows: readonly NdrRow[]): string {
-  return render(
-    ['search', 'drops above', 'found', 'off by: median', 'worst', 'disturbed'],
-    rows.map((row) => [
-      ...['ndr', rateText(row.drops_above_pps), rateText(row.found_pps)],
-      ...[mark(percent(row.error.median), row.disturbed), percent(row.error.max), roundsText(row)],
-    ]),
-  );
-}
+export const ndrTable = (rows: readonly NdrRow[]): Table =>
+  tableOf(rows, [
+    named('search', () => 'ndr'),
+    { name: 'drops above', of: (row) => row.drops_above_pps, text: rateText },
+    { name: 'found', of: (row) => row.found_pps, text: rateText },
+    ...errorColumns<NdrRow>('off by'),
+    disturbedRounds,
+  ]);

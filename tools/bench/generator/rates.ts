@@ -3,7 +3,8 @@
 // receives.
 import { framesPerSecond, parseRate, rateText } from '../../pktgen/plan/rate.ts';
 import { type Spread, spread } from '../instruments/statistics.ts';
-import { fixed, mark, render } from '../report.ts';
+import { fixed } from '../report.ts';
+import { type ColumnOf, named, type Table, tableOf } from '../sheet.ts';
 import { once, type Plan } from '../suite.ts';
 import { type Disturbable, playRounds, type RoundsOf, runPktgen } from './rounds.ts';
 
@@ -67,17 +68,31 @@ async function maximum(plan: Plan, size: number): Promise<number> {
 export const percent = (share: number): string => `${(100 * share).toFixed(share < 0.001 ? 3 : 2)} %`;
 export const us = (ns: number): string => fixed(ns / 1000);
 
-export function ratesTable(rows: readonly RateRow[]): string {
-  return render(
-    ['rate', 'asked', 'sent', 'off by: median', 'worst', 'gaps off by: median us', 'p99 us', 'disturbed'],
-    rows.map((row) => [
-      ...[row.case, rateText(row.asked_pps), rateText(row.sent_pps)],
-      ...[mark(percent(row.error.median), row.disturbed), percent(row.error.max)],
-      ...[fixed(row.gap_median_us), fixed(row.gap_p99_us), roundsText(row)],
-    ]),
-  );
-}
+export const ratesTable = (rows: readonly RateRow[]): Table =>
+  tableOf(rows, [
+    named('rate', (row) => row.case),
+    { name: 'asked', of: (row) => row.asked_pps, text: rateText },
+    { name: 'sent', of: (row) => row.sent_pps, text: rateText },
+    ...errorColumns<RateRow>('off by'),
+    { name: 'gaps off by: median', unit: 'us', of: (row) => row.gap_median_us },
+    { name: 'p99', unit: 'us', of: (row) => row.gap_p99_us },
+    disturbedRounds,
+  ]);
+
+/** The median, which bears the mark, and the worst of the rounds. */
+export const errorColumns = <Row extends { readonly error: Spread; readonly disturbed: boolean }>(
+  name: string,
+): ColumnOf<Row>[] => [
+  {
+    ...{ name: `${name}: median`, text: percent },
+    of: ({ error }) => error.median,
+    marked: ({ disturbed }) => disturbed,
+  },
+  { name: 'worst', of: ({ error }) => error.max, text: percent },
+];
 
 /** "1 of 3". */
-export const roundsText = ({ rounds, disturbed_rounds }: RoundsOf<unknown>): string =>
-  `${disturbed_rounds} of ${rounds.length}`;
+export const disturbedRounds: ColumnOf<RoundsOf<unknown>> = {
+  name: 'disturbed',
+  of: ({ rounds, disturbed_rounds }) => `${disturbed_rounds} of ${rounds.length}`,
+};

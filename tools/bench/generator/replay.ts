@@ -9,11 +9,12 @@ import { writePacket } from '../../../src/capture/writer.ts';
 import { PktgenProcess } from '../../run/pktgen.ts';
 import { Workspace } from '../../run/workspace.ts';
 import { median } from '../instruments/statistics.ts';
-import { fixed, mark, render } from '../report.ts';
+import { fixed } from '../report.ts';
 import { runBoundMs, WARM_UP_SECONDS } from '../settings.ts';
+import { type ColumnOf, named, type Table, tableOf } from '../sheet.ts';
 import { createLink, endOf } from '../sides/section-files.ts';
 import { once, type Plan } from '../suite.ts';
-import { percent, roundsText } from './rates.ts';
+import { disturbedRounds, percent } from './rates.ts';
 import { type Disturbable, playRounds, type RoundsOf, runPktgen } from './rounds.ts';
 
 /** Where the memory of the link is, and the bytes of each side. */
@@ -190,25 +191,24 @@ export function compareReplay(
   };
 }
 
-export function replayTable(rows: readonly ReplayRow[]): string {
-  const head = ['replay', 'as they were', 'gaps within 5 us or 1 %: undisturbed', 'all'];
-  return render(
-    [...head, 'as sent: undisturbed', 'all', 'off by: median us', 'p99 us', 'disturbed'],
-    rows.map((row) => {
-      const of = (figure: (round: Replayed) => number) => median(row.rounds.map(figure));
-      const share = (figure: (round: Replayed) => number) => percent(of(figure));
-      return [
-        `${row.rounds[0]?.packets} packets`,
-        percent(Math.min(...row.rounds.map(({ whole, packets }) => whole / packets))),
-        share(({ nearUndisturbed }) => nearUndisturbed ?? 0),
-        mark(
-          share(({ near }) => near),
-          row.disturbed,
-        ),
-        share(({ sender }) => sender?.nearUndisturbed ?? 0),
-        share(({ sender }) => sender?.near ?? 0),
-        ...[fixed(of(({ medianUs }) => medianUs)), fixed(of(({ p99Us }) => p99Us)), roundsText(row)],
-      ];
-    }),
-  );
+export function replayTable(rows: readonly ReplayRow[]): Table {
+  const medianOf = (
+    name: string,
+    figure: (round: Replayed) => number,
+    more: Partial<ColumnOf<ReplayRow>> = { text: percent },
+  ): ColumnOf<ReplayRow> => ({ name, of: ({ rounds }) => median(rounds.map(figure)), ...more });
+  return tableOf(rows, [
+    named('replay', ({ rounds }) => `${rounds[0]?.packets} packets`),
+    {
+      ...{ name: 'as they were', text: percent },
+      of: ({ rounds }) => Math.min(...rounds.map(({ whole, packets }) => whole / packets)),
+    },
+    medianOf('gaps within 5 us or 1 %: undisturbed', ({ nearUndisturbed }) => nearUndisturbed ?? 0),
+    medianOf('all', ({ near }) => near, { text: percent, marked: ({ disturbed }) => disturbed }),
+    medianOf('as sent: undisturbed', ({ sender }) => sender?.nearUndisturbed ?? 0),
+    medianOf('all', ({ sender }) => sender?.near ?? 0),
+    medianOf('off by: median', ({ medianUs }) => medianUs, { unit: 'us' }),
+    medianOf('p99', ({ p99Us }) => p99Us, { unit: 'us' }),
+    disturbedRounds,
+  ]);
 }

@@ -4,7 +4,6 @@
 // making and counting them.
 
 import { native } from '../../../src/native.ts';
-import type { Chart } from '../../charts/bars.ts';
 import { numberList, wordList } from '../../run/arguments.ts';
 import { ovsVersion, requireOvs } from '../../run/ovs.ts';
 import { Workspace } from '../../run/workspace.ts';
@@ -12,8 +11,7 @@ import type { Case } from '../cases.ts';
 import { sizesOption } from '../options.ts';
 import { choiceText, type OvsChoice, PLAIN_OVS, strongestOvs } from '../ovs-tuning.ts';
 import { compare, type PairedRow } from '../paired-rounds.ts';
-import { fixed, type RoundFigures, render, roundFigures, spreadCells } from '../report.ts';
-import { pairChart } from '../row-charts.ts';
+import { roundFigures } from '../report.ts';
 import { BURST, requireHugepages } from '../settings.ts';
 import { ChainBackEnd, kindsOf } from '../sides/chain.ts';
 import { OpenRing, type Ring } from '../sides/open-ring.ts';
@@ -21,42 +19,21 @@ import { checkOrder } from '../sides/order-check.ts';
 import { OvsBackEnd } from '../sides/ovs.ts';
 import { SectionChain } from '../sides/section-chain.ts';
 import { defineSuite, once, type Plan, type Results } from '../suite.ts';
+import {
+  type ChainRow,
+  chainCharts,
+  chainSheet,
+  FIGURES,
+  type Figure,
+  RFCS,
+  type Rfc,
+} from './chain-results.ts';
 
-const FIGURES = ['throughput', 'latency'] as const;
-type Figure = (typeof FIGURES)[number];
 /** Bursts that each port sends first, at full rate. */
 const TX_FIRST = 8;
 const TMPFS = '/dev/shm';
 /** Guests of the shortest ring that is checked: a shorter one has no link but those of the first guest. */
 const CHECKED = 3;
-/** 2.0: every second guest has a stock virtio-net driver; 2.1: all have this one. */
-const RFCS = ['2.0', '2.1'] as const;
-type Rfc = (typeof RFCS)[number];
-
-/** One value of ours and one of Open vSwitch's. */
-interface Both {
-  readonly ours: number;
-  readonly ovs: number;
-}
-
-export interface ChainRow extends RoundFigures {
-  readonly case: string;
-  readonly guests: number;
-  readonly figure: Figure;
-  /** Of the links. */
-  readonly rfc: Rfc;
-  /** Medians of the rounds in Mpps, each way. */
-  readonly ours_mpps: number;
-  readonly ovs_mpps: number;
-  /** 'throughput': cycles of both CPUs for a packet and hop. */
-  readonly cycles?: Both;
-  /** 'throughput': the rate each way with a core for each guest and one for the switch, computed. */
-  readonly projected_mpps?: Both;
-  /** 'latency': mean time of a packet for a hop, guest included, when few are on the way. */
-  readonly hop_us?: Both;
-  readonly ovs_settings: string;
-}
-
 export const chain = defineSuite({
   name: 'chain',
   description: '2 to 7 guests that run l2fwd, over Open vSwitch with DPDK and over vhost-pci links',
@@ -87,7 +64,7 @@ With the defaults it takes about 20 minutes on a quiet machine.`,
     ),
   comparisons: ({ rfc }) => rfc.length,
   run: (plan, { rfc, tune }) => run(plan, rfc, tune),
-  table: chainTable,
+  sheet: chainSheet,
   charts: chainCharts,
 });
 
@@ -225,77 +202,3 @@ function costs({ a, b }: PairedRow, guests: number, { ovs }: Sides): Partial<Cha
       : { projected_mpps: { ours: a * Math.min(virtio, pmd), ovs: mhz / (2 * guests * switching) } }),
   };
 }
-
-export function chainTable(rows: readonly ChainRow[]): string {
-  const both = (values: Both | undefined, digits: number) => [
-    fixed(values?.ours, digits),
-    fixed(values?.ovs, digits),
-  ];
-  const head = ['guests', 'RFC', 'ours Mpps', 'OVS Mpps', 'ratio: median', 'min', 'max'];
-  const common = (row: ChainRow) => [
-    ...[`${row.guests}, ${row.case.split('-')[2]} B`, row.rfc, fixed(row.ours_mpps), fixed(row.ovs_mpps)],
-    ...spreadCells(row.ratio, row.disturbed),
-  ];
-  const of = (figure: Figure) => rows.filter((row) => row.figure === figure);
-  const throughput = render(
-    [...head, 'our cycles a hop', "OVS's", 'ours projected', 'OVS projected'],
-    of('throughput').map((row) => [...common(row), ...both(row.cycles, 0), ...both(row.projected_mpps, 2)]),
-  );
-  const latency = render(
-    [...head, 'our us a hop', "OVS's"],
-    of('latency').map((row) => [...common(row), ...both(row.hop_us, 2)]),
-  );
-  return [
-    ...(of('throughput').length > 0 ? ['Throughput, each way', throughput, PROJECTION] : []),
-    ...(of('latency').length > 0 ? ['Few packets on the way', latency] : []),
-    CORES,
-    `OVS: ${rows[0]?.ovs_settings}`,
-  ].join('\n');
-}
-
-const labelOf = ({ guests, rfc }: ChainRow): string => `${guests} guests, RFC ${rfc}`;
-
-function chainCharts(rows: readonly ChainRow[]): Chart[] {
-  const of = (figure: Figure) => rows.filter((row) => row.figure === figure);
-  const groups = of('throughput').map(labelOf);
-  const computed = (
-    title: string,
-    unit: string,
-    kind: Figure,
-    value: (row: ChainRow) => Both | undefined,
-  ) => ({
-    ...{ title, unit, groups: of(kind).map(labelOf) },
-    series: (['ours', 'ovs'] as const).map((side) => ({
-      name: side === 'ours' ? 'vhost-pci' : 'OVS+DPDK',
-      values: of(kind).map((row) => single(value(row)?.[side])),
-    })),
-  });
-  return [
-    {
-      ...pairChart({
-        title: 'Chain of guests with l2fwd, each way, all guests on two CPUs',
-        sides: ['vhost-pci', 'OVS+DPDK'],
-        rows: of('throughput').map((row) => ({ label: row.case, figures: row })),
-      }),
-      groups,
-    },
-    computed('CPU for a packet and hop', 'cycles', 'throughput', ({ cycles }) => cycles),
-    computed(
-      'Projected, not measured: a core for each guest, and one for the switch',
-      'Mpps',
-      'throughput',
-      ({ projected_mpps }) => projected_mpps,
-    ),
-    computed('Time for a hop, few packets on the way', 'us', 'latency', ({ hop_us }) => hop_us),
-  ].filter((chart) => chart.groups.length > 0);
-}
-
-const single = (value: number | undefined) =>
-  value === undefined ? null : { median: value, min: value, max: value };
-
-const CORES = `Two CPUs a side. OVS: switch | all guests; ours, 2.0: guests with this driver | guests with virtio-net;
-ours, 2.1: guests with even numbers | guests with odd numbers, all with this driver`;
-const PROJECTION = `cycles a hop: both CPUs' cycles for a packet and hop
-projected, not measured: a core for each guest, and one for the switch.
-  ours: rate x guests on the CPU with fewer of them, as each would have its core
-  OVS: TSC rate / (2 directions x hops x the switch's own cycles for a packet)`;

@@ -4,8 +4,9 @@
 import { casesOf } from '../cases.ts';
 import { casesOption, sizesOption } from '../options.ts';
 import { compare } from '../paired-rounds.ts';
-import { fixed, type RoundFigures, render, roundFigures, spreadCells } from '../report.ts';
+import { type RoundFigures, roundFigures } from '../report.ts';
 import { pairChart } from '../row-charts.ts';
+import { mpps, named, ratioColumns, type Sheet, tableOf } from '../sheet.ts';
 import { OurBackEnd } from '../sides/back-ends.ts';
 import { defineSuite, type Plan, type Results } from '../suite.ts';
 
@@ -28,12 +29,12 @@ copying, it copies whole frames.`,
     command.option(...casesOption(DIRECTIONS, ['tx', 'io'])).option(...sizesOption([64, 512, 1518])),
   cases: ({ cases, sizes }) => casesOf(cases, sizes),
   run,
-  table: inPlaceTable,
+  sheet: inPlaceSheet,
   charts: (rows) => [
     pairChart({
       title: "In the peer's own buffers, and through mbufs",
       sides: ['in place', 'copying'],
-      rows: rows.map((row) => ({ label: row.case, figures: row })),
+      rows,
     }),
   ],
 });
@@ -54,11 +55,15 @@ async function run(plan: Plan): Promise<Results<InPlaceRow>> {
   };
 }
 
-export function inPlaceTable(rows: readonly InPlaceRow[]): string {
-  return render(
-    ['case', 'in place Mpps', 'copying Mpps', 'ratio: median', 'min', 'max'],
-    rows.map(({ case: name, in_place_mpps, copying_mpps, ratio, disturbed }) => [
-      ...[name, fixed(in_place_mpps), fixed(copying_mpps), ...spreadCells(ratio, disturbed)],
-    ]),
-  );
+export function inPlaceSheet(rows: readonly InPlaceRow[]): Sheet {
+  return {
+    tables: [
+      tableOf(rows, [
+        named('case', (row) => row.case),
+        mpps('in place', (row) => row.in_place_mpps),
+        mpps('copying', (row) => row.copying_mpps),
+        ...ratioColumns<InPlaceRow>(),
+      ]),
+    ],
+  };
 }

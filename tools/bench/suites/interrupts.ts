@@ -7,9 +7,10 @@ import { type Case, casesOf } from '../cases.ts';
 import { CpuMeter } from '../instruments/cpu-share.ts';
 import { casesOption, sizesOption } from '../options.ts';
 import { compare } from '../paired-rounds.ts';
-import { fixed, type RoundFigures, render, roundFigures, spreadCells } from '../report.ts';
+import { type RoundFigures, roundFigures } from '../report.ts';
 import { pairChart } from '../row-charts.ts';
 import { type Settings, WARM_UP_SECONDS } from '../settings.ts';
+import { mpps, named, ratioColumns, type Sheet, type Table, tableOf } from '../sheet.ts';
 import { OurBackEnd } from '../sides/back-ends.ts';
 import { createPeer } from '../sides/peers.ts';
 import { defineSuite, type Plan, type Results } from '../suite.ts';
@@ -42,21 +43,18 @@ export const interrupts = defineSuite({
   options: (command) => command.option(...casesOption(DIRECTIONS, DIRECTIONS)).option(...sizesOption([64])),
   cases: ({ cases, sizes }) => casesOf(cases, sizes),
   run,
-  table: (rows) => {
-    const compared = rows.filter((row): row is InterruptRow => !isIdle(row));
-    const idle = rows.filter(isIdle);
-    return [interruptTable(compared), ...(idle.length > 0 ? [idleTable(idle)] : [])].join('\n');
-  },
+  sheet: interruptSheet,
   charts: (rows) => [
     pairChart({
       title: 'Interrupt mode and polling',
       sides: ['adaptive', 'polling'],
-      rows: rows.flatMap((row) => (isIdle(row) ? [] : { label: row.case, figures: row })),
+      rows: rows.filter(isCompared),
     }),
   ],
 });
 
 const isIdle = (row: Row): row is IdleRow => row.case === 'idle';
+const isCompared = (row: Row): row is InterruptRow => !isIdle(row);
 
 async function run(plan: Plan): Promise<Results<Row>> {
   const { settings, workspace } = plan;
@@ -108,18 +106,21 @@ async function idleCpus({ settings, workspace }: Plan, mode: Mode): Promise<numb
   }
 }
 
-export function interruptTable(rows: readonly InterruptRow[]): string {
-  return render(
-    ['case', 'adaptive Mpps', 'polling Mpps', 'ratio: median', 'min', 'max'],
-    rows.map(({ case: name, adaptive_mpps, polling_mpps, ratio, disturbed }) => [
-      ...[name, fixed(adaptive_mpps), fixed(polling_mpps), ...spreadCells(ratio, disturbed)],
-    ]),
-  );
+export function interruptSheet(rows: readonly Row[]): Sheet {
+  const idle = rows.filter(isIdle);
+  return { tables: [interruptTable(rows.filter(isCompared)), ...(idle.length > 0 ? [idleTable(idle)] : [])] };
 }
 
-export function idleTable(rows: readonly IdleRow[]): string {
-  return render(
-    ['idle, --rx-interrupt', 'of a CPU'],
-    rows.map(({ mode, cpus }) => [mode, cpus === null ? '-' : `${(100 * cpus).toFixed(2)} %`]),
-  );
-}
+const interruptTable = (rows: readonly InterruptRow[]): Table =>
+  tableOf(rows, [
+    named('case', (row) => row.case),
+    mpps('adaptive', (row) => row.adaptive_mpps),
+    mpps('polling', (row) => row.polling_mpps),
+    ...ratioColumns<InterruptRow>(),
+  ]);
+
+const idleTable = (rows: readonly IdleRow[]): Table =>
+  tableOf(rows, [
+    named('idle, --rx-interrupt', (row) => row.mode),
+    { name: 'of a CPU', of: (row) => row.cpus, text: (cpus) => `${(100 * cpus).toFixed(2)} %` },
+  ]);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { expect, it } from 'vitest';
 import type { PeerReport } from '../../run/builtin-peer.ts';
+import { sheetText } from '../sheet-text.ts';
 import { resultOf } from '../sides/latency-side.ts';
-import { type LatencyRow, latencyHistograms, latencyTable, mergeBuckets } from './latency.ts';
+import { type LatencyRow, latencySheet, mergeBuckets } from './latency.ts';
 
 const OURS = { p50_us: 0.6, p99_us: 1.25, p99_9_us: 9, max_us: 120, lost: 0, timed_share: 1 };
 const THEIRS = { p50_us: 1.8, p99_us: 2.5, p99_9_us: 10, max_us: 1234.5, lost: 2, timed_share: 1 };
@@ -29,8 +30,8 @@ const ROW: LatencyRow = {
   },
 };
 
-it('the table shows both sides one below the other, with the ratios beside them', () => {
-  expect(latencyTable([ROW])).toBe(
+it('shows both sides one below the other, the ratios beside them, and a line for each bucket of a side', () => {
+  expect(sheetText(latencySheet([ROW]))).toBe(
     [
       '┌───────┬───────────┬────────┬────────┬──────────┬─────────┬──────┬────────────┬──────┬───────┐',
       '│ case  │ side      │ p50 us │ p99 us │ p99.9 us │  max us │ lost │ ratio: p50 │  p99 │ p99.9 │',
@@ -38,13 +39,6 @@ it('the table shows both sides one below the other, with the ratios beside them'
       '│ io-64 │ ours      │   0.60 │   1.25 │     9.00 │  120.00 │    0 │       0.33 │ 0.50 │  0.90 │',
       '│       │ net_vhost │   1.80 │   2.50 │    10.00 │ 1234.50 │    2 │            │      │       │',
       '└───────┴───────────┴────────┴────────┴──────────┴─────────┴──────┴────────────┴──────┴───────┘',
-    ].join('\n'),
-  );
-});
-
-it('the histogram has a line for each bucket that either side has', () => {
-  expect(latencyHistograms(ROW)).toBe(
-    [
       '┌─────────────────┬────────┬──────────────────────────┬───────────┬──────────────────────────┐',
       '│ io-64, up to us │   ours │                          │ net_vhost │                          │',
       '├─────────────────┼────────┼──────────────────────────┼───────────┼──────────────────────────┤',

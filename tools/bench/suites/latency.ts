@@ -11,8 +11,8 @@ import { waitForQuiet } from '../instruments/cpu-share.ts';
 import { median, pairedRatio, type Spread, spread } from '../instruments/statistics.ts';
 import { disturbance, measure } from '../measure.ts';
 import { againstOption, sizesOption } from '../options.ts';
-import { fixed, mark, render } from '../report.ts';
 import { type Settings, SLICE_SECONDS } from '../settings.ts';
+import { named, type Sheet, type Table, tableOf, toDigits } from '../sheet.ts';
 import { NetVhostBackEnd, OurBackEnd } from '../sides/back-ends.ts';
 import { LATENCY_QUIET_SHARE, type LatencyMeasurement, LatencySide } from '../sides/latency-side.ts';
 import { defineSuite, type Plan, type Results } from '../suite.ts';
@@ -80,7 +80,7 @@ behind a stall counts.`,
   cases: ({ mode, sizes }) => casesOf([mode], sizes),
   run: (plan, { load, rate }) => run(plan, rate === undefined ? { share: load } : { rate }),
   charts: (rows) => rows.map(latencyChart),
-  table: (rows) => [latencyTable(rows), ...rows.map(latencyHistograms)].join('\n'),
+  sheet: latencySheet,
 });
 
 function latencyChart({ case: name, rounds }: LatencyRow): Chart {
@@ -226,42 +226,53 @@ export function mergeBuckets(histograms: readonly (readonly LatencyBucket[])[]):
   return [...sums].sort(([a], [b]) => a - b).map(([toNs, samples]) => ({ toNs, samples }));
 }
 
+export function latencySheet(rows: readonly LatencyRow[]): Sheet {
+  return {
+    tables: [latencyTable(rows), ...rows.map(histogramTable)],
+  };
+}
+
 /** Two lines per case; the ratios are in the first. */
-export function latencyTable(rows: readonly LatencyRow[]): string {
-  const head = ['case', 'side', 'p50 us', 'p99 us', 'p99.9 us', 'max us', 'lost'];
-  const side = (name: string, of: LatencyFigures) => [
-    ...[name, ...[of.p50_us, of.p99_us, of.p99_9_us, of.max_us].map((us) => fixed(us)), `${of.lost}`],
-  ];
-  return render(
-    [...head, 'ratio: p50', 'p99', 'p99.9'],
-    rows.flatMap(({ case: name, ours, theirs, ratio, disturbed }) => [
-      [
-        name,
-        ...side('ours', ours),
-        ...[ratio.p50, ratio.p99, ratio.p99_9].map(({ median }) => mark(fixed(median), disturbed)),
-      ],
-      ['', ...side('net_vhost', theirs), '', '', ''],
-    ]),
-    [0, 1],
-  );
+function latencyTable(rows: readonly LatencyRow[]): Table {
+  const sides = rows.flatMap((row) => [
+    { name: row.case, side: 'ours', of: row.ours, row },
+    { name: '', side: 'net_vhost', of: row.theirs, row: undefined },
+  ]);
+  const us = (name: string, key: 'p50_us' | 'p99_us' | 'p99_9_us' | 'max_us') => ({
+    ...{ name, unit: 'us', of: ({ of }: (typeof sides)[number]) => of[key] },
+  });
+  const ratio = (name: string, key: keyof LatencyRow['ratio']) => ({
+    name,
+    of: ({ row }: (typeof sides)[number]) => (row === undefined ? '' : row.ratio[key].median),
+    marked: ({ row }: (typeof sides)[number]) => row?.disturbed ?? false,
+  });
+  return tableOf(sides, [
+    named('case', ({ name }) => name),
+    named('side', ({ side }) => side),
+    ...[us('p50', 'p50_us'), us('p99', 'p99_us'), us('p99.9', 'p99_9_us'), us('max', 'max_us')],
+    { name: 'lost', of: ({ of }) => of.lost, text: toDigits(0) },
+    ...[ratio('ratio: p50', 'p50'), ratio('p99', 'p99'), ratio('p99.9', 'p99_9')],
+  ]);
 }
 
 const BAR = 24;
 
 /** Bars grow with the logarithm of the frame count, because the few slow frames are what matters. */
-export function latencyHistograms(row: LatencyRow): string {
-  const { ours, theirs } = row.histogram;
+function histogramTable({ case: name, histogram: { ours, theirs } }: LatencyRow): Table {
   const edges = [...new Set([...ours, ...theirs].map(({ toNs }) => toNs))].sort((a, b) => a - b);
   const most = Math.max(...[...ours, ...theirs].map(({ samples }) => samples));
-  const cells = (side: readonly LatencyBucket[], edge: number) => {
-    const frames = side.find(({ toNs }) => toNs === edge)?.samples ?? 0;
-    return [`${frames}`, bar(frames, most)];
+  const column = (side: string, buckets: readonly LatencyBucket[]) => {
+    const frames = (edge: number) => buckets.find(({ toNs }) => toNs === edge)?.samples ?? 0;
+    return [
+      { name: side, of: frames, text: toDigits(0) },
+      named('', (edge: number) => bar(frames(edge), most)),
+    ];
   };
-  return render(
-    [`${row.case}, up to us`, 'ours', '', 'net_vhost', ''],
-    edges.map((edge) => [`${edge / 1000}`, ...cells(ours, edge), ...cells(theirs, edge)]),
-    [2, 4],
-  );
+  return tableOf(edges, [
+    { name: `${name}, up to`, unit: 'us', of: (edge) => edge / 1000, text: String },
+    ...column('ours', ours),
+    ...column('net_vhost', theirs),
+  ]);
 }
 
 const bar = (frames: number, most: number): string =>

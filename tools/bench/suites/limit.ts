@@ -15,9 +15,10 @@ import type { Workspace } from '../../run/workspace.ts';
 import { type Case, casesOf } from '../cases.ts';
 import { casesOption, copyingOption, sizesOption } from '../options.ts';
 import { compare } from '../paired-rounds.ts';
-import { fixed, mark, type RoundFigures, render, roundFigures } from '../report.ts';
+import { type RoundFigures, roundFigures } from '../report.ts';
 import { pairChart } from '../row-charts.ts';
 import { BURST, type Settings, START_MS } from '../settings.ts';
+import { mpps, named, ratioColumns, type Sheet, tableOf } from '../sheet.ts';
 import { type BackEnd, NetVhostBackEnd, OurBackEnd, startDeviceModel } from '../sides/back-ends.ts';
 import type { UntouchedPlan } from '../sides/limit-lcore.ts';
 import { defineSuite, type Plan, type Results } from '../suite.ts';
@@ -56,15 +57,17 @@ is copied once, from the buffer sent to the buffer filled.`,
       .option(...sizesOption([64])),
   cases: ({ cases, sizes }) => casesOf(cases, sizes),
   run: (plan, { touch, of }) => run(plan, touch ?? false, of),
-  table: limitTable,
+  sheet: limitSheet,
   charts: (rows) => [
     pairChart({
       title: 'The limit: a back-end that only returns descriptors',
-      sides: [rows[0]?.theirs_mpps === undefined ? 'vhost-pci' : 'net_vhost', 'limit'],
-      rows: rows.map((row) => ({ label: row.case, figures: row })),
+      sides: [isOfTheirs(rows) ? 'net_vhost' : 'vhost-pci', 'limit'],
+      rows,
     }),
   ],
 });
+
+const isOfTheirs = ([row]: readonly LimitRow[]): boolean => row?.theirs_mpps !== undefined;
 
 async function run(plan: Plan, touch: boolean, of: 'ours' | 'net_vhost'): Promise<Results<LimitRow>> {
   const { settings, workspace } = plan;
@@ -156,16 +159,17 @@ class UntouchedBackEnd implements BackEnd {
   }
 }
 
-export function limitTable(rows: readonly LimitRow[]): string {
-  const percent = (value: number) => `${Math.round(100 * value)} %`;
-  return render(
-    [
-      ...['case', 'limit Mpps', rows[0]?.theirs_mpps === undefined ? 'ours Mpps' : 'net_vhost Mpps'],
-      ...['of the limit: median', 'min', 'max'],
+const percent = (share: number): string => `${Math.round(100 * share)} %`;
+
+export function limitSheet(rows: readonly LimitRow[]): Sheet {
+  return {
+    tables: [
+      tableOf(rows, [
+        named('case', (row) => row.case),
+        mpps('limit', (row) => row.limit_mpps),
+        mpps(isOfTheirs(rows) ? 'net_vhost' : 'ours', (row) => row.ours_mpps ?? row.theirs_mpps),
+        ...ratioColumns<LimitRow>('of the limit', percent),
+      ]),
     ],
-    rows.map(({ case: name, limit_mpps, ours_mpps, theirs_mpps, ratio, disturbed }) => [
-      ...[name, fixed(limit_mpps), fixed(ours_mpps ?? theirs_mpps)],
-      ...[mark(percent(ratio.median), disturbed), percent(ratio.min), percent(ratio.max)],
-    ]),
-  );
+  };
 }

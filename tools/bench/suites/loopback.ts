@@ -4,8 +4,9 @@ import { type Case, casesOf, DIRECTIONS } from '../cases.ts';
 import { measure } from '../measure.ts';
 import { againstOption, casesOption, copyingOption, sizesOption } from '../options.ts';
 import { compare } from '../paired-rounds.ts';
-import { fixed, type RoundFigures, render, roundFigures, spreadCells } from '../report.ts';
+import { type RoundFigures, roundFigures } from '../report.ts';
 import { pairChart } from '../row-charts.ts';
+import { mpps, named, ratioColumns, type Sheet, tableOf, toDigits } from '../sheet.ts';
 import { NetVhostBackEnd, OurBackEnd } from '../sides/back-ends.ts';
 import { defineSuite, type Plan, type Results } from '../suite.ts';
 
@@ -33,12 +34,12 @@ each packet once, from peer to peer.`,
       .option(...sizesOption([64, 512, 1518])),
   cases: ({ cases, sizes }) => casesOf(cases, sizes),
   run,
-  table: loopbackTable,
+  sheet: loopbackSheet,
   charts: (rows) => [
     pairChart({
       title: 'One driver, two back-ends: this driver and net_vhost',
       sides: ['vhost-pci', 'net_vhost'],
-      rows: rows.map((row) => ({ label: row.case, figures: row })),
+      rows,
     }),
   ],
 });
@@ -76,12 +77,16 @@ async function countCycles({ settings, workspace }: Plan, wanted: Case): Promise
   return counted.cyclesPerPacket;
 }
 
-export function loopbackTable(rows: readonly LoopbackRow[]): string {
-  return render(
-    ['case', 'ours Mpps', 'net_vhost Mpps', 'ratio: median', 'min', 'max', 'our cycles/packet'],
-    rows.map(({ case: name, ours_mpps, theirs_mpps, ratio, disturbed, ours_cycles_per_packet }) => [
-      ...[name, fixed(ours_mpps), fixed(theirs_mpps), ...spreadCells(ratio, disturbed)],
-      fixed(ours_cycles_per_packet, 0),
-    ]),
-  );
+export function loopbackSheet(rows: readonly LoopbackRow[]): Sheet {
+  return {
+    tables: [
+      tableOf(rows, [
+        named('case', (row) => row.case),
+        mpps('ours', (row) => row.ours_mpps),
+        mpps('net_vhost', (row) => row.theirs_mpps),
+        ...ratioColumns<LoopbackRow>(),
+        { name: 'our cycles/packet', of: (row) => row.ours_cycles_per_packet, text: toDigits(0) },
+      ]),
+    ],
+  };
 }

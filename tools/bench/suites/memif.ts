@@ -8,8 +8,9 @@ import { Workspace } from '../../run/workspace.ts';
 import { casesOf } from '../cases.ts';
 import { casesOption, sizesOption } from '../options.ts';
 import { type Comparison, compare } from '../paired-rounds.ts';
-import { fixed, type RoundFigures, render, roundFigures, spreadCells } from '../report.ts';
+import { type RoundFigures, roundFigures } from '../report.ts';
 import { pairChart } from '../row-charts.ts';
+import { mpps, named, ratioColumns, type Sheet, tableOf } from '../sheet.ts';
 import { OurBackEnd } from '../sides/back-ends.ts';
 import { MemifPair, SectionPair } from '../sides/pairs.ts';
 import { defineSuite, once, type Plan, type Results } from '../suite.ts';
@@ -52,12 +53,13 @@ hugepages. Over 2.1 and memif, entries of rings and --packed do not apply.`,
   cases: ({ cases, sizes }) => casesOf(cases, sizes),
   comparisons: ({ modes, rfc }) => modes.length * rfc.length,
   run: (plan, { modes, rfc }) => run(plan, modes, rfc),
-  table: memifTable,
+  sheet: memifSheet,
   charts: (rows) => [
     pairChart({
       title: 'This driver over RFC 2.1 and 2.0, and net_memif',
       sides: ['vhost-pci', 'net_memif'],
-      rows: rows.map((row) => ({ label: `${row.case} ${row.mode}, RFC ${row.rfc}`, figures: row })),
+      rows,
+      label: ({ case: name, mode, rfc }) => `${name} ${mode}, RFC ${rfc}`,
     }),
   ],
 });
@@ -98,11 +100,17 @@ async function compareOver(plan: Plan, rfc: Rfc, copying: boolean): Promise<Comp
   });
 }
 
-export function memifTable(rows: readonly MemifRow[]): string {
-  return render(
-    ['case', 'mode', 'RFC', 'ours Mpps', 'net_memif Mpps', 'ratio: median', 'min', 'max'],
-    rows.map(({ case: name, mode, rfc, ours_mpps, memif_mpps, ratio, disturbed }) => [
-      ...[name, mode, rfc, fixed(ours_mpps), fixed(memif_mpps), ...spreadCells(ratio, disturbed)],
-    ]),
-  );
+export function memifSheet(rows: readonly MemifRow[]): Sheet {
+  return {
+    tables: [
+      tableOf(rows, [
+        named('case', (row) => row.case),
+        { name: 'mode', of: (row) => row.mode },
+        { name: 'RFC', of: (row) => row.rfc },
+        mpps('ours', (row) => row.ours_mpps),
+        mpps('net_memif', (row) => row.memif_mpps),
+        ...ratioColumns<MemifRow>(),
+      ]),
+    ],
+  };
 }

@@ -7,9 +7,10 @@ import { type Spread, spread } from '../instruments/statistics.ts';
 import { sizesOption } from '../options.ts';
 import { choiceText, type OvsChoice, PLAIN_OVS, strongestOvs } from '../ovs-tuning.ts';
 import { compare, type PairedRow } from '../paired-rounds.ts';
-import { fixed, type RoundFigures, render, roundFigures, spreadCells } from '../report.ts';
+import { type RoundFigures, roundFigures } from '../report.ts';
 import { pairChart } from '../row-charts.ts';
 import { BURST, requireHugepages } from '../settings.ts';
+import { mpps, named, ratioColumns, type Sheet, tableOf, toDigits } from '../sheet.ts';
 import { type BackEnd, OurBackEnd } from '../sides/back-ends.ts';
 import { checkOrder } from '../sides/order-check.ts';
 import { FLOWS, type Flows, OvsBackEnd } from '../sides/ovs.ts';
@@ -69,12 +70,13 @@ unless --copying is given. Rates are of packets that arrived, each way.`,
     ),
   comparisons: ({ flows }) => flows.length,
   run: (plan, { flows, tune }) => run(plan, flows, tune),
-  table: ovsTable,
+  sheet: ovsSheet,
   charts: (rows) => [
     pairChart({
       title: 'Two VM ends: this driver and Open vSwitch with DPDK, two CPUs each',
       sides: ['vhost-pci', 'OVS+DPDK'],
-      rows: rows.map((row) => ({ label: `${row.case} ${row.flows}`, figures: row })),
+      rows,
+      label: ({ case: name, flows }) => `${name} ${flows}`,
     }),
   ],
 });
@@ -175,31 +177,27 @@ function perCpu({ rounds }: PairedRow): OvsRow['per_cpu'] {
   };
 }
 
-export function ovsTable(rows: readonly OvsRow[]): string {
-  const table = render(
-    [
-      ...['case', 'flows', 'ours Mpps', 'OVS Mpps', 'ratio: median', 'min', 'max'],
-      'per CPU s',
-      'OVS cycles',
-      'lost',
+export function ovsSheet(rows: readonly OvsRow[]): Sheet {
+  return {
+    tables: [
+      tableOf(rows, [
+        named('case', (row) => row.case),
+        named('flows', (row) => row.flows),
+        mpps('ours', (row) => row.ours_mpps),
+        mpps('OVS', (row) => row.ovs_mpps),
+        ...ratioColumns<OvsRow>(),
+        { name: 'per CPU s', of: (row) => row.per_cpu?.ratio.median },
+        { name: 'OVS cycles', of: (row) => row.ovs_cycles_per_packet, text: toDigits(0) },
+        { name: 'lost', of: (row) => row.ovs_lost, text: (share) => `${(100 * share).toFixed(2)} %` },
+      ]),
     ],
-    rows.map((row) => [
-      ...[row.case, row.flows, fixed(row.ours_mpps), fixed(row.ovs_mpps)],
-      ...spreadCells(row.ratio, row.disturbed),
-      fixed(row.per_cpu?.ratio.median),
-      fixed(row.ovs_cycles_per_packet, 0),
-      `${(100 * row.ovs_lost).toFixed(2)} %`,
-    ]),
-    [0, 1],
-  );
-  const settings = FLOWS.flatMap((flows) => {
-    const row = rows.find((each) => each.flows === flows);
-    return row === undefined ? [] : [`OVS ${flows}: ${row.ovs_settings}`];
-  });
-  return [
-    table,
-    'two CPUs a side: switch | both guests; ours: PMD | the virtio-net guests',
-    'per CPU s: ratio of packets per CPU second of all processes; lost: share that the switch dropped',
-    ...settings,
-  ].join('\n');
+    notes: [
+      'two CPUs a side: switch | both guests; ours: PMD | the virtio-net guests',
+      'per CPU s: ratio of packets per CPU second of all processes; lost: share that the switch dropped',
+      ...FLOWS.flatMap((flows) => {
+        const row = rows.find((each) => each.flows === flows);
+        return row === undefined ? [] : [`OVS ${flows}: ${row.ovs_settings}`];
+      }),
+    ],
+  };
 }

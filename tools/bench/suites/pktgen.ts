@@ -12,8 +12,9 @@ import { measureRate, type RateRow, ratesTable } from '../generator/rates.ts';
 import { measureReplay, type ReplayRow, replayTable } from '../generator/replay.ts';
 import { sizesOption } from '../options.ts';
 import { compare } from '../paired-rounds.ts';
-import { fixed, type RoundFigures, render, roundFigures, spreadCells } from '../report.ts';
+import { type RoundFigures, roundFigures } from '../report.ts';
 import { pairChart } from '../row-charts.ts';
+import { mpps, named, ratioColumns, type Sheet, type Table, tableOf } from '../sheet.ts';
 import { NetVhostBackEnd } from '../sides/back-ends.ts';
 import { GeneratorBackEnd } from '../sides/generator.ts';
 import { defineSuite, type Plan, type Results } from '../suite.ts';
@@ -53,7 +54,7 @@ are those of rates and max, --peer is that of max.`,
       return names.flatMap((name) => sized.map((size) => caseOf(name, size, sized.length > 1)));
     }),
   run,
-  table: pktgenTable,
+  sheet: pktgenSheet,
   charts: pktgenCharts,
 });
 
@@ -124,54 +125,40 @@ async function measureMax(plan: Plan, wanted: Case): Promise<{ row: MaxRow; vers
 const only = <F extends Figure>(rows: readonly PktgenRow[], figure: F) =>
   rows.filter((row): row is Extract<PktgenRow, { figure: F }> => row.figure === figure);
 
-export function pktgenTable(rows: readonly PktgenRow[]): string {
-  const tables = [
-    tableOf(only(rows, 'rates'), ratesTable),
-    tableOf(only(rows, 'replay'), replayTable),
-    tableOf(only(rows, 'ndr'), ndrTable),
-    tableOf(only(rows, 'max'), maxTable),
-    tableOf(only(rows, 'latency'), latencyStatsTable),
-  ];
-  return tables.flat().join('\n');
+export function pktgenSheet(rows: readonly PktgenRow[]): Sheet {
+  return {
+    tables: [
+      ratesTable(only(rows, 'rates')),
+      replayTable(only(rows, 'replay')),
+      ndrTable(only(rows, 'ndr')),
+      maxTable(only(rows, 'max')),
+      latencyStatsTable(only(rows, 'latency')),
+    ].filter((table) => table.rows.length > 0),
+  };
 }
 
-const tableOf = <Row>(rows: readonly Row[], render: (rows: readonly Row[]) => string): string[] =>
-  rows.length === 0 ? [] : [render(rows)];
-
-const maxTable = (rows: readonly MaxRow[]): string =>
-  render(
-    ['maximum', 'pktgen Mpps', 'txonly Mpps', 'ratio: median', 'min', 'max'],
-    rows.map(({ case: name, ours_mpps, txonly_mpps, ratio, disturbed }) => [
-      ...[name, fixed(ours_mpps), fixed(txonly_mpps), ...spreadCells(ratio, disturbed)],
-    ]),
-  );
+const maxTable = (rows: readonly MaxRow[]): Table =>
+  tableOf(rows, [
+    named('maximum', (row) => row.case),
+    mpps('pktgen', (row) => row.ours_mpps),
+    mpps('txonly', (row) => row.txonly_mpps),
+    ...ratioColumns<MaxRow>(),
+  ]);
 
 function pktgenCharts(rows: readonly PktgenRow[]): Chart[] {
-  const [rates, maxima] = [only(rows, 'rates'), only(rows, 'max')];
+  const rates = only(rows, 'rates');
   const inPercent = ({ error: { median, min, max } }: RateRow) => ({
     ...{ median: 100 * median, min: 100 * min, max: 100 * max },
   });
   return [
-    ...(rates.length === 0
-      ? []
-      : [
-          {
-            ...{
-              title: 'The generator: rates are missed by',
-              unit: '%',
-              groups: rates.map((row) => row.case),
-            },
-            series: [{ name: 'vhost-pci-pktgen', values: rates.map(inPercent) }],
-          },
-        ]),
-    ...(maxima.length === 0
-      ? []
-      : [
-          pairChart({
-            title: 'The generator at its fastest, and txonly',
-            sides: ['pktgen', 'txonly'],
-            rows: maxima.map((row) => ({ label: row.case, figures: row })),
-          }),
-        ]),
-  ];
+    {
+      ...{ title: 'The generator: rates are missed by', unit: '%', groups: rates.map((row) => row.case) },
+      series: [{ name: 'vhost-pci-pktgen', values: rates.map(inPercent) }],
+    },
+    pairChart({
+      title: 'The generator at its fastest, and txonly',
+      sides: ['pktgen', 'txonly'],
+      rows: only(rows, 'max'),
+    }),
+  ].filter(({ groups }) => groups.length > 0);
 }

@@ -112,7 +112,7 @@ async function report(options: Options): Promise<void> {
   else keepEarlier(out);
   const page = (): Page => ({
     ...{ run, sections: works.map(sectionOf), sideBySide: sideBySide(run) },
-    ...(earlier && { compared: { name: earlier.name, table: againstRun(run, earlier.run) } }),
+    ...(earlier && { compared: { name: earlier.name, sheet: againstRun(run, earlier.run) } }),
   });
   const folder = new ReportFolder(out, (line) => tell(`vhost-pci-bench: ${line}`));
   for (const [name, text] of filesOf(page())) writeWhole(folder.path(name), text);
@@ -187,7 +187,7 @@ function sectionOf({ step, prepared }: Work): Section {
   const rows = step.cases.flatMap((each) => each.rows);
   return {
     ...{ step, asked: prepared.description, settings: settingsLine(prepared.settings) },
-    table: rows.length === 0 ? undefined : prepared.table(rows),
+    sheet: rows.length === 0 ? undefined : prepared.sheet(rows),
     charts: rows.length === 0 ? [] : prepared.charts(rows),
   };
 }

@@ -2,7 +2,7 @@
 // What each suite has measured once, by its name: two rounds, disturbed rows, and figures that are missing.
 import type { Spread } from '../instruments/statistics.ts';
 import type { RoundFigures } from '../report.ts';
-import type { ChainRow } from './chain.ts';
+import type { ChainRow } from './chain-results.ts';
 import type { InPlaceRow } from './in-place.ts';
 import type { IdleRow, InterruptRow } from './interrupts.ts';
 import type { LatencyRow } from './latency.ts';

@@ -5,8 +5,9 @@ import { wholeNumber } from '../../run/arguments.ts';
 import { casesOf } from '../cases.ts';
 import { casesOption, sizesOption } from '../options.ts';
 import { compare } from '../paired-rounds.ts';
-import { fixed, mark, type RoundFigures, render, roundFigures } from '../report.ts';
+import { type RoundFigures, roundFigures } from '../report.ts';
 import { pairChart } from '../row-charts.ts';
+import { mpps, named, ratioColumns, type Sheet, tableOf, toDigits } from '../sheet.ts';
 import { OurBackEnd } from '../sides/back-ends.ts';
 import { PolledBackEnd } from '../sides/polled-back-end.ts';
 import { defineSuite, type Plan, type Results } from '../suite.ts';
@@ -32,12 +33,12 @@ of port 0. testpmd's main thread answers; it shares a CPU with the poll loop.`,
       .option(...sizesOption([64])),
   cases: ({ cases, sizes }) => casesOf(cases, sizes),
   run: (plan, { interval }) => run(plan, interval),
-  table: telemetryTable,
+  sheet: telemetrySheet,
   charts: (rows) => [
     pairChart({
       title: 'Polled by a client of telemetry, and not',
       sides: ['polled', 'alone'],
-      rows: rows.map((row) => ({ label: row.case, figures: row })),
+      rows,
     }),
   ],
 });
@@ -59,12 +60,15 @@ async function run(plan: Plan, interval: number): Promise<Results<TelemetryRow>>
 }
 
 /** Three digits: the question is whether there is a difference at all. */
-export function telemetryTable(rows: readonly TelemetryRow[]): string {
-  return render(
-    ['case', 'polled Mpps', 'alone Mpps', 'ratio: median', 'min', 'max'],
-    rows.map(({ case: name, polled_mpps, alone_mpps, ratio, disturbed }) => [
-      ...[name, fixed(polled_mpps), fixed(alone_mpps)],
-      ...[mark(fixed(ratio.median, 3), disturbed), fixed(ratio.min, 3), fixed(ratio.max, 3)],
-    ]),
-  );
+export function telemetrySheet(rows: readonly TelemetryRow[]): Sheet {
+  return {
+    tables: [
+      tableOf(rows, [
+        named('case', (row) => row.case),
+        mpps('polled', (row) => row.polled_mpps),
+        mpps('alone', (row) => row.alone_mpps),
+        ...ratioColumns<TelemetryRow>('ratio', toDigits(3)),
+      ]),
+    ],
+  };
 }
