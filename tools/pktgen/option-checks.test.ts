@@ -33,6 +33,7 @@ it.each([
     ['--protocol', 'tcp', '--tcp-flags', 'syn+fun'],
     "--tcp-flags: 'syn+fun' is not TCP flags such as syn+ack",
   ],
+  [['--protocol', 'tcp', '--tcp-flags', 'syn-ack'], "--tcp-flags: 'syn-ack' is a range"],
   [['--protocol', 'tcp', '--tcp-seq', '4294967296'], "--tcp-seq: '4294967296' is not a number from 0"],
   [['--protocol', 'tcp', '--tcp-ack', '5-2'], "--tcp-ack: '5-2' runs backwards"],
   [['--protocol', 'tcp', '--size', '64'], '--size: 64 is not a size from 68'],

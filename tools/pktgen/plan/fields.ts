@@ -11,8 +11,8 @@ export interface FieldKind {
   readonly name: string;
   /** Bytes of the field. */
   readonly width: number;
-  /** Bytes that a range may vary, at the field's end. */
-  readonly varied: 2 | 4;
+  /** Bytes that a range may vary, at the field's end; 0 where a range would mean nothing. */
+  readonly varied: 0 | 2 | 4;
   /** Undefined if the text is no such value. */
   readonly bytes: (text: string) => Uint8Array | undefined;
 }
@@ -66,7 +66,7 @@ const TCP_WORDS = TCP.HEADER / 4;
 
 /** With the header's length in front, which shares their word. */
 export const TCP_FLAGS: FieldKind = {
-  ...{ name: `TCP flags such as syn+ack (${TCP_FLAG_NAMES.join(', ')}), or none`, width: 2, varied: 2 },
+  ...{ name: `TCP flags such as syn+ack (${TCP_FLAG_NAMES.join(', ')}), or none`, width: 2, varied: 0 },
   bytes: (text) => {
     const bits = text === 'none' ? [] : text.split('+').map((name) => TCP_FLAG_NAMES.indexOf(name));
     if (bits.includes(-1)) return undefined;
@@ -100,6 +100,9 @@ export function parseField(kind: FieldKind, field: Field, what: string): FieldSo
   if (text.includes(',')) return listOf(kind, text.split(','), what);
   const range = /^(random:)?([^-]+)-([^-/]+)(?:\/(\d+))?$/.exec(text);
   if (!range) return { fixed: bytesOf(kind, text, what) };
+  // "syn-ack" means both to its writer, never what lies between 2 and 16.
+  if (kind.varied === 0)
+    throw fault(what, `${quoted(text)} is a range: it takes ${kind.name}, or a list 'A,B,C'`);
   const [, random, from = '', to = '', step = '1'] = range;
   return rangeOf(kind, [from, to], { step: Number(step), random: random !== undefined }, what);
 }

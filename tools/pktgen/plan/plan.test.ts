@@ -96,6 +96,11 @@ describe('a stream', () => {
     [{ srcIp: '10.0.0.9-10.0.0.1' }, 'runs backwards'],
     [{ srcIp: '2001:2::1', dstIp: '10.0.0.1' }, "dstIp: '10.0.0.1' is not an IPv6 address"],
     [{ srcMac: '02:00:00:00:00:01-02:01:00:00:00:01' }, 'differs before its last 4 bytes'],
+    [
+      { protocol: 'tcp', tcpFlags: 'syn-ack' },
+      "tcpFlags: 'syn-ack' is a range: it takes TCP flags such as syn+ack",
+    ],
+    [{ protocol: 'tcp', tcpFlags: 'random:none-cwr' }, "or none, or a list 'A,B,C'"],
     [{ vlan: 4096 }, "vlan: '4096' is not a VLAN"],
     [{ priority: 3 }, 'priority: there is no vlan'],
     [{ size: 20 }, 'size: 20 is not a size from 56'],

@@ -44,7 +44,7 @@ export interface Stream {
   readonly srcPort?: Field;
   /** As `srcPort`. */
   readonly dstPort?: Field;
-  /** Names of flags with + between them, 'syn', 'psh+ack', or 'none'; default 'ack'. */
+  /** Names of flags with + between them, 'syn', 'psh+ack', or 'none'; or a list, no range. Default 'ack'. */
   readonly tcpFlags?: Field;
   /** TCP's sequence number, 0 to 4294967295; default 0. */
   readonly tcpSeq?: Field;
