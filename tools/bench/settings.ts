@@ -41,11 +41,11 @@ export const START_MS = 60_000;
 export const runBoundMs = (settings: Settings): number =>
   1000 * (2 * WARM_UP_SECONDS + 16 * settings.seconds) + 4 * (START_MS + TRAFFIC_BOUND_MS);
 
-/** Throws VPCI_FEW_HUGEPAGES where a side cannot do without. */
-export function requireHugepages({ hugepages }: Settings): void {
+/** Throws VPCI_FEW_HUGEPAGES where a side, by its name, cannot do without. */
+export function requireHugepages({ hugepages }: Settings, who: string): void {
   if (hugepages) return;
   throw new PmdError(
     'VPCI_FEW_HUGEPAGES',
-    "Open vSwitch with DPDK needs hugepages: as root, 'echo 1024 > /proc/sys/vm/nr_hugepages'",
+    `${who} needs hugepages: as root, 'echo 1024 > /proc/sys/vm/nr_hugepages'`,
   );
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A suite: one comparison as a value, from which every suite gets its subcommand, run and report.
 import { Command, type OptionValues } from '@commander-js/extra-typings';
+import { PmdError } from '../../src/errors.ts';
 import { requireWritable } from '../../src/user-file.ts';
 import type { Chart } from '../charts/bars.ts';
 import { deliverAs } from '../run/deliver.ts';
@@ -10,6 +11,7 @@ import { tell } from '../run/output.ts';
 import { Workspace } from '../run/workspace.ts';
 import type { Case } from './cases.ts';
 import { duration, expectedSeconds } from './expected-time.ts';
+import { ineffective, type Rule } from './option-checks.ts';
 import { addCommonOptions, type CommonOptions, settle } from './options.ts';
 import { reportJson, settingsLine } from './report.ts';
 import type { PeerKind, Settings } from './settings.ts';
@@ -52,10 +54,12 @@ export interface SuiteSpec<Own extends OptionValues, Row> {
   readonly notes?: string;
   /** Always measures with this peer; if left out, --peer chooses. */
   readonly peer?: PeerKind;
-  /** Measures DPDK, whichever peer is used. */
-  readonly needsDpdk?: boolean;
+  /** Whether anything of DPDK runs; if left out, when it is the peer. */
+  needsDpdk?(options: Own & CommonOptions): boolean;
   /** Adds the suite's own options, with their defaults, before the common ones. */
   options(command: Command): Command<[], Own>;
+  /** Options that are refused beside others, as they would have no effect. */
+  readonly rules?: readonly Rule<Own & CommonOptions>[];
   cases(options: Own): Case[];
   /** How many each case makes; one, if left out. */
   comparisons?(options: Own): number;
@@ -80,7 +84,7 @@ export interface Prepared {
 
 export interface Suite {
   readonly name: string;
-  /** `args`: the words after the suite's name. `say` is as for settle(). */
+  /** `args`: the words after the suite's name. `say` is as for settle(). Throws one line about an option. */
   prepare(args: readonly string[], say: (line: string) => void): Prepared;
   /** Adds the suite as a subcommand. */
   addTo(program: Command): void;
@@ -92,9 +96,12 @@ export const defineSuite = <Own extends OptionValues, Row>(spec: SuiteSpec<Own, 
   addTo(program) {
     const command = withOptions(spec, program.command(spec.name).description(spec.description));
     if (spec.notes !== undefined) command.addHelpText('after', `\n${spec.notes}`);
-    command.action((given) =>
-      runSuite(spec, { peer: spec.peer, ...given } as unknown as Own & CommonOptions),
-    );
+    command.action(() => {
+      const options = optionsOf(spec, command);
+      const mistake = mistakeIn(spec, command, options);
+      if (mistake !== undefined) command.error(`error: ${mistake}`);
+      return runSuite(spec, options);
+    });
   },
 });
 
@@ -104,13 +111,24 @@ function withOptions<Own extends OptionValues, Row>(spec: SuiteSpec<Own, Row>, e
   return command;
 }
 
+const optionsOf = <Own extends OptionValues, Row>({ peer }: SuiteSpec<Own, Row>, command: Command) =>
+  ({ peer, ...command.opts() }) as unknown as Own & CommonOptions;
+
+const mistakeIn = <Own extends OptionValues, Row>(
+  { rules = [] }: SuiteSpec<Own, Row>,
+  command: Command,
+  options: Own & CommonOptions,
+): string | undefined => ineffective(rules, options, (key) => command.getOptionValueSource(key) === 'cli');
+
 function prepare<Own extends OptionValues, Row>(
   spec: SuiteSpec<Own, Row>,
   args: readonly string[],
   say: (line: string) => void,
 ): Prepared {
   const command = withOptions(spec, new Command(spec.name)).parse([...args], { from: 'user' });
-  const options = { peer: spec.peer, ...command.opts() } as unknown as Own & CommonOptions;
+  const options = optionsOf(spec, command);
+  const mistake = mistakeIn(spec, command, options);
+  if (mistake !== undefined) throw new PmdError('VPCI_ARGUMENT', mistake);
   const settings = settle(options, say);
   const all = spec.cases(options);
   return {
@@ -126,10 +144,10 @@ function prepare<Own extends OptionValues, Row>(
 }
 
 function requireParts<Own extends OptionValues, Row>(
-  { needsDpdk }: SuiteSpec<Own, Row>,
-  { peer }: CommonOptions,
+  { needsDpdk = ({ peer }) => peer === 'dpdk' }: SuiteSpec<Own, Row>,
+  options: Own & CommonOptions,
 ): void {
-  if (needsDpdk || peer === 'dpdk') requireDpdk();
+  if (needsDpdk(options)) requireDpdk();
 }
 
 async function runSuite<Own extends OptionValues, Row>(

@@ -8,6 +8,7 @@ import { numberList, wordList } from '../../run/arguments.ts';
 import { ovsVersion, requireOvs } from '../../run/ovs.ts';
 import { Workspace } from '../../run/workspace.ts';
 import type { Case } from '../cases.ts';
+import { HUGEPAGES_NEEDED } from '../option-checks.ts';
 import { sizesOption } from '../options.ts';
 import { choiceText, type OvsChoice, PLAIN_OVS, strongestOvs } from '../ovs-tuning.ts';
 import { compare, type PairedRow } from '../paired-rounds.ts';
@@ -34,6 +35,7 @@ const TX_FIRST = 8;
 const TMPFS = '/dev/shm';
 /** Guests of the shortest ring that is checked: a shorter one has no link but those of the first guest. */
 const CHECKED = 3;
+
 export const chain = defineSuite({
   name: 'chain',
   description: '2 to 7 guests that run l2fwd, over Open vSwitch with DPDK and over vhost-pci links',
@@ -47,7 +49,7 @@ a CPU.
 Latency: each port sends one packet, bursts are of one, and a hop takes the
 mean time that Little's law gives for the packets that are on the way.
 With the defaults it takes about 20 minutes on a quiet machine.`,
-  needsDpdk: true,
+  needsDpdk: () => true,
   peer: 'dpdk',
   options: (command) =>
     command
@@ -56,6 +58,7 @@ With the defaults it takes about 20 minutes on a quiet machine.`,
       .option('--rfc <list>', `any of ${RFCS.join(', ')}`, wordList(RFCS), [...RFCS] as Rfc[])
       .option('--no-tune', "do not try which of the switch's settings are the fastest here")
       .option(...sizesOption([64])),
+  rules: [HUGEPAGES_NEEDED],
   cases: ({ lengths, figures, sizes }) =>
     figures.flatMap((figure) =>
       lengths.flatMap((guests) =>
@@ -70,7 +73,7 @@ With the defaults it takes about 20 minutes on a quiet machine.`,
 
 async function run(plan: Plan, rfcs: readonly Rfc[], tune: boolean): Promise<Results<ChainRow>> {
   requireOvs();
-  requireHugepages(plan.settings);
+  requireHugepages(plan.settings, 'Open vSwitch with DPDK');
   const choice = tune ? await once(plan, 'tuning fixed', () => strongestOvs(plan, 'fixed')) : PLAIN_OVS;
   await checkRings(plan, rfcs);
   const rows: ChainRow[] = [];

@@ -61,7 +61,7 @@ export const latency = defineSuite({
   notes: `A frame's time runs from when it was due, not from when it was sent: waiting
 behind a stall counts.`,
   peer: 'builtin',
-  needsDpdk: true,
+  needsDpdk: () => true,
   options: (command) =>
     command
       .addOption(againstOption())

@@ -9,10 +9,10 @@ import { quoteDevarg } from '../../../src/ethdev/devargs.ts';
 import { openPort, type Port } from '../../../src/index.ts';
 import { type Lcore, launch } from '../../../src/lcore/launch.ts';
 import type { DeviceProcess } from '../../run/device-model.ts';
-import { requireDpdk } from '../../run/dpdk.ts';
 import { Watch } from '../../run/watch.ts';
 import type { Workspace } from '../../run/workspace.ts';
 import { type Case, casesOf } from '../cases.ts';
+import { COPIES_ANYWAY } from '../option-checks.ts';
 import { casesOption, copyingOption, sizesOption } from '../options.ts';
 import { compare } from '../paired-rounds.ts';
 import { type RoundFigures, roundFigures } from '../report.ts';
@@ -55,6 +55,15 @@ is copied once, from the buffer sent to the buffer filled.`,
       .option(...casesOption(DIRECTIONS, DIRECTIONS))
       .addOption(copyingOption())
       .option(...sizesOption([64])),
+  needsDpdk: ({ of, peer }) => of === 'net_vhost' || peer === 'dpdk',
+  rules: [
+    {
+      applies: ({ of }) => of === 'net_vhost',
+      keys: ['copying'],
+      because: 'not with --of net_vhost, which leaves our driver out',
+    },
+    COPIES_ANYWAY,
+  ],
   cases: ({ cases, sizes }) => casesOf(cases, sizes),
   run: (plan, { touch, of }) => run(plan, touch ?? false, of),
   sheet: limitSheet,
@@ -71,7 +80,6 @@ const isOfTheirs = ([row]: readonly LimitRow[]): boolean => row?.theirs_mpps !==
 
 async function run(plan: Plan, touch: boolean, of: 'ours' | 'net_vhost'): Promise<Results<LimitRow>> {
   const { settings, workspace } = plan;
-  if (of === 'net_vhost') requireDpdk();
   const { rows, dpdkVersion } = await compare({
     ...plan,
     names: [of, 'limit'],

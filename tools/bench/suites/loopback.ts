@@ -2,6 +2,7 @@
 // The suite "loopback": the same peer against our driver and against DPDK's net_vhost.
 import { type Case, casesOf, DIRECTIONS } from '../cases.ts';
 import { measure } from '../measure.ts';
+import { COPIES_ANYWAY } from '../option-checks.ts';
 import { againstOption, casesOption, copyingOption, sizesOption } from '../options.ts';
 import { compare } from '../paired-rounds.ts';
 import { type RoundFigures, roundFigures } from '../report.ts';
@@ -25,13 +26,14 @@ export const loopback = defineSuite({
   notes: `On our side, macswap runs in TypeScript. relay is io between two ports, each
 with a driver of the peer at its other end; without --copying, our driver copies
 each packet once, from peer to peer.`,
-  needsDpdk: true,
+  needsDpdk: () => true,
   options: (command) =>
     command
       .addOption(againstOption())
       .option(...casesOption(DIRECTIONS, ['rx', 'tx', 'io']))
       .addOption(copyingOption())
       .option(...sizesOption([64, 512, 1518])),
+  rules: [COPIES_ANYWAY],
   cases: ({ cases, sizes }) => casesOf(cases, sizes),
   run,
   sheet: loopbackSheet,

@@ -10,6 +10,7 @@ import { casesOption, sizesOption } from '../options.ts';
 import { type Comparison, compare } from '../paired-rounds.ts';
 import { type RoundFigures, roundFigures } from '../report.ts';
 import { pairChart } from '../row-charts.ts';
+import { requireHugepages } from '../settings.ts';
 import { mpps, named, ratioColumns, type Sheet, tableOf } from '../sheet.ts';
 import { OurBackEnd } from '../sides/back-ends.ts';
 import { MemifPair, SectionPair } from '../sides/pairs.ts';
@@ -41,8 +42,8 @@ back. RFC 2.1: both processes are ours; 2.0: the second is DPDK's virtio-user,
 whose memory the first works in. Copying, the drivers copy each packet into the
 shared memory and out of it; over 2.0, only ours has to. In place, ours works in
 the shared memory, and memif's client is started with zero-copy=yes, which needs
-hugepages. Over 2.1 and memif, entries of rings and --packed do not apply.`,
-  needsDpdk: true,
+hugepages. Over 2.1 and memif, --queue-size and --packed do not apply.`,
+  needsDpdk: () => true,
   peer: 'dpdk',
   options: (command) =>
     command
@@ -50,6 +51,18 @@ hugepages. Over 2.1 and memif, entries of rings and --packed do not apply.`,
       .option('--rfc <list>', `any of ${RFCS.join(', ')}`, wordList(RFCS), [...RFCS] as Rfc[])
       .option(...casesOption(['rx', 'tx'] as const, ['rx', 'tx']))
       .option(...sizesOption([64, 1518])),
+  rules: [
+    {
+      applies: ({ rfc }) => !rfc.includes('2.0'),
+      keys: ['queueSize', 'packed'],
+      because: "not with --rfc 2.1 alone: only rings of RFC 2.0 are virtio-user's",
+    },
+    {
+      applies: ({ modes }) => !modes.includes('copying'),
+      keys: ['huge'],
+      because: 'not with --modes in-place alone, for which net_memif needs hugepages',
+    },
+  ],
   cases: ({ cases, sizes }) => casesOf(cases, sizes),
   comparisons: ({ modes, rfc }) => modes.length * rfc.length,
   run: (plan, { modes, rfc }) => run(plan, modes, rfc),
@@ -66,6 +79,7 @@ hugepages. Over 2.1 and memif, entries of rings and --packed do not apply.`,
 
 async function run(plan: Plan, modes: readonly Mode[], rfcs: readonly Rfc[]): Promise<Results<MemifRow>> {
   requireMemif();
+  if (!modes.includes('copying')) requireHugepages(plan.settings, "net_memif's zero-copy");
   const rows: MemifRow[] = [];
   let dpdkVersion: string | undefined;
   for (const mode of modes) {

@@ -4,6 +4,7 @@ import { wordList } from '../../run/arguments.ts';
 import { ovsVersion, requireOvs } from '../../run/ovs.ts';
 import type { Case, Direction } from '../cases.ts';
 import { type Spread, spread } from '../instruments/statistics.ts';
+import { HUGEPAGES_NEEDED } from '../option-checks.ts';
 import { sizesOption } from '../options.ts';
 import { choiceText, type OvsChoice, PLAIN_OVS, strongestOvs } from '../ovs-tuning.ts';
 import { compare, type PairedRow } from '../paired-rounds.ts';
@@ -53,7 +54,7 @@ have virtio-net. The switch has one CPU and both guests the other, polled by
 one loop; this driver has one CPU, and its peers the other. One way, our driver
 copies whole frames through mbufs; both ways and in relays it copies once,
 unless --copying is given. Rates are of packets that arrived, each way.`,
-  needsDpdk: true,
+  needsDpdk: () => true,
   peer: 'dpdk',
   options: (command) =>
     command
@@ -64,6 +65,14 @@ unless --copying is given. Rates are of packets that arrived, each way.`,
       .option('--copying', 'our driver copies every packet through mbufs')
       .option('--no-tune', "do not try which of the switch's settings are the fastest here")
       .option(...sizesOption([64, 512, 1518])),
+  rules: [
+    {
+      applies: ({ cases }) => cases.every((way) => way === 'to-pmd' || way === 'from-pmd'),
+      keys: ['copying'],
+      because: 'one way, our driver copies through mbufs anyway',
+    },
+    HUGEPAGES_NEEDED,
+  ],
   cases: ({ cases, sizes }) =>
     cases.flatMap((way) =>
       sizes.map((size) => ({ name: `${way}-${size}`, direction: DIRECTION[way], size })),
@@ -83,7 +92,7 @@ unless --copying is given. Rates are of packets that arrived, each way.`,
 
 async function run(plan: Plan, flows: readonly Flows[], tune: boolean): Promise<Results<OvsRow>> {
   requireOvs();
-  requireHugepages(plan.settings);
+  requireHugepages(plan.settings, 'Open vSwitch with DPDK');
   await checkPaths(plan);
   const rows: OvsRow[] = [];
   let dpdkVersion: string | undefined;

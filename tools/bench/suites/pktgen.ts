@@ -4,7 +4,6 @@ import { InvalidArgumentError } from '@commander-js/extra-typings';
 import type { Chart } from '../../charts/bars.ts';
 import { parseRate } from '../../pktgen/plan/rate.ts';
 import { wordList } from '../../run/arguments.ts';
-import { requireDpdk } from '../../run/dpdk.ts';
 import type { Case } from '../cases.ts';
 import { type LatencyStatsRow, latencyStatsTable, measureLatencyStats } from '../generator/latency-stats.ts';
 import { measureNdr, type NdrRow, ndrTable } from '../generator/ndr.ts';
@@ -40,13 +39,37 @@ export const pktgen = defineSuite({
 the far end of another generator. ndr: the search, on a peer that drops above 1
 Mpps. max: against DPDK's testpmd, txonly on net_vhost, in alternating slices,
 counted by the peer. latency: against DPDK's --latencystats, of frames that its
-testpmd holds back. A round that something disturbs is repeated once. --sizes
-are those of rates and max, --peer is that of max.`,
+testpmd holds back, for 2 s at least. A round that something disturbs is
+repeated once. --sizes are those of rates and max; --peer, --queue-size and
+--packed are of max.`,
   options: (command) =>
     command
       .option('--figures <list>', `any of ${FIGURES.join(', ')}`, wordList(FIGURES), [...FIGURES] as Figure[])
       .option('--rates <list>', "as the generator's --rate", rateList, RATES)
       .option(...sizesOption([64])),
+  needsDpdk: ({ figures }) => figures.includes('max') || figures.includes('latency'),
+  rules: [
+    {
+      applies: ({ figures }) => !figures.includes('rates'),
+      keys: ['rates'],
+      because: 'of the figure rates, which --figures leaves out',
+    },
+    {
+      applies: ({ figures }) => !figures.includes('rates') && !figures.includes('max'),
+      keys: ['sizes'],
+      because: 'of the figures rates and max, which --figures leaves out',
+    },
+    {
+      applies: ({ figures }) => !figures.includes('max'),
+      keys: ['peer', 'queueSize', 'packed'],
+      because: 'of the figure max, which --figures leaves out',
+    },
+    {
+      applies: ({ figures }) => figures.every((figure) => figure === 'latency'),
+      keys: ['huge'],
+      because: 'the figure latency uses no hugepages anyway',
+    },
+  ],
   cases: ({ figures, rates, sizes }) =>
     figures.flatMap((figure) => {
       const names = figure === 'rates' ? rates.map((rate) => `rates ${rate}`) : [figure];
@@ -101,7 +124,6 @@ async function measureCase(
     case 'max':
       return measureMax(plan, wanted);
     case 'latency': {
-      requireDpdk();
       const { row, dpdkVersion } = await measureLatencyStats(plan);
       return { row, version: dpdkVersion };
     }
@@ -109,7 +131,6 @@ async function measureCase(
 }
 
 async function measureMax(plan: Plan, wanted: Case): Promise<{ row: MaxRow; version: string | undefined }> {
-  requireDpdk();
   const { settings, workspace } = plan;
   const { rows, dpdkVersion } = await compare({
     ...{ ...plan, cases: [wanted], names: ['pktgen', 'txonly'] },

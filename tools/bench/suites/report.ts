@@ -34,7 +34,7 @@ import type { Prepared } from '../suite.ts';
 import { SUITES } from './table.ts';
 
 const ROUNDS = '--rounds 3 --seconds 1';
-const FULL = [
+export const FULL = [
   'loopback --copying',
   'loopback --packed --copying --sizes 64',
   'loopback --cases relay,macswap --sizes 64',
@@ -48,7 +48,7 @@ const FULL = [
   'interrupts --peer builtin --cases rx',
 ].map((line) => `${line} ${ROUNDS}`);
 const SHORT = '--rounds 1 --seconds 0.4';
-const QUICK = [
+export const QUICK = [
   'loopback --copying --sizes 64',
   'ovs --flows fixed --sizes 64 --no-tune',
   'memif --modes copying --sizes 64',
@@ -57,6 +57,9 @@ const QUICK = [
   'limit',
   'pktgen --figures rates,max --rates 1mpps',
 ].map((line) => `${line} ${SHORT}`);
+
+const suiteOf = (line: string): string => line.split(' ')[0] as string;
+const NAMES = [...new Set(FULL.map(suiteOf))];
 
 interface Options {
   readonly out: string;
@@ -72,7 +75,7 @@ export function addReport(program: Command): void {
     .description('all suites into one HTML page with charts, and the same as text, SVG and JSON')
     .option('--out <folder>', 'where the page and its parts go', 'vhost-pci-report')
     .option('--quick', 'one short round of the main cases: about four minutes on a quiet machine')
-    .option('--suites <list>', 'only these suites', wordList(SUITES.map(({ name }) => name)))
+    .option('--suites <list>', 'only these suites', wordList(NAMES))
     .option('--resume', 'keep what an interrupted run has measured, and measure the rest')
     .option('--compare <file>', 'show the report.json of an earlier run beside it')
     .addHelpText(
@@ -95,8 +98,8 @@ interface Work {
 async function report(options: Options): Promise<void> {
   const { out, quick = false, resume, compare } = options;
   const earlier = compare === undefined ? undefined : { name: basename(compare), run: readRun(compare) };
-  const lines = (quick ? QUICK : FULL).filter((line) => wants(options, line.split(' ')[0] as string));
-  const left = options.suites?.filter((name) => !lines.some((line) => line.split(' ')[0] === name)) ?? [];
+  const lines = (quick ? QUICK : FULL).filter((line) => wants(options, suiteOf(line)));
+  const left = options.suites?.filter((name) => !lines.some((line) => suiteOf(line) === name)) ?? [];
   if (left.length > 0)
     throw new PmdError('VPCI_BENCH', `--quick has no case of ${left.join(', ')}: leave --quick or them out`);
   const works = lines.map(workOf);
