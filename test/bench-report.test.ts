@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 
+import { packageVersion } from '../src/package-root.ts';
 import { dpdkMissing, ovsMissing } from './support/dpdk.ts';
 import { ROOT } from './support/program.ts';
 import { programMissing } from './support/program-missing.ts';
@@ -168,9 +169,23 @@ describe('a report', () => {
   it('names a folder or an earlier report that is not one, before it measures', async () => {
     const file = join(folder, 'cut.json');
     writeFileSync(file, '{"format":1,');
+    const wrong = join(folder, 'wrong.json');
+    const cases = [{ name: 'rx-64', seconds: 1, stolen: 0, rows: [{ limit_mpps: 1e308 }] }];
+    const step = { suite: 'limit', args: ['--rounds', '1', '--seconds', '0.4'], wanted: ['rx-64'], cases };
+    const run = { format: 1, version: packageVersion(), quick: true, machine: {}, steps: [step] };
+    writeFileSync(wrong, JSON.stringify(run));
+    // Of rows that had no ratio.
+    const other = join(folder, 'other');
+    mkdirSync(other);
+    writeFileSync(join(other, 'report.json'), JSON.stringify(run).replace('1e+308', '1'));
     mkdirSync(join(folder, 'empty'));
     for (const [args, said] of [
       [['--compare', file], `${file} is not the report.json of a run`],
+      [['--compare', wrong], `${wrong}: limit_mpps of limit rx-64 is 1e+308, which no run measures`],
+      [
+        ['--suites', 'limit', '--out', other, '--resume'],
+        `${join(other, 'report.json')} has rows of another version, which this one does not show: start a new run`,
+      ],
       [['--compare', '/nowhere/old.json'], 'Failed to read /nowhere/old.json'],
       [['--out', file], `Failed to create ${file}`],
       [['--out', ''], '--out needs the name of a folder'],

@@ -74,11 +74,47 @@ describe('a run', () => {
 
   it('is refused by the name of its file when that is missing, cut or something else', () => {
     const cut = join(folder, 'cut.json');
-    for (const text of ['', '{"format":1,', 'null', '{"format":2,"steps":[]}']) {
+    const whole = runOf(step('limit', [], [row('rx-64', 0.9)]));
+    const broken = [{ machine: null }, { steps: [null] }, { steps: [{ suite: 'limit' }] }].map((part) =>
+      JSON.stringify({ ...whole, ...part }),
+    );
+    for (const text of ['', '{"format":1,', 'null', '{"format":2,"steps":[]}', ...broken]) {
       writeFileSync(cut, text);
       expect(() => readRun(cut)).toThrow(`${cut} is not the report.json of a run`);
     }
     expect(() => readRun(join(folder, 'none.json'))).toThrow(/^Failed to read .*none\.json/);
+  });
+
+  const measured = (more: object) => step('loopback', [], [row('rx-64', 1.5, more)]);
+  const spread = (median: unknown) => ({ ratio: { median, min: 1, max: 2 } });
+  const deep = (levels: number): unknown => (levels === 0 ? 1 : [deep(levels - 1)]);
+
+  it.each([
+    // regression: 1e308 was shown, and the change from it as Infinity
+    [measured({ case: 'rx-64', ours_mpps: 1e308 }), 'ours_mpps of loopback rx-64 is 1e+308'],
+    [measured(spread(1e308)), 'ratio.median of loopback rx-64 is 1e+308'],
+    [measured(spread(1e-308)), 'ratio.median of loopback rx-64 is 1e-308'],
+    [measured(spread(0)), 'ratio.median of loopback rx-64 is 0'],
+    [measured(spread('1')), 'ratio.median of loopback rx-64 is "1"'],
+    [measured({ ratio: null }), 'ratio.median of loopback rx-64 is missing'],
+    [
+      measured({ rounds: [{ ratio: 1, mpps: [10, -1e16] }] }),
+      'rounds.0.mpps.1 of loopback rx-64 is -10000000000000000',
+    ],
+    [measured({ rounds: [{ ratio: 1, mpps: [10] }] }), 'rounds.0.mpps of loopback rx-64 is [10]'],
+    [measured({ deep: deep(1000) }), 'deep.0 of loopback rx-64 is a list of lists without end'],
+  ])('is refused by the names of its file and of a figure that no run measures: %#', (wrong, said) => {
+    const file = join(folder, 'range.json');
+    writeFileSync(file, runJson(runOf(wrong)));
+    expect(() => readRun(file)).toThrow(
+      `${file}: ${said}, which no run measures: use the file as a run wrote it`,
+    );
+  });
+
+  it('is refused for a number that is too large for its file', () => {
+    const file = join(folder, 'range.json');
+    writeFileSync(file, runJson(runOf(measured(spread(2)))).replace('"seconds": 10', '"seconds": 1e999'));
+    expect(() => readRun(file)).toThrow(`${file}: seconds of loopback rx-64 is Infinity, which`);
   });
 
   it('that was interrupted goes on with the cases that it has', () => {

@@ -31,7 +31,9 @@ describe('a run that is new in its folder', () => {
 
   it('keeps no file without figures', () => {
     const folder = folderOf('none');
-    writeFileSync(join(folder, 'report.json'), '{"format":1,"steps":[{"cases":[]}]}');
+    const step = { suite: 'limit', args: [], wanted: ['rx-64'], cases: [] };
+    const run = { format: 1, machine: {}, steps: [step] };
+    writeFileSync(join(folder, 'report.json'), JSON.stringify(run));
     expect(setAside(folder)).toBeUndefined();
     expect(readdirSync(folder)).toEqual(['report.json']);
   });

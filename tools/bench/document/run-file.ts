@@ -6,6 +6,7 @@ import { failedTo, PmdError } from '../../../src/errors.ts';
 import { readText } from '../../../src/user-file.ts';
 import type { Machine } from '../../run/machine.ts';
 import type { Surroundings } from '../instruments/surroundings.ts';
+import { isRun, wrongFigure } from './run-checks.ts';
 
 const FORMAT = 1;
 
@@ -44,11 +45,20 @@ export const newRun = (of: Omit<RunFile, 'format' | 'started'>): RunFile => ({
   ...of,
 });
 
-/** Throws a PmdError that names the file when it is missing, no report, or cut. */
+/**
+ * Throws a PmdError that names the file when it is missing, no report, or cut, and one that also names the
+ * figure when that is none which a run measures.
+ */
 export function readRun(path: string): RunFile {
   const run = parsed(readText(path));
-  if (run?.format !== FORMAT || !Array.isArray(run.steps))
+  if (run?.format !== FORMAT || !isRun(run))
     throw new PmdError('VPCI_BENCH_REPORT', `${path} is not the report.json of a run`);
+  const wrong = wrongFigure(run);
+  if (wrong !== undefined)
+    throw new PmdError(
+      'VPCI_BENCH_REPORT',
+      `${path}: ${wrong}, which no run measures: use the file as a run wrote it`,
+    );
   return run as RunFile;
 }
 

@@ -111,12 +111,14 @@ async function report(options: Options): Promise<void> {
   if (out === '') throw new PmdError('VPCI_BENCH', '--out needs the name of a folder');
   if (!resume) makeFolder(out);
   if (existsSync(out)) await holdFolder(out);
-  if (resume) takeOver(run, readRun(join(out, 'report.json')));
+  const before = join(out, 'report.json');
+  if (resume) takeOver(run, readRun(before));
   else keepEarlier(out);
   const page = (): Page => ({
     ...{ run, sections: works.map(sectionOf), sideBySide: sideBySide(run) },
     ...(earlier && { compared: { name: earlier.name, sheet: againstRun(run, earlier.run) } }),
   });
+  if (resume) requireShown(page, before);
   const folder = new ReportFolder(out, (line) => tell(`vhost-pci-bench: ${line}`));
   for (const [name, text] of filesOf(page())) writeWhole(folder.path(name), text);
   const interrupted = () => tell(`interrupted; what was measured is in ${out}: --resume measures the rest`);
@@ -126,6 +128,18 @@ async function report(options: Options): Promise<void> {
   folder.save(filesOf(page()));
   print(pageText(page()).trimEnd());
   conclude(folder, run, [...filesOf(page()).keys()]);
+}
+
+/** Throws one line if the rows of an earlier run are not those that the suites have now. */
+function requireShown(page: () => Page, file: string): void {
+  try {
+    pageText(page());
+  } catch {
+    throw new PmdError(
+      'VPCI_BENCH_REPORT',
+      `${file} has rows of another version, which this one does not show: start a new run without --resume`,
+    );
+  }
 }
 
 function keepEarlier(out: string): void {
