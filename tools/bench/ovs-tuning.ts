@@ -35,9 +35,8 @@ export async function strongestOvs(plan: Plan, flows: Flows): Promise<OvsChoice>
   const size = Math.min(...plan.all.map((wanted) => wanted.size));
   const wanted: Case = { name: `tuning OVS ${flows}`, direction: 'relay', size };
   const side = (choice: OvsChoice) => {
-    const settings = { ...plan.settings, queueSize: choice.queueSize ?? plan.settings.queueSize };
     const { mergeable } = choice;
-    return new OvsBackEnd(settings, plan.workspace, {
+    return new OvsBackEnd(settingsWith(choice, plan.settings), plan.workspace, {
       ...{ flows, tuning: choice, ports: 2, oneWay: false },
       guests: { forwardMode: 'io', burst: BURST, size, mergeable, txFirst: TX_FIRST, receivers: 2 },
     });
@@ -58,6 +57,12 @@ export async function strongestOvs(plan: Plan, flows: Flows): Promise<OvsChoice>
   plan.progress(`tuning OVS ${flows}, chosen: ${choiceText(best, plan.settings)}`);
   return best;
 }
+
+/** Those of a side with this choice. */
+export const settingsWith = ({ queueSize }: OvsChoice, settings: Settings): Settings => ({
+  ...settings,
+  queueSize: queueSize ?? settings.queueSize,
+});
 
 /** What a trial changes, in the words of choiceText(). */
 const changeText = ({ mergeable, queueSize, emcInsertInverse, txFlushUs }: Partial<OvsChoice>): string =>

@@ -38,6 +38,12 @@ export async function once<T>({ memo }: Plan, name: string, work: () => Promise<
   return memo.get(name) as T;
 }
 
+const TMPFS = '/dev/shm';
+
+/** A workspace in memory, for the files that two sides share: one for all runs that share a memo. */
+export const memoryOf = (plan: Plan): Promise<Workspace> =>
+  once(plan, TMPFS, async () => new Workspace(TMPFS));
+
 export interface Results<Row> {
   readonly rows: readonly Row[];
   /** Undefined when DPDK did not run. */

@@ -1,28 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Bar charts with error bars as SVG text.
+import { type Around, type Frame, framed, frameOf } from './frame.ts';
 import { scaleFor } from './scale.ts';
-import {
-  colour,
-  digits,
-  HEADROOM,
-  LABEL,
-  LABEL_LINE,
-  LINE,
-  leftOf,
-  legend,
-  legendWidth,
-  letters,
-  PLOT_HEIGHT,
-  picture,
-  RIGHT,
-  round,
-  text,
-  titleLines,
-  VALUE,
-  valueAxis,
-  wrapped,
-  wrappedTitle,
-} from './svg.ts';
+import { colour, digits, LABEL, LABEL_LINE, LINE, letters, round, text, VALUE, wrapped } from './svg.ts';
 
 export interface Spread {
   readonly median: number;
@@ -48,53 +28,34 @@ const LEAST_PITCH = 26;
 /** Between the bars of two groups. */
 const GAP = 26;
 
-/** Where everything is. */
-interface Layout {
-  readonly left: number;
-  readonly width: number;
-  readonly top: number;
-  readonly bottom: number;
+interface Layout extends Frame {
   /** Of a group, and of a bar in it. */
   readonly groupWidth: number;
   readonly pitch: number;
-  readonly title: readonly string[];
   readonly labels: readonly (readonly string[])[];
-  readonly ticks: readonly string[];
-  y(value: number): number;
 }
 
 export function chartSvg(chart: Chart): string {
-  const layout = layoutOf(chart);
-  const { left, width, bottom, title, labels, ticks } = layout;
-  const height = bottom + LINE + LABEL_LINE * Math.max(1, ...labels.map((lines) => lines.length));
-  const names = chart.series.map(({ name }) => name);
-  return picture([width, height], `${chart.title}, ${chart.unit}`, [
-    ...titleLines(title, left),
-    ...legend(names, [left, LINE * (title.length + 1)]),
-    ...valueAxis(layout, ticks, chart.unit),
-    ...chart.groups.flatMap((_, group) => groupOf(chart, group, layout)),
-  ]);
+  const { title, unit, groups, series } = chart;
+  const around = { title, unit, names: series.map(({ name }) => name) };
+  const layout = layoutOf(chart, around);
+  const lines = Math.max(1, ...layout.labels.map(({ length }) => length));
+  const bars = groups.flatMap((_, group) => groupOf(chart, group, layout));
+  return framed(layout, around, LINE + LABEL_LINE * lines, bars);
 }
 
-function layoutOf({ title, unit, groups, series }: Chart): Layout {
+function layoutOf({ groups, series }: Chart, around: Around): Layout {
   const values = series.flatMap((each) => each.values.flatMap((value) => value ?? []));
-  const scale = scaleFor(Math.max(0, ...values.map(({ median, max }) => Math.max(median, max))));
-  const left = leftOf(unit, scale.ticks);
+  const { top, ticks } = scaleFor(Math.max(0, ...values.map(({ median, max }) => Math.max(median, max))));
   const longest = Math.max(0, ...values.map(({ median }) => figure(median).length));
   const pitch = Math.max(LEAST_PITCH, Math.ceil(digits(longest, VALUE)) + 4);
   const words = Math.max(0, ...groups.flatMap((name) => name.split(' ').map(({ length }) => length)));
   const least = Math.max(series.length * pitch, letters(words, LABEL) - GAP / 2) + GAP;
-  const keys = legendWidth(series.map(({ name }) => name));
-  const plot = Math.ceil(Math.max(LEAST_PLOT, keys, groups.length * least));
-  const lines = wrappedTitle(title, plot);
-  const top = LINE * (lines.length + 1) + HEADROOM;
-  const groupWidth = plot / Math.max(1, groups.length);
-  return {
-    ...{ left, width: left + plot + RIGHT, top, bottom: top + PLOT_HEIGHT, groupWidth, pitch },
-    ...{ title: lines, ticks: scale.ticks },
-    labels: groups.map((name) => wrapped(name, Math.floor((groupWidth - 8) / letters(1, LABEL)))),
-    y: (value) => top + PLOT_HEIGHT * (1 - value / scale.top),
-  };
+  const axis = { ticks, share: (value: number) => value / top };
+  const frame = frameOf(around, axis, Math.max(LEAST_PLOT, groups.length * least));
+  const groupWidth = (frame.right - frame.left) / Math.max(1, groups.length);
+  const labels = groups.map((name) => wrapped(name, Math.floor((groupWidth - 8) / letters(1, LABEL))));
+  return { ...frame, groupWidth, pitch, labels };
 }
 
 function groupOf({ series }: Chart, group: number, layout: Layout): string[] {

@@ -1,25 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Line charts as SVG text: values over time, or over ranks.
+import { type Axis, type Frame, framed, frameOf } from './frame.ts';
 import { largest, scaleFor } from './scale.ts';
-import {
-  colour,
-  HEADROOM,
-  LABEL,
-  LABEL_LINE,
-  LINE,
-  leftOf,
-  legend,
-  legendWidth,
-  letters,
-  PLOT_HEIGHT,
-  picture,
-  RIGHT,
-  round,
-  text,
-  titleLines,
-  valueAxis,
-  wrappedTitle,
-} from './svg.ts';
+import { colour, LABEL, LABEL_LINE, LINE, letters, round, text } from './svg.ts';
 
 export type Point = readonly [x: number, y: number];
 
@@ -51,59 +34,39 @@ export interface LineChart {
 
 const PLOT_WIDTH = 420;
 const MARK_LINE = 12;
+/** The names of places, and of the axis. */
+const BELOW = 3 * LINE - 8;
 
-/** Of both axes: places on the picture. */
-interface Layout {
-  readonly left: number;
-  readonly width: number;
-  readonly top: number;
-  readonly bottom: number;
-  readonly title: readonly string[];
-  readonly ticks: readonly string[];
+interface Layout extends Frame {
   x(value: number): number;
-  y(value: number): number;
 }
 
 export function lineSvg(chart: LineChart): string {
-  const layout = layoutOf(chart);
-  const { left, width, top, bottom, title, ticks } = layout;
-  return picture([width, bottom + 3 * LINE - 8], `${chart.title}, ${chart.unit}`, [
-    ...titleLines(title, left),
-    ...legend(
-      chart.curves.map(({ name }) => name),
-      [left, LINE * (title.length + 1)],
-      chart.curves.map(({ series }, i) => series ?? i),
-    ),
-    ...valueAxis({ left, width, top, y: layout.y }, ticks, chart.unit),
+  const { title, unit, curves, logarithmic, marks = [] } = chart;
+  const values = curves.flatMap(({ points }) => points.map(([, y]) => y));
+  const series = curves.map((curve, i) => curve.series ?? i);
+  const around = { title, unit, series, names: curves.map(({ name }) => name) };
+  const frame = frameOf(around, logarithmic ? powersOfTen(values) : linear(values), PLOT_WIDTH);
+  const { left, right } = frame;
+  const [first, last] = rangeOf(chart);
+  const layout = {
+    ...frame,
+    x: (value: number) => left + ((right - left) * (value - first)) / (last - first),
+  };
+  return framed(layout, around, BELOW, [
     ...placesOf(chart, layout),
-    ...(chart.marks ?? []).flatMap((mark, i) => markOf(mark, i, layout)),
-    ...chart.curves.flatMap((curve, i) => curveOf(curve, curve.series ?? i, layout)),
+    ...marks.flatMap((mark, i) => markOf(mark, i, layout)),
+    ...curves.flatMap((curve, i) => curveOf(curve, series[i] as number, layout)),
   ]);
 }
 
-function layoutOf(chart: LineChart): Layout {
-  const { title, unit, curves } = chart;
-  const values = curves.flatMap(({ points }) => points.map(([, y]) => y));
-  const scale = chart.logarithmic ? logarithmic(values) : linear(values);
-  const left = leftOf(unit, scale.ticks);
-  const plot = Math.max(PLOT_WIDTH, legendWidth(curves.map(({ name }) => name)));
-  const lines = wrappedTitle(title, plot);
-  const top = LINE * (lines.length + 1) + HEADROOM;
-  const [first, last] = rangeOf(chart);
-  return {
-    ...{ left, width: left + plot + RIGHT, top, bottom: top + PLOT_HEIGHT, title: lines, ticks: scale.ticks },
-    x: (value) => left + (plot * (value - first)) / (last - first),
-    y: (value) => top + PLOT_HEIGHT * (1 - scale.share(value)),
-  };
-}
-
-function linear(values: readonly number[]) {
+function linear(values: readonly number[]): Axis {
   const { top, ticks } = scaleFor(largest(values, 0));
-  return { ticks, share: (value: number) => value / top };
+  return { ticks, share: (value) => value / top };
 }
 
 /** Whole powers of ten around all values. */
-function logarithmic(values: readonly number[]) {
+function powersOfTen(values: readonly number[]): Axis {
   const logs = values.filter((value) => value > 0).map(Math.log10);
   const [first = 0] = logs;
   const low = Math.floor(logs.reduce((least, value) => Math.min(least, value), first));
@@ -112,7 +75,7 @@ function logarithmic(values: readonly number[]) {
     { length: high - low + 1 },
     (_, i) => `${Number((10 ** (low + i)).toPrecision(1))}`,
   );
-  return { ticks, share: (value: number) => (Math.log10(Math.max(value, 10 ** low)) - low) / (high - low) };
+  return { ticks, share: (value) => (Math.log10(Math.max(value, 10 ** low)) - low) / (high - low) };
 }
 
 /** The ends of the axis below. */
@@ -124,7 +87,7 @@ function rangeOf({ places, curves, marks = [] }: LineChart): readonly [number, n
 }
 
 /** The axis below: names that would lie on the one before are left out. */
-function placesOf(chart: LineChart, { x, top, bottom, left, width }: Layout): string[] {
+function placesOf(chart: LineChart, { x, top, bottom, left, right, width }: Layout): string[] {
   const [, last] = rangeOf(chart);
   const places =
     chart.places ??
@@ -141,7 +104,7 @@ function placesOf(chart: LineChart, { x, top, bottom, left, width }: Layout): st
     return [line, text(middle, bottom + 16, name, `font-size="${LABEL}" text-anchor="middle"`)];
   });
   const below = text(
-    (left + width - RIGHT) / 2,
+    (left + right) / 2,
     bottom + 16 + LABEL_LINE + 3,
     chart.across,
     `font-size="${LABEL}" text-anchor="middle"`,
@@ -151,9 +114,9 @@ function placesOf(chart: LineChart, { x, top, bottom, left, width }: Layout): st
 
 /** The names of marks that follow one another stand on different lines; they end where the plot ends. */
 function markOf({ at, name }: { at: number; name: string }, i: number, layout: Layout): string[] {
-  const { x, top, bottom, width } = layout;
+  const { x, top, bottom, right } = layout;
   const place = round(x(at));
-  const toTheLeft = x(at) + letters(name.length, LABEL) + 4 > width - RIGHT;
+  const toTheLeft = x(at) + letters(name.length, LABEL) + 4 > right;
   const anchor = toTheLeft ? 'text-anchor="end"' : '';
   const y = top + 12 + MARK_LINE * (i % 4);
   return [

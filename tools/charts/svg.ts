@@ -13,12 +13,8 @@ const COLOURS = [
   ...['#3b6fb6', '#8a5fb0', '#9a7b1c', '#7b868c'],
 ];
 /** Pixels. */
-export const PLOT_HEIGHT = 220;
-export const [LEAST_LEFT, RIGHT] = [56, 16];
 export const LINE = 20;
 export const LABEL_LINE = 13;
-/** From legend to plot: room for the value above the highest bar, and for the unit above the highest tick. */
-export const HEADROOM = 34;
 /** Sizes of fonts. */
 export const [TITLE, LEGEND, TICK, LABEL, VALUE] = [14, 12, 11, 11, 10];
 const FONT = 'font-family="system-ui, sans-serif"';
@@ -36,64 +32,6 @@ export const text = (x: number, y: number, words: string, more = ''): string =>
 export const round = (value: number): number => Math.round(10 * value) / 10;
 
 export const colour = (series: number): string => COLOURS[series % COLOURS.length] as string;
-
-const keyWidth = (name: string): number => 30 + Math.ceil(letters(name.length, LEGEND));
-
-/** Pixels that the keys of these series take. */
-export const legendWidth = (names: readonly string[]): number =>
-  names.reduce((sum, name) => sum + keyWidth(name), 0);
-
-/** `series` are the numbers of their colours. */
-export function legend(
-  names: readonly string[],
-  [left, y]: readonly [number, number],
-  series = names.map((_, index) => index),
-): string[] {
-  let x = left;
-  return names.flatMap((name, index) => {
-    const at = x;
-    const number = series[index] as number;
-    x += keyWidth(name);
-    return [
-      `<rect class="series${number}" x="${at}" y="${y - 10}" width="12" height="12" fill="${colour(number)}"/>`,
-      text(at + 17, y, name, `font-size="${LEGEND}"`),
-    ];
-  });
-}
-
-/** Of a picture: its height, and the places of its plot. */
-export interface Frame {
-  readonly left: number;
-  readonly width: number;
-  readonly top: number;
-  y(value: number): number;
-}
-
-/** The lines of the ticks, and the unit above them. */
-export function valueAxis({ left, width, top, y }: Frame, ticks: readonly string[], unit: string): string[] {
-  const atEnd = `font-size="${TICK}" text-anchor="end"`;
-  return [
-    ...ticks.flatMap((tick) => {
-      const at = round(y(Number(tick)));
-      return [
-        `<line class="grid" x1="${left}" y1="${at}" x2="${width - RIGHT}" y2="${at}" stroke="#ddd"/>`,
-        text(left - 6, at + 4, tick, atEnd),
-      ];
-    }),
-    text(left - 6, top - 16, unit, atEnd),
-  ];
-}
-
-/** Pixels to the left of the plot, for the unit and the ticks. */
-export const leftOf = (unit: string, ticks: readonly string[]): number =>
-  Math.max(LEAST_LEFT, ...[unit, ...ticks].map((words) => Math.ceil(letters(words.length, TICK)) + 12));
-
-export const titleLines = (lines: readonly string[], left: number): string[] =>
-  lines.map((words, line) => text(left, LINE * (line + 1), words, `font-size="${TITLE}" font-weight="600"`));
-
-/** The lines of a title above a plot of so many pixels. */
-export const wrappedTitle = (title: string, plot: number): string[] =>
-  wrapped(title, Math.floor(plot / letters(1, TITLE)));
 
 /** A whole picture. */
 export function picture(

@@ -7,18 +7,17 @@ import { PcapWriter } from '../../../src/capture/pcap-writer.ts';
 import { CaptureFile } from '../../../src/capture/reader.ts';
 import { writePacket } from '../../../src/capture/writer.ts';
 import { PktgenProcess } from '../../run/pktgen.ts';
-import { Workspace } from '../../run/workspace.ts';
+import type { Workspace } from '../../run/workspace.ts';
 import { median } from '../instruments/statistics.ts';
 import { fixed } from '../report.ts';
 import { runBoundMs, WARM_UP_SECONDS } from '../settings.ts';
 import { type ColumnOf, named, type Table, tableOf } from '../sheet.ts';
 import { createLink, endOf } from '../sides/section-files.ts';
-import { once, type Plan } from '../suite.ts';
+import { memoryOf, type Plan } from '../suite.ts';
 import { disturbedRounds, percent } from './rates.ts';
 import { type Disturbable, playRounds, type RoundsOf, runPktgen } from './rounds.ts';
 
-/** Where the memory of the link is, and the bytes of each side. */
-const TMPFS = '/dev/shm';
+/** Of each side of the link. */
 const SIDE_BYTES = 4 << 20;
 /** Microseconds between packets, in turns. */
 const GAPS_US = [50, 100, 300, 500, 200];
@@ -74,7 +73,7 @@ export async function measureReplay(plan: Plan): Promise<ReplayRow> {
   const { settings, workspace } = plan;
   const file = workspace.path('replay');
   writeCapture(file, Math.max(10, Math.round((1e6 * settings.seconds) / MEAN_GAP_US)));
-  const memory = await once(plan, TMPFS, async () => new Workspace(TMPFS));
+  const memory = await memoryOf(plan);
   const played = await playRounds(plan, 'replay', () => replayOnce(plan, file, memory), roundText);
   return { figure: 'replay', ...played };
 }

@@ -6,11 +6,11 @@
 import { native } from '../../../src/native.ts';
 import { numberList, wordList } from '../../run/arguments.ts';
 import { ovsVersion, requireOvs } from '../../run/ovs.ts';
-import { Workspace } from '../../run/workspace.ts';
+import type { Workspace } from '../../run/workspace.ts';
 import type { Case } from '../cases.ts';
 import { HUGEPAGES_NEEDED } from '../option-checks.ts';
 import { sizesOption } from '../options.ts';
-import { choiceText, type OvsChoice, PLAIN_OVS, strongestOvs } from '../ovs-tuning.ts';
+import { choiceText, type OvsChoice, PLAIN_OVS, settingsWith, strongestOvs } from '../ovs-tuning.ts';
 import { compare, type PairedRow } from '../paired-rounds.ts';
 import { roundFigures } from '../report.ts';
 import { BURST, requireHugepages } from '../settings.ts';
@@ -19,7 +19,7 @@ import { OpenRing, type Ring } from '../sides/open-ring.ts';
 import { checkOrder } from '../sides/order-check.ts';
 import { OvsBackEnd } from '../sides/ovs.ts';
 import { SectionChain } from '../sides/section-chain.ts';
-import { defineSuite, once, type Plan, type Results } from '../suite.ts';
+import { defineSuite, memoryOf, once, type Plan, type Results } from '../suite.ts';
 import {
   type ChainRow,
   chainCharts,
@@ -32,7 +32,6 @@ import {
 
 /** Bursts that each port sends first, at full rate. */
 const TX_FIRST = 8;
-const TMPFS = '/dev/shm';
 /** Guests of the shortest ring that is checked: a shorter one has no link but those of the first guest. */
 const CHECKED = 3;
 
@@ -93,7 +92,7 @@ async function checkRings(plan: Plan, rfcs: readonly Rfc[]): Promise<void> {
   const { settings, workspace, all } = plan;
   const length = Math.max(CHECKED, ...all.map(({ name }) => Number(name.split('-')[1])));
   const wanted: Case = { name: 'ring', direction: 'relay', size: Math.min(...all.map(({ size }) => size)) };
-  const memory = await once(plan, TMPFS, async () => new Workspace(TMPFS));
+  const memory = await memoryOf(plan);
   const guests = { ...guestsOf(wanted, 'throughput', 1), forwardMode: 'io' };
   const rings: Record<string, () => Ring> = {
     ...(rfcs.includes('2.0') && {
@@ -120,7 +119,7 @@ async function compareOver(
   rfc: Rfc,
   choice: OvsChoice,
 ): Promise<{ row: ChainRow; dpdkVersion: string | undefined }> {
-  const memory = await once(plan, TMPFS, async () => new Workspace(TMPFS));
+  const memory = await memoryOf(plan);
   const [figure, length] = wanted.name.split('-') as [Figure, string];
   const guests = Number(length);
   const sides: Sides = { ours: [], ovs: [] };
@@ -180,7 +179,7 @@ function ovsSide(
   guests: number,
   choice: OvsChoice,
 ): OvsBackEnd {
-  return new OvsBackEnd({ ...settings, queueSize: choice.queueSize ?? settings.queueSize }, workspace, {
+  return new OvsBackEnd(settingsWith(choice, settings), workspace, {
     ...{ flows: 'fixed' as const, tuning: choice, ports: 2 * guests, oneWay: false },
     guests: guestsOf(wanted, figure, 2 * guests, choice.mergeable),
   });

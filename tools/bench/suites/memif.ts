@@ -4,7 +4,6 @@
 
 import { wordList } from '../../run/arguments.ts';
 import { requireMemif } from '../../run/dpdk.ts';
-import { Workspace } from '../../run/workspace.ts';
 import { casesOf } from '../cases.ts';
 import { casesOption, sizesOption } from '../options.ts';
 import { type Comparison, compare } from '../paired-rounds.ts';
@@ -14,7 +13,7 @@ import { requireHugepages } from '../settings.ts';
 import { mpps, named, ratioColumns, type Sheet, tableOf } from '../sheet.ts';
 import { OurBackEnd } from '../sides/back-ends.ts';
 import { MemifPair, SectionPair } from '../sides/pairs.ts';
-import { defineSuite, once, type Plan, type Results } from '../suite.ts';
+import { defineSuite, memoryOf, once, type Plan, type Results } from '../suite.ts';
 
 const MODES = ['copying', 'in-place'] as const;
 type Mode = (typeof MODES)[number];
@@ -30,9 +29,6 @@ export interface MemifRow extends RoundFigures {
   readonly ours_mpps: number;
   readonly memif_mpps: number;
 }
-
-/** Where tmpfs is; both files of a side lie there. */
-const TMPFS = '/dev/shm';
 
 export const memif = defineSuite({
   name: 'memif',
@@ -101,7 +97,7 @@ async function run(plan: Plan, modes: readonly Mode[], rfcs: readonly Rfc[]): Pr
 
 async function compareOver(plan: Plan, rfc: Rfc, copying: boolean): Promise<Comparison> {
   const { settings, workspace } = plan;
-  const memory = await once(plan, TMPFS, async () => new Workspace(TMPFS));
+  const memory = await memoryOf(plan);
   return compare({
     ...plan,
     kind: `RFC ${rfc}, ${copying ? 'copying' : 'in place'}`,

@@ -6,7 +6,7 @@ import type { Case, Direction } from '../cases.ts';
 import { type Spread, spread } from '../instruments/statistics.ts';
 import { HUGEPAGES_NEEDED } from '../option-checks.ts';
 import { sizesOption } from '../options.ts';
-import { choiceText, type OvsChoice, PLAIN_OVS, strongestOvs } from '../ovs-tuning.ts';
+import { choiceText, type OvsChoice, PLAIN_OVS, settingsWith, strongestOvs } from '../ovs-tuning.ts';
 import { compare, type PairedRow } from '../paired-rounds.ts';
 import { type RoundFigures, roundFigures } from '../report.ts';
 import { pairChart } from '../row-charts.ts';
@@ -115,7 +115,7 @@ const guestsOf = (wanted: Case, mergeable: boolean) => ({
 });
 
 const ovsSide = ({ settings, workspace }: Plan, wanted: Case, flows: Flows, choice: OvsChoice) =>
-  new OvsBackEnd({ ...settings, queueSize: choice.queueSize ?? settings.queueSize }, workspace, {
+  new OvsBackEnd(settingsWith(choice, settings), workspace, {
     ...{ flows, tuning: choice, ports: 2, oneWay: isOneWay(wanted) },
     guests: guestsOf(wanted, choice.mergeable),
   });
