@@ -43,6 +43,9 @@ const forwarding = (wanted: Case): TestpmdOptions => ({
   autoStart: true,
 });
 
+/** testpmd options of all sides with this driver. */
+export const OUR_OPTIONS: readonly string[] = [`--total-num-mbufs=${MBUFS}`, '--disable-link-check'];
+
 /** A device model for our side, on sockets of its own. */
 export const startDeviceModel = (settings: Settings, workspace: Workspace, port = 0): DeviceProcess =>
   new DeviceProcess({
@@ -90,11 +93,7 @@ export class OurBackEnd implements BackEnd {
   async start(): Promise<void> {
     for (const device of this.#devices) await device.ready(START_MS);
     const { backEndCpu, mainCpu, hugepages, copying } = this.#settings;
-    const more = [
-      ...[`--total-num-mbufs=${MBUFS}`, '--disable-link-check'],
-      ...(copying ? ['--no-in-place'] : []),
-      ...this.#options,
-    ];
+    const more = [...OUR_OPTIONS, ...(copying ? ['--no-in-place'] : []), ...this.#options];
     this.#testpmd = new OurTestpmd({
       ...{ ...forwarding(this.#case), more, cpu: backEndCpu, mainCpu, hugepages },
       vfioUser: this.#devices.map(({ vfioUser }) => vfioUser),

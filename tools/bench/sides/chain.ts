@@ -5,11 +5,10 @@
 import { quoteDevarg } from '../../../src/ethdev/devargs.ts';
 import type { DeviceProcess } from '../../run/device-model.ts';
 import { OurTestpmd } from '../../run/our-testpmd.ts';
-import { MBUFS } from '../../run/testpmd-options.ts';
 import { Watch } from '../../run/watch.ts';
 import { stopAll, type Workspace } from '../../run/workspace.ts';
 import { runBoundMs, type Settings, START_MS } from '../settings.ts';
-import { type BackEnd, startDeviceModel } from './back-ends.ts';
+import { type BackEnd, OUR_OPTIONS, startDeviceModel } from './back-ends.ts';
 import { type GuestsOptions, VirtioGuests } from './guests.ts';
 import type { BenchPeer } from './peers.ts';
 import { createLink, endOf, type Link } from './section-files.ts';
@@ -69,7 +68,7 @@ export class ChainBackEnd implements BackEnd {
     const { forwardMode, burst, size } = this.#guests;
     this.#testpmd = new OurTestpmd({
       ...{ forwardMode, burst, frameSize: size, interactive: true },
-      more: [`--total-num-mbufs=${MBUFS}`, '--disable-link-check'],
+      more: OUR_OPTIONS,
       ...{ cpu: this.#settings.backEndCpu, hugepages: this.#settings.hugepages, vfioUser: [] },
       vdevs: this.#vdevs,
       maxRunMs: runBoundMs(this.#settings),

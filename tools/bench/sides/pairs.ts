@@ -4,12 +4,12 @@
 import { DpdkTestpmd } from '../../run/dpdk-testpmd.ts';
 import { OurTestpmd } from '../../run/our-testpmd.ts';
 import type { Testpmd } from '../../run/testpmd.ts';
-import { MBUFS, type TestpmdOptions } from '../../run/testpmd-options.ts';
+import type { TestpmdOptions } from '../../run/testpmd-options.ts';
 import { Watch } from '../../run/watch.ts';
 import type { Workspace } from '../../run/workspace.ts';
 import { type Case, ROLES } from '../cases.ts';
 import { BURST, runBoundMs, type Settings, START_MS } from '../settings.ts';
-import type { BackEnd } from './back-ends.ts';
+import { type BackEnd, OUR_OPTIONS } from './back-ends.ts';
 import { type BenchPeer, PromptPeer } from './peers.ts';
 import { createLink, endOf, type Link } from './section-files.ts';
 
@@ -95,10 +95,7 @@ export class SectionPair extends Pair<OurTestpmd> {
   }
 
   protected create({ role, cpu, forwarding }: End): OurTestpmd {
-    const more = [
-      ...[`--total-num-mbufs=${MBUFS}`, '--disable-link-check'],
-      ...(this.#copying ? ['--no-in-place'] : []),
-    ];
+    const more = [...OUR_OPTIONS, ...(this.#copying ? ['--no-in-place'] : [])];
     return new OurTestpmd({
       ...{ ...forwarding, more, cpu, hugepages: this.settings.hugepages, vfioUser: [] },
       vdevs: [endOf(this.#link, role === 'peer' ? 1 : 0, 0)],

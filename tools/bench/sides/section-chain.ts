@@ -5,12 +5,11 @@
 import { quoteDevarg } from '../../../src/ethdev/devargs.ts';
 import type { DeviceProcess } from '../../run/device-model.ts';
 import { OurTestpmd } from '../../run/our-testpmd.ts';
-import { MBUFS } from '../../run/testpmd-options.ts';
 import type { Rates } from '../../run/testpmd-output.ts';
 import { Watch } from '../../run/watch.ts';
 import { stopAll, type Workspace } from '../../run/workspace.ts';
 import { runBoundMs, type Settings, START_MS } from '../settings.ts';
-import { type BackEnd, startDeviceModel } from './back-ends.ts';
+import { type BackEnd, OUR_OPTIONS, startDeviceModel } from './back-ends.ts';
 import { drained, type GuestsOptions } from './guests.ts';
 import { type BenchPeer, PromptPeer } from './peers.ts';
 import { createLink, endOf, type Link } from './section-files.ts';
@@ -83,7 +82,7 @@ export class SectionChain implements BackEnd {
     const { forwardMode, burst, size } = this.#guests;
     return new OurTestpmd({
       ...{ forwardMode, burst, frameSize: size, interactive: true },
-      more: [`--total-num-mbufs=${MBUFS}`, '--disable-link-check'],
+      more: OUR_OPTIONS,
       ...{ cpu, hugepages: this.#settings.hugepages, vfioUser: [] },
       vdevs: portsOfGuests(
         this.#links,
