@@ -43,6 +43,11 @@ export class Tool {
       throw new Error(`${this.#child.name} ended without '${text}':\n${this.output}`);
   }
 
+  /** A line of its standard input. */
+  type(line: string): void {
+    this.#child.write(line);
+  }
+
   async kill(signal: SignalName = 'SIGKILL'): Promise<void> {
     if (!this.running) return;
     this.#child.signal(signal);

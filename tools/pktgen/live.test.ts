@@ -7,7 +7,8 @@ import { KEYS } from './keys.ts';
 import { COLUMNS, LINES, LivePage, type PageInput, pageLines } from './live.ts';
 import { RateControl } from './rate-control.ts';
 import type { LatencySummary, StreamResult, TrialResult } from './result.ts';
-import { pageView } from './view.ts';
+import { periodLine } from './text.ts';
+import { type LiveState, pageView } from './view.ts';
 import { Workload } from './workload.ts';
 
 const huge = 123_456_789_012;
@@ -40,7 +41,7 @@ it.each([1, 2, 256])('the page fits 80 x 24 with %i streams and the largest figu
     returns: true,
     footer: KEYS,
     selected: streams - 1,
-    isStopped: () => true,
+    stopped: Array.from({ length: streams }, (_, i) => i),
   };
   const lines = pageLines(result(streams), undefined, context);
   expect(lines.length).toBeLessThanOrEqual(LINES);
@@ -49,7 +50,14 @@ it.each([1, 2, 256])('the page fits 80 x 24 with %i streams and the largest figu
 });
 
 it('the page of any generator has no control characters', () => {
-  const context = { headline: 'a\u001b[2Jb', factor: 1, returns: true, footer: ':\u009b31m_', selected: 1 };
+  const context = {
+    headline: 'a\u001b[2Jb',
+    factor: 1,
+    returns: true,
+    footer: ':\u009b31m_',
+    selected: 1,
+    stopped: [0],
+  };
   const named = result(2);
   const streams = named.streams.map((stream) => ({ ...stream, name: '\u001b]0;x\u0007\n' }));
   const page = pageLines({ ...named, streams }, undefined, context);
@@ -70,9 +78,13 @@ it('a line that is pasted is drawn once, and obeyed', async () => {
     macs,
     seed: 1,
   });
-  const control = new RateControl({ workload, apply: () => {}, now: () => 1 });
+  const state: LiveState = { headline: '', returns: true, factor: 1, stopped: [] };
+  const report = () => {
+    state.stopped = control.stopped;
+  };
+  const control = new RateControl({ workload, apply: () => {}, now: () => 1, report });
   const interrupt = { raise: () => {} } as Interrupt;
-  const view = pageView({ state: { headline: '', returns: true, factor: 1 }, control, interrupt }, page);
+  const view = pageView({ state, control, interrupt }, page);
   view.show(result(2));
   drawn.length = 0;
   terminal.write(':stop voice\r');
@@ -80,4 +92,20 @@ it('a line that is pasted is drawn once, and obeyed', async () => {
   expect(drawn).toHaveLength(1);
   expect([control.isStopped(0), drawn[0]]).toEqual([true, expect.stringMatching(/a long name of stopped/)]);
   view.close();
+});
+
+it('says which streams are stopped, on the page and in lines', () => {
+  const streams = result(3);
+  const page = (now: TrialResult, ...stopped: number[]) =>
+    pageLines(now, undefined, { headline: '', factor: 1, returns: true, footer: '', stopped })[1];
+  const line = (now: TrialResult, ...stopped: number[]) =>
+    periodLine(now, undefined, { returns: true, stopped });
+  expect(page(streams)).toMatch(/rate x 1.00$/);
+  expect(page(streams, 0, 2)).toMatch(/ stopped: a long name of stream 0, a long name of/);
+  expect(page(result(1), 0)).toMatch(/ stopped$/);
+  expect(line(streams)).toMatch(/ us$/);
+  expect(line(streams, 1)).toMatch(/ us {2}stopped: a long name of stream 1$/);
+  // Telemetry may have had no room for all streams.
+  expect(line(streams, 2, 200)).toMatch(/ stopped: a long name of stream 2, 200$/);
+  expect(line(result(1), 200)).toMatch(/ stopped: 200$/);
 });

@@ -3,7 +3,7 @@
 import { oneLine } from '../../src/errors.ts';
 import { rateText } from './plan/rate.ts';
 import type { TrialResult } from './result.ts';
-import { bitsText, percentText, us } from './text.ts';
+import { bitsText, percentText, stoppedText, us } from './text.ts';
 
 export const COLUMNS = 80;
 export const LINES = 24;
@@ -16,19 +16,24 @@ export interface PageContext {
   readonly footer: string;
   /** The stream that the keys are for; undefined: all. */
   readonly selected?: number | undefined;
-  readonly isStopped?: (stream: number) => boolean;
+  /** Numbers of streams. */
+  readonly stopped: readonly number[];
 }
 
 /** At most 24 lines of at most 80 columns; streams that find no room are counted. */
 export function pageLines(now: TrialResult, before: TrialResult | undefined, context: PageContext): string[] {
-  const { headline, factor, returns, footer, selected, isStopped = () => false } = context;
+  const { headline, factor, returns, footer, selected, stopped } = context;
   const elapsed = now.seconds - (before?.seconds ?? 0);
   const rate = (key: 'sent' | 'received' | 'txBytes') =>
     elapsed > 0 ? (now[key] - (before?.[key] ?? 0)) / elapsed : 0;
   const row = (name: string, text: string) => `${name.padEnd(14)} ${text}`;
   const lines = [
     headline,
-    `t=${now.seconds.toFixed(1)} s   rate x ${factor.toFixed(2)}${selected === undefined ? '' : `   keys for ${now.streams[selected]?.name}`}`,
+    [
+      `t=${now.seconds.toFixed(1)} s   rate x ${factor.toFixed(2)}`,
+      ...(selected === undefined ? [] : [`keys for ${now.streams[selected]?.name}`]),
+      ...stoppedText(now.streams, stopped),
+    ].join('   '),
     '',
     row('sending', `${rateText(rate('sent'))}   ${bitsText(8 * rate('txBytes'))}`),
     row('sent', `${now.sent}   unsent ${now.unsent} (${percentText(now.unsent, now.offered)})`),
@@ -52,7 +57,10 @@ export function pageLines(now: TrialResult, before: TrialResult | undefined, con
     for (const [i, { name, sent, inFlight, lost, unsent }] of streams.slice(0, room).entries()) {
       const away = returns ? `   away or lost ${inFlight + lost}` : '';
       lines.push(
-        row(name.slice(0, 14), `${isStopped(i) ? 'stopped   ' : ''}sent ${sent}   unsent ${unsent}${away}`),
+        row(
+          name.slice(0, 14),
+          `${stopped.includes(i) ? 'stopped   ' : ''}sent ${sent}   unsent ${unsent}${away}`,
+        ),
       );
     }
   if (streams.length > room) lines.push(`… and ${streams.length - room} streams more`);

@@ -61,6 +61,11 @@ export class RateControl {
     return this.#stopped[stream] ?? false;
   }
 
+  /** The numbers of the streams that are stopped. */
+  get stopped(): number[] {
+    return this.#stopped.flatMap((off, i) => (off ? [i] : []));
+  }
+
   /** Frames per second of each stream; 0 of one that is stopped. */
   pps(): number[] {
     return this.#parts.workload
@@ -149,7 +154,7 @@ export class RateControl {
   }
 }
 
-const namesText = (names: readonly string[]): string =>
+export const namesText = (names: readonly string[]): string =>
   names.length > 8 ? `${names.slice(0, 8).join(', ')}, …` : names.join(', ');
 
 /** "t=1.203 s  stream voice: stopped" */

@@ -185,7 +185,7 @@ async function traffic(
   trial: Trial,
   { interrupt, head, capture, workload }: Surroundings,
 ): Promise<Ended> {
-  const state: LiveState = { headline: head, returns: returnsOf(options), factor: 1 };
+  const state: LiveState = { headline: head, returns: returnsOf(options), factor: 1, stopped: [] };
   const control = controlOf(options, generator, workload, state);
   const view = viewOf(options, { state, control, interrupt });
   const telemetry = openTelemetry(options, generator, state);
@@ -232,6 +232,7 @@ function controlOf(
     now: () => generator.elapsed,
     report: (change) => {
       state.factor = control.factor;
+      state.stopped = control.stopped;
       if (!hasPage(options)) sayFor(options)(changeLine(change));
     },
   });

@@ -2,6 +2,7 @@
 // Figures as lines for people.
 
 import { L1_OVERHEAD, rateText } from './plan/rate.ts';
+import { namesText } from './rate-control.ts';
 import type { Counts, GapSummary, LatencySummary, StreamResult, TrialResult } from './result.ts';
 
 export const us = (ns: number): string => (ns / 1000).toFixed(ns < 99_950 ? 2 : ns < 999_500 ? 1 : 0);
@@ -18,18 +19,29 @@ export const percentText = (part: number, whole: number): string => {
   return `${percent < 0.01 ? percent.toExponential(1) : percent.toFixed(percent < 1 ? 4 : 2)} %`;
 };
 
-/** "t=1 s  sent 1.000 Mpps  received 1.000 Mpps  unsent 0  away 3  p50 1.21 us  p99 3.10 us" */
-export function periodLine(now: TrialResult, before: TrialResult | undefined, returns: boolean): string {
+/** Names the streams that are stopped, where there are others. A viewer may not know all streams. */
+export function stoppedText(streams: readonly StreamResult[], stopped: readonly number[]): string[] {
+  if (stopped.length === 0) return [];
+  if (streams.length === 1 && stopped.length === 1 && stopped[0] === 0) return ['stopped'];
+  return [`stopped: ${namesText(stopped.map((i) => streams[i]?.name ?? String(i)))}`];
+}
+
+/** "t=1 s  sent 1.000 Mpps  received 1.000 Mpps  unsent 0  away 3  p50 1.21 us  p99 3.10 us  stopped: 2" */
+export function periodLine(
+  now: TrialResult,
+  before: TrialResult | undefined,
+  { returns, stopped }: { readonly returns: boolean; readonly stopped: readonly number[] },
+): string {
   const elapsed = now.seconds - (before?.seconds ?? 0);
   const rate = (key: 'sent' | 'received') =>
     rateText(elapsed > 0 ? (now[key] - (before?.[key] ?? 0)) / elapsed : 0);
   const words = [`t=${now.seconds.toFixed(1).replace(/\.0$/, '')} s`, `sent ${rate('sent')}`];
   if (returns) words.push(`received ${rate('received')}`);
   words.push(`unsent so far ${now.unsent}`);
-  if (!returns) return words.join('  ');
-  words.push(`away or lost ${now.inFlight + now.lost}`);
-  if (now.latency) words.push(`p50 ${us(now.latency.p50Ns)} us`, `p99 ${us(now.latency.p99Ns)} us`);
-  return words.join('  ');
+  if (returns) words.push(`away or lost ${now.inFlight + now.lost}`);
+  if (returns && now.latency)
+    words.push(`p50 ${us(now.latency.p50Ns)} us`, `p99 ${us(now.latency.p99Ns)} us`);
+  return [...words, ...stoppedText(now.streams, stopped)].join('  ');
 }
 
 export function latencyLine(latency: LatencySummary): string {

@@ -22,6 +22,8 @@ export interface LiveState {
   readonly returns: boolean;
   /** By which keys have changed the rate. */
   factor: number;
+  /** Numbers of the streams that are stopped. */
+  stopped: readonly number[];
 }
 
 export interface View {
@@ -57,7 +59,7 @@ function lineView(options: Options, { state, control, interrupt }: ViewParts): V
   const input = options.control ? new ControlInput(control, interrupt) : undefined;
   let before: TrialResult | undefined;
   const show = (now: TrialResult) => {
-    say(periodLine(now, before, state.returns));
+    say(periodLine(now, before, state));
     before = now;
   };
   return { period: options.statsPeriod, isPage: false, show, close: () => input?.close() };
@@ -72,8 +74,7 @@ export function pageView(
   const draw = () => {
     if (last === undefined) return;
     const { footer, selected } = keys;
-    const isStopped = (stream: number) => control.isStopped(stream);
-    page.show(pageLines(last, before, { ...state, factor: control.factor, footer, selected, isStopped }));
+    page.show(pageLines(last, before, { ...state, footer, selected }));
   };
   page.open((typed) => {
     for (const key of typed) keys.press(key);

@@ -78,6 +78,19 @@ describe('--watch', () => {
     expect(generator.output).toMatch(/^received \d+, lost 0/m);
   });
 
+  it('names the streams that are stopped', async () => {
+    const generator = start(...EASY, '--control');
+    await generator.printed('t=');
+    const viewer = start('--watch', 'pktgen', '--plain', '--stats-period', '0.1');
+    await viewer.printed('t=');
+    expect(viewer.output).not.toContain('stopped');
+    generator.type('stop 0');
+    await viewer.printed(' us  stopped\n');
+    await generator.printed(' us  stopped\n');
+    generator.type('start 0');
+    await until('it is sent again', () => /stopped\n.* us\n/.test(viewer.output));
+  });
+
   it.each([
     ['that closes without a word', [], 'the connection was closed at once'],
     ['whose greeting is text', ['hello'], 'what it says is not JSON'],

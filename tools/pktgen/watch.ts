@@ -2,7 +2,7 @@
 // --watch: the live page of a generator that another process runs, by its telemetry socket. It only looks.
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { failedTo, PmdError } from '../../src/errors.ts';
+import { failedTo, oneLine, PmdError } from '../../src/errors.ts';
 import { native } from '../../src/native.ts';
 import { MAX_OUTPUT } from '../../src/telemetry/commands.ts';
 import { runtimeFolder, SOCKET_NAME } from '../../src/telemetry/socket-path.ts';
@@ -42,7 +42,7 @@ export async function runWatch(options: Options, interrupt: Interrupt): Promise<
       if (seen === undefined) break;
       const { state, now } = seen;
       if (isPage) page.show(pageLines(now, before, { ...state, footer: KEYS }));
-      else print(periodLine(now, before, state.returns));
+      else print(oneLine(periodLine(now, before, state)));
       before = now;
       const end = performance.now() + 1000 * (isPage ? LIVE_PERIOD : options.statsPeriod);
       while (performance.now() < end && !interrupt.raised) await sleep(POLL_MS);
@@ -70,6 +70,8 @@ function isSeen(stats: unknown): stats is TrialResult & LiveState {
     areNumbers(stats, ['seconds', 'offered', 'sent', 'unsent', 'txBytes', 'factor']) &&
     areNumbers(stats, ['received', 'inFlight', 'lost', 'reordered', 'duplicates'], true) &&
     typeof stats.headline === 'string' &&
+    Array.isArray(stats.stopped) &&
+    stats.stopped.every(Number.isInteger) &&
     (stats.latency === null || areNumbers(stats.latency, TIMES)) &&
     (stats.gaps === null || areNumbers(stats.gaps, ['medianNs', 'p99Ns'])) &&
     areNumbers(stats.stalls, ['count', 'longestUs'])
