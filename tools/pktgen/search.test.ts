@@ -108,6 +108,21 @@ describe('the search', () => {
     expect(now).toBeLessThanOrEqual(130);
   });
 
+  it('on a busy machine, does not repeat in vain until its time is over, and is not reliable', async () => {
+    let now = 0;
+    const trial = async (pps: number) => {
+      now += 2.2;
+      const outcome = await dropping(30e6)(pps);
+      return pps > 5e6 ? { ...outcome, lost: 1, received: outcome.sent - 1, disturbed: true } : outcome;
+    };
+    const result = await searchRate({ ...PLAN, timeBound: 120 }, trial, { now: () => now });
+    const failed = [...new Set(result.steps.filter(({ failure }) => failure !== null).map(({ pps }) => pps))];
+    const attempts = failed.map((pps) => result.steps.filter((step) => step.pps === pps).length);
+    expect(attempts.slice(0, 5)).toEqual([8, 4, 2, 1, 1]);
+    expect([result.complete, doubtsOf(result).reliable]).toEqual([true, false]);
+    expect(now).toBeLessThan(70);
+  });
+
   it('is reliable if what failed while disturbed passed when repeated', async () => {
     let trials = 0;
     const trial = async (pps: number) => {

@@ -84,7 +84,11 @@ export interface SearchHooks {
   readonly interrupted?: () => boolean;
 }
 
-/** Trials at one rate, while they fail and are disturbed; the share of the time left that they may take. */
+/**
+ * Trials at one rate, while they fail and are disturbed; half as many at later rates each time that all were
+ * in vain, as the machine is busy then and repeating says nothing. The share of the time left that they may
+ * take.
+ */
 const ATTEMPTS = 8;
 const ATTEMPTS_TIME = 0.25;
 /** Below this share of the highest rate nothing is worth being found. */
@@ -98,6 +102,7 @@ export async function searchRate(
   const { report, now = () => performance.now() / 1000, interrupted = () => false } = hooks;
   const end = now() + plan.timeBound;
   const steps: Step[] = [];
+  let attempts = ATTEMPTS;
   const attempt = async (pps: number): Promise<Step | undefined> => {
     const last = now() + ATTEMPTS_TIME * (end - now());
     for (let i = 1; ; i++) {
@@ -106,7 +111,10 @@ export async function searchRate(
       const step = { pps, ...outcome, failure: failureOf(outcome, plan.limits) };
       steps.push(step);
       report?.(step);
-      if (step.failure === null || !outcome.disturbed || i === ATTEMPTS || now() >= last) return step;
+      if (step.failure === null || !outcome.disturbed || now() >= last) return step;
+      if (i < attempts) continue;
+      attempts = Math.max(1, attempts / 2);
+      return step;
     }
   };
   const bounds = new Bounds(plan.highest, plan.precision);
