@@ -172,6 +172,32 @@ describe('vhost-pci-peer', () => {
     }
   });
 
+  it('says once that nothing passes, where no driver is at the other end', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'peer-main-'));
+    const device = createDevice({ vhostUser: join(folder, 's'), vfioUser: join(folder, 'v') });
+    const child = spawn(process.execPath, [
+      ...[...MAIN, '--stats-period', '0.25', '--vhost-user', join(folder, 's'), '--duration', '4'],
+    ]);
+    const output = { stdout: '', stderr: '' };
+    for (const name of ['stdout', 'stderr'] as const)
+      child[name].on('data', (data) => {
+        output[name] += data;
+      });
+    try {
+      await until('it ended', () => child.exitCode !== null || child.signalCode !== null);
+      const [up, still, ...others] = output.stderr.trim().split('\n');
+      expect([child.exitCode, up, others]).toEqual([0, expect.stringMatching(/^The back-end is up/), []]);
+      expect(still).toMatch(
+        /^No frame (passes any more|has passed yet): the driver at the other end is gone/,
+      );
+      expect(output.stdout).toMatch(/(^tx {3}0\.000 Mpps .*\n)total .*\n$/m);
+    } finally {
+      child.kill('SIGKILL');
+      device.close();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it('prints its help and exits with 0', () => {
     const { status, stdout } = run('--help');
     expect(status).toBe(0);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-peer: the built-in virtio-net driver as a command. Exit code 0 when everything that came back was
 // correct, 1 when a check or the connection failed, 2 for wrong usage.
-import type { Histogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from '@commander-js/extra-typings';
 import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
@@ -13,10 +12,10 @@ import { HELP_OPTION, newCommand, optionsWith } from '../run/command.ts';
 import { socketAccess, socketMode, socketOwner, socketPath } from '../socket/listening-socket.ts';
 import { Peer, type PeerEvent } from './driver.ts';
 import { HOSTILE_KINDS, hostileKinds } from './hostile.ts';
-import { bucketsOf, latencyLine, summarize } from './latency.ts';
 import { MAX_FRAME, MIN_FRAME } from './memory-plan.ts';
 import { PEER_DEFAULTS } from './options.ts';
-import { faults, type PeerStats, periodLine, totals } from './stats.ts';
+import { Reporter } from './reporter.ts';
+import { faults, type PeerStats } from './stats.ts';
 import { PEER_MODES } from './traffic-loop.ts';
 
 /** Milliseconds between two looks at frames that are counted. */
@@ -156,50 +155,6 @@ function createPeer(options: Options): Peer {
   });
 }
 
-/** Prints statistics every period, in the requested form. */
-class Reporter {
-  readonly #json: boolean;
-  readonly #periodMs: number;
-  readonly #histogram: Histogram | undefined;
-  #before: PeerStats;
-  #last = performance.now();
-
-  constructor(options: Options, stats: PeerStats, histogram: Histogram | undefined) {
-    this.#histogram = histogram;
-    this.#json = options.json ?? false;
-    this.#periodMs = 1000 * (options.statsPeriod ?? Number.POSITIVE_INFINITY);
-    this.#before = stats;
-  }
-
-  /** Milliseconds until it prints; Infinity if it does not. */
-  get dueIn(): number {
-    return this.#last + this.#periodMs - performance.now();
-  }
-
-  poll(read: () => PeerStats): void {
-    const now = performance.now();
-    if (now - this.#last < this.#periodMs) return;
-    const stats = read();
-    const elapsed = (now - this.#last) / 1000;
-    this.#print({ seconds: elapsed, ...stats }, periodLine(stats, this.#before, elapsed));
-    this.#before = stats;
-    this.#last = now;
-  }
-
-  summary(stats: PeerStats): void {
-    const buckets = this.#histogram ? { latencyBuckets: bucketsOf(this.#histogram) } : {};
-    this.#print({ final: true, ...stats, ...buckets }, `total   ${totals(stats)}`);
-  }
-
-  #print(stats: object, text: string): void {
-    const histogram = this.#histogram;
-    const latency = histogram ? summarize(histogram) : null;
-    const { stdout } = standardOutput();
-    if (!this.#json) stdout.line(histogram ? `${text}\n${latencyLine(latency)}` : text);
-    else stdout.line(JSON.stringify(histogram ? { ...stats, latency } : stats));
-  }
-}
-
 /** Reports events on stderr, because stdout is for statistics only. */
 function eventReporter(path: string): (event: PeerEvent) => void {
   const { stderr } = standardOutput();
@@ -245,7 +200,7 @@ async function run(options: Options): Promise<number> {
   const end = performance.now() + 1000 * (options.duration ?? Number.POSITIVE_INFINITY);
   const pollMs = options.count === undefined ? POLL_MS : COUNT_POLL_MS;
   while (!interrupted && !peer.done && !peer.failure && performance.now() < end) {
-    reporter.poll(() => peer.stats());
+    reporter.poll(() => peer.stats(), peer.up);
     const pause = Math.max(0, Math.min(pollMs, reporter.dueIn, end - performance.now()));
     await sleep(pause, undefined, { signal: over.signal }).catch(() => {});
   }

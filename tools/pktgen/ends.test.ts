@@ -213,6 +213,24 @@ describe('a run on a device of the user', () => {
     }
   });
 
+  it('a far end says once that the other end is gone, and that it is back', async () => {
+    const tool = start('--reflect', '--stats-period', '0.05');
+    try {
+      await tool.printed('t=');
+      await peer.kill();
+      await tool.printed('waiting for the other end');
+      peer = new Tool('tools/peer/main.ts', ['--vhost-user', socket('u'), '--mode', 'echo', '--cpu', '1']);
+      await tool.printed('the link is up');
+      const [, meanwhile = ''] =
+        /waiting for the other end\n([\s\S]*)^net_vhost_pci0: the link is up$/m.exec(tool.output) ?? [];
+      // What was printed before may arrive later: they are two streams.
+      expect(meanwhile).toMatch(/^(t=.*\n)?$/);
+      expect(tool.output.match(/^net_vhost_pci0: the link is down.*$/gm)).toHaveLength(1);
+    } finally {
+      await tool.kill('SIGINT');
+    }
+  });
+
   it('regression: says what is unsent while the peer is away', async () => {
     const tool = start(...paced);
     try {

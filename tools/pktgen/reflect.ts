@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // --reflect: the far end, until Ctrl-C or --duration.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Port, PortListener } from '../../src/ethdev/port.ts';
 import { launch } from '../../src/lcore/launch.ts';
 import type { Lcore } from '../../src/lcore/lcore.ts';
 import { requireWritable } from '../../src/user-file.ts';
@@ -74,7 +75,17 @@ function startReflector(
   return launch({ cpu: cpusOf(options)[0], module, ports: [port], data });
 }
 
-/** Prints a line per period. Returns what broke the port, if that ended it. */
+/** Says when the other end is gone, and when it is back; the returned function ends that. */
+function tellLink(port: Port): () => void {
+  const onLink: PortListener = ({ up, reason }) => {
+    const down = `the link is down${reason === undefined ? '' : `: ${reason}`}; waiting for the other end`;
+    tell(`${port.info.name}: ${up ? 'the link is up' : down}`);
+  };
+  port.on('link', onLink);
+  return () => port.off('link', onLink);
+}
+
+/** Prints a line per period while the link is up. Returns what broke the port, if that ended it. */
 async function reflectUntilEnd(
   options: Options,
   interrupt: Interrupt,
@@ -101,6 +112,7 @@ async function reflectUntilEnd(
   while (!ended && !interrupt.raised && lcore.stats[REHEARSED] === 0) await pause(REHEARSED_LOOK_MS);
   const answers = options.ip === undefined ? '' : ` and answering for ${options.ip}`;
   tell(`${opened.port.info.name}, CPU ${cpusOf(options)[0]}: sending frames back${answers}, until Ctrl-C`);
+  const stopTelling = tellLink(opened.port);
   const start = performance.now();
   const elapsed = () => (performance.now() - start) / 1000;
   let before = 0;
@@ -112,13 +124,15 @@ async function reflectUntilEnd(
     look = capture?.poll() ?? look;
     if (elapsed() >= duration) break;
     if (elapsed() < next) continue;
+    next += statsPeriod;
     const now = lcore.stats[REFLECTED] as number;
+    if (now === before && !opened.port.link().up) continue;
     const line = `t=${Math.round(elapsed())} s  sent back ${rateText((now - before) / statsPeriod)}`;
     if (figuresOnStdout(options)) tell(line);
     else print(line);
     before = now;
-    next += statsPeriod;
   }
+  stopTelling();
   return broken;
 }
 
