@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The generator as an object: an lcore on a port's first queue pair that runs trials.
 import { randomInt } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { PmdError } from '../../src/errors.ts';
 import type { Port } from '../../src/ethdev/port.ts';
 import { launch } from '../../src/lcore/launch.ts';
@@ -36,6 +35,7 @@ import type { LcorePlan } from './engine/lcore.ts';
 import type { CompiledStream } from './plan/compile.ts';
 import { type ResultContext, readResult, type TrialResult, totalLatency } from './result.ts';
 import type { Progress } from './timeline.ts';
+import { WordWatch } from './word-watch.ts';
 
 /**
  * Longest time, in milliseconds, between two looks at the lcore: the main thread must not take a CPU from a
@@ -77,6 +77,7 @@ export class Generator {
   readonly #lcore: Lcore;
   readonly #memory: SharedMemory;
   readonly #control: Int32Array;
+  readonly #phase: WordWatch;
   readonly #settings: Float64Array;
   readonly #global: Float64Array;
   readonly #context: ResultContext;
@@ -90,6 +91,7 @@ export class Generator {
     this.#streams = streams;
     this.#memory = newSharedMemory(streams.length);
     this.#control = new Int32Array(this.#memory.control);
+    this.#phase = new WordWatch(this.#control, PHASE);
     this.#settings = new Float64Array(this.#memory.settings);
     this.#global = new Float64Array(this.#memory.global);
     const hz = native.tscHz();
@@ -160,13 +162,7 @@ export class Generator {
   async changed(ms: number): Promise<void> {
     const phase = Atomics.load(this.#control, PHASE);
     if (this.#failure !== undefined || phase === DONE) return;
-    const change = Atomics.waitAsync(this.#control, PHASE, phase);
-    const waiting = new AbortController();
-    const time = sleep(Math.min(Math.max(ms, LEAST_MS), LOOK_MS), undefined, {
-      signal: waiting.signal,
-    }).catch(() => {});
-    await Promise.race([change.value, time]);
-    waiting.abort();
+    await this.#phase.changedFrom(phase, Math.min(Math.max(ms, LEAST_MS), LOOK_MS));
   }
 
   /** Whether it only waits for frames in flight. */
