@@ -103,7 +103,7 @@ uint32_t Across(DeviceQueue& rx, DeviceQueue& tx, uint32_t n, uint32_t length) {
   if (!receive || rx.is_section()) return 0;
   Burst<DeviceQueue> send(tx);
   if (!send || tx.is_section()) return 0;
-  rx.burst.hand_back.Look(rx.doorstep());
+  rx.burst.hand_back.Look(rx.doorstep(), rx.counters.good_packets);
   const Step step(rx, tx, length);
   const uint32_t done = OnReadRing(rx, [&]<class From>() {
     return OnRing(tx, [&]<class To>() { return AcrossOn<Step, From, To>(rx, tx, n, step); });

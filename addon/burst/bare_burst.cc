@@ -73,7 +73,7 @@ uint32_t TouchBatch(DeviceQueue& q, Ring& ring, uint32_t n, uint32_t length) {
 
 template <class Ring>
 uint32_t TouchOn(DeviceQueue& q, uint32_t n, uint32_t length) {
-  q.burst.hand_back.Look(q.doorstep());
+  q.burst.hand_back.Look(q.doorstep(), q.counters.good_packets);
   Ring ring(q);
   for (uint32_t total = 0;;) {
     const uint32_t done = TouchBatch(q, ring, std::min(n - total, kBatch), length);

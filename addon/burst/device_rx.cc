@@ -207,7 +207,7 @@ inline uint32_t RxFast(DeviceQueue& q, Ring& ring, MbufPool& pool, uint32_t* ids
 
 template <class Ring, bool kOffload>
 __attribute__((noinline)) uint32_t RxOn(DeviceQueue& q, MbufPool& pool, uint32_t* ids, uint32_t n) {
-  q.burst.hand_back.Look(q.doorstep());
+  q.burst.hand_back.Look(q.doorstep(), q.counters.good_packets);
   Ring ring(q);
   uint32_t total = 0;
   // Dropped packets count towards `n` too, which bounds the burst.

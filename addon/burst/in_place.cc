@@ -68,7 +68,7 @@ uint32_t CommitOn(DeviceQueue& q, uint32_t n) {
 
 template <class Ring>
 uint32_t PeekOn(DeviceQueue& q, uint32_t n) {
-  q.burst.hand_back.Look(q.doorstep());
+  q.burst.hand_back.Look(q.doorstep(), q.counters.good_packets);
   Ring ring(q);
   SingleBuffers buffers(q);
   const bool offload = (q.variant & kVariantOffload) != 0;

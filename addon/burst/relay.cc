@@ -109,7 +109,7 @@ inline bool ShouldWait(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, TxRing& t
 template <class RxRing, class TxRing>
 __attribute__((noinline)) int32_t RelayOn(DeviceQueue& rx, DeviceQueue& tx, uint32_t n,
                                           const Addresses* addresses) {
-  rx.burst.hand_back.Look(rx.doorstep());
+  rx.burst.hand_back.Look(rx.doorstep(), rx.counters.good_packets);
   RxRing from(rx);
   TxRing to(tx);
   uint32_t total = 0;

@@ -47,7 +47,7 @@ uint32_t SendBatch(DeviceQueue& q, Ring& ring, const Packet& packet, uint32_t n)
 
 template <class Ring>
 int32_t RepeatOn(DeviceQueue& q, const Packet& packet, uint32_t n) {
-  q.burst.hand_back.Look(q.doorstep());
+  q.burst.hand_back.Look(q.doorstep(), q.counters.good_packets);
   Ring ring(q);
   for (uint32_t total = 0;;) {
     const uint32_t wanted = std::min(n - total, kBatch);

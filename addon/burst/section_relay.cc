@@ -72,7 +72,7 @@ inline uint32_t MoveBatch(DeviceQueue& rx, DeviceQueue& tx, RxRing& from, Sectio
 
 template <class RxRing>
 int32_t RelayOn(DeviceQueue& rx, DeviceQueue& tx, uint32_t n, const Addresses* addresses) {
-  rx.burst.hand_back.Look(rx.doorstep());
+  rx.burst.hand_back.Look(rx.doorstep(), rx.counters.good_packets);
   RxRing from(rx);
   SectionRing to(tx);
   uint32_t total = 0;

@@ -19,54 +19,64 @@ constexpr uint64_t kFar = 240;
 constexpr uint64_t kAway = 5000;
 constexpr uint8_t kVotes = 15;
 
-// Intel CPUs have the instructions too, but the benefit was not measured there.
-bool CpuPays() {
+bool HasInstructions() {
 #if defined(__x86_64__)
   uint32_t a = 0, b = 0, c = 0, d = 0;
-  if (!__get_cpuid(0, &a, &b, &c, &d)) return false;
-  const bool amd = b == signature_AMD_ebx && c == signature_AMD_ecx && d == signature_AMD_edx;
   constexpr uint32_t kBoth = bit_CLWB | bit_CLFLUSHOPT;
-  return amd && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & kBoth) == kBoth;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & kBoth) == kBoth;
 #else
   return false;
 #endif
 }
 
 // Read once: CPUID traps to a hypervisor and may be slow.
-const bool kPays = CpuPays();
+const bool kAble = HasInstructions();
 
-}  // namespace
+struct TimedLoad {
+  uint64_t end;
+  uint64_t cycles;
+};
 
-void HandBack::Start(Way near) {
-  able_ = kPays;
-  near_ = near;
-  way = kPays ? near : Way::kLeave;
-  looks_ = far_ = 0;
-}
-
-void HandBack::Count(uint64_t cycles) {
-  if (cycles < kOurs || cycles > kAway) return;
-  if (cycles >= kFar)
-    far_ = std::min<uint8_t>(far_ + 1, kVotes);
-  else if (far_ > 0)
-    far_--;
-  // Two thresholds, for hysteresis.
-  if (far_ == 0) way = near_;
-  if (far_ == kVotes) way = Way::kFlush;
-}
-
-uint64_t HandBack::Time(const uint16_t* word) {
+TimedLoad Time(const uint16_t* word) {
 #if defined(__x86_64__)
   _mm_lfence();
   const uint64_t start = __rdtsc();
   _mm_lfence();
   LoadOnce(word);
   _mm_lfence();
-  return __rdtsc() - start;
+  const uint64_t end = __rdtsc();
+  return {end, end - start};
 #else
   static_cast<void>(word);
-  return 0;
+  return {};
 #endif
+}
+
+}  // namespace
+
+void HandBack::Start(Way near) {
+  able_ = kAble;
+  way = able_ ? near : Way::kLeave;
+  choice_.Start(near, Way::kFlush);
+  looks_ = far_ = 0;
+  is_far_ = false;
+}
+
+bool HandBack::Count(uint64_t cycles) {
+  if (cycles < kOurs || cycles > kAway) return is_far_;
+  if (cycles >= kFar)
+    far_ = std::min<uint8_t>(far_ + 1, kVotes);
+  else if (far_ > 0)
+    far_--;
+  // Two thresholds, for hysteresis.
+  if (far_ == 0) is_far_ = false;
+  if (far_ == kVotes) is_far_ = true;
+  return is_far_;
+}
+
+void HandBack::Choose(const uint16_t* word, uint64_t packets) {
+  const TimedLoad load = Time(word);
+  way = choice_.Next(Count(load.cycles), packets, load.end);
 }
 
 }  // namespace vpci
