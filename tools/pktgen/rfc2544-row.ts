@@ -7,8 +7,10 @@ export interface LossRow {
   /** Share of the highest rate. */
   readonly share: number;
   readonly pps: number;
-  /** Share of the due frames that did not come back. */
+  /** Share of the sent frames that did not come back. */
   readonly loss: number;
+  /** Share of the due frames that were never sent: then the rate that was offered is lower by as much. */
+  readonly unsent: number;
   /** The generator had lost its CPU. */
   readonly disturbed: boolean;
 }

@@ -4,7 +4,7 @@
 import { outcomeOf } from './outcome.ts';
 import type { LossRow, Rfc2544Row } from './rfc2544-row.ts';
 import type { Rfc2544Test } from './rfc2544-tests.ts';
-import { doubtsOf } from './search.ts';
+import { doubtsOf, type Outcome } from './search.ts';
 import { type Bench, highestOf, search, trialAt } from './trials.ts';
 
 /** Section 26.3: steps of at most 10 %, until two trials without loss. */
@@ -58,14 +58,23 @@ async function lossRates(bench: Bench, highest: number): Promise<LossRow[]> {
   const rows: LossRow[] = [];
   for (let step = 0; step < 1 / LOSS_STEP; step++) {
     const share = 1 - step * LOSS_STEP;
-    const { offered, received, disturbed } = outcomeOf(await trialAt(bench, share * highest));
+    const outcome = outcomeOf(await trialAt(bench, share * highest));
     if (bench.interrupt.raised) break;
-    const loss = offered > 0 ? (offered - received) / offered : 0;
-    rows.push({ share, pps: share * highest, loss, disturbed });
-    if (rows.length > 1 && rows.slice(-2).every((row) => row.loss === 0)) break;
+    rows.push(lossRow(share, share * highest, outcome));
+    if (endsLoss(rows, bench.options.qFull)) break;
   }
   return rows;
 }
+
+/** Section 26.3: of the frames that were offered to the device, those that it did not forward. */
+export function lossRow(share: number, pps: number, outcome: Outcome): LossRow {
+  const { offered, sent, unsent, lost, disturbed } = outcome;
+  return { share, pps, loss: lost / (sent || 1), unsent: unsent / (offered || 1), disturbed };
+}
+
+/** Two successive trials without loss, whose rates were offered: no more than the share `qFull` was unsent. */
+export const endsLoss = (rows: readonly LossRow[], qFull: number): boolean =>
+  rows.length > 1 && rows.slice(-2).every(({ loss, unsent }) => loss === 0 && unsent <= qFull);
 
 /** The longest train of frames, to a per cent. */
 async function backToBack(bench: Bench, highest: number): Promise<Partial<Rfc2544Row>> {

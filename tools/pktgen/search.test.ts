@@ -5,7 +5,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { outcomeOf } from './outcome.ts';
 import type { TrialResult } from './result.ts';
-import { doubtsOf, failureOf, type Outcome, type SearchPlan, searchRate } from './search.ts';
+import { endsLoss, lossRow } from './rfc2544.ts';
+import type { LossRow } from './rfc2544-row.ts';
+import { doubtsOf, failureOf, NOTHING, type Outcome, type SearchPlan, searchRate } from './search.ts';
 import { foundText, rowLines } from './search-text.ts';
 
 const PLAN: SearchPlan = {
@@ -235,6 +237,27 @@ describe('a search that finds nothing', () => {
   });
 });
 
+describe('frame loss (RFC 2544, 26.3)', () => {
+  const row = (counts: Partial<Outcome>) =>
+    lossRow(1, 1000, { ...NOTHING, offered: 1000, sent: 1000, received: 1000, ...counts });
+
+  it('regression: is the share of the frames that were offered to the device: nobody lost those unsent', () => {
+    expect(row({ sent: 400, unsent: 600, received: 400 })).toMatchObject({ loss: 0, unsent: 0.6 });
+    expect(row({ sent: 400, unsent: 600, received: 300, lost: 100 })).toMatchObject({
+      loss: 0.25,
+      unsent: 0.6,
+    });
+    expect(row({ offered: 0, sent: 0, received: 0 })).toMatchObject({ loss: 0, unsent: 0 });
+  });
+
+  it('ends after two trials without loss whose rates were offered', () => {
+    const [whole, late, lossy] = [row({}), row({ sent: 400, unsent: 600 }), row({ lost: 1 })];
+    const ends = (...rows: LossRow[]) => endsLoss(rows, 0.001);
+    expect([ends(whole), ends(whole, whole), ends(lossy, whole, whole)]).toEqual([false, true, true]);
+    expect([ends(late, whole), ends(late, late), ends(whole, lossy)]).toEqual([false, false, false]);
+  });
+});
+
 describe('a row of RFC 2544', () => {
   it('says where nothing was found, and what was disturbed', async () => {
     const losing = async (pps: number) => {
@@ -244,12 +267,16 @@ describe('a row of RFC 2544', () => {
     const search = await searchRate(PLAN, losing);
     const row = {
       ...{ size: 64, highest: 20e6, throughput: search.pps, search: { ...search, ...doubtsOf(search) } },
-      loss: [{ share: 1, pps: 20e6, loss: 0.5, disturbed: true }],
+      loss: [
+        { share: 1, pps: 20e6, loss: 0.5, unsent: 0.25, disturbed: true },
+        { share: 0.9, pps: 18e6, loss: 0, unsent: 0, disturbed: false },
+      ],
       ...{ backToBack: null, backToBackLimited: false, backToBackDisturbed: true },
     };
     expect(rowLines(row)).toEqual([
       '   64 bytes  throughput   none found; every trial was disturbed',
-      '   64 bytes  frame loss   50.00 % at 100 % (20.000 Mpps) (disturbed)',
+      '   64 bytes  frame loss   50.00 % at 100 % (20.000 Mpps), unsent 25.00 % (disturbed)',
+      '   64 bytes  frame loss   0 % at 90 % (18.000 Mpps)',
       '   64 bytes  back-to-back none found (disturbed)',
     ]);
     expect(row.throughput).toBeNull();

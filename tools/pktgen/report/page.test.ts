@@ -116,6 +116,42 @@ describe('a page', () => {
     expect(cellsOf(both, 'voice &lt;1&gt;').slice(0, 3)).toEqual(['400.0 pps', '800.0 pps', '0.500']);
   });
 
+  it('regression: says what of the earlier run was disturbed, and what differs', () => {
+    const command = "vhost-pci-pktgen --rate '<1>' --size imix -a '1 2' --poisson --json b.json";
+    const now = { ...RUN, about: { ...about, command } };
+    const then = { ...RUN, failures: ['lost 3'], about: { ...about, version: '0.0.9' } };
+    const page = pageText(now, { file: 'old.json', json: then });
+    for (const line of [
+      ...['earlier: disturbed: a &amp; b', 'earlier: lost 3', '--size: imix; earlier: not given'],
+      ...['-a: 1 2; earlier: not given', '--poisson: given; earlier: not given'],
+      'version: 0.1.0; earlier: 0.0.9',
+    ])
+      expect(page).toContain(`<li>${line}</li>`);
+    expect(page).not.toMatch(/<li>--(rate|json)/);
+    expect(pageText(RUN, { file: 'old.json', json: RUN })).not.toContain('What differs');
+    const search = pageText(SEARCH, { file: 'old.json', json: { ...SEARCH, reliable: false } });
+    expect(search).toContain('earlier: Most of the rates that failed did so in disturbed trials only.');
+  });
+
+  it('regression: of RFC 2544 marks what was disturbed, now and earlier', () => {
+    const loss = { share: 1, pps: 2e6, loss: 0, unsent: 0.6, disturbed: true };
+    const shaky = {
+      ...{ ...row, loss: [loss, { ...loss, disturbed: false }], backToBackDisturbed: true },
+      search: { reliable: false, steps: SEARCH.steps },
+    };
+    const result = { ...RFC2544, rfc2544: [shaky] };
+    const page = pageText(result, { file: 'old.json', json: result as unknown as Json });
+    expect(cellsOf(page, '64')).toEqual([
+      ...['1.000 Mpps (not reliable)', '2.000 Mpps', '1.00', '8.00'],
+      ...['0 % (disturbed)', '60.00 %', '2000 (disturbed)'],
+    ]);
+    const notes = '64 bytes: disturbed: throughput, 1 of 2 trials; frame loss, 1 of 2 trials; back-to-back';
+    for (const run of ['this run', 'earlier']) expect(page).toContain(`<li>${run}, ${notes}</li>`);
+    expect(cellsOf(page, '64 bytes, back-to-back frames')).toEqual([
+      ...['2000 (disturbed)', '2000 (disturbed)', '1.00'],
+    ]);
+  });
+
   it('has the trials of a search, and the figures of RFC 2544', () => {
     const then = { ...SEARCH, pps: 500 };
     const search = pageText(SEARCH, { file: 'old.json', json: then });
@@ -126,7 +162,7 @@ describe('a page', () => {
     ]);
     expect(cellsOf(search, '1').at(-1)).toBe('lost 5 (disturbed)');
     const rfc = pageText(RFC2544, { file: 'old.json', json: RFC2544 as unknown as Json });
-    expect(cellsOf(rfc, '64')).toEqual(['1.000 Mpps', '2.000 Mpps', '1.00', '8.00', '50.00 %', '2000']);
+    expect(cellsOf(rfc, '64')).toEqual(['1.000 Mpps', '2.000 Mpps', '1.00', '8.00', '50.00 %', '-', '2000']);
     expect(cellsOf(rfc, '64 bytes, throughput')).toEqual(['1.000 Mpps', '1.000 Mpps', '1.00']);
   });
 

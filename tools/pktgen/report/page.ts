@@ -2,6 +2,7 @@
 // --html: what a run or a search found as one page that needs nothing but itself.
 import { commandHtml, htmlPage, listHtml, rawData } from '../../charts/page.ts';
 import { escapeXml } from '../../charts/svg.ts';
+import { differences } from './differences.ts';
 import type { Earlier } from './earlier.ts';
 import { type Json, kindOf, numberAt, objectAt, textAt } from './json.ts';
 import { rfc2544Sections } from './rfc2544-page.ts';
@@ -22,7 +23,7 @@ export function pageText(result: object, earlier: Earlier | undefined): string {
       describe(now),
       ...(earlier === undefined
         ? []
-        : [`<p>Earlier: ${escapeXml(earlier.file)}</p>`, describe(earlier.json)]),
+        : [`<p>Earlier: ${escapeXml(earlier.file)}</p>`, describe(earlier.json), differs(now, earlier.json)]),
       rawData('pktgen.json', raw),
       sections[kind ?? 'run'](now, then),
     ].join('\n'),
@@ -34,6 +35,12 @@ const TITLES = {
   search: 'vhost-pci-pktgen: a search',
   rfc2544: 'vhost-pci-pktgen: RFC 2544',
 } as const;
+
+/** Nothing where nothing differs, as far as the files say. */
+function differs(now: Json, then: Json): string {
+  const lines = differences(now, then);
+  return lines.length === 0 ? '' : `<p class="note">What differs:</p>${listHtml(lines)}`;
+}
 
 /** The command, the version and the machine, as far as the file has them. */
 function describe(json: Json): string {

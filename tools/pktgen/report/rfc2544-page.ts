@@ -2,31 +2,59 @@
 // The tests of RFC 2544 as sections of a page: a figure for each size of frames.
 import { type Chart, chartSvg } from '../../charts/bars.ts';
 import { type Curve, lineSvg, type Point } from '../../charts/lines.ts';
-import { figureHtml, type HtmlTable, tableHtml } from '../../charts/page.ts';
+import { figureHtml, type HtmlTable, listHtml, tableHtml } from '../../charts/page.ts';
 import { rateText } from '../plan/rate.ts';
 import { percentText, us } from '../text.ts';
 import { NOW, ratioText, shown, THEN } from './compared.ts';
-import { type Json, numberAt, objectsAt } from './json.ts';
+import { type Json, numberAt, objectAt, objectsAt } from './json.ts';
 
 /** A figure of a row, as a column of the table. */
 interface Column {
   readonly name: string;
   of(row: Json): number | null;
   text(value: number): string;
+  /** What is to be doubted of it. */
+  doubt?(row: Json): string | undefined;
 }
 
+const DISTURBED = '(disturbed)';
+
 const COLUMNS: readonly Column[] = [
-  { name: 'throughput', of: (row) => numberAt(row, 'throughput'), text: rateText },
+  {
+    name: 'throughput',
+    of: (row) => numberAt(row, 'throughput'),
+    text: rateText,
+    doubt: (row) => (objectAt(row, 'search').reliable === false ? '(not reliable)' : undefined),
+  },
   { name: 'most that is sent', of: (row) => numberAt(row, 'highest'), text: rateText },
   { name: 'latency p50 us', of: (row) => numberAt(row, 'latency.p50Ns'), text: us },
   { name: 'latency p99 us', of: (row) => numberAt(row, 'latency.p99Ns'), text: us },
-  { name: 'loss at the most', of: lossAtMost, text: (value) => percentText(value, 1) },
-  { name: 'back-to-back frames', of: (row) => numberAt(row, 'backToBack'), text: String },
+  {
+    name: 'loss at the most',
+    of: (row) => numberAt(atMost(row), 'loss'),
+    text: (value) => percentText(value, 1),
+    doubt: (row) => (atMost(row).disturbed === true ? DISTURBED : undefined),
+  },
+  {
+    name: 'unsent at the most',
+    of: (row) => numberAt(atMost(row), 'unsent'),
+    text: (value) => percentText(value, 1),
+  },
+  {
+    name: 'back-to-back frames',
+    of: (row) => numberAt(row, 'backToBack'),
+    text: String,
+    doubt: (row) => (row.backToBackDisturbed === true ? DISTURBED : undefined),
+  },
 ];
 
-function lossAtMost(row: Json): number | null {
-  const [first] = objectsAt(row, 'loss');
-  return first === undefined ? null : numberAt(first, 'loss');
+const atMost = (row: Json): Json => objectsAt(row, 'loss')[0] ?? {};
+
+/** The figure, with its doubt behind it. */
+function cell({ of, text, doubt }: Column, row: Json): string {
+  const value = of(row);
+  const behind = value === null ? undefined : doubt?.(row);
+  return [shown(value, text), ...(behind === undefined ? [] : [behind])].join(' ');
 }
 
 const sizeOf = (row: Json): string => shown(numberAt(row, 'size'), String);
@@ -38,6 +66,8 @@ export function rfc2544Sections(now: Json, then: Json | undefined): string {
   );
   const others = then === undefined ? undefined : rows.map((row) => before.get(sizeOf(row)) ?? {});
   return [
+    ...disturbedNotes(rows, NOW),
+    ...disturbedNotes(others ?? [], THEN),
     ...bars('Throughput (26.1)', 'Mpps', rows, others, (row) => scaled(numberAt(row, 'throughput'), 1e6)),
     ...bars('Latency at the throughput, p99 (26.2)', 'us', rows, others, (row) =>
       scaled(numberAt(row, 'latency.p99Ns'), 1000),
@@ -50,6 +80,24 @@ export function rfc2544Sections(now: Json, then: Json | undefined): string {
       ? []
       : ['<h2>Beside the earlier run</h2>', tableHtml(comparedTable(rows, others))]),
   ].join('\n');
+}
+
+/** Of each size of `run` the trials in which the generator had lost its CPU. */
+function disturbedNotes(rows: readonly Json[], run: string): string[] {
+  const notes = rows.flatMap((row) => {
+    const search = objectAt(row, 'search');
+    const of = (steps: readonly Json[]) => {
+      const disturbed = steps.filter((step) => step.disturbed === true).length;
+      return disturbed === 0 ? [] : [`${disturbed} of ${steps.length} trials`];
+    };
+    const tests = [
+      ...of(objectsAt(search, 'steps')).map((trials) => `throughput, ${trials}`),
+      ...of(objectsAt(row, 'loss')).map((trials) => `frame loss, ${trials}`),
+      ...(row.backToBackDisturbed === true ? ['back-to-back'] : []),
+    ];
+    return tests.length === 0 ? [] : [`${run}, ${sizeOf(row)} bytes: disturbed: ${tests.join('; ')}`];
+  });
+  return notes.length === 0 ? [] : [listHtml(notes)];
 }
 
 const scaled = (value: number | null, scale: number): number | null =>
@@ -93,17 +141,19 @@ function lossChart(rows: readonly Json[]): string[] {
 function plainTable(rows: readonly Json[]): HtmlTable {
   return {
     head: ['size', ...COLUMNS.map(({ name }) => name)],
-    rows: rows.map((row) => [sizeOf(row), ...COLUMNS.map(({ of, text }) => shown(of(row), text))]),
+    rows: rows.map((row) => [sizeOf(row), ...COLUMNS.map((column) => cell(column, row))]),
   };
 }
 
 /** A line for each figure of each size that both runs have. */
 function comparedTable(rows: readonly Json[], others: readonly Json[]): HtmlTable {
   const lines = rows.flatMap((row, i) =>
-    COLUMNS.flatMap(({ name, of, text }) => {
-      const [own, other] = [of(row), of(others[i] as Json)];
+    COLUMNS.flatMap((column) => {
+      const then = others[i] as Json;
+      const [own, other] = [column.of(row), column.of(then)];
       if (own === null || other === null) return [];
-      return [[`${sizeOf(row)} bytes, ${name}`, text(own), text(other), ratioText(own, other)]];
+      const name = `${sizeOf(row)} bytes, ${column.name}`;
+      return [[name, cell(column, row), cell(column, then), ratioText(own, other)]];
     }),
   );
   return { head: ['', NOW, THEN, 'ratio'], rows: lines };

@@ -55,7 +55,7 @@ const FIGURES: readonly Figure[] = [
 ];
 
 export function runSections(now: Json, then: Json | undefined): string {
-  const remarks = [...textsAt(now, 'failures'), ...textsAt(now, 'disturbances')];
+  const remarks = [...remarksOf(now), ...(then === undefined ? [] : remarksOf(then, `${THEN}: `))];
   const changes = objectsAt(now, 'changes').flatMap((change, i) => changeText(change, i) ?? []);
   const charts = [ratesChart(now, then), latencyChart(now, then)].flatMap((chart) => chart ?? []);
   return [
@@ -69,6 +69,9 @@ export function runSections(now: Json, then: Json | undefined): string {
     ...(then === undefined ? [] : comparedStreams(now, then)),
   ].join('\n');
 }
+
+const remarksOf = (json: Json, before = ''): string[] =>
+  ['failures', 'disturbances'].flatMap((key) => textsAt(json, key).map((remark) => `${before}${remark}`));
 
 /** By the numbers that the chart has. */
 const changeText = (change: Json, i: number): string | undefined => {

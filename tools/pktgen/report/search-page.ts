@@ -6,7 +6,7 @@ import { largest } from '../../charts/scale.ts';
 import { escapeXml } from '../../charts/svg.ts';
 import { rateText } from '../plan/rate.ts';
 import { percentText, us } from '../text.ts';
-import { type Figure, figureTable, rateUnit, shown } from './compared.ts';
+import { type Figure, figureTable, rateUnit, shown, THEN } from './compared.ts';
 import { type Json, numberAt, objectsAt, textAt } from './json.ts';
 
 /** The fastest trial that kept to the limits. */
@@ -33,10 +33,7 @@ const FIGURES: readonly Figure[] = [
 ];
 
 export function searchSections(now: Json, then: Json | undefined): string {
-  const doubts = [
-    ...(now.complete === false ? ['The search ended early.'] : []),
-    ...(now.reliable === false ? ['Most of the rates that failed did so in disturbed trials only.'] : []),
-  ];
+  const doubts = [...doubtsOf(now, ''), ...(then === undefined ? [] : doubtsOf(then, `${THEN}: `))];
   return [
     ...doubts.map((doubt) => `<p class="note">${escapeXml(doubt)}</p>`),
     '<h2>Result</h2>',
@@ -46,6 +43,13 @@ export function searchSections(now: Json, then: Json | undefined): string {
     ...(then === undefined ? [] : ['<h2>Trials of the earlier search</h2>', trialsOf(then, 'Its trials')]),
   ].join('\n');
 }
+
+const doubtsOf = (json: Json, before: string): string[] => [
+  ...(json.complete === false ? [`${before}The search ended early.`] : []),
+  ...(json.reliable === false
+    ? [`${before}Most of the rates that failed did so in disturbed trials only.`]
+    : []),
+];
 
 function trialsOf(json: Json, title: string): string {
   const steps = objectsAt(json, 'steps');
