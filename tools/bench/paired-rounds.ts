@@ -4,7 +4,8 @@
 // A round starts both sides afresh and alternates between them, A B A B, in slices of a fraction of a second;
 // one side stands still while the other runs. The CPUs of a virtual machine have slow spells, some seconds
 // long, in which a CPU takes twice as long to reach the other's cache. Two adjacent slices fall into the same
-// spell; two windows of several seconds often do not.
+// spell; two windows of several seconds often do not. Where a spell ends between two slices or within one,
+// the next slice of the first side tells, and the pair does not count.
 import type { Workspace } from '../run/workspace.ts';
 import type { Case } from './cases.ts';
 import { QUIET_SHARE, waitForQuiet } from './instruments/cpu-share.ts';
@@ -17,6 +18,9 @@ import { Side, type Slice } from './sides/side.ts';
 /** At most this many times the wanted number of pairs is measured when some are disturbed. */
 const ATTEMPTS = 3;
 
+/** Of two slices of one side, before and after one of the other, the larger is at most this much larger. */
+const STEADY = 1.3;
+
 export interface Round {
   /** Mean of the slices in Mpps; `b` likewise. */
   readonly a: number;
@@ -25,6 +29,8 @@ export interface Round {
   readonly ratio: number;
   /** The smallest share of its CPU that a poll loop had in any slice that counts. */
   readonly share: number;
+  /** False when a pair counts during which the machine's speed changed. */
+  readonly steady: boolean;
   /** Likewise for packets per CPU second, in millions; undefined where the kernel does not tell CPU times. */
   readonly perCpu?: { readonly a: number; readonly b: number; readonly ratio: number } | undefined;
   readonly dpdkVersion: string | undefined;
@@ -40,6 +46,8 @@ export interface PairedRow {
   readonly ratio: Spread;
   readonly rounds: readonly Round[];
   readonly cpuShare: number;
+  /** Whether all rounds were. */
+  readonly steady: boolean;
 }
 
 export interface ComparisonPlan {
@@ -103,18 +111,30 @@ async function playRound({ settings, workspace, ...plan }: ComparisonPlan, wante
   }
 }
 
-type Pair = readonly [Slice, Slice];
+/** A slice of a, the next one of b, and that of a which follows. */
+export type Pair = readonly [Slice, Slice, Slice];
 
 /** As many undisturbed pairs of slices as fit into `seconds` per side, or the least disturbed of more. */
 async function takeTurns(a: Side, b: Side, seconds: number): Promise<Pair[]> {
   const wanted = Math.max(1, Math.round(seconds / SLICE_SECONDS));
   const length = Math.min(seconds, SLICE_SECONDS);
   const pairs: Pair[] = [];
-  const quiet = () => pairs.filter((pair) => shareOf(pair) >= QUIET_SHARE).length;
-  while (quiet() < wanted && pairs.length < ATTEMPTS * wanted)
-    pairs.push([await oneTurn(a, length), await oneTurn(b, length)]);
-  return pairs.sort((x, y) => shareOf(y) - shareOf(x)).slice(0, wanted);
+  const quiet = () => pairs.filter((pair) => isSteady(pair) && shareOf(pair) >= QUIET_SHARE).length;
+  let before = await oneTurn(a, length);
+  while (quiet() < wanted && pairs.length < ATTEMPTS * wanted) {
+    const between = await oneTurn(b, length);
+    const after = await oneTurn(a, length);
+    pairs.push([before, between, after]);
+    before = after;
+  }
+  return leastDisturbed(pairs, wanted);
 }
+
+/** `wanted` of the pairs: steady ones first, and of those the ones that had most of their CPUs. */
+export const leastDisturbed = (pairs: readonly Pair[], wanted: number): Pair[] =>
+  [...pairs]
+    .sort((x, y) => Number(isSteady(y)) - Number(isSteady(x)) || shareOf(y) - shareOf(x))
+    .slice(0, wanted);
 
 async function oneTurn(side: Side, seconds: number): Promise<Slice> {
   await side.resume();
@@ -127,6 +147,9 @@ async function oneTurn(side: Side, seconds: number): Promise<Slice> {
 
 const shareOf = ([a, b]: Pair): number => Math.min(a.share, b.share);
 
+const isSteady = ([{ mpps: before }, , { mpps: after }]: Pair): boolean =>
+  Math.max(before, after) <= STEADY * Math.min(before, after);
+
 export function roundOf(pairs: readonly Pair[]): Omit<Round, 'dpdkVersion'> {
   const as = pairs.map(([{ mpps }]) => mpps);
   const bs = pairs.map(([, { mpps }]) => mpps);
@@ -135,6 +158,7 @@ export function roundOf(pairs: readonly Pair[]): Omit<Round, 'dpdkVersion'> {
     b: mean(bs),
     ratio: pairedRatio(as, bs).median,
     share: Math.min(...pairs.map(shareOf)),
+    steady: pairs.every(isSteady),
     perCpu: perCpuOf(pairs),
   };
 }
@@ -152,8 +176,12 @@ function perCpuOf(pairs: readonly Pair[]): Round['perCpu'] {
 
 const perCpu = ({ mpps, cpus = 1 }: Slice): number => mpps / cpus;
 
-const describe = ([nameA, nameB]: readonly [string, string], { a, b, ratio, share }: Round): string =>
-  `${nameA} ${a.toFixed(2)} Mpps, ${nameB} ${b.toFixed(2)} Mpps, ratio ${ratio.toFixed(2)}${disturbance(share)}`;
+const describe = ([nameA, nameB]: readonly [string, string], { a, b, ratio, ...round }: Round): string =>
+  `${nameA} ${a.toFixed(2)} Mpps, ${nameB} ${b.toFixed(2)} Mpps, ratio ${ratio.toFixed(2)}${doubtOf(round)}`;
+
+/** The machine's speed is named first: where it changes, loops often lose their CPUs too. */
+const doubtOf = ({ share, steady }: Pick<Round, 'share' | 'steady'>): string =>
+  steady ? disturbance(share) : ' (disturbed: the speed of the machine changed)';
 
 export function summarize(name: string, rounds: readonly Round[]): PairedRow {
   return {
@@ -163,5 +191,6 @@ export function summarize(name: string, rounds: readonly Round[]): PairedRow {
     ratio: spread(rounds.map(({ ratio }) => ratio)),
     rounds,
     cpuShare: Math.min(...rounds.map(({ share }) => share)),
+    steady: rounds.every(({ steady }) => steady),
   };
 }

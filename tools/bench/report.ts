@@ -19,15 +19,15 @@ export interface RoundFigures {
    * The smallest share of its CPU that a side had in any round, 0 to 1: below 0.97, something else ran there.
    */
   readonly cpu_share: number;
-  /** True when `cpu_share` is below that: the table marks the ratio. */
+  /** True when it is below that, or the machine's speed changed in a round: the table marks the ratio. */
   readonly disturbed: boolean;
 }
 
-export const roundFigures = ({ ratio, rounds, cpuShare }: PairedRow): RoundFigures => ({
+export const roundFigures = ({ ratio, rounds, cpuShare, steady }: PairedRow): RoundFigures => ({
   ratio,
   rounds: rounds.map((round) => ({ ratio: round.ratio, mpps: [round.a, round.b] as const })),
   cpu_share: cpuShare,
-  disturbed: cpuShare < QUIET_SHARE,
+  disturbed: cpuShare < QUIET_SHARE || !steady,
 });
 
 export interface Report<Row> {

@@ -93,5 +93,5 @@ export function cellText({ text = toDigits(2) }: Column, { value, marked }: Cell
 /** Explains the marks of a sheet; undefined if it has none. */
 export const footnote = ({ tables }: Sheet): string | undefined =>
   tables.some(({ rows }) => rows.flat().some(({ marked }) => marked))
-    ? '* disturbed: another process used the CPU of a side in some round, and repeating did not help'
+    ? '* disturbed: another process used the CPU of a side in some round, or the machine changed its speed; repeating did not help'
     : undefined;

@@ -32,7 +32,7 @@ const TITLE = 'vhost-pci-bench report';
 const METHOD = `Both sides of a comparison take turns in slices of a fifth of a second, and a round's ratio is the median of
 the ratios of adjacent slices; tables and bars show the median of the rounds, error bars and ranges the slowest
 and the fastest round. Rates count packets that arrived. A star marks a row in which something else used a
-CPU and repeating did not help.`;
+CPU, or the machine changed its speed, and repeating did not help.`;
 
 export function pageText({ run, sections, sideBySide, compared }: Page): string {
   return [
