@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { native } from '../../src/native.ts';
 import { greeted, runtimeDirectory } from '../../src/telemetry/telemetry.test-help.ts';
 import { nodeArguments, ROOT } from '../../test/support/program.ts';
@@ -89,6 +89,54 @@ describe('--watch', () => {
     await generator.printed(' us  stopped\n');
     generator.type('start 0');
     await until('it is sent again', () => /stopped\n.* us\n/.test(viewer.output));
+  });
+
+  describe('of a process that accepts and does not answer', () => {
+    const prefix = `silent-${process.pid}`;
+    let path: string;
+    let listening: number;
+    beforeEach(() => {
+      path = socketOf(prefix);
+      mkdirSync(dirname(path), { recursive: true });
+      listening = native.unixListen(path, {}, true);
+    });
+    afterEach(() => {
+      native.close(listening);
+      rmSync(dirname(path), { recursive: true });
+    });
+
+    /** A viewer, and its connection at the other end. */
+    async function viewer(): Promise<{ readonly tool: Tool; readonly fd: number }> {
+      const tool = start('--watch', prefix, '--plain');
+      let fd = -1;
+      await until('it connects', () => {
+        if (fd < 0) fd = native.unixAccept(listening);
+        return fd >= 0 || !tool.running;
+      });
+      return { tool, fd };
+    }
+
+    it.each([
+      ['SIGINT', []],
+      ['SIGTERM', ['{}']],
+      ['SIGHUP', []],
+    ] as const)('regression: %s ends it', async (signal, says) => {
+      const { tool, fd } = await viewer();
+      for (const text of says) native.sendMessage(fd, Buffer.from(text), []);
+      await tool.kill(signal);
+      native.close(fd);
+      expect([tool.exitCode, tool.output]).toEqual([0, '']);
+    });
+
+    it('says so and ends', async () => {
+      const { tool, fd } = await viewer();
+      await until('it ends', () => !tool.running);
+      native.close(fd);
+      expect([tool.exitCode, tool.output]).toEqual([
+        1,
+        expect.stringMatching(/^vhost-pci-pktgen: Failed to watch .*: no answer within .*\n$/),
+      ]);
+    });
   });
 
   it.each([

@@ -31,7 +31,7 @@ export function socketOf(watched: string): string {
 /** Returns the exit status, once the generator has ended or Ctrl-C was pressed. */
 export async function runWatch(options: Options, interrupt: Interrupt): Promise<number> {
   const watched = options.watch as string;
-  const socket = await Questions.open(watched);
+  const socket = await Questions.open(watched, interrupt);
   const isPage = !options.plain && LivePage.possible;
   const page = new LivePage(writePage);
   if (isPage) page.open((keys) => keys.some(isEnd) && interrupt.raise());
@@ -91,15 +91,17 @@ interface Seen {
 class Questions {
   readonly #name: string;
   readonly #fd: number;
+  readonly #interrupt: Interrupt;
   readonly #into = Buffer.alloc(MAX_OUTPUT + 1);
 
-  private constructor(name: string, fd: number) {
+  private constructor(name: string, fd: number, interrupt: Interrupt) {
     this.#name = name;
     this.#fd = fd;
+    this.#interrupt = interrupt;
   }
 
   /** Throws one line that names the process. */
-  static async open(name: string): Promise<Questions> {
+  static async open(name: string, interrupt: Interrupt): Promise<Questions> {
     const path = socketOf(name);
     let fd: number;
     try {
@@ -107,7 +109,7 @@ class Questions {
     } catch (error) {
       throw failedTo(`watch '${name}': no generator of that name runs (${path})`, error);
     }
-    const questions = new Questions(name, fd);
+    const questions = new Questions(name, fd, interrupt);
     try {
       await questions.#greeting();
     } catch (error) {
@@ -117,7 +119,10 @@ class Questions {
     return questions;
   }
 
-  /** The figures now; undefined once the generator has ended. Throws for a process that is none. */
+  /**
+   * The figures now; undefined once the generator has ended, or nobody wants them. Throws for a process that
+   * is none.
+   */
   async look(): Promise<Seen | undefined> {
     const stats = await this.#ask(STATS);
     if (stats === undefined) return undefined;
@@ -131,6 +136,7 @@ class Questions {
   /** Without one, the other end is busy or no telemetry at all. */
   async #greeting(): Promise<void> {
     const text = await this.#receive();
+    if (text === undefined && this.#interrupt.raised) return;
     if (text === undefined)
       throw this.#failure('the connection was closed at once: as many as it takes are connected already');
     if (!isObject(this.#parsed(text))) throw this.#failure('it is no generator');
@@ -164,10 +170,11 @@ class Questions {
     return isObject(answer) ? (answer[question] ?? null) : null;
   }
 
-  /** The next message; undefined if the other end has closed. */
+  /** The next message; undefined if the other end has closed, or the user does not wait any longer. */
   async #receive(): Promise<string | undefined> {
     const end = performance.now() + PATIENCE_MS;
     while (performance.now() < end) {
+      if (this.#interrupt.raised) return undefined;
       try {
         const received = native.receiveMessage(this.#fd, this.#into, 0);
         if (received?.bytes === 0) return undefined;
@@ -177,7 +184,7 @@ class Questions {
       }
       await sleep(POLL_MS);
     }
-    const cause = `no answer within ${PATIENCE_MS / 1000} s`;
+    const cause = `no answer within ${PATIENCE_MS / 1000} s: it is stopped, or hangs`;
     throw new PmdError('VPCI_NO_TRAFFIC', `Failed to watch '${this.#name}': ${cause}`);
   }
 }
