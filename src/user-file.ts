@@ -73,11 +73,17 @@ export function makeFolder(path: string, mode = 0o777): void {
 }
 
 const WRITE = constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK;
-const START = { w: constants.O_TRUNC, wx: constants.O_EXCL, a: constants.O_APPEND } as const;
+const START = {
+  w: constants.O_TRUNC,
+  wx: constants.O_EXCL,
+  a: constants.O_APPEND,
+  kept: 0,
+} as const;
 
 /**
- * Makes a file, with "wx" only where there is none, or with "a" writes behind what is there; the caller
- * closes it. Devices that take bytes are as good: /dev/null is. Throws one line that names the file.
+ * Makes a file, with "wx" only where there is none, with "a" writes behind what is there, with "kept" leaves
+ * what is there to the caller; the caller closes it. Devices that take bytes are as good: /dev/null is.
+ * Throws one line that names the file.
  */
 export function openToWrite(
   path: string,

@@ -116,6 +116,23 @@ describe('--capture', () => {
     expect(packetsOf(file)).toHaveLength(Number(frames));
   });
 
+  it('regression: of a file that another run writes is refused, and that is left as it is', async () => {
+    const file = join(folder, 'a.pcapng');
+    const slow = ['--rate', '1kpps', '--warm-up', '0', '--max-lag', '5000', '--plain', '--no-telemetry'];
+    const first = new Tool(SCRIPT, [...slow, '--stats-period', '0.1', '--capture', file]);
+    try {
+      await first.printed('t=');
+      const { status, stderr } = pktgen(...slow, '--duration', '0.1', '--capture', file);
+      expect([status, stderr]).toEqual([1, expect.stringMatching(/^vhost-pci-pktgen: .*\n$/)]);
+      expect(stderr).toContain(`${file}: another process is writing it; name another file`);
+      await first.kill('SIGINT');
+      const [, frames] = /^captured (\d+) frames/m.exec(first.output) ?? [];
+      expect(packetsOf(file)).toHaveLength(Number(frames));
+    } finally {
+      await first.kill();
+    }
+  });
+
   it('on a full disk ends the capture, not the run', () => {
     const { status, stdout } = pktgen(...COUNTED, '--capture', '/dev/full');
     expect(status).toBe(1);

@@ -18,6 +18,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { interfaceName, tapMissing } from '../../../test/support/netns.ts';
 import { frameOf } from '../../../test/support/section-files.ts';
 import { until } from '../../../test/support/wait.ts';
+import { FileSink } from '../../capture/block-buffer.ts';
 import { MBUF_F_NEEDS_CSUM, type MbufVector, Mempool } from '../../ethdev/mempool.ts';
 import type { Port } from '../../ethdev/port.ts';
 import { setWarningSink } from '../../warnings.ts';
@@ -108,6 +109,20 @@ describe('net_pcap', () => {
     port.stop();
     port.start();
     expect(readCapture(file('tx'))).toEqual([]);
+  });
+
+  it('regression: a file that it writes, or another process does, is begun by nobody else', () => {
+    const device = `net_pcap0,tx_pcap=${file('tx')}`;
+    const other = new FileSink(file('tx'));
+    expect(() => openPort(device)).toThrow(/Failed to create .*tx: another process is writing it/);
+    other.close();
+    const port = openPort(device);
+    expect(() => new FileSink(file('tx'))).toThrow('another process is writing it');
+    port.stop();
+    new FileSink(file('tx')).close();
+    port.start();
+    port.close();
+    new FileSink(file('tx')).close();
   });
 
   it('joins the mbufs of a packet, and completes its checksum', () => {

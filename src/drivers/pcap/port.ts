@@ -2,6 +2,7 @@
 // net_pcap, as in DPDK: receive reads capture files or interfaces, transmit writes to them. A port with
 // neither in one direction has as many queues there, which receive nothing, or take packets and drop them.
 // Files are read from the beginning and written anew at each start of the port.
+import type { FileSink } from '../../capture/block-buffer.ts';
 import { ETHERNET } from '../../capture/packet.ts';
 import { CaptureFile } from '../../capture/reader.ts';
 import { PmdError } from '../../errors.ts';
@@ -63,6 +64,8 @@ class PcapPort extends BasePort implements Port {
   /** What listeners know. */
   #told: PortLink = { up: false, speed: 0 };
   #missedZero = 0;
+  /** The files that it writes, while it is started: no other process may begin them. */
+  #written: FileSink[] = [];
   readonly #queues: Readonly<Record<Role, Float64Array[]>>;
   readonly #zero: Record<Role, number[][]>;
 
@@ -104,7 +107,7 @@ class PcapPort extends BasePort implements Port {
     const lost = this.#interfaces.lost();
     if (lost !== null) throw new PmdError('VPCI_REMOVED', `Failed to start port ${this.id}: ${lost}`);
     claimFiles(this, `start port ${this.id}`, this.#devargs);
-    for (const path of this.#devargs.tx.slice(0, this.config.txQueues)) createCapture(path);
+    this.#makeFiles();
     this.#interfaces.drain();
     for (const queue of this.#all()) {
       queue[GENERATION]++;
@@ -114,15 +117,32 @@ class PcapPort extends BasePort implements Port {
     this.#told = this.link();
   }
 
+  /** Either all or none. */
+  #makeFiles(): void {
+    this.#leaveFiles();
+    try {
+      for (const path of this.#devargs.tx.slice(0, this.config.txQueues))
+        this.#written.push(createCapture(path));
+    } catch (error) {
+      this.#leaveFiles();
+      throw error;
+    }
+  }
+
+  #leaveFiles(): void {
+    for (const file of this.#written.splice(0)) file.close();
+  }
+
   stop(): void {
     this.#setStarted(false);
+    this.#leaveFiles();
   }
 
   close(): void {
     if (!this.closed) this.#watch?.close();
     this.closed = true;
     releaseFiles(this);
-    this.#setStarted(false);
+    this.stop();
     const gates = this.#all().map(({ buffer }) => new Gate(buffer as SharedArrayBuffer).close());
     this.#interfaces.close(gates.includes(false));
   }

@@ -205,13 +205,15 @@ export class PcapRxQueue implements RxQueue {
   }
 }
 
-/** Makes the file, with its header and nothing else. Throws a PmdError. */
-export function createCapture(path: string): void {
+/** Makes the file, with its header and nothing else; no other process makes it until it is closed. */
+export function createCapture(path: string): FileSink {
   const file = new FileSink(path);
   try {
     new PcapWriter({ sink: file.write, interfaces: [{}], nanoseconds: true }).flush();
-  } finally {
+    return file;
+  } catch (error) {
     file.close();
+    throw error;
   }
 }
 
