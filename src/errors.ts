@@ -181,6 +181,10 @@ const CODES = {
     ],
     VPCI_CHILD: ['a program that a tool started failed', 'read its output at the end of the message'],
     VPCI_CHECK: ['frames were lost or corrupted', 'read the output of each part'],
+    VPCI_PEER_RING: [
+      'the peer broke the rules of a ring, and packets no longer pass it',
+      'begin the peer again: docs/trust-model.md says what breaks a ring',
+    ],
     VPCI_NO_TRAFFIC: ['no packets passed', 'check that peer and driver run, and read their output'],
     VPCI_BENCH: ['the peer cannot take part in this case', 'use --peer dpdk'],
     VPCI_BENCH_REPORT: ['the file is not the report of such a run', 'name the report.json of one'],

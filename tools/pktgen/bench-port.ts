@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A port with a generator on it, from the options of the command line.
 import { native } from '../../src/native.ts';
+import { tell } from '../run/output.ts';
 import { twoCpus } from '../run/workspace.ts';
 import { Capture } from './capture.ts';
 import type { GapLogMemory } from './engine/gap-log.ts';
@@ -36,7 +37,13 @@ export function cpusOf(options: Options): readonly [number, number | undefined] 
 
 export function openPortFor(options: Options, interrupt: Interrupt): Promise<OpenedPort> {
   const device = deviceOf(options);
-  if (device !== undefined) return openDevice(device, LINK_WAIT_MS, () => interrupt.raised);
+  const isOver = () => interrupt.raised;
+  // A far end may be started long before the other.
+  if (device !== undefined && reflects(options))
+    return openDevice(device, Number.POSITIVE_INFINITY, isOver, (reason) =>
+      tell(`waiting for the link of ${device}, until Ctrl-C${reason}`),
+    );
+  if (device !== undefined) return openDevice(device, LINK_WAIT_MS, isOver);
   const { peer: mode, queueSize, hugepages = false, dropAbove } = options;
   const cpu = cpusOf(options)[1] as number;
   return startLocal({ cpu, mode, queueSize, hugepages, dropAbove, maxRunMs: LONGEST_MS });

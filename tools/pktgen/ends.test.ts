@@ -231,6 +231,22 @@ describe('a run on a device of the user', () => {
     }
   });
 
+  it('regression: ends a far end that waits for its peer when the device is gone', async () => {
+    await peer.kill();
+    const tool = start('--reflect');
+    try {
+      await tool.printed('waiting for the link');
+      await device.kill();
+      await until('it ends', () => !tool.running);
+      expect([tool.exitCode, tool.output]).toEqual([
+        1,
+        expect.stringMatching(/^vhost-pci-pktgen: net_vhost_pci0 is gone, its device was removed/m),
+      ]);
+    } finally {
+      await tool.kill();
+    }
+  });
+
   it('regression: says what is unsent while the peer is away', async () => {
     const tool = start(...paced);
     try {

@@ -33,6 +33,7 @@ import {
 } from './engine/layout.ts';
 import type { LcorePlan } from './engine/lcore.ts';
 import type { CompiledStream } from './plan/compile.ts';
+import { PortFaults } from './port-faults.ts';
 import { type ResultContext, readResult, type TrialResult, totalLatency } from './result.ts';
 import type { Progress } from './timeline.ts';
 import { WordWatch } from './word-watch.ts';
@@ -82,6 +83,8 @@ export class Generator {
   readonly #global: Float64Array;
   readonly #context: ResultContext;
   readonly #streams: readonly CompiledStream[];
+  /** Of its peer, since it was made. */
+  readonly faults: PortFaults;
   #trial = 0;
   #failure: Error | undefined;
   #broken: Error | undefined;
@@ -89,6 +92,7 @@ export class Generator {
   /** Throws as launch() does. */
   constructor({ port, streams, cpu, hugepages, log }: GeneratorOptions) {
     this.#streams = streams;
+    this.faults = new PortFaults(port);
     this.#memory = newSharedMemory(streams.length);
     this.#control = new Int32Array(this.#memory.control);
     this.#phase = new WordWatch(this.#control, PHASE);
@@ -123,7 +127,7 @@ export class Generator {
     return this.#lcore;
   }
 
-  /** Runs a trial to its end. Throws what ended the lcore. */
+  /** Runs a trial to its end. Throws what ended the lcore, or VPCI_PEER_RING: no packet passes any more. */
   async run(trial: Trial): Promise<TrialResult> {
     this.begin(trial);
     return await this.end();
@@ -148,6 +152,8 @@ export class Generator {
 
   async end(): Promise<TrialResult> {
     while (!this.done) await this.changed(LOOK_MS);
+    // Of a trial that is over before two looks.
+    this.#breakIf(this.faults.broken());
     if (this.#failure && Atomics.load(this.#control, PHASE) !== DONE) throw this.#failure;
     if (this.#broken) throw this.#broken;
     return this.read();
@@ -163,6 +169,11 @@ export class Generator {
     const phase = Atomics.load(this.#control, PHASE);
     if (this.#failure !== undefined || phase === DONE) return;
     await this.#phase.changedFrom(phase, Math.min(Math.max(ms, LEAST_MS), LOOK_MS));
+    this.#breakIf(this.faults.brokenForLong());
+  }
+
+  #breakIf(broken: Error | undefined): void {
+    if (broken) this.break(broken);
   }
 
   /** Whether it only waits for frames in flight. */

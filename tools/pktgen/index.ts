@@ -68,8 +68,8 @@ export class Pktgen {
 
   /**
    * Sends, and resolves with the figures once the last frame is back or lost. As statistics() and search(),
-   * rejects with VPCI_BUSY while one of them is under way, with VPCI_CLOSED after close(), and with
-   * VPCI_ARGUMENT for an option that is wrong.
+   * rejects with VPCI_BUSY while one of them is under way, with VPCI_CLOSED after close(), with
+   * VPCI_ARGUMENT for an option that is wrong, and with VPCI_PEER_RING if the peer has broken a ring.
    */
   async run(options: RunOptions = {}): Promise<RunResult> {
     checkRun('run()', options);

@@ -11,6 +11,8 @@ import { stopAll, Workspace } from '../run/workspace.ts';
 
 const START_MS = 20_000;
 const POLL_MS = 5;
+/** Milliseconds after which a wait for a link is worth a word. */
+const TELL_MS = 1000;
 
 export interface LocalOptions {
   /** CPU of the peer's loop. */
@@ -72,25 +74,36 @@ async function linkUp(port: Port, peer: Child): Promise<void> {
 
 /**
  * The user's device, once its link is up. Throws VPCI_NO_TRAFFIC if that does not happen in time, or before
- * `isOver` says that nobody waits any more.
+ * `isOver` says that nobody waits any more, or VPCI_REMOVED. `onWait` is told once if it takes a while, with
+ * ": " and the reason if there is one.
  */
 export async function openDevice(
   device: string,
   waitMs: number,
   isOver: () => boolean = () => false,
+  onWait: (reason: string) => void = () => {},
 ): Promise<OpenedPort> {
   const port = openPort(device);
-  const end = performance.now() + waitMs;
-  while (!port.link().up && !isOver() && performance.now() < end)
+  const opened = { ...ofUser(port), close: async () => port.close() };
+  let gone: Error | undefined;
+  void opened.broken.then((error) => {
+    gone = error;
+  });
+  const start = performance.now();
+  const waited = () => performance.now() - start;
+  const because = () => (port.link().reason ? `: ${port.link().reason}` : '');
+  let told = false;
+  while (!port.link().up && !gone && !isOver() && waited() < waitMs) {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  if (!port.link().up) {
-    const { reason } = port.link();
-    port.close();
-    const when = isOver() ? 'before the run was ended' : `within ${waitMs / 1000} s`;
-    const cause = `the link did not come up ${when}${reason ? `: ${reason}` : ''}`;
-    throw new PmdError('VPCI_NO_TRAFFIC', `Failed to use ${device}: ${cause}`);
+    if (told || port.link().up || waited() < TELL_MS) continue;
+    told = true;
+    onWait(because());
   }
-  return { ...ofUser(port), close: async () => port.close() };
+  if (port.link().up) return opened;
+  const when = isOver() ? 'before the run was ended' : `within ${waitMs / 1000} s`;
+  const cause = `the link did not come up ${when}${because()}`;
+  port.close();
+  throw gone ?? new PmdError('VPCI_NO_TRAFFIC', `Failed to use ${device}: ${cause}`);
 }
 
 /** A port that stays open. */

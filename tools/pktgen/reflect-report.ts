@@ -6,6 +6,7 @@ import { type CaptureCounts, captureLines } from './capture.ts';
 import { HistogramView } from './engine/histogram.ts';
 import { A_MISSING, A_OTHERS, A_WHOLE, type ReflectMemory, ticksPerUnit } from './engine/layout.ts';
 import { ANSWERED, REFLECTED, REFLECTED_BYTES } from './engine/reflect-lcore.ts';
+import { type FaultCounts, faultLines } from './port-faults.ts';
 import { type GapSummary, gapSummary } from './result.ts';
 import { gapLine } from './text.ts';
 
@@ -21,13 +22,17 @@ export interface ReflectFigures {
   readonly arrivals: { readonly whole: number; readonly missing: number; readonly others: number } | null;
   readonly gaps: GapSummary | null;
   readonly capture: CaptureCounts | null;
+  /** What the port counted of the peer's faults. */
+  readonly portErrors: FaultCounts;
+  /** What ended it before its time, or would not let a frame pass at its end. */
+  readonly failures: readonly string[];
 }
 
 export function reflectFigures(
   stats: Float64Array,
   memory: ReflectMemory,
   is: { readonly host: boolean; readonly replay: boolean; readonly capture: CaptureCounts | undefined },
-): ReflectFigures {
+): Omit<ReflectFigures, 'portErrors' | 'failures'> {
   const hz = native.tscHz();
   const gaps = new HistogramView(new Float64Array(memory.gaps), (1e9 * ticksPerUnit(hz)) / hz);
   const counters = new Float64Array(memory.arrivals);
@@ -46,8 +51,9 @@ export function reflectFigures(
   };
 }
 
-export function reflectLines(figures: ReflectFigures): string[] {
-  const { reflected, bytes, answered, arrivals, gaps, capture } = figures;
+/** `port` is its name. */
+export function reflectLines(figures: ReflectFigures, port: string): string[] {
+  const { reflected, bytes, answered, arrivals, gaps, capture, portErrors } = figures;
   const answers = answered === null ? '' : `; ${answered} of them are answers`;
   return [
     `sent back ${reflected} frames, ${bytes} bytes${answers}`,
@@ -58,5 +64,6 @@ export function reflectLines(figures: ReflectFigures): string[] {
         ]),
     ...(gaps === null ? [] : [gapLine(gaps)]),
     ...(capture === null ? [] : captureLines(capture)),
+    ...faultLines(port, portErrors),
   ];
 }

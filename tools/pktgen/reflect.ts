@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // --reflect: the far end, until Ctrl-C or --duration.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { oneLine } from '../../src/errors.ts';
 import type { Port, PortListener } from '../../src/ethdev/port.ts';
 import { launch } from '../../src/lcore/launch.ts';
 import type { Lcore } from '../../src/lcore/lcore.ts';
@@ -18,6 +19,7 @@ import type { Interrupt } from './interrupt.ts';
 import type { OpenedPort } from './local-peer.ts';
 import type { Options } from './options.ts';
 import { rateText } from './plan/rate.ts';
+import { dropTeller, PortFaults } from './port-faults.ts';
 import { type ReflectFigures, reflectFigures, reflectLines } from './reflect-report.ts';
 import { loadReplay, type Replay } from './replay.ts';
 
@@ -39,16 +41,23 @@ export async function runReflector(options: Options, interrupt: Interrupt): Prom
   let capture: Capture | undefined;
   let lcore: Lcore | undefined;
   try {
+    const faults = new PortFaults(opened.port);
     capture = captureFor(options, opened);
     capture?.begin();
     lcore = startReflector(options, opened, memory, replay);
-    const broken = await reflectUntilEnd(options, interrupt, lcore, opened, capture);
+    const gone = await reflectUntilEnd(options, interrupt, lcore, opened, { capture, faults });
+    const broken = gone ?? faults.broken();
     await lcore.stop();
     await printed();
     const captured = await capture?.end();
     const is = { host: options.ip !== undefined, replay: replay !== undefined, capture: captured };
-    const figures = reflectFigures(lcore.stats, memory, is);
-    const written = deliverAll(options, figures, log && replay ? { log, replay } : undefined);
+    const figures = {
+      ...reflectFigures(lcore.stats, memory, is),
+      portErrors: faults.counts(),
+      failures: broken ? [oneLine(broken.message)] : [],
+    };
+    const lines = reflectLines(figures, opened.port.info.name);
+    const written = deliverAll(options, figures, lines, log && replay ? { log, replay } : undefined);
     if (broken) throw broken;
     return written && !captured?.failure ? 0 : 1;
   } finally {
@@ -85,13 +94,21 @@ function tellLink(port: Port): () => void {
   return () => port.off('link', onLink);
 }
 
-/** Prints a line per period while the link is up. Returns what broke the port, if that ended it. */
+interface Watched {
+  readonly capture: Capture | undefined;
+  readonly faults: PortFaults;
+}
+
+/**
+ * Prints a line per period while the link is up, and what the peer spoils. Returns what broke the port, if
+ * that ended it.
+ */
 async function reflectUntilEnd(
   options: Options,
   interrupt: Interrupt,
   lcore: Lcore,
   opened: OpenedPort,
-  capture: Capture | undefined,
+  { capture, faults }: Watched,
 ): Promise<Error | undefined> {
   let ended = false;
   const over = new AbortController();
@@ -117,11 +134,15 @@ async function reflectUntilEnd(
   const elapsed = () => (performance.now() - start) / 1000;
   let before = 0;
   const { statsPeriod, duration = Number.POSITIVE_INFINITY } = options;
+  const tellDrops = dropTeller(opened.port.info.name, faults, tell);
+  const tellBreaks = breakTeller(faults);
   let look = capture ? FIRST_LOOK_MS : LOOK_MS;
   for (let next = statsPeriod; !ended && !interrupt.raised; ) {
     const left = 1000 * (Math.min(next, duration) - elapsed());
     await pause(Math.max(0, Math.min(left, look)));
     look = capture?.poll() ?? look;
+    tellDrops();
+    tellBreaks();
     if (elapsed() >= duration) break;
     if (elapsed() < next) continue;
     next += statsPeriod;
@@ -136,10 +157,21 @@ async function reflectUntilEnd(
   return broken;
 }
 
+/** To be called often: tells when a ring breaks. */
+function breakTeller(faults: PortFaults): () => void {
+  let said = '';
+  return () => {
+    const broken = faults.brokenForLong()?.message ?? said;
+    if (broken !== said) tell(`${broken}; waiting for another ring of the peer`);
+    said = broken;
+  };
+}
+
 /** False if something went elsewhere. */
 function deliverAll(
   options: Options,
   figures: ReflectFigures,
+  lines: readonly string[],
   logged: { readonly log: GapLogMemory; readonly replay: Replay } | undefined,
 ): boolean {
   const { json, gaps, speed = 1 } = options;
@@ -148,7 +180,6 @@ function deliverAll(
   if (json !== undefined) written = deliver(jsonText(figures), json, 'json') && written;
   if (gaps !== undefined && logged && plan)
     written = deliver(gapsCsv(logged.log, plan, speed), gaps, 'csv') && written;
-  const lines = reflectLines(figures);
   if (figuresOnStdout(options)) for (const line of lines) tell(line);
   else written = deliver(deliverable(lines), '-', 'txt') && written;
   return written;

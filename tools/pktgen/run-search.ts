@@ -70,16 +70,18 @@ interface Context {
 }
 
 async function withBench<T>(
-  { options, opened, interrupt }: Context,
+  context: Context,
   streams: readonly Stream[],
   measure: (bench: Bench) => Promise<T>,
 ): Promise<T> {
+  const { options, opened, interrupt } = context;
   const workload = workloadOf(options, streams);
   const generator = await startGenerator(options, opened, workload);
   interrupt.onInterrupt(() => generator.halt());
   try {
     return await measure({ options, generator, workload, interrupt });
   } finally {
+    context.broken ??= generator.broken;
     await generator.close().catch(() => {});
   }
 }

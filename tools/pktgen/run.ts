@@ -34,6 +34,7 @@ import type { Interrupt } from './interrupt.ts';
 import type { OpenedPort } from './local-peer.ts';
 import type { Options } from './options.ts';
 import { rateText } from './plan/rate.ts';
+import { dropTeller, faultLines } from './port-faults.ts';
 import { type Change, changeLine, RateControl } from './rate-control.ts';
 import { rehearse } from './rehearse.ts';
 import { loadReplay, type Replay } from './replay.ts';
@@ -71,17 +72,18 @@ export async function run(options: Options, interrupt: Interrupt): Promise<numbe
     if (replay) await rehearse(generator, replay, trialOf(options, pps), own);
     else await warmUp(options, workload, generator, pps);
     const cpus = cpusOf(options);
+    const port = opened.port.info.name;
     const head = headline(opened, replay ? replayText(options, replay) : trafficText(workload, pps), cpus);
     tell(head);
     const meter = new DisturbanceMeter(generator.lcore.id);
     const { result, rates, changes, broken } = await traffic(options, generator, trialOf(options, pps), {
-      ...{ interrupt, head, capture, workload },
+      ...{ interrupt, head, capture, workload, port },
     });
     // Awaited: the port and its processes are there until the figures are.
     const plan = replay?.stream.plan.replay;
     const gaps = log && plan ? gapsCsv(log, plan, options.speed ?? 1) : undefined;
     const status = await report(options, result, generator, {
-      notes: meter.lines(result, cpus),
+      notes: [...meter.lines(result, cpus), ...faultLines(port, generator.faults.counts())],
       captured: await capture?.end(),
       ...{ gaps, broken, rates, changes, about, earlier },
     });
@@ -168,6 +170,8 @@ interface Surroundings {
   readonly head: string;
   readonly capture: Capture | undefined;
   readonly workload: Workload;
+  /** Its name. */
+  readonly port: string;
 }
 
 interface Ended {
@@ -183,7 +187,7 @@ async function traffic(
   options: Options,
   generator: Generator,
   trial: Trial,
-  { interrupt, head, capture, workload }: Surroundings,
+  { interrupt, head, capture, workload, port }: Surroundings,
 ): Promise<Ended> {
   const state: LiveState = { headline: head, returns: returnsOf(options), factor: 1, stopped: [] };
   const control = controlOf(options, generator, workload, state);
@@ -192,6 +196,7 @@ async function traffic(
   capture?.begin();
   generator.begin(trial);
   interrupt.onInterrupt(() => generator.halt());
+  const tellDrops = view.isPage ? () => {} : dropTeller(port, generator.faults, tell);
   const timeline = new Timeline();
   try {
     let look = capture ? FIRST_LOOK_MS : Number.POSITIVE_INFINITY;
@@ -199,6 +204,7 @@ async function traffic(
       const untilNext = 1000 * (next - generator.elapsed);
       await generator.changed(Math.min(look, untilNext));
       look = capture?.poll() ?? look;
+      tellDrops();
       if (!generator.draining && !generator.done) timeline.take(generator.progress());
       if (generator.elapsed < next || generator.draining || generator.done) continue;
       view.show(generator.read());
@@ -279,6 +285,7 @@ async function report(
       percentiles: returns ? percentiles(latencies) : [],
     },
     disturbances: notes,
+    portErrors: generator.faults.counts(),
     failures: [...failures, ...(broken ? [oneLine(broken.message)] : [])],
     about,
   };
