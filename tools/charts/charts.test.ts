@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Chart, chartSvg } from './bars.ts';
 import { type LineChart, lineSvg } from './lines.ts';
-import { htmlPage, tableHtml } from './page.ts';
+import { commandHtml, htmlPage, tableHtml } from './page.ts';
 import { scaleFor } from './scale.ts';
 import { expectReadable } from './text-places.test-help.ts';
 
@@ -125,6 +125,12 @@ describe('a line chart', () => {
     expect(lineSvg(PERCENTILES).match(/<circle /g)).toHaveLength(2);
   });
 
+  it('regression: draws a dashed curve above the others', () => {
+    const [first, , last] = RATES.curves;
+    const svg = lineSvg({ ...RATES, curves: [{ ...last, series: 3 }, first] as LineChart['curves'] });
+    expect(svg.match(/<path class="line\d" /g)).toEqual(['<path class="line1" ', '<path class="line3" ']);
+  });
+
   it('has places in the proportions of values: the highest at the top, zero at the bottom', () => {
     const svg = lineSvg({
       ...RATES,
@@ -178,6 +184,12 @@ describe('a page', () => {
     expect(page).not.toMatch(/<b>|<i>|<script>|https?:|src=/);
     expect(page).toContain('<td>&lt;script&gt;</td><td>&amp;</td>');
     expect(page).toContain("default-src 'none'");
+  });
+
+  it('regression: does not break an option at its hyphens', () => {
+    expect(commandHtml("a --trial-time 3 '<'")).toBe(
+      '<pre class="command">$ a <span>--trial-time</span> 3 \'&lt;\'</pre>',
+    );
   });
 });
 

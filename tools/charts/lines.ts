@@ -12,7 +12,7 @@ export interface Curve {
   readonly points: readonly Point[];
   /** Points that are not joined. */
   readonly dots?: boolean;
-  /** For a curve that may lie on another. */
+  /** For a curve that may lie on another: it is drawn above those that are not. */
   readonly dashed?: boolean;
   /** Its colour; by default the number of the curve. */
   readonly series?: number;
@@ -56,7 +56,11 @@ export function lineSvg(chart: LineChart): string {
   return framed(layout, around, BELOW, [
     ...placesOf(chart, layout),
     ...marks.flatMap((mark, i) => markOf(mark, i, layout)),
-    ...curves.flatMap((curve, i) => curveOf(curve, series[i] as number, layout)),
+    ...[false, true].flatMap((dashed) =>
+      curves.flatMap((curve, i) =>
+        (curve.dashed ?? false) === dashed ? curveOf(curve, series[i] as number, layout) : [],
+      ),
+    ),
   ]);
 }
 

@@ -27,8 +27,14 @@ export const listHtml = (lines: readonly string[]): string =>
 export const rawData = (name: string, json: string): string =>
   `<p><a download="${escapeXml(name)}" href="data:application/json;base64,${Buffer.from(json).toString('base64')}">All raw data</a> (JSON, in this page)</p>`;
 
-/** A command line as it was typed. */
-export const commandHtml = (command: string): string => `<pre class="command">$ ${escapeXml(command)}</pre>`;
+/** A command line as it was typed; an option is not broken at its hyphens. */
+export const commandHtml = (command: string): string =>
+  `<pre class="command">$ ${command.replace(/\S+|\s+/g, wordHtml)}</pre>`;
+
+const wordHtml = (word: string): string =>
+  /-/.test(word) && word.length <= LONGEST_WHOLE ? `<span>${escapeXml(word)}</span>` : escapeXml(word);
+/** Characters of a word that stays on one line where the screen is narrow. */
+const LONGEST_WHOLE = 32;
 
 export const figureHtml = (svg: string): string => `<figure>${svg}</figure>`;
 
@@ -60,11 +66,14 @@ body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;paddin
 overflow-wrap:anywhere}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.2rem;border-top:1px solid #ddd;padding-top:1rem}
 pre{font:12.5px/1.3 ui-monospace,"DejaVu Sans Mono",monospace;overflow-x:auto}
-.command{background:#f4f4f4;padding:.5rem;white-space:pre-wrap}.note{color:#a33}
-figure{display:inline-block;vertical-align:top;max-width:100%;margin:1rem 1.5rem 1rem 0;overflow-x:auto}
+.command{background:#f4f4f4;padding:.5rem;white-space:pre-wrap}.command span{white-space:nowrap}.note{color:#a33}
+figure{display:inline-block;vertical-align:top;max-width:100%;margin:1rem 1.5rem 1rem 0}
+figure svg{max-width:100%;height:auto}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:14px;overflow-wrap:normal;margin:1rem 0}
 th,td{padding:.15rem .8rem;border-bottom:1px solid #ddd;text-align:right;font-variant-numeric:tabular-nums}
-th:first-child,td:first-child{text-align:left;padding-left:0}.remarks td:last-child,.words{text-align:left}
+td{white-space:nowrap}th:first-child,td:first-child{text-align:left;padding-left:0;min-width:6rem}
+td:first-child,.remarks td:last-child,td.words{white-space:normal}.remarks td:last-child,.words{text-align:left}
+.remarks td:last-child,td.words{min-width:8rem}
 th{border-bottom-width:2px}caption{text-align:left;font-weight:600}.under{font-size:13px;white-space:pre-wrap}
 @media (prefers-color-scheme:dark){body{background:#1b1d1f;color:#ddd}h2,th,td{border-color:#44484c}
 .command{background:#2a2d30}.note{color:#f28b82}a{color:#8ab4f8}}

@@ -388,7 +388,7 @@ describe('vhost-pci-devbind', () => {
 
   it.each([
     [['-b'], "option '-b, --bind <driver>' argument missing"],
-    [['--status-dev', 'foo'], "option '--status-dev <group>' argument 'foo' is invalid."],
+    [['--status-dev', 'foo'], "--status-dev 'foo': Allowed choices are "],
     [
       ['-u', '-b', 'vfio-pci', VPCI],
       "option '-u, --unbind' cannot be used with option '-b, --bind <driver>'",

@@ -306,7 +306,7 @@ describe('vhost-pci-device', () => {
     const run = await end('--vhost-user', join(folder, 'a'), '--vfio-user', long);
     expect([run.code, run.stderr]).toEqual([
       2,
-      `vhost-pci-device: option '--vfio-user <path>' argument '${long}' is invalid. The path of a socket has at most 107 bytes, and this one has ${long.length}.\n`,
+      `vhost-pci-device: --vfio-user '${long}': The path of a socket has at most 107 bytes, and this one has ${long.length}.\n`,
     ]);
     expect(existsSync(join(folder, 'a'))).toBe(false);
   });

@@ -191,9 +191,10 @@ export class Capture {
   }
 }
 
-/** "captured 10 frames in FILE, 2 more did not fit". */
+/** "captured 10 frames in FILE", perhaps with ", 2 more did not fit". */
 export function captureLines({ file, frames, dropped, filtered, failure }: CaptureCounts): string[] {
   if (failure !== null) return [`capture: ${failure}`];
   const others = filtered > 0 ? `; the filter refused ${filtered}` : '';
-  return [`captured ${frames} frames in ${file}, ${dropped} more did not fit${others}`];
+  const more = dropped > 0 ? `, ${dropped} more did not fit` : '';
+  return [`captured ${frames === 1 ? '1 frame' : `${frames} frames`} in ${file}${more}${others}`];
 }

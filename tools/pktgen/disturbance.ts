@@ -2,6 +2,7 @@
 // What spoiled a run, in words: two poll loops on one CPU, other work there, a hypervisor that took time.
 import { readdirSync, readFileSync } from 'node:fs';
 import type { TrialResult } from './result.ts';
+import { timesText } from './text.ts';
 
 /** Shares from which on a run is said to be disturbed. */
 const WAITED = 0.01;
@@ -43,7 +44,7 @@ export class DisturbanceMeter {
       lines.push(`disturbed: the hypervisor took ${percent(stolen)} of the machine's time`);
     if (share > STALLED)
       lines.push(
-        `disturbed: the loop was away from its CPU ${count} times, for ${Math.round(longestUs)} us at most`,
+        `disturbed: the loop was away from its CPU ${timesText(count)}, for ${Math.round(longestUs)} us at most`,
       );
     return lines;
   }

@@ -107,7 +107,8 @@ export class Pktgen {
 
   /**
    * Changes the rate of one stream, or of those without one of their own, also while frames are sent. A
-   * stream is named by its name or its number, from 0. Throws VPCI_ARGUMENT for a rate or a stream that is
+   * stream is named by its name or its number, from 0. The rate is as {@link Stream.rate}: a number is frames
+   * per second. Throws VPCI_ARGUMENT for a rate or a stream that is
    * none.
    */
   setRate(rate: string | number, stream?: string | number): void {

@@ -10,7 +10,7 @@ export interface PktgenOptions {
   readonly device?: Port | string;
   /** One at least, 256 at most. */
   readonly streams: readonly Stream[];
-  /** Of streams without a rate of their own, in equal parts; default '100kpps'. */
+  /** As {@link Stream.rate}, of all streams without one of their own, in equal parts; default '100kpps'. */
   readonly rate?: string | number;
   /** What '%' in rates is of; default '10gbps'. */
   readonly lineRate?: string;

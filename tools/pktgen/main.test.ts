@@ -397,6 +397,8 @@ it("prints figures only where '-' asks for them on standard output", () => {
   const { stdout, stderr } = pktgen('--rate', '1kpps', '--duration', '0.5', ...periods, '--json', '-');
   expect(JSON.parse(stdout)).toMatchObject({ sent: 500, lost: 0 });
   expect(stderr).toMatch(/^t=0\.\d s {2}sent /m);
+  // regression: the line of the last period was mostly missing
+  expect(stderr).toMatch(/^t=0\.5 s {2}sent /m);
 });
 
 describe('a mistake is one line that names it', () => {

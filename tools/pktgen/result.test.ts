@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the figures say while frames are on their way, and once they are not.
 import { expect, it } from 'vitest';
+import { captureLines } from './capture.ts';
 import {
   DONE,
   DRAINING,
+  latencyCounts,
   newSharedMemory,
   PHASE,
   S_DUPLICATES,
+  S_JITTER,
+  S_LATENCY_MAX,
+  S_LATENCY_MIN,
+  S_LATENCY_SUM,
   S_RECEIVED,
+  S_SAMPLES,
   S_SENT,
   SENDING,
   streamCounters,
 } from './engine/layout.ts';
 import { readResult } from './result.ts';
 import { snapshotsOf } from './telemetry.ts';
-import { bitsText } from './text.ts';
+import { bitsText, gapLine } from './text.ts';
 
 const CONTEXT = { names: ['a', 'b'], hz: 1e9, nsPerUnit: 1 };
 
@@ -42,6 +49,20 @@ it.each([SENDING, DRAINING])(
   },
 );
 
+it('regression: latencies are whole nanoseconds', () => {
+  const memory = memoryIn(DONE);
+  const own = streamCounters(memory, 0);
+  own[S_SAMPLES] = 3;
+  own[S_LATENCY_MIN] = 10;
+  own[S_LATENCY_MAX] = 30;
+  own[S_LATENCY_SUM] = 61;
+  own[S_JITTER] = 0.7;
+  latencyCounts(memory, 0)[20] = 3;
+  const { latency } = readResult(memory, { ...CONTEXT, nsPerUnit: 1.3 });
+  expect(latency).toMatchObject({ samples: 3, minNs: 13, avgNs: 26, maxNs: 39, jitterNs: 1 });
+  expect(Object.values(latency ?? {}).every(Number.isInteger)).toBe(true);
+});
+
 it('once the drain is over, it is lost', () => {
   const { inFlight, lost } = readResult(memoryIn(DONE), CONTEXT);
   expect({ inFlight, lost }).toEqual({ inFlight: 0, lost: 7 });
@@ -64,6 +85,17 @@ it('regression: a client that asks for the totals and then for the streams gets 
   expect(streamsOfLatest()).toBe(4);
   now = 5100;
   expect(streamsOfLatest()).toBe(5);
+});
+
+it('one is not many', () => {
+  const gaps = { samples: 10, medianNs: 1, p99Ns: 2, near: 1, undisturbed: 9, nearUndisturbed: 1 };
+  expect(gapLine({ ...gaps, away: 1 })).toMatch(/; the loop was without its CPU once$/);
+  expect(gapLine({ ...gaps, away: 2 })).toMatch(/; the loop was without its CPU 2 times$/);
+  const counts = { file: 'a', frames: 1, dropped: 0, filtered: 0, failure: null };
+  expect([captureLines(counts), captureLines({ ...counts, frames: 3, dropped: 2 })]).toEqual([
+    ['captured 1 frame in a'],
+    ['captured 3 frames in a, 2 more did not fit'],
+  ]);
 });
 
 it('regression: few bits are not shown as none', () => {

@@ -33,7 +33,7 @@ import {
   streamCounters,
 } from './engine/layout.ts';
 
-/** Nanoseconds from when a frame was due until it was back. */
+/** Whole nanoseconds from when a frame was due until it was back. */
 export interface LatencySummary {
   /** Frames that were timed: those that came back, duplicates not. */
   readonly samples: number;
@@ -231,8 +231,8 @@ export function gapSummary(gaps: HistogramView, global: Float64Array): GapSummar
   const off = global[G_GAPS_OFF] - global[G_GAPS_OFF_AWAY];
   return {
     samples: gaps.count,
-    medianNs: gaps.percentile(50),
-    p99Ns: gaps.percentile(99),
+    medianNs: Math.round(gaps.percentile(50)),
+    p99Ns: Math.round(gaps.percentile(99)),
     near: 1 - global[G_GAPS_OFF] / gaps.count,
     undisturbed,
     nearUndisturbed: undisturbed > 0 ? 1 - off / undisturbed : null,
@@ -250,18 +250,20 @@ function summarize(
   if (samples === 0 || histogram.count === 0) return null;
   const weighted = (index: number) =>
     used.reduce((sum, own) => sum + own[index] * own[S_SAMPLES], 0) / samples;
-  const max = nsPerUnit * Math.max(...used.map((own) => own[S_LATENCY_MAX]));
+  // The counter ticks about as often.
+  const ns = (units: number) => Math.round(nsPerUnit * units);
+  const max = ns(Math.max(...used.map((own) => own[S_LATENCY_MAX])));
   // A bucket's largest value may exceed the largest that was recorded.
-  const percentile = (percent: number) => Math.min(max, histogram.percentile(percent));
+  const percentile = (percent: number) => Math.min(max, Math.round(histogram.percentile(percent)));
   return {
     samples,
-    minNs: nsPerUnit * Math.min(...used.map((own) => own[S_LATENCY_MIN])),
-    avgNs: (nsPerUnit * used.reduce((sum, own) => sum + own[S_LATENCY_SUM], 0)) / samples,
+    minNs: ns(Math.min(...used.map((own) => own[S_LATENCY_MIN]))),
+    avgNs: ns(used.reduce((sum, own) => sum + own[S_LATENCY_SUM], 0) / samples),
     p50Ns: percentile(50),
     p90Ns: percentile(90),
     p99Ns: percentile(99),
     p999Ns: percentile(99.9),
     maxNs: max,
-    jitterNs: nsPerUnit * weighted(S_JITTER),
+    jitterNs: ns(weighted(S_JITTER)),
   };
 }

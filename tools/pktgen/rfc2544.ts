@@ -72,7 +72,7 @@ export function lossRow(share: number, pps: number, outcome: Outcome): LossRow {
   return { share, pps, loss: lost / (sent || 1), unsent: unsent / (offered || 1), disturbed };
 }
 
-/** Two successive trials without loss, whose rates were offered: no more than the share `qFull` was unsent. */
+/** Two successive trials without loss, whose rates were offered: at most the share `qFull` was unsent. */
 export const endsLoss = (rows: readonly LossRow[], qFull: number): boolean =>
   rows.length > 1 && rows.slice(-2).every(({ loss, unsent }) => loss === 0 && unsent <= qFull);
 

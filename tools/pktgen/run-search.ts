@@ -27,7 +27,7 @@ export async function runSearch(options: Options, interrupt: Interrupt): Promise
   for (const file of [options.json, options.csv, options.html]) requireFigures(file);
   const earlier = earlierOf(options);
   const streams = await streamsOf(options);
-  requireStreams(options, streams);
+  for (const note of requireStreams(options, streams)) tell(note);
   const opened = await openPortFor(options, interrupt);
   const context: Context = { options, streams, opened, interrupt, about, earlier, broken: undefined };
   void opened.broken.then((error) => {
@@ -42,16 +42,20 @@ export async function runSearch(options: Options, interrupt: Interrupt): Promise
   }
 }
 
-/** Before anything is started. Throws one line that names what is wrong, a size of RFC 2544 too. */
-function requireStreams(options: Options, streams: readonly Stream[]): void {
-  workloadOf(options, streams);
-  if (options.rfc2544 === undefined) return;
+/**
+ * Before anything is started. Throws one line that names what is wrong, a size of RFC 2544 too; returns what
+ * is to be said of the streams.
+ */
+function requireStreams(options: Options, streams: readonly Stream[]): string[] {
+  const { notes } = workloadOf(options, streams);
+  if (options.rfc2544 === undefined) return notes;
   for (const size of options.frameSizes)
     try {
       workloadOf(options, ofSize(streams, size));
     } catch (error) {
       throw fault(`--frame-sizes ${size}`, (error as Error).message);
     }
+  return [];
 }
 
 /** `size` is with FCS. */

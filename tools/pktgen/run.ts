@@ -51,6 +51,9 @@ import { flatOut, type Workload } from './workload.ts';
 /** Milliseconds until the first look at a capture. */
 const FIRST_LOOK_MS = 20;
 
+/** Seconds that sums of periods may be off. */
+const PERIOD_SLACK = 1e-6;
+
 /** Returns the exit status. */
 export async function run(options: Options, interrupt: Interrupt): Promise<number> {
   const about = aboutThisRun(options.hugepages);
@@ -75,6 +78,7 @@ export async function run(options: Options, interrupt: Interrupt): Promise<numbe
     const port = opened.port.info.name;
     const head = headline(opened, replay ? replayText(options, replay) : trafficText(workload, pps), cpus);
     tell(head);
+    for (const note of workload.notes) tell(note);
     const meter = new DisturbanceMeter(generator.lcore.id);
     const { result, rates, changes, broken } = await traffic(options, generator, trialOf(options, pps), {
       ...{ interrupt, head, capture, workload, port },
@@ -156,7 +160,8 @@ function replayOf({ replay, loops, rate }: Options): Replay | undefined {
 }
 
 function replayText({ rate, speed = 1 }: Options, { packets, cut, omitted, pps }: Replay): string {
-  const gaps = pps === 0 ? 'all at once' : `${rateText(pps)} times ${speed}, with their gaps`;
+  const gaps =
+    pps === 0 ? 'all at once' : `${rateText(pps)}${speed === 1 ? '' : ` times ${speed}`}, with their gaps`;
   const how = rate === undefined ? gaps : `at ${rate}`;
   const notes = [
     ...(cut > 0 ? [`${cut} were cut when captured, and are sent so`] : []),
@@ -200,7 +205,8 @@ async function traffic(
   const timeline = new Timeline();
   try {
     let look = capture ? FIRST_LOOK_MS : Number.POSITIVE_INFINITY;
-    for (let next = view.period; !generator.done; ) {
+    let next = view.period;
+    while (!generator.done) {
       const untilNext = 1000 * (next - generator.elapsed);
       await generator.changed(Math.min(look, untilNext));
       look = capture?.poll() ?? look;
@@ -210,6 +216,9 @@ async function traffic(
       view.show(generator.read());
       next += view.period * Math.max(1, Math.ceil((generator.elapsed - next) / view.period));
     }
+    // The last period ends with the run, and the loop above may have looked before and after only.
+    const last = generator.read();
+    if (last.seconds > next - PERIOD_SLACK) view.show(last);
   } finally {
     view.close();
   }

@@ -7,6 +7,8 @@ import type { Counts, GapSummary, LatencySummary, StreamResult, TrialResult } fr
 
 export const us = (ns: number): string => (ns / 1000).toFixed(ns < 99_950 ? 2 : ns < 999_500 ? 1 : 0);
 
+export const timesText = (n: number): string => (n === 1 ? 'once' : `${n} times`);
+
 export function bitsText(bits: number): string {
   if (bits >= 1e9) return `${(bits / 1e9).toFixed(2)} Gbit/s`;
   if (bits >= 1e4 || bits === 0) return `${(bits / 1e6).toFixed(2)} Mbit/s`;
@@ -60,7 +62,7 @@ export function gapLine({ samples, medianNs, p99Ns, away, ...shares }: GapSummar
     nearUndisturbed === null
       ? 'none undisturbed'
       : `${shareText(nearUndisturbed)} of ${undisturbed} undisturbed`;
-  return `${off}; within 5 us or 1 %: ${kept}, ${shareText(near)} of all ${samples}; the loop was without its CPU ${away} times`;
+  return `${off}; within 5 us or 1 %: ${kept}, ${shareText(near)} of all ${samples}; the loop was without its CPU ${timesText(away)}`;
 }
 
 /** A share near 1: not rounded up to it. */

@@ -21,6 +21,15 @@ it('regression: the mean size is that of the frames, not of the streams', () => 
   expect(meanOf(streams)).toBeCloseTo(1356.4);
 });
 
+it('regression: a mistake names its stream by its name too, and a note as well', () => {
+  const tcp = { name: 'own', protocol: 'tcp' } as const;
+  const given = (size: string) => Workload.of([{}, { ...tcp, size }], { ...OPTIONS, where: 'a.json' });
+  expect(() => given('64')).toThrow('a.json: stream 1 (own): size: 64 is not a size from 68 to 9018 bytes: ');
+  expect(given('imix').notes).toEqual([
+    'a.json: stream 1 (own): size: the smallest frames of imix have 68 bytes instead of 64, which IPv4 and TCP need',
+  ]);
+});
+
 it('the mean size is that of all streams alike where they are sent alike', () => {
   expect(meanOf([{ size: 64 }, { size: 1500 }])).toBe(782);
   expect(meanOf([{ size: 64 }, { size: 1500 }], 'max')).toBe(782);

@@ -58,12 +58,18 @@ export class Workload {
   static #of(streams: readonly Stream[], options: WorkloadOptions): Workload {
     const { where, macs, seed } = options;
     checkStreams(streams, where);
-    const place = (i: number) => (where === '' ? '' : `${where}: stream ${i}: `);
+    const named = (i: number) => (streams[i]?.name === undefined ? '' : ` (${streams[i].name})`);
+    const place = (i: number) => (where === '' ? '' : `${where}: stream ${i}${named(i)}: `);
     const compiled = streams.map((stream, i) => compileStream(stream, i, macs, place(i), seed));
     const rates = streams.map((stream, i) =>
       stream.rate === undefined ? undefined : parseRate(stream.rate, `${place(i)}rate`),
     );
     return new Workload(compiled, rates, options);
+  }
+
+  /** What was made of the streams that their descriptions do not say. */
+  get notes(): string[] {
+    return this.streams.flatMap(({ note }) => note ?? []);
   }
 
   /** Whether a rate is a share of the maximum, which has to be measured first. */

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { nodeArguments, ROOT } from '../../test/support/program.ts';
 import { SUITES } from '../bench/suites/table.ts';
+import { errorLine } from './command.ts';
 
 /** Each program's name in messages, and its main module. */
 const PROGRAMS = [
@@ -35,6 +36,21 @@ async function run(main: string, args: readonly string[], stdout: number | 'pipe
   await once(child, 'close');
   return { code: child.exitCode, ...text };
 }
+
+it.each([
+  [
+    "error: option '--rate <rate>' argument 'fast' is invalid. 'fast' is not a rate such as 1mpps.",
+    "--rate: 'fast' is not a rate such as 1mpps.",
+  ],
+  [
+    "error: option '-n, --count <n>' argument 'it's' is invalid. Expected a whole number from 1 to 5.",
+    "--count 'it's': Expected a whole number from 1 to 5.",
+  ],
+  ["error: option '-a <device>' argument 'a\nb' is invalid. No such device.", "-a 'a b': No such device."],
+  ["error: unknown option '--rat'", "unknown option '--rat'"],
+])('regression: a wrong value is named once: %j', (text, line) => {
+  expect(errorLine('tool', text)).toBe(`tool: ${line}\n`);
+});
 
 describe.each(PROGRAMS)('%s', (name, main) => {
   it('regression: fails with one line when its help is lost to a full disk', async () => {

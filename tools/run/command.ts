@@ -39,6 +39,15 @@ export function describeOption(option: Option): string {
   return notes.length === 0 ? option.description : `${option.description} (${notes.join('; ')})`;
 }
 
+/** Commander's words for a value that a parser or a list of choices refuses. */
+const WRONG_VALUE = /^option '([^']*)' argument '(.*)' is invalid\. (.*)$/s;
+
+/** "--rate: 'fast' is not a rate …", "--count 'x': Expected a whole number …": the value once. */
+function valueLine(flags: string, value: string, why: string): string {
+  const flag = flags.split(/[ ,|]+/).findLast((word) => word.startsWith('-')) ?? flags;
+  return why.includes(`'${value}'`) ? `${flag}: ${why}` : `${flag} '${value}': ${why}`;
+}
+
 /**
  * One printable line that begins with the program's name. Commander puts "Did you mean …?" on a line of its
  * own, and says how many arguments there are but not which one is too many.
@@ -52,7 +61,8 @@ export function errorLine(
   const error = text
     .trim()
     .replace(/^error: /, '')
-    .replace(/^too many arguments.*$/s, surplus);
+    .replace(/^too many arguments.*$/s, surplus)
+    .replace(WRONG_VALUE, (_, flags, value, why) => valueLine(flags, value, why));
   return `${oneLine(`${program}: ${error}`)}\n`;
 }
 

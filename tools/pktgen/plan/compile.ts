@@ -16,7 +16,7 @@ import {
   VLAN_ID,
 } from './fields.ts';
 import { type FieldPlan, type FramePlan, SIGNATURE, type StreamPlan } from './frame-plan.ts';
-import { extremes, meanSize, parseSizes } from './sizes.ts';
+import { extremes, IMIX_SMALLEST, type Least, meanSize, parseSizes } from './sizes.ts';
 import type { Field, Stream } from './stream.ts';
 
 const DEFAULT_TTL = 64;
@@ -38,6 +38,8 @@ export interface CompiledStream {
   readonly plan: StreamPlan;
   readonly meanSize: number;
   readonly largest: number;
+  /** What was made of the description that it does not say. */
+  readonly note?: string;
 }
 
 /** Addresses of streams that name none. */
@@ -60,7 +62,8 @@ export function compileStream(
   where: string,
   seed: number,
 ): CompiledStream {
-  const frame = new FrameBuilder(stream, macs, where).build();
+  const builder = new FrameBuilder(stream, macs, where);
+  const frame = builder.build();
   const plan: StreamPlan = {
     frame,
     replay: null,
@@ -74,6 +77,7 @@ export function compileStream(
     plan,
     meanSize: meanSize(frame),
     largest: extremes(frame)[1],
+    ...builder.note(),
   };
 }
 
@@ -100,10 +104,25 @@ class FrameBuilder {
     this.#headers = new Uint8Array((this.#l4 + l4Header + 3) & ~3);
   }
 
+  /** That the smallest frames of imix are larger than 64 bytes. */
+  note(): { readonly note?: string } {
+    const { bytes, headers } = this.#least;
+    if (this.#stream.size !== 'imix' || bytes <= IMIX_SMALLEST) return {};
+    return {
+      note: `${this.#where}size: the smallest frames of imix have ${bytes} bytes instead of ${IMIX_SMALLEST}, which ${headers} need`,
+    };
+  }
+
+  get #least(): Least {
+    const tag = this.#stream.vlan === undefined ? [] : ['VLAN'];
+    const ip = this.#isIpv6 ? 'IPv6' : 'IPv4';
+    const l4 = this.#protocol === IPV4.PROTOCOL_TCP ? 'TCP' : 'UDP';
+    return { bytes: this.#headers.length + SIGNATURE, headers: `${[...tag, ip].join(', ')} and ${l4}` };
+  }
+
   build(): FramePlan {
-    const least = this.#headers.length + SIGNATURE;
-    const { size = Math.max(DEFAULTS.size, least) } = this.#stream;
-    const sizes = parseSizes(size, `${this.#where}size`, least);
+    const { size = Math.max(DEFAULTS.size, this.#least.bytes) } = this.#stream;
+    const sizes = parseSizes(size, `${this.#where}size`, this.#least);
     this.#ethernet();
     if (this.#isIpv6) this.#ipv6();
     else this.#ipv4();

@@ -110,7 +110,8 @@ export function parseField(kind: FieldKind, field: Field, what: string): FieldSo
 function bytesOf(kind: FieldKind, text: string, what: string): Uint8Array {
   const bytes = kind.bytes(text.trim());
   if (bytes) return bytes;
-  throw fault(what, `${quoted(text)} is not ${kind.name}`);
+  const network = /^[\d.:a-f]+\/\d+$/i.test(text) ? '; a network is given as a range: FIRST-LAST' : '';
+  throw fault(what, `${quoted(text)} is not ${kind.name}${network}`);
 }
 
 function listOf(kind: FieldKind, texts: readonly string[], what: string): FieldSource {

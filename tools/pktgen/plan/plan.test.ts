@@ -25,6 +25,13 @@ describe('a rate', () => {
     expect(framesPerSecond(parseRate(text, 'rate'), context)).toBeCloseTo(pps, 6);
   });
 
+  it.each(['1000000000000', '11gpps', '10001gbps', '20000gbps-l1', '1001%', '2000%max'])(
+    'regression: of %s is refused: no line carries it',
+    (text) => {
+      expect(() => parseRate(text, '--rate')).toThrow(`--rate: '${text}': no line carries more than 10`);
+    },
+  );
+
   it.each(['', '0', '0%', '-1', '1 mpps per', 'fast', '1e6', '10tbps'])('is not %j', (text) => {
     expect(() => parseRate(text, '--rate')).toThrow(/^--rate: .*(is not a rate|must be above 0)/);
   });
@@ -49,20 +56,22 @@ describe('a rate', () => {
   });
 });
 
+const LEAST = { bytes: 56, headers: 'IPv4 and UDP' };
+
 describe('sizes', () => {
   it('of a mix have their weights, spread over the pattern', () => {
-    const { sizes } = parseSizes('imix', 'size', 56);
+    const { sizes } = parseSizes('imix', 'size', LEAST);
     expect(sizes).toHaveLength(12);
     expect(sizes.filter((size) => size === 570)).toHaveLength(4);
     expect(sizes.indexOf(1518)).toBeGreaterThan(2);
     expect(meanSize({ sizes })).toBeCloseTo((7 * 64 + 4 * 570 + 1518) / 12);
-    expect(parseSizes('64,128', 'size', 56).sizes).toEqual([64, 128]);
+    expect(parseSizes('64,128', 'size', LEAST).sizes).toEqual([64, 128]);
   });
 
   it('of a range are counted in steps', () => {
-    const plan = parseSizes('random:64-1518/2', 'size', 56);
+    const plan = parseSizes('random:64-1518/2', 'size', LEAST);
     expect(plan.sizeRange).toEqual({ from: 64, to: 1518, step: 2, random: true });
-    expect(meanSize(parseSizes('64-127/10', 'size', 56))).toBe(94);
+    expect(meanSize(parseSizes('64-127/10', 'size', LEAST))).toBe(94);
   });
 
   it.each([
@@ -74,7 +83,32 @@ describe('sizes', () => {
     ['0:64', "'0:64' is not a size"],
     ['big', "'big' is not a size"],
   ])('are not %s', (text, says) => {
-    expect(() => parseSizes(text, '--size', 56)).toThrow(`--size: ${says}`);
+    expect(() => parseSizes(text, '--size', LEAST)).toThrow(`--size: ${says}`);
+  });
+});
+
+describe('imix', () => {
+  const compiled = (stream: object) => compileStream({ size: 'imix', ...stream }, 0, MACS, 'stream 0: ', 1);
+
+  it.each([
+    [{ srcIp: '2001:2::1' }, 76, 'IPv6 and UDP'],
+    [{ protocol: 'tcp' }, 68, 'IPv4 and TCP'],
+    [{ protocol: 'tcp', srcIp: '2001:2::1', vlan: 5 }, 92, 'VLAN, IPv6 and TCP'],
+  ])(
+    'regression: of %j has its smallest frames as large as the headers need, and says so',
+    (stream, least, what) => {
+      const { plan, note } = compiled(stream);
+      const { sizes } = plan.frame as { sizes: readonly number[] };
+      expect([...new Set(sizes)].sort((a, b) => a - b)).toEqual([least, 570, 1518]);
+      expect(note).toBe(
+        `stream 0: size: the smallest frames of imix have ${least} bytes instead of 64, which ${what} need`,
+      );
+    },
+  );
+
+  it('is as it stands where 64 bytes hold the headers', () => {
+    expect(compiled({}).note).toBeUndefined();
+    expect(compiled({ vlan: 5 }).plan.frame).toMatchObject({ sizes: expect.arrayContaining([64]) });
   });
 });
 
@@ -93,6 +127,10 @@ describe('a stream', () => {
     [{ srcPort: [] }, 'srcPort must be a value, a range or a list, not []'],
     [{ srcPort: '70000' }, "srcPort: '70000' is not a port from 0 to 65535"],
     [{ srcIp: '10.0.0.300' }, "srcIp: '10.0.0.300' is not an IPv4 address"],
+    [
+      { srcIp: '10.0.0.0/24' },
+      "'10.0.0.0/24' is not an IPv4 address such as 10.0.0.1; a network is given as a range: FIRST-LAST",
+    ],
     [{ srcIp: '10.0.0.9-10.0.0.1' }, 'runs backwards'],
     [{ srcIp: '2001:2::1', dstIp: '10.0.0.1' }, "dstIp: '10.0.0.1' is not an IPv6 address"],
     [{ srcMac: '02:00:00:00:00:01-02:01:00:00:00:01' }, 'differs before its last 4 bytes'],
@@ -104,7 +142,10 @@ describe('a stream', () => {
     [{ vlan: 4096 }, "vlan: '4096' is not a VLAN"],
     [{ priority: 3 }, 'priority: there is no vlan'],
     [{ size: 20 }, 'size: 20 is not a size from 56'],
-    [{ size: 60, srcIp: '2001:2::1' }, 'size: 60 is not a size from 76'],
+    [
+      { size: 60, srcIp: '2001:2::1' },
+      'size: 60 is not a size from 76 to 9018 bytes: IPv6 and UDP, with a number and a time, need 76',
+    ],
   ])('is not %j', (stream, says) => {
     expect(wrong(stream)).toThrow(says);
     try {

@@ -15,6 +15,10 @@ export const L1_OVERHEAD = 24;
 
 const FACTORS: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9 };
 const PATTERN = /^(\d+(?:\.\d+)?|\.\d+)(?:([kmg]?)(pps|bps|bps-l1|bps-l2)?|(%|%max|%line))$/i;
+/** Above what Ethernet carries at 1.6 Tbit/s: larger is a slip of the pen. */
+const MOST_FRAMES = [1e10, '10gpps'] as const;
+const MOST_BITS = [1e13, '10000gbps'] as const;
+const MOST_PERCENT = [1000, '1000%'] as const;
 const EXPECTED = 'a rate such as 1mpps, 500k, 10gbps, 10gbps-l1, 50%, 50%max or max';
 
 /** Throws VPCI_ARGUMENT; `what` names where the text is from. */
@@ -25,6 +29,8 @@ export function parseRate(text: string | number, what: string): Rate {
   const [, number = '', factor = '', unit = 'pps', percent] = match;
   const value = Number(number) * (FACTORS[factor.toLowerCase()] as number);
   if (!(value > 0)) throw fault(what, `${quoted(text)}: a rate must be above 0`);
+  const [most, mostText] = percent ? MOST_PERCENT : unit.toLowerCase() === 'pps' ? MOST_FRAMES : MOST_BITS;
+  if (value > most) throw fault(what, `${quoted(text)}: no line carries more than ${mostText}; or take max`);
   if (percent !== undefined) return shareOf(percent.toLowerCase(), value / 100);
   if (unit.toLowerCase() === 'pps') return { kind: 'pps', value };
   return { kind: unit.toLowerCase() === 'bps-l1' ? 'l1' : 'l2', value };

@@ -17,16 +17,31 @@ export interface SizePlan {
 export const LARGEST_FRAME = 9018;
 /** The "simple IMIX" of RFC 6985 and most generators: 7 small, 4 middle, 1 large. */
 export const IMIX = '7:64,4:570,1:1518';
+export const IMIX_SMALLEST = 64;
 
-/** Throws VPCI_ARGUMENT; `least` is the smallest frame that has room for the headers and the signature. */
-export function parseSizes(text: string | number, what: string, least: number): SizePlan {
+/** The smallest frame that has room for the headers and the signature, and what takes the room. */
+export interface Least {
+  readonly bytes: number;
+  /** "IPv6 and UDP" */
+  readonly headers: string;
+}
+
+/** Throws VPCI_ARGUMENT. The small frames of `imix` are as large as the headers need. */
+export function parseSizes(text: string | number, what: string, { bytes: least, headers }: Least): SizePlan {
   const given = String(text).trim();
-  const plan = given === 'imix' ? mix(IMIX, what) : (range(given, what) ?? mix(given, what));
-  for (const size of extremes(plan))
-    if (size < least || size > LARGEST_FRAME)
-      throw fault(what, `${size} is not a size from ${least} to ${LARGEST_FRAME} bytes`);
+  if (given === 'imix') return raised(mix(IMIX, what), least);
+  const plan = range(given, what) ?? mix(given, what);
+  for (const size of extremes(plan)) {
+    if (size >= least && size <= LARGEST_FRAME) continue;
+    const why = size < least ? `: ${headers}, with a number and a time, need ${least}` : '';
+    throw fault(what, `${size} is not a size from ${least} to ${LARGEST_FRAME} bytes${why}`);
+  }
   return plan;
 }
+
+const raised = ({ sizes }: SizePlan, least: number): SizePlan => ({
+  sizes: sizes.map((size) => Math.max(size, least)),
+});
 
 /** Smallest and largest. */
 export const extremes = ({ sizes, sizeRange }: SizePlan): [number, number] =>

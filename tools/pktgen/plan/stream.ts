@@ -12,9 +12,17 @@ export type Field = string | number | readonly (string | number)[];
 export interface Stream {
   /** For the report, one line without control characters; by default its number. */
   readonly name?: string;
-  /** Frames or bits per second: '1mpps', '2gbps', '10%', 'max'; by default a share of the run's rate. */
+  /**
+   * Frames per second (1000, '1mpps'), bits of frames per second ('2gbps'; with what a wire adds:
+   * '2gbps-l1'), '10%' of the line, or 'max': above 0, at most 10 Gpps or 10 Tbit/s. By default a share of
+   * the run's rate.
+   */
   readonly rate?: string | number;
-  /** Bytes of a frame without FCS: '64', '64-1518', 'random:64-1518/4', 'imix', '7:64,4:570,1:1518'. */
+  /**
+   * Bytes of a frame without FCS, from what the headers need (56 of IPv4 and UDP) to 9018: 64, a range
+   * '64-1518', 'random:64-1518/4', in turns '64,128', by weights '7:64,4:570,1:1518', or 'imix', which is
+   * that, its 64 as large as the headers need. Default 64, or what the headers need.
+   */
   readonly size?: string | number;
   /** Frames that are sent together; the rate stays the same. */
   readonly burst?: number;

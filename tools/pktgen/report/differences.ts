@@ -8,7 +8,7 @@ const WITHOUT_EFFECT = new Set([
   ...['--plain', '--stats-period'],
 ]);
 
-/** "--size: imix; earlier: not given", a line for each thing that differs; none for what a file does not tell. */
+/** "--size: imix; earlier: not given": a line for each thing that differs, as far as the files tell. */
 export function differences(now: Json, then: Json): string[] {
   const [own, other] = [objectAt(now, 'about'), objectAt(then, 'about')];
   return [...optionDifferences(own, other), ...machineDifferences(own, other)];

@@ -91,7 +91,11 @@ function ratesChart(now: Json, then: Json | undefined): LineChart | undefined {
       const points = stepsOf(periods, `${key}Pps`, scale);
       if (points.length === 0) return [];
       return [
-        { name: run === 0 ? key : `${key}, ${THEN}`, points, series: 2 * run + Number(key !== 'sent') },
+        {
+          name: run === 0 ? key : `${key}, ${THEN}`,
+          // Mostly what was sent came back.
+          ...{ points, dashed: key === 'sent', series: 2 * run + Number(key !== 'sent') },
+        },
       ];
     }),
   );
