@@ -115,7 +115,7 @@ export class StreamSender {
     this.#random = new Random(plan.seed);
     const isOff = interval === Number.POSITIVE_INFINITY;
     // Sums of intervals are not exact: what is due at the end is not due.
-    this.#times.set([isOff ? interval : 0, interval, end - 1, 0, 0, 0, 0, -1, 0, 0]);
+    this.#times.set([isOff ? interval : 0, interval, end - slackOf(interval, end), 0, 0, 0, 0, -1, 0, 0]);
     this.#gaps.begin(this.#steady && !isOff ? interval : 0);
     this.#packet = 0;
     if (plan.poisson && interval > 0 && !isOff) this.#advance();
@@ -379,4 +379,10 @@ export class StreamSender {
     this.#times[LAST_SENT] = this.#now[0];
     this.#from = after;
   }
+}
+
+/** By how much the due time of the frame after the last may be too early: each sum is off by half a bit. */
+function slackOf(interval: number, end: number): number {
+  if (!(interval > 0) || !Number.isFinite(end)) return 1;
+  return Math.max(1, Math.min(interval / 2, ((end / interval) * end * Number.EPSILON) / 2));
 }
