@@ -18,6 +18,7 @@ const LONG = [
   'test/bench.test.ts',
   'test/bench-report.test.ts',
   'test/build-folder.test.ts',
+  'test/closed-terminal.test.ts',
   'test/csum-kernels.test.ts',
   'test/framing.test.ts',
   'test/guide.test.ts',

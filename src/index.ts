@@ -39,7 +39,7 @@ export type {
   TxQueue,
 } from './ethdev/port.ts';
 export type { LcoreContext, LcoreMain } from './lcore/context.ts';
-export { exitProcess, launch } from './lcore/launch.ts';
+export { launch } from './lcore/launch.ts';
 export type { LaunchOptions, ModuleUrl } from './lcore/launch-options.ts';
 export type { Lcore } from './lcore/lcore.ts';
 export { type LcorePlace, parseCoremask, parseLcores } from './lcore/lcore-list.ts';
@@ -68,3 +68,4 @@ export {
 export { ipv4Number, ipv4Text } from './packet/ipv4.ts';
 export { macBytes } from './packet/mac.ts';
 export { type Pdump, type PdumpOptions, pdumpInit } from './pdump/pdump.ts';
+export { exitProcess } from './process-end.ts';

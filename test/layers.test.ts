@@ -28,6 +28,7 @@ const REASONS: Readonly<Record<string, string>> = {
   capture: 'capture files: pcap and pcapng',
   abi: 'layouts of others as data',
   output: 'text that never blocks the event loop',
+  'process-end.ts': 'the end of a process whose threads or terminals do not let Node end it',
   'native.ts': "the addon's contract",
   native: 'its parts',
   'addon-file.ts': 'where the addon is on this machine',

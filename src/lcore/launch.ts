@@ -4,13 +4,13 @@
 // The launcher frees the lcore's pools after the thread is gone, so it does not matter whether the module
 // returned, threw, called process.exit() or had to be terminated.
 import { extname } from 'node:path';
-import { isatty } from 'node:tty';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { argumentError, requireInteger } from '../arguments.ts';
+import { argumentError } from '../arguments.ts';
 import { abandonQueue } from '../drivers/table.ts';
 import { codeOf, PmdError } from '../errors.ts';
 import { native, type PoolHandle, type WaitSetHandle } from '../native.ts';
+import { countStranded } from '../process-end.ts';
 import { warnOnce } from '../warnings.ts';
 import {
   controlLayout,
@@ -32,21 +32,6 @@ export type { Lcore } from './lcore.ts';
 
 /** Time in milliseconds for a terminated thread to end. */
 const TERMINATE_MS = 2000;
-/** The standard descriptors that were terminals when the process began. */
-const TERMINALS = [0, 1, 2].filter((fd) => isatty(fd));
-
-let stranded = 0;
-
-/**
- * Ends the process like process.exit, which waits for every thread and so would wait forever for one that is
- * stuck on memory whose pages never arrive. exitProcess ends the process without waiting for such a thread.
- * Nor does Node restore a terminal that is gone: it would crash.
- */
-export function exitProcess(code: number = Number(process.exitCode ?? 0)): never {
-  requireInteger('exitProcess()', 'code', code, 0, 255);
-  if (stranded > 0 || TERMINALS.some((fd) => native.isHungUp(fd))) native.exitNow(code);
-  process.exit(code);
-}
 
 class LaunchedLcore implements Lcore {
   readonly id: number;
@@ -110,7 +95,7 @@ class LaunchedLcore implements Lcore {
    */
   #strand(): void {
     this.#stranded = true;
-    stranded++;
+    countStranded(1);
     giveUpQueues(this.#start);
     this.#worker.unref();
     this.#giveUp(this.#failure as PmdError);
@@ -130,7 +115,7 @@ class LaunchedLcore implements Lcore {
 
   #ended(code: number, resolve: () => void, reject: (error: PmdError) => void): void {
     clearTimeout(this.#timer);
-    if (this.#stranded) stranded--;
+    if (this.#stranded) countStranded(-1);
     Atomics.store(this.#control, RUNNING, 0);
     this.#gone = true;
     this.#free();

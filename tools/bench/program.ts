@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-bench: one subcommand per suite. Progress goes to stderr, the table to stdout.
+
 import { packageVersion } from '../../src/package-root.ts';
+import { exitProcess } from '../../src/process-end.ts';
 import { errorLine, newCommand } from '../run/command.ts';
 import { onOutputEnd, printed, tell } from '../run/output.ts';
 import { exitOnSignals } from '../run/workspace.ts';
@@ -51,8 +53,8 @@ onOutputEnd();
 try {
   await program.parseAsync();
   await printed();
-  process.exit();
+  exitProcess();
 } catch (error) {
   tell(`${NAME}: ${(error as Error).message}`);
-  process.exit(1);
+  exitProcess(1);
 }

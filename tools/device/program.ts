@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-device: the command line of the device model.
+
 import { allowMemoryFileSystems } from '../../src/bus/memory-files.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
+import { exitProcess } from '../../src/process-end.ts';
 import { TelemetryServer } from '../../src/telemetry/server.ts';
 import { EXIT_USAGE } from '../run/command.ts';
 import { socketAccess } from '../socket/listening-socket.ts';
@@ -27,14 +29,14 @@ function main(): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
       device?.close();
-      process.exit(0);
+      exitProcess(0);
     });
   }
   try {
     device = open(choice, log);
   } catch (error) {
     log((error as Error).message);
-    process.exit((error as NodeJS.ErrnoException).code === 'VPCI_USAGE' ? EXIT_USAGE : EXIT_FAILURE);
+    exitProcess((error as NodeJS.ErrnoException).code === 'VPCI_USAGE' ? EXIT_USAGE : EXIT_FAILURE);
   }
   stdout.line(`vhost-pci-device: ready, ${sockets(choice)}`);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Ctrl-C and a reader that is gone end a run in order; a second Ctrl-C ends the program.
+import { exitProcess } from '../../src/process-end.ts';
 import { EXIT_CODES } from '../run/workspace.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -17,7 +18,7 @@ export class Interrupt {
     const [before, now] = [this.#last, this.#now()];
     this.#last = now;
     if (!this.#signalled) this.raise();
-    else if (now - before > SAME_CAUSE_MS) process.exit(EXIT_CODES[signal]);
+    else if (now - before > SAME_CAUSE_MS) exitProcess(EXIT_CODES[signal]);
   };
 
   /** `now` has milliseconds. */

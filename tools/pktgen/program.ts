@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-pktgen: the packet generator as a command.
 import { oneLine } from '../../src/errors.ts';
-import { exitProcess } from '../../src/lcore/launch.ts';
+import { exitProcess } from '../../src/process-end.ts';
 import { setWarningSink } from '../../src/warnings.ts';
 import { onOutputEnd, printed, tell } from '../run/output.ts';
 import { parseOptions } from './command-line.ts';

@@ -4,8 +4,8 @@
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { oneLine, PmdError } from '../../src/errors.ts';
-import { exitProcess } from '../../src/lcore/launch.ts';
 import { nodeStripsTypes, typescriptLoader } from '../../src/lcore/typescript-loader.ts';
+import { exitProcess } from '../../src/process-end.ts';
 import { readText } from '../../src/user-file.ts';
 import { tell } from '../run/output.ts';
 import type { Options } from './options.ts';

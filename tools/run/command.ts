@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The habits that the command lines of tools/ share.
+
 import { Command, type Option, type OptionValues } from '@commander-js/extra-typings';
 import { oneLine } from '../../src/errors.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
+import { exitProcess } from '../../src/process-end.ts';
 
 export const EXIT_USAGE = 2;
 
@@ -18,7 +20,7 @@ export function newCommand(program: string, shown = program): Command {
   return command
     .helpOption(...HELP_OPTION)
     .configureHelp({ optionDescription: describeOption })
-    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE))
+    .exitOverride((error) => exitProcess(error.exitCode === 0 ? 0 : EXIT_USAGE))
     .configureOutput({
       writeOut: (text) => stdout.write(text),
       writeErr: (text) => stderr.write(text),

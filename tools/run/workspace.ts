@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A fresh folder for sockets, removed when this process exits; and ending the whole run on a signal.
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { codeOf, PmdError } from '../../src/errors.ts';
+import { exitProcess } from '../../src/process-end.ts';
 import { socketPathFault } from '../../src/socket-path.ts';
 import type { Child } from './child.ts';
 
@@ -52,7 +54,7 @@ process.on('exit', () => {
 
 /** Exits this process on a signal; the 'exit' handlers end the children and remove the folder. */
 export function exitOnSignals(signals: readonly (typeof SIGNALS)[number][] = SIGNALS): void {
-  for (const signal of signals) process.once(signal, () => process.exit(EXIT_CODES[signal]));
+  for (const signal of signals) process.once(signal, () => exitProcess(EXIT_CODES[signal]));
 }
 
 /** Stops all children in the order given, even if stopping one of them fails. */
