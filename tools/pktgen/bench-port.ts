@@ -10,6 +10,7 @@ import type { Interrupt } from './interrupt.ts';
 import { type OpenedPort, openDevice, startLocal } from './local-peer.ts';
 import { reflects } from './modes.ts';
 import type { Options } from './options.ts';
+import { fault } from './plan/fault.ts';
 import { parseLine } from './plan/rate.ts';
 import type { Stream } from './plan/stream.ts';
 import type { Replay } from './replay.ts';
@@ -49,14 +50,18 @@ export function openPortFor(options: Options, interrupt: Interrupt): Promise<Ope
   return startLocal({ cpu, mode, queueSize, hugepages, dropAbove, maxRunMs: LONGEST_MS });
 }
 
-export const workloadOf = (options: Options, streams: readonly Stream[]): Workload =>
-  Workload.of(streams, {
+export function workloadOf(options: Options, streams: readonly Stream[]): Workload {
+  const workload = Workload.of(streams, {
     rate: options.ping ? 'max' : (options.rate ?? DEFAULT_RATE),
     line: parseLine(options.lineRate),
     where: options.streams ?? '',
     macs: DEFAULT_MACS,
     seed: options.seed,
   });
+  if (options.rate !== undefined && workload.sharing.length === 0)
+    throw fault('--rate', `every stream of ${options.streams} has a rate of its own, so it has no effect`);
+  return workload;
+}
 
 /** What a replay sends: at a rate, if one is given, else with the capture's own gaps. */
 export function replayWorkload(options: Options, { stream }: Replay): Workload {

@@ -88,6 +88,7 @@ export class Generator {
   #trial = 0;
   #failure: Error | undefined;
   #broken: Error | undefined;
+  #closed = false;
 
   /** Throws as launch() does. */
   constructor({ port, streams, cpu, hugepages, log }: GeneratorOptions) {
@@ -186,8 +187,12 @@ export class Generator {
     Atomics.store(this.#control, HALT, 1);
   }
 
-  /** Ends the trial, and allows no other: they throw `error`. read() has the figures until then. */
+  /**
+   * Ends the trial, and allows no other: they throw `error`. read() has the figures until then. Nothing of a
+   * closed one, whose peer is about to end.
+   */
   break(error: Error): void {
+    if (this.#closed) return;
     this.#broken ??= error;
     this.halt();
   }
@@ -230,6 +235,7 @@ export class Generator {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     this.halt();
     await this.#lcore.stop();
     this.#failure ??= new PmdError('VPCI_CLOSED', 'Failed to run: the generator is closed');

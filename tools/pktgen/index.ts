@@ -51,6 +51,7 @@ export class Pktgen {
   /** The call that is under way. */
   #busyWith: string | undefined;
   #halted = false;
+  #closed = false;
 
   /** @internal */
   constructor(opened: OpenedPort, generator: Generator, workload: Workload, returns: boolean | undefined) {
@@ -67,11 +68,13 @@ export class Pktgen {
   }
 
   /**
-   * Sends, and resolves with the figures once the last frame is back or lost. As statistics() and search(),
+   * Sends, and resolves with the figures, not rounded, once the last frame is back or lost. There is no
+   * warm-up: in the first run of a generator, V8 has yet to compile the loop. As statistics() and search(),
    * rejects with VPCI_BUSY while one of them is under way, with VPCI_CLOSED after close(), with
    * VPCI_ARGUMENT for an option that is wrong, and with VPCI_PEER_RING if the peer has broken a ring.
    */
   async run(options: RunOptions = {}): Promise<RunResult> {
+    this.#requireOpen('run()');
     checkRun('run()', options);
     this.#begin('run()');
     try {
@@ -86,6 +89,7 @@ export class Pktgen {
    * the loop early ends the run.
    */
   async *statistics(options: RunOptions = {}, period = 1): AsyncGenerator<RunResult, void> {
+    this.#requireOpen('statistics()');
     checkRun('statistics()', options);
     checkPeriod(period);
     this.#begin('statistics()', this.#trial(options, this.#control.pps()));
@@ -108,10 +112,10 @@ export class Pktgen {
   /**
    * Changes the rate of one stream, or of those without one of their own, also while frames are sent. A
    * stream is named by its name or its number, from 0. The rate is as {@link Stream.rate}: a number is frames
-   * per second. Throws VPCI_ARGUMENT for a rate or a stream that is
-   * none.
+   * per second. Throws VPCI_ARGUMENT for a rate or a stream that is none, VPCI_CLOSED after close().
    */
   setRate(rate: string | number, stream?: string | number): void {
+    this.#requireOpen('setRate()');
     if (parseRate(rate, 'rate').kind === 'share') throw shareOfMaximum();
     this.#control.setRate(rate, stream === undefined ? undefined : this.#control.find(stream));
   }
@@ -119,18 +123,23 @@ export class Pktgen {
   /**
    * Stops a stream, or all, also while frames are sent: its frames are no longer due. Numbers go on where
    * they stopped, so loss and order stay exact. Throws VPCI_ARGUMENT for a stream that is none, or is
-   * stopped.
+   * stopped, VPCI_CLOSED after close().
    */
   stop(stream?: string | number): void {
+    this.#requireOpen('stop()');
     this.#control.stop(stream === undefined ? undefined : this.#control.find(stream));
   }
 
-  /** Starts a stream again, or all. Throws VPCI_ARGUMENT for a stream that is none, or is not stopped. */
+  /**
+   * Starts a stream again, or all. Throws VPCI_ARGUMENT for a stream that is none, or is not stopped,
+   * VPCI_CLOSED after close().
+   */
   start(stream?: string | number): void {
+    this.#requireOpen('start()');
     this.#control.start(stream === undefined ? undefined : this.#control.find(stream));
   }
 
-  /** Ends the run, or the search, that is under way. */
+  /** Ends the run, or the search, that is under way; does nothing if none is. */
   halt(): void {
     this.#halted = true;
     this.#generator.halt();
@@ -141,6 +150,7 @@ export class Pktgen {
    * kept.
    */
   async search(options: SearchOptions = {}): Promise<SearchResult> {
+    this.#requireOpen('search()');
     checkSearch(options);
     if (this.#returns === false) throw fault('search', 'it needs frames that come back');
     this.#begin('search()');
@@ -151,11 +161,19 @@ export class Pktgen {
     }
   }
 
-  /** Ends everything that was started for it; a port that was given stays open. */
+  /**
+   * Ends everything that was started for it; a port that was given stays open. A run that is under way ends
+   * with the figures so far, or with VPCI_CLOSED.
+   */
   async close(): Promise<void> {
+    this.#closed = true;
     this.#halted = true;
     await this.#generator.close().catch(() => {});
     await this.#opened.close();
+  }
+
+  #requireOpen(call: string): void {
+    if (this.#closed) throw new PmdError('VPCI_CLOSED', `Failed to call ${call}: the generator is closed`);
   }
 
   #begin(call: string, trial?: Trial): void {
@@ -215,6 +233,8 @@ export async function openPktgen(options: PktgenOptions): Promise<Pktgen> {
     seed,
   });
   if (workload.needsMaximum) throw shareOfMaximum();
+  if (options.rate !== undefined && workload.sharing.length === 0)
+    throw fault('rate', 'every stream has a rate of its own, so it has no effect');
   const [first, second] = twoCpus(native.getAffinity());
   const mode = options.peer ?? 'echo';
   const opened = await openedPort(device, {

@@ -58,7 +58,7 @@ describe('the library', () => {
     const [first, second] = seen.at(-1) as [number, number];
     expect(first).toBeGreaterThan(later as number);
     expect(second).toBe(4000);
-    expect(() => pktgen?.stop('b')).toThrow("stream: 'b' is none of the streams: a, 1");
+    expect(() => pktgen?.stop('b')).toThrow("stream: 'b' is none of the streams: 0 (a), 1");
     expect(() => pktgen?.setRate('fast', 'a')).toThrow("rate: 'fast' is not a rate");
   });
 
@@ -127,6 +127,10 @@ describe('the library', () => {
   it('names what is wrong', async () => {
     await expect(openPktgen({ streams: [{ size: 20 }] })).rejects.toThrow('streams: stream 0: size: 20');
     await expect(openPktgen({ streams: [], rate: 1 })).rejects.toThrow('at least one stream');
+    const two = [{ name: 'a' }, { name: 'a' }];
+    await expect(openPktgen({ streams: two })).rejects.toThrow("streams: streams 0 and 1 have one name, 'a'");
+    const own = { streams: [{ rate: '1kpps' }], rate: '2kpps' };
+    await expect(openPktgen(own)).rejects.toThrow('rate: every stream has a rate of its own');
   });
 
   it('regression: options that were wrong were used, and some runs had no end', async () => {
@@ -143,6 +147,9 @@ describe('the library', () => {
       await expect(own.search(options as SearchOptions)).rejects.toMatchObject({ code: 'VPCI_ARGUMENT' });
     await expect(own.statistics({}, 0).next()).rejects.toThrow('period must be from 0.01');
     expect(() => own.setRate('50%max')).toThrow("'%max' is the command's");
+    expect(() => own.setRate(Number.NaN)).toThrow(
+      /^rate: NaN is not a rate such as .*10gbps-l1, 50% or max$/,
+    );
   });
 
   it('regression: two runs at once both had figures, the same', async () => {
@@ -168,6 +175,33 @@ describe('the library', () => {
     const own = pktgen;
     for (const call of [() => own.run(), () => own.search(), () => own.statistics().next()])
       await expect(call()).rejects.toMatchObject({ code: 'VPCI_CLOSED' });
+  });
+
+  it.each([{}, { device: 'net_null0' }])(
+    'regression: closed, said that its peer had ended: %j',
+    async (device) => {
+      const own = await openPktgen({ ...device, streams: [{}], rate: 'max' });
+      await own.run({ seconds: 0.01 });
+      await own.close();
+      await own.close();
+      const closed = { code: 'VPCI_CLOSED', message: expect.stringContaining('the generator is closed') };
+      const wrong = { second: 1 } as RunOptions;
+      for (const call of [() => own.run(wrong), () => own.search(), () => own.statistics(wrong).next()])
+        await expect(call()).rejects.toMatchObject(closed);
+      for (const call of [() => own.setRate('fast'), () => own.stop(), () => own.start(5)])
+        expect(call).toThrow(expect.objectContaining(closed));
+      own.halt();
+    },
+  );
+
+  it('closed while it runs, ends with figures, or as closed where it had not begun', async () => {
+    pktgen = await openPktgen({ streams: [{}], rate: 'max' });
+    const ended = pktgen.run().then(
+      () => 'VPCI_CLOSED',
+      ({ code }) => code,
+    );
+    await pktgen.close();
+    expect(await ended).toBe('VPCI_CLOSED');
   });
 
   it('is a path of the package', () => {

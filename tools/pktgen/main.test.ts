@@ -401,6 +401,16 @@ it("prints figures only where '-' asks for them on standard output", () => {
   expect(stderr).toMatch(/^t=0\.5 s {2}sent /m);
 });
 
+it('regression: --rate was without effect, and said nothing, where every stream has a rate', () => {
+  const file = join(folder, 'streams.json');
+  writeFileSync(file, '[{"rate": "1kpps"}]');
+  const { status, stderr } = pktgen('--streams', file, '--rate', '10kpps');
+  expect(stderr).toBe(
+    `vhost-pci-pktgen: --rate: every stream of ${file} has a rate of its own, so it has no effect\n`,
+  );
+  expect(status).toBe(1);
+});
+
 describe('a mistake is one line that names it', () => {
   it.each([
     [['--rate', '0'], "'0': a rate must be above 0", 2],
@@ -432,6 +442,9 @@ describe('a mistake is one line that names it', () => {
     ['[{"sice": 64}]', "stream 0: unknown key 'sice'; did you mean 'size'?"],
     ['{"stream": []}', "unknown key 'stream'"],
     ['[{"name": "a\\u001b[2J"}]', 'stream 0: name must be a text of one line, without control characters'],
+    ['[{"name": "own", "size": 20}]', 'stream 0 (own): size: 20 is not a size'],
+    ['[{"name": "own", "ttl": 0}]', 'stream 0 (own): ttl must be a whole number from 1'],
+    ['[{"name": "a"}, {"name": "a"}]', "streams 0 and 1 have one name, 'a'"],
     ['[{"rate": "1mbs"}]', "stream 0: rate: '1mbs' is not a rate"],
   ])('in a file: %s', (text, says) => {
     const file = join(folder, 'streams.json');

@@ -120,15 +120,18 @@ describe('a stream is found', () => {
     const { control } = controlled();
     expect(['voice', 'the bulk', '2', '0', 1].map((name) => control.find(name))).toEqual([0, 1, 2, 0, 1]);
     for (const name of ['', '3', '-1', 'Voice', '1.0'])
-      expect(() => control.find(name)).toThrow(`'${name}' is none of the streams: voice, the bulk, 2`);
+      expect(() => control.find(name)).toThrow(
+        `'${name}' is none of the streams: 0 (voice), 1 (the bulk), 2`,
+      );
     const symbol = Symbol('voice') as unknown as string;
-    expect(() => control.find(symbol)).toThrow("'Symbol(voice)' is none of the streams: voice, the bulk, 2");
+    expect(() => control.find(symbol)).toThrow(
+      "'Symbol(voice)' is none of the streams: 0 (voice), 1 (the bulk), 2",
+    );
   });
 
-  it('if only one has the name', () => {
-    const { control } = controlled([{ name: 'a' }, { name: 'a' }, { name: 'b' }]);
-    expect(() => control.find('a')).toThrow("'a' is the name of 2 streams");
-    expect(control.find('1')).toBe(1);
+  it('by a number that is the name of another, as a number', () => {
+    const { control } = controlled([{ name: '1' }, { name: 'b' }]);
+    expect([control.find('1'), control.find(1)]).toEqual([0, 1]);
   });
 });
 

@@ -73,19 +73,14 @@ export class RateControl {
       .map((pps, i) => (this.#stopped[i] ? 0 : pps * this.#factor * (this.#factors[i] as number)));
   }
 
-  /** The number of a stream that is named by its name, or by its number. Throws one line that names it. */
+  /** The number of a stream that is named by its name or, as a text too, by its number. Throws one line that names it. */
   find(stream: string | number): number {
     const asked = String(stream);
-    const named = this.#names.flatMap((name, i) => (name === asked ? [i] : []));
-    if (named.length === 1) return named[0] as number;
-    if (named.length > 1)
-      throw fault(
-        'stream',
-        `'${asked}' is the name of ${named.length} streams: give them names of their own`,
-      );
+    const named = this.#names.indexOf(asked);
+    if (named >= 0 && typeof stream !== 'number') return named;
     const number = /^\d+$/.test(asked) ? Number(asked) : -1;
     if (number >= 0 && number < this.#names.length) return number;
-    throw fault('stream', `'${asked}' is none of the streams: ${namesText(this.#names)}`);
+    throw fault('stream', `'${asked}' is none of the streams: ${namesText(this.#names.map(numbered))}`);
   }
 
   /** Another rate of one stream, or of those without one of their own. Throws one line. */
@@ -153,6 +148,9 @@ export class RateControl {
     report?.(change);
   }
 }
+
+/** "0 (voice)"; "1" without a name. */
+const numbered = (name: string, i: number): string => (name === String(i) ? name : `${i} (${name})`);
 
 export const namesText = (names: readonly string[]): string =>
   names.length > 8 ? `${names.slice(0, 8).join(', ')}, …` : names.join(', ');

@@ -5,7 +5,7 @@ import { PmdError } from '../../src/errors.ts';
 import { type CompiledStream, compileStream, type Macs } from './plan/compile.ts';
 import { fault, wordsOf } from './plan/fault.ts';
 import { framesPerSecond, parseRate, type Rate } from './plan/rate.ts';
-import { checkStreams, type Stream } from './plan/stream.ts';
+import { checkStreams, placeOf, type Stream } from './plan/stream.ts';
 
 export interface WorkloadOptions {
   /** Frames or bits per second of all streams that have no rate of their own, in equal parts. */
@@ -58,8 +58,7 @@ export class Workload {
   static #of(streams: readonly Stream[], options: WorkloadOptions): Workload {
     const { where, macs, seed } = options;
     checkStreams(streams, where);
-    const named = (i: number) => (streams[i]?.name === undefined ? '' : ` (${streams[i].name})`);
-    const place = (i: number) => (where === '' ? '' : `${where}: stream ${i}${named(i)}: `);
+    const place = (i: number) => (where === '' ? '' : `${where}: ${placeOf(streams[i], i)}: `);
     const compiled = streams.map((stream, i) => compileStream(stream, i, macs, place(i), seed));
     const rates = streams.map((stream, i) =>
       stream.rate === undefined ? undefined : parseRate(stream.rate, `${place(i)}rate`),

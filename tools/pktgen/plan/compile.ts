@@ -17,7 +17,7 @@ import {
 } from './fields.ts';
 import { type FieldPlan, type FramePlan, SIGNATURE, type StreamPlan } from './frame-plan.ts';
 import { extremes, IMIX_SMALLEST, type Least, meanSize, parseSizes } from './sizes.ts';
-import type { Field, Stream } from './stream.ts';
+import { type Field, nameOf, type Stream } from './stream.ts';
 
 const DEFAULT_TTL = 64;
 /** RFC 2544's addresses (C.2.2, RFC 5180) and the discard port. */
@@ -73,7 +73,7 @@ export function compileStream(
     seed: (seed + 0x9e37 * (index + 1)) | 0,
   };
   return {
-    name: stream.name ?? String(index),
+    name: nameOf(stream, index),
     plan,
     meanSize: meanSize(frame),
     largest: extremes(frame)[1],

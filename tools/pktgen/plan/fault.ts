@@ -9,6 +9,8 @@ export const fault = (what: string, cause: string): PmdError =>
 /** A value as a message shows it, whatever it is: a module's may be a cycle, and a file's very deep. */
 export const quoted = (value: unknown): string => {
   if (typeof value === 'string') return `'${value}'`;
+  // Which JSON has not all of.
+  if (typeof value === 'number') return String(value);
   try {
     return JSON.stringify(value) ?? String(value);
   } catch {

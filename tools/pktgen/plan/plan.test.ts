@@ -158,6 +158,18 @@ describe('a stream', () => {
   it('is one of an array', () => {
     expect(() => checkStreams({}, 'a.json')).toThrow('a.json: the streams must be an array');
     expect(() => checkStreams([3], 'a.json')).toThrow('a.json: stream 0: 3 is not an object');
+    const named =
+      (...names: (string | undefined)[]) =>
+      () =>
+        checkStreams(
+          names.map((name) => (name === undefined ? {} : { name })),
+          'a.json',
+        );
+    expect(named('a', 'b', 'a')).toThrow("a.json: streams 0 and 2 have one name, 'a'");
+    expect(named('1', undefined)).toThrow(
+      "a.json: streams 0 and 1 have one name, '1', the number of one without a name",
+    );
+    expect(named('1', 'b', undefined)).not.toThrow();
     expect(() => checkStreams(new Array(257).fill({}), 'a.json')).toThrow('257 streams are more than 256');
   });
 });

@@ -19,7 +19,7 @@ const PATTERN = /^(\d+(?:\.\d+)?|\.\d+)(?:([kmg]?)(pps|bps|bps-l1|bps-l2)?|(%|%m
 const MOST_FRAMES = [1e10, '10gpps'] as const;
 const MOST_BITS = [1e13, '10000gbps'] as const;
 const MOST_PERCENT = [1000, '1000%'] as const;
-const EXPECTED = 'a rate such as 1mpps, 500k, 10gbps, 10gbps-l1, 50%, 50%max or max';
+const EXPECTED = 'a rate such as 1mpps, 500k, 10gbps, 10gbps-l1, 50% or max';
 
 /** Throws VPCI_ARGUMENT; `what` names where the text is from. */
 export function parseRate(text: string | number, what: string): Rate {

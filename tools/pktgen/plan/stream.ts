@@ -10,7 +10,7 @@ export type Field = string | number | readonly (string | number)[];
 
 /** One stream of UDP datagrams or TCP segments. Everything has a default. */
 export interface Stream {
-  /** For the report, one line without control characters; by default its number. */
+  /** For reports and commands: one line without control characters, no other stream's; by default its number. */
   readonly name?: string;
   /**
    * Frames per second (1000, '1mpps'), bits of frames per second ('2gbps'; with what a wire adds:
@@ -86,8 +86,34 @@ export function checkStreams(value: unknown, where: string): readonly Stream[] {
   if (!Array.isArray(value) || value.length === 0)
     throw fault(where, 'the streams must be an array with at least one stream');
   if (value.length > MAX_STREAMS) throw fault(where, `${value.length} streams are more than ${MAX_STREAMS}`);
-  for (const [i, stream] of value.entries()) checkStream(stream, `${where}: stream ${i}`);
+  for (const [i, stream] of value.entries()) checkStream(stream, `${where}: ${placeOf(stream, i)}`);
+  checkNames(value as Stream[], where);
   return value as Stream[];
+}
+
+/** As messages call a stream, whatever it is: "stream 2", "stream 2 (voice)". */
+export function placeOf(stream: unknown, index: number): string {
+  const name = (stream as Stream | null | undefined)?.name;
+  return isName(name) && name !== String(index) ? `stream ${index} (${name})` : `stream ${index}`;
+}
+
+/** What a stream is called in reports and commands. */
+export const nameOf = ({ name }: Stream, index: number): string => name ?? String(index);
+
+const isName = (name: unknown): name is string =>
+  typeof name === 'string' && !/\p{Cc}|[\u2028\u2029]/u.test(name);
+
+function checkNames(streams: readonly Stream[], where: string): void {
+  const first = new Map<string, number>();
+  for (const [i, stream] of streams.entries()) {
+    const name = nameOf(stream, i);
+    const other = first.get(name);
+    if (other !== undefined) {
+      const numbered = stream.name === undefined ? ', the number of one without a name' : '';
+      throw fault(where, `streams ${other} and ${i} have one name, '${name}'${numbered}`);
+    }
+    first.set(name, i);
+  }
 }
 
 function checkStream(stream: unknown, where: string): void {
@@ -112,8 +138,7 @@ function checkValue(key: string, value: unknown, where: string): void {
   } else if (key === 'protocol') {
     if (value !== 'udp' && value !== 'tcp') throw wrong("'udp' or 'tcp'");
   } else if (key === 'name') {
-    if (typeof value !== 'string' || /\p{Cc}|[\u2028\u2029]/u.test(value))
-      throw wrong('a text of one line, without control characters');
+    if (!isName(value)) throw wrong('a text of one line, without control characters');
   } else if (FIELDS.includes(key)) {
     const isList = Array.isArray(value) && value.length > 0;
     if (!isPlain && !isList) throw wrong('a value, a range or a list');
