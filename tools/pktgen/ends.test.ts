@@ -91,6 +91,18 @@ describe('a file of streams', () => {
     expect(stderr.length).toBeLessThan(100_000);
   });
 
+  it.each([
+    ['a.mjs', 'export const streams = [{ count: 7 }];'],
+    ['a.cjs', 'exports.streams = [{ count: 7 }];'],
+    ['a.cjs', 'module.exports = [{ count: 7 }];'],
+    ['a.ts', 'export const streams: object[] = [{ count: 7 }];'],
+  ])('may export them by name: %s: %s', (name, text) => {
+    const file = join(folder, name);
+    writeFileSync(file, text);
+    const { status, stdout, stderr } = pktgen(...SINK, '--streams', file);
+    expect([status, stdout], stderr).toEqual([0, expect.stringMatching(/^sent 7 of 7 due/m)]);
+  });
+
   it('regression: may have a byte order mark', () => {
     const file = join(folder, 'a.json');
     writeFileSync(file, '\uFEFF[{}]');

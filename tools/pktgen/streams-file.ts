@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The streams of the command line, or of a file: JSON, or a module of TypeScript or JavaScript whose default
-// export is an array of streams.
+// The streams of the command line, or of a file: JSON, or a module of TypeScript or JavaScript that exports an
+// array of streams, as its default or as `streams`.
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { oneLine, PmdError } from '../../src/errors.ts';
@@ -28,7 +28,7 @@ export function streamOf(options: Options): Stream {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
-const MODULE_FORM = 'a module has its streams as export default [...]';
+const MODULE_FORM = 'a module has its streams as export default [...] or export const streams = [...]';
 
 /** Throws one line that names the file. */
 async function load(file: string): Promise<unknown> {
@@ -66,8 +66,9 @@ async function imported(file: string): Promise<unknown> {
       // It registers what imports TypeScript.
       if (loader !== '') await import(`data:text/javascript,${encodeURIComponent(loader)}`);
     }
-    // A CommonJS module is the default export of its namespace.
-    const { default: exported } = (await import(url)) as { default?: unknown };
+    // A CommonJS module is the default export of its namespace, and has its `streams` there.
+    const { default: first, streams } = (await import(url)) as { default?: unknown; streams?: unknown };
+    const exported = first ?? streams;
     if (exported === undefined) throw fault(file, `no streams; ${MODULE_FORM}`);
     const isNamespace = typeof exported === 'object' && exported !== null && 'default' in exported;
     return isNamespace ? exported.default : exported;
