@@ -16,7 +16,7 @@ import { until } from './support/wait.ts';
 const text = readFileSync(join(ROOT, 'docs/api.md'), 'utf8');
 const require = createRequire(import.meta.url);
 /** Its programs; each begins with a comment that names its file. */
-const programs = [...text.matchAll(/```ts\n(\/\/ (\w+\.ts) [\s\S]*?)```/g)].map(
+const programs = [...text.matchAll(/```ts\n(\/\/ (\w+\.mts) [\s\S]*?)```/g)].map(
   ([, program = '', file = '']) => ({
     file,
     program,
@@ -33,7 +33,7 @@ beforeAll(() => {
   symlinkSync(ROOT, join(folder, 'node_modules/vhost-pci-pmd'));
   for (const name of ['tsx', 'typescript', '@types'])
     symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'count', type: 'module' }));
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'count', type: 'commonjs' }));
   for (const { file, program } of programs) writeFileSync(join(folder, file), program);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -46,12 +46,17 @@ const start = (...args: string[]) => spawn(process.execPath, ['--import', 'tsx',
 
 describe('docs/api.md', () => {
   it('prints only programs that are tested here', () => {
-    expect(programs.map(({ file }) => file)).toEqual(['count.ts', 'reconnect.ts', 'packets.ts', 'pairs.ts']);
+    expect(programs.map(({ file }) => file)).toEqual([
+      'count.mts',
+      'reconnect.mts',
+      'packets.mts',
+      'pairs.mts',
+    ]);
     expect(text.match(/```(ts|js)\n/g)).toHaveLength(programs.length);
   });
 
   it.skipIf(!cpus.includes(0))('prints an application that runs', async () => {
-    const child = start('count.ts', 'net_null0');
+    const child = start('count.mts', 'net_null0');
     let stdout = '';
     child.stdout.on('data', (data) => {
       // Only once: a second signal would kill it.
@@ -68,20 +73,20 @@ describe('docs/api.md', () => {
   });
 
   it.skipIf(!cpus.includes(0) || !cpus.includes(1))('prints how lcores share the queues of a port', () => {
-    const { stdout, stderr, status } = run('--import', 'tsx', 'pairs.ts', 'net_null0');
+    const { stdout, stderr, status } = run('--import', 'tsx', 'pairs.mts', 'net_null0');
     expect([stderr, status]).toEqual(['', 0]);
     expect(stdout).toMatch(/^lcore 0: [1-9]\d* packets\nlcore 1: [1-9]\d* packets\n$/);
   });
 
   it.skipIf(!cpus.includes(0))('prints how to make packets', () => {
-    const { stdout, stderr, status } = run('--import', 'tsx', 'packets.ts', 'net_null0');
+    const { stdout, stderr, status } = run('--import', 'tsx', 'packets.mts', 'net_null0');
     expect([stderr, status]).toEqual(['', 0]);
     expect(stdout).toMatch(/^[1-9]\d* packets\n$/);
   });
 
   it.skipIf(!cpus.includes(0))('prints how to reopen a device when it comes back', async () => {
     const [vhost, vfio] = [join(folder, 'vhost.sock'), join(folder, 'vfio.sock')];
-    const child = start('reconnect.ts', `net_vhost_pci0,path=${vfio}`);
+    const child = start('reconnect.mts', `net_vhost_pci0,path=${vfio}`);
     let output = '';
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (data) => {
@@ -112,11 +117,11 @@ describe('docs/api.md', () => {
     const types = "import type { MbufVector, RxQueue, TxQueue } from 'vhost-pci-pmd';\n";
     const given = 'rx: RxQueue, tx: TxQueue, pkts: MbufVector, n: number, length: number';
     writeFileSync(
-      join(folder, 'idioms.ts'),
+      join(folder, 'idioms.mts'),
       `${types}export function idioms(${given}) {\n  return [${idioms.join(', ')}];\n}\n`,
     );
     // In one run: loading the compiler takes longer than all the files.
-    const files = [...programs.map(({ file }) => file), 'idioms.ts'];
+    const files = [...programs.map(({ file }) => file), 'idioms.mts'];
     const { stdout, status } = run(require.resolve('typescript/bin/tsc'), ...STRICT, ...files);
     expect([stdout, status]).toEqual(['', 0]);
   });
