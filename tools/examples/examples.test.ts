@@ -72,6 +72,10 @@ it('every example has fewer than 120 lines', () => {
 describe('a command line that an example cannot run', () => {
   it.each([
     ['bridge', [], 'usage: bridge.ts DEVICE DEVICE'],
+    ['filter', [], 'usage: filter.ts DEVICE DEVICE'],
+    ['generator', [], 'usage: generator.ts DEVICE'],
+    ['responder', [], 'usage: responder.ts DEVICE'],
+    ['signed-messages', [], 'usage: signed-messages.ts SENDER RECEIVER'],
     ['bridge', ['net_null0'], 'usage: bridge.ts DEVICE DEVICE'],
     ['responder', ['net_null0', '--ip', '10.0.0'], "not '10.0.0'"],
     // Regression: these ran, and did nothing.

@@ -52,7 +52,10 @@ describe.skipIf(!native.getAffinity().includes(0))('the forwarding example', () 
   });
 
   it.each([
-    ['no device', ['1'], 'device must be a string such as'],
+    ['no argument', [], 'usage: forward.ts SECONDS DEVICE [DEVICE]'],
+    ['no device', ['1'], 'usage: '],
+    ['no number of seconds', ['net_null0', 'net_null1'], 'usage: '],
+    ['a third device', ['1', 'net_null0', 'net_null1', 'net_null2'], 'usage: '],
     ['an unknown device', ['1', 'net_foo0'], "no driver 'net_foo'"],
     ['a missing second device', ['1', 'net_null0', 'net_vhost_pci0,path=/nonexistent'], 'no such socket'],
   ])('regression: reports %s in one line', async (_what, args, says) => {

@@ -24,8 +24,10 @@ function swapMacs({ bytes, stride, dataOff }: Mempool, mbuf: number): void {
   for (let at = dst; at < dst + 6; at++) [bytes[at], bytes[at + 6]] = [bytes[at + 6], bytes[at]];
 }
 
-async function main([seconds, device, ...more]: string[]): Promise<void> {
-  const ports = [device, ...more].map((name) => openPort(name));
+async function main([seconds, ...devices]: string[]): Promise<void> {
+  if (!(Number(seconds) > 0) || devices.length < 1 || devices.length > 2)
+    throw new Error('usage: forward.ts SECONDS DEVICE [DEVICE]');
+  const ports = devices.map((name) => openPort(name));
   const lcore = launch({ cpu: 0, module: import.meta.url, ports });
   await lcore.ready;
   setInterval(() => console.log(`forwarded ${lcore.stats[0]}, dropped ${lcore.stats[1]}`), 1000).unref();
