@@ -138,7 +138,7 @@ export function parseChoice(): Choice {
   refuseOthers(kind);
   if (kind === 'server') return { kind, options, path: options.ivshmemServer ?? '' };
   if (kind === 'peer') {
-    const { vhostUser } = optionsWith(command, 'vhostUser');
+    const { vhostUser } = optionsWith(command, 'vhostUser', 'vfioUser');
     const [vfioUser] = sockets(options, 1, '--vhost-user and --vfio-user', vhostUser);
     return { kind, options, vhostUser, vfioUser: vfioUser ?? '' };
   }

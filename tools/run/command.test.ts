@@ -113,12 +113,11 @@ it.each([
 );
 
 it.each([
-  ['tools/device/main.ts', ['--vhost-user', 'a'], '--vfio-user <path>'],
-  ['tools/peer/main.ts', ['--size', '64'], '--vhost-user <path>'],
-])('%s names a required option that is missing', async (main, args, missing) => {
+  ['tools/device/main.ts', ['--vhost-user', 'a'], "option '--vfio-user <path>'"],
+  ['tools/device/main.ts', ['--vfio-user', 'a'], "option '--vhost-user <path>'"],
+  ['tools/device/main.ts', ['--queues', '2'], "options '--vhost-user <path>', '--vfio-user <path>'"],
+  ['tools/peer/main.ts', ['--size', '64'], "option '--vhost-user <path>'"],
+])('%s names all required options that are missing: %j', async (main, args, missing) => {
   const { code, stderr } = await run(main, args);
-  expect([code, stderr]).toEqual([
-    2,
-    expect.stringContaining(`required option '${missing}' not specified\n`),
-  ]);
+  expect([code, stderr]).toEqual([2, expect.stringContaining(`required ${missing} not specified\n`)]);
 });

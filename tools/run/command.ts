@@ -68,6 +68,10 @@ export function errorLine(
   return `${oneLine(`${program}: ${error}`)}\n`;
 }
 
+/** Of an option that may be repeated, there is a list. */
+const isMissing = (value: unknown): boolean =>
+  value === undefined || (Array.isArray(value) && value.length === 0);
+
 type Given<Options, Key extends keyof Options> = Options & { [K in Key]-?: NonNullable<Options[K]> };
 
 /**
@@ -79,10 +83,10 @@ export function optionsWith<Options extends OptionValues, Key extends string & k
   ...keys: Key[]
 ): Given<Options, Key> {
   const options = command.opts();
-  for (const key of keys) {
-    if (options[key] !== undefined) continue;
-    const option = command.options.find((each) => each.attributeName() === key);
-    command.error(`error: required option '${option?.flags}' not specified`);
-  }
+  const flags = keys
+    .filter((key) => isMissing(options[key]))
+    .map((key) => `'${command.options.find((each) => each.attributeName() === key)?.flags}'`);
+  if (flags.length > 0)
+    command.error(`error: required option${flags.length > 1 ? 's' : ''} ${flags.join(', ')} not specified`);
   return options as Given<Options, Key>;
 }
