@@ -261,14 +261,21 @@ export function codeOf(error: unknown, otherwise: PmdErrorCode): PmdErrorCode {
 
 /** Wraps `cause`, usually an errno error of the addon, into a PmdError that names the failed action. */
 export function failedTo(action: string, cause: unknown): PmdError {
-  const message = withoutPath(action, cause);
+  const message = withoutPlace(action, cause);
   return new PmdError(codeOf(cause, 'VPCI_INTERNAL'), `Failed to ${action}: ${message}`, { cause });
 }
 
-/** The message of `cause`; without its `, open '/path'` where the action names the path already. */
-function withoutPath(action: string, cause: unknown): string {
+/** The message of `cause`; without its `, open '/path'` or ` 127.0.0.1:80` where the action names that already. */
+function withoutPlace(action: string, cause: unknown): string {
   const message = (cause as Error | undefined)?.message ?? String(cause);
-  const { syscall, path } = (cause ?? {}) as NodeJS.ErrnoException;
-  const end = `, ${syscall} '${path}'`;
-  return path && action.includes(path) && message.endsWith(end) ? message.slice(0, -end.length) : message;
+  const { syscall, path, address, port } = (cause ?? {}) as NodeJS.ErrnoException & Listening;
+  const place = path ?? `${address}:${port}`;
+  const end = path === undefined ? ` ${place}` : `, ${syscall} '${path}'`;
+  return place && action.includes(place) && message.endsWith(end) ? message.slice(0, -end.length) : message;
+}
+
+/** What Node adds to the error of a socket. */
+interface Listening {
+  readonly address?: string;
+  readonly port?: number;
 }

@@ -95,6 +95,8 @@ export function openPort(device: string, config: Partial<PortConfig> = {}): Port
     port.start();
   } catch (error) {
     port.close();
+    // Which may have named already what could not be opened: a tap, a file.
+    if (error instanceof PmdError && error.message.startsWith('Failed to open ')) throw error;
     throw failedTo(`open '${device}'`, error);
   }
   return port;

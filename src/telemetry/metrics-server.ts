@@ -3,7 +3,7 @@
 // socket says, to whoever can reach the address; so that is loopback unless it is named.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { failedTo } from '../errors.ts';
+import { failedTo, type PmdError } from '../errors.ts';
 import { makePlace, type Occupant } from './places.ts';
 
 export interface MetricsAddress {
@@ -32,7 +32,7 @@ export const addressAdvice = (host: string): string =>
     ? "is the loopback interface down? 'ip link set lo up'"
     : 'no interface that is up has this address';
 
-function advised(error: NodeJS.ErrnoException, host: string): Error {
+function advised(error: PmdError, host: string): PmdError {
   if (error.code === 'EADDRNOTAVAIL') error.message += `; ${addressAdvice(host)}`;
   return error;
 }
@@ -55,7 +55,7 @@ export class MetricsServer {
     server.headersTimeout = server.requestTimeout = server.keepAliveTimeout = TIMEOUT_MS;
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) =>
-        reject(failedTo(`serve metrics on ${host}:${port}`, advised(error, host))),
+        reject(advised(failedTo(`serve metrics on ${host}:${port}`, error), host)),
       );
       server.listen({ host, port }, resolve);
     });

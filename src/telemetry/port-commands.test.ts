@@ -131,7 +131,7 @@ describe('metrics', () => {
     expect((await get(server.address, '/metrics', 'POST')).status).toBe(405);
     const taken = parseMetricsAddress(server.address) ?? { host: '', port: 0 };
     await expect(MetricsServer.open(taken, portMetrics)).rejects.toThrow(
-      /^Failed to serve metrics on .*EADDRINUSE/,
+      /^Failed to serve metrics on 127\.0\.0\.1:\d+: listen EADDRINUSE: address already in use$/,
     );
     server.close();
   });
