@@ -265,7 +265,7 @@ export function failedTo(action: string, cause: unknown): PmdError {
   return new PmdError(codeOf(cause, 'VPCI_INTERNAL'), `Failed to ${action}: ${message}`, { cause });
 }
 
-/** The message of `cause`; without its `, open '/path'` or ` 127.0.0.1:80` where the action names that already. */
+/** The message of `cause`; without its `, open '/path'` or ` 127.0.0.1:80` where the action names that. */
 function withoutPlace(action: string, cause: unknown): string {
   const message = (cause as Error | undefined)?.message ?? String(cause);
   const { syscall, path, address, port } = (cause ?? {}) as NodeJS.ErrnoException & Listening;

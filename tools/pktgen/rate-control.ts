@@ -73,7 +73,7 @@ export class RateControl {
       .map((pps, i) => (this.#stopped[i] ? 0 : pps * this.#factor * (this.#factors[i] as number)));
   }
 
-  /** The number of a stream that is named by its name or, as a text too, by its number. Throws one line that names it. */
+  /** The number of a stream that is named by its name, or by its number, as text too. Throws one line. */
   find(stream: string | number): number {
     const asked = String(stream);
     const named = this.#names.indexOf(asked);

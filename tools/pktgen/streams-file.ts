@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The streams of the command line, or of a file: JSON, or a module of TypeScript or JavaScript that exports an
-// array of streams, as its default or as `streams`.
+// The streams of the command line, or of a file: JSON, or a module of TypeScript or JavaScript that exports
+// an array of streams, as its default or as `streams`.
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { oneLine, PmdError } from '../../src/errors.ts';

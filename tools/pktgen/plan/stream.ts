@@ -10,7 +10,7 @@ export type Field = string | number | readonly (string | number)[];
 
 /** One stream of UDP datagrams or TCP segments. Everything has a default. */
 export interface Stream {
-  /** For reports and commands: one line without control characters, no other stream's; by default its number. */
+  /** One line without control characters, and no other stream's; by default its number. */
   readonly name?: string;
   /**
    * Frames per second (1000, '1mpps'), bits of frames per second ('2gbps'; with what a wire adds:
