@@ -99,7 +99,7 @@ describe('a file of streams', () => {
   ])('may export them by name: %s: %s', (name, text) => {
     const file = join(folder, name);
     writeFileSync(file, text);
-    const { status, stdout, stderr } = pktgen(...SINK, '--streams', file);
+    const { status, stdout, stderr } = pktgen(...SINK, '--max-lag', '60000', '--streams', file);
     expect([status, stdout], stderr).toEqual([0, expect.stringMatching(/^sent 7 of 7 due/m)]);
   });
 
