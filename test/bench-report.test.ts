@@ -16,6 +16,9 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 
 import { packageVersion } from '../src/package-root.ts';
+import { newRun, type RunFile } from '../tools/bench/document/run-file.ts';
+import { describeSurroundings } from '../tools/bench/instruments/surroundings.ts';
+import { describeMachine } from '../tools/run/machine.ts';
 import { dpdkMissing, ovsMissing } from './support/dpdk.ts';
 import { ROOT } from './support/program.ts';
 import { programMissing } from './support/program-missing.ts';
@@ -166,26 +169,82 @@ describe('a report', () => {
     expect(code).toBe(1);
   });
 
+  const limitRow = {
+    ...{ case: 'rx-64', limit_mpps: 10, ours_mpps: 9, cpu_share: 1, disturbed: false },
+    ...{ ratio: { median: 0.9, min: 0.9, max: 0.9 }, rounds: [{ ratio: 0.9, mpps: [9, 10] }] },
+  };
+  /** What an interrupted run of limit has left here, with one row. */
+  const interruptedRun = (row: object, args = ['--rounds', '1', '--seconds', '0.4']) =>
+    newRun({
+      ...{ version: packageVersion(), quick: true, surroundings: describeSurroundings() },
+      machine: describeMachine(undefined, true),
+      steps: [
+        {
+          ...{ suite: 'limit', args, wanted: ['rx-64', 'tx-64'] },
+          cases: [{ name: 'rx-64', seconds: 1, stolen: 0, rows: [row] }],
+        },
+      ],
+    });
+
+  /** `run` resumed in a folder of this name. How many hugepages are free is not up to a test. */
+  async function resumed(name: string, run: RunFile, suite: string) {
+    const out = join(folder, name);
+    mkdirSync(out);
+    const args = ['report', '--quick', '--suites', suite, '--out', out, '--resume'];
+    const under = async (hugepages: boolean) => {
+      const machine = { ...run.machine, hugepages };
+      writeFileSync(join(out, 'report.json'), JSON.stringify({ ...run, machine }));
+      return { out, ...(await runTool(MAIN, args, { PATH: '/nowhere' })) };
+    };
+    const first = await under(true);
+    return first.stderr.includes('hugepages: true, now false') ? under(false) : first;
+  }
+
+  it('regression: resumed with other suites, keeps and shows all that was measured', async () => {
+    const { out, code, stdout, stderr } = await resumed('others', interruptedRun(limitRow), 'memif');
+    expect([code, measured(out)], stderr).toEqual([0, ['rx-64']]);
+    for (const words of [
+      'Not measured: dpdk-testpmd is not',
+      '$ vhost-pci-bench limit --rounds',
+      '│ rx-64 │',
+    ])
+      expect(stdout).toContain(words);
+    expect(readFileSync(join(out, 'report.html'), 'utf8')).toContain('Interrupted: 1 of 2 cases');
+  });
+
+  const good = interruptedRun(limitRow);
+  it.each([
+    [
+      'other-machine',
+      { ...good, machine: { ...good.machine, cpus: 4096 } },
+      'was measured elsewhere or with',
+    ],
+    ['other-version', { ...good, version: '0' }, 'is of version "0", and this is '],
+    ['not-quick', { ...good, quick: false }, 'is of a run without --quick: leave --quick out'],
+    // Of rows that had no ratio.
+    [
+      'other-rows',
+      interruptedRun({ case: 'rx-64', limit_mpps: 1 }),
+      'has rows of another version, which this',
+    ],
+    ['other-options', interruptedRun(limitRow, ['--no-such-option']), 'has rows of another version, which'],
+  ])('is not resumed, nor is anything written, where figures do not fit: %s', async (name, run, said) => {
+    const { out, code, stderr } = await resumed(name, run, 'limit');
+    expect([code, readdirSync(out), measured(out)], stderr).toEqual([1, ['report.json'], ['rx-64']]);
+    expect(stderr).toMatch(/^vhost-pci-bench: [^\n]*\n$/);
+    expect(stderr).toContain(`${join(out, 'report.json')} ${said}`);
+  });
+
   it('names a folder or an earlier report that is not one, before it measures', async () => {
     const file = join(folder, 'cut.json');
     writeFileSync(file, '{"format":1,');
     const wrong = join(folder, 'wrong.json');
-    const cases = [{ name: 'rx-64', seconds: 1, stolen: 0, rows: [{ limit_mpps: 1e308 }] }];
-    const step = { suite: 'limit', args: ['--rounds', '1', '--seconds', '0.4'], wanted: ['rx-64'], cases };
-    const run = { format: 1, version: packageVersion(), quick: true, machine: {}, steps: [step] };
+    const run = interruptedRun({ case: 'rx-64', limit_mpps: 1e308 });
     writeFileSync(wrong, JSON.stringify(run));
-    // Of rows that had no ratio.
-    const other = join(folder, 'other');
-    mkdirSync(other);
-    writeFileSync(join(other, 'report.json'), JSON.stringify(run).replace('1e+308', '1'));
     mkdirSync(join(folder, 'empty'));
     for (const [args, said] of [
       [['--compare', file], `${file} is not the report.json of a run`],
       [['--compare', wrong], `${wrong}: limit_mpps of limit rx-64 is 1e+308, which no run measures`],
-      [
-        ['--suites', 'limit', '--out', other, '--resume'],
-        `${join(other, 'report.json')} has rows of another version, which this one does not show: start a new run`,
-      ],
       [['--compare', '/nowhere/old.json'], 'Failed to read /nowhere/old.json'],
       [['--out', file], `Failed to create ${file}`],
       [['--out', ''], '--out needs the name of a folder'],

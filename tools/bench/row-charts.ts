@@ -32,5 +32,6 @@ export const ofSide = ({ rounds }: RoundFigures, side: 0 | 1): Spread | null =>
 /** Whether a row has the figures of rounds, whatever its suite. */
 export const hasRounds = (row: unknown): row is RoundFigures & { readonly case: string } => {
   const { rounds } = row as Partial<RoundFigures>;
-  return Array.isArray(rounds) && rounds.every((round) => Array.isArray((round as { mpps?: unknown }).mpps));
+  if (!Array.isArray(rounds) || rounds.length === 0) return false;
+  return rounds.every((round) => Array.isArray((round as { mpps?: unknown }).mpps));
 };

@@ -131,7 +131,8 @@ function prepare<Own extends OptionValues, Row>(
   args: readonly string[],
   say: (line: string) => void,
 ): Prepared {
-  const command = withOptions(spec, new Command(spec.name)).parse([...args], { from: 'user' });
+  const quiet = new Command(spec.name).exitOverride().configureOutput({ writeOut() {}, writeErr() {} });
+  const command = withOptions(spec, quiet).parse([...args], { from: 'user' });
   const options = optionsOf(spec, command);
   const mistake = mistakeIn(spec, command, options);
   if (mistake !== undefined) throw new PmdError('VPCI_ARGUMENT', mistake);

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The command line of DPDK's testpmd as a virtio-net driver (net_virtio_user) or as a vhost back-end
 // (net_vhost).
+import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
 import { PmdError } from '../../src/errors.ts';
 import { processHugepageBytes } from '../../src/machine-memory.ts';
 import { findProgram } from './programs.ts';
 import { lcoresOn, MBUFS, type TestpmdOptions, testpmdArguments } from './testpmd-options.ts';
+import { dpdkVersion } from './testpmd-output.ts';
 
 const PROGRAM = 'dpdk-testpmd';
 const MEMORY_MIB = 256;
+const VERSION_MS = 10_000;
 const PAGE_KIB = 2048;
 /**
  * For a comparison: three testpmd processes with their memory (two peers and net_vhost), plus our own mbuf
@@ -45,6 +49,13 @@ export function requireDpdk(): void {
 
 /** Where distributions put DPDK's drivers: LIBRARIES/<triplet>/dpdk/pmds-<ABI>. */
 const LIBRARIES = '/usr/lib';
+
+/** "22.11.7" where there is a dpdk-testpmd that says its version. */
+export async function installedDpdk(): Promise<string | undefined> {
+  const bound = { timeout: VERSION_MS, killSignal: 'SIGKILL' } as const;
+  const said = await promisify(execFile)(PROGRAM, ['-v', '-h'], bound).catch(String);
+  return typeof said === 'string' ? undefined : dpdkVersion(said.stdout + said.stderr);
+}
 
 /** Throws VPCI_NO_DPDK with advice when DPDK's drivers are libraries, and net_memif is not among them. */
 export function requireMemif(libraries = LIBRARIES): void {

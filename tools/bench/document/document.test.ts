@@ -13,9 +13,11 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { named, type Sheet, tableOf } from '../sheet.ts';
 import { sheetText } from '../sheet-text.ts';
+import { ROWS } from '../suites/rows.test-help.ts';
 import { againstRun, sideBySide } from './comparison.ts';
 import { type Page, pageHtml, pageText } from './page.ts';
-import { newRun, type RunFile, type RunStep, readRun, runJson, takeOver, writeWhole } from './run-file.ts';
+import { takeOver } from './resumed-run.ts';
+import { newRun, type RunFile, type RunStep, readRun, runJson, writeWhole } from './run-file.ts';
 import { remaining } from './time-left.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'document-'));
@@ -46,6 +48,8 @@ const runOf = (...steps: RunStep[]): RunFile =>
     surroundings: { mhz: [2000, 2000], virtual: true, load: 0, dpdkFlags: '-march=corei7' },
   });
 
+const casesOfSteps = ({ steps }: RunFile) => steps.map(({ cases }) => cases.map(({ name }) => name));
+
 describe('a run', () => {
   it('is the same when it is read again, and is written whole', () => {
     const run = runOf(step('limit', [], [row('rx-64', 0.9)]));
@@ -72,15 +76,38 @@ describe('a run', () => {
     rmSync(file, { recursive: true });
   });
 
+  it.each(Object.entries(ROWS))('is read with what %s measures', (suite, rows) => {
+    const run = runOf({ ...step(suite, [], []), wanted: ['a'] });
+    run.steps[0]?.cases.push({ name: 'a', seconds: 1, stolen: 0, rows });
+    const file = join(folder, 'rows.json');
+    writeFileSync(file, runJson(run));
+    expect(readRun(file)).toEqual(run);
+  });
+
   it('is refused by the name of its file when that is missing, cut or something else', () => {
     const cut = join(folder, 'cut.json');
     const whole = runOf(step('limit', [], [row('rx-64', 0.9)]));
-    const broken = [{ machine: null }, { steps: [null] }, { steps: [{ suite: 'limit' }] }].map((part) =>
-      JSON.stringify({ ...whole, ...part }),
-    );
+    const measured = step('limit', [], [row('rx-64', 0.9)]);
+    const [only] = measured.cases as [RunStep['cases'][0]];
+    const stepWith = (part: object) => ({ steps: [{ ...measured, ...part }] });
+    const rowWith = (part: object) =>
+      stepWith({ cases: [{ ...only, rows: [{ ...row('rx-64', 0.9), ...part }] }] });
+    const broken = [
+      ...[{ machine: null }, { machine: { ...MACHINE, cpus: '2' } }, { machine: { ...MACHINE, dpdk: 22 } }],
+      ...[{ surroundings: undefined }, { surroundings: { ...whole.surroundings, mhz: [null] } }],
+      ...[{ quick: 1 }, { version: 1 }, { started: null }],
+      ...[
+        { steps: [null] },
+        { steps: [{}] },
+        { steps: [{ suite: 'limit' }] },
+        { steps: [measured, measured] },
+      ],
+      ...[stepWith({ cases: [only, only] }), stepWith({ wanted: [] }), stepWith({ failure: 1 })],
+      ...[stepWith({ cases: [{ ...only, rows: null }] }), rowWith({ rounds: 'x' }), rowWith({ case: 1 })],
+    ].map((part) => JSON.stringify({ ...whole, ...part }));
     for (const text of ['', '{"format":1,', 'null', '{"format":2,"steps":[]}', ...broken]) {
       writeFileSync(cut, text);
-      expect(() => readRun(cut)).toThrow(`${cut} is not the report.json of a run`);
+      expect(() => readRun(cut), text).toThrow(`${cut} is not the report.json of a run`);
     }
     expect(() => readRun(join(folder, 'none.json'))).toThrow(/^Failed to read .*none\.json/);
   });
@@ -102,6 +129,9 @@ describe('a run', () => {
       'rounds.0.mpps.1 of loopback rx-64 is -10000000000000000',
     ],
     [measured({ rounds: [{ ratio: 1, mpps: [10] }] }), 'rounds.0.mpps of loopback rx-64 is [10]'],
+    [measured({ ours_mpps: 'x' }), 'ours_mpps of loopback rx-64 is "x"'],
+    [measured({ ours_mpps: -5 }), 'ours_mpps of loopback rx-64 is -5'],
+    [measured({ projected_mpps: { ours: 1, ovs: '2' } }), 'projected_mpps.ovs of loopback rx-64 is "2"'],
     [measured({ deep: deep(1000) }), 'deep.0 of loopback rx-64 is a list of lists without end'],
   ])('is refused by the names of its file and of a figure that no run measures: %#', (wrong, said) => {
     const file = join(folder, 'range.json');
@@ -120,11 +150,61 @@ describe('a run', () => {
   it('that was interrupted goes on with the cases that it has', () => {
     const before = runOf(step('limit', ['--seconds', '1'], [row('rx-64', 0.9)], 2));
     const now = runOf(step('limit', ['--seconds', '1'], [], 2), step('ovs', [], [], 1));
-    (now.steps[0] as RunStep & { wanted: string[] }).wanted[0] = 'rx-64';
-    takeOver(now, before);
-    expect(now.steps.map(({ cases }) => cases.map(({ name }) => name))).toEqual([['rx-64'], []]);
+    now.steps[0]?.wanted.splice(0, 1, 'rx-64');
+    takeOver(now, { file: 'f', run: before }, MACHINE);
+    expect(casesOfSteps(now)).toEqual([['rx-64'], []]);
     expect(remaining(now, { guess: () => 5 })).toBe('case 2 of 3, about 20 s left');
-    expect(() => takeOver(now, { ...before, quick: false })).toThrow('--resume');
+  });
+
+  it('regression: that was interrupted loses no figure to another plan', () => {
+    const before = runOf(
+      step('limit', ['--seconds', '1'], [row('rx-64', 0.9)], 3),
+      step('ovs', [], [], 1),
+      step('memif', [], [row('rx-64', 1), row('of another build', 1)]),
+    );
+    const now = runOf(step('memif', [], [], 2));
+    now.steps[0]?.wanted.splice(0, 1, 'rx-64');
+    takeOver(now, { file: 'f', run: before }, MACHINE);
+    expect(now.steps.map(({ suite }) => suite)).toEqual(['memif', 'limit']);
+    expect(casesOfSteps(now)).toEqual([['rx-64', 'of another build'], ['rx-64']]);
+    expect(now.steps[0]?.wanted).toEqual(['rx-64', 'case 1', 'of another build']);
+    expect(now.steps[1]).toEqual(before.steps[0]);
+  });
+
+  it.each([
+    [{ quick: false }, {}, 'x/report.json is of a run without --quick: leave --quick out'],
+    [
+      { version: '0' },
+      {},
+      'x/report.json is of version "0", and this is "1": start a new run without --resume, or name another folder with --out',
+    ],
+    [{}, { cpus: 64 }, 'x/report.json was measured elsewhere or with other parts (CPUs: 2, now 64): start'],
+    [{}, { hugepages: false, dpdk: '19.11' }, '(hugepages: true, now false; DPDK: "22.11", now "19.11"): '],
+    [{}, { cpu: 'b', kernel: '5', node: 'v18' }, '(CPU: "a <CPU>", now "b"; Linux: "6", now "5"; Node: '],
+    [{ machine: { ...MACHINE, ovs: '3.1.0' } }, { ovs: '3.2.0' }, '(Open vSwitch: "3.1.0", now "3.2.0"): '],
+  ])('that was interrupted is refused by what differs now, and nothing changes: %#', (old, here, said) => {
+    const before = { ...runOf(step('limit', [], [row('rx-64', 0.9)])), ...old };
+    const now = runOf(step('limit', [], [], 1));
+    const resume = () => takeOver(now, { file: 'x/report.json', run: before }, { ...MACHINE, ...here });
+    expect(resume).toThrow(said);
+    expect(casesOfSteps(now)).toEqual([[]]);
+  });
+
+  it('that was interrupted with --quick asks for it', () => {
+    const before = runOf(step('limit', [], [row('rx-64', 0.9)]));
+    const now = { ...runOf(step('limit', [], [], 1)), quick: false };
+    expect(() => takeOver(now, { file: 'x/report.json', run: before }, MACHINE)).toThrow(
+      'x/report.json is of a run with --quick: give --quick, too',
+    );
+  });
+
+  it('that was interrupted differs in nothing that did not run or is not installed', () => {
+    const now = runOf(step('limit', [], [], 1));
+    const elsewhere = { ...MACHINE, cpu: 'b' };
+    takeOver(now, { file: 'f', run: { ...runOf(step('limit', [], [], 1)), machine: elsewhere } }, MACHINE);
+    const before = runOf(step('limit', [], [row('case 0', 0.9)]));
+    takeOver(now, { file: 'f', run: before }, { ...MACHINE, dpdk: null, ovs: '3.1.0' });
+    expect([casesOfSteps(now), now.machine]).toEqual([[['case 0']], MACHINE]);
   });
 
   it('does not wait for what cannot be measured', () => {

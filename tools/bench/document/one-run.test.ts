@@ -3,7 +3,10 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { describeMachine } from '../../run/machine.ts';
+import { describeSurroundings } from '../instruments/surroundings.ts';
 import { holdFolder, setAside } from './one-run.ts';
+import { newRun, runJson } from './run-file.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'one-run-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -32,8 +35,10 @@ describe('a run that is new in its folder', () => {
   it('keeps no file without figures', () => {
     const folder = folderOf('none');
     const step = { suite: 'limit', args: [], wanted: ['rx-64'], cases: [] };
-    const run = { format: 1, machine: {}, steps: [step] };
-    writeFileSync(join(folder, 'report.json'), JSON.stringify(run));
+    const machine = describeMachine(undefined, false);
+    const surroundings = describeSurroundings();
+    const run = newRun({ version: '1', quick: true, machine, surroundings, steps: [step] });
+    writeFileSync(join(folder, 'report.json'), runJson(run));
     expect(setAside(folder)).toBeUndefined();
     expect(readdirSync(folder)).toEqual(['report.json']);
   });

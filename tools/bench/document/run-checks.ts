@@ -10,43 +10,62 @@ const SMALLEST_RATIO = 1e-15;
 const DEEPEST = 16;
 
 type Json = Readonly<Record<string, unknown>>;
+type Is<T> = (value: unknown) => value is T;
 
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const isText = (value: unknown): value is string => typeof value === 'string';
 const isNumber = (value: unknown): value is number => typeof value === 'number';
+const isFlag = (value: unknown): value is boolean => typeof value === 'boolean';
+const isTextOrNull = (value: unknown): value is string | null => value === null || isText(value);
+const isTextIfAny = (value: unknown): value is string | undefined => value === undefined || isText(value);
 const isListOf =
-  <T>(is: (value: unknown) => value is T) =>
+  <T>(is: Is<T>) =>
   (value: unknown): value is T[] =>
     Array.isArray(value) && value.every(is);
+/** With parts of these kinds, and any others. */
+const isOf =
+  <Parts extends Readonly<Record<string, Is<unknown>>>>(parts: Parts) =>
+  (
+    value: unknown,
+  ): value is { readonly [Key in keyof Parts]: Parts[Key] extends Is<infer T> ? T : never } & Json =>
+    isObject(value) && Object.entries(parts).every(([key, is]) => is(value[key]));
 
-interface Case extends Json {
-  readonly name: string;
-  readonly rows: readonly Json[];
+/** Whether no name is there twice. */
+const isOnce = (names: readonly string[]): boolean => new Set(names).size === names.length;
+
+const hasCase = isOf({ case: isText });
+const isRow = (value: unknown): value is Json =>
+  hasCase(value) && (value.rounds === undefined || Array.isArray(value.rounds));
+
+const isCase = isOf({ name: isText, seconds: isNumber, stolen: isNumber, rows: isListOf(isRow) });
+
+const hasCases = isOf({
+  ...{ suite: isText, args: isListOf(isText), wanted: isListOf(isText), cases: isListOf(isCase) },
+  failure: isTextIfAny,
+});
+type Step = typeof hasCases extends Is<infer T> ? T : never;
+
+function isStep(value: unknown): value is Step {
+  if (!hasCases(value)) return false;
+  const names = value.cases.map(({ name }) => name);
+  return isOnce(names) && isOnce(value.wanted) && names.every((name) => value.wanted.includes(name));
 }
 
-const isCase = (value: unknown): value is Case =>
-  isObject(value) &&
-  isText(value.name) &&
-  isNumber(value.seconds) &&
-  isNumber(value.stolen) &&
-  isListOf(isObject)(value.rows);
+const hasSteps = isOf({
+  ...{ format: isNumber, version: isText, started: isText, quick: isFlag, steps: isListOf(isStep) },
+  machine: isOf({
+    ...{ cpu: isText, cpus: isNumber, kernel: isText, node: isText, hugepages: isFlag },
+    ...{ dpdk: isTextOrNull, ovs: isTextIfAny },
+  }),
+  surroundings: isOf({
+    ...{ mhz: isListOf(isNumber), virtual: isFlag, load: isNumber, dpdkFlags: isTextOrNull },
+  }),
+});
 
-interface Step extends Json {
-  readonly suite: string;
-  readonly cases: readonly Case[];
-}
-
-const isStep = (value: unknown): value is Step =>
-  isObject(value) &&
-  isText(value.suite) &&
-  isListOf(isText)(value.args) &&
-  isListOf(isText)(value.wanted) &&
-  isListOf(isCase)(value.cases);
-
-/** Whether it has what the report.json of a run has, rows aside. */
-export const isRun = (json: unknown): json is { readonly steps: readonly Step[] } =>
-  isObject(json) && isObject(json.machine) && isListOf(isStep)(json.steps);
+/** Whether it has what the report.json of a run has; what a row has depends on its suite. */
+export const isRun = (json: unknown): json is typeof hasSteps extends Is<infer T> ? T : never =>
+  hasSteps(json) && isOnce(json.steps.map(({ suite, args }) => [suite, ...args].join(' ')));
 
 /** The first figure that no run measures, in words; undefined if all may be real. */
 export function wrongFigure({ steps }: { readonly steps: readonly Step[] }): string | undefined {
@@ -55,7 +74,7 @@ export function wrongFigure({ steps }: { readonly steps: readonly Step[] }): str
       for (const [figure, value] of [['seconds', seconds] as const, ['stolen', stolen] as const])
         if (isEndless(value)) return `${figure} of ${suite} ${name} is ${value}`;
       for (const row of rows) {
-        const wrong = endlessIn(row, [], DEEPEST) ?? wrongRatio(row);
+        const wrong = endlessIn(row, [], DEEPEST) ?? wrongRate(row) ?? wrongRatio(row);
         if (wrong !== undefined) return `${wrong[0]} of ${suite} ${name} is ${wrong[1]}`;
       }
     }
@@ -76,6 +95,21 @@ function endlessIn(value: unknown, path: readonly string[], levels: number): Fou
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+const RATE = /(^|_)mpps$/;
+
+/** Rates have names that end so, as figures of both sides or lists do: null is one that is not known. */
+function wrongRate(value: unknown, path: readonly string[] = [], isRate = false): Found | undefined {
+  if (typeof value === 'object' && value !== null) {
+    for (const [key, part] of Object.entries(value)) {
+      const found = wrongRate(part, [...path, key], isRate || RATE.test(key));
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+  const isWrong = isRate && value !== null && !(isNumber(value) && value >= 0);
+  return isWrong ? [path.join('.'), shown(value)] : undefined;
 }
 
 /** Of a row that two runs are compared by. */

@@ -23,7 +23,7 @@ export interface RunStep {
   readonly suite: string;
   readonly args: readonly string[];
   /** Names of the cases that it has. */
-  readonly wanted: readonly string[];
+  readonly wanted: string[];
   readonly cases: MeasuredCase[];
   /** Why it was not measured, or not to the end. */
   failure?: string;
@@ -51,7 +51,7 @@ export const newRun = (of: Omit<RunFile, 'format' | 'started'>): RunFile => ({
  */
 export function readRun(path: string): RunFile {
   const run = parsed(readText(path));
-  if (run?.format !== FORMAT || !isRun(run))
+  if (!isRun(run) || run.format !== FORMAT)
     throw new PmdError('VPCI_BENCH_REPORT', `${path} is not the report.json of a run`);
   const wrong = wrongFigure(run);
   if (wrong !== undefined)
@@ -62,9 +62,9 @@ export function readRun(path: string): RunFile {
   return run as RunFile;
 }
 
-function parsed(text: string): Partial<RunFile> | undefined {
+function parsed(text: string): unknown {
   try {
-    return JSON.parse(text) as Partial<RunFile>;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
@@ -104,17 +104,3 @@ export const commandOf = ({ suite, args }: Pick<RunStep, 'suite' | 'args'>): str
   ['vhost-pci-bench', suite, ...args].join(' ');
 
 export const isDone = ({ wanted, cases }: RunStep): boolean => cases.length === wanted.length;
-
-/** Continues an interrupted run: the cases that it has of the same commands. Throws VPCI_BENCH_REPORT. */
-export function takeOver(run: RunFile, before: RunFile): void {
-  if (before.quick !== run.quick || before.version !== run.version)
-    throw new PmdError(
-      'VPCI_BENCH_REPORT',
-      'the interrupted run had another version or another --quick: start a new one without --resume',
-    );
-  for (const step of run.steps) {
-    const same = before.steps.find((each) => commandOf(each) === commandOf(step));
-    step.cases.push(...(same?.cases.filter(({ name }) => step.wanted.includes(name)) ?? []));
-  }
-  run.machine = before.machine;
-}

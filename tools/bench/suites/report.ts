@@ -10,13 +10,16 @@ import { makeFolder } from '../../../src/user-file.ts';
 import { chartSvg } from '../../charts/bars.ts';
 import { wordList } from '../../run/arguments.ts';
 import { deliverAs } from '../../run/deliver.ts';
-import { describeMachine } from '../../run/machine.ts';
+import { installedDpdk } from '../../run/dpdk.ts';
+import { describeMachine, type Machine } from '../../run/machine.ts';
 import { print, tell } from '../../run/output.ts';
+import { ovsVersion } from '../../run/ovs.ts';
 import { Workspace } from '../../run/workspace.ts';
 import { againstRun, sideBySide } from '../document/comparison.ts';
 import { holdFolder, setAside } from '../document/one-run.ts';
 import { type Page, pageHtml, pageText, type Section } from '../document/page.ts';
 import { ReportFolder } from '../document/report-folder.ts';
+import { takeOver } from '../document/resumed-run.ts';
 import {
   commandOf,
   newRun,
@@ -24,7 +27,6 @@ import {
   type RunStep,
   readRun,
   runJson,
-  takeOver,
   writeWhole,
 } from '../document/run-file.ts';
 import { remaining } from '../document/time-left.ts';
@@ -102,18 +104,20 @@ async function report(options: Options): Promise<void> {
   const left = options.suites?.filter((name) => !lines.some((line) => suiteOf(line) === name)) ?? [];
   if (left.length > 0)
     throw new PmdError('VPCI_BENCH', `--quick has no case of ${left.join(', ')}: leave --quick or them out`);
-  const works = lines.map(workOf);
-  const hugepages = works.every(({ prepared }) => prepared.settings.hugepages);
+  const planned = lines.map(workOf);
+  const hugepages = planned.every(({ prepared }) => prepared.settings.hugepages);
   const run = newRun({
-    ...{ version: packageVersion(), quick, steps: works.map(({ step }) => step) },
+    ...{ version: packageVersion(), quick, steps: planned.map(({ step }) => step) },
     ...{ machine: describeMachine(undefined, hugepages), surroundings: describeSurroundings() },
   });
   if (out === '') throw new PmdError('VPCI_BENCH', '--out needs the name of a folder');
   if (!resume) makeFolder(out);
   if (existsSync(out)) await holdFolder(out);
   const before = join(out, 'report.json');
-  if (resume) takeOver(run, readRun(before));
+  if (resume) takeOver(run, { file: before, run: readRun(before) }, await machineNow(hugepages));
   else keepEarlier(out);
+  const kept = run.steps.slice(planned.length).map((step) => keptWork(step, before));
+  const works = [...planned, ...kept];
   const page = (): Page => ({
     ...{ run, sections: works.map(sectionOf), sideBySide: sideBySide(run) },
     ...(earlier && { compared: { name: earlier.name, sheet: againstRun(run, earlier.run) } }),
@@ -123,24 +127,42 @@ async function report(options: Options): Promise<void> {
   for (const [name, text] of filesOf(page())) writeWhole(folder.path(name), text);
   const interrupted = () => tell(`interrupted; what was measured is in ${out}: --resume measures the rest`);
   process.once('exit', interrupted);
-  await measureAll(run, works, () => folder.save(filesOf(page())));
+  await measureAll(run, planned, () => folder.save(filesOf(page())));
   process.off('exit', interrupted);
   folder.save(filesOf(page()));
   print(pageText(page()).trimEnd());
   conclude(folder, run, [...filesOf(page()).keys()]);
 }
 
+/** With the versions of DPDK and Open vSwitch that are installed. */
+async function machineNow(hugepages: boolean): Promise<Machine> {
+  const ovs = ovsVersion().catch(() => undefined);
+  return describeMachine(await installedDpdk(), hugepages, await ovs);
+}
+
+/** A step that an earlier run has measured, and this one only shows. Throws one line that names the file. */
+function keptWork(step: RunStep, file: string): Work {
+  try {
+    return { step, prepared: workOf([step.suite, ...step.args].join(' ')).prepared };
+  } catch {
+    throw otherRows(file);
+  }
+}
+
 /** Throws one line if the rows of an earlier run are not those that the suites have now. */
 function requireShown(page: () => Page, file: string): void {
   try {
-    pageText(page());
+    filesOf(page());
   } catch {
-    throw new PmdError(
-      'VPCI_BENCH_REPORT',
-      `${file} has rows of another version, which this one does not show: start a new run without --resume`,
-    );
+    throw otherRows(file);
   }
 }
+
+const otherRows = (file: string): PmdError =>
+  new PmdError(
+    'VPCI_BENCH_REPORT',
+    `${file} has rows of another version, which this one does not show: start a new run without --resume`,
+  );
 
 function keepEarlier(out: string): void {
   const kept = setAside(out);
@@ -172,6 +194,7 @@ function workOf(line: string): Work {
 async function measureAll(run: RunFile, works: readonly Work[], save: () => void): Promise<void> {
   const workspace = new Workspace();
   const memo = new Map<string, unknown>();
+  const steps = works.map(({ step }) => step);
   const guess = (step: RunStep): number =>
     works.find((work) => work.step === step)?.prepared.caseSeconds ?? 0;
   for (const { step, prepared } of works) {
@@ -180,7 +203,9 @@ async function measureAll(run: RunFile, works: readonly Work[], save: () => void
       const [start, stolen] = [performance.now(), stolenShare()];
       const spent = () => (performance.now() - start) / 1000;
       const progress = (line: string) =>
-        tell(`[${remaining(run, { guess, current: { step, seconds: spent() } })}] ${step.suite} ${line}`);
+        tell(
+          `[${remaining({ steps }, { guess, current: { step, seconds: spent() } })}] ${step.suite} ${line}`,
+        );
       try {
         const results = await prepared.run(wanted, { workspace, memo, progress });
         const { dpdkVersion = run.machine.dpdk ?? undefined, ovsVersion = run.machine.ovs } = results;
