@@ -147,7 +147,7 @@ export class Pktgen {
 
   /**
    * The highest rate of all streams together, stopped ones too, that keeps to the limits, their proportions
-   * kept.
+   * kept. Rejects with VPCI_ARGUMENT if a stream has a `count`.
    */
   async search(options: SearchOptions = {}): Promise<SearchResult> {
     this.#requireOpen('search()');
@@ -189,6 +189,7 @@ export class Pktgen {
     const { trialSeconds = 2, before, after, loss = 0, unsent = 0.001 } = options;
     const { latencyNs = Number.POSITIVE_INFINITY, precision = 0.005, timeBound = 120 } = options;
     const { streams } = this.#workload;
+    this.#workload.requireEndless();
     const { sent, seconds } = await this.#generator.run(this.#trial({ seconds: 1 }, flatOut(streams)));
     const trial = async (pps: number): Promise<Outcome> => {
       if (!this.#halted && (await before?.(pps)) === false) this.#halted = true;

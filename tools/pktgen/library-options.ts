@@ -42,7 +42,7 @@ const OPEN: Checks<PktgenOptions> = {
 const RUN: Checks<RunOptions> = {
   seconds: number(0.001, Number.POSITIVE_INFINITY),
   drain: number(0.001, 60),
-  maxLag: number(0, 60),
+  maxLag: number(0.001, 60),
 };
 const SEARCH: Checks<SearchOptions> = {
   loss: share,

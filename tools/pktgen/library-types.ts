@@ -40,7 +40,7 @@ export interface RunOptions {
   readonly seconds?: number;
   /** Seconds without a frame after which those in flight are lost; default 0.1. */
   readonly drain?: number;
-  /** Seconds after which an overdue frame is unsent; default 0.01. */
+  /** Seconds after which an overdue frame is unsent, from 0.001; default 0.01. */
   readonly maxLag?: number;
 }
 

@@ -133,6 +133,15 @@ describe('the library', () => {
     await expect(openPktgen(own)).rejects.toThrow('rate: every stream has a rate of its own');
   });
 
+  it('regression: a search of a stream with a count found a rate by few frames', async () => {
+    const streams = [{}, { name: 'few', count: 5 }];
+    pktgen = await openPktgen({ device: 'net_null0', streams });
+    await expect(pktgen.search()).rejects.toMatchObject({
+      code: 'VPCI_ARGUMENT',
+      message: expect.stringContaining('streams: stream 1 (few): count: not with a search'),
+    });
+  });
+
   it('regression: options that were wrong were used, and some runs had no end', async () => {
     const wrong = (options: unknown) => expect(openPktgen(options as PktgenOptions)).rejects;
     await wrong(undefined).toThrow('options must be an object, not undefined');
@@ -141,7 +150,7 @@ describe('the library', () => {
     await wrong({ streams: [{}], seed: 1.5 }).toThrow('seed must be a whole number');
     pktgen = await openPktgen({ device: 'net_null0,no-rx=1', streams: [{}] });
     const own = pktgen;
-    for (const options of [{ second: 5 }, { seconds: Number.NaN }, { drain: 1e9 }, { maxLag: -1 }])
+    for (const options of [{ second: 5 }, { seconds: Number.NaN }, { drain: 1e9 }, { maxLag: 0 }])
       await expect(own.run(options as RunOptions)).rejects.toMatchObject({ code: 'VPCI_ARGUMENT' });
     for (const options of [{ loss: 2 }, { trialSeconds: 0 }, { precision: -1 }, { before: 5 }])
       await expect(own.search(options as SearchOptions)).rejects.toMatchObject({ code: 'VPCI_ARGUMENT' });

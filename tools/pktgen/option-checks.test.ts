@@ -39,6 +39,7 @@ it.each([
   [['--protocol', 'tcp', '--size', '64'], '--size: 64 is not a size from 68'],
   [['--duration', '1e10'], 'a number of seconds from 0.001 to 1000000000.'],
   [['--stats-period', '1e-9'], 'a number of seconds from 0.01 to 1000000000.'],
+  [['--max-lag', '0'], 'a whole number from 1 to 60000.'],
   [['--warm-up', '-1'], 'a number of seconds from 0 to 1000000000.'],
   [['--replay', 'a', '--speed', '0'], 'a number from 0.001 to 1000000.'],
   [['--ndr', '--max-latency', '0'], 'a number of microseconds from 0.001 to 1000000000.'],
@@ -58,6 +59,8 @@ it.each([
   [['--ndr', '--hgrm', 'a'], '--hgrm: not with a search'],
   [['--ndr', '--max-unsent', '1'], '--max-unsent: not with a search'],
   [['--ndr', '--no-return'], '--no-return: not with a search'],
+  [['--ndr', '--count', '5'], '--count: not with a search'],
+  [['--rfc2544', 'all', '--count', '5'], '--count: not with a search'],
   [['--rfc2544', 'all', '--size', '64'], '--size: not with --rfc2544'],
   [['--replay', 'a', '--size', '64'], '--size: not with --replay'],
   [['--replay', 'a', '--hgrm', 'b'], 'latencies need numbered frames'],
@@ -104,3 +107,12 @@ it.each([
   expect(refused(args)).toContain(says);
   expect(readFileSync(old, 'utf8')).toBe('kept');
 });
+
+it.each([['--ndr'], ['--pdr', '1'], ['--rfc2544', 'throughput']])(
+  'regression: streams with a count were searched, by their few frames: %s',
+  (...search) => {
+    writeFileSync(join(folder, 's.json'), '[{}, { "name": "few", "count": 5 }]');
+    const says = 's.json: stream 1 (few): count: not with a search';
+    expect(refused([...search, '--streams', 's.json'])).toContain(says);
+  },
+);

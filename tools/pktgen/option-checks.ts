@@ -60,6 +60,7 @@ const RULES: readonly Rule[] = [
     keys: ['hgrm', 'warmUp', 'control', 'filePrefix', ...LIMITS],
     because: 'not with a search',
   },
+  { applies: searches, keys: ['count'], because: 'not with a search, whose trials have a length' },
   {
     applies: ({ rfc2544 }) => rfc2544 !== undefined,
     keys: ['size'],

@@ -71,7 +71,7 @@ export const command = newCommand('vhost-pci-pktgen')
     0.5,
   )
   .option('--seed <n>', 'of everything random', wholeNumber(0, 2 ** 31 - 1), 1)
-  .option('--max-lag <ms>', 'a frame that is overdue for longer is unsent', wholeNumber(0, 60_000), 10)
+  .option('--max-lag <ms>', 'a frame that is overdue for longer is unsent', wholeNumber(1, 60_000), 10)
   .option(
     '--drain <ms>',
     'without a frame for this long, what is in flight is lost',

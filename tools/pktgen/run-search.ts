@@ -7,7 +7,7 @@ import { openPortFor, startGenerator, workloadOf } from './bench-port.ts';
 import { deliver, deliverable, deliverFigures, figuresOnStdout, jsonText, requireFigures } from './files.ts';
 import type { Interrupt } from './interrupt.ts';
 import type { OpenedPort } from './local-peer.ts';
-import type { Options } from './options.ts';
+import { command, type Options } from './options.ts';
 import { fault } from './plan/fault.ts';
 import { rateText } from './plan/rate.ts';
 import type { Stream } from './plan/stream.ts';
@@ -47,8 +47,13 @@ export async function runSearch(options: Options, interrupt: Interrupt): Promise
  * is to be said of the streams.
  */
 function requireStreams(options: Options, streams: readonly Stream[]): string[] {
-  const { notes } = workloadOf(options, streams);
-  if (options.rfc2544 === undefined) return notes;
+  const workload = workloadOf(options, streams);
+  try {
+    workload.requireEndless();
+  } catch (error) {
+    command.error(`error: ${(error as Error).message}`);
+  }
+  if (options.rfc2544 === undefined) return workload.notes;
   for (const size of options.frameSizes)
     try {
       workloadOf(options, ofSize(streams, size));

@@ -22,6 +22,7 @@ export class Workload {
   readonly streams: readonly CompiledStream[];
   readonly #rates: (Rate | undefined)[];
   readonly #line: number;
+  readonly #where: string;
   #shared: Rate;
   /**
    * Into how many parts the shared rate goes: a stream that gets a rate of its own leaves the others theirs.
@@ -39,6 +40,7 @@ export class Workload {
     this.streams = streams;
     this.#rates = [...rates];
     this.#line = line;
+    this.#where = where;
     this.#shared = parseRate(rate, 'rate');
     this.#parts = this.sharing.length;
     requireMaxForAll(this.#rates, this.#shared, where || 'rate');
@@ -74,6 +76,19 @@ export class Workload {
   /** Whether a rate is a share of the maximum, which has to be measured first. */
   get needsMaximum(): boolean {
     return [...this.#rates, this.#shared].some((rate) => rate?.kind === 'share');
+  }
+
+  /**
+   * For a search: a stream with a `count` would end the trials, and few frames say nothing of a rate. Throws
+   * VPCI_ARGUMENT, in one line that names the stream.
+   */
+  requireEndless(): void {
+    const i = this.streams.findIndex(({ plan }) => Number.isFinite(plan.count));
+    if (i < 0) return;
+    const { name } = this.streams[i] as CompiledStream;
+    const stream = `stream ${i}${name === String(i) ? '' : ` (${name})`}`;
+    const place = this.#where === '' ? stream : `${this.#where}: ${stream}`;
+    throw fault(`${place}: count`, 'not with a search, whose trials have a length');
   }
 
   /** Mean bytes of a frame when the streams have these rates. */
