@@ -11,7 +11,6 @@ import {
   readFileSync,
   type Stats,
   statSync,
-  writeSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { failedTo } from './errors.ts';
@@ -96,20 +95,6 @@ export function openToWrite(
     return openSync(path, WRITE | START[flags], mode);
   } catch (error) {
     throw failedTo(action, error);
-  }
-}
-
-/** Writes a file whole. Throws one line that names the file. */
-export function writeText(path: string, text: string): void {
-  const action = `write ${path}`;
-  const fd = openToWrite(path, 'w', action);
-  try {
-    const bytes = Buffer.from(text);
-    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
-  } catch (error) {
-    throw failedTo(action, error);
-  } finally {
-    closeSync(fd);
   }
 }
 

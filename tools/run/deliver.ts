@@ -4,27 +4,27 @@ import { constants, fstatSync, readFileSync, statSync, writeSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { failedTo } from '../../src/errors.ts';
-import { writeText } from '../../src/user-file.ts';
 import { tell } from './output.ts';
+import { writeWhole } from './whole-file.ts';
 
 /**
- * Writes `text` to a file, or '-', standard output. If that fails, to the first that takes it: a file in the
- * working directory, one among the temporary files, standard output, standard error. Returns false then.
- * `kind` is the ending of such a file.
+ * Writes `text` to a file, whole or not at all, or to '-', standard output. If that fails, to the first that
+ * takes it: a file in the working directory, one among the temporary files, standard output, standard error.
+ * Returns false then. `kind` is the ending of such a file.
  */
 export const deliverAs =
   (program: string) =>
   (text: string, file: string, kind: string): boolean => {
     const name = `${program}-${process.pid}.${kind}`;
     const spare: (readonly [string, () => void])[] = [
-      [name, () => writeText(name, text)],
-      [join(tmpdir(), name), () => writeText(join(tmpdir(), name), text)],
+      [name, () => writeWhole(name, text)],
+      [join(tmpdir(), name), () => writeWhole(join(tmpdir(), name), text)],
       ['standard output', () => writeAll(1, text)],
       ['standard error', () => writeAll(2, text)],
     ];
     try {
       if (file === '-') writeOut(text, kind);
-      else writeText(file, text);
+      else writeWhole(file, text);
       return true;
     } catch (error) {
       const { message } = file === '-' ? failedTo('write standard output', error) : (error as Error);

@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { writeWhole } from '../../run/whole-file.ts';
 import { named, type Sheet, tableOf } from '../sheet.ts';
 import { sheetText } from '../sheet-text.ts';
 import { ROWS } from '../suites/rows.test-help.ts';
 import { againstRun, sideBySide } from './comparison.ts';
 import { type Page, pageHtml, pageText } from './page.ts';
-import { type RunStep, readRun, runJson, writeWhole } from './run-file.ts';
+import { type RunStep, readRun, runJson } from './run-file.ts';
 import { MACHINE, row, runOf, step } from './runs.test-help.ts';
 import { remaining } from './time-left.ts';
 
@@ -30,23 +23,6 @@ describe('a run', () => {
     writeWhole(file, runJson(run));
     expect(readRun(file)).toEqual(run);
     expect(readdirSync(folder)).toEqual(['report.json']);
-  });
-
-  it('regression: is never written through a link that has the name of its draft', () => {
-    const [precious, file] = [join(folder, 'precious'), join(folder, 'linked.json')];
-    writeFileSync(precious, 'precious');
-    symlinkSync(precious, `${file}.part`);
-    writeWhole(file, 'text');
-    expect([precious, file].map((each) => readFileSync(each, 'utf8'))).toEqual(['precious', 'text']);
-    expect(readdirSync(folder)).not.toContain('linked.json.part');
-  });
-
-  it('regression: that cannot be written leaves no draft, and the error names the file', () => {
-    const file = join(folder, 'taken.json');
-    mkdirSync(file);
-    expect(() => writeWhole(file, 'text')).toThrow(`Failed to write ${file}: `);
-    expect(readdirSync(folder)).not.toContain('taken.json.part');
-    rmSync(file, { recursive: true });
   });
 
   it.each(Object.entries(ROWS))('is read with what %s measures', (suite, rows) => {
@@ -247,9 +223,4 @@ describe('the page', () => {
     ])
       expect(text).toContain(words);
   });
-});
-
-it('a file that cannot be written is named', () => {
-  expect(() => writeWhole('/nowhere/report.html', '')).toThrow(/^Failed to write \/nowhere\/report\.html/);
-  expect(readFileSync(join(folder, 'report.json'), 'utf8')).toContain('"format"');
 });

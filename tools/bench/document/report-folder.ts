@@ -2,7 +2,7 @@
 // The folder that a report is written to, case by case: a disk that is full now may have room after the next
 // case, so what cannot be written yet is said once, and tried again.
 import { join } from 'node:path';
-import { writeWhole } from './run-file.ts';
+import { writeWhole } from '../../run/whole-file.ts';
 
 export class ReportFolder {
   readonly #folder: string;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A whole run as a file: everything that was measured, case by case, so that an interrupted run goes on where
 // it stopped, and a later one can be compared with it.
-import { closeSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { failedTo, PmdError } from '../../../src/errors.ts';
+import { PmdError } from '../../../src/errors.ts';
 import { readText } from '../../../src/user-file.ts';
 import type { Machine } from '../../run/machine.ts';
 import type { Surroundings } from '../instruments/surroundings.ts';
@@ -68,34 +67,6 @@ function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/**
- * Writes a file whole or not at all: what was there stays if the disk is full. Whatever has the draft's name
- * is removed, never written through: it may be a link to something else. Throws one line that names the file.
- */
-export function writeWhole(path: string, text: string): void {
-  const draft = `${path}.part`;
-  try {
-    rmSync(draft, { force: true });
-    const fd = openSync(draft, 'wx');
-    try {
-      writeFileSync(fd, text);
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(draft, path);
-  } catch (error) {
-    discard(draft);
-    throw failedTo(`write ${path}`, error);
-  }
-}
-
-/** Only an error that was there before is worth a word. */
-function discard(draft: string): void {
-  try {
-    rmSync(draft, { force: true });
-  } catch {}
 }
 
 export const runJson = (run: RunFile): string => `${JSON.stringify(run, null, 1)}\n`;

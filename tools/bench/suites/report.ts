@@ -14,21 +14,14 @@ import { installedDpdk } from '../../run/dpdk.ts';
 import { describeMachine, type Machine } from '../../run/machine.ts';
 import { print, tell } from '../../run/output.ts';
 import { ovsVersion } from '../../run/ovs.ts';
+import { writeWhole } from '../../run/whole-file.ts';
 import { Workspace } from '../../run/workspace.ts';
 import { againstRun, sideBySide } from '../document/comparison.ts';
 import { holdFolder, setAside } from '../document/one-run.ts';
 import { type Page, pageHtml, pageText, type Section } from '../document/page.ts';
 import { ReportFolder } from '../document/report-folder.ts';
 import { takeOver } from '../document/resumed-run.ts';
-import {
-  commandOf,
-  newRun,
-  type RunFile,
-  type RunStep,
-  readRun,
-  runJson,
-  writeWhole,
-} from '../document/run-file.ts';
+import { commandOf, newRun, type RunFile, type RunStep, readRun, runJson } from '../document/run-file.ts';
 import { remaining } from '../document/time-left.ts';
 import { describeSurroundings, stolenShare } from '../instruments/surroundings.ts';
 import { settingsLine } from '../report.ts';
@@ -169,7 +162,7 @@ function keepEarlier(out: string): void {
   if (kept !== undefined) tell(`the figures of the run before are now ${kept}`);
 }
 
-/** Says where the report is; figures that the disk has no room for beside older ones go in their place. */
+/** Says where the report is; figures that the folder has no room for go elsewhere. */
 function conclude(folder: ReportFolder, run: RunFile, names: readonly string[]): void {
   const json = folder.path('report.json');
   const kept = !folder.isStale('report.json') || deliverAs('vhost-pci-bench')(runJson(run), json, 'json');
