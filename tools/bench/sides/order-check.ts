@@ -17,7 +17,7 @@ export interface OrderCheck {
 
 /**
  * A path with two ports has a guest at the second that sends everything back. Throws VPCI_CHECK when a frame
- * is lost, changed or out of order.
+ * is lost, changed or out of order, and VPCI_CHILD when a part of the path has ended.
  */
 export async function checkOrder(
   path: string,
@@ -26,30 +26,30 @@ export async function checkOrder(
   size: number,
 ): Promise<OrderCheck> {
   const common = { frameSize: size, burst: 32, cpu: settings.peerCpu, hugepages: settings.hugepages };
-  const start = (vhostUser: string | undefined, mode: 'both' | 'echo') =>
-    backEnd.watch.add(
-      new PeerProcess({
-        ...{ ...common, vhostUser: `${vhostUser}`, mode, maxRunMs: runBoundMs(settings) },
-        ...(mode === 'both' ? { count: FRAMES, window: WINDOW } : {}),
-      }),
-    );
   const peers: PeerProcess[] = [];
-  try {
-    await backEnd.start();
+  const start = (vhostUser: string | undefined, mode: 'both' | 'echo') => {
+    const peer = new PeerProcess({
+      ...{ ...common, vhostUser: `${vhostUser}`, mode, maxRunMs: runBoundMs(settings) },
+      ...(mode === 'both' ? { count: FRAMES, window: WINDOW } : {}),
+    });
+    peers.push(peer);
+    return peer;
+  };
+  const check = async (): Promise<OrderCheck> => {
     const [first, second] = backEnd.sockets;
-    if (second !== undefined) {
-      const echo = start(second, 'echo');
-      peers.push(echo);
-      await echo.up(START_MS);
-    }
+    if (second !== undefined) await backEnd.watch.add(start(second, 'echo')).up(START_MS);
+    // Not watched: it is done when it ends.
     const sender = start(first, 'both');
-    peers.push(sender);
     if (!(await sender.ended(START_MS))) throw sender.failure('did not get all its frames back');
     const { rxPackets, outOfSequence, badChecksum, badFrame, missing } = await sender.finish();
     if (sender.exit === 0 && rxPackets === FRAMES && outOfSequence + badChecksum + badFrame + missing === 0)
       return { path, frames: FRAMES };
     const faults = `${missing} lost, ${outOfSequence} out of order, ${badChecksum + badFrame} changed`;
     throw new PmdError('VPCI_CHECK', `${path}: of ${FRAMES} frames ${faults}`);
+  };
+  try {
+    await backEnd.start();
+    return await backEnd.watch.during(check);
   } finally {
     await stopAll([...peers, backEnd]);
   }
