@@ -16,9 +16,9 @@ export interface CapturedPacket {
   bytes: Uint8Array;
   /** Where the packet starts in `bytes`. */
   offset: number;
-  /** Bytes that the file holds of it. */
+  /** Bytes that the file holds of it; a frame check sequence is none of them. */
   length: number;
-  /** Bytes that it had when it was captured. */
+  /** Bytes that it had when it was captured, without a frame check sequence that the file tells of. */
   originalLength: number;
   /** Since 1970. */
   seconds: number;
@@ -47,6 +47,17 @@ export const noPacket = (): CapturedPacket => ({
   interfaceId: 0,
   linkType: ETHERNET,
 });
+
+/**
+ * Takes a frame check sequence of `size` bytes off the packet's end, or what the file holds of it: it is the
+ * wire's, and the port that sends the packet makes its own.
+ */
+export function stripFcs(packet: CapturedPacket, size: number): void {
+  if (size === 0) return;
+  const whole = Math.max(packet.length, packet.originalLength);
+  packet.originalLength = Math.max(0, whole - size);
+  packet.length = Math.min(packet.length, packet.originalLength);
+}
 
 /** A view of the packet's bytes, for callers that may allocate one. */
 export const bytesOf = ({ bytes, offset, length }: Readonly<CapturedPacket>): Uint8Array =>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // pcap files (draft-ietf-opsawg-pcap): a header of 24 bytes, then records of 16 bytes and a packet.
 import type { ByteSource } from './byte-source.ts';
-import { type CapturedPacket, MAX_CAPTURED, noPacket, type PacketReader } from './packet.ts';
+import { type CapturedPacket, MAX_CAPTURED, noPacket, type PacketReader, stripFcs } from './packet.ts';
 
 /** Section 4. Either byte order; the two magic numbers say what the second word of a time counts. */
 export const PCAP_MICROSECONDS = 0xa1b2c3d4;
@@ -10,8 +10,10 @@ export const PCAP_VERSION = { major: 2, minor: 4 } as const;
 export const PCAP_HEADER = 24;
 export const PCAP_RECORD = 16;
 
-/** The upper bits of the link type's word say how long a frame check sequence is. */
+/** The link type's word; above it, whether the length of a frame check sequence is known, in 2 bytes each. */
 const LINK_TYPE = 0xffff;
+const FCS_KNOWN = 0x0400_0000;
+const FCS_SHIFT = 28;
 
 const MAGICS: ReadonlyMap<number, number> = new Map([
   [PCAP_MICROSECONDS, 1000],
@@ -27,6 +29,8 @@ export class PcapReader implements PacketReader {
   readonly #littleEndian: boolean;
   /** Nanoseconds in what a time's second word counts. */
   readonly #unit: number;
+  /** Bytes of a frame check sequence at each packet's end. */
+  readonly #fcs: number;
 
   /** `source` stands at the file's start. */
   constructor(source: ByteSource) {
@@ -37,7 +41,9 @@ export class PcapReader implements PacketReader {
     this.#unit = MAGICS.get(view.getUint32(at, this.#littleEndian)) ?? 1000;
     const major = view.getUint16(at + 4, this.#littleEndian);
     if (major !== PCAP_VERSION.major) source.fail(`version ${major} of pcap is not known`);
-    this.#packet.linkType = view.getUint32(at + 20, this.#littleEndian) & LINK_TYPE;
+    const linkType = view.getUint32(at + 20, this.#littleEndian);
+    this.#packet.linkType = linkType & LINK_TYPE;
+    this.#fcs = linkType & FCS_KNOWN ? 2 * (linkType >>> FCS_SHIFT) : 0;
     source.at += PCAP_HEADER;
   }
 
@@ -63,6 +69,7 @@ export class PcapReader implements PacketReader {
     packet.offset = at + PCAP_RECORD;
     packet.length = length;
     packet.originalLength = view.getUint32(at + 12, this.#littleEndian);
+    stripFcs(packet, this.#fcs);
     source.at += PCAP_RECORD + length;
   }
 }

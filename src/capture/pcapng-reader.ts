@@ -2,7 +2,7 @@
 // pcapng files: sections of blocks. Packets of every interface come in the file's order; blocks that hold
 // none are passed. A section may have another byte order than the one before it.
 import type { ByteSource } from './byte-source.ts';
-import { type CapturedPacket, MAX_CAPTURED, noPacket, type PacketReader } from './packet.ts';
+import { type CapturedPacket, MAX_CAPTURED, noPacket, type PacketReader, stripFcs } from './packet.ts';
 import {
   BLOCK,
   BLOCK_HEAD,
@@ -22,6 +22,8 @@ interface Interface {
   readonly linkType: number;
   readonly snaplen: number;
   readonly clock: Clock;
+  /** Bytes of a frame check sequence at each packet's end. */
+  readonly fcs: number;
 }
 
 const OPTION_HEAD = 4;
@@ -123,13 +125,13 @@ export class PcapngReader implements PacketReader {
     const linkType = view.getUint16(at, this.#littleEndian);
     const snaplen = view.getUint32(at + 4, this.#littleEndian);
     this.#source.at += BODY.INTERFACE;
-    this.#interfaces.push({ linkType, snaplen, clock: this.#readClock(end) });
+    this.#interfaces.push({ linkType, snaplen, ...this.#readOptions(end) });
   }
 
-  /** The options of an interface: how its times are counted. */
-  #readClock(end: number): Clock {
+  /** The options of an interface: how its times are counted, and what its packets end with. */
+  #readOptions(end: number): Pick<Interface, 'clock' | 'fcs'> {
     const source = this.#source;
-    const clock = { perSecond: 1e6, offset: 0 };
+    const options = { clock: { perSecond: 1e6, offset: 0 }, fcs: 0 };
     while (source.offset + OPTION_HEAD <= end) {
       source.need(OPTION_HEAD, 'option');
       const code = source.view.getUint16(source.at, this.#littleEndian);
@@ -138,13 +140,18 @@ export class PcapngReader implements PacketReader {
       if (code === OPTION.END) break;
       if (source.offset + length > end) source.fail('an option is longer than its block', this.#start);
       source.need(length, 'option');
-      this.#readOption(clock, code, length);
+      this.#readOption(options, code, length);
       source.skip(Math.min(length + padding(length), end - source.offset), 'option');
     }
-    return clock;
+    return options;
   }
 
-  #readOption(clock: { perSecond: number; offset: number }, code: number, length: number): void {
+  #readOption(
+    options: { readonly clock: { perSecond: number; offset: number }; fcs: number },
+    code: number,
+    length: number,
+  ): void {
+    const { clock } = options;
     const { view, at } = this.#source;
     if (code === OPTION.IF_TIME_RESOLUTION && length === 1) {
       const exponent = view.getUint8(at);
@@ -154,6 +161,11 @@ export class PcapngReader implements PacketReader {
     }
     if (code === OPTION.IF_TIME_OFFSET && length === 8)
       clock.offset = Number(view.getBigInt64(at, this.#littleEndian));
+    if (code === OPTION.IF_FCS_LENGTH && length === 1) {
+      const bits = view.getUint8(at);
+      // Section 4.2: bits. No sequence has so few as a number of bytes would be, which some programs wrote.
+      options.fcs = bits < 8 ? bits : bits >> 3;
+    }
   }
 
   #readPacket(end: number, obsolete: boolean): boolean {
@@ -164,10 +176,10 @@ export class PcapngReader implements PacketReader {
     const low = view.getUint32(at + 8, this.#littleEndian);
     const length = view.getUint32(at + 12, this.#littleEndian);
     const originalLength = view.getUint32(at + 16, this.#littleEndian);
-    const { linkType, clock } = this.#interface(id);
+    const { clock } = this.#interface(id);
     this.#packet.interfaceId = id;
     readTime(this.#packet, high, low, clock);
-    this.#take(BODY.PACKET, length, originalLength, linkType, end);
+    this.#take(BODY.PACKET, length, originalLength, end);
     return true;
   }
 
@@ -175,10 +187,10 @@ export class PcapngReader implements PacketReader {
   #readSimplePacket(end: number): boolean {
     const at = this.#body(BODY.SIMPLE_PACKET, end, 'a packet');
     const originalLength = this.#source.view.getUint32(at, this.#littleEndian);
-    const { linkType, snaplen } = this.#interface(0);
+    const { snaplen } = this.#interface(0);
     this.#packet.interfaceId = this.#packet.seconds = this.#packet.nanoseconds = 0;
     const length = Math.min(originalLength, snaplen === 0 ? MAX_CAPTURED : snaplen);
-    this.#take(BODY.SIMPLE_PACKET, length, originalLength, linkType, end);
+    this.#take(BODY.SIMPLE_PACKET, length, originalLength, end);
     return true;
   }
 
@@ -187,7 +199,8 @@ export class PcapngReader implements PacketReader {
     return found ?? this.#source.fail(`a packet of interface ${id}, which is not described`, this.#start);
   }
 
-  #take(head: number, length: number, originalLength: number, linkType: number, end: number): void {
+  /** The packet of the interface that was found, `head` bytes behind where reading stands. */
+  #take(head: number, length: number, originalLength: number, end: number): void {
     const source = this.#source;
     if (length > MAX_CAPTURED)
       source.fail(`a packet of ${length} bytes, more than ${MAX_CAPTURED}`, this.#start);
@@ -198,7 +211,9 @@ export class PcapngReader implements PacketReader {
     packet.offset = source.at + head;
     packet.length = length;
     packet.originalLength = originalLength;
+    const { linkType, fcs } = this.#interface(packet.interfaceId);
     packet.linkType = linkType;
+    stripFcs(packet, fcs);
     source.at += head + length;
   }
 }

@@ -109,6 +109,64 @@ describe('a written file', () => {
   });
 });
 
+describe('regression: a frame check sequence was a part of the packet', () => {
+  const FCS = [1, 2, 3, 4];
+  const whole = Uint8Array.from([...new Array(60).fill(9), ...FCS]);
+  const all: Written[] = [
+    { length: 64, originalLength: 64 },
+    // Cut in the sequence, and before it.
+    { length: 62, originalLength: 64 },
+    { length: 20, originalLength: 64 },
+    { length: 2, originalLength: 2 },
+  ].map((lengths) => ({
+    header: { ...lengths, seconds: 1, nanoseconds: 0, interfaceId: 0, direction: 'in' },
+    bytes: whole.subarray(0, lengths.length),
+  }));
+  const lengths = (path: string) => {
+    const { packets: read, error } = readAll(path);
+    expect(error).toBeUndefined();
+    for (const { bytes } of read) expect(bytes).toEqual(whole.subarray(0, bytes.length));
+    return read.map(({ length, originalLength }) => [length, originalLength]);
+  };
+  const WITH = all.map(({ header }) => [header.length, header.originalLength]);
+  const WITHOUT = [
+    [60, 60],
+    [60, 60],
+    [20, 60],
+    [0, 0],
+  ];
+
+  it.each([
+    // libpcap's LT_FCS_LENGTH_PRESENT, and LT_FCS_LENGTH in words of 16 bits.
+    [0x2400_0001, WITHOUT],
+    [0x0400_0001, WITH],
+    [0x2000_0001, WITH],
+  ])('of pcap, link type %i', (linkType, expected) => {
+    for (const bigEndian of [true, false]) {
+      const { sink, bytes } = memory();
+      write(new PcapWriter({ sink, interfaces: [{ linkType }], bigEndian }), all);
+      expect(lengths(folder.file(bytes()))).toEqual(expected);
+    }
+  });
+
+  it.each([
+    [32, WITHOUT],
+    // Octets, as some programs wrote it.
+    [4, WITHOUT],
+    [0, WITH],
+  ])('of pcapng, if_fcslen %i', (value, expected) => {
+    const { sink, bytes } = memory();
+    write(new PcapngWriter({ sink, interfaces: [{ name: 'a' }] }), all);
+    const file = bytes();
+    // In place of the resolution, an option of one byte too, behind the section and the name.
+    const option = 32 + 16 + 8;
+    expect(file.readUInt32LE(option)).toBe(0x0001_0009);
+    file.writeUInt16LE(13, option);
+    file.writeUInt8(value, option + 4);
+    expect(lengths(folder.file(file))).toEqual(expected);
+  });
+});
+
 describe.skipIf(!existsSync('/usr/bin/tshark'))('tshark', () => {
   it.each([true, false])('reads times, lengths and interfaces of ours (big-endian: %s)', (bigEndian) => {
     const { sink, bytes } = memory();
