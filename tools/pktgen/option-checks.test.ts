@@ -116,3 +116,25 @@ it.each([['--ndr'], ['--pdr', '1'], ['--rfc2544', 'throughput']])(
     expect(refused([...search, '--streams', 's.json'])).toContain(says);
   },
 );
+
+const ONCE = [
+  'vdev',
+  'allow',
+  'replay',
+  'streams',
+  'compare',
+  'json',
+  'csv',
+  'hgrm',
+  'html',
+  'gaps',
+  'capture',
+];
+it.each(ONCE)('regression: of two --%s the first was forgotten', (key) => {
+  const said = refused([`--${key}`, 'a', `--${key}`, 'b']);
+  expect(said).toBe(`vhost-pci-pktgen: --${key} 'b': It was given as 'a' already.\n`);
+});
+
+it.each(['--vdev', '--allow'])('regression: an empty %s was refused without its name', (flag) => {
+  expect(refused([flag, ''])).toBe(`vhost-pci-pktgen: ${flag} '': It is empty.\n`);
+});

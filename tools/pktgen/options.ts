@@ -5,6 +5,8 @@ import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
 import { packageVersion } from '../../src/package-root.ts';
 import { prefixFault } from '../../src/telemetry/socket-path.ts';
 import {
+  deviceOnce,
+  nameOnce,
   numberBetween,
   numberList,
   seconds,
@@ -32,8 +34,16 @@ export const command = newCommand('vhost-pci-pktgen')
     'Sends packets at exact rates and measures what comes back. Without a device it starts a device model and a peer that echoes: no root, no hugepages, no VM.',
   )
   .optionsGroup('Device:')
-  .option('-a, --allow <device>', "a PCI address, or any device string such as 'net_vhost_pci0,path=SOCKET'")
-  .option('--vdev <device>', "the same: 'net_vhost_pci0,path=SOCKET', 'net_ivshmem0,own=FILE,peer=FILE', …")
+  .option(
+    '-a, --allow <device>',
+    "a PCI address, or any device string such as 'net_vhost_pci0,path=SOCKET'",
+    deviceOnce,
+  )
+  .option(
+    '--vdev <device>',
+    "the same: 'net_vhost_pci0,path=SOCKET', 'net_ivshmem0,own=FILE,peer=FILE', …",
+    deviceOnce,
+  )
   .option('--cpu <n>', 'CPU of the poll loop (default: the first that may be used)', oneCpu)
   .option('--peer-cpu <n>', "CPU of the built-in peer's loop (default: the second)", oneCpu)
   .addOption(
@@ -79,7 +89,11 @@ export const command = newCommand('vhost-pci-pktgen')
     100,
   )
   .optionsGroup('Frames:')
-  .option('--streams <file>', 'streams from a JSON or TypeScript file, instead of the options below')
+  .option(
+    '--streams <file>',
+    'streams from a JSON or TypeScript file, instead of the options below',
+    nameOnce,
+  )
   .option(
     '--size <bytes>',
     'without FCS: 64, 64-1518, 64-1518/64 (in steps), random:64-1518, imix, or a mix of WEIGHT:SIZE (7:64,4:570,1:1518) (default: 64)',
@@ -113,6 +127,7 @@ export const command = newCommand('vhost-pci-pktgen')
   .option(
     '--replay <file>',
     'send the packets of a pcap or pcapng file, with their gaps, or at --rate; with --reflect: the packets that are to come, and how they came',
+    nameOnce,
   )
   .option('--speed <factor>', 'times as fast as it was captured (default: 1)', numberBetween(0.001, 1e6))
   .option('--loops <n>', 'times that it is sent; 0: until the end of the run', wholeNumber(0, 1e9), 1)
@@ -149,16 +164,21 @@ export const command = newCommand('vhost-pci-pktgen')
   .option('--max-loss <percent>', 'exit status 1 if more of the sent frames are lost', parsed(percent))
   .option('--max-unsent <percent>', 'exit status 1 if more of the due frames are unsent', parsed(percent))
   .option('--no-return', 'frames are not expected back: loss and latency say nothing')
-  .option('--json <file>', "write the figures as JSON; '-': to standard output")
-  .option('--csv <file>', "write a line per stream as CSV; '-': to standard output")
-  .option('--hgrm <file>', 'write the latencies as percentiles, as HdrHistogram plots them')
-  .option('--html <file>', 'write the figures as one page with charts, which needs no network')
-  .option('--compare <file>', 'with --html: the --json of an earlier run, to be shown beside this one')
+  .option('--json <file>', "write the figures as JSON; '-': to standard output", nameOnce)
+  .option('--csv <file>', "write a line per stream as CSV; '-': to standard output", nameOnce)
+  .option('--hgrm <file>', 'write the latencies as percentiles, as HdrHistogram plots them', nameOnce)
+  .option('--html <file>', 'write the figures as one page with charts, which needs no network', nameOnce)
+  .option(
+    '--compare <file>',
+    'with --html: the --json of an earlier run, to be shown beside this one',
+    nameOnce,
+  )
   .option(
     '--gaps <file>',
     "with --replay: write when each packet was sent or came, as CSV; '-': to standard output",
+    nameOnce,
   )
-  .option('--capture <file>', 'write the frames of the run to a pcapng file as well')
+  .option('--capture <file>', 'write the frames of the run to a pcapng file as well', nameOnce)
   .addOption(
     new Option('--capture-of <frames>', 'which frames')
       .choices(['received', 'sent', 'both'] as const)
