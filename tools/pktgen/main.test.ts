@@ -336,7 +336,7 @@ describe('a search', () => {
     const { status, stdout, stderr } = pktgen('--rfc2544', 'latency', '--protocol', 'tcp');
     expect([status, stdout, stderr]).toEqual([
       ...[1, ''],
-      'vhost-pci-pktgen: --frame-sizes 64: size: 60 is not a size from 68 to 9018 bytes\n',
+      'vhost-pci-pktgen: --frame-sizes 64: size: 60 is not a size from 68 to 9018 bytes: IPv4 and TCP, with a number and a time, need 68\n',
     ]);
   });
 
