@@ -83,7 +83,8 @@ describe.skipIf(ovsMissing())('the quick report', () => {
       ...['<h2>pktgen</h2>', 'vhost-pci-bench pktgen --figures rates,max', '<th>pktgen Mpps</th>'],
       'The generator at its fastest',
     ])
-      expect(dom).toContain(words);
+      // Options are kept whole at the end of a line.
+      expect(dom.replace(/<\/?span>/g, '')).toContain(words);
     // An empty page of this size has about 10 kB.
     expect(bytes).toBeGreaterThan(50_000);
   });
