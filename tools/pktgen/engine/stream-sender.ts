@@ -28,7 +28,7 @@ import { Random } from './random.ts';
 import { ReplayWriter } from './replay-writer.ts';
 
 /** Most frames of one call of the transmit queue. */
-export const BURST = 32;
+export const BURST = 64;
 
 // Indices of `times`, in ticks.
 /** When the next frame is due. */
