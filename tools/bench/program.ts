@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-bench: one subcommand per suite. Progress goes to stderr, the table to stdout.
-
 import { packageVersion } from '../../src/package-root.ts';
 import { exitProcess } from '../../src/process-end.ts';
 import { errorLine, newCommand } from '../run/command.ts';

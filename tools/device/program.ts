@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-device: the command line of the device model.
-
 import { allowMemoryFileSystems } from '../../src/bus/memory-files.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import { exitProcess } from '../../src/process-end.ts';

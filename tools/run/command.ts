@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The habits that the command lines of tools/ share.
-
 import { Command, type Option, type OptionValues } from '@commander-js/extra-typings';
 import { oneLine } from '../../src/errors.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';

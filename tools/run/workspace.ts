@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A fresh folder for sockets, removed when this process exits; and ending the whole run on a signal.
-
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -2,7 +2,6 @@
 // The suite "chain": 2 to 7 guests that run l2fwd, over Open vSwitch with DPDK and over vhost-pci links, as
 // in the RFC's chart. The last guest is joined to the first, so that packets go round: no CPU goes into
 // making and counting them.
-
 import { native } from '../../../src/native.ts';
 import { numberList, wordList } from '../../run/arguments.ts';
 import { ovsVersion, requireOvs } from '../../run/ovs.ts';

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The suite "memif": this driver over RFC 2.1 and over RFC 2.0, each paired with two processes over DPDK's
 // net_memif. Nothing else shares a memory between two processes in DPDK without a switch.
-
 import { wordList } from '../../run/arguments.ts';
 import { requireMemif } from '../../run/dpdk.ts';
 import { casesOf } from '../cases.ts';
