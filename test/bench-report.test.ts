@@ -78,12 +78,12 @@ describe.skipIf(ovsMissing())('the quick report', () => {
   it.skipIf(programMissing('chromium', 'chromium', 'looks at the page'))('opens in a browser', () => {
     const { dom, bytes } = opened(join(out, 'report.html'));
     expect(dom.match(/<svg /g)?.length).toBeGreaterThanOrEqual(8);
+    // Options are kept whole at the end of a line.
     for (const words of [
       ...['Side by side', 'vhost-pci-bench chain --lengths 2,7', 'All raw data'],
       ...['<h2>pktgen</h2>', 'vhost-pci-bench pktgen --figures rates,max', '<th>pktgen Mpps</th>'],
       'The generator at its fastest',
     ])
-      // Options are kept whole at the end of a line.
       expect(dom.replace(/<\/?span>/g, '')).toContain(words);
     // An empty page of this size has about 10 kB.
     expect(bytes).toBeGreaterThan(50_000);
