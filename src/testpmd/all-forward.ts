@@ -18,13 +18,20 @@ export async function allForward(
   hurried: AbortSignal,
 ): Promise<void> {
   const ended = Promise.race(lcores.map((lcore) => lcore.exited));
+  let abort = () => {};
   const aborted = new Promise<void>((resolve) => {
-    if (hurried.aborted) resolve();
-    else hurried.addEventListener('abort', () => resolve(), { once: true });
+    abort = resolve;
   });
-  for (let now = 0; now < lcores.length; now = Atomics.load(forwarding, 0)) {
-    const { value: next } = Atomics.waitAsync(forwarding, 0, now, PATIENCE_MS);
-    const why = await Promise.race([next, ended, aborted]);
-    if (why !== 'ok' && why !== 'not-equal') return;
+  if (hurried.aborted) abort();
+  else hurried.addEventListener('abort', abort);
+  try {
+    for (let now = 0; now < lcores.length; now = Atomics.load(forwarding, 0)) {
+      const { value: next } = Atomics.waitAsync(forwarding, 0, now, PATIENCE_MS);
+      const why = await Promise.race([next, ended, aborted]);
+      if (why !== 'ok' && why !== 'not-equal') return;
+    }
+  } finally {
+    // The signal outlives the run.
+    hurried.removeEventListener('abort', abort);
   }
 }
