@@ -186,7 +186,7 @@ const CODES = {
       'begin the peer again: docs/trust-model.md says what breaks a ring',
     ],
     VPCI_NO_TRAFFIC: ['no packets passed', 'check that peer and driver run, and read their output'],
-    VPCI_BENCH: ['the peer cannot take part in this case', 'use --peer dpdk'],
+    VPCI_BENCH: ['another run writes to the folder', 'wait until it ends, or name another folder'],
     VPCI_BENCH_REPORT: ['the file is not the report of such a run', 'name the report.json of one'],
     VPCI_NO_DPDK: ['dpdk-testpmd is not installed', 'install the packages that the message names'],
     VPCI_NO_OVS: ['Open vSwitch with DPDK is not installed', 'install the package that the message names'],

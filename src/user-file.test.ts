@@ -59,7 +59,7 @@ describe('a file that is written', () => {
     expect(failure(() => openToWrite(at('fifo')))).toBe(`VPCI_NO_FILE Failed to create ./fifo: ${refusal}`);
     expect(failure(() => requireWritable(at('fifo'), 'x'))).toMatch(`Failed to write ./fifo: ${refusal}`);
     expect(failure(() => requireWritable('', 'the figures'))).toMatch(
-      /write the figures: the name is empty$/,
+      /^VPCI_USAGE Failed to write the figures: the name is empty$/,
     );
     expect(failure(() => requireWritable(at('none/x'), 'x'))).toMatch(/^ENOENT Failed to write/);
     requireWritable(at('another'), 'x');

@@ -13,7 +13,7 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { failedTo } from './errors.ts';
+import { failedTo, PmdError } from './errors.ts';
 
 /** "a FIFO" */
 export function kindOf(status: Stats): string {
@@ -100,7 +100,7 @@ export function openToWrite(
 
 /** Throws where `what` cannot be written to a file: better before the work than after it. */
 export function requireWritable(path: string, what: string): void {
-  if (path === '') throw failedTo(`write ${what}`, new Error('the name is empty'));
+  if (path === '') throw new PmdError('VPCI_USAGE', `Failed to write ${what}: the name is empty`);
   try {
     requireTaker(path);
     accessSync(existsSync(path) ? path : dirname(path), constants.W_OK);

@@ -248,7 +248,6 @@ describe('a report', () => {
       [['--compare', wrong], `${wrong}: limit_mpps of limit rx-64 is 1e+308, which no run measures`],
       [['--compare', '/nowhere/old.json'], 'Failed to read /nowhere/old.json'],
       [['--out', file], `Failed to create ${file}`],
-      [['--out', ''], '--out needs the name of a folder'],
       [
         ['--out', join(folder, 'empty'), '--resume'],
         `Failed to read ${join(folder, 'empty', 'report.json')}`,
@@ -259,5 +258,13 @@ describe('a report', () => {
       expect(stderr).toMatch(/^vhost-pci-bench: [^\n]*\n$/);
       expect(stderr).toContain(said);
     }
+  });
+
+  it.each([
+    [['--out', ''], '--out needs the name of a folder'],
+    [['--quick', '--suites', 'in-place'], '--quick has no case of in-place: leave --quick or them out'],
+  ])('regression: had status 1 instead of 2 for a wrong option: %j', async (args, said) => {
+    const { code, stderr } = await runTool(MAIN, ['report', ...args]);
+    expect([code, stderr]).toEqual([2, `vhost-pci-bench: ${said}\n`]);
   });
 });

@@ -154,7 +154,7 @@ describe('vhost-pci-bench', () => {
   it('regression: refuses an empty name of the report before it measures', async () => {
     const { code, stderr } = await bench('limit', '--peer', 'builtin', '--json', '');
     expect([code, stderr]).toEqual([
-      1,
+      2,
       expect.stringContaining('Failed to write the report: the name is empty'),
     ]);
   });
@@ -162,8 +162,8 @@ describe('vhost-pci-bench', () => {
   it('names the case that needs more ports than the built-in peer has', async () => {
     const { code, stderr } = await bench('in-place', '--cases', 'relay', '--peer', 'builtin', '--no-huge');
     expect([code, stderr]).toEqual([
-      1,
-      'vhost-pci-bench: relay-64: the built-in peer has only one port; use --peer dpdk\n',
+      2,
+      'vhost-pci-bench: --peer builtin: relay-64: the built-in peer has only one port; use --peer dpdk\n',
     ]);
   });
 

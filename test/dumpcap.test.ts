@@ -190,7 +190,7 @@ describe('vhost-pci-dumpcap', () => {
     async (filter) => {
       const { code, stderr } = await new Dumpcap('-d', '-f', filter).ended;
       expect([code, stderr]).toEqual([
-        1,
+        2,
         expect.stringMatching(/^[^\n]*only a socket of Linux knows[^\n]*\n$/),
       ]);
     },
@@ -212,7 +212,10 @@ describe('vhost-pci-dumpcap', () => {
 
   it.each([
     [['-i', 'nope'], 1, "no interface 'nope'; there is 0 (net_null0)"],
-    [['-f', 'udp port'], 1, 'Failed to compile the capture filter "udp port"'],
+    [['-f', 'udp port'], 2, 'Failed to compile the capture filter "udp port"'],
+    [['-i', '0', '-i', 'net_null0'], 2, 'net_null0 is named twice'],
+    [['--file-prefix', 'a/b'], 2, "--file-prefix: 'a/b' is no name of a folder"],
+    [['-w', ''], 2, '--output-file'],
     [['-a', 'size:1'], 2, 'Expected duration:, filesize:, packets:, files: and a number'],
     [['-b', 'files:3', '-w', 'x'], 2, 'needs duration:, filesize: or packets: as well'],
     [['-d'], 2, '-d needs a filter'],

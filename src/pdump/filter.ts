@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Filters of captures: expressions of pcap-filter(7), compiled by the system's libpcap.
-import { failedTo, PmdError } from '../errors.ts';
+import { PmdError } from '../errors.ts';
 import { native } from '../native.ts';
 
 /** linux/filter.h, SKF_AD_OFF: loads from here on are of what the kernel knows of a packet of a socket. */
@@ -38,12 +38,12 @@ export function compileFilter(filter: string, snaplen: number): FilterProgram {
         'ENOENT',
         `Failed to load libpcap, which compiles filters: install libpcap0.8 (Debian, Ubuntu) or libpcap: ${(error as Error).message}`,
       );
-    throw failedTo(`compile the capture filter "${filter}"`, error);
+    throw wrongFilter(filter, (error as Error).message);
   }
   if (asksSockets(program.code))
-    throw new PmdError(
-      'EINVAL',
-      `Failed to compile the capture filter "${filter}": it asks what only a socket of Linux knows (inbound, outbound)`,
-    );
+    throw wrongFilter(filter, 'it asks what only a socket of Linux knows (inbound, outbound)');
   return program;
 }
+
+const wrongFilter = (filter: string, cause: string): PmdError =>
+  new PmdError('VPCI_USAGE', `Failed to compile the capture filter "${filter}": ${cause}`);

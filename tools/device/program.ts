@@ -4,7 +4,7 @@ import { allowMemoryFileSystems } from '../../src/bus/memory-files.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import { exitProcess } from '../../src/process-end.ts';
 import { TelemetryServer } from '../../src/telemetry/server.ts';
-import { EXIT_USAGE } from '../run/command.ts';
+import { exitStatusOf } from '../run/command.ts';
 import { socketAccess } from '../socket/listening-socket.ts';
 import { createDevice, type Device, type DeviceOptions } from './device.ts';
 import { createIvshmemServer } from './ivshmem-server/server.ts';
@@ -12,8 +12,6 @@ import { type Choice, parseChoice } from './options.ts';
 import { createIvshmem2Device } from './pair/ivshmem2.ts';
 import { createSymmetricDevice } from './pair/symmetric.ts';
 import { vhostCommands } from './vhost-commands.ts';
-
-const EXIT_FAILURE = 1;
 
 main();
 
@@ -35,7 +33,7 @@ function main(): void {
     device = open(choice, log);
   } catch (error) {
     log((error as Error).message);
-    exitProcess((error as NodeJS.ErrnoException).code === 'VPCI_USAGE' ? EXIT_USAGE : EXIT_FAILURE);
+    exitProcess(exitStatusOf(error));
   }
   stdout.line(`vhost-pci-device: ready, ${sockets(choice)}`);
 }

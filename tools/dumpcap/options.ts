@@ -3,7 +3,7 @@
 // interfaces, one behind an -i for that one.
 import { type Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { packageVersion } from '../../src/package-root.ts';
-import { DEFAULT_PREFIX } from '../../src/telemetry/socket-path.ts';
+import { DEFAULT_PREFIX, prefixFault } from '../../src/telemetry/socket-path.ts';
 import { usableCpus, wholeNumber } from '../run/arguments.ts';
 import { HELP_OPTION, newCommand } from '../run/command.ts';
 import { type Limits, limitParser, rotates } from './limits.ts';
@@ -143,6 +143,7 @@ function commandOf(options: DumpcapOptions, general: InterfaceOptions): Command 
   );
   command.optionsGroup('Output:');
   value('-w, --output-file <file>', 'file to write, - for stdout (default: one in --temp-dir)', (text) => {
+    if (text === '') throw new InvalidArgumentError('It is empty.');
     options.output = text;
   });
   value(
@@ -180,6 +181,8 @@ function commandOf(options: DumpcapOptions, general: InterfaceOptions): Command 
     '--file-prefix <prefix>',
     "that of the process; PREFIX:1 for the prefix's second one (default: rte)",
     (text) => {
+      const fault = prefixFault(text);
+      if (fault !== null) throw new InvalidArgumentError(`${fault}.`);
       options.prefix = text;
     },
   );

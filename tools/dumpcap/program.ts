@@ -6,11 +6,11 @@ import { native } from '../../src/native.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import { PdumpConnection } from '../../src/pdump/connection.ts';
 import { compileFilter } from '../../src/pdump/filter.ts';
+import { exitStatusOf } from '../run/command.ts';
 import { findInterfaces } from './interfaces.ts';
 import { type DumpcapOptions, NAME, parseOptions } from './options.ts';
 import { Session } from './session.ts';
 
-const EXIT_FAILURE = 1;
 const STATISTICS_MS = 1000;
 
 const print = (line: string) => standardOutput().stdout.line(line);
@@ -66,5 +66,5 @@ try {
   await run(parseOptions(process.argv));
 } catch (error) {
   standardOutput().stderr.line(oneLine(`${NAME}: ${(error as Error).message}`));
-  process.exitCode = EXIT_FAILURE;
+  process.exitCode = exitStatusOf(error);
 }

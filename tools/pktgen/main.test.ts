@@ -335,7 +335,7 @@ describe('a search', () => {
   it('refuses a size without room for the headers before anything is started', () => {
     const { status, stdout, stderr } = pktgen('--rfc2544', 'latency', '--protocol', 'tcp');
     expect([status, stdout, stderr]).toEqual([
-      ...[1, ''],
+      ...[2, ''],
       'vhost-pci-pktgen: --frame-sizes 64: size: 60 is not a size from 68 to 9018 bytes: IPv4 and TCP, with a number and a time, need 68\n',
     ]);
   });

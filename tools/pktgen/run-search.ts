@@ -8,7 +8,6 @@ import { deliver, deliverable, deliverFigures, figuresOnStdout, jsonText, requir
 import type { Interrupt } from './interrupt.ts';
 import type { OpenedPort } from './local-peer.ts';
 import { command, type Options } from './options.ts';
-import { fault } from './plan/fault.ts';
 import { rateText } from './plan/rate.ts';
 import type { Stream } from './plan/stream.ts';
 import { type Earlier, earlierOf } from './report/earlier.ts';
@@ -43,8 +42,8 @@ export async function runSearch(options: Options, interrupt: Interrupt): Promise
 }
 
 /**
- * Before anything is started. Throws one line that names what is wrong, a size of RFC 2544 too; returns what
- * is to be said of the streams.
+ * Before anything is started. A mistake ends the program with one line, in a size of RFC 2544 too; returns
+ * what is to be said of the streams.
  */
 function requireStreams(options: Options, streams: readonly Stream[]): string[] {
   const workload = workloadOf(options, streams);
@@ -58,7 +57,7 @@ function requireStreams(options: Options, streams: readonly Stream[]): string[] 
     try {
       workloadOf(options, ofSize(streams, size));
     } catch (error) {
-      throw fault(`--frame-sizes ${size}`, (error as Error).message);
+      command.error(`error: --frame-sizes ${size}: ${(error as Error).message}`);
     }
   return [];
 }

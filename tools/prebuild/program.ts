@@ -11,6 +11,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, rmSync, symlinkSync } from
 import { delimiter, dirname, join } from 'node:path';
 import { PmdError } from '../../src/errors.ts';
 import { packageRoot } from '../../src/package-root.ts';
+import { exitStatusOf } from '../run/command.ts';
 import { faultsOf } from './check.ts';
 import { prebuiltFile, TARGETS, type Target, zigTarget } from './targets.ts';
 
@@ -95,5 +96,5 @@ try {
     if (wanted.length === 0 || wanted.includes(names[i] as string)) prebuild(target);
 } catch (error) {
   console.error(`prebuild: ${(error as Error).message}`);
-  process.exitCode = 1;
+  process.exitCode = exitStatusOf(error);
 }

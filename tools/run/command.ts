@@ -7,6 +7,10 @@ import { exitProcess } from '../../src/process-end.ts';
 
 export const EXIT_USAGE = 2;
 
+/** What ends a program that an error has ended: a wrong option is found only later at times. */
+export const exitStatusOf = (error: unknown): number =>
+  (error as NodeJS.ErrnoException).code === 'VPCI_USAGE' ? EXIT_USAGE : 1;
+
 export const HELP_OPTION = ['-h, --help', 'show this help'] as const;
 
 /**

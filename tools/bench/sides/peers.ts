@@ -120,7 +120,10 @@ const MODES = { rx: 'generate', tx: 'sink', io: 'both', macswap: 'both', relay: 
 export function requirePeerFor(peer: PeerKind, cases: readonly Case[]): void {
   const wanted = cases.find(({ direction }) => MODES[direction] === undefined);
   if (peer === 'builtin' && wanted)
-    throw new PmdError('VPCI_BENCH', `${wanted.name}: the built-in peer has only one port; use --peer dpdk`);
+    throw new PmdError(
+      'VPCI_USAGE',
+      `--peer builtin: ${wanted.name}: the built-in peer has only one port; use --peer dpdk`,
+    );
 }
 
 class BuiltinPeer implements BenchPeer {

@@ -96,14 +96,14 @@ async function report(options: Options): Promise<void> {
   const lines = (quick ? QUICK : FULL).filter((line) => wants(options, suiteOf(line)));
   const left = options.suites?.filter((name) => !lines.some((line) => suiteOf(line) === name)) ?? [];
   if (left.length > 0)
-    throw new PmdError('VPCI_BENCH', `--quick has no case of ${left.join(', ')}: leave --quick or them out`);
+    throw new PmdError('VPCI_USAGE', `--quick has no case of ${left.join(', ')}: leave --quick or them out`);
   const planned = lines.map(workOf);
   const hugepages = planned.every(({ prepared }) => prepared.settings.hugepages);
   const run = newRun({
     ...{ version: packageVersion(), quick, steps: planned.map(({ step }) => step) },
     ...{ machine: describeMachine(undefined, hugepages), surroundings: describeSurroundings() },
   });
-  if (out === '') throw new PmdError('VPCI_BENCH', '--out needs the name of a folder');
+  if (out === '') throw new PmdError('VPCI_USAGE', '--out needs the name of a folder');
   if (!resume) makeFolder(out);
   if (existsSync(out)) await holdFolder(out);
   const before = join(out, 'report.json');
