@@ -82,7 +82,7 @@ const UNIT = [
   'tools/peer/{channel,front-end,memory-plan,pace,traffic,traffic-loop}.test.ts',
   'test/support/**/*.test.ts',
   'test/model/**/*.test.ts',
-  'test/{cpp-style,ts-style,layers,layouts,hostile-docs,readme,contributing}.test.ts',
+  'test/{cpp-style,ts-style,layers,layouts,hostile-docs,program-ends,readme,contributing}.test.ts',
 ];
 
 const common = { pool: 'forks', testTimeout: 120_000, hookTimeout: 120_000 } as const;

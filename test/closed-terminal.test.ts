@@ -6,6 +6,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CaptureStage } from './support/dumpcap.ts';
 import { nodeArguments, ROOT } from './support/program.ts';
 import { programMissing } from './support/program-missing.ts';
 
@@ -18,10 +19,11 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 /** Closes the terminal of a program that has printed `mark`; returns the exit status, -N for signal N. */
-function closedAt(mark: string, program: string, ...args: string[]): number {
+function closedAt(mark: string, program: string, ...args: string[]): string {
   const command = [SCRIPT, mark, process.execPath, ...nodeArguments(program), ...args];
   const options = { cwd: ROOT, encoding: 'utf8', timeout: 60_000, env: { ...process.env, TMPDIR: folder } };
-  return Number(spawnSync('python3', command, options as { encoding: 'utf8' }).stdout);
+  const { stdout, stderr } = spawnSync('python3', command, options as { encoding: 'utf8' });
+  return stdout.trim() || stderr;
 }
 
 const unused = () => readdirSync(folder).filter((name) => name.startsWith('vpci-') || name.endsWith('.sock'));
@@ -29,20 +31,34 @@ const unused = () => readdirSync(folder).filter((name) => name.startsWith('vpci-
 describe.skipIf(programMissing('python3', 'python3', 'test of a closed terminal'))(
   'regression: a closed terminal ends',
   () => {
-    it.each<[string, string, number, string[]]>([
-      ['tools/device/main.ts', 'ready', 0, ['--vhost-user', '%/a.sock', '--vfio-user', '%/b.sock']],
-      ['tools/peer/main.ts', 'retrying', 0, ['--vhost-user', '%/none.sock']],
+    it.each<[string, string, string, string[]]>([
+      ['tools/device/main.ts', 'ready', '0', ['--vhost-user', '%/a.sock', '--vfio-user', '%/b.sock']],
+      ['tools/peer/main.ts', 'Waiting', '0', ['--server', '--vhost-user', '%/none.sock']],
       [
         'tools/bench/main.ts',
         'starting',
-        129,
+        '129',
         ['limit', '--peer', 'builtin', '--seconds', '0.5', '--no-huge'],
       ],
-      ['tools/start/main.ts', 'Mpps', 129, []],
+      ['tools/start/main.ts', 'Mpps', '129', []],
     ])('%s', (program, mark, status, args) => {
       const named = args.map((arg) => arg.replace('%', folder));
       expect(closedAt(mark, program, ...named)).toBe(status);
       expect(unused()).toEqual([]);
+    });
+
+    it.each([
+      ['Dropped', ['-S']],
+      ['Capturing', ['-w', '%/out.pcapng']],
+    ])('tools/dumpcap/main.ts that prints %s', async (mark, args) => {
+      const stage = new CaptureStage();
+      try {
+        await stage.start('net_null0');
+        const named = args.map((arg) => arg.replace('%', folder));
+        expect(closedAt(mark, 'tools/dumpcap/main.ts', ...named)).toBe('0');
+      } finally {
+        await stage.close();
+      }
     });
   },
 );

@@ -76,7 +76,7 @@ const TOOLS: Readonly<Record<string, readonly string[]>> = {
   vm: ['run'],
   examples: [],
   prebuild: [],
-  matrix: [],
+  matrix: ['run'],
   package: [],
 };
 

@@ -37,7 +37,7 @@ setWarningSink(({ code, message }) => {
 
 async function main(args: readonly string[]): Promise<void> {
   // A reader that exits early, such as `| head`, is not an error.
-  standardOutput().stdout.onReaderGone(() => process.exit(0));
+  standardOutput().stdout.onReaderGone(() => exitProcess(0));
   const line = parseCommandLine(args);
   if (line.eal.help || line.settings.help || line.eal.version) {
     output.print(line.eal.version ? `${NAME} ${packageVersion()}` : helpText());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-devbind: the command line of run.ts on this machine.
+import { exitProcess } from '../../src/process-end.ts';
 import { REAL_PLACES } from './places.ts';
 import { run } from './run.ts';
 
@@ -16,6 +17,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.stderr.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') process.exitCode ||= EXIT_FAILURE;
 });
+// Not at once: what an output lost shows later.
+process.once('beforeExit', () => exitProcess());
 process.exitCode = run(process.argv.slice(2), REAL_PLACES, {
   print: (text) => process.stdout.write(text),
   report,

@@ -6,6 +6,7 @@ import { native } from '../../src/native.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import { PdumpConnection } from '../../src/pdump/connection.ts';
 import { compileFilter } from '../../src/pdump/filter.ts';
+import { exitProcess } from '../../src/process-end.ts';
 import { exitStatusOf } from '../run/command.ts';
 import { findInterfaces } from './interfaces.ts';
 import { type DumpcapOptions, NAME, parseOptions } from './options.ts';
@@ -64,7 +65,8 @@ async function capture(connection: PdumpConnection, options: DumpcapOptions): Pr
 
 try {
   await run(parseOptions(process.argv));
+  exitProcess();
 } catch (error) {
   standardOutput().stderr.line(oneLine(`${NAME}: ${(error as Error).message}`));
-  process.exitCode = exitStatusOf(error);
+  exitProcess(exitStatusOf(error));
 }

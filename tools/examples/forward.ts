@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // forward.ts SECONDS DEVICE [DEVICE]: forwards between two ports, or out of one, and swaps MAC addresses.
 import { isMainThread } from 'node:worker_threads';
-import { type LcoreContext, launch, type Mempool, openPort } from 'vhost-pci-pmd';
+import { exitProcess, type LcoreContext, launch, type Mempool, openPort } from 'vhost-pci-pmd';
 
 export default function forward(lcore: LcoreContext): void {
   const pool = lcore.createPool();
@@ -40,5 +40,5 @@ async function main([seconds, ...devices]: string[]): Promise<void> {
 if (isMainThread)
   main(process.argv.slice(2)).catch(({ message }) => {
     console.error(`forward.ts: ${message}`);
-    process.exit(1);
+    exitProcess(1);
   });

@@ -2,13 +2,14 @@
 // npm run matrix: installs the packed tarball with every package manager and every Node that we support, with
 // install scripts and without, and prints one table. Needs the registry, dist/ and the prebuilt addons.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from '@commander-js/extra-typings';
 import Table from 'cli-table3';
 import { PmdError } from '../../src/errors.ts';
 import { packageRoot } from '../../src/package-root.ts';
+import { exitProcess } from '../../src/process-end.ts';
+import { exitOnSignals, Workspace } from '../run/workspace.ts';
 import { runCell } from './cell.ts';
 import { MANAGERS, NODES } from './managers.ts';
 
@@ -19,9 +20,8 @@ const options = new Command('npm run matrix --')
   .parse()
   .opts();
 
-const folder = mkdtempSync(join(tmpdir(), 'matrix-'));
-process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+const { folder } = new Workspace();
+exitOnSignals();
 
 function npm(cwd: string, ...args: string[]): string {
   const { stdout, stderr, status } = spawnSync('npm', args, { cwd, encoding: 'utf8' });
@@ -69,7 +69,8 @@ try {
     }
   }
   console.log(table.toString());
+  exitProcess();
 } catch (error) {
   console.error(`matrix: ${(error as Error).message}`);
-  process.exitCode = 1;
+  exitProcess(1);
 }

@@ -7,6 +7,7 @@ import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
 import { oneLine } from '../../src/errors.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import { packageVersion } from '../../src/package-root.ts';
+import { exitProcess } from '../../src/process-end.ts';
 import { seconds, secondsOrNone, usableCpus, wholeNumber } from '../run/arguments.ts';
 import { HELP_OPTION, newCommand, optionsWith } from '../run/command.ts';
 import { socketAccess, socketMode, socketOwner, socketPath } from '../socket/listening-socket.ts';
@@ -247,8 +248,8 @@ function options() {
 }
 
 try {
-  process.exitCode = await run(options());
+  exitProcess(await run(options()));
 } catch (error) {
   standardOutput().stderr.line(oneLine(`vhost-pci-peer: ${(error as Error).message}`));
-  process.exitCode = 1;
+  exitProcess(1);
 }

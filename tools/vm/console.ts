@@ -2,6 +2,7 @@
 // A guest's console in this terminal: `console.js SOCKET`. Every key goes to the guest except Ctrl-], which
 // detaches.
 import { connect } from 'node:net';
+import { exitProcess } from '../../src/process-end.ts';
 
 const LEAVE = 0x1d;
 
@@ -9,14 +10,14 @@ const [path] = process.argv.slice(2);
 if (path) attach(path);
 else {
   process.stderr.write('usage: console.js SOCKET\n');
-  process.exitCode = 2;
+  exitProcess(2);
 }
 
 function attach(socketPath: string): void {
   const socket = connect(socketPath);
   const leave = (code: number) => {
     if (process.stdin.isTTY) process.stdin.setRawMode(false);
-    process.exit(code);
+    exitProcess(code);
   };
   socket.on('connect', () => {
     if (process.stdin.isTTY) process.stdin.setRawMode(true);

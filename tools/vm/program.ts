@@ -2,6 +2,7 @@
 // `npm run vm`: two virtual machines with the vhost-pci function between them, and a shell in each for the
 // user.
 import { PmdError } from '../../src/errors.ts';
+import { exitProcess } from '../../src/process-end.ts';
 import { wholeNumber } from '../run/arguments.ts';
 import { newCommand } from '../run/command.ts';
 import { exitOnSignals } from '../run/workspace.ts';
@@ -34,11 +35,14 @@ const command = newCommand('npm run vm', 'npm run vm --')
     '\nThe first run downloads and builds the images, which takes minutes. Ctrl-C ends\nboth machines. docs/vm-rig.md has the requirements.',
   );
 
-main().catch((error: unknown) => {
-  const text = error instanceof PmdError ? error.message : String((error as Error).stack);
-  process.stderr.write(`npm run vm: ${text}\n`);
-  process.exit(EXIT_FAILURE);
-});
+main().then(
+  () => exitProcess(),
+  (error: unknown) => {
+    const text = error instanceof PmdError ? error.message : String((error as Error).stack);
+    process.stderr.write(`npm run vm: ${text}\n`);
+    exitProcess(EXIT_FAILURE);
+  },
+);
 
 async function main(): Promise<void> {
   const options = command.parse().opts();
