@@ -75,7 +75,7 @@ const TOOLS: Readonly<Record<string, readonly string[]>> = {
   pktgen: ['run', 'charts'],
   vm: ['run'],
   examples: [],
-  prebuild: [],
+  prebuild: ['run'], // Exit statuses.
   matrix: ['run'],
   package: [],
 };

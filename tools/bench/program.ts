@@ -2,7 +2,8 @@
 // vhost-pci-bench: one subcommand per suite. Progress goes to stderr, the table to stdout.
 import { packageVersion } from '../../src/package-root.ts';
 import { exitProcess } from '../../src/process-end.ts';
-import { errorLine, exitStatusOf, newCommand } from '../run/command.ts';
+import { errorLine, newCommand } from '../run/command.ts';
+import { exitStatusOf } from '../run/exit-status.ts';
 import { onOutputEnd, printed, tell } from '../run/output.ts';
 import { exitOnSignals } from '../run/workspace.ts';
 import { addReport } from './suites/report.ts';

@@ -4,7 +4,7 @@ import { allowMemoryFileSystems } from '../../src/bus/memory-files.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import { exitProcess } from '../../src/process-end.ts';
 import { TelemetryServer } from '../../src/telemetry/server.ts';
-import { exitStatusOf } from '../run/command.ts';
+import { exitStatusOf } from '../run/exit-status.ts';
 import { socketAccess } from '../socket/listening-socket.ts';
 import { createDevice, type Device, type DeviceOptions } from './device.ts';
 import { createIvshmemServer } from './ivshmem-server/server.ts';

@@ -7,7 +7,7 @@ import { standardOutput } from '../../src/output/text-writer.ts';
 import { PdumpConnection } from '../../src/pdump/connection.ts';
 import { compileFilter } from '../../src/pdump/filter.ts';
 import { exitProcess } from '../../src/process-end.ts';
-import { exitStatusOf } from '../run/command.ts';
+import { exitStatusOf } from '../run/exit-status.ts';
 import { findInterfaces } from './interfaces.ts';
 import { type DumpcapOptions, NAME, parseOptions } from './options.ts';
 import { Session } from './session.ts';

@@ -11,7 +11,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, rmSync, symlinkSync } from
 import { delimiter, dirname, join } from 'node:path';
 import { PmdError } from '../../src/errors.ts';
 import { packageRoot } from '../../src/package-root.ts';
-import { exitStatusOf } from '../run/command.ts';
+import { exitStatusOf } from '../run/exit-status.ts';
 import { faultsOf } from './check.ts';
 import { prebuiltFile, TARGETS, type Target, zigTarget } from './targets.ts';
 

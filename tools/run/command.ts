@@ -4,12 +4,7 @@ import { Command, type Option, type OptionValues } from '@commander-js/extra-typ
 import { oneLine } from '../../src/errors.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
 import { exitProcess } from '../../src/process-end.ts';
-
-export const EXIT_USAGE = 2;
-
-/** What ends a program that an error has ended: a wrong option is found only later at times. */
-export const exitStatusOf = (error: unknown): number =>
-  (error as NodeJS.ErrnoException).code === 'VPCI_USAGE' ? EXIT_USAGE : 1;
+import { EXIT_USAGE } from './exit-status.ts';
 
 export const HELP_OPTION = ['-h, --help', 'show this help'] as const;
 
