@@ -2,11 +2,12 @@
 // Waits for a word of shared memory to change, again and again. What Atomics.waitAsync gives is kept until
 // the word changes, and so is each Promise.race over it: a run of a day would leave hundreds of megabytes. So
 // one waiter serves all looks.
+import { Waiters } from '../run/waiters.ts';
 
 export class WordWatch {
   readonly #words: Int32Array;
   readonly #index: number;
-  readonly #waiting = new Set<() => void>();
+  readonly #waiters = new Waiters();
   /** What the word was when the waiter that is pending began. */
   #watched: number | undefined;
 
@@ -17,33 +18,22 @@ export class WordWatch {
 
   /** Resolves once the word is not `value`, if its writer notifies, or after `ms`. */
   changedFrom(value: number, ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        this.#waiting.delete(done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      this.#waiting.add(done);
-      this.#watch(value);
-    });
+    const changed = this.#waiters.wait(ms);
+    this.#watch(value);
+    return changed;
   }
 
   #watch(value: number): void {
     if (this.#watched === value) return;
     const change = Atomics.waitAsync(this.#words, this.#index, value);
     if (!change.async) {
-      this.#wake();
+      this.#waiters.wake();
       return;
     }
     this.#watched = value;
     void change.value.then(() => {
       if (this.#watched === value) this.#watched = undefined;
-      this.#wake();
+      this.#waiters.wake();
     });
-  }
-
-  #wake(): void {
-    for (const done of [...this.#waiting]) done();
   }
 }

@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { appendFileSync, readFileSync } from 'node:fs';
 import { PmdError } from '../../src/errors.ts';
 import { findProgram } from './programs.ts';
+import { Waiters } from './waiters.ts';
 
 export interface ChildSpec {
   /** How messages name it: "vhost-pci-device". */
@@ -49,7 +50,7 @@ export class Child {
   readonly #child: ChildProcess;
   readonly #deadline: NodeJS.Timeout;
   #log: string | undefined;
-  readonly #changed = new Set<() => void>();
+  readonly #waiters = new Waiters();
   readonly #lineListeners: ((line: string) => void)[] = [];
   #output = '';
   /** Leading characters of stdout that have been discarded. */
@@ -161,14 +162,15 @@ export class Child {
     while (!condition()) {
       if (this.exit !== undefined) throw this.failure(`ended (${this.exit}) before ${what} came`);
       if (performance.now() > end) throw this.failure(`timed out after ${ms / 1000} s waiting for ${what}`);
-      await this.#change(20);
+      await this.#waiters.wait(20);
     }
   }
 
   /** Waits for the child to end; false if it is still running after `ms`. */
   async ended(ms: number): Promise<boolean> {
     const end = performance.now() + ms;
-    while (this.exit === undefined && performance.now() < end) await this.#change(end - performance.now());
+    while (this.exit === undefined && performance.now() < end)
+      await this.#waiters.wait(end - performance.now());
     return this.exit !== undefined;
   }
 
@@ -230,7 +232,7 @@ export class Child {
       take(text);
       this.#transcript = keepEnd(this.#transcript + text);
       this.#keep(text);
-      this.#wake();
+      this.#waiters.wake();
     });
   }
 
@@ -253,28 +255,11 @@ export class Child {
     for (const line of lines) for (const listener of this.#lineListeners) listener(line);
   }
 
-  #change(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(done, ms);
-      const changed = this.#changed;
-      changed.add(done);
-      function done(): void {
-        clearTimeout(timer);
-        changed.delete(done);
-        resolve();
-      }
-    });
-  }
-
-  #wake(): void {
-    for (const done of [...this.#changed]) done();
-  }
-
   #ended(how: number | string): void {
     this.exit ??= how;
     running.delete(this.#child);
     clearTimeout(this.#deadline);
-    this.#wake();
+    this.#waiters.wake();
   }
 }
 

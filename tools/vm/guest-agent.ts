@@ -5,6 +5,7 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PmdError } from '../../src/errors.ts';
+import { Waiters } from '../run/waiters.ts';
 
 export interface GuestResult {
   /** The script's exit code; 124 when it exceeded its time limit, as with timeout(1). */
@@ -27,7 +28,7 @@ const MAX_LINE = 64 << 20;
 export class GuestAgent {
   readonly #name: string;
   readonly #pending = new Map<string, Pending>();
-  readonly #waiting = new Set<() => void>();
+  readonly #waiters = new Waiters();
   #socket: Socket | undefined;
   #partial = '';
   #next = 1;
@@ -64,7 +65,7 @@ export class GuestAgent {
       const left = end - Date.now();
       if (left <= 0) throw this.#failure(`did not come up within ${ms / 1000} s`);
       if (this.#socket?.closed) throw this.#failure('exited before it was up');
-      await this.#change(left);
+      await this.#waiters.wait(left);
     }
   }
 
@@ -101,7 +102,7 @@ export class GuestAgent {
     this.#partial = lines.pop() ?? '';
     if (this.#partial.length > MAX_LINE) this.#partial = '';
     for (const line of lines) this.#takeLine(line.trim());
-    for (const wake of [...this.#waiting]) wake();
+    this.#waiters.wake();
   }
 
   #takeLine(line: string): void {
@@ -116,23 +117,11 @@ export class GuestAgent {
 
   #failAll(what: string): void {
     for (const { reject } of [...this.#pending.values()]) reject(this.#failure(what));
-    for (const wake of [...this.#waiting]) wake();
+    this.#waiters.wake();
   }
 
   #failure(what: string): PmdError {
     return new PmdError('VPCI_RIG_GUEST', `The guest ${this.#name} ${what}`);
-  }
-
-  #change(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        this.#waiting.delete(done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      this.#waiting.add(done);
-    });
   }
 }
 
