@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A suite: one comparison as a value, from which every suite gets its subcommand, run and report.
-import { Command, type OptionValues } from '@commander-js/extra-typings';
+import type { Command, OptionValues } from '@commander-js/extra-typings';
 import { PmdError } from '../../src/errors.ts';
 import { requireWritable } from '../../src/user-file.ts';
 import type { Chart } from '../charts/bars.ts';
+import { CommandOfOnce } from '../run/command.ts';
 import { deliverAs } from '../run/deliver.ts';
 import { requireDpdk } from '../run/dpdk.ts';
 import { describeMachine, machineLine } from '../run/machine.ts';
@@ -131,7 +132,7 @@ function prepare<Own extends OptionValues, Row>(
   args: readonly string[],
   say: (line: string) => void,
 ): Prepared {
-  const quiet = new Command(spec.name).exitOverride().configureOutput({ writeOut() {}, writeErr() {} });
+  const quiet = new CommandOfOnce(spec.name).exitOverride().configureOutput({ writeOut() {}, writeErr() {} });
   const command = withOptions(spec, quiet).parse([...args], { from: 'user' });
   const options = optionsOf(spec, command);
   const mistake = mistakeIn(spec, command, options);

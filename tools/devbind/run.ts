@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-devbind as a function from arguments to text and exit status: 0 on success, 1 if anything was
 // refused or failed, or if there is nothing to do, 2 for a wrong option.
-import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { PmdError } from '../../src/errors.ts';
 import { packageVersion } from '../../src/package-root.ts';
-import { describeOption, errorLine, HELP_OPTION } from '../run/command.ts';
+import { CommandOfOnce, describeOption, errorLine, HELP_OPTION } from '../run/command.ts';
 import { type ActionOptions, bindAll, unbindAll } from './actions.ts';
 import { CATEGORIES } from './categories.ts';
 import { expandGlob, takeInventory } from './inventory.ts';
@@ -76,7 +76,7 @@ function makeCommand(places: Places, output: Output) {
     if (id === null) throw new InvalidArgumentError(`There is no such name in ${places.etc}/${file}.`);
     return id;
   };
-  return new Command()
+  return new CommandOfOnce()
     .name(NAME)
     .version(`${NAME} ${packageVersion()}`)
     .description('Binds PCI devices to userspace drivers, and back to kernel drivers.')

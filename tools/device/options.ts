@@ -9,7 +9,7 @@ import { parseByteSize } from '../../src/byte-size.ts';
 import { packageVersion } from '../../src/package-root.ts';
 import { prefixFault } from '../../src/telemetry/socket-path.ts';
 import { wholeOrHexNumber } from '../run/arguments.ts';
-import { HELP_OPTION, newCommand, optionsWith } from '../run/command.ts';
+import { HELP_OPTION, newCommand, optionsWith, repeatable } from '../run/command.ts';
 import { socketMode, socketOwner, socketPath } from '../socket/listening-socket.ts';
 import { MAX_QUEUE_PAIRS } from './device.ts';
 import { FEATURE_NAMES, parseFeatures } from './function/features.ts';
@@ -22,11 +22,15 @@ export const command = newCommand('vhost-pci-device')
   )
   .optionsGroup('Sockets:')
   .option('--vhost-user <path>', 'UNIX socket for the peer', socketPath)
-  .option(
-    '--vfio-user <path>',
-    'UNIX socket for the driver; given twice with --symmetric and --ivshmem2',
-    (path: string, paths: readonly string[]) => [...paths, socketPath(path)],
-    [] as readonly string[],
+  .addOption(
+    repeatable(
+      new Option(
+        '--vfio-user <path>',
+        'UNIX socket for the driver; given twice with --symmetric and --ivshmem2',
+      )
+        .argParser((path, paths: readonly string[]) => [...paths, socketPath(path)])
+        .default([] as readonly string[]),
+    ),
   )
   .addOption(
     new Option(

@@ -21,11 +21,14 @@ const PARSERS: Readonly<Record<keyof Limits, (text: string) => number>> = {
 };
 const NAMES = Object.keys(PARSERS) as (keyof Limits)[];
 
-/** Adds a condition to `limits`. */
+/** Adds a condition to `limits`; a second of its kind would undo the first. */
 export const limitParser = (limits: Limits) => (text: string) => {
   const name = NAMES.find((candidate) => text.startsWith(`${candidate}:`));
   if (name === undefined) throw new InvalidArgumentError(`Expected ${NAMES.join(':, ')}: and a number.`);
-  limits[name] = PARSERS[name](text.slice(name.length + 1));
+  const value = PARSERS[name](text.slice(name.length + 1));
+  if (limits[name] !== undefined)
+    throw new InvalidArgumentError(`It was given as '${name}:${limits[name]}' already.`);
+  limits[name] = value;
 };
 
 /** Whether `count` has come to `limit`, if there is one. */

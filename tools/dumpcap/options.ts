@@ -5,7 +5,7 @@ import { type Command, InvalidArgumentError, Option } from '@commander-js/extra-
 import { packageVersion } from '../../src/package-root.ts';
 import { DEFAULT_PREFIX, prefixFault } from '../../src/telemetry/socket-path.ts';
 import { usableCpus, wholeNumber } from '../run/arguments.ts';
-import { HELP_OPTION, newCommand } from '../run/command.ts';
+import { HELP_OPTION, newCommand, repeatable } from '../run/command.ts';
 import { type Limits, limitParser, rotates } from './limits.ts';
 
 /** DPDK's RTE_MBUF_DEFAULT_BUF_SIZE. */
@@ -73,49 +73,61 @@ export function parseOptions(argv: readonly string[]): DumpcapOptions {
 }
 
 function commandOf(options: DumpcapOptions, general: InterfaceOptions): Command {
-  const last = () => options.interfaces.at(-1) ?? general;
-  const named = (text: string, apply: (one: InterfaceOptions, text: string) => void) => {
-    const one = options.interfaces.at(-1);
-    if (one === undefined) throw new InvalidArgumentError('It must come after a -i option.');
-    apply(one, text);
-    return text;
-  };
   const command = newCommand(NAME);
   const flag = (flags: string, description: string, apply: () => void) => {
     const option = new Option(flags, description);
     command.addOption(option).on(`option:${option.name()}`, apply);
   };
-  const value = (flags: string, description: string, apply: (text: string) => unknown) =>
-    command.addOption(
-      new Option(flags, description).argParser((text) => {
-        apply(text);
-        return text;
-      }),
-    );
+  const valued = (flags: string, description: string, apply: (text: string) => unknown) =>
+    new Option(flags, description).argParser((text) => {
+      apply(text);
+      return text;
+    });
+  const value = (...option: Parameters<typeof valued>) => command.addOption(valued(...option));
+  const values = (...option: Parameters<typeof valued>) => command.addOption(repeatable(valued(...option)));
+  /** Of the interface named before, once for each; without `general`, only behind a -i. */
+  const ofInterface = (
+    flags: string,
+    description: string,
+    general: InterfaceOptions | undefined,
+    apply: (one: InterfaceOptions, text: string) => void,
+  ) => {
+    const given = new Map<InterfaceOptions, string>();
+    values(flags, description, (text) => {
+      const one = options.interfaces.at(-1) ?? general;
+      if (one === undefined) throw new InvalidArgumentError('It must come after a -i option.');
+      const before = given.get(one);
+      if (before !== undefined) throw new InvalidArgumentError(`It was given as '${before}' already.`);
+      given.set(one, text);
+      apply(one, text);
+    });
+  };
 
   command.description('Writes copies of the packets of a running vhost-pci-testpmd to a file.');
   command.optionsGroup('Capture interface:');
-  value('-i, --interface <interface>', 'name or port number of an interface (default: the first)', (text) =>
+  values('-i, --interface <interface>', 'name or port number of an interface (default: the first)', (text) =>
     options.interfaces.push({ ...general, wanted: text }),
   );
-  value('-f, --filter <expression>', 'packet filter in the syntax of libpcap', (text) => {
-    last().filter = text;
+  ofInterface('-f, --filter <expression>', 'packet filter in the syntax of libpcap', general, (one, text) => {
+    one.filter = text;
   });
-  value('--ifname <name>', 'name of the interface in the capture file', (text) =>
-    named(text, (one, name) => {
-      one.ifname = name;
-    }),
-  );
-  value('--ifdescr <description>', 'description of the interface in the capture file', (text) =>
-    named(text, (one, words) => {
+  ofInterface('--ifname <name>', 'name of the interface in the capture file', undefined, (one, name) => {
+    one.ifname = name;
+  });
+  ofInterface(
+    '--ifdescr <description>',
+    'description of the interface in the capture file',
+    undefined,
+    (one, words) => {
       one.ifdescr = words;
-    }),
+    },
   );
-  value(
+  ofInterface(
     '-s, --snapshot-length <bytes>',
     `most bytes of a packet; 0: all (default: ${DEFAULT_SNAPLEN})`,
-    (text) => {
-      last().snaplen = wholeNumber(0, MAX_SNAPLEN)(text) || MAX_SNAPLEN;
+    general,
+    (one, text) => {
+      one.snaplen = wholeNumber(0, MAX_SNAPLEN)(text) || MAX_SNAPLEN;
     },
   );
   flag(
@@ -133,10 +145,10 @@ function commandOf(options: DumpcapOptions, general: InterfaceOptions): Command 
     options.statistics = true;
   });
   command.optionsGroup('Stop conditions:');
-  value('-c <packets>', 'stop after this many packets', (text) => {
-    options.autostop.packets = wholeNumber(1, Number.MAX_SAFE_INTEGER)(text);
-  });
-  value(
+  value('-c <packets>', 'stop after this many packets', (text) =>
+    limitParser(options.autostop)(`packets:${text}`),
+  );
+  values(
     '-a, --autostop <condition>',
     'duration:SECONDS, filesize:KB, packets:N, or files:N with -b; may be repeated',
     limitParser(options.autostop),
@@ -146,7 +158,7 @@ function commandOf(options: DumpcapOptions, general: InterfaceOptions): Command 
     if (text === '') throw new InvalidArgumentError('It is empty.');
     options.output = text;
   });
-  value(
+  values(
     '-b, --ring-buffer <condition>',
     'next file after duration:SECONDS, filesize:KB or packets:N; files:N keeps the last N; may be repeated',
     limitParser(options.ring),

@@ -4,19 +4,20 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command } from '@commander-js/extra-typings';
 import Table from 'cli-table3';
 import { PmdError } from '../../src/errors.ts';
 import { packageRoot } from '../../src/package-root.ts';
 import { exitProcess } from '../../src/process-end.ts';
+import { seconds } from '../run/arguments.ts';
+import { newCommand } from '../run/command.ts';
 import { exitOnSignals, Workspace } from '../run/workspace.ts';
 import { runCell } from './cell.ts';
 import { MANAGERS, NODES } from './managers.ts';
 
-const options = new Command('npm run matrix --')
+const options = newCommand('npm run matrix', 'npm run matrix --')
   .option('--managers <pattern>', 'only those whose name matches', '')
   .option('--nodes <pattern>', 'only those whose name matches', '')
-  .option('--seconds <n>', 'of traffic in each cell', Number, 10)
+  .option('--seconds <n>', 'of traffic in each cell', seconds(), 10)
   .parse()
   .opts();
 

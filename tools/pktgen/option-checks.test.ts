@@ -129,6 +129,7 @@ const ONCE = [
   'html',
   'gaps',
   'capture',
+  'size',
 ];
 it.each(ONCE)('regression: of two --%s the first was forgotten', (key) => {
   const said = refused([`--${key}`, 'a', `--${key}`, 'b']);

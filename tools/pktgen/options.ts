@@ -5,8 +5,7 @@ import { VRING_MAX_SIZE } from '../../src/abi/virtio-ring.ts';
 import { packageVersion } from '../../src/package-root.ts';
 import { prefixFault } from '../../src/telemetry/socket-path.ts';
 import {
-  deviceOnce,
-  nameOnce,
+  name,
   numberBetween,
   numberList,
   seconds,
@@ -37,12 +36,12 @@ export const command = newCommand('vhost-pci-pktgen')
   .option(
     '-a, --allow <device>',
     "a PCI address, or any device string such as 'net_vhost_pci0,path=SOCKET'",
-    deviceOnce,
+    name,
   )
   .option(
     '--vdev <device>',
     "the same: 'net_vhost_pci0,path=SOCKET', 'net_ivshmem0,own=FILE,peer=FILE', …",
-    deviceOnce,
+    name,
   )
   .option('--cpu <n>', 'CPU of the poll loop (default: the first that may be used)', oneCpu)
   .option('--peer-cpu <n>', "CPU of the built-in peer's loop (default: the second)", oneCpu)
@@ -89,11 +88,7 @@ export const command = newCommand('vhost-pci-pktgen')
     100,
   )
   .optionsGroup('Frames:')
-  .option(
-    '--streams <file>',
-    'streams from a JSON or TypeScript file, instead of the options below',
-    nameOnce,
-  )
+  .option('--streams <file>', 'streams from a JSON or TypeScript file, instead of the options below')
   .option(
     '--size <bytes>',
     'without FCS: 64, 64-1518, 64-1518/64 (in steps), random:64-1518, imix, or a mix of WEIGHT:SIZE (7:64,4:570,1:1518) (default: 64)',
@@ -127,7 +122,6 @@ export const command = newCommand('vhost-pci-pktgen')
   .option(
     '--replay <file>',
     'send the packets of a pcap or pcapng file, with their gaps, or at --rate; with --reflect: the packets that are to come, and how they came',
-    nameOnce,
   )
   .option('--speed <factor>', 'times as fast as it was captured (default: 1)', numberBetween(0.001, 1e6))
   .option('--loops <n>', 'times that it is sent; 0: until the end of the run', wholeNumber(0, 1e9), 1)
@@ -164,21 +158,16 @@ export const command = newCommand('vhost-pci-pktgen')
   .option('--max-loss <percent>', 'exit status 1 if more of the sent frames are lost', parsed(percent))
   .option('--max-unsent <percent>', 'exit status 1 if more of the due frames are unsent', parsed(percent))
   .option('--no-return', 'frames are not expected back: loss and latency say nothing')
-  .option('--json <file>', "write the figures as JSON; '-': to standard output", nameOnce)
-  .option('--csv <file>', "write a line per stream as CSV; '-': to standard output", nameOnce)
-  .option('--hgrm <file>', 'write the latencies as percentiles, as HdrHistogram plots them', nameOnce)
-  .option('--html <file>', 'write the figures as one page with charts, which needs no network', nameOnce)
-  .option(
-    '--compare <file>',
-    'with --html: the --json of an earlier run, to be shown beside this one',
-    nameOnce,
-  )
+  .option('--json <file>', "write the figures as JSON; '-': to standard output")
+  .option('--csv <file>', "write a line per stream as CSV; '-': to standard output")
+  .option('--hgrm <file>', 'write the latencies as percentiles, as HdrHistogram plots them')
+  .option('--html <file>', 'write the figures as one page with charts, which needs no network')
+  .option('--compare <file>', 'with --html: the --json of an earlier run, to be shown beside this one')
   .option(
     '--gaps <file>',
     "with --replay: write when each packet was sent or came, as CSV; '-': to standard output",
-    nameOnce,
   )
-  .option('--capture <file>', 'write the frames of the run to a pcapng file as well', nameOnce)
+  .option('--capture <file>', 'write the frames of the run to a pcapng file as well')
   .addOption(
     new Option('--capture-of <frames>', 'which frames')
       .choices(['received', 'sent', 'both'] as const)

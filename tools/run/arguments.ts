@@ -77,14 +77,8 @@ export function usableCpus<T extends readonly number[]>(cpus: T): T {
   return cpus;
 }
 
-/** The name of one thing. Of two, the first would be forgotten, and nobody told. */
-export function nameOnce(text: string, before: string | undefined): string {
-  if (before !== undefined) throw new InvalidArgumentError(`It was given as '${before}' already.`);
-  return text;
-}
-
-/** As nameOnce, and not empty. */
-export function deviceOnce(text: string, before: string | undefined): string {
+/** What may not be empty. */
+export function name(text: string): string {
   if (text === '') throw new InvalidArgumentError('It is empty.');
-  return nameOnce(text, before);
+  return text;
 }

@@ -99,6 +99,31 @@ it.each<[string, string, string[]]>([
   await expect(stdout).toMatchFileSnapshot(join(ROOT, 'test/help', `${name.replaceAll(' ', '-')}.txt`));
 });
 
+it.each<[string, string[], string]>([
+  ['src/testpmd/main.ts', ['--', '--rxq=1', '--rxq=2'], "option '--rxq': it was given as '1' already"],
+  ['tools/device/main.ts', ['--queues', '1', '--queues', '2'], "--queues '2': It was given as '1' already."],
+  ['tools/peer/main.ts', ['--size', '64', '--size', '65'], "--size '65': It was given as '64' already."],
+  ['tools/pktgen/main.ts', ['--count', '5', '--count', '5'], "--count: It was given as '5' already."],
+  [
+    'tools/pktgen/main.ts',
+    ['--peer', 'echo', '--peer=sink'],
+    "--peer 'sink': It was given as 'echo' already.",
+  ],
+  [
+    'tools/bench/main.ts',
+    ['limit', '--rounds', '1', '--rounds', '2'],
+    "--rounds '2': It was given as '1' already.",
+  ],
+  ['tools/bench/main.ts', ['report', '--out', 'a', '--out', 'b'], "--out 'b': It was given as 'a' already."],
+  ['tools/dumpcap/main.ts', ['-N', '8', '-N', '9'], "-N '9': It was given as '8' already."],
+  ['tools/devbind/main.ts', ['-b', 'a', '--bind', 'b', 'x'], "--bind 'b': It was given as 'a' already."],
+  ['tools/start/main.ts', ['--size', '64', '--size', '65'], "--size '65': It was given as '64' already."],
+])('regression: of two values of an option the first was forgotten: %s %j', async (main, args, says) => {
+  const { code, stderr } = await run(main, args);
+  expect([code, stderr]).toEqual([2, expect.stringMatching(/^[^\n]*\n$/)]);
+  expect(stderr).toContain(says);
+});
+
 it.each([
   ['tools/device/main.ts', '--vhost-usr', '--vhost-user'],
   ['tools/peer/main.ts', '--vhostuser', '--vhost-user'],

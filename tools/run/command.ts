@@ -8,13 +8,42 @@ import { EXIT_USAGE } from './exit-status.ts';
 
 export const HELP_OPTION = ['-h, --help', 'show this help'] as const;
 
+const repeated = new WeakSet<object>();
+
+/** Of `option`, there may be several; each adds to those before. */
+export function repeatable<Repeated extends object>(option: Repeated): Repeated {
+  repeated.add(option);
+  return option;
+}
+
+/** Commander's command; but a second value would undo the first without a word, and is refused. */
+export class CommandOfOnce extends Command {
+  override createCommand(name?: string): Command {
+    return new CommandOfOnce(name);
+  }
+
+  override addOption: Command['addOption'] = (option) => {
+    let before: string | undefined;
+    // Heard before commander's own listener, which takes the value.
+    if (option.required && !repeated.has(option))
+      this.on(`option:${option.name()}`, (value: string) => {
+        if (before !== undefined)
+          this.error(
+            `error: option '${option.flags}' argument '${value}' is invalid. It was given as '${before}' already.`,
+          );
+        before = value;
+      });
+    return super.addOption(option);
+  };
+}
+
 /**
  * A command line that reports a mistake in one line, after the program's name, and ends with status 2. Its
  * help goes through the writer that reports lost output. `shown` is the name in the help, where it differs.
  */
 export function newCommand(program: string, shown = program): Command {
   const { stdout, stderr } = standardOutput();
-  const command = new Command(shown);
+  const command: Command = new CommandOfOnce(shown);
   return command
     .helpOption(...HELP_OPTION)
     .configureHelp({ optionDescription: describeOption })
