@@ -6,9 +6,8 @@ import { failedTo, PmdError } from '../errors.ts';
 import { openToRead } from '../user-file.ts';
 import { MAX_CAPTURED } from './packet.ts';
 
-/** The largest piece that `need` is asked for: a packet with what stands before it. */
-const MAX_PIECE = MAX_CAPTURED + 64;
-const BUFFER = 2 * MAX_PIECE;
+/** The largest piece that is asked for: a packet with what stands before it, and as much behind it. */
+const BUFFER = 2 * MAX_CAPTURED + 128;
 
 export class ByteSource {
   readonly path: string;
@@ -39,6 +38,11 @@ export class ByteSource {
   /** Makes `length` bytes readable at `at`; what ends before is `what`, cut short. */
   need(length: number, what: string): void {
     if (!this.#has(length)) this.fail(`the ${what} is cut short`);
+  }
+
+  /** Whether the file has `length` more bytes; they are then readable at `at`. */
+  holds(length: number): boolean {
+    return this.#has(length);
   }
 
   /** Passes `length` bytes, however many. */

@@ -42,5 +42,8 @@ export const OPTION = {
   ISB_DROPPED: 5,
 } as const;
 
+/** epb_flags, section 4.3.1: bits 5 to 8 are the bytes of the packet's frame check sequence; 0: not known. */
+export const fcsOfFlags = (flags: number): number => (flags >>> 5) & 0xf;
+
 /** Bytes up to the next multiple of four. */
 export const padding = (length: number): number => -length & 3;

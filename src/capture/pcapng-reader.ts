@@ -9,6 +9,7 @@ import {
   BLOCK_TAIL,
   BODY,
   BYTE_ORDER_MAGIC,
+  fcsOfFlags,
   MIN_BLOCK,
   OPTION,
   padding,
@@ -26,6 +27,8 @@ interface Interface {
   readonly fcs: number;
 }
 
+/** Of a packet's options no more are looked at; a writer of flags puts them first. */
+const MAX_OPTIONS = MAX_CAPTURED;
 const OPTION_HEAD = 4;
 const BYTE_ORDER_MAGIC_SWAPPED = 0x4d3c2b1a;
 
@@ -199,13 +202,33 @@ export class PcapngReader implements PacketReader {
     return found ?? this.#source.fail(`a packet of interface ${id}, which is not described`, this.#start);
   }
 
+  /** What the options of a packet, from `at` to `end` in the buffer, say of its frame check sequence; or 0. */
+  #packetFcs(at: number, end: number): number {
+    const { view } = this.#source;
+    let option = at;
+    while (option + OPTION_HEAD <= end) {
+      const code = view.getUint16(option, this.#littleEndian);
+      const length = view.getUint16(option + 2, this.#littleEndian);
+      option += OPTION_HEAD;
+      if (code === OPTION.END || option + length > end) return 0;
+      if (code === OPTION.EPB_FLAGS && length === 4)
+        return fcsOfFlags(view.getUint32(option, this.#littleEndian));
+      option += length + padding(length);
+    }
+    return 0;
+  }
+
   /** The packet of the interface that was found, `head` bytes behind where reading stands. */
   #take(head: number, length: number, originalLength: number, end: number): void {
     const source = this.#source;
     if (length > MAX_CAPTURED)
       source.fail(`a packet of ${length} bytes, more than ${MAX_CAPTURED}`, this.#start);
     if (source.offset + head + length > end) source.fail('a packet is longer than its block', this.#start);
-    source.need(head + length, 'packet');
+    const optionsAt = head + length + padding(length);
+    const optionsEnd = Math.min(end - source.offset, optionsAt + MAX_OPTIONS);
+    // What is cut short behind the packet is said when the packet has been read.
+    const hasOptions = head === BODY.PACKET && source.holds(optionsEnd);
+    if (!hasOptions) source.need(head + length, 'packet');
     const packet = this.#packet;
     packet.bytes = source.bytes;
     packet.offset = source.at + head;
@@ -213,7 +236,7 @@ export class PcapngReader implements PacketReader {
     packet.originalLength = originalLength;
     const { linkType, fcs } = this.#interface(packet.interfaceId);
     packet.linkType = linkType;
-    stripFcs(packet, fcs);
+    stripFcs(packet, (hasOptions && this.#packetFcs(source.at + optionsAt, source.at + optionsEnd)) || fcs);
     source.at += head + length;
   }
 }

@@ -165,6 +165,73 @@ describe('regression: a frame check sequence was a part of the packet', () => {
     file.writeUInt8(value, option + 4);
     expect(lengths(folder.file(file))).toEqual(expected);
   });
+
+  /** A packet of 64 bytes, and of the lengths in its block; `options` in 16 or 32 bits, as they are written. */
+  const ofFlags = (
+    type: number,
+    ifFcs: number,
+    bigEndian: boolean,
+    ...options: [size: 2 | 4, value: number][]
+  ) => {
+    const { sink, bytes } = memory();
+    const endian = bigEndian ? 'BE' : 'LE';
+    const writer = new PcapngWriter({ sink, interfaces: [{ name: 'a' }], bigEndian });
+    writePacket(writer, (all[0] as Written).header, whole);
+    writer.flush();
+    const file = bytes();
+    const option = 32 + 16 + 8;
+    file[`writeUInt16${endian}`](13, option);
+    file.writeUInt8(ifFcs, option + 4);
+    // The packet's block is the last: head, packet, options of 12 bytes, tail.
+    const block = file.length - (8 + 20 + 64 + 12 + 4);
+    const words = options.map(([size, value]) => {
+      const word = Buffer.alloc(size);
+      if (size === 2) word[`writeUInt16${endian}`](value);
+      else word[`writeUInt32${endian}`](value);
+      return word;
+    });
+    const length = 8 + 20 + 64 + words.reduce((sum, word) => sum + word.length, 0) + 4;
+    const tail = Buffer.alloc(4);
+    tail[`writeUInt32${endian}`](length);
+    const changed = Buffer.concat([file.subarray(0, block + 8 + 20 + 64), ...words, tail]);
+    changed[`writeUInt32${endian}`](type, block);
+    changed[`writeUInt32${endian}`](length, block + 4);
+    return changed;
+  };
+  const FLAGS = [[2, 2] as [2, number], [2, 4] as [2, number]] as const;
+  const END = [4, 0] as [4, number];
+  // A comment of five bytes, and its padding.
+  const COMMENT = [[2, 1] as [2, number], [2, 5] as [2, number], END, END] as const;
+  const LONGER = [[2, 1] as [2, number], [2, 999] as [2, number]] as const;
+
+  it.each([
+    ['4 bytes', 0, [...FLAGS, [4, 0x81] as [4, number], END], 60],
+    ['4 bytes, without an end of options', 0, [...FLAGS, [4, 0x80] as [4, number]], 60],
+    ['4 bytes, behind a comment', 0, [...COMMENT, ...FLAGS, [4, 0x80] as [4, number], END], 60],
+    ['2 bytes, and not the 4 of the interface', 32, [...FLAGS, [4, 0x40] as [4, number], END], 62],
+    ['not known: those of the interface', 32, [...FLAGS, [4, 0xffff_fe1f] as [4, number], END], 60],
+    ['15 bytes, the most', 0, [...FLAGS, [4, 0x1e0] as [4, number], END], 49],
+    ['behind the end of options: not known', 0, [END, ...FLAGS, [4, 0x80] as [4, number]], 64],
+    [
+      'behind an option longer than its block: not known',
+      0,
+      [...LONGER, ...FLAGS, [4, 0x80] as [4, number]],
+      64,
+    ],
+    ['no options', 0, [], 64],
+  ])('of a packet of pcapng, epb_flags: %s', (_, ifFcs, options, expected) => {
+    for (const type of [6, 2])
+      for (const bigEndian of [true, false])
+        expect(lengths(folder.file(ofFlags(type, ifFcs, bigEndian, ...options)))).toEqual([
+          [expected, expected],
+        ]);
+  });
+
+  it('of a packet of pcapng whose options are cut short is not known, and the packet is read', () => {
+    const file = ofFlags(6, 0, false, ...FLAGS, [4, 0x80], END);
+    const { packets: read, error } = readAll(folder.file(file.subarray(0, -10)));
+    expect([read.length, error?.message]).toEqual([1, expect.stringContaining('cut short')]);
+  });
 });
 
 describe.skipIf(!existsSync('/usr/bin/tshark'))('tshark', () => {
