@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A fresh folder for sockets, removed when this process exits; and ending the whole run on a signal.
-import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { codeOf, PmdError } from '../../src/errors.ts';
 import { exitProcess } from '../../src/process-end.ts';
 import { socketPathFault } from '../../src/socket-path.ts';
 import type { Child } from './child.ts';
+import { makeOwnedFolder, type OwnedFolder } from './owned-folder.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Shell convention: 128 plus the signal number. */
@@ -14,12 +14,13 @@ export const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 
 export class Workspace {
   readonly folder: string;
+  readonly #owned: OwnedFolder;
   #names = 0;
 
   /** Throws a PmdError when `parent`, by default the folder of temporary files, is not writable. */
   constructor(parent = tmpdir()) {
     try {
-      this.folder = mkdtempSync(join(parent, 'vpci-'));
+      this.#owned = makeOwnedFolder(parent);
     } catch (error) {
       const cause = (error as Error).message.replace(/, mkdtemp .*$/s, '');
       throw new PmdError(
@@ -28,7 +29,8 @@ export class Workspace {
         { cause: error },
       );
     }
-    folders.add(this.folder);
+    this.folder = this.#owned.path;
+    folders.add(this.#owned);
   }
 
   /** A path for a socket that has not been handed out before. Throws ENAMETOOLONG. */
@@ -40,15 +42,14 @@ export class Workspace {
   }
 
   remove(): void {
-    folders.delete(this.folder);
-    removeFolder(this.folder);
+    folders.delete(this.#owned);
+    this.#owned.remove();
   }
 }
 
-const folders = new Set<string>();
-const removeFolder = (folder: string): void => rmSync(folder, { recursive: true, force: true });
+const folders = new Set<OwnedFolder>();
 process.on('exit', () => {
-  for (const folder of folders) removeFolder(folder);
+  for (const folder of folders) folder.remove();
 });
 
 /** Exits this process on a signal; the 'exit' handlers end the children and remove the folder. */
