@@ -94,6 +94,12 @@ const CASES: Readonly<Record<string, readonly (readonly [string, () => unknown, 
       'Invalid ethernet',
     ],
     ['no length', () => udpFrameHeaders(FLOW), 'length must be a whole number'],
+    [
+      'regression: a length in which the headers have no room',
+      () => udpFrameHeaders(FLOW, 41),
+      'length must be a whole number from 42 to 65549, not 41',
+    ],
+    ['a length that IPv4 does not have', () => udpFrameHeaders(FLOW, 65_550), 'from 42 to 65549, not 65550'],
   ],
   macBytes: [
     ['no address', () => macBytes(), 'Invalid ethernet address: undefined'],

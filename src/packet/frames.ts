@@ -9,6 +9,8 @@ import { macBytes } from './mac.ts';
 
 /** Length in bytes of the headers of a UDP frame. */
 export const UDP_FRAME_HEADERS = ETHER.HEADER + IPV4.HEADER + UDP.HEADER;
+/** With the largest IPv4 packet (RFC 791, 3.1: Total Length). */
+const MAX_FRAME = ETHER.HEADER + 0xffff;
 const TIME_TO_LIVE = 64;
 const MAX_PORT = 0xffff;
 const FLOW = ['sourceMac', 'destinationMac', 'sourceIp', 'destinationIp', 'sourcePort', 'destinationPort'];
@@ -30,15 +32,16 @@ export interface UdpFlow {
 }
 
 /**
- * The headers of a frame of `length` bytes, not counting the frame check sequence, without a UDP checksum (0
- * means "none", RFC 768). Throws VPCI_MAC or VPCI_ARGUMENT for an invalid address.
+ * The headers of a frame of `length` bytes, from {@link UDP_FRAME_HEADERS} (42) to 65549 (the largest IPv4
+ * packet, RFC 791), not counting the frame check sequence; without a UDP checksum (0 means "none", RFC 768).
+ * Throws VPCI_MAC for an invalid MAC address, VPCI_ARGUMENT for anything else that is wrong.
  */
 export function udpFrameHeaders(flow: UdpFlow, length: number): Uint8Array {
   const call = 'udpFrameHeaders()';
   requireOptions(call, 'flow', flow, FLOW);
   requireInteger(call, 'sourcePort', flow.sourcePort, 0, MAX_PORT);
   requireInteger(call, 'destinationPort', flow.destinationPort, 0, MAX_PORT);
-  requireInteger(call, 'length', length, 0, ETHER.HEADER + 0xffff);
+  requireInteger(call, 'length', length, UDP_FRAME_HEADERS, MAX_FRAME);
   const frame = new Uint8Array(UDP_FRAME_HEADERS);
   frame.set(macBytes(flow.destinationMac), ETHER.DESTINATION);
   frame.set(macBytes(flow.sourceMac), ETHER.SOURCE);
