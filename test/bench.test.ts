@@ -122,6 +122,24 @@ describe('vhost-pci-bench', () => {
     ]);
   }, 300_000);
 
+  it('regression: that is interrupted lost the rounds of the case under way', async () => {
+    const file = join(folder, 'in-part.json');
+    const short = ['--rounds', '3', '--seconds', '0.2', '--no-huge', '--json', file];
+    const child = startTool('tools/bench/main.ts', ['limit', '--peer', 'builtin', '--cases', 'rx', ...short]);
+    const ended = collect(child);
+    child.stderr?.on('data', (text: Buffer) => {
+      if (text.toString().includes('rx-64, round 2 of 3: starting')) child.kill('SIGINT');
+    });
+    const { code, stdout, stderr } = await ended;
+    expect([code, stderr], stderr).toEqual([
+      130,
+      expect.stringContaining('interrupted: 0 of 1 cases were measured, and rounds of rx-64\n'),
+    ]);
+    expect(stdout).toMatch(/│ rx-64 [\s\S]*\ninterrupted: rx-64 has the rounds until then only\n/);
+    const { rows, interrupted } = JSON.parse(readFileSync(file, 'utf8'));
+    expect([rows.length, rows[0].rounds.length, interrupted]).toEqual([1, 1, 'rx-64']);
+  }, 300_000);
+
   it('regression: names a surplus argument, and prints control characters of a value as blanks', async () => {
     const surplus = await bench('limit', 'foo');
     expect([surplus.code, surplus.stderr]).toEqual([2, "vhost-pci-bench: unexpected argument 'foo'\n"]);

@@ -202,7 +202,7 @@ export class PcapngReader implements PacketReader {
     return found ?? this.#source.fail(`a packet of interface ${id}, which is not described`, this.#start);
   }
 
-  /** What the options of a packet, from `at` to `end` in the buffer, say of its frame check sequence; or 0. */
+  /** Bytes of the frame check sequence by a packet's options, from `at` to `end` in the buffer; 0: not known. */
   #packetFcs(at: number, end: number): number {
     const { view } = this.#source;
     let option = at;

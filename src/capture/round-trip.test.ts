@@ -166,7 +166,7 @@ describe('regression: a frame check sequence was a part of the packet', () => {
     expect(lengths(folder.file(file))).toEqual(expected);
   });
 
-  /** A packet of 64 bytes, and of the lengths in its block; `options` in 16 or 32 bits, as they are written. */
+  /** A packet of 64 bytes; `options` in 16 or 32 bits, as they are written. */
   const ofFlags = (
     type: number,
     ifFcs: number,

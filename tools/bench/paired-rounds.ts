@@ -10,6 +10,7 @@ import type { Workspace } from '../run/workspace.ts';
 import type { Case } from './cases.ts';
 import { QUIET_SHARE, waitForQuiet } from './instruments/cpu-share.ts';
 import { mean, median, pairedRatio, type Spread, spread } from './instruments/statistics.ts';
+import { roundsUntil } from './interruption.ts';
 import { disturbance } from './measure.ts';
 import { type Settings, SLICE_SECONDS } from './settings.ts';
 import type { BackEnd } from './sides/back-ends.ts';
@@ -62,6 +63,8 @@ export interface ComparisonPlan {
   createB(wanted: Case): BackEnd;
   /** Called with one line per round. */
   progress(line: string): void;
+  /** Ends the rounds of a case early. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Comparison {
@@ -77,14 +80,13 @@ export async function compare(plan: ComparisonPlan): Promise<Comparison> {
   const rows: PairedRow[] = [];
   for (const wanted of plan.cases) {
     const name = [wanted.name, ...(plan.kind === undefined ? [] : [plan.kind])].join(', ');
-    const rounds: Round[] = [];
-    for (let number = 1; number <= plan.settings.rounds; number++) {
+    const rounds = await roundsUntil(plan.signal, plan.settings.rounds, async (number) => {
       plan.progress(`${name}, round ${number} of ${plan.settings.rounds}: starting`);
       await waitForQuiet();
       const round = await playRound(plan, wanted);
-      rounds.push(round);
       plan.progress(`${name}, round ${number} of ${plan.settings.rounds}: ${describe(plan.names, round)}`);
-    }
+      return round;
+    });
     rows.push(summarize(wanted.name, rounds));
   }
   return { rows, dpdkVersion: rows[0]?.rounds[0]?.dpdkVersion };

@@ -6,6 +6,7 @@ import { errorLine, newCommand } from '../run/command.ts';
 import { exitStatusOf } from '../run/exit-status.ts';
 import { onOutputEnd, printed, tell } from '../run/output.ts';
 import { exitOnSignals } from '../run/workspace.ts';
+import { interrupt } from './interruption.ts';
 import { addReport } from './suites/report.ts';
 import { SUITES } from './suites/table.ts';
 
@@ -47,7 +48,7 @@ if (
 )
   program.error(`unknown command '${wanted}'`);
 
-exitOnSignals();
+exitOnSignals(undefined, interrupt);
 // Figures that standard output does not take go elsewhere.
 onOutputEnd();
 try {

@@ -36,6 +36,8 @@ export interface Report<Row> {
   /** The settings that both sides had, and the options of the suite as given or by default. */
   readonly settings: Settings;
   readonly rows: readonly Row[];
+  /** The case that has only the rounds until a signal; the ones after it are missing. */
+  readonly interrupted?: string | undefined;
 }
 
 export const reportJson = (report: Report<unknown>): string => `${JSON.stringify(report, null, 2)}\n`;

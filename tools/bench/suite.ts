@@ -2,6 +2,7 @@
 // A suite: one comparison as a value, from which every suite gets its subcommand, run and report.
 import type { Command, OptionValues } from '@commander-js/extra-typings';
 import { PmdError } from '../../src/errors.ts';
+import { exitProcess } from '../../src/process-end.ts';
 import { requireWritable } from '../../src/user-file.ts';
 import type { Chart } from '../charts/bars.ts';
 import { CommandOfOnce } from '../run/command.ts';
@@ -12,6 +13,7 @@ import { tell } from '../run/output.ts';
 import { Workspace } from '../run/workspace.ts';
 import type { Case } from './cases.ts';
 import { duration, expectedSeconds } from './expected-time.ts';
+import { interruptible, resultUntil } from './interruption.ts';
 import { ineffective, type Rule } from './option-checks.ts';
 import { addCommonOptions, type CommonOptions, settle } from './options.ts';
 import { reportJson, settingsLine } from './report.ts';
@@ -31,6 +33,8 @@ export interface Plan {
   readonly progress: (line: string) => void;
   /** What has been found out once for several runs, by a name for it: see once(). */
   readonly memo: Map<string, unknown>;
+  /** Ends the rounds of a case early. */
+  readonly signal?: AbortSignal;
 }
 
 /** The result of `work`, which is done only once for all runs that share a memo. */
@@ -170,13 +174,23 @@ async function runSuite<Own extends OptionValues, Row>(
   tell(firstLine(spec, options, settings, cases));
   const around = { settings, all: cases, workspace: new Workspace(), progress: tell, memo: new Map() };
   const measured: Results<Row>[] = [];
+  const signal = interruptible();
+  let inPart: Case | undefined;
   const interrupted = () => {
     if (measured.length === 0) return;
-    tell(`interrupted: ${measured.length} of ${cases.length} cases were measured`);
-    deliverResults(spec, options, settings, measured);
+    const whole = inPart === undefined ? measured.length : measured.length - 1;
+    const part = inPart === undefined ? '' : `, and rounds of ${inPart.name}`;
+    tell(`interrupted: ${whole} of ${cases.length} cases were measured${part}`);
+    deliverResults(spec, options, settings, measured, inPart?.name);
   };
   process.once('exit', interrupted);
-  for (const wanted of cases) measured.push(await spec.run({ ...around, cases: [wanted] }, options));
+  for (const wanted of cases) {
+    const results = await resultUntil(signal, spec.run({ ...around, signal, cases: [wanted] }, options));
+    if (results !== undefined) measured.push(results);
+    if (!signal.aborted) continue;
+    if (results !== undefined) inPart = wanted;
+    exitProcess(signal.reason);
+  }
   process.off('exit', interrupted);
   if (!deliverResults(spec, options, settings, measured)) process.exitCode = 1;
 }
@@ -199,15 +213,23 @@ function deliverResults<Own extends OptionValues, Row>(
   options: Own & CommonOptions,
   settings: Settings,
   measured: readonly Results<Row>[],
+  inPart?: string,
 ): boolean {
   const rows = measured.flatMap((each) => each.rows);
   const version = (of: 'dpdkVersion' | 'ovsVersion') => measured.find((each) => each[of] !== undefined)?.[of];
   const machine = describeMachine(version('dpdkVersion'), settings.hugepages, version('ovsVersion'));
   const { json, huge: _, cpus: __, ...asked } = options;
   const sheet = spec.sheet(rows);
-  const lines = [sheetText(sheet), footnote(sheet), settingsLine(settings), machineLine(machine)];
+  const mark = inPart === undefined ? undefined : `interrupted: ${inPart} has the rounds until then only`;
+  const lines = [sheetText(sheet), footnote(sheet), mark, settingsLine(settings), machineLine(machine)];
   const text = lines.flatMap((line) => (line === undefined ? [] : `${line}\n`)).join('');
-  const whole = reportJson({ suite: spec.name, machine, settings: { ...asked, ...settings }, rows });
+  const whole = reportJson({
+    suite: spec.name,
+    machine,
+    settings: { ...asked, ...settings },
+    rows,
+    interrupted: inPart,
+  });
   const written = json === undefined || deliver(whole, json, 'json');
   return deliver(text, '-', 'txt') && written;
 }

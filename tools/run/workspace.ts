@@ -53,8 +53,11 @@ process.on('exit', () => {
 });
 
 /** Exits this process on a signal; the 'exit' handlers end the children and remove the folder. */
-export function exitOnSignals(signals: readonly (typeof SIGNALS)[number][] = SIGNALS): void {
-  for (const signal of signals) process.once(signal, () => exitProcess(EXIT_CODES[signal]));
+export function exitOnSignals(
+  signals: readonly (typeof SIGNALS)[number][] = SIGNALS,
+  end: (code: number) => void = exitProcess,
+): void {
+  for (const signal of signals) process.on(signal, () => end(EXIT_CODES[signal]));
 }
 
 /** Stops all children in the order given, even if stopping one of them fails. */

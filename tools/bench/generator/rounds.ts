@@ -3,6 +3,7 @@
 // disturbed attempt counts. What the generator itself says of its surroundings is the judge.
 import { PktgenProcess } from '../../run/pktgen.ts';
 import { waitForQuiet } from '../instruments/cpu-share.ts';
+import { roundsUntil } from '../interruption.ts';
 import { runBoundMs } from '../settings.ts';
 import type { Plan } from '../suite.ts';
 
@@ -41,18 +42,17 @@ export async function runPktgen<Figures>(
 
 /** `play` is one attempt; `describe` its figures in a few words. */
 export async function playRounds<Round extends Disturbable>(
-  { settings, progress }: Plan,
+  { settings, progress, signal }: Plan,
   name: string,
   play: () => Promise<Round>,
   describe: (round: Round) => string,
 ): Promise<RoundsOf<Round>> {
-  const rounds: Round[] = [];
-  for (let number = 1; number <= settings.rounds; number++) {
+  const rounds = await roundsUntil(signal, settings.rounds, async (number) => {
     const round = await leastDisturbed(play);
-    rounds.push(round);
     const doubt = round.disturbances.map((line) => `; ${line}`).join('');
     progress(`${name}, round ${number} of ${settings.rounds}: ${describe(round)}${doubt}`);
-  }
+    return round;
+  });
   const disturbed_rounds = rounds.filter(({ disturbances }) => disturbances.length > 0).length;
   return { case: name, rounds, disturbed_rounds, disturbed: disturbed_rounds > 0 };
 }

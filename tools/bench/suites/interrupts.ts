@@ -67,7 +67,7 @@ async function run(plan: Plan): Promise<Results<Row>> {
   const compared = rows.map((row) => ({
     ...{ case: row.case, adaptive_mpps: row.a, polling_mpps: row.b, ...roundFigures(row) },
   }));
-  const isLast = plan.cases.at(-1) === plan.all.at(-1);
+  const isLast = plan.cases.at(-1) === plan.all.at(-1) && !plan.signal?.aborted;
   return { rows: [...compared, ...(isLast ? await idleRows(plan) : [])], dpdkVersion };
 }
 

@@ -9,6 +9,7 @@ import { share, wholeNumber } from '../../run/arguments.ts';
 import { type Case, casesOf } from '../cases.ts';
 import { waitForQuiet } from '../instruments/cpu-share.ts';
 import { median, pairedRatio, type Spread, spread } from '../instruments/statistics.ts';
+import { roundsUntil } from '../interruption.ts';
 import { disturbance, measure } from '../measure.ts';
 import { againstOption, sizesOption } from '../options.ts';
 import { type Settings, SLICE_SECONDS } from '../settings.ts';
@@ -105,22 +106,21 @@ async function run(plan: Plan, load: Load): Promise<Results<LatencyRow>> {
   const apart = { ...settings, mainCpu: settings.peerCpu };
   for (const wanted of plan.cases) {
     const rate = await rateFor(plan, wanted, load);
-    const ours: LatencyMeasurement[] = [];
-    const theirs: LatencyMeasurement[] = [];
-    for (let round = 1; round <= settings.rounds; round++) {
+    const rounds = await roundsUntil(plan.signal, settings.rounds, async (round) => {
       await waitForQuiet();
-      const [a, b] = await untilTraffic(settings.seconds, (seconds) =>
+      const sides = await untilTraffic(settings.seconds, (seconds) =>
         takeTurns({ ...apart, seconds }, [
           () => new LatencySide(apart, wanted, rate, new OurBackEnd(apart, wanted, workspace)),
           () => new LatencySide(apart, wanted, rate, new NetVhostBackEnd(apart, wanted, workspace)),
         ]),
       );
-      ours.push(a);
-      theirs.push(b);
+      const [a, b] = sides;
       dpdkVersion ??= b.dpdkVersion;
       const words = `ours ${describe(a)}, net_vhost ${describe(b)}${disturbance(Math.min(a.share, b.share), LATENCY_QUIET_SHARE)}`;
       progress(`${wanted.name}, round ${round} of ${settings.rounds}: ${words}`);
-    }
+      return sides;
+    });
+    const [ours, theirs] = [rounds.map(([a]) => a), rounds.map(([, b]) => b)];
     rows.push(summarize(wanted.name, rate, ours, theirs));
   }
   return { rows, dpdkVersion };

@@ -56,7 +56,7 @@ async function run(plan: Plan): Promise<Results<LoopbackRow>> {
   });
   const counted: LoopbackRow[] = [];
   for (const [index, row] of rows.entries()) {
-    const cycles = await countCycles(plan, cases[index] as Case);
+    const cycles = plan.signal?.aborted ? undefined : await countCycles(plan, cases[index] as Case);
     counted.push({
       ...{ case: row.case, ours_mpps: row.a, theirs_mpps: row.b, ...roundFigures(row) },
       ...(cycles === undefined ? {} : { ours_cycles_per_packet: cycles }),

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A signal while a case is measured: the rounds until then are kept.
+import { exitProcess } from '../../src/process-end.ts';
+
+/** Most that is waited for what still has to be done with the rounds. */
+const GRACE_MS = 3000;
+
+let first: ((code: number) => void) | undefined;
+
+/** The next signal aborts what this returns, with the exit status as the reason; one after that ends all. */
+export function interruptible(): AbortSignal {
+  const controller = new AbortController();
+  first = (code) => {
+    first = undefined;
+    controller.abort(code);
+  };
+  return controller.signal;
+}
+
+/** A signal that ends this process with `code`. */
+export const interrupt = (code: number): void => (first ?? exitProcess)(code);
+
+/** `count` rounds, or those that were played when `signal` aborted. Throws its reason if there are none. */
+export async function roundsUntil<Round>(
+  signal: AbortSignal | undefined,
+  count: number,
+  play: (number: number) => Promise<Round>,
+): Promise<Round[]> {
+  const rounds: Round[] = [];
+  const aborted = new Promise<undefined>((resolve) => {
+    signal?.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+  while (rounds.length < count && !signal?.aborted) {
+    const round = await Promise.race([play(rounds.length + 1), aborted]);
+    if (round !== undefined) rounds.push(round);
+  }
+  if (rounds.length === 0) throw signal?.reason;
+  return rounds;
+}
+
+/** What `work` comes to; undefined if `signal` aborted, and nothing came of it. */
+export async function resultUntil<T>(signal: AbortSignal, work: Promise<T>): Promise<T | undefined> {
+  const over = new Promise<undefined>((resolve) => {
+    signal.addEventListener('abort', () => setTimeout(() => resolve(undefined), GRACE_MS), { once: true });
+  });
+  try {
+    return await Promise.race([work, over]);
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    throw error;
+  }
+}
