@@ -138,7 +138,8 @@ describe.skipIf(fewCpus)("README's commands", () => {
   it('find a rate', async () => {
     const finder = shell.type(search);
     await shell.prints(finder, /^searching below .*$/m);
-    await shell.prints(finder, /: (lost|queue full|kept)/);
+    // A trial that other work disturbs says so in place of its loss.
+    await shell.prints(finder, /^ +[\d.]+ [kM]?pps: \S/m);
     await shell.interrupt(finder);
     expect(finder.output).toMatch(/^NDR: /m);
   });

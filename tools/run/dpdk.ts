@@ -43,7 +43,7 @@ export function requireDpdk(): void {
   if (findProgram(PROGRAM)) return;
   throw new PmdError(
     'VPCI_NO_DPDK',
-    `${PROGRAM} is not installed: apt-get install dpdk-dev librte-net-virtio23 librte-net-vhost23 (Debian 12)`,
+    `${PROGRAM} is not installed: apt-get install dpdk-dev librte-net-virtio23 librte-net-vhost23 (Debian 12; on 13 each ends in 25)`,
   );
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The suite "telemetry": what a monitoring client costs the data path, paired with the same testpmd that
-// nobody asks.
+// is not polled.
 import { wholeNumber } from '../../run/arguments.ts';
 import { casesOf } from '../cases.ts';
 import { casesOption, sizesOption } from '../options.ts';
@@ -23,7 +23,7 @@ const DIRECTIONS = ['rx', 'tx', 'io', 'macswap', 'relay'] as const;
 
 export const telemetry = defineSuite({
   name: 'telemetry',
-  description: 'a testpmd whose telemetry is polled against one that nobody asks, in alternating slices',
+  description: 'a testpmd whose telemetry is polled against one that is not polled, in alternating slices',
   notes: `A poll asks for the list of ports, and for stats, xstats, info and link status
 of port 0. testpmd's main thread answers; it shares a CPU with the poll loop.`,
   options: (command) =>
