@@ -11,6 +11,7 @@ import { programMissing } from './support/program-missing.ts';
 import type { Prompt } from './support/prompt.ts';
 import { frameOf } from './support/section-files.ts';
 import { Stage } from './support/stage.ts';
+import { until } from './support/wait.ts';
 
 const FRAMES = Array.from({ length: 500 }, (_, i) => frameOf(60 + ((i * 7) % 1455), i & 0xff));
 
@@ -47,6 +48,25 @@ describe('vhost-pci-dumpcap', () => {
   it('lists the interfaces of a process', async () => {
     await start('net_null0', 'net_null1,size=100');
     expect(await new Dumpcap('-D').ended).toMatchObject({ code: 0, stdout: '0. net_null0\n1. net_null1\n' });
+  });
+
+  it('regression: says that it waits for a process that answers nothing, and Ctrl-C ends that at once', async () => {
+    await start('net_null0');
+    const dumpcap = await new Dumpcap('-w', file('out.pcapng')).capturing();
+    const statistics = new Dumpcap('-S');
+    let printed = '';
+    statistics.child.stdout?.on('data', (text) => {
+      printed += text;
+    });
+    await until('statistics come', () => /net_null0/.test(printed));
+    testpmd.hold();
+    for (const one of [dumpcap, statistics]) {
+      await one.says(/Waiting for an answer of the process at .*; Ctrl-C ends the wait\n/);
+      const { code } = await one.interrupt();
+      // Not for want of patience, five seconds later.
+      expect([code, one.said]).toEqual([0, expect.not.stringMatching(/no longer active|no answer for/)]);
+    }
+    expect(packetsOf(file('out.pcapng'))).toEqual([]);
   });
 
   it('writes every packet of both directions, byte for byte, in the order of time', async () => {

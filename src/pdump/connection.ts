@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A capture program's connection to a process. Requests are answered within milliseconds, or the process is
-// in trouble; so they are made one after another and waited for.
+// in trouble; so they are made one after another and waited for. The event loop is blocked meanwhile, so a
+// wait looks for signals itself.
 import { join } from 'node:path';
 import { failedTo, PmdError } from '../errors.ts';
 import { native } from '../native.ts';
@@ -17,6 +18,10 @@ import {
 } from './protocol.ts';
 
 const PATIENCE_MS = 5000;
+/** Between two looks at signals; a process that is well has answered. */
+const SLICE_MS = 100;
+/** After which the user is told of a wait. */
+const TELL_MS = 500;
 const NO_ANSWER = 'what it answers is not the protocol of captures';
 
 /** The socket of a process: "rte", or "rte:1" for the second one of that prefix. */
@@ -36,9 +41,16 @@ export class PdumpConnection {
   readonly path: string;
   readonly #fd: number;
   readonly #reply = Buffer.alloc(MAX_REPLY);
+  readonly #tell: (line: string) => void;
+  /** Why there is no further answer: one that comes late would be taken for that of the next request. */
+  #lost: PmdError | null = null;
 
-  /** Connects. Throws a PmdError that names the socket. */
-  constructor(prefix: string) {
+  /**
+   * Connects. Throws a PmdError that names the socket; here and in all calls EINTR once a signal for which
+   * there is a listener has ended a wait. `tell` is told, once each, of waits that take long.
+   */
+  constructor(prefix: string, tell: (line: string) => void = () => {}) {
+    this.#tell = tell;
     this.path = pdumpPath(prefix);
     try {
       this.#fd = native.unixConnect(this.path, true);
@@ -86,6 +98,7 @@ export class PdumpConnection {
   }
 
   #ask(request: object, fds = 0): { readonly value: unknown; readonly fds: number[] } {
+    if (this.#lost !== null) throw this.#lost;
     try {
       native.sendMessage(this.#fd, Buffer.from(JSON.stringify(request)), []);
     } catch (error) {
@@ -98,8 +111,7 @@ export class PdumpConnection {
   }
 
   #receive(maxFds: number): { readonly value: unknown; readonly fds: number[] } {
-    if (!native.pollFd(this.#fd, 'in', PATIENCE_MS))
-      throw this.#failure(`no answer for ${PATIENCE_MS / 1000} seconds`);
+    this.#await();
     let received: ReturnType<typeof native.receiveMessage>;
     try {
       received = native.receiveMessage(this.#fd, this.#reply, maxFds);
@@ -113,10 +125,28 @@ export class PdumpConnection {
     throw this.#failure(NO_ANSWER);
   }
 
-  #failure(why: string): PmdError {
-    return new PmdError('ECONNRESET', `Failed to reach the process at ${this.path}: ${why}`);
+  #await(): void {
+    const began = performance.now();
+    let told = false;
+    while (!native.pollFd(this.#fd, 'in', SLICE_MS)) {
+      const waited = performance.now() - began;
+      if (native.endSignalWaits()) this.#lost = this.#failure('a signal ended the wait for it', 'EINTR');
+      else if (waited > PATIENCE_MS)
+        this.#lost = this.#failure(`no answer for ${PATIENCE_MS / 1000} seconds`);
+      if (this.#lost !== null) throw this.#lost;
+      if (told || waited < TELL_MS) continue;
+      told = true;
+      this.#tell(`Waiting for an answer of the process at ${this.path}; Ctrl-C ends the wait`);
+    }
+  }
+
+  #failure(why: string, code: 'ECONNRESET' | 'EINTR' = 'ECONNRESET'): PmdError {
+    return new PmdError(code, `Failed to reach the process at ${this.path}: ${why}`);
   }
 }
+
+/** Whether a signal ended the wait for an answer. */
+export const isInterrupt = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'EINTR';
 
 /** An object or a list; null if the text is none. */
 function objectIn(text: string): object | null {

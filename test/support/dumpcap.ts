@@ -26,8 +26,12 @@ export class Dumpcap {
   }
 
   async capturing(): Promise<this> {
-    await until('the capture has begun', () => /Capturing on/.test(this.said));
+    await this.says(/Capturing on/);
     return this;
+  }
+
+  says(what: RegExp): Promise<void> {
+    return until(`it says ${what}`, () => what.test(this.said));
   }
 
   /** Ctrl-C. */

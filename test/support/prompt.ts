@@ -77,6 +77,11 @@ export class Prompt {
     }
   }
 
+  /** Holds all its threads: it answers nothing. */
+  hold(): void {
+    this.#child.pause();
+  }
+
   async kill(signal: SignalName = 'SIGKILL'): Promise<void> {
     if (!this.running) return;
     this.#child.signal(signal);

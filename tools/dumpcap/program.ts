@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { oneLine } from '../../src/errors.ts';
 import { native } from '../../src/native.ts';
 import { standardOutput } from '../../src/output/text-writer.ts';
-import { PdumpConnection } from '../../src/pdump/connection.ts';
+import { isInterrupt, PdumpConnection } from '../../src/pdump/connection.ts';
 import { compileFilter } from '../../src/pdump/filter.ts';
 import { exitProcess } from '../../src/process-end.ts';
 import { exitStatusOf } from '../run/exit-status.ts';
@@ -44,11 +44,13 @@ async function printStatistics(connection: PdumpConnection): Promise<void> {
 async function run(options: DumpcapOptions): Promise<void> {
   if (options.lcore !== undefined) native.setAffinityOfAll([options.lcore]);
   if (options.printCode) return printCode(options);
-  const connection = new PdumpConnection(options.prefix);
+  const connection = new PdumpConnection(options.prefix, (line) => standardOutput().stderr.line(line));
   try {
     if (options.listInterfaces) for (const { id, name } of connection.list()) print(`${id}. ${name}`);
     else if (options.statistics) await printStatistics(connection);
     else await capture(connection, options);
+  } catch (error) {
+    if (!isInterrupt(error)) throw error;
   } finally {
     connection.close();
   }

@@ -3,7 +3,7 @@
 // captured ends.
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { standardOutput } from '../../src/output/text-writer.ts';
-import type { PdumpConnection } from '../../src/pdump/connection.ts';
+import { isInterrupt, type PdumpConnection } from '../../src/pdump/connection.ts';
 import { Drain, type Source } from '../../src/pdump/drain.ts';
 import type { Counted } from '../../src/pdump/protocol.ts';
 import { sourcesOf } from './capture.ts';
@@ -97,9 +97,9 @@ export class Session {
     try {
       this.#gone = this.#interfaces.some(({ port }) => this.#connection.status(port.id).gone);
       if (this.#gone) this.#say('A captured port is gone, exiting...');
-    } catch {
+    } catch (error) {
       this.#gone = true;
-      this.#say('Primary process is no longer active, exiting...');
+      if (!isInterrupt(error)) this.#say('Primary process is no longer active, exiting...');
     }
   }
 
