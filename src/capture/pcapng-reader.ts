@@ -202,7 +202,7 @@ export class PcapngReader implements PacketReader {
     return found ?? this.#source.fail(`a packet of interface ${id}, which is not described`, this.#start);
   }
 
-  /** Bytes of the frame check sequence by a packet's options, from `at` to `end` in the buffer; 0: unknown. */
+  /** Bytes of a packet's frame check sequence, by its options from `at` to `end`; 0: unknown. */
   #packetFcs(at: number, end: number): number {
     const { view } = this.#source;
     let option = at;
