@@ -264,7 +264,8 @@ describe('vhost-pci-bench', () => {
       const rows: ChainRow[] = JSON.parse(readFileSync(file, 'utf8')).rows;
       const names = rows.map(({ figure, guests, rfc }) => `${figure} ${guests} ${rfc}`);
       expect(names).toEqual(['throughput 3 2.0', 'throughput 3 2.1', 'latency 3 2.0', 'latency 3 2.1']);
-      for (const { figure, cycles, hop_us } of rows) {
+      for (const { figure, cycles, hop_us, ovs_mpps, projected_mpps } of rows) {
+        if (figure === 'throughput') expect(projected_mpps?.ovs).toBeGreaterThanOrEqual(ovs_mpps);
         const [ours = 0, ovs = 0] = [(cycles ?? hop_us)?.ours, (cycles ?? hop_us)?.ovs];
         expect([figure, ours > 0, ovs > 0]).toEqual([figure, true, true]);
       }

@@ -4,6 +4,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { PmdError } from '../../src/errors.ts';
 import { Child } from './child.ts';
@@ -125,11 +126,14 @@ export class OvsSwitch {
     return this.#ofctl('add-flow', BRIDGE, flow);
   }
 
-  /** Cycles that a packet took its poll thread, empty polls not counted, since it started. */
-  async cyclesPerPacket(): Promise<number | undefined> {
-    return processingCycles(
-      await this.#run('ovs-appctl', '-t', this.#path('ctl'), 'dpif-netdev/pmd-stats-show'),
-    );
+  /**
+   * Cycles that a packet takes its poll thread, empty polls not counted, in so many seconds from now. They are
+   * the TSC's: time in which the switch is stopped would count, too.
+   */
+  async cyclesPerPacket(seconds: number): Promise<number | undefined> {
+    await this.#appctl('dpif-netdev/pmd-stats-clear');
+    await sleep(1000 * seconds);
+    return processingCycles(await this.#appctl('dpif-netdev/pmd-stats-show'));
   }
 
   async stop(): Promise<void> {
@@ -171,6 +175,10 @@ export class OvsSwitch {
 
   #ofctl(...args: string[]): Promise<string> {
     return this.#run('ovs-ofctl', ...args);
+  }
+
+  #appctl(command: string): Promise<string> {
+    return this.#run('ovs-appctl', '-t', this.#path('ctl'), command);
   }
 
   async #run(program: string, ...args: string[]): Promise<string> {

@@ -12,7 +12,7 @@ export const RFCS = ['2.0', '2.1'] as const;
 export type Rfc = (typeof RFCS)[number];
 
 /** One value of ours and one of Open vSwitch's. */
-interface Both {
+export interface Both {
   readonly ours: number;
   readonly ovs: number;
 }
@@ -28,6 +28,8 @@ export interface ChainRow extends RoundFigures {
   readonly ovs_mpps: number;
   /** 'throughput': cycles of both CPUs for a packet and hop. */
   readonly cycles?: Both;
+  /** 'throughput': the switch's own, for a packet and hop: its poll thread, empty polls not counted. */
+  readonly switch_cycles?: number;
   /** 'throughput': the rate each way with a core for each guest and one for the switch, computed. */
   readonly projected_mpps?: Both;
   /** 'latency': mean time of a packet for a hop, guest included, when few are on the way. */
@@ -119,7 +121,7 @@ const CORES = [
 ];
 const PROJECTION = [
   "cycles a hop: both CPUs' cycles for a packet and hop",
-  'projected, not measured: a core for each guest, and one for the switch.',
+  'projected, not measured: a core for each guest, and one for the switch; never below the measured rate.',
   '  ours: rate x guests on the CPU with fewer of them, as each would have its core',
   "  OVS: TSC rate / (2 directions x hops x the switch's own cycles for a packet)",
 ];

@@ -7,6 +7,7 @@ import { numberList, wordList } from '../../run/arguments.ts';
 import { ovsVersion, requireOvs } from '../../run/ovs.ts';
 import type { Workspace } from '../../run/workspace.ts';
 import type { Case } from '../cases.ts';
+import { median } from '../instruments/statistics.ts';
 import { HUGEPAGES_NEEDED } from '../option-checks.ts';
 import { sizesOption } from '../options.ts';
 import { choiceText, type OvsChoice, PLAIN_OVS, settingsWith, strongestOvs } from '../ovs-tuning.ts';
@@ -19,6 +20,7 @@ import { checkOrder } from '../sides/order-check.ts';
 import { OvsBackEnd } from '../sides/ovs.ts';
 import { SectionChain } from '../sides/section-chain.ts';
 import { defineSuite, memoryOf, once, type Plan, type Results } from '../suite.ts';
+import { projectedMpps } from './chain-projection.ts';
 import {
   type ChainRow,
   chainCharts,
@@ -192,14 +194,16 @@ function hopTimes({ a, b }: PairedRow, guests: number, { ours, ovs }: Sides): Pi
 }
 
 function costs({ a, b }: PairedRow, guests: number, { ovs }: Sides): Partial<ChainRow> {
-  const mhz = native.tscHz() / 1e6;
-  const hop = (mpps: number) => (2 * mhz) / (2 * mpps * guests);
-  const { virtio, pmd } = kindsOf(guests);
-  const switching = ovs.at(-1)?.cyclesPerPacket();
+  const tscMhz = native.tscHz() / 1e6;
+  const hop = (mpps: number) => (2 * tscMhz) / (2 * mpps * guests);
+  const switching = ovs.flatMap((side) => side.cyclesPerPacket() ?? []);
   return {
     cycles: { ours: hop(a), ovs: hop(b) },
-    ...(switching === undefined
-      ? {}
-      : { projected_mpps: { ours: a * Math.min(virtio, pmd), ovs: mhz / (2 * guests * switching) } }),
+    ...(switching.length > 0 && {
+      switch_cycles: median(switching),
+      projected_mpps: projectedMpps({
+        ...{ guests, measured: { ours: a, ovs: b }, switching: median(switching), tscMhz },
+      }),
+    }),
   };
 }

@@ -3,7 +3,7 @@
 import { wordList } from '../../run/arguments.ts';
 import { ovsVersion, requireOvs } from '../../run/ovs.ts';
 import type { Case, Direction } from '../cases.ts';
-import { type Spread, spread } from '../instruments/statistics.ts';
+import { median, type Spread, spread } from '../instruments/statistics.ts';
 import { HUGEPAGES_NEEDED } from '../option-checks.ts';
 import { sizesOption } from '../options.ts';
 import { choiceText, type OvsChoice, PLAIN_OVS, settingsWith, strongestOvs } from '../ovs-tuning.ts';
@@ -162,12 +162,12 @@ async function compareWith(
     },
   });
   const [row] = rows as [PairedRow];
-  const cycles = switches.at(-1)?.cyclesPerPacket();
+  const cycles = switches.flatMap((side) => side.cyclesPerPacket() ?? []);
   return {
     dpdkVersion,
     row: {
       ...{ case: row.case, flows, ours_mpps: row.a, ovs_mpps: row.b, per_cpu: perCpu(row) },
-      ...(cycles === undefined ? {} : { ovs_cycles_per_packet: cycles }),
+      ...(cycles.length > 0 && { ovs_cycles_per_packet: median(cycles) }),
       ovs_lost: Math.max(...switches.map(({ lost }) => lost)),
       ovs_settings: choiceText(choice, plan.settings),
       ...roundFigures(row),
