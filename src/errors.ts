@@ -10,6 +10,7 @@ const VERSIONS_DIFFER = 'driver and device model differ in version; install matc
 const CODES = {
   'Arguments and devices': {
     VPCI_ARGUMENT: ['an argument of an API call is wrong', 'correct the argument that the message names'],
+    VPCI_MAC: ['a MAC address cannot be parsed', 'write it as 02:00:00:00:00:01'],
     VPCI_DEVARGS: [
       'a device string has an unknown key or a bad value',
       'correct the key; README lists those of each driver',
@@ -22,7 +23,10 @@ const CODES = {
       'no driver has this name',
       'use net_vhost_pci, net_ivshmem, net_tap, net_pcap, net_null or a PCI address',
     ],
-    VPCI_DUPLICATE: ['a port of this name is already open', 'close it first, or choose another number'],
+    VPCI_DUPLICATE: [
+      'a port of this name is already open',
+      'close it first, or choose another name: net_tap1',
+    ],
     VPCI_TOO_MANY_PORTS: ['every port number is in use', 'close a port first'],
     VPCI_CLOSED: ['the port, pool or connection was closed', 'open it again; the closed object stays closed'],
     VPCI_NO_ADDON: [
@@ -41,7 +45,7 @@ const CODES = {
       'another lcore owns the queue',
       'give each queue to one lcore, or wait until that lcore has ended',
     ],
-    VPCI_BUSY: ['a generator does one thing at a time', 'wait until that has ended, or end it with halt()'],
+    VPCI_BUSY: ['a run or a search is under way', 'wait until it has ended, or end it with halt()'],
     VPCI_POOLS: ['the lcore has the maximum number of pools', 'share a pool, or close one'],
     VPCI_SLEEPERS: [
       'the lcore has the maximum number of sleepers',
@@ -128,7 +132,6 @@ const CODES = {
   testpmd: {
     VPCI_USAGE: ['an option of a program is wrong', 'see --help; the exit status is 2'],
     VPCI_NO_PORTS: ['there is nothing to forward', 'name a device with -a or --vdev, or start with -i'],
-    VPCI_MAC: ['a MAC address cannot be parsed', 'write it as 02:00:00:00:00:01'],
     VPCI_COMMAND_FILE: [
       'a command file cannot be read',
       'use a text file or pipe within the limits of the message',
@@ -183,7 +186,7 @@ const CODES = {
     VPCI_CHECK: ['frames were lost or corrupted', 'read the output of each part'],
     VPCI_PEER_RING: [
       'the peer broke the rules of a ring, and packets no longer pass it',
-      'begin the peer again: docs/trust-model.md says what breaks a ring',
+      'restart the peer: docs/trust-model.md says what breaks a ring',
     ],
     VPCI_NO_TRAFFIC: ['no packets passed', 'check that peer and driver run, and read their output'],
     VPCI_BENCH: ['another run writes to the folder', 'wait until it ends, or name another folder'],
@@ -220,8 +223,9 @@ export const ERROR_CODES: Readonly<
 
 /**
  * A failure that a user can act on. `code` is stable: a code of {@link ERROR_CODES}, or the errno name of a
- * failed system call. If a module's own error ends an lcore, it keeps its code. The message reads "Failed to
- * <verb> <object>: <cause>" and names the object at fault.
+ * failed system call. If a module's own error ends an lcore, it keeps its code. The message is one line that
+ * names the object at fault: "Failed to <verb> <object>: <cause>", or "<what>: <cause>" where a text that was
+ * given is wrong ("streams: stream 0: size: …", "option '--burst': …").
  *
  * @example
  * if (error instanceof PmdError && error.code === 'ENOENT') await deviceToCome();

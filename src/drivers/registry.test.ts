@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { PmdError } from '../errors.ts';
 import { formatDevargs, parseDevargs, quoteDevarg } from '../ethdev/devargs.ts';
 import { Mempool } from '../ethdev/mempool.ts';
+import { nullDriver } from './null/port.ts';
 import { openPort, ports, probePort } from './registry.ts';
 import { openRxQueue, openTxQueue } from './table.ts';
 
@@ -113,7 +115,29 @@ describe('ports', () => {
 
   it('are closed again if they have too few queues', () => {
     const open = () => openPort('net_null0,queues=2', { rxQueues: 3, txQueues: 1 });
-    expect(open).toThrow('3 RX queues requested, the device has 2');
+    expect(open).toThrow('Failed to configure net_null0: 3 RX queues requested, the device has 2');
+    expect(ports()).toEqual([]);
+  });
+
+  it('regression: a failure to open one was two failures in a line', () => {
+    const few = () => openPort('net_null0,queues=2', { rxQueues: 3 });
+    expect(few).toThrow(/^Failed to configure net_null0: 3 RX queues [^:]*$/);
+    const error = new PmdError('VPCI_REMOVED', 'Failed to start port 0: its device is gone');
+    const start = vi.spyOn(nullDriver, 'probe').mockImplementation((...device) => {
+      start.mockRestore();
+      return Object.assign(nullDriver.probe(...device), {
+        start() {
+          throw error;
+        },
+      });
+    });
+    expect(() => openPort('net_null0,size=100')).toThrow(
+      expect.objectContaining({
+        code: 'VPCI_REMOVED',
+        message: "Failed to open 'net_null0,size=100': its device is gone",
+        cause: error,
+      }),
+    );
     expect(ports()).toEqual([]);
   });
 });

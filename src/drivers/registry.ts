@@ -95,11 +95,18 @@ export function openPort(device: string, config: Partial<PortConfig> = {}): Port
     port.start();
   } catch (error) {
     port.close();
-    // Which may have named already what could not be opened: a tap, a file.
-    if (error instanceof PmdError && error.message.startsWith('Failed to open ')) throw error;
-    throw failedTo(`open '${device}'`, error);
+    throw openFailure(device, port.info.name, error);
   }
   return port;
+}
+
+/** One failure, not two: the message may have named already what could not be opened, or its tap or file. */
+function openFailure(device: string, name: string, error: unknown): PmdError {
+  if (!(error instanceof PmdError)) return failedTo(`open '${device}'`, error);
+  const { code, message } = error;
+  if (message.startsWith('Failed to open ') || message.includes(` ${name}: `)) return error;
+  const cause = message.replace(/^Failed to start port \d+: /, '');
+  return new PmdError(code, `Failed to open '${device}': ${cause}`, { cause: error });
 }
 
 function requireDevice(call: string, device: unknown): void {
