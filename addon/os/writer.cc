@@ -63,6 +63,7 @@ bool Writer::Flush(int stall_ms, int limit_ms) {
   std::unique_lock lock(mutex_);
   const auto limit = Clock::now() + std::chrono::milliseconds(limit_ms);
   while (pending_ > 0) {
+    if (!changed_.wait_until(lock, limit, [this] { return writing_ || pending_ == 0; })) return false;
     const auto stalled = std::min(limit, Clock::now() + std::chrono::milliseconds(stall_ms));
     const uint64_t before = taken_;
     if (!changed_.wait_until(lock, stalled, [&] { return taken_ != before || pending_ == 0; })) return false;
@@ -105,6 +106,7 @@ void Writer::WriteAll() {
 void Writer::WriteItem(const Item& item) {
   for (size_t done = 0; done < item.bytes.size();) {
     const size_t left = item.bytes.size() - done;
+    Begin();
     const ssize_t wrote = write(item.fd, item.bytes.data() + done, std::min(left, kChunk));
     if (wrote >= 0) {
       done += static_cast<size_t>(wrote);
@@ -121,8 +123,15 @@ void Writer::WriteItem(const Item& item) {
   }
 }
 
+void Writer::Begin() {
+  const std::lock_guard lock(mutex_);
+  writing_ = true;
+  changed_.notify_all();
+}
+
 void Writer::Taken(size_t bytes) {
   const std::lock_guard lock(mutex_);
+  writing_ = false;
   pending_ -= bytes;
   taken_ += bytes;
   changed_.notify_all();

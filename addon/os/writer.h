@@ -30,8 +30,9 @@ class Writer : public std::enable_shared_from_this<Writer> {
   bool Put(int fd, std::span<const uint8_t> bytes);
   // Bytes not yet written.
   size_t Pending();
-  // Waits until everything is written; gives up (false) if no byte was accepted for `stall_ms`, or after
-  // `limit_ms`.
+  // Waits until everything is written; gives up (false) if a write has waited for `stall_ms`, or after
+  // `limit_ms`. Until the thread has a CPU for its write, only the limit counts: on a busy machine it may
+  // come late, and the reader is not to blame.
   bool Flush(int stall_ms, int limit_ms);
   struct Failure {
     int fd;
@@ -54,6 +55,7 @@ class Writer : public std::enable_shared_from_this<Writer> {
   static void* Run(void* self);
   void WriteAll();
   void WriteItem(const Item& item);
+  void Begin();
   void Taken(size_t bytes);
   void Failed(int fd, int error, std::string_view rest);
 
@@ -64,6 +66,8 @@ class Writer : public std::enable_shared_from_this<Writer> {
   std::deque<Item> items_;
   size_t pending_ = 0;
   uint64_t taken_ = 0;
+  // A write is under way, or about to begin.
+  bool writing_ = false;
   Failure failure_{-1, 0, 0};
   bool closed_ = false;
 };

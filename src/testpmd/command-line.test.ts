@@ -147,10 +147,6 @@ describe('the command line', () => {
     ['--allow=eth0,mac=x', "option '--allow eth0,mac=x': 'eth0' is not a PCI address"],
     ['-- --foo=1', "unknown option '--foo', see --help: EAL options go before --, testpmd options after it"],
     ['-- -iz', "unknown option '-z'"],
-    ['-- --rxq=2 --burst=8 --rxq=3', "option '--rxq': it was given as '2' already"],
-    ['-l 0-1 --lcores=0 --', "option '--lcores': it was given as '0-1' already"],
-    ['-l 0 -l1 --', "option '-l': it was given as '0' already"],
-    ['-- --forward-mode=io --forward-mode=mac', "option '--forward-mode': it was given as 'io' already"],
     ['-- --burst=513', "'513'"],
     ['-- --burst=x', "'x'"],
     // regression: it was accepted, and the lcore then failed to create its pool

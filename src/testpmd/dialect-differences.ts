@@ -12,11 +12,6 @@ export interface DialectDifference {
 
 export const DIALECT_DIFFERENCES: readonly DialectDifference[] = [
   {
-    where: 'command line',
-    difference: 'an option with a value that is given twice is refused; there the last counts',
-    why: 'the first would be forgotten without a word',
-  },
-  {
     where: 'prompt on a pipe',
     difference: 'an echoed line ends in LF, there in CR LF',
     why: 'no parser looks at it',

@@ -32,7 +32,6 @@ export const ealOptions: readonly Row[] = [
   {
     long: ['vdev'],
     arg: 'DRIVER<ID>[,K=V]',
-    repeatable: true,
     help: 'add a device: net_vhost_pci0,path=SOCKET, net_ivshmem0,own=FILE,peer=FILE, net_tap0, net_pcap0,rx_pcap=FILE or net_null0; repeatable',
     apply: (eal, value, name) => {
       if (value === '') throw new UsageError(`option '${name}': expected a device such as net_null0, not ''`);
@@ -69,7 +68,6 @@ export const ealOptions: readonly Row[] = [
     long: ['allow'],
     short: 'a',
     arg: 'BDF[,K=V]',
-    repeatable: true,
     help: 'add the function at a PCI address, bound to vfio-pci or uio_pci_generic; repeatable',
     apply: allowDevice,
   },
@@ -83,7 +81,6 @@ export const ealOptions: readonly Row[] = [
   {
     long: ['allow-memory-fs'],
     arg: 'NAME[,NAME]',
-    repeatable: true,
     help: 'also accept peer memory in files on these file systems, such as ext4,xfs, if touching a page there never blocks or fails',
     apply: (eal, value, name) => {
       const names = parseFileSystems(value);

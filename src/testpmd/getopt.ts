@@ -17,8 +17,6 @@ export interface OptionRow<Target> {
   /** Absent for options that are accepted and ignored; `why` then says why nothing is missed. */
   readonly help?: string;
   readonly why?: string;
-  /** Each adds to those before. Of any other, a second value would undo the first, and is refused. */
-  readonly repeatable?: true;
   apply?(target: Target, value: string, name: string): void;
 }
 
@@ -108,42 +106,21 @@ class UnknownOption extends UsageError {
 
 function applyAll<T>(rows: readonly OptionRow<T>[], args: readonly string[], target: T): void {
   const rest = [...args];
-  const once = new Once();
   for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
-    if (arg.startsWith('--')) applyLong(rows, arg, rest, target, once);
-    else if (arg.startsWith('-') && arg.length > 1) applyShort(rows, arg, rest, target, once);
+    if (arg.startsWith('--')) applyLong(rows, arg, rest, target);
+    else if (arg.startsWith('-') && arg.length > 1) applyShort(rows, arg, rest, target);
     else throw new UsageError(`unexpected argument '${arg}'`);
   }
 }
 
-function applyLong<T>(
-  rows: readonly OptionRow<T>[],
-  arg: string,
-  rest: string[],
-  target: T,
-  once: Once,
-): void {
+function applyLong<T>(rows: readonly OptionRow<T>[], arg: string, rest: string[], target: T): void {
   const equals = arg.indexOf('=');
   const name = equals < 0 ? arg : arg.slice(0, equals);
   const row = longRow(rows, name.slice(2));
   if (!row) throw new UnknownOption(name);
   const given = equals < 0 ? undefined : arg.slice(equals + 1);
   if (row.arg === undefined && given !== undefined) throw new UsageError(`option '${name}' takes no value`);
-  const value = given ?? (needsValue(row) ? next(name, rest) : '');
-  once.require(row, name, value);
-  apply(row, name, value, target);
-}
-
-/** The values given so far. */
-class Once {
-  readonly #given = new Map<OptionRow<never>, string>();
-
-  require(row: OptionRow<never>, name: string, value: string): void {
-    if (row.arg === undefined || row.apply === undefined || row.repeatable) return;
-    const before = this.#given.get(row);
-    if (before !== undefined) throw new UsageError(`option '${name}': it was given as '${before}' already`);
-    this.#given.set(row, value);
-  }
+  apply(row, name, given ?? (needsValue(row) ? next(name, rest) : ''), target);
 }
 
 /** As getopt_long, takes a beginning that only one option has. */
@@ -154,13 +131,7 @@ function longRow<T>(rows: readonly OptionRow<T>[], name: string): OptionRow<T> |
   return begun.length === 1 ? begun[0] : undefined;
 }
 
-function applyShort<T>(
-  rows: readonly OptionRow<T>[],
-  arg: string,
-  rest: string[],
-  target: T,
-  once: Once,
-): void {
+function applyShort<T>(rows: readonly OptionRow<T>[], arg: string, rest: string[], target: T): void {
   for (let i = 1; i < arg.length; i++) {
     const name = `-${arg[i]}`;
     const row = rows.find((candidate) => candidate.short === arg[i]);
@@ -169,9 +140,8 @@ function applyShort<T>(
       apply(row, name, '', target);
       continue;
     }
-    const value = arg.slice(i + 1) || next(name, rest);
-    once.require(row, name, value);
-    apply(row, name, value, target);
+    const attached = arg.slice(i + 1);
+    apply(row, name, attached !== '' ? attached : next(name, rest), target);
     return;
   }
 }

@@ -147,7 +147,6 @@ export const testpmdOptions: readonly Row[] = [
   {
     long: ['eth-peer'],
     arg: 'PORT,MAC',
-    repeatable: true,
     help: 'destination MAC address of what a port sends in modes mac and txonly',
     apply: (settings, value, name) => {
       const [port = '', mac = ''] = value.split(',');

@@ -100,7 +100,6 @@ it.each<[string, string, string[]]>([
 });
 
 it.each<[string, string[], string]>([
-  ['src/testpmd/main.ts', ['--', '--rxq=1', '--rxq=2'], "option '--rxq': it was given as '1' already"],
   ['tools/device/main.ts', ['--queues', '1', '--queues', '2'], "--queues '2': It was given as '1' already."],
   ['tools/peer/main.ts', ['--size', '64', '--size', '65'], "--size '65': It was given as '64' already."],
   ['tools/pktgen/main.ts', ['--count', '5', '--count', '5'], "--count: It was given as '5' already."],
