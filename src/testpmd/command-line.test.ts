@@ -26,6 +26,12 @@ describe('the command line', () => {
     );
   });
 
+  it('takes the last of two values, as scripts append theirs', () => {
+    const { eal, settings } = parse('-l 0-1 -l 0 -- --burst=8 --rxq=2 --burst=16 --rxq=3');
+    expect(eal.lcores.map((l) => l.id)).toEqual([0]);
+    expect(settings).toMatchObject({ burst: 16, rxQueues: 3 });
+  });
+
   it("accepts the options of DPDK users' scripts, and says which have no effect", () => {
     const { settings } = parse(
       '-a 0:0.0 -v -- -i --tx-offloads=0x0 --rx-offloads=0x2000 --enable-hw-vlan-strip --max-pkt-len=1518 --coremask=0x2',
