@@ -6,7 +6,8 @@
 // it throws the server's errno. Descriptors that arrive with anything but a good reply are closed.
 //
 // The event loop is blocked meanwhile, so a wait checks for SIGINT and SIGTERM itself: the client also gives
-// up a server that is slow to answer while a signal is pending for its listener.
+// up a server that is slow to answer while a signal is pending for its listener. That is no fault of the
+// server's, and throws EINTR.
 import { getSystemErrorName } from 'node:util';
 import { decode, encode } from '../abi/layout.ts';
 import {
@@ -27,6 +28,8 @@ export const VFIO_USER_TIMEOUT_MS = 5000;
 /** Interval between checks for signals during a wait, and how long a server may delay a signal. */
 const SIGNAL_SLICE_MS = 50;
 const SIGNAL_PATIENCE_MS = 250;
+/** Why a wait was given up. */
+export const INTERRUPTED = 'a signal arrived while waiting for its reply';
 
 /** Timeout of a request while the process is ending. */
 const HURRIED_TIMEOUT_MS = 500;
@@ -105,8 +108,8 @@ export class VfioUserClient {
   }
 
   /**
-   * Sends a command and waits for its reply. Throws the server's errno, or VPCI_REMOVED if the server is
-   * gone.
+   * Sends a command and waits for its reply. Throws the server's errno, VPCI_REMOVED if the server is gone,
+   * or EINTR if a signal has ended a wait.
    */
   request({
     command,
@@ -267,7 +270,7 @@ export class VfioUserClient {
     this.#signalSince ??= Date.now();
     if (Date.now() - this.#signalSince < SIGNAL_PATIENCE_MS) return;
     this.#interrupted = true;
-    throw this.#lose('a signal arrived while waiting for its reply');
+    throw this.#lose(`it was given up, as ${INTERRUPTED}`);
   }
 
   #io<T>(operation: () => T): T {
@@ -283,7 +286,7 @@ export class VfioUserClient {
 
   #requireAlive(): void {
     if (this.#closed) throw new PmdError('VPCI_CLOSED', `${this.#name} is closed`);
-    if (this.#removed !== null) throw removedError(this.#name, this.#removed);
+    if (this.#removed !== null) throw this.#lost(this.#removed);
   }
 
   #lose(reason: string): PmdError {
@@ -292,16 +295,17 @@ export class VfioUserClient {
       // Deferred: the caller's request throws its error first.
       queueMicrotask(() => this.#onRemoved(reason));
     }
-    return removedError(this.#name, reason);
+    return this.#lost(reason);
+  }
+
+  #lost(reason: string): PmdError {
+    if (this.#interrupted) return new PmdError('EINTR', `Failed to use ${this.#name}: ${INTERRUPTED}`);
+    return new PmdError('VPCI_REMOVED', `The device ${this.#name} is gone: ${reason}`);
   }
 }
 
 export function closeAll(fds: readonly number[]): void {
   for (const fd of fds) native.closeForeign(fd);
-}
-
-function removedError(name: string, reason: string): PmdError {
-  return new PmdError('VPCI_REMOVED', `The device ${name} is gone: ${reason}`);
 }
 
 function errnoName(error: number): SystemCode {

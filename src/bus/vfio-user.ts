@@ -14,7 +14,7 @@ import { allocateDmaMemory, IovaAllocator } from './dma.ts';
 import { checkVector, Interrupt } from './interrupts.ts';
 import type { BarPart, DmaMemory, MappedArea, PciDevice, Registers } from './pci-device.ts';
 import { RegisterDoorbells } from './register-doorbells.ts';
-import { closeAll, VfioUserClient } from './vfio-user-client.ts';
+import { closeAll, INTERRUPTED, VfioUserClient } from './vfio-user-client.ts';
 import {
   deviceInfo,
   deviceReset,
@@ -227,7 +227,7 @@ export function handshake(client: VfioUserClient, path: string): void {
   } catch (error) {
     const { code, message } = error as PmdError;
     if (code === 'EBUSY') throw busy(path);
-    if (client.interrupted) throw new PmdError('EINTR', `Failed to open ${path}: ${client.removed}`);
+    if (client.interrupted) throw new PmdError('EINTR', `Failed to open ${path}: ${INTERRUPTED}`);
     const reason = client.removed ?? message;
     throw new PmdError(
       'VPCI_NOT_VFIO_USER',

@@ -10,10 +10,10 @@ import {
   SECTION_VECTOR_QUEUES,
 } from '../abi/section.ts';
 import { VRING_MAX_SIZE } from '../abi/virtio-ring.ts';
+import { isLoss } from '../bus/liveness.ts';
 import type { EngineRole } from '../engines/carrier.ts';
 import type { DeviceEvents, DeviceState, EngineDevice } from '../engines/device.ts';
 import { Link } from '../engines/link.ts';
-import type { PmdError } from '../errors.ts';
 import type { FeatureSet } from '../virtio/features.ts';
 import type { SectionCarrier } from './carrier.ts';
 import type { SectionEngine } from './engine.ts';
@@ -169,7 +169,7 @@ export class SectionDevice implements EngineDevice {
       this.#settle();
     } catch (error) {
       // A bus that fails reports the removal as well.
-      if ((error as PmdError).code !== 'VPCI_REMOVED') this.#events.report((error as Error).message);
+      if (!isLoss(error)) this.#events.report((error as Error).message);
     }
   }
 

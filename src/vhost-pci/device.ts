@@ -14,7 +14,7 @@ import {
   VHOST_PCI_VECTOR_CTRL,
 } from '../abi/vhost-pci.ts';
 import { VIRTIO_F_VERSION_1, VRING_MAX_SIZE } from '../abi/virtio-ring.ts';
-import { answers, NO_ANSWER } from '../bus/liveness.ts';
+import { answers, isLoss, NO_ANSWER } from '../bus/liveness.ts';
 import type { DmaMemory, PciDevice } from '../bus/pci-device.ts';
 import type { AlternateMapping } from '../engines/alternate-mapping.ts';
 import type { EngineRole } from '../engines/carrier.ts';
@@ -328,7 +328,7 @@ export class VhostPciDevice implements EngineDevice {
     try {
       handler();
     } catch (error) {
-      if ((error as PmdError).code === 'VPCI_REMOVED') return;
+      if (isLoss(error)) return;
       // A listener may have closed the device, whose registers can then no longer be read.
       if (this.state === 'closed' || answers(this.#pci.config)) this.#events.report((error as Error).message);
       else this.#removed(NO_ANSWER);

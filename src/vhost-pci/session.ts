@@ -2,12 +2,12 @@
 // The RFC 2.0 session: applies the device's control messages about the peer to the engines. A bad message
 // never throws: it is counted, reported in one line and ignored. Only a lost connection throws.
 import { VHOST_PCI_F_SESSION, VHOST_PCI_REFERENCE_VRING_SIZE } from '../abi/vhost-pci.ts';
+import { isLoss } from '../bus/liveness.ts';
 import type { EngineSet } from '../engines/engine-set.ts';
 import { DATA_PATH_FEATURES } from '../engines/features.ts';
 import type { Link } from '../engines/link.ts';
 import type { RemoteQueue } from '../engines/records.ts';
 import type { RemoteMemory } from '../engines/remote-memory.ts';
-import type { PmdError } from '../errors.ts';
 import { type FeatureSet, hasFeature } from '../virtio/features.ts';
 import { type ControlMessage, encodeQueueStopped } from './control-decode.ts';
 
@@ -70,7 +70,7 @@ export class VhostPciSession {
     this.#engines.forget();
   }
 
-  /** Throws VPCI_REMOVED if the connection to the device was lost meanwhile. */
+  /** Throws VPCI_REMOVED or EINTR if the connection to the device was lost meanwhile. */
   take(message: ControlMessage): void {
     switch (message.type) {
       case 'malformed':
@@ -119,7 +119,7 @@ export class VhostPciSession {
       this.#reportReadSpeed();
     } catch (error) {
       // The message is not at fault if the mapping failed because the connection was lost.
-      if ((error as PmdError).code === 'VPCI_REMOVED') throw error;
+      if (isLoss(error)) throw error;
       this.#invalid((error as Error).message);
     }
   }

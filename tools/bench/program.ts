@@ -5,7 +5,7 @@ import { exitProcess } from '../../src/process-end.ts';
 import { errorLine, newCommand } from '../run/command.ts';
 import { exitStatusOf } from '../run/exit-status.ts';
 import { onOutputEnd, printed, tell } from '../run/output.ts';
-import { exitOnSignals } from '../run/workspace.ts';
+import { exitOnSignals, heardSignals } from '../run/workspace.ts';
 import { interrupt } from './interruption.ts';
 import { addReport } from './suites/report.ts';
 import { SUITES } from './suites/table.ts';
@@ -56,6 +56,8 @@ try {
   await printed();
   exitProcess();
 } catch (error) {
+  // A signal that ended the wait for a device ends the program.
+  await heardSignals();
   tell(`${NAME}: ${(error as Error).message}`);
   exitProcess(exitStatusOf(error));
 }

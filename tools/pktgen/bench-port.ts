@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A port with a generator on it, from the options of the command line.
+import { PmdError } from '../../src/errors.ts';
 import { native } from '../../src/native.ts';
 import { tell } from '../run/output.ts';
-import { twoCpus } from '../run/workspace.ts';
+import { heardSignals, twoCpus } from '../run/workspace.ts';
 import { Capture } from './capture.ts';
 import type { GapLogMemory } from './engine/gap-log.ts';
 import { Generator } from './generator.ts';
@@ -36,18 +37,34 @@ export function cpusOf(options: Options): readonly [number, number | undefined] 
   return [cpu, options.peerCpu ?? (cpu === second ? first : second)];
 }
 
-export function openPortFor(options: Options, interrupt: Interrupt): Promise<OpenedPort> {
+/** Throws EINTR if the interrupt was raised meanwhile, whatever else that has led to. */
+export async function openPortFor(options: Options, interrupt: Interrupt): Promise<OpenedPort> {
+  const over = new AbortController();
+  interrupt.onInterrupt(() => over.abort());
+  const opened = await open(options, over.signal).catch(async (error: PmdError) => {
+    await heardSignals();
+    if (interrupt.raised && error.code !== 'EINTR') throw interrupted(error);
+    throw error;
+  });
+  if (!interrupt.raised) return opened;
+  await opened.close();
+  throw interrupted();
+}
+
+export const interrupted = (cause?: Error): PmdError =>
+  new PmdError('EINTR', 'interrupted before anything was measured', { cause });
+
+async function open(options: Options, over: AbortSignal): Promise<OpenedPort> {
   const device = deviceOf(options);
-  const isOver = () => interrupt.raised;
   // A far end may be started long before the other.
   if (device !== undefined && reflects(options))
-    return openDevice(device, Number.POSITIVE_INFINITY, isOver, (reason) =>
+    return openDevice(device, Number.POSITIVE_INFINITY, over, (reason) =>
       tell(`waiting for the link of ${device}, until Ctrl-C${reason}`),
     );
-  if (device !== undefined) return openDevice(device, LINK_WAIT_MS, isOver);
+  if (device !== undefined) return openDevice(device, LINK_WAIT_MS, over);
   const { peer: mode, queueSize, hugepages = false, dropAbove } = options;
   const cpu = cpusOf(options)[1] as number;
-  return startLocal({ cpu, mode, queueSize, hugepages, dropAbove, maxRunMs: LONGEST_MS });
+  return startLocal({ cpu, mode, queueSize, hugepages, dropAbove, maxRunMs: LONGEST_MS, over });
 }
 
 export function workloadOf(options: Options, streams: readonly Stream[]): Workload {

@@ -3,6 +3,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -12,6 +13,7 @@ import { writePacket } from '../../src/capture/writer.ts';
 import { nodeArguments, ROOT } from '../../test/support/program.ts';
 import { startDeviceModel, Tool } from '../../test/support/tool.ts';
 import { until } from '../../test/support/wait.ts';
+import { startLocal } from './local-peer.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -331,10 +333,69 @@ it('a run that is ended while it waits for a link ends at once', async () => {
     // Its signals are handled by the time it has opened the memory, where it writes.
     await until('it waits', () => readFileSync(files[0] as string).some((byte) => byte !== 0));
     child.kill('SIGINT');
-    expect(await ended).toEqual([1, null]);
+    expect(await ended).toEqual([130, null]);
     expect(said).toMatch(/^vhost-pci-pktgen: .*: the link did not come up before the run was ended: .*\n$/);
   } finally {
     child.kill('SIGKILL');
     rmSync(memory, { recursive: true });
   }
+});
+
+describe('a signal while a device is silent', () => {
+  const ended = async (signal: NodeJS.Signals, args: string[], then: (pid: number) => Promise<void>) => {
+    const command = [...nodeArguments(SCRIPT), '--no-telemetry', '--plain', '--rate', '1kpps', ...args];
+    const env = { ...process.env, TMPDIR: folder };
+    const child = spawn(process.execPath, command, { cwd: ROOT, env, stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
+    const closed = once(child, 'close');
+    try {
+      await then(child.pid as number);
+      child.kill(signal);
+      return [(await closed)[0], said];
+    } finally {
+      child.kill('SIGKILL');
+    }
+  };
+
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('regression: %s is no fault of the device', async (signal, status) => {
+    const path = join(folder, 'f');
+    const server = createServer((socket) => socket.on('error', () => {}));
+    const connected = once(server, 'connection');
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    try {
+      const says = `vhost-pci-pktgen: Failed to open ${path}: a signal arrived while waiting for its reply\n`;
+      const device = ['--vdev', `net_vhost_pci0,path=${path}`];
+      expect(await ended(signal, device, async () => void (await connected))).toEqual([status, says]);
+    } finally {
+      server.close();
+    }
+  });
+
+  it.each(['device', 'peer'])(
+    'regression: ends the wait for the built-in peer, its %s stopped',
+    async (name) => {
+      const found = (pid: number) => childrenOf(pid, `tools/${name}/main`)[0];
+      const [status, said] = await ended('SIGINT', [], async (pid) => {
+        await until(`there is a ${name}`, () => found(pid) !== undefined);
+        process.kill(found(pid) as number, 'SIGSTOP');
+      });
+      expect(said).toMatch(/^vhost-pci-pktgen: (interrupted before|Failed to .*: a signal arrived).*\n$/);
+      expect(status).toBe(130);
+    },
+  );
+});
+
+it('regression: a built-in peer whose device is given up is not waited for', async () => {
+  const over = new AbortController();
+  const start = startLocal({
+    ...{ cpu: 0, mode: 'echo', queueSize: 256, hugepages: false, maxRunMs: 60_000, over: over.signal },
+  });
+  over.abort();
+  await expect(start).rejects.toMatchObject({ code: 'VPCI_CHILD' });
 });

@@ -9,6 +9,7 @@ type Signal = (typeof SIGNALS)[number];
 const SAME_CAUSE_MS = 200;
 
 export class Interrupt {
+  #signal: Signal | undefined;
   #then: () => void = () => {};
   #signalled = false;
   #last = Number.NEGATIVE_INFINITY;
@@ -17,8 +18,10 @@ export class Interrupt {
   readonly #take = (signal: Signal): void => {
     const [before, now] = [this.#last, this.#now()];
     this.#last = now;
-    if (!this.#signalled) this.raise();
-    else if (now - before > SAME_CAUSE_MS) exitProcess(EXIT_CODES[signal]);
+    if (!this.#signalled) {
+      this.#signal = signal;
+      this.raise();
+    } else if (now - before > SAME_CAUSE_MS) exitProcess(EXIT_CODES[signal]);
   };
 
   /** `now` has milliseconds. */
@@ -27,11 +30,14 @@ export class Interrupt {
     for (const signal of SIGNALS) process.on(signal, this.#take);
   }
 
-  /** Runs what sees no event until it is done, such as reading a large file: a signal ends the program. */
-  notDuring<T>(work: () => T): T {
+  /**
+   * Runs what sees no event until it is done, such as reading a large file or a module that never returns: a
+   * signal ends the program.
+   */
+  async notDuring<T>(work: () => T | Promise<T>): Promise<T> {
     for (const signal of SIGNALS) process.off(signal, this.#take);
     try {
-      return work();
+      return await work();
     } finally {
       for (const signal of SIGNALS) process.on(signal, this.#take);
     }
@@ -39,6 +45,11 @@ export class Interrupt {
 
   get raised(): boolean {
     return this.#signalled;
+  }
+
+  /** The exit status of a program that it has ended before anything was done. */
+  get status(): number {
+    return this.#signal === undefined ? 1 : EXIT_CODES[this.#signal];
   }
 
   raise(): void {

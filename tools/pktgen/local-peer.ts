@@ -24,6 +24,8 @@ export interface LocalOptions {
   readonly queueSize: number;
   readonly hugepages: boolean;
   readonly maxRunMs: number;
+  /** Ends the start. */
+  readonly over?: AbortSignal;
 }
 
 export interface OpenedPort {
@@ -36,13 +38,18 @@ export interface OpenedPort {
   close(): Promise<void>;
 }
 
-/** Starts both, and waits until the link is up. Throws the error of the one that failed. */
+/**
+ * Starts both, and waits until the link is up. Throws the error of the one that failed: what is over ends
+ * them.
+ */
 export async function startLocal(options: LocalOptions): Promise<OpenedPort> {
   const workspace = new Workspace();
   const [vhostUser, vfioUser] = [workspace.path('u'), workspace.path('f')];
-  const { maxRunMs, cpu, mode, queueSize, hugepages, dropAbove } = options;
+  const { maxRunMs, cpu, mode, queueSize, hugepages, dropAbove, over } = options;
   const device = new DeviceProcess({ vhostUser, vfioUser, maxRunMs });
   const children: Child[] = [device];
+  const end = () => void stopAll([...children].reverse());
+  over?.addEventListener('abort', end);
   const close = async (port?: Port) => {
     port?.close();
     await stopAll([...children].reverse());
@@ -50,6 +57,7 @@ export async function startLocal(options: LocalOptions): Promise<OpenedPort> {
   };
   let port: Port | undefined;
   try {
+    over?.throwIfAborted();
     await device.ready(START_MS);
     port = openPort(`net_vhost_pci0,path=${vfioUser}`);
     const settings = { vhostUser, mode, cpu, frameSize: 64, burst: 32, queueSize, hugepages, maxRunMs };
@@ -65,22 +73,32 @@ export async function startLocal(options: LocalOptions): Promise<OpenedPort> {
   } catch (error) {
     await close(port);
     throw error;
+  } finally {
+    over?.removeEventListener('abort', end);
   }
 }
 
+/** Throws if the port is gone meanwhile, though the programs are there. */
 async function linkUp(port: Port, peer: Child): Promise<void> {
-  await peer.until(() => port.link().up, START_MS, 'the link');
+  const { broken, close } = ofUser(port);
+  let gone: Error | undefined;
+  void broken.then((error) => {
+    gone = error;
+  });
+  await peer.until(() => port.link().up || gone !== undefined, START_MS, 'the link');
+  await close();
+  if (gone) throw gone;
 }
 
 /**
- * The user's device, once its link is up. Throws VPCI_NO_TRAFFIC if that does not happen in time, or before
- * `isOver` says that nobody waits any more, or VPCI_REMOVED. `onWait` is told once if it takes a while, with
- * ": " and the reason if there is one.
+ * The user's device, once its link is up. Throws VPCI_NO_TRAFFIC if that does not happen in time, EINTR if it
+ * does not before `over` says that nobody waits any more, or VPCI_REMOVED. `onWait` is told once if it takes
+ * a while, with ": " and the reason if there is one.
  */
 export async function openDevice(
   device: string,
   waitMs: number,
-  isOver: () => boolean = () => false,
+  over?: AbortSignal,
   onWait: (reason: string) => void = () => {},
 ): Promise<OpenedPort> {
   const port = openPort(device);
@@ -93,17 +111,18 @@ export async function openDevice(
   const waited = () => performance.now() - start;
   const because = () => (port.link().reason ? `: ${port.link().reason}` : '');
   let told = false;
-  while (!port.link().up && !gone && !isOver() && waited() < waitMs) {
+  while (!port.link().up && !gone && !over?.aborted && waited() < waitMs) {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     if (told || port.link().up || waited() < TELL_MS) continue;
     told = true;
     onWait(because());
   }
   if (port.link().up) return opened;
-  const when = isOver() ? 'before the run was ended' : `within ${waitMs / 1000} s`;
-  const cause = `the link did not come up ${when}${because()}`;
+  const failed = `Failed to use ${device}: the link did not come up`;
+  const reason = because();
   port.close();
-  throw gone ?? new PmdError('VPCI_NO_TRAFFIC', `Failed to use ${device}: ${cause}`);
+  if (over?.aborted) throw new PmdError('EINTR', `${failed} before the run was ended${reason}`);
+  throw gone ?? new PmdError('VPCI_NO_TRAFFIC', `${failed} within ${waitMs / 1000} s${reason}`);
 }
 
 /** A port that stays open. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // vhost-pci-pktgen: the packet generator as a command.
-import { oneLine } from '../../src/errors.ts';
+import { oneLine, type PmdError } from '../../src/errors.ts';
 import { exitProcess } from '../../src/process-end.ts';
 import { setWarningSink } from '../../src/warnings.ts';
 import { onOutputEnd, printed, tell } from '../run/output.ts';
@@ -13,10 +13,11 @@ import { runSearch } from './run-search.ts';
 import { runWatch } from './watch.ts';
 
 setWarningSink(({ message }) => tell(oneLine(`vhost-pci-pktgen: ${message}`)));
+let interrupt: Interrupt | undefined;
 try {
   const options = parseOptions();
-  const interrupt = new Interrupt();
-  onOutputEnd(() => interrupt.raise());
+  interrupt = new Interrupt();
+  onOutputEnd(() => interrupt?.raise());
   const generates = searches(options) ? runSearch : run;
   const whole = reflects(options) ? runReflector : generates;
   const code = await (options.watch === undefined ? whole : runWatch)(options, interrupt);
@@ -24,5 +25,5 @@ try {
   exitProcess(code);
 } catch (error) {
   tell(oneLine(`vhost-pci-pktgen: ${(error as Error).message}`));
-  exitProcess(1);
+  exitProcess(((error as PmdError).code === 'EINTR' && interrupt?.status) || 1);
 }

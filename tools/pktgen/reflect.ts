@@ -34,7 +34,7 @@ export async function runReflector(options: Options, interrupt: Interrupt): Prom
   if (options.capture !== undefined) requireWritable(options.capture, 'the capture');
   const { replay: file, loops } = options;
   const load = (of: string) => loadReplay({ file: of, loops, originalGaps: true });
-  const replay = file === undefined ? undefined : interrupt.notDuring(() => load(file));
+  const replay = file === undefined ? undefined : await interrupt.notDuring(() => load(file));
   const log = replay && options.gaps !== undefined ? gapLogFor(replay.packets * loops) : null;
   const memory = newReflectMemory(log);
   const opened = await openPortFor(options, interrupt);

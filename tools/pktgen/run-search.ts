@@ -25,8 +25,11 @@ export async function runSearch(options: Options, interrupt: Interrupt): Promise
   const about = aboutThisRun(options.hugepages);
   for (const file of [options.json, options.csv, options.html]) requireFigures(file);
   const earlier = earlierOf(options);
-  const streams = await streamsOf(options);
-  for (const note of requireStreams(options, streams)) tell(note);
+  const streams = await interrupt.notDuring(async () => {
+    const found = await streamsOf(options);
+    for (const note of requireStreams(options, found)) tell(note);
+    return found;
+  });
   const opened = await openPortFor(options, interrupt);
   const context: Context = { options, streams, opened, interrupt, about, earlier, broken: undefined };
   void opened.broken.then((error) => {

@@ -8,6 +8,7 @@ import {
   captureFor,
   cpusOf,
   deviceOf,
+  interrupted,
   measureMaximum,
   openPortFor,
   replayWorkload,
@@ -61,8 +62,10 @@ export async function run(options: Options, interrupt: Interrupt): Promise<numbe
   for (const file of [json, csv, hgrm, html, gapsFile]) requireFigures(file);
   const earlier = earlierOf(options);
   if (options.capture !== undefined) requireWritable(options.capture, 'the capture');
-  const replay = interrupt.notDuring(() => replayOf(options));
-  const workload = replay ? replayWorkload(options, replay) : workloadOf(options, await streamsOf(options));
+  const replay = await interrupt.notDuring(() => replayOf(options));
+  const workload = replay
+    ? replayWorkload(options, replay)
+    : await interrupt.notDuring(async () => workloadOf(options, await streamsOf(options)));
   const opened = await openPortFor(options, interrupt);
   let generator: Generator | undefined;
   let capture: Capture | undefined;
@@ -74,6 +77,7 @@ export async function run(options: Options, interrupt: Interrupt): Promise<numbe
     const own = { seconds: options.warmUp, peer: deviceOf(options) === undefined };
     if (replay) await rehearse(generator, replay, trialOf(options, pps), own);
     else await warmUp(options, workload, generator, pps);
+    if (interrupt.raised) throw interrupted();
     const cpus = cpusOf(options);
     const port = opened.port.info.name;
     const head = headline(opened, replay ? replayText(options, replay) : trafficText(workload, pps), cpus);

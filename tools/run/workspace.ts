@@ -2,7 +2,9 @@
 // A fresh folder for sockets, removed when this process exits; and ending the whole run on a signal.
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { codeOf, PmdError } from '../../src/errors.ts';
+import { native } from '../../src/native.ts';
 import { exitProcess } from '../../src/process-end.ts';
 import { socketPathFault } from '../../src/socket-path.ts';
 import type { Child } from './child.ts';
@@ -58,6 +60,11 @@ export function exitOnSignals(
   end: (code: number) => void = exitProcess,
 ): void {
   for (const signal of signals) process.on(signal, () => end(EXIT_CODES[signal]));
+}
+
+/** Lets the listeners of signals run that came while the event loop was blocked. */
+export async function heardSignals(): Promise<void> {
+  while (native.endSignalWaits()) await turn();
 }
 
 /** Stops all children in the order given, even if stopping one of them fails. */
