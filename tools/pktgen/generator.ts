@@ -7,7 +7,6 @@ import { launch } from '../../src/lcore/launch.ts';
 import type { Lcore } from '../../src/lcore/lcore.ts';
 import { native } from '../../src/native.ts';
 import type { GapLogMemory } from './engine/gap-log.ts';
-import type { HistogramView } from './engine/histogram.ts';
 import {
   DONE,
   DRAINING,
@@ -34,7 +33,7 @@ import {
 import type { LcorePlan } from './engine/lcore.ts';
 import type { CompiledStream } from './plan/compile.ts';
 import { PortFaults } from './port-faults.ts';
-import { type ResultContext, readResult, type TrialResult, totalLatency } from './result.ts';
+import { type ResultContext, readResult, type TrialResult } from './result.ts';
 import type { Progress } from './timeline.ts';
 import { WordWatch } from './word-watch.ts';
 
@@ -227,11 +226,6 @@ export class Generator {
       sent: sum((own) => own[S_SENT] as number),
       received: sum((own) => (own[S_RECEIVED] as number) - (own[S_DUPLICATES] as number)),
     };
-  }
-
-  /** The latencies of all streams so far, in nanoseconds. */
-  latencies(): HistogramView {
-    return totalLatency(this.#memory, this.#context.nsPerUnit);
   }
 
   async close(): Promise<void> {

@@ -17,6 +17,7 @@ import { NOTHING, type Outcome, type SearchResult, type Step, searchRate } from 
 import { flatOut, Workload } from './workload.ts';
 
 export { PmdError } from '../../src/errors.ts';
+export type { Percentile } from './latency.ts';
 export type { Field, Stream } from './plan/stream.ts';
 export type {
   Counts,

@@ -30,6 +30,21 @@ describe('the library', () => {
     expect([lost, latency?.samples]).toEqual([0, 900]);
   });
 
+  it('regression: had no percentiles but four, and no .hgrm', async () => {
+    pktgen = await openPktgen({ streams: [{ count: 300 }, { count: 200 }], rate: '5kpps' });
+    const { latency, streams } = await pktgen.run(PATIENT);
+    for (const [own, count] of [[latency, 500] as const, [streams[1]?.latency, 200] as const]) {
+      if (!own) throw new Error('nothing came back');
+      const { p50Ns, maxNs } = own;
+      expect(own.percentiles().at(-1)).toEqual({ percent: 100, ns: maxNs });
+      expect(own.percentile(50)).toBe(p50Ns);
+      expect(own.hgrm()).toMatch(/^ +Value +Percentile +TotalCount 1\/\(1-Percentile\)\n/);
+      expect(own.hgrm()).toMatch(new RegExp(`#\\[Max .*Total count += +${count}\\]\n`));
+      expect(Object.keys(JSON.parse(JSON.stringify(own)))).not.toContain('percentiles');
+      expect(() => own.percentile(101)).toThrow('percent must be from 0 to 100, not 101');
+    }
+  });
+
   it('gives statistics while it runs, takes another rate, and ends when it is left', async () => {
     pktgen = await openPktgen({ streams: [{}], rate: 1000 });
     const seen: number[] = [];

@@ -14,7 +14,7 @@ import { Workload } from './workload.ts';
 const huge = 123_456_789_012;
 const latency: LatencySummary = {
   ...{ samples: huge, minNs: 1e9, avgNs: 1e9, p50Ns: 1e9, p90Ns: 1e9, p99Ns: 1e9, p999Ns: 1e9 },
-  ...{ maxNs: 1e9, jitterNs: 1e9 },
+  ...{ maxNs: 1e9, jitterNs: 1e9, percentile: () => 1e9, percentiles: () => [], hgrm: () => '' },
 };
 const counts = {
   ...{ offered: huge, sent: huge, unsent: huge, received: huge, inFlight: huge, lost: huge, reordered: huge },

@@ -18,42 +18,18 @@ import {
   latencyCounts,
   PHASE,
   S_DUPLICATES,
-  S_JITTER,
-  S_LATENCY_MAX,
-  S_LATENCY_MIN,
-  S_LATENCY_SUM,
   S_RECEIVED,
   S_REORDERED,
   S_RX_BYTES,
-  S_SAMPLES,
   S_SENT,
   S_TX_BYTES,
   S_UNSENT,
   type SharedMemory,
   streamCounters,
 } from './engine/layout.ts';
+import { type LatencySummary, summarize } from './latency.ts';
 
-/** Whole nanoseconds from when a frame was due until it was back. */
-export interface LatencySummary {
-  /** Frames that were timed: those that came back, duplicates not. */
-  readonly samples: number;
-  /** The shortest. */
-  readonly minNs: number;
-  /** The mean. */
-  readonly avgNs: number;
-  /** The median. */
-  readonly p50Ns: number;
-  /** 90 of 100 frames took no longer. */
-  readonly p90Ns: number;
-  /** 99 of 100 frames took no longer. */
-  readonly p99Ns: number;
-  /** 999 of 1000 frames took no longer. */
-  readonly p999Ns: number;
-  /** The longest. */
-  readonly maxNs: number;
-  /** Smoothed difference between one frame and the next, as in RFC 3550 and DPDK's latencystats. */
-  readonly jitterNs: number;
-}
+export type { LatencySummary };
 
 /** Frames and bytes of a run, or of a stream of it. */
 export interface Counts {
@@ -182,7 +158,7 @@ export function readResult(memory: SharedMemory, context: ResultContext): TrialR
 }
 
 /** The latencies of all streams, in nanoseconds. */
-export function totalLatency(memory: SharedMemory, nsPerUnit: number): HistogramView {
+function totalLatency(memory: SharedMemory, nsPerUnit: number): HistogramView {
   const total = new Float64Array(HISTOGRAM_BUCKETS);
   for (let i = 0; i < memory.streams; i++) addCounts(total, latencyCounts(memory, i));
   return new HistogramView(total, nsPerUnit);
@@ -237,33 +213,5 @@ export function gapSummary(gaps: HistogramView, global: Float64Array): GapSummar
     undisturbed,
     nearUndisturbed: undisturbed > 0 ? 1 - off / undisturbed : null,
     away: global[G_AWAYS],
-  };
-}
-
-function summarize(
-  counters: readonly Float64Array[],
-  histogram: HistogramView,
-  nsPerUnit: number,
-): LatencySummary | null {
-  const used = counters.filter((own) => own[S_SAMPLES] > 0);
-  const samples = used.reduce((sum, own) => sum + own[S_SAMPLES], 0);
-  if (samples === 0 || histogram.count === 0) return null;
-  const weighted = (index: number) =>
-    used.reduce((sum, own) => sum + own[index] * own[S_SAMPLES], 0) / samples;
-  // The counter ticks about as often.
-  const ns = (units: number) => Math.round(nsPerUnit * units);
-  const max = ns(Math.max(...used.map((own) => own[S_LATENCY_MAX])));
-  // A bucket's largest value may exceed the largest that was recorded.
-  const percentile = (percent: number) => Math.min(max, Math.round(histogram.percentile(percent)));
-  return {
-    samples,
-    minNs: ns(Math.min(...used.map((own) => own[S_LATENCY_MIN]))),
-    avgNs: ns(used.reduce((sum, own) => sum + own[S_LATENCY_SUM], 0) / samples),
-    p50Ns: percentile(50),
-    p90Ns: percentile(90),
-    p99Ns: percentile(99),
-    p999Ns: percentile(99.9),
-    maxNs: max,
-    jitterNs: ns(weighted(S_JITTER)),
   };
 }

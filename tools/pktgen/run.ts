@@ -24,14 +24,13 @@ import {
   deliverable,
   deliverFigures,
   figuresOnStdout,
-  hgrmText,
   jsonText,
-  percentiles,
   requireFigures,
 } from './files.ts';
 import { gapLogFor, gapsCsv } from './gaps-file.ts';
 import type { Generator, Trial } from './generator.ts';
 import type { Interrupt } from './interrupt.ts';
+import { EMPTY_HGRM } from './latency.ts';
 import type { OpenedPort } from './local-peer.ts';
 import type { Options } from './options.ts';
 import { rateText } from './plan/rate.ts';
@@ -287,7 +286,6 @@ async function report(
   const figures = returns ? result : withoutReturns(result);
   const returned = options.replay === undefined ? {} : { returned: result.foreign };
   const capture = captured ? { capture: captured } : {};
-  const latencies = generator.latencies();
   const whole = {
     ...{
       ...figures,
@@ -295,7 +293,7 @@ async function report(
       ...capture,
       changes,
       rates,
-      percentiles: returns ? percentiles(latencies) : [],
+      percentiles: returns ? (result.latency?.percentiles() ?? []) : [],
     },
     disturbances: notes,
     portErrors: generator.faults.counts(),
@@ -306,7 +304,7 @@ async function report(
   let written = deliverFigures(options, {
     json: () => jsonText(whole),
     csv: () => csvText(result),
-    hgrm: () => hgrmText(latencies),
+    hgrm: () => result.latency?.hgrm() ?? EMPTY_HGRM,
     html: () => pageText(whole, earlier),
   });
   if (gaps !== undefined && options.gaps !== undefined)
