@@ -44,7 +44,7 @@ export class DisturbanceMeter {
       lines.push(`disturbed: the hypervisor took ${percent(stolen)} of the machine's time`);
     if (share > STALLED)
       lines.push(
-        `disturbed: the loop was away from its CPU ${timesText(count)}, for ${Math.round(longestUs)} us at most`,
+        `disturbed: the loop was preempted ${timesText(count)} for 100 us or more, ${longText(longestUs)} at most`,
       );
     return lines;
   }
@@ -77,4 +77,6 @@ export class DisturbanceMeter {
 }
 
 const part = (some: number, rest: number): number => (some + rest > 0 ? some / (some + rest) : 0);
+const longText = (us: number): string =>
+  us < 10_000 ? `${Math.round(us)} us` : `${Math.round(us / 1000)} ms`;
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;

@@ -2,6 +2,7 @@
 // What the figures say while frames are on their way, and once they are not.
 import { expect, it } from 'vitest';
 import { captureLines } from './capture.ts';
+import { DisturbanceMeter } from './disturbance.ts';
 import {
   DONE,
   DRAINING,
@@ -19,7 +20,7 @@ import {
   SENDING,
   streamCounters,
 } from './engine/layout.ts';
-import { readResult } from './result.ts';
+import { readResult, type TrialResult } from './result.ts';
 import { snapshotsOf } from './telemetry.ts';
 import { bitsText, gapLine } from './text.ts';
 
@@ -89,13 +90,25 @@ it('regression: a client that asks for the totals and then for the streams gets 
 
 it('one is not many', () => {
   const gaps = { samples: 10, medianNs: 1, p99Ns: 2, near: 1, undisturbed: 9, nearUndisturbed: 1 };
-  expect(gapLine({ ...gaps, away: 1 })).toMatch(/; the loop was without its CPU once$/);
-  expect(gapLine({ ...gaps, away: 2 })).toMatch(/; the loop was without its CPU 2 times$/);
+  expect(gapLine({ ...gaps, away: 1 })).toMatch(/; preempted once for 3 us or more$/);
+  expect(gapLine({ ...gaps, away: 2 })).toMatch(/; preempted 2 times for 3 us or more$/);
   const counts = { file: 'a', frames: 1, dropped: 0, filtered: 0, failure: null };
   expect([captureLines(counts), captureLines({ ...counts, frames: 3, dropped: 2 })]).toEqual([
     ['captured 1 frame in a'],
     ['captured 3 frames in a, 2 more did not fit'],
   ]);
+});
+
+it('regression: two lines said nearly the same of what they count from 3 and from 100 us', () => {
+  const stalls = { count: 735, longestUs: 132_400, share: 0.5 };
+  const lines = (longestUs: number) =>
+    new DisturbanceMeter(-1).lines({ stalls: { ...stalls, longestUs } } as TrialResult, [0, 1]);
+  expect(lines(132_400)).toContain(
+    'disturbed: the loop was preempted 735 times for 100 us or more, 132 ms at most',
+  );
+  expect(lines(312)).toContain(
+    'disturbed: the loop was preempted 735 times for 100 us or more, 312 us at most',
+  );
 });
 
 it('regression: few bits are not shown as none', () => {

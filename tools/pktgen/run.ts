@@ -149,7 +149,7 @@ function trafficText(workload: Workload, pps: readonly number[]): string {
   const { streams } = workload;
   const total = pps.reduce((sum, rate) => sum + rate, 0);
   const rate = Number.isFinite(total) ? rateText(total) : 'as many frames as the queue accepts';
-  return `${rate}, ${streams.length === 1 ? '1 stream' : `${streams.length} streams`}, ${Math.round(workload.meanSizeAt(pps))} bytes`;
+  return `${rate}, ${streams.length === 1 ? '1 stream' : `${streams.length} streams`}, ${workload.sizeTextAt(pps)}`;
 }
 
 /** Undefined if none is wanted. */

@@ -24,13 +24,15 @@ const trialsText = (n: number): string => (n === 1 ? '1 trial' : `${n} trials`);
 const disturbedText = (result: Pick<SearchResult, 'steps'>): string =>
   `${doubtsOf(result).disturbed} of ${trialsText(result.steps.length)} disturbed`;
 
+const TOO_BUSY = 'the machine is too busy, generator and peer need two free CPUs';
+
 /** Of a search in which every trial failed. */
 function nothingFound(result: SearchResult): string {
   const { failed, complete, interrupted, steps } = result;
   if (steps.length === 0 || failed === null) return 'none found; interrupted before the first trial ended';
   const { disturbed, reliable } = doubtsOf(result);
   const one = steps.length === 1;
-  if (disturbed === steps.length) return 'none found; every trial was disturbed';
+  if (disturbed === steps.length) return `none found; every trial was disturbed: ${TOO_BUSY}`;
   const lowest = rateText(failed);
   const trials = trialsText(steps.length);
   const doubt = reliable ? '' : `, not reliable: ${disturbedText(result)}`;

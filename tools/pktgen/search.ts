@@ -93,6 +93,8 @@ const ATTEMPTS = 8;
 const ATTEMPTS_TIME = 0.25;
 /** Below this share of the highest rate nothing is worth being found. */
 const FLOOR = 1e-5;
+/** Below this share of it neither is anything, where all trials failed and were disturbed: the machine is busy. */
+const BUSY_FLOOR = 0.02;
 
 export async function searchRate(
   plan: SearchPlan,
@@ -118,13 +120,17 @@ export async function searchRate(
     }
   };
   const bounds = new Bounds(plan.highest, plan.precision);
-  while (!bounds.closed && (steps.length === 0 || now() < end)) {
+  const isBusy = () =>
+    bounds.next() < BUSY_FLOOR * plan.highest &&
+    steps.every((step) => step.disturbed && step.failure !== null);
+  while (!bounds.closed && !isBusy() && (steps.length === 0 || now() < end)) {
     const step = await attempt(bounds.next());
     if (step === undefined) break;
     bounds.take(step);
   }
-  const { low, failed, closed } = bounds;
-  return { pps: low || null, failed, steps, complete: closed, interrupted: !closed && interrupted() };
+  const { low, failed } = bounds;
+  const complete = bounds.closed || isBusy();
+  return { pps: low || null, failed, steps, complete, interrupted: !complete && interrupted() };
 }
 
 export interface Doubts {

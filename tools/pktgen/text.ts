@@ -53,7 +53,7 @@ export function latencyLine(latency: LatencySummary): string {
   return `latency (us): ${words.join('  ')}`;
 }
 
-/** "… within 5 us or 1 %: 99.97 % of 1234 undisturbed, 98.6 % of all 1300; the loop was …" */
+/** "… within 5 us or 1 %: 99.97 % of 1234 undisturbed, 98.6 % of all 1300; preempted …" */
 export function gapLine({ samples, medianNs, p99Ns, away, ...shares }: GapSummary): string {
   const { near, undisturbed, nearUndisturbed } = shares;
   const off = `gaps between frames: off by ${us(medianNs)} us (median), ${us(p99Ns)} us (p99)`;
@@ -62,7 +62,7 @@ export function gapLine({ samples, medianNs, p99Ns, away, ...shares }: GapSummar
     nearUndisturbed === null
       ? 'none undisturbed'
       : `${shareText(nearUndisturbed)} of ${undisturbed} undisturbed`;
-  return `${off}; within 5 us or 1 %: ${kept}, ${shareText(near)} of all ${samples}; the loop was without its CPU ${timesText(away)}`;
+  return `${off}; within 5 us or 1 %: ${kept}, ${shareText(near)} of all ${samples}; preempted ${timesText(away)} for 3 us or more`;
 }
 
 /** A share near 1: not rounded up to it. */

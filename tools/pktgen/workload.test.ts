@@ -21,6 +21,18 @@ it('regression: the mean size is that of the frames, not of the streams', () => 
   expect(meanOf(streams)).toBeCloseTo(1356.4);
 });
 
+it('regression: a mean size looked like that of every frame', () => {
+  const text = (...streams: Stream[]) => {
+    const of = workload(streams);
+    return of.sizeTextAt(of.pps());
+  };
+  expect([text({}), text({ size: 100 }, { size: 100 })]).toEqual(['64 bytes', '100 bytes']);
+  expect(text({ size: 'imix' })).toBe('354 bytes on average');
+  expect([text({ size: 64 }, { size: 66 }), text({ size: '64-66' })]).toEqual(
+    new Array(2).fill('65 bytes on average'),
+  );
+});
+
 it('regression: a mistake names its stream by its name too, and a note as well', () => {
   const tcp = { name: 'own', protocol: 'tcp' } as const;
   const given = (size: string) => Workload.of([{}, { ...tcp, size }], { ...OPTIONS, where: 'a.json' });

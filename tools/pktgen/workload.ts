@@ -91,6 +91,15 @@ export class Workload {
     throw fault(`${place}: count`, 'not with a search, whose trials have a length');
   }
 
+  /** "64 bytes", or "354 bytes on average", when the streams have these rates. */
+  sizeTextAt(pps: readonly number[]): string {
+    const [first] = this.streams;
+    const alike = this.streams.every(
+      ({ meanSize, largest }) => meanSize === first?.largest && largest === meanSize,
+    );
+    return `${Math.round(this.meanSizeAt(pps))} bytes${alike ? '' : ' on average'}`;
+  }
+
   /** Mean bytes of a frame when the streams have these rates. */
   meanSizeAt(pps: readonly number[]): number {
     const weights = pps.every(Number.isFinite) ? pps : pps.map(() => 1);
