@@ -73,7 +73,7 @@ figure svg{max-width:100%;height:auto}
 th,td{padding:.15rem .8rem;border-bottom:1px solid #ddd;text-align:right;font-variant-numeric:tabular-nums}
 td{white-space:nowrap}th:first-child,td:first-child{text-align:left;padding-left:0;min-width:6rem}
 td:first-child,.remarks td:last-child,td.words{white-space:normal}.remarks td:last-child,.words{text-align:left}
-.remarks td:last-child,td.words{min-width:8rem}
+.remarks td:last-child{min-width:8rem}td.words{min-width:6rem}
 th{border-bottom-width:2px}caption{text-align:left;font-weight:600}.under{font-size:13px;white-space:pre-wrap}
 @media (prefers-color-scheme:dark){body{background:#1b1d1f;color:#ddd}h2,th,td{border-color:#44484c}
 .command{background:#2a2d30}.note{color:#f28b82}a{color:#8ab4f8}}

@@ -27,7 +27,8 @@ interface Path {
   readonly counts: (row: Row, step: RunStep) => boolean;
 }
 
-const WAYS = ['from the virtio-net guest', 'to the virtio-net guest', 'both ways, each'] as const;
+/** Of this driver. */
+const WAYS = ['receive', 'send', 'both ways, each'] as const;
 const PATHS: readonly Path[] = [
   {
     name: 'net_vhost',
@@ -42,7 +43,7 @@ const PATHS: readonly Path[] = [
     counts: ({ flows }) => flows === 'fixed',
   },
   ...(['2.0', '2.1'] as const).map((version) => ({
-    name: `net_memif, against RFC ${version}`,
+    name: `net_memif (ours: RFC ${version})`,
     suite: 'memif',
     cases: { [WAYS[0]]: 'rx-64', [WAYS[1]]: 'tx-64' },
     counts: ({ mode, rfc }: Row) => mode === 'copying' && rfc === version,
@@ -63,13 +64,13 @@ export function sideBySide(run: RunFile): Sheet | undefined {
   if (found.length === 0) return undefined;
   const table = tableOf(found, [
     named('64 bytes, two CPUs', ({ way }) => way),
-    named('path', ({ name }) => name),
-    { name: 'its', unit: 'Mpps', of: ({ row }) => withRange(ofSide(row, 1), row) },
-    { name: 'vhost-pci', unit: 'Mpps', of: ({ row }) => withRange(ofSide(row, 0), row) },
+    named('compared with', ({ name }) => name),
     {
       ...{ name: 'ratio', of: ({ row }) => withRange(row.ratio, row) },
       marked: ({ row }) => row.disturbed,
     },
+    { name: 'vhost-pci', unit: 'Mpps', of: ({ row }) => withRange(ofSide(row, 0), row) },
+    { name: 'other', unit: 'Mpps', of: ({ row }) => withRange(ofSide(row, 1), row) },
   ]);
   const below = footnote({ tables: [table] });
   return { tables: [table], ...(below !== undefined && { notes: [below] }) };

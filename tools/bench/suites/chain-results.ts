@@ -64,9 +64,9 @@ export function chainSheet(rows: readonly ChainRow[]): Sheet {
 const PAIRED: readonly ColumnOf<ChainRow>[] = [
   named('guests', (row) => `${row.guests}, ${row.case.split('-')[2]} B`),
   { name: 'RFC', of: (row) => row.rfc },
+  ...ratioColumns<ChainRow>(),
   mpps('ours', (row) => row.ours_mpps),
   mpps('OVS', (row) => row.ovs_mpps),
-  ...ratioColumns<ChainRow>(),
 ];
 
 const both = (

@@ -60,9 +60,9 @@ export function inPlaceSheet(rows: readonly InPlaceRow[]): Sheet {
     tables: [
       tableOf(rows, [
         named('case', (row) => row.case),
+        ...ratioColumns<InPlaceRow>(),
         mpps('in place', (row) => row.in_place_mpps),
         mpps('copying', (row) => row.copying_mpps),
-        ...ratioColumns<InPlaceRow>(),
       ]),
     ],
   };

@@ -114,9 +114,9 @@ export function interruptSheet(rows: readonly Row[]): Sheet {
 const interruptTable = (rows: readonly InterruptRow[]): Table =>
   tableOf(rows, [
     named('case', (row) => row.case),
+    ...ratioColumns<InterruptRow>(),
     mpps('adaptive', (row) => row.adaptive_mpps),
     mpps('polling', (row) => row.polling_mpps),
-    ...ratioColumns<InterruptRow>(),
   ]);
 
 const idleTable = (rows: readonly IdleRow[]): Table =>

@@ -249,9 +249,9 @@ function latencyTable(rows: readonly LatencyRow[]): Table {
   return tableOf(sides, [
     named('case', ({ name }) => name),
     named('side', ({ side }) => side),
+    ...[ratio('ratio: p50', 'p50'), ratio('p99', 'p99'), ratio('p99.9', 'p99_9')],
     ...[us('p50', 'p50_us'), us('p99', 'p99_us'), us('p99.9', 'p99_9_us'), us('max', 'max_us')],
     { name: 'lost', of: ({ of }) => of.lost, text: toDigits(0) },
-    ...[ratio('ratio: p50', 'p50'), ratio('p99', 'p99'), ratio('p99.9', 'p99_9')],
   ]);
 }
 
@@ -265,7 +265,7 @@ function histogramTable({ case: name, histogram: { ours, theirs } }: LatencyRow)
     const frames = (edge: number) => buckets.find(({ toNs }) => toNs === edge)?.samples ?? 0;
     return [
       { name: side, of: frames, text: toDigits(0) },
-      named('', (edge: number) => bar(frames(edge), most)),
+      named('log scale', (edge: number) => bar(frames(edge), most)),
     ];
   };
   return tableOf(edges, [

@@ -174,9 +174,9 @@ export function limitSheet(rows: readonly LimitRow[]): Sheet {
     tables: [
       tableOf(rows, [
         named('case', (row) => row.case),
+        ...ratioColumns<LimitRow>('of the limit', percent),
         mpps('limit', (row) => row.limit_mpps),
         mpps(isOfTheirs(rows) ? 'net_vhost' : 'ours', (row) => row.ours_mpps ?? row.theirs_mpps),
-        ...ratioColumns<LimitRow>('of the limit', percent),
       ]),
     ],
   };

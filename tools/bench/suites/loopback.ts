@@ -84,9 +84,9 @@ export function loopbackSheet(rows: readonly LoopbackRow[]): Sheet {
     tables: [
       tableOf(rows, [
         named('case', (row) => row.case),
+        ...ratioColumns<LoopbackRow>(),
         mpps('ours', (row) => row.ours_mpps),
         mpps('net_vhost', (row) => row.theirs_mpps),
-        ...ratioColumns<LoopbackRow>(),
         { name: 'our cycles/packet', of: (row) => row.ours_cycles_per_packet, text: toDigits(0) },
       ]),
     ],

@@ -116,9 +116,9 @@ export function memifSheet(rows: readonly MemifRow[]): Sheet {
         named('case', (row) => row.case),
         { name: 'mode', of: (row) => row.mode },
         { name: 'RFC', of: (row) => row.rfc },
+        ...ratioColumns<MemifRow>(),
         mpps('ours', (row) => row.ours_mpps),
         mpps('net_memif', (row) => row.memif_mpps),
-        ...ratioColumns<MemifRow>(),
       ]),
     ],
   };

@@ -192,9 +192,9 @@ export function ovsSheet(rows: readonly OvsRow[]): Sheet {
       tableOf(rows, [
         named('case', (row) => row.case),
         named('flows', (row) => row.flows),
+        ...ratioColumns<OvsRow>(),
         mpps('ours', (row) => row.ours_mpps),
         mpps('OVS', (row) => row.ovs_mpps),
-        ...ratioColumns<OvsRow>(),
         { name: 'per CPU s', of: (row) => row.per_cpu?.ratio.median },
         { name: 'OVS cycles', of: (row) => row.ovs_cycles_per_packet, text: toDigits(0) },
         { name: 'lost', of: (row) => row.ovs_lost, text: (share) => `${(100 * share).toFixed(2)} %` },

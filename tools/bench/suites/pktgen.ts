@@ -161,9 +161,9 @@ export function pktgenSheet(rows: readonly PktgenRow[]): Sheet {
 const maxTable = (rows: readonly MaxRow[]): Table =>
   tableOf(rows, [
     named('maximum', (row) => row.case),
+    ...ratioColumns<MaxRow>(),
     mpps('pktgen', (row) => row.ours_mpps),
     mpps('txonly', (row) => row.txonly_mpps),
-    ...ratioColumns<MaxRow>(),
   ]);
 
 function pktgenCharts(rows: readonly PktgenRow[]): Chart[] {

@@ -65,9 +65,9 @@ export function telemetrySheet(rows: readonly TelemetryRow[]): Sheet {
     tables: [
       tableOf(rows, [
         named('case', (row) => row.case),
+        ...ratioColumns<TelemetryRow>('ratio', toDigits(3)),
         mpps('polled', (row) => row.polled_mpps),
         mpps('alone', (row) => row.alone_mpps),
-        ...ratioColumns<TelemetryRow>('ratio', toDigits(3)),
       ]),
     ],
   };
