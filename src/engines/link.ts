@@ -10,6 +10,7 @@ export class Link {
   readonly #events: LinkEvents;
   #up = false;
   #reason = '';
+  #heard = false;
 
   /** `wake` wakes the threads that sleep on RX queues, before `events` is called. */
   constructor(wake: () => void, events: LinkEvents) {
@@ -26,10 +27,16 @@ export class Link {
     return this.#reason;
   }
 
+  /** Whether the device has been heard of since it was opened or reset: a reason, or that the link is up. */
+  get heard(): boolean {
+    return this.#heard;
+  }
+
   /** A reason that arrived before the link went down is reported after it. */
   set(up: boolean): void {
     if (this.#up === up) return;
     this.#up = up;
+    this.#heard = true;
     if (up) this.#reason = '';
     this.#wake();
     this.#events.onLink();
@@ -39,12 +46,14 @@ export class Link {
   setReason(text: string): void {
     if (this.#reason === text) return;
     this.#reason = text;
+    this.#heard = true;
     if (!this.#up) this.#events.onLinkReason();
   }
 
   /** The device was reset: its reason is no longer valid. */
   clearReason(): void {
     this.#reason = '';
+    this.#heard = false;
   }
 
   /** The owner closes the device: link down, without an event. */

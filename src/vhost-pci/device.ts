@@ -126,7 +126,8 @@ export class VhostPciDevice implements EngineDevice {
   get linkReason(): string {
     if (this.#link.up) return '';
     if (this.#state !== 'live') return `the device is ${this.#state}`;
-    return this.#link.reason || 'the device has not reported a reason';
+    if (this.#link.reason !== '') return this.#link.reason;
+    return this.#link.heard ? 'the device has not reported a reason' : 'waiting for the device';
   }
 
   /** Bytes of the peer's memory. */

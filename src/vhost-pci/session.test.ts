@@ -159,7 +159,7 @@ describe('a vhost-pci session', () => {
   describe('messages', () => {
     it('reports why the link is down, after the link change, until it is back', () => {
       rig.open();
-      expect(rig.device.linkReason).toBe('the device has not reported a reason');
+      expect(rig.device.linkReason).toBe('waiting for the device');
       rig.fake.send(linkReason('no peer is connected'));
       expect(rig.why).toEqual(['no peer is connected']);
       rig.connect();

@@ -95,8 +95,8 @@ describe('net_vhost_pci', () => {
     const events: string[] = [];
     port.on('link', () => events.push(port.link().up ? 'up' : 'down'));
     port.start();
-    expect(port.link()).toEqual({ up: false, speed: 0, reason: 'the device has not reported a reason' });
-    expect(port.info.details['No link']).toBe('the device has not reported a reason');
+    expect(port.link()).toEqual({ up: false, speed: 0, reason: 'waiting for the device' });
+    expect(port.info.details['No link']).toBe('waiting for the device');
     expect(port.descriptors('rx', 0)).toBe(0);
     connect();
     expect(port.link()).toEqual({ up: true, speed: 10_000 });
