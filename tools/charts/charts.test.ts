@@ -125,6 +125,14 @@ describe('a line chart', () => {
     expect(lineSvg(PERCENTILES).match(/<circle /g)).toHaveLength(2);
   });
 
+  it('regression: has a dashed key for a dashed curve', () => {
+    const svg = lineSvg(RATES);
+    expect(svg.match(/<(line|rect) class="(line|series)\d"/g)).toEqual([
+      ...['<rect class="series0"', '<rect class="series1"', '<line class="line3"'],
+    ]);
+    expect(svg).toMatch(/<line class="line3"[^>]* stroke-dasharray/);
+  });
+
   it('regression: draws a dashed curve above the others', () => {
     const [first, , last] = RATES.curves;
     const svg = lineSvg({ ...RATES, curves: [{ ...last, series: 3 }, first] as LineChart['curves'] });

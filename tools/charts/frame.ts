@@ -16,6 +16,8 @@ export interface Around {
   readonly names: readonly string[];
   /** Numbers of the series' colours; by default those of their places. */
   readonly series?: readonly number[];
+  /** Of each series: whether its line is dashed. */
+  readonly dashed?: readonly boolean[];
 }
 
 /** The axis of the values. */
@@ -74,7 +76,7 @@ export const framed = (frame: Frame, around: Around, below: number, parts: reado
 const keyWidth = (name: string): number => 30 + Math.ceil(letters(name.length, LEGEND));
 
 function legend(
-  { names, series = names.map((_, index) => index) }: Around,
+  { names, series = names.map((_, index) => index), dashed = [] }: Around,
   [left, y]: readonly [number, number],
 ): string[] {
   let x = left;
@@ -83,7 +85,9 @@ function legend(
     const number = series[index] as number;
     x += keyWidth(name);
     return [
-      `<rect class="series${number}" x="${at}" y="${y - 10}" width="12" height="12" fill="${colour(number)}"/>`,
+      dashed[index]
+        ? `<line class="line${number}" x1="${at}" y1="${y - 4}" x2="${at + 13}" y2="${y - 4}" stroke="${colour(number)}" stroke-width="3" stroke-dasharray="5 3"/>`
+        : `<rect class="series${number}" x="${at}" y="${y - 10}" width="12" height="12" fill="${colour(number)}"/>`,
       text(at + 17, y, name, `font-size="${LEGEND}"`),
     ];
   });

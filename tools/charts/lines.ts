@@ -45,7 +45,8 @@ export function lineSvg(chart: LineChart): string {
   const { title, unit, curves, logarithmic, marks = [] } = chart;
   const values = curves.flatMap(({ points }) => points.map(([, y]) => y));
   const series = curves.map((curve, i) => curve.series ?? i);
-  const around = { title, unit, series, names: curves.map(({ name }) => name) };
+  const dashed = curves.map((curve) => curve.dashed ?? false);
+  const around = { title, unit, series, dashed, names: curves.map(({ name }) => name) };
   const frame = frameOf(around, logarithmic ? powersOfTen(values) : linear(values), PLOT_WIDTH);
   const { left, right } = frame;
   const [first, last] = rangeOf(chart);

@@ -93,8 +93,11 @@ export const command = newCommand('vhost-pci-pktgen')
     '--size <bytes>',
     'without FCS: 64, 64-1518, 64-1518/64 (in steps), random:64-1518, imix, or a mix of WEIGHT:SIZE (7:64,4:570,1:1518) (default: 64)',
   )
-  .option('--src-mac <field>', "a value, a range 'A-B' or 'A-B/STEP', 'random:A-B', or a list 'A,B,C'")
-  .option('--dst-mac <field>', 'as all fields')
+  .option(
+    '--src-mac <field>',
+    "a value, a range 'A-B' or 'A-B/STEP', 'random:A-B', or a list 'A,B,C' (default: 02:00:00:00:00:02)",
+  )
+  .option('--dst-mac <field>', 'as all fields (default: 02:00:00:00:00:01)')
   .option('--vlan <field>', 'IEEE 802.1Q identifiers')
   .option('--src-ip <field>', 'IPv4 or IPv6 (default: 198.18.0.1)')
   .option('--dst-ip <field>', 'IPv4 or IPv6 (default: 198.18.0.2)')

@@ -38,9 +38,12 @@ export interface Stream {
   readonly vlan?: Field;
   /** Priority in the tag, 0 to 7. */
   readonly priority?: number;
-  /** IPv4 or IPv6; source and destination must be of one kind. */
+  /**
+   * IPv4 or IPv6; source and destination must be of one kind. Default '198.18.0.1' (RFC 2544, C.2.2), where
+   * `dstIp` is of IPv6 '2001:2::1' (RFC 5180).
+   */
   readonly srcIp?: Field;
-  /** As `srcIp`. */
+  /** As `srcIp`; default '198.18.0.2', where `srcIp` is of IPv6 '2001:2::2'. */
   readonly dstIp?: Field;
   /** IPv4's time to live or IPv6's hop limit, 1 to 255; default 64. */
   readonly ttl?: number;

@@ -111,8 +111,9 @@ describe('a page', () => {
     expect(cellsOf(page, 'lost')).toEqual(['4', '0', '-']);
     // regression: what was sent lay under what came back
     expect(page).toMatch(/<path class="line0"[^>]* stroke-dasharray/);
+    // regression: the earlier latencies had the colour of the frames received now
     expect(page.match(/<path class="line\d"/g)).toEqual(
-      [1, 3, 0, 2, 0, 1].map((line) => `<path class="line${line}"`),
+      [1, 3, 0, 2, 1, 3].map((line) => `<path class="line${line}"`),
     );
     const both = page.slice(page.indexOf('Streams of both runs'));
     expect(cellsOf(both, 'voice &lt;1&gt;').slice(0, 3)).toEqual(['400.0 pps', '800.0 pps', '0.500']);

@@ -134,7 +134,8 @@ function latencyChart(now: Json, then: Json | undefined): LineChart | undefined 
   const runs = [now, ...(then === undefined ? [] : [then])];
   const curves = runs.flatMap((json, run): Curve[] => {
     const points = pointsOf(json);
-    return points.length === 0 ? [] : [{ name: run === 0 ? NOW : THEN, points, series: run }];
+    // In the colours that the frames received have above.
+    return points.length === 0 ? [] : [{ name: run === 0 ? NOW : THEN, points, series: 2 * run + 1 }];
   });
   if (curves.length === 0) return undefined;
   return {
