@@ -115,7 +115,7 @@ export function againstRun(now: RunFile, then: RunFile): Sheet | undefined {
 }
 
 function changeText({ row: { ratio: now }, old: { ratio: then } }: Pair): string {
-  const change = now.median / then.median - 1;
+  const percent = Math.round(100 * (now.median / then.median - 1));
   const apart = now.min > then.max || now.max < then.min;
-  return `${change < 0 ? '' : '+'}${(100 * change).toFixed(0)} %${apart ? '' : ' (ranges overlap)'}`;
+  return `${percent > 0 ? '+' : ''}${percent} %${apart ? '' : ' (ranges overlap)'}`;
 }
