@@ -159,12 +159,19 @@ export function pktgenSheet(rows: readonly PktgenRow[]): Sheet {
 }
 
 const maxTable = (rows: readonly MaxRow[]): Table =>
-  tableOf(rows, [
-    named('maximum', (row) => row.case),
-    ...ratioColumns<MaxRow>(),
-    mpps('pktgen', (row) => row.ours_mpps),
-    mpps('txonly', (row) => row.txonly_mpps),
-  ]);
+  tableOf(
+    rows,
+    [
+      named('maximum', (row) => row.case),
+      ...ratioColumns<MaxRow>(),
+      mpps('pktgen', (row) => row.ours_mpps),
+      mpps('txonly', (row) => row.txonly_mpps),
+    ],
+    {
+      title:
+        "The most that is sent, both to the virtio-net driver that --peer names: by default, DPDK's testpmd",
+    },
+  );
 
 function pktgenCharts(rows: readonly PktgenRow[]): Chart[] {
   const rates = only(rows, 'rates');
