@@ -110,7 +110,7 @@ describe('docs/api.md', () => {
     }
   });
 
-  it("prints programs that compile, as do README's calls of queues", () => {
+  it("prints programs that compile, as do README's calls of queues and the examples of in-place access", () => {
     const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
     const idioms = [...readme.matchAll(/`((?:tx|rx)\.(?:inPlace|relayTo)[^`]*\))`/g)].map(([, call]) => call);
     expect(idioms.length).toBeGreaterThan(4);
@@ -120,8 +120,19 @@ describe('docs/api.md', () => {
       join(folder, 'idioms.mts'),
       `${types}export function idioms(${given}) {\n  return [${idioms.join(', ')}];\n}\n`,
     );
+    const source = readFileSync(join(ROOT, 'src/ethdev/in-place.ts'), 'utf8');
+    const examples = [...source.matchAll(/ \* @example\n((?: \* .*\n)+) \*\//g)].map(
+      ([, lines = '']) => `{\n${lines.replaceAll(/^ \* /gm, '')}}\n`,
+    );
+    expect(examples).toHaveLength(3);
+    const context =
+      'tx: TxQueue, rx: RxQueue, slots: InPlaceSlots, frame: Uint8Array, i: number, bytes: number';
+    writeFileSync(
+      join(folder, 'examples.mts'),
+      `import type { InPlaceSlots, RxQueue, TxQueue } from 'vhost-pci-pmd';\nexport function examples(${context}) {\n${examples.join('')}}\n`,
+    );
     // In one run: loading the compiler takes longer than all the files.
-    const files = [...programs.map(({ file }) => file), 'idioms.mts'];
+    const files = [...programs.map(({ file }) => file), 'idioms.mts', 'examples.mts'];
     const { stdout, status } = run(require.resolve('typescript/bin/tsc'), ...STRICT, ...files);
     expect([stdout, status]).toEqual(['', 0]);
   });

@@ -15,8 +15,9 @@ import type { MbufVector } from './mempool.ts';
  * mapping. Valid until commit or release. The arrays have 64 entries.
  *
  * @example
- * const { offset, room, length } = tx.inPlace.slots;
- * tx.inPlace.slots.bytes().set(frame, offset[i]);
+ * const { offset, length } = slots;
+ * slots.bytes().set(frame, offset[i]);
+ * length[i] = frame.length;
  */
 export class InPlaceSlots {
   /** Byte offset of packet i in `bytes()`. The network header before it is not the application's concern. */
@@ -67,12 +68,21 @@ export class InPlaceSlots {
 }
 
 /**
- * Writes packets in the peer's receive buffers: `inPlace` of a transmit queue of net_vhost_pci. For the
- * thread that has the queue; nothing here throws.
+ * Writes packets in the peer's receive buffers: `inPlace` of a transmit queue of vhost-pci or net_ivshmem;
+ * other ports' queues have none. For the thread that has the queue; nothing here throws.
  *
  * @example
- * for (let i = 0, n = tx.inPlace.reserve(32); i < n; i++) slots.length[i] = write(slots, i);
- * tx.inPlace.commit(32);
+ * const inPlace = tx.inPlace;
+ * if (inPlace) {
+ *   const { offset, room, length } = inPlace.slots;
+ *   const n = inPlace.reserve(32);
+ *   let ready = 0;
+ *   for (; ready < n && room[ready] >= frame.length; ready++) {
+ *     inPlace.slots.bytes().set(frame, offset[ready]);
+ *     length[ready] = frame.length;
+ *   }
+ *   inPlace.commit(ready);
+ * }
  */
 export class TxInPlace {
   /** Where the packets of the last reserve or peek are. */
@@ -118,13 +128,18 @@ export class TxInPlace {
 }
 
 /**
- * Reads packets where the peer has sent them: `inPlace` of a receive queue of net_vhost_pci. Only for trusted
- * peers: the peer can change the bytes between check and use. For the thread that has the queue; nothing here
- * throws.
+ * Reads packets where the peer has sent them: `inPlace` of a receive queue of vhost-pci or net_ivshmem; other
+ * ports' queues have none. Only for trusted peers: the peer can change the bytes between check and use. For
+ * the thread that has the queue; nothing here throws.
  *
  * @example
- * const n = rx.inPlace.peek(32);
- * rx.inPlace.release(count(rx.inPlace.slots, n));
+ * const inPlace = rx.inPlace;
+ * if (inPlace) {
+ *   const { length } = inPlace.slots;
+ *   const n = inPlace.peek(32);
+ *   for (let i = 0; i < n; i++) bytes += length[i];
+ *   inPlace.release(n);
+ * }
  */
 export class RxInPlace {
   /** Where the packets of the last reserve or peek are. */
