@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,14 +34,27 @@ const failure = (call: () => unknown) => {
 
 describe('a file that is read', () => {
   it('is a file, or refused at once', () => {
-    expect(readText(at('file'))).toBe('text\n');
+    expect(readText(at('file'), 5)).toBe('text\n');
     expect(failure(() => openToRead(at('fifo')))).toBe(
       'VPCI_NO_FILE Failed to open ./fifo: it is a FIFO, not a file',
     );
-    expect(failure(() => readText('/dev/zero'))).toMatch(/\/dev\/zero: it is a device, not a file$/);
-    expect(failure(() => readText(at('socket')))).toMatch(/it is a socket, not a file$/);
-    expect(failure(() => readText(folder))).toMatch(/it is a directory, not a file$/);
-    expect(failure(() => readText(at('none')))).toMatch(/^ENOENT Failed to read \.\/none: ENOENT/);
+    expect(failure(() => readText('/dev/zero', 9))).toMatch(/\/dev\/zero: it is a device, not a file$/);
+    expect(failure(() => readText(at('socket'), 9))).toMatch(/it is a socket, not a file$/);
+    expect(failure(() => readText(folder, 9))).toMatch(/it is a directory, not a file$/);
+    expect(failure(() => readText(at('none'), 9))).toMatch(/^ENOENT Failed to read \.\/none: ENOENT/);
+  });
+
+  it('regression: was read whole, however large', () => {
+    writeFileSync(at('large'), '');
+    truncateSync(at('large'), 20e9);
+    const says = 'it is larger than 2 MiB, which is the limit';
+    expect(failure(() => readText(at('large'), 2 << 20))).toBe(`EFBIG Failed to read ./large: ${says}`);
+    // It states no size.
+    expect(failure(() => readText('/proc/self/pagemap', 2 << 20))).toContain(says);
+    const text = 'x'.repeat((1 << 20) + 1);
+    writeFileSync(at('two'), text);
+    expect(readText(at('two'), text.length)).toBe(text);
+    expect(failure(() => readText(at('two'), text.length - 1))).toMatch(/^EFBIG /);
   });
 });
 

@@ -6,14 +6,17 @@ import {
   closeSync,
   constants,
   existsSync,
+  fstatSync,
   mkdirSync,
   openSync,
-  readFileSync,
+  readSync,
   type Stats,
   statSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { failedTo, PmdError } from './errors.ts';
+
+const MIB = 1 << 20;
 
 /** "a FIFO" */
 export function kindOf(status: Stats): string {
@@ -34,16 +37,35 @@ export function openToRead(path: string, action = `open ${path}`): number {
   }
 }
 
-/** The text of a file. Throws one line that names the file. */
-export function readText(path: string): string {
+/**
+ * The text of a file, which takes `most` bytes at the most: who reads a file whole sees no signal meanwhile.
+ * Throws one line that names the file, EFBIG where it is larger.
+ */
+export function readText(path: string, most: number): string {
   const action = `read ${path}`;
   const fd = openToRead(path, action);
   try {
-    return readFileSync(fd, 'utf8');
+    return readAtMost(fd, most).toString('utf8');
   } catch (error) {
     throw failedTo(action, error);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** The size that the kernel states is not that of every file: those of /proc have none. */
+function readAtMost(fd: number, most: number): Buffer {
+  const tooLarge = () =>
+    Object.assign(new Error(`it is larger than ${most / MIB} MiB, which is the limit`), { code: 'EFBIG' });
+  if (fstatSync(fd).size > most) throw tooLarge();
+  const pieces: Buffer[] = [];
+  const piece = Buffer.allocUnsafe(MIB);
+  for (let left = most; ; ) {
+    const length = readSync(fd, piece);
+    if (length === 0) return Buffer.concat(pieces);
+    left -= length;
+    if (left < 0) throw tooLarge();
+    pieces.push(Buffer.from(piece.subarray(0, length)));
   }
 }
 

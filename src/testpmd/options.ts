@@ -3,6 +3,7 @@
 import { UDP_FRAME_HEADERS } from '../packet/frames.ts';
 import { macBytes } from '../packet/mac.ts';
 import { readText } from '../user-file.ts';
+import { MAX_FILE_BYTES } from './commands/command-file.ts';
 import { engineNames } from './fwd/engines.ts';
 import { flowgenLength } from './fwd/flowgen.ts';
 import { type OptionRow, UsageError, wholeNumber } from './getopt.ts';
@@ -288,7 +289,7 @@ function offloads(role: 'rx' | 'tx'): Row {
 function peersOf(path: string): string[] {
   let text: string;
   try {
-    text = readText(path);
+    text = readText(path, MAX_FILE_BYTES);
   } catch (error) {
     throw new UsageError(`option '--eth-peers-configfile': ${(error as Error).message}`);
   }

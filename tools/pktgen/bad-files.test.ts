@@ -40,6 +40,28 @@ it.each([
   expect(stderr).toContain(`${file}: it is ${kind}, not a file`);
 });
 
+const LONG = 'x'.repeat(300);
+it.each([
+  ['--replay', 'open', 'file/x', 'ENOTDIR: not a directory'],
+  ['--streams', 'read', 'file/x', 'ENOTDIR: not a directory'],
+  ['--html x.html --compare', 'read', 'file/x', 'ENOTDIR: not a directory'],
+  ['--json', 'write', 'file/x', 'ENOTDIR: not a directory'],
+  ['--replay', 'open', LONG, 'ENAMETOOLONG: name too long'],
+  ['--streams', 'read', LONG, 'ENAMETOOLONG: name too long'],
+  ['--json', 'write', LONG, 'ENAMETOOLONG: name too long'],
+  ['--csv', 'write', LONG, 'ENAMETOOLONG: name too long'],
+  ['--streams', 'read', 'large', 'it is larger than 16 MiB, which is the limit'],
+  ['--html x.html --compare', 'read', 'large', 'it is larger than 256 MiB, which is the limit'],
+])('regression: %s says that it failed to %s its file: %s', (option, verb, name, cause) => {
+  writeFileSync(join(folder, 'file'), '');
+  writeFileSync(join(folder, 'large'), '');
+  truncateSync(join(folder, 'large'), 20e9);
+  const file = join(folder, name);
+  const program = [...nodeArguments('tools/pktgen/main.ts'), ...option.split(' '), file];
+  const { status, stderr } = spawnSync(process.execPath, program, { cwd: ROOT, encoding: 'utf8' });
+  expect([status, stderr]).toEqual([1, `vhost-pci-pktgen: Failed to ${verb} ${file}: ${cause}\n`]);
+});
+
 it.each([
   ['a run', []],
   ['a far end', ['--reflect', '--vdev', 'net_null0']],

@@ -81,7 +81,10 @@ describe('a file of streams', () => {
     ['cycle.mjs', 'const a = {}; a.a = a; export default [{ size: a }];', 'Circular'],
     ['bigint.mjs', 'export default [{ size: 10n }];', 'not 10n'],
     ['getter.mjs', "export default [{ get size() { throw new Error('refused'); } }];", 'refused'],
+    ['exit.mjs', 'process.exit(0);', 'it ended the process'],
+    ['trap.mjs', "export default new Proxy([{}], { get() { throw new Error('trap'); } });", 'trap'],
     ['never.mjs', 'await new Promise(() => {});', 'waits (await) for what never comes'],
+    ['q?1.ts', 'export default [];', "TypeScript with a '?' in its name: rename the file"],
     ['named.ts', 'export const a = 1;', 'export default'],
   ])('regression: is named in one line, whatever it holds: %s', (name, text, says) => {
     const file = join(folder, name);
@@ -91,6 +94,33 @@ describe('a file of streams', () => {
     expect(stderr).toContain(`${file}: `);
     expect(stderr).toContain(says);
     expect(stderr.length).toBeLessThan(100_000);
+  });
+
+  it('regression: may have a name that a URL reads otherwise', () => {
+    for (const name of ['h#1.ts', 'q?1.mjs', 'p%31.cjs']) {
+      const file = join(folder, name);
+      writeFileSync(
+        file,
+        name.endsWith('.cjs') ? 'module.exports = [{ count: 7 }];' : 'export default [{ count: 7 }];',
+      );
+      const { status, stderr } = pktgen(...SINK, '--max-lag', '60000', '--streams', file);
+      expect([name, status], stderr).toEqual([name, 0]);
+    }
+  });
+
+  it('regression: no signal ended a module that never returns', async () => {
+    const file = join(folder, 'loop.mjs');
+    writeFileSync(file, "import { writeSync } from 'node:fs'; writeSync(1, 'loops'); for (;;);");
+    const command = [...nodeArguments(SCRIPT), '--no-telemetry', ...SINK, '--streams', file];
+    const child = spawn(process.execPath, command, { cwd: ROOT, stdio: ['ignore', 'pipe', 'ignore'] });
+    const ended = once(child, 'exit');
+    try {
+      await once(child.stdout, 'data');
+      child.kill('SIGTERM');
+      expect(await ended).toEqual([null, 'SIGTERM']);
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 
   it.each([

@@ -96,6 +96,8 @@ it.each([
   [['--streams', 'old', '--json', 'link'], '--streams and --json: '],
   [['--html', 'a', '--compare', 'old', '--json', 'old'], '--compare and --json: '],
   [['--html', 'old', '--compare', 'link'], '--compare and --html: '],
+  [['--json', 'new', '--csv', 'to-new'], '--json and --csv: '],
+  [['--hgrm', 'to-new', '--capture', 'new'], '--hgrm and --capture: '],
   [['--streams', ''], '--streams: the name is empty'],
   [['--replay', ''], '--replay: the name is empty'],
   [['--json', ''], '--json: the name is empty'],
@@ -103,6 +105,7 @@ it.each([
   const old = join(folder, 'old');
   writeFileSync(old, 'kept');
   symlinkSync(old, join(folder, 'symlink'));
+  symlinkSync('new', join(folder, 'to-new'));
   linkSync(old, join(folder, 'link'));
   expect(refused(args)).toContain(says);
   expect(readFileSync(old, 'utf8')).toBe('kept');

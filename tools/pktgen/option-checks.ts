@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What options say together: nothing is accepted and then without effect, or writes over another.
-import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { PmdError } from '../../src/errors.ts';
+import { fileIdentity, statusOf } from '../../src/file-identity.ts';
 import { compileFilter } from '../../src/pdump/filter.ts';
 import { deviceOf, workloadOf } from './bench-port.ts';
 import { reflects, searches } from './modes.ts';
@@ -132,9 +131,8 @@ function fileMistake(options: Options): string | undefined {
       return `--${key}: a ${key === 'html' ? 'page' : key} needs a file of its own`;
     if (file === undefined || file === '-') continue;
     if (file === '') return `${flagOf(key)}: the name is empty`;
-    const status = statSync(file, { throwIfNoEntry: false });
-    if (status?.isCharacterDevice()) continue;
-    const identity = status ? `${status.dev}:${status.ino}` : resolve(file);
+    if (statusOf(file)?.isCharacterDevice()) continue;
+    const identity = fileIdentity(file);
     const other = seen.get(identity);
     if (other !== undefined) return `${flagOf(other)} and ${flagOf(key)}: ${file} can be only one of them`;
     seen.set(identity, key);

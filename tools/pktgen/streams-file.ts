@@ -14,8 +14,15 @@ import type { Stream } from './plan/stream.ts';
 
 /** Not yet checked, if they are from a file. */
 export async function streamsOf(options: Options): Promise<readonly Stream[]> {
-  if (options.streams !== undefined) return (await load(options.streams)) as Stream[];
-  return [streamOf(options)];
+  const { streams: file } = options;
+  if (file === undefined) return [streamOf(options)];
+  try {
+    const streams = await load(file);
+    // What a module exports may throw wherever it is looked at, as where a promise of it is kept.
+    return (Array.isArray(streams) ? [...streams] : streams) as Stream[];
+  } catch (error) {
+    throw error instanceof PmdError ? error : fault(file, wordsOf(error));
+  }
 }
 
 /** The stream that the command line describes. */
@@ -30,9 +37,11 @@ export function streamOf(options: Options): Stream {
 
 const MODULE_FORM = 'a module has its streams as export default [...] or export const streams = [...]';
 
-/** Throws one line that names the file. */
+/** Far above what 256 streams take. */
+const MOST_BYTES = 1 << 24;
+
 async function load(file: string): Promise<unknown> {
-  const text = readText(file);
+  const text = readText(file, MOST_BYTES);
   const isModule = /^\.[cm]?[jt]s$/.test(extname(file));
   const value = isModule ? await imported(file) : parseJson(file, text);
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -62,6 +71,8 @@ async function imported(file: string): Promise<unknown> {
   process.once('beforeExit', neverEnds);
   try {
     if (/ts$/.test(file)) {
+      // To tsx it begins a query, in whatever form.
+      if (file.includes('?')) throw fault(file, "TypeScript with a '?' in its name: rename the file");
       const loader = typescriptLoader(url, [url, import.meta.url], nodeStripsTypes());
       // It registers what imports TypeScript.
       if (loader !== '') await import(`data:text/javascript,${encodeURIComponent(loader)}`);
@@ -72,9 +83,6 @@ async function imported(file: string): Promise<unknown> {
     if (exported === undefined) throw fault(file, `no streams; ${MODULE_FORM}`);
     const isNamespace = typeof exported === 'object' && exported !== null && 'default' in exported;
     return isNamespace ? exported.default : exported;
-  } catch (error) {
-    if (error instanceof PmdError) throw error;
-    throw fault(file, wordsOf(error));
   } finally {
     process.off('beforeExit', neverEnds);
   }

@@ -2,8 +2,8 @@
 // Which files the ports read and write: starting a port empties those that it writes, and none of them may be
 // one that a port reads, by whatever name.
 import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { PmdError } from '../../errors.ts';
+import { fileIdentity } from '../../file-identity.ts';
 import type { PcapDevargs } from './devargs.ts';
 
 type Files = Pick<PcapDevargs, 'rx' | 'tx'>;
@@ -45,6 +45,6 @@ function identity(path: string): string[] {
     return status.isFile() ? [`${status.dev} ${status.ino}`] : [];
   } catch {
     // There is none yet, or opening it says why not.
-    return [resolve(path)];
+    return [fileIdentity(path)];
   }
 }

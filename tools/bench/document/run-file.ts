@@ -8,6 +8,8 @@ import type { Surroundings } from '../instruments/surroundings.ts';
 import { isRun, wrongFigure } from './run-checks.ts';
 
 const FORMAT = 1;
+/** A run has some MiB. */
+const MOST_BYTES = 1 << 28;
 
 export interface MeasuredCase {
   readonly name: string;
@@ -49,7 +51,7 @@ export const newRun = (of: Omit<RunFile, 'format' | 'started'>): RunFile => ({
  * figure when that is none which a run measures.
  */
 export function readRun(path: string): RunFile {
-  const run = parsed(readText(path));
+  const run = parsed(readText(path, MOST_BYTES));
   if (!isRun(run) || run.format !== FORMAT)
     throw new PmdError('VPCI_BENCH_REPORT', `${path} is not the report.json of a run`);
   const wrong = wrongFigure(run);

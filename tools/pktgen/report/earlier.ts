@@ -6,6 +6,9 @@ import type { Options } from '../options.ts';
 import { fault } from '../plan/fault.ts';
 import { type Json, type Kind, kindOf } from './json.ts';
 
+/** A search of many steps has some MiB. */
+const MOST_BYTES = 1 << 28;
+
 export interface Earlier {
   readonly file: string;
   readonly json: Json;
@@ -21,7 +24,7 @@ const NAMES: Readonly<Record<Kind, string>> = {
 export function earlierOf(options: Options): Earlier | undefined {
   const { compare: file } = options;
   if (file === undefined) return undefined;
-  const json = parsed(readText(file));
+  const json = parsed(readText(file, MOST_BYTES));
   const kind = kindOf(json);
   if (kind === undefined) throw fault('--compare', `${file} is not what --json writes`);
   const single: Kind = searches(options) ? 'search' : 'run';
