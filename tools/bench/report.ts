@@ -3,7 +3,7 @@
 // {"suite", "machine", "settings", "rows"}.
 import type { Machine } from '../run/machine.ts';
 import { QUIET_SHARE } from './instruments/cpu-share.ts';
-import type { Spread } from './instruments/statistics.ts';
+import { median, type Spread } from './instruments/statistics.ts';
 import type { PairedRow } from './paired-rounds.ts';
 import type { Settings } from './settings.ts';
 
@@ -11,6 +11,7 @@ import type { Settings } from './settings.ts';
 export interface RoundFigures {
   /**
    * Spread over the rounds of the ratio of a to b; a round's own ratio is the median of its pairs of slices.
+   * Of a disturbed row it may say nothing: see shownRatio().
    */
   readonly ratio: Spread;
   /** Each round's ratio, and the Mpps of both sides. */
@@ -29,6 +30,22 @@ export const roundFigures = ({ ratio, rounds, cpuShare, steady }: PairedRow): Ro
   cpu_share: cpuShare,
   disturbed: cpuShare < QUIET_SHARE || !steady,
 });
+
+/** A disturbed ratio and that of the rates differ by at most so much: more, and the ratio says nothing. */
+const CONTRADICTION = 1.5;
+
+/**
+ * The ratio as tables show it: undefined where the row was disturbed and its rates say something else. So it
+ * is when a side nearly stopped in a slice.
+ */
+export function shownRatio({ ratio, rounds, disturbed }: ShownFigures): Spread | undefined {
+  if (!disturbed || rounds.length === 0) return ratio;
+  const [a, b] = [0, 1].map((side) => median(rounds.map(({ mpps }) => mpps[side] as number)));
+  const apart = ratio.median / ((a as number) / (b as number));
+  return Math.max(apart, 1 / apart) > CONTRADICTION ? undefined : ratio;
+}
+
+type ShownFigures = Pick<RoundFigures, 'ratio' | 'rounds' | 'disturbed'>;
 
 export interface Report<Row> {
   readonly suite: string;

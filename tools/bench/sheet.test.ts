@@ -7,6 +7,7 @@ import { sheetText } from './sheet-text.ts';
 
 const row = (name: string, against: string, rate: number | undefined, disturbed = false) => ({
   ...{ name, against, rate, disturbed, ratio: { median: 0.904, min: 0.8, max: 1 } },
+  rounds: [{ ratio: 0.904, mpps: [0.9, 1] as readonly [number, number] }],
 });
 const sheetOf = (...rows: ReturnType<typeof row>[]): Sheet => ({
   tables: [
@@ -52,6 +53,15 @@ it('is tables on a page, with the same cells', () => {
 it('has a footnote if a row was disturbed', () => {
   expect(footnote(SHEET)).toMatch(/^\* disturbed: another process/);
   expect(footnote(sheetOf(row('rx-64', 'OVS', 9.1)))).toBeUndefined();
+});
+
+it('regression: shows no ratio of a disturbed row in which a side nearly stopped in a slice', () => {
+  const ratio = { median: 220.44, min: 220.44, max: 220.44 };
+  const rounds = [{ ratio: 220.44, mpps: [0.79, 0.89] as readonly [number, number] }];
+  const sheet = sheetOf({ ...row('chain', 'OVS', 0.79, true), ratio, rounds });
+  expect(sheetText(sheet)).toMatch(/│ chain │ +OVS │ +0\.79 │ +-\* │ +- │ +- │/);
+  expect(footnote(sheet)).toMatch(/; no ratio \(-\*\) where the slices contradict the rates$/);
+  expect(sheetText(sheetOf({ ...row('chain', 'OVS', 0.79), ratio, rounds }))).toContain('│        220.44 │');
 });
 
 it('shows what is no number as something that was not measured', () => {

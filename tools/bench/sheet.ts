@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What was measured, as data to be shown: tables whose columns have names and units, and notes. A terminal
 // gets it from sheet-text.ts, a page from document/sheet-html.ts.
-import type { RoundFigures } from './report.ts';
+import { type RoundFigures, shownRatio } from './report.ts';
 
 export interface Column {
   readonly name: string;
@@ -69,18 +69,18 @@ export const mpps = <Row>(name: string, of: (row: Row) => number | undefined): C
   ...{ name, unit: 'Mpps', of },
 });
 
-/** Median, which bears the mark, minimum and maximum of the rounds' ratios. */
-export const ratioColumns = <Row extends Pick<RoundFigures, 'ratio' | 'disturbed'>>(
+/** Median, which bears the mark, minimum and maximum of the rounds' ratios, where these say something. */
+export const ratioColumns = <Row extends Pick<RoundFigures, 'ratio' | 'rounds' | 'disturbed'>>(
   name = 'ratio',
   text = toDigits(2),
 ): ColumnOf<Row>[] => [
   {
     ...{ name: `${name}: median`, text },
-    of: ({ ratio }) => ratio.median,
+    of: (row) => shownRatio(row)?.median,
     marked: ({ disturbed }) => disturbed,
   },
-  { name: 'min', text, of: ({ ratio }) => ratio.min },
-  { name: 'max', text, of: ({ ratio }) => ratio.max },
+  { name: 'min', text, of: (row) => shownRatio(row)?.min },
+  { name: 'max', text, of: (row) => shownRatio(row)?.max },
 ];
 
 export const headText = ({ name, unit }: Column): string => (unit === undefined ? name : `${name} ${unit}`);
@@ -91,7 +91,12 @@ export function cellText({ text = toDigits(2) }: Column, { value, marked }: Cell
 }
 
 /** Explains the marks of a sheet; undefined if it has none. */
-export const footnote = ({ tables }: Sheet): string | undefined =>
-  tables.some(({ rows }) => rows.flat().some(({ marked }) => marked))
-    ? '* disturbed: another process used the CPU of a side in some round, or the machine changed its speed; repeating did not help'
-    : undefined;
+export function footnote({ tables }: Sheet): string | undefined {
+  const marked = tables.flatMap(({ rows }) => rows.flat().filter((cell) => cell.marked));
+  if (marked.length === 0) return undefined;
+  return marked.some(({ value }) => value === undefined) ? `${DISTURBED}; ${CONTRADICTED}` : DISTURBED;
+}
+
+const DISTURBED =
+  '* disturbed: another process used the CPU of a side in some round, or the machine changed its speed; repeating did not help';
+const CONTRADICTED = 'no ratio (-*) where the slices contradict the rates';

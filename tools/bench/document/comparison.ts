@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Rows of different suites beside each other, and two runs beside each other.
 import type { Spread } from '../instruments/statistics.ts';
-import { fixed, type RoundFigures } from '../report.ts';
+import { fixed, type RoundFigures, shownRatio } from '../report.ts';
 import { hasRounds, ofSide } from '../row-charts.ts';
-import { footnote, named, type Sheet, tableOf } from '../sheet.ts';
+import { footnote, named, type Sheet, type Table, tableOf } from '../sheet.ts';
 import { commandOf, type RunFile, type RunStep } from './run-file.ts';
 
 type Row = RoundFigures & {
@@ -66,19 +66,18 @@ export function sideBySide(run: RunFile): Sheet | undefined {
     named('64 bytes, two CPUs', ({ way }) => way),
     named('compared with', ({ name }) => name),
     {
-      ...{ name: 'ratio', of: ({ row }) => withRange(row.ratio, row) },
+      ...{ name: 'ratio', of: ({ row }) => withRange(shownRatio(row), row) },
       marked: ({ row }) => row.disturbed,
     },
     { name: 'vhost-pci', unit: 'Mpps', of: ({ row }) => withRange(ofSide(row, 0), row) },
     { name: 'other', unit: 'Mpps', of: ({ row }) => withRange(ofSide(row, 1), row) },
   ]);
-  const below = footnote({ tables: [table] });
-  return { tables: [table], ...(below !== undefined && { notes: [below] }) };
+  return withFootnote(table);
 }
 
 /** A single round has no range. */
-function withRange(value: Spread | null, { rounds }: RoundFigures): string {
-  if (value === null) return '-';
+function withRange(value: Spread | null | undefined, { rounds }: RoundFigures): string | undefined {
+  if (!value) return undefined;
   const range = rounds.length > 1 ? ` (${fixed(value.min)} to ${fixed(value.max)})` : '';
   return `${fixed(value.median)}${range}`;
 }
@@ -107,14 +106,25 @@ export function againstRun(now: RunFile, then: RunFile): Sheet | undefined {
     named('case', ({ row }) => labelOf(row)),
     { name: 'Mpps then', of: ({ old }) => ofSide(old, 0)?.median },
     { name: 'now', of: ({ row }) => ofSide(row, 0)?.median },
-    { name: 'ratio then', of: ({ old }) => withRange(old.ratio, old) },
-    { name: 'now', of: ({ row }) => withRange(row.ratio, row) },
+    {
+      name: 'ratio then',
+      of: ({ old }) => withRange(shownRatio(old), old),
+      marked: ({ old }) => old.disturbed,
+    },
+    { name: 'now', of: ({ row }) => withRange(shownRatio(row), row), marked: ({ row }) => row.disturbed },
     { name: 'change', of: changeText },
   ]);
-  return { tables: [table] };
+  return withFootnote(table);
 }
 
-function changeText({ row: { ratio: now }, old: { ratio: then } }: Pair): string {
+function withFootnote(table: Table): Sheet {
+  const below = footnote({ tables: [table] });
+  return { tables: [table], ...(below !== undefined && { notes: [below] }) };
+}
+
+function changeText({ row, old }: Pair): string | undefined {
+  const [now, then] = [shownRatio(row), shownRatio(old)];
+  if (now === undefined || then === undefined) return undefined;
   const percent = Math.round(100 * (now.median / then.median - 1));
   const apart = now.min > then.max || now.max < then.min;
   return `${percent > 0 ? '+' : ''}${percent} %${apart ? '' : ' (ranges overlap)'}`;
