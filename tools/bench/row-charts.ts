@@ -19,12 +19,20 @@ export const pairChart = <Row extends RoundFigures & { readonly case: string }>(
   sides,
   rows,
   label = (row) => row.case,
-}: PairChart<Row>): Chart => ({
-  title,
-  unit: 'Mpps',
-  groups: rows.map(label),
-  series: sides.map((name, side) => ({ name, values: rows.map((row) => ofSide(row, side as 0 | 1)) })),
-});
+}: PairChart<Row>): Chart =>
+  withMarks(rows, {
+    ...{ title, unit: 'Mpps', groups: rows.map(label) },
+    series: sides.map((name, side) => ({ name, values: rows.map((row) => ofSide(row, side as 0 | 1)) })),
+  });
+
+const NOTE = '* disturbed: something else used a CPU, or the machine changed its speed';
+
+/** The groups of disturbed rows bear the star that the tables have, and a note explains it. */
+export function withMarks(rows: readonly { readonly disturbed: boolean }[], chart: Chart): Chart {
+  if (rows.every(({ disturbed }) => !disturbed)) return chart;
+  const groups = chart.groups.map((name, at) => (rows[at]?.disturbed ? `${name}*` : name));
+  return { ...chart, groups, note: NOTE };
+}
 
 export const ofSide = ({ rounds }: RoundFigures, side: 0 | 1): Spread | null =>
   rounds.length === 0 ? null : spread(rounds.map(({ mpps }) => mpps[side]));

@@ -21,6 +21,8 @@ export interface Chart {
   readonly unit: string;
   readonly groups: readonly string[];
   readonly series: readonly Series[];
+  /** Below the groups' names. */
+  readonly note?: string;
 }
 
 const LEAST_PLOT = 300;
@@ -41,7 +43,9 @@ export function chartSvg(chart: Chart): string {
   const layout = layoutOf(chart, around);
   const lines = Math.max(1, ...layout.labels.map(({ length }) => length));
   const bars = groups.flatMap((_, group) => groupOf(chart, group, layout));
-  return framed(layout, around, LINE + LABEL_LINE * lines, bars);
+  const below = LINE + LABEL_LINE * lines;
+  const note = noteOf(chart, layout, below);
+  return framed(layout, around, below + LABEL_LINE * note.length, [...bars, ...note]);
 }
 
 function layoutOf({ groups, series }: Chart, around: Around): Layout {
@@ -56,6 +60,14 @@ function layoutOf({ groups, series }: Chart, around: Around): Layout {
   const groupWidth = (frame.right - frame.left) / Math.max(1, groups.length);
   const labels = groups.map((name) => wrapped(name, Math.floor((groupWidth - 8) / letters(1, LABEL))));
   return { ...frame, groupWidth, pitch, labels };
+}
+
+function noteOf({ note }: Chart, { left, right, bottom }: Layout, below: number): string[] {
+  if (note === undefined) return [];
+  const lines = wrapped(note, Math.floor((right - left) / letters(1, LABEL)));
+  return lines.map((words, line) =>
+    text(left, bottom + below + LABEL_LINE * line + 6, words, `font-size="${LABEL}"`),
+  );
 }
 
 function groupOf({ series }: Chart, group: number, layout: Layout): string[] {

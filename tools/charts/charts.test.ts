@@ -16,6 +16,12 @@ const CHART: Chart = {
     { name: 'theirs', values: [spread(2), null] },
   ],
 };
+const NOTED: Chart = {
+  ...CHART,
+  title: 'With a note',
+  groups: ['rx-64*', 'tx-64'],
+  note: '* disturbed: something else used a CPU, or the machine changed its speed',
+};
 const LONG: Chart = {
   ...CHART,
   title: 'Two VM ends: this driver and Open vSwitch with DPDK, two CPUs each',
@@ -43,13 +49,20 @@ describe('a chart', () => {
     expect(svg).toContain('>10</text>');
   });
 
+  it('has a note below the names of its groups', () => {
+    expect(chartSvg(NOTED).replace(/<[^>]*>|\n/g, ' ')).toMatch(/rx-64\* .*tx-64 +\* disturbed: something/);
+  });
+
   it('of nothing is empty axes', () => {
     expect(chartSvg({ ...CHART, groups: [], series: [] })).not.toContain('NaN');
   });
 
-  it.each([CHART, LONG])('regression: no text of $title leaves the picture or lies on another', (chart) => {
-    expectReadable(chartSvg(chart));
-  });
+  it.each([CHART, LONG, NOTED])(
+    'regression: no text of $title leaves the picture or lies on another',
+    (chart) => {
+      expectReadable(chartSvg(chart));
+    },
+  );
 
   it('regression: ends where its last group ends, however long its title is', () => {
     const [first, last] = [chartSvg(CHART), chartSvg({ ...CHART, title: LONG.title })].map((each) =>

@@ -2,7 +2,7 @@
 // What the suite "chain" has found out, and how it is shown.
 import type { Chart } from '../../charts/bars.ts';
 import type { RoundFigures } from '../report.ts';
-import { pairChart } from '../row-charts.ts';
+import { pairChart, withMarks } from '../row-charts.ts';
 import { type ColumnOf, mpps, named, ratioColumns, type Sheet, tableOf, toDigits } from '../sheet.ts';
 
 export const FIGURES = ['throughput', 'latency'] as const;
@@ -82,18 +82,14 @@ const labelOf = ({ guests, rfc }: ChainRow): string => `${guests} guests, RFC ${
 
 export function chainCharts(rows: readonly ChainRow[]): Chart[] {
   const of = (figure: Figure) => rows.filter((row) => row.figure === figure);
-  const computed = (
-    title: string,
-    unit: string,
-    kind: Figure,
-    value: (row: ChainRow) => Both | undefined,
-  ) => ({
-    ...{ title, unit, groups: of(kind).map(labelOf) },
-    series: (['ours', 'ovs'] as const).map((side) => ({
-      name: side === 'ours' ? 'vhost-pci' : 'OVS+DPDK',
-      values: of(kind).map((row) => single(value(row)?.[side])),
-    })),
-  });
+  const computed = (title: string, unit: string, kind: Figure, value: (row: ChainRow) => Both | undefined) =>
+    withMarks(of(kind), {
+      ...{ title, unit, groups: of(kind).map(labelOf) },
+      series: (['ours', 'ovs'] as const).map((side) => ({
+        name: side === 'ours' ? 'vhost-pci' : 'OVS+DPDK',
+        values: of(kind).map((row) => single(value(row)?.[side])),
+      })),
+    });
   return [
     pairChart({
       title: 'Chain of guests with l2fwd, each way, all guests on two CPUs',

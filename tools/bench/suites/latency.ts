@@ -12,6 +12,7 @@ import { median, pairedRatio, type Spread, spread } from '../instruments/statist
 import { roundsUntil } from '../interruption.ts';
 import { disturbance, measure } from '../measure.ts';
 import { againstOption, sizesOption } from '../options.ts';
+import { withMarks } from '../row-charts.ts';
 import { type Settings, SLICE_SECONDS } from '../settings.ts';
 import { named, type Sheet, type Table, tableOf, toDigits } from '../sheet.ts';
 import { NetVhostBackEnd, OurBackEnd } from '../sides/back-ends.ts';
@@ -84,18 +85,21 @@ behind a stall counts.`,
   sheet: latencySheet,
 });
 
-function latencyChart({ case: name, rounds }: LatencyRow): Chart {
+function latencyChart({ case: name, rounds, disturbed }: LatencyRow): Chart {
   const groups = ['p50', 'p99', 'p99.9'] as const;
   const keys = { p50: 'p50_us', p99: 'p99_us', 'p99.9': 'p99_9_us' } as const;
-  return {
-    ...{ title: `Round trip, ${name}`, unit: 'us', groups },
-    series: [0, 1].map((side) => ({
-      name: side === 0 ? 'vhost-pci' : 'net_vhost',
-      values: groups.map((group) =>
-        spread(rounds.map((round) => (round[side] as LatencyFigures)[keys[group]])),
-      ),
-    })),
-  };
+  return withMarks(
+    groups.map(() => ({ disturbed })),
+    {
+      ...{ title: `Round trip, ${name}`, unit: 'us', groups },
+      series: [0, 1].map((side) => ({
+        name: side === 0 ? 'vhost-pci' : 'net_vhost',
+        values: groups.map((group) =>
+          spread(rounds.map((round) => (round[side] as LatencyFigures)[keys[group]])),
+        ),
+      })),
+    },
+  );
 }
 
 async function run(plan: Plan, load: Load): Promise<Results<LatencyRow>> {

@@ -12,7 +12,7 @@ import { measureReplay, type ReplayRow, replayTable } from '../generator/replay.
 import { sizesOption } from '../options.ts';
 import { compare } from '../paired-rounds.ts';
 import { type RoundFigures, roundFigures } from '../report.ts';
-import { pairChart } from '../row-charts.ts';
+import { pairChart, withMarks } from '../row-charts.ts';
 import { mpps, named, ratioColumns, type Sheet, type Table, tableOf } from '../sheet.ts';
 import { NetVhostBackEnd } from '../sides/back-ends.ts';
 import { GeneratorBackEnd } from '../sides/generator.ts';
@@ -179,10 +179,10 @@ function pktgenCharts(rows: readonly PktgenRow[]): Chart[] {
     ...{ median: 100 * median, min: 100 * min, max: 100 * max },
   });
   return [
-    {
+    withMarks(rates, {
       ...{ title: 'The generator: rates are missed by', unit: '%', groups: rates.map((row) => row.case) },
       series: [{ name: 'vhost-pci-pktgen', values: rates.map(inPercent) }],
-    },
+    }),
     pairChart({
       title: 'The generator at its fastest, and txonly',
       sides: ['pktgen', 'txonly'],
