@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a writer has put together and not yet written: a file, or whatever takes bytes.
-import { closeSync, fstatSync, ftruncateSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, realpathSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { failedTo, PmdError } from '../errors.ts';
+import { statusOf } from '../file-identity.ts';
 import { native } from '../native.ts';
 import { openToWrite } from '../user-file.ts';
 
@@ -17,6 +18,9 @@ export type Sink = (bytes: Uint8Array, length: number) => void;
 export class FileSink {
   readonly path: string;
   readonly #fd: number;
+  /** It was not there before. */
+  readonly #isNew: boolean;
+  #failed = false;
   #open = true;
 
   /**
@@ -25,6 +29,7 @@ export class FileSink {
    */
   constructor(path: string, flags: 'w' | 'wx' | 'a' = 'w', mode = 0o666) {
     this.path = path;
+    this.#isNew = statusOf(path) === undefined;
     this.#fd = flags === 'a' ? openToWrite(path, flags) : openAlone(path, flags, mode);
   }
 
@@ -32,13 +37,28 @@ export class FileSink {
     try {
       for (let done = 0; done < length; ) done += writeSync(this.#fd, bytes, done, length - done);
     } catch (error) {
+      this.#failed = true;
       throw failedTo(`write ${this.path}`, error);
     }
   };
 
+  /** May be called twice. A file that was made for nothing, as on a full disk, goes. */
   close(): void {
-    if (this.#open) closeSync(this.#fd);
+    if (!this.#open) return;
+    if (this.#failed && this.#isNew) removeEmpty(this.path, this.#fd);
+    closeSync(this.#fd);
     this.#open = false;
+  }
+}
+
+function removeEmpty(path: string, fd: number): void {
+  try {
+    const { size, dev, ino } = fstatSync(fd);
+    const there = realpathSync(path);
+    const status = statSync(there);
+    if (size === 0 && status.dev === dev && status.ino === ino) unlinkSync(there);
+  } catch {
+    // It is gone already, or not ours to remove.
   }
 }
 

@@ -74,6 +74,14 @@ describe('a hostile file', () => {
     expect(error?.message).toContain(`Failed to read ${path}: `);
   });
 
+  it('regression: a block that is cut short is named with one article', () => {
+    const whole = sample('pcapng');
+    const cut = (length: number) => readAll(folder.file(whole.subarray(0, length))).error?.message;
+    expect(cut(SECTION + 20)).toMatch(/: the section is cut short, at byte /);
+    expect(cut(INTERFACE + 14)).toMatch(/: the interface is cut short, at byte /);
+    expect(cut(PACKET + 20)).toMatch(/: the packet is cut short, at byte /);
+  });
+
   it('that is missing or a folder is named', () => {
     expect(readAll('/nowhere/a.pcap').error?.message).toBe(
       'Failed to open /nowhere/a.pcap: ENOENT: no such file or directory',

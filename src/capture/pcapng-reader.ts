@@ -109,7 +109,7 @@ export class PcapngReader implements PacketReader {
   #body(size: number, end: number, what: string): number {
     const source = this.#source;
     if (source.offset + size > end) source.fail(`a block is too short for ${what}`, this.#start);
-    source.need(size, what);
+    source.need(size, what.replace(/^an? /, ''));
     return source.at;
   }
 

@@ -50,3 +50,16 @@ it('the mean size is that of all streams alike where they are sent alike', () =>
 it('streams of equal bits have a mean size near that of the smallest, of which there are most', () => {
   expect(meanOf([{ size: 100 }, { size: 900 }], '50%')).toBeLessThan(200);
 });
+
+it('regression: streams that no line carries together were sent', () => {
+  const rates = (...all: string[]) => all.map((rate) => ({ rate }));
+  const says = (most: string) => `no line carries more than ${most}; or take max`;
+  expect(() => workload(rates('10gpps', '10gpps'))).toThrow(says('10gpps'));
+  expect(() => workload(rates('6tbps', '5tbps-l1'))).toThrow(says('10tbps'));
+  expect(() => workload(rates('600%', '500%'))).toThrow(says('1000%'));
+  expect(() => workload([{ rate: '9gpps' }, {}, {}], '2gpps')).toThrow(says('10gpps'));
+  expect(() => Workload.of(rates('9gpps', '9gpps'), { ...OPTIONS, where: 'a.json' })).toThrow(/^a\.json: /);
+  const fits = workload([...rates('5gpps', '4gpps', '10tbps', '1000%'), {}, {}], '1gpps');
+  expect(() => fits.setRate('6gpps', 1)).toThrow(says('10gpps'));
+  fits.setRate('5gpps', 0);
+});

@@ -4,7 +4,7 @@
 import { PmdError } from '../../src/errors.ts';
 import { type CompiledStream, compileStream, type Macs } from './plan/compile.ts';
 import { fault, wordsOf } from './plan/fault.ts';
-import { framesPerSecond, parseRate, type Rate } from './plan/rate.ts';
+import { framesPerSecond, parseRate, type Rate, requireCarried } from './plan/rate.ts';
 import { checkStreams, placeOf, type Stream } from './plan/stream.ts';
 
 export interface WorkloadOptions {
@@ -43,7 +43,7 @@ export class Workload {
     this.#where = where;
     this.#shared = parseRate(rate, 'rate');
     this.#parts = this.sharing.length;
-    requireMaxForAll(this.#rates, this.#shared, where || 'rate');
+    requireTogether(this.#rates, this.#shared, where || 'rate');
   }
 
   /** Throws VPCI_ARGUMENT, in one line that names stream and key. */
@@ -119,7 +119,7 @@ export class Workload {
     const rates = this.#rates.map((own, i) => (i === stream ? parsed : own));
     if (stream === undefined && rates.every((own) => own !== undefined))
       throw fault('rate', 'every stream has a rate of its own: name one');
-    requireMaxForAll(rates, shared, 'rate');
+    requireTogether(rates, shared, 'rate');
     this.#shared = shared;
     if (stream === undefined) this.#parts = this.sharing.length;
     else this.#rates[stream] = parsed;
@@ -148,7 +148,9 @@ export class Workload {
   }
 }
 
-function requireMaxForAll(rates: readonly (Rate | undefined)[], shared: Rate, what: string): void {
+function requireTogether(rates: readonly (Rate | undefined)[], shared: Rate, what: string): void {
+  const own = rates.filter((rate) => rate !== undefined);
+  requireCarried(own.length < rates.length ? [...own, shared] : own, what);
   const maxima = rates.filter((own) => (own ?? shared).kind === 'max').length;
   if (maxima > 0 && maxima < rates.length)
     throw fault(what, "'max' leaves nothing for other streams: give it to all or to none");

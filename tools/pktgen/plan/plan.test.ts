@@ -15,6 +15,7 @@ describe('a rate', () => {
     ['1mpps', 1e6],
     ['2.5k', 2500],
     ['5.12gbps', 1e7],
+    ['10tbps', 1e13 / 512],
     ['5.12gbps-l2', 1e7],
     ['7.04Gbps-l1', 1e7],
     ['50%', 5e9 / 704],
@@ -25,14 +26,14 @@ describe('a rate', () => {
     expect(framesPerSecond(parseRate(text, 'rate'), context)).toBeCloseTo(pps, 6);
   });
 
-  it.each(['1000000000000', '11gpps', '10001gbps', '20000gbps-l1', '1001%', '2000%max'])(
+  it.each(['1000000000000', '11gpps', '10001gbps', '11tbps', '20000gbps-l1', '1001%', '2000%max'])(
     'regression: of %s is refused: no line carries it',
     (text) => {
       expect(() => parseRate(text, '--rate')).toThrow(`--rate: '${text}': no line carries more than 10`);
     },
   );
 
-  it.each(['', '0', '0%', '-1', '1 mpps per', 'fast', '1e6', '10tbps'])('is not %j', (text) => {
+  it.each(['', '0', '0%', '-1', '1 mpps per', 'fast', '1e6', '10pbps'])('is not %j', (text) => {
     expect(() => parseRate(text, '--rate')).toThrow(/^--rate: .*(is not a rate|must be above 0)/);
   });
 
@@ -125,6 +126,8 @@ describe('a stream', () => {
     [{ burst: 0 }, 'burst must be a whole number from 1 to 65536, not 0'],
     [{ poisson: 1 }, 'poisson must be true or false, not 1'],
     [{ srcPort: [] }, 'srcPort must be a value, a range or a list, not []'],
+    [{ dstPort: [[1]] }, 'dstPort must be a value, a range or a list, not [[1]]'],
+    [{ dstPort: [1, null] }, 'dstPort must be a value, a range or a list, not [1,null]'],
     [{ srcPort: '70000' }, "srcPort: '70000' is not a port from 0 to 65535"],
     [{ srcIp: '10.0.0.300' }, "srcIp: '10.0.0.300' is not an IPv4 address"],
     [

@@ -13,12 +13,12 @@ export type Rate =
 /** Preamble and start delimiter, frame check sequence, gap: bytes that each frame takes on a wire. */
 export const L1_OVERHEAD = 24;
 
-const FACTORS: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9 };
-const PATTERN = /^(\d+(?:\.\d+)?|\.\d+)(?:([kmg]?)(pps|bps|bps-l1|bps-l2)?|(%|%max|%line))$/i;
+const FACTORS: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
+const PATTERN = /^(\d+(?:\.\d+)?|\.\d+)(?:([kmgt]?)(pps|bps|bps-l1|bps-l2)?|(%|%max|%line))$/i;
 /** Above what Ethernet carries at 1.6 Tbit/s: larger is a slip of the pen. */
 const MOST_FRAMES = [1e10, '10gpps'] as const;
-const MOST_BITS = [1e13, '10000gbps'] as const;
-const MOST_PERCENT = [1000, '1000%'] as const;
+const MOST_BITS = [1e13, '10tbps'] as const;
+const MOST_SHARE = [10, '1000%'] as const;
 const EXPECTED = 'a rate such as 1mpps, 500k, 10gbps, 10gbps-l1, 50% or max';
 
 /** Throws VPCI_ARGUMENT; `what` names where the text is from. */
@@ -27,13 +27,30 @@ export function parseRate(text: string | number, what: string): Rate {
   const match = PATTERN.exec(String(text).trim());
   if (!match) throw fault(what, `${quoted(text)} is not ${EXPECTED}`);
   const [, number = '', factor = '', unit = 'pps', percent] = match;
-  const value = Number(number) * (FACTORS[factor.toLowerCase()] as number);
+  const value = (Number(number) * (FACTORS[factor.toLowerCase()] as number)) / (percent ? 100 : 1);
   if (!(value > 0)) throw fault(what, `${quoted(text)}: a rate must be above 0`);
-  const [most, mostText] = percent ? MOST_PERCENT : unit.toLowerCase() === 'pps' ? MOST_FRAMES : MOST_BITS;
+  const [most, mostText] = percent ? MOST_SHARE : unit.toLowerCase() === 'pps' ? MOST_FRAMES : MOST_BITS;
   if (value > most) throw fault(what, `${quoted(text)}: no line carries more than ${mostText}; or take max`);
-  if (percent !== undefined) return shareOf(percent.toLowerCase(), value / 100);
+  if (percent !== undefined) return shareOf(percent.toLowerCase(), value);
   if (unit.toLowerCase() === 'pps') return { kind: 'pps', value };
   return { kind: unit.toLowerCase() === 'bps-l1' ? 'l1' : 'l2', value };
+}
+
+const LIMITS = { pps: MOST_FRAMES, bits: MOST_BITS, line: MOST_SHARE, share: MOST_SHARE } as const;
+
+/**
+ * Throws VPCI_ARGUMENT where rates of streams that are sent together come to more than one of them may have.
+ */
+export function requireCarried(rates: readonly Rate[], what: string): void {
+  const sums = { pps: 0, bits: 0, line: 0, share: 0 };
+  for (const rate of rates) {
+    if (rate.kind === 'max') continue;
+    const unit = rate.kind === 'l1' || rate.kind === 'l2' ? 'bits' : rate.kind;
+    sums[unit] += rate.value;
+    const [most, text] = LIMITS[unit];
+    if (sums[unit] > most)
+      throw fault(what, `the rates of all streams together: no line carries more than ${text}; or take max`);
+  }
 }
 
 const shareOf = (unit: string, value: number): Rate => ({ kind: unit === '%max' ? 'share' : 'line', value });

@@ -130,7 +130,7 @@ function checkStream(stream: unknown, where: string): void {
 
 function checkValue(key: string, value: unknown, where: string): void {
   const wrong = (expected: string) => fault(where, `${key} must be ${expected}, not ${quoted(value)}`);
-  const isPlain = typeof value === 'string' || typeof value === 'number';
+  const isPlain = isTextOrNumber(value);
   const limits = NUMBERS[key];
   if (limits) {
     const [least, most] = limits;
@@ -143,10 +143,12 @@ function checkValue(key: string, value: unknown, where: string): void {
   } else if (key === 'name') {
     if (!isName(value)) throw wrong('a text of one line, without control characters');
   } else if (FIELDS.includes(key)) {
-    const isList = Array.isArray(value) && value.length > 0;
+    const isList = Array.isArray(value) && value.length > 0 && value.every(isTextOrNumber);
     if (!isPlain && !isList) throw wrong('a value, a range or a list');
   } else if (!isPlain) throw wrong('a text or a number');
 }
+
+const isTextOrNumber = (value: unknown): boolean => typeof value === 'string' || typeof value === 'number';
 
 function unknownKey(key: string): string {
   const near = STREAM_KEYS.find((known) => distance(known.toLowerCase(), key.toLowerCase()) <= 2);
