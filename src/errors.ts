@@ -263,6 +263,10 @@ export function codeOf(error: unknown, otherwise: PmdErrorCode): PmdErrorCode {
   return typeof code === 'string' && code !== '' ? (code as PmdErrorCode) : otherwise;
 }
 
+/** Whether an error only says that the connection to a device is lost, which its carrier reports as well. */
+export const isLoss = (error: unknown): boolean =>
+  ['VPCI_REMOVED', 'EINTR'].includes((error as PmdError).code);
+
 /** Wraps `cause`, usually an errno error of the addon, into a PmdError that names the failed action. */
 export function failedTo(action: string, cause: unknown): PmdError {
   const message = withoutPlace(action, cause);

@@ -35,6 +35,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'package-root.ts': 'where this package is, and its version',
   'machine-memory.ts': 'how much memory this machine and process may have',
   'user-file.ts': 'files that a user names, which never block',
+  'file-identity.ts': 'whether two names are of one file',
   'alignment.ts': 'pages, and multiples of a size',
   'byte-size.ts': 'sizes as text',
   'socket-path.ts': 'the limit of a socket path',

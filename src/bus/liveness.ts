@@ -3,7 +3,6 @@
 // as all ones (PCI 3.0, 6.1), or cannot be read. We poll revision and class: vfio-pci shows cached ids
 // (drivers/vfio/pci/vfio_pci_config.c), and no function has revision 0xff and an unassigned class.
 import { PCI_CONFIG } from '../abi/pci.ts';
-import type { PmdError } from '../errors.ts';
 import type { Registers } from '../pci/registers.ts';
 
 const INTERVAL_MS = 500;
@@ -28,10 +27,6 @@ export class Liveness {
     clearInterval(this.#timer);
   }
 }
-
-/** Whether an error of a bus only says that the connection is lost, which its onRemoved reports as well. */
-export const isLoss = (error: unknown): boolean =>
-  ['VPCI_REMOVED', 'EINTR'].includes((error as PmdError).code);
 
 /** False if the function with this configuration space does not respond, or has disappeared. */
 export function answers(config: Registers): boolean {

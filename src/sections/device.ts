@@ -10,10 +10,10 @@ import {
   SECTION_VECTOR_QUEUES,
 } from '../abi/section.ts';
 import { VRING_MAX_SIZE } from '../abi/virtio-ring.ts';
-import { isLoss } from '../bus/liveness.ts';
 import type { EngineRole } from '../engines/carrier.ts';
 import type { DeviceEvents, DeviceState, EngineDevice } from '../engines/device.ts';
 import { Link } from '../engines/link.ts';
+import { isLoss } from '../errors.ts';
 import type { FeatureSet } from '../virtio/features.ts';
 import type { SectionCarrier } from './carrier.ts';
 import type { SectionEngine } from './engine.ts';

@@ -14,7 +14,7 @@ import {
   VHOST_PCI_VECTOR_CTRL,
 } from '../abi/vhost-pci.ts';
 import { VIRTIO_F_VERSION_1, VRING_MAX_SIZE } from '../abi/virtio-ring.ts';
-import { answers, isLoss, NO_ANSWER } from '../bus/liveness.ts';
+import { answers, NO_ANSWER } from '../bus/liveness.ts';
 import type { DmaMemory, PciDevice } from '../bus/pci-device.ts';
 import type { AlternateMapping } from '../engines/alternate-mapping.ts';
 import type { EngineRole } from '../engines/carrier.ts';
@@ -24,7 +24,7 @@ import { EngineSet } from '../engines/engine-set.ts';
 import { DATA_PATH_FEATURES } from '../engines/features.ts';
 import { Link } from '../engines/link.ts';
 import { RemoteMemory } from '../engines/remote-memory.ts';
-import { failedTo, PmdError } from '../errors.ts';
+import { failedTo, isLoss, PmdError } from '../errors.ts';
 import { describeFeatures, type FeatureSet, features, hasFeature } from '../virtio/features.ts';
 import { ModernTransport } from '../virtio/modern-transport.ts';
 import { VhostPciCarrier } from './carrier.ts';

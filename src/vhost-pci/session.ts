@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The RFC 2.0 session: applies the device's control messages about the peer to the engines. A bad message
 // never throws: it is counted, reported in one line and ignored. Only a lost connection throws.
+
 import { VHOST_PCI_F_SESSION, VHOST_PCI_REFERENCE_VRING_SIZE } from '../abi/vhost-pci.ts';
-import { isLoss } from '../bus/liveness.ts';
 import type { EngineSet } from '../engines/engine-set.ts';
 import { DATA_PATH_FEATURES } from '../engines/features.ts';
 import type { Link } from '../engines/link.ts';
 import type { RemoteQueue } from '../engines/records.ts';
 import type { RemoteMemory } from '../engines/remote-memory.ts';
+import { isLoss } from '../errors.ts';
 import { type FeatureSet, hasFeature } from '../virtio/features.ts';
 import { type ControlMessage, encodeQueueStopped } from './control-decode.ts';
 

@@ -32,7 +32,7 @@ try {
   exitProcess(((error as PmdError).code === 'EINTR' && interrupt?.status) || 1);
 }
 
-/** A module of streams may call process.exit(): whoever sees status 0 would take the run as done. */
+/** A module of streams may end the process: whoever sees status 0 would take the run as done. */
 function failIfEndedBy(file: string): void {
   process.once('exit', (code) => {
     if (isDone || code !== 0) return;

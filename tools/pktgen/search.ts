@@ -93,7 +93,10 @@ const ATTEMPTS = 8;
 const ATTEMPTS_TIME = 0.25;
 /** Below this share of the highest rate nothing is worth being found. */
 const FLOOR = 1e-5;
-/** Below this share of it neither is anything, where all trials failed and were disturbed: the machine is busy. */
+/**
+ * Below this share of it neither is anything, where all trials failed and were disturbed: the machine is
+ * busy.
+ */
 const BUSY_FLOOR = 0.02;
 
 export async function searchRate(

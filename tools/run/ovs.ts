@@ -127,8 +127,8 @@ export class OvsSwitch {
   }
 
   /**
-   * Cycles that a packet takes its poll thread, empty polls not counted, in so many seconds from now. They are
-   * the TSC's: time in which the switch is stopped would count, too.
+   * Cycles that a packet takes its poll thread, empty polls not counted, in so many seconds from now. They
+   * are the TSC's: time in which the switch is stopped would count, too.
    */
   async cyclesPerPacket(seconds: number): Promise<number | undefined> {
     await this.#appctl('dpif-netdev/pmd-stats-clear');
