@@ -298,7 +298,7 @@ describe('vhost-pci-device', () => {
 
   it('regression: refuses a socket without a path', async () => {
     const run = await end('--vhost-user', '', '--vfio-user', join(folder, 'b'));
-    expect([run.code, run.stderr]).toEqual([2, expect.stringContaining('Expected the path of a socket.')]);
+    expect([run.code, run.stderr]).toEqual([2, expect.stringContaining('Expected the path of a socket')]);
   });
 
   it('regression: refuses a path that is too long for a socket before it makes the other one', async () => {
@@ -306,7 +306,7 @@ describe('vhost-pci-device', () => {
     const run = await end('--vhost-user', join(folder, 'a'), '--vfio-user', long);
     expect([run.code, run.stderr]).toEqual([
       2,
-      `vhost-pci-device: --vfio-user '${long}': The path of a socket has at most 107 bytes, and this one has ${long.length}.\n`,
+      `vhost-pci-device: --vfio-user '${long}': The path of a socket has at most 107 bytes, and this one has ${long.length}\n`,
     ]);
     expect(existsSync(join(folder, 'a'))).toBe(false);
   });

@@ -35,7 +35,7 @@ describe('vhost-pci-peer', () => {
     [
       'a path that is too long for a socket',
       ['--vhost-user', 's'.repeat(108)],
-      /--vhost-user .* The path of a socket has at most 107 bytes, and this one has 108\./,
+      /--vhost-user .* The path of a socket has at most 107 bytes, and this one has 108\n/,
     ],
     ['an unknown mode', ['--vhost-user', 's', '--mode', 'shout'], /--mode/],
     ['a frame that is too long', ['--vhost-user', 's', '--size', '9217'], /60 to 9216/],

@@ -28,7 +28,7 @@ it.each([
   [['--vlan', '5000'], "--vlan: '5000' is not a VLAN"],
   [['--src-mac', 'zz'], "--src-mac: 'zz' is not a MAC address"],
   [['--src-port', '65536'], "--src-port: '65536' is not a port"],
-  [['--protocol', 'sctp'], 'Allowed choices are udp, tcp.'],
+  [['--protocol', 'sctp'], 'Allowed choices are udp, tcp'],
   [
     ['--protocol', 'tcp', '--tcp-flags', 'syn+fun'],
     "--tcp-flags: 'syn+fun' is not TCP flags such as syn+ack",
@@ -37,12 +37,12 @@ it.each([
   [['--protocol', 'tcp', '--tcp-seq', '4294967296'], "--tcp-seq: '4294967296' is not a number from 0"],
   [['--protocol', 'tcp', '--tcp-ack', '5-2'], "--tcp-ack: '5-2' runs backwards"],
   [['--protocol', 'tcp', '--size', '64'], '--size: 64 is not a size from 68'],
-  [['--duration', '1e10'], 'a number of seconds from 0.001 to 1000000000.'],
-  [['--stats-period', '1e-9'], 'a number of seconds from 0.01 to 1000000000.'],
-  [['--max-lag', '0'], 'a whole number from 1 to 60000.'],
-  [['--warm-up', '-1'], 'a number of seconds from 0 to 1000000000.'],
-  [['--replay', 'a', '--speed', '0'], 'a number from 0.001 to 1000000.'],
-  [['--ndr', '--max-latency', '0'], 'a number of microseconds from 0.001 to 1000000000.'],
+  [['--duration', '1e10'], 'a number of seconds from 0.001 to 1000000000'],
+  [['--stats-period', '1e-9'], 'a number of seconds from 0.01 to 1000000000'],
+  [['--max-lag', '0'], 'a whole number from 1 to 60000'],
+  [['--warm-up', '-1'], 'a number of seconds from 0 to 1000000000'],
+  [['--replay', 'a', '--speed', '0'], 'a number from 0.001 to 1000000'],
+  [['--ndr', '--max-latency', '0'], 'a number of microseconds from 0.001 to 1000000000'],
 ])('a wrong value: %j', (args, says) => {
   expect(refused(args)).toContain(says);
 });
@@ -136,9 +136,9 @@ const ONCE = [
 ];
 it.each(ONCE)('regression: of two --%s the first was forgotten', (key) => {
   const said = refused([`--${key}`, 'a', `--${key}`, 'b']);
-  expect(said).toBe(`vhost-pci-pktgen: --${key} 'b': It was given as 'a' already.\n`);
+  expect(said).toBe(`vhost-pci-pktgen: --${key} 'b': It was given as 'a' already\n`);
 });
 
 it.each(['--vdev', '--allow'])('regression: an empty %s was refused without its name', (flag) => {
-  expect(refused([flag, ''])).toBe(`vhost-pci-pktgen: ${flag} '': It is empty.\n`);
+  expect(refused([flag, ''])).toBe(`vhost-pci-pktgen: ${flag} '': It is empty\n`);
 });

@@ -40,13 +40,13 @@ async function run(main: string, args: readonly string[], stdout: number | 'pipe
 it.each([
   [
     "error: option '--rate <rate>' argument 'fast' is invalid. 'fast' is not a rate such as 1mpps.",
-    "--rate: 'fast' is not a rate such as 1mpps.",
+    "--rate: 'fast' is not a rate such as 1mpps",
   ],
   [
     "error: option '-n, --count <n>' argument 'it's' is invalid. Expected a whole number from 1 to 5.",
-    "--count 'it's': Expected a whole number from 1 to 5.",
+    "--count 'it's': Expected a whole number from 1 to 5",
   ],
-  ["error: option '-a <device>' argument 'a\nb' is invalid. No such device.", "-a 'a b': No such device."],
+  ["error: option '-a <device>' argument 'a\nb' is invalid. No such device.", "-a 'a b': No such device"],
   ["error: unknown option '--rat'", "unknown option '--rat'"],
 ])('regression: a wrong value is named once: %j', (text, line) => {
   expect(errorLine('tool', text)).toBe(`tool: ${line}\n`);
@@ -100,23 +100,23 @@ it.each<[string, string, string[]]>([
 });
 
 it.each<[string, string[], string]>([
-  ['tools/device/main.ts', ['--queues', '1', '--queues', '2'], "--queues '2': It was given as '1' already."],
-  ['tools/peer/main.ts', ['--size', '64', '--size', '65'], "--size '65': It was given as '64' already."],
-  ['tools/pktgen/main.ts', ['--count', '5', '--count', '5'], "--count: It was given as '5' already."],
+  ['tools/device/main.ts', ['--queues', '1', '--queues', '2'], "--queues '2': It was given as '1' already\n"],
+  ['tools/peer/main.ts', ['--size', '64', '--size', '65'], "--size '65': It was given as '64' already\n"],
+  ['tools/pktgen/main.ts', ['--count', '5', '--count', '5'], "--count: It was given as '5' already\n"],
   [
     'tools/pktgen/main.ts',
     ['--peer', 'echo', '--peer=sink'],
-    "--peer 'sink': It was given as 'echo' already.",
+    "--peer 'sink': It was given as 'echo' already\n",
   ],
   [
     'tools/bench/main.ts',
     ['limit', '--rounds', '1', '--rounds', '2'],
-    "--rounds '2': It was given as '1' already.",
+    "--rounds '2': It was given as '1' already\n",
   ],
-  ['tools/bench/main.ts', ['report', '--out', 'a', '--out', 'b'], "--out 'b': It was given as 'a' already."],
-  ['tools/dumpcap/main.ts', ['-N', '8', '-N', '9'], "-N '9': It was given as '8' already."],
-  ['tools/devbind/main.ts', ['-b', 'a', '--bind', 'b', 'x'], "--bind 'b': It was given as 'a' already."],
-  ['tools/start/main.ts', ['--size', '64', '--size', '65'], "--size '65': It was given as '64' already."],
+  ['tools/bench/main.ts', ['report', '--out', 'a', '--out', 'b'], "--out 'b': It was given as 'a' already\n"],
+  ['tools/dumpcap/main.ts', ['-N', '8', '-N', '9'], "-N '9': It was given as '8' already\n"],
+  ['tools/devbind/main.ts', ['-b', 'a', '--bind', 'b', 'x'], "--bind 'b': It was given as 'a' already\n"],
+  ['tools/start/main.ts', ['--size', '64', '--size', '65'], "--size '65': It was given as '64' already\n"],
 ])('regression: of two values of an option the first was forgotten: %s %j', async (main, args, says) => {
   const { code, stderr } = await run(main, args);
   expect([code, stderr]).toEqual([2, expect.stringMatching(/^[^\n]*\n$/)]);

@@ -78,8 +78,9 @@ function valueLine(flags: string, value: string, why: string): string {
 }
 
 /**
- * One printable line that begins with the program's name. Commander puts "Did you mean …?" on a line of its
- * own, and says how many arguments there are but not which one is too many.
+ * One printable line that begins with the program's name, and ends without a full stop, which only some of
+ * commander's have. Commander puts "Did you mean …?" on a line of its own, and says how many arguments there
+ * are but not which one is too many.
  */
 export function errorLine(
   program: string,
@@ -91,7 +92,8 @@ export function errorLine(
     .trim()
     .replace(/^error: /, '')
     .replace(/^too many arguments.*$/s, surplus)
-    .replace(WRONG_VALUE, (_, flags, value, why) => valueLine(flags, value, why));
+    .replace(WRONG_VALUE, (_, flags, value, why) => valueLine(flags, value, why))
+    .replace(/\.$/, '');
   return `${oneLine(`${program}: ${error}`)}\n`;
 }
 
