@@ -263,6 +263,7 @@ describe('a report', () => {
   it.each([
     [['--out', ''], '--out needs the name of a folder'],
     [['--quick', '--suites', 'in-place'], '--quick has no case of in-place: leave --quick or them out'],
+    [['--repeat-disturbed'], '--repeat-disturbed needs --resume: it repeats cases of an earlier run'],
   ])('regression: had status 1 instead of 2 for a wrong option: %j', async (args, said) => {
     const { code, stderr } = await runTool(MAIN, ['report', ...args]);
     expect([code, stderr]).toEqual([2, `vhost-pci-bench: ${said}\n`]);

@@ -90,7 +90,7 @@ function note(step: RunStep): string | undefined {
   return isDone(step) ? undefined : `Interrupted: ${step.cases.length} of ${step.wanted.length} cases`;
 }
 
-function facts({ machine, surroundings, started, quick, version, steps }: RunFile): string[] {
+function facts({ machine, surroundings, started, quick, version, steps, resumed = [] }: RunFile): string[] {
   const { mhz, virtual, load, dpdkFlags } = surroundings;
   const stolen = steps.flatMap(({ cases }) => cases.map((each) => each.stolen));
   const most = stolen.length === 0 ? 0 : Math.max(...stolen);
@@ -98,6 +98,7 @@ function facts({ machine, surroundings, started, quick, version, steps }: RunFil
     machineLine(machine),
     `vhost-pci-pmd ${version}, ${started}${quick ? ', --quick: one short round a case' : ''}`,
     `${virtual ? 'in a virtual machine' : 'on bare metal'}, CPUs at ${mhz.join(' and ')} MHz, load ${load.toFixed(1)} before the run`,
+    ...resumed.map(({ at, load: then }) => `resumed ${at}, load ${then.toFixed(1)} before`),
     `the hypervisor took at most ${(100 * most).toFixed(1)} % of the CPUs in a case`,
     `DPDK was built with ${dpdkFlags ?? 'flags that pkg-config does not know here'}`,
   ];

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from 'vitest';
+import { pageText } from './page.ts';
 import { takeOver } from './resumed-run.ts';
+import type { RunFile } from './run-file.ts';
 import { casesOf, MACHINE, row, runOf, step } from './runs.test-help.ts';
 import { remaining } from './time-left.ts';
 
@@ -27,6 +29,44 @@ describe('a run', () => {
     expect(casesOf(now)).toEqual([['rx-64', 'of another build'], ['rx-64']]);
     expect(now.steps[0]?.wanted).toEqual(['rx-64', 'case 1', 'of another build']);
     expect(now.steps[1]).toEqual(before.steps[0]);
+  });
+
+  it('that was interrupted says when it began and when it went on, and under which load', () => {
+    const surroundings = (load: number) => ({ mhz: [1, 1], virtual: true, load, dpdkFlags: null });
+    const before = {
+      ...runOf(step('limit', [], [row('case 0', 0.9)], 2)),
+      ...{ started: 'then', surroundings: surroundings(1) },
+    };
+    const resumed = (last: RunFile, wanted: number, at: string) => {
+      const now = { ...runOf(step('limit', [], [], wanted)), started: at, surroundings: surroundings(2) };
+      takeOver(now, { file: 'f', run: last }, MACHINE);
+      return now;
+    };
+    const once = resumed(before, 2, 'now');
+    expect([once.started, once.surroundings.load, once.resumed]).toEqual([
+      ...['then', 1],
+      [{ at: 'now', load: 2 }],
+    ]);
+    expect(resumed(once, 2, 'later').resumed).toEqual([
+      { at: 'now', load: 2 },
+      { at: 'later', load: 2 },
+    ]);
+    const whole = runOf(step('limit', [], [row('case 0', 0.9)]));
+    expect(resumed(whole, 1, 'now').resumed).toBeUndefined();
+    const page = { run: once, sections: [], sideBySide: undefined };
+    expect(pageText(page)).toMatch(
+      /, then, [\s\S]*load 1\.0 before the run\nresumed now, load 2\.0 before\n/,
+    );
+  });
+
+  it('regression: that was disturbed repeats its disturbed cases if it is to', () => {
+    const before = runOf(step('limit', [], [row('case 0', 0.9), row('case 1', 1, { disturbed: true })]));
+    const resumed = (repeatDisturbed: boolean) => {
+      const now = runOf(step('limit', [], [], 2));
+      takeOver(now, { file: 'f', run: before, repeatDisturbed }, MACHINE);
+      return casesOf(now);
+    };
+    expect([resumed(false), resumed(true)]).toEqual([[['case 0', 'case 1']], [['case 0']]]);
   });
 
   it.each([

@@ -3,12 +3,14 @@
 // where the new figures may stand beside them.
 import { PmdError } from '../../../src/errors.ts';
 import type { Machine } from '../../run/machine.ts';
-import { commandOf, type RunFile } from './run-file.ts';
+import { commandOf, isDone, type MeasuredCase, type RunFile } from './run-file.ts';
 
 export interface Interrupted {
   /** Where it was read. */
   readonly file: string;
   readonly run: RunFile;
+  /** Whether cases of the same commands that were disturbed count as not measured. */
+  readonly repeatDisturbed?: boolean;
 }
 
 /**
@@ -17,7 +19,11 @@ export interface Interrupted {
  * and what is installed there. Throws VPCI_BENCH_REPORT, before it changes anything, if the figures of both
  * runs would not be of one version, one --quick and one machine.
  */
-export function takeOver(run: RunFile, { file, run: before }: Interrupted, here: Machine): void {
+export function takeOver(
+  run: RunFile,
+  { file, run: before, repeatDisturbed = false }: Interrupted,
+  here: Machine,
+): void {
   const measured = before.steps.filter(({ cases }) => cases.length > 0);
   if (measured.length === 0) return;
   const other = otherRun(run, before) ?? otherMachine(before.machine, here);
@@ -30,9 +36,22 @@ export function takeOver(run: RunFile, { file, run: before }: Interrupted, here:
     }
     const names = old.cases.map(({ name }) => name);
     step.wanted.push(...names.filter((name) => !step.wanted.includes(name)));
-    step.cases.push(...old.cases);
+    step.cases.push(...old.cases.filter((each) => !(repeatDisturbed && isDisturbed(each))));
   }
   run.machine = before.machine;
+  keepBeginning(run, before);
+}
+
+const isDisturbed = ({ rows }: MeasuredCase): boolean =>
+  rows.some((row) => (row as { readonly disturbed?: boolean }).disturbed === true);
+
+/** The run began when the earlier one did; that it goes on now is noted if anything is left to measure. */
+function keepBeginning(run: RunFile, before: RunFile): void {
+  const now = { at: run.started, load: run.surroundings.load };
+  const resumed = [...(before.resumed ?? []), ...(run.steps.every(isDone) ? [] : [now])];
+  run.started = before.started;
+  run.surroundings = before.surroundings;
+  if (resumed.length > 0) run.resumed = resumed;
 }
 
 const ANEW = 'start a new run without --resume, or name another folder with --out';

@@ -58,6 +58,8 @@ const hasSteps = isOf({
     ...{ cpu: isText, cpus: isNumber, kernel: isText, node: isText, hugepages: isFlag },
     ...{ dpdk: isTextOrNull, ovs: isTextIfAny },
   }),
+  resumed: (value): value is undefined | readonly { at: string; load: number }[] =>
+    value === undefined || isListOf(isOf({ at: isText, load: isNumber }))(value),
   surroundings: isOf({
     ...{ mhz: isListOf(isNumber), virtual: isFlag, load: isNumber, dpdkFlags: isTextOrNull },
   }),

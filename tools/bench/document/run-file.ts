@@ -30,13 +30,20 @@ export interface RunStep {
   failure?: string;
 }
 
+export interface Resumption {
+  readonly at: string;
+  readonly load: number;
+}
+
 export interface RunFile {
   readonly format: typeof FORMAT;
   readonly version: string;
-  readonly started: string;
+  started: string;
   readonly quick: boolean;
   machine: Machine;
-  readonly surroundings: Surroundings;
+  surroundings: Surroundings;
+  /** When it was resumed to measure more, and the load average of the minute before. */
+  resumed?: readonly Resumption[];
   readonly steps: RunStep[];
 }
 

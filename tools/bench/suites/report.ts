@@ -60,6 +60,7 @@ interface Options {
   readonly out: string;
   readonly quick?: true;
   readonly resume?: true;
+  readonly repeatDisturbed?: true;
   readonly suites?: readonly string[];
   readonly compare?: string;
 }
@@ -72,6 +73,7 @@ export function addReport(program: Command): void {
     .option('--quick', 'one short round of the main cases: about four minutes on a quiet machine')
     .option('--suites <list>', 'only these suites', wordList(NAMES))
     .option('--resume', 'keep what an interrupted run has measured, and measure the rest')
+    .option('--repeat-disturbed', 'with --resume, measure cases anew whose rows were disturbed')
     .option('--compare <file>', 'show the report.json of an earlier run beside it')
     .addHelpText(
       'after',
@@ -91,7 +93,9 @@ interface Work {
 }
 
 async function report(options: Options): Promise<void> {
-  const { out, quick = false, resume, compare } = options;
+  const { out, quick = false, resume, repeatDisturbed = false, compare } = options;
+  if (repeatDisturbed && !resume)
+    throw new PmdError('VPCI_USAGE', '--repeat-disturbed needs --resume: it repeats cases of an earlier run');
   const earlier = compare === undefined ? undefined : { name: basename(compare), run: readRun(compare) };
   const lines = (quick ? QUICK : FULL).filter((line) => wants(options, suiteOf(line)));
   const left = options.suites?.filter((name) => !lines.some((line) => suiteOf(line) === name)) ?? [];
@@ -107,8 +111,10 @@ async function report(options: Options): Promise<void> {
   if (!resume) makeFolder(out);
   if (existsSync(out)) await holdFolder(out);
   const before = join(out, 'report.json');
-  if (resume) takeOver(run, { file: before, run: readRun(before) }, await machineNow(hugepages));
-  else keepEarlier(out);
+  if (resume) {
+    const interrupted = { file: before, run: readRun(before), repeatDisturbed };
+    takeOver(run, interrupted, await machineNow(hugepages));
+  }
   const kept = run.steps.slice(planned.length).map((step) => keptWork(step, before));
   const works = [...planned, ...kept];
   const page = (): Page => ({
@@ -116,6 +122,7 @@ async function report(options: Options): Promise<void> {
     ...(earlier && { compared: { name: earlier.name, sheet: againstRun(run, earlier.run) } }),
   });
   if (resume) requireShown(page, before);
+  if (!resume || repeatDisturbed) keepEarlier(out);
   const folder = new ReportFolder(out, (line) => tell(`vhost-pci-bench: ${line}`));
   for (const [name, text] of filesOf(page())) writeWhole(folder.path(name), text);
   const interrupted = () => tell(`interrupted; what was measured is in ${out}: --resume measures the rest`);
@@ -204,6 +211,8 @@ async function measureAll(run: RunFile, works: readonly Work[], save: () => void
         const { dpdkVersion = run.machine.dpdk ?? undefined, ovsVersion = run.machine.ovs } = results;
         run.machine = describeMachine(dpdkVersion, run.machine.hugepages, ovsVersion);
         step.cases.push({ name: wanted.name, seconds: spent(), stolen: stolen(), rows: results.rows });
+        // A case that is repeated stands where it stood.
+        step.cases.sort((a, b) => step.wanted.indexOf(a.name) - step.wanted.indexOf(b.name));
       } catch (error) {
         step.failure = (error as Error).message;
         if (!isLeftOut(error as Error)) process.exitCode = 1;
