@@ -2,16 +2,26 @@
 // How long a suite takes about, before anything of it has been measured.
 import { SETTLE_SECONDS, type Settings, SLICE_SECONDS } from './settings.ts';
 
-/** Both sides are started, warmed up and stopped in it, on a quiet machine. */
-const START_AND_STOP_SECONDS = 6;
+/** Seconds that a suite takes beside its turns, on a quiet machine. */
+export interface Overhead {
+  /** Before the first case. */
+  readonly once?: number;
+  /** For a case, whatever it compares. */
+  readonly perCase?: number;
+  /** Both sides are started, warmed up and stopped in it. */
+  readonly perRound: number;
+}
 
-/** Of a case that makes so many comparisons: two sides that take turns. */
+const USUAL: Overhead = { perRound: 6 };
+
+/** Of one of so many cases, each of which makes so many comparisons: two sides that take turns. */
 export function expectedSeconds(
   { rounds, seconds }: Pick<Settings, 'rounds' | 'seconds'>,
-  comparisons = 1,
+  { cases, comparisons = 1 }: { readonly cases: number; readonly comparisons?: number | undefined },
+  { once = 0, perCase = 0, perRound }: Overhead = USUAL,
 ): number {
   const turns = 2 * seconds * (1 + SETTLE_SECONDS / SLICE_SECONDS);
-  return comparisons * rounds * (START_AND_STOP_SECONDS + turns);
+  return once / Math.max(1, cases) + perCase + comparisons * rounds * (perRound + turns);
 }
 
 /** "45 s", "22 min". */

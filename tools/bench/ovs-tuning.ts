@@ -30,6 +30,8 @@ const PAYS = 1.02;
 const ROUNDS = 3;
 const SECONDS = 0.4;
 const TX_FIRST = 32;
+/** All trials of a kind of flows, on a quiet machine. */
+export const TUNING_SECONDS = 100;
 
 export async function strongestOvs(plan: Plan, flows: Flows): Promise<OvsChoice> {
   const size = Math.min(...plan.all.map((wanted) => wanted.size));

@@ -12,7 +12,7 @@ import { describeMachine, machineLine } from '../run/machine.ts';
 import { tell } from '../run/output.ts';
 import { Workspace } from '../run/workspace.ts';
 import type { Case } from './cases.ts';
-import { duration, expectedSeconds } from './expected-time.ts';
+import { duration, expectedSeconds, type Overhead } from './expected-time.ts';
 import { interruptible, resultUntil } from './interruption.ts';
 import { ineffective, type Rule } from './option-checks.ts';
 import { addCommonOptions, type CommonOptions, settle } from './options.ts';
@@ -74,6 +74,8 @@ export interface SuiteSpec<Own extends OptionValues, Row> {
   cases(options: Own): Case[];
   /** How many each case makes; one, if left out. */
   comparisons?(options: Own): number;
+  /** How long it takes beside its turns; as most do, if left out. */
+  overhead?(options: Own): Overhead;
   /** Called for one case after another, so that each can be kept. Throws PmdError. */
   run(plan: Plan, options: Own): Promise<Results<Row>>;
   sheet(rows: readonly Row[]): Sheet;
@@ -145,7 +147,7 @@ function prepare<Own extends OptionValues, Row>(
   const all = spec.cases(options);
   return {
     ...{ suite: spec.name, description: spec.description, settings, cases: all },
-    caseSeconds: expectedSeconds(settings, spec.comparisons?.(options)),
+    caseSeconds: secondsOfCase(spec, options, settings),
     run: (wanted, around) => {
       requireParts(spec, options);
       return spec.run({ ...around, settings, all, cases: [wanted] }, options);
@@ -195,16 +197,26 @@ async function runSuite<Own extends OptionValues, Row>(
   if (!deliverResults(spec, options, settings, measured)) process.exitCode = 1;
 }
 
+/** Of a case, on a quiet machine. */
+function secondsOfCase<Own extends OptionValues, Row>(
+  spec: SuiteSpec<Own, Row>,
+  options: Own,
+  settings: Settings,
+): number {
+  const counts = { cases: spec.cases(options).length, comparisons: spec.comparisons?.(options) };
+  return expectedSeconds(settings, counts, spec.overhead?.(options));
+}
+
 function firstLine<Own extends OptionValues, Row>(
-  { name, comparisons }: SuiteSpec<Own, Row>,
+  spec: SuiteSpec<Own, Row>,
   options: Own & CommonOptions,
   settings: Settings,
   cases: readonly Case[],
 ): string {
   const cpus = `CPU ${settings.backEndCpu} against CPU ${settings.peerCpu}`;
-  const seconds = cases.length * expectedSeconds(settings, comparisons?.(options));
+  const seconds = cases.length * secondsOfCase(spec, options, settings);
   const names = cases.map((each) => each.name).join(', ');
-  return `${name}: ${names}; ${settingsLine(settings)}, ${cpus}; about ${duration(seconds)} on a quiet machine`;
+  return `${spec.name}: ${names}; ${settingsLine(settings)}, ${cpus}; about ${duration(seconds)} on a quiet machine`;
 }
 
 /** Returns false if a part of it went elsewhere. */

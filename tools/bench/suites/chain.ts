@@ -10,7 +10,14 @@ import type { Case } from '../cases.ts';
 import { median } from '../instruments/statistics.ts';
 import { HUGEPAGES_NEEDED } from '../option-checks.ts';
 import { sizesOption } from '../options.ts';
-import { choiceText, type OvsChoice, PLAIN_OVS, settingsWith, strongestOvs } from '../ovs-tuning.ts';
+import {
+  choiceText,
+  type OvsChoice,
+  PLAIN_OVS,
+  settingsWith,
+  strongestOvs,
+  TUNING_SECONDS,
+} from '../ovs-tuning.ts';
 import { compare, type PairedRow } from '../paired-rounds.ts';
 import { roundFigures } from '../report.ts';
 import { BURST, requireHugepages } from '../settings.ts';
@@ -48,7 +55,7 @@ have this driver, and every second one the same CPU. One loop polls all ports of
 a CPU.
 Latency: each port sends one packet, bursts are of one, and a hop takes the
 mean time that Little's law gives for the packets that are on the way.
-With the defaults it takes about 20 minutes on a quiet machine.`,
+With the defaults it takes about 30 minutes on a quiet machine.`,
   needsDpdk: () => true,
   peer: 'dpdk',
   options: (command) =>
@@ -66,6 +73,7 @@ With the defaults it takes about 20 minutes on a quiet machine.`,
       ),
     ),
   comparisons: ({ rfc }) => rfc.length,
+  overhead: ({ tune }) => ({ once: 24 + (tune ? TUNING_SECONDS : 0), perRound: 9.5 }),
   run: (plan, { rfc, tune }) => run(plan, rfc, tune),
   sheet: chainSheet,
   charts: chainCharts,

@@ -80,6 +80,7 @@ behind a stall counts.`,
       )
       .option(...sizesOption([64])),
   cases: ({ mode, sizes }) => casesOf([mode], sizes),
+  overhead: () => ({ perCase: 2, perRound: 10 }),
   run: (plan, { load, rate }) => run(plan, rate === undefined ? { share: load } : { rate }),
   charts: (rows) => rows.map(latencyChart),
   sheet: latencySheet,

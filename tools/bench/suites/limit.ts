@@ -65,6 +65,7 @@ is copied once, from the buffer sent to the buffer filled.`,
     COPIES_ANYWAY,
   ],
   cases: ({ cases, sizes }) => casesOf(cases, sizes),
+  overhead: () => ({ perRound: 4.2 }),
   run: (plan, { touch, of }) => run(plan, touch ?? false, of),
   sheet: limitSheet,
   charts: (rows) => [

@@ -35,6 +35,7 @@ each packet once, from peer to peer.`,
       .option(...sizesOption([64, 512, 1518])),
   rules: [COPIES_ANYWAY],
   cases: ({ cases, sizes }) => casesOf(cases, sizes),
+  overhead: () => ({ perCase: 2, perRound: 6 }),
   run,
   sheet: loopbackSheet,
   charts: (rows) => [

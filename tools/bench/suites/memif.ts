@@ -60,6 +60,7 @@ hugepages. Over 2.1 and memif, --queue-size and --packed do not apply.`,
   ],
   cases: ({ cases, sizes }) => casesOf(cases, sizes),
   comparisons: ({ modes, rfc }) => modes.length * rfc.length,
+  overhead: () => ({ perRound: 4 }),
   run: (plan, { modes, rfc }) => run(plan, modes, rfc),
   sheet: memifSheet,
   charts: (rows) => [

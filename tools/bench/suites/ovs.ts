@@ -6,7 +6,14 @@ import type { Case, Direction } from '../cases.ts';
 import { median, type Spread, spread } from '../instruments/statistics.ts';
 import { HUGEPAGES_NEEDED } from '../option-checks.ts';
 import { sizesOption } from '../options.ts';
-import { choiceText, type OvsChoice, PLAIN_OVS, settingsWith, strongestOvs } from '../ovs-tuning.ts';
+import {
+  choiceText,
+  type OvsChoice,
+  PLAIN_OVS,
+  settingsWith,
+  strongestOvs,
+  TUNING_SECONDS,
+} from '../ovs-tuning.ts';
 import { compare, type PairedRow } from '../paired-rounds.ts';
 import { type RoundFigures, roundFigures } from '../report.ts';
 import { pairChart } from '../row-charts.ts';
@@ -78,6 +85,7 @@ unless --copying is given. Rates are of packets that arrived, each way.`,
       sizes.map((size) => ({ name: `${way}-${size}`, direction: DIRECTION[way], size })),
     ),
   comparisons: ({ flows }) => flows.length,
+  overhead: ({ flows, tune }) => ({ once: 7 + (tune ? flows.length * TUNING_SECONDS : 0), perRound: 8.5 }),
   run: (plan, { flows, tune }) => run(plan, flows, tune),
   sheet: ovsSheet,
   charts: (rows) => [

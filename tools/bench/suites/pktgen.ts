@@ -76,6 +76,7 @@ repeated once. --sizes are those of rates and max; --peer, --queue-size and
       const sized = figure === 'rates' || figure === 'max' ? sizes : [sizes[0] ?? 64];
       return names.flatMap((name) => sized.map((size) => caseOf(name, size, sized.length > 1)));
     }),
+  overhead: () => ({ perRound: 4 }),
   run,
   sheet: pktgenSheet,
   charts: pktgenCharts,
