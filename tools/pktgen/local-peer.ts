@@ -8,6 +8,7 @@ import { PeerProcess } from '../run/builtin-peer.ts';
 import type { Child } from '../run/child.ts';
 import { DeviceProcess } from '../run/device-model.ts';
 import { stopAll, Workspace } from '../run/workspace.ts';
+import type { OpenedPort } from './opened-port.ts';
 
 const START_MS = 20_000;
 const POLL_MS = 5;
@@ -26,16 +27,6 @@ export interface LocalOptions {
   readonly maxRunMs: number;
   /** Ends the start. */
   readonly over?: AbortSignal;
-}
-
-export interface OpenedPort {
-  readonly port: Port;
-  /**
-   * Resolves when no packet can pass any more: the device is gone, or a program that was started for the port
-   * has ended.
-   */
-  readonly broken: Promise<Error>;
-  close(): Promise<void>;
 }
 
 /**

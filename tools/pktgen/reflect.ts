@@ -16,7 +16,7 @@ import { deliver, deliverable, figuresOnStdout, jsonText, requireFigures } from 
 import { gapLogFor, gapsCsv } from './gaps-file.ts';
 import { answeringMac, parseHost } from './host.ts';
 import type { Interrupt } from './interrupt.ts';
-import type { OpenedPort } from './local-peer.ts';
+import type { OpenedPort } from './opened-port.ts';
 import type { Options } from './options.ts';
 import { rateText } from './plan/rate.ts';
 import { dropTeller, PortFaults } from './port-faults.ts';

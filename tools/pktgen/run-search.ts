@@ -6,7 +6,7 @@ import { type About, aboutThisRun } from './about.ts';
 import { openPortFor, startGenerator, workloadOf } from './bench-port.ts';
 import { deliver, deliverable, deliverFigures, figuresOnStdout, jsonText, requireFigures } from './files.ts';
 import type { Interrupt } from './interrupt.ts';
-import type { OpenedPort } from './local-peer.ts';
+import type { OpenedPort } from './opened-port.ts';
 import { command, type Options } from './options.ts';
 import { rateText } from './plan/rate.ts';
 import type { Stream } from './plan/stream.ts';

@@ -31,7 +31,7 @@ import { gapLogFor, gapsCsv } from './gaps-file.ts';
 import type { Generator, Trial } from './generator.ts';
 import type { Interrupt } from './interrupt.ts';
 import { EMPTY_HGRM } from './latency.ts';
-import type { OpenedPort } from './local-peer.ts';
+import type { OpenedPort } from './opened-port.ts';
 import type { Options } from './options.ts';
 import { rateText } from './plan/rate.ts';
 import { dropTeller, faultLines } from './port-faults.ts';
