@@ -172,7 +172,19 @@ describe('--control', () => {
       string,
     ];
     writeFileSync(file, JSON.stringify({ streams }));
-    const args = ['--control', '--rate', '1kpps', '--warm-up', '0', '--max-lag', '5000', '--drain', '5000', '--streams', file];
+    const args = [
+      '--control',
+      '--rate',
+      '1kpps',
+      '--warm-up',
+      '0',
+      '--max-lag',
+      '5000',
+      '--drain',
+      '5000',
+      '--streams',
+      file,
+    ];
     const command = [...nodeArguments(SCRIPT), '--no-telemetry', ...args, '--stats-period', '0.1'];
     const child = fed(spawn(process.execPath, [...command, '--json', json, '--html', html], { cwd: ROOT }));
     let said = '';
