@@ -374,7 +374,7 @@ describe('vhost-pci-devbind', () => {
     it('must exist', () => {
       vpci();
       expect(machine.devbind('-b', 'vfio-pci', '-U', 'nobody', VPCI)).toBe(2);
-      expect(machine.err).toMatch(/no such name in .*passwd\.\n$/);
+      expect(machine.err).toMatch(/no such name in .*passwd\n$/);
     });
   });
 
