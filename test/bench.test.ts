@@ -115,7 +115,7 @@ describe('vhost-pci-bench', () => {
       143,
       expect.stringContaining('interrupted: 1 of 2 cases were measured'),
     ]);
-    expect(stderr).toMatch(/^limit: rx-64, tx-64; .*; about 9 s on a quiet machine$/m);
+    expect(stderr).toMatch(/^limit: rx-64, tx-64; .*; about 10 s on a quiet machine$/m);
     expect(stdout).toMatch(/│ rx-64 /);
     expect(JSON.parse(readFileSync(file, 'utf8')).rows.map((row: { case: string }) => row.case)).toEqual([
       'rx-64',
