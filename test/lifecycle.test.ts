@@ -141,8 +141,8 @@ describe('testpmd under full traffic', () => {
       expect([device.running, peer.running]).toEqual([true, true]);
       await peer.kill('SIGTERM');
       const [, again] = /bad checksum 0 {2}out of sequence (\d+) {2}bad frames 0/.exec(peer.output) ?? [];
-      // Killed after it has published a burst to the receiver and before it has returned it to the sender, the
-      // next driver sends that burst once more (docs/architecture.md).
+      // Killed after it has published a burst to the receiver and before it has returned it to the
+      // sender, the next driver sends that burst once more (docs/architecture.md).
       expect(Number(again), peer.output).toBeLessThanOrEqual(signal === 'SIGKILL' ? 32 : 0);
     },
   );
