@@ -92,7 +92,7 @@ export function chainCharts(rows: readonly ChainRow[]): Chart[] {
     });
   return [
     pairChart({
-      title: 'Chain of guests with l2fwd, each way, all guests on two CPUs',
+      title: 'Chain of guests that forward, each way, all guests on two CPUs',
       sides: ['vhost-pci', 'OVS+DPDK'],
       rows: of('throughput'),
       label: labelOf,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The suite "chain": 2 to 7 guests that run l2fwd, over Open vSwitch with DPDK and over vhost-pci links, as
-// in the RFC's chart. The last guest is joined to the first, so that packets go round: no CPU goes into
+// The suite "chain": 2 to 7 guests that forward in mode mac, over Open vSwitch with DPDK and over vhost-pci
+// links, as in the RFC's chart. The last guest is joined to the first, so that packets go round: no CPU goes into
 // making and counting them.
 import { native } from '../../../src/native.ts';
 import { numberList, wordList } from '../../run/arguments.ts';
@@ -45,7 +45,7 @@ const CHECKED = 3;
 
 export const chain = defineSuite({
   name: 'chain',
-  description: '2 to 7 guests that run l2fwd, over Open vSwitch with DPDK and over vhost-pci links',
+  description: '2 to 7 guests that forward in mode mac, over Open vSwitch with DPDK and over vhost-pci links',
   notes: `All guests forward in mode mac, and the last is joined to the first: packets go
 round, both ways. Both sides have two CPUs. Open vSwitch has one and all guests
 the other. Over vhost-pci, no CPU switches: with RFC 2.0, guests with this
