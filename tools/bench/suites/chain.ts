@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The suite "chain": 2 to 7 guests that forward in mode mac, over Open vSwitch with DPDK and over vhost-pci
-// links, as in the RFC's chart. The last guest is joined to the first, so that packets go round: no CPU goes into
-// making and counting them.
+// links, as in the RFC's chart. The last guest is joined to the first, so that packets go round: no CPU goes
+// into making and counting them.
 import { native } from '../../../src/native.ts';
 import { numberList, wordList } from '../../run/arguments.ts';
 import { ovsVersion, requireOvs } from '../../run/ovs.ts';
