@@ -94,7 +94,11 @@ describe.skipIf(ovsMissing())('the quick report', () => {
     const { code, stdout, stderr } = await runTool(MAIN, args);
     expect([code, stderr.includes('round 1')], stderr).toEqual([0, false]);
     expect(stdout).toContain('Against report.json');
-    expect(stdout).toMatch(/│ loopback │ rx-64 .* 0 % \(ranges overlap\)/);
+    // A disturbed machine may have left a case without a ratio, and so without a change.
+    for (const name of ['rx-64', 'tx-64', 'io-64'])
+      expect(stdout).toMatch(
+        new RegExp(String.raw`^│ loopback │ ${name} .*│ +(0 % \(ranges overlap\)|-) │$`, 'm'),
+      );
   });
 });
 
