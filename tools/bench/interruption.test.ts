@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from 'vitest';
-import { interrupt, interruptible, resultUntil, roundsUntil } from './interruption.ts';
+import { interrupt, interruptible, resultsUntil, resultUntil, roundsUntil } from './interruption.ts';
 
 const never = new Promise<never>(() => {});
 
@@ -31,5 +31,32 @@ describe('rounds', () => {
     const signal = interruptible();
     interrupt(143);
     expect(await resultUntil(signal, roundsUntil(signal, 5, fails))).toBeUndefined();
+  });
+});
+
+describe('the comparisons of a case', () => {
+  const upTo = (last: number) => async (item: number) => {
+    if (item <= last) return item * 10;
+    interrupt(130);
+    throw 130;
+  };
+
+  it('until a signal are kept', async () => {
+    expect(await resultsUntil(interruptible(), [1, 2], upTo(2))).toEqual([10, 20]);
+    expect(await resultsUntil(interruptible(), [1, 2, 3], upTo(1))).toEqual([10]);
+    const signal = interruptible();
+    const last = async (item: number) => {
+      interrupt(130);
+      return item;
+    };
+    expect(await resultsUntil(signal, [1, 2], last)).toEqual([1]);
+  });
+
+  it('are no result without any, and an error without a signal', async () => {
+    await expect(resultsUntil(interruptible(), [1], upTo(0))).rejects.toBe(130);
+    const fails = async (item: number) => {
+      if (item > 1) throw new Error('no traffic');
+    };
+    await expect(resultsUntil(undefined, [1, 2], fails)).rejects.toThrow('no traffic');
   });
 });

@@ -38,6 +38,24 @@ export async function roundsUntil<Round>(
   return rounds;
 }
 
+/** What `work` makes of each item until `signal` aborts. Throws its reason if nothing was made. */
+export async function resultsUntil<Item, Result>(
+  signal: AbortSignal | undefined,
+  items: readonly Item[],
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  try {
+    for (const item of items) {
+      signal?.throwIfAborted();
+      results.push(await work(item));
+    }
+  } catch (error) {
+    if (!signal?.aborted || results.length === 0) throw error;
+  }
+  return results;
+}
+
 /** What `work` comes to; undefined if `signal` aborted, and nothing came of it. */
 export async function resultUntil<T>(signal: AbortSignal, work: Promise<T>): Promise<T | undefined> {
   const over = new Promise<undefined>((resolve) => {

@@ -8,6 +8,7 @@ import { ovsVersion, requireOvs } from '../../run/ovs.ts';
 import type { Workspace } from '../../run/workspace.ts';
 import type { Case } from '../cases.ts';
 import { median } from '../instruments/statistics.ts';
+import { resultsUntil } from '../interruption.ts';
 import { HUGEPAGES_NEEDED } from '../option-checks.ts';
 import { sizesOption } from '../options.ts';
 import {
@@ -84,16 +85,15 @@ async function run(plan: Plan, rfcs: readonly Rfc[], tune: boolean): Promise<Res
   requireHugepages(plan.settings, 'Open vSwitch with DPDK');
   const choice = tune ? await once(plan, 'tuning fixed', () => strongestOvs(plan, 'fixed')) : PLAIN_OVS;
   await checkRings(plan, rfcs);
-  const rows: ChainRow[] = [];
-  let dpdkVersion: string | undefined;
-  for (const wanted of plan.cases) {
-    for (const rfc of rfcs) {
-      const compared = await compareOver(plan, wanted, rfc, choice);
-      dpdkVersion ??= compared.dpdkVersion;
-      rows.push(compared.row);
-    }
-  }
-  return { rows, dpdkVersion, ovsVersion: await ovsVersion() };
+  const wanted = plan.cases.flatMap((each) => rfcs.map((rfc) => ({ each, rfc })));
+  const compared = await resultsUntil(plan.signal, wanted, ({ each, rfc }) =>
+    compareOver(plan, each, rfc, choice),
+  );
+  return {
+    rows: compared.map(({ row }) => row),
+    dpdkVersion: compared[0]?.dpdkVersion,
+    ovsVersion: await ovsVersion(),
+  };
 }
 
 /** The longest ring of each kind, once, before anything is measured. */

@@ -4,6 +4,7 @@
 import { wordList } from '../../run/arguments.ts';
 import { requireMemif } from '../../run/dpdk.ts';
 import { casesOf } from '../cases.ts';
+import { resultsUntil } from '../interruption.ts';
 import { casesOption, sizesOption } from '../options.ts';
 import { type Comparison, compare } from '../paired-rounds.ts';
 import { type RoundFigures, roundFigures } from '../report.ts';
@@ -76,23 +77,25 @@ hugepages. Over 2.1 and memif, --queue-size and --packed do not apply.`,
 async function run(plan: Plan, modes: readonly Mode[], rfcs: readonly Rfc[]): Promise<Results<MemifRow>> {
   requireMemif();
   if (!modes.includes('copying')) requireHugepages(plan.settings, "net_memif's zero-copy");
-  const rows: MemifRow[] = [];
-  let dpdkVersion: string | undefined;
-  for (const mode of modes) {
-    if (mode === 'in-place' && !plan.settings.hugepages) {
-      await once(plan, 'left out of memif', async () =>
-        plan.progress("in-place is left out: net_memif's zero-copy needs hugepages"),
-      );
-      continue;
-    }
-    for (const rfc of rfcs) {
-      const compared = await compareOver(plan, rfc, mode === 'copying');
-      dpdkVersion ??= compared.dpdkVersion;
-      for (const row of compared.rows)
-        rows.push({ case: row.case, mode, rfc, ours_mpps: row.a, memif_mpps: row.b, ...roundFigures(row) });
-    }
-  }
-  return { rows, dpdkVersion };
+  const possible = plan.settings.hugepages ? modes : modes.filter((mode) => mode !== 'in-place');
+  if (possible.length < modes.length)
+    await once(plan, 'left out of memif', async () =>
+      plan.progress("in-place is left out: net_memif's zero-copy needs hugepages"),
+    );
+  const wanted = possible.flatMap((mode) => rfcs.map((rfc) => ({ mode, rfc })));
+  const compared = await resultsUntil(plan.signal, wanted, async (each) => ({
+    ...each,
+    ...(await compareOver(plan, each.rfc, each.mode === 'copying')),
+  }));
+  return {
+    dpdkVersion: compared[0]?.dpdkVersion,
+    rows: compared.flatMap(({ mode, rfc, rows }) =>
+      rows.map((row) => ({
+        ...{ case: row.case, mode, rfc, ours_mpps: row.a, memif_mpps: row.b },
+        ...roundFigures(row),
+      })),
+    ),
+  };
 }
 
 async function compareOver(plan: Plan, rfc: Rfc, copying: boolean): Promise<Comparison> {

@@ -4,6 +4,7 @@ import { wordList } from '../../run/arguments.ts';
 import { ovsVersion, requireOvs } from '../../run/ovs.ts';
 import type { Case, Direction } from '../cases.ts';
 import { median, type Spread, spread } from '../instruments/statistics.ts';
+import { resultsUntil } from '../interruption.ts';
 import { HUGEPAGES_NEEDED } from '../option-checks.ts';
 import { sizesOption } from '../options.ts';
 import {
@@ -102,17 +103,16 @@ async function run(plan: Plan, flows: readonly Flows[], tune: boolean): Promise<
   requireOvs();
   requireHugepages(plan.settings, 'Open vSwitch with DPDK');
   await checkPaths(plan);
-  const rows: OvsRow[] = [];
-  let dpdkVersion: string | undefined;
-  for (const kind of flows) {
+  const wanted = flows.flatMap((kind) => plan.cases.map((each) => ({ each, kind })));
+  const compared = await resultsUntil(plan.signal, wanted, async ({ each, kind }) => {
     const choice = tune ? await once(plan, `tuning ${kind}`, () => strongestOvs(plan, kind)) : PLAIN_OVS;
-    for (const wanted of plan.cases) {
-      const compared = await compareWith(plan, wanted, kind, choice);
-      dpdkVersion ??= compared.dpdkVersion;
-      rows.push(compared.row);
-    }
-  }
-  return { rows, dpdkVersion, ovsVersion: await ovsVersion() };
+    return compareWith(plan, each, kind, choice);
+  });
+  return {
+    rows: compared.map(({ row }) => row),
+    dpdkVersion: compared[0]?.dpdkVersion,
+    ovsVersion: await ovsVersion(),
+  };
 }
 
 const isOneWay = ({ direction }: Case): boolean => direction === 'rx' || direction === 'tx';
