@@ -60,6 +60,11 @@ export class TextWriter {
     return this.#failed;
   }
 
+  /** Whether what is written here comes before what is written to `other` later. */
+  precedes(other: TextWriter): boolean {
+    return this.#queue === other.#queue;
+  }
+
   /** Calls `then` each time a write finds the reader gone, as with `| head`. */
   onReaderGone(then: () => void): void {
     this.#onReaderGone = then;

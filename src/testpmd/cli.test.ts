@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The program as users run it, on net_null ports.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -385,9 +385,14 @@ describe('the prompt', () => {
 /** testpmd on a terminal of its own; it reads what is written to `stdin`. */
 const onTerminal = (...args: readonly string[]) => onPty(process.execPath, ...program, ...args);
 
+let pty: ChildProcess | undefined;
+afterEach(() => pty?.kill('SIGKILL'));
+
+/** Killed after the test, what runs on the terminal loses it, and ends. */
 function onPty(...command: readonly string[]) {
-  const pty = 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)';
-  const child = fed(spawn('python3', ['-c', pty, ...command], { stdio: ['pipe', 'pipe', 'inherit'] }));
+  const spawnOnPty = 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)';
+  const child = fed(spawn('python3', ['-c', spawnOnPty, ...command], { stdio: ['pipe', 'pipe', 'inherit'] }));
+  pty = child;
   const terminal = {
     out: '',
     stdin: child.stdin,
@@ -456,12 +461,33 @@ it.skipIf(programMissing('python3', 'python3', 'test of a terminal'))(
   },
 );
 
+const IN_SHELL = [process.execPath, ...program, LCORES, '--vdev', 'net_null0', '--', '-i']
+  .map((word) => `'${word}'`)
+  .join(' ');
+
+it.skipIf(programMissing('python3', 'python3', 'test of a terminal'))(
+  'gets its prompt when nobody reads its errors',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'unread-'));
+    const fifo = join(folder, 'errors');
+    execFileSync('mkfifo', [fifo]);
+    // Keeps it open, and reads nothing.
+    const held = openSync(fifo, constants.O_RDWR);
+    const terminal = onPty('sh', '-c', `{ head -c 65536 /dev/zero >&2; ${IN_SHELL}; } 2> '${fifo}'`);
+    await until('there is a prompt', () => terminal.out.endsWith('testpmd> '));
+    terminal.stdin.write('stop\n');
+    await until('there is another', () => terminal.out.endsWith('testpmd> stop\r\r\ntestpmd> '));
+    terminal.stdin.write('quit\n');
+    expect(await terminal.exit).toBe(0);
+    closeSync(held);
+    rmSync(folder, { recursive: true });
+  },
+);
+
 it.skipIf(programMissing('python3', 'python3', 'test of a terminal'))(
   'regression: a line typed on a terminal is echoed once where the output goes through a pipe',
   async () => {
-    const words = [process.execPath, ...program, LCORES, '--vdev', 'net_null0', '--', '-i'];
-    const command = words.map((word) => `'${word}'`).join(' ');
-    const terminal = onPty('sh', '-c', `${command} | cat`);
+    const terminal = onPty('sh', '-c', `${IN_SHELL} 2>&1 | cat`);
     await until('there is a prompt', () => terminal.out.endsWith('testpmd> '));
     terminal.stdin.write('show con\tcor\t\n');
     await until('it has run', () => /cores: {2}1\s+testpmd> $/.test(terminal.out));

@@ -17,6 +17,8 @@ export interface Output {
 const ROOM = 1 << 16;
 /** How long exit waits for a terminal that accepts no output. */
 const HELD_MS = 1000;
+/** How long the prompt waits for errors that nobody reads. */
+const UNREAD_MS = 100;
 
 export class TerminalOutput implements Output {
   /** Called after the text of an event. */
@@ -40,6 +42,11 @@ export class TerminalOutput implements Output {
   event(line: string): void {
     this.print(line);
     this.afterEvent();
+  }
+
+  /** Resolves once errors are out: where results take a pipe (`| tee`), they would come after the prompt. */
+  async complained(): Promise<void> {
+    if (!this.#stderr.precedes(this.#stdout)) await this.#stderr.settled(0, UNREAD_MS);
   }
 
   room(): Promise<void> {

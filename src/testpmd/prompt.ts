@@ -28,6 +28,7 @@ export async function runPrompt(
 
 /** Keys are typed on a terminal. Whether the output is one, too, makes no difference, as in testpmd. */
 async function editLines(session: Session, runner: CommandRunner, output: TerminalOutput): Promise<void> {
+  await output.complained();
   const input = process.stdin;
   let mine = false;
   let running = false;
@@ -54,6 +55,7 @@ async function editLines(session: Session, runner: CommandRunner, output: Termin
     await runner.runLine(line);
     if (session.quitting) return;
     await session.untilHurried(output.room());
+    await output.complained();
     if (running) interrupt(false);
     running = false;
     editor.ready();
