@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { interrupt, interruptible, resultsUntil, resultUntil, roundsUntil } from './interruption.ts';
 
@@ -32,6 +33,16 @@ describe('rounds', () => {
     interrupt(143);
     expect(await resultUntil(signal, roundsUntil(signal, 5, fails))).toBeUndefined();
   });
+});
+
+it('regression: many cases leave no listeners behind', async () => {
+  const signal = interruptible();
+  for (let i = 0; i < 3; i++)
+    await resultUntil(
+      signal,
+      roundsUntil(signal, 1, async () => 1),
+    );
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
 });
 
 describe('the comparisons of a case', () => {

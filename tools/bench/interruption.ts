@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A signal while a case is measured: the rounds until then are kept.
+import { setTimeout } from 'node:timers/promises';
 import { exitProcess } from '../../src/process-end.ts';
 
 /** Most that is waited for what still has to be done with the rounds. */
@@ -27,13 +28,12 @@ export async function roundsUntil<Round>(
   play: (number: number) => Promise<Round>,
 ): Promise<Round[]> {
   const rounds: Round[] = [];
-  const aborted = new Promise<undefined>((resolve) => {
-    signal?.addEventListener('abort', () => resolve(undefined), { once: true });
+  await whileHeard(signal, async (aborted) => {
+    while (rounds.length < count && !signal?.aborted) {
+      const round = await Promise.race([play(rounds.length + 1), aborted]);
+      if (round !== undefined) rounds.push(round);
+    }
   });
-  while (rounds.length < count && !signal?.aborted) {
-    const round = await Promise.race([play(rounds.length + 1), aborted]);
-    if (round !== undefined) rounds.push(round);
-  }
   if (rounds.length === 0) throw signal?.reason;
   return rounds;
 }
@@ -58,13 +58,29 @@ export async function resultsUntil<Item, Result>(
 
 /** What `work` comes to; undefined if `signal` aborted, and nothing came of it. */
 export async function resultUntil<T>(signal: AbortSignal, work: Promise<T>): Promise<T | undefined> {
-  const over = new Promise<undefined>((resolve) => {
-    signal.addEventListener('abort', () => setTimeout(() => resolve(undefined), GRACE_MS), { once: true });
-  });
   try {
-    return await Promise.race([work, over]);
+    return await whileHeard(signal, (aborted) =>
+      Promise.race([work, aborted.then(() => setTimeout(GRACE_MS, undefined))]),
+    );
   } catch (error) {
     if (signal.aborted) return undefined;
     throw error;
+  }
+}
+
+/** `aborted` resolves when `signal` aborts while `work` is under way: a signal outlives many works. */
+async function whileHeard<T>(
+  signal: AbortSignal | undefined,
+  work: (aborted: Promise<undefined>) => Promise<T>,
+): Promise<T> {
+  let hear = () => {};
+  const aborted = new Promise<undefined>((resolve) => {
+    hear = () => resolve(undefined);
+  });
+  signal?.addEventListener('abort', hear, { once: true });
+  try {
+    return await work(aborted);
+  } finally {
+    signal?.removeEventListener('abort', hear);
   }
 }
